@@ -1,0 +1,104 @@
+//! Checked, endian-aware reads of numbers and strings out of a byte slice.
+//!
+//! Nothing here panics on a short slice: every read says `None` instead.
+
+/// The order of the bytes in a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endian {
+    Little,
+    Big,
+}
+
+impl Endian {
+    /// The unsigned number that `bytes` (at most 16) spell in this order.
+    pub fn uint(self, bytes: &[u8]) -> u128 {
+        debug_assert!(bytes.len() <= 16);
+        let digit = |sum: u128, byte: &u8| sum << 8 | u128::from(*byte);
+        match self {
+            Self::Little => bytes.iter().rev().fold(0, digit),
+            Self::Big => bytes.iter().fold(0, digit),
+        }
+    }
+}
+
+/// The fields of a binary structure: a byte slice and the order of its numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Fields<'a> {
+    bytes: &'a [u8],
+    endian: Endian,
+}
+
+impl<'a> Fields<'a> {
+    pub fn new(bytes: &'a [u8], endian: Endian) -> Self {
+        Self { bytes, endian }
+    }
+
+    pub fn little(bytes: &'a [u8]) -> Self {
+        Self::new(bytes, Endian::Little)
+    }
+
+    pub fn big(bytes: &'a [u8]) -> Self {
+        Self::new(bytes, Endian::Big)
+    }
+
+    /// The `len` bytes at `offset`, or `None` where the slice is too short.
+    pub fn slice(&self, offset: usize, len: usize) -> Option<&'a [u8]> {
+        self.bytes.get(offset..offset.checked_add(len)?)
+    }
+
+    pub fn u8(&self, offset: usize) -> Option<u8> {
+        self.bytes.get(offset).copied()
+    }
+
+    pub fn u16(&self, offset: usize) -> Option<u16> {
+        self.uint(offset, 2).map(|value| value as u16)
+    }
+
+    pub fn u32(&self, offset: usize) -> Option<u32> {
+        self.uint(offset, 4).map(|value| value as u32)
+    }
+
+    pub fn u64(&self, offset: usize) -> Option<u64> {
+        self.uint(offset, 8)
+    }
+
+    /// The unsigned number of `size` bytes (at most 8) at `offset`.
+    pub fn uint(&self, offset: usize, size: usize) -> Option<u64> {
+        debug_assert!(size <= 8);
+        Some(self.endian.uint(self.slice(offset, size)?) as u64)
+    }
+
+    /// The text of a fixed-size field: up to its first NUL, or all of it.
+    pub fn text(&self, offset: usize, len: usize) -> Option<String> {
+        let field = self.slice(offset, len)?;
+        let end = memchr::memchr(0, field).unwrap_or(field.len());
+        Some(String::from_utf8_lossy(&field[..end]).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_follow_the_byte_order() {
+        let bytes = [1, 2, 3, 4, 5, 6, 7, 8];
+        assert_eq!(Fields::little(&bytes).u32(0), Some(0x0403_0201));
+        assert_eq!(Fields::big(&bytes).u16(6), Some(0x0708));
+        assert_eq!(Fields::big(&bytes).u64(0), Some(0x0102_0304_0506_0708));
+    }
+
+    #[test]
+    fn a_short_slice_is_none_not_a_panic() {
+        let fields = Fields::little(&[1, 2]);
+        assert_eq!(fields.u32(0), None);
+        assert_eq!(fields.u16(usize::MAX), None);
+        assert_eq!(fields.text(1, 2), None);
+    }
+
+    #[test]
+    fn text_ends_at_its_first_nul() {
+        assert_eq!(Fields::little(b"amd64\0xx").text(0, 8).as_deref(), Some("amd64"));
+        assert_eq!(Fields::little(b"full").text(0, 4).as_deref(), Some("full"));
+    }
+}

@@ -1,0 +1,139 @@
+//! One error type per layer, and the fault: what can go wrong with one address.
+//!
+//! A fault carries the address that was wanted and the stage that failed, and
+//! never kills a listing: it stands in the place of the value. Every error is
+//! a sentence; [`Error::hint`] adds the one thing to try next.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::addr::{FileOffset, PhysAddr, VirtAddr};
+
+/// Why the memory at one kernel address cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The first address that could not be read.
+    pub address: VirtAddr,
+    pub kind: FaultKind,
+    pub stage: Stage,
+}
+
+/// The different answers to "why not": they are never confused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// The kernel itself had no memory there.
+    NotMapped,
+    /// The kernel had memory there, but the dump leaves that page out.
+    NotDumped,
+    /// The page is in the dump, but the file ends before it.
+    Truncated,
+    /// No kernel address can look like this (NULL, not canonical, wraps around).
+    BadAddress,
+}
+
+/// Where a read stopped on its way from an address to bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// The address lies outside every range that the translation covers.
+    Range,
+    /// A page-table entry: the level's name, where the entry lies, what it holds.
+    Entry { level: &'static str, at: PhysAddr, value: u64 },
+    /// An entry of the minidump's own page map: its index and what it holds.
+    Pmap { index: u64, value: u64 },
+    /// A page-table page that is itself missing from the dump.
+    Table { level: &'static str, at: PhysAddr },
+    /// The page's bytes, at this physical address.
+    Page(PhysAddr),
+    /// The file ends before this offset.
+    File(FileOffset),
+    /// No segment of a virtual core holds the address.
+    Segment,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotMapped => "not mapped",
+            Self::NotDumped => "not in the dump",
+            Self::Truncated => "cut off: the dump file ends before it",
+            Self::BadAddress => "not a kernel address",
+        })
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range => write!(f, "outside the kernel map and the direct map"),
+            Self::Entry { level, at, value } => {
+                write!(f, "{level} entry at physical {at} is {value:#x}")
+            }
+            Self::Pmap { index, value } => {
+                write!(f, "entry {index} of the minidump's page map is {value:#x}")
+            }
+            Self::Table { level, at } => write!(f, "{level} table at physical {at}"),
+            Self::Page(at) => write!(f, "page at physical {at}"),
+            Self::File(at) => write!(f, "file offset {at}"),
+            Self::Segment => write!(f, "no segment holds it"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {} ({})", self.address, self.kind, self.stage)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// A file could not be opened or read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}", path.display())]
+pub struct SourceError {
+    pub action: &'static str,
+    pub path: PathBuf,
+    #[source]
+    pub cause: std::io::Error,
+}
+
+/// A file is no crash dump that can be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DumpError {
+    #[error("this is {what}, not a crash dump")]
+    NotADump { what: String, hint: String },
+    #[error("the {format} header says {field} is {value}, which cannot be: {why}")]
+    BadField { format: &'static str, field: &'static str, value: String, why: String },
+    #[error("the file ends at {length:#x}, but {what} needs {needed:#x} bytes")]
+    Truncated { what: &'static str, needed: u64, length: u64 },
+    #[error("{what} is not supported")]
+    Unsupported { what: String },
+}
+
+/// A file is no kernel that can be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    #[error("this is {what}, not a kernel ELF file")]
+    NotAKernel { what: String },
+    #[error("the ELF file's {part} is damaged: {why}")]
+    Damaged { part: &'static str, why: String },
+    #[error("section {section} is compressed and does not unpack: {why}")]
+    Compressed { section: String, why: String },
+}
+
+/// A question about types has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TypeError {
+    #[error("the kernel has no debug information")]
+    NoDebugInfo,
+    #[error("the debug information has no {what} named {name}")]
+    NotFound { what: &'static str, name: String, near: Vec<String> },
+    #[error("{type_name} has no member {member}")]
+    NoMember { type_name: String, member: String, candidates: Vec<String> },
+    #[error("{type_name} is declared but never defined in the debug information")]
+    Incomplete { type_name: String },
+    #[error("{type_name} is not {wanted}")]
+    WrongKind { type_name: String, wanted: &'static str },
+    #[error("the debug information is damaged at {section}+{offset:#x}: {why}")]
+    Damaged { section: &'static str, offset: u64, why: String },
+}

@@ -1,0 +1,8 @@
+//! Reads the virtual network stacks (VNET) of a FreeBSD kernel out of a crash dump.
+
+pub mod addr;
+pub mod arch;
+pub mod bytes;
+pub mod error;
+pub mod types;
+pub mod value;

@@ -1,0 +1,3 @@
+//! DWARF to C types.
+
+pub mod model;

@@ -1,0 +1,3 @@
+//! Typed reads of kernel memory.
+
+pub mod model;

@@ -1,0 +1,135 @@
+//! A value read from kernel memory, ready to be printed: no addresses to follow,
+//! no types to look up.
+
+use crate::addr::VirtAddr;
+use crate::error::{Fault, FaultKind};
+
+/// The value of a variable, member or expression.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Any integer, a bit-field included.
+    Int(i128),
+    Bool(bool),
+    /// One character; `signed` as its type is.
+    Char(i128),
+    Float(f64),
+    Enum {
+        name: Option<Box<str>>,
+        value: i128,
+    },
+    Pointer(PointerValue),
+    Record(RecordValue),
+    Array(ArrayValue),
+    /// A char array that holds a terminated, printable string.
+    Text(Box<str>),
+    /// A `counter_u64_t`: the sum over all CPUs, and the address the pointer held.
+    Counter {
+        sum: u64,
+        address: VirtAddr,
+    },
+    /// Bytes of which only the size is known.
+    Bytes(Vec<u8>),
+    /// The value could not be read; the reason stands in its place.
+    Error(ValueError),
+}
+
+/// A pointer, with the kernel symbol it points into where there is one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PointerValue {
+    pub address: VirtAddr,
+    pub symbol: Option<SymbolAt>,
+    /// The target is a function.
+    pub function: bool,
+    /// The text at the other end of a `char *`, where it is readable.
+    pub text: Option<Box<str>>,
+}
+
+/// A symbol and the distance of an address from its start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SymbolAt {
+    pub name: Box<str>,
+    pub offset: u64,
+}
+
+/// A struct or union. Members of anonymous members stand among the others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordValue {
+    pub members: Vec<MemberValue>,
+    /// What a network engineer would read out of it: `10.0.0.1:22` for a sockaddr_in.
+    pub note: Option<Box<str>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberValue {
+    pub name: Box<str>,
+    pub value: Value,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArrayValue {
+    pub elements: Vec<Value>,
+    /// Elements left out because of a limit.
+    pub omitted: u64,
+}
+
+/// Why there is no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueError {
+    pub kind: ErrorKind,
+    pub address: Option<VirtAddr>,
+    pub message: Box<str>,
+}
+
+/// The kinds of error that stand in a value's place; scripts tell them apart by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    NotMapped,
+    NotDumped,
+    Truncated,
+    NoType,
+    BadAddress,
+    OptimisedOut,
+    Unallocated,
+    Stale,
+    TooLarge,
+    Limit,
+}
+
+impl ErrorKind {
+    /// The name in JSON: `not-mapped`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotMapped => "not-mapped",
+            Self::NotDumped => "not-dumped",
+            Self::Truncated => "truncated",
+            Self::NoType => "no-type",
+            Self::BadAddress => "bad-address",
+            Self::OptimisedOut => "optimised-out",
+            Self::Unallocated => "unallocated",
+            Self::Stale => "stale",
+            Self::TooLarge => "too-large",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+impl From<FaultKind> for ErrorKind {
+    fn from(kind: FaultKind) -> Self {
+        match kind {
+            FaultKind::NotMapped => Self::NotMapped,
+            FaultKind::NotDumped => Self::NotDumped,
+            FaultKind::Truncated => Self::Truncated,
+            FaultKind::BadAddress => Self::BadAddress,
+        }
+    }
+}
+
+impl From<Fault> for ValueError {
+    fn from(fault: Fault) -> Self {
+        Self {
+            kind: fault.kind.into(),
+            address: Some(fault.address),
+            message: fault.to_string().into(),
+        }
+    }
+}
