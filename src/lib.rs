@@ -4,5 +4,6 @@ pub mod addr;
 pub mod arch;
 pub mod bytes;
 pub mod error;
+pub mod source;
 pub mod types;
 pub mod value;

@@ -1,0 +1,115 @@
+//! Paths to bytes.
+//!
+//! A regular file is mapped, never read whole: a vmcore may be larger than the
+//! machine's memory. This layer knows nothing of what the bytes mean.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+use crate::addr::FileOffset;
+use crate::error::SourceError;
+
+/// The bytes of one file, or of a buffer that plays one.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Source {
+    /// Opens and maps the file at `path`.
+    ///
+    /// # Errors
+    /// The file cannot be opened or mapped; a directory is an error too.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
+        let path = path.as_ref();
+        let failed = |action| move |cause| SourceError { action, path: path.to_owned(), cause };
+        let file = File::open(path).map_err(failed("open"))?;
+        let meta = file.metadata().map_err(failed("read"))?;
+        if meta.is_dir() {
+            return Err(failed("read")(io::ErrorKind::IsADirectory.into()));
+        }
+        if meta.len() == 0 {
+            return Ok(Self::from_vec(path, Vec::new()));
+        }
+        Ok(Self { path: path.to_owned(), bytes: Bytes::Mapped(map(&file).map_err(failed("map"))?) })
+    }
+
+    /// A source whose bytes are already in memory; `path` is only its name in messages.
+    pub fn from_vec(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
+        Self { path: path.into(), bytes: Bytes::Owned(bytes) }
+    }
+
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All bytes of the file.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+
+    /// The length of the file in bytes.
+    pub fn len(&self) -> u64 {
+        self.bytes().len() as u64
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The `len` bytes at `offset`, or `None` where the file ends before them.
+    pub fn slice(&self, offset: FileOffset, len: u64) -> Option<&[u8]> {
+        let start = usize::try_from(offset.get()).ok()?;
+        let end = start.checked_add(usize::try_from(len).ok()?)?;
+        self.bytes().get(start..end)
+    }
+}
+
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the map is read-only and private to this process, and every read
+    // of it is checked against the length the file had when it was mapped. What
+    // cannot be ruled out is another process that changes the file meanwhile:
+    // the bytes may then differ between two reads, which no code here relies on
+    // for memory safety; and if the file is cut short, touching a page past its
+    // new end raises SIGBUS, which ends the program. Dumps and kernels are
+    // written once, and every mapping debugger and linker takes the same risk.
+    unsafe { Mmap::map(file) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_checked() {
+        let source = Source::from_vec("test", vec![1, 2, 3]);
+        assert_eq!(source.slice(FileOffset::new(1), 2), Some(&[2, 3][..]));
+        assert_eq!(source.slice(FileOffset::new(2), 2), None);
+        assert_eq!(source.slice(FileOffset::new(u64::MAX), 2), None);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Source::open("no/such/file").unwrap_err();
+        assert_eq!(error.to_string(), "cannot open no/such/file");
+    }
+
+    #[test]
+    fn a_directory_is_no_source() {
+        assert!(Source::open("src").is_err());
+    }
+}
