@@ -4,6 +4,7 @@ pub mod addr;
 pub mod arch;
 pub mod bytes;
 pub mod error;
+pub mod expr;
 pub mod source;
 pub mod types;
 pub mod value;

@@ -1,0 +1,197 @@
+//! Text to tokens.
+
+use std::ops::Range;
+
+use super::SyntaxError;
+
+/// No expression that a person types comes near this many tokens. The bound
+/// keeps the tree shallow enough to be walked by recursion.
+const MAX_TOKENS: usize = 256;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token<'a> {
+    Name(&'a str),
+    /// The file after a name: `@netinet/ip_input.c`, without the `@`.
+    File(&'a str),
+    Int(u64),
+    /// An operator or bracket, spelled as in [`OPERATORS`].
+    Op(&'static str),
+    End,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Spanned<'a> {
+    pub token: Token<'a>,
+    pub span: Range<usize>,
+}
+
+/// Longer ones first, so that `->` is not taken for `-`.
+const OPERATORS: [&str; 17] =
+    ["->", "<<", ">>", ".", "[", "]", "(", ")", "*", "&", "-", "+", "/", "%", "|", "^", "~"];
+
+/// The tokens of `text`; the last one is [`Token::End`].
+pub(super) fn lex(text: &str) -> Result<Vec<Spanned<'_>>, SyntaxError> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..).unwrap_or("");
+        at += rest.len() - rest.trim_start().len();
+        let rest = rest.trim_start();
+        let (token, len) = next(text, at, rest)?;
+        let span = at..at + len;
+        at = span.end;
+        if tokens.len() == MAX_TOKENS {
+            return Err(SyntaxError::new(text, span, "the expression is too long"));
+        }
+        tokens.push(Spanned { token, span });
+        if token == Token::End {
+            return Ok(tokens);
+        }
+    }
+}
+
+/// The token at the start of `rest`, which is `text` from `at` on, and its length in bytes.
+fn next<'a>(text: &str, at: usize, rest: &'a str) -> Result<(Token<'a>, usize), SyntaxError> {
+    let Some(first) = rest.chars().next() else { return Ok((Token::End, 0)) };
+    if first.is_ascii_digit() {
+        let word = word(rest);
+        let value = integer(word)
+            .map_err(|message| SyntaxError::new(text, at..at + word.len(), message))?;
+        return Ok((Token::Int(value), word.len()));
+    }
+    if is_name_byte(first) {
+        let word = word(rest);
+        return Ok((Token::Name(word), word.len()));
+    }
+    if let Some(path) = rest.strip_prefix('@') {
+        let file = file_name(path).ok_or_else(|| {
+            let message = "expected a source file such as netinet/ip_input.c after \"@\"";
+            SyntaxError::new(text, at..at + 1, message)
+        })?;
+        return Ok((Token::File(file), 1 + file.len()));
+    }
+    match OPERATORS.iter().find(|op| rest.starts_with(**op)) {
+        Some(op) => Ok((Token::Op(op), op.len())),
+        None => {
+            let message = format!("unexpected {first:?}");
+            Err(SyntaxError::new(text, at..at + first.len_utf8(), message))
+        }
+    }
+}
+
+fn is_name_byte(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || c == '$'
+}
+
+/// The longest run of letters, digits, `_` and `$` at the start of `text`.
+fn word(text: &str) -> &str {
+    let end = text.find(|c| !is_name_byte(c)).unwrap_or(text.len());
+    text.get(..end).unwrap_or("")
+}
+
+/// The value of a C integer constant: decimal, `0x` hexadecimal or `0` octal,
+/// with any of the suffixes U, L and LL.
+fn integer(word: &str) -> Result<u64, String> {
+    let lower = word.to_ascii_lowercase();
+    let (digits, radix) = match lower.strip_prefix("0x") {
+        Some(hex) => (hex, 16),
+        None if lower.len() > 1 && lower.starts_with('0') => (&lower[1..], 8),
+        None => (lower.as_str(), 10),
+    };
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    let (digits, suffix) = digits.split_at(end);
+    // "0u" leaves no octal digit behind its leading 0, and is a zero all the same.
+    let digits = if digits.is_empty() && radix == 8 { "0" } else { digits };
+    if digits.is_empty() || !matches!(suffix, "" | "u" | "l" | "ul" | "lu" | "ll" | "ull" | "llu") {
+        return Err(format!("\"{word}\" is no integer"));
+    }
+    u64::from_str_radix(digits, radix).map_err(|_| format!("\"{word}\" does not fit in 64 bits"))
+}
+
+/// The file name at the start of `text`: up to and including its extension.
+///
+/// The extension must be seen to know where the name ends, because a member may
+/// follow: in `ipstat@ip_input.c.ips_total` the file is `ip_input.c`.
+fn file_name(text: &str) -> Option<&str> {
+    const EXTENSIONS: [&str; 6] = [".c", ".h", ".m", ".S", ".cc", ".cpp"];
+    let in_path = |c: char| c.is_ascii_alphanumeric() || "_-+./".contains(c);
+    let path = text.get(..text.find(|c| !in_path(c)).unwrap_or(text.len()))?;
+    path.match_indices('.').find_map(|(dot, _)| {
+        let rest = path.get(dot + 1..)?;
+        let end = dot + 1 + word(rest).len();
+        EXTENSIONS.contains(&path.get(dot..end)?).then(|| path.get(..end))?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<Token<'_>> {
+        lex(text).unwrap().into_iter().map(|spanned| spanned.token).collect()
+    }
+
+    #[test]
+    fn arrows_dots_and_brackets() {
+        use Token::*;
+        assert_eq!(
+            tokens("a->b[0].c"),
+            [Name("a"), Op("->"), Name("b"), Op("["), Int(0), Op("]"), Op("."), Name("c"), End]
+        );
+    }
+
+    #[test]
+    fn integers_in_every_base_and_suffix() {
+        let cases: [(&str, u64); 9] = [
+            ("0", 0),
+            ("0u", 0),
+            ("42", 42),
+            ("42UL", 42),
+            ("0x1F", 31),
+            ("0xffffffffffffffffULL", u64::MAX),
+            ("18446744073709551615", u64::MAX),
+            ("017", 15),
+            ("0xfLLU", 15),
+        ];
+        for (text, value) in cases {
+            assert_eq!(tokens(text), [Token::Int(value), Token::End], "{text}");
+        }
+    }
+
+    #[test]
+    fn bad_integers_say_so() {
+        for text in ["0x", "1x", "09", "12ulu", "0xg"] {
+            let error = lex(text).unwrap_err();
+            assert_eq!(&*error.message, format!("\"{text}\" is no integer"));
+            assert_eq!(error.span, 0..text.len());
+        }
+        let error = lex("18446744073709551616").unwrap_err();
+        assert!(error.message.ends_with("does not fit in 64 bits"), "{error}");
+    }
+
+    #[test]
+    fn a_file_name_ends_at_its_extension() {
+        use Token::*;
+        assert_eq!(tokens("x@a/b-c.c"), [Name("x"), File("a/b-c.c"), End]);
+        assert_eq!(tokens("x@a.c.c"), [Name("x"), File("a.c"), Op("."), Name("c"), End]);
+        assert_eq!(tokens("x@a.c->c"), [Name("x"), File("a.c"), Op("->"), Name("c"), End]);
+        assert_eq!(tokens("x@if_a.cc"), [Name("x"), File("if_a.cc"), End]);
+        assert_eq!(tokens("x@in.cksum.c"), [Name("x"), File("in.cksum.c"), End]);
+        assert!(lex("x@nothing").is_err());
+        assert!(lex("x@").is_err());
+    }
+
+    #[test]
+    fn odd_text_is_an_error_and_not_a_panic() {
+        for text in ["é", "a = b", "f(;)", "\0", "a?b", "\"x\"", "日本"] {
+            assert!(lex(text).is_err(), "{text}");
+        }
+        assert_eq!(tokens(" \t\n"), [Token::End]);
+    }
+
+    #[test]
+    fn the_number_of_tokens_is_bounded() {
+        let error = lex(&"-".repeat(100_000)).unwrap_err();
+        assert_eq!(&*error.message, "the expression is too long");
+    }
+}

@@ -1,0 +1,196 @@
+//! C-like expressions over kernel memory: `V_ifnet.tqh_first->if_xname`.
+//!
+//! `lex` cuts the text into tokens and `parse` builds an [`Expr`], a small
+//! tree in which every node knows its place in the text. Nothing here knows a
+//! type or reads memory, so a name is only a name: whether `foo` is a variable
+//! of the chosen vnet, and whether it has a member `bar`, is for the evaluator
+//! to say. There are no assignments, no calls and no comparisons: an expression
+//! can look, never touch.
+
+mod lex;
+mod parse;
+
+use std::fmt;
+use std::ops::Range;
+
+pub use parse::{parse, parse_path, parse_type};
+
+/// An expression, and where in the text it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expr {
+    pub kind: ExprKind,
+    /// Byte range in the parsed text.
+    pub span: Range<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExprKind {
+    Name(Name),
+    /// An integer constant. Suffixes (`U`, `L`) are read and carry no meaning:
+    /// all arithmetic is done wide.
+    Int(u64),
+    /// `base.name`, or `base->name` where `arrow` is set.
+    Member {
+        base: Box<Expr>,
+        name: Box<str>,
+        arrow: bool,
+    },
+    /// `base[index]`
+    Index {
+        base: Box<Expr>,
+        index: Box<Expr>,
+    },
+    Unary {
+        op: Unary,
+        operand: Box<Expr>,
+    },
+    Binary {
+        op: Binary,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    /// `(struct ifnet *)operand`
+    Cast {
+        to: TypeName,
+        operand: Box<Expr>,
+    },
+    /// `sizeof(struct ifnet)`
+    SizeOfType(TypeName),
+    /// `sizeof operand`, and `sizeof(name)` where only the types can tell what `name` is.
+    SizeOf(Box<Expr>),
+}
+
+/// A variable, `V_ifnet`, or one of several with that name, `ipstat@ip_input.c`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    pub name: Box<str>,
+    /// Source file, or the end of its path, that tells variables of one name apart.
+    pub file: Option<Box<str>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unary {
+    /// `*pointer`
+    Deref,
+    /// `&variable`
+    AddressOf,
+    /// `-number`
+    Negate,
+    /// `~number`
+    Complement,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Binary {
+    Multiply,
+    Divide,
+    Remainder,
+    Add,
+    Subtract,
+    ShiftLeft,
+    ShiftRight,
+    And,
+    Xor,
+    Or,
+}
+
+/// A type as it is spelled in a cast: a named type and the pointers to it.
+///
+/// Qualifiers are dropped, for they change nothing about memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeName {
+    /// `struct ifnet`, `ifnet_t`; a base type in the order `unsigned long`,
+    /// without an `int` that says nothing: `unsigned int` but `unsigned long`.
+    pub base: Box<str>,
+    /// The number of `*` behind it.
+    pub pointers: usize,
+}
+
+/// A variable and the way to one of its members: `ifr[3].ifr_name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    pub name: Name,
+    pub steps: Vec<Step>,
+}
+
+/// One step of a [`Path`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Member(Box<str>),
+    Index(u64),
+}
+
+/// A text is no expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    pub text: Box<str>,
+    /// The bytes of `text` that are wrong; empty where something is missing.
+    pub span: Range<usize>,
+    pub message: Box<str>,
+}
+
+impl SyntaxError {
+    fn new(text: &str, span: Range<usize>, message: impl Into<Box<str>>) -> Self {
+        Self { text: text.into(), span, message: message.into() }
+    }
+
+    /// The text with the wrong part underlined, on two lines.
+    pub fn caret(&self) -> String {
+        let width = |range: Range<usize>| self.text.get(range).map_or(0, |s| s.chars().count());
+        let indent = " ".repeat(width(0..self.span.start));
+        let marks = "^".repeat(width(self.span.clone()).max(1));
+        format!("{}\n{indent}{marks}", self.text)
+    }
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = self.text.get(..self.span.start).map_or(0, |s| s.chars().count()) + 1;
+        write!(f, "{} at column {column} of \"{}\"", self.message, self.text)
+    }
+}
+
+impl std::error::Error for SyntaxError {}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        match &self.file {
+            Some(file) => write!(f, "@{file}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base)?;
+        if self.pointers > 0 {
+            write!(f, " {}", "*".repeat(self.pointers))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_caret_stands_under_the_mistake() {
+        let error = parse("V_ifnet..x").unwrap_err();
+        assert_eq!(error.caret(), "V_ifnet..x\n        ^");
+        assert_eq!(
+            error.to_string(),
+            "expected a member name, found \".\" at column 9 of \"V_ifnet..x\""
+        );
+    }
+
+    #[test]
+    fn a_caret_counts_characters_not_bytes() {
+        let error = parse("é").unwrap_err();
+        assert_eq!(error.caret(), "é\n^");
+        let error = parse("a + é").unwrap_err();
+        assert_eq!(error.caret(), "a + é\n    ^");
+    }
+}

@@ -1,0 +1,520 @@
+//! Tokens to trees: operator precedence as in C.
+
+use std::ops::Range;
+
+use super::lex::{Spanned, Token, lex};
+use super::{Binary, Expr, ExprKind, Name, Path, Step, SyntaxError, TypeName, Unary};
+
+/// Parses an expression.
+///
+/// A parenthesis around a name may be a cast or not, and only the types could
+/// tell. Without them: `(name *)` is a cast; so is `(name)` before a name, a
+/// number or another parenthesis, since nothing else fits there; before `*`,
+/// `&`, `-` or `~`, `(name)` is a cast if the name ends in `_t`.
+pub fn parse(text: &str) -> Result<Expr, SyntaxError> {
+    let mut parser = Parser::new(text)?;
+    let expr = parser.binary(0)?;
+    parser.end()?;
+    Ok(expr)
+}
+
+/// Parses a variable's name and the way to a member: only `.` and `[number]` follow the name.
+pub fn parse_path(text: &str) -> Result<Path, SyntaxError> {
+    let mut parser = Parser::new(text)?;
+    let name = parser.name()?;
+    let mut steps = Vec::new();
+    loop {
+        if parser.accept(".") {
+            steps.push(Step::Member(parser.member()?));
+        } else if parser.accept("[") {
+            let Token::Int(index) = parser.peek() else {
+                return Err(parser.unexpected("an index"));
+            };
+            parser.advance();
+            parser.expect("]")?;
+            steps.push(Step::Index(index));
+        } else {
+            parser.end()?;
+            return Ok(Path { name, steps });
+        }
+    }
+}
+
+/// Parses a type's name: `struct vnet`, `unsigned int`, `ifnet_t *`.
+pub fn parse_type(text: &str) -> Result<TypeName, SyntaxError> {
+    let mut parser = Parser::new(text)?;
+    let Some(name) = parser.type_name()? else {
+        return Err(parser.unexpected("a type"));
+    };
+    parser.end()?;
+    Ok(name)
+}
+
+/// The tokens of a text and how far they are read. Recursion is bounded by
+/// their number, which the lexer bounds.
+struct Parser<'a> {
+    text: &'a str,
+    tokens: Vec<Spanned<'a>>,
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn new(text: &'a str) -> Result<Self, SyntaxError> {
+        Ok(Self { text, tokens: lex(text)?, at: 0 })
+    }
+
+    /// Operands joined by binary operators that bind at least as tightly as `weakest`.
+    fn binary(&mut self, weakest: u8) -> Result<Expr, SyntaxError> {
+        let mut left = self.unary()?;
+        while let Some((op, strength)) = binary_operator(self.peek())
+            && strength >= weakest
+        {
+            self.advance();
+            let right = self.binary(strength + 1)?;
+            let span = left.span.start..right.span.end;
+            let kind = ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) };
+            left = Expr { kind, span };
+        }
+        Ok(left)
+    }
+
+    fn unary(&mut self) -> Result<Expr, SyntaxError> {
+        let start = self.span().start;
+        let op = match self.peek() {
+            Token::Op("*") => Unary::Deref,
+            Token::Op("&") => Unary::AddressOf,
+            Token::Op("-") => Unary::Negate,
+            Token::Op("~") => Unary::Complement,
+            Token::Op("(") => return self.parenthesis(),
+            Token::Name("sizeof") => return self.size_of(),
+            _ => {
+                let primary = self.primary()?;
+                return self.postfix(primary);
+            }
+        };
+        self.advance();
+        let operand = Box::new(self.unary()?);
+        let span = start..operand.span.end;
+        Ok(Expr { kind: ExprKind::Unary { op, operand }, span })
+    }
+
+    /// `(type)operand`, or `(expression)` and what follows it.
+    fn parenthesis(&mut self) -> Result<Expr, SyntaxError> {
+        let start = self.span().start;
+        if let Some(to) = self.cast()? {
+            let operand = Box::new(self.unary()?);
+            let span = start..operand.span.end;
+            return Ok(Expr { kind: ExprKind::Cast { to, operand }, span });
+        }
+        self.expect("(")?;
+        let mut inner = self.binary(0)?;
+        self.expect(")")?;
+        inner.span = start..self.last_end();
+        self.postfix(inner)
+    }
+
+    /// The type of `(type)` in front of an operand; nothing is consumed if there is none.
+    fn cast(&mut self) -> Result<Option<TypeName>, SyntaxError> {
+        let start = self.at;
+        self.expect("(")?;
+        if let Some(name) = self.type_name()? {
+            let sure = name.pointers > 0 || is_type_spelling(&name.base);
+            let closed = self.accept(")");
+            if closed && (sure || self.operand_follows(&name.base)) {
+                return Ok(Some(name));
+            }
+            if is_type_spelling(&name.base) {
+                return Err(self.unexpected("\")\" after the type"));
+            }
+        }
+        self.at = start;
+        Ok(None)
+    }
+
+    /// After `(base)`: is what comes next its operand, rather than an operator behind a variable?
+    fn operand_follows(&self, base: &str) -> bool {
+        match self.peek() {
+            Token::Name(_) | Token::Int(_) | Token::Op("(") => true,
+            Token::Op("*" | "&" | "-" | "~") => base.ends_with("_t"),
+            _ => false,
+        }
+    }
+
+    fn size_of(&mut self) -> Result<Expr, SyntaxError> {
+        let start = self.span().start;
+        self.advance();
+        let before = self.at;
+        if self.accept("(")
+            && let Some(name) = self.type_name()?
+            && (name.pointers > 0 || is_type_spelling(&name.base) || name.base.ends_with("_t"))
+            && self.accept(")")
+        {
+            let span = start..self.last_end();
+            return Ok(Expr { kind: ExprKind::SizeOfType(name), span });
+        }
+        self.at = before;
+        let operand = Box::new(self.unary()?);
+        let span = start..operand.span.end;
+        Ok(Expr { kind: ExprKind::SizeOf(operand), span })
+    }
+
+    fn primary(&mut self) -> Result<Expr, SyntaxError> {
+        let span = self.span();
+        match self.peek() {
+            Token::Int(value) => {
+                self.advance();
+                Ok(Expr { kind: ExprKind::Int(value), span })
+            }
+            Token::Name(word) if is_type_spelling(word) => {
+                let message = format!("a type, \"{word}\", where a value should be");
+                Err(SyntaxError::new(self.text, span, message))
+            }
+            Token::Name(_) => {
+                let name = self.name()?;
+                Ok(Expr { kind: ExprKind::Name(name), span: span.start..self.last_end() })
+            }
+            _ => Err(self.unexpected("a variable, a number or \"(\"")),
+        }
+    }
+
+    fn name(&mut self) -> Result<Name, SyntaxError> {
+        let Token::Name(name) = self.peek() else {
+            return Err(self.unexpected("a variable's name"));
+        };
+        self.advance();
+        let mut file = None;
+        if let Token::File(path) = self.peek() {
+            self.advance();
+            file = Some(path.into());
+        }
+        Ok(Name { name: name.into(), file })
+    }
+
+    /// Any number of `.member`, `->member` and `[index]` behind `base`.
+    fn postfix(&mut self, mut base: Expr) -> Result<Expr, SyntaxError> {
+        loop {
+            let start = base.span.start;
+            let kind = match self.peek() {
+                Token::Op(op @ ("." | "->")) => {
+                    self.advance();
+                    let name = self.member()?;
+                    ExprKind::Member { base: Box::new(base), name, arrow: op == "->" }
+                }
+                Token::Op("[") => {
+                    self.advance();
+                    let index = Box::new(self.binary(0)?);
+                    self.expect("]")?;
+                    ExprKind::Index { base: Box::new(base), index }
+                }
+                Token::Op("(") => {
+                    return Err(self.error("functions of a dead kernel cannot be called"));
+                }
+                _ => return Ok(base),
+            };
+            base = Expr { kind, span: start..self.last_end() };
+        }
+    }
+
+    fn member(&mut self) -> Result<Box<str>, SyntaxError> {
+        let Token::Name(name) = self.peek() else {
+            return Err(self.unexpected("a member name"));
+        };
+        self.advance();
+        Ok(name.into())
+    }
+
+    /// A type name, if names stand here that could be one.
+    fn type_name(&mut self) -> Result<Option<TypeName>, SyntaxError> {
+        let mut words: Vec<&str> = Vec::new();
+        while let Token::Name(word) = self.peek() {
+            let fits = match words.as_slice() {
+                [] => true,
+                [tag] if is_tag(tag) => !is_type_spelling(word),
+                [first, ..] => BASE_WORDS.contains(first) && BASE_WORDS.contains(&word),
+            };
+            if !fits && !is_qualifier(word) {
+                break;
+            }
+            self.advance();
+            if !is_qualifier(word) {
+                words.push(word);
+            }
+        }
+        match words.as_slice() {
+            [] => return Ok(None),
+            [tag] if is_tag(tag) => {
+                return Err(self.unexpected("the name of a struct, union or enum"));
+            }
+            _ => {}
+        }
+        let mut pointers = 0;
+        loop {
+            match self.peek() {
+                Token::Op("*") => pointers += 1,
+                Token::Name(word) if pointers > 0 && is_qualifier(word) => {}
+                _ => break,
+            }
+            self.advance();
+        }
+        Ok(Some(TypeName { base: base_type(&words).into(), pointers }))
+    }
+
+    fn peek(&self) -> Token<'a> {
+        self.tokens.get(self.at).map_or(Token::End, |spanned| spanned.token)
+    }
+
+    fn span(&self) -> Range<usize> {
+        let end = self.text.len();
+        self.tokens.get(self.at).map_or(end..end, |spanned| spanned.span.clone())
+    }
+
+    /// Where the token before this one ends.
+    fn last_end(&self) -> usize {
+        let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        last.map_or(0, |spanned| spanned.span.end)
+    }
+
+    fn advance(&mut self) {
+        self.at += 1;
+    }
+
+    fn accept(&mut self, op: &str) -> bool {
+        let found = matches!(self.peek(), Token::Op(found) if found == op);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn expect(&mut self, op: &str) -> Result<(), SyntaxError> {
+        match self.accept(op) {
+            true => Ok(()),
+            false => Err(self.unexpected(&format!("\"{op}\""))),
+        }
+    }
+
+    fn end(&self) -> Result<(), SyntaxError> {
+        match self.peek() {
+            Token::End => Ok(()),
+            _ => Err(self.unexpected("an operator or the end")),
+        }
+    }
+
+    fn unexpected(&self, wanted: &str) -> SyntaxError {
+        let found = match self.text.get(self.span()) {
+            None | Some("") => "the end".to_owned(),
+            Some(found) => format!("\"{found}\""),
+        };
+        self.error(format!("expected {wanted}, found {found}"))
+    }
+
+    fn error(&self, message: impl Into<Box<str>>) -> SyntaxError {
+        SyntaxError::new(self.text, self.span(), message)
+    }
+}
+
+/// C's binary operators that compute something, and how tightly they bind.
+fn binary_operator(token: Token<'_>) -> Option<(Binary, u8)> {
+    let Token::Op(op) = token else { return None };
+    Some(match op {
+        "|" => (Binary::Or, 0),
+        "^" => (Binary::Xor, 1),
+        "&" => (Binary::And, 2),
+        "<<" => (Binary::ShiftLeft, 3),
+        ">>" => (Binary::ShiftRight, 3),
+        "+" => (Binary::Add, 4),
+        "-" => (Binary::Subtract, 4),
+        "*" => (Binary::Multiply, 5),
+        "/" => (Binary::Divide, 5),
+        "%" => (Binary::Remainder, 5),
+        _ => return None,
+    })
+}
+
+/// Does `text` begin as only a type can?
+fn is_type_spelling(text: &str) -> bool {
+    let first = text.split(' ').next().unwrap_or("");
+    is_tag(first) || is_qualifier(first) || BASE_WORDS.contains(&first)
+}
+
+fn is_tag(word: &str) -> bool {
+    matches!(word, "struct" | "union" | "enum" | "class")
+}
+
+fn is_qualifier(word: &str) -> bool {
+    matches!(word, "const" | "volatile" | "restrict" | "_Atomic")
+}
+
+const BASE_WORDS: [&str; 11] = [
+    "void", "char", "short", "int", "long", "signed", "unsigned", "float", "double", "bool",
+    "_Bool",
+];
+
+/// The words of a type in the order that C usually spells them:
+/// `long unsigned int` is `unsigned long`.
+fn base_type(words: &[&str]) -> String {
+    if !words.iter().all(|word| BASE_WORDS.contains(word)) {
+        return words.join(" ");
+    }
+    let longs = words.iter().filter(|word| **word == "long").count();
+    let has = |wanted: &str| words.contains(&wanted);
+    let mut spelled = Vec::new();
+    if has("unsigned") {
+        spelled.push("unsigned");
+    } else if has("signed") && has("char") {
+        spelled.push("signed");
+    }
+    spelled.extend(std::iter::repeat_n("long", longs));
+    for word in ["short", "void", "char", "float", "double", "bool", "_Bool"] {
+        if has(word) {
+            spelled.push(word);
+        }
+    }
+    if spelled.is_empty() || spelled == ["unsigned"] {
+        spelled.push("int");
+    }
+    spelled.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree as text in which every operator shows its operands.
+    fn show(expr: &Expr) -> String {
+        match &expr.kind {
+            ExprKind::Name(name) => name.to_string(),
+            ExprKind::Int(value) => value.to_string(),
+            ExprKind::Member { base, name, arrow } => {
+                format!("({}{}{name})", show(base), if *arrow { "->" } else { "." })
+            }
+            ExprKind::Index { base, index } => format!("({}[{}])", show(base), show(index)),
+            ExprKind::Unary { op, operand } => format!("({op:?} {})", show(operand)),
+            ExprKind::Binary { op, left, right } => {
+                format!("({op:?} {} {})", show(left), show(right))
+            }
+            ExprKind::Cast { to, operand } => format!("(<{to}> {})", show(operand)),
+            ExprKind::SizeOfType(name) => format!("(sizeof <{name}>)"),
+            ExprKind::SizeOf(operand) => format!("(sizeof {})", show(operand)),
+        }
+    }
+
+    fn shown(text: &str) -> String {
+        show(&parse(text).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    fn message(text: &str) -> String {
+        parse(text).unwrap_err().message.into()
+    }
+
+    #[test]
+    fn members_bind_before_stars() {
+        assert_eq!(
+            shown("*V_ifnet.tqh_first->if_xname"),
+            "(Deref ((V_ifnet.tqh_first)->if_xname))"
+        );
+        assert_eq!(shown("&a[2].b"), "(AddressOf ((a[2]).b))");
+        assert_eq!(shown("(*a).b[i + 1]"), "(((Deref a).b)[(Add i 1)])");
+        assert_eq!(shown("ipstat@ip_input.c.ips_total"), "(ipstat@ip_input.c.ips_total)");
+    }
+
+    #[test]
+    fn arithmetic_has_the_precedence_of_c() {
+        assert_eq!(shown("a + b * c - d"), "(Subtract (Add a (Multiply b c)) d)");
+        assert_eq!(shown("x & ~0x1f"), "(And x (Complement 31))");
+        assert_eq!(shown("a | b & c << 1"), "(Or a (And b (ShiftLeft c 1)))");
+        assert_eq!(shown("-a - -b"), "(Subtract (Negate a) (Negate b))");
+        assert_eq!(shown("a % b / c"), "(Divide (Remainder a b) c)");
+    }
+
+    #[test]
+    fn casts_are_told_from_parentheses() {
+        assert_eq!(shown("*(struct ifnet *)0x1000"), "(Deref (<struct ifnet *> 4096))");
+        assert_eq!(shown("(ifnet_t)x->y"), "(<ifnet_t> (x->y))");
+        assert_eq!(shown("((struct ifnet *)x)->y"), "((<struct ifnet *> x)->y)");
+        assert_eq!(shown("(foo)(x)"), "(<foo> x)");
+        assert_eq!(shown("(foo **)x"), "(<foo **> x)");
+        assert_eq!(shown("(uint8_t)*x"), "(<uint8_t> (Deref x))");
+        assert_eq!(shown("(count) * x"), "(Multiply count x)");
+        assert_eq!(shown("(count)"), "count");
+        assert_eq!(shown("(a * b) + 1"), "(Add (Multiply a b) 1)");
+        assert_eq!(shown("(unsigned)-1"), "(<unsigned int> (Negate 1))");
+        assert_eq!(shown("(const char * const *)p"), "(<char **> p)");
+    }
+
+    #[test]
+    fn sizeof_takes_types_and_values() {
+        assert_eq!(shown("sizeof(struct vnet)"), "(sizeof <struct vnet>)");
+        assert_eq!(shown("sizeof(long unsigned int)"), "(sizeof <unsigned long>)");
+        assert_eq!(shown("sizeof (tcbinfo)"), "(sizeof tcbinfo)");
+        assert_eq!(shown("sizeof tcbinfo.x + 1"), "(Add (sizeof (tcbinfo.x)) 1)");
+        assert_eq!(shown("sizeof(*p)"), "(sizeof (Deref p))");
+        assert_eq!(shown("sizeof(a.b)"), "(sizeof (a.b))");
+    }
+
+    #[test]
+    fn spans_cover_what_was_read() {
+        let expr = parse(" (a.b)[1] ").unwrap();
+        assert_eq!(expr.span, 1..9);
+        let ExprKind::Index { base, index } = expr.kind else { panic!() };
+        assert_eq!((base.span, index.span), (1..6, 7..8));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert_eq!(message(""), "expected a variable, a number or \"(\", found the end");
+        assert_eq!(message("a b"), "expected an operator or the end, found \"b\"");
+        assert_eq!(message("a["), "expected a variable, a number or \"(\", found the end");
+        assert_eq!(message("(a"), "expected \")\", found the end");
+        assert_eq!(message("a->3"), "expected a member name, found \"3\"");
+        assert_eq!(message("f(3)"), "functions of a dead kernel cannot be called");
+        assert_eq!(message("struct vnet"), "a type, \"struct\", where a value should be");
+        assert_eq!(
+            message("(struct *)x"),
+            "expected the name of a struct, union or enum, found \"*\""
+        );
+        assert_eq!(message("(struct foo x"), "expected \")\" after the type, found \"x\"");
+    }
+
+    #[test]
+    fn type_names_are_spelled_one_way() {
+        for (text, name) in [
+            ("struct vnet", "struct vnet"),
+            ("const  struct vnet*", "struct vnet *"),
+            ("vnet_t const **", "vnet_t **"),
+            ("unsigned", "unsigned int"),
+            ("long int unsigned", "unsigned long"),
+            ("long long int", "long long"),
+            ("short int", "short"),
+            ("signed char", "signed char"),
+            ("signed", "int"),
+            ("long double", "long double"),
+            ("_Bool", "_Bool"),
+            ("void *", "void *"),
+        ] {
+            assert_eq!(parse_type(text).unwrap().to_string(), name, "{text}");
+        }
+        for text in ["", "*", "struct", "struct a b", "a b", "3", "int x", "struct int"] {
+            assert!(parse_type(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_has_members_and_indices_only() {
+        let path = parse_path("ifr@if.c[3].ifr_name").unwrap();
+        assert_eq!(path.name, Name { name: "ifr".into(), file: Some("if.c".into()) });
+        assert_eq!(path.steps, [Step::Index(3), Step::Member("ifr_name".into())]);
+        for text in ["", "a->b", "a[i]", "*a", "a.", "a b", "3"] {
+            assert!(parse_path(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_not_followed() {
+        for open in ["(", "*", "a[", "sizeof ", "(int)", "a.b+"] {
+            assert!(parse(&open.repeat(50_000)).is_err());
+        }
+        let deep = format!("{}a{}", "(".repeat(120), ")".repeat(120));
+        assert!(parse(&deep).is_ok());
+    }
+}
