@@ -1,0 +1,321 @@
+//! One ELF file: its sections, segments and notes, as far as a kernel or its
+//! debug file has them. Parsing is goblin's; this file adds the checks that
+//! tell a kernel from what is none, and unpacks compressed sections.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use goblin::container::Ctx;
+use goblin::elf::{
+    Elf, Header, ProgramHeader, SectionHeader, header, program_header, section_header,
+};
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::arch::Arch;
+use crate::bytes::{Endian, Fields};
+use crate::error::KernelError;
+use crate::kernel::compressed;
+use crate::source::Source;
+
+/// A parsed ELF file and the bytes it came from.
+#[derive(Debug)]
+pub struct ElfFile {
+    source: Arc<Source>,
+    arch: Arch,
+    context: Ctx,
+    sections: Vec<SectionHeader>,
+    segments: Vec<ProgramHeader>,
+    names: Range<usize>,
+}
+
+/// A PT_LOAD segment of a kernel.
+#[derive(Debug, Clone, Copy)]
+pub struct Segment<'a> {
+    pub virt: VirtAddr,
+    /// Where the boot loader puts it when it does not relocate the kernel.
+    pub phys: PhysAddr,
+    /// What the file holds; the rest up to `mem_size` is zeros at boot.
+    pub bytes: &'a [u8],
+    /// Bytes in memory.
+    pub mem_size: u64,
+    pub writable: bool,
+    pub executable: bool,
+}
+
+/// A section of the file, by its header.
+#[derive(Debug, Clone, Copy)]
+pub struct Section<'a> {
+    pub name: &'a str,
+    header: &'a SectionHeader,
+}
+
+impl<'a> Section<'a> {
+    /// Addresses that the section takes up in memory.
+    pub fn range(&self) -> Range<VirtAddr> {
+        let start = VirtAddr::new(self.header.sh_addr);
+        start..start.wrapping_add(self.header.sh_size)
+    }
+
+    /// Does the file hold its bytes (rather than only its size)?
+    pub fn has_bytes(&self) -> bool {
+        self.header.sh_type != section_header::SHT_NOBITS
+    }
+
+    pub(super) fn header(&self) -> &'a SectionHeader {
+        self.header
+    }
+
+    fn has_flag(&self, flag: u32) -> bool {
+        self.header.sh_flags & u64::from(flag) != 0
+    }
+}
+
+/// The bytes of a section: a part of the mapped file, or unpacked from it.
+#[derive(Debug, Clone)]
+pub enum SectionBytes {
+    Mapped(Arc<Source>, Range<usize>),
+    Unpacked(Arc<[u8]>),
+}
+
+impl SectionBytes {
+    /// What stands for a section that the file does not have.
+    pub fn empty() -> Self {
+        Self::Unpacked(Arc::new([]))
+    }
+}
+
+impl std::ops::Deref for SectionBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(source, range) => &source.bytes()[range.clone()],
+            Self::Unpacked(bytes) => bytes,
+        }
+    }
+}
+
+impl ElfFile {
+    /// Parses the headers of `source`.
+    ///
+    /// # Errors
+    /// The file is no ELF file, is a core or object file, is for a machine
+    /// FreeBSD does not run on, or its header tables lie outside of the file.
+    pub fn parse(source: Source) -> Result<Self, KernelError> {
+        let bytes = source.bytes();
+        let header = parse_header(bytes)?;
+        let arch = arch_of(&header)?;
+        let container = header.container().map_err(|why| damaged("header", why))?;
+        let endian = header.endianness().map_err(|why| damaged("header", why))?;
+        let context = Ctx::new(container, endian);
+        let table = header.e_shoff as usize;
+        let sections = SectionHeader::parse(bytes, table, header.e_shnum.into(), context)
+            .map_err(|why| damaged("section table", why))?;
+        let table = header.e_phoff as usize;
+        let segments = ProgramHeader::parse(bytes, table, header.e_phnum.into(), context)
+            .map_err(|why| damaged("program header table", why))?;
+        let names = sections.get(usize::from(header.e_shstrndx));
+        let names = names.and_then(|section| file_range(bytes, section)).unwrap_or(0..0);
+        Ok(Self { source: Arc::new(source), arch, context, sections, segments, names })
+    }
+
+    pub fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// The file it was read from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// All sections, in the order of the file.
+    pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
+        self.sections.iter().map(|header| Section { name: self.name_of(header), header })
+    }
+
+    /// The section of that name.
+    pub fn section(&self, name: &str) -> Option<Section<'_>> {
+        self.sections().find(|section| section.name == name)
+    }
+
+    /// The bytes that the file holds for a section, still packed where it is packed.
+    pub fn raw_bytes(&self, section: Section<'_>) -> Option<&[u8]> {
+        file_range(self.source.bytes(), section.header).map(|range| &self.source.bytes()[range])
+    }
+
+    /// The bytes of a section, unpacked if it is compressed (SHF_COMPRESSED, zlib or zstd).
+    ///
+    /// # Errors
+    /// The section lies outside of the file, or does not unpack.
+    pub fn section_bytes(&self, section: Section<'_>) -> Result<SectionBytes, KernelError> {
+        let range = file_range(self.source.bytes(), section.header).ok_or_else(|| {
+            damaged("section table", format!("{} lies outside of the file", section.name))
+        })?;
+        if !section.has_flag(section_header::SHF_COMPRESSED) {
+            return Ok(SectionBytes::Mapped(self.source.clone(), range));
+        }
+        compressed::unpack(&self.source.bytes()[range], self.arch)
+            .map(|bytes| SectionBytes::Unpacked(bytes.into()))
+            .map_err(|why| KernelError::Compressed { section: section.name.to_owned(), why })
+    }
+
+    /// The PT_LOAD segments, in the order of the file.
+    pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        let loads = self.segments.iter().filter(|s| s.p_type == program_header::PT_LOAD);
+        loads.map(|s| {
+            let range = bounded(self.source.bytes(), s.p_offset, s.p_filesz).unwrap_or(0..0);
+            Segment {
+                virt: VirtAddr::new(s.p_vaddr),
+                phys: PhysAddr::new(s.p_paddr),
+                bytes: &self.source.bytes()[range],
+                mem_size: s.p_memsz,
+                writable: s.is_write(),
+                executable: s.is_executable(),
+            }
+        })
+    }
+
+    /// The bytes that memory holds at `address` before the kernel has run.
+    ///
+    /// `None` where no section covers all of the range, or the file does not
+    /// have its bytes (NOBITS in a split debug file). A kernel's .bss reads as
+    /// zeros.
+    pub fn initial_bytes(&self, address: VirtAddr, len: u64) -> Option<Cow<'_, [u8]>> {
+        let section = self.sections().find(|section| {
+            section.has_flag(section_header::SHF_ALLOC)
+                && !section.has_flag(section_header::SHF_TLS)
+                && covers(section.header, address.get(), len)
+        })?;
+        if !section.has_bytes() {
+            let zeros = !self.is_debug_only() && len <= MAX_ZEROS;
+            return zeros.then(|| Cow::Owned(vec![0; len as usize]));
+        }
+        let start = usize::try_from(address.get() - section.header.sh_addr).ok()?;
+        let end = start.checked_add(usize::try_from(len).ok()?)?;
+        self.raw_bytes(section)?.get(start..end).map(Cow::Borrowed)
+    }
+
+    /// Is this a split debug file, whose code and data sections are NOBITS?
+    pub fn is_debug_only(&self) -> bool {
+        self.section(".text").is_some_and(|text| !text.has_bytes())
+    }
+
+    /// Does it hold DWARF?
+    pub fn has_debug_info(&self) -> bool {
+        self.section(".debug_info").is_some_and(|section| section.has_bytes())
+    }
+
+    /// The GNU build-id note, which a kernel and its debug file share.
+    pub fn build_id(&self) -> Option<&[u8]> {
+        let notes = self.sections().filter(|s| s.header.sh_type == section_header::SHT_NOTE);
+        notes
+            .filter_map(|section| self.raw_bytes(section))
+            .find_map(|bytes| build_id_note(Fields::new(bytes, self.arch.endian())))
+    }
+
+    /// File name and CRC in .gnu_debuglink.
+    pub fn debug_link(&self) -> Option<(String, u32)> {
+        let bytes = self.raw_bytes(self.section(".gnu_debuglink")?)?;
+        let fields = Fields::new(bytes, self.arch.endian());
+        let name = fields.text(0, bytes.len())?;
+        let crc = fields.u32((name.len() + 1).next_multiple_of(4))?;
+        Some((name, crc))
+    }
+
+    /// The section with this index in the section table.
+    pub(super) fn section_at(&self, index: usize) -> Option<Section<'_>> {
+        self.sections.get(index).map(|header| Section { name: self.name_of(header), header })
+    }
+
+    /// Word size and byte order, as goblin wants them.
+    pub(super) fn context(&self) -> Ctx {
+        self.context
+    }
+
+    fn name_of(&self, header: &SectionHeader) -> &str {
+        let names = &self.source.bytes()[self.names.clone()];
+        let name = names.get(header.sh_name..).unwrap_or_default();
+        let end = memchr::memchr(0, name).unwrap_or(0);
+        std::str::from_utf8(&name[..end]).unwrap_or_default()
+    }
+}
+
+/// No variable of a kernel is larger; a hostile symbol size is not allocated.
+const MAX_ZEROS: u64 = 64 << 20;
+
+fn parse_header(bytes: &[u8]) -> Result<Header, KernelError> {
+    if !bytes.starts_with(b"\x7fELF") {
+        return Err(KernelError::NotAKernel { what: describe(bytes).to_owned() });
+    }
+    let header = Elf::parse_header(bytes).map_err(|why| damaged("header", why))?;
+    let what = match header.e_type {
+        header::ET_EXEC | header::ET_DYN => return Ok(header),
+        header::ET_CORE => "a crash dump (an ELF core)".to_owned(),
+        header::ET_REL => "an object file or module".to_owned(),
+        other => format!("an ELF file of type {other}"),
+    };
+    Err(KernelError::NotAKernel { what })
+}
+
+fn describe(bytes: &[u8]) -> &'static str {
+    if bytes.is_empty() {
+        "an empty file"
+    } else if bytes.starts_with(b"minidump FreeBSD/") {
+        "a crash dump (a minidump)"
+    } else if bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        "a compressed file"
+    } else {
+        "a file of another kind"
+    }
+}
+
+fn arch_of(header: &Header) -> Result<Arch, KernelError> {
+    let endian = match header.e_ident[header::EI_DATA] {
+        header::ELFDATA2MSB => Endian::Big,
+        _ => Endian::Little,
+    };
+    let is_64 = header.e_ident[header::EI_CLASS] == header::ELFCLASS64;
+    Arch::from_elf(header.e_machine, is_64, endian).ok_or_else(|| KernelError::NotAKernel {
+        what: format!("an ELF file for machine {}", header::machine_to_str(header.e_machine)),
+    })
+}
+
+fn damaged(part: &'static str, why: impl ToString) -> KernelError {
+    KernelError::Damaged { part, why: why.to_string() }
+}
+
+fn covers(header: &SectionHeader, address: u64, len: u64) -> bool {
+    let end = address.checked_sub(header.sh_addr).and_then(|offset| offset.checked_add(len));
+    end.is_some_and(|end| end <= header.sh_size)
+}
+
+fn file_range(bytes: &[u8], header: &SectionHeader) -> Option<Range<usize>> {
+    if header.sh_type == section_header::SHT_NOBITS {
+        return None;
+    }
+    bounded(bytes, header.sh_offset, header.sh_size)
+}
+
+fn bounded(bytes: &[u8], offset: u64, len: u64) -> Option<Range<usize>> {
+    let start = usize::try_from(offset).ok()?;
+    let end = start.checked_add(usize::try_from(len).ok()?)?;
+    (end <= bytes.len()).then_some(start..end)
+}
+
+/// Finds the description of the note NT_GNU_BUILD_ID (3) by "GNU" among a section's notes.
+fn build_id_note(notes: Fields<'_>) -> Option<&[u8]> {
+    const NT_GNU_BUILD_ID: u32 = 3;
+    let mut at = 0usize;
+    loop {
+        let name_len = notes.u32(at)? as usize;
+        let desc_len = notes.u32(at + 4)? as usize;
+        let kind = notes.u32(at + 8)?;
+        let name = notes.slice(at + 12, name_len)?;
+        let desc_at = (at + 12).checked_add(name_len.checked_next_multiple_of(4)?)?;
+        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" {
+            return notes.slice(desc_at, desc_len);
+        }
+        at = desc_at.checked_add(desc_len.checked_next_multiple_of(4)?)?;
+    }
+}

@@ -1,0 +1,148 @@
+//! What the kernel file says: sections, symbols, initial values, and where its
+//! debug information is.
+//!
+//! FreeBSD installs a kernel in two files: `/boot/kernel/kernel`, stripped of
+//! debug information, and `kernel.debug`, which has symbols and DWARF but no
+//! contents (its .data and set_vnet are NOBITS). [`Kernel`] joins the two, in
+//! whichever order they are given. It knows nothing of any dump.
+
+mod compressed;
+pub mod debug_file;
+pub mod elf;
+mod name_table;
+pub mod symbols;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::addr::VirtAddr;
+use crate::arch::Arch;
+use crate::error::KernelError;
+use crate::source::Source;
+
+pub use elf::{ElfFile, SectionBytes, Segment};
+pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
+
+/// A kernel: the file that was named and, where there is one, its other half.
+#[derive(Debug)]
+pub struct Kernel {
+    main: ElfFile,
+    sibling: Option<ElfFile>,
+    symbols: Symbols,
+}
+
+impl Kernel {
+    /// Joins a kernel file with its debug file, or a debug file with its kernel.
+    ///
+    /// # Errors
+    /// See [`ElfFile::parse`] and [`Symbols::load`].
+    pub fn open(main: Source, sibling: Option<Source>) -> Result<Self, KernelError> {
+        let sibling = sibling.map(ElfFile::parse).transpose()?;
+        Self::join(ElfFile::parse(main)?, sibling)
+    }
+
+    /// The same, of files that are parsed already.
+    ///
+    /// # Errors
+    /// See [`Symbols::load`].
+    pub fn join(main: ElfFile, sibling: Option<ElfFile>) -> Result<Self, KernelError> {
+        let has_symtab = |elf: &ElfFile| elf.section(".symtab").is_some_and(|s| s.has_bytes());
+        let symbols = match &sibling {
+            Some(sibling) if !has_symtab(&main) && has_symtab(sibling) => Symbols::load(sibling)?,
+            _ => Symbols::load(&main)?,
+        };
+        Ok(Self { main, sibling, symbols })
+    }
+
+    pub fn arch(&self) -> Arch {
+        self.main.arch()
+    }
+
+    /// The file that was named.
+    pub fn main(&self) -> &ElfFile {
+        &self.main
+    }
+
+    /// The debug file of the kernel that was named, or the kernel of the debug file.
+    pub fn sibling(&self) -> Option<&ElfFile> {
+        self.sibling.as_ref()
+    }
+
+    /// The half that has DWARF.
+    pub fn debug_file(&self) -> Option<&ElfFile> {
+        self.halves().find(|elf| elf.has_debug_info())
+    }
+
+    /// The half that has the contents of .data and set_vnet.
+    pub fn contents(&self) -> Option<&ElfFile> {
+        self.halves().find(|elf| !elf.is_debug_only())
+    }
+
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// The symbol of that name.
+    pub fn symbol(&self, name: &str) -> Option<Symbol<'_>> {
+        self.symbols.by_name(name)
+    }
+
+    /// The symbol whose bytes hold `address`, and the distance from its start.
+    pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
+        let holds = |segment: Segment<'_>| {
+            address.offset_from(segment.virt).is_some_and(|offset| offset < segment.mem_size)
+        };
+        self.main.segments().any(holds).then(|| self.symbols.by_address(address))?
+    }
+
+    /// The linker set of the virtualized variables, from `__start_set_vnet` up
+    /// to `__stop_set_vnet`; `None` in a kernel without VIMAGE.
+    ///
+    /// The section header says the same; where both are there the symbols win,
+    /// because they are what the running kernel uses (VNET_START and VNET_STOP,
+    /// sys/net/vnet.h).
+    pub fn set_vnet(&self) -> Option<Range<VirtAddr>> {
+        let bound = |name| self.symbol(name).map(|symbol| symbol.address);
+        let symbols = bound("__start_set_vnet").zip(bound("__stop_set_vnet"));
+        symbols
+            .map(|(start, stop)| start..stop)
+            .or_else(|| self.main.section("set_vnet").map(|section| section.range()))
+            .filter(|range| range.start < range.end)
+    }
+
+    /// The symbols of virtualized variables, global and local.
+    pub fn vnet_symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
+        self.symbols.vnet()
+    }
+
+    /// The segments that the boot loader puts into memory.
+    pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        self.contents().unwrap_or(&self.main).segments()
+    }
+
+    /// The bytes that memory holds at `address` before the kernel has run;
+    /// `None` where no file has them, never zeros for lack of a file.
+    pub fn initial_bytes(&self, address: VirtAddr, len: u64) -> Option<Cow<'_, [u8]>> {
+        self.contents()?.initial_bytes(address, len)
+    }
+
+    /// The text of `version[]`: `FreeBSD 12.1-RELEASE …`.
+    pub fn version(&self) -> Option<String> {
+        let symbol = self.symbol("version")?;
+        let bytes = self.initial_bytes(symbol.address, symbol.size.min(MAX_VERSION))?;
+        let end = memchr::memchr(0, &bytes).unwrap_or(bytes.len());
+        Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    }
+
+    /// The GNU build-id.
+    pub fn build_id(&self) -> Option<&[u8]> {
+        self.main.build_id()
+    }
+
+    fn halves(&self) -> impl Iterator<Item = &ElfFile> {
+        std::iter::once(&self.main).chain(self.sibling.as_ref())
+    }
+}
+
+/// `version` is a few hundred bytes long; more is not read.
+const MAX_VERSION: u64 = 4096;

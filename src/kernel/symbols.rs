@@ -1,0 +1,192 @@
+//! The symbol table: by name, by address, and the virtualized variables in it.
+
+use std::sync::OnceLock;
+
+use goblin::elf::section_header::{SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB};
+use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_OBJECT, STT_SECTION, Sym, Symtab};
+
+use crate::addr::VirtAddr;
+use crate::error::KernelError;
+use crate::kernel::elf::{ElfFile, SectionBytes};
+use crate::kernel::name_table::NameTable;
+
+/// Every virtualized variable is a symbol with this prefix (VNET_SYMPREFIX, sys/net/vnet.h).
+pub const VNET_PREFIX: &str = "vnet_entry_";
+
+/// The symbols of a kernel.
+#[derive(Debug)]
+pub struct Symbols {
+    strings: SectionBytes,
+    entries: Vec<Entry>,
+    /// Places in `entries` of the symbols whose names begin with [`VNET_PREFIX`].
+    vnet: Vec<u32>,
+    by_name: OnceLock<NameTable>,
+    by_address: OnceLock<Vec<u32>>,
+}
+
+/// One symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Symbol<'a> {
+    pub name: &'a str,
+    pub address: VirtAddr,
+    /// Bytes; 0 where the linker or an assembler did not say.
+    pub size: u64,
+    pub global: bool,
+    pub kind: SymbolKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SymbolKind {
+    Function,
+    Object,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    address: u64,
+    size: u64,
+    name: u32,
+    kind: SymbolKind,
+    global: bool,
+}
+
+impl Symbols {
+    /// Reads .symtab, or .dynsym where the file was stripped of it. Never both:
+    /// the global variables of the set stand in both tables.
+    ///
+    /// # Errors
+    /// The table lies outside of the file.
+    pub fn load(elf: &ElfFile) -> Result<Self, KernelError> {
+        let table = [SHT_SYMTAB, SHT_DYNSYM].into_iter().find_map(|wanted| {
+            elf.sections().find(|s| s.header().sh_type == wanted && s.has_bytes())
+        });
+        let Some(table) = table else {
+            return Ok(Self::new(SectionBytes::empty(), Vec::new()));
+        };
+        let bytes = elf.raw_bytes(table).ok_or_else(|| damaged("it lies outside of the file"))?;
+        let strings = elf
+            .section_at(table.header().sh_link as usize)
+            .ok_or_else(|| damaged("it names no string table"))?;
+        let strings = elf.section_bytes(strings)?;
+        let count = bytes.len() / Sym::size(elf.context().container);
+        let symtab = Symtab::parse(bytes, 0, count, elf.context()).map_err(damaged)?;
+        Ok(Self::new(strings, symtab.iter().filter_map(entry).collect()))
+    }
+
+    fn new(strings: SectionBytes, entries: Vec<Entry>) -> Self {
+        let bytes: &[u8] = &strings;
+        let is_vnet = |at: &u32| {
+            let name = bytes.get(entries[*at as usize].name as usize..);
+            name.is_some_and(|name| name.starts_with(VNET_PREFIX.as_bytes()))
+        };
+        let vnet = (0..entries.len() as u32).filter(is_vnet).collect();
+        Self { strings, entries, vnet, by_name: OnceLock::new(), by_address: OnceLock::new() }
+    }
+
+    /// All symbols that have a name and an address.
+    pub fn iter(&self) -> impl Iterator<Item = Symbol<'_>> {
+        self.entries.iter().map(|entry| self.symbol(entry))
+    }
+
+    /// The symbols of virtualized variables, global and local, as the table lists them.
+    pub fn vnet(&self) -> impl Iterator<Item = Symbol<'_>> {
+        self.vnet.iter().map(|&at| self.symbol(&self.entries[at as usize]))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All symbols of that name: static variables of several files may share one.
+    pub fn named<'s>(&'s self, name: &'s str) -> impl Iterator<Item = Symbol<'s>> {
+        let table = self.by_name.get_or_init(|| self.hash_names());
+        let entries = table.candidates(name.as_bytes()).map(|at| &self.entries[at as usize]);
+        entries.map(|entry| self.symbol(entry)).filter(move |symbol| symbol.name == name)
+    }
+
+    /// The symbol of that name; a global one before a local one.
+    pub fn by_name(&self, name: &str) -> Option<Symbol<'_>> {
+        let table = self.by_name.get_or_init(|| self.hash_names());
+        let entries = table.candidates(name.as_bytes()).map(|at| &self.entries[at as usize]);
+        let named = entries.map(|entry| self.symbol(entry)).filter(|symbol| symbol.name == name);
+        named.reduce(|first, other| if other.global && !first.global { other } else { first })
+    }
+
+    /// The symbol whose bytes hold `address`, and the distance from its start.
+    ///
+    /// A symbol without a size holds only the address it stands at.
+    pub fn by_address(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
+        let order = self.by_address.get_or_init(|| self.sort_by_address());
+        let after = order.partition_point(|&at| self.entries[at as usize].address <= address.get());
+        // A symbol may lie within another one (a label in assembly), so look
+        // back a little for one that is long enough.
+        order[..after].iter().rev().take(LOOK_BACK).find_map(|&at| {
+            let entry = &self.entries[at as usize];
+            let offset = address.get() - entry.address;
+            (offset < entry.size.max(1)).then(|| (self.symbol(entry), offset))
+        })
+    }
+
+    /// Builds what [`Self::by_name`] and [`Self::by_address`] search, on this
+    /// thread and now, so that another thread need not wait for it later.
+    pub fn prepare(&self) {
+        self.by_name.get_or_init(|| self.hash_names());
+        self.by_address.get_or_init(|| self.sort_by_address());
+    }
+
+    fn hash_names(&self) -> NameTable {
+        NameTable::build(self.entries.iter().map(|entry| self.name_bytes(entry)))
+    }
+
+    fn sort_by_address(&self) -> Vec<u32> {
+        let wanted = |entry: &Entry| entry.kind != SymbolKind::Other || entry.global;
+        let mut order: Vec<(u64, bool, bool, u32)> = Vec::with_capacity(self.entries.len());
+        for (at, entry) in self.entries.iter().enumerate().filter(|(_, entry)| wanted(entry)) {
+            // Of several names for one address the last in this order is shown:
+            // one with a size before one without, a global before a local one.
+            order.push((entry.address, entry.size != 0, entry.global, at as u32));
+        }
+        order.sort_unstable();
+        order.into_iter().map(|(.., at)| at).collect()
+    }
+
+    fn symbol(&self, entry: &Entry) -> Symbol<'_> {
+        Symbol {
+            name: std::str::from_utf8(self.name_bytes(entry)).unwrap_or_default(),
+            address: VirtAddr::new(entry.address),
+            size: entry.size,
+            global: entry.global,
+            kind: entry.kind,
+        }
+    }
+
+    fn name_bytes(&self, entry: &Entry) -> &[u8] {
+        let name = self.strings.get(entry.name as usize..).unwrap_or_default();
+        &name[..memchr::memchr(0, name).unwrap_or(name.len())]
+    }
+}
+
+/// How many symbols before an address are looked at for one that holds it.
+const LOOK_BACK: usize = 8;
+
+fn entry(symbol: Sym) -> Option<Entry> {
+    let kind = match symbol.st_type() {
+        STT_FUNC => SymbolKind::Function,
+        STT_OBJECT => SymbolKind::Object,
+        STT_FILE | STT_SECTION => return None,
+        _ => SymbolKind::Other,
+    };
+    let named = symbol.st_shndx != SHN_UNDEF as usize && symbol.st_name != 0;
+    named.then_some(Entry {
+        address: symbol.st_value,
+        size: symbol.st_size,
+        name: u32::try_from(symbol.st_name).ok()?,
+        kind,
+        global: symbol.st_bind() != STB_LOCAL,
+    })
+}
+
+fn damaged(why: impl ToString) -> KernelError {
+    KernelError::Damaged { part: "symbol table", why: why.to_string() }
+}
