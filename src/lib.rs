@@ -5,6 +5,7 @@ pub mod arch;
 pub mod bytes;
 pub mod error;
 pub mod expr;
+pub mod image;
 pub mod kernel;
 pub mod source;
 pub mod types;

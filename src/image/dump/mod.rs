@@ -1,0 +1,102 @@
+//! Writers: what the kernel's dump code would put on the dump device.
+//!
+//! One file per format. They see the machine's memory and nothing of the
+//! kernel in it, and share no code and no layouts with the readers of dumps:
+//! both follow FreeBSD's sources, and only so do they agree.
+
+pub mod elf_core;
+pub mod minidump_amd64;
+
+use std::collections::BTreeSet;
+use std::io::{self, Seek, SeekFrom, Write};
+
+use super::machine::{FRAME, Machine};
+use crate::addr::PhysAddr;
+
+/// What goes into a dump.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    pub machine: &'a Machine,
+    /// The kernel's message buffer: all of its memory, and the part that is text.
+    pub message_buffer: &'a [u8],
+    pub message_size: u32,
+    /// Frames that the dump leaves out though they are in use.
+    pub left_out: &'a BTreeSet<PhysAddr>,
+}
+
+impl Contents<'_> {
+    fn is_dumped(&self, frame: PhysAddr) -> bool {
+        !self.left_out.contains(&frame)
+    }
+}
+
+/// A file in which long runs of zeros become holes.
+struct Sparse<'a, W> {
+    file: &'a mut W,
+    zeros: u64,
+}
+
+impl<'a, W: Write + Seek> Sparse<'a, W> {
+    fn new(file: &'a mut W) -> Self {
+        Self { file, zeros: 0 }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.zeros > 0 {
+            let distance = i64::try_from(self.zeros).map_err(io::Error::other)?;
+            self.file.seek(SeekFrom::Current(distance))?;
+            self.zeros = 0;
+        }
+        self.file.write_all(bytes)
+    }
+
+    fn zeros(&mut self, count: u64) {
+        self.zeros += count;
+    }
+
+    /// `bytes`, filled up with zeros to a whole number of frames.
+    fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes(bytes)?;
+        self.zeros((bytes.len() as u64).next_multiple_of(FRAME) - bytes.len() as u64);
+        Ok(())
+    }
+
+    fn frame(&mut self, machine: &Machine, at: PhysAddr) -> io::Result<()> {
+        match machine.frame(at) {
+            Some(bytes) => self.bytes(bytes),
+            None => {
+                self.zeros(FRAME);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the file; its last byte must exist even if it lies in a hole.
+    fn finish(mut self) -> io::Result<()> {
+        if self.zeros > 0 {
+            self.zeros -= 1;
+            self.bytes(&[0])?;
+        }
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn holes_read_as_zeros_and_count_in_the_length() {
+        let mut file = Cursor::new(Vec::new());
+        let mut out = Sparse::new(&mut file);
+        out.padded(&[1, 2]).unwrap();
+        out.bytes(&[3]).unwrap();
+        out.zeros(FRAME - 1);
+        out.finish().unwrap();
+        let bytes = file.into_inner();
+        assert_eq!(bytes.len(), 2 * FRAME as usize);
+        assert_eq!((bytes[1], bytes[2], bytes[4096], bytes[8191]), (2, 0, 3, 0));
+    }
+}

@@ -1,0 +1,124 @@
+//! Which physical memory there is, and which of it is taken.
+//!
+//! Frames are handed out from both ends: page tables and direct-map objects
+//! from the bottom, pages of the kernel map from the top and downwards, so that
+//! what is contiguous in the kernel map is never contiguous in physical memory
+//! and a reader that forgets to translate every page is found out.
+//! A frame that was given back is not handed out again.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use super::ram::FRAME;
+use crate::addr::PhysAddr;
+use crate::image::ImageError;
+
+/// The machine's physical memory, as frames.
+#[derive(Debug)]
+pub struct Frames {
+    ranges: Vec<Range<u64>>,
+    taken: BTreeSet<u64>,
+    bottom: u64,
+    top: u64,
+}
+
+impl Frames {
+    /// Memory in `ranges`: byte addresses, ascending, frame-aligned.
+    pub fn new(ranges: &[Range<PhysAddr>]) -> Self {
+        let ranges: Vec<_> =
+            ranges.iter().map(|r| r.start.get() / FRAME..r.end.get() / FRAME).collect();
+        let bottom = ranges.first().map_or(0, |range| range.start);
+        let top = ranges.last().map_or(0, |range| range.end);
+        Self { ranges, taken: BTreeSet::new(), bottom, top }
+    }
+
+    /// The installed memory, ascending: what the kernel calls `dump_avail`.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<PhysAddr>> {
+        self.ranges.iter().map(|r| PhysAddr::new(r.start * FRAME)..PhysAddr::new(r.end * FRAME))
+    }
+
+    /// Takes all frames that `range` touches, and starts bottom allocations above them.
+    ///
+    /// # Errors
+    /// Some of `range` is not installed memory.
+    pub fn reserve(&mut self, range: Range<PhysAddr>) -> Result<(), ImageError> {
+        let frames = range.start.get() / FRAME..range.end.get().div_ceil(FRAME);
+        if !self.ranges.iter().any(|r| r.start <= frames.start && frames.end <= r.end) {
+            let wanted = range.end.get().saturating_sub(range.start.get());
+            return Err(ImageError::OutOfMemory { wanted, what: "physical memory" });
+        }
+        self.bottom = self.bottom.max(frames.end);
+        self.taken.extend(frames);
+        Ok(())
+    }
+
+    /// Takes the lowest free frame above what is reserved.
+    pub fn take_low(&mut self) -> Result<PhysAddr, ImageError> {
+        while self.bottom < self.top {
+            let frame = self.bottom;
+            self.bottom += 1;
+            if self.is_free(frame) {
+                return Ok(self.take(frame));
+            }
+        }
+        Err(ImageError::OutOfMemory { wanted: FRAME, what: "physical memory" })
+    }
+
+    /// Takes the highest free frame.
+    pub fn take_high(&mut self) -> Result<PhysAddr, ImageError> {
+        while self.bottom < self.top {
+            self.top -= 1;
+            let frame = self.top;
+            if self.is_free(frame) {
+                return Ok(self.take(frame));
+            }
+        }
+        Err(ImageError::OutOfMemory { wanted: FRAME, what: "physical memory" })
+    }
+
+    /// Gives a frame back: it is no longer in use, so a minidump leaves it out.
+    pub fn give_back(&mut self, at: PhysAddr) {
+        self.taken.remove(&(at.get() / FRAME));
+    }
+
+    /// The frames in use, ascending.
+    pub fn taken(&self) -> impl Iterator<Item = PhysAddr> {
+        self.taken.iter().map(|frame| PhysAddr::new(frame * FRAME))
+    }
+
+    fn take(&mut self, frame: u64) -> PhysAddr {
+        self.taken.insert(frame);
+        PhysAddr::new(frame * FRAME)
+    }
+
+    fn is_free(&self, frame: u64) -> bool {
+        self.ranges.iter().any(|range| range.contains(&frame)) && !self.taken.contains(&frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(frames: Range<u64>) -> Range<PhysAddr> {
+        PhysAddr::new(frames.start * FRAME)..PhysAddr::new(frames.end * FRAME)
+    }
+
+    #[test]
+    fn both_ends_meet_and_holes_are_skipped() {
+        let mut frames = Frames::new(&[range(0..2), range(4..6)]);
+        frames.reserve(range(0..1)).unwrap();
+        let mut got = vec![frames.take_low().unwrap(), frames.take_low().unwrap()];
+        got.push(frames.take_high().unwrap());
+        let numbers: Vec<_> = got.iter().map(|at| at.get() / FRAME).collect();
+        assert_eq!(numbers, [1, 4, 5]);
+        assert!(frames.take_low().is_err() && frames.take_high().is_err());
+        assert_eq!(frames.taken().count(), 4);
+    }
+
+    #[test]
+    fn a_hole_cannot_be_reserved() {
+        let mut frames = Frames::new(&[range(0..2), range(4..6)]);
+        assert!(frames.reserve(range(1..5)).is_err());
+    }
+}

@@ -1,0 +1,76 @@
+//! Physical memory as the processor sees it: sparse, byte-addressed.
+
+use std::collections::BTreeMap;
+
+use crate::addr::PhysAddr;
+
+/// The unit in which simulated memory is kept, in bytes.
+pub const FRAME: u64 = 4096;
+
+/// The bytes of the machine's physical memory.
+///
+/// A frame that was never written reads as zeros and costs nothing.
+#[derive(Debug, Default)]
+pub struct Ram {
+    frames: BTreeMap<u64, Box<[u8; FRAME as usize]>>,
+}
+
+impl Ram {
+    /// Copies the bytes at `at` into `buf`.
+    pub fn read(&self, at: PhysAddr, buf: &mut [u8]) {
+        for (frame, within, part) in pieces(at, buf.len()) {
+            match self.frames.get(&frame) {
+                Some(bytes) => {
+                    let len = part.len();
+                    buf[part].copy_from_slice(&bytes[within..within + len]);
+                }
+                None => buf[part].fill(0),
+            }
+        }
+    }
+
+    /// Stores `bytes` at `at`.
+    pub fn write(&mut self, at: PhysAddr, bytes: &[u8]) {
+        for (frame, within, part) in pieces(at, bytes.len()) {
+            let len = part.len();
+            let to = self.frames.entry(frame).or_insert_with(|| Box::new([0; FRAME as usize]));
+            to[within..within + len].copy_from_slice(&bytes[part]);
+        }
+    }
+
+    /// The whole frame that holds `at`, or `None` where it was never written (all zeros).
+    pub fn frame(&self, at: PhysAddr) -> Option<&[u8; FRAME as usize]> {
+        self.frames.get(&(at.get() / FRAME)).map(Box::as_ref)
+    }
+}
+
+/// Cuts `len` bytes at `at` where frames end: frame number, place in the frame, place in the buffer.
+fn pieces(at: PhysAddr, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+    let mut done = 0;
+    std::iter::from_fn(move || {
+        if done >= len {
+            return None;
+        }
+        let here = at.wrapping_add(done as u64);
+        let within = here.page_offset(FRAME) as usize;
+        let part = done..len.min(done + FRAME as usize - within);
+        done = part.end;
+        Some((here.get() / FRAME, within, part))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_cross_frames_and_the_rest_is_zero() {
+        let mut ram = Ram::default();
+        ram.write(PhysAddr::new(0x1ffe), &[1, 2, 3, 4]);
+        let mut back = [9; 6];
+        ram.read(PhysAddr::new(0x1ffd), &mut back);
+        assert_eq!(back, [0, 1, 2, 3, 4, 0]);
+        assert_eq!(ram.frame(PhysAddr::new(0x2fff)).map(|frame| frame[1]), Some(4));
+        assert!(ram.frame(PhysAddr::new(0x3000)).is_none());
+    }
+}
