@@ -102,6 +102,8 @@ pub struct SourceError {
 pub enum DumpError {
     #[error("this is {what}, not a crash dump")]
     NotADump { what: String, hint: String },
+    #[error("this is {what}: it cannot be read as it is")]
+    Wrapped { what: String, hint: String },
     #[error("the {format} header says {field} is {value}, which cannot be: {why}")]
     BadField { format: &'static str, field: &'static str, value: String, why: String },
     #[error("the file ends at {length:#x}, but {what} needs {needed:#x} bytes")]

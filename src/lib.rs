@@ -3,10 +3,13 @@
 pub mod addr;
 pub mod arch;
 pub mod bytes;
+pub mod dump;
 pub mod error;
 pub mod expr;
 pub mod image;
 pub mod kernel;
+pub mod memory;
+pub mod paging;
 pub mod source;
 pub mod types;
 pub mod value;

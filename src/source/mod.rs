@@ -5,7 +5,9 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use memmap2::Mmap;
 
@@ -79,6 +81,36 @@ impl Source {
     }
 }
 
+/// A part of a shared [`Source`], checked once, that can be kept without a borrow.
+#[derive(Debug, Clone)]
+pub struct Region {
+    source: Arc<Source>,
+    range: Range<usize>,
+}
+
+impl Region {
+    /// The `len` bytes at `offset` of `source`, or `None` where the file ends before them.
+    pub fn new(source: &Arc<Source>, offset: FileOffset, len: u64) -> Option<Self> {
+        source.slice(offset, len)?;
+        let start = usize::try_from(offset.get()).ok()?;
+        Some(Self { source: Arc::clone(source), range: start..start + usize::try_from(len).ok()? })
+    }
+
+    /// The bytes of this part.
+    pub fn bytes(&self) -> &[u8] {
+        self.source.bytes().get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.range.len() as u64
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.range.is_empty()
+    }
+}
+
 fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: the map is read-only and private to this process, and every read
     // of it is checked against the length the file had when it was mapped. What
@@ -100,6 +132,15 @@ mod tests {
         assert_eq!(source.slice(FileOffset::new(1), 2), Some(&[2, 3][..]));
         assert_eq!(source.slice(FileOffset::new(2), 2), None);
         assert_eq!(source.slice(FileOffset::new(u64::MAX), 2), None);
+    }
+
+    #[test]
+    fn a_region_is_checked_once() {
+        let source = Arc::new(Source::from_vec("test", vec![1, 2, 3]));
+        let region = Region::new(&source, FileOffset::new(1), 2).unwrap();
+        assert_eq!(region.bytes(), &[2, 3]);
+        assert!(Region::new(&source, FileOffset::new(2), 2).is_none());
+        assert!(Region::new(&source, FileOffset::new(u64::MAX), u64::MAX).is_none());
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! The kernel dump header: the 512 bytes that the kernel writes before and after
+//! a dump on its dump device (`sys/sys/kerneldump.h`; version 1 before 12.0, 4 since).
+//!
+//! savecore(8) leaves it out of the vmcore and spells it out in info.N; it is
+//! still there in an image of a dump device and at the end of a live dump.
+//! Everything in it is big-endian, on every architecture.
+
+use crate::bytes::Fields;
+
+/// The header's length, in bytes.
+pub(super) const LEN: usize = 512;
+
+/// What the kernel said about its own dump.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelDumpHeader {
+    pub version: u32,
+    /// `MACHINE_ARCH` of the machine: `amd64`.
+    pub architecture: String,
+    /// Length of the dump before compression, in bytes.
+    pub dump_len: u64,
+    /// When it was written, in seconds since 1970.
+    pub time: u64,
+    pub host: String,
+    /// The kernel's version string.
+    pub kernel_version: String,
+    pub panic: String,
+    pub compression: Compression,
+    /// Is the dump encrypted?
+    pub encrypted: bool,
+    /// Do the header's words XOR to zero, as they should?
+    pub parity_holds: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Unknown(u8),
+}
+
+impl KernelDumpHeader {
+    /// Reads the header at the start of `bytes`; `None` if there is none.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.get(..LEN)?;
+        let fields = Fields::big(bytes);
+        if fields.text(0, 20)? != "FreeBSD Kernel Dump" {
+            return None;
+        }
+        let version = fields.u32(32)?;
+        // Version 4 put the size of an encryption key before the block size,
+        // and took the panic string's last bytes for the compression.
+        let keyed = version >= 4;
+        let text_at = if keyed { 64 } else { 60 };
+        Some(Self {
+            version,
+            architecture: fields.text(20, 12)?,
+            dump_len: fields.u64(40)?,
+            time: fields.u64(48)?,
+            host: fields.text(text_at, 64)?,
+            kernel_version: fields.text(text_at + 64, 192)?,
+            panic: fields.text(text_at + 256, if keyed { 175 } else { 192 })?,
+            compression: match fields.u8(495)? {
+                _ if !keyed => Compression::None,
+                0 => Compression::None,
+                1 => Compression::Gzip,
+                2 => Compression::Zstd,
+                other => Compression::Unknown(other),
+            },
+            encrypted: keyed && fields.u32(56)? != 0,
+            parity_holds: parity(fields)? == 0,
+        })
+    }
+}
+
+fn parity(fields: Fields<'_>) -> Option<u32> {
+    (0..LEN).step_by(4).try_fold(0, |sum, at| Some(sum ^ fields.u32(at)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header as the kernel writes it, parity included.
+    fn header(version: u32) -> Vec<u8> {
+        let mut bytes = vec![0; LEN];
+        let mut put = |at: usize, what: &[u8]| bytes[at..at + what.len()].copy_from_slice(what);
+        put(0, b"FreeBSD Kernel Dump\0");
+        put(20, b"amd64");
+        put(32, &version.to_be_bytes());
+        put(40, &0x1234_5000_u64.to_be_bytes());
+        put(48, &1_600_000_000_u64.to_be_bytes());
+        let text = if version >= 4 { 64 } else { 60 };
+        put(text, b"web01.example.org");
+        put(text + 64, b"FreeBSD 12.1-RELEASE GENERIC\n");
+        put(text + 256, b"page fault");
+        if version >= 4 {
+            put(56, &96_u32.to_be_bytes());
+            put(495, &[2]);
+        }
+        let sum = parity(Fields::big(&bytes)).unwrap();
+        bytes[508..].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn both_layouts_are_read() {
+        let old = KernelDumpHeader::parse(&header(1)).unwrap();
+        assert_eq!((old.host.as_str(), old.panic.as_str()), ("web01.example.org", "page fault"));
+        assert_eq!((old.compression, old.encrypted), (Compression::None, false));
+        let new = KernelDumpHeader::parse(&header(4)).unwrap();
+        assert_eq!((new.host.as_str(), new.panic.as_str()), ("web01.example.org", "page fault"));
+        assert_eq!((new.compression, new.encrypted), (Compression::Zstd, true));
+        assert_eq!((new.dump_len, new.time), (0x1234_5000, 1_600_000_000));
+        assert!(old.parity_holds && new.parity_holds);
+    }
+
+    #[test]
+    fn a_flipped_bit_breaks_the_parity() {
+        let mut bytes = header(4);
+        bytes[100] ^= 1;
+        assert!(!KernelDumpHeader::parse(&bytes).unwrap().parity_holds);
+    }
+
+    #[test]
+    fn a_short_or_foreign_block_is_no_header() {
+        assert_eq!(KernelDumpHeader::parse(&header(4)[..511]), None);
+        assert_eq!(KernelDumpHeader::parse(&[0; LEN]), None);
+    }
+}

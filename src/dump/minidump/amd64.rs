@@ -1,0 +1,88 @@
+//! The minidump header of amd64 (`sys/amd64/include/minidump.h`): version 1 of
+//! 7.0 to 8.1, version 2 (page directories instead of page tables) until 12,
+//! version 3 (dump_avail) since 13.0. 24 bytes of magic; all fields little-endian.
+
+use super::header::{Head, Header, HeaderFields, bad};
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::arch::Arch;
+use crate::bytes::Endian;
+use crate::dump::DirectMap;
+use crate::error::DumpError;
+
+const PAGE: u64 = 4096;
+
+/// The kernel lays its maps out by page directories of 2 MB entries.
+const ENTRY_SPAN: u64 = 2 << 20;
+
+/// The lowest address of the kernel's half with five levels of page tables.
+const KERNEL_HALF: u64 = 0xff00_0000_0000_0000;
+
+/// Reads the header page at the start of `bytes`.
+pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
+    let fields = HeaderFields::new(bytes, Endian::Little);
+    let head = Head::parse(&fields, 24)?;
+    let (kernbase, start, end) = (fields.u64(40)?, fields.u64(48)?, fields.u64(56)?);
+    let dump_avail_size = match head.version {
+        0 => return Err(bad("version", 0, "versions count from 1")),
+        1 | 2 => 0,
+        3 => dump_avail_size(fields.u32(64)?)?,
+        other => {
+            let what = format!("version {other} of the amd64 minidump (1 to 3 are known)");
+            return Err(DumpError::Unsupported { what });
+        }
+    };
+    check_maps(kernbase, start, end)?;
+    check_page_map(&head, kernbase)?;
+    Ok(Header {
+        arch: Arch::Amd64,
+        version: head.version,
+        page_size: PAGE,
+        message_buffer_size: head.message_buffer_size.into(),
+        dump_avail_size,
+        bitmap_size: head.bitmap_size.into(),
+        page_map_size: head.page_map_size.into(),
+        kernbase: VirtAddr::new(kernbase),
+        direct_map: DirectMap {
+            range: VirtAddr::new(start)..VirtAddr::new(end),
+            phys: PhysAddr::new(0),
+        },
+    })
+}
+
+fn dump_avail_size(size: u32) -> Result<u64, DumpError> {
+    let size = u64::from(size);
+    // The kernel writes its static array, rounded up to a page.
+    if size == 0 || !size.is_multiple_of(16) || size > 64 * PAGE {
+        let why = "version 3 lists the memory ranges in a page or a few, 16 bytes each";
+        return Err(bad("dumpavailsize", size, why));
+    }
+    Ok(size)
+}
+
+fn check_maps(kernbase: u64, start: u64, end: u64) -> Result<(), DumpError> {
+    let plausible = |at: u64| at >= KERNEL_HALF && at.is_multiple_of(ENTRY_SPAN);
+    let why = "it lies in the upper half of the address space, on a boundary of 2 MB";
+    for (field, value) in [("kernbase", kernbase), ("dmapbase", start), ("dmapend", end)] {
+        if !plausible(value) {
+            return Err(bad(field, value, why));
+        }
+    }
+    if end <= start {
+        return Err(bad("dmapend", end, &format!("the direct map begins at {start:#x}")));
+    }
+    Ok(())
+}
+
+fn check_page_map(head: &Head, kernbase: u64) -> Result<(), DumpError> {
+    let size = u64::from(head.page_map_size);
+    if size == 0 || !size.is_multiple_of(PAGE) {
+        return Err(bad("pmapsize", size, "the page map is whole pages of entries"));
+    }
+    let span = if head.version == 1 { PAGE } else { ENTRY_SPAN };
+    let room = kernbase.wrapping_neg();
+    if size / 8 * span > room {
+        let why = format!("from {kernbase:#x} on there are only {room:#x} bytes to map");
+        return Err(bad("pmapsize", size, &why));
+    }
+    Ok(())
+}

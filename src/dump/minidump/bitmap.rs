@@ -1,0 +1,150 @@
+//! Which pages a minidump holds, and the place of each: a rank index over the
+//! mapped bitmap.
+//!
+//! A page's place is the number of set bits before its own. The index keeps that
+//! number for every block of 512 bits, so that a lookup counts the bits of at most
+//! eight words; it takes an eighth of the bitmap's size, and the bitmap itself
+//! stays in the file. Bits beyond the described memory are never looked at.
+
+use std::ops::Range;
+
+use super::header::{FORMAT, bad};
+use crate::bytes::Fields;
+use crate::error::DumpError;
+use crate::source::Region;
+
+const WORD: usize = 8;
+const BLOCK: usize = 64;
+
+/// The page bitmap.
+pub(super) struct Bitmap {
+    bits: Region,
+    ranges: Ranges,
+    /// For each block of [`BLOCK`] bytes the number of bits set before it.
+    before: Vec<u64>,
+    count: u64,
+}
+
+impl Bitmap {
+    /// Indexes `bits`, whose numbering `ranges` explains.
+    pub(super) fn new(bits: Region, ranges: Ranges) -> Result<Self, DumpError> {
+        let bytes = bits.bytes();
+        let blocks = bytes.len().div_ceil(BLOCK);
+        let mut before = Vec::new();
+        before.try_reserve_exact(blocks).map_err(|_| {
+            bad("bitmapsize", bits.len(), "there is not enough memory to index the bitmap")
+        })?;
+        let mut count = 0;
+        for block in bytes.chunks(BLOCK) {
+            before.push(count);
+            count += ones(block);
+        }
+        Ok(Self { bits, ranges, before, count })
+    }
+
+    /// How many pages are in the dump.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many pages stand before physical page number `page` in the dump;
+    /// `None` if that page is left out.
+    pub(super) fn rank(&self, page: u64) -> Option<u64> {
+        let bit = usize::try_from(self.ranges.bit(page)?).ok()?;
+        let bytes = self.bits.bytes();
+        let byte = bit / 8;
+        if bytes.get(byte)? >> (bit % 8) & 1 == 0 {
+            return None;
+        }
+        let block = byte / BLOCK;
+        let word = byte / WORD * WORD;
+        let whole = ones(bytes.get(block * BLOCK..word)?);
+        let last = word_at(bytes.get(word..)?) & ((1 << (bit % 64)) - 1);
+        Some(self.before.get(block)? + whole + u64::from(last.count_ones()))
+    }
+}
+
+fn ones(bytes: &[u8]) -> u64 {
+    bytes.chunks(WORD).map(|word| u64::from(word_at(word).count_ones())).sum()
+}
+
+/// The first word of `bytes`; bit n of a word is bit n % 8 of its byte n / 8.
+fn word_at(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<WORD>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    }
+}
+
+/// How the bits are numbered: one after the other across ranges of pages.
+pub(super) struct Ranges(Vec<Numbered>);
+
+/// A range of physical page numbers, and the bit of its first page.
+struct Numbered {
+    pages: Range<u64>,
+    first_bit: u64,
+}
+
+impl Ranges {
+    /// The numbering before there was a dump_avail: bit n is page n.
+    pub(super) fn from_zero(bitmap_size: u64) -> Self {
+        Self(vec![Numbered { pages: 0..bitmap_size * 8, first_bit: 0 }])
+    }
+
+    /// Reads dump_avail: pairs of first byte and end of a range, ended by an end
+    /// of zero, ascending. The bitmap must be as long as they ask for, but for the
+    /// rounding to words and to pages (`vm_page_startup` in sys/vm/vm_page.c, 13.0).
+    pub(super) fn parse(bytes: &[u8], page: u64, bitmap_size: u64) -> Result<Self, DumpError> {
+        let fields = Fields::little(bytes);
+        let mut ranges = Vec::new();
+        let (mut bits, mut floor) = (0_u64, 0);
+        let mut pairs = (0..bytes.len()).step_by(16);
+        for at in pairs.by_ref() {
+            let (Some(start), Some(end)) = (fields.u64(at), fields.u64(at + 8)) else { break };
+            if end == 0 {
+                break;
+            }
+            if start >= end || start / page < floor {
+                return Err(damaged(start, end, "the ranges ascend and do not overlap"));
+            }
+            let pages = start / page..end.div_ceil(page);
+            floor = pages.end;
+            ranges.push(Numbered { pages: pages.clone(), first_bit: bits });
+            bits += pages.end - pages.start;
+        }
+        // The kernel clears what it does not use: anything else is no dump_avail,
+        // or more than it.
+        let tail = pairs.next().and_then(|at| bytes.get(at..)).unwrap_or_default();
+        if tail.iter().any(|byte| *byte != 0) {
+            let why = "there is data after the end of the list";
+            return Err(bad("dumpavailsize", bytes.len() as u64, why));
+        }
+        check_bitmap_size(bits, bitmap_size, page)?;
+        Ok(Self(ranges))
+    }
+
+    /// The bit of physical page number `page`.
+    fn bit(&self, page: u64) -> Option<u64> {
+        let after = self.0.partition_point(|range| range.pages.start <= page);
+        let range = self.0.get(after.checked_sub(1)?)?;
+        range.pages.contains(&page).then(|| range.first_bit + (page - range.pages.start))
+    }
+}
+
+fn check_bitmap_size(bits: u64, bitmap_size: u64, page: u64) -> Result<(), DumpError> {
+    let needed = bits.div_ceil(64) * 8;
+    if (needed..=needed.next_multiple_of(page)).contains(&bitmap_size) {
+        return Ok(());
+    }
+    let why = format!("the memory ranges of the dump have {bits} pages, a bit each");
+    Err(bad("bitmapsize", bitmap_size, &why))
+}
+
+fn damaged(start: u64, end: u64, why: &str) -> DumpError {
+    DumpError::BadField {
+        format: FORMAT,
+        field: "dump_avail",
+        value: format!("{start:#x}..{end:#x}"),
+        why: why.to_owned(),
+    }
+}

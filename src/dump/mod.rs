@@ -1,0 +1,190 @@
+//! Crash dumps: the bytes of a file as the physical memory of the machine.
+//!
+//! [`open`] tells what a file is and gives a [`Core`]: its physical memory, what
+//! its headers say, and the hints by which kernel addresses can be translated.
+//! Nothing is copied out of the file, and opening reads no more than headers and
+//! the bitmap of a minidump.
+//!
+//! This layer never sees a kernel, a symbol or a virtual address other than those
+//! a header names; it translates nothing. That is the work of [`crate::paging`].
+
+mod elf_core;
+mod header;
+mod minidump;
+mod probe;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::addr::{FileOffset, PhysAddr, VirtAddr};
+use crate::arch::Arch;
+use crate::error::DumpError;
+use crate::source::{Region, Source};
+
+pub use header::KernelDumpHeader;
+
+/// The physical memory of a machine, as far as a dump holds it.
+pub trait PhysicalMemory: Send + Sync {
+    /// Fills `buf` from physical address `at`, over as many pages as it takes.
+    ///
+    /// # Errors
+    /// The first byte that cannot be read. What lies before it is in `buf`;
+    /// the rest of `buf` is left as it was.
+    fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault>;
+}
+
+/// Why a byte of physical memory cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhysFault {
+    /// The first byte that cannot be read.
+    pub at: PhysAddr,
+    pub kind: PhysFaultKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhysFaultKind {
+    /// The dump leaves this page out, or the machine had no memory there.
+    NotDumped,
+    /// The byte belongs at this place in the file, which is shorter than that.
+    Truncated(FileOffset),
+}
+
+/// An opened dump.
+pub struct Core {
+    pub format: Format,
+    pub arch: Arch,
+    /// How kernel addresses are translated.
+    pub hints: Hints,
+    /// The kernel dump header, where the file still has one.
+    pub header: Option<KernelDumpHeader>,
+    pub facts: Facts,
+    /// What is odd about this dump but does not keep it from being read, as sentences.
+    pub warnings: Vec<String>,
+    memory: Box<dyn PhysicalMemory>,
+}
+
+impl Core {
+    /// The machine's physical memory.
+    pub fn memory(&self) -> &dyn PhysicalMemory {
+        &*self.memory
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("format", &self.format)
+            .field("arch", &self.arch)
+            .field("header", &self.header)
+            .field("facts", &self.facts)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The layout of a dump file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Minidump { version: u32 },
+    ElfCore,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Minidump { version } => write!(f, "minidump version {version}"),
+            Self::ElfCore => f.write_str("full dump (ELF core)"),
+        }
+    }
+}
+
+/// What a dump offers to whoever translates kernel addresses.
+#[derive(Debug, Clone)]
+pub enum Hints {
+    /// A minidump's own page map.
+    PageMap(PageMap),
+    /// Nothing: the kernel's page tables lie somewhere in this physical memory,
+    /// and only the kernel's symbols tell where.
+    Physical,
+}
+
+/// The page map of a minidump and the fields of its header that explain it.
+#[derive(Debug, Clone)]
+pub struct PageMap {
+    pub arch: Arch,
+    /// The header's version: what an entry means depends on it.
+    pub version: u32,
+    /// Where the kernel map begins; entry 0 maps this address.
+    pub kernbase: VirtAddr,
+    pub direct_map: DirectMap,
+    pub entries: Region,
+}
+
+/// The part of the kernel's address space that maps physical memory one to one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectMap {
+    pub range: Range<VirtAddr>,
+    /// The physical address at its start.
+    pub phys: PhysAddr,
+}
+
+/// What a dump's headers and its length tell, for people to read.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// Length of the file, in bytes.
+    pub file_len: u64,
+    /// Size of a page, in bytes.
+    pub page_size: u64,
+    /// Pages of memory that the headers promise.
+    pub pages: u64,
+    /// How many of these lie, wholly or in part, past the end of the file.
+    pub pages_cut_off: u64,
+    /// Facts that only a minidump has.
+    pub minidump: Option<MinidumpFacts>,
+}
+
+#[derive(Debug, Clone)]
+pub struct MinidumpFacts {
+    pub kernbase: VirtAddr,
+    pub direct_map: DirectMap,
+    /// Length of the page bitmap, in bytes.
+    pub bitmap_len: u64,
+    /// Length of the page map, in bytes.
+    pub page_map_len: u64,
+    /// The kernel's message ring as it was when the dump was written, not unwrapped.
+    pub message_buffer: Region,
+}
+
+/// Tells what `source` is, and opens it.
+///
+/// # Errors
+/// The file is no dump, or one that must be unpacked first, or its headers are
+/// damaged, or it ends before the first page of memory.
+pub fn open(source: Source) -> Result<Core, DumpError> {
+    let source = Arc::new(source);
+    match probe::probe(&source)? {
+        probe::Kind::Minidump => minidump::open(&source),
+        probe::Kind::ElfCore => elf_core::open(&source),
+    }
+}
+
+/// Fills `buf`, the memory at physical address `at`, from `offset` of the file,
+/// as far as the file goes.
+fn copy(
+    source: &Source,
+    offset: FileOffset,
+    at: PhysAddr,
+    buf: &mut [u8],
+) -> Result<(), PhysFault> {
+    let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
+    let rest = source.bytes().get(start..).unwrap_or_default();
+    let len = rest.len().min(buf.len());
+    let (filled, missing) = buf.split_at_mut(len);
+    filled.copy_from_slice(&rest[..len]);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let end = offset.wrapping_add(len as u64);
+    Err(PhysFault { at: at.wrapping_add(len as u64), kind: PhysFaultKind::Truncated(end) })
+}

@@ -1,0 +1,217 @@
+//! What kind of file is this? Dumps by their first bytes, and a good word for
+//! everything else that people hand to `-M` by mistake.
+
+use std::path::Path;
+
+use super::header::KernelDumpHeader;
+use super::minidump;
+use crate::bytes::Fields;
+use crate::error::DumpError;
+use crate::source::Source;
+
+/// A dump that can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Minidump,
+    ElfCore,
+}
+
+/// Tells what `source` is.
+///
+/// # Errors
+/// It is no dump, or one that must be unpacked, decrypted or cut out first; the
+/// error says which, and with what.
+pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
+    let bytes = source.bytes();
+    if bytes.is_empty() {
+        return Err(not_a_dump("an empty file", "was the disk full when savecore ran?"));
+    }
+    if bytes.starts_with(minidump::MAGIC) {
+        return Ok(Kind::Minidump);
+    }
+    if bytes.starts_with(b"\x7fELF") {
+        return elf(bytes);
+    }
+    Err(packed(source.path(), bytes)
+        .or_else(|| headed(bytes))
+        .or_else(|| beside_a_dump(source.path(), bytes))
+        .unwrap_or_else(|| unknown(bytes)))
+}
+
+fn elf(bytes: &[u8]) -> Result<Kind, DumpError> {
+    const ET_CORE: u16 = 4;
+    let fields = match Fields::little(bytes).u8(5) {
+        Some(2) => Fields::big(bytes),
+        _ => Fields::little(bytes),
+    };
+    let what = match fields.u16(16) {
+        Some(ET_CORE) => return Ok(Kind::ElfCore),
+        Some(1) => "an ELF object file or kernel module",
+        Some(2 | 3) => "an ELF executable, such as a kernel",
+        Some(_) => "an ELF file of an unknown type",
+        None => "the beginning of an ELF file, cut off",
+    };
+    let hint = "the kernel goes to -N and the core to -M: have they changed places?";
+    Err(not_a_dump(what, hint))
+}
+
+/// Files that may hold a dump, packed by some other program.
+fn packed(path: &Path, bytes: &[u8]) -> Option<DumpError> {
+    const FORMS: &[(&[u8], &str, &str)] = &[
+        (b"\x1f\x8b", "a gzip-compressed file", "gunzip"),
+        (b"\x28\xb5\x2f\xfd", "a zstd-compressed file", "zstd -d"),
+        (b"BZh", "a bzip2-compressed file", "bunzip2"),
+        (b"\xfd7zXZ\0", "an xz-compressed file", "unxz"),
+    ];
+    let (_, what, tool) = FORMS.iter().find(|(magic, ..)| bytes.starts_with(magic))?;
+    let hint = format!("unpack it first: {tool} {}", path.display());
+    Some(DumpError::Wrapped { what: (*what).to_owned(), hint })
+}
+
+/// A kernel dump header in front: the image of a dump device, or a part of one.
+fn headed(bytes: &[u8]) -> Option<DumpError> {
+    let wrapped = |what: String, hint: &str| DumpError::Wrapped { what, hint: hint.to_owned() };
+    if bytes.starts_with(b"FreeBSD Text Dump") {
+        return Some(text_dump());
+    }
+    if bytes.starts_with(b"Cleared Kernel Dump") {
+        let hint = "savecore has saved this dump already: look for vmcore.N in /var/crash";
+        return Some(not_a_dump("a dump device whose dump was cleared", hint));
+    }
+    if let Some(header) = KernelDumpHeader::parse(bytes) {
+        if header.encrypted {
+            return Some(encrypted());
+        }
+        let what = format!(
+            "a dump behind its kernel dump header (version {}, {}, host {:?})",
+            header.version, header.architecture, header.host
+        );
+        return Some(wrapped(what, "let savecore(8) copy the dump out of it"));
+    }
+    None
+}
+
+/// The other files that savecore(8) leaves in a crash directory.
+fn beside_a_dump(path: &Path, bytes: &[u8]) -> Option<DumpError> {
+    const TEXT_DUMP_MEMBERS: &[&str] =
+        &["ddb.txt", "config.txt", "msgbuf.txt", "panic.txt", "version.txt"];
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with("vmcore_encrypted.") {
+        return Some(encrypted());
+    }
+    let fields = Fields::little(bytes);
+    if fields.slice(257, 5) == Some(b"ustar") {
+        return Some(match fields.text(0, 100) {
+            Some(member) if TEXT_DUMP_MEMBERS.contains(&member.as_str()) => text_dump(),
+            _ => not_a_dump("a tar archive", "unpack it and give the vmcore that is in it"),
+        });
+    }
+    if bytes.starts_with(b"Dump header from device") {
+        let hint = "info.N describes a dump: the memory is in vmcore.N beside it";
+        return Some(not_a_dump("the description of a dump", hint));
+    }
+    if bytes.starts_with(b"KDUMP   ") || bytes.starts_with(b"makedumpfile") {
+        let hint =
+            "write it again as plain ELF, in QEMU with dump-guest-memory without -z, -l or -s";
+        return Some(not_a_dump("a kdump-compressed image, a Linux format", hint));
+    }
+    None
+}
+
+fn encrypted() -> DumpError {
+    DumpError::Wrapped {
+        what: "an encrypted dump".to_owned(),
+        hint: "decrypt it first: decryptcore -p PRIVATE_KEY -k key.N -e vmcore_encrypted.N -c vmcore.N"
+            .to_owned(),
+    }
+}
+
+fn text_dump() -> DumpError {
+    let hint = "a text dump is what ddb(4) printed and holds no memory: read it with tar -xf";
+    not_a_dump("a text dump", hint)
+}
+
+fn unknown(bytes: &[u8]) -> DumpError {
+    let zeros = bytes.iter().take(1 << 20).all(|byte| *byte == 0);
+    let what = if zeros { "nothing but zeros" } else { "data in no format that is known" };
+    not_a_dump(what, "a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file")
+}
+
+fn not_a_dump(what: &str, hint: &str) -> DumpError {
+    DumpError::NotADump { what: what.to_owned(), hint: hint.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(name: &str, bytes: &[u8]) -> (String, String) {
+        let error = probe(&Source::from_vec(name, bytes.to_vec())).unwrap_err();
+        match &error {
+            DumpError::NotADump { hint, .. } | DumpError::Wrapped { hint, .. } => {
+                (error.to_string(), hint.clone())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn dumps_are_known_by_their_first_bytes() {
+        let probe = |bytes: &[u8]| probe(&Source::from_vec("vmcore.0", bytes.to_vec()));
+        assert_eq!(probe(b"minidump FreeBSD/amd64\0\0"), Ok(Kind::Minidump));
+        let mut core = *b"\x7fELF\x02\x01\x01\xff\0\0\0\0\0\0\0\0\x04\0";
+        assert_eq!(probe(&core), Ok(Kind::ElfCore));
+        core[5] = 2;
+        core[16..].copy_from_slice(&[0, 4]);
+        assert_eq!(probe(&core), Ok(Kind::ElfCore));
+    }
+
+    #[test]
+    fn a_compressed_dump_names_the_program_to_run() {
+        let (what, hint) = message("vmcore.3.zst", b"\x28\xb5\x2f\xfd....");
+        assert!(what.contains("zstd-compressed"), "{what}");
+        assert_eq!(hint, "unpack it first: zstd -d vmcore.3.zst");
+        assert_eq!(
+            message("vmcore.0.gz", b"\x1f\x8b\x08").1,
+            "unpack it first: gunzip vmcore.0.gz"
+        );
+    }
+
+    #[test]
+    fn a_kernel_in_the_place_of_the_core_is_noticed() {
+        let kernel = b"\x7fELF\x02\x01\x01\x09\0\0\0\0\0\0\0\0\x02\0";
+        let (what, hint) = message("kernel", kernel);
+        assert!(what.contains("ELF executable"), "{what}");
+        assert!(hint.contains("-N") && hint.contains("-M"), "{hint}");
+        assert!(message("kernel", b"\x7fELF").0.contains("cut off"));
+    }
+
+    #[test]
+    fn text_dumps_have_no_memory() {
+        let mut tar = vec![0; 512];
+        tar[..7].copy_from_slice(b"ddb.txt");
+        tar[257..262].copy_from_slice(b"ustar");
+        assert!(message("textdump.tar.0", &tar).0.contains("a text dump"));
+        assert!(message("ada0p3", b"FreeBSD Text Dump\0").0.contains("a text dump"));
+        tar[..7].copy_from_slice(b"foo.txt");
+        assert!(message("crash.tar", &tar).0.contains("a tar archive"));
+    }
+
+    #[test]
+    fn whatever_else_lies_in_var_crash_is_named() {
+        assert!(message("vmcore_encrypted.0", b"\x91\x22").1.contains("decryptcore"));
+        assert!(
+            message("info.0", b"Dump header from device: /dev/ada0p3\n").1.contains("vmcore.N")
+        );
+        assert!(message("vmcore.0", b"").0.contains("an empty file"));
+        assert!(message("vmcore.0", &[0; 100]).0.contains("nothing but zeros"));
+        assert!(message("notes.txt", b"hello").0.contains("no format"));
+        let mut device = vec![0; 512];
+        device[..19].copy_from_slice(b"FreeBSD Kernel Dump");
+        device[20..25].copy_from_slice(b"amd64");
+        assert!(message("ada0p3", &device).0.contains("kernel dump header"));
+        device[35] = 4;
+        device[59] = 96;
+        assert!(message("ada0p3", &device).0.contains("an encrypted dump"));
+    }
+}

@@ -1,0 +1,166 @@
+//! Kernel memory by virtual address: the one way to read it.
+//!
+//! Joins a dump's physical memory with a translation. Reads cross pages; a fault
+//! tells the first address that could not be read and the stage that failed, and
+//! never stands for zeros. Nothing is cached and nothing is locked, so that many
+//! threads can read at once.
+
+use std::fmt;
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::arch::Arch;
+use crate::dump::{Core, PhysFault, PhysFaultKind};
+use crate::error::{Fault, FaultKind, Stage};
+use crate::paging::{Mapping, Translate};
+
+/// The memory of a kernel.
+pub struct KernelMemory {
+    core: Core,
+    translation: Box<dyn Translate>,
+}
+
+impl KernelMemory {
+    /// The memory in `core`, its addresses translated by `translation`.
+    pub fn from_core(core: Core, translation: Box<dyn Translate>) -> Self {
+        Self { core, translation }
+    }
+
+    /// The dump it comes from.
+    pub fn core(&self) -> &Core {
+        &self.core
+    }
+
+    pub fn arch(&self) -> Arch {
+        self.core.arch
+    }
+
+    /// Size of a page, in bytes: what cannot be read is missing by whole pages.
+    pub fn page_size(&self) -> u64 {
+        self.core.facts.page_size
+    }
+
+    /// Fills `buf` from address `at`.
+    ///
+    /// # Errors
+    /// The first byte that cannot be read; `buf` is then undefined from there on.
+    pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<(), Fault> {
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
+            let mapping = self.mapping(at)?;
+            let len = usize::try_from(mapping.len).unwrap_or(usize::MAX).min(rest.len());
+            let (part, further) = rest.split_at_mut(len);
+            self.core
+                .memory()
+                .read(mapping.phys, part)
+                .map_err(|fault| unreadable(at, mapping.phys, fault, self.page_size()))?;
+            rest = further;
+            if rest.is_empty() {
+                break;
+            }
+            at = at.checked_add(len as u64).ok_or(bad_address(VirtAddr::new(0)))?;
+        }
+        Ok(())
+    }
+
+    /// Fills `buf` from address `at` as far as memory can be read in one piece:
+    /// how many bytes that were, and the fault that ended it.
+    pub fn read_prefix(&self, at: VirtAddr, buf: &mut [u8]) -> (usize, Option<Fault>) {
+        match self.read(at, buf) {
+            Ok(()) => (buf.len(), None),
+            // The fault's address is ahead of `at`, or past the end of all addresses.
+            Err(fault) => (fault.address.get().wrapping_sub(at.get()) as usize, Some(fault)),
+        }
+    }
+
+    /// The physical address of `at`, whether or not the dump holds it.
+    ///
+    /// # Errors
+    /// The kernel has no memory there, or the dump lacks a page table on the way.
+    pub fn translate(&self, at: VirtAddr) -> Result<PhysAddr, Fault> {
+        self.mapping(at).map(|mapping| mapping.phys)
+    }
+
+    pub fn u8(&self, at: VirtAddr) -> Result<u8, Fault> {
+        self.uint(at, 1).map(|value| value as u8)
+    }
+
+    pub fn u16(&self, at: VirtAddr) -> Result<u16, Fault> {
+        self.uint(at, 2).map(|value| value as u16)
+    }
+
+    pub fn u32(&self, at: VirtAddr) -> Result<u32, Fault> {
+        self.uint(at, 4).map(|value| value as u32)
+    }
+
+    pub fn u64(&self, at: VirtAddr) -> Result<u64, Fault> {
+        self.uint(at, 8)
+    }
+
+    /// The unsigned number of `size` bytes (at most 8) at `at`, in the kernel's byte order.
+    pub fn uint(&self, at: VirtAddr, size: usize) -> Result<u64, Fault> {
+        debug_assert!(size <= 8);
+        let mut bytes = [0; 8];
+        let bytes = &mut bytes[..size.min(8)];
+        self.read(at, bytes)?;
+        Ok(self.arch().endian().uint(bytes) as u64)
+    }
+
+    /// The pointer stored at `at`.
+    pub fn pointer(&self, at: VirtAddr) -> Result<VirtAddr, Fault> {
+        self.uint(at, self.arch().pointer_size() as usize).map(VirtAddr::new)
+    }
+
+    /// The bytes of the C string at `at`, without its NUL, but no more than `max`.
+    ///
+    /// # Errors
+    /// Memory ends before the string does.
+    pub fn c_string(&self, at: VirtAddr, max: usize) -> Result<Vec<u8>, Fault> {
+        let mut text = Vec::new();
+        let mut chunk = [0; 64];
+        while text.len() < max {
+            let from = at.wrapping_add(text.len() as u64);
+            let wanted = chunk.len().min(max - text.len());
+            let (len, fault) = self.read_prefix(from, &mut chunk[..wanted]);
+            let read = &chunk[..len];
+            if let Some(end) = memchr::memchr(0, read) {
+                text.extend_from_slice(&read[..end]);
+                return Ok(text);
+            }
+            if let Some(fault) = fault {
+                return Err(fault);
+            }
+            text.extend_from_slice(read);
+        }
+        Ok(text)
+    }
+
+    fn mapping(&self, at: VirtAddr) -> Result<Mapping, Fault> {
+        // No kernel maps the page of the null pointer for itself.
+        if at.get() < self.page_size() {
+            return Err(bad_address(at));
+        }
+        self.translation.translate(self.core.memory(), at)
+    }
+}
+
+impl fmt::Debug for KernelMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelMemory").field("core", &self.core).finish_non_exhaustive()
+    }
+}
+
+fn bad_address(address: VirtAddr) -> Fault {
+    Fault { address, kind: FaultKind::BadAddress, stage: Stage::Range }
+}
+
+/// The fault of reading `at`, which lies at `phys`, as its physical memory told it.
+fn unreadable(at: VirtAddr, phys: PhysAddr, fault: PhysFault, page_size: u64) -> Fault {
+    let address = at.wrapping_add(fault.at.get().wrapping_sub(phys.get()));
+    let (kind, stage) = match fault.kind {
+        PhysFaultKind::NotDumped => {
+            (FaultKind::NotDumped, Stage::Page(fault.at.page_start(page_size)))
+        }
+        PhysFaultKind::Truncated(end) => (FaultKind::Truncated, Stage::File(end)),
+    };
+    Fault { address, kind, stage }
+}
