@@ -10,6 +10,7 @@ pub mod image;
 pub mod kernel;
 pub mod memory;
 pub mod paging;
+pub mod render;
 pub mod source;
 pub mod types;
 pub mod value;

@@ -1,0 +1,457 @@
+//! Values as a C programmer writes them: `{ips_total = 65, name = "x"}`.
+//!
+//! [`line`] puts a value on one line, for tables. [`block`] breaks what does
+//! not fit over indented lines, for people. Both use the notation of gdb where
+//! it has one: `<repeats 16 times>`, `0xffffffff80b5c140 <tcp_input+4>`,
+//! `97 'a'`.
+
+use std::fmt::Write;
+
+use super::sanitize;
+use crate::value::model::{
+    ArrayValue, ErrorKind, PointerValue, RecordValue, SymbolAt, Value, ValueError,
+};
+
+/// As many equal elements in a row are shown once, as gdb does.
+const REPEATS: usize = 10;
+
+/// Lines of [`block`] are not made longer than this if it can be helped.
+const WIDTH: usize = 80;
+
+const INDENT: usize = 4;
+
+/// `value` on one line, however long.
+pub fn line(value: &Value) -> String {
+    let mut line = Line { out: String::new(), room: usize::MAX };
+    line.value(value);
+    line.out
+}
+
+/// `value` on one line of at most `width` characters; a longer one ends in `...`.
+pub fn line_within(value: &Value, width: usize) -> String {
+    let mut line = Line { out: String::new(), room: width.saturating_mul(4).max(width) };
+    line.value(value);
+    cut(line.out, width)
+}
+
+/// `value` over as many lines as it needs, without a newline at its end.
+///
+/// `column` is the number of characters that stand before it on its first line.
+pub fn block(value: &Value, column: usize) -> String {
+    let mut out = String::new();
+    push_block(&mut out, value, 0, column);
+    out
+}
+
+/// `text`, or its start and `...` where it has more than `width` characters.
+pub fn cut(mut text: String, width: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(width) else { return text };
+    let kept = text.char_indices().nth(width.saturating_sub(3)).map_or(end, |(at, _)| at);
+    text.truncate(kept);
+    text.push_str(&"..."[..width.min(3)]);
+    text
+}
+
+/// Text that grows up to about `room` bytes: what comes later is not formatted.
+struct Line {
+    out: String,
+    room: usize,
+}
+
+impl Line {
+    fn full(&self) -> bool {
+        self.out.len() > self.room
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Record(record) => self.record(record),
+            Value::Array(array) => self.array(array),
+            Value::Bytes(bytes) => self.bytes(bytes),
+            scalar => push_scalar(&mut self.out, scalar),
+        }
+    }
+
+    fn record(&mut self, record: &RecordValue) {
+        push_note(&mut self.out, record);
+        self.out.push('{');
+        for (index, member) in record.members.iter().enumerate() {
+            if self.full() {
+                return;
+            }
+            if index > 0 {
+                self.out.push_str(", ");
+            }
+            self.out.push_str(&sanitize::line(&member.name));
+            self.out.push_str(" = ");
+            self.value(&member.value);
+        }
+        self.out.push('}');
+    }
+
+    fn array(&mut self, array: &ArrayValue) {
+        self.out.push('{');
+        for (start, len, element) in runs(&array.elements) {
+            if self.full() {
+                return;
+            }
+            if start > 0 {
+                self.out.push_str(", ");
+            }
+            self.value(element);
+            push_repeats(&mut self.out, len);
+        }
+        push_omitted(&mut self.out, array);
+        self.out.push('}');
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for (index, byte) in bytes.iter().enumerate() {
+            if self.full() {
+                return;
+            }
+            let gap = if index > 0 { " " } else { "" };
+            let _ = write!(self.out, "{gap}{byte:02x}");
+        }
+    }
+}
+
+/// Anything but a record, an array and bytes. Writing to a String cannot fail.
+fn push_scalar(out: &mut String, value: &Value) {
+    let _ = match value {
+        Value::Int(number) => write!(out, "{number}"),
+        Value::Bool(yes) => write!(out, "{yes}"),
+        Value::Char(number) => {
+            write!(out, "{number} {}", sanitize::character((*number & 0xff) as u8))
+        }
+        Value::Float(number) => write!(out, "{number}"),
+        Value::Enum { name: Some(name), .. } => out.write_str(&sanitize::line(name)),
+        Value::Enum { name: None, value } => write!(out, "{value}"),
+        Value::Pointer(pointer) => {
+            push_pointer(out, pointer);
+            Ok(())
+        }
+        Value::Text(text) => out.write_str(&sanitize::quoted(text)),
+        Value::Counter { sum, .. } => write!(out, "{sum}"),
+        Value::Error(error) => {
+            push_error(out, error);
+            Ok(())
+        }
+        Value::Record(_) | Value::Array(_) | Value::Bytes(_) => Ok(()),
+    };
+}
+
+fn push_pointer(out: &mut String, pointer: &PointerValue) {
+    let _ = write!(out, "{}", pointer.address);
+    if let Some(symbol) = &pointer.symbol {
+        let _ = write!(out, " <{}>", SymbolName(symbol));
+    }
+    if let Some(text) = &pointer.text {
+        let _ = write!(out, " {}", sanitize::quoted(text));
+    }
+}
+
+/// `tcp_input`, or `tcp_input+4` inside it.
+pub(super) struct SymbolName<'a>(pub &'a SymbolAt);
+
+impl std::fmt::Display for SymbolName<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&sanitize::line(&self.0.name))?;
+        match self.0.offset {
+            0 => Ok(()),
+            offset => write!(f, "+{offset}"),
+        }
+    }
+}
+
+fn push_error(out: &mut String, error: &ValueError) {
+    let _ = match error.kind {
+        // What gdb shows where `set print max-depth` ends.
+        ErrorKind::Limit if error.address.is_none() => out.write_str("{...}"),
+        _ => write!(out, "<{}: {}>", error.kind.name(), sanitize::line(&error.message)),
+    };
+}
+
+fn push_note(out: &mut String, record: &RecordValue) {
+    if let Some(note) = &record.note {
+        let _ = write!(out, "{} ", sanitize::line(note));
+    }
+}
+
+fn push_repeats(out: &mut String, len: usize) {
+    if len > 1 {
+        let _ = write!(out, " <repeats {len} times>");
+    }
+}
+
+fn push_omitted(out: &mut String, array: &ArrayValue) {
+    if array.omitted > 0 {
+        let gap = if array.elements.is_empty() { "" } else { ", " };
+        let _ = write!(out, "{gap}<{} more>", array.omitted);
+    }
+}
+
+/// The elements with their indices: `(start, length, element)`, where a length
+/// above 1 stands for that many equal ones.
+fn runs(elements: &[Value]) -> impl Iterator<Item = (usize, usize, &Value)> {
+    let mut start = 0;
+    // How many elements from `start` on are known to repeat too few times to be a run.
+    let mut singles = 0;
+    std::iter::from_fn(move || {
+        let rest = elements.get(start..)?;
+        let first = rest.first()?;
+        let mut len = 1;
+        if singles == 0 {
+            let equal = 1 + rest.iter().skip(1).take_while(|element| *element == first).count();
+            if equal >= REPEATS {
+                len = equal;
+            } else {
+                singles = equal;
+            }
+        }
+        singles = singles.saturating_sub(1);
+        start += len;
+        Some((start - len, len, first))
+    })
+}
+
+fn push_block(out: &mut String, value: &Value, indent: usize, column: usize) {
+    // One column is for the comma that may follow.
+    let room = WIDTH.saturating_sub(column + 1);
+    let mut short = Line { out: String::new(), room };
+    short.value(value);
+    if short.out.len() <= room {
+        out.push_str(&short.out);
+        return;
+    }
+    match value {
+        Value::Record(record) => push_record_block(out, record, indent),
+        Value::Array(array) if array.elements.iter().all(is_scalar) => {
+            push_filled_block(out, array, indent);
+        }
+        Value::Array(array) => push_array_block(out, array, indent),
+        Value::Bytes(bytes) => push_bytes_block(out, bytes, indent),
+        scalar => push_scalar(out, scalar),
+    }
+}
+
+fn is_scalar(value: &Value) -> bool {
+    !matches!(value, Value::Record(_) | Value::Array(_) | Value::Bytes(_))
+}
+
+fn push_record_block(out: &mut String, record: &RecordValue, indent: usize) {
+    push_note(out, record);
+    out.push_str("{\n");
+    for member in &record.members {
+        push_indent(out, indent + INDENT);
+        let label = format!("{} = ", sanitize::line(&member.name));
+        out.push_str(&label);
+        push_block(out, &member.value, indent + INDENT, indent + INDENT + label.len());
+        out.push_str(",\n");
+    }
+    push_indent(out, indent);
+    out.push('}');
+}
+
+/// An array of records or arrays: every element on its own line, with its index.
+fn push_array_block(out: &mut String, array: &ArrayValue, indent: usize) {
+    out.push_str("{\n");
+    for (start, len, element) in runs(&array.elements) {
+        push_indent(out, indent + INDENT);
+        let label = match len {
+            1 => format!("[{start}] = "),
+            _ => format!("[{start} ... {}] = ", start + len - 1),
+        };
+        out.push_str(&label);
+        push_block(out, element, indent + INDENT, indent + INDENT + label.len());
+        out.push_str(",\n");
+    }
+    if array.omitted > 0 {
+        push_indent(out, indent + INDENT);
+        let _ = writeln!(out, "<{} more>", array.omitted);
+    }
+    push_indent(out, indent);
+    out.push('}');
+}
+
+/// An array of numbers, pointers and the like: as many on a line as fit.
+fn push_filled_block(out: &mut String, array: &ArrayValue, indent: usize) {
+    let cells = runs(&array.elements).map(|(_, len, element)| {
+        let mut cell = String::new();
+        push_scalar(&mut cell, element);
+        push_repeats(&mut cell, len);
+        cell.push(',');
+        cell
+    });
+    let omitted = (array.omitted > 0).then(|| format!("<{} more>", array.omitted));
+    out.push_str("{\n");
+    fill(out, cells.chain(omitted), indent + INDENT);
+    push_indent(out, indent);
+    out.push('}');
+}
+
+fn push_bytes_block(out: &mut String, bytes: &[u8], indent: usize) {
+    for row in bytes.chunks(16) {
+        let mut line = Line { out: String::new(), room: usize::MAX };
+        line.bytes(row);
+        out.push('\n');
+        push_indent(out, indent + INDENT);
+        out.push_str(&line.out);
+    }
+}
+
+/// Writes `cells` with spaces between them, on lines of at most [`WIDTH`].
+fn fill(out: &mut String, cells: impl Iterator<Item = String>, indent: usize) {
+    let mut column = 0;
+    for cell in cells {
+        if column > 0 && column + 1 + cell.len() > WIDTH {
+            out.push('\n');
+            column = 0;
+        }
+        if column == 0 {
+            push_indent(out, indent);
+            column = indent;
+        } else {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(&cell);
+        column += cell.len();
+    }
+    out.push('\n');
+}
+
+fn push_indent(out: &mut String, indent: usize) {
+    out.extend(std::iter::repeat_n(' ', indent));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::VirtAddr;
+    use crate::value::model::MemberValue;
+
+    fn record(members: &[(&str, Value)]) -> Value {
+        let members = members
+            .iter()
+            .map(|(name, value)| MemberValue { name: (*name).into(), value: value.clone() })
+            .collect();
+        Value::Record(RecordValue { members, note: None })
+    }
+
+    fn ints(values: impl IntoIterator<Item = i128>) -> Value {
+        array(values.into_iter().map(Value::Int).collect())
+    }
+
+    fn array(elements: Vec<Value>) -> Value {
+        Value::Array(ArrayValue { elements, omitted: 0 })
+    }
+
+    fn pointer(address: u64, symbol: Option<(&str, u64)>) -> PointerValue {
+        let symbol = symbol.map(|(name, offset)| SymbolAt { name: name.into(), offset });
+        PointerValue { address: VirtAddr::new(address), symbol, function: false, text: None }
+    }
+
+    #[test]
+    fn scalars_look_as_in_gdb() {
+        let enumerator = Value::Enum { name: Some("SI_SUB_VNET".into()), value: 3 };
+        let mut string = pointer(0x1000, None);
+        string.text = Some("lo0".into());
+        for (value, text) in [
+            (Value::Int(-3), "-3"),
+            (Value::Int(u64::MAX.into()), "18446744073709551615"),
+            (Value::Bool(true), "true"),
+            (Value::Char(97), "97 'a'"),
+            (Value::Char(-1), r"-1 '\377'"),
+            (Value::Float(1.5), "1.5"),
+            (enumerator, "SI_SUB_VNET"),
+            (Value::Enum { name: None, value: 7 }, "7"),
+            (Value::Pointer(pointer(0, None)), "0x0"),
+            (Value::Pointer(pointer(0x1004, Some(("f", 4)))), "0x1004 <f+4>"),
+            (Value::Pointer(pointer(0x1000, Some(("f", 0)))), "0x1000 <f>"),
+            (Value::Pointer(string), "0x1000 \"lo0\""),
+            (Value::Text("a\"b".into()), r#""a\"b""#),
+            (Value::Counter { sum: 65, address: VirtAddr::new(1) }, "65"),
+            (Value::Bytes(vec![0, 0xab]), "00 ab"),
+        ] {
+            assert_eq!(line(&value), text);
+            assert_eq!(block(&value, 0), text);
+        }
+    }
+
+    #[test]
+    fn errors_stand_in_the_place_of_values() {
+        let error = |kind, message: &str| {
+            let message = message.into();
+            Value::Error(ValueError { kind, address: None, message })
+        };
+        let value = record(&[
+            ("a", error(ErrorKind::NotDumped, "0x10 is not in the dump")),
+            ("b", error(ErrorKind::Limit, "nested too deeply")),
+        ]);
+        assert_eq!(line(&value), "{a = <not-dumped: 0x10 is not in the dump>, b = {...}}");
+    }
+
+    #[test]
+    fn a_note_comes_first() {
+        let members = vec![MemberValue { name: "sin_len".into(), value: Value::Int(16) }];
+        let value = RecordValue { members, note: Some("10.0.0.1:22".into()) };
+        assert_eq!(line(&Value::Record(value)), "10.0.0.1:22 {sin_len = 16}");
+    }
+
+    #[test]
+    fn ten_equal_elements_are_shown_once() {
+        let nine = line(&ints([7; 9]));
+        assert_eq!(nine, "{7, 7, 7, 7, 7, 7, 7, 7, 7}");
+        let mixed = line(&ints([1, 1].into_iter().chain([0; 10]).chain([1])));
+        assert_eq!(mixed, "{1, 1, 0 <repeats 10 times>, 1}");
+    }
+
+    #[test]
+    fn elements_left_out_are_counted() {
+        let value = |elements| Value::Array(ArrayValue { elements, omitted: 5 });
+        assert_eq!(line(&value(vec![Value::Int(1)])), "{1, <5 more>}");
+        assert_eq!(line(&value(vec![])), "{<5 more>}");
+    }
+
+    #[test]
+    fn a_cut_line_has_the_width_asked_for() {
+        let value = ints(0..1000);
+        assert_eq!(line_within(&value, 12), "{0, 1, 2,...");
+        assert_eq!(line_within(&ints(0..2), 6), "{0, 1}");
+        assert_eq!(line_within(&ints(0..2), 2), "..");
+        assert_eq!(line_within(&Value::Text("日本語日本語".into()), 6), "\"日本...");
+    }
+
+    #[test]
+    fn what_fits_stays_on_its_line() {
+        let value = record(&[
+            ("short", record(&[("a", Value::Int(1)), ("b", Value::Int(2))])),
+            ("long", ints(1000..1020)),
+            ("rows", array(vec![record(&[("name", Value::Text("x".repeat(70).into()))]); 11])),
+        ]);
+        let name = "x".repeat(70);
+        let expected = format!(
+            "\
+{{
+    short = {{a = 1, b = 2}},
+    long = {{
+        1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011,
+        1012, 1013, 1014, 1015, 1016, 1017, 1018, 1019,
+    }},
+    rows = {{
+        [0 ... 10] = {{
+            name = \"{name}\",
+        }},
+    }},
+}}"
+        );
+        assert_eq!(block(&value, 0), expected);
+    }
+
+    #[test]
+    fn names_cannot_act_on_the_terminal() {
+        let value = record(&[("\x1b[31m", Value::Pointer(pointer(1, Some(("\u{202e}x", 0)))))]);
+        assert_eq!(line(&value), "{\\033[31m = 0x1 <\\u202ex>}");
+    }
+}

@@ -1,0 +1,157 @@
+//! A script that gives gdb and kgdb the variables of one vnet.
+//!
+//! A debugger knows `vnet_entry_tcbinfo`, the master copy, and no other. The
+//! script sets `$V_tcbinfo` to a typed pointer to the chosen vnet's copy, so
+//! that `print *$V_tcbinfo` and `print $V_tcbinfo->ipi_count` work. Types that
+//! can be written in C are written out, which every gdb since 6 understands. A
+//! type without a name is borrowed from the master by
+//! `&{__typeof__(master)}address`, which takes gdb 7.5 or later.
+
+use std::io::{self, Write};
+
+use super::sanitize;
+use crate::addr::VirtAddr;
+
+/// The vnet that a script is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Header<'a> {
+    /// Which vnet of which dump this is, for the reader of the script.
+    pub title: &'a str,
+    pub vnet: VirtAddr,
+    pub data_base: VirtAddr,
+}
+
+/// One variable of that vnet.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable<'a> {
+    /// `tcbinfo`
+    pub name: &'a str,
+    /// What the debugger calls the master: `vnet_entry_tcbinfo`.
+    pub symbol: &'a str,
+    /// The source file, where it is known and other files define the same name.
+    pub file: Option<&'a str>,
+    /// The type of a pointer to it, as C spells it; `None` where its type is not known.
+    pub pointer_type: Option<&'a str>,
+    pub size: u64,
+    pub address: VirtAddr,
+}
+
+/// Writes the script.
+pub fn write_script<'a>(
+    mut out: impl Write,
+    header: &Header<'_>,
+    variables: impl IntoIterator<Item = Variable<'a>>,
+) -> io::Result<()> {
+    let title = sanitize::line(header.title);
+    writeln!(out, "# {title}")?;
+    writeln!(out, "# Load with: source FILE; then for example: print *$V_ifnet")?;
+    writeln!(out, "set $vnet = (struct vnet *){}", header.vnet)?;
+    writeln!(out, "set $vnet_data_base = {}", header.data_base)?;
+    for variable in variables {
+        write_variable(&mut out, &variable)?;
+    }
+    Ok(())
+}
+
+fn write_variable(out: &mut impl Write, variable: &Variable<'_>) -> io::Result<()> {
+    if !is_identifier(variable.name) || !is_identifier(variable.symbol) {
+        let name = sanitize::line(variable.name);
+        return writeln!(out, "# {name} is no name that gdb could hold");
+    }
+    let mut name = format!("V_{}", variable.name);
+    if let Some(file) = variable.file {
+        name.push_str("__");
+        name.push_str(&identifier_of(file));
+    }
+    let address = variable.address;
+    match variable.pointer_type {
+        Some(spelled) if is_writable(spelled) => {
+            writeln!(out, "set ${name} = ({spelled}){address}")
+        }
+        Some(_) => {
+            let master = master(variable);
+            writeln!(out, "set ${name} = &{{__typeof__({master})}}{address}")
+        }
+        None => writeln!(out, "set ${name} = (char (*)[{}]){address}", variable.size.max(1)),
+    }
+}
+
+/// How gdb names the master, with its file where there are several.
+fn master(variable: &Variable<'_>) -> String {
+    match variable.file {
+        Some(file) if is_path(file) => format!("'{file}'::{}", variable.symbol),
+        _ => variable.symbol.to_owned(),
+    }
+}
+
+/// `if_gif` for `net/if_gif.c`.
+fn identifier_of(file: &str) -> String {
+    let base = file.rsplit('/').next().unwrap_or(file);
+    let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
+    stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// Names and paths come from the kernel file: what is not plainly a name never
+/// becomes part of a script.
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn is_path(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "_-+./".contains(c))
+}
+
+/// Can the type be spelled in an expression? One that names something `{...}` cannot.
+fn is_writable(spelled: &str) -> bool {
+    !spelled.contains("...")
+        && spelled.chars().all(|c| c.is_ascii_alphanumeric() || " _*()[],".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pointers_are_typed_and_unwritable_types_borrowed() {
+        let variable = |name, symbol, file, pointer_type| Variable {
+            name,
+            symbol,
+            file,
+            pointer_type,
+            size: 12,
+            address: VirtAddr::new(0xffff_fe00_0123_4560),
+        };
+        let variables = [
+            variable("tcbinfo", "vnet_entry_tcbinfo", None, Some("struct inpcbinfo *")),
+            variable("ipstat", "vnet_entry_ipstat", None, Some("counter_u64_t (*)[35]")),
+            variable("anon", "vnet_entry_anon", None, Some("struct {...} *")),
+            variable("dup", "vnet_entry_dup", Some("net/if_gif.c"), Some("int *")),
+            variable("dup", "vnet_entry_dup", Some("net/gre-x.c"), Some("union {...} *")),
+            variable("raw", "vnet_entry_raw", None, None),
+            variable("a;shell rm", "vnet_entry_a", None, None),
+        ];
+        let header = Header {
+            title: "vnet 1\nshell rm",
+            vnet: VirtAddr::new(0xffff_f800_0123_4560),
+            data_base: VirtAddr::new(0x7e00_8000_0000),
+        };
+        let mut out = Vec::new();
+        write_script(&mut out, &header, variables).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\
+# vnet 1\\nshell rm
+# Load with: source FILE; then for example: print *$V_ifnet
+set $vnet = (struct vnet *)0xfffff80001234560
+set $vnet_data_base = 0x7e0080000000
+set $V_tcbinfo = (struct inpcbinfo *)0xfffffe0001234560
+set $V_ipstat = (counter_u64_t (*)[35])0xfffffe0001234560
+set $V_anon = &{__typeof__(vnet_entry_anon)}0xfffffe0001234560
+set $V_dup__if_gif = (int *)0xfffffe0001234560
+set $V_dup__gre_x = &{__typeof__('net/gre-x.c'::vnet_entry_dup)}0xfffffe0001234560
+set $V_raw = (char (*)[12])0xfffffe0001234560
+# a;shell rm is no name that gdb could hold
+"
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! Answers to text: C, tables, JSON, hex dumps, gdb scripts.
+//!
+//! Everything here takes finished models and writes characters. Nothing reads
+//! memory, looks up a symbol or decides what to show; what a dump holds may be
+//! hostile, so every string passes through [`sanitize`] on its way out.
+
+pub mod c;
+pub mod gdb;
+pub mod hex;
+pub mod json;
+pub mod sanitize;
+pub mod table;
