@@ -136,6 +136,8 @@ pub enum TypeError {
     Incomplete { type_name: String },
     #[error("{type_name} is not {wanted}")]
     WrongKind { type_name: String, wanted: &'static str },
+    #[error("the debug information cannot be read: {why}")]
+    Unreadable { why: String },
     #[error("the debug information is damaged at {section}+{offset:#x}: {why}")]
     Damaged { section: &'static str, offset: u64, why: String },
 }

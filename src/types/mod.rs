@@ -1,3 +1,154 @@
 //! DWARF to C types.
+//!
+//! What: the types and variables of a kernel, as its debug information tells
+//! them, versions 2 to 5, from clang and gcc, in one file or in type units.
+//!
+//! How: nothing is read before it is asked for. The chain of unit headers is
+//! walked once; [`Types::variables_in`] finds the few units that define
+//! virtualized variables by searching the sections for the addresses
+//! themselves, and reads those alone; a type is parsed when it is looked at
+//! and remembered by its place in the file. Only a question for a name that
+//! nothing else leads to reads all units ([`Types::find`]).
+//!
+//! What it refuses to do: it never looks at a dump, and never guesses. A type
+//! that is declared and nowhere defined stays incomplete; damage is an error
+//! that names the section and the offset.
 
+mod bits;
+mod dwarf;
+mod index;
+mod layout;
+mod load;
 pub mod model;
+mod name;
+mod names;
+mod place;
+mod units;
+mod variables;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rustc_hash::FxHashMap;
+
+use crate::arch::Arch;
+use crate::bytes::Endian;
+use crate::error::TypeError;
+use crate::kernel::Kernel;
+
+pub use layout::Field;
+pub use model::{Type, TypeId, Variable};
+
+use dwarf::Dwarf;
+use load::Loader;
+use names::NameIndex;
+use place::Place;
+use units::Units;
+
+/// The types and variables of a kernel.
+#[derive(Debug)]
+pub struct Types {
+    arch: Arch,
+    dwarf: Dwarf,
+    units: Units,
+    /// Types by their place, parsed on demand.
+    read: Mutex<FxHashMap<TypeId, Arc<Type>>>,
+    made: Mutex<Made>,
+    /// Definitions of types that other units only declare.
+    completed: Mutex<FxHashMap<TypeId, TypeId>>,
+    names: OnceLock<NameIndex>,
+}
+
+/// Types that no entry of the file describes: a pointer to a variable's type,
+/// an array that a cast asked for.
+#[derive(Debug, Default)]
+struct Made {
+    types: Vec<Arc<Type>>,
+    pointers: FxHashMap<TypeId, TypeId>,
+}
+
+impl Types {
+    /// Finds the debug information of `kernel` and reads its unit headers.
+    ///
+    /// # Errors
+    /// The kernel has none, or a section does not unpack.
+    pub fn load(kernel: &Kernel) -> Result<Self, TypeError> {
+        let elf = kernel.debug_file().ok_or(TypeError::NoDebugInfo)?;
+        let dwarf = Dwarf::load(elf)?;
+        let units = Units::read(&dwarf);
+        Ok(Self {
+            arch: kernel.arch(),
+            dwarf,
+            units,
+            read: Mutex::default(),
+            made: Mutex::default(),
+            completed: Mutex::default(),
+            names: OnceLock::new(),
+        })
+    }
+
+    /// What broke the chain of units off before the end of its section.
+    pub fn damage(&self) -> Option<&TypeError> {
+        self.units.damage.as_ref()
+    }
+
+    /// The number of units.
+    pub fn unit_count(&self) -> usize {
+        self.units.as_slice().len()
+    }
+
+    /// The type of that id, as it stands: typedefs and qualifiers are types too.
+    ///
+    /// # Errors
+    /// Its entry is damaged.
+    pub fn get(&self, id: TypeId) -> Result<Arc<Type>, TypeError> {
+        if let Some(index) = id.made_index() {
+            let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            let made = made.types.get(index).cloned();
+            return made.ok_or_else(|| TypeError::Unreadable {
+                why: "a type id of another kernel".into(),
+            });
+        }
+        let Some(place) = Place::of(id) else { return Ok(Arc::new(Type::Void)) };
+        let cached = |read: &FxHashMap<_, _>| read.get(&id).cloned();
+        if let Some(found) = cached(&self.read.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(found);
+        }
+        let loaded = Arc::new(Loader::at(self, place)?.type_at(place.offset)?);
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(id, loaded.clone());
+        Ok(loaded)
+    }
+
+    /// The type "pointer to `target`".
+    pub fn pointer_to(&self, target: TypeId) -> TypeId {
+        let size = self.arch.pointer_size();
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&id) = made.pointers.get(&target) {
+            return id;
+        }
+        let id = made.push(Type::Pointer(model::Pointer { target, size }));
+        made.pointers.insert(target, id);
+        id
+    }
+
+    /// The type "array of `count` times `element`".
+    pub fn array_of(&self, element: TypeId, count: u64) -> TypeId {
+        let array = model::Array { element, counts: vec![Some(count)] };
+        self.make(Type::Array(array))
+    }
+
+    /// Adds a type that the debug information does not have.
+    pub fn make(&self, new: Type) -> TypeId {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(new)
+    }
+
+    fn endian(&self) -> Endian {
+        self.arch.endian()
+    }
+}
+
+impl Made {
+    fn push(&mut self, new: Type) -> TypeId {
+        self.types.push(Arc::new(new));
+        TypeId::made(self.types.len() - 1)
+    }
+}

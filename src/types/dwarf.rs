@@ -1,0 +1,195 @@
+//! The DWARF sections of one file, and how strings and addresses are found in
+//! them. gimli reads the bytes; this file gives it the bytes to read.
+
+use gimli::{
+    AttributeSpecification, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DwAt, DwForm,
+    EndianSlice, Reader, RunTimeEndian,
+};
+use rayon::prelude::*;
+
+use crate::bytes::Endian;
+use crate::error::TypeError;
+use crate::kernel::{ElfFile, SectionBytes};
+use crate::types::units::Bases;
+
+/// A piece of a section, in gimli's terms.
+pub type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
+
+/// The sections that types and variables are read from.
+#[derive(Debug)]
+pub struct Dwarf {
+    pub endian: RunTimeEndian,
+    info: SectionBytes,
+    types: SectionBytes,
+    abbrev: SectionBytes,
+    strings: SectionBytes,
+    line_strings: SectionBytes,
+    string_offsets: SectionBytes,
+    addresses: SectionBytes,
+}
+
+/// The two sections that hold units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnitSection {
+    /// `.debug_info`
+    Info,
+    /// `.debug_types`: the type units of DWARF 4
+    Types,
+}
+
+impl UnitSection {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => ".debug_info",
+            Self::Types => ".debug_types",
+        }
+    }
+}
+
+impl Dwarf {
+    /// Finds the sections in `elf`; compressed ones are unpacked in parallel,
+    /// because that costs more than all that follows.
+    ///
+    /// # Errors
+    /// There is no .debug_info, or a section is damaged.
+    pub fn load(elf: &ElfFile) -> Result<Self, TypeError> {
+        if !elf.has_debug_info() {
+            return Err(TypeError::NoDebugInfo);
+        }
+        const NAMES: [&str; 7] = [
+            ".debug_info",
+            ".debug_types",
+            ".debug_abbrev",
+            ".debug_str",
+            ".debug_line_str",
+            ".debug_str_offsets",
+            ".debug_addr",
+        ];
+        let loaded: Result<Vec<_>, _> = NAMES.par_iter().map(|name| load(elf, name)).collect();
+        let mut loaded = loaded?.into_iter();
+        let mut next = || loaded.next().unwrap_or_else(SectionBytes::empty);
+        Ok(Self {
+            endian: match elf.arch().endian() {
+                Endian::Little => RunTimeEndian::Little,
+                Endian::Big => RunTimeEndian::Big,
+            },
+            info: next(),
+            types: next(),
+            abbrev: next(),
+            strings: next(),
+            line_strings: next(),
+            string_offsets: next(),
+            addresses: next(),
+        })
+    }
+
+    /// The bytes of one of the sections that hold units.
+    pub fn units(&self, section: UnitSection) -> &[u8] {
+        match section {
+            UnitSection::Info => &self.info,
+            UnitSection::Types => &self.types,
+        }
+    }
+
+    /// The bytes of .debug_addr: the addresses that DW_FORM_addrx and DW_OP_addrx count.
+    pub fn addresses(&self) -> &[u8] {
+        &self.addresses
+    }
+
+    pub fn slice<'a>(&self, bytes: &'a [u8]) -> Slice<'a> {
+        EndianSlice::new(bytes, self.endian)
+    }
+
+    /// The abbreviations at an offset of .debug_abbrev.
+    ///
+    /// # Errors
+    /// They are damaged.
+    pub fn abbreviations(&self, offset: u64) -> Result<gimli::Abbreviations, gimli::Error> {
+        let section = DebugAbbrev::from(self.slice(&self.abbrev));
+        let offset =
+            usize::try_from(offset).map_err(|_| gimli::Error::OffsetOutOfBounds(offset))?;
+        section.abbreviations(DebugAbbrevOffset(offset))
+    }
+
+    /// The attributes of one abbreviation of the table at `offset`, without
+    /// reading those behind it: the root's stands first in every table.
+    ///
+    /// # Errors
+    /// The table is damaged or has no such code.
+    pub fn abbreviation(
+        &self,
+        offset: u64,
+        wanted: u64,
+    ) -> Result<Vec<AttributeSpecification>, gimli::Error> {
+        let bytes = usize::try_from(offset).ok().and_then(|at| self.abbrev.get(at..));
+        let mut input = self.slice(bytes.ok_or(gimli::Error::OffsetOutOfBounds(offset))?);
+        loop {
+            let code = input.read_uleb128()?;
+            if code == 0 {
+                return Err(gimli::Error::InvalidAbbreviationCode(wanted));
+            }
+            let _tag = input.read_uleb128()?;
+            let _has_children = input.read_u8()?;
+            let mut specifications = Vec::new();
+            loop {
+                let name = DwAt(input.read_uleb128_u16()?);
+                let form = DwForm(input.read_uleb128_u16()?);
+                if name.0 == 0 && form.0 == 0 {
+                    break;
+                }
+                let implicit = form == gimli::DW_FORM_implicit_const;
+                let value = implicit.then(|| input.read_sleb128()).transpose()?;
+                specifications.push(AttributeSpecification::new(name, form, value));
+            }
+            if code == wanted {
+                return Ok(specifications);
+            }
+        }
+    }
+
+    /// The text of a string attribute, wherever its form puts it; `None` if it
+    /// is no string, or lies outside of its section.
+    pub fn string<'a>(
+        &'a self,
+        value: &AttributeValue<Slice<'a>>,
+        bases: &Bases,
+    ) -> Option<&'a str> {
+        let bytes = match *value {
+            AttributeValue::String(text) => return std::str::from_utf8(text.slice()).ok(),
+            AttributeValue::DebugStrRef(at) => self.strings.get(at.0..)?,
+            AttributeValue::DebugLineStrRef(at) => self.line_strings.get(at.0..)?,
+            AttributeValue::DebugStrOffsetsIndex(index) => {
+                let word = u64::from(bases.format_word);
+                let place =
+                    bases.string_offsets.checked_add((index.0 as u64).checked_mul(word)?)?;
+                let bytes = self.string_offsets.get(usize::try_from(place).ok()?..)?;
+                let at = self.slice(bytes).read_uint(word as usize).ok()?;
+                self.strings.get(usize::try_from(at).ok()?..)?
+            }
+            _ => return None,
+        };
+        std::str::from_utf8(&bytes[..memchr::memchr(0, bytes)?]).ok()
+    }
+
+    /// The address with this index in the unit's part of .debug_addr.
+    pub fn indexed_address(&self, index: u64, bases: &Bases) -> Option<u64> {
+        let size = u64::from(bases.address_size);
+        let place = bases.addresses.checked_add(index.checked_mul(size)?)?;
+        let mut bytes = self.slice(self.addresses.get(usize::try_from(place).ok()?..)?);
+        bytes.read_address(bases.address_size).ok()
+    }
+}
+
+fn load(elf: &ElfFile, name: &str) -> Result<SectionBytes, TypeError> {
+    match elf.section(name) {
+        Some(section) if section.has_bytes() => {
+            elf.section_bytes(section).map_err(|why| TypeError::Unreadable { why: why.to_string() })
+        }
+        _ => Ok(SectionBytes::empty()),
+    }
+}
+
+/// Something is wrong at an offset of `section`, as an error.
+pub fn damaged(section: UnitSection, offset: u64, why: impl ToString) -> TypeError {
+    TypeError::Damaged { section: section.name(), offset, why: why.to_string() }
+}

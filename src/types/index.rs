@@ -1,0 +1,210 @@
+//! Which units say something of given addresses, without reading the units.
+//!
+//! A variable's entry holds its address: in DWARF 2 to 4 as the operand of
+//! DW_OP_addr in .debug_info, in DWARF 5 mostly as an entry of .debug_addr. All
+//! addresses of the linker set share their upper bytes, so a plain byte search
+//! for those finds the operands at memory speed. What it finds by accident
+//! costs no more than a unit read in vain.
+
+use std::ops::Range;
+
+use gimli::Reader;
+use memchr::memmem::Finder;
+use rayon::prelude::*;
+
+use crate::bytes::Endian;
+use crate::types::Types;
+use crate::types::dwarf::UnitSection;
+use crate::types::units::Unit;
+
+/// A unit and what is known of its interesting entries.
+#[derive(Debug, Clone, Copy)]
+pub struct Hit<'a> {
+    pub unit: &'a Unit,
+    /// No entry behind this offset of the section is of interest.
+    pub last: u64,
+}
+
+/// The pieces a section is searched in, in parallel.
+const PIECE: usize = 2 << 20;
+
+impl Types {
+    /// The units with an entry whose address lies in the range, in their order.
+    pub fn units_about(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
+        let mut hits = self.hits_at(&self.operands_in(range));
+        hits.extend(self.units_by_address_table(range));
+        hits.sort_by_key(|hit| (hit.unit.section, hit.unit.offset, hit.last));
+        // The table of addresses does not say where in the unit it is used, so
+        // of two hits on one unit the one that reaches further counts.
+        hits.reverse();
+        hits.dedup_by_key(|hit| (hit.unit.section, hit.unit.offset));
+        hits.reverse();
+        hits
+    }
+
+    /// The same, but only among units that were read before: where one question
+    /// led, the next often leads too.
+    pub fn known_units_about(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
+        let known = self.units.iter().filter(|u| u.is_known() && u.section == UnitSection::Info);
+        let search = OperandSearch::new(range, self.arch.pointer_size() as usize, self.endian());
+        let section = self.dwarf.units(UnitSection::Info);
+        let hit = |unit: &'_ Unit| {
+            let bytes = section.get(unit.offset as usize..unit.end as usize)?;
+            Some(unit.offset + search.last(bytes)? as u64)
+        };
+        known.filter_map(|unit| hit(unit).map(|last| Hit { unit, last })).collect()
+    }
+
+    fn hits_at(&self, operands: &[u64]) -> Vec<Hit<'_>> {
+        let mut hits: Vec<Hit<'_>> = Vec::new();
+        for &last in operands {
+            match hits.last_mut() {
+                Some(hit) if last < hit.unit.end => hit.last = last,
+                _ => {
+                    let unit = self.units.holding(UnitSection::Info, last);
+                    hits.extend(unit.map(|unit| Hit { unit, last }));
+                }
+            }
+        }
+        hits
+    }
+
+    fn operands_in(&self, range: &Range<u64>) -> Vec<u64> {
+        let size = self.arch.pointer_size() as usize;
+        let search = OperandSearch::new(range, size, self.endian());
+        let section = self.dwarf.units(UnitSection::Info);
+        let starts: Vec<usize> = (0..section.len()).step_by(PIECE).collect();
+        let pieces = starts.par_iter().map(|&start| {
+            // A piece overlaps the next by what an operation may stick out.
+            let end = (start + PIECE + size).min(section.len());
+            let found = search.places(&section[start..end]);
+            found.map(|at| (start + at) as u64).collect::<Vec<u64>>()
+        });
+        let mut found: Vec<u64> = pieces.flatten_iter().collect();
+        found.dedup();
+        found
+    }
+
+    fn units_by_address_table(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
+        let mut bases = self.address_tables_with(range);
+        if bases.is_empty() {
+            return Vec::new();
+        }
+        bases.sort_unstable();
+        let uses = |unit: &&Unit| {
+            unit.encoding.version >= 5
+                && unit
+                    .root(&self.dwarf)
+                    .is_ok_and(|root| bases.binary_search(&root.bases.addresses).is_ok())
+        };
+        let units = self.units.as_slice().par_iter().filter(uses);
+        units.map(|unit| Hit { unit, last: unit.end }).collect()
+    }
+
+    /// The bases (DW_AT_addr_base) of the parts of .debug_addr with such an address.
+    fn address_tables_with(&self, range: &Range<u64>) -> Vec<u64> {
+        let section = self.dwarf.addresses();
+        let mut input = self.dwarf.slice(section);
+        let mut bases = Vec::new();
+        while let Ok((length, format)) = input.read_initial_length() {
+            let Ok(mut table) = input.split(length) else { break };
+            let header = (table.read_u16(), table.read_u8(), table.read_u8());
+            let (Ok(_version), Ok(size @ (4 | 8)), Ok(_segment)) = header else { continue };
+            let base = section.len() - input.len() - table.len();
+            debug_assert!(format.word_size() == 4 || format.word_size() == 8);
+            while let Ok(address) = table.read_address(size) {
+                if range.contains(&address) {
+                    bases.push(base as u64);
+                    break;
+                }
+            }
+        }
+        bases
+    }
+}
+
+/// A search for the operands of DW_OP_addr that lie in a range.
+struct OperandSearch {
+    range: Range<u64>,
+    size: usize,
+    endian: Endian,
+    finder: Finder<'static>,
+    /// Distance from the operation's opcode to the bytes that are searched for.
+    before: usize,
+}
+
+impl OperandSearch {
+    fn new(range: &Range<u64>, size: usize, endian: Endian) -> Self {
+        let bytes = |address: u64| match endian {
+            Endian::Little => address.to_le_bytes()[..size].to_vec(),
+            Endian::Big => address.to_be_bytes()[8 - size..].to_vec(),
+        };
+        let opcode = gimli::DW_OP_addr.0;
+        let (first, last) = (bytes(range.start), bytes(range.end.wrapping_sub(1)));
+        let (pattern, before) = match endian {
+            Endian::Little => {
+                let shared = (0..size).rev().take_while(|&at| first[at] == last[at]).count();
+                (first[size - shared..].to_vec(), 1 + size - shared)
+            }
+            Endian::Big => {
+                let shared = (0..size).take_while(|&at| first[at] == last[at]).count();
+                ([&[opcode], &first[..shared]].concat(), 0)
+            }
+        };
+        let (pattern, before) =
+            if pattern.is_empty() { (vec![opcode], 0) } else { (pattern, before) };
+        let finder = Finder::new(&pattern).into_owned();
+        Self { range: range.clone(), size, endian, finder, before }
+    }
+
+    /// Offsets of the operations, in their order.
+    fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        let found = self.finder.find_iter(bytes).filter_map(|at| at.checked_sub(self.before));
+        found.filter(|&at| self.is_operation(bytes, at))
+    }
+
+    fn last(&self, bytes: &[u8]) -> Option<usize> {
+        self.places(bytes).last()
+    }
+
+    fn is_operation(&self, bytes: &[u8], at: usize) -> bool {
+        let Some([opcode, operand @ ..]) = bytes.get(at..at + 1 + self.size) else { return false };
+        *opcode == gimli::DW_OP_addr.0 && self.range.contains(&(self.endian.uint(operand) as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(range: Range<u64>, size: usize, endian: Endian, bytes: &[u8]) -> Vec<usize> {
+        OperandSearch::new(&range, size, endian).places(bytes).collect()
+    }
+
+    #[test]
+    fn operands_of_the_range_are_found_and_no_others() {
+        let mut bytes = vec![9, 3];
+        bytes.extend(0xffff_ffff_81c6_0000u64.to_le_bytes());
+        bytes.extend([9, 3]);
+        bytes.extend(0xffff_ffff_81d0_0000u64.to_le_bytes());
+        bytes.extend([9, 4]);
+        bytes.extend(0xffff_ffff_81c6_0000u64.to_le_bytes());
+        let range = 0xffff_ffff_81c5_f000..0xffff_ffff_81cc_0000;
+        assert_eq!(found(range, 8, Endian::Little, &bytes), [1]);
+    }
+
+    #[test]
+    fn big_endian_and_short_addresses() {
+        let bytes = [0, 3, 0x01, 0xc5, 0xf3, 0xa0, 3, 0x02, 0, 0, 0];
+        assert_eq!(found(0x01c5_0000..0x01c6_0000, 4, Endian::Big, &bytes), [1]);
+        let bytes = [3, 0xa0, 0xf3, 0xc5, 0x01];
+        assert_eq!(found(0x01c5_0000..0x01c6_0000, 4, Endian::Little, &bytes), [0]);
+    }
+
+    #[test]
+    fn a_range_without_common_bytes_is_searched_by_the_opcode() {
+        let bytes = [3, 1, 0, 0, 0x80];
+        assert_eq!(found(0x10..0xffff_ffff, 4, Endian::Little, &bytes), [0]);
+        assert_eq!(found(0x10..0xffff_ffff, 4, Endian::Little, &bytes[..4]), [0usize; 0]);
+    }
+}

@@ -1,0 +1,240 @@
+//! Sizes, and the way from a type to one of its members.
+
+use std::sync::{Arc, PoisonError};
+
+use crate::error::TypeError;
+use crate::types::Types;
+use crate::types::model::*;
+
+/// A member found by name, however deep in anonymous members it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    pub type_id: TypeId,
+    /// Bytes from the start of the outermost type.
+    pub offset: u64,
+    pub bits: Option<BitField>,
+}
+
+/// Typedefs of typedefs, structs in structs: real ones end long before this; a
+/// cycle in a damaged file must end as well.
+const MAX_DEPTH: usize = 64;
+
+impl Types {
+    /// The type behind typedefs and qualifiers, with the definition in the
+    /// place of a declaration.
+    ///
+    /// # Errors
+    /// An entry is damaged. A declaration without any definition is no error:
+    /// it is returned as it is.
+    pub fn resolve(&self, mut id: TypeId) -> Result<(TypeId, Arc<Type>), TypeError> {
+        for _ in 0..MAX_DEPTH {
+            let found = self.get(id)?;
+            match &*found {
+                Type::Typedef(Typedef { target, .. })
+                | Type::Qualified(Qualified { target, .. }) => {
+                    id = *target;
+                }
+                Type::Record(Record { declaration: true, .. })
+                | Type::Enum(Enumeration { declaration: true, .. }) => {
+                    let complete = self.definition_of(id, &found);
+                    return Ok((complete, self.get(complete)?));
+                }
+                _ => return Ok((id, found)),
+            }
+        }
+        Err(TypeError::Unreadable { why: format!("{} is defined by itself", self.name(id)) })
+    }
+
+    /// Bytes that a value of this type takes up.
+    ///
+    /// # Errors
+    /// The type is incomplete, is void or a function, or its entry is damaged.
+    pub fn size_of(&self, id: TypeId) -> Result<u64, TypeError> {
+        self.size_within(id, MAX_DEPTH)
+    }
+
+    fn size_within(&self, id: TypeId, depth: usize) -> Result<u64, TypeError> {
+        let (id, found) = self.resolve(id)?;
+        let incomplete = || TypeError::Incomplete { type_name: self.name(id) };
+        match &*found {
+            Type::Base(base) => Ok(base.size),
+            Type::Pointer(pointer) => Ok(pointer.size),
+            Type::Enum(enumeration) if !enumeration.declaration => Ok(enumeration.size),
+            Type::Record(record) if !record.declaration => record.size.ok_or_else(incomplete),
+            Type::Array(array) => {
+                let depth = depth.checked_sub(1).ok_or_else(incomplete)?;
+                let element = self.size_within(array.element, depth)?;
+                let mut counts = array.counts.iter().map(|count| count.unwrap_or(0));
+                let size = counts.try_fold(element, |size, count| size.checked_mul(count));
+                size.ok_or_else(incomplete)
+            }
+            _ => Err(incomplete()),
+        }
+    }
+
+    /// Is it a signed integer or enum?
+    ///
+    /// # Errors
+    /// An entry is damaged.
+    pub fn is_signed(&self, id: TypeId) -> Result<bool, TypeError> {
+        Ok(match &*self.resolve(id)?.1 {
+            Type::Base(base) => matches!(base.encoding, Encoding::Signed | Encoding::SignedChar),
+            Type::Enum(enumeration) => enumeration.signed,
+            _ => false,
+        })
+    }
+
+    /// The member of a struct or union, also where it lies in an anonymous one.
+    ///
+    /// # Errors
+    /// The type is no record, is incomplete, or has no such member: the error
+    /// then lists those it has.
+    pub fn member(&self, id: TypeId, name: &str) -> Result<Field, TypeError> {
+        if let Some(field) = self.member_within(id, name, MAX_DEPTH)? {
+            return Ok(field);
+        }
+        let mut candidates = self.member_names(id)?;
+        sort_by_likeness(&mut candidates, name);
+        let member = name.to_owned();
+        Err(TypeError::NoMember { type_name: self.name(id), member, candidates })
+    }
+
+    /// Does the struct or union have this member?
+    pub fn has_member(&self, id: TypeId, name: &str) -> bool {
+        matches!(self.member_within(id, name, MAX_DEPTH), Ok(Some(_)))
+    }
+
+    /// The member at the end of a path of names: `vnet_le.le_next`.
+    ///
+    /// # Errors
+    /// As [`Types::member`], for the first step that fails.
+    pub fn path(&self, id: TypeId, path: &str) -> Result<Field, TypeError> {
+        let start = Field { type_id: id, offset: 0, bits: None };
+        path.split('.').try_fold(start, |at, name| {
+            let field = self.member(at.type_id, name)?;
+            Ok(Field { offset: at.offset.saturating_add(field.offset), ..field })
+        })
+    }
+
+    /// The names of a record's members, those of anonymous members among them.
+    ///
+    /// # Errors
+    /// The type is no record, or is incomplete.
+    pub fn member_names(&self, id: TypeId) -> Result<Vec<String>, TypeError> {
+        let mut names = Vec::new();
+        self.collect_names(id, &mut names, MAX_DEPTH)?;
+        Ok(names)
+    }
+
+    fn collect_names(
+        &self,
+        id: TypeId,
+        names: &mut Vec<String>,
+        depth: usize,
+    ) -> Result<(), TypeError> {
+        let (_, found) = self.record(id)?;
+        let Type::Record(record) = &*found else { return Ok(()) };
+        for member in &record.members {
+            match (&member.name, depth.checked_sub(1)) {
+                (Some(name), _) => names.push(name.to_string()),
+                (None, Some(depth)) if self.record(member.type_id).is_ok() => {
+                    self.collect_names(member.type_id, names, depth)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn member_within(
+        &self,
+        id: TypeId,
+        name: &str,
+        depth: usize,
+    ) -> Result<Option<Field>, TypeError> {
+        let (_, found) = self.record(id)?;
+        let Type::Record(record) = &*found else { return Ok(None) };
+        if let Some(member) = record.members.iter().find(|m| m.name.as_deref() == Some(name)) {
+            let Member { type_id, offset, bits, .. } = *member;
+            return Ok(Some(Field { type_id, offset, bits }));
+        }
+        let Some(depth) = depth.checked_sub(1) else { return Ok(None) };
+        for member in record.members.iter().filter(|m| m.name.is_none() && m.bits.is_none()) {
+            if self.record(member.type_id).is_err() {
+                continue;
+            }
+            if let Some(field) = self.member_within(member.type_id, name, depth)? {
+                let offset = member.offset.saturating_add(field.offset);
+                return Ok(Some(Field { offset, ..field }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The complete struct or union behind an id.
+    fn record(&self, id: TypeId) -> Result<(TypeId, Arc<Type>), TypeError> {
+        let (id, found) = self.resolve(id)?;
+        match &*found {
+            Type::Record(record) if record.declaration => {
+                Err(TypeError::Incomplete { type_name: self.name(id) })
+            }
+            Type::Record(_) => Ok((id, found)),
+            _ => {
+                Err(TypeError::WrongKind { type_name: self.name(id), wanted: "a struct or union" })
+            }
+        }
+    }
+
+    /// The definition of a declared type, or the declaration if there is none.
+    fn definition_of(&self, id: TypeId, declared: &Type) -> TypeId {
+        if let Some(&known) = self.completed.lock().unwrap_or_else(PoisonError::into_inner).get(&id)
+        {
+            return known;
+        }
+        let found = match declared {
+            Type::Record(Record { kind, name: Some(name), .. }) => self.defined_record(*kind, name),
+            Type::Enum(Enumeration { name: Some(name), .. }) => self.defined_enum(name),
+            _ => None,
+        };
+        let complete = found.unwrap_or(id);
+        self.completed.lock().unwrap_or_else(PoisonError::into_inner).insert(id, complete);
+        complete
+    }
+}
+
+/// Puts the names most like `wanted` first: what was probably meant.
+pub fn sort_by_likeness(names: &mut [String], wanted: &str) {
+    names.sort_by_cached_key(|name| distance(name, wanted));
+}
+
+/// Edit distance, with a bonus for names that contain what was typed.
+fn distance(name: &str, wanted: &str) -> usize {
+    let (name, wanted) = (name.as_bytes(), wanted.as_bytes());
+    let mut row: Vec<usize> = (0..=wanted.len()).collect();
+    for (i, a) in name.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in wanted.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    let contained = memchr::memmem::find(name, wanted).is_some();
+    row[wanted.len()].saturating_sub(if contained { wanted.len() } else { 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_likeliest_name_comes_first() {
+        let mut names: Vec<String> =
+            ["if_addr", "if_xname", "if_dname", "x"].map(String::from).to_vec();
+        sort_by_likeness(&mut names, "if_name");
+        assert!(["if_xname", "if_dname"].contains(&names[0].as_str()), "{names:?}");
+        sort_by_likeness(&mut names, "xnam");
+        assert_eq!(names[0], "if_xname");
+    }
+}

@@ -1,0 +1,255 @@
+//! Types by name: an index of what every unit defines at its top level.
+//!
+//! Built at the first question that nothing else answers, all units in
+//! parallel. It holds hashes and places, no strings; a find is checked against
+//! the name in the file.
+
+use std::hash::Hasher;
+
+use gimli::{DwTag, UnitOffset, constants as dw};
+use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHasher};
+
+use crate::error::TypeError;
+use crate::types::Types;
+use crate::types::layout::sort_by_likeness;
+use crate::types::load::{Loader, is_declaration};
+use crate::types::model::*;
+use crate::types::place::Place;
+use crate::types::units::{Die, Unit};
+
+/// What a name may name. C has one space of names for tags, one for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Class {
+    Struct,
+    Union,
+    Enum,
+    /// Typedefs and base types.
+    Plain,
+}
+
+/// The first definition of every type name.
+#[derive(Debug, Default)]
+pub struct NameIndex {
+    places: FxHashMap<(Class, u64), TypeId>,
+}
+
+impl Types {
+    /// The type of that name: `struct ifnet`, `ifnet_t`, `unsigned int`, and
+    /// pointers to these: `struct ifnet *`.
+    ///
+    /// # Errors
+    /// No unit defines it: the error lists names like it.
+    pub fn find(&self, name: &str) -> Result<TypeId, TypeError> {
+        let base = name.trim_end_matches([' ', '*']);
+        let stars = name[base.len()..].matches('*').count();
+        let mut id = self.find_named(base.trim())?;
+        for _ in 0..stars {
+            id = self.pointer_to(id);
+        }
+        Ok(id)
+    }
+
+    fn find_named(&self, name: &str) -> Result<TypeId, TypeError> {
+        let words: Vec<&str> =
+            name.split_whitespace().filter(|word| !["const", "volatile"].contains(word)).collect();
+        let (class, bare) = match words[..] {
+            ["void"] => return Ok(TypeId::VOID),
+            ["struct" | "class", bare] => (Class::Struct, bare.to_owned()),
+            ["union", bare] => (Class::Union, bare.to_owned()),
+            ["enum", bare] => (Class::Enum, bare.to_owned()),
+            _ => (Class::Plain, plain_spelling(&words)),
+        };
+        self.lookup(class, &bare).ok_or_else(|| self.no_such_type(class, name, &bare))
+    }
+
+    /// The definition of a struct or union that some unit declares.
+    pub(super) fn defined_record(&self, kind: RecordKind, name: &str) -> Option<TypeId> {
+        let class = match kind {
+            RecordKind::Union => Class::Union,
+            _ => Class::Struct,
+        };
+        self.lookup(class, name)
+    }
+
+    /// The definition of an enum that some unit declares.
+    pub(super) fn defined_enum(&self, name: &str) -> Option<TypeId> {
+        self.lookup(Class::Enum, name)
+    }
+
+    fn lookup(&self, class: Class, name: &str) -> Option<TypeId> {
+        let found = *self.name_index().places.get(&(class, hash(name)))?;
+        (self.name_in_file(found)? == name).then_some(found)
+    }
+
+    fn name_in_file(&self, id: TypeId) -> Option<String> {
+        match &*self.get(id).ok()? {
+            Type::Base(base) => Some(plain_spelling(&words_of(&base.name))),
+            Type::Typedef(typedef) => Some(typedef.name.to_string()),
+            Type::Record(record) => record.name.as_deref().map(String::from),
+            Type::Enum(enumeration) => enumeration.name.as_deref().map(String::from),
+            _ => None,
+        }
+    }
+
+    fn no_such_type(&self, class: Class, name: &str, bare: &str) -> TypeError {
+        let places = &self.name_index().places;
+        let others = [Class::Struct, Class::Union, Class::Enum, Class::Plain];
+        let same = others.into_iter().filter(|&other| other != class);
+        let mut near: Vec<String> = same
+            .filter_map(|other| places.get(&(other, hash(bare))))
+            .map(|&id| self.name(id))
+            .collect();
+        if near.is_empty() {
+            let ids = places.iter().filter(|((other, _), _)| *other == class).map(|(_, id)| *id);
+            near = ids.filter_map(|id| self.name_in_file(id)).collect();
+            near.sort_unstable();
+            sort_by_likeness(&mut near, bare);
+            near.truncate(NEAR);
+        }
+        let what = match class {
+            Class::Struct => "struct",
+            Class::Union => "union",
+            Class::Enum => "enum",
+            Class::Plain => "type",
+        };
+        TypeError::NotFound { what, name: name.to_owned(), near }
+    }
+
+    fn name_index(&self) -> &NameIndex {
+        self.names.get_or_init(|| {
+            let units = self.units.as_slice().par_iter();
+            let parts: Vec<_> = units.map(|unit| self.names_of(unit)).collect();
+            let mut index = NameIndex::default();
+            for (key, id) in parts.into_iter().flatten() {
+                // The first definition in the file's order, so that every run
+                // answers the same.
+                index.places.entry(key).or_insert(id);
+            }
+            index
+        })
+    }
+
+    fn names_of(&self, unit: &Unit) -> Vec<((Class, u64), TypeId)> {
+        let mut found = Vec::new();
+        if let Ok(loader) = Loader::of(self, unit) {
+            // What was read before the damage stays.
+            let _ = loader.each_named_type(|key, id| found.push((key, id)));
+        }
+        found
+    }
+}
+
+/// How many names an error suggests.
+const NEAR: usize = 3;
+
+impl<'a> Loader<'a> {
+    fn each_named_type(&self, mut found: impl FnMut((Class, u64), TypeId)) -> gimli::Result<()> {
+        let dwarf = &self.types.dwarf;
+        let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
+        let mut depth = 0;
+        let mut die = Die::null();
+        while !entries.is_empty() {
+            let at = self.unit.offset + entries.next_offset().0 as u64;
+            let level = depth + entries.next_depth();
+            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+            let class = class_of(abbreviation.tag()).filter(|_| level == 1);
+            let Some(class) = class else {
+                entries.skip_attributes(abbreviation.attributes())?;
+                continue;
+            };
+            die.tag = abbreviation.tag();
+            die.attrs.clear();
+            entries.read_attributes(abbreviation.attributes(), &mut die.attrs)?;
+            if !is_declaration(&die) && !die.has_attr(dw::DW_AT_signature) {
+                let place = Place { section: self.unit.section, offset: at };
+                if let Some((name, id)) = self.name_str(&die).zip(place.id()) {
+                    let name = if die.tag() == dw::DW_TAG_base_type {
+                        hash(&plain_spelling(&words_of(name)))
+                    } else {
+                        hash(name)
+                    };
+                    found((class, name), id);
+                }
+            }
+            // gcc says where the next entry of this level is; clang does not.
+            let sibling = die.attr_value(dw::DW_AT_sibling).filter(|_| abbreviation.has_children());
+            if let Some(gimli::AttributeValue::UnitRef(UnitOffset(next))) = sibling {
+                let next = self.unit.offset + next as u64;
+                if next > at && next < self.unit.end {
+                    entries = self.unit.entries(dwarf, self.abbreviations, next);
+                    depth = 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn class_of(tag: DwTag) -> Option<Class> {
+    match tag {
+        dw::DW_TAG_structure_type | dw::DW_TAG_class_type => Some(Class::Struct),
+        dw::DW_TAG_union_type => Some(Class::Union),
+        dw::DW_TAG_enumeration_type => Some(Class::Enum),
+        dw::DW_TAG_typedef | dw::DW_TAG_base_type => Some(Class::Plain),
+        _ => None,
+    }
+}
+
+/// One spelling for what C lets one spell in many ways: clang says `unsigned
+/// long`, gcc `long unsigned int`.
+fn plain_spelling(words: &[&str]) -> String {
+    const INTEGER: [&str; 6] = ["unsigned", "signed", "long", "short", "int", "char"];
+    if words.len() == 1 && !["unsigned", "signed", "long", "short"].contains(&words[0])
+        || !words.iter().all(|word| INTEGER.contains(word))
+    {
+        return words.join(" ");
+    }
+    let count = |wanted: &str| words.iter().filter(|word| **word == wanted).count();
+    let mut spelled = Vec::new();
+    if count("unsigned") > 0 {
+        spelled.push("unsigned");
+    } else if count("signed") > 0 && count("char") > 0 {
+        spelled.push("signed");
+    }
+    let core = match (count("short"), count("long"), count("char")) {
+        (_, _, 1..) => "char",
+        (1.., ..) => "short",
+        (_, 2.., _) => "long long",
+        (_, 1, _) => "long",
+        _ => "int",
+    };
+    spelled.push(core);
+    spelled.join(" ")
+}
+
+fn words_of(name: &str) -> Vec<&str> {
+    name.split_whitespace().collect()
+}
+
+fn hash(name: &str) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_have_one_spelling() {
+        for (a, b) in [
+            ("unsigned long", "long unsigned int"),
+            ("unsigned", "unsigned int"),
+            ("long long", "signed long long int"),
+            ("short", "short int"),
+            ("unsigned short", "short unsigned int"),
+        ] {
+            assert_eq!(plain_spelling(&words_of(a)), plain_spelling(&words_of(b)));
+        }
+        assert_ne!(plain_spelling(&["signed", "char"]), plain_spelling(&["char"]));
+        assert_eq!(plain_spelling(&["long", "double"]), "long double");
+        assert_eq!(plain_spelling(&["_Bool"]), "_Bool");
+    }
+}

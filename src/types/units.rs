@@ -1,0 +1,225 @@
+//! The chain of units in .debug_info and .debug_types.
+//!
+//! A kernel has a thousand units or two. Their headers are read at once, which
+//! costs a millisecond; what lies behind a header (its root entry, its
+//! abbreviations) is read when something asks for that unit.
+
+use std::sync::OnceLock;
+
+use gimli::{
+    Abbreviations, AttributeValue, DebugInfo, DebugTypes, DebuggingInformationEntry, Encoding,
+    EntriesRaw, Format, Reader, UnitHeader, UnitOffset, UnitType,
+};
+use rustc_hash::FxHashMap;
+
+use crate::error::TypeError;
+use crate::types::dwarf::{Dwarf, Slice, UnitSection, damaged};
+
+/// One entry of the tree, with its attributes.
+pub type Die<'a> = DebuggingInformationEntry<Slice<'a>>;
+
+/// All units of one file, in the order of the sections.
+#[derive(Debug)]
+pub struct Units {
+    units: Vec<Unit>,
+    /// Type units by their signature.
+    signatures: OnceLock<FxHashMap<u64, usize>>,
+    /// What stopped the chain of headers, if it does not reach the section's end.
+    pub damage: Option<TypeError>,
+}
+
+/// A unit, by its header.
+#[derive(Debug)]
+pub struct Unit {
+    pub section: UnitSection,
+    /// Of the header, in the section.
+    pub offset: u64,
+    /// Of the next unit, in the section.
+    pub end: u64,
+    header_size: u64,
+    pub encoding: Encoding,
+    abbreviations_at: u64,
+    /// Signature and place (from the unit's start) of the type in a type unit.
+    pub signature: Option<(u64, u64)>,
+    root: OnceLock<Result<Root, TypeError>>,
+    abbreviations: OnceLock<Result<Abbreviations, TypeError>>,
+}
+
+/// What a unit's root entry says.
+#[derive(Debug)]
+pub struct Root {
+    pub bases: Bases,
+    /// The source file, as the compiler was given it.
+    pub name: Option<Box<str>>,
+}
+
+/// Where the indexed forms of a unit (strx, addrx) begin to count.
+#[derive(Debug, Clone, Copy)]
+pub struct Bases {
+    pub string_offsets: u64,
+    pub addresses: u64,
+    /// Size of an entry of .debug_str_offsets.
+    pub format_word: u8,
+    pub address_size: u8,
+}
+
+impl Units {
+    /// Reads the headers of all units. A damaged chain ends at the damage, and
+    /// the units before it remain usable.
+    pub fn read(dwarf: &Dwarf) -> Self {
+        let mut units = Vec::new();
+        let mut damage = None;
+        let info = DebugInfo::from(dwarf.slice(dwarf.units(UnitSection::Info)));
+        let mut headers = info.units();
+        loop {
+            match headers.next() {
+                Ok(Some(header)) => units.push(Unit::new(UnitSection::Info, &header)),
+                Ok(None) => break,
+                Err(why) => {
+                    let end = units.last().map_or(0, |unit: &Unit| unit.end);
+                    damage = Some(damaged(UnitSection::Info, end, why));
+                    break;
+                }
+            }
+        }
+        let types = DebugTypes::from(dwarf.slice(dwarf.units(UnitSection::Types)));
+        let mut headers = types.units();
+        while let Ok(Some(header)) = headers.next() {
+            units.push(Unit::new(UnitSection::Types, &header));
+        }
+        Self { units, signatures: OnceLock::new(), damage }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Unit> {
+        self.units.iter()
+    }
+
+    pub fn as_slice(&self) -> &[Unit] {
+        &self.units
+    }
+
+    /// The unit that holds an offset of a section.
+    pub fn holding(&self, section: UnitSection, offset: u64) -> Option<&Unit> {
+        let after = self.units.partition_point(|u| (u.section, u.offset) <= (section, offset));
+        let unit = self.units.get(after.checked_sub(1)?)?;
+        (unit.section == section && offset < unit.end).then_some(unit)
+    }
+
+    /// The type unit with this signature.
+    pub fn signed(&self, signature: u64) -> Option<&Unit> {
+        let signatures = self.signatures.get_or_init(|| {
+            let signed = |(at, unit): (usize, &Unit)| unit.signature.map(|(sign, _)| (sign, at));
+            self.units.iter().enumerate().filter_map(signed).collect()
+        });
+        signatures.get(&signature).map(|&at| &self.units[at])
+    }
+}
+
+impl Unit {
+    fn new(section: UnitSection, header: &UnitHeader<Slice<'_>>) -> Self {
+        let offset = header.offset().0 as u64;
+        Self {
+            section,
+            offset,
+            end: offset + header.length_including_self() as u64,
+            header_size: header.root_offset().0 as u64,
+            encoding: header.encoding(),
+            abbreviations_at: header.debug_abbrev_offset().0 as u64,
+            signature: match header.type_() {
+                UnitType::Type { type_signature, type_offset }
+                | UnitType::SplitType { type_signature, type_offset } => {
+                    Some((type_signature.0, type_offset.0 as u64))
+                }
+                _ => None,
+            },
+            root: OnceLock::new(),
+            abbreviations: OnceLock::new(),
+        }
+    }
+
+    /// Bases and name, read at the first call and without the other abbreviations.
+    ///
+    /// # Errors
+    /// The root entry is damaged.
+    pub fn root(&self, dwarf: &Dwarf) -> Result<&Root, TypeError> {
+        let root = self.root.get_or_init(|| {
+            self.read_root(dwarf).map_err(|why| damaged(self.section, self.offset, why))
+        });
+        root.as_ref().map_err(Clone::clone)
+    }
+
+    /// The shapes of the unit's entries, read at the first call.
+    ///
+    /// # Errors
+    /// They are damaged.
+    pub fn abbreviations(&self, dwarf: &Dwarf) -> Result<&Abbreviations, TypeError> {
+        let abbreviations = self.abbreviations.get_or_init(|| {
+            let read = dwarf.abbreviations(self.abbreviations_at);
+            read.map_err(|why| damaged(self.section, self.offset, why))
+        });
+        abbreviations.as_ref().map_err(Clone::clone)
+    }
+
+    /// Has something read its entries before?
+    pub fn is_known(&self) -> bool {
+        self.abbreviations.get().is_some()
+    }
+
+    /// The section offset of the unit's first entry.
+    pub fn first_entry(&self) -> u64 {
+        self.offset + self.header_size
+    }
+
+    /// Walks the entries from `offset` of the section on, to the end of the unit.
+    pub fn entries<'a>(
+        &self,
+        dwarf: &'a Dwarf,
+        abbreviations: &'a Abbreviations,
+        offset: u64,
+    ) -> EntriesRaw<'a, Slice<'a>> {
+        let bytes = dwarf.units(self.section);
+        let bytes = bytes.get(offset as usize..self.end as usize).unwrap_or_default();
+        let place = UnitOffset((offset - self.offset) as usize);
+        EntriesRaw::new(dwarf.slice(bytes), self.encoding, abbreviations, place)
+    }
+
+    fn read_root(&self, dwarf: &Dwarf) -> gimli::Result<Root> {
+        let mut bases = Bases::unset(self.encoding);
+        let mut name = None;
+        let bytes = dwarf.units(self.section);
+        let bytes = bytes.get(self.first_entry() as usize..self.end as usize).unwrap_or_default();
+        let mut input = dwarf.slice(bytes);
+        let code = input.read_uleb128()?;
+        let specifications = dwarf.abbreviation(self.abbreviations_at, code)?;
+        let none = Abbreviations::default();
+        let mut entries = EntriesRaw::new(input, self.encoding, &none, UnitOffset(0));
+        for specification in specifications {
+            let attribute = entries.read_attribute(specification)?;
+            match attribute.value() {
+                AttributeValue::DebugStrOffsetsBase(base) => bases.string_offsets = base.0 as u64,
+                AttributeValue::DebugAddrBase(base) => bases.addresses = base.0 as u64,
+                value if attribute.name() == gimli::DW_AT_name => name = Some(value),
+                _ => {}
+            }
+        }
+        let name = name.and_then(|value| dwarf.string(&value, &bases)).map(Box::from);
+        Ok(Root { bases, name })
+    }
+}
+
+impl Bases {
+    /// Without DW_AT_str_offsets_base and DW_AT_addr_base the tables begin
+    /// behind the first contribution's header.
+    fn unset(encoding: Encoding) -> Self {
+        let (header, format_word) = match encoding.format {
+            Format::Dwarf32 => (8, 4),
+            Format::Dwarf64 => (16, 8),
+        };
+        Self {
+            string_offsets: header,
+            addresses: header,
+            format_word,
+            address_size: encoding.address_size,
+        }
+    }
+}

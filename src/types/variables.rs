@@ -1,0 +1,146 @@
+//! The entries of variables: those in a range of addresses, or at one address.
+
+use std::ops::Range;
+
+use gimli::{AttributeValue, Operation, constants as dw};
+use rayon::prelude::*;
+
+use crate::addr::VirtAddr;
+use crate::types::Types;
+use crate::types::index::Hit;
+use crate::types::load::Loader;
+use crate::types::model::{TypeId, Variable};
+use crate::types::place::Place;
+use crate::types::units::Die;
+
+impl Types {
+    /// The variables whose addresses lie in the range, sorted by address.
+    ///
+    /// Only the units that define such variables are read, in parallel, and no
+    /// further than to the last such variable. A damaged unit costs its own
+    /// variables, not those of others.
+    pub fn variables_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
+        let range = range.start.get()..range.end.get();
+        let hits = self.units_about(&range);
+        let found = hits.par_iter().flat_map_iter(|hit| self.variables_of(*hit, &range));
+        let mut found: Vec<Variable> = found.collect();
+        found.sort_by_key(|variable| variable.address);
+        found.dedup_by_key(|variable| variable.address);
+        found
+    }
+
+    /// The variable at exactly this address.
+    pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
+        let range = address.get()..address.get().checked_add(1)?;
+        let mut known = self.known_units_about(&range).into_iter();
+        let found = known.find_map(|hit| self.variables_of(hit, &range).pop());
+        found.or_else(|| {
+            let mut all = self.units_about(&range).into_iter();
+            all.find_map(|hit| self.variables_of(hit, &range).pop())
+        })
+    }
+
+    fn variables_of(&self, hit: Hit<'_>, range: &Range<u64>) -> Vec<Variable> {
+        let mut found = Vec::new();
+        if let Ok(loader) = Loader::of(self, hit.unit) {
+            // What was read before the damage stays.
+            let _ = loader.each_variable(hit.last, |die| {
+                found.extend(loader.variable(die).filter(|v| range.contains(&v.address.get())));
+            });
+        }
+        found
+    }
+}
+
+impl<'a> Loader<'a> {
+    /// Calls `found` for every entry of a variable that begins before `last`.
+    fn each_variable(&self, last: u64, mut found: impl FnMut(&Die<'a>)) -> gimli::Result<()> {
+        let dwarf = &self.types.dwarf;
+        let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
+        let mut die = Die::null();
+        while !entries.is_empty() && self.unit.offset + entries.next_offset().0 as u64 <= last {
+            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+            if abbreviation.tag() != dw::DW_TAG_variable {
+                entries.skip_attributes(abbreviation.attributes())?;
+                continue;
+            }
+            die.tag = abbreviation.tag();
+            entries.read_attributes(abbreviation.attributes(), &mut die.attrs)?;
+            found(&die);
+        }
+        Ok(())
+    }
+
+    /// The variable that an entry defines; `None` where it has no fixed address.
+    ///
+    /// gcc writes a variable that was declared before as two entries: name and
+    /// type stand in the declaration that the definition refers to.
+    fn variable(&self, die: &Die<'a>) -> Option<Variable> {
+        let address = self.address(die)?;
+        let declared = die.attr_value(dw::DW_AT_specification);
+        let declared = declared.and_then(|value| self.reference(&value)).and_then(Place::of);
+        let (name, type_id) = match declared {
+            Some(place) => Loader::at(self.types, place).ok()?.name_and_type(place.offset)?,
+            None => (None, None),
+        };
+        let own_type = die.has_attr(dw::DW_AT_type).then(|| self.target(die));
+        Some(Variable {
+            name: self.name(die).or(name)?,
+            type_id: own_type.or(type_id)?,
+            address,
+            file: self.root.name.as_deref().map(source_path),
+        })
+    }
+
+    fn name_and_type(&self, offset: u64) -> Option<(Option<Box<str>>, Option<TypeId>)> {
+        let mut die = Die::null();
+        let dwarf = &self.types.dwarf;
+        self.unit.entries(dwarf, self.abbreviations, offset).read_entry(&mut die).ok()?;
+        let type_id = die.has_attr(dw::DW_AT_type).then(|| self.target(&die));
+        Some((self.name(&die), type_id))
+    }
+
+    /// The address in DW_AT_location, where that is an address and no more.
+    fn address(&self, die: &Die<'a>) -> Option<VirtAddr> {
+        let expression = match die.attr_value(dw::DW_AT_location)? {
+            AttributeValue::Exprloc(expression) => expression,
+            AttributeValue::Block(block) => gimli::Expression(block),
+            _ => return None,
+        };
+        let mut operations = expression.operations(self.unit.encoding);
+        let base = match operations.next().ok()?? {
+            Operation::Address { address } => address,
+            Operation::AddressIndex { index } => {
+                self.types.dwarf.indexed_address(index.0 as u64, &self.root.bases)?
+            }
+            _ => return None,
+        };
+        match operations.next() {
+            Ok(None) => Some(VirtAddr::new(base)),
+            // Compilers that merge small statics into one object say where in
+            // it each of them lies.
+            Ok(Some(Operation::PlusConstant { value })) => {
+                Some(VirtAddr::new(base.wrapping_add(value)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The path of a source file below `sys/`, as FreeBSD people call it.
+fn source_path(name: &str) -> Box<str> {
+    let below = name.rsplit_once("/sys/").map_or(name, |(_, below)| below);
+    below.trim_start_matches("../").trim_start_matches("./").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source_path;
+
+    #[test]
+    fn sources_are_named_below_sys() {
+        assert_eq!(&*source_path("/usr/src/sys/netinet/tcp_input.c"), "netinet/tcp_input.c");
+        assert_eq!(&*source_path("../../../net/vnet.c"), "net/vnet.c");
+        assert_eq!(&*source_path("vers.c"), "vers.c");
+    }
+}
