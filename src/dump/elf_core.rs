@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use goblin::container::{Container, Ctx};
-use goblin::elf::header::{ET_CORE, Header};
+use goblin::elf::header::{EI_OSABI, ET_CORE, Header};
 use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
 use goblin::elf::{Elf, section_header::SectionHeader};
 
@@ -22,6 +22,9 @@ use crate::source::Source;
 
 const FORMAT: &str = "ELF core";
 
+/// The "operating system" that only FreeBSD's kernel names in a core.
+const ELFOSABI_STANDALONE: u8 = 255;
+
 /// Pages of a core are those of the machine; no architecture of FreeBSD has smaller ones.
 const PAGE: u64 = 4096;
 
@@ -30,12 +33,17 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     let bytes = source.bytes();
     let header = Elf::parse_header(bytes).map_err(|_| bad_header(bytes))?;
     let arch = arch(&header)?;
-    let loads = program_headers(&header, bytes)?
-        .into_iter()
-        .filter(|load| load.p_type == PT_LOAD && load.p_filesz > 0)
-        .collect::<Vec<_>>();
+    let headers = program_headers(&header, bytes)?;
+    let table_end = header.e_phoff + headers.len() as u64 * u64::from(header.e_phentsize);
+    let is_load = |load: &ProgramHeader| load.p_type == PT_LOAD && load.p_filesz > 0;
+    let loads = headers.into_iter().filter(is_load).collect::<Vec<_>>();
     check_physical(&loads)?;
-    let (segments, mut warnings) = Segments::new(Arc::clone(source), &loads)?;
+    check_places(&loads, table_end)?;
+    let mut warnings = Vec::new();
+    if header.e_ident[EI_OSABI] == ELFOSABI_STANDALONE {
+        warnings.extend(check_kernel_layout(&loads, table_end, source.len())?);
+    }
+    let segments = Segments::new(Arc::clone(source), &loads)?;
     let (pages, pages_cut_off) = segments.count();
     if pages_cut_off > 0 {
         warnings.push(format!(
@@ -65,8 +73,10 @@ fn bad_header(bytes: &[u8]) -> DumpError {
     if (bytes.len() as u64) < LEN {
         return cut_off("the ELF header", LEN, bytes);
     }
-    let class_and_order = u64::from(bytes[4]) << 8 | u64::from(bytes[5]);
-    bad("e_ident", class_and_order, "neither its class nor its byte order is known")
+    match bytes[4] {
+        1 | 2 => bad("EI_DATA", bytes[5].into(), "the byte order is 1 (little) or 2 (big)"),
+        class => bad("EI_CLASS", class.into(), "the class is 1 (32 bits) or 2 (64 bits)"),
+    }
 }
 
 fn arch(header: &Header) -> Result<Arch, DumpError> {
@@ -116,15 +126,18 @@ fn program_header_count(header: &Header, bytes: &[u8], context: Ctx) -> Result<u
     if header.e_phnum != PN_XNUM {
         return Ok(header.e_phnum.into());
     }
-    let needed = header.e_shoff.saturating_add(SectionHeader::size(context) as u64);
-    let cut_off =
-        || cut_off("section header 0, which counts the segments (e_shoff)", needed, bytes);
-    if needed > bytes.len() as u64 {
-        return Err(cut_off());
+    if header.e_shoff == 0 {
+        let why = "so many segments are counted in section header 0, and there is none";
+        return Err(bad("e_phnum", PN_XNUM.into(), why));
     }
-    let first = SectionHeader::parse(bytes, header.e_shoff as usize, 1, context);
-    let first = first.map_err(|_| cut_off())?.into_iter().next().ok_or_else(cut_off)?;
-    Ok(first.sh_info.into())
+    let sections = SectionHeader::parse(bytes, header.e_shoff as usize, 1, context);
+    match sections.ok().and_then(|sections| sections.into_iter().next()) {
+        Some(first) => Ok(first.sh_info.into()),
+        None => {
+            let needed = header.e_shoff.saturating_add(SectionHeader::size(context) as u64);
+            Err(cut_off("section header 0, which counts the segments (e_shoff)", needed, bytes))
+        }
+    }
 }
 
 /// Refuses cores without physical addresses.
@@ -150,6 +163,46 @@ fn check_physical(loads: &[ProgramHeader]) -> Result<(), DumpError> {
     })
 }
 
+/// No segment's bytes can be program headers.
+fn check_places(loads: &[ProgramHeader], table_end: u64) -> Result<(), DumpError> {
+    match loads.iter().find(|load| load.p_offset < table_end) {
+        Some(load) => {
+            let why = format!("the program headers reach up to {table_end:#x}");
+            Err(bad("p_offset", load.p_offset, &why))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A kernel's own dump says each address twice, and its segments follow each other
+/// from the first page after the headers to the end of the file (`cb_dumphdr` in
+/// sys/kern/kern_dump.c). Gives what to warn of.
+fn check_kernel_layout(
+    loads: &[ProgramHeader],
+    table_end: u64,
+    file_len: u64,
+) -> Result<Option<String>, DumpError> {
+    let mut next = table_end.checked_next_multiple_of(PAGE);
+    for load in loads {
+        if load.p_vaddr != load.p_paddr {
+            let why = format!("p_vaddr is {:#x}, and a full dump has them equal", load.p_vaddr);
+            return Err(bad("p_paddr", load.p_paddr, &why));
+        }
+        if next != Some(load.p_offset) {
+            let why = "in a full dump each segment begins where the one before it ends";
+            return Err(bad("p_offset", load.p_offset, why));
+        }
+        next = load.p_offset.checked_add(load.p_filesz);
+    }
+    let rest = file_len.saturating_sub(next.unwrap_or(file_len));
+    Ok((rest >= PAGE).then(|| {
+        format!(
+            "the file goes on for {rest:#x} bytes after its last segment: \
+             program headers (e_phnum) may be missing"
+        )
+    }))
+}
+
 /// The segments of a core, as physical memory.
 struct Segments {
     source: Arc<Source>,
@@ -165,26 +218,12 @@ struct Segment {
 }
 
 impl Segments {
-    fn new(source: Arc<Source>, loads: &[ProgramHeader]) -> Result<(Self, Vec<String>), DumpError> {
-        let mut sorted = Vec::with_capacity(loads.len());
-        for load in loads {
-            let (start, len, offset) = (load.p_paddr, load.p_filesz, load.p_offset);
-            let ends = |from: u64| from.checked_add(len).is_some();
-            if !ends(start) {
-                return Err(bad("p_filesz", len, &format!("from p_paddr {start:#x} on it wraps")));
-            }
-            if !ends(offset) {
-                return Err(bad("p_offset", offset, &format!("with p_filesz {len:#x} it wraps")));
-            }
-            sorted.push(Segment { start, len, offset });
-        }
+    fn new(source: Arc<Source>, loads: &[ProgramHeader]) -> Result<Self, DumpError> {
+        let mut sorted = loads.iter().map(segment).collect::<Result<Vec<_>, _>>()?;
         sorted.sort_by_key(|segment| segment.start);
-        let overlaps = cut_overlaps(&mut sorted);
-        let warnings = match overlaps {
-            0 => Vec::new(),
-            count => vec![format!("{count} segments overlap others: the first one counts")],
-        };
-        Ok((Self { source, sorted }, warnings))
+        cut_overlaps(&mut sorted)?;
+        check_file_overlaps(sorted.clone())?;
+        Ok(Self { source, sorted })
     }
 
     /// Pages that the segments promise, and how many of them the file cuts off.
@@ -207,21 +246,57 @@ impl Segments {
     }
 }
 
-/// Takes from each segment what an earlier one has, and tells how many that were.
-fn cut_overlaps(sorted: &mut Vec<Segment>) -> usize {
-    let (mut floor, mut overlaps) = (0_u64, 0);
+fn segment(load: &ProgramHeader) -> Result<Segment, DumpError> {
+    let (start, len, offset) = (load.p_paddr, load.p_filesz, load.p_offset);
+    if start.checked_add(len).is_none() {
+        return Err(bad("p_filesz", len, &format!("from p_paddr {start:#x} on it wraps around")));
+    }
+    if offset.checked_add(len).is_none() {
+        return Err(bad("p_offset", offset, &format!("with p_filesz {len:#x} it wraps around")));
+    }
+    if len > load.p_memsz {
+        let why = format!("the segment has only {:#x} bytes of memory (p_memsz)", load.p_memsz);
+        return Err(bad("p_filesz", len, &why));
+    }
+    Ok(Segment { start, len, offset })
+}
+
+/// Takes from each segment what an earlier one has: QEMU names the same bytes
+/// once more for each of their virtual addresses.
+fn cut_overlaps(sorted: &mut Vec<Segment>) -> Result<(), DumpError> {
+    let mut earlier = Segment { start: 0, len: 0, offset: 0 };
     for segment in sorted.iter_mut() {
-        let excess = floor.saturating_sub(segment.start).min(segment.len);
-        if excess > 0 {
-            overlaps += 1;
-            segment.start += excess;
-            segment.offset += excess;
-            segment.len -= excess;
+        let end = earlier.start + earlier.len;
+        let excess = end.saturating_sub(segment.start).min(segment.len);
+        let same_bytes = earlier.offset.wrapping_sub(earlier.start)
+            == segment.offset.wrapping_sub(segment.start);
+        if excess > 0 && !same_bytes {
+            let why = "an earlier segment has this memory too, at another place in the file";
+            return Err(bad("p_paddr", segment.start, why));
         }
-        floor = floor.max(segment.start + segment.len);
+        segment.start += excess;
+        segment.offset += excess;
+        segment.len -= excess;
+        if segment.len > 0 {
+            earlier = *segment;
+        }
     }
     sorted.retain(|segment| segment.len > 0);
-    overlaps
+    Ok(())
+}
+
+/// No bytes of the file can be the memory at two addresses.
+fn check_file_overlaps(mut segments: Vec<Segment>) -> Result<(), DumpError> {
+    segments.sort_by_key(|segment| segment.offset);
+    for pair in segments.windows(2) {
+        if let [first, second] = pair
+            && first.offset + first.len > second.offset
+        {
+            let why = format!("the segment at {:#x} has these bytes too", first.start);
+            return Err(bad("p_offset", second.offset, &why));
+        }
+    }
+    Ok(())
 }
 
 impl PhysicalMemory for Segments {

@@ -8,11 +8,14 @@
 //! reads of mapped memory, takes no lock and allocates nothing.
 
 pub mod amd64;
+mod kernel_image;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::dump::{PageMap, PhysFault, PhysFaultKind, PhysicalMemory};
 use crate::error::{Fault, FaultKind, Stage};
+
+pub use kernel_image::KernelImage;
 
 /// A way from kernel addresses to physical ones.
 pub trait Translate: Send + Sync {

@@ -86,3 +86,16 @@ fn check_page_map(head: &Head, kernbase: u64) -> Result<(), DumpError> {
     }
     Ok(())
 }
+
+/// The first entry of a page map that cannot be one: index and value.
+///
+/// The kernel gives its own pages no protection key, which is what bits 59 to 62
+/// of a valid entry are. The bits below are free, and 14.0 marks promoted large
+/// pages by one of them (54).
+pub(super) fn odd_entry(page_map: &[u8]) -> Option<(usize, u64)> {
+    const VALID: u64 = 1;
+    const PROTECTION_KEY: u64 = 0x7800_0000_0000_0000;
+    let (entries, _) = page_map.as_chunks::<8>();
+    let mut entries = entries.iter().map(|entry| u64::from_le_bytes(*entry)).enumerate();
+    entries.find(|(_, entry)| entry & VALID != 0 && entry & PROTECTION_KEY != 0)
+}

@@ -116,7 +116,7 @@ impl Ranges {
         // or more than it.
         let tail = pairs.next().and_then(|at| bytes.get(at..)).unwrap_or_default();
         if tail.iter().any(|byte| *byte != 0) {
-            let why = "there is data after the end of the list";
+            let why = "there is data after the end of the list, unless msgbufsize is wrong";
             return Err(bad("dumpavailsize", bytes.len() as u64, why));
         }
         check_bitmap_size(bits, bitmap_size, page)?;

@@ -1,0 +1,66 @@
+//! The pages of a minidump, as physical memory.
+
+use std::sync::Arc;
+
+use super::bitmap::Bitmap;
+use crate::addr::{FileOffset, PhysAddr};
+use crate::dump::{PhysFault, PhysFaultKind, PhysicalMemory, copy};
+use crate::source::Source;
+
+/// The dumped pages, one after the other from `first` on.
+pub(super) struct Pages {
+    source: Arc<Source>,
+    bitmap: Bitmap,
+    first: FileOffset,
+    page_size: u64,
+}
+
+impl Pages {
+    /// The pages that `bitmap` marks; the first one lies at `first`.
+    pub(super) fn new(
+        source: Arc<Source>,
+        bitmap: Bitmap,
+        first: FileOffset,
+        page_size: u64,
+    ) -> Self {
+        Self { source, bitmap, first, page_size }
+    }
+
+    /// How many pages the bitmap promises.
+    pub(super) fn count(&self) -> u64 {
+        self.bitmap.count()
+    }
+
+    /// How many whole pages the file has room for.
+    pub(super) fn whole(&self) -> u64 {
+        self.source.len().saturating_sub(self.first.get()) / self.page_size
+    }
+
+    /// Where the last page ends.
+    pub(super) fn end(&self) -> FileOffset {
+        self.first.wrapping_add(self.count().wrapping_mul(self.page_size))
+    }
+
+    /// The place in the file of the byte at `at`.
+    fn locate(&self, at: PhysAddr) -> Result<FileOffset, PhysFault> {
+        let not_dumped = PhysFault { at, kind: PhysFaultKind::NotDumped };
+        let rank = self.bitmap.rank(at.get() / self.page_size).ok_or(not_dumped)?;
+        let within = rank * self.page_size + at.page_offset(self.page_size);
+        self.first.checked_add(within).ok_or(not_dumped)
+    }
+}
+
+impl PhysicalMemory for Pages {
+    fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault> {
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
+            let left = self.page_size - at.page_offset(self.page_size);
+            let len = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+            let (part, further) = rest.split_at_mut(len);
+            copy(&self.source, self.locate(at)?, at, part)?;
+            at = at.wrapping_add(len as u64);
+            rest = further;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Where a kernel's image lies in physical memory, before there are page tables
+//! to ask: the loader puts it there in one piece.
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::dump::PhysicalMemory;
+
+/// amd64 kernels are linked 2 MB above kernbase, and loaded on a boundary of 2 MB.
+const LARGE_PAGE: u64 = 2 << 20;
+
+/// The loader keeps below 4 GB.
+const LOADER_LIMIT: u64 = 4 << 30;
+
+/// A kernel image: the virtual address of its first byte and the physical one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KernelImage {
+    pub virt: VirtAddr,
+    pub phys: PhysAddr,
+}
+
+impl KernelImage {
+    /// The places where an amd64 kernel with this `kernbase` (the symbol) may be
+    /// loaded, the likeliest first: where `memory` bears it out, so that hardly
+    /// ever more than one remains. Whoever asks confirms it through the page tables.
+    ///
+    /// A relocatable kernel (13.0 and later, `sys/amd64/amd64/locore.S`) keeps its
+    /// own load address in a variable, at `kernphys`. Without one (`None`; earlier
+    /// kernels have an absolute symbol of that name, which is none) it is 2 MB.
+    pub fn amd64_candidates(
+        memory: &dyn PhysicalMemory,
+        kernbase: VirtAddr,
+        kernphys: Option<VirtAddr>,
+    ) -> impl Iterator<Item = Self> {
+        let virt = kernbase.wrapping_add(LARGE_PAGE);
+        let last = if kernphys.is_some() { LOADER_LIMIT / LARGE_PAGE } else { 2 };
+        (1..last).filter_map(move |step| {
+            let phys = PhysAddr::new(step * LARGE_PAGE);
+            let image = Self { virt, phys };
+            let bears_out = match kernphys {
+                Some(variable) => image.holds(memory, variable, phys.get()),
+                None => true,
+            };
+            bears_out.then_some(image)
+        })
+    }
+
+    /// The physical address of `address`, which is in the image.
+    pub fn phys(self, address: VirtAddr) -> PhysAddr {
+        self.phys.wrapping_add(address.get().wrapping_sub(self.virt.get()))
+    }
+
+    /// Does the 64-bit variable at `variable` hold `value` if the image lies here?
+    fn holds(self, memory: &dyn PhysicalMemory, variable: VirtAddr, value: u64) -> bool {
+        let mut bytes = [0; 8];
+        memory.read(self.phys(variable), &mut bytes).is_ok() && u64::from_le_bytes(bytes) == value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dump::{PhysFault, PhysFaultKind};
+
+    const KERNBASE: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);
+
+    /// Memory that holds one number, and zeros below 1 GB.
+    struct OneWord(u64, u64);
+
+    impl PhysicalMemory for OneWord {
+        fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault> {
+            if at.get() >= 1 << 30 {
+                return Err(PhysFault { at, kind: PhysFaultKind::NotDumped });
+            }
+            let value = if at.get() == self.0 { self.1 } else { 0 };
+            buf.copy_from_slice(&value.to_le_bytes()[..buf.len()]);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_old_kernel_lies_at_two_megabytes() {
+        let memory = OneWord(0, 0);
+        let all = KernelImage::amd64_candidates(&memory, KERNBASE, None).collect::<Vec<_>>();
+        assert_eq!(all.len(), 1);
+        assert_eq!(all[0].phys(VirtAddr::new(0xffff_ffff_8020_1234)), PhysAddr::new(0x20_1234));
+    }
+
+    #[test]
+    fn a_relocated_kernel_is_found_by_its_own_word() {
+        let load = 0x1a40_0000;
+        let kernphys = KERNBASE.wrapping_add(0x123_4568);
+        let memory = OneWord(load - 0x20_0000 + 0x123_4568, load);
+        let mut all = KernelImage::amd64_candidates(&memory, KERNBASE, Some(kernphys));
+        let image = all.next().unwrap();
+        assert_eq!(image.phys, PhysAddr::new(load));
+        assert_eq!(image.phys(KERNBASE.wrapping_add(0x20_0010)), PhysAddr::new(load + 0x10));
+        assert_eq!(all.next(), None);
+    }
+
+    #[test]
+    fn a_kernel_that_is_nowhere_has_no_candidates() {
+        let memory = OneWord(0, 0);
+        let kernphys = Some(KERNBASE.wrapping_add(0x123_4568));
+        assert_eq!(KernelImage::amd64_candidates(&memory, KERNBASE, kernphys).next(), None);
+    }
+}
