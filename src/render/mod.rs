@@ -5,6 +5,7 @@
 //! hostile, so every string passes through [`sanitize`] on its way out.
 
 pub mod c;
+pub mod decl;
 pub mod gdb;
 pub mod hex;
 pub mod json;

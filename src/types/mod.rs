@@ -15,6 +15,7 @@
 //! that names the section and the offset.
 
 mod bits;
+pub mod declaration;
 mod dwarf;
 mod index;
 mod layout;

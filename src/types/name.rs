@@ -6,6 +6,9 @@ use crate::types::model::*;
 /// Nested function and array types end long before this in real code.
 const MAX_DEPTH: usize = 32;
 
+/// Stands for the name of a record or enum without one, as gdb writes it.
+pub(super) const UNNAMED: &str = "{...}";
+
 impl Types {
     /// The type's name: `struct ifnet *`, `counter_u64_t [35]`, `void (*)(int, ...)`.
     pub fn name(&self, id: TypeId) -> String {
@@ -103,10 +106,10 @@ fn plain_name(plain: &Type) -> String {
         Type::Base(base) => base.name.to_string(),
         Type::Typedef(typedef) => typedef.name.to_string(),
         Type::Record(record) => {
-            format!("{} {}", record.kind.keyword(), record.name.as_deref().unwrap_or("{…}"))
+            format!("{} {}", record.kind.keyword(), record.name.as_deref().unwrap_or(UNNAMED))
         }
         Type::Enum(enumeration) => {
-            format!("enum {}", enumeration.name.as_deref().unwrap_or("{…}"))
+            format!("enum {}", enumeration.name.as_deref().unwrap_or(UNNAMED))
         }
         _ => "void".into(),
     }
