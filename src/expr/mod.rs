@@ -9,11 +9,13 @@
 
 mod lex;
 mod parse;
+mod type_name;
 
 use std::fmt;
 use std::ops::Range;
 
-pub use parse::{parse, parse_path, parse_type};
+pub use parse::{parse, parse_path};
+pub use type_name::parse_type;
 
 /// An expression, and where in the text it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::lex::{Spanned, Token, lex};
+use super::type_name::is_type_spelling;
 use super::{Binary, Expr, ExprKind, Name, Path, Step, SyntaxError, TypeName, Unary};
 
 /// Parses an expression.
@@ -40,26 +41,16 @@ pub fn parse_path(text: &str) -> Result<Path, SyntaxError> {
     }
 }
 
-/// Parses a type's name: `struct vnet`, `unsigned int`, `ifnet_t *`.
-pub fn parse_type(text: &str) -> Result<TypeName, SyntaxError> {
-    let mut parser = Parser::new(text)?;
-    let Some(name) = parser.type_name()? else {
-        return Err(parser.unexpected("a type"));
-    };
-    parser.end()?;
-    Ok(name)
-}
-
 /// The tokens of a text and how far they are read. Recursion is bounded by
 /// their number, which the lexer bounds.
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Spanned<'a>>,
     at: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn new(text: &'a str) -> Result<Self, SyntaxError> {
+    pub(super) fn new(text: &'a str) -> Result<Self, SyntaxError> {
         Ok(Self { text, tokens: lex(text)?, at: 0 })
     }
 
@@ -223,43 +214,7 @@ impl<'a> Parser<'a> {
         Ok(name.into())
     }
 
-    /// A type name, if names stand here that could be one.
-    fn type_name(&mut self) -> Result<Option<TypeName>, SyntaxError> {
-        let mut words: Vec<&str> = Vec::new();
-        while let Token::Name(word) = self.peek() {
-            let fits = match words.as_slice() {
-                [] => true,
-                [tag] if is_tag(tag) => !is_type_spelling(word),
-                [first, ..] => BASE_WORDS.contains(first) && BASE_WORDS.contains(&word),
-            };
-            if !fits && !is_qualifier(word) {
-                break;
-            }
-            self.advance();
-            if !is_qualifier(word) {
-                words.push(word);
-            }
-        }
-        match words.as_slice() {
-            [] => return Ok(None),
-            [tag] if is_tag(tag) => {
-                return Err(self.unexpected("the name of a struct, union or enum"));
-            }
-            _ => {}
-        }
-        let mut pointers = 0;
-        loop {
-            match self.peek() {
-                Token::Op("*") => pointers += 1,
-                Token::Name(word) if pointers > 0 && is_qualifier(word) => {}
-                _ => break,
-            }
-            self.advance();
-        }
-        Ok(Some(TypeName { base: base_type(&words).into(), pointers }))
-    }
-
-    fn peek(&self) -> Token<'a> {
+    pub(super) fn peek(&self) -> Token<'a> {
         self.tokens.get(self.at).map_or(Token::End, |spanned| spanned.token)
     }
 
@@ -274,7 +229,7 @@ impl<'a> Parser<'a> {
         last.map_or(0, |spanned| spanned.span.end)
     }
 
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         self.at += 1;
     }
 
@@ -293,14 +248,14 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn end(&self) -> Result<(), SyntaxError> {
+    pub(super) fn end(&self) -> Result<(), SyntaxError> {
         match self.peek() {
             Token::End => Ok(()),
             _ => Err(self.unexpected("an operator or the end")),
         }
     }
 
-    fn unexpected(&self, wanted: &str) -> SyntaxError {
+    pub(super) fn unexpected(&self, wanted: &str) -> SyntaxError {
         let found = match self.text.get(self.span()) {
             None | Some("") => "the end".to_owned(),
             Some(found) => format!("\"{found}\""),
@@ -329,51 +284,6 @@ fn binary_operator(token: Token<'_>) -> Option<(Binary, u8)> {
         "%" => (Binary::Remainder, 5),
         _ => return None,
     })
-}
-
-/// Does `text` begin as only a type can?
-fn is_type_spelling(text: &str) -> bool {
-    let first = text.split(' ').next().unwrap_or("");
-    is_tag(first) || is_qualifier(first) || BASE_WORDS.contains(&first)
-}
-
-fn is_tag(word: &str) -> bool {
-    matches!(word, "struct" | "union" | "enum" | "class")
-}
-
-fn is_qualifier(word: &str) -> bool {
-    matches!(word, "const" | "volatile" | "restrict" | "_Atomic")
-}
-
-const BASE_WORDS: [&str; 11] = [
-    "void", "char", "short", "int", "long", "signed", "unsigned", "float", "double", "bool",
-    "_Bool",
-];
-
-/// The words of a type in the order that C usually spells them:
-/// `long unsigned int` is `unsigned long`.
-fn base_type(words: &[&str]) -> String {
-    if !words.iter().all(|word| BASE_WORDS.contains(word)) {
-        return words.join(" ");
-    }
-    let longs = words.iter().filter(|word| **word == "long").count();
-    let has = |wanted: &str| words.contains(&wanted);
-    let mut spelled = Vec::new();
-    if has("unsigned") {
-        spelled.push("unsigned");
-    } else if has("signed") && has("char") {
-        spelled.push("signed");
-    }
-    spelled.extend(std::iter::repeat_n("long", longs));
-    for word in ["short", "void", "char", "float", "double", "bool", "_Bool"] {
-        if has(word) {
-            spelled.push(word);
-        }
-    }
-    if spelled.is_empty() || spelled == ["unsigned"] {
-        spelled.push("int");
-    }
-    spelled.join(" ")
 }
 
 #[cfg(test)]
@@ -474,29 +384,6 @@ mod tests {
             "expected the name of a struct, union or enum, found \"*\""
         );
         assert_eq!(message("(struct foo x"), "expected \")\" after the type, found \"x\"");
-    }
-
-    #[test]
-    fn type_names_are_spelled_one_way() {
-        for (text, name) in [
-            ("struct vnet", "struct vnet"),
-            ("const  struct vnet*", "struct vnet *"),
-            ("vnet_t const **", "vnet_t **"),
-            ("unsigned", "unsigned int"),
-            ("long int unsigned", "unsigned long"),
-            ("long long int", "long long"),
-            ("short int", "short"),
-            ("signed char", "signed char"),
-            ("signed", "int"),
-            ("long double", "long double"),
-            ("_Bool", "_Bool"),
-            ("void *", "void *"),
-        ] {
-            assert_eq!(parse_type(text).unwrap().to_string(), name, "{text}");
-        }
-        for text in ["", "*", "struct", "struct a b", "a b", "3", "int x", "struct int"] {
-            assert!(parse_type(text).is_err(), "{text}");
-        }
     }
 
     #[test]

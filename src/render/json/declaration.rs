@@ -1,0 +1,184 @@
+//! Declarations as JSON.
+
+use serde::Serialize;
+
+use super::Integer;
+use crate::types::declaration::{Body, Declaration, DeclaredMember};
+use crate::types::model::RecordKind;
+
+/// A declaration as JSON. Members of anonymous members stand among the others,
+/// as they do in values; a member whose type is a record without a name has
+/// that record's `members`.
+#[derive(Debug, Serialize)]
+pub struct JsonDeclaration<'a> {
+    name: &'a str,
+    kind: &'static str,
+    /// Bytes; null where the type is incomplete.
+    size: Option<u64>,
+    /// What a typedef stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<Member<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enumerators: Option<Vec<Enumerator<'a>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Member<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    type_name: &'a str,
+    offset: u64,
+    size: Option<u64>,
+    bit_offset: Option<u64>,
+    bit_size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<Member<'a>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Enumerator<'a> {
+    name: &'a str,
+    value: Integer,
+}
+
+impl<'a> JsonDeclaration<'a> {
+    pub fn new(declaration: &'a Declaration) -> Self {
+        let (kind, target, inner) = match &declaration.body {
+            Body::Typedef { target, unnamed, .. } => {
+                ("typedef", Some(target.as_str()), unnamed.as_deref())
+            }
+            body => (kind(body), None, Some(body)),
+        };
+        let mut shown = Self {
+            name: &declaration.name,
+            kind,
+            size: declaration.size,
+            target,
+            members: None,
+            enumerators: None,
+        };
+        match inner {
+            Some(Body::Record { members, .. }) => shown.members = Some(flattened(members)),
+            Some(Body::Enum { enumerators, .. }) => {
+                let value = |e: &'a crate::types::model::Enumerator| Enumerator {
+                    name: &e.name,
+                    value: Integer(e.value),
+                };
+                shown.enumerators = Some(enumerators.iter().map(value).collect());
+            }
+            _ => {}
+        }
+        shown
+    }
+}
+
+fn kind(body: &Body) -> &'static str {
+    match body {
+        Body::Record { kind: RecordKind::Struct, .. } => "struct",
+        Body::Record { kind: RecordKind::Union, .. } => "union",
+        Body::Record { kind: RecordKind::Class, .. } => "class",
+        Body::Enum { .. } => "enum",
+        Body::Typedef { .. } => "typedef",
+        Body::Plain => "type",
+    }
+}
+
+fn flattened(members: &[DeclaredMember]) -> Vec<Member<'_>> {
+    let mut flat = Vec::with_capacity(members.len());
+    for member in members {
+        let inner = member.unnamed.as_ref().map(|unnamed| flattened(&unnamed.members));
+        match (member.name.as_deref(), inner) {
+            (None, Some(inner)) => flat.extend(inner),
+            (name, members) => flat.push(Member {
+                name: name.unwrap_or(""),
+                type_name: &member.type_name,
+                offset: member.offset,
+                size: member.size,
+                bit_offset: member.bits.map(|bits| bits.bit_offset),
+                bit_size: member.bits.map(|bits| bits.bit_size),
+                members,
+            }),
+        }
+    }
+    flat
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::json::write_line;
+    use crate::types::declaration::UnnamedRecord;
+    use crate::types::model::{self, BitField};
+
+    fn shown(declaration: &Declaration) -> String {
+        let mut out = Vec::new();
+        write_line(&mut out, &JsonDeclaration::new(declaration)).unwrap();
+        String::from_utf8(out).unwrap().trim_end().to_owned()
+    }
+
+    fn member(name: Option<&str>, offset: u64) -> DeclaredMember {
+        DeclaredMember {
+            name: name.map(Into::into),
+            type_name: "int".into(),
+            declaration: String::new(),
+            offset,
+            size: Some(4),
+            bits: None,
+            unnamed: None,
+        }
+    }
+
+    #[test]
+    fn members_of_anonymous_members_stand_among_the_others() {
+        let unnamed = |members| {
+            Some(UnnamedRecord {
+                before: "struct".into(),
+                after: String::new(),
+                members,
+                size: Some(8),
+                behind_pointer: false,
+            })
+        };
+        let bits = Some(BitField { bit_offset: 3, bit_size: 4 });
+        let members = vec![
+            DeclaredMember { unnamed: unnamed(vec![member(Some("a"), 0)]), ..member(None, 0) },
+            DeclaredMember { unnamed: unnamed(vec![member(Some("b"), 8)]), ..member(Some("n"), 8) },
+            DeclaredMember { bits, ..member(Some("c"), 16) },
+        ];
+        let body = Body::Record { kind: RecordKind::Struct, members, incomplete: false };
+        let declaration = Declaration { name: "struct x".into(), size: Some(20), body };
+        assert_eq!(
+            shown(&declaration),
+            concat!(
+                r#"{"name":"struct x","kind":"struct","size":20,"members":["#,
+                r#"{"name":"a","type":"int","offset":0,"size":4,"bit_offset":null,"bit_size":null},"#,
+                r#"{"name":"n","type":"int","offset":8,"size":4,"bit_offset":null,"bit_size":null,"members":["#,
+                r#"{"name":"b","type":"int","offset":8,"size":4,"bit_offset":null,"bit_size":null}]},"#,
+                r#"{"name":"c","type":"int","offset":16,"size":4,"bit_offset":3,"bit_size":4}]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn enums_and_typedefs() {
+        let enumerators = vec![model::Enumerator { name: "A".into(), value: -1 }];
+        let body = Body::Enum { enumerators, incomplete: false };
+        let typedef = Declaration {
+            name: "e_t".into(),
+            size: Some(4),
+            body: Body::Typedef {
+                declaration: "enum {...} e_t".into(),
+                target: "enum {...}".into(),
+                unnamed: Some(Box::new(body)),
+            },
+        };
+        assert_eq!(
+            shown(&typedef),
+            r#"{"name":"e_t","kind":"typedef","size":4,"target":"enum {...}","enumerators":[{"name":"A","value":-1}]}"#
+        );
+        let plain = Declaration { name: "int".into(), size: Some(4), body: Body::Plain };
+        assert_eq!(shown(&plain), r#"{"name":"int","kind":"type","size":4}"#);
+    }
+}
