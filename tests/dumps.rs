@@ -6,7 +6,7 @@ mod synth;
 use synth::{DMAP, FullDump, KERNBASE, KERNEL, LOAD, Minidump, word_at};
 use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
 use vnetkvm::dump::{self, Core, Format, Hints};
-use vnetkvm::error::{DumpError, Fault, FaultKind, Stage};
+use vnetkvm::error::{Fault, FaultKind, Stage};
 use vnetkvm::memory::KernelMemory;
 use vnetkvm::paging::amd64::{PageTables, Paging};
 use vnetkvm::paging::{self, KernelImage};
@@ -261,15 +261,25 @@ fn a_live_dump_ends_with_its_header() {
 }
 
 #[test]
-fn padding_is_no_memory_but_other_bytes_are_an_error() {
+fn padding_is_no_memory_and_other_bytes_are_worth_a_warning() {
     let (bytes, _) = Minidump::sample(3).write();
-    let open = |extra: &[u8]| {
-        let bytes = [&bytes, extra].concat();
-        dump::open(Source::from_vec("vmcore", bytes))
-    };
-    assert_eq!(open(&[0; 512]).unwrap().warnings, Vec::<String>::new());
-    let error = open(b"junk").unwrap_err();
-    assert!(matches!(error, DumpError::BadField { field: "bitmap", .. }), "{error}");
+    let warnings = |extra: &[u8]| core([&bytes, extra].concat()).warnings;
+    assert_eq!(warnings(&[0; 512]), Vec::<String>::new());
+    assert!(warnings(b"junk")[0].contains("goes on for 0x4 bytes"));
+}
+
+#[test]
+fn ranges_of_memory_may_meet_within_a_page() {
+    let mut dump = Minidump::sample(3);
+    // The page at 0x9e000 has a bit in each of the first two; the first is the one set.
+    dump.dump_avail = vec![(0x1000, 0x9_e800), (0x9_e800, 0x9_f000), (0x10_0000, 0x40_0000)];
+    let core = core(dump.write().0);
+    assert_eq!(core.facts.pages, 6);
+    let mut word = [0; 8];
+    for phys in [0x1_0000, 0x9_e000, 0x9_eff8, 0x11_1000, 0x20_1000] {
+        core.memory().read(PhysAddr::new(phys), &mut word).unwrap();
+        assert_eq!(u64::from_le_bytes(word), word_at(phys));
+    }
 }
 
 #[test]

@@ -13,8 +13,8 @@ use goblin::elf::header::{EI_OSABI, ET_CORE, Header};
 use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
 use goblin::elf::{Elf, section_header::SectionHeader};
 
-use super::{Core, Facts, Format, Hints, PhysFault, PhysFaultKind, PhysicalMemory};
-use crate::addr::{FileOffset, PhysAddr};
+use super::segments::{Segment, Segments};
+use super::{Core, Facts, Format, Hints};
 use crate::arch::Arch;
 use crate::bytes::Endian;
 use crate::error::DumpError;
@@ -43,8 +43,8 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     if header.e_ident[EI_OSABI] == ELFOSABI_STANDALONE {
         warnings.extend(check_kernel_layout(&loads, table_end, source.len())?);
     }
-    let segments = Segments::new(Arc::clone(source), &loads)?;
-    let (pages, pages_cut_off) = segments.count();
+    let memory = Segments::new(Arc::clone(source), sorted_segments(&loads)?);
+    let (pages, pages_cut_off) = memory.count(PAGE);
     if pages_cut_off > 0 {
         warnings.push(format!(
             "the file is shorter than its program headers promise: \
@@ -64,7 +64,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
             minidump: None,
         },
         warnings,
-        memory: Box::new(segments),
+        memory: Box::new(memory),
     })
 }
 
@@ -203,47 +203,13 @@ fn check_kernel_layout(
     }))
 }
 
-/// The segments of a core, as physical memory.
-struct Segments {
-    source: Arc<Source>,
-    /// Sorted by address, without overlaps.
-    sorted: Vec<Segment>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Segment {
-    start: u64,
-    len: u64,
-    offset: u64,
-}
-
-impl Segments {
-    fn new(source: Arc<Source>, loads: &[ProgramHeader]) -> Result<Self, DumpError> {
-        let mut sorted = loads.iter().map(segment).collect::<Result<Vec<_>, _>>()?;
-        sorted.sort_by_key(|segment| segment.start);
-        cut_overlaps(&mut sorted)?;
-        check_file_overlaps(sorted.clone())?;
-        Ok(Self { source, sorted })
-    }
-
-    /// Pages that the segments promise, and how many of them the file cuts off.
-    fn count(&self) -> (u64, u64) {
-        let (mut pages, mut present) = (0, 0);
-        for segment in &self.sorted {
-            let left = self.source.len().saturating_sub(segment.offset);
-            let all = segment.len.div_ceil(PAGE);
-            pages += all;
-            present += if left < segment.len { left / PAGE } else { all };
-        }
-        (pages, pages - present)
-    }
-
-    /// The segment that holds `at`.
-    fn find(&self, at: PhysAddr) -> Option<Segment> {
-        let after = self.sorted.partition_point(|segment| segment.start <= at.get());
-        let segment = self.sorted.get(after.checked_sub(1)?)?;
-        (at.get() - segment.start < segment.len).then_some(*segment)
-    }
+/// The segments by address, without overlaps.
+fn sorted_segments(loads: &[ProgramHeader]) -> Result<Vec<Segment>, DumpError> {
+    let mut sorted = loads.iter().map(segment).collect::<Result<Vec<_>, _>>()?;
+    sorted.sort_by_key(|segment| segment.start);
+    cut_overlaps(&mut sorted)?;
+    check_file_overlaps(sorted.clone())?;
+    Ok(sorted)
 }
 
 fn segment(load: &ProgramHeader) -> Result<Segment, DumpError> {
@@ -297,24 +263,6 @@ fn check_file_overlaps(mut segments: Vec<Segment>) -> Result<(), DumpError> {
         }
     }
     Ok(())
-}
-
-impl PhysicalMemory for Segments {
-    fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault> {
-        let (mut at, mut rest) = (at, buf);
-        while !rest.is_empty() {
-            let not_dumped = PhysFault { at, kind: PhysFaultKind::NotDumped };
-            let segment = self.find(at).ok_or(not_dumped)?;
-            let within = at.get() - segment.start;
-            let left = usize::try_from(segment.len - within).unwrap_or(usize::MAX);
-            let (part, further) = rest.split_at_mut(left.min(rest.len()));
-            let offset = FileOffset::new(segment.offset + within);
-            super::copy(&self.source, offset, at, part)?;
-            at = at.wrapping_add(part.len() as u64);
-            rest = further;
-        }
-        Ok(())
-    }
 }
 
 fn bad(field: &'static str, value: u64, why: &str) -> DumpError {

@@ -12,6 +12,7 @@ mod elf_core;
 mod header;
 mod minidump;
 mod probe;
+mod segments;
 
 use std::fmt;
 use std::ops::Range;

@@ -107,9 +107,9 @@ impl Minidump {
         let mut bit = 0;
         for (start, end) in &self.dump_avail {
             if (*start..*end).contains(&phys) {
-                return bit + (phys - start) / PAGE;
+                return bit + phys / PAGE - start / PAGE;
             }
-            bit += (end - start) / PAGE;
+            bit += end.div_ceil(PAGE) - start / PAGE;
         }
         panic!("{phys:#x} is not in dump_avail");
     }

@@ -6,7 +6,7 @@ use super::header::{Head, Header, HeaderFields, bad};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::bytes::Endian;
-use crate::dump::DirectMap;
+use crate::dump::{DirectMap, PageMap, PhysicalMemory};
 use crate::error::DumpError;
 
 const PAGE: u64 = 4096;
@@ -87,15 +87,44 @@ fn check_page_map(head: &Head, kernbase: u64) -> Result<(), DumpError> {
     Ok(())
 }
 
-/// The first entry of a page map that cannot be one: index and value.
+/// The first thing in the page map, or in one of the page tables it leads to, that
+/// is no page-table entry: where it stands, and its value.
 ///
 /// The kernel gives its own pages no protection key, which is what bits 59 to 62
 /// of a valid entry are. The bits below are free, and 14.0 marks promoted large
-/// pages by one of them (54).
-pub(super) fn odd_entry(page_map: &[u8]) -> Option<(usize, u64)> {
-    const VALID: u64 = 1;
-    const PROTECTION_KEY: u64 = 0x7800_0000_0000_0000;
-    let (entries, _) = page_map.as_chunks::<8>();
-    let mut entries = entries.iter().map(|entry| u64::from_le_bytes(*entry)).enumerate();
-    entries.find(|(_, entry)| entry & VALID != 0 && entry & PROTECTION_KEY != 0)
+/// pages by one of them (54). Text, code and pointers hardly ever have them clear.
+pub(super) fn odd_entry(map: &PageMap, memory: &dyn PhysicalMemory) -> Option<(String, u64)> {
+    const SAMPLE: usize = 256;
+    if let Some((index, entry)) = first_odd(map.entries.bytes()) {
+        return Some((format!("entry {index} of the page map"), entry));
+    }
+    if map.version == 1 {
+        return None;
+    }
+    let tables = entries(map.entries.bytes())
+        .filter(|entry| entry & (VALID | LARGE) == VALID)
+        .map(|entry| PhysAddr::new(entry & FRAME));
+    let mut table = [0; PAGE as usize];
+    for at in tables.take(SAMPLE) {
+        if memory.read(at, &mut table).is_ok()
+            && let Some((index, entry)) = first_odd(&table)
+        {
+            return Some((format!("entry {index} of the page table at {at}"), entry));
+        }
+    }
+    None
+}
+
+const VALID: u64 = 1;
+const LARGE: u64 = 1 << 7;
+const FRAME: u64 = 0x000f_ffff_ffff_f000;
+const PROTECTION_KEY: u64 = 0x7800_0000_0000_0000;
+
+fn entries(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    bytes.as_chunks::<8>().0.iter().map(|entry| u64::from_le_bytes(*entry))
+}
+
+fn first_odd(bytes: &[u8]) -> Option<(usize, u64)> {
+    let odd = |entry: &u64| entry & VALID != 0 && entry & PROTECTION_KEY != 0;
+    entries(bytes).enumerate().find(|(_, entry)| odd(entry))
 }

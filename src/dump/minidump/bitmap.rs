@@ -97,20 +97,22 @@ impl Ranges {
     pub(super) fn parse(bytes: &[u8], page: u64, bitmap_size: u64) -> Result<Self, DumpError> {
         let fields = Fields::little(bytes);
         let mut ranges = Vec::new();
-        let (mut bits, mut floor) = (0_u64, 0);
+        let (mut bits, mut previous_end) = (0_u64, 0_u64);
         let mut pairs = (0..bytes.len()).step_by(16);
         for at in pairs.by_ref() {
             let (Some(start), Some(end)) = (fields.u64(at), fields.u64(at + 8)) else { break };
             if end == 0 {
                 break;
             }
-            if start >= end || start / page < floor {
+            if start >= end || start < previous_end {
                 return Err(damaged(start, end, "the ranges ascend and do not overlap"));
             }
-            let pages = start / page..end.div_ceil(page);
-            floor = pages.end;
-            ranges.push(Numbered { pages: pages.clone(), first_bit: bits });
-            bits += pages.end - pages.start;
+            // Ranges that meet within a page have a bit for it each; the first counts.
+            let (first, after) = (start / page, end.div_ceil(page));
+            let pages = first.max(previous_end.div_ceil(page))..after;
+            ranges.push(Numbered { first_bit: bits + (pages.start - first), pages });
+            bits += after - first;
+            previous_end = end;
         }
         // The kernel clears what it does not use: anything else is no dump_avail,
         // or more than it.

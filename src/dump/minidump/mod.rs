@@ -99,7 +99,7 @@ fn compare_with_length(
 ) -> Result<End, DumpError> {
     let (pages, whole) = (memory.count(), memory.whole());
     if whole < pages {
-        check_page_map(page_map)?;
+        check_page_map(page_map, memory)?;
         let pages_cut_off = pages - whole;
         let warning = Some(format!(
             "the file is shorter than its bitmap promises: \
@@ -107,42 +107,38 @@ fn compare_with_length(
         ));
         return Ok(End { pages_cut_off, warning, ..End::default() });
     }
-    let after = usize::try_from(memory.end().get()).unwrap_or(usize::MAX);
-    let rest = source.bytes().get(after..).unwrap_or_default();
-    // A live dump ends with a header in a block of its own (kern_shutdown.c, 14.0).
+    let end = usize::try_from(memory.end().get()).unwrap_or(usize::MAX);
+    let rest = source.bytes().get(end..).unwrap_or_default();
+    // A live dump ends with a header on the next page (sys/kern/kern_vnodedumper.c, 14.0).
     if let Some(trailer) = KernelDumpHeader::parse(rest) {
         return Ok(End { trailer: Some(trailer), ..End::default() });
     }
     // Decompressed and copied dumps may be padded to the blocks they were written in.
     const PADDING: usize = 1 << 20;
-    if rest.len() > PADDING || rest.iter().any(|byte| *byte != 0) {
-        return Err(DumpError::BadField {
-            format: FORMAT,
-            field: "bitmap",
-            value: format!("good for {pages} pages"),
-            why: format!(
-                "these end at {after:#x}, but the file goes on for {:#x} bytes; \
-                 msgbufsize, bitmapsize or pmapsize may be the wrong one",
-                rest.len()
-            ),
-        });
-    }
-    let warning = (pages == 0).then(|| "the page bitmap is empty: no page was dumped".to_owned());
+    let warning = if rest.len() > PADDING || rest.iter().any(|byte| *byte != 0) {
+        check_page_map(page_map, memory)?;
+        Some(format!(
+            "the file goes on for {:#x} bytes after the last page that its bitmap promises",
+            rest.len()
+        ))
+    } else {
+        (pages == 0).then(|| "the page bitmap is empty: no page was dumped".to_owned())
+    };
     Ok(End { warning, ..End::default() })
 }
 
-/// Do all entries of the page map look like page-table entries?
-fn check_page_map(page_map: &PageMap) -> Result<(), DumpError> {
-    let bytes = page_map.entries.bytes();
+/// Do the page map and the page tables behind it look like what they are? Asked
+/// only where the file's length says that something is wrong.
+fn check_page_map(page_map: &PageMap, memory: &Pages) -> Result<(), DumpError> {
     let odd = match page_map.arch {
-        Arch::Amd64 => amd64::odd_entry(bytes),
+        Arch::Amd64 => amd64::odd_entry(page_map, memory),
     };
-    let Some((index, value)) = odd else { return Ok(()) };
+    let Some((place, value)) = odd else { return Ok(()) };
     Err(DumpError::BadField {
         format: FORMAT,
         field: "page map",
-        value: format!("{value:#x} at entry {index}"),
-        why: "that is no page-table entry, so the page map lies elsewhere: \
+        value: format!("{value:#x} ({place})"),
+        why: "that is no page-table entry, so the parts of the dump lie elsewhere: \
               msgbufsize, bitmapsize or pmapsize is wrong"
             .to_owned(),
     })

@@ -1,0 +1,66 @@
+//! Physical memory in pieces: stretches of a file that hold stretches of memory.
+
+use std::sync::Arc;
+
+use super::{PhysFault, PhysFaultKind, PhysicalMemory, copy};
+use crate::addr::{FileOffset, PhysAddr};
+use crate::source::Source;
+
+/// `len` bytes of memory from physical address `start` on, at `offset` of the file.
+/// Neither end lies past 2^64.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Segment {
+    pub(super) start: u64,
+    pub(super) len: u64,
+    pub(super) offset: u64,
+}
+
+/// The segments of a file, as physical memory.
+pub(super) struct Segments {
+    source: Arc<Source>,
+    sorted: Vec<Segment>,
+}
+
+impl Segments {
+    /// The memory in `sorted`: ascending by address, no overlaps.
+    pub(super) fn new(source: Arc<Source>, sorted: Vec<Segment>) -> Self {
+        Self { source, sorted }
+    }
+
+    /// Pages that the segments promise, and how many of them the file cuts off.
+    pub(super) fn count(&self, page_size: u64) -> (u64, u64) {
+        let (mut pages, mut present) = (0, 0);
+        for segment in &self.sorted {
+            let left = self.source.len().saturating_sub(segment.offset);
+            let all = segment.len.div_ceil(page_size);
+            pages += all;
+            present += if left < segment.len { left / page_size } else { all };
+        }
+        (pages, pages - present)
+    }
+
+    /// The segment that holds `at`.
+    fn find(&self, at: PhysAddr) -> Option<Segment> {
+        let after = self.sorted.partition_point(|segment| segment.start <= at.get());
+        let segment = self.sorted.get(after.checked_sub(1)?)?;
+        (at.get() - segment.start < segment.len).then_some(*segment)
+    }
+}
+
+impl PhysicalMemory for Segments {
+    fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault> {
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
+            let not_dumped = PhysFault { at, kind: PhysFaultKind::NotDumped };
+            let segment = self.find(at).ok_or(not_dumped)?;
+            let within = at.get() - segment.start;
+            let left = usize::try_from(segment.len - within).unwrap_or(usize::MAX);
+            let (part, further) = rest.split_at_mut(left.min(rest.len()));
+            let offset = FileOffset::new(segment.offset + within);
+            copy(&self.source, offset, at, part)?;
+            at = at.wrapping_add(part.len() as u64);
+            rest = further;
+        }
+        Ok(())
+    }
+}
