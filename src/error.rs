@@ -2,7 +2,7 @@
 //!
 //! A fault carries the address that was wanted and the stage that failed, and
 //! never kills a listing: it stands in the place of the value. Every error is
-//! a sentence; [`Error::hint`] adds the one thing to try next.
+//! a sentence; a hint beside it ([`DumpError::hint`]) is the one thing to try next.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -110,6 +110,22 @@ pub enum DumpError {
     Truncated { what: &'static str, needed: u64, length: u64 },
     #[error("{what} is not supported")]
     Unsupported { what: String },
+}
+
+impl DumpError {
+    /// The one thing to try next.
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::NotADump { hint, .. } | Self::Wrapped { hint, .. } => hint,
+            Self::BadField { .. } => {
+                "the file is damaged: copy it again from where savecore(8) left it"
+            }
+            Self::Truncated { .. } => {
+                "was it copied whole? info.N beside the dump tells its length (Dump Length)"
+            }
+            Self::Unsupported { .. } => "minidumps and full dumps of amd64 can be read",
+        }
+    }
 }
 
 /// A file is no kernel that can be used.

@@ -150,7 +150,10 @@ fn the_root_is_found_through_a_variable_of_the_kernel() {
     let kernbase = VirtAddr::new(KERNEL);
     let image = KernelImage::amd64_candidates(core.memory(), kernbase, None).next().unwrap();
     let variable = image.phys(VirtAddr::new(KERNEL + 0x20_0100));
-    let tables = PageTables::from_variable(core.memory(), variable, Paging::FourLevel).unwrap();
+    let mut root = [0; 8];
+    core.memory().read(variable, &mut root).unwrap();
+    let root = PhysAddr::new(u64::from_le_bytes(root));
+    let tables = PageTables::new(root, Paging::FourLevel);
     let memory = KernelMemory::from_core(core, Box::new(tables));
     assert_eq!(word(&memory, KERNEL + 0x20_0100), 0x10_0000);
 }

@@ -147,12 +147,7 @@ mod tests {
 
     fn message(name: &str, bytes: &[u8]) -> (String, String) {
         let error = probe(&Source::from_vec(name, bytes.to_vec())).unwrap_err();
-        match &error {
-            DumpError::NotADump { hint, .. } | DumpError::Wrapped { hint, .. } => {
-                (error.to_string(), hint.clone())
-            }
-            other => panic!("{other:?}"),
-        }
+        (error.to_string(), error.hint().to_owned())
     }
 
     #[test]

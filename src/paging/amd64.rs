@@ -5,7 +5,7 @@
 use super::{Mapping, Translate, missing};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Fields;
-use crate::dump::{PageMap, PhysFault, PhysicalMemory};
+use crate::dump::{PageMap, PhysicalMemory};
 use crate::error::{Fault, FaultKind, Stage};
 
 const VALID: u64 = 1 << 0;
@@ -53,18 +53,6 @@ impl PageTables {
     /// The tables whose top one lies at `root`: what KPML4phys or KPML5phys hold.
     pub fn new(root: PhysAddr, paging: Paging) -> Self {
         Self { root: PhysAddr::new(root.get() & FRAME), paging }
-    }
-
-    /// The tables whose root the kernel keeps in the variable KPML4phys, or
-    /// KPML5phys, at physical address `variable`.
-    pub fn from_variable(
-        memory: &dyn PhysicalMemory,
-        variable: PhysAddr,
-        paging: Paging,
-    ) -> Result<Self, PhysFault> {
-        let mut bytes = [0; 8];
-        memory.read(variable, &mut bytes)?;
-        Ok(Self::new(PhysAddr::new(u64::from_le_bytes(bytes)), paging))
     }
 }
 

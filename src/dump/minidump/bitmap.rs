@@ -150,3 +150,66 @@ fn damaged(start: u64, end: u64, why: &str) -> DumpError {
         why: why.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::addr::FileOffset;
+    use crate::source::Source;
+
+    fn bitmap(bits: Vec<u8>, ranges: Ranges) -> Bitmap {
+        let len = bits.len() as u64;
+        let source = Arc::new(Source::from_vec("bits", bits));
+        Bitmap::new(Region::new(&source, FileOffset::new(0), len).unwrap(), ranges).unwrap()
+    }
+
+    fn dump_avail(pairs: &[(u64, u64)]) -> Vec<u8> {
+        let quads = pairs.iter().flat_map(|(start, end)| [*start, *end]);
+        quads.chain([0, 0]).flat_map(u64::to_le_bytes).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_rank_is_the_number_of_bits_before(
+            bits in prop::collection::vec(prop_oneof![Just(0), Just(0xff), any::<u8>()], 0..300),
+        ) {
+            let len = bits.len() as u64;
+            let bitmap = bitmap(bits.clone(), Ranges::from_zero(len));
+            let mut before = 0;
+            for page in 0..len * 8 {
+                let set = bits[(page / 8) as usize] >> (page % 8) & 1 == 1;
+                prop_assert_eq!(bitmap.rank(page), set.then_some(before));
+                before += u64::from(set);
+            }
+            prop_assert_eq!(bitmap.count(), before);
+            prop_assert_eq!(bitmap.rank(len * 8), None);
+        }
+    }
+
+    #[test]
+    fn bits_run_on_across_the_ranges_of_memory() {
+        let ranges = dump_avail(&[(0x1000, 0x3000), (0x10_0000, 0x10_2000)]);
+        let ranges = Ranges::parse(&ranges, 4096, 8).unwrap();
+        let bitmap = bitmap(vec![0b1101, 0, 0, 0, 0, 0, 0, 0], ranges);
+        assert_eq!(bitmap.rank(0), None, "below all ranges");
+        assert_eq!(bitmap.rank(1), Some(0));
+        assert_eq!(bitmap.rank(2), None, "bit 1 is clear");
+        assert_eq!(bitmap.rank(3), None, "between the ranges");
+        assert_eq!(bitmap.rank(0x100), Some(1));
+        assert_eq!(bitmap.rank(0x101), Some(2));
+        assert_eq!(bitmap.rank(0x102), None, "above all ranges");
+    }
+
+    #[test]
+    fn a_bitmap_is_as_long_as_its_memory_asks_for() {
+        let ranges = dump_avail(&[(0, 65 * 4096)]);
+        let parse = |bitmap_size| Ranges::parse(&ranges, 4096, bitmap_size).is_ok();
+        assert!(!parse(8));
+        assert!(parse(16) && parse(4096));
+        assert!(!parse(8192));
+    }
+}
