@@ -1,7 +1,7 @@
 //! Why an image cannot be built or written.
 
 use crate::addr::VirtAddr;
-use crate::error::{KernelError, TypeError};
+use crate::error::{KernelError, SourceError, TypeError};
 
 /// A scenario, a kernel or a value that no image can be made of.
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +19,16 @@ pub enum ImageError {
     NotMapped(VirtAddr),
     #[error("the kernel cannot be loaded: {0}")]
     Load(String),
-    #[error("the kernel has no symbol {name}, which {purpose} needs")]
-    NoSymbol { name: &'static str, purpose: &'static str },
     #[error("{0} is not a live allocation of the image's kernel heap")]
     BadFree(VirtAddr),
+    #[error("{0} is not on the list it was to be taken from")]
+    NotOnList(VirtAddr),
     #[error("cannot set {target}: {why}")]
     Value { target: String, why: String },
+    #[error("there is no jail named {0}")]
+    NoJail(String),
+    #[error("{0}")]
+    Refused(String),
     #[error("the scenario is wrong: {0}")]
     Scenario(String),
     #[error("step {step} ({what}) of the scenario failed")]
@@ -41,25 +45,33 @@ pub enum ImageError {
     PageMapTooLarge { base: VirtAddr, bytes: u64 },
     #[error("the kernel cannot be used for an image")]
     Kernel(#[from] KernelError),
-    #[error("the kernel's types cannot be used for an image")]
+    #[error(transparent)]
     Type(#[from] TypeError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
     #[error("cannot write the image")]
     Write(#[from] std::io::Error),
 }
 
 impl ImageError {
     /// The one thing to try next, where there is one.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::OutOfMemory { what: "physical memory", .. } | Self::BadMemorySize { .. } => {
-                Some("give the scenario more memory: memory = \"256M\"")
+                Some("give the scenario more memory: memory = \"256M\"".into())
             }
             Self::PageMapTooLarge { .. } => {
-                Some("set kernel_map = \"0xfffffffe40000000\" in the scenario's [machine]")
+                Some("set kernel_map = \"0xfffffffe40000000\" in the scenario's [machine]".into())
             }
             Self::Type(TypeError::NoDebugInfo) => Some(
-                "the builder sets values by the kernel's own types: use a kernel with debug information",
+                "values are set by the kernel's own types: use a kernel with debug information, \
+                 or name its debug file"
+                    .into(),
             ),
+            Self::Type(TypeError::NoMember { candidates, .. }) if !candidates.is_empty() => {
+                let likely: Vec<_> = candidates.iter().take(5).map(String::as_str).collect();
+                Some(format!("it has {}", likely.join(", ")))
+            }
             Self::Step { cause, .. } => cause.hint(),
             _ => None,
         }

@@ -1,7 +1,155 @@
-//! Builds kernel memory images.
+//! Builds kernels' memory: from a scenario to a crash dump.
+//!
+//! What: the reader's picture drawn backwards. A [`Scenario`] says what happened
+//! to a kernel; the [`runtime`] does it, with the kernel's own rules for virtual
+//! network stacks, to objects on a simulated heap; the [`machine`] keeps them in
+//! physical memory behind real page tables; a [`Format`] writes that memory as a
+//! dump. So every situation a dump can show can be made, and a test knows what
+//! must be read from it.
+//!
+//! How: all layouts come from the kernel file's own debug information, so any
+//! kernel that FreeBSD built will do.
+//!
+//! What it refuses to do: it shares nothing with the code that reads dumps
+//! (`dump`, `paging`, `memory`, `target`, `value`, `vnet`, `session`), not even a
+//! constant. Writer and reader agree only because both are right.
+//!
+//! ```
+//! use vnetkvm::image::{Format, Scenario, build};
+//! use vnetkvm::kernel::Kernel;
+//! use vnetkvm::source::Source;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let scenario = Scenario::parse(
+//!     r#"
+//!     hostname = "gw.example.org"
+//!     cpus = 2
+//!     panic = "page fault"
+//!
+//!     [[step]]
+//!     do = "jail"
+//!     name = "web01"
+//!     values = { ipforwarding = 1, "tcbinfo.ipi_count" = 3 }
+//!     [step.statistics.ipstat]
+//!     ips_total = [60, 5]
+//!
+//!     [[step]]
+//!     do = "interface"
+//!     name = "epair0b"
+//!     jail = "web01"
+//!     addresses = ["172.16.0.2/24"]
+//!     "#,
+//! )?;
+//! let kernel = Kernel::open(Source::open("fixtures/kernel/classic-clang-dwarf4")?, None)?;
+//! let image = build(&scenario, kernel)?;
+//!
+//! let web01 = image.runtime().jail_scope("web01")?;
+//! let count = image.runtime().find(web01, "tcbinfo.ipi_count")?;
+//! assert_eq!(image.runtime().kernel().load_uint(count)?, 3);
+//!
+//! let mut vmcore = std::io::Cursor::new(Vec::new());
+//! image.write(Format::MinidumpV2, &mut vmcore)?;
+//! assert!(vmcore.into_inner().starts_with(b"minidump FreeBSD/amd64\0"));
+//! # Ok(())
+//! # }
+//! ```
 
+mod build;
+mod demo;
 pub mod dump;
 mod error;
+pub mod kernel;
+pub mod literal;
 pub mod machine;
+pub mod object;
+pub mod runtime;
+pub mod scenario;
 
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+
+pub use self::build::build;
+pub use self::demo::{Demo, demo};
+pub use self::dump::Format;
 pub use self::error::ImageError;
+pub use self::literal::Literal;
+pub use self::scenario::Scenario;
+
+use self::dump::Contents;
+use self::runtime::Runtime;
+use crate::addr::PhysAddr;
+
+/// A machine as it stood when it was dumped.
+#[derive(Debug)]
+pub struct Image {
+    runtime: Runtime,
+    left_out: BTreeSet<PhysAddr>,
+}
+
+impl Image {
+    /// An image of what `runtime` has done so far.
+    ///
+    /// # Errors
+    /// The kernel's own accounts of its memory cannot be written.
+    pub fn of(mut runtime: Runtime) -> Result<Self, ImageError> {
+        runtime.settle()?;
+        Ok(Self { runtime, left_out: BTreeSet::new() })
+    }
+
+    /// The kernel as it was when it stopped.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Leaves the frame that holds the physical address `at` out of all dumps.
+    pub fn leave_out(&mut self, at: PhysAddr) {
+        self.left_out.insert(at.page_start(machine::FRAME));
+    }
+
+    /// Writes the image as a dump; long runs of zeros are skipped by seeking.
+    ///
+    /// # Errors
+    /// `out` fails, or the format cannot hold this image.
+    pub fn write(&self, format: Format, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
+        let machine = self.runtime.kernel().machine();
+        let buffer = self.runtime.message_buffer();
+        let contents = Contents {
+            machine,
+            message_buffer: &buffer.bytes(machine)?,
+            message_size: buffer.size() as u32,
+            left_out: &self.left_out,
+        };
+        format.write(&contents, out)
+    }
+
+    /// Writes `vmcore.FORMAT` into `directory` (created if need be) and returns its path.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the format cannot hold this image.
+    pub fn save(&self, format: Format, directory: &Path) -> Result<PathBuf, ImageError> {
+        fs::create_dir_all(directory)?;
+        let path = directory.join(format!("vmcore.{}", format.name()));
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+        self.write(format, &mut file)?;
+        Ok(path)
+    }
+
+    /// Writes the kernel file as `kernel` into `directory`, its other half as `kernel.debug`.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub fn save_kernel(&self, directory: &Path) -> Result<Vec<PathBuf>, ImageError> {
+        fs::create_dir_all(directory)?;
+        let kernel = self.runtime.kernel().kernel();
+        let mut paths = Vec::new();
+        for elf in [Some(kernel.main()), kernel.sibling()].into_iter().flatten() {
+            let name = if elf.is_debug_only() { "kernel.debug" } else { "kernel" };
+            let path = directory.join(name);
+            fs::write(&path, elf.source().bytes())?;
+            paths.push(path);
+        }
+        Ok(paths)
+    }
+}

@@ -106,7 +106,7 @@ mod tests {
     fn machine() -> Machine {
         let image = PhysAddr::new(2 << 20)..PhysAddr::new(4 << 20);
         let options = MachineOptions { memory: 8 << 20, ..Default::default() };
-        let mut machine = Machine::new(Arch::Amd64, options, image).unwrap();
+        let mut machine = Machine::new(Arch::Amd64, options, &[image]).unwrap();
         let block = machine.malloc("test", 64).unwrap();
         machine.write(block, b"found by physical address").unwrap();
         machine

@@ -166,7 +166,7 @@ mod tests {
     fn machine(kernel_map: VirtAddr) -> (Machine, VirtAddr, VirtAddr) {
         let image = PhysAddr::new(2 << 20)..PhysAddr::new(4 << 20);
         let options = MachineOptions { kernel_map, memory: 8 << 20, ..Default::default() };
-        let mut machine = Machine::new(Arch::Amd64, options, image.clone()).unwrap();
+        let mut machine = Machine::new(Arch::Amd64, options, std::slice::from_ref(&image)).unwrap();
         let rights = Rights { write: true, execute: true };
         machine.map_image(IMAGE, image.start, 2 << 20, rights).unwrap();
         machine.write(IMAGE.wrapping_add(0x3010), b"in the kernel image").unwrap();

@@ -10,8 +10,49 @@ pub mod minidump_amd64;
 use std::collections::BTreeSet;
 use std::io::{self, Seek, SeekFrom, Write};
 
+use serde::Deserialize;
+
+use super::ImageError;
 use super::machine::{FRAME, Machine};
 use crate::addr::PhysAddr;
+
+/// The formats in which an image can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    MinidumpV1,
+    MinidumpV2,
+    MinidumpV3,
+    Full,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::MinidumpV1, Self::MinidumpV2, Self::MinidumpV3, Self::Full];
+
+    /// Its name in scenarios, and the end of the file name: `minidump-v2`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MinidumpV1 => "minidump-v1",
+            Self::MinidumpV2 => "minidump-v2",
+            Self::MinidumpV3 => "minidump-v3",
+            Self::Full => "full",
+        }
+    }
+
+    pub(super) fn write(
+        self,
+        contents: &Contents<'_>,
+        out: &mut (impl Write + Seek),
+    ) -> Result<(), ImageError> {
+        match self {
+            Self::MinidumpV1 => minidump_amd64::write(contents, minidump_amd64::Version::V1, out),
+            Self::MinidumpV2 => minidump_amd64::write(contents, minidump_amd64::Version::V2, out),
+            Self::MinidumpV3 => minidump_amd64::write(contents, minidump_amd64::Version::V3, out),
+            Self::Full => elf_core::write(contents, out),
+        }
+    }
+}
 
 /// What goes into a dump.
 #[derive(Debug)]

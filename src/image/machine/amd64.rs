@@ -36,6 +36,17 @@ const FRAME_MASK: u64 = 0x000f_ffff_ffff_f000;
 /// The slot of the top-level table that points back at that table (`PML4PML4I`).
 const RECURSIVE_SLOT: u64 = 256;
 
+/// Where the kernel image lies in physical memory unless the boot loader relocates it.
+pub const LOAD_ADDRESS: PhysAddr = PhysAddr::new(SIZE_2M);
+
+/// Where the byte that is linked at `at` is loaded, if the kernel's text starts at `load`.
+///
+/// The physical addresses in the ELF file are not used: linkers disagree on them.
+pub fn load_address(at: VirtAddr, load: PhysAddr) -> Option<PhysAddr> {
+    let offset = at.offset_from(KERNEL_BASE.wrapping_add(SIZE_2M))?;
+    load.checked_add(offset)
+}
+
 /// What a page may be used for.
 #[derive(Debug, Clone, Copy)]
 pub struct Rights {
@@ -71,6 +82,17 @@ impl PageTables {
     /// The level-4 table, `KPML4phys`.
     pub fn pml4(&self) -> PhysAddr {
         self.pml4
+    }
+
+    /// The kernel variables by which a debugger finds its way, and their values: `load` is where
+    /// the kernel lies, `limit` the end of the direct map. Older kernels have fewer of them.
+    pub fn boot_variables(&self, load: PhysAddr, limit: u64) -> Vec<(&'static str, u64)> {
+        let mut variables =
+            vec![("KPML4phys", self.pml4.get()), ("kernphys", load.get()), ("dmaplimit", limit)];
+        if self.levels == 5 {
+            variables.extend([("KPML5phys", self.root.get()), ("la57", 1)]);
+        }
+        variables
     }
 
     /// Maps the page of `size` bytes (4K, 2M or 1G; both addresses aligned to it) at `at` to `to`.

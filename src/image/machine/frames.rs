@@ -64,6 +64,26 @@ impl Frames {
         Err(ImageError::OutOfMemory { wanted: FRAME, what: "physical memory" })
     }
 
+    /// Takes `count` frames in a row, as low as possible.
+    pub fn take_low_run(&mut self, count: u64) -> Result<PhysAddr, ImageError> {
+        let none = ImageError::OutOfMemory {
+            wanted: count.saturating_mul(FRAME),
+            what: "contiguous physical memory",
+        };
+        let mut first = self.bottom;
+        while count <= self.top.saturating_sub(first) {
+            match (first..first + count).rev().find(|frame| !self.is_free(*frame)) {
+                Some(taken) => first = taken + 1,
+                None => {
+                    self.bottom = first + count;
+                    self.taken.extend(first..first + count);
+                    return Ok(PhysAddr::new(first * FRAME));
+                }
+            }
+        }
+        Err(none)
+    }
+
     /// Takes the highest free frame.
     pub fn take_high(&mut self) -> Result<PhysAddr, ImageError> {
         while self.bottom < self.top {
@@ -114,6 +134,14 @@ mod tests {
         assert_eq!(numbers, [1, 4, 5]);
         assert!(frames.take_low().is_err() && frames.take_high().is_err());
         assert_eq!(frames.taken().count(), 4);
+    }
+
+    #[test]
+    fn a_run_of_frames_skips_holes() {
+        let mut frames = Frames::new(&[range(0..2), range(4..8)]);
+        assert_eq!(frames.take_low_run(3).unwrap().get(), 4 * FRAME);
+        assert!(frames.take_low_run(2).is_err());
+        assert_eq!(frames.take_low().unwrap().get(), 7 * FRAME);
     }
 
     #[test]

@@ -85,11 +85,11 @@ impl Machine {
     /// A machine whose kernel image takes the physical memory `image`, which nothing else may use.
     ///
     /// # Errors
-    /// The memory is too small, or absurdly large.
+    /// The memory is too small for it, or absurdly large.
     pub fn new(
         arch: Arch,
         options: MachineOptions,
-        image: Range<PhysAddr>,
+        image: &[Range<PhysAddr>],
     ) -> Result<Self, ImageError> {
         let memory = options.memory;
         if !(4 * MEGABYTE..=LARGEST_MEMORY).contains(&memory) || !memory.is_multiple_of(MEGABYTE) {
@@ -102,7 +102,9 @@ impl Machine {
         }
         let mut ram = Ram::default();
         let mut frames = Frames::new(&installed(memory));
-        frames.reserve(image)?;
+        for range in image {
+            frames.reserve(range.clone())?;
+        }
         let tables = PageTables::new(&mut ram, &mut frames, options.la57)?;
         let next_kernel_map = options.kernel_map;
         let heap = Heap::default();
@@ -222,6 +224,30 @@ impl Machine {
         Ok(at)
     }
 
+    /// contigmalloc(9) with M_ZERO: whole pages, contiguous in physical memory, in the direct map.
+    pub fn malloc_contiguous(
+        &mut self,
+        kind: &'static str,
+        size: u64,
+    ) -> Result<VirtAddr, ImageError> {
+        let pages = size.div_ceil(FRAME).max(1);
+        let first = self.frames.take_low_run(pages)?;
+        let at = amd64::DIRECT_MAP.wrapping_add(first.get());
+        self.heap.record(at, kind, size);
+        Ok(at)
+    }
+
+    /// Where the next block of the kernel map will lie: `kernel_vm_end`.
+    pub fn kernel_map_end(&self) -> VirtAddr {
+        self.next_kernel_map
+    }
+
+    /// The first physical address that the direct map does not reach.
+    pub fn direct_map_limit(&self) -> u64 {
+        const LEAST: u64 = 4 * GIGABYTE;
+        self.frames.ranges().last().map_or(0, |range| range.end.get()).max(LEAST)
+    }
+
     /// free(9). The memory is never handed out again, so that stale pointers find what freed
     /// memory held; pages of the kernel map are unmapped, as kmem_free does.
     ///
@@ -232,7 +258,7 @@ impl Machine {
         if self.options.trash_freed {
             self.write(at, &trash(allocation.size))?;
         }
-        if allocation.size > Heap::LARGEST_SMALL {
+        if at >= self.options.kernel_map {
             self.unmap_kernel_map(at, allocation.size);
         }
         Ok(())
@@ -286,8 +312,7 @@ impl Machine {
     }
 
     fn map_directly(&mut self) -> Result<(), ImageError> {
-        const LEAST: u64 = 4 * GIGABYTE;
-        let end = self.frames.ranges().last().map_or(0, |range| range.end.get()).max(LEAST);
+        let end = self.direct_map_limit();
         let rights = Rights { write: true, execute: false };
         let size = if self.options.superpages { amd64::SIZE_1G } else { amd64::SIZE_2M };
         for phys in (0..end).step_by(size as usize) {
@@ -360,7 +385,7 @@ mod tests {
 
     fn machine(options: MachineOptions) -> Machine {
         let image = PhysAddr::new(2 * MEGABYTE)..PhysAddr::new(4 * MEGABYTE);
-        Machine::new(Arch::Amd64, options, image).unwrap()
+        Machine::new(Arch::Amd64, options, &[image]).unwrap()
     }
 
     #[test]

@@ -1,0 +1,183 @@
+//! From a scenario and a kernel to an image.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dump::Format;
+use super::kernel::Loaded;
+use super::literal::Literal;
+use super::machine::{FRAME, MachineOptions, amd64};
+use super::runtime::{InterfaceOptions, JailOptions, ProcessOptions, Runtime, Scope};
+use super::scenario::{Scenario, Statistics, Step};
+use super::{Image, ImageError};
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::kernel::Kernel;
+
+/// Boots `kernel` and does all that the scenario says.
+///
+/// # Errors
+/// The kernel cannot be loaded, or a step cannot be done: the error says which one and why.
+pub fn build(scenario: &Scenario, kernel: Kernel) -> Result<Image, ImageError> {
+    let load = scenario.machine.load_address.map_or(amd64::LOAD_ADDRESS, |at| PhysAddr::new(at.0));
+    let loaded = Loaded::load(kernel, machine_options(scenario), load)?;
+    let runtime = Runtime::boot(loaded, &scenario.cpus.ids())?;
+    let mut image = Image { runtime, left_out: BTreeSet::new() };
+    let runtime = &mut image.runtime;
+    for line in &scenario.messages {
+        runtime.message(line)?;
+    }
+    if let Some(hostname) = &scenario.hostname {
+        runtime.set_hostname(hostname)?;
+    }
+    set_all(runtime, Scope::Kernel, &scenario.globals)?;
+    let host = runtime.host();
+    set_all(runtime, host, &scenario.host.values)?;
+    set_statistics(runtime, host, &scenario.host.statistics)?;
+    for (number, step) in scenario.steps.iter().enumerate() {
+        take(&mut image, step).map_err(|cause| ImageError::Step {
+            step: number + 1,
+            what: step.describe(),
+            cause: Box::new(cause),
+        })?;
+    }
+    if let Some(message) = &scenario.panic {
+        image.runtime.panic(message)?;
+    }
+    image.runtime.settle()?;
+    Ok(image)
+}
+
+fn machine_options(scenario: &Scenario) -> MachineOptions {
+    /// Where 7.x and 8.0, the kernels of version 1, had their kernel map.
+    const OLD_KERNEL_MAP: VirtAddr = VirtAddr::new(0xffff_fffe_4000_0000);
+    let defaults = MachineOptions::default();
+    let usual = match scenario.formats.contains(&Format::MinidumpV1) {
+        true => OLD_KERNEL_MAP,
+        false => defaults.kernel_map,
+    };
+    MachineOptions {
+        memory: scenario.memory.map_or(defaults.memory, |size| size.0),
+        kernel_map: scenario.machine.kernel_map.map_or(usual, |at| VirtAddr::new(at.0)),
+        la57: scenario.machine.la57,
+        superpages: scenario.machine.superpages.unwrap_or(defaults.superpages),
+        trash_freed: scenario.machine.trash_freed,
+    }
+}
+
+fn take(image: &mut Image, step: &Step) -> Result<(), ImageError> {
+    let runtime = &mut image.runtime;
+    match step {
+        Step::Jail { name, jid, parent, vnet, hostname, path, values, statistics } => {
+            let options = JailOptions {
+                name: name.clone(),
+                jid: *jid,
+                parent: parent.clone(),
+                vnet: vnet.unwrap_or(true),
+                hostname: hostname.clone(),
+                path: path.clone().unwrap_or_else(|| "/".into()),
+            };
+            let full_name = runtime.create_jail(&options)?;
+            let scope = runtime.jail_scope(&full_name)?;
+            set_all(runtime, scope, values)?;
+            set_statistics(runtime, scope, statistics)
+        }
+        Step::Destroy { jail } => runtime.destroy_jail(jail),
+        Step::Set { jail, values, statistics } => {
+            let scope = scope(runtime, jail.as_deref())?;
+            set_all(runtime, scope, values)?;
+            set_statistics(runtime, scope, statistics)
+        }
+        Step::Process { name, jail, pid, tid, in_network_stack, dumping } => {
+            let options = ProcessOptions {
+                name: name.clone(),
+                pid: *pid,
+                tid: *tid,
+                jail: jail.clone(),
+                in_network_stack: *in_network_stack,
+                dumping: *dumping,
+            };
+            runtime.create_process(&options).map(|_| ())
+        }
+        Step::Interface { .. } => attach(runtime, step),
+        Step::Module { name, size, initial } => place(runtime, name, *size, initial),
+        Step::Unload { module } => runtime.remove_module(module),
+        Step::LeaveOut { jail, variable } => {
+            let scope = scope(runtime, jail.as_deref())?;
+            leave_out(image, scope, variable)
+        }
+    }
+}
+
+fn attach(runtime: &mut Runtime, step: &Step) -> Result<(), ImageError> {
+    let Step::Interface { name, home, jail, flags, mtu, addresses, ipackets, opackets, values } =
+        step
+    else {
+        return Ok(());
+    };
+    let usual = InterfaceOptions::new(name.clone());
+    let options = InterfaceOptions {
+        home: home.clone(),
+        jail: jail.clone(),
+        flags: flags.unwrap_or(usual.flags),
+        mtu: mtu.unwrap_or(usual.mtu),
+        addresses: addresses.clone(),
+        ipackets: ipackets.as_ref().map(|values| values.values()).unwrap_or_default(),
+        opackets: opackets.as_ref().map(|values| values.values()).unwrap_or_default(),
+        ..usual
+    };
+    let ifnet = runtime.create_interface(&options)?;
+    for (path, value) in values {
+        runtime.set_interface(ifnet, path, value)?;
+    }
+    Ok(())
+}
+
+fn place(runtime: &mut Runtime, name: &str, size: u64, initial: &[u8]) -> Result<(), ImageError> {
+    /// Module space of all releases has at most 32 KB.
+    const LARGEST: u64 = 1 << 20;
+    if size > LARGEST || initial.len() as u64 > size {
+        let why = format!("{} initial bytes in a set of {size}", initial.len());
+        return Err(ImageError::Refused(why));
+    }
+    let mut bytes = initial.to_vec();
+    bytes.resize(size as usize, 0);
+    runtime.place_module(name, &bytes).map(|_| ())
+}
+
+fn leave_out(image: &mut Image, scope: Scope, variable: &str) -> Result<(), ImageError> {
+    let kernel = image.runtime.kernel();
+    let object = image.runtime.find(scope, variable)?;
+    let size = kernel.types().size_of(object.type_id)?.max(1);
+    let first = object.address.page_start(FRAME);
+    let last = object.address.wrapping_add(size - 1).page_start(FRAME);
+    for page in (first.get()..=last.get()).step_by(FRAME as usize) {
+        let at = VirtAddr::new(page);
+        let frame = kernel.machine().physical(at).ok_or(ImageError::NotMapped(at))?;
+        image.left_out.insert(frame);
+    }
+    Ok(())
+}
+
+fn scope(runtime: &Runtime, jail: Option<&str>) -> Result<Scope, ImageError> {
+    jail.map_or_else(|| Ok(runtime.host()), |jail| runtime.jail_scope(jail))
+}
+
+fn set_all(
+    runtime: &mut Runtime,
+    scope: Scope,
+    values: &BTreeMap<String, Literal>,
+) -> Result<(), ImageError> {
+    values.iter().try_for_each(|(path, value)| runtime.set(scope, path, value))
+}
+
+fn set_statistics(
+    runtime: &mut Runtime,
+    scope: Scope,
+    arrays: &BTreeMap<String, Statistics>,
+) -> Result<(), ImageError> {
+    for (name, statistics) in arrays {
+        let members = statistics.members.iter();
+        let members = members.map(|(name, values)| (name.clone(), values.values())).collect();
+        runtime.set_statistics(scope, name, statistics.type_name.as_deref(), &members)?;
+    }
+    Ok(())
+}

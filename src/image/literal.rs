@@ -1,0 +1,291 @@
+//! Values as people write them, and what they mean to a C type.
+//!
+//! `"10.0.0.1"` is four bytes in a `struct in_addr`, a text in a `char[16]` and
+//! an error in an `int`: the type decides.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use serde::Deserialize;
+
+use crate::addr::VirtAddr;
+use crate::expr::Step;
+use crate::image::ImageError;
+use crate::image::kernel::Loaded;
+use crate::image::object::Object;
+use crate::types::model::{Array, Base, Encoding, Enumeration, Record, Type};
+
+/// A value in a scenario.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Literal {
+    Bool(bool),
+    Int(i64),
+    /// A number (`"0xffffffffffffffff"`), an enumerator, `"&symbol"`, an address, or text.
+    Text(String),
+    /// The first elements of an array.
+    List(Vec<Literal>),
+    /// Members of a struct or union, by name or path.
+    Table(BTreeMap<String, Literal>),
+}
+
+impl Loaded {
+    /// Makes `object` hold `value`, as its type reads it.
+    ///
+    /// # Errors
+    /// The type cannot hold such a value; the message names the type.
+    pub fn assign(&mut self, object: Object, value: &Literal) -> Result<(), ImageError> {
+        let (_, found) = self.types().resolve(object.type_id)?;
+        match (&*found, value) {
+            (Type::Record(_) | Type::Array(_), Literal::Table(members)) => {
+                for (path, value) in members {
+                    let member = self.member(object, path)?;
+                    self.assign(member, value).map_err(|error| within(path, error))?;
+                }
+                Ok(())
+            }
+            (Type::Array(_), Literal::List(values)) => {
+                for (index, value) in (0..).zip(values) {
+                    let element = self.step(object, &Step::Index(index))?;
+                    self.assign(element, value)
+                        .map_err(|error| within(&format!("[{index}]"), error))?;
+                }
+                Ok(())
+            }
+            (Type::Array(array), Literal::Text(text)) => self.assign_text(object, array, text),
+            (Type::Record(record), Literal::Text(text)) => {
+                self.assign_address(object, record, text)
+            }
+            (Type::Enum(enumeration), Literal::Text(text)) => {
+                let value = enumerator(enumeration, text)
+                    .ok_or_else(|| self.cannot(object, format!("it has no enumerator {text}")))?;
+                self.store(object, value)
+            }
+            (Type::Pointer(_), Literal::Text(text)) => {
+                let to = self.pointer_value(text).map_err(|why| self.cannot(object, why))?;
+                self.store(object, to)
+            }
+            (Type::Base(base), value) => {
+                let value = self.number(object, base, value)?;
+                self.store(object, value)
+            }
+            (Type::Enum(_) | Type::Pointer(_), Literal::Int(value)) => {
+                self.store(object, value.cast_unsigned())
+            }
+            _ => Err(self.cannot(object, format!("it cannot hold {}", value.kind()))),
+        }
+    }
+
+    /// A number that fits: C would cut it silently, a scenario must not.
+    fn number(&self, object: Object, base: &Base, value: &Literal) -> Result<u64, ImageError> {
+        let wide: i128 = match value {
+            Literal::Bool(value) => i128::from(*value),
+            Literal::Int(value) => i128::from(*value),
+            Literal::Text(text) => match self.octets(object, text) {
+                Some(octets) => return Ok(octets),
+                None => parse_number(text)
+                    .ok_or_else(|| self.cannot(object, format!("\"{text}\" is no number")))?,
+            },
+            _ => return Err(self.cannot(object, format!("it cannot hold {}", value.kind()))),
+        };
+        if matches!(base.encoding, Encoding::Float | Encoding::Other) || base.size > 8 {
+            return Err(self.cannot(object, "only integers can be set".into()));
+        }
+        let bits = object.bits.map_or(base.size * 8, |bits| bits.bit_size).clamp(1, 64) as u32;
+        let signed = matches!(base.encoding, Encoding::Signed | Encoding::SignedChar);
+        let least = if signed { -(1_i128 << (bits - 1)) } else { 0 };
+        if wide < least || wide >= 1_i128 << bits {
+            return Err(self.cannot(object, format!("{wide} does not fit in {bits} bits")));
+        }
+        Ok(wide as u64)
+    }
+
+    /// An IPv4 address in a bare in_addr_t: four bytes in network order, as the machine loads them.
+    fn octets(&self, object: Object, text: &str) -> Option<u64> {
+        let octets = text.parse::<Ipv4Addr>().ok()?.octets();
+        let size = self.types().size_of(object.type_id).ok()?;
+        (size == 4).then(|| self.machine().arch().endian().uint(&octets) as u64)
+    }
+
+    /// Text in an array of characters, or a link-level address in an array of bytes.
+    fn assign_text(&mut self, object: Object, array: &Array, text: &str) -> Result<(), ImageError> {
+        let size = self.types().size_of(object.type_id)?;
+        let (_, element) = self.types().resolve(array.element)?;
+        let Type::Base(Base { size: 1, .. }) = &*element else {
+            return Err(self.cannot(object, "text needs an array of char".into()));
+        };
+        let mut bytes = match (size, parse_mac(text)) {
+            (6, Some(mac)) => return self.machine_mut().write(object.address, &mac),
+            _ => text.as_bytes().to_vec(),
+        };
+        if bytes.len() as u64 >= size {
+            let why = format!("the text has {} bytes and a NUL, too many", bytes.len());
+            return Err(self.cannot(object, why));
+        }
+        bytes.resize(size as usize, 0);
+        self.machine_mut().write(object.address, &bytes)
+    }
+
+    /// Addresses in the structs that hold them.
+    fn assign_address(
+        &mut self,
+        object: Object,
+        record: &Record,
+        text: &str,
+    ) -> Result<(), ImageError> {
+        let wrong = |what: &str| self.cannot(object, format!("\"{text}\" is no {what}"));
+        match record.name.as_deref() {
+            Some("in_addr") => {
+                let address: Ipv4Addr = text.parse().map_err(|_| wrong("IPv4 address"))?;
+                self.machine_mut().write(object.address, &address.octets())
+            }
+            Some("in6_addr") => {
+                let address: Ipv6Addr = text.parse().map_err(|_| wrong("IPv6 address"))?;
+                self.machine_mut().write(object.address, &address.octets())
+            }
+            Some("ether_addr") => {
+                let address = parse_mac(text).ok_or_else(|| wrong("link-level address"))?;
+                self.machine_mut().write(object.address, &address)
+            }
+            Some("sockaddr_in" | "sockaddr_in6") => {
+                let (address, port) = socket_address(text).ok_or_else(|| wrong("address"))?;
+                self.assign_sockaddr(object, address, port)
+            }
+            _ => Err(self.cannot(object, "it cannot hold text; name a member of it".into())),
+        }
+    }
+
+    /// Fills a sockaddr_in or sockaddr_in6, length and family included.
+    pub fn assign_sockaddr(
+        &mut self,
+        object: Object,
+        address: IpAddr,
+        port: u16,
+    ) -> Result<(), ImageError> {
+        let size = self.types().size_of(object.type_id)?;
+        let (prefix, family, octets) = match address {
+            IpAddr::V4(v4) => ("sin", 2, v4.octets().to_vec()),
+            IpAddr::V6(v6) => ("sin6", 28, v6.octets().to_vec()),
+        };
+        self.set(object, &format!("{prefix}_len"), size)?;
+        self.set(object, &format!("{prefix}_family"), family)?;
+        let port_at = self.member(object, &format!("{prefix}_port"))?.address;
+        self.machine_mut().write(port_at, &port.to_be_bytes())?;
+        let address_at = self.member(object, &format!("{prefix}_addr"))?.address;
+        self.machine_mut().write(address_at, &octets)
+    }
+
+    /// `NULL`, an address in hex, `&symbol` or `&symbol+0x10`.
+    fn pointer_value(&self, text: &str) -> Result<u64, String> {
+        let Some(symbol) = text.strip_prefix('&') else {
+            let known = if text == "NULL" { Some(0) } else { parse_number(text) };
+            return known.map(|value| value as u64).ok_or_else(|| {
+                format!("\"{text}\" is no pointer; write \"&symbol\", \"0x…\" or \"NULL\"")
+            });
+        };
+        let (name, offset) = match symbol.split_once('+') {
+            Some((name, offset)) => (name, parse_number(offset)),
+            None => (symbol, Some(0)),
+        };
+        let at: Option<VirtAddr> = self.kernel().symbol(name.trim()).map(|found| found.address);
+        match (at, offset) {
+            (Some(at), Some(offset)) => Ok(at.wrapping_add(offset as u64).get()),
+            (None, _) => Err(format!("the kernel has no symbol {name}")),
+            (_, None) => Err(format!("\"{symbol}\" has no number behind its +")),
+        }
+    }
+
+    fn cannot(&self, object: Object, why: String) -> ImageError {
+        let target = format!("a value of type {}", self.types().name(object.type_id));
+        ImageError::Value { target, why }
+    }
+}
+
+impl Literal {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "true or false",
+            Self::Int(_) => "a number",
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table of members",
+        }
+    }
+}
+
+fn within(path: &str, error: ImageError) -> ImageError {
+    match error {
+        ImageError::Value { target, why } => {
+            ImageError::Value { target: format!("{path} ({target})"), why }
+        }
+        other => other,
+    }
+}
+
+fn enumerator(enumeration: &Enumeration, text: &str) -> Option<u64> {
+    let named = enumeration.enumerators.iter().find(|e| *e.name == *text).map(|e| e.value);
+    named.or_else(|| parse_number(text)).map(|value| value as u64)
+}
+
+/// Decimal, or hexadecimal with 0x, with a sign and `_` between digits.
+fn parse_number(text: &str) -> Option<i128> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let digits = digits.replace('_', "");
+    let value: u64 = match digits.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).ok()?,
+        None => digits.parse().ok()?,
+    };
+    Some(if negative { -i128::from(value) } else { i128::from(value) })
+}
+
+/// `02:00:5e:10:00:0b`
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let mut mac = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut mac {
+        *byte = parts
+            .next()
+            .filter(|part| part.len() <= 2)
+            .and_then(|part| u8::from_str_radix(part, 16).ok())?;
+    }
+    parts.next().is_none().then_some(mac)
+}
+
+/// An address with or without a port: `10.0.0.1`, `10.0.0.1:80`, `[fe80::1]:80`.
+fn socket_address(text: &str) -> Option<(IpAddr, u16)> {
+    let whole: Option<IpAddr> = text.parse().ok();
+    whole.map(|address| (address, 0)).or_else(|| {
+        let with_port: SocketAddr = text.parse().ok()?;
+        Some((with_port.ip(), with_port.port()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_wide() {
+        assert_eq!(parse_number("0xffff_ffff_ffff_ffff"), Some(i128::from(u64::MAX)));
+        assert_eq!(parse_number("-9223372036854775808"), Some(i128::from(i64::MIN)));
+        assert_eq!(parse_number("12x"), None);
+        assert_eq!(parse_number(""), None);
+    }
+
+    #[test]
+    fn link_level_addresses_have_six_bytes() {
+        assert_eq!(parse_mac("02:00:5e:10:0:b"), Some([2, 0, 0x5e, 0x10, 0, 0xb]));
+        assert_eq!(parse_mac("02:00:5e:10:00"), None);
+        assert_eq!(parse_mac("02:00:5e:10:00:0b:0c"), None);
+    }
+
+    #[test]
+    fn addresses_may_have_ports() {
+        assert_eq!(socket_address("::1"), Some((Ipv6Addr::LOCALHOST.into(), 0)));
+        assert_eq!(socket_address("127.0.0.1:80"), Some((Ipv4Addr::LOCALHOST.into(), 80)));
+        assert_eq!(socket_address("300.0.0.1"), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! Objects of a known C type in kernel memory, and their members by name.
+//!
+//! No layout is written down anywhere in the builder: `object.set("vnet_le.le_next", …)`
+//! goes to where the kernel's own debug information puts that member, whichever
+//! release or architecture the kernel is of.
+
+use crate::addr::VirtAddr;
+use crate::error::TypeError;
+use crate::expr::{self, Step};
+use crate::image::ImageError;
+use crate::image::kernel::Loaded;
+use crate::types::model::{BitField, Type, TypeId};
+
+/// A place in kernel memory with a type; what a C programmer calls an lvalue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Object {
+    pub address: VirtAddr,
+    pub type_id: TypeId,
+    /// Set for a bit-field alone.
+    pub bits: Option<BitField>,
+}
+
+impl Object {
+    /// The object of type `type_id` at `address`.
+    pub fn new(address: VirtAddr, type_id: TypeId) -> Self {
+        Self { address, type_id, bits: None }
+    }
+}
+
+impl Loaded {
+    /// The variable with the symbol `name`, global or static.
+    ///
+    /// # Errors
+    /// The kernel has none, or the debug information does not describe it.
+    pub fn variable(&self, name: &str) -> Result<Object, ImageError> {
+        let symbol = self.kernel().symbol(name);
+        let variable = symbol.and_then(|symbol| self.types().variable_at(symbol.address));
+        let variable = variable.ok_or_else(|| TypeError::NotFound {
+            what: "variable",
+            name: name.to_owned(),
+            near: Vec::new(),
+        })?;
+        Ok(Object::new(variable.address, variable.type_id))
+    }
+
+    /// The object of type `type_name` (`struct vnet`) at `address`.
+    ///
+    /// # Errors
+    /// The kernel has no such type.
+    pub fn object(&self, address: VirtAddr, type_name: &str) -> Result<Object, ImageError> {
+        Ok(Object::new(address, self.types().find(type_name)?))
+    }
+
+    /// Allocates a zeroed object of type `type_name` on the kernel heap.
+    ///
+    /// # Errors
+    /// The kernel has no such type, or the machine no memory left.
+    pub fn malloc(&mut self, kind: &'static str, type_name: &str) -> Result<Object, ImageError> {
+        let type_id = self.types().find(type_name)?;
+        let size = self.types().size_of(type_id)?;
+        Ok(Object::new(self.machine_mut().malloc(kind, size)?, type_id))
+    }
+
+    /// Puts text with its NUL on the kernel heap.
+    pub fn malloc_text(&mut self, kind: &'static str, text: &str) -> Result<VirtAddr, ImageError> {
+        let at = self.machine_mut().malloc(kind, text.len() as u64 + 1)?;
+        self.machine_mut().write(at, text.as_bytes())?;
+        Ok(at)
+    }
+
+    /// The member at the end of `path`: `vnet_le.le_next`, `if_counters[3]`.
+    ///
+    /// # Errors
+    /// The path is malformed, or leads nowhere.
+    pub fn member(&self, object: Object, path: &str) -> Result<Object, ImageError> {
+        let parsed = expr::parse_path(path)
+            .map_err(|error| ImageError::Value { target: path.into(), why: error.to_string() })?;
+        let first = self.step(object, &Step::Member(parsed.name.name))?;
+        parsed.steps.iter().try_fold(first, |at, step| self.step(at, step))
+    }
+
+    /// Does this object have the member `name`? Releases differ.
+    pub fn has(&self, object: Object, name: &str) -> bool {
+        self.types().member(object.type_id, name).is_ok()
+    }
+
+    /// One step down from an object to a member or an element.
+    ///
+    /// # Errors
+    /// There is no such member, or the index lies outside of the array.
+    pub fn step(&self, object: Object, step: &Step) -> Result<Object, ImageError> {
+        match step {
+            Step::Member(name) => {
+                let field = self.types().member(object.type_id, name)?;
+                let address = object.address.wrapping_add(field.offset);
+                Ok(Object { address, type_id: field.type_id, bits: field.bits })
+            }
+            Step::Index(index) => self.element(object, *index),
+        }
+    }
+
+    /// Number of elements of an array (of its outermost dimension); `None` for anything else.
+    pub fn elements(&self, object: Object) -> Result<Option<u64>, ImageError> {
+        let (_, found) = self.types().resolve(object.type_id)?;
+        Ok(match &*found {
+            Type::Array(array) => array.counts.first().copied().flatten(),
+            _ => None,
+        })
+    }
+
+    /// Stores an integer in the member `path` of `object`, cut to the member's width.
+    pub fn set(&mut self, object: Object, path: &str, value: u64) -> Result<(), ImageError> {
+        let member = self.member(object, path)?;
+        self.store(member, value)
+    }
+
+    /// As [`Loaded::set`], where the kernel has that member; some releases do not.
+    pub fn set_if_any(&mut self, object: Object, name: &str, value: u64) -> Result<(), ImageError> {
+        if self.has(object, name) { self.set(object, name, value) } else { Ok(()) }
+    }
+
+    /// Stores a pointer in the member `path` of `object`.
+    pub fn set_pointer(
+        &mut self,
+        object: Object,
+        path: &str,
+        to: VirtAddr,
+    ) -> Result<(), ImageError> {
+        self.set(object, path, to.get())
+    }
+
+    /// The unsigned integer or pointer in the member `path` of `object`.
+    pub fn get(&self, object: Object, path: &str) -> Result<u64, ImageError> {
+        let member = self.member(object, path)?;
+        self.load_uint(member)
+    }
+
+    /// The unsigned integer or pointer that `object` is.
+    pub fn load_uint(&self, object: Object) -> Result<u64, ImageError> {
+        let size = self.types().size_of(object.type_id)?;
+        self.machine().uint(object.address, size)
+    }
+
+    /// Makes `object`, an integer, pointer, enum or bit-field, hold `value`.
+    pub fn store(&mut self, object: Object, value: u64) -> Result<(), ImageError> {
+        match object.bits {
+            Some(bits) => self.store_bits(object.address, bits, value),
+            None => {
+                let size = self.types().size_of(object.type_id)?;
+                self.machine_mut().set_uint(object.address, size, value)
+            }
+        }
+    }
+
+    /// Bits are counted from the least significant one of the first byte on little-endian
+    /// machines, from the most significant one on big-endian ones: so byte by byte, bit by bit.
+    fn store_bits(&mut self, at: VirtAddr, bits: BitField, value: u64) -> Result<(), ImageError> {
+        let little = matches!(self.machine().arch().endian(), crate::bytes::Endian::Little);
+        for number in 0..bits.bit_size.min(64) {
+            let place = bits.bit_offset + number;
+            let byte = at.wrapping_add(place / 8);
+            let (mask, set) = if little {
+                (1 << (place % 8), value >> number & 1 == 1)
+            } else {
+                (0x80 >> (place % 8), value >> (bits.bit_size.min(64) - 1 - number) & 1 == 1)
+            };
+            let old = self.machine().uint(byte, 1)?;
+            let new = if set { old | mask } else { old & !mask };
+            self.machine_mut().set_uint(byte, 1, new)?;
+        }
+        Ok(())
+    }
+
+    fn element(&self, array: Object, index: u64) -> Result<Object, ImageError> {
+        let types = self.types();
+        let (_, found) = types.resolve(array.type_id)?;
+        let Type::Array(shape) = &*found else {
+            let type_name = types.name(array.type_id);
+            return Err(TypeError::WrongKind { type_name, wanted: "an array" }.into());
+        };
+        let count = shape.counts.first().copied().flatten();
+        if count.is_some_and(|count| index >= count) {
+            let why = format!("{} has no element {index}", types.name(array.type_id));
+            return Err(ImageError::Value { target: format!("[{index}]"), why });
+        }
+        let inner = shape.counts.get(1..).unwrap_or_default();
+        let type_id = inner
+            .iter()
+            .rev()
+            .fold(shape.element, |element, count| types.array_of(element, count.unwrap_or(0)));
+        let offset = types.size_of(type_id)?.wrapping_mul(index);
+        Ok(Object::new(array.address.wrapping_add(offset), type_id))
+    }
+}

@@ -1,0 +1,144 @@
+//! From a loaded kernel to a running one: processors, message buffer, the
+//! first process, vnet0.
+//!
+//! Follows the order of the kernel's SYSINITs (`sys/kern/init_main.c`): a
+//! kernel that lacks some variable is an older or newer one, and does without.
+
+use crate::addr::VirtAddr;
+use crate::image::ImageError;
+use crate::image::kernel::Loaded;
+use crate::image::object::Object;
+use crate::image::runtime::counter::CounterZone;
+use crate::image::runtime::vnet::Vnets;
+use crate::image::runtime::{MessageBuffer, Queue, Runtime};
+use crate::types::model::Type;
+
+/// Ids above this do not fit into any kernel's cpuset_t.
+const MOST_CPUS: u32 = 256;
+/// tid of thread0 in `sys/kern/init_main.c`; others follow.
+const FIRST_TID: u64 = 100_000;
+
+impl Runtime {
+    /// Boots `kernel` on processors with the ids `cpus` (ascending; they may be sparse).
+    ///
+    /// # Errors
+    /// There is no CPU or one with an absurd id, or the kernel lacks a type that it must have.
+    pub fn boot(mut kernel: Loaded, cpus: &[u32]) -> Result<Self, ImageError> {
+        if cpus.is_empty() || cpus.iter().any(|id| *id >= MOST_CPUS) || !cpus.is_sorted() {
+            let why = format!("CPU ids {cpus:?} are not ascending numbers below {MOST_CPUS}");
+            return Err(ImageError::Refused(why));
+        }
+        set_cpus(&mut kernel, cpus)?;
+        let pcpus = set_pcpu(&mut kernel, cpus)?;
+        let message_buffer = MessageBuffer::allocate(&mut kernel)?;
+        let vnets = match kernel.kernel().set_vnet() {
+            Some(set) => Some(Vnets::prepare(&mut kernel, set)?),
+            None => None,
+        };
+        first_process(&mut kernel, &pcpus)?;
+        let counters = CounterZone::of(&kernel, cpus)?;
+        let mut runtime = Self {
+            kernel,
+            cpus: cpus.to_vec(),
+            vnets,
+            jails: Vec::new(),
+            last_jid: 0,
+            last_pid: 0,
+            last_tid: FIRST_TID,
+            interfaces: Vec::new(),
+            counters,
+            message_buffer,
+        };
+        runtime.first_prison()?;
+        Ok(runtime)
+    }
+
+    /// What a panic leaves behind: panicstr, and a line in the message buffer.
+    pub fn panic(&mut self, message: &str) -> Result<(), ImageError> {
+        self.message(&format!("panic: {message}"))?;
+        self.message("cpuid = 0")?;
+        let text = self.kernel.malloc_text("panic", message)?;
+        self.kernel.set_symbol("panicstr", text.get())?;
+        self.kernel.set_symbol("dumping", 1)?;
+        Ok(())
+    }
+
+    /// Brings the kernel's idea of its own memory up to date; called before a dump.
+    pub fn settle(&mut self) -> Result<(), ImageError> {
+        let end = self.kernel.machine().kernel_map_end();
+        self.kernel.set_symbol("kernel_vm_end", end.get())?;
+        Ok(())
+    }
+}
+
+fn set_cpus(kernel: &mut Loaded, cpus: &[u32]) -> Result<(), ImageError> {
+    kernel.set_symbol("mp_ncpus", cpus.len() as u64)?;
+    kernel.set_symbol("mp_maxid", u64::from(cpus.last().copied().unwrap_or(0)))?;
+    let Ok(all) = kernel.variable("all_cpus") else { return Ok(()) };
+    // A struct of words since 9; the first kernels with VIMAGE had one plain int.
+    let size = kernel.types().size_of(all.type_id)?;
+    let word = kernel.machine().arch().pointer_size().min(size);
+    let bits = word * 8;
+    for number in 0..size / word {
+        let mine = cpus.iter().map(|id| u64::from(*id)).filter(|id| id / bits == number);
+        let value = mine.fold(0, |sum, id| sum | 1 << (id % bits));
+        kernel.machine_mut().set_uint(all.address.wrapping_add(number * word), word, value)?;
+    }
+    Ok(())
+}
+
+/// The per-CPU structures: an array in the kernel until 12.x, pages of their own since.
+fn set_pcpu(kernel: &mut Loaded, cpus: &[u32]) -> Result<Vec<Object>, ImageError> {
+    let Ok(variable) = kernel.variable("__pcpu") else { return Ok(Vec::new()) };
+    let (_, shape) = kernel.types().resolve(variable.type_id)?;
+    let (base, type_id) = match &*shape {
+        Type::Pointer(pointer) => {
+            let size = kernel.types().size_of(pointer.target)?;
+            let all = u64::from(cpus.last().copied().unwrap_or(0)) + 1;
+            let base = kernel.machine_mut().malloc_contiguous("pcpu", size * all)?;
+            kernel.store(variable, base.get())?;
+            (base, pointer.target)
+        }
+        Type::Array(array) => (variable.address, array.element),
+        _ => (variable.address, variable.type_id),
+    };
+    let size = kernel.types().size_of(type_id)?;
+    let mut pcpus = Vec::new();
+    for id in cpus {
+        let pcpu = Object::new(base.wrapping_add(u64::from(*id) * size), type_id);
+        kernel.set(pcpu, "pc_cpuid", u64::from(*id))?;
+        kernel.set_if_any(pcpu, "pc_prvspace", pcpu.address.get())?;
+        pcpus.push(pcpu);
+    }
+    Ok(pcpus)
+}
+
+/// proc0 and thread0, and the list of processes; whatever the file says about them is built anew.
+fn first_process(kernel: &mut Loaded, pcpus: &[Object]) -> Result<(), ImageError> {
+    let proc0 = kernel.variable("proc0")?;
+    let list = kernel.variable("allproc")?;
+    // thread0 became thread0_st with 11.0.
+    let thread0 = kernel.variable("thread0_st").or_else(|_| kernel.variable("thread0"))?;
+    let prison0 = kernel.variable("prison0")?;
+    let queue = Queue::of(kernel, list.type_id, proc0.type_id, "p_list")?;
+    queue.init(kernel.machine_mut(), list.address)?;
+    queue.insert_head(kernel.machine_mut(), list.address, proc0.address)?;
+    let threads = kernel.member(proc0, "p_threads")?;
+    let queue = Queue::of(kernel, threads.type_id, thread0.type_id, "td_plist")?;
+    queue.init(kernel.machine_mut(), threads.address)?;
+    queue.insert_tail(kernel.machine_mut(), threads.address, thread0.address)?;
+
+    let cred = kernel.malloc("cred", "struct ucred")?;
+    kernel.set(cred, "cr_ref", 1)?;
+    kernel.set_pointer(cred, "cr_prison", prison0.address)?;
+    kernel.set_pointer(proc0, "p_ucred", cred.address)?;
+    kernel.set_pointer(thread0, "td_ucred", cred.address)?;
+    kernel.set_pointer(thread0, "td_proc", proc0.address)?;
+    kernel.set(thread0, "td_tid", FIRST_TID)?;
+    kernel.set_pointer(thread0, "td_vnet", VirtAddr::new(0))?;
+    if let Some(boot) = pcpus.first() {
+        kernel.set_if_any(*boot, "pc_curthread", thread0.address.get())?;
+    }
+    kernel.set_symbol("dumptid", FIRST_TID)?;
+    Ok(())
+}

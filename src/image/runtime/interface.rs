@@ -1,0 +1,268 @@
+//! Interfaces: `struct ifnet` on a stack's list, its addresses and its counters.
+//!
+//! `sys/net/if.c` and `sys/net/if_var.h`. An interface has a home stack (where
+//! it was created) and a current one; if_vmove takes it from list to list, and
+//! vnet_destroy sends it home. `vnet_ifcnt` counts those attached.
+
+use std::net::IpAddr;
+
+use super::vnet::Vnet;
+use super::{Queue, Runtime, Scope};
+use crate::addr::VirtAddr;
+use crate::image::ImageError;
+use crate::image::literal::Literal;
+use crate::image::object::Object;
+use crate::types::model::Type;
+
+/// An interface to create.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InterfaceOptions {
+    /// `epair1b`
+    pub name: String,
+    /// The jail whose stack it is created in; default: the host.
+    pub home: Option<String>,
+    /// The jail it is then moved to, if it is not its home.
+    pub jail: Option<String>,
+    pub flags: u64,
+    pub mtu: u64,
+    /// Addresses with prefix lengths: `10.0.0.1/24`, `fe80::1/64`.
+    pub addresses: Vec<String>,
+    /// Packets received, for each CPU.
+    pub ipackets: Vec<u64>,
+    /// Packets sent, for each CPU.
+    pub opackets: Vec<u64>,
+}
+
+impl InterfaceOptions {
+    /// An Ethernet interface of that name, up and running, on the host.
+    pub fn new(name: impl Into<String>) -> Self {
+        /// IFF_UP, IFF_BROADCAST, IFF_RUNNING, IFF_SIMPLEX, IFF_MULTICAST.
+        const UP: u64 = 0x8843;
+        let (home, jail, addresses) = (None, None, Vec::new());
+        let (ipackets, opackets) = (Vec::new(), Vec::new());
+        let name = name.into();
+        Self { name, home, jail, flags: UP, mtu: 1500, addresses, ipackets, opackets }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Interface {
+    ifnet: VirtAddr,
+    home: Scope,
+    current: Scope,
+}
+
+/// Places of the counters in if_counters (`ift_counter`: IFCOUNTER_IPACKETS, IFCOUNTER_OPACKETS).
+const IPACKETS: u64 = 0;
+const OPACKETS: u64 = 2;
+
+impl Runtime {
+    /// if_attach, and if_vmove where it is to live elsewhere than at home.
+    ///
+    /// # Errors
+    /// There is no such jail, or an address is malformed.
+    pub fn create_interface(&mut self, options: &InterfaceOptions) -> Result<Object, ImageError> {
+        let scope = |runtime: &Self, jail: &Option<String>| match jail {
+            Some(jail) => runtime.jail_scope(jail),
+            None => Ok(runtime.host()),
+        };
+        let home = scope(self, &options.home)?;
+        let current = if options.jail.is_some() { scope(self, &options.jail)? } else { home };
+        let ifnet = self.kernel.malloc("ifnet", "struct ifnet")?;
+        self.set_text(ifnet, "if_xname", &options.name)?;
+        self.kernel.set(ifnet, "if_flags", options.flags)?;
+        // Since 12; before, if_data held the MTU.
+        let mtu = if self.kernel.has(ifnet, "if_mtu") { "if_mtu" } else { "if_data.ifi_mtu" };
+        self.kernel.set(ifnet, mtu, options.mtu)?;
+        self.kernel.set_pointer(ifnet, "if_home_vnet", vnet_of(home))?;
+        self.set_interface_counters(ifnet, options)?;
+        let addresses = self.kernel.member(ifnet, "if_addrhead")?;
+        let ifaddr = self.kernel.types().find("struct ifaddr")?;
+        let queue = Queue::of(&self.kernel, addresses.type_id, ifaddr, "ifa_link")?;
+        queue.init(self.kernel.machine_mut(), addresses.address)?;
+        for address in &options.addresses {
+            let added = self.create_address(ifnet, address)?;
+            queue.insert_tail(self.kernel.machine_mut(), addresses.address, added.address)?;
+        }
+        self.attach(ifnet, current)?;
+        self.interfaces.push(Interface { ifnet: ifnet.address, home, current });
+        Ok(ifnet)
+    }
+
+    /// The constructor vnet_if_init: the empty list of interfaces.
+    pub(super) fn init_interface_list(&mut self, scope: Scope) -> Result<(), ImageError> {
+        let (head, queue) = self.interface_list(scope)?;
+        queue.init(self.kernel.machine_mut(), head)
+    }
+
+    /// vnet_if_return and the destructors of drivers: what is borrowed goes home, the rest is freed.
+    pub(super) fn return_interfaces(&mut self, vnet: Vnet) -> Result<(), ImageError> {
+        let leaving = Scope::Vnet(vnet);
+        for number in (0..self.interfaces.len()).rev() {
+            let Some(interface) = self.interfaces.get(number) else { continue };
+            if interface.current != leaving {
+                continue;
+            }
+            let (home, address) = (interface.home, interface.ifnet);
+            let ifnet = self.kernel.object(address, "struct ifnet")?;
+            self.detach(ifnet, leaving)?;
+            if home == leaving {
+                self.interfaces.remove(number);
+                self.kernel.machine_mut().free(address)?;
+            } else {
+                self.attach(ifnet, home)?;
+                if let Some(interface) = self.interfaces.get_mut(number) {
+                    interface.current = home;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
+        let index = self.next_index(ifnet, scope)?;
+        self.kernel.set(ifnet, "if_index", index)?;
+        self.kernel.set_pointer(ifnet, "if_vnet", vnet_of(scope))?;
+        let (head, queue) = self.interface_list(scope)?;
+        queue.insert_tail(self.kernel.machine_mut(), head, ifnet.address)?;
+        self.count(scope, 1)
+    }
+
+    fn detach(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
+        let (head, queue) = self.interface_list(scope)?;
+        queue.remove(self.kernel.machine_mut(), head, ifnet.address)?;
+        self.count(scope, -1)
+    }
+
+    fn count(&mut self, scope: Scope, by: i64) -> Result<(), ImageError> {
+        let Scope::Vnet(vnet) = scope else { return Ok(()) };
+        let vnet = self.vnet_object(vnet)?;
+        let count = self.kernel.get(vnet, "vnet_ifcnt")?;
+        self.kernel.set(vnet, "vnet_ifcnt", count.wrapping_add_signed(by))
+    }
+
+    fn interface_list(&self, scope: Scope) -> Result<(VirtAddr, Queue), ImageError> {
+        let head = self.find(scope, "ifnet")?;
+        let ifnet = self.kernel.types().find("struct ifnet")?;
+        let link = ["if_link", "if_list"].into_iter();
+        let mut link = link.filter(|name| self.kernel.types().member(ifnet, name).is_ok());
+        let link = link.next().unwrap_or("if_link");
+        Ok((head.address, Queue::of(&self.kernel, head.type_id, ifnet, link)?))
+    }
+
+    /// if_alloc's index: V_if_index and V_ifindex_table[] until 13, one global table since.
+    fn next_index(&mut self, ifnet: Object, scope: Scope) -> Result<u64, ImageError> {
+        let last = match self.find(scope, "if_index") {
+            Ok(last) => last,
+            Err(_) => self.find(Scope::Kernel, "if_index")?,
+        };
+        let index = self.kernel.load_uint(last)? + 1;
+        self.kernel.store(last, index)?;
+        let table = match self.find(scope, "ifindex_table") {
+            Ok(table) => table,
+            Err(_) => self.find(Scope::Kernel, "ifindex_table")?,
+        };
+        let (_, shape) = self.kernel.types().resolve(table.type_id)?;
+        let Type::Pointer(pointer) = &*shape else { return Ok(index) };
+        let entry_size = self.kernel.types().size_of(pointer.target)?;
+        let mut base = VirtAddr::new(self.kernel.load_uint(table)?);
+        if base.is_null() {
+            base = self.kernel.machine_mut().malloc("ifnet", TABLE_ENTRIES * entry_size)?;
+            self.kernel.store(table, base.get())?;
+        }
+        if index >= TABLE_ENTRIES {
+            return Err(ImageError::Refused(format!("more than {TABLE_ENTRIES} interfaces")));
+        }
+        // Both an entry that is the pointer and a struct that begins with it.
+        let entry = base.wrapping_add(index * entry_size);
+        self.kernel.machine_mut().set_pointer(entry, ifnet.address)?;
+        Ok(index)
+    }
+
+    fn set_interface_counters(
+        &mut self,
+        ifnet: Object,
+        options: &InterfaceOptions,
+    ) -> Result<(), ImageError> {
+        let values = [(IPACKETS, &options.ipackets), (OPACKETS, &options.opackets)];
+        if !self.kernel.has(ifnet, "if_counters") {
+            for ((_, values), member) in values.iter().zip(["ifi_ipackets", "ifi_opackets"]) {
+                let sum = values.iter().fold(0, |sum: u64, value| sum.wrapping_add(*value));
+                self.kernel.set(ifnet, &format!("if_data.{member}"), sum)?;
+            }
+            return Ok(());
+        }
+        let counters = self.kernel.member(ifnet, "if_counters")?;
+        for index in 0..self.kernel.elements(counters)?.unwrap_or(0) {
+            let counter = self.kernel.member(ifnet, &format!("if_counters[{index}]"))?;
+            self.alloc_counter(counter)?;
+        }
+        for (index, values) in values {
+            let counter = self.kernel.member(ifnet, &format!("if_counters[{index}]"))?;
+            self.add_to_counter(counter, values)?;
+        }
+        if let Some(default) = self.kernel.kernel().symbol("if_get_counter_default") {
+            let function = default.address.get();
+            self.kernel.set_if_any(ifnet, "if_get_counter", function)?;
+        }
+        Ok(())
+    }
+
+    /// An in_ifaddr or in6_ifaddr; its ifaddr is its first member.
+    fn create_address(&mut self, ifnet: Object, text: &str) -> Result<Object, ImageError> {
+        let malformed = || ImageError::Value {
+            target: "an interface address".into(),
+            why: format!("\"{text}\" is not like 10.0.0.1/24 or fe80::1/64"),
+        };
+        let (address, prefix) = text.split_once('/').ok_or_else(malformed)?;
+        let address: IpAddr = address.parse().map_err(|_| malformed())?;
+        let prefix: u32 = prefix.parse().map_err(|_| malformed())?;
+        let (type_name, mask_member, mask) = match address {
+            IpAddr::V4(_) => {
+                let bits = u32::MAX.checked_shl(32_u32.checked_sub(prefix).ok_or_else(malformed)?);
+                ("struct in_ifaddr", "ia_sockmask", IpAddr::from(bits.unwrap_or(0).to_be_bytes()))
+            }
+            IpAddr::V6(_) => {
+                let bits =
+                    u128::MAX.checked_shl(128_u32.checked_sub(prefix).ok_or_else(malformed)?);
+                (
+                    "struct in6_ifaddr",
+                    "ia_prefixmask",
+                    IpAddr::from(bits.unwrap_or(0).to_be_bytes()),
+                )
+            }
+        };
+        let added = self.kernel.malloc("ifaddr", type_name)?;
+        let own = self.kernel.member(added, "ia_addr")?;
+        self.kernel.assign_sockaddr(own, address, 0)?;
+        let netmask = self.kernel.member(added, mask_member)?;
+        self.kernel.assign_sockaddr(netmask, mask, 0)?;
+        let ifaddr = self.kernel.member(added, "ia_ifa")?;
+        self.kernel.set_pointer(ifaddr, "ifa_addr", own.address)?;
+        self.kernel.set_pointer(ifaddr, "ifa_netmask", netmask.address)?;
+        self.kernel.set_pointer(ifaddr, "ifa_ifp", ifnet.address)?;
+        self.kernel.set_if_any(ifaddr, "ifa_refcnt", 1)?;
+        Ok(ifaddr)
+    }
+
+    /// Sets members of an interface beyond what its options have.
+    pub fn set_interface(
+        &mut self,
+        ifnet: Object,
+        path: &str,
+        value: &Literal,
+    ) -> Result<(), ImageError> {
+        let member = self.kernel.member(ifnet, path)?;
+        self.kernel.assign(member, value)
+    }
+}
+
+/// The index table starts with 8 entries and doubles; here it is allocated large enough.
+const TABLE_ENTRIES: u64 = 64;
+
+fn vnet_of(scope: Scope) -> VirtAddr {
+    match scope {
+        Scope::Vnet(vnet) => vnet.0,
+        Scope::Kernel => VirtAddr::new(0),
+    }
+}

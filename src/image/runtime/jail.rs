@@ -1,0 +1,254 @@
+//! Jails: `struct prison`, the list of them, and which stack each one uses.
+//!
+//! `sys/kern/kern_jail.c`. A prison is on `allprison`, sorted by id (prison0 is
+//! not, in 12.1 and main), and among its parent's children. Without PR_VNET it
+//! shares its parent's stack. `pr_name` of a nested jail starts with its parent's.
+
+use super::queue::Queue;
+use super::vnet::Vnet;
+use super::{Runtime, Scope};
+use crate::addr::VirtAddr;
+use crate::image::ImageError;
+use crate::image::literal::Literal;
+use crate::image::object::Object;
+
+/// A jail to create.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JailOptions {
+    /// Its own name; a child of `web` is then called `web.name`.
+    pub name: String,
+    /// Default: the next free one.
+    pub jid: Option<u64>,
+    /// The full name of the jail that it is a child of.
+    pub parent: Option<String>,
+    /// Has it a network stack of its own?
+    pub vnet: bool,
+    pub hostname: Option<String>,
+    pub path: String,
+}
+
+impl JailOptions {
+    /// A jail of that name with a network stack of its own.
+    pub fn new(name: impl Into<String>) -> Self {
+        let (jid, parent, hostname) = (None, None, None);
+        Self { name: name.into(), jid, parent, vnet: true, hostname, path: "/".into() }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Jail {
+    /// Full name.
+    name: String,
+    jid: u64,
+    prison: VirtAddr,
+    /// Full name of the parent; `None` for prison0.
+    parent: Option<String>,
+    own: bool,
+    vnet: Option<Vnet>,
+}
+
+const PR_PERSIST: u64 = 0x1;
+const PR_VNET: u64 = 0x10;
+/// The name by which scenarios mean the host; prison0's own pr_name is "0".
+const HOST: &str = "0";
+
+impl Runtime {
+    /// prison0, and vnet0 in it.
+    pub(super) fn first_prison(&mut self) -> Result<(), ImageError> {
+        let prison0 = self.kernel.variable("prison0")?;
+        let list = self.kernel.variable("allprison")?;
+        let queue = Queue::of(&self.kernel, list.type_id, prison0.type_id, "pr_list")?;
+        queue.init(self.kernel.machine_mut(), list.address)?;
+        self.kernel.set(prison0, "pr_id", 0)?;
+        self.kernel.assign(self.kernel.member(prison0, "pr_name")?, &text(HOST))?;
+        self.set_alive(prison0)?;
+        let mut vnet = None;
+        if self.vnets.is_some() {
+            let vnet0 = self.vnet_alloc()?;
+            self.kernel.set_pointer(prison0, "pr_vnet", vnet0.0)?;
+            let flags = self.kernel.get(prison0, "pr_flags")?;
+            self.kernel.set(prison0, "pr_flags", flags | PR_VNET)?;
+            vnet = Some(vnet0);
+        } else {
+            self.init_interface_list(Scope::Kernel)?;
+        }
+        let (name, prison) = (HOST.to_owned(), prison0.address);
+        self.jails.push(Jail { name, jid: 0, prison, parent: None, own: vnet.is_some(), vnet });
+        Ok(())
+    }
+
+    /// jail_set(2) with `create` and `persist`: the prison goes on the lists first, then its stack
+    /// is built, as in the kernel. Returns its full name.
+    ///
+    /// # Errors
+    /// The name or id is taken, the parent does not exist, or a text is too long.
+    pub fn create_jail(&mut self, options: &JailOptions) -> Result<String, ImageError> {
+        let parent = options.parent.as_deref().unwrap_or(HOST);
+        let mother = self.jail(parent)?;
+        let (mother_prison, mother_vnet) = (self.prison_at(mother.prison)?, mother.vnet);
+        let name = match parent {
+            HOST => options.name.clone(),
+            parent => format!("{parent}.{}", options.name),
+        };
+        let jid = options.jid.unwrap_or(self.last_jid + 1);
+        if self.jails.iter().any(|jail| jail.name == name || jail.jid == jid) {
+            let why = format!("a jail with the name {name} or the id {jid} exists");
+            return Err(ImageError::Refused(why));
+        }
+        self.last_jid = self.last_jid.max(jid);
+
+        let prison = self.kernel.malloc("prison", "struct prison")?;
+        self.kernel.set(prison, "pr_id", jid)?;
+        self.kernel.set_pointer(prison, "pr_parent", mother_prison.address)?;
+        self.set_alive(prison)?;
+        let flags = PR_PERSIST | if options.vnet { PR_VNET } else { 0 };
+        self.kernel.set(prison, "pr_flags", flags)?;
+        self.set_text(prison, "pr_name", &name)?;
+        self.set_text(prison, "pr_path", &options.path)?;
+        self.set_text(prison, "pr_hostname", options.hostname.as_deref().unwrap_or(&name))?;
+        self.link(prison, mother_prison, jid)?;
+
+        let own = options.vnet && self.vnets.is_some();
+        let vnet = if own { Some(self.vnet_alloc()?) } else { mother_vnet };
+        if let Some(vnet) = vnet {
+            self.kernel.set_pointer(prison, "pr_vnet", vnet.0)?;
+        }
+        let (address, parent) = (prison.address, Some(parent.to_owned()));
+        self.jails.push(Jail { name: name.clone(), jid, prison: address, parent, own, vnet });
+        Ok(name)
+    }
+
+    /// prison_deref of the last reference: off the lists, its stack destroyed, freed.
+    ///
+    /// # Errors
+    /// It has child jails or processes, or is the host.
+    pub fn destroy_jail(&mut self, name: &str) -> Result<(), ImageError> {
+        let jail = self.jail(name)?;
+        let (prison, own, vnet) = (self.prison_at(jail.prison)?, jail.own, jail.vnet);
+        let Some(parent) = jail.parent.clone() else {
+            return Err(ImageError::Refused("the host is no jail that can be removed".into()));
+        };
+        if self.jails.iter().any(|child| child.parent.as_deref() == Some(name)) {
+            return Err(ImageError::Refused(format!("{name} has child jails")));
+        }
+        // prison_deref drops one reference for the jail itself; every process holds another.
+        if self.kernel.get(prison, "pr_ref")? > 1 {
+            return Err(ImageError::Refused(format!("{name} still has processes")));
+        }
+        let mother = self.prison_at(self.jail(&parent)?.prison)?;
+        self.unlink(prison, mother)?;
+        if let Some(vnet) = vnet.filter(|_| own) {
+            self.vnet_destroy(vnet)?;
+        }
+        self.kernel.machine_mut().free(prison.address)?;
+        self.jails.retain(|jail| jail.prison != prison.address);
+        Ok(())
+    }
+
+    /// The stack that the jail uses: its own, or an ancestor's.
+    ///
+    /// # Errors
+    /// There is no such jail.
+    pub fn jail_vnet(&self, name: &str) -> Result<Option<Vnet>, ImageError> {
+        self.jail(name).map(|jail| jail.vnet)
+    }
+
+    /// The scope in which the jail's variables are set.
+    ///
+    /// # Errors
+    /// There is no such jail.
+    pub fn jail_scope(&self, name: &str) -> Result<Scope, ImageError> {
+        Ok(self.jail_vnet(name)?.map_or(Scope::Kernel, Scope::Vnet))
+    }
+
+    /// The jail's `struct prison`; that of `"0"` is prison0.
+    ///
+    /// # Errors
+    /// There is no such jail.
+    pub fn prison(&self, name: &str) -> Result<Object, ImageError> {
+        self.prison_at(self.jail(name)?.prison)
+    }
+
+    /// The host's name, `kern.hostname`.
+    pub fn set_hostname(&mut self, hostname: &str) -> Result<(), ImageError> {
+        let prison0 = self.prison(HOST)?;
+        self.set_text(prison0, "pr_hostname", hostname)
+    }
+
+    pub(super) fn set_text(
+        &mut self,
+        object: Object,
+        member: &str,
+        value: &str,
+    ) -> Result<(), ImageError> {
+        let member = self.kernel.member(object, member)?;
+        self.kernel.assign(member, &text(value))
+    }
+
+    fn jail(&self, name: &str) -> Result<&Jail, ImageError> {
+        let found = self.jails.iter().find(|jail| jail.name == name);
+        found.ok_or_else(|| ImageError::NoJail(name.to_owned()))
+    }
+
+    fn prison_at(&self, address: VirtAddr) -> Result<Object, ImageError> {
+        self.kernel.object(address, "struct prison")
+    }
+
+    fn set_alive(&mut self, prison: Object) -> Result<(), ImageError> {
+        self.kernel.set(prison, "pr_ref", 1)?;
+        self.kernel.set(prison, "pr_uref", 1)?;
+        if self.kernel.has(prison, "pr_state") {
+            let state = self.kernel.member(prison, "pr_state")?;
+            self.kernel.assign(state, &text("PRISON_STATE_ALIVE"))?;
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, prison: Object, mother: Object, jid: u64) -> Result<(), ImageError> {
+        let list = self.kernel.variable("allprison")?;
+        let queue = Queue::of(&self.kernel, list.type_id, prison.type_id, "pr_list")?;
+        let mut behind = None;
+        for other in queue.elements(self.kernel.machine(), list.address)? {
+            let other = Object { address: other, ..prison };
+            if self.kernel.get(other, "pr_id")? > jid {
+                behind = Some(other.address);
+                break;
+            }
+        }
+        let machine = self.kernel.machine_mut();
+        match behind {
+            Some(other) => queue.insert_before(machine, list.address, other, prison.address)?,
+            None => queue.insert_tail(machine, list.address, prison.address)?,
+        }
+        let children = self.kernel.member(mother, "pr_children")?;
+        let queue = Queue::of(&self.kernel, children.type_id, prison.type_id, "pr_sibling")?;
+        queue.insert_head(self.kernel.machine_mut(), children.address, prison.address)?;
+        self.count_children(mother, 1)
+    }
+
+    fn unlink(&mut self, prison: Object, mother: Object) -> Result<(), ImageError> {
+        let list = self.kernel.variable("allprison")?;
+        let queue = Queue::of(&self.kernel, list.type_id, prison.type_id, "pr_list")?;
+        queue.remove(self.kernel.machine_mut(), list.address, prison.address)?;
+        let children = self.kernel.member(mother, "pr_children")?;
+        let queue = Queue::of(&self.kernel, children.type_id, prison.type_id, "pr_sibling")?;
+        queue.remove(self.kernel.machine_mut(), children.address, prison.address)?;
+        self.count_children(mother, -1)
+    }
+
+    /// pr_childcount counts all descendants, so every ancestor's changes.
+    fn count_children(&mut self, mother: Object, by: i64) -> Result<(), ImageError> {
+        let mut prison = mother;
+        while !prison.address.is_null() {
+            let count = self.kernel.get(prison, "pr_childcount")?;
+            self.kernel.set(prison, "pr_childcount", count.wrapping_add_signed(by))?;
+            let parent = self.kernel.get(prison, "pr_parent")?;
+            prison = Object { address: VirtAddr::new(parent), ..prison };
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn text(value: &str) -> Literal {
+    Literal::Text(value.to_owned())
+}

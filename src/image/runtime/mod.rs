@@ -1,0 +1,92 @@
+//! The VNET runtime: what a running FreeBSD kernel does with virtual network
+//! stacks, done to the memory of a simulated machine.
+//!
+//! What: [`Runtime::boot`] brings a loaded kernel to the point where userland
+//! starts, with vnet0, prison0, the first process and the CPUs in place. After
+//! that jails, processes, interfaces, counters and module space come and go by
+//! the kernel's own rules, and every variable can be set through its C type.
+//!
+//! How: each object is allocated on the simulated kernel heap and linked into the
+//! kernel's own lists, member by member as the kernel's debug information lays
+//! it out. The order of operations is the kernel's, so what a dump of the
+//! machine shows is what a dump of a real one would show after the same history.
+//! One file holds one subsystem of the kernel.
+//!
+//! What it refuses to do: it runs no code of the kernel, and knows no offset by heart.
+
+mod boot;
+mod counter;
+mod interface;
+mod jail;
+mod message_buffer;
+mod modspace;
+mod process;
+mod queue;
+mod variables;
+mod vnet;
+
+use crate::addr::VirtAddr;
+use crate::image::kernel::Loaded;
+
+pub use self::counter::CounterValues;
+pub use self::interface::InterfaceOptions;
+pub use self::jail::JailOptions;
+pub use self::message_buffer::MessageBuffer;
+pub use self::modspace::ModuleSpace;
+pub use self::process::ProcessOptions;
+pub use self::queue::Queue;
+pub use self::variables::Scope;
+pub use self::vnet::Vnet;
+
+use self::counter::CounterZone;
+use self::interface::Interface;
+use self::jail::Jail;
+use self::vnet::Vnets;
+
+/// A running kernel.
+#[derive(Debug)]
+pub struct Runtime {
+    kernel: Loaded,
+    cpus: Vec<u32>,
+    /// `None` in a kernel without VIMAGE.
+    vnets: Option<Vnets>,
+    jails: Vec<Jail>,
+    last_jid: u64,
+    last_pid: u64,
+    last_tid: u64,
+    interfaces: Vec<Interface>,
+    counters: CounterZone,
+    message_buffer: MessageBuffer,
+}
+
+impl Runtime {
+    /// The kernel, its types and its memory.
+    pub fn kernel(&self) -> &Loaded {
+        &self.kernel
+    }
+
+    /// The kernel, to change what the runtime has no operation for.
+    pub fn kernel_mut(&mut self) -> &mut Loaded {
+        &mut self.kernel
+    }
+
+    /// The ids of the processors, ascending.
+    pub fn cpus(&self) -> &[u32] {
+        &self.cpus
+    }
+
+    /// The kernel's message buffer.
+    pub fn message_buffer(&self) -> &MessageBuffer {
+        &self.message_buffer
+    }
+
+    /// Adds a line to the message buffer, as printf(9) does.
+    pub fn message(&mut self, line: &str) -> Result<(), crate::image::ImageError> {
+        self.message_buffer.append(self.kernel.machine_mut(), line)
+    }
+
+    /// Where the next block of the kernel map will lie.
+    pub fn kernel_map_end(&self) -> VirtAddr {
+        self.kernel.machine().kernel_map_end()
+    }
+}

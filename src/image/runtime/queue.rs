@@ -1,0 +1,263 @@
+//! queue(3) in simulated kernel memory: LIST, SLIST, STAILQ, TAILQ and their CK_ twins.
+//!
+//! The four kinds differ only in whether an element points back (at the
+//! pointer that points at it) and whether the head remembers its last pointer,
+//! so one [`Queue`] with two optional places does what all of the macros do.
+
+use crate::addr::VirtAddr;
+use crate::error::TypeError;
+use crate::image::ImageError;
+use crate::image::kernel::Loaded;
+use crate::image::machine::Machine;
+use crate::types::TypeId;
+
+/// Where a queue keeps its pointers, in bytes from the start of its head and of its elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// In the head: the first element.
+    pub first: u64,
+    /// In the head: the address of the last element's `next` (tail queues only).
+    pub last: Option<u64>,
+    /// In an element: the next element.
+    pub next: u64,
+    /// In an element: the address of the pointer that points at it.
+    pub prev: Option<u64>,
+}
+
+/// What the macros of sys/queue.h call the members of each kind.
+struct Names {
+    first: &'static str,
+    last: Option<&'static str>,
+    next: &'static str,
+    prev: Option<&'static str>,
+}
+
+const KINDS: [Names; 7] = [
+    Names { first: "lh_first", last: None, next: "le_next", prev: Some("le_prev") },
+    Names { first: "clh_first", last: None, next: "cle_next", prev: Some("cle_prev") },
+    Names { first: "slh_first", last: None, next: "sle_next", prev: None },
+    Names { first: "cslh_first", last: None, next: "csle_next", prev: None },
+    Names { first: "stqh_first", last: Some("stqh_last"), next: "stqe_next", prev: None },
+    Names { first: "cstqh_first", last: Some("cstqh_last"), next: "cstqe_next", prev: None },
+    Names { first: "tqh_first", last: Some("tqh_last"), next: "tqe_next", prev: Some("tqe_prev") },
+];
+
+impl Queue {
+    /// The queue whose head has type `head` and whose elements are of type `element` and linked
+    /// by their member `link`: which kind it is, the kernel's own types say.
+    ///
+    /// # Errors
+    /// The head is none of the kinds, or the element has no such link.
+    pub fn of(
+        kernel: &Loaded,
+        head: TypeId,
+        element: TypeId,
+        link: &str,
+    ) -> Result<Self, ImageError> {
+        let types = kernel.types();
+        let kind = KINDS.iter().find(|kind| types.member(head, kind.first).is_ok());
+        let kind = kind.ok_or_else(|| TypeError::WrongKind {
+            type_name: types.name(head),
+            wanted: "the head of a list or tail queue",
+        })?;
+        let link = types.path(element, link)?;
+        let in_link = |name| types.member(link.type_id, name).map(|f| link.offset + f.offset);
+        Ok(Self {
+            first: types.member(head, kind.first)?.offset,
+            last: kind.last.map(|name| types.member(head, name)).transpose()?.map(|f| f.offset),
+            next: in_link(kind.next)?,
+            prev: kind.prev.map(in_link).transpose()?,
+        })
+    }
+
+    /// `TAILQ_INIT` and its like.
+    pub fn init(&self, m: &mut Machine, head: VirtAddr) -> Result<(), ImageError> {
+        let first = head.wrapping_add(self.first);
+        m.set_pointer(first, VirtAddr::new(0))?;
+        self.set_last(m, head, first)
+    }
+
+    /// `LIST_INSERT_HEAD` and its like.
+    pub fn insert_head(
+        &self,
+        m: &mut Machine,
+        head: VirtAddr,
+        element: VirtAddr,
+    ) -> Result<(), ImageError> {
+        self.insert_at(m, head, head.wrapping_add(self.first), element)
+    }
+
+    /// `TAILQ_INSERT_TAIL` and its like; a list without a last pointer is walked.
+    pub fn insert_tail(
+        &self,
+        m: &mut Machine,
+        head: VirtAddr,
+        element: VirtAddr,
+    ) -> Result<(), ImageError> {
+        let slot = match self.last {
+            Some(last) => m.pointer(head.wrapping_add(last))?,
+            None => match self.elements(m, head)?.last() {
+                Some(last) => last.wrapping_add(self.next),
+                None => head.wrapping_add(self.first),
+            },
+        };
+        self.insert_at(m, head, slot, element)
+    }
+
+    /// `TAILQ_INSERT_BEFORE` and its like.
+    pub fn insert_before(
+        &self,
+        m: &mut Machine,
+        head: VirtAddr,
+        before: VirtAddr,
+        element: VirtAddr,
+    ) -> Result<(), ImageError> {
+        let slot = self.slot_of(m, head, before)?;
+        self.insert_at(m, head, slot, element)
+    }
+
+    /// `TAILQ_REMOVE` and its like: the element's own pointers stay as they were.
+    pub fn remove(
+        &self,
+        m: &mut Machine,
+        head: VirtAddr,
+        element: VirtAddr,
+    ) -> Result<(), ImageError> {
+        let slot = self.slot_of(m, head, element)?;
+        let next = m.pointer(element.wrapping_add(self.next))?;
+        m.set_pointer(slot, next)?;
+        match (next.is_null(), self.prev) {
+            (true, _) => self.set_last(m, head, slot),
+            (false, Some(prev)) => m.set_pointer(next.wrapping_add(prev), slot),
+            (false, None) => Ok(()),
+        }
+    }
+
+    /// The elements, first to last.
+    pub fn elements(&self, m: &Machine, head: VirtAddr) -> Result<Vec<VirtAddr>, ImageError> {
+        let mut elements = Vec::new();
+        let mut element = m.pointer(head.wrapping_add(self.first))?;
+        while !element.is_null() {
+            elements.push(element);
+            element = m.pointer(element.wrapping_add(self.next))?;
+        }
+        Ok(elements)
+    }
+
+    /// Makes the pointer at `slot` point at `element`, and `element` at what it pointed at.
+    fn insert_at(
+        &self,
+        m: &mut Machine,
+        head: VirtAddr,
+        slot: VirtAddr,
+        element: VirtAddr,
+    ) -> Result<(), ImageError> {
+        let next = m.pointer(slot)?;
+        let link = element.wrapping_add(self.next);
+        m.set_pointer(link, next)?;
+        m.set_pointer(slot, element)?;
+        if let Some(prev) = self.prev {
+            m.set_pointer(element.wrapping_add(prev), slot)?;
+            if !next.is_null() {
+                m.set_pointer(next.wrapping_add(prev), link)?;
+            }
+        }
+        if next.is_null() { self.set_last(m, head, link) } else { Ok(()) }
+    }
+
+    /// The address of the pointer that points at `element`.
+    fn slot_of(
+        &self,
+        m: &Machine,
+        head: VirtAddr,
+        element: VirtAddr,
+    ) -> Result<VirtAddr, ImageError> {
+        if let Some(prev) = self.prev {
+            return m.pointer(element.wrapping_add(prev));
+        }
+        let mut slot = head.wrapping_add(self.first);
+        loop {
+            let here = m.pointer(slot)?;
+            if here == element {
+                return Ok(slot);
+            }
+            if here.is_null() {
+                return Err(ImageError::NotOnList(element));
+            }
+            slot = here.wrapping_add(self.next);
+        }
+    }
+
+    fn set_last(&self, m: &mut Machine, head: VirtAddr, slot: VirtAddr) -> Result<(), ImageError> {
+        match self.last {
+            Some(last) => m.set_pointer(head.wrapping_add(last), slot),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::addr::PhysAddr;
+    use crate::arch::Arch;
+    use crate::image::machine::MachineOptions;
+
+    const LIST: Queue = Queue { first: 0, last: None, next: 8, prev: Some(16) };
+    const SLIST: Queue = Queue { first: 0, last: None, next: 8, prev: None };
+    const STAILQ: Queue = Queue { first: 0, last: Some(8), next: 8, prev: None };
+    const TAILQ: Queue = Queue { first: 0, last: Some(8), next: 8, prev: Some(16) };
+
+    fn machine() -> (Machine, VirtAddr, [VirtAddr; 4]) {
+        let image = PhysAddr::new(1 << 20)..PhysAddr::new(2 << 20);
+        let mut m = Machine::new(Arch::Amd64, MachineOptions::default(), &[image]).unwrap();
+        let head = m.malloc("head", 16).unwrap();
+        let elements = std::array::from_fn(|_| m.malloc("element", 32).unwrap());
+        (m, head, elements)
+    }
+
+    /// What the macros of sys/queue.h assert with QUEUE_MACRO_DEBUG.
+    fn check(queue: Queue, m: &Machine, head: VirtAddr, expected: &[VirtAddr]) {
+        assert_eq!(queue.elements(m, head).unwrap(), expected, "{queue:?}");
+        let mut slot = head.wrapping_add(queue.first);
+        for element in expected {
+            if let Some(prev) = queue.prev {
+                assert_eq!(m.pointer(element.wrapping_add(prev)).unwrap(), slot);
+            }
+            slot = element.wrapping_add(queue.next);
+        }
+        if let Some(last) = queue.last {
+            assert_eq!(m.pointer(head.wrapping_add(last)).unwrap(), slot);
+        }
+    }
+
+    #[test]
+    fn every_kind_keeps_its_order() {
+        for queue in [LIST, SLIST, STAILQ, TAILQ] {
+            let (mut m, head, [a, b, c, d]) = machine();
+            queue.init(&mut m, head).unwrap();
+            check(queue, &m, head, &[]);
+            queue.insert_head(&mut m, head, b).unwrap();
+            queue.insert_head(&mut m, head, a).unwrap();
+            queue.insert_tail(&mut m, head, d).unwrap();
+            queue.insert_before(&mut m, head, d, c).unwrap();
+            check(queue, &m, head, &[a, b, c, d]);
+            queue.remove(&mut m, head, d).unwrap();
+            queue.remove(&mut m, head, b).unwrap();
+            check(queue, &m, head, &[a, c]);
+            queue.remove(&mut m, head, a).unwrap();
+            queue.remove(&mut m, head, c).unwrap();
+            check(queue, &m, head, &[]);
+            queue.insert_tail(&mut m, head, a).unwrap();
+            check(queue, &m, head, &[a]);
+        }
+    }
+
+    #[test]
+    fn a_stranger_cannot_be_removed() {
+        let (mut m, head, [a, b, ..]) = machine();
+        SLIST.init(&mut m, head).unwrap();
+        SLIST.insert_head(&mut m, head, a).unwrap();
+        assert!(matches!(SLIST.remove(&mut m, head, b), Err(ImageError::NotOnList(at)) if at == b));
+    }
+}

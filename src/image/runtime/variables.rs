@@ -1,0 +1,124 @@
+//! Variables by name: which stack's copy of which variable a path means.
+
+use super::Runtime;
+use super::vnet::Vnet;
+use crate::addr::VirtAddr;
+use crate::expr::{self, Name};
+use crate::image::ImageError;
+use crate::image::literal::Literal;
+use crate::image::object::Object;
+
+/// Whose copy of a variable is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// One stack's.
+    Vnet(Vnet),
+    /// The master in the kernel's set, from which new stacks are copied; also a kernel without
+    /// VIMAGE, and variables that are not virtualized.
+    Kernel,
+}
+
+/// Prefix of the symbols in the set, `VNET_SYMPREFIX`.
+const PREFIX: &str = "vnet_entry_";
+
+impl Runtime {
+    /// The object at the end of `path`: `ipforwarding`, `V_tcbinfo.ipi_count`,
+    /// `ipv4_hashtbl@in_gif.c`, or with [`Scope::Kernel`] any variable of the kernel.
+    ///
+    /// # Errors
+    /// The kernel has no such variable or member, or several and no file was named.
+    pub fn find(&self, scope: Scope, path: &str) -> Result<Object, ImageError> {
+        let parsed = expr::parse_path(path)
+            .map_err(|error| ImageError::Value { target: path.into(), why: error.to_string() })?;
+        let variable = self.virtualized(&parsed.name)?;
+        let object = match (scope, variable) {
+            (Scope::Vnet(vnet), Some(master)) => {
+                Object { address: self.in_vnet(vnet, master.address)?, ..master }
+            }
+            (Scope::Kernel, Some(master)) => master,
+            (Scope::Kernel, None) => self.plain(&parsed.name)?,
+            (Scope::Vnet(_), None) => {
+                let why = "the kernel has no virtualized variable of that name";
+                return Err(ImageError::Value { target: path.into(), why: why.into() });
+            }
+        };
+        parsed.steps.iter().try_fold(object, |at, step| self.kernel.step(at, step))
+    }
+
+    /// Makes the object at the end of `path` hold `value`.
+    ///
+    /// # Errors
+    /// As [`Runtime::find`], or its type cannot hold such a value.
+    pub fn set(&mut self, scope: Scope, path: &str, value: &Literal) -> Result<(), ImageError> {
+        let object = self.find(scope, path)?;
+        self.kernel.assign(object, value).map_err(|error| match error {
+            ImageError::Value { target, why } => {
+                ImageError::Value { target: format!("{path} ({target})"), why }
+            }
+            other => other,
+        })
+    }
+
+    /// Where the host's variables are: in vnet0, or in the kernel's globals.
+    pub fn host(&self) -> Scope {
+        self.vnet0().map_or(Scope::Kernel, Scope::Vnet)
+    }
+
+    /// The master of a virtualized variable, by its symbol in the set.
+    fn virtualized(&self, name: &Name) -> Result<Option<Object>, ImageError> {
+        let kernel = self.kernel.kernel();
+        let plain = name.name.strip_prefix("V_").unwrap_or(&name.name);
+        let symbols = kernel.vnet_symbols();
+        let named = symbols.filter(|symbol| symbol.name.strip_prefix(PREFIX) == Some(plain));
+        let mut addresses: Vec<VirtAddr> = named.map(|symbol| symbol.address).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        if addresses.is_empty() {
+            return Ok(None);
+        }
+        let mut found = Vec::new();
+        for address in addresses {
+            let variable = self.kernel.types().variable_at(address);
+            let file = variable.as_ref().and_then(|variable| variable.file.as_deref());
+            if matches_file(name.file.as_deref(), file) {
+                found.push(variable);
+            }
+        }
+        match found.as_slice() {
+            [] => Err(self.unusable(name, "no file of that name defines it")),
+            [Some(variable)] => Ok(Some(Object::new(variable.address, variable.type_id))),
+            [None] => Err(self.unusable(name, "the debug information does not describe it")),
+            _ => Err(self.unusable(name, "several files define it; write NAME@file.c")),
+        }
+    }
+
+    fn plain(&self, name: &Name) -> Result<Object, ImageError> {
+        let name = name.name.strip_prefix("V_").unwrap_or(&name.name);
+        self.kernel.variable(name)
+    }
+
+    fn unusable(&self, name: &Name, why: &str) -> ImageError {
+        ImageError::Value { target: name.to_string(), why: why.into() }
+    }
+}
+
+/// Does `file` end with the path that was asked for?
+fn matches_file(wanted: Option<&str>, file: Option<&str>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    file.and_then(|file| file.strip_suffix(wanted))
+        .is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches_file;
+
+    #[test]
+    fn files_match_by_whole_path_components() {
+        assert!(matches_file(None, None));
+        assert!(matches_file(Some("in_gif.c"), Some("netinet/in_gif.c")));
+        assert!(matches_file(Some("netinet/in_gif.c"), Some("netinet/in_gif.c")));
+        assert!(!matches_file(Some("gif.c"), Some("netinet/in_gif.c")));
+        assert!(!matches_file(Some("in_gif.c"), None));
+    }
+}

@@ -1,0 +1,325 @@
+//! Scenarios: a TOML file that says what happened to a kernel before it was dumped.
+//!
+//! Steps are carried out in the order of the file, because order matters: it
+//! decides indices, addresses and what is left behind. docs/scenarios.md
+//! explains every key.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+
+use crate::image::ImageError;
+use crate::image::dump::Format;
+use crate::image::literal::Literal;
+use crate::source::Source;
+
+/// A whole scenario.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    /// The kernel file, relative to the scenario's own.
+    pub kernel: Option<PathBuf>,
+    /// The other half of a split kernel: its debug file, or the stripped kernel.
+    pub debug: Option<PathBuf>,
+    pub hostname: Option<String>,
+    pub cpus: Cpus,
+    /// Bytes of physical memory.
+    pub memory: Option<Size>,
+    /// The formats to write; default: minidump-v2.
+    pub formats: Vec<Format>,
+    pub machine: MachineTable,
+    /// Lines of the message buffer.
+    pub messages: Vec<String>,
+    /// The panic message; without one the machine was dumped while it ran.
+    pub panic: Option<String>,
+    /// Variables of the kernel that are not virtualized.
+    pub globals: BTreeMap<String, Literal>,
+    /// The host's own stack, vnet0.
+    pub host: Settings,
+    #[serde(rename = "step")]
+    pub steps: Vec<Step>,
+}
+
+/// The machine, where it differs from an ordinary one.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MachineTable {
+    /// Physical address of the kernel's text, a multiple of 2M (default 2M).
+    pub load_address: Option<Size>,
+    /// Start of the kernel map.
+    pub kernel_map: Option<Size>,
+    pub la57: bool,
+    /// 2M and 1G pages (default true).
+    pub superpages: Option<bool>,
+    /// Overwrite freed memory with 0xdeadc0de.
+    pub trash_freed: bool,
+}
+
+/// Values of one stack's variables.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// By variable and member path: `"tcbinfo.ipi_count" = 3`.
+    pub values: BTreeMap<String, Literal>,
+    /// Per-CPU statistics, by the name of the array.
+    pub statistics: BTreeMap<String, Statistics>,
+}
+
+/// Counters of one statistics array, by the member names of its struct.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+pub struct Statistics {
+    /// The struct that names the counters; default: `struct` and the array's name.
+    #[serde(rename = "type")]
+    pub type_name: Option<String>,
+    #[serde(flatten)]
+    pub members: BTreeMap<String, PerCpu>,
+}
+
+/// A counter's value: one number (on the first CPU), or one for each CPU.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum PerCpu {
+    One(u64),
+    Each(Vec<u64>),
+}
+
+impl PerCpu {
+    /// The values, CPU by CPU.
+    pub fn values(&self) -> Vec<u64> {
+        match self {
+            Self::One(value) => vec![*value],
+            Self::Each(values) => values.clone(),
+        }
+    }
+}
+
+/// How many CPUs there are, or their ids.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Cpus {
+    Count(u32),
+    Ids(Vec<u32>),
+}
+
+impl Default for Cpus {
+    fn default() -> Self {
+        Self::Count(1)
+    }
+}
+
+impl Cpus {
+    /// The ids, ascending.
+    pub fn ids(&self) -> Vec<u32> {
+        match self {
+            // Whatever the number, more CPUs than any kernel supports are refused at boot.
+            Self::Count(count) => (0..(*count).min(1024)).collect(),
+            Self::Ids(ids) => ids.clone(),
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Step {
+    /// A jail is created.
+    Jail {
+        name: String,
+        jid: Option<u64>,
+        parent: Option<String>,
+        /// Its own network stack (default true).
+        vnet: Option<bool>,
+        hostname: Option<String>,
+        path: Option<String>,
+        #[serde(default)]
+        values: BTreeMap<String, Literal>,
+        #[serde(default)]
+        statistics: BTreeMap<String, Statistics>,
+    },
+    /// A jail is removed, and its stack with it.
+    Destroy { jail: String },
+    /// Variables are set, of a jail's stack or (without `jail`) the host's.
+    Set {
+        jail: Option<String>,
+        #[serde(default)]
+        values: BTreeMap<String, Literal>,
+        #[serde(default)]
+        statistics: BTreeMap<String, Statistics>,
+    },
+    /// A process with one thread starts.
+    Process {
+        name: String,
+        jail: Option<String>,
+        pid: Option<u64>,
+        tid: Option<u64>,
+        /// Its thread is inside the network stack: curvnet is set.
+        #[serde(default)]
+        in_network_stack: bool,
+        /// Its thread is the one that dumps.
+        #[serde(default)]
+        dumping: bool,
+    },
+    /// An interface is attached, at home in `home`'s stack and moved to `jail`'s.
+    Interface {
+        name: String,
+        home: Option<String>,
+        jail: Option<String>,
+        flags: Option<u64>,
+        mtu: Option<u64>,
+        #[serde(default)]
+        addresses: Vec<String>,
+        ipackets: Option<PerCpu>,
+        opackets: Option<PerCpu>,
+        /// More members of its struct ifnet.
+        #[serde(default)]
+        values: BTreeMap<String, Literal>,
+    },
+    /// A module's variables are placed in module space.
+    Module {
+        name: String,
+        size: u64,
+        /// Their initial bytes; the rest is 0.
+        #[serde(default)]
+        initial: Vec<u8>,
+    },
+    /// A module's place is given back.
+    Unload { module: String },
+    /// The pages that hold a variable will not be dumped.
+    LeaveOut { jail: Option<String>, variable: String },
+}
+
+impl Step {
+    /// What it does, for messages.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Jail { name, .. } => format!("jail {name}"),
+            Self::Destroy { jail } => format!("destroy {jail}"),
+            Self::Set { jail, .. } => format!("set in {}", jail.as_deref().unwrap_or("the host")),
+            Self::Process { name, .. } => format!("process {name}"),
+            Self::Interface { name, .. } => format!("interface {name}"),
+            Self::Module { name, .. } => format!("module {name}"),
+            Self::Unload { module } => format!("unload {module}"),
+            Self::LeaveOut { variable, .. } => format!("leave out {variable}"),
+        }
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario from the text of a TOML file.
+    ///
+    /// # Errors
+    /// It is no TOML, or has a key or value that means nothing.
+    pub fn parse(text: &str) -> Result<Self, ImageError> {
+        toml::from_str(text).map_err(|error| ImageError::Scenario(error.to_string()))
+    }
+
+    /// Reads the scenario file at `path`; the paths in it become relative to where it lies.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no scenario.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, ImageError> {
+        let path = path.as_ref();
+        let source = Source::open(path)?;
+        let text = std::str::from_utf8(source.bytes())
+            .map_err(|error| ImageError::Scenario(format!("it is no text: {error}")))?;
+        let mut scenario = Self::parse(text)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        for file in [&mut scenario.kernel, &mut scenario.debug].into_iter().flatten() {
+            *file = directory.join(&*file);
+        }
+        Ok(scenario)
+    }
+}
+
+/// Bytes: a number, or text such as `"64M"` or `"0xfffffe0000000000"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(number) => Ok(Self(number)),
+            Written::Text(text) => parse_size(&text).map(Self).ok_or_else(|| {
+                D::Error::custom(format!("\"{text}\" is no size; write 64M, 2G or 0x200000"))
+            }),
+        }
+    }
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    if let Some(hex) = text.strip_prefix("0x") {
+        return u64::from_str_radix(&hex.replace('_', ""), 16).ok();
+    }
+    let (digits, shift) = match text.chars().last()? {
+        'K' | 'k' => (text.get(..text.len() - 1)?, 10),
+        'M' | 'm' => (text.get(..text.len() - 1)?, 20),
+        'G' | 'g' => (text.get(..text.len() - 1)?, 30),
+        _ => (text, 0),
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_keep_their_order() {
+        let scenario = Scenario::parse(
+            r#"
+            memory = "64M"
+            cpus = [0, 2]
+            formats = ["minidump-v1", "full"]
+            [[step]]
+            do = "jail"
+            name = "web01"
+            values = { ip_defttl = 42, "tcbinfo.ipi_count" = 3 }
+            [step.statistics.ipstat]
+            ips_total = [60, 5]
+            [[step]]
+            do = "destroy"
+            jail = "web01"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(scenario.memory, Some(Size(64 << 20)));
+        assert_eq!(scenario.cpus.ids(), [0, 2]);
+        assert_eq!(scenario.formats, [Format::MinidumpV1, Format::Full]);
+        let done: Vec<_> = scenario.steps.iter().map(Step::describe).collect();
+        assert_eq!(done, ["jail web01", "destroy web01"]);
+        let Step::Jail { values, statistics, .. } = &scenario.steps[0] else { panic!() };
+        assert_eq!(values["tcbinfo.ipi_count"], Literal::Int(3));
+        assert_eq!(statistics["ipstat"].members["ips_total"].values(), [60, 5]);
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        for (text, wanted) in [
+            ("hostnam = \"x\"", "hostnam"),
+            ("[[step]]\ndo = \"jail\"\nname = \"x\"\nvalue = {}", "value"),
+            ("[[step]]\ndo = \"jial\"", "jial"),
+            ("memory = \"many\"", "many"),
+        ] {
+            let error = Scenario::parse(text).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_size("0xffff_fe00_0000_0000"), Some(0xffff_fe00_0000_0000));
+        assert_eq!(parse_size("2g"), Some(2 << 30));
+        assert_eq!(parse_size("4096"), Some(4096));
+        assert_eq!(parse_size("99999999999999999999"), None);
+        assert_eq!(parse_size("18446744073709551615K"), None);
+        assert_eq!(parse_size("é"), None);
+    }
+}
