@@ -42,7 +42,7 @@ impl KernelMemory {
     /// Fills `buf` from address `at`.
     ///
     /// # Errors
-    /// The first byte that cannot be read; `buf` is then undefined from there on.
+    /// The first byte that cannot be read. What lies before it is in `buf`.
     pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<(), Fault> {
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {

@@ -86,6 +86,7 @@ fn a_minidump_has_a_fault_for_every_stage() {
         assert_eq!(fault(&memory, DMAP + 0x7fff_f000), left_out(0x7fff_f000));
         assert_eq!(fault(&memory, KERNBASE + 0x2008), left_out(0x11_2000));
         assert_eq!(fault(&memory, 8), (FaultKind::BadAddress, Stage::Range));
+        assert_eq!(fault(&memory, 0xdead_c0de_dead_c0d8), (FaultKind::BadAddress, Stage::Range));
         assert_eq!(fault(&memory, DMAP - 8), (FaultKind::NotMapped, Stage::Range));
         assert_eq!(fault(&memory, KERNBASE + (2 << 30)), (FaultKind::NotMapped, Stage::Range));
         let invalid = match version {

@@ -42,6 +42,18 @@ pub enum Paging {
     FiveLevel,
 }
 
+impl Paging {
+    /// Can there be such an address? Its unused upper bits repeat the one below them.
+    fn reaches(self, address: VirtAddr) -> bool {
+        let unused_bits = match self {
+            Self::FourLevel => 16,
+            Self::FiveLevel => 7,
+        };
+        let sign_extended = (address.get() << unused_bits) as i64 >> unused_bits;
+        sign_extended as u64 == address.get()
+    }
+}
+
 /// The page tables as the processor walks them, from their root.
 #[derive(Debug)]
 pub struct PageTables {
@@ -58,14 +70,13 @@ impl PageTables {
 
 impl Translate for PageTables {
     fn translate(&self, memory: &dyn PhysicalMemory, address: VirtAddr) -> Result<Mapping, Fault> {
-        let (upper, unused_bits) = match self.paging {
-            Paging::FourLevel => (&UPPER[1..], 16),
-            Paging::FiveLevel => (&UPPER[..], 7),
-        };
-        let sign_extended = (address.get() << unused_bits) as i64 >> unused_bits;
-        if sign_extended as u64 != address.get() {
+        if !self.paging.reaches(address) {
             return Err(Fault { address, kind: FaultKind::BadAddress, stage: Stage::Range });
         }
+        let upper = match self.paging {
+            Paging::FourLevel => &UPPER[1..],
+            Paging::FiveLevel => &UPPER[..],
+        };
         let mut table = self.root;
         for level in upper {
             let entry = read_entry(memory, table, level, address)?;
@@ -113,6 +124,14 @@ impl MinidumpMap {
         })
     }
 
+    /// Only a kernel with five levels has its direct map below what four levels reach.
+    fn paging(&self) -> Paging {
+        match Paging::FourLevel.reaches(self.map.direct_map.range.start) {
+            true => Paging::FourLevel,
+            false => Paging::FiveLevel,
+        }
+    }
+
     fn direct_map(&self, address: VirtAddr) -> Option<Mapping> {
         let direct = &self.map.direct_map;
         let offset = address.offset_from(direct.range.start)?;
@@ -127,8 +146,13 @@ impl Translate for MinidumpMap {
         if let Some(answer) = self.kernel_map(memory, address) {
             return answer;
         }
-        let kind = FaultKind::NotMapped;
-        self.direct_map(address).ok_or(Fault { address, kind, stage: Stage::Range })
+        self.direct_map(address).ok_or_else(|| {
+            let kind = match self.paging().reaches(address) {
+                true => FaultKind::NotMapped,
+                false => FaultKind::BadAddress,
+            };
+            Fault { address, kind, stage: Stage::Range }
+        })
     }
 }
 
