@@ -17,7 +17,7 @@ use super::sanitize::is_hostile;
 use crate::addr::VirtAddr;
 
 pub use declaration::JsonDeclaration;
-pub use value::{JsonError, JsonValue};
+pub use value::{JsonError, JsonFault, JsonValue};
 
 /// The version of the schema, raised when a reader of the old one would err.
 pub const SCHEMA_VERSION: u32 = 1;

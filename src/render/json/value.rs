@@ -4,6 +4,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::{Address, Hex, Integer};
+use crate::error::Fault;
 use crate::render::c::SymbolName;
 use crate::value::model::{
     ArrayValue, ErrorKind, PointerValue, RecordValue, SymbolAt, Value, ValueError,
@@ -52,20 +53,36 @@ pub struct JsonError<'a>(pub &'a ValueError);
 
 impl Serialize for JsonError<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Inner<'a> {
-            kind: &'a str,
-            address: Option<Address>,
-            message: &'a str,
-        }
-        let inner = Inner {
-            kind: self.0.kind.name(),
-            address: self.0.address.map(Address),
-            message: &self.0.message,
-        };
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("error", &inner)?;
+        map.serialize_entry("error", &Reason::from(self.0))?;
         map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Reason<'a> {
+    kind: &'a str,
+    address: Option<Address>,
+    message: &'a str,
+}
+
+impl<'a> From<&'a ValueError> for Reason<'a> {
+    fn from(error: &'a ValueError) -> Self {
+        Self {
+            kind: error.kind.name(),
+            address: error.address.map(Address),
+            message: &error.message,
+        }
+    }
+}
+
+/// A fault as it stands in the place of a value's `error`.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonFault<'a>(pub &'a Fault);
+
+impl Serialize for JsonFault<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Reason::from(&ValueError::from(self.0.clone())).serialize(serializer)
     }
 }
 
