@@ -157,3 +157,44 @@ pub enum TypeError {
     #[error("the debug information is damaged at {section}+{offset:#x}: {why}")]
     Damaged { section: &'static str, offset: u64, why: String },
 }
+
+/// A structure in kernel memory could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Type(#[from] TypeError),
+    #[error("the kernel has no symbol {name}")]
+    NoSymbol { name: String },
+}
+
+/// A kernel and a dump could not be joined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    #[error("the kernel is for {kernel}, but the dump is of {core}")]
+    OtherArch { kernel: &'static str, core: &'static str },
+    #[error("no page tables of this kernel are in the dump: {why}")]
+    NoPageTables { why: String },
+    #[error("the kernel is not the one that wrote this dump: {why}")]
+    OtherKernel { why: String },
+}
+
+/// A question about vnets has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VnetError {
+    #[error(
+        "this kernel has no VIMAGE: it has one network stack, whose variables are ordinary globals"
+    )]
+    NoVimage,
+    #[error("struct vnet has no layout that fits this kernel")]
+    NoLayout,
+    #[error("no vnet has {what}")]
+    NoSuchVnet { what: String },
+    #[error("{name} is no variable of this kernel")]
+    NoSuchVariable { name: String, near: Vec<String> },
+    #[error("{name} is defined in several files")]
+    Ambiguous { name: String, files: Vec<String> },
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}

@@ -12,5 +12,6 @@ pub mod memory;
 pub mod paging;
 pub mod render;
 pub mod source;
+pub mod target;
 pub mod types;
 pub mod value;

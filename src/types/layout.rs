@@ -72,6 +72,17 @@ impl Types {
         }
     }
 
+    /// The type that a pointer points at.
+    ///
+    /// # Errors
+    /// The type is no pointer, or its entry is damaged.
+    pub fn pointee(&self, id: TypeId) -> Result<TypeId, TypeError> {
+        match &*self.resolve(id)?.1 {
+            Type::Pointer(pointer) => Ok(pointer.target),
+            _ => Err(TypeError::WrongKind { type_name: self.name(id), wanted: "a pointer" }),
+        }
+    }
+
     /// Is it a signed integer or enum?
     ///
     /// # Errors

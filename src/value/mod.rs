@@ -1,3 +1,17 @@
-//! Typed reads of kernel memory.
+//! Typed reads of kernel memory: values to print, structs to walk, queues,
+//! per-CPU counters.
 
+mod bits;
+pub mod counter;
+mod float;
+pub mod memory_block;
 pub mod model;
+pub mod object;
+pub mod queue;
+pub mod read;
+mod sockaddr;
+
+pub use counter::Counters;
+pub use model::Value;
+pub use object::Object;
+pub use read::{Limits, ValueReader};

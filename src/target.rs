@@ -1,0 +1,223 @@
+//! Joins the two branches: a kernel's file and a dump's memory.
+//!
+//! [`Target::open`] finds out how kernel addresses are translated (by the
+//! minidump's own map, or by the page tables that the kernel's symbols lead to)
+//! and whether the kernel is the one that wrote the dump. Nothing above this
+//! layer needs to know either again.
+
+use std::fmt;
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::arch::Arch;
+use crate::dump::{Core, Hints};
+use crate::error::{ReadError, TargetError, TypeError};
+use crate::kernel::{Kernel, SymbolKind};
+use crate::memory::KernelMemory;
+use crate::paging::KernelImage;
+use crate::paging::amd64::{PageTables, Paging};
+use crate::paging::{self, Translate};
+use crate::types::{Types, Variable};
+
+/// A kernel, its types, and its memory as a dump holds it.
+#[derive(Debug)]
+pub struct Target {
+    kernel: Kernel,
+    memory: KernelMemory,
+    types: Result<Types, TypeError>,
+    kinship: Kinship,
+}
+
+/// Is the kernel file the one that was running when the dump was written?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kinship {
+    /// The same bytes stand in the file and in the dump; which ones.
+    Same(String),
+    /// They differ; how.
+    Different(String),
+    /// The dump holds none of the bytes that would tell.
+    Unknown(String),
+}
+
+impl Target {
+    /// Joins a kernel with a dump.
+    ///
+    /// `types` may be the error that kept them from being loaded: names,
+    /// addresses and bytes are there without them.
+    ///
+    /// # Errors
+    /// They are of different machines, or the kernel's page tables cannot be
+    /// found in a dump that has none of its own. A kernel of the right machine
+    /// that merely differs is no error here: see [`Target::kinship`].
+    pub fn open(
+        kernel: Kernel,
+        core: Core,
+        types: Result<Types, TypeError>,
+    ) -> Result<Self, TargetError> {
+        if kernel.arch() != core.arch {
+            let (kernel, core) = (kernel.arch().name(), core.arch.name());
+            return Err(TargetError::OtherArch { kernel, core });
+        }
+        let translation = translation(&kernel, &core)?;
+        let memory = KernelMemory::from_core(core, translation);
+        let kinship = kinship(&kernel, &memory);
+        Ok(Self { kernel, memory, types, kinship })
+    }
+
+    pub fn arch(&self) -> Arch {
+        self.kernel.arch()
+    }
+
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    pub fn memory(&self) -> &KernelMemory {
+        &self.memory
+    }
+
+    /// The kernel's types.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn types(&self) -> Result<&Types, TypeError> {
+        self.types.as_ref().map_err(Clone::clone)
+    }
+
+    pub fn kinship(&self) -> &Kinship {
+        &self.kinship
+    }
+
+    /// The address of a symbol.
+    ///
+    /// # Errors
+    /// The kernel has no such symbol.
+    pub fn address_of(&self, name: &str) -> Result<VirtAddr, ReadError> {
+        let symbol = self.kernel.symbol(name);
+        let found = symbol.map(|symbol| symbol.address);
+        found.ok_or_else(|| ReadError::NoSymbol { name: name.to_owned() })
+    }
+
+    /// A global variable by name: its address from the symbols, its type from
+    /// the unit that defines it.
+    ///
+    /// # Errors
+    /// There is no such symbol, or no debug information about it.
+    pub fn global(&self, name: &str) -> Result<Variable, ReadError> {
+        let address = self.address_of(name)?;
+        let found = self.types()?.variable_at(address);
+        found.ok_or_else(|| {
+            TypeError::NotFound { what: "variable", name: name.to_owned(), near: Vec::new() }.into()
+        })
+    }
+
+    /// An integer variable of the kernel, by the size of its symbol.
+    ///
+    /// # Errors
+    /// There is no such symbol, or its memory cannot be read.
+    pub fn integer(&self, name: &str) -> Result<u64, ReadError> {
+        let symbol = self.kernel.symbol(name);
+        let symbol = symbol.ok_or_else(|| ReadError::NoSymbol { name: name.to_owned() })?;
+        let size = if matches!(symbol.size, 1 | 2 | 8) { symbol.size } else { 4 };
+        Ok(self.memory.uint(symbol.address, size as usize)?)
+    }
+}
+
+fn translation(kernel: &Kernel, core: &Core) -> Result<Box<dyn Translate>, TargetError> {
+    match &core.hints {
+        Hints::PageMap(map) => Ok(paging::page_map(map.clone())),
+        Hints::Physical => amd64_page_tables(kernel, core),
+    }
+}
+
+/// The page tables of an amd64 kernel in physical memory: at the address that
+/// the variable KPML4phys holds (KPML5phys where the kernel runs with five
+/// levels), which can be read once it is known where the loader put the kernel.
+///
+/// `sys/amd64/amd64/pmap.c`, 12.1 and main.
+fn amd64_page_tables(kernel: &Kernel, core: &Core) -> Result<Box<dyn Translate>, TargetError> {
+    let no_tables = |why: String| TargetError::NoPageTables { why };
+    let root = kernel
+        .symbol("KPML4phys")
+        .ok_or_else(|| no_tables("the kernel has no symbol KPML4phys".into()))?;
+    let kernbase = kernel.symbol("kernbase").map_or(KERNBASE, |symbol| symbol.address);
+    // Up to 12 this name is an absolute symbol, no variable.
+    let kernphys = kernel.symbol("kernphys").filter(|symbol| symbol.kind == SymbolKind::Object);
+    let kernphys = kernphys.map(|symbol| symbol.address);
+    for image in KernelImage::amd64_candidates(core.memory(), kernbase, kernphys) {
+        let word = |name: &str, size: usize| {
+            let address = kernel.symbol(name)?.address;
+            let mut bytes = [0; 8];
+            core.memory().read(image.phys(address), &mut bytes[..size]).ok()?;
+            Some(u64::from_le_bytes(bytes))
+        };
+        let five = word("la57", 4).is_some_and(|la57| la57 != 0);
+        let (paging, root) = match word("KPML5phys", 8) {
+            Some(root) if five => (Paging::FiveLevel, Some(root)),
+            _ => (Paging::FourLevel, word(root.name, 8)),
+        };
+        let Some(root) = root.filter(|root| *root != 0) else { continue };
+        let tables = PageTables::new(PhysAddr::new(root), paging);
+        // The tables must map the image to where it was found.
+        let confirmed = tables.translate(core.memory(), root_symbol(kernel));
+        if confirmed.is_ok_and(|found| found.phys == image.phys(root_symbol(kernel))) {
+            return Ok(Box::new(tables));
+        }
+    }
+    Err(no_tables("at no place where a loader would put it do its own variables make sense".into()))
+}
+
+/// Where amd64 kernels are linked to run (KERNBASE, sys/amd64/include/vmparam.h).
+const KERNBASE: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);
+
+fn root_symbol(kernel: &Kernel) -> VirtAddr {
+    kernel.symbol("KPML4phys").map_or(VirtAddr::new(0), |symbol| symbol.address)
+}
+
+/// Compares what the kernel file has of itself with what the dump has of it.
+fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
+    let version = |name: &'static str| {
+        let symbol = kernel.symbol(name)?;
+        let ours = kernel.initial_bytes(symbol.address, symbol.size.min(MAX_TEXT))?;
+        let mut theirs = vec![0; ours.len()];
+        memory.read(symbol.address, &mut theirs).ok()?;
+        Some((name, text(&ours), text(&theirs)))
+    };
+    let found = ["version", "kern_ident", "osrelease"].into_iter().find_map(version);
+    match found {
+        Some((name, ours, theirs)) if ours == theirs => {
+            Kinship::Same(format!("{name}[] is the same in both"))
+        }
+        Some((name, ours, theirs)) => Kinship::Different(format!(
+            "the file's {name}[] is {:?}, where the dump holds {:?}",
+            shortened(&ours),
+            shortened(&theirs)
+        )),
+        None => Kinship::Unknown("the dump does not hold the kernel's version[]".into()),
+    }
+}
+
+/// Version strings are a few hundred bytes; more of a wrong symbol is not read.
+const MAX_TEXT: u64 = 1024;
+
+fn text(bytes: &[u8]) -> String {
+    let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.trim_end().char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.trim_end().to_owned(),
+    }
+}
+
+impl fmt::Display for Kinship {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same(why) => write!(f, "yes: {why}"),
+            Self::Different(why) => write!(f, "no: {why}"),
+            Self::Unknown(why) => write!(f, "unknown: {why}"),
+        }
+    }
+}

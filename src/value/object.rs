@@ -1,0 +1,130 @@
+//! A struct in kernel memory, read member by member.
+
+use crate::addr::VirtAddr;
+use crate::error::{Fault, ReadError};
+use crate::target::Target;
+use crate::types::{Field, TypeId};
+use crate::value::bits;
+
+/// A place in memory with a type. Members are named by their path: `vnet_le.le_next`.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'t> {
+    target: &'t Target,
+    pub address: VirtAddr,
+    pub type_id: TypeId,
+}
+
+/// No string member of the kernel is longer.
+const MAX_TEXT: usize = 4096;
+
+impl<'t> Object<'t> {
+    pub fn new(target: &'t Target, type_id: TypeId, address: VirtAddr) -> Self {
+        Self { target, address, type_id }
+    }
+
+    /// The kernel's global variable of that name.
+    ///
+    /// # Errors
+    /// There is no such symbol, or no debug information about it.
+    pub fn global(target: &'t Target, name: &str) -> Result<Self, ReadError> {
+        let variable = target.global(name)?;
+        Ok(Self::new(target, variable.type_id, variable.address))
+    }
+
+    /// Does its type have this member?
+    pub fn has(&self, path: &str) -> bool {
+        self.field(path).is_ok()
+    }
+
+    /// The member itself, as an object.
+    ///
+    /// # Errors
+    /// There is no such member.
+    pub fn member(&self, path: &str) -> Result<Self, ReadError> {
+        let field = self.field(path)?;
+        Ok(Self::new(self.target, field.type_id, self.at(field)))
+    }
+
+    /// An unsigned integer member, a bit-field included; an enum's number.
+    ///
+    /// # Errors
+    /// There is no such member, it is no number, or its memory cannot be read.
+    pub fn uint(&self, path: &str) -> Result<u64, ReadError> {
+        let field = self.field(path)?;
+        let types = self.target.types()?;
+        let size = types.size_of(field.type_id)?;
+        if let Some(bit_field) = field.bits {
+            let mut bytes = [0; 16];
+            let bytes = &mut bytes[..bits::bytes_of(bit_field)];
+            self.target.memory().read(self.at(field), bytes)?;
+            return Ok(bits::extract(self.target.arch().endian(), bytes, bit_field) as u64);
+        }
+        Ok(self.target.memory().uint(self.at(field), size.min(8) as usize)?)
+    }
+
+    /// A signed integer member.
+    ///
+    /// # Errors
+    /// As [`Object::uint`].
+    pub fn int(&self, path: &str) -> Result<i64, ReadError> {
+        let field = self.field(path)?;
+        let size = self.target.types()?.size_of(field.type_id)?;
+        let width = field.bits.map_or(size.min(8) * 8, |bits| bits.bit_size);
+        Ok(bits::sign_extend(self.uint(path)?.into(), width) as i64)
+    }
+
+    /// A pointer member.
+    ///
+    /// # Errors
+    /// There is no such member, or its memory cannot be read.
+    pub fn pointer(&self, path: &str) -> Result<VirtAddr, ReadError> {
+        let field = self.field(path)?;
+        Ok(self.target.memory().pointer(self.at(field))?)
+    }
+
+    /// The struct that a pointer member points at; `None` where it is NULL.
+    ///
+    /// # Errors
+    /// There is no such member, it is no pointer, or its memory cannot be read.
+    pub fn follow(&self, path: &str) -> Result<Option<Self>, ReadError> {
+        let field = self.field(path)?;
+        let address = self.target.memory().pointer(self.at(field))?;
+        let to = self.target.types()?.pointee(field.type_id)?;
+        Ok((!address.is_null()).then(|| Self::new(self.target, to, address)))
+    }
+
+    /// A member that is a char array, or a pointer to a string.
+    ///
+    /// # Errors
+    /// There is no such member, or its memory cannot be read.
+    pub fn text(&self, path: &str) -> Result<String, ReadError> {
+        let field = self.field(path)?;
+        let types = self.target.types()?;
+        let (start, limit) = match types.pointee(field.type_id) {
+            Ok(_) => (self.target.memory().pointer(self.at(field))?, MAX_TEXT),
+            Err(_) => (self.at(field), types.size_of(field.type_id)? as usize),
+        };
+        let bytes = self.target.memory().c_string(start, limit.min(MAX_TEXT))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Is any byte of the object readable?
+    ///
+    /// # Errors
+    /// Its first byte is not; why.
+    pub fn probe(&self) -> Result<(), Fault> {
+        self.target.memory().u8(self.address).map(drop)
+    }
+
+    pub fn target(&self) -> &'t Target {
+        self.target
+    }
+
+    fn field(&self, path: &str) -> Result<Field, ReadError> {
+        Ok(self.target.types()?.path(self.type_id, path)?)
+    }
+
+    fn at(&self, field: Field) -> VirtAddr {
+        self.address.wrapping_add(field.offset)
+    }
+}

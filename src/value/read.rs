@@ -1,0 +1,356 @@
+//! Bytes and a type to a [`Value`].
+//!
+//! A variable's memory is read in one piece and then taken apart. Every part
+//! that is not readable, has no type or goes past a limit becomes an error in
+//! its own place; nothing is left out silently.
+
+use crate::addr::VirtAddr;
+use crate::error::TypeError;
+use crate::target::Target;
+use crate::types::model::*;
+use crate::types::{Types, model::Member};
+use crate::value::counter::Counters;
+use crate::value::memory_block::MemoryBlock;
+use crate::value::model::*;
+use crate::value::{bits, float, sockaddr};
+
+/// How much of a value is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Elements of one array; the rest is counted and left out.
+    pub elements: usize,
+    /// Structs within structs.
+    pub depth: usize,
+    /// Bytes of a string behind a `char *`.
+    pub string: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { elements: 200, depth: 16, string: 200 }
+    }
+}
+
+impl Limits {
+    /// All of every array.
+    pub fn unlimited() -> Self {
+        Self { elements: usize::MAX, ..Self::default() }
+    }
+}
+
+/// A value of more bytes is not read: no variable is that large, only a damaged size.
+pub const MAX_SIZE: u64 = 64 << 20;
+
+/// Reads values of one target.
+#[derive(Debug, Clone)]
+pub struct ValueReader<'t> {
+    target: &'t Target,
+    limits: Limits,
+    counters: &'t Counters,
+}
+
+impl<'t> ValueReader<'t> {
+    pub fn new(target: &'t Target, counters: &'t Counters, limits: Limits) -> Self {
+        Self { target, limits, counters }
+    }
+
+    /// The value of type `id` at `address`.
+    pub fn read(&self, id: TypeId, address: VirtAddr) -> Value {
+        let types = match self.target.types() {
+            Ok(types) => types,
+            Err(why) => return no_type(&why),
+        };
+        let size = match types.size_of(id) {
+            Ok(size) if size <= MAX_SIZE => size as usize,
+            Ok(size) => return too_large(address, size),
+            Err(why) => return self.sizeless(types, id, address, &why),
+        };
+        let block = MemoryBlock::read(self.target.memory(), address, size);
+        Decoder { reader: self, types, block: &block }.decode(id, 0, 0)
+    }
+
+    /// A value of which only the size is known.
+    pub fn read_bytes(&self, address: VirtAddr, size: u64) -> Value {
+        if size > MAX_SIZE {
+            return too_large(address, size);
+        }
+        let block = MemoryBlock::read(self.target.memory(), address, size as usize);
+        match block.get(0..block.len()) {
+            Some(Ok(bytes)) => Value::Bytes(bytes.to_vec()),
+            Some(Err(fault)) => Value::Error(fault.clone().into()),
+            None => Value::Bytes(Vec::new()),
+        }
+    }
+
+    /// The value of a bit-field of type `id` in the record member at `address`.
+    pub fn read_bit_field(&self, id: TypeId, address: VirtAddr, field: BitField) -> Value {
+        let types = match self.target.types() {
+            Ok(types) => types,
+            Err(why) => return no_type(&why),
+        };
+        let block = MemoryBlock::read(self.target.memory(), address, bits::bytes_of(field));
+        Decoder { reader: self, types, block: &block }.bit_field(id, 0, field)
+    }
+
+    /// A pointer value of type "pointer to `pointee`".
+    pub fn pointer(&self, address: VirtAddr, pointee: TypeId) -> Value {
+        let kind = self.target.types().and_then(|types| Ok(types.resolve(pointee)?.1));
+        let function = matches!(kind.as_deref(), Ok(Type::Function(_)));
+        let text = match kind.as_deref() {
+            Ok(Type::Base(base)) if is_char(base) => self.text_at(address),
+            _ => None,
+        };
+        let symbol = self.target.kernel().symbolize(address);
+        let symbol = symbol.map(|(symbol, offset)| SymbolAt { name: symbol.name.into(), offset });
+        Value::Pointer(PointerValue { address, symbol, function, text })
+    }
+
+    fn text_at(&self, address: VirtAddr) -> Option<Box<str>> {
+        if address.is_null() {
+            return None;
+        }
+        let bytes = self.target.memory().c_string(address, self.limits.string).ok()?;
+        let text = std::str::from_utf8(&bytes).ok().filter(|text| is_printable(text))?;
+        Some(text.into())
+    }
+
+    /// Functions have an address and no bytes; an incomplete type has neither.
+    fn sizeless(&self, types: &Types, id: TypeId, address: VirtAddr, why: &TypeError) -> Value {
+        match types.resolve(id).map(|(_, found)| found).as_deref() {
+            Ok(Type::Function(_)) => self.pointer(address, id),
+            _ => no_type(why),
+        }
+    }
+}
+
+/// Takes one block of memory apart.
+struct Decoder<'a, 't> {
+    reader: &'a ValueReader<'t>,
+    types: &'a Types,
+    block: &'a MemoryBlock,
+}
+
+impl Decoder<'_, '_> {
+    /// The value of type `id` at `offset` of the block.
+    fn decode(&self, id: TypeId, offset: usize, depth: usize) -> Value {
+        if self.is_counter(id) {
+            return self.counter(offset);
+        }
+        let (id, found) = match self.types.resolve(id) {
+            Ok(resolved) => resolved,
+            Err(why) => return no_type(&why),
+        };
+        match &*found {
+            Type::Record(record) if record.declaration => {
+                no_type(&TypeError::Incomplete { type_name: self.types.name(id) })
+            }
+            Type::Record(record) => self.record(record, offset, depth),
+            Type::Array(array) => self.array(array, offset, depth),
+            Type::Void | Type::Function(_) => {
+                no_type(&TypeError::Incomplete { type_name: self.types.name(id) })
+            }
+            scalar => match self.bytes(offset, self.types.size_of(id).unwrap_or(0)) {
+                Ok(bytes) => self.scalar(scalar, bytes),
+                Err(error) => error,
+            },
+        }
+    }
+
+    fn scalar(&self, scalar: &Type, bytes: &[u8]) -> Value {
+        let endian = self.reader.target.arch().endian();
+        let raw = || endian.uint(&bytes[..bytes.len().min(16)]);
+        let width = bytes.len() as u64 * 8;
+        match scalar {
+            Type::Pointer(pointer) => {
+                self.reader.pointer(VirtAddr::new(raw() as u64), pointer.target)
+            }
+            Type::Enum(enumeration) => enum_value(enumeration, raw(), width),
+            Type::Base(base) => match base.encoding {
+                Encoding::Float => float::decode(bytes, endian)
+                    .map_or_else(|| Value::Bytes(bytes.to_vec()), Value::Float),
+                Encoding::Other => Value::Bytes(bytes.to_vec()),
+                _ if bytes.len() > 16 => Value::Bytes(bytes.to_vec()),
+                _ => integer(base, raw(), width),
+            },
+            _ => Value::Bytes(bytes.to_vec()),
+        }
+    }
+
+    fn record(&self, record: &Record, offset: usize, depth: usize) -> Value {
+        if depth >= self.reader.limits.depth {
+            return Value::Error(ValueError {
+                kind: ErrorKind::Limit,
+                address: Some(self.address(offset)),
+                message: "nested deeper than the depth limit".into(),
+            });
+        }
+        let mut members = Vec::with_capacity(record.members.len());
+        self.collect(&record.members, offset, depth, &mut members);
+        let size = record.size.unwrap_or(0);
+        let bytes = self.bytes(offset, size).unwrap_or_default();
+        let note = record
+            .name
+            .as_deref()
+            .and_then(|name| sockaddr::note(name, bytes, self.reader.target, self.address(offset)));
+        Value::Record(RecordValue { members, note: note.map(String::into_boxed_str) })
+    }
+
+    /// Adds the members of a record; those of anonymous ones stand among them.
+    fn collect(&self, members: &[Member], offset: usize, depth: usize, out: &mut Vec<MemberValue>) {
+        for member in members {
+            let at = offset.saturating_add(usize::try_from(member.offset).unwrap_or(usize::MAX));
+            let value = match member.bits {
+                Some(field) => self.bit_field(member.type_id, at, field),
+                None => self.decode(member.type_id, at, depth + 1),
+            };
+            match (&member.name, value) {
+                (Some(name), value) => out.push(MemberValue { name: name.clone(), value }),
+                (None, Value::Record(anonymous)) => out.extend(anonymous.members),
+                // Padding has neither a name nor a meaning.
+                (None, _) => {}
+            }
+        }
+    }
+
+    fn bit_field(&self, id: TypeId, offset: usize, field: BitField) -> Value {
+        let bytes = match self.bytes(offset, bits::bytes_of(field) as u64) {
+            Ok(bytes) => bytes,
+            Err(error) => return error,
+        };
+        let raw = bits::extract(self.reader.target.arch().endian(), bytes, field);
+        match self.types.resolve(id).map(|(_, found)| found).as_deref() {
+            Ok(Type::Enum(enumeration)) => enum_value(enumeration, raw, field.bit_size),
+            Ok(Type::Base(base)) => integer(base, raw, field.bit_size),
+            Ok(_) => Value::Int(raw as i128),
+            Err(why) => no_type(why),
+        }
+    }
+
+    fn array(&self, array: &Array, offset: usize, depth: usize) -> Value {
+        let counts: Vec<u64> = array.counts.iter().map(|count| count.unwrap_or(0)).collect();
+        let size = match self.types.size_of(array.element) {
+            Ok(size) => size,
+            Err(why) => return no_type(&why),
+        };
+        if let ([count], Some(text)) = (&counts[..], self.text(array, offset, size)) {
+            debug_assert!(*count > 0);
+            return Value::Text(text);
+        }
+        self.dimension(array.element, &counts, size, offset, depth)
+    }
+
+    /// One dimension of an array, and within it the others.
+    fn dimension(
+        &self,
+        element: TypeId,
+        counts: &[u64],
+        size: u64,
+        offset: usize,
+        depth: usize,
+    ) -> Value {
+        let Some((&count, inner)) = counts.split_first() else {
+            return self.decode(element, offset, depth);
+        };
+        let stride = inner.iter().fold(size, |size, count| size.saturating_mul(*count));
+        let shown = count.min(self.reader.limits.elements as u64).min(self.block.len() as u64);
+        let at = |index: u64| {
+            let distance = usize::try_from(index.saturating_mul(stride)).unwrap_or(usize::MAX);
+            offset.saturating_add(distance)
+        };
+        let elements = (0..shown).map(|i| self.dimension(element, inner, size, at(i), depth));
+        Value::Array(ArrayValue { elements: elements.collect(), omitted: count - shown })
+    }
+
+    /// The string in a char array: up to its NUL, if all before that is printable.
+    fn text(&self, array: &Array, offset: usize, size: u64) -> Option<Box<str>> {
+        let (_, element) = self.types.resolve(array.element).ok()?;
+        let Type::Base(base) = &*element else { return None };
+        let [Some(count @ 1..)] = array.counts[..] else { return None };
+        if size != 1 || !is_char(base) {
+            return None;
+        }
+        let bytes = self.bytes(offset, count).ok()?;
+        let end = memchr::memchr(0, bytes)?;
+        // A buffer that merely begins with a zero byte is no empty string.
+        if end == 0 && bytes.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        let text = std::str::from_utf8(&bytes[..end]).ok()?;
+        is_printable(text).then(|| text.into())
+    }
+
+    fn is_counter(&self, id: TypeId) -> bool {
+        matches!(self.types.get(id).as_deref(), Ok(Type::Typedef(t)) if &*t.name == "counter_u64_t")
+    }
+
+    fn counter(&self, offset: usize) -> Value {
+        let target = self.reader.target;
+        match self.bytes(offset, target.arch().pointer_size()) {
+            Ok(bytes) => {
+                let raw = target.arch().endian().uint(bytes) as u64;
+                self.reader.counters.value(target, VirtAddr::new(raw))
+            }
+            Err(error) => error,
+        }
+    }
+
+    /// `size` bytes at `offset`, or the error that stands in their place.
+    fn bytes(&self, offset: usize, size: u64) -> Result<&[u8], Value> {
+        let end = offset.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
+        match self.block.get(offset..end) {
+            Some(Ok(bytes)) => Ok(bytes),
+            Some(Err(fault)) => Err(Value::Error(fault.clone().into())),
+            None => Err(Value::Error(ValueError {
+                kind: ErrorKind::NoType,
+                address: Some(self.address(offset)),
+                message: "the type says this lies outside of the variable".into(),
+            })),
+        }
+    }
+
+    fn address(&self, offset: usize) -> VirtAddr {
+        self.block.address.wrapping_add(offset as u64)
+    }
+}
+
+fn integer(base: &Base, raw: u128, width: u64) -> Value {
+    match base.encoding {
+        Encoding::Bool => Value::Bool(raw != 0),
+        Encoding::Signed => Value::Int(bits::sign_extend(raw, width)),
+        Encoding::SignedChar if width == 8 => Value::Char(bits::sign_extend(raw, width)),
+        Encoding::SignedChar => Value::Int(bits::sign_extend(raw, width)),
+        Encoding::UnsignedChar if width == 8 && is_char(base) => Value::Char(raw as i128),
+        // Past 2^127 an unsigned number does not fit the model's integers.
+        _ => {
+            i128::try_from(raw).map_or_else(|_| Value::Bytes(raw.to_le_bytes().into()), Value::Int)
+        }
+    }
+}
+
+fn enum_value(enumeration: &Enumeration, raw: u128, width: u64) -> Value {
+    let value = if enumeration.signed { bits::sign_extend(raw, width) } else { raw as i128 };
+    let named = enumeration.enumerators.iter().find(|enumerator| enumerator.value == value);
+    Value::Enum { name: named.map(|enumerator| enumerator.name.clone()), value }
+}
+
+/// `char` itself. `u_char` and `uint8_t` hold numbers.
+fn is_char(base: &Base) -> bool {
+    &*base.name == "char"
+}
+
+fn is_printable(text: &str) -> bool {
+    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+}
+
+fn no_type(why: &TypeError) -> Value {
+    let message = why.to_string().into();
+    Value::Error(ValueError { kind: ErrorKind::NoType, address: None, message })
+}
+
+fn too_large(address: VirtAddr, size: u64) -> Value {
+    Value::Error(ValueError {
+        kind: ErrorKind::TooLarge,
+        address: Some(address),
+        message: format!("{size} bytes are more than any variable has").into(),
+    })
+}
