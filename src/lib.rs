@@ -3,6 +3,7 @@
 pub mod addr;
 pub mod arch;
 pub mod bytes;
+pub mod constants;
 pub mod dump;
 pub mod error;
 pub mod expr;
@@ -15,3 +16,5 @@ pub mod source;
 pub mod target;
 pub mod types;
 pub mod value;
+pub mod views;
+pub mod vnet;

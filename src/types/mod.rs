@@ -36,7 +36,7 @@ use crate::bytes::Endian;
 use crate::error::TypeError;
 use crate::kernel::Kernel;
 
-pub use layout::Field;
+pub use layout::{Field, sort_by_likeness};
 pub use model::{Type, TypeId, Variable};
 
 use dwarf::Dwarf;

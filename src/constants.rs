@@ -1,0 +1,62 @@
+//! The few numbers that a kernel's debug information cannot show, because its
+//! source has them as macros. Everything else is taken from DWARF.
+
+/// `vnet_magic_n` of a vnet that is alive (VNET_MAGIC_N, `sys/net/vnet.c`): up
+/// to 12 and in 13-CURRENT of 2019, and in kernels with `vnet_shutdown`.
+pub const VNET_MAGICS: [u32; 2] = [0x3e0d_8f29, 0x5e4a_6f28];
+
+/// `vnet_magic_n` of a vnet that vnet_destroy has just given up.
+pub const VNET_MAGIC_DESTROYED: u32 = 0xdead_beef;
+
+/// `vnet_state` of a vnet whose constructors have all run (SI_SUB_VNET_DONE,
+/// `sys/sys/kernel.h`), where the kernel's own enum cannot be asked.
+pub const SI_SUB_VNET_DONE: u64 = 0xdc0_0000;
+
+/// `pr_flags`: the prison has a vnet of its own (`sys/sys/jail.h`).
+pub const PR_VNET: u64 = 0x10;
+
+/// Where the members of `struct vnet` lie in a kernel without debug
+/// information (`sys/net/vnet.h`, 9.3 to main).
+#[derive(Debug, Clone, Copy)]
+pub struct BareVnet {
+    pub pointer_size: u64,
+    pub magic: u64,
+    pub ifcnt: u64,
+    pub sockcnt: u64,
+    /// Absent before 11.0 where pointers have 4 bytes; padding where they have 8.
+    pub state: Option<u64>,
+    pub data_mem: u64,
+    pub data_base: u64,
+}
+
+/// The known shapes. Which one fits is told by the members themselves: a magic
+/// number, and a data_base that follows from data_mem.
+pub const BARE_VNETS: [BareVnet; 3] = [
+    BareVnet {
+        pointer_size: 8,
+        magic: 16,
+        ifcnt: 20,
+        sockcnt: 24,
+        state: Some(28),
+        data_mem: 32,
+        data_base: 40,
+    },
+    BareVnet {
+        pointer_size: 4,
+        magic: 8,
+        ifcnt: 12,
+        sockcnt: 16,
+        state: Some(20),
+        data_mem: 24,
+        data_base: 28,
+    },
+    BareVnet {
+        pointer_size: 4,
+        magic: 8,
+        ifcnt: 12,
+        sockcnt: 16,
+        state: None,
+        data_mem: 20,
+        data_base: 24,
+    },
+];

@@ -1,0 +1,4 @@
+//! One file per question that is asked of a target.
+
+pub mod jails;
+pub mod threads;

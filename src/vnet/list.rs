@@ -1,0 +1,233 @@
+//! The list of vnets: `vnet_head`, newest first, vnet0 last.
+//!
+//! A vnet is linked after all its constructors ran and unlinked before its
+//! destructors run, so the list is not all there is; but what is on it should
+//! be whole. What is not is said beside the vnet, and never stops the others.
+
+use rustc_hash::FxHashSet;
+
+use crate::addr::VirtAddr;
+use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
+use crate::error::{Fault, VnetError};
+use crate::target::Target;
+use crate::vnet::layout::VnetLayout;
+use crate::vnet::state::VnetState;
+
+/// A vnet as the dump has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vnet {
+    /// In order of creation, from vnet0; `None` where the list does not tell.
+    pub index: Option<usize>,
+    /// Of its struct vnet.
+    pub address: VirtAddr,
+    /// Is it vnet0, the host's?
+    pub default: bool,
+    pub magic: u32,
+    /// `None` before 11.0.
+    pub state: Option<VnetState>,
+    /// Whether vnet_destroy has marked it, in kernels that do.
+    pub shutdown: Option<bool>,
+    pub ifcnt: u64,
+    pub sockcnt: u64,
+    /// The block that holds its copy of the set.
+    pub data_mem: VirtAddr,
+    /// What is added to a variable's address in the set, modulo the word size.
+    pub data_base: VirtAddr,
+    pub listed: bool,
+    /// The jails that live in it, by id. Filled in by whoever knows the jails.
+    pub jails: Vec<JailRef>,
+    /// What is wrong with it, a sentence each.
+    pub problems: Vec<Box<str>>,
+}
+
+/// A jail, by its number and name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JailRef {
+    pub jid: i64,
+    pub name: Box<str>,
+}
+
+/// All vnets on the list, in order of creation, and what is wrong with the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VnetList {
+    pub vnets: Vec<Vnet>,
+    pub problems: Vec<Box<str>>,
+}
+
+/// A vnet costs a kernel megabytes: a longer list is no list of vnets.
+const MAX_VNETS: usize = 65_536;
+
+impl VnetList {
+    /// Walks `vnet_head`.
+    ///
+    /// # Errors
+    /// The kernel has no VIMAGE, or the shape of its struct vnet is not known.
+    pub fn read(target: &Target) -> Result<Self, VnetError> {
+        if target.kernel().set_vnet().is_none() {
+            return Err(VnetError::NoVimage);
+        }
+        let memory = target.memory();
+        let pointer = |name| Ok::<_, VnetError>(memory.pointer(target.address_of(name)?));
+        let (first, vnet0) = (pointer("vnet_head")?, pointer("vnet0")?);
+        let mut list = Self::default();
+        let Some(any) = [&first, &vnet0].into_iter().find_map(|p| non_null(p.as_ref().ok())) else {
+            list.note_empty(&first);
+            return Ok(list);
+        };
+        let layout = VnetLayout::of(target, any)?;
+        let whole = list.walk(target, &layout, first, vnet0.clone().ok());
+        list.vnets.reverse();
+        if whole {
+            for (index, vnet) in list.vnets.iter_mut().enumerate() {
+                vnet.index = Some(index);
+            }
+        }
+        list.add_vnet0(target, &layout, vnet0.ok());
+        Ok(list)
+    }
+
+    /// The vnet whose struct lies at `address`.
+    pub fn at(&self, address: VirtAddr) -> Option<&Vnet> {
+        self.vnets.iter().find(|vnet| vnet.address == address)
+    }
+
+    /// Adds the vnets from the newest on; false where the list does not reach its end.
+    fn walk(
+        &mut self,
+        target: &Target,
+        layout: &VnetLayout,
+        first: Result<VirtAddr, Fault>,
+        vnet0: Option<VirtAddr>,
+    ) -> bool {
+        let mut seen = FxHashSet::default();
+        let mut next = first;
+        loop {
+            let at = match next {
+                Ok(at) if at.is_null() => return true,
+                Ok(at) => at,
+                Err(fault) => return self.note(format!("the list of vnets breaks off: {fault}")),
+            };
+            if !seen.insert(at) {
+                return self.note(format!("the list of vnets comes back to {at}: it has a cycle"));
+            }
+            if seen.len() > MAX_VNETS {
+                return self.note(format!("the list has more than {MAX_VNETS} vnets"));
+            }
+            match Vnet::read(target, layout, at, vnet0 == Some(at), true) {
+                Ok(vnet) => self.vnets.push(vnet),
+                Err(fault) => {
+                    return self.note(format!("the list leads to {at}, which is no vnet: {fault}"));
+                }
+            }
+            next = target.memory().pointer(at.wrapping_add(layout.next));
+        }
+    }
+
+    /// vnet0 is known by its own pointer, wherever the list has gone.
+    fn add_vnet0(&mut self, target: &Target, layout: &VnetLayout, vnet0: Option<VirtAddr>) {
+        let Some(vnet0) = non_null(vnet0.as_ref()) else { return };
+        match self.vnets.iter_mut().find(|vnet| vnet.address == vnet0) {
+            Some(vnet) => vnet.index = vnet.index.or(Some(0)),
+            None => {
+                self.note(format!("vnet0, at {vnet0}, is not on the list of vnets"));
+                if let Ok(mut vnet) = Vnet::read(target, layout, vnet0, true, false) {
+                    if self.vnets.iter().all(|other| other.index.is_none()) {
+                        vnet.index = Some(0);
+                    }
+                    self.vnets.insert(0, vnet);
+                }
+            }
+        }
+    }
+
+    fn note_empty(&mut self, first: &Result<VirtAddr, Fault>) {
+        match first {
+            Ok(_) => {
+                self.note("the list of vnets is empty: the kernel had not made vnet0 yet".into())
+            }
+            Err(fault) => self.note(format!("vnet_head cannot be read: {fault}")),
+        };
+    }
+
+    /// Notes a problem; the list is then not whole.
+    fn note(&mut self, problem: String) -> bool {
+        self.problems.push(problem.into());
+        false
+    }
+}
+
+impl Vnet {
+    fn read(
+        target: &Target,
+        layout: &VnetLayout,
+        address: VirtAddr,
+        default: bool,
+        listed: bool,
+    ) -> Result<Self, Fault> {
+        let memory = target.memory();
+        let word = |offset| memory.u32(address.wrapping_add(offset));
+        let pointer = |offset| memory.pointer(address.wrapping_add(offset));
+        let state = layout.state.map(word).transpose()?;
+        let shutdown = layout.shutdown.map(|at| memory.u8(address.wrapping_add(at))).transpose()?;
+        let mut vnet = Self {
+            index: None,
+            address,
+            default,
+            magic: word(layout.magic)?,
+            state: state.map(|value| VnetState::new(target, value.into(), default, listed)),
+            shutdown: shutdown.map(|byte| byte != 0),
+            ifcnt: word(layout.ifcnt)?.into(),
+            sockcnt: word(layout.sockcnt)?.into(),
+            data_mem: pointer(layout.data_mem)?,
+            data_base: pointer(layout.data_base)?,
+            listed,
+            jails: Vec::new(),
+            problems: Vec::new(),
+        };
+        vnet.check(target);
+        Ok(vnet)
+    }
+
+    /// Has vnet_destroy given it up? Its block is then freed memory.
+    pub fn is_destroyed(&self) -> bool {
+        self.magic == VNET_MAGIC_DESTROYED
+    }
+
+    /// The address of this vnet's copy of what lies at `master` in the set.
+    ///
+    /// # Errors
+    /// Why there is no copy, in words: the vnet has no block, or it is freed.
+    pub fn copy_of(&self, target: &Target, master: VirtAddr) -> Result<VirtAddr, &'static str> {
+        if self.is_destroyed() {
+            return Err("the vnet is destroyed: its copy of the variables is freed");
+        }
+        if self.data_mem.is_null() {
+            return Err("the vnet has no block of variables");
+        }
+        let address = self.data_base.get().wrapping_add(master.get());
+        Ok(VirtAddr::new(target.arch().wrap(address)))
+    }
+
+    fn check(&mut self, target: &Target) {
+        let mut problems: Vec<String> = Vec::new();
+        if self.is_destroyed() {
+            let magic = self.magic;
+            problems.push(format!("it is destroyed: its magic is {magic:#x}"));
+        } else if !VNET_MAGICS.contains(&self.magic) {
+            problems.push(format!("its magic {:#x} is none of a vnet", self.magic));
+        }
+        let start = target.kernel().set_vnet().map_or(0, |set| set.start.get());
+        let expected = target.arch().wrap(self.data_mem.get().wrapping_sub(start));
+        if !self.is_destroyed() && expected != self.data_base.get() {
+            problems.push(format!(
+                "its data_base {} does not follow from its data_mem {}, which gives {expected:#x}",
+                self.data_base, self.data_mem
+            ));
+        }
+        self.problems.extend(problems.into_iter().map(String::into_boxed_str));
+    }
+}
+
+fn non_null(pointer: Option<&VirtAddr>) -> Option<VirtAddr> {
+    pointer.copied().filter(|pointer| !pointer.is_null())
+}

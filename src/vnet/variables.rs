@@ -1,0 +1,226 @@
+//! The virtualized variables: the symbols `vnet_entry_NAME` in the linker set.
+//!
+//! Names, addresses and sizes come from the symbol table, types and files from
+//! the units that define them. Static variables of several files may share a
+//! name; they are kept apart by their file.
+
+use globset::{Glob, GlobMatcher};
+
+use crate::addr::VirtAddr;
+use crate::error::VnetError;
+use crate::kernel::{Kernel, Symbol, SymbolKind, VNET_PREFIX};
+use crate::target::Target;
+use crate::types::{self, TypeId, Types};
+
+/// A variable that every vnet has its own copy of; in a kernel without VIMAGE,
+/// a plain global.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VnetVariable {
+    /// Without the prefix: `tcbinfo`.
+    pub name: Box<str>,
+    /// `vnet_entry_tcbinfo`
+    pub symbol: Box<str>,
+    /// Where the set holds the initial value.
+    pub master: VirtAddr,
+    /// Bytes.
+    pub size: u64,
+    pub type_id: Option<TypeId>,
+    /// What defines it: `kernel`, or a module's file name.
+    pub module: Box<str>,
+    /// Below `sys/`: `netinet/tcp_input.c`.
+    pub file: Option<Box<str>>,
+}
+
+/// All virtualized variables of a kernel, sorted by name, then by file.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    all: Vec<VnetVariable>,
+}
+
+impl Variables {
+    /// Collects the variables of the set; types are optional.
+    ///
+    /// # Errors
+    /// The kernel has no VIMAGE.
+    pub fn read(target: &Target) -> Result<Self, VnetError> {
+        let kernel = target.kernel();
+        let set = kernel.set_vnet().ok_or(VnetError::NoVimage)?;
+        let types = target.types().ok();
+        let typed = types.map(|types| types.variables_in(&set)).unwrap_or_default();
+        let mut symbols: Vec<Symbol<'_>> =
+            kernel.vnet_symbols().filter(|symbol| set.contains(&symbol.address)).collect();
+        symbols.sort_by_key(|symbol| symbol.address);
+        let mut all = join(&symbols, typed, types);
+        all.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
+        Ok(Self { all })
+    }
+
+    pub fn all(&self) -> &[VnetVariable] {
+        &self.all
+    }
+
+    /// The variables that a pattern names: `ipstat`, `V_tcp*`, `ipv4_hashtbl@if_gif.c`.
+    ///
+    /// # Errors
+    /// None: the error lists names like it.
+    pub fn matching(&self, pattern: &str) -> Result<Vec<&VnetVariable>, VnetError> {
+        let wanted = Pattern::new(pattern);
+        let found: Vec<_> = self.all.iter().filter(|variable| wanted.matches(variable)).collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let mut near: Vec<String> = self.all.iter().map(|v| v.name.to_string()).collect();
+        near.dedup();
+        types::sort_by_likeness(&mut near, &wanted.name);
+        near.truncate(3);
+        Err(VnetError::NoSuchVariable { name: pattern.to_owned(), near })
+    }
+
+    /// The one variable of that name, in that file if one is given; `None` if
+    /// there is no such variable.
+    ///
+    /// # Errors
+    /// Several files define it.
+    pub fn one(&self, name: &str, file: Option<&str>) -> Result<Option<&VnetVariable>, VnetError> {
+        let start = self.all.partition_point(|variable| *variable.name < *name);
+        let same = self.all[start..].iter().take_while(|variable| *variable.name == *name);
+        let found: Vec<_> = same.filter(|variable| in_file(variable, file)).collect();
+        match found[..] {
+            [] => Ok(None),
+            [one] => Ok(Some(one)),
+            _ => {
+                let files = found.iter().filter_map(|variable| variable.file.as_deref());
+                let files = files.map(String::from).collect();
+                Err(VnetError::Ambiguous { name: name.to_owned(), files })
+            }
+        }
+    }
+}
+
+/// The plain globals that a pattern names, in a kernel without VIMAGE, whose
+/// stack's variables are such. They come back as variables without any copies.
+///
+/// # Errors
+/// No object symbol matches.
+pub fn plain_globals(target: &Target, pattern: &str) -> Result<Vec<VnetVariable>, VnetError> {
+    let wanted = Pattern::new(pattern);
+    let kernel = target.kernel();
+    let globals = kernel.symbols().iter().filter(|symbol| symbol.kind == SymbolKind::Object);
+    let named = globals.filter(|symbol| wanted.names(symbol.name));
+    let mut found: Vec<VnetVariable> = named.map(|symbol| plain(target, &symbol)).collect();
+    found.retain(|variable| in_file(variable, wanted.file.as_deref()));
+    found.sort_by(|a, b| (&a.name, &a.file).cmp(&(&b.name, &b.file)));
+    if found.is_empty() {
+        let near = names_like(kernel, &wanted.name);
+        return Err(VnetError::NoSuchVariable { name: pattern.to_owned(), near });
+    }
+    Ok(found)
+}
+
+fn plain(target: &Target, symbol: &Symbol<'_>) -> VnetVariable {
+    let typed = target.types().ok().and_then(|types| types.variable_at(symbol.address));
+    VnetVariable {
+        name: symbol.name.into(),
+        symbol: symbol.name.into(),
+        master: symbol.address,
+        size: symbol.size,
+        type_id: typed.as_ref().map(|typed| typed.type_id),
+        module: "kernel".into(),
+        file: typed.and_then(|typed| typed.file),
+    }
+}
+
+/// Three names of objects in the kernel that are most like `name`.
+pub fn names_like(kernel: &Kernel, name: &str) -> Vec<String> {
+    let objects = kernel.symbols().iter().filter(|symbol| symbol.kind == SymbolKind::Object);
+    let mut near: Vec<String> = objects.map(|symbol| symbol.name.to_owned()).collect();
+    near.sort_unstable();
+    near.dedup();
+    types::sort_by_likeness(&mut near, name);
+    near.truncate(3);
+    near
+}
+
+/// Symbols and entries of variables, both sorted by address, as one list. A
+/// stripped kernel lacks the symbols of static variables, which its debug
+/// information still has; a kernel without any has symbols alone.
+fn join(
+    symbols: &[Symbol<'_>],
+    typed: Vec<types::Variable>,
+    types: Option<&Types>,
+) -> Vec<VnetVariable> {
+    let mut all = Vec::with_capacity(symbols.len().max(typed.len()));
+    let mut typed = typed.into_iter().peekable();
+    let size_of = |id| types.and_then(|types| types.size_of(id).ok()).unwrap_or(0);
+    for symbol in symbols {
+        while let Some(entry) = typed.next_if(|entry| entry.address < symbol.address) {
+            let size = size_of(entry.type_id);
+            all.push(variable(&entry.name.clone(), entry.address, size, Some(entry)));
+        }
+        let entry = typed.next_if(|entry| entry.address == symbol.address);
+        let size = match &entry {
+            Some(entry) if symbol.size == 0 => size_of(entry.type_id),
+            _ => symbol.size,
+        };
+        all.push(variable(symbol.name, symbol.address, size, entry));
+    }
+    for entry in typed {
+        let size = size_of(entry.type_id);
+        all.push(variable(&entry.name.clone(), entry.address, size, Some(entry)));
+    }
+    all
+}
+
+fn variable(
+    symbol: &str,
+    master: VirtAddr,
+    size: u64,
+    entry: Option<types::Variable>,
+) -> VnetVariable {
+    VnetVariable {
+        name: symbol.strip_prefix(VNET_PREFIX).unwrap_or(symbol).into(),
+        symbol: symbol.into(),
+        master,
+        size,
+        type_id: entry.as_ref().map(|entry| entry.type_id),
+        module: "kernel".into(),
+        file: entry.and_then(|entry| entry.file),
+    }
+}
+
+/// A glob over names, and perhaps a file.
+struct Pattern {
+    name: String,
+    glob: Option<GlobMatcher>,
+    file: Option<String>,
+}
+
+impl Pattern {
+    /// `V_` and the prefix of the symbols are what people copy from C and from
+    /// nm; both are dropped.
+    fn new(pattern: &str) -> Self {
+        let (name, file) = match pattern.split_once('@') {
+            Some((name, file)) => (name, Some(file.to_owned())),
+            None => (pattern, None),
+        };
+        let bare = name.strip_prefix("V_").or_else(|| name.strip_prefix(VNET_PREFIX));
+        let name = bare.unwrap_or(name).to_owned();
+        let glob = Glob::new(&name).ok().map(|glob| glob.compile_matcher());
+        Self { name, glob, file }
+    }
+
+    fn matches(&self, variable: &VnetVariable) -> bool {
+        self.names(&variable.name) && in_file(variable, self.file.as_deref())
+    }
+
+    fn names(&self, name: &str) -> bool {
+        *name == self.name || self.glob.as_ref().is_some_and(|glob| glob.is_match(name))
+    }
+}
+
+/// Does the variable come from this file, or is the file's path the end of its own?
+fn in_file(variable: &VnetVariable, file: Option<&str>) -> bool {
+    let Some(wanted) = file else { return true };
+    let Some(path) = variable.file.as_deref() else { return false };
+    path.strip_suffix(wanted).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+}
