@@ -12,9 +12,13 @@ pub mod kernel;
 pub mod memory;
 pub mod paging;
 pub mod render;
+pub mod session;
 pub mod source;
 pub mod target;
 pub mod types;
 pub mod value;
 pub mod views;
 pub mod vnet;
+
+pub use error::Error;
+pub use session::Session;

@@ -7,6 +7,7 @@
 //! to say. There are no assignments, no calls and no comparisons: an expression
 //! can look, never touch.
 
+pub mod eval;
 mod lex;
 mod parse;
 mod type_name;

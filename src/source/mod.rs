@@ -3,6 +3,8 @@
 //! A regular file is mapped, never read whole: a vmcore may be larger than the
 //! machine's memory. This layer knows nothing of what the bytes mean.
 
+pub mod locate;
+
 use std::fs::File;
 use std::io;
 use std::ops::Range;

@@ -131,15 +131,12 @@ impl Types {
         id
     }
 
-    /// The type "array of `count` times `element`".
-    pub fn array_of(&self, element: TypeId, count: u64) -> TypeId {
-        let array = model::Array { element, counts: vec![Some(count)] };
-        self.make(Type::Array(array))
-    }
-
-    /// Adds a type that the debug information does not have.
-    pub fn make(&self, new: Type) -> TypeId {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(new)
+    /// The array type with these dimensions: what is left of an array of more
+    /// of them after one index.
+    pub fn rows_of(&self, element: TypeId, counts: &[Option<u64>]) -> TypeId {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = model::Array { element, counts: counts.to_vec() };
+        made.push(Type::Array(rows))
     }
 
     fn endian(&self) -> Endian {

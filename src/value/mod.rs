@@ -1,7 +1,7 @@
 //! Typed reads of kernel memory: values to print, structs to walk, queues,
 //! per-CPU counters.
 
-mod bits;
+pub mod bits;
 pub mod counter;
 mod float;
 pub mod memory_block;

@@ -100,9 +100,18 @@ impl<'t> ValueReader<'t> {
             Ok(Type::Base(base)) if is_char(base) => self.text_at(address),
             _ => None,
         };
-        let symbol = self.target.kernel().symbolize(address);
-        let symbol = symbol.map(|(symbol, offset)| SymbolAt { name: symbol.name.into(), offset });
-        Value::Pointer(PointerValue { address, symbol, function, text })
+        Value::Pointer(PointerValue { address, symbol: self.symbol_at(address), function, text })
+    }
+
+    /// The value of a function's name: its address.
+    pub fn function(&self, address: VirtAddr) -> Value {
+        let symbol = self.symbol_at(address);
+        Value::Pointer(PointerValue { address, symbol, function: true, text: None })
+    }
+
+    fn symbol_at(&self, address: VirtAddr) -> Option<SymbolAt> {
+        let (symbol, offset) = self.target.kernel().symbolize(address)?;
+        Some(SymbolAt { name: symbol.name.into(), offset })
     }
 
     fn text_at(&self, address: VirtAddr) -> Option<Box<str>> {

@@ -157,6 +157,14 @@ impl VnetList {
 }
 
 impl Vnet {
+    /// The vnet at an address that is not on the list: one under construction
+    /// or being destroyed. `None` where nothing there looks like a vnet.
+    pub fn unlisted(target: &Target, address: VirtAddr) -> Option<Self> {
+        let layout = VnetLayout::of(target, address).ok()?;
+        let vnet = Self::read(target, &layout, address, false, false).ok()?;
+        (vnet.is_destroyed() || VNET_MAGICS.contains(&vnet.magic)).then_some(vnet)
+    }
+
     fn read(
         target: &Target,
         layout: &VnetLayout,

@@ -4,6 +4,7 @@
 mod layout;
 pub mod list;
 mod state;
+pub mod unlisted;
 pub mod variables;
 
 pub use list::{Vnet, VnetList};

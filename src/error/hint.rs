@@ -1,0 +1,138 @@
+//! The one thing to try next, for every error that a person can do something about.
+
+use super::*;
+
+impl Error {
+    /// One thing to try next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Source(_) => None,
+            Self::Dump { source, .. } => Some(source.hint().into()),
+            Self::Kernel { source, .. } => source.hint(),
+            Self::Target(why) => why.hint(),
+            Self::Types(why) => why.hint(),
+            Self::Read(why) => why.hint(),
+            Self::Vnet(why) => why.hint(),
+            Self::Expr { source, .. } => source.hint(),
+        }
+    }
+}
+
+impl KernelError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotAKernel { what } if what.contains("crash dump") => {
+                Some("the kernel goes with -N and the dump with -M: are they swapped?".into())
+            }
+            Self::NotAKernel { .. } => Some(
+                "name the kernel's ELF file, such as /boot/kernel/kernel or kernel.debug".into(),
+            ),
+            Self::Damaged { .. } | Self::Compressed { .. } => {
+                Some("the file is damaged or cut short: copy it again".into())
+            }
+        }
+    }
+}
+
+impl TargetError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::OtherArch { .. } | Self::OtherKernel { .. } => {
+                "find the kernel that was running: `vnetkvm info` shows the dump's version".into()
+            }
+            Self::NoPageTables { .. } => {
+                "check that -N names the very kernel that was running, with its symbols".into()
+            }
+        })
+    }
+}
+
+impl TypeError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoDebugInfo => Some(
+                "install the kernel's debug file and name its directory with --debug-dir".into(),
+            ),
+            Self::NotFound { near, .. } => did_you_mean(near),
+            Self::NoMember { candidates, .. } => members(candidates),
+            Self::Incomplete { .. } => Some("cast it to the type it really has".into()),
+            Self::WrongKind { .. } | Self::Unreadable { .. } | Self::Damaged { .. } => None,
+        }
+    }
+}
+
+impl ReadError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Type(why) => why.hint(),
+            Self::Fault(fault) => fault.hint(),
+            Self::NoSymbol { .. } => Some(
+                "the kernel may be stripped: try its debug file, or another release's name".into(),
+            ),
+        }
+    }
+}
+
+impl Fault {
+    fn hint(&self) -> Option<String> {
+        Some(match self.kind {
+            FaultKind::NotMapped | FaultKind::BadAddress => {
+                "the pointer may be stale or damaged: print what it was read from".into()
+            }
+            FaultKind::NotDumped => "a full dump would have this page, a minidump does not".into(),
+            FaultKind::Truncated => {
+                "the copy of the dump is not complete: compare its size with the original's".into()
+            }
+        })
+    }
+}
+
+impl VnetError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoVimage => Some("name variables or patterns: `vnetkvm vars 'tcp*'`".into()),
+            Self::NoLayout => Some("give a kernel with debug information".into()),
+            Self::NoSuchVnet { .. } => Some("`vnetkvm vnets` lists them all".into()),
+            Self::NoSuchVariable { near, .. } => did_you_mean(near),
+            Self::Ambiguous { name, files } => {
+                let file = files.first().map_or("file.c", |file| file.as_str());
+                let all = files.join(", ");
+                Some(format!("{all}: choose one, such as {name}@{file}"))
+            }
+            Self::Read(why) => why.hint(),
+        }
+    }
+}
+
+impl ExprError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Syntax { .. } => Some("see docs/expressions.md for what can be written".into()),
+            Self::Vnet(why) => why.hint(),
+            Self::Read(why) => why.hint(),
+            Self::NoSuchName { near, .. } => did_you_mean(near),
+            Self::NoVnet { .. } => Some("choose one with --vnet".into()),
+            Self::NoCopy { .. } => {
+                Some("vnet_entry_NAME is the initial value in the kernel's own set".into())
+            }
+            Self::WrongOperand { .. } => {
+                Some("cast it: `(struct ifnet *)0xfffff80003a51800`".into())
+            }
+            Self::OptimisedOut(_) | Self::DivisionByZero => None,
+        }
+    }
+}
+
+fn did_you_mean(near: &[String]) -> Option<String> {
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
+}
+
+fn members(candidates: &[String]) -> Option<String> {
+    const SHOWN: usize = 12;
+    if candidates.is_empty() {
+        return None;
+    }
+    let shown = candidates.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if candidates.len() > SHOWN { ", …" } else { "" };
+    Some(format!("its members: {shown}{more}"))
+}

@@ -1,0 +1,401 @@
+//! What an expression is worth in one vnet.
+//!
+//! A name is looked up as C code in that vnet would see it: a virtualized
+//! variable first (with or without its `V_`), then a global of the kernel. A
+//! symbol `vnet_entry_NAME` is what it is in the symbol table: the initial
+//! value in the kernel's own set. Arithmetic is done in 128 bits and then cut to
+//! the width of the wider operand's type, as C does.
+
+use crate::addr::VirtAddr;
+use crate::error::{ExprError, TypeError, VnetError};
+use crate::expr::{Binary, Expr, ExprKind, Name, TypeName, Unary};
+use crate::kernel::SymbolKind;
+use crate::target::Target;
+use crate::types::model::{BitField, Type};
+use crate::types::{TypeId, Types};
+use crate::value::{Value, ValueReader, bits};
+use crate::vnet::variables::{self, Variables};
+use crate::vnet::{Vnet, VnetVariable};
+
+/// What the names in an expression may mean.
+#[derive(Clone, Copy)]
+pub struct Scope<'t> {
+    pub target: &'t Target,
+    /// `None` in a kernel without VIMAGE.
+    pub variables: Option<&'t Variables>,
+    pub vnet: Option<&'t Vnet>,
+}
+
+/// What an expression came to, before its memory is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operand {
+    /// Something in memory.
+    Place { type_id: TypeId, address: VirtAddr, bits: Option<BitField> },
+    /// A variable of which only place and size are known.
+    Untyped { address: VirtAddr, size: u64 },
+    /// A function, which has an address and no value.
+    Function { address: VirtAddr },
+    /// A number, or an address that was computed; `None` for a plain integer.
+    Number { value: i128, type_id: Option<TypeId> },
+}
+
+impl Operand {
+    /// Where it lies, if it lies anywhere and begins at a byte.
+    pub fn address(&self) -> Option<VirtAddr> {
+        match self {
+            Self::Place { address, .. } | Self::Untyped { address, .. } => Some(*address),
+            Self::Function { address } => Some(*address),
+            Self::Number { .. } => None,
+        }
+    }
+
+    /// Its type as C spells it.
+    pub fn type_name(&self, target: &Target) -> Option<String> {
+        match self {
+            Self::Place { type_id, .. } | Self::Number { type_id: Some(type_id), .. } => {
+                target.types().ok().map(|types| types.name(*type_id))
+            }
+            Self::Untyped { .. } => None,
+            Self::Function { .. } => Some("function".into()),
+            Self::Number { .. } => Some("long".into()),
+        }
+    }
+
+    /// Its value, read from memory where it lies there.
+    pub fn read(&self, target: &Target, reader: &ValueReader<'_>) -> Value {
+        match *self {
+            Self::Place { type_id, address, bits: None } => reader.read(type_id, address),
+            Self::Place { type_id, address, bits: Some(field) } => {
+                reader.read_bit_field(type_id, address, field)
+            }
+            Self::Untyped { address, size } => reader.read_bytes(address, size),
+            Self::Function { address } => reader.function(address),
+            Self::Number { value, type_id } => {
+                let pointee = type_id.and_then(|id| target.types().ok()?.pointee(id).ok());
+                match pointee {
+                    Some(to) => reader.pointer(VirtAddr::new(value as u64), to),
+                    None => Value::Int(value),
+                }
+            }
+        }
+    }
+}
+
+impl<'t> Scope<'t> {
+    /// Evaluates an expression, reading memory only where a pointer is followed.
+    ///
+    /// # Errors
+    /// A name, member or type is not known, an operator does not apply, or a
+    /// pointer on the way cannot be read.
+    pub fn eval(&self, expr: &Expr) -> Result<Operand, ExprError> {
+        match &expr.kind {
+            ExprKind::Name(name) => self.name(name),
+            ExprKind::Int(value) => Ok(number(i128::from(*value))),
+            ExprKind::Member { base, name, arrow } => self.member(base, name, *arrow),
+            ExprKind::Index { base, index } => {
+                let index = self.number(index)?;
+                let base = self.eval(base)?;
+                self.element(&base, index)
+            }
+            ExprKind::Unary { op, operand } => self.unary(*op, operand),
+            ExprKind::Binary { op, left, right } => self.binary(*op, left, right),
+            ExprKind::Cast { to, operand } => {
+                let to = self.type_named(to)?;
+                let operand = self.eval(operand)?;
+                self.cast(to, &operand)
+            }
+            ExprKind::SizeOfType(name) => {
+                let id = self.type_named(name)?;
+                Ok(number(self.types()?.size_of(id)?.into()))
+            }
+            ExprKind::SizeOf(operand) => self.size_of(operand),
+        }
+    }
+
+    fn name(&self, name: &Name) -> Result<Operand, ExprError> {
+        let bare = name.name.strip_prefix("V_").unwrap_or(&name.name);
+        if let Some(variables) = self.variables
+            && let Some(variable) = variables.one(bare, name.file.as_deref())? {
+                return self.variable(variable);
+            }
+        // Without VIMAGE the plain global is what V_ names.
+        let plain = if self.variables.is_none() { bare } else { &name.name };
+        self.global(plain, name.file.as_deref())
+    }
+
+    fn variable(&self, variable: &VnetVariable) -> Result<Operand, ExprError> {
+        let name = || variable.name.to_string();
+        let vnet = self.vnet.ok_or_else(|| ExprError::NoVnet { name: name() })?;
+        let address = vnet
+            .copy_of(self.target, variable.master)
+            .map_err(|why| ExprError::NoCopy { name: name(), why: why.into() })?;
+        Ok(place(variable.type_id, address, variable.size))
+    }
+
+    fn global(&self, name: &str, file: Option<&str>) -> Result<Operand, ExprError> {
+        let symbols: Vec<_> = self.target.kernel().symbols().named(name).collect();
+        let typed = |address| self.target.types().ok().and_then(|t| t.variable_at(address));
+        if let ([first, _, ..], Some(file)) = (&symbols[..], file) {
+            let in_file = symbols.iter().find_map(|symbol| {
+                let found = typed(symbol.address)?;
+                found.file.as_deref()?.ends_with(file).then_some((symbol, found))
+            });
+            if let Some((symbol, found)) = in_file {
+                return Ok(place(Some(found.type_id), symbol.address, symbol.size));
+            }
+            let name = first.name.to_owned();
+            return Err(VnetError::NoSuchVariable {
+                name: format!("{name}@{file}"),
+                near: vec![name],
+            }
+            .into());
+        }
+        let Some(symbol) = self.target.kernel().symbol(name) else {
+            return Err(self.unknown(name));
+        };
+        if symbol.kind == SymbolKind::Function {
+            return Ok(Operand::Function { address: symbol.address });
+        }
+        let type_id = typed(symbol.address).map(|found| found.type_id);
+        Ok(place(type_id, symbol.address, symbol.size))
+    }
+
+    fn unknown(&self, name: &str) -> ExprError {
+        let near = match self.variables {
+            Some(variables) => match variables.matching(name) {
+                Err(VnetError::NoSuchVariable { near, .. }) => near,
+                _ => Vec::new(),
+            },
+            None => variables::names_like(self.target.kernel(), name),
+        };
+        ExprError::NoSuchName { name: name.to_owned(), near }
+    }
+
+    fn member(&self, base: &Expr, name: &str, arrow: bool) -> Result<Operand, ExprError> {
+        let operand = self.eval(base)?;
+        let types = self.types()?;
+        // As in gdb, a dot on a pointer follows it too: one can see which it is.
+        let record = match (arrow, self.pointee(&operand)?) {
+            (_, Some(_)) => self.follow(&operand)?,
+            (true, None) => return Err(self.wrong("->", &operand)),
+            (false, None) => operand,
+        };
+        let Operand::Place { type_id, address, bits: None } = record else {
+            return Err(self.wrong(&format!(".{name}"), &record));
+        };
+        let field = types.member(type_id, name)?;
+        let address = address.wrapping_add(field.offset);
+        Ok(Operand::Place { type_id: field.type_id, address, bits: field.bits })
+    }
+
+    fn element(&self, base: &Operand, index: i128) -> Result<Operand, ExprError> {
+        let types = self.types()?;
+        let (element, start) = match (self.array_element(base)?, self.pointee(base)?) {
+            (Some(element), _) => (element, base.address().ok_or_else(|| self.wrong("[]", base))?),
+            (None, Some(element)) => (element, VirtAddr::new(self.value_of(base)? as u64)),
+            (None, None) => return Err(self.wrong("[]", base)),
+        };
+        let offset = index.wrapping_mul(types.size_of(element)?.into()) as u64;
+        let address = VirtAddr::new(self.target.arch().wrap(start.get().wrapping_add(offset)));
+        Ok(Operand::Place { type_id: element, address, bits: None })
+    }
+
+    fn unary(&self, op: Unary, operand: &Expr) -> Result<Operand, ExprError> {
+        let inner = self.eval(operand)?;
+        match op {
+            Unary::Deref if self.array_element(&inner)?.is_some() => self.element(&inner, 0),
+            Unary::Deref => self.follow(&inner),
+            Unary::AddressOf => match inner {
+                Operand::Place { type_id, address, bits: None } => Ok(Operand::Number {
+                    value: address.get().into(),
+                    type_id: Some(self.types()?.pointer_to(type_id)),
+                }),
+                Operand::Untyped { address, .. } | Operand::Function { address } => {
+                    Ok(number(address.get().into()))
+                }
+                other => Err(self.wrong("&", &other)),
+            },
+            Unary::Negate => Ok(number(self.value_of(&inner)?.wrapping_neg())),
+            Unary::Complement => Ok(number(i128::from(!(self.value_of(&inner)? as u64)))),
+        }
+    }
+
+    fn binary(&self, op: Binary, left: &Expr, right: &Expr) -> Result<Operand, ExprError> {
+        let (left, right) = (self.eval(left)?, self.eval(right)?);
+        if let (Some(to), Binary::Add | Binary::Subtract) = (self.pointee(&left)?, op) {
+            return self.pointer_sum(op, &left, &right, to);
+        }
+        let (a, b) = (self.value_of(&left)?, self.value_of(&right)?);
+        let value = match op {
+            Binary::Multiply => a.wrapping_mul(b),
+            Binary::Divide => a.checked_div(b).ok_or(ExprError::DivisionByZero)?,
+            Binary::Remainder => a.checked_rem(b).ok_or(ExprError::DivisionByZero)?,
+            Binary::Add => a.wrapping_add(b),
+            Binary::Subtract => a.wrapping_sub(b),
+            Binary::ShiftLeft => a.checked_shl(b.clamp(0, 127) as u32).unwrap_or(0),
+            Binary::ShiftRight => a.checked_shr(b.clamp(0, 127) as u32).unwrap_or(0),
+            Binary::And => a & b,
+            Binary::Xor => a ^ b,
+            Binary::Or => a | b,
+        };
+        Ok(number(bits::sign_extend(value as u128, if fits(value) { 128 } else { 64 })))
+    }
+
+    fn pointer_sum(
+        &self,
+        op: Binary,
+        left: &Operand,
+        right: &Operand,
+        to: TypeId,
+    ) -> Result<Operand, ExprError> {
+        let size = i128::from(self.types()?.size_of(to).unwrap_or(1).max(1));
+        let (a, b) = (self.value_of(left)?, self.value_of(right)?);
+        if op == Binary::Subtract && self.pointee(right)?.is_some() {
+            return Ok(number(a.wrapping_sub(b) / size));
+        }
+        let distance = b.wrapping_mul(size);
+        let value =
+            if op == Binary::Add { a.wrapping_add(distance) } else { a.wrapping_sub(distance) };
+        let value = i128::from(self.target.arch().wrap(value as u64));
+        Ok(Operand::Number { value, type_id: Some(self.types()?.pointer_to(to)) })
+    }
+
+    fn cast(&self, to: TypeId, operand: &Operand) -> Result<Operand, ExprError> {
+        let types = self.types()?;
+        let (_, kind) = types.resolve(to)?;
+        if matches!(&*kind, Type::Record(_) | Type::Array(_)) {
+            // Looks at the same bytes as another type, which C forbids and
+            // every debugger allows.
+            return match operand.address() {
+                Some(address) => Ok(Operand::Place { type_id: to, address, bits: None }),
+                None => Err(self.wrong(&format!("({})", types.name(to)), operand)),
+            };
+        }
+        let value = match self.array_element(operand)? {
+            // An array decays to the address of its first element.
+            Some(_) => operand.address().map_or(0, |address| address.get().into()),
+            None => self.value_of(operand)?,
+        };
+        let width = types.size_of(to)?.saturating_mul(8);
+        let signed = types.is_signed(to)?;
+        let cut = bits::sign_extend(value as u128, width);
+        let cut = if signed || width >= 128 { cut } else { cut & ((1i128 << width) - 1) };
+        Ok(Operand::Number { value: cut, type_id: Some(to) })
+    }
+
+    fn size_of(&self, operand: &Expr) -> Result<Operand, ExprError> {
+        if let ExprKind::Name(Name { name, file: None }) = &operand.kind
+            && let (Err(_), Ok(id)) = (self.eval(operand), self.types()?.find(name)) {
+                return Ok(number(self.types()?.size_of(id)?.into()));
+            }
+        match self.eval(operand)? {
+            Operand::Place { type_id, bits: None, .. }
+            | Operand::Number { type_id: Some(type_id), .. } => {
+                Ok(number(self.types()?.size_of(type_id)?.into()))
+            }
+            Operand::Untyped { size, .. } => Ok(number(size.into())),
+            other => Err(self.wrong("sizeof", &other)),
+        }
+    }
+
+    /// What a pointer points at, as a place.
+    fn follow(&self, pointer: &Operand) -> Result<Operand, ExprError> {
+        let to = self.pointee(pointer)?.ok_or_else(|| self.wrong("*", pointer))?;
+        let address = VirtAddr::new(self.value_of(pointer)? as u64);
+        Ok(Operand::Place { type_id: to, address, bits: None })
+    }
+
+    fn pointee(&self, operand: &Operand) -> Result<Option<TypeId>, ExprError> {
+        let (Operand::Place { type_id, .. } | Operand::Number { type_id: Some(type_id), .. }) =
+            operand
+        else {
+            return Ok(None);
+        };
+        match self.types()?.pointee(*type_id) {
+            Ok(to) => Ok(Some(to)),
+            Err(TypeError::WrongKind { .. }) => Ok(None),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// The type of an array's elements: for several dimensions, of its rows.
+    fn array_element(&self, operand: &Operand) -> Result<Option<TypeId>, ExprError> {
+        let Operand::Place { type_id, .. } = operand else { return Ok(None) };
+        let types = self.types()?;
+        let (_, kind) = types.resolve(*type_id)?;
+        let Type::Array(array) = &*kind else { return Ok(None) };
+        Ok(Some(match &array.counts[..] {
+            [] | [_] => array.element,
+            [_, inner @ ..] => types.rows_of(array.element, inner),
+        }))
+    }
+
+    fn number(&self, expr: &Expr) -> Result<i128, ExprError> {
+        let operand = self.eval(expr)?;
+        self.value_of(&operand)
+    }
+
+    /// The number that an operand is: an integer, enum or bool, or a pointer's address.
+    fn value_of(&self, operand: &Operand) -> Result<i128, ExprError> {
+        let (type_id, address, field) = match *operand {
+            Operand::Number { value, .. } => return Ok(value),
+            Operand::Untyped { address, size: size @ (1 | 2 | 4 | 8) } => {
+                return Ok(self.target.memory().uint(address, size as usize)?.into());
+            }
+            Operand::Function { address } => return Ok(address.get().into()),
+            Operand::Untyped { .. } => return Err(self.wrong("arithmetic", operand)),
+            Operand::Place { type_id, address, bits } => (type_id, address, bits),
+        };
+        let types = self.types()?;
+        let (_, kind) = types.resolve(type_id)?;
+        if !matches!(&*kind, Type::Base(_) | Type::Enum(_) | Type::Pointer(_)) {
+            return Err(self.wrong("arithmetic", operand));
+        }
+        let size = field.map_or(types.size_of(type_id)?, |field| bits::bytes_of(field) as u64);
+        let mut bytes = [0; 16];
+        let bytes = &mut bytes[..size.min(16) as usize];
+        self.target.memory().read(address, bytes)?;
+        let endian = self.target.arch().endian();
+        let (raw, width) = match field {
+            Some(field) => (bits::extract(endian, bytes, field), field.bit_size),
+            None => (endian.uint(bytes), size.saturating_mul(8)),
+        };
+        Ok(if types.is_signed(type_id)? { bits::sign_extend(raw, width) } else { raw as i128 })
+    }
+
+    fn type_named(&self, name: &TypeName) -> Result<TypeId, ExprError> {
+        let types = self.types()?;
+        let mut id = types.find(&name.base)?;
+        for _ in 0..name.pointers {
+            id = types.pointer_to(id);
+        }
+        Ok(id)
+    }
+
+    fn types(&self) -> Result<&'t Types, ExprError> {
+        Ok(self.target.types()?)
+    }
+
+    fn wrong(&self, operator: &str, operand: &Operand) -> ExprError {
+        let operand = match operand.type_name(self.target) {
+            Some(name) => format!("a value of type {name}"),
+            None => "a variable whose type is not known".into(),
+        };
+        ExprError::WrongOperand { operator: operator.into(), operand }
+    }
+}
+
+fn place(type_id: Option<TypeId>, address: VirtAddr, size: u64) -> Operand {
+    match type_id {
+        Some(type_id) => Operand::Place { type_id, address, bits: None },
+        None => Operand::Untyped { address, size },
+    }
+}
+
+fn number(value: i128) -> Operand {
+    Operand::Number { value, type_id: None }
+}
+
+fn fits(value: i128) -> bool {
+    i64::try_from(value).is_ok() || u64::try_from(value).is_ok()
+}

@@ -1,0 +1,454 @@
+//! The facade: a kernel and a dump, opened, and every question that can be asked
+//! of them. What libkvm's `kvm_t` is, for vnets.
+//!
+//! Answers are worked out when they are first asked for, and kept.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::addr::VirtAddr;
+use crate::dump::{self, Core};
+use crate::error::{Error, ExprError, SourceError, TargetError, TypeError, VnetError};
+use crate::expr::eval::Scope;
+use crate::expr::{self, SyntaxError};
+use crate::kernel::debug_file::{self, Role};
+use crate::kernel::{ElfFile, Kernel};
+use crate::memory::KernelMemory;
+use crate::source::{Source, locate};
+use crate::target::{Kinship, Target};
+use crate::types::Types;
+use crate::value::model::{ErrorKind, ValueError};
+use crate::value::{Counters, Limits, Value, ValueReader};
+use crate::views::jails::Jails;
+use crate::views::threads::{self, Found};
+use crate::vnet::list::JailRef;
+use crate::vnet::unlisted::Unlisted;
+use crate::vnet::variables::plain_globals;
+use crate::vnet::{Variables, Vnet, VnetList, VnetVariable};
+
+/// What to open.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The kernel's ELF file, or its debug file.
+    pub kernel: PathBuf,
+    /// The dump.
+    pub core: PathBuf,
+    /// Where debug files lie, before the usual places.
+    pub debug_dirs: Vec<PathBuf>,
+}
+
+/// Which vnets a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// The crashing thread's vnet if it had one, else vnet0.
+    Default,
+    /// By order of creation; 0 is vnet0.
+    Index(usize),
+    /// By the address of its struct vnet.
+    Address(VirtAddr),
+    /// By the name or number of a jail that lives in it.
+    Jail(String),
+    /// That of a process's jail.
+    Pid(i64),
+    /// A thread's curvnet.
+    Tid(i64),
+    All,
+}
+
+/// An opened kernel and dump.
+#[derive(Debug)]
+pub struct Session {
+    target: Target,
+    core_path: PathBuf,
+    log: Vec<String>,
+    counters: OnceLock<Counters>,
+    variables: OnceLock<Result<Variables, VnetError>>,
+    vnets: OnceLock<Result<VnetList, VnetError>>,
+    unlisted: Unlisted,
+    jails: OnceLock<Jails>,
+}
+
+/// The value of one expression.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Printed {
+    pub expression: Box<str>,
+    pub type_name: Box<str>,
+    /// `None` for what was computed rather than read.
+    pub address: Option<VirtAddr>,
+    pub value: Value,
+}
+
+impl Session {
+    /// Opens a kernel and a dump, and finds the kernel's other half.
+    ///
+    /// # Errors
+    /// A file cannot be read or is not what it should be, or the dump's memory
+    /// cannot be translated with this kernel. A kernel that merely is not the
+    /// one that wrote the dump is an error of the questions that need it.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        let mut log = Vec::new();
+        let kernel = open_kernel(&options.kernel, &options.debug_dirs, &mut log)?;
+        let core = Source::open(&options.core)?;
+        Self::join(kernel, core, log)
+    }
+
+    /// The same from files that are in memory already.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn from_sources(kernel: Source, core: Source) -> Result<Self, Error> {
+        let path = kernel.path().to_owned();
+        let kernel = Kernel::open(kernel, None).map_err(|source| Error::Kernel { path, source })?;
+        Self::join(kernel, core, Vec::new())
+    }
+
+    fn join(kernel: Kernel, core: Source, mut log: Vec<String>) -> Result<Self, Error> {
+        let core_path = core.path().to_owned();
+        let failed = |source| Error::Dump { path: core_path.clone(), source };
+        let core = dump::open(core).map_err(failed)?;
+        log.push(format!("dump: {} is a {}, {}", core_path.display(), core.format, core.arch));
+        let (types, ()) = rayon::join(|| Types::load(&kernel), || kernel.symbols().prepare());
+        log.push(match &types {
+            Ok(types) => format!("types: {} units of debug information", types.unit_count()),
+            Err(why) => format!("types: {why}"),
+        });
+        let target = Target::open(kernel, core, types)?;
+        log.push(format!("kernel and dump belong together: {}", target.kinship()));
+        Ok(Self {
+            target,
+            core_path,
+            log,
+            counters: OnceLock::new(),
+            variables: OnceLock::new(),
+            vnets: OnceLock::new(),
+            unlisted: Unlisted::default(),
+            jails: OnceLock::new(),
+        })
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub fn kernel(&self) -> &Kernel {
+        self.target.kernel()
+    }
+
+    pub fn memory(&self) -> &KernelMemory {
+        self.target.memory()
+    }
+
+    pub fn core(&self) -> &Core {
+        self.memory().core()
+    }
+
+    pub fn core_path(&self) -> &Path {
+        &self.core_path
+    }
+
+    /// The kernel's types.
+    ///
+    /// # Errors
+    /// Why there are none.
+    pub fn types(&self) -> Result<&Types, Error> {
+        Ok(self.target.types()?)
+    }
+
+    /// How kernel, debug file and dump were found, a line each.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    /// What is odd about this kernel and dump but keeps no question from being
+    /// answered, as sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.core().warnings.clone();
+        if let Kinship::Unknown(why) = self.target.kinship() {
+            warnings.push(format!("whether kernel and dump belong together is unknown: {why}"));
+        }
+        match self.target.types() {
+            Ok(types) => warnings.extend(types.damage().map(ToString::to_string)),
+            Err(TypeError::NoDebugInfo) => {}
+            Err(why) => warnings.push(why.to_string()),
+        }
+        warnings
+    }
+
+    /// The vnets on the list, in order of creation, each with its jails.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's, has no VIMAGE, or its list cannot be read at all.
+    pub fn vnets(&self) -> Result<&[Vnet], Error> {
+        Ok(&self.list()?.vnets)
+    }
+
+    /// What is wrong with the list of vnets or the list of jails, as sentences.
+    pub fn list_problems(&self) -> Vec<String> {
+        let vnets = self.list().map(|list| &list.problems[..]).unwrap_or_default();
+        let jails = self.jails.get().map(|jails| &jails.problems[..]).unwrap_or_default();
+        vnets.iter().chain(jails).map(ToString::to_string).collect()
+    }
+
+    /// The vnets that are meant: one, or all. In a kernel without VIMAGE the one
+    /// stack there is has no vnet and is `None`.
+    ///
+    /// # Errors
+    /// There is no such vnet, jail, process or thread, or it has no vnet.
+    pub fn select(&self, which: &Selector) -> Result<Vec<Option<&Vnet>>, Error> {
+        self.require_kinship()?;
+        if self.kernel().set_vnet().is_none() {
+            return match which {
+                Selector::Default | Selector::All | Selector::Index(0) => Ok(vec![None]),
+                _ => Err(VnetError::NoVimage.into()),
+            };
+        }
+        let vnets = self.vnets()?;
+        let one = match which {
+            Selector::All => return Ok(vnets.iter().map(Some).collect()),
+            Selector::Default => self.default_vnet(vnets),
+            Selector::Index(index) => vnets.iter().find(|vnet| vnet.index == Some(*index)),
+            Selector::Address(address) => self.vnet_at(vnets, *address),
+            Selector::Jail(wanted) => {
+                let jails = Jails::read(&self.target)?;
+                let Some(jail) = jails.find(wanted) else {
+                    return Err(no_such(format!("a jail {wanted:?}")));
+                };
+                let who = format!("jail {} ({})", jail.jid, jail.name);
+                self.home(vnets, &Found { who: who.into(), vnet: jail.vnet })?
+            }
+            Selector::Pid(pid) => match threads::process(&self.target, *pid)? {
+                Some(found) => self.home(vnets, &found)?,
+                None => return Err(no_such(format!("process {pid} in it: there is none"))),
+            },
+            Selector::Tid(tid) => match threads::thread(&self.target, *tid)? {
+                Some(found) => self.home(vnets, &found)?,
+                None => return Err(no_such(format!("thread {tid} in it: there is none"))),
+            },
+        };
+        match one {
+            Some(vnet) => Ok(vec![Some(vnet)]),
+            None => Err(no_such(match which {
+                Selector::Index(index) => format!("the number {index}"),
+                Selector::Address(address) => format!("the address {address}"),
+                _ => "been made yet".into(),
+            })),
+        }
+    }
+
+    /// The variables that any of the patterns name; without a pattern, all of them.
+    ///
+    /// In a kernel without VIMAGE these are plain globals, and there has to be a
+    /// pattern, because nothing tells which would be virtualized.
+    ///
+    /// # Errors
+    /// A pattern names none.
+    pub fn variables(&self, patterns: &[String]) -> Result<Vec<VnetVariable>, Error> {
+        self.require_kinship()?;
+        let mut found: Vec<VnetVariable> = Vec::new();
+        if self.kernel().set_vnet().is_none() && !patterns.is_empty() {
+            for pattern in patterns {
+                found.extend(plain_globals(&self.target, pattern)?);
+            }
+            return Ok(in_order(found));
+        }
+        let variables = self.all_variables()?;
+        if patterns.is_empty() {
+            return Ok(variables.all().to_vec());
+        }
+        for pattern in patterns {
+            found.extend(variables.matching(pattern)?.into_iter().cloned());
+        }
+        Ok(in_order(found))
+    }
+
+    /// The address of a vnet's copy of a variable; without a vnet, of the
+    /// variable itself.
+    pub fn address(&self, vnet: Option<&Vnet>, variable: &VnetVariable) -> VirtAddr {
+        let copy = vnet.and_then(|vnet| vnet.copy_of(&self.target, variable.master).ok());
+        match vnet {
+            Some(_) => copy.unwrap_or_default(),
+            None => variable.master,
+        }
+    }
+
+    /// A vnet's copy of a variable: where it lies, and its value.
+    pub fn value(
+        &self,
+        vnet: Option<&Vnet>,
+        variable: &VnetVariable,
+        limits: &Limits,
+    ) -> (VirtAddr, Value) {
+        let address = match vnet.map(|vnet| vnet.copy_of(&self.target, variable.master)) {
+            Some(Err(why)) => {
+                let error =
+                    ValueError { kind: ErrorKind::Stale, address: None, message: why.into() };
+                return (VirtAddr::default(), Value::Error(error));
+            }
+            Some(Ok(address)) => address,
+            None => variable.master,
+        };
+        let reader = self.reader(limits);
+        let value = match variable.type_id {
+            Some(type_id) => reader.read(type_id, address),
+            None => reader.read_bytes(address, variable.size),
+        };
+        (address, value)
+    }
+
+    /// The value of a C expression in a vnet.
+    ///
+    /// # Errors
+    /// It is no expression, names what is not there, or needs memory that cannot
+    /// be read to get to its value. A value that is itself unreadable is no
+    /// error: it says so in its place.
+    pub fn print(
+        &self,
+        vnet: Option<&Vnet>,
+        expression: &str,
+        limits: &Limits,
+    ) -> Result<Printed, Error> {
+        self.require_kinship()?;
+        let failed = |source| Error::Expr { expression: expression.to_owned(), source };
+        let parsed = expr::parse(expression).map_err(|why| failed(syntax(&why)))?;
+        let variables = match self.all_variables() {
+            Ok(variables) => Some(variables),
+            Err(Error::Vnet(VnetError::NoVimage)) => None,
+            Err(why) => return Err(why),
+        };
+        let scope = Scope { target: &self.target, variables, vnet };
+        let operand = scope.eval(&parsed).map_err(failed)?;
+        Ok(Printed {
+            expression: expression.into(),
+            type_name: operand.type_name(&self.target).unwrap_or_default().into(),
+            address: operand.address(),
+            value: operand.read(&self.target, &self.reader(limits)),
+        })
+    }
+
+    /// A reader of this target's values.
+    pub fn reader(&self, limits: &Limits) -> ValueReader<'_> {
+        let counters = self.counters.get_or_init(|| Counters::of(&self.target));
+        ValueReader::new(&self.target, counters, limits.clone())
+    }
+
+    fn list(&self) -> Result<&VnetList, Error> {
+        self.require_kinship()?;
+        let list = self.vnets.get_or_init(|| {
+            let mut list = VnetList::read(&self.target)?;
+            if let Ok(jails) = Jails::read(&self.target) {
+                add_jails(&mut list, &jails);
+                let _ = self.jails.set(jails);
+            }
+            Ok(list)
+        });
+        list.as_ref().map_err(|why| why.clone().into())
+    }
+
+    fn all_variables(&self) -> Result<&Variables, Error> {
+        let variables = self.variables.get_or_init(|| Variables::read(&self.target));
+        variables.as_ref().map_err(|why| why.clone().into())
+    }
+
+    fn require_kinship(&self) -> Result<(), Error> {
+        match self.target.kinship() {
+            Kinship::Different(why) => Err(TargetError::OtherKernel { why: why.clone() }.into()),
+            Kinship::Same(_) | Kinship::Unknown(_) => Ok(()),
+        }
+    }
+
+    fn default_vnet<'s>(&'s self, vnets: &'s [Vnet]) -> Option<&'s Vnet> {
+        let crashed = threads::dumping(&self.target).ok().flatten().and_then(|found| found.vnet);
+        let crashed = crashed.and_then(|at| self.vnet_at(vnets, at));
+        crashed.or_else(|| vnets.iter().find(|vnet| vnet.default))
+    }
+
+    fn home<'s>(&'s self, vnets: &'s [Vnet], found: &Found) -> Result<Option<&'s Vnet>, Error> {
+        let Some(address) = found.vnet else {
+            return Err(no_such(format!("{} in it: it has no vnet now", found.who)));
+        };
+        match self.vnet_at(vnets, address) {
+            Some(vnet) => Ok(Some(vnet)),
+            None => Err(no_such(format!("{} in it: {address} is no vnet", found.who))),
+        }
+    }
+
+    fn vnet_at<'s>(&'s self, vnets: &'s [Vnet], address: VirtAddr) -> Option<&'s Vnet> {
+        let listed = vnets.iter().find(|vnet| vnet.address == address);
+        let read = || Vnet::unlisted(&self.target, address);
+        listed.or_else(|| self.unlisted.at(address, read))
+    }
+}
+
+fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
+    let failed = |source| Error::Kernel { path: path.to_owned(), source };
+    let main = ElfFile::parse(Source::open(path)?).map_err(failed)?;
+    log.push(format!("kernel: {}", path.display()));
+    let sibling = find_sibling(path, &main, dirs, log);
+    Kernel::join(main, sibling).map_err(failed)
+}
+
+/// The first candidate that comes from the same link as `main`.
+fn find_sibling(
+    path: &Path,
+    main: &ElfFile,
+    dirs: &[PathBuf],
+    log: &mut Vec<String>,
+) -> Option<ElfFile> {
+    let wanted = debug_file::wanted(main)?;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let what = match wanted.role {
+        Role::DebugFile => "debug file",
+        Role::Kernel => "the stripped kernel",
+    };
+    let mut names: Vec<String> = wanted.link_name.into_iter().collect();
+    match wanted.role {
+        Role::DebugFile => names.extend([format!("{file_name}.debug"), "kernel.debug".into()]),
+        Role::Kernel => {
+            let bare = file_name.strip_suffix(".debug").or(file_name.strip_suffix(".symbols"));
+            names.extend(bare.map(String::from).into_iter().chain(["kernel".into()]));
+        }
+    }
+    let build_id = wanted.build_id.as_deref();
+    let search = locate::Search { file: path, names, build_id, dirs };
+    for candidate in locate::candidates(&search) {
+        let found = open_candidate(&candidate);
+        let (verdict, elf) = match found {
+            Ok(elf) if debug_file::belongs(main, &elf) => ("belongs to it".to_owned(), Some(elf)),
+            Ok(_) => ("comes from another build".to_owned(), None),
+            Err(why) => (why, None),
+        };
+        log.push(format!("{what}: {} {verdict}", candidate.display()));
+        if elf.is_some() {
+            return elf;
+        }
+    }
+    log.push(format!("{what}: none found"));
+    None
+}
+
+fn open_candidate(path: &Path) -> Result<ElfFile, String> {
+    let source = Source::open(path).map_err(|why: SourceError| why.to_string())?;
+    ElfFile::parse(source).map_err(|why| why.to_string())
+}
+
+fn add_jails(list: &mut VnetList, jails: &Jails) {
+    for vnet in &mut list.vnets {
+        let home = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
+        vnet.jails = home.map(|jail| JailRef { jid: jail.jid, name: jail.name.clone() }).collect();
+    }
+}
+
+/// Each variable once, though several patterns may name it.
+fn in_order(mut found: Vec<VnetVariable>) -> Vec<VnetVariable> {
+    found.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
+    found.dedup();
+    found
+}
+
+fn syntax(error: &SyntaxError) -> ExprError {
+    ExprError::Syntax { message: error.to_string(), caret: error.caret() }
+}
+
+fn no_such(what: String) -> Error {
+    VnetError::NoSuchVnet { what }.into()
+}

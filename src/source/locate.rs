@@ -1,0 +1,110 @@
+//! Where the other half of a kernel may lie: its debug file, or the kernel that
+//! a debug file was split from.
+
+use std::path::{Path, PathBuf};
+
+/// Where FreeBSD installs debug files: the path of the stripped file is repeated below it.
+const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
+
+/// What to look for.
+#[derive(Debug, Clone)]
+pub struct Search<'a> {
+    /// The file that was named.
+    pub file: &'a Path,
+    /// File names the other half may have, the likeliest first.
+    pub names: Vec<String>,
+    pub build_id: Option<&'a [u8]>,
+    /// Directories to look in before the usual ones.
+    pub dirs: &'a [PathBuf],
+}
+
+/// The paths that exist, in the order in which they should be tried.
+pub fn candidates(search: &Search<'_>) -> Vec<PathBuf> {
+    let beside = search.file.parent().unwrap_or(Path::new("")).to_owned();
+    let mut found: Vec<PathBuf> = Vec::new();
+    let mut add = |path: PathBuf| {
+        let is_itself = same_file(&path, search.file);
+        if !is_itself && path.is_file() && !found.contains(&path) {
+            found.push(path);
+        }
+    };
+    for dir in search.dirs {
+        in_debug_dir(dir, search, &mut add);
+    }
+    for name in &search.names {
+        add(beside.join(name));
+        add(beside.join(".debug").join(name));
+    }
+    if let Some(id) = search.build_id {
+        build_id_path(&beside, id).into_iter().for_each(&mut add);
+    }
+    in_debug_dir(Path::new(SYSTEM_DEBUG_DIR), search, &mut add);
+    // The other way round: from below the debug directory to the file itself.
+    if let Ok(installed) = beside.strip_prefix(SYSTEM_DEBUG_DIR) {
+        search.names.iter().for_each(|name| add(Path::new("/").join(installed).join(name)));
+    }
+    found
+}
+
+fn in_debug_dir(dir: &Path, search: &Search<'_>, add: &mut impl FnMut(PathBuf)) {
+    if let Some(id) = search.build_id {
+        build_id_path(dir, id).into_iter().for_each(&mut *add);
+    }
+    let installed = search.file.canonicalize().ok();
+    let installed = installed.as_deref().and_then(Path::parent);
+    let installed = installed.and_then(|path| path.strip_prefix("/").ok());
+    for name in &search.names {
+        add(dir.join(name));
+        installed.map(|path| dir.join(path).join(name)).into_iter().for_each(&mut *add);
+        add(dir.join("boot/kernel").join(name));
+    }
+}
+
+/// `DIR/.build-id/ab/cdef….debug`
+fn build_id_path(dir: &Path, id: &[u8]) -> Option<PathBuf> {
+    let (first, rest) = id.split_first()?;
+    let rest: String = rest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(dir.join(".build-id").join(format!("{first:02x}")).join(format!("{rest}.debug")))
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn named_directories_come_before_what_lies_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        for path in ["k/kernel", "k/kernel.debug", "d/kernel.debug", "d/.build-id/ab/cdef.debug"] {
+            fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+            fs::write(at(path), "").unwrap();
+        }
+        let (file, dirs) = (at("k/kernel"), [at("d")]);
+        let search = Search {
+            file: &file,
+            names: vec!["kernel.debug".into()],
+            build_id: Some(&[0xab, 0xcd, 0xef]),
+            dirs: &dirs,
+        };
+        let expected = ["d/.build-id/ab/cdef.debug", "d/kernel.debug", "k/kernel.debug"].map(at);
+        assert_eq!(candidates(&search), expected);
+    }
+
+    #[test]
+    fn the_file_itself_is_not_its_other_half() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("kernel");
+        fs::write(&file, "").unwrap();
+        let search =
+            Search { file: &file, names: vec!["kernel".into()], build_id: None, dirs: &[] };
+        assert_eq!(candidates(&search), [PathBuf::new(); 0]);
+    }
+}
