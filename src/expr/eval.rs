@@ -115,9 +115,10 @@ impl<'t> Scope<'t> {
     fn name(&self, name: &Name) -> Result<Operand, ExprError> {
         let bare = name.name.strip_prefix("V_").unwrap_or(&name.name);
         if let Some(variables) = self.variables
-            && let Some(variable) = variables.one(bare, name.file.as_deref())? {
-                return self.variable(variable);
-            }
+            && let Some(variable) = variables.one(bare, name.file.as_deref())?
+        {
+            return self.variable(variable);
+        }
         // Without VIMAGE the plain global is what V_ names.
         let plain = if self.variables.is_none() { bare } else { &name.name };
         self.global(plain, name.file.as_deref())
@@ -285,9 +286,10 @@ impl<'t> Scope<'t> {
 
     fn size_of(&self, operand: &Expr) -> Result<Operand, ExprError> {
         if let ExprKind::Name(Name { name, file: None }) = &operand.kind
-            && let (Err(_), Ok(id)) = (self.eval(operand), self.types()?.find(name)) {
-                return Ok(number(self.types()?.size_of(id)?.into()));
-            }
+            && let (Err(_), Ok(id)) = (self.eval(operand), self.types()?.find(name))
+        {
+            return Ok(number(self.types()?.size_of(id)?.into()));
+        }
         match self.eval(operand)? {
             Operand::Place { type_id, bits: None, .. }
             | Operand::Number { type_id: Some(type_id), .. } => {

@@ -183,11 +183,10 @@ impl Loaded {
             let why = format!("{} has no element {index}", types.name(array.type_id));
             return Err(ImageError::Value { target: format!("[{index}]"), why });
         }
-        let inner = shape.counts.get(1..).unwrap_or_default();
-        let type_id = inner
-            .iter()
-            .rev()
-            .fold(shape.element, |element, count| types.array_of(element, count.unwrap_or(0)));
+        let type_id = match shape.counts.get(1..) {
+            Some(inner @ [_, ..]) => types.rows_of(shape.element, inner),
+            _ => shape.element,
+        };
         let offset = types.size_of(type_id)?.wrapping_mul(index);
         Ok(Object::new(array.address.wrapping_add(offset), type_id))
     }
