@@ -105,6 +105,6 @@ mod tests {
         fs::write(&file, "").unwrap();
         let search =
             Search { file: &file, names: vec!["kernel".into()], build_id: None, dirs: &[] };
-        assert_eq!(candidates(&search), [PathBuf::new(); 0]);
+        assert!(candidates(&search).is_empty());
     }
 }

@@ -8,6 +8,7 @@ use crate::types::bits;
 use crate::types::dwarf::{Slice, damaged};
 use crate::types::model::*;
 use crate::types::place::Place;
+use crate::types::spelling;
 use crate::types::units::{Die, Root, Unit};
 
 /// Reads entries of one unit.
@@ -124,7 +125,7 @@ impl<'a> Loader<'a> {
     }
 
     fn base(&self, die: &Die<'a>) -> Base {
-        let name = self.name(die).unwrap_or_default();
+        let name = self.name_str(die).map(spelling::canonical).unwrap_or_default().into();
         let encoding = match die.attr_value(dw::DW_AT_encoding) {
             Some(AttributeValue::Encoding(encoding)) => encoding_of(encoding),
             _ => Encoding::Other,

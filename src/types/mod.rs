@@ -24,6 +24,7 @@ pub mod model;
 mod name;
 mod names;
 mod place;
+mod spelling;
 mod units;
 mod variables;
 

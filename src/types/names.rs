@@ -16,6 +16,7 @@ use crate::types::layout::sort_by_likeness;
 use crate::types::load::{Loader, is_declaration};
 use crate::types::model::*;
 use crate::types::place::Place;
+use crate::types::spelling;
 use crate::types::units::{Die, Unit};
 
 /// What a name may name. C has one space of names for tags, one for the rest.
@@ -58,7 +59,7 @@ impl Types {
             ["struct" | "class", bare] => (Class::Struct, bare.to_owned()),
             ["union", bare] => (Class::Union, bare.to_owned()),
             ["enum", bare] => (Class::Enum, bare.to_owned()),
-            _ => (Class::Plain, plain_spelling(&words)),
+            _ => (Class::Plain, spelling::canonical(&words.join(" "))),
         };
         self.lookup(class, &bare).ok_or_else(|| self.no_such_type(class, name, &bare))
     }
@@ -84,7 +85,7 @@ impl Types {
 
     fn name_in_file(&self, id: TypeId) -> Option<String> {
         match &*self.get(id).ok()? {
-            Type::Base(base) => Some(plain_spelling(&words_of(&base.name))),
+            Type::Base(base) => Some(base.name.to_string()),
             Type::Typedef(typedef) => Some(typedef.name.to_string()),
             Type::Record(record) => record.name.as_deref().map(String::from),
             Type::Enum(enumeration) => enumeration.name.as_deref().map(String::from),
@@ -165,7 +166,7 @@ impl<'a> Loader<'a> {
                 let place = Place { section: self.unit.section, offset: at };
                 if let Some((name, id)) = self.name_str(&die).zip(place.id()) {
                     let name = if die.tag() == dw::DW_TAG_base_type {
-                        hash(&plain_spelling(&words_of(name)))
+                        hash(&spelling::canonical(name))
                     } else {
                         hash(name)
                     };
@@ -196,60 +197,8 @@ fn class_of(tag: DwTag) -> Option<Class> {
     }
 }
 
-/// One spelling for what C lets one spell in many ways: clang says `unsigned
-/// long`, gcc `long unsigned int`.
-fn plain_spelling(words: &[&str]) -> String {
-    const INTEGER: [&str; 6] = ["unsigned", "signed", "long", "short", "int", "char"];
-    if words.len() == 1 && !["unsigned", "signed", "long", "short"].contains(&words[0])
-        || !words.iter().all(|word| INTEGER.contains(word))
-    {
-        return words.join(" ");
-    }
-    let count = |wanted: &str| words.iter().filter(|word| **word == wanted).count();
-    let mut spelled = Vec::new();
-    if count("unsigned") > 0 {
-        spelled.push("unsigned");
-    } else if count("signed") > 0 && count("char") > 0 {
-        spelled.push("signed");
-    }
-    let core = match (count("short"), count("long"), count("char")) {
-        (_, _, 1..) => "char",
-        (1.., ..) => "short",
-        (_, 2.., _) => "long long",
-        (_, 1, _) => "long",
-        _ => "int",
-    };
-    spelled.push(core);
-    spelled.join(" ")
-}
-
-fn words_of(name: &str) -> Vec<&str> {
-    name.split_whitespace().collect()
-}
-
 fn hash(name: &str) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(name.as_bytes());
     hasher.finish()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn integers_have_one_spelling() {
-        for (a, b) in [
-            ("unsigned long", "long unsigned int"),
-            ("unsigned", "unsigned int"),
-            ("long long", "signed long long int"),
-            ("short", "short int"),
-            ("unsigned short", "short unsigned int"),
-        ] {
-            assert_eq!(plain_spelling(&words_of(a)), plain_spelling(&words_of(b)));
-        }
-        assert_ne!(plain_spelling(&["signed", "char"]), plain_spelling(&["char"]));
-        assert_eq!(plain_spelling(&["long", "double"]), "long double");
-        assert_eq!(plain_spelling(&["_Bool"]), "_Bool");
-    }
 }

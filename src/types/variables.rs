@@ -14,7 +14,7 @@ use crate::types::place::Place;
 use crate::types::units::Die;
 
 impl Types {
-    /// The variables whose addresses lie in the range, sorted by address.
+    /// The variables whose addresses lie in the range, sorted by address and name.
     ///
     /// Only the units that define such variables are read, in parallel, and no
     /// further than to the last such variable. A damaged unit costs its own
@@ -24,8 +24,9 @@ impl Types {
         let hits = self.units_about(&range);
         let found = hits.par_iter().flat_map_iter(|hit| self.variables_of(*hit, &range));
         let mut found: Vec<Variable> = found.collect();
-        found.sort_by_key(|variable| variable.address);
-        found.dedup_by_key(|variable| variable.address);
+        // A variable without a size shares its address with the next one.
+        found.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
+        found.dedup_by(|a, b| (a.address, &a.name) == (b.address, &b.name));
         found
     }
 

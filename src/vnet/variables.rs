@@ -49,7 +49,7 @@ impl Variables {
         let typed = types.map(|types| types.variables_in(&set)).unwrap_or_default();
         let mut symbols: Vec<Symbol<'_>> =
             kernel.vnet_symbols().filter(|symbol| set.contains(&symbol.address)).collect();
-        symbols.sort_by_key(|symbol| symbol.address);
+        symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
         let mut all = join(&symbols, typed, types);
         all.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
         Ok(Self { all })
@@ -141,7 +141,7 @@ pub fn names_like(kernel: &Kernel, name: &str) -> Vec<String> {
     near
 }
 
-/// Symbols and entries of variables, both sorted by address, as one list. A
+/// Symbols and entries of variables, both sorted by address and name, as one list. A
 /// stripped kernel lacks the symbols of static variables, which its debug
 /// information still has; a kernel without any has symbols alone.
 fn join(
@@ -153,11 +153,12 @@ fn join(
     let mut typed = typed.into_iter().peekable();
     let size_of = |id| types.and_then(|types| types.size_of(id).ok()).unwrap_or(0);
     for symbol in symbols {
-        while let Some(entry) = typed.next_if(|entry| entry.address < symbol.address) {
+        let place = (symbol.address, symbol.name);
+        while let Some(entry) = typed.next_if(|entry| (entry.address, &*entry.name) < place) {
             let size = size_of(entry.type_id);
             all.push(variable(&entry.name.clone(), entry.address, size, Some(entry)));
         }
-        let entry = typed.next_if(|entry| entry.address == symbol.address);
+        let entry = typed.next_if(|entry| (entry.address, &*entry.name) == place);
         let size = match &entry {
             Some(entry) if symbol.size == 0 => size_of(entry.type_id),
             _ => symbol.size,

@@ -1,0 +1,140 @@
+//! The whole reader over the built-in demonstration image. What is expected
+//! here stands in `fixtures/scenarios/demo.toml`, which only the builder reads.
+
+use vnetkvm::image;
+use vnetkvm::session::{Selector, Session};
+use vnetkvm::value::model::{ErrorKind, PointerValue};
+use vnetkvm::value::{Limits, Value};
+
+fn demo() -> Session {
+    let demo = image::demo().expect("the demonstration builds");
+    Session::from_sources(demo.kernel, demo.core).expect("it opens")
+}
+
+fn print(session: &Session, vnet: usize, expression: &str) -> Value {
+    let vnet = session.select(&Selector::Index(vnet)).unwrap()[0];
+    session.print(vnet, expression, &Limits::default()).unwrap().value
+}
+
+fn failure(session: &Session, expression: &str) -> (String, String) {
+    let vnet = session.select(&Selector::Index(1)).unwrap()[0];
+    let error = session.print(vnet, expression, &Limits::default()).unwrap_err();
+    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+    (cause, error.hint().unwrap_or_default())
+}
+
+#[test]
+fn vnets_are_counted_in_order_of_creation() {
+    let session = demo();
+    let vnets = session.vnets().unwrap();
+    assert_eq!(session.list_problems(), [""; 0]);
+    let jails: Vec<Vec<&str>> =
+        vnets.iter().map(|vnet| vnet.jails.iter().map(|jail| &*jail.name).collect()).collect();
+    // The vnet of "build" was destroyed; "php" lives in its parent's.
+    assert_eq!(jails, [vec!["0"], vec!["web01", "web01.php"], vec!["db01"]]);
+    assert_eq!(
+        vnets.iter().map(|vnet| vnet.index).collect::<Vec<_>>(),
+        [Some(0), Some(1), Some(2)]
+    );
+    assert_eq!(vnets.iter().map(|vnet| vnet.default).collect::<Vec<_>>(), [true, false, false]);
+    assert_eq!(vnets.iter().map(|vnet| vnet.ifcnt).collect::<Vec<_>>(), [2, 1, 1]);
+    assert!(vnets.iter().all(|vnet| vnet.problems.is_empty()));
+    let meaning = |vnet: usize| &*vnets[vnet].state.as_ref().unwrap().meaning;
+    assert_eq!((meaning(0), meaning(1)), ("up (vnet0's is never set)", "up"));
+    assert_eq!(vnets[1].state.as_ref().unwrap().name.as_deref(), Some("SI_SUB_VNET_DONE"));
+}
+
+#[test]
+fn every_vnet_has_its_own_values() {
+    let session = demo();
+    for (vnet, ttl, pcbs) in [(0, 64, 7), (1, 42, 3), (2, 128, 2)] {
+        assert_eq!(print(&session, vnet, "V_ip_defttl"), Value::Int(ttl));
+        assert_eq!(print(&session, vnet, "tcbinfo.ipi_count"), Value::Int(pcbs));
+    }
+    assert_eq!(print(&session, 0, "V_ifnet.cstqh_first->if_xname"), Value::Text("lo0".into()));
+    assert_eq!(print(&session, 2, "V_ifnet.cstqh_first->if_mtu"), Value::Int(9000));
+}
+
+#[test]
+fn counters_are_sums_over_the_cpus() {
+    let session = demo();
+    let sum = |vnet, text| match print(&session, vnet, text) {
+        Value::Counter { sum, .. } => sum,
+        other => panic!("{text}: {other:?}"),
+    };
+    assert_eq!(sum(0, "V_ipstat[0]"), 81234 + 70112);
+    assert_eq!(sum(1, "V_ipstat[0]"), 65);
+    assert_eq!(sum(2, "V_ipstat[0]"), 4);
+}
+
+#[test]
+fn vnets_are_chosen_in_every_way() {
+    let session = demo();
+    let index = |selector: Selector| {
+        session.select(&selector).unwrap()[0].unwrap().index.expect("it is on the list")
+    };
+    let address = session.vnets().unwrap()[2].address;
+    assert_eq!(index(Selector::Address(address)), 2);
+    assert_eq!(index(Selector::Jail("db01".into())), 2);
+    assert_eq!(index(Selector::Jail("4".into())), 1);
+    assert_eq!(index(Selector::Pid(812)), 2);
+    // nginx panicked inside the network stack of web01.
+    assert_eq!(index(Selector::Default), 1);
+    for missing in [Selector::Index(3), Selector::Jail("build".into()), Selector::Pid(77)] {
+        let error = session.select(&missing).unwrap_err();
+        assert!(error.to_string().starts_with("no vnet has "), "{error}");
+    }
+}
+
+#[test]
+fn every_variable_can_be_read_in_every_vnet() {
+    let session = demo();
+    let variables = session.variables(&[]).unwrap();
+    assert_eq!(variables.len(), 672);
+    assert!(variables.iter().all(|variable| variable.type_id.is_some()));
+    for vnet in session.select(&Selector::All).unwrap() {
+        for variable in &variables {
+            match session.value(vnet, variable, &Limits::default()).1 {
+                // A counter that no constructor has allocated.
+                Value::Error(error) => assert_eq!(error.kind, ErrorKind::Unallocated),
+                value => {
+                    assert!(!matches!(value, Value::Bytes(_)) || variable.name.contains("feat"))
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn expressions_reach_what_c_reaches() {
+    let session = demo();
+    assert_eq!(print(&session, 1, "sizeof(struct vnet)"), Value::Int(48));
+    assert_eq!(print(&session, 1, "V_ip_defttl * 2 + 1"), Value::Int(85));
+    assert_eq!(print(&session, 1, "*&V_ip_defttl"), Value::Int(42));
+    assert_eq!(print(&session, 1, "vnet_entry_ip_defttl"), Value::Int(64));
+    assert_eq!(print(&session, 1, "((struct vnet *)vnet0)->vnet_ifcnt"), Value::Int(2));
+    assert_eq!(print(&session, 1, "prison0.pr_hostname"), Value::Text("gw.example.org".into()));
+    let Value::Pointer(PointerValue { symbol, function, .. }) = print(&session, 1, "tcp_input")
+    else {
+        panic!("a function is a pointer");
+    };
+    assert_eq!((symbol.unwrap().name.as_ref(), function), ("tcp_input", true));
+}
+
+#[test]
+fn failures_say_what_to_try() {
+    let session = demo();
+    let (cause, hint) = failure(&session, "V_ip_deftll");
+    assert!(cause.contains("V_ip_deftll") && hint.contains("ip_defttl"), "{cause}: {hint}");
+    let (cause, hint) = failure(&session, "tcbinfo.ipi_cuont");
+    assert!(cause.contains("has no member ipi_cuont"), "{cause}");
+    assert!(hint.starts_with("its members: ipi_count"), "{hint}");
+    let (cause, _) = failure(&session, "*V_ip_defttl");
+    assert_eq!(cause, "* does not apply to a value of type int");
+    let (cause, hint) =
+        failure(&session, "((struct ifnet *)0xfffff80012345678)->if_vnet->vnet_le.le_next");
+    assert!(cause.contains("0xfffff800"), "{cause}");
+    assert!(hint.contains("stale") || hint.contains("dump"), "{hint}");
+    let (_, hint) = failure(&session, "ipv4_hashtbl");
+    assert!(hint.contains("choose one, such as ipv4_hashtbl@"), "{hint}");
+}
