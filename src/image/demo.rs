@@ -2,8 +2,8 @@
 
 use std::io::Cursor;
 
+use super::kernel_file::unpack;
 use super::{Format, ImageError, Scenario, build};
-use crate::error::KernelError;
 use crate::kernel::Kernel;
 use crate::source::Source;
 
@@ -26,9 +26,7 @@ const LARGEST_KERNEL: usize = 16 << 20;
 /// # Errors
 /// None that a test of this program would not have found.
 pub fn demo() -> Result<Demo, ImageError> {
-    let unpacked = zstd::bulk::decompress(KERNEL, LARGEST_KERNEL).map_err(|error| {
-        KernelError::NotAKernel { what: format!("a damaged zstd file ({error})") }
-    })?;
+    let unpacked = unpack(KERNEL, LARGEST_KERNEL)?;
     let kernel = Kernel::open(Source::from_vec("demo/kernel", unpacked.clone()), None)?;
     let image = build(&Scenario::parse(SCENARIO)?, kernel)?;
     let mut core = Cursor::new(Vec::new());

@@ -59,6 +59,7 @@ mod demo;
 pub mod dump;
 mod error;
 pub mod kernel;
+mod kernel_file;
 pub mod literal;
 pub mod machine;
 pub mod object;

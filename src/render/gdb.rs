@@ -4,8 +4,8 @@
 //! script sets `$V_tcbinfo` to a typed pointer to the chosen vnet's copy, so
 //! that `print *$V_tcbinfo` and `print $V_tcbinfo->ipi_count` work. Types that
 //! can be written in C are written out, which every gdb since 6 understands. A
-//! type without a name is borrowed from the master by
-//! `&{__typeof__(master)}address`, which takes gdb 7.5 or later.
+//! type without a name, or of a struct that is only declared, is borrowed from
+//! the master by `&{__typeof__(master)}address`, which takes gdb 7.5 or later.
 
 use std::io::{self, Write};
 
@@ -30,10 +30,20 @@ pub struct Variable<'a> {
     pub symbol: &'a str,
     /// The source file, where it is known and other files define the same name.
     pub file: Option<&'a str>,
-    /// The type of a pointer to it, as C spells it; `None` where its type is not known.
-    pub pointer_type: Option<&'a str>,
+    pub pointer: PointerType<'a>,
     pub size: u64,
     pub address: VirtAddr,
+}
+
+/// How a pointer to a variable gets its type.
+#[derive(Debug, Clone, Copy)]
+pub enum PointerType<'a> {
+    /// Written out, as C spells it: `struct inpcbinfo *`.
+    Written(&'a str),
+    /// It cannot be written; the debugger knows it from the master.
+    Borrowed,
+    /// Nobody knows it.
+    Unknown,
 }
 
 /// Writes the script.
@@ -64,15 +74,17 @@ fn write_variable(out: &mut impl Write, variable: &Variable<'_>) -> io::Result<(
         name.push_str(&identifier_of(file));
     }
     let address = variable.address;
-    match variable.pointer_type {
-        Some(spelled) if is_writable(spelled) => {
+    match variable.pointer {
+        PointerType::Written(spelled) if is_plain(spelled) => {
             writeln!(out, "set ${name} = ({spelled}){address}")
         }
-        Some(_) => {
+        PointerType::Written(_) | PointerType::Borrowed => {
             let master = master(variable);
             writeln!(out, "set ${name} = &{{__typeof__({master})}}{address}")
         }
-        None => writeln!(out, "set ${name} = (char (*)[{}]){address}", variable.size.max(1)),
+        PointerType::Unknown => {
+            writeln!(out, "set ${name} = (char (*)[{}]){address}", variable.size.max(1))
+        }
     }
 }
 
@@ -101,34 +113,34 @@ fn is_path(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || "_-+./".contains(c))
 }
 
-/// Can the type be spelled in an expression? One that names something `{...}` cannot.
-fn is_writable(spelled: &str) -> bool {
-    !spelled.contains("...")
-        && spelled.chars().all(|c| c.is_ascii_alphanumeric() || " _*()[],".contains(c))
+fn is_plain(spelled: &str) -> bool {
+    spelled.chars().all(|c| c.is_ascii_alphanumeric() || " _*()[],".contains(c))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::PointerType::*;
     use super::*;
 
     #[test]
     fn pointers_are_typed_and_unwritable_types_borrowed() {
-        let variable = |name, symbol, file, pointer_type| Variable {
+        let variable = |name, symbol, file, pointer| Variable {
             name,
             symbol,
             file,
-            pointer_type,
+            pointer,
             size: 12,
             address: VirtAddr::new(0xffff_fe00_0123_4560),
         };
         let variables = [
-            variable("tcbinfo", "vnet_entry_tcbinfo", None, Some("struct inpcbinfo *")),
-            variable("ipstat", "vnet_entry_ipstat", None, Some("counter_u64_t (*)[35]")),
-            variable("anon", "vnet_entry_anon", None, Some("struct {...} *")),
-            variable("dup", "vnet_entry_dup", Some("net/if_gif.c"), Some("int *")),
-            variable("dup", "vnet_entry_dup", Some("net/gre-x.c"), Some("union {...} *")),
-            variable("raw", "vnet_entry_raw", None, None),
-            variable("a;shell rm", "vnet_entry_a", None, None),
+            variable("tcbinfo", "vnet_entry_tcbinfo", None, Written("struct inpcbinfo *")),
+            variable("ipstat", "vnet_entry_ipstat", None, Written("counter_u64_t (*)[35]")),
+            variable("anon", "vnet_entry_anon", None, Borrowed),
+            variable("dup", "vnet_entry_dup", Some("net/if_gif.c"), Written("int *")),
+            variable("dup", "vnet_entry_dup", Some("net/gre-x.c"), Borrowed),
+            variable("raw", "vnet_entry_raw", None, Unknown),
+            variable("a;shell rm", "vnet_entry_a", None, Unknown),
+            variable("t", "vnet_entry_t", None, Written("x)0\nshell rm")),
         ];
         let header = Header {
             title: "vnet 1\nshell rm",
@@ -151,6 +163,7 @@ set $V_dup__if_gif = (int *)0xfffffe0001234560
 set $V_dup__gre_x = &{__typeof__('net/gre-x.c'::vnet_entry_dup)}0xfffffe0001234560
 set $V_raw = (char (*)[12])0xfffffe0001234560
 # a;shell rm is no name that gdb could hold
+set $V_t = &{__typeof__(vnet_entry_t)}0xfffffe0001234560
 "
         );
     }

@@ -28,13 +28,19 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
+/// Bytes as a C string literal, quotes included; those that are not ASCII are escaped.
+pub fn quoted_bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 2);
+    out.push('"');
+    bytes.iter().for_each(|byte| push_byte(&mut out, *byte, '"'));
+    out.push('"');
+    out
+}
+
 /// A byte as a C character constant, quotes included: `'a'`, `'\n'`, `'\377'`.
 pub fn character(byte: u8) -> String {
     let mut out = String::from("'");
-    match byte {
-        0x20..=0x7e => push_char(&mut out, char::from(byte), Some('\'')),
-        _ => push_escape(&mut out, u32::from(byte)),
-    }
+    push_byte(&mut out, byte, '\'');
     out.push('\'');
     out
 }
@@ -49,6 +55,13 @@ pub fn is_hostile(c: char) -> bool {
             | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}')
+}
+
+fn push_byte(out: &mut String, byte: u8, quote: char) {
+    match byte {
+        0x20..=0x7e => push_char(out, char::from(byte), Some(quote)),
+        _ => push_escape(out, u32::from(byte)),
+    }
 }
 
 fn push_char(out: &mut String, c: char, quote: Option<char>) {

@@ -27,6 +27,7 @@ mod place;
 mod spelling;
 mod units;
 mod variables;
+mod writable;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 

@@ -1,4 +1,5 @@
 //! One file per question that is asked of a target.
 
 pub mod jails;
+pub mod machine;
 pub mod threads;

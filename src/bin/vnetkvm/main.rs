@@ -1,1 +1,44 @@
-fn main() {}
+//! vnetkvm: a thin shell around the library. Reads the command line, asks the
+//! session, hands the answer to the renderers.
+
+mod args;
+mod cmd;
+mod context;
+mod exit;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Color, Command};
+use exit::{Outcome, report};
+
+fn main() -> ExitCode {
+    // A wrong command line ends here, with status 2 and a usage message.
+    let cli = Cli::parse();
+    match cli.output.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    report(run(cli))
+}
+
+fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    match &cli.command {
+        Command::Completions { shell } => cmd::completions::run(*shell),
+        Command::Man { directory } => cmd::man::run(directory),
+        Command::Image(command) => cmd::image::run(&cli, command),
+        Command::Info => cmd::info::run(&cli),
+        Command::Vnets => cmd::vnets::run(&cli),
+        Command::Vars { patterns } => cmd::vars::run(&cli, patterns),
+        Command::Print { expressions } => cmd::print::run(&cli, expressions),
+        Command::Type { name } => cmd::type_::run(&cli, name),
+        Command::Read { address, length, raw, fill } => cmd::read::run(
+            &cli,
+            &cmd::read::Request { address, length: *length, raw: *raw, fill: *fill },
+        ),
+        Command::Gdb { patterns } => cmd::gdb::run(&cli, patterns),
+    }
+}

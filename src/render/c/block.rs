@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Line, push_note, push_repeats, push_scalar, runs};
+use super::{Line, characters, push_note, push_repeats, push_scalar, runs};
 use crate::render::sanitize;
 use crate::value::model::{ArrayValue, RecordValue, Value};
 
@@ -31,9 +31,10 @@ fn push_block(out: &mut String, value: &Value, indent: usize, column: usize) {
     }
     match value {
         Value::Record(record) => push_record_block(out, record, indent),
-        Value::Array(array) if array.elements.iter().all(is_scalar) => {
-            push_filled_block(out, array, indent);
-        }
+        Value::Array(array) if array.elements.iter().all(is_scalar) => match characters(array) {
+            Some(text) => out.push_str(&text),
+            None => push_filled_block(out, array, indent),
+        },
         Value::Array(array) => push_array_block(out, array, indent),
         Value::Bytes(bytes) => push_bytes_block(out, bytes, indent),
         scalar => push_scalar(out, scalar),

@@ -1,6 +1,6 @@
 //! Values as a C programmer writes them: `{ips_total = 65, name = "x"}`.
 //!
-//! [`line`] puts a value on one line, for tables. [`block`] breaks what does
+//! [`line()`] puts a value on one line, for tables. [`block()`] breaks what does
 //! not fit over indented lines, for people. Both use the notation of gdb where
 //! it has one: `<repeats 16 times>`, `0xffffffff80b5c140 <tcp_input+4>`,
 //! `97 'a'`.
@@ -80,6 +80,10 @@ impl Line {
     }
 
     fn array(&mut self, array: &ArrayValue) {
+        if let Some(text) = characters(array) {
+            self.out.push_str(&text);
+            return;
+        }
         self.out.push('{');
         for (start, len, element) in runs(&array.elements) {
             if self.full() {
@@ -103,6 +107,23 @@ impl Line {
             let gap = if index > 0 { " " } else { "" };
             let _ = write!(self.out, "{gap}{byte:02x}");
         }
+    }
+}
+
+/// An array of characters as a string, though it is not printable or does not
+/// end: `"\\033[1m"`. NULs at its end are left out.
+fn characters(array: &ArrayValue) -> Option<String> {
+    let byte = |element: &Value| match element {
+        Value::Char(number) => Some((*number & 0xff) as u8),
+        _ => None,
+    };
+    let bytes: Vec<u8> = array.elements.iter().map(byte).collect::<Option<_>>()?;
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let text = sanitize::quoted_bytes(bytes.get(..end)?);
+    match array.omitted {
+        _ if bytes.is_empty() => None,
+        0 => Some(text),
+        omitted => Some(format!("{text} <{omitted} more>")),
     }
 }
 
@@ -301,6 +322,17 @@ mod tests {
         assert_eq!(line_within(&ints(0..2), 6), "{0, 1}");
         assert_eq!(line_within(&ints(0..2), 2), "..");
         assert_eq!(line_within(&Value::Text("日本語日本語".into()), 6), "\"日本...");
+    }
+
+    #[test]
+    fn characters_are_a_string_whatever_they_are() {
+        let chars = |bytes: &[i128]| array(bytes.iter().map(|byte| Value::Char(*byte)).collect());
+        assert_eq!(line(&chars(&[27, 91, 49, 0, 34, 0, 0])), r#""\033[1\000\"""#);
+        assert_eq!(line(&chars(&[-4, 97])), r#""\374a""#);
+        assert_eq!(line(&chars(&[0, 0])), "\"\"");
+        assert_eq!(line(&chars(&[])), "{}");
+        let elements = vec![Value::Char(97)];
+        assert_eq!(line(&Value::Array(ArrayValue { elements, omitted: 3 })), "\"a\" <3 more>");
     }
 
     #[test]

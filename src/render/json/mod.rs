@@ -7,6 +7,7 @@
 
 mod declaration;
 mod value;
+mod vnet;
 
 use std::io::{self, Write};
 
@@ -18,6 +19,7 @@ use crate::addr::VirtAddr;
 
 pub use declaration::JsonDeclaration;
 pub use value::{JsonError, JsonFault, JsonValue};
+pub use vnet::{JsonPrinted, JsonVariable, JsonVnet, JsonVnetRef};
 
 /// The version of the schema, raised when a reader of the old one would err.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -117,6 +117,30 @@ impl<'a> JsonVariable<'a> {
     }
 }
 
+/// The value of an expression.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct JsonPrinted<'a> {
+    expression: &'a str,
+    /// Null where it is not known.
+    #[serde(rename = "type")]
+    type_name: Option<&'a str>,
+    /// Null for what was computed rather than read.
+    address: Option<Address>,
+    value: JsonValue<'a>,
+}
+
+impl<'a> JsonPrinted<'a> {
+    pub fn new(
+        expression: &'a str,
+        type_name: Option<&'a str>,
+        address: Option<VirtAddr>,
+        value: &'a Value,
+    ) -> Self {
+        let address = address.map(Address);
+        Self { expression, type_name, address, value: JsonValue(value) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,378 @@
+//! The command line. Help, man pages and completions all come from here.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use vnetkvm::addr::VirtAddr;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Inspects the virtual network stacks (VNET) of a FreeBSD kernel in a crash dump
+///
+/// vnetkvm reads a kernel with its debug information and a memory image that the
+/// kernel left behind, finds the virtual network stacks in it, and shows the
+/// virtualized variables of each, typed and named. It runs anywhere: the kernel
+/// need not be that of this machine, and nothing is ever written to.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vnetkvm",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    propagate_version = false,
+    infer_subcommands = false
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    pub vnet: VnetArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo vars --vnet 1
+  vnetkvm -N kernel.debug -M vmcore.0 vnets
+  vnetkvm -N kernel.debug -M vmcore.0 --jail web01 print 'V_ifnet.cstqh_first->if_xname'
+
+Exit status: 0 answered; 1 nothing matched; 2 wrong usage or failure.";
+
+/// What is inspected.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input")]
+pub struct InputArgs {
+    /// Kernel ELF file with debug information, or with a separate debug file beside it
+    #[arg(short = 'N', long, value_name = "FILE", env = "VNETKVM_KERNEL", hide_env_values = true)]
+    #[arg(global = true, value_hint = ValueHint::FilePath)]
+    pub kernel: Option<PathBuf>,
+
+    /// Crash dump, memory image or memory device
+    #[arg(short = 'M', long, value_name = "FILE", env = "VNETKVM_CORE", hide_env_values = true)]
+    #[arg(global = true, value_hint = ValueHint::FilePath)]
+    pub core: Option<PathBuf>,
+
+    /// Inspect the built-in demonstration image instead of a kernel and a core
+    #[arg(long, global = true)]
+    pub demo: bool,
+
+    /// Directory to search for debug files (repeatable)
+    ///
+    /// Comes before the places where FreeBSD installs them and the kernel's own directory.
+    #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
+    pub debug_dir: Vec<PathBuf>,
+}
+
+/// Which vnet is meant. At most one of these may be given.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choosing vnets")]
+pub struct VnetArgs {
+    /// The vnet with this number, in order of creation, or at this address
+    ///
+    /// Vnet 0 is the host's. Numbers shift when an older vnet is destroyed, so
+    /// between two dumps an address or a jail's name is the safer choice.
+    #[arg(long, value_name = "N|0xADDR", global = true, value_parser = vnet_choice)]
+    pub vnet: Option<VnetChoice>,
+
+    /// The vnet of the jail with this name or number
+    #[arg(long, value_name = "NAME|JID", global = true)]
+    pub jail: Option<String>,
+
+    /// The vnet of this process
+    #[arg(long, value_name = "PID", global = true)]
+    pub pid: Option<i64>,
+
+    /// The vnet in which this thread was working
+    #[arg(long, value_name = "TID", global = true)]
+    pub tid: Option<i64>,
+
+    /// Every vnet in turn
+    #[arg(long, global = true)]
+    pub all_vnets: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VnetChoice {
+    Index(usize),
+    Address(VirtAddr),
+}
+
+/// How answers are written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// Form of the answer
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", global = true)]
+    #[arg(hide_possible_values = false)]
+    pub format: Format,
+
+    /// Short for --format json
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Whether to use colours; NO_COLOR in the environment is honoured
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: Color,
+
+    /// Show no more than this many elements of an array
+    #[arg(long, value_name = "N", default_value_t = 200, global = true)]
+    pub max_elements: usize,
+
+    /// Follow structures within structures no deeper than this
+    #[arg(long, value_name = "N", default_value_t = 20, global = true)]
+    pub max_depth: usize,
+
+    /// Fail, with status 2, if any part of the answer could not be read
+    #[arg(long, global = true)]
+    pub strict: bool,
+
+    /// Tell how the kernel, its debug file and the dump were found
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns, cut to the width of a terminal
+    Table,
+    /// Columns separated by tabs, without titles, never cut
+    Plain,
+    /// One JSON object
+    Json,
+    /// One JSON object a line for each element of the answer
+    Jsonl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what the dump is, whose kernel wrote it, and whether both belong together
+    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 info")]
+    Info,
+
+    /// List the virtual network stacks
+    ///
+    /// Vnets are numbered in order of creation. One that was being created or
+    /// destroyed at the time of the dump is on no list of the kernel; where a
+    /// trace of it is found it is shown without a number.
+    #[command(after_help = "Example:\n  vnetkvm --demo vnets")]
+    Vnets,
+
+    /// List the virtualized variables of a vnet with their values
+    ///
+    /// Columns: name, address in that vnet, size, type, module, value. Where
+    /// several files define a variable of one name, each is shown as NAME@FILE.
+    #[command(after_help = VARS_EXAMPLES)]
+    Vars {
+        /// Names to show; * ? and [...] are wildcards
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+    },
+
+    /// Evaluate C expressions in a vnet
+    ///
+    /// Names are those of virtualized variables, with or without V_, and of
+    /// ordinary globals. There are . -> [] * & casts, sizeof and arithmetic.
+    /// NAME@FILE.c picks one of several variables of that name.
+    #[command(after_help = PRINT_EXAMPLES)]
+    Print {
+        #[arg(value_name = "EXPR", required = true)]
+        expressions: Vec<String>,
+    },
+
+    /// Show the declaration of a type with offsets, sizes and holes
+    #[command(
+        name = "type",
+        after_help = "Examples:\n  vnetkvm -N kernel.debug type 'struct vnet'\n  vnetkvm -N kernel.debug type vnet_state_t"
+    )]
+    Type {
+        /// A struct, union, enum or typedef; the word "struct" may be left out
+        #[arg(value_name = "NAME", required = true, num_args = 1..)]
+        name: Vec<String>,
+    },
+
+    /// Dump kernel memory in hex
+    ///
+    /// Bytes that cannot be read are marked, one mark for each reason, and never
+    /// shown as zeros.
+    #[command(after_help = READ_EXAMPLES)]
+    Read {
+        /// Where to start: an address, or an expression whose value is one
+        #[arg(value_name = "ADDR")]
+        address: String,
+
+        /// How many bytes: 64, 0x40, 4K, 2M
+        #[arg(value_name = "LEN", value_parser = length)]
+        length: u64,
+
+        /// Write the bytes alone; stops with status 2 at the first unreadable one
+        #[arg(long)]
+        raw: bool,
+
+        /// With --raw, put this byte in the place of unreadable ones and go on
+        #[arg(long, value_name = "BYTE", value_parser = byte, requires = "raw")]
+        fill: Option<u8>,
+    },
+
+    /// Write a script that gives gdb and kgdb the variables of a vnet
+    ///
+    /// It sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and
+    /// $vnet to the struct vnet.
+    #[command(after_help = GDB_EXAMPLES)]
+    Gdb {
+        /// Variables to define; * ? and [...] are wildcards; all if none is given
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+    },
+
+    /// Build kernel memory images, for tests and demonstrations
+    #[command(subcommand)]
+    Image(ImageCommand),
+
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  vnetkvm completions zsh > ~/.zfunc/_vnetkvm")]
+    Completions {
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+
+    /// Write the manual pages into a directory
+    #[command(after_help = "Example:\n  vnetkvm man /usr/local/share/man/man1")]
+    Man {
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Build the memory images that a scenario describes
+    #[command(
+        after_help = "Example:\n  vnetkvm image build fixtures/scenarios/jails.toml -o /tmp/jails"
+    )]
+    Build {
+        /// Scenario file (TOML)
+        #[arg(value_name = "SCENARIO", value_hint = ValueHint::FilePath)]
+        scenario: PathBuf,
+
+        /// Directory to write into; made if it does not exist
+        #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        output: PathBuf,
+    },
+}
+
+const VARS_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo vars --vnet 1
+  vnetkvm --demo vars --jail web01 'tcp*' ip_id
+  vnetkvm --demo vars --all-vnets --json ipstat";
+
+const PRINT_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo print V_ifnet tcbinfo.ipi_count
+  vnetkvm --demo print --vnet 1 'V_ifnet.cstqh_first->if_xname'
+  vnetkvm --demo print '*(struct ifnet *)0xfffff80003a51800'";
+
+const READ_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo read 0xffffffff81234560 64
+  vnetkvm --demo read '&V_tcbinfo' 0x40 --vnet 1
+  vnetkvm --demo read --raw --fill 0xff 0xfffff80000000000 1M > low.bin";
+
+const GDB_EXAMPLES: &str = "\
+Example:
+  vnetkvm -N kernel.debug -M vmcore.0 --jail web01 gdb > web01.gdb
+  kgdb -x web01.gdb kernel.debug vmcore.0
+  (kgdb) print *$V_tcbinfo";
+
+fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
+    if let Some(hex) = text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        let address = u64::from_str_radix(hex, 16);
+        return address
+            .map(|raw| VnetChoice::Address(VirtAddr::new(raw)))
+            .map_err(|_| "an address has up to 16 hex digits behind its 0x".to_owned());
+    }
+    text.parse()
+        .map(VnetChoice::Index)
+        .map_err(|_| "neither a number nor an address; jails are chosen with --jail".to_owned())
+}
+
+/// A number of bytes: decimal or hexadecimal, with a binary multiple behind it.
+fn length(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (text.get(..at), 10),
+        Some((at, 'm' | 'M')) => (text.get(..at), 20),
+        Some((at, 'g' | 'G')) => (text.get(..at), 30),
+        _ => (Some(text), 0),
+    };
+    let value = number(digits.unwrap_or(""))?;
+    value.checked_mul(1 << shift).ok_or_else(|| "more than 2^64 bytes".to_owned())
+}
+
+fn byte(text: &str) -> Result<u8, String> {
+    number(text)?.try_into().map_err(|_| "a byte is at most 255, or 0xff".to_owned())
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "not a number such as 64 or 0x40".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_behind_the_command() {
+        let before = Cli::try_parse_from(["vnetkvm", "--vnet", "1", "--json", "vars"]).unwrap();
+        let behind = Cli::try_parse_from(["vnetkvm", "vars", "--vnet", "1", "--json"]).unwrap();
+        assert_eq!(before.vnet.vnet, Some(VnetChoice::Index(1)));
+        assert_eq!(behind.vnet.vnet, before.vnet.vnet);
+        assert!(before.output.json && behind.output.json);
+    }
+
+    #[test]
+    fn vnets_are_numbers_or_addresses() {
+        let address = VnetChoice::Address(VirtAddr::new(0xffff_f800_0000_1000));
+        assert_eq!(vnet_choice("0xfffff80000001000"), Ok(address));
+        assert_eq!(vnet_choice("12"), Ok(VnetChoice::Index(12)));
+        assert!(vnet_choice("web01").unwrap_err().contains("--jail"));
+        assert!(vnet_choice("0x").is_err());
+    }
+
+    #[test]
+    fn lengths_have_binary_multiples() {
+        assert_eq!(length("0x40"), Ok(64));
+        assert_eq!(length("4K"), Ok(4096));
+        assert_eq!(length("1g"), Ok(1 << 30));
+        assert!(length("").is_err());
+        assert!(length("17179869184g").is_err());
+        assert!(byte("256").is_err());
+        assert_eq!(byte("0xff"), Ok(255));
+    }
+}

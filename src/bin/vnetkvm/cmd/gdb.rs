@@ -1,0 +1,75 @@
+//! `gdb`: a script that gives gdb and kgdb the variables of a vnet.
+
+use std::collections::HashMap;
+
+use vnetkvm::render::gdb::{Header, PointerType, Variable, write_script};
+use vnetkvm::types::Types;
+use vnetkvm::vnet::VnetVariable;
+
+use crate::args::Cli;
+use crate::context;
+use crate::exit::{Failure, Outcome};
+use crate::output::Output;
+
+pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
+    let session = context::open(cli)?;
+    let variables = session.variables(patterns)?;
+    let vnets = context::chosen(cli, &session)?;
+    let [Some(vnet)] = vnets.as_slice() else {
+        return Err(Failure::new("a script can be about one vnet only")
+            .hint("choose it with --vnet or --jail")
+            .into());
+    };
+    let types = session.types().ok();
+    let pointer_types: Vec<PointerName> =
+        variables.iter().map(|variable| PointerName::of(types, variable)).collect();
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    let all = session.variables(&[])?;
+    for variable in &all {
+        *count.entry(&variable.name).or_default() += 1;
+    }
+    let title =
+        format!("Variables of {} in {}", context::title(vnet), session.core_path().display());
+    let header = Header { title: &title, vnet: vnet.address, data_base: vnet.data_base };
+    let shown = variables.iter().zip(&pointer_types).map(|(variable, pointer)| {
+        let ambiguous = count.get(&*variable.name) > Some(&1);
+        Variable {
+            name: &variable.name,
+            symbol: &variable.symbol,
+            file: variable.file.as_deref().filter(|_| ambiguous),
+            pointer: pointer.shown(),
+            size: variable.size,
+            address: session.address(Some(vnet), variable),
+        }
+    });
+    let mut output = Output::new(&cli.output);
+    write_script(output.text(), &header, shown)?;
+    output.finish(Outcome::Answered)
+}
+
+/// The type of a pointer to a variable.
+enum PointerName {
+    Written(String),
+    Borrowed,
+    Unknown,
+}
+
+impl PointerName {
+    fn of(types: Option<&Types>, variable: &VnetVariable) -> Self {
+        match types.zip(variable.type_id) {
+            Some((types, id)) if types.can_be_written(id) => {
+                Self::Written(types.name(types.pointer_to(id)))
+            }
+            Some(_) => Self::Borrowed,
+            None => Self::Unknown,
+        }
+    }
+
+    fn shown(&self) -> PointerType<'_> {
+        match self {
+            Self::Written(spelled) => PointerType::Written(spelled),
+            Self::Borrowed => PointerType::Borrowed,
+            Self::Unknown => PointerType::Unknown,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! One file for each command.
+
+pub mod completions;
+pub mod gdb;
+pub mod image;
+pub mod info;
+pub mod man;
+pub mod print;
+pub mod read;
+pub mod type_;
+pub mod vars;
+pub mod vnets;

@@ -1,0 +1,109 @@
+//! `print`: C expressions in the chosen vnets.
+
+use std::io::Write;
+
+use serde::Serialize;
+use vnetkvm::render::json::JsonPrinted;
+use vnetkvm::render::table::{Align, Table};
+use vnetkvm::render::{c, sanitize};
+use vnetkvm::session::Printed;
+use vnetkvm::vnet::Vnet;
+
+use crate::args::{Cli, Format};
+use crate::context;
+use crate::exit::Outcome;
+use crate::output::Output;
+
+pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
+    let session = context::open(cli)?;
+    let vnets = context::chosen(cli, &session)?;
+    let limits = context::limits(cli);
+    let mut output = Output::new(&cli.output);
+    let mut answers = Vec::with_capacity(vnets.len());
+    for vnet in vnets {
+        let print = |text: &String| session.print(vnet, text, &limits);
+        let results = expressions.iter().map(print).collect::<Result<Vec<_>, _>>()?;
+        results.iter().for_each(|printed| output.inspect(&printed.value));
+        answers.push(Answer { vnet, results });
+    }
+    let all = cli.vnet.all_vnets;
+    match output.format() {
+        Format::Json => {
+            #[derive(Serialize)]
+            struct Body<'a> {
+                results: Vec<JsonPrinted<'a>>,
+            }
+            let parts = answers.iter().map(|one| (one.vnet, Body { results: one.json() }));
+            output.vnet_documents(parts, all)?;
+        }
+        Format::Jsonl => {
+            for answer in &answers {
+                answer.json().iter().try_for_each(|one| output.vnet_line(answer.vnet, one))?;
+            }
+        }
+        Format::Table => write_blocks(&mut output, &answers)?,
+        Format::Plain => write_plain(&mut output, &answers, all)?,
+    }
+    output.finish(Outcome::Answered)
+}
+
+struct Answer<'a> {
+    vnet: Option<&'a Vnet>,
+    results: Vec<Printed>,
+}
+
+impl Answer<'_> {
+    fn json(&self) -> Vec<JsonPrinted<'_>> {
+        let results = self.results.iter();
+        results
+            .map(|Printed { expression, type_name, address, value }| {
+                let type_name = (!type_name.is_empty()).then_some(&**type_name);
+                JsonPrinted::new(expression, type_name, *address, value)
+            })
+            .collect()
+    }
+}
+
+/// `expression = (type) value`, over several lines where it does not fit.
+fn write_blocks(output: &mut Output, answers: &[Answer<'_>]) -> anyhow::Result<()> {
+    for answer in answers {
+        if answers.len() > 1 {
+            output.vnet_title(answer.vnet)?;
+        }
+        for printed in &answer.results {
+            let (text, type_name) = (&printed.expression, &printed.type_name);
+            let label = match type_name.is_empty() {
+                true => format!("{text} = "),
+                false => format!("{text} = ({type_name}) "),
+            };
+            let label = sanitize::line(&label);
+            let value = c::block(&printed.value, label.chars().count());
+            writeln!(output.text(), "{label}{value}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Columns: expression, type, address or nothing, value; with all vnets, which one in front.
+fn write_plain(output: &mut Output, answers: &[Answer<'_>], all: bool) -> anyhow::Result<()> {
+    let mut table = Table::new(&[
+        ("EXPRESSION", Align::Left),
+        ("TYPE", Align::Left),
+        ("ADDRESS", Align::Left),
+        ("VALUE", Align::Left),
+    ]);
+    for answer in answers {
+        let which = answer.vnet.filter(|_| all).map(context::short_title);
+        for printed in &answer.results {
+            let cells = [
+                printed.expression.to_string(),
+                printed.type_name.to_string(),
+                printed.address.map_or(String::new(), |address| address.to_string()),
+                c::line(&printed.value),
+            ];
+            table.row(which.clone().into_iter().chain(cells));
+        }
+    }
+    output.table(table)?;
+    Ok(())
+}

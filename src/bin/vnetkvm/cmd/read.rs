@@ -1,0 +1,236 @@
+//! `read`: kernel memory as it is.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+use vnetkvm::addr::VirtAddr;
+use vnetkvm::error::Fault;
+use vnetkvm::memory::KernelMemory;
+use vnetkvm::render::hex::HexDump;
+use vnetkvm::render::json::{Address, Hex, JsonFault};
+use vnetkvm::session::Session;
+use vnetkvm::value::Value;
+
+use crate::args::{Cli, Format};
+use crate::context;
+use crate::exit::{Failure, Outcome};
+use crate::output::Output;
+
+/// How much is read at a time.
+const CHUNK: usize = 1 << 20;
+
+/// More than this is not shown; `--raw` has no limit.
+const MOST_SHOWN: u64 = 256 << 20;
+
+pub struct Request<'a> {
+    pub address: &'a str,
+    pub length: u64,
+    pub raw: bool,
+    pub fill: Option<u8>,
+}
+
+pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
+    let session = context::open(cli)?;
+    let start = address(cli, &session, request.address)?;
+    if start.checked_add(request.length.saturating_sub(1)).is_none() {
+        return Err(Failure::new("the end of the range lies beyond 2^64").into());
+    }
+    let memory = session.memory();
+    if request.raw {
+        return write_raw(memory, start, request);
+    }
+    if request.length > MOST_SHOWN {
+        let what = format!("{} bytes are too many to show", request.length);
+        return Err(Failure::new(what).hint("use --raw to copy memory into a file").into());
+    }
+    let mut output = Output::new(&cli.output);
+    match output.format() {
+        Format::Table | Format::Plain => {
+            let mut dump = HexDump::new(output.text(), start);
+            finished(each_run(memory, start, request.length, |_, run| match run {
+                Run::Bytes(bytes) => go_on(dump.bytes(bytes)),
+                Run::Gap(fault, len) => go_on(dump.gap(fault.kind, len)),
+            }))?;
+            dump.finish()?;
+        }
+        Format::Json | Format::Jsonl => write_json(&mut output, memory, start, request.length)?,
+    }
+    output.finish(Outcome::Answered)
+}
+
+/// A number, or the value of an expression.
+fn address(cli: &Cli, session: &Session, text: &str) -> anyhow::Result<VirtAddr> {
+    let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
+    let number = hex.map_or_else(|| text.parse(), |hex| u64::from_str_radix(hex, 16));
+    if let Ok(number) = number {
+        return Ok(VirtAddr::new(number));
+    }
+    let vnets = context::chosen(cli, session)?;
+    let [vnet] = vnets.as_slice() else {
+        return Err(Failure::new("an address is wanted in one vnet only")
+            .hint("choose it with --vnet or --jail")
+            .into());
+    };
+    let printed = session.print(*vnet, text, &context::limits(cli))?;
+    match printed.value {
+        Value::Pointer(pointer) => Ok(pointer.address),
+        Value::Int(number) if u64::try_from(number).is_ok() => Ok(VirtAddr::new(number as u64)),
+        _ => Err(Failure::new(format!("{text} has the type {}: no address", printed.type_name))
+            .hint(format!("use '&{text}' for the address of a variable"))
+            .into()),
+    }
+}
+
+/// A stretch of memory that can be read, or one that cannot.
+enum Run<'a> {
+    Bytes(&'a [u8]),
+    Gap(&'a Fault, u64),
+}
+
+/// Calls `f` with one run after the other, from `start` over `length` bytes,
+/// until it breaks off.
+fn each_run<B>(
+    memory: &KernelMemory,
+    start: VirtAddr,
+    length: u64,
+    mut f: impl FnMut(VirtAddr, Run<'_>) -> ControlFlow<B>,
+) -> ControlFlow<B> {
+    let mut buffer = vec![0; CHUNK.min(usize::try_from(length).unwrap_or(CHUNK))];
+    let (mut at, mut left) = (start, length);
+    while left > 0 {
+        let wanted = usize::try_from(left).unwrap_or(CHUNK).min(buffer.len());
+        let Some(part) = buffer.get_mut(..wanted) else { break };
+        let (len, fault) = memory.read_prefix(at, part);
+        let bytes = part.get(..len).unwrap_or(&[]);
+        if !bytes.is_empty() {
+            f(at, Run::Bytes(bytes))?;
+        }
+        let mut passed = bytes.len() as u64;
+        if let Some(fault) = fault {
+            let gap = gap_length(memory, fault.address).min(left - passed);
+            f(fault.address, Run::Gap(&fault, gap))?;
+            passed += gap;
+        }
+        at = at.wrapping_add(passed);
+        left -= passed;
+    }
+    ControlFlow::Continue(())
+}
+
+/// What cannot be read is missing up to the end of its page.
+fn gap_length(memory: &KernelMemory, at: VirtAddr) -> u64 {
+    memory.page_size() - at.page_offset(memory.page_size())
+}
+
+/// Goes on unless writing failed.
+fn go_on(written: io::Result<()>) -> ControlFlow<anyhow::Error> {
+    match written {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => ControlFlow::Break(error.into()),
+    }
+}
+
+fn finished(flow: ControlFlow<anyhow::Error>) -> anyhow::Result<()> {
+    match flow {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+fn write_raw(
+    memory: &KernelMemory,
+    start: VirtAddr,
+    request: &Request<'_>,
+) -> anyhow::Result<Outcome> {
+    let mut stdout = io::stdout().lock();
+    let copied = each_run(memory, start, request.length, |_, run| match (run, request.fill) {
+        (Run::Bytes(bytes), _) => go_on(stdout.write_all(bytes)),
+        (Run::Gap(_, len), Some(fill)) => {
+            // A gap is no longer than a page.
+            go_on(stdout.write_all(&vec![fill; usize::try_from(len).unwrap_or(0)]))
+        }
+        (Run::Gap(fault, _), None) => {
+            let copied = fault.address.get().wrapping_sub(start.get());
+            let what = format!("the copy ends after {copied} of {} bytes", request.length);
+            let hint = "--fill BYTE goes on past what cannot be read";
+            ControlFlow::Break(Failure::new(what).hint(hint).because(fault.clone()))
+        }
+    });
+    stdout.flush()?;
+    finished(copied)?;
+    Ok(Outcome::Answered)
+}
+
+/// Adjacent memory that can be read, or that cannot for one reason.
+struct Stretch {
+    address: VirtAddr,
+    length: u64,
+    content: Result<Vec<u8>, Fault>,
+}
+
+fn stretches(memory: &KernelMemory, start: VirtAddr, length: u64) -> Vec<Stretch> {
+    let mut found: Vec<Stretch> = Vec::new();
+    let _ = each_run(memory, start, length, |address, run| -> ControlFlow<()> {
+        let last = found.last_mut();
+        match (run, last) {
+            (Run::Bytes(more), Some(Stretch { length, content: Ok(bytes), .. })) => {
+                bytes.extend_from_slice(more);
+                *length += more.len() as u64;
+            }
+            (Run::Gap(fault, more), Some(Stretch { length, content: Err(first), .. }))
+                if first.kind == fault.kind =>
+            {
+                *length += more;
+            }
+            (Run::Bytes(bytes), _) => {
+                let (length, content) = (bytes.len() as u64, Ok(bytes.to_vec()));
+                found.push(Stretch { address, length, content });
+            }
+            (Run::Gap(fault, length), _) => {
+                found.push(Stretch { address, length, content: Err(fault.clone()) });
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+fn write_json(
+    output: &mut Output,
+    memory: &KernelMemory,
+    start: VirtAddr,
+    length: u64,
+) -> io::Result<()> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        memory: Memory<'a>,
+    }
+    #[derive(Serialize)]
+    struct Memory<'a> {
+        address: Address,
+        length: u64,
+        ranges: Vec<Range<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Range<'a> {
+        address: Address,
+        length: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<Hex<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<JsonFault<'a>>,
+    }
+    let stretches = stretches(memory, start, length);
+    let mut ranges: Vec<Range<'_>> = Vec::with_capacity(stretches.len());
+    ranges.extend(stretches.iter().map(|stretch| Range {
+        address: Address(stretch.address),
+        length: stretch.length,
+        bytes: stretch.content.as_ref().ok().map(|bytes| Hex(bytes)),
+        error: stretch.content.as_ref().err().map(JsonFault),
+    }));
+    match output.format() {
+        Format::Jsonl => ranges.iter().try_for_each(|range| output.json_line(range)),
+        _ => output.document(Body { memory: Memory { address: Address(start), length, ranges } }),
+    }
+}

@@ -1,0 +1,44 @@
+//! `type`: a declaration with offsets, sizes and holes.
+
+use serde::Serialize;
+use vnetkvm::error::TypeError;
+use vnetkvm::render::decl::write_declaration;
+use vnetkvm::render::json::JsonDeclaration;
+use vnetkvm::types::{TypeId, Types};
+
+use crate::args::{Cli, Format};
+use crate::context;
+use crate::exit::Outcome;
+use crate::output::Output;
+
+pub fn run(cli: &Cli, words: &[String]) -> anyhow::Result<Outcome> {
+    let session = context::open(cli)?;
+    let types = session.types()?;
+    let id = find(types, &words.join(" "))?;
+    let declaration = types.declaration(id)?;
+    let mut output = Output::new(&cli.output);
+    match output.format() {
+        Format::Json => {
+            #[derive(Serialize)]
+            struct Body<'a> {
+                #[serde(rename = "type")]
+                declaration: JsonDeclaration<'a>,
+            }
+            output.document(Body { declaration: JsonDeclaration::new(&declaration) })?;
+        }
+        Format::Jsonl => output.json_line(&JsonDeclaration::new(&declaration))?,
+        Format::Table | Format::Plain => write_declaration(output.text(), &declaration)?,
+    }
+    output.finish(Outcome::Answered)
+}
+
+/// The type of that name; a bare name is a typedef or base type, or else a tag.
+fn find(types: &Types, name: &str) -> Result<TypeId, TypeError> {
+    let bare = types.find(name);
+    if !matches!(bare, Err(TypeError::NotFound { .. })) {
+        return bare;
+    }
+    let tagged = ["struct", "union", "enum"].into_iter();
+    let found = tagged.filter_map(|tag| types.find(&format!("{tag} {name}")).ok()).next();
+    found.map_or(bare, Ok)
+}

@@ -1,0 +1,91 @@
+//! What most commands begin with: a session, and the vnets that are meant.
+
+use vnetkvm::image;
+use vnetkvm::session::{Options, Selector, Session};
+use vnetkvm::value::Limits;
+use vnetkvm::vnet::Vnet;
+
+use crate::args::{Cli, OutputArgs, VnetChoice};
+use crate::exit::Failure;
+use crate::output::note;
+
+/// Opens what the command line names.
+pub fn open(cli: &Cli) -> anyhow::Result<Session> {
+    let input = &cli.input;
+    let session = if input.demo {
+        let demo = image::demo()?;
+        Session::from_sources(demo.kernel, demo.core)?
+    } else {
+        let missing = |what: &str, option: &str, variable: &str| {
+            Failure::new(format!("no {what} was given"))
+                .hint(format!("use {option} FILE or set {variable}; --demo needs neither"))
+        };
+        let kernel = input.kernel.clone();
+        let core = input.core.clone();
+        Session::open(&Options {
+            kernel: kernel.ok_or_else(|| missing("kernel", "-N", "VNETKVM_KERNEL"))?,
+            core: core.ok_or_else(|| missing("core", "-M", "VNETKVM_CORE"))?,
+            debug_dirs: input.debug_dir.clone(),
+        })?
+    };
+    if cli.output.verbose {
+        session.log().iter().for_each(|line| note(line));
+    }
+    Ok(session)
+}
+
+/// How much of a value is shown.
+pub fn limits(cli: &Cli) -> Limits {
+    let OutputArgs { max_elements: elements, max_depth: depth, .. } = cli.output;
+    Limits { elements, depth, ..Limits::default() }
+}
+
+/// The vnets that the command line means. Without a word from it, says which
+/// one that is. In a kernel without VIMAGE the one stack is no vnet: `None`.
+pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<&'s Vnet>>> {
+    let selector = selector(cli)?;
+    let vnets = session.select(&selector)?;
+    if selector == Selector::Default
+        && let [Some(vnet)] = vnets.as_slice()
+    {
+        let whose = if vnet.default { "the host's" } else { "in which the crashed thread worked" };
+        note(&format!("note: {}, {whose}; choose another with --vnet or --jail", title(vnet)));
+    }
+    Ok(vnets)
+}
+
+/// A vnet by its number and address: `vnet 1 (0xfffff80003a51800)`.
+pub fn title(vnet: &Vnet) -> String {
+    match vnet.index {
+        Some(index) => format!("vnet {index} ({})", vnet.address),
+        None => format!("unlisted vnet {}", vnet.address),
+    }
+}
+
+/// A vnet by its number, or by its address where it has none.
+pub fn short_title(vnet: &Vnet) -> String {
+    vnet.index.map_or_else(|| vnet.address.to_string(), |index| index.to_string())
+}
+
+fn selector(cli: &Cli) -> anyhow::Result<Selector> {
+    let args = &cli.vnet;
+    let vnet = args.vnet.map(|choice| match choice {
+        VnetChoice::Index(index) => Selector::Index(index),
+        VnetChoice::Address(address) => Selector::Address(address),
+    });
+    let choices = [
+        vnet,
+        args.jail.clone().map(Selector::Jail),
+        args.pid.map(Selector::Pid),
+        args.tid.map(Selector::Tid),
+        args.all_vnets.then_some(Selector::All),
+    ];
+    let mut given = choices.into_iter().flatten();
+    let first = given.next().unwrap_or(Selector::Default);
+    match given.next() {
+        None => Ok(first),
+        Some(_) => Err(Failure::new("more than one choice of vnet was given")
+            .hint("use one of --vnet, --jail, --pid, --tid and --all-vnets")
+            .into()),
+    }
+}

@@ -1,0 +1,110 @@
+//! How the process ends: exit codes and error messages.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use vnetkvm::error::{TypeError, VnetError};
+use vnetkvm::image::ImageError;
+use vnetkvm::render::sanitize;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const CAUSE: Style = Style::new().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// How a command that did not fail ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The question has an answer, and it was written.
+    Answered,
+    /// The question was in order, and nothing matched it.
+    NothingMatched,
+}
+
+/// An error that the binary itself finds, with one thing for the user to try.
+#[derive(Debug)]
+pub struct Failure {
+    what: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The failure with what caused it.
+    pub fn because(self, cause: impl Error + Send + Sync + 'static) -> anyhow::Error {
+        anyhow::Error::new(cause).context(self)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for Failure {}
+
+/// Tells the user how it ended, and gives the exit code: 0 answered, 1 nothing
+/// matched, 2 failed. Whoever closed the pipe has seen enough: that is no failure.
+pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
+    match result {
+        Ok(Outcome::Answered) => ExitCode::SUCCESS,
+        Ok(Outcome::NothingMatched) => ExitCode::from(1),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // With standard error gone, there is nobody left to tell.
+            let _ = write_error(&mut anstream::stderr().lock(), &error);
+            ExitCode::from(if is_empty_answer(&error) { 1 } else { 2 })
+        }
+    }
+}
+
+fn write_error(out: &mut impl Write, error: &anyhow::Error) -> io::Result<()> {
+    writeln!(out, "{ERROR}error:{ERROR:#} {}", lines(&error.to_string()))?;
+    for cause in error.chain().skip(1) {
+        writeln!(out, "{CAUSE}caused by:{CAUSE:#} {}", lines(&cause.to_string()))?;
+    }
+    match hint(error) {
+        Some(hint) => writeln!(out, "{HINT}hint:{HINT:#} {}", lines(&hint)),
+        None => Ok(()),
+    }
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    let own = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
+    let answer = || error.downcast_ref::<vnetkvm::Error>()?.hint();
+    let image = || error.downcast_ref::<ImageError>()?.hint();
+    own.or_else(answer).or_else(image)
+}
+
+/// `text` with its line breaks kept and everything else made safe.
+fn lines(text: &str) -> String {
+    text.lines().map(sanitize::line).collect::<Vec<_>>().join("\n")
+}
+
+/// Was the question in order, and is there nothing of that name?
+fn is_empty_answer(error: &anyhow::Error) -> bool {
+    use vnetkvm::Error;
+    matches!(
+        error.downcast_ref(),
+        Some(
+            Error::Vnet(VnetError::NoSuchVariable { .. } | VnetError::NoSuchVnet { .. })
+                | Error::Types(TypeError::NotFound { .. })
+        )
+    )
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

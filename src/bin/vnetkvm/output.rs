@@ -1,0 +1,173 @@
+//! Where answers go: collected first, written to standard output only if the
+//! whole command succeeded.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+use vnetkvm::render::json::{self, Document, JsonVnetRef};
+use vnetkvm::render::sanitize;
+use vnetkvm::render::table::Table;
+use vnetkvm::value::model::{ErrorKind, Value};
+use vnetkvm::vnet::Vnet;
+
+use crate::args::{Format, OutputArgs};
+use crate::context;
+use crate::exit::{Failure, Outcome};
+
+pub struct Output {
+    format: Format,
+    strict: bool,
+    color: bool,
+    buffer: Vec<u8>,
+    unreadable: usize,
+}
+
+impl Output {
+    pub fn new(args: &OutputArgs) -> Self {
+        let choice = anstream::AutoStream::choice(&io::stdout());
+        Self {
+            format: if args.json { Format::Json } else { args.format },
+            strict: args.strict,
+            color: choice != anstream::ColorChoice::Never,
+            buffer: Vec::with_capacity(64 * 1024),
+            unreadable: 0,
+        }
+    }
+
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The width of the terminal, if the answer goes to one and is meant for people.
+    pub fn width(&self) -> Option<usize> {
+        if self.format != Format::Table || !io::stdout().is_terminal() {
+            return None;
+        }
+        terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+    }
+
+    /// Takes note of what could not be read, for `--strict`.
+    pub fn inspect(&mut self, value: &Value) {
+        if self.strict {
+            self.unreadable += errors(value);
+        }
+    }
+
+    pub fn table(&mut self, table: Table) -> io::Result<()> {
+        match self.format {
+            Format::Plain => table.write_plain(&mut self.buffer),
+            _ => {
+                let width = self.width();
+                table.write_aligned(&mut self.buffer, width, self.color)
+            }
+        }
+    }
+
+    /// A JSON document with this body.
+    pub fn document<T: Serialize>(&mut self, body: T) -> io::Result<()> {
+        json::write_document(&mut self.buffer, &Document::new(body))
+    }
+
+    /// One line of JSON lines.
+    pub fn json_line<T: Serialize>(&mut self, element: &T) -> io::Result<()> {
+        json::write_line(&mut self.buffer, element)
+    }
+
+    /// A JSON document of answers about vnets: the answer itself, or with `all`
+    /// an array of answers.
+    pub fn vnet_documents<'a, T: Serialize>(
+        &mut self,
+        answers: impl Iterator<Item = (Option<&'a Vnet>, T)>,
+        all: bool,
+    ) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct AllVnets<T> {
+            vnets: Vec<T>,
+        }
+        let about = |(vnet, answer): (Option<&'a Vnet>, T)| About::new(vnet, answer);
+        let mut answers: Vec<About<T>> = answers.map(about).collect();
+        match answers.pop() {
+            Some(one) if !all && answers.is_empty() => self.document(one),
+            last => {
+                answers.extend(last);
+                self.document(AllVnets { vnets: answers })
+            }
+        }
+    }
+
+    /// One line of JSON lines that says which vnet it is about: lines get
+    /// sorted, cut and mixed.
+    pub fn vnet_line<T: Serialize>(&mut self, vnet: Option<&Vnet>, element: &T) -> io::Result<()> {
+        self.json_line(&About::new(vnet, element))
+    }
+
+    /// A title above what is about this vnet.
+    pub fn vnet_title(&mut self, vnet: Option<&Vnet>) -> io::Result<()> {
+        match vnet {
+            Some(vnet) => self.title(&context::title(vnet)),
+            None => Ok(()),
+        }
+    }
+
+    /// Text in no particular form.
+    pub fn text(&mut self) -> &mut impl Write {
+        &mut self.buffer
+    }
+
+    /// A title above a part of an answer, in tables only.
+    pub fn title(&mut self, title: &str) -> io::Result<()> {
+        if self.format != Format::Table {
+            return Ok(());
+        }
+        let gap = if self.buffer.is_empty() { "" } else { "\n" };
+        let title = sanitize::line(title);
+        match self.color {
+            true => writeln!(self.buffer, "{gap}\x1b[1;4m{title}\x1b[0m"),
+            false => writeln!(self.buffer, "{gap}{title}"),
+        }
+    }
+
+    /// Writes all of it, unless `--strict` finds it wanting.
+    pub fn finish(self, outcome: Outcome) -> anyhow::Result<Outcome> {
+        if self.unreadable > 0 {
+            let plural = if self.unreadable == 1 { "value" } else { "values" };
+            let what = format!("{} {plural} in the answer could not be read", self.unreadable);
+            let hint = "without --strict the answer is shown, with the reasons in their places";
+            return Err(Failure::new(what).hint(hint).into());
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&self.buffer)?;
+        stdout.flush()?;
+        Ok(outcome)
+    }
+}
+
+/// An answer and the vnet that it is about.
+#[derive(Serialize)]
+struct About<T> {
+    vnet: Option<JsonVnetRef>,
+    #[serde(flatten)]
+    answer: T,
+}
+
+impl<T> About<T> {
+    fn new(vnet: Option<&Vnet>, answer: T) -> Self {
+        Self { vnet: vnet.map(JsonVnetRef::from), answer }
+    }
+}
+
+/// The number of errors in a value; what a limit left out is none.
+fn errors(value: &Value) -> usize {
+    match value {
+        Value::Error(error) => usize::from(error.kind != ErrorKind::Limit),
+        Value::Record(record) => record.members.iter().map(|member| errors(&member.value)).sum(),
+        Value::Array(array) => array.elements.iter().map(errors).sum(),
+        _ => 0,
+    }
+}
+
+/// A message to the user, on standard error.
+pub fn note(message: &str) {
+    // With standard error gone, there is nobody left to tell.
+    let _ = writeln!(anstream::stderr(), "{}", sanitize::line(message));
+}

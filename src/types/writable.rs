@@ -1,0 +1,42 @@
+//! Which types a debugger can be told by their name alone.
+
+use crate::types::Types;
+use crate::types::model::*;
+
+/// Nested types end long before this in real code.
+const MAX_DEPTH: usize = 32;
+
+/// What C's own types are made of. gdb cannot parse others, such as `__int128`.
+const WORDS: [&str; 11] = [
+    "char", "short", "int", "long", "signed", "unsigned", "float", "double", "_Bool", "bool",
+    "void",
+];
+
+impl Types {
+    /// Can this type be written in a debugger's expression?
+    ///
+    /// Not if a part of it has no name, nor if it names a struct that its own
+    /// unit only declares: there may be no other, or several.
+    pub fn can_be_written(&self, id: TypeId) -> bool {
+        self.can_be_written_within(id, MAX_DEPTH)
+    }
+
+    fn can_be_written_within(&self, id: TypeId, depth: usize) -> bool {
+        let (Some(depth), Ok(found)) = (depth.checked_sub(1), self.get(id)) else { return false };
+        let part = |id| self.can_be_written_within(id, depth);
+        match &*found {
+            Type::Void | Type::Typedef(_) => true,
+            Type::Base(base) => base.name.split(' ').all(|word| WORDS.contains(&word)),
+            Type::Record(record) => record.name.is_some() && !record.declaration,
+            Type::Enum(enumeration) => enumeration.name.is_some() && !enumeration.declaration,
+            Type::Pointer(pointer) => part(pointer.target),
+            Type::Qualified(qualified) => part(qualified.target),
+            Type::Array(array) => part(array.element),
+            Type::Function(function) => {
+                !function.variadic
+                    && part(function.returns)
+                    && function.parameters.iter().all(|parameter| part(*parameter))
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a kernel says of itself and of the machine it ran on: its version, its
+//! name, its last words.
+
+use crate::target::Target;
+use crate::value::Object;
+
+/// No version, name or panic message is longer.
+const MAX_TEXT: usize = 1024;
+
+/// What the dump's memory tells; `None` where it does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// `version[]`: FreeBSD's release, the kernel's name, who built it and when.
+    pub version: Option<String>,
+    /// `__FreeBSD_version` of the kernel: 1201000.
+    pub osreldate: Option<u64>,
+    /// The name of the kernel's configuration: GENERIC.
+    pub ident: Option<String>,
+    /// The host's name, which is that of prison0.
+    pub hostname: Option<String>,
+    /// Why it panicked; `None` for a kernel that did not.
+    pub panic: Option<String>,
+    /// CPUs in use.
+    pub cpus: Option<u64>,
+}
+
+impl Machine {
+    /// Reads what there is to read; nothing in it is needed for anything else.
+    pub fn read(target: &Target) -> Self {
+        let host = Object::global(target, "prison0").and_then(|host| host.text("pr_hostname"));
+        Self {
+            version: array(target, "version"),
+            osreldate: target.integer("osreldate").ok(),
+            ident: array(target, "kern_ident"),
+            hostname: host.ok().filter(|name| !name.is_empty()),
+            panic: pointer(target, "panicstr"),
+            cpus: target.integer("mp_ncpus").ok(),
+        }
+    }
+}
+
+/// The text in a char array.
+fn array(target: &Target, name: &str) -> Option<String> {
+    let symbol = target.kernel().symbol(name)?;
+    let max = usize::try_from(symbol.size).map_or(MAX_TEXT, |size| size.min(MAX_TEXT));
+    text(target.memory().c_string(symbol.address, max).ok()?)
+}
+
+/// The text that a pointer points at.
+fn pointer(target: &Target, name: &str) -> Option<String> {
+    let at = target.memory().pointer(target.address_of(name).ok()?).ok()?;
+    if at.is_null() {
+        return None;
+    }
+    text(target.memory().c_string(at, MAX_TEXT).ok()?)
+}
+
+fn text(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    (!text.is_empty()).then_some(text)
+}
