@@ -57,8 +57,14 @@ impl Loaded {
                 self.assign_address(object, record, text)
             }
             (Type::Enum(enumeration), Literal::Text(text)) => {
-                let value = enumerator(enumeration, text)
+                let value = enumerators(enumeration, text)
                     .ok_or_else(|| self.cannot(object, format!("it has no enumerator {text}")))?;
+                let value = self.fitting(object, value, enumeration.size, enumeration.signed)?;
+                self.store(object, value)
+            }
+            (Type::Enum(enumeration), Literal::Int(value)) => {
+                let value = i128::from(*value);
+                let value = self.fitting(object, value, enumeration.size, enumeration.signed)?;
                 self.store(object, value)
             }
             (Type::Pointer(_), Literal::Text(text)) => {
@@ -69,14 +75,12 @@ impl Loaded {
                 let value = self.number(object, base, value)?;
                 self.store(object, value)
             }
-            (Type::Enum(_) | Type::Pointer(_), Literal::Int(value)) => {
-                self.store(object, value.cast_unsigned())
-            }
+            (Type::Pointer(_), Literal::Int(value)) => self.store(object, value.cast_unsigned()),
             _ => Err(self.cannot(object, format!("it cannot hold {}", value.kind()))),
         }
     }
 
-    /// A number that fits: C would cut it silently, a scenario must not.
+    /// The number that an integer, character or bool is to hold.
     fn number(&self, object: Object, base: &Base, value: &Literal) -> Result<u64, ImageError> {
         let wide: i128 = match value {
             Literal::Bool(value) => i128::from(*value),
@@ -91,13 +95,28 @@ impl Loaded {
         if matches!(base.encoding, Encoding::Float | Encoding::Other) || base.size > 8 {
             return Err(self.cannot(object, "only integers can be set".into()));
         }
-        let bits = object.bits.map_or(base.size * 8, |bits| bits.bit_size).clamp(1, 64) as u32;
         let signed = matches!(base.encoding, Encoding::Signed | Encoding::SignedChar);
-        let least = if signed { -(1_i128 << (bits - 1)) } else { 0 };
-        if wide < least || wide >= 1_i128 << bits {
-            return Err(self.cannot(object, format!("{wide} does not fit in {bits} bits")));
+        self.fitting(object, wide, base.size, signed)
+    }
+
+    /// C would cut a number that is too wide silently; a scenario must not.
+    fn fitting(
+        &self,
+        object: Object,
+        wide: i128,
+        size: u64,
+        signed: bool,
+    ) -> Result<u64, ImageError> {
+        let bits = object.bits.map_or(size * 8, |bits| bits.bit_size).clamp(1, 64) as u32;
+        let range = match signed {
+            true => -(1_i128 << (bits - 1))..1_i128 << (bits - 1),
+            false => 0..1_i128 << bits,
+        };
+        // 0xffffffff is a fair way to write the -1 of an int: any pattern of its bits will do.
+        if range.contains(&wide) || (signed && (0..1_i128 << bits).contains(&wide)) {
+            return Ok(wide as u64);
         }
-        Ok(wide as u64)
+        Err(self.cannot(object, format!("{wide} does not fit in {bits} bits")))
     }
 
     /// An IPv4 address in a bare in_addr_t: four bytes in network order, as the machine loads them.
@@ -222,9 +241,12 @@ fn within(path: &str, error: ImageError) -> ImageError {
     }
 }
 
-fn enumerator(enumeration: &Enumeration, text: &str) -> Option<u64> {
-    let named = enumeration.enumerators.iter().find(|e| *e.name == *text).map(|e| e.value);
-    named.or_else(|| parse_number(text)).map(|value| value as u64)
+/// One enumerator, several joined by `|`, or a number.
+fn enumerators(enumeration: &Enumeration, text: &str) -> Option<i128> {
+    text.split('|').map(str::trim).try_fold(0, |sum, name| {
+        let named = enumeration.enumerators.iter().find(|e| *e.name == *name);
+        named.map(|e| e.value).or_else(|| parse_number(name)).map(|value| sum | value)
+    })
 }
 
 /// Decimal, or hexadecimal with 0x, with a sign and `_` between digits.

@@ -81,7 +81,7 @@ impl Loaded {
 
     /// Does this object have the member `name`? Releases differ.
     pub fn has(&self, object: Object, name: &str) -> bool {
-        self.types().member(object.type_id, name).is_ok()
+        self.types().has_member(object.type_id, name)
     }
 
     /// One step down from an object to a member or an element.

@@ -376,7 +376,9 @@ fn installed(memory: u64) -> Vec<Range<PhysAddr>> {
 
 /// `uma_junk`: what a kernel with INVARIANTS writes over freed memory.
 fn trash(size: u64) -> Vec<u8> {
-    0xdead_c0de_u32.to_le_bytes().into_iter().cycle().take(size as usize).collect()
+    let mut words = 0xdead_c0de_u32.to_le_bytes().repeat(size.div_ceil(4) as usize);
+    words.truncate(size as usize);
+    words
 }
 
 #[cfg(test)]

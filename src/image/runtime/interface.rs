@@ -145,7 +145,7 @@ impl Runtime {
         let head = self.find(scope, "ifnet")?;
         let ifnet = self.kernel.types().find("struct ifnet")?;
         let link = ["if_link", "if_list"].into_iter();
-        let mut link = link.filter(|name| self.kernel.types().member(ifnet, name).is_ok());
+        let mut link = link.filter(|name| self.kernel.types().has_member(ifnet, name));
         let link = link.next().unwrap_or("if_link");
         Ok((head.address, Queue::of(&self.kernel, head.type_id, ifnet, link)?))
     }

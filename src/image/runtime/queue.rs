@@ -55,7 +55,7 @@ impl Queue {
         link: &str,
     ) -> Result<Self, ImageError> {
         let types = kernel.types();
-        let kind = KINDS.iter().find(|kind| types.member(head, kind.first).is_ok());
+        let kind = KINDS.iter().find(|kind| types.has_member(head, kind.first));
         let kind = kind.ok_or_else(|| TypeError::WrongKind {
             type_name: types.name(head),
             wanted: "the head of a list or tail queue",

@@ -7,6 +7,7 @@ use crate::expr::{self, Name};
 use crate::image::ImageError;
 use crate::image::literal::Literal;
 use crate::image::object::Object;
+use crate::types::Variable;
 
 /// Whose copy of a variable is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Runtime {
         }
         let mut found = Vec::new();
         for address in addresses {
-            let variable = self.kernel.types().variable_at(address);
+            let variable = self.described(address, plain);
             let file = variable.as_ref().and_then(|variable| variable.file.as_deref());
             if matches_file(name.file.as_deref(), file) {
                 found.push(variable);
@@ -90,6 +91,16 @@ impl Runtime {
             [None] => Err(self.unusable(name, "the debug information does not describe it")),
             _ => Err(self.unusable(name, "several files define it; write NAME@file.c")),
         }
+    }
+
+    /// The variable at `address`; where one without a size lies there too, that of the right name.
+    fn described(&self, address: VirtAddr, plain: &str) -> Option<Variable> {
+        let types = self.kernel.types();
+        let right = |variable: &Variable| variable.name.strip_prefix(PREFIX) == Some(plain);
+        types.variable_at(address).filter(right).or_else(|| {
+            let range = address..address.checked_add(1)?;
+            types.variables_in(&range).into_iter().find(right)
+        })
     }
 
     fn plain(&self, name: &Name) -> Result<Object, ImageError> {
