@@ -1,0 +1,102 @@
+//! Transcripts of the command line against the fixture images.
+//!
+//! Every directory of `tests/cli/` but `no-image` has the name of a scenario in
+//! `fixtures/scenarios/`. Its transcripts are replayed against the scenario's
+//! image in each of its formats, which must make no difference; those in a
+//! directory with the name of a format, against that format alone.
+//!
+//! A transcript has commands (`$ vnetkvm vars`), what they print, what they say
+//! on standard error (behind `! `), and their exit status unless it is 0
+//! (`? 2`). `{image}` and `{fixtures}` stand for directories.
+//!
+//! `SNAPSHOTS=overwrite cargo test --test cli` writes what the commands print
+//! now into the transcripts. Read the difference before it is committed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use snapbox::{Assert, Data};
+use vnetkvm::image::{self, Scenario};
+
+#[test]
+fn transcripts_are_true() {
+    let images = tempfile::tempdir().unwrap();
+    for directory in directories(&root().join("tests/cli")) {
+        let name = directory.file_name().unwrap().to_str().unwrap();
+        if name == "no-image" {
+            replay_all(&directory, images.path(), None);
+            continue;
+        }
+        let image = images.path().join(name);
+        let scenario = root().join(format!("fixtures/scenarios/{name}.toml"));
+        let scenario = Scenario::open(scenario).unwrap();
+        let built = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+        built.save_kernel(&image).unwrap();
+        for format in &scenario.formats {
+            let core = built.save(*format, &image).unwrap();
+            replay_all(&directory, &image, Some(&core));
+            replay_all(&directory.join(format.name()), &image, Some(&core));
+        }
+    }
+}
+
+/// Replays the transcripts of one directory.
+fn replay_all(directory: &Path, image: &Path, core: Option<&Path>) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    paths.sort();
+    for path in paths {
+        let told = fs::read_to_string(&path).unwrap();
+        let commands = told.lines().filter_map(|line| line.strip_prefix("$ "));
+        let actual: String = commands.map(|command| replay(command, image, core)).collect();
+        Assert::new().action_env("SNAPSHOTS").eq(actual, Data::read_from(&path, None).raw());
+    }
+}
+
+/// Runs one command and writes down what it did.
+fn replay(command: &str, image: &Path, core: Option<&Path>) -> String {
+    let fixtures = root().join("fixtures");
+    let places = [("{image}", image), ("{fixtures}", &fixtures)];
+    let mut words = shlex::split(command).unwrap().into_iter();
+    assert_eq!(words.next().as_deref(), Some("vnetkvm"), "{command}");
+    let words = words.map(|word| {
+        places.iter().fold(word, |word, (name, path)| word.replace(name, path.to_str().unwrap()))
+    });
+    let mut process = Command::new(env!("CARGO_BIN_EXE_vnetkvm"));
+    process.args(words).env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");
+    match core {
+        Some(core) => {
+            process.env("VNETKVM_KERNEL", image.join("kernel")).env("VNETKVM_CORE", core);
+        }
+        None => {
+            process.env_remove("VNETKVM_KERNEL").env_remove("VNETKVM_CORE");
+        }
+    }
+    let output = process.output().unwrap();
+    let mut told = format!("$ {command}\n");
+    told += &String::from_utf8_lossy(&output.stdout);
+    if !told.ends_with('\n') {
+        told += "\\ no newline\n";
+    }
+    for line in String::from_utf8_lossy(&output.stderr).lines() {
+        told += &format!("! {line}\n");
+    }
+    if output.status.code() != Some(0) {
+        told += &format!("? {}\n", output.status.code().unwrap());
+    }
+    places.iter().fold(told, |told, (name, path)| told.replace(path.to_str().unwrap(), name)) + "\n"
+}
+
+fn directories(of: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(of).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_dir());
+    paths.sort();
+    paths
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
