@@ -149,7 +149,7 @@ impl SyntaxError {
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = self.text.get(..self.span.start).map_or(0, |s| s.chars().count()) + 1;
-        write!(f, "{} at column {column} of \"{}\"", self.message, self.text)
+        write!(f, "{} (column {column})", self.message)
     }
 }
 
@@ -183,10 +183,7 @@ mod tests {
     fn the_caret_stands_under_the_mistake() {
         let error = parse("V_ifnet..x").unwrap_err();
         assert_eq!(error.caret(), "V_ifnet..x\n        ^");
-        assert_eq!(
-            error.to_string(),
-            "expected a member name, found \".\" at column 9 of \"V_ifnet..x\""
-        );
+        assert_eq!(error.to_string(), "expected a member name, found \".\" (column 9)");
     }
 
     #[test]

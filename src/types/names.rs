@@ -61,7 +61,7 @@ impl Types {
             ["enum", bare] => (Class::Enum, bare.to_owned()),
             _ => (Class::Plain, spelling::canonical(&words.join(" "))),
         };
-        self.lookup(class, &bare).ok_or_else(|| self.no_such_type(class, name, &bare))
+        self.lookup(class, &bare).ok_or_else(|| self.no_such_type(class, &bare))
     }
 
     /// The definition of a struct or union that some unit declares.
@@ -93,19 +93,19 @@ impl Types {
         }
     }
 
-    fn no_such_type(&self, class: Class, name: &str, bare: &str) -> TypeError {
+    fn no_such_type(&self, class: Class, name: &str) -> TypeError {
         let places = &self.name_index().places;
         let others = [Class::Struct, Class::Union, Class::Enum, Class::Plain];
         let same = others.into_iter().filter(|&other| other != class);
         let mut near: Vec<String> = same
-            .filter_map(|other| places.get(&(other, hash(bare))))
+            .filter_map(|other| places.get(&(other, hash(name))))
             .map(|&id| self.name(id))
             .collect();
         if near.is_empty() {
             let ids = places.iter().filter(|((other, _), _)| *other == class).map(|(_, id)| *id);
             near = ids.filter_map(|id| self.name_in_file(id)).collect();
             near.sort_unstable();
-            sort_by_likeness(&mut near, bare);
+            sort_by_likeness(&mut near, name);
             near.truncate(NEAR);
         }
         let what = match class {

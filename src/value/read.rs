@@ -241,10 +241,6 @@ impl Decoder<'_, '_> {
             Ok(size) => size,
             Err(why) => return no_type(&why),
         };
-        if let ([count], Some(text)) = (&counts[..], self.text(array, offset, size)) {
-            debug_assert!(*count > 0);
-            return Value::Text(text);
-        }
         self.dimension(array.element, &counts, size, offset, depth)
     }
 
@@ -260,6 +256,9 @@ impl Decoder<'_, '_> {
         let Some((&count, inner)) = counts.split_first() else {
             return self.decode(element, offset, depth);
         };
+        if let ([], Some(text)) = (inner, self.text(element, count, offset, size)) {
+            return Value::Text(text);
+        }
         let stride = inner.iter().fold(size, |size, count| size.saturating_mul(*count));
         let shown = count.min(self.reader.limits.elements as u64).min(self.block.len() as u64);
         let at = |index: u64| {
@@ -271,11 +270,10 @@ impl Decoder<'_, '_> {
     }
 
     /// The string in a char array: up to its NUL, if all before that is printable.
-    fn text(&self, array: &Array, offset: usize, size: u64) -> Option<Box<str>> {
-        let (_, element) = self.types.resolve(array.element).ok()?;
+    fn text(&self, element: TypeId, count: u64, offset: usize, size: u64) -> Option<Box<str>> {
+        let (_, element) = self.types.resolve(element).ok()?;
         let Type::Base(base) = &*element else { return None };
-        let [Some(count @ 1..)] = array.counts[..] else { return None };
-        if size != 1 || !is_char(base) {
+        if size != 1 || count == 0 || !is_char(base) {
             return None;
         }
         let bytes = self.bytes(offset, count).ok()?;

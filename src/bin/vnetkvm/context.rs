@@ -48,10 +48,15 @@ pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<
     if selector == Selector::Default
         && let [Some(vnet)] = vnets.as_slice()
     {
-        let whose = if vnet.default { "the host's" } else { "in which the crashed thread worked" };
-        note(&format!("note: {}, {whose}; choose another with --vnet or --jail", title(vnet)));
+        let (title, why) = (title(vnet), why_default(vnet));
+        note(&format!("note: {title}, {why}; choose another with --vnet or --jail"));
     }
     Ok(vnets)
+}
+
+/// Why this vnet is meant where none was chosen.
+pub fn why_default(vnet: &Vnet) -> &'static str {
+    if vnet.default { "the host's" } else { "in which the crashed thread worked" }
 }
 
 /// A vnet by its number and address: `vnet 1 (0xfffff80003a51800)`.

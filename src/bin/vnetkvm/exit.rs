@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use vnetkvm::error::{TypeError, VnetError};
+use vnetkvm::error::{ExprError, TypeError, VnetError};
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
@@ -74,9 +74,20 @@ fn write_error(out: &mut impl Write, error: &anyhow::Error) -> io::Result<()> {
     for cause in error.chain().skip(1) {
         writeln!(out, "{CAUSE}caused by:{CAUSE:#} {}", lines(&cause.to_string()))?;
     }
+    if let Some(caret) = caret(error) {
+        caret.lines().try_for_each(|line| writeln!(out, "    {}", sanitize::line(line)))?;
+    }
     match hint(error) {
         Some(hint) => writeln!(out, "{HINT}hint:{HINT:#} {}", lines(&hint)),
         None => Ok(()),
+    }
+}
+
+/// The expression with its mistake underlined.
+fn caret(error: &anyhow::Error) -> Option<&str> {
+    match error.downcast_ref()? {
+        vnetkvm::Error::Expr { source: ExprError::Syntax { caret, .. }, .. } => Some(caret),
+        _ => None,
     }
 }
 
@@ -84,7 +95,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     let own = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
     let answer = || error.downcast_ref::<vnetkvm::Error>()?.hint();
     let image = || error.downcast_ref::<ImageError>()?.hint();
-    own.or_else(answer).or_else(image)
+    let types = || vnetkvm::Error::from(error.downcast_ref::<TypeError>()?.clone()).hint();
+    own.or_else(answer).or_else(image).or_else(types)
 }
 
 /// `text` with its line breaks kept and everything else made safe.
@@ -95,13 +107,11 @@ fn lines(text: &str) -> String {
 /// Was the question in order, and is there nothing of that name?
 fn is_empty_answer(error: &anyhow::Error) -> bool {
     use vnetkvm::Error;
-    matches!(
+    let vnet = matches!(
         error.downcast_ref(),
-        Some(
-            Error::Vnet(VnetError::NoSuchVariable { .. } | VnetError::NoSuchVnet { .. })
-                | Error::Types(TypeError::NotFound { .. })
-        )
-    )
+        Some(Error::Vnet(VnetError::NoSuchVariable { .. } | VnetError::NoSuchVnet { .. }))
+    );
+    vnet || matches!(error.downcast_ref(), Some(TypeError::NotFound { .. }))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -178,7 +178,7 @@ impl std::fmt::Display for SymbolName<'_> {
 fn push_error(out: &mut String, error: &ValueError) {
     let _ = match error.kind {
         // What gdb shows where `set print max-depth` ends.
-        ErrorKind::Limit if error.address.is_none() => out.write_str("{...}"),
+        ErrorKind::Limit => out.write_str("{...}"),
         _ => write!(out, "<{}: {}>", error.kind.name(), sanitize::line(&error.message)),
     };
 }

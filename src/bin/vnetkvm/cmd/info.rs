@@ -56,6 +56,8 @@ struct Info {
     jails: Option<usize>,
     /// The vnet in which the crashed thread worked, or else vnet0.
     default_vnet: Option<JsonVnetRef>,
+    #[serde(skip)]
+    default_vnet_title: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -127,6 +129,7 @@ impl Info {
             variables: None,
             jails: None,
             default_vnet: None,
+            default_vnet_title: None,
             warnings: core.warnings.clone(),
         }
     }
@@ -152,7 +155,11 @@ impl Info {
         info.variables = session.variables(&[]).ok().map(|variables| variables.len());
         info.jails = Jails::read(session.target()).ok().map(|jails| jails.jails.len());
         let default = session.select(&Selector::Default).ok();
-        info.default_vnet = default.and_then(|vnets| Some(JsonVnetRef::from((*vnets.first()?)?)));
+        if let Some(vnet) = default.and_then(|vnets| vnets.first().copied().flatten()) {
+            info.default_vnet = Some(vnet.into());
+            info.default_vnet_title =
+                Some(format!("{}, {}", context::title(vnet), context::why_default(vnet)));
+        }
         info.warnings.extend(session.list_problems());
         info
     }
@@ -225,6 +232,7 @@ fn write_lines(
     optional("variables", info.variables.map(|count| count.to_string()));
     optional("vnets", info.vnets.map(|count| count.to_string()));
     optional("jails", info.jails.map(|count| count.to_string()));
+    optional("default vnet", info.default_vnet_title.clone());
     info.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     for (key, value) in lines {
         writeln!(output.text(), "{}", shape(key, &sanitize::line(&value)))?;
