@@ -31,6 +31,7 @@ pub fn open(cli: &Cli) -> anyhow::Result<Session> {
     if cli.output.verbose {
         session.log().iter().for_each(|line| note(line));
     }
+    session.warnings().iter().for_each(|warning| note(&format!("warning: {warning}")));
     Ok(session)
 }
 
@@ -44,7 +45,9 @@ pub fn limits(cli: &Cli) -> Limits {
 /// one that is. In a kernel without VIMAGE the one stack is no vnet: `None`.
 pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<&'s Vnet>>> {
     let selector = selector(cli)?;
-    let vnets = session.select(&selector)?;
+    let vnets = session.select(&selector);
+    session.list_problems().iter().for_each(|problem| note(&format!("warning: {problem}")));
+    let vnets = vnets?;
     if selector == Selector::Default
         && let [Some(vnet)] = vnets.as_slice()
     {

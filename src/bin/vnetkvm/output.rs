@@ -3,6 +3,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anyhow::Context;
 use serde::Serialize;
 use vnetkvm::render::json::{self, Document, JsonVnetRef};
 use vnetkvm::render::sanitize;
@@ -135,11 +136,16 @@ impl Output {
             let hint = "without --strict the answer is shown, with the reasons in their places";
             return Err(Failure::new(what).hint(hint).into());
         }
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&self.buffer)?;
-        stdout.flush()?;
+        write_out(&self.buffer)?;
         Ok(outcome)
     }
+}
+
+/// Writes bytes to standard output.
+pub fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.context("cannot write to standard output")
 }
 
 /// An answer and the vnet that it is about.

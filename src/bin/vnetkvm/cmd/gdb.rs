@@ -15,10 +15,18 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let variables = session.variables(patterns)?;
     let vnets = context::chosen(cli, &session)?;
-    let [Some(vnet)] = vnets.as_slice() else {
-        return Err(Failure::new("a script can be about one vnet only")
-            .hint("choose it with --vnet or --jail")
-            .into());
+    let vnet = match vnets.as_slice() {
+        [Some(vnet)] => vnet,
+        [None] => {
+            return Err(Failure::new("this kernel has no VIMAGE, and no vnets")
+                .hint("gdb knows its variables by their own names")
+                .into());
+        }
+        _ => {
+            return Err(Failure::new("a script can be about one vnet only")
+                .hint("choose it with --vnet or --jail")
+                .into());
+        }
     };
     let types = session.types().ok();
     let pointer_types: Vec<PointerName> =

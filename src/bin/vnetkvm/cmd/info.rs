@@ -23,7 +23,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         (None, Some(path), false) => {
             let failed = |source| vnetkvm::Error::Dump { path: path.clone(), source };
             let core = dump::open(Source::open(path).map_err(vnetkvm::Error::from)?);
-            Info::of_dump(path.display().to_string(), &core.map_err(failed)?)
+            let core = core.map_err(failed)?;
+            core.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
+            Info::of_dump(path.display().to_string(), &core)
         }
         _ => Info::of(&context::open(cli)?),
     };
@@ -160,7 +162,9 @@ impl Info {
             info.default_vnet_title =
                 Some(format!("{}, {}", context::title(vnet), context::why_default(vnet)));
         }
-        info.warnings.extend(session.list_problems());
+        let problems = session.list_problems();
+        problems.iter().for_each(|problem| note(&format!("warning: {problem}")));
+        info.warnings.extend(problems);
         info
     }
 }
@@ -233,7 +237,6 @@ fn write_lines(
     optional("vnets", info.vnets.map(|count| count.to_string()));
     optional("jails", info.jails.map(|count| count.to_string()));
     optional("default vnet", info.default_vnet_title.clone());
-    info.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
     for (key, value) in lines {
         writeln!(output.text(), "{}", shape(key, &sanitize::line(&value)))?;
     }

@@ -30,6 +30,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Format::Table | Format::Plain => output.table(table(vnets))?,
     }
+    for problem in session.list_problems() {
+        note(&format!("warning: {problem}"));
+    }
     for vnet in vnets {
         for problem in &vnet.problems {
             note(&format!("warning: {}: {problem}", context::title(vnet)));
