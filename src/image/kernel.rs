@@ -109,7 +109,7 @@ impl PageRun {
 /// as before 12.0; with 4K pages each segment has its own rights.
 fn runs(kernel: &Kernel, options: &MachineOptions) -> Result<Vec<PageRun>, ImageError> {
     let segments: Vec<_> = kernel.segments().filter(|segment| segment.mem_size > 0).collect();
-    if segments.iter().all(|segment| segment.bytes.is_empty()) {
+    if kernel.contents().is_none() {
         let why = "the file has no contents; name the kernel itself beside its debug file";
         return Err(ImageError::Load(why.into()));
     }
@@ -141,4 +141,79 @@ fn pages(segment: &Segment<'_>) -> Option<(Range<u64>, Rights)> {
     let end = end.min((start + segment.mem_size).next_multiple_of(SIZE_4K));
     let rights = Rights { write: segment.writable, execute: segment.executable };
     Some((start & !(SIZE_4K - 1)..end, rights))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    const LOAD: PhysAddr = amd64::LOAD_ADDRESS;
+
+    fn kernel(name: &str) -> Kernel {
+        Kernel::open(Source::open(format!("fixtures/kernel/{name}")).unwrap(), None).unwrap()
+    }
+
+    fn refused(name: &str, options: MachineOptions, load: PhysAddr) -> String {
+        Loaded::load(kernel(name), options, load).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn segments_lie_where_the_loader_puts_them() {
+        let load = PhysAddr::new(6 << 20);
+        let name = "newer-clang-dwarf4";
+        let loaded = Loaded::load(kernel(name), MachineOptions::default(), load).unwrap();
+        for segment in loaded.kernel().segments() {
+            let mut bytes = vec![0; segment.mem_size as usize];
+            loaded.machine().read(segment.virt, &mut bytes).unwrap();
+            let text = segment.virt.get() - 0xffff_ffff_8020_0000 + load.get();
+            assert_eq!(loaded.machine().physical(segment.virt), Some(PhysAddr::new(text)));
+            let (file, zeros) = bytes.split_at(segment.bytes.len());
+            // What boot sets lies in .data and .bss.
+            assert!(segment.writable || file == segment.bytes);
+            assert!(zeros.iter().filter(|byte| **byte != 0).count() < 64);
+        }
+        let at = |name| loaded.kernel().symbol(name).unwrap().address;
+        assert_eq!(loaded.machine().uint(at("kernphys"), 8).unwrap(), load.get());
+        let root = loaded.machine().tables().root().get();
+        assert_eq!(loaded.machine().uint(at("KPML4phys"), 8).unwrap(), root);
+    }
+
+    #[test]
+    fn an_absolute_kernphys_is_no_variable() {
+        let mut loaded =
+            Loaded::load(kernel("classic-clang-dwarf4"), MachineOptions::default(), LOAD).unwrap();
+        assert!(!loaded.set_symbol("kernphys", 1).unwrap());
+        assert!(!loaded.set_symbol("no_such_symbol", 1).unwrap());
+        assert!(loaded.set_symbol("mp_maxid", 1).unwrap());
+    }
+
+    #[test]
+    fn a_kernel_that_cannot_be_loaded_is_refused() {
+        let usual = MachineOptions::default;
+        let classic = "classic-clang-dwarf4";
+        let odd = refused(classic, usual(), PhysAddr::new(0x10_0000));
+        assert!(odd.contains("multiple of 2 MB"), "{odd}");
+        assert!(refused(classic, usual(), PhysAddr::new(4 << 30)).contains("physical memory"));
+        let small = MachineOptions { memory: 4 << 20, ..usual() };
+        assert!(refused(classic, small, LOAD).contains("physical memory"));
+        let far = MachineOptions { kernel_map: KERNBASE_BELOW, ..usual() };
+        assert!(refused(classic, far, LOAD).contains("kernel map"));
+        assert!(refused("small-nodebug", usual(), LOAD).contains("no debug information"));
+        let debug_only = refused("small-split/kernel.debug", usual(), LOAD);
+        assert!(debug_only.contains("no contents"), "{debug_only}");
+    }
+
+    const KERNBASE_BELOW: VirtAddr = VirtAddr::new(0xffff_f800_0000_0000);
+
+    #[test]
+    fn the_halves_of_a_split_kernel_make_one() {
+        let open = |name| Source::open(format!("fixtures/kernel/small-split/{name}")).unwrap();
+        let joined = Kernel::open(open("kernel"), Some(open("kernel.debug"))).unwrap();
+        let loaded = Loaded::load(joined, MachineOptions::default(), LOAD).unwrap();
+        let version = loaded.variable("version").unwrap();
+        let mut text = [0; 7];
+        loaded.machine().read(version.address, &mut text).unwrap();
+        assert_eq!(&text, b"FreeBSD");
+    }
 }

@@ -212,7 +212,12 @@ impl Scenario {
     /// # Errors
     /// It is no TOML, or has a key or value that means nothing.
     pub fn parse(text: &str) -> Result<Self, ImageError> {
-        toml::from_str(text).map_err(|error| ImageError::Scenario(error.to_string()))
+        let parsed: Result<Self, _> = toml::from_str(text);
+        let mut scenario = parsed.map_err(|error| ImageError::Scenario(error.to_string()))?;
+        if scenario.formats.is_empty() {
+            scenario.formats.push(Format::MinidumpV2);
+        }
+        Ok(scenario)
     }
 
     /// Reads the scenario file at `path`; the paths in it become relative to where it lies.

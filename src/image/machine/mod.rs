@@ -12,6 +12,7 @@ mod heap;
 mod ram;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use self::amd64::{PageTables, Rights};
@@ -53,7 +54,6 @@ impl Default for MachineOptions {
 }
 
 /// A machine with a kernel address space in it.
-#[derive(Debug)]
 pub struct Machine {
     arch: Arch,
     options: MachineOptions,
@@ -360,6 +360,17 @@ impl Machine {
                 self.frames.give_back(run.to);
             }
         }
+    }
+}
+
+impl fmt::Debug for Machine {
+    /// All but the memory itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Machine")
+            .field("arch", &self.arch)
+            .field("options", &self.options)
+            .field("frames_in_use", &self.frames.taken().count())
+            .finish_non_exhaustive()
     }
 }
 

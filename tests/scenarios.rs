@@ -1,0 +1,61 @@
+//! Every scenario that is checked in or written in the documentation builds.
+
+use std::path::Path;
+
+use vnetkvm::image::{Image, Scenario, build};
+
+fn build_at(path: &Path) -> (Scenario, Image) {
+    let scenario = Scenario::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let kernel = scenario.open_kernel().unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let image = build(&scenario, kernel).unwrap_or_else(|e| panic!("{}: {e:?}", path.display()));
+    (scenario, image)
+}
+
+#[test]
+fn every_fixture_scenario_builds_and_saves() {
+    let mut built = 0;
+    for entry in std::fs::read_dir("fixtures/scenarios").unwrap() {
+        let (scenario, image) = build_at(&entry.unwrap().path());
+        let directory = tempfile::tempdir().unwrap();
+        let kernels = image.save_kernel(directory.path()).unwrap();
+        assert!(std::fs::read(&kernels[0]).unwrap().starts_with(b"\x7fELF"));
+        for format in &scenario.formats {
+            let path = image.save(*format, directory.path()).unwrap();
+            let name = format!("vmcore.{}", format.name());
+            assert_eq!(path, directory.path().join(name));
+            let start = &std::fs::read(path).unwrap()[..4];
+            assert!(start == b"mini" || start == b"\x7fELF");
+        }
+        built += 1;
+    }
+    assert!(built >= 5, "{built}");
+}
+
+#[test]
+fn the_documented_scenario_builds() {
+    let page = std::fs::read_to_string("docs/scenarios.md").unwrap();
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("example.toml");
+    let kernels = std::fs::canonicalize("fixtures/kernel").unwrap();
+    let example = example.unwrap().replace("../kernel", kernels.to_str().unwrap());
+    std::fs::write(&path, example).unwrap();
+    let (scenario, image) = build_at(&path);
+    assert_eq!(scenario.formats.len(), 2);
+    let runtime = image.runtime();
+    let web01 = runtime.jail_scope("web01").unwrap();
+    let ttl = runtime.find(web01, "ip_defttl").unwrap();
+    assert_eq!(runtime.kernel().load_uint(ttl).unwrap(), 42);
+}
+
+#[test]
+fn the_failing_step_is_named() {
+    let wrong = "kernel = \"fixtures/kernel/classic-clang-dwarf4\"\n\
+                 [[step]]\ndo = \"jail\"\nname = \"a\"\n\
+                 [[step]]\ndo = \"set\"\njail = \"b\"\nvalues = { ip_defttl = 1 }";
+    let scenario = Scenario::parse(wrong).unwrap();
+    let error = build(&scenario, scenario.open_kernel().unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "step 2 (set in b) of the scenario failed");
+    let cause = std::error::Error::source(&error).unwrap();
+    assert_eq!(cause.to_string(), "there is no jail named b");
+}
