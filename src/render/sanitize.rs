@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// `text` on one line, with every character that could act on a terminal
 /// spelled as a C escape. All else, backslashes included, stays as it is.
 pub fn line(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_hostile) {
+    if has_hostile(text) {
         let mut out = String::with_capacity(text.len() + 8);
         text.chars().for_each(|c| push_char(&mut out, c, None));
         Cow::Owned(out)
@@ -43,6 +43,12 @@ pub fn character(byte: u8) -> String {
     push_byte(&mut out, byte, '\'');
     out.push('\'');
     out
+}
+
+/// Is there such a character in `text`? Nearly all text is plain ASCII.
+pub fn has_hostile(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
+    !plain && text.chars().any(is_hostile)
 }
 
 /// Does `c` control a terminal, reorder its neighbours, or stay invisible?

@@ -14,7 +14,7 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use super::sanitize::is_hostile;
+use super::sanitize::{has_hostile, is_hostile};
 use crate::addr::VirtAddr;
 
 pub use declaration::JsonDeclaration;
@@ -144,6 +144,9 @@ impl Formatter for Layout {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        if !has_hostile(fragment) {
+            return out.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some((at, hostile)) = rest.char_indices().find(|(_, c)| is_hostile(*c)) {
             let (safe, tail) = rest.split_at(at);
