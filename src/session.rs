@@ -63,7 +63,9 @@ pub struct Session {
     log: Vec<String>,
     counters: OnceLock<Counters>,
     variables: OnceLock<Result<Variables, VnetError>>,
-    vnets: OnceLock<Result<VnetList, VnetError>>,
+    list: OnceLock<Result<VnetList, VnetError>>,
+    /// The vnets of the list, each with its jails.
+    vnets: OnceLock<Vec<Vnet>>,
     unlisted: Unlisted,
     jails: OnceLock<Jails>,
 }
@@ -120,6 +122,7 @@ impl Session {
             log,
             counters: OnceLock::new(),
             variables: OnceLock::new(),
+            list: OnceLock::new(),
             vnets: OnceLock::new(),
             unlisted: Unlisted::default(),
             jails: OnceLock::new(),
@@ -179,7 +182,15 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE, or its list cannot be read at all.
     pub fn vnets(&self) -> Result<&[Vnet], Error> {
-        Ok(&self.list()?.vnets)
+        let list = self.list()?;
+        Ok(self.vnets.get_or_init(|| {
+            let mut vnets = list.vnets.clone();
+            if let Ok(jails) = Jails::read(&self.target) {
+                add_jails(&mut vnets, &jails);
+                let _ = self.jails.set(jails);
+            }
+            vnets
+        }))
     }
 
     /// What is wrong with the list of vnets or the list of jails, as sentences.
@@ -189,8 +200,8 @@ impl Session {
         vnets.iter().chain(jails).map(ToString::to_string).collect()
     }
 
-    /// The vnets that are meant: one, or all. In a kernel without VIMAGE the one
-    /// stack there is has no vnet and is `None`.
+    /// The vnets that are meant: one, or all, without their jails. In a kernel
+    /// without VIMAGE the one stack there is has no vnet and is `None`.
     ///
     /// # Errors
     /// There is no such vnet, jail, process or thread, or it has no vnet.
@@ -202,7 +213,7 @@ impl Session {
                 _ => Err(VnetError::NoVimage.into()),
             };
         }
-        let vnets = self.vnets()?;
+        let vnets = &self.list()?.vnets;
         let one = match which {
             Selector::All => return Ok(vnets.iter().map(Some).collect()),
             Selector::Default => self.default_vnet(vnets),
@@ -333,14 +344,7 @@ impl Session {
 
     fn list(&self) -> Result<&VnetList, Error> {
         self.require_kinship()?;
-        let list = self.vnets.get_or_init(|| {
-            let mut list = VnetList::read(&self.target)?;
-            if let Ok(jails) = Jails::read(&self.target) {
-                add_jails(&mut list, &jails);
-                let _ = self.jails.set(jails);
-            }
-            Ok(list)
-        });
+        let list = self.list.get_or_init(|| VnetList::read(&self.target));
         list.as_ref().map_err(|why| why.clone().into())
     }
 
@@ -431,8 +435,8 @@ fn open_candidate(path: &Path) -> Result<ElfFile, String> {
     ElfFile::parse(source).map_err(|why| why.to_string())
 }
 
-fn add_jails(list: &mut VnetList, jails: &Jails) {
-    for vnet in &mut list.vnets {
+fn add_jails(vnets: &mut [Vnet], jails: &Jails) {
+    for vnet in vnets {
         let home = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
         vnet.jails = home.map(|jail| JailRef { jid: jail.jid, name: jail.name.clone() }).collect();
     }

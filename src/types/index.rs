@@ -2,10 +2,11 @@
 //!
 //! A variable's entry holds its address: in DWARF 2 to 4 as the operand of
 //! DW_OP_addr in .debug_info, in DWARF 5 mostly as an entry of .debug_addr. All
-//! addresses of the linker set share their upper bytes, so a plain byte search
-//! for those finds the operands at memory speed. What it finds by accident
-//! costs no more than a unit read in vain.
+//! addresses of a kernel share their upper bytes, so a plain byte search for
+//! those finds the operands at memory speed. What it finds by accident costs no
+//! more than a unit read in vain.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use gimli::Reader;
@@ -28,36 +29,22 @@ pub struct Hit<'a> {
 /// The pieces a section is searched in, in parallel.
 const PIECE: usize = 2 << 20;
 
+/// Every address that entries hold, and where: found in one pass over the
+/// sections at the first question, so that each further one costs nothing.
+#[derive(Debug, Default)]
+pub struct AddressIndex {
+    /// Operands in .debug_info: the address, and the operation's offset.
+    operands: Vec<(u64, u64)>,
+    /// Entries of .debug_addr: the address, and the base of its table.
+    indexed: Vec<(u64, u64)>,
+}
+
 impl Types {
     /// The units with an entry whose address lies in the range, in their order.
     pub fn units_about(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
-        let mut hits = self.hits_at(&self.operands_in(range));
-        hits.extend(self.units_by_address_table(range));
-        hits.sort_by_key(|hit| (hit.unit.section, hit.unit.offset, hit.last));
-        // The table of addresses does not say where in the unit it is used, so
-        // of two hits on one unit the one that reaches further counts.
-        hits.reverse();
-        hits.dedup_by_key(|hit| (hit.unit.section, hit.unit.offset));
-        hits.reverse();
-        hits
-    }
-
-    /// The same, but only among units that were read before: where one question
-    /// led, the next often leads too.
-    pub fn known_units_about(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
-        let known = self.units.iter().filter(|u| u.is_known() && u.section == UnitSection::Info);
-        let search = OperandSearch::new(range, self.arch.pointer_size() as usize, self.endian());
-        let section = self.dwarf.units(UnitSection::Info);
-        let hit = |unit: &'_ Unit| {
-            let bytes = section.get(unit.offset as usize..unit.end as usize)?;
-            Some(unit.offset + search.last(bytes)? as u64)
-        };
-        known.filter_map(|unit| hit(unit).map(|last| Hit { unit, last })).collect()
-    }
-
-    fn hits_at(&self, operands: &[u64]) -> Vec<Hit<'_>> {
+        let index = self.addresses.get_or_init(|| AddressIndex::build(self));
         let mut hits: Vec<Hit<'_>> = Vec::new();
-        for &last in operands {
+        for &(_, last) in index.operands.iter().filter(|(address, _)| range.contains(address)) {
             match hits.last_mut() {
                 Some(hit) if last < hit.unit.end => hit.last = last,
                 _ => {
@@ -66,61 +53,69 @@ impl Types {
                 }
             }
         }
+        hits.extend(self.units_by_address_table(index, range));
+        // The table of addresses does not say where in the unit it is used, so
+        // of two hits on one unit the one that reaches further counts.
+        hits.sort_by_key(|hit| (hit.unit.section, hit.unit.offset, Reverse(hit.last)));
+        hits.dedup_by_key(|hit| (hit.unit.section, hit.unit.offset));
         hits
     }
 
-    fn operands_in(&self, range: &Range<u64>) -> Vec<u64> {
-        let size = self.arch.pointer_size() as usize;
-        let search = OperandSearch::new(range, size, self.endian());
-        let section = self.dwarf.units(UnitSection::Info);
-        let starts: Vec<usize> = (0..section.len()).step_by(PIECE).collect();
-        let pieces = starts.par_iter().map(|&start| {
-            // A piece overlaps the next by what an operation may stick out.
-            let end = (start + PIECE + size).min(section.len());
-            let found = search.places(&section[start..end]);
-            found.map(|at| (start + at) as u64).collect::<Vec<u64>>()
-        });
-        let mut found: Vec<u64> = pieces.flatten_iter().collect();
-        found.dedup();
-        found
-    }
-
-    fn units_by_address_table(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
-        let mut bases = self.address_tables_with(range);
+    fn units_by_address_table(&self, index: &AddressIndex, range: &Range<u64>) -> Vec<Hit<'_>> {
+        let inside = index.indexed.iter().filter(|(address, _)| range.contains(address));
+        let mut bases: Vec<u64> = inside.map(|(_, base)| *base).collect();
         if bases.is_empty() {
             return Vec::new();
         }
         bases.sort_unstable();
         let uses = |unit: &&Unit| {
-            unit.encoding.version >= 5
-                && unit
-                    .root(&self.dwarf)
-                    .is_ok_and(|root| bases.binary_search(&root.bases.addresses).is_ok())
+            let root = (unit.encoding.version >= 5).then(|| unit.root(&self.dwarf).ok()).flatten();
+            root.is_some_and(|root| bases.binary_search(&root.bases.addresses).is_ok())
         };
         let units = self.units.as_slice().par_iter().filter(uses);
         units.map(|unit| Hit { unit, last: unit.end }).collect()
     }
+}
 
-    /// The bases (DW_AT_addr_base) of the parts of .debug_addr with such an address.
-    fn address_tables_with(&self, range: &Range<u64>) -> Vec<u64> {
-        let section = self.dwarf.addresses();
-        let mut input = self.dwarf.slice(section);
-        let mut bases = Vec::new();
-        while let Ok((length, format)) = input.read_initial_length() {
-            let Ok(mut table) = input.split(length) else { break };
-            let header = (table.read_u16(), table.read_u8(), table.read_u8());
-            let (Ok(_version), Ok(size @ (4 | 8)), Ok(_segment)) = header else { continue };
-            let base = section.len() - input.len() - table.len();
-            debug_assert!(format.word_size() == 4 || format.word_size() == 8);
-            while let Ok(address) = table.read_address(size) {
-                if range.contains(&address) {
-                    bases.push(base as u64);
-                    break;
-                }
+impl AddressIndex {
+    fn build(types: &Types) -> Self {
+        let (operands, indexed) = rayon::join(|| operands(types), || indexed(types));
+        Self { operands, indexed }
+    }
+}
+
+fn operands(types: &Types) -> Vec<(u64, u64)> {
+    let size = types.arch.pointer_size() as usize;
+    let search = OperandSearch::new(&types.image, size, types.endian());
+    let section = types.dwarf.units(UnitSection::Info);
+    let starts: Vec<usize> = (0..section.len()).step_by(PIECE).collect();
+    let pieces = starts.par_iter().map(|&start| {
+        // A piece overlaps the next by what an operation may stick out.
+        let end = (start + PIECE + size).min(section.len());
+        let found = search.places(&section[start..end]);
+        found.map(|(address, at)| (address, (start + at) as u64)).collect::<Vec<_>>()
+    });
+    let mut found: Vec<(u64, u64)> = pieces.flatten_iter().collect();
+    found.dedup();
+    found
+}
+
+fn indexed(types: &Types) -> Vec<(u64, u64)> {
+    let section = types.dwarf.addresses();
+    let mut input = types.dwarf.slice(section);
+    let mut found = Vec::new();
+    while let Ok((length, _)) = input.read_initial_length() {
+        let Ok(mut table) = input.split(length) else { break };
+        let header = (table.read_u16(), table.read_u8(), table.read_u8());
+        let (Ok(_version), Ok(size @ (4 | 8)), Ok(_segment)) = header else { continue };
+        let base = (section.len() - input.len() - table.len()) as u64;
+        while let Ok(address) = table.read_address(size) {
+            if types.image.contains(&address) {
+                found.push((address, base));
             }
         }
-        bases
     }
+    found
 }
 
 /// A search for the operands of DW_OP_addr that lie in a range.
@@ -157,19 +152,16 @@ impl OperandSearch {
         Self { range: range.clone(), size, endian, finder, before }
     }
 
-    /// Offsets of the operations, in their order.
-    fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    /// Addresses and offsets of the operations, in the order of the bytes.
+    fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = (u64, usize)> + 'a {
         let found = self.finder.find_iter(bytes).filter_map(|at| at.checked_sub(self.before));
-        found.filter(|&at| self.is_operation(bytes, at))
+        found.filter_map(|at| Some((self.operand(bytes, at)?, at)))
     }
 
-    fn last(&self, bytes: &[u8]) -> Option<usize> {
-        self.places(bytes).last()
-    }
-
-    fn is_operation(&self, bytes: &[u8], at: usize) -> bool {
-        let Some([opcode, operand @ ..]) = bytes.get(at..at + 1 + self.size) else { return false };
-        *opcode == gimli::DW_OP_addr.0 && self.range.contains(&(self.endian.uint(operand) as u64))
+    fn operand(&self, bytes: &[u8], at: usize) -> Option<u64> {
+        let [opcode, operand @ ..] = bytes.get(at..at + 1 + self.size)? else { return None };
+        let address = self.endian.uint(operand) as u64;
+        (*opcode == gimli::DW_OP_addr.0 && self.range.contains(&address)).then_some(address)
     }
 }
 
@@ -178,7 +170,8 @@ mod tests {
     use super::*;
 
     fn found(range: Range<u64>, size: usize, endian: Endian, bytes: &[u8]) -> Vec<usize> {
-        OperandSearch::new(&range, size, endian).places(bytes).collect()
+        let search = OperandSearch::new(&range, size, endian);
+        search.places(bytes).map(|(_, at)| at).collect()
     }
 
     #[test]

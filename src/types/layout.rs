@@ -26,19 +26,29 @@ impl Types {
     /// # Errors
     /// An entry is damaged. A declaration without any definition is no error:
     /// it is returned as it is.
-    pub fn resolve(&self, mut id: TypeId) -> Result<(TypeId, Arc<Type>), TypeError> {
+    pub fn resolve(&self, id: TypeId) -> Result<(TypeId, Arc<Type>), TypeError> {
+        let (id, found) = self.strip(id)?;
+        match &*found {
+            Type::Record(Record { declaration: true, .. })
+            | Type::Enum(Enumeration { declaration: true, .. }) => {
+                let complete = self.definition_of(id, &found);
+                Ok((complete, self.get(complete)?))
+            }
+            _ => Ok((id, found)),
+        }
+    }
+
+    /// The type behind typedefs and qualifiers; a declaration stays one. Enough
+    /// to tell what kind of type it is, and never a reason to read other units.
+    ///
+    /// # Errors
+    /// An entry is damaged.
+    pub fn strip(&self, mut id: TypeId) -> Result<(TypeId, Arc<Type>), TypeError> {
         for _ in 0..MAX_DEPTH {
             let found = self.get(id)?;
             match &*found {
                 Type::Typedef(Typedef { target, .. })
-                | Type::Qualified(Qualified { target, .. }) => {
-                    id = *target;
-                }
-                Type::Record(Record { declaration: true, .. })
-                | Type::Enum(Enumeration { declaration: true, .. }) => {
-                    let complete = self.definition_of(id, &found);
-                    return Ok((complete, self.get(complete)?));
-                }
+                | Type::Qualified(Qualified { target, .. }) => id = *target,
                 _ => return Ok((id, found)),
             }
         }
@@ -77,7 +87,7 @@ impl Types {
     /// # Errors
     /// The type is no pointer, or its entry is damaged.
     pub fn pointee(&self, id: TypeId) -> Result<TypeId, TypeError> {
-        match &*self.resolve(id)?.1 {
+        match &*self.strip(id)?.1 {
             Type::Pointer(pointer) => Ok(pointer.target),
             _ => Err(TypeError::WrongKind { type_name: self.name(id), wanted: "a pointer" }),
         }

@@ -5,7 +5,7 @@
 //!
 //! How: nothing is read before it is asked for. The chain of unit headers is
 //! walked once; [`Types::variables_in`] finds the few units that define
-//! virtualized variables by searching the sections for the addresses
+//! virtualized variables by a search of the sections for the addresses
 //! themselves, and reads those alone; a type is parsed when it is looked at
 //! and remembered by its place in the file. Only a question for a name that
 //! nothing else leads to reads all units ([`Types::find`]).
@@ -29,6 +29,7 @@ mod units;
 mod variables;
 mod writable;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::FxHashMap;
@@ -42,6 +43,7 @@ pub use layout::{Field, sort_by_likeness};
 pub use model::{Type, TypeId, Variable};
 
 use dwarf::Dwarf;
+use index::AddressIndex;
 use load::Loader;
 use names::NameIndex;
 use place::Place;
@@ -51,6 +53,8 @@ use units::Units;
 #[derive(Debug)]
 pub struct Types {
     arch: Arch,
+    /// The addresses of the kernel's image: no variable lies elsewhere.
+    image: Range<u64>,
     dwarf: Dwarf,
     units: Units,
     /// Types by their place, parsed on demand.
@@ -59,6 +63,7 @@ pub struct Types {
     /// Definitions of types that other units only declare.
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
     names: OnceLock<NameIndex>,
+    addresses: OnceLock<AddressIndex>,
 }
 
 /// Types that no entry of the file describes: a pointer to a variable's type,
@@ -80,12 +85,14 @@ impl Types {
         let units = Units::read(&dwarf);
         Ok(Self {
             arch: kernel.arch(),
+            image: image(kernel),
             dwarf,
             units,
             read: Mutex::default(),
             made: Mutex::default(),
             completed: Mutex::default(),
             names: OnceLock::new(),
+            addresses: OnceLock::new(),
         })
     }
 
@@ -151,4 +158,10 @@ impl Made {
         self.types.push(Arc::new(new));
         TypeId::made(self.types.len() - 1)
     }
+}
+
+fn image(kernel: &Kernel) -> Range<u64> {
+    let start = kernel.segments().map(|segment| segment.virt.get()).min();
+    let end = kernel.segments().filter_map(|s| s.virt.get().checked_add(s.mem_size)).max();
+    start.unwrap_or(0)..end.unwrap_or(u64::MAX)
 }

@@ -90,10 +90,6 @@ impl Units {
         Self { units, signatures: OnceLock::new(), damage }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Unit> {
-        self.units.iter()
-    }
-
     pub fn as_slice(&self) -> &[Unit] {
         &self.units
     }
@@ -158,11 +154,6 @@ impl Unit {
             read.map_err(|why| damaged(self.section, self.offset, why))
         });
         abbreviations.as_ref().map_err(Clone::clone)
-    }
-
-    /// Has something read its entries before?
-    pub fn is_known(&self) -> bool {
-        self.abbreviations.get().is_some()
     }
 
     /// The section offset of the unit's first entry.

@@ -33,12 +33,8 @@ impl Types {
     /// The variable at exactly this address.
     pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
         let range = address.get()..address.get().checked_add(1)?;
-        let mut known = self.known_units_about(&range).into_iter();
-        let found = known.find_map(|hit| self.variables_of(hit, &range).pop());
-        found.or_else(|| {
-            let mut all = self.units_about(&range).into_iter();
-            all.find_map(|hit| self.variables_of(hit, &range).pop())
-        })
+        let mut hits = self.units_about(&range).into_iter();
+        hits.find_map(|hit| self.variables_of(hit, &range).pop())
     }
 
     fn variables_of(&self, hit: Hit<'_>, range: &Range<u64>) -> Vec<Variable> {

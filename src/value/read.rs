@@ -94,7 +94,7 @@ impl<'t> ValueReader<'t> {
 
     /// A pointer value of type "pointer to `pointee`".
     pub fn pointer(&self, address: VirtAddr, pointee: TypeId) -> Value {
-        let kind = self.target.types().and_then(|types| Ok(types.resolve(pointee)?.1));
+        let kind = self.target.types().and_then(|types| Ok(types.strip(pointee)?.1));
         let function = matches!(kind.as_deref(), Ok(Type::Function(_)));
         let text = match kind.as_deref() {
             Ok(Type::Base(base)) if is_char(base) => self.text_at(address),

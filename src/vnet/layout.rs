@@ -59,8 +59,8 @@ impl VnetLayout {
     }
 }
 
-/// The type of the elements of `vnet_head`: its unit is one of those that
-/// define virtualized variables, so no other has to be read.
+/// The type of the elements of `vnet_head`: the list leads to it without a look
+/// at every unit.
 fn struct_vnet(target: &Target) -> Result<(&Types, TypeId), ReadError> {
     let types = target.types()?;
     let by_head = target.global("vnet_head").and_then(|head| {
