@@ -57,11 +57,11 @@ impl Counters {
             message: why.clone(),
         })?;
         if pointer.is_null() || Some(pointer) == layout.early {
-            let state = if pointer.is_null() { "NULL" } else { "the early counter" };
+            let state = if pointer.is_null() { "it is NULL" } else { "it is the early counter" };
             return Err(ValueError {
                 kind: ErrorKind::Unallocated,
                 address: Some(pointer),
-                message: format!("not allocated yet: {state}").into(),
+                message: state.into(),
             });
         }
         let slot = |cpu: &u64| {
