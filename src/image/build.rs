@@ -7,7 +7,7 @@ use super::kernel::Loaded;
 use super::literal::Literal;
 use super::machine::{FRAME, MachineOptions, amd64};
 use super::runtime::{InterfaceOptions, JailOptions, ProcessOptions, Runtime, Scope};
-use super::scenario::{Scenario, Statistics, Step};
+use super::scenario::{InterfaceStep, JailStep, PerCpu, Scenario, Statistics, Step};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::kernel::Kernel;
@@ -66,20 +66,7 @@ fn machine_options(scenario: &Scenario) -> MachineOptions {
 fn take(image: &mut Image, step: &Step) -> Result<(), ImageError> {
     let runtime = &mut image.runtime;
     match step {
-        Step::Jail { name, jid, parent, vnet, hostname, path, values, statistics } => {
-            let options = JailOptions {
-                name: name.clone(),
-                jid: *jid,
-                parent: parent.clone(),
-                vnet: vnet.unwrap_or(true),
-                hostname: hostname.clone(),
-                path: path.clone().unwrap_or_else(|| "/".into()),
-            };
-            let full_name = runtime.create_jail(&options)?;
-            let scope = runtime.jail_scope(&full_name)?;
-            set_all(runtime, scope, values)?;
-            set_statistics(runtime, scope, statistics)
-        }
+        Step::Jail(step) => create_jail(runtime, step),
         Step::Destroy { jail } => runtime.destroy_jail(jail),
         Step::Set { jail, values, statistics } => {
             let scope = scope(runtime, jail.as_deref())?;
@@ -97,7 +84,7 @@ fn take(image: &mut Image, step: &Step) -> Result<(), ImageError> {
             };
             runtime.create_process(&options).map(|_| ())
         }
-        Step::Interface { .. } => attach(runtime, step),
+        Step::Interface(step) => attach(runtime, step),
         Step::Module { name, size, initial } => place(runtime, name, *size, initial),
         Step::Unload { module } => runtime.remove_module(module),
         Step::LeaveOut { jail, variable } => {
@@ -107,28 +94,37 @@ fn take(image: &mut Image, step: &Step) -> Result<(), ImageError> {
     }
 }
 
-fn attach(runtime: &mut Runtime, step: &Step) -> Result<(), ImageError> {
-    let Step::Interface { name, home, jail, flags, mtu, addresses, ipackets, opackets, values } =
-        step
-    else {
-        return Ok(());
+fn create_jail(runtime: &mut Runtime, step: &JailStep) -> Result<(), ImageError> {
+    let usual = JailOptions::new(step.name.clone());
+    let options = JailOptions {
+        jid: step.jid,
+        parent: step.parent.clone(),
+        vnet: step.vnet.unwrap_or(usual.vnet),
+        hostname: step.hostname.clone(),
+        path: step.path.clone().unwrap_or(usual.path),
+        name: usual.name,
     };
-    let usual = InterfaceOptions::new(name.clone());
+    let full_name = runtime.create_jail(&options)?;
+    let scope = runtime.jail_scope(&full_name)?;
+    set_all(runtime, scope, &step.values)?;
+    set_statistics(runtime, scope, &step.statistics)
+}
+
+fn attach(runtime: &mut Runtime, step: &InterfaceStep) -> Result<(), ImageError> {
+    let usual = InterfaceOptions::new(step.name.clone());
+    let values = |counter: &Option<PerCpu>| counter.as_ref().map(PerCpu::values);
     let options = InterfaceOptions {
-        home: home.clone(),
-        jail: jail.clone(),
-        flags: flags.unwrap_or(usual.flags),
-        mtu: mtu.unwrap_or(usual.mtu),
-        addresses: addresses.clone(),
-        ipackets: ipackets.as_ref().map(|values| values.values()).unwrap_or_default(),
-        opackets: opackets.as_ref().map(|values| values.values()).unwrap_or_default(),
-        ..usual
+        home: step.home.clone(),
+        jail: step.jail.clone(),
+        flags: step.flags.unwrap_or(usual.flags),
+        mtu: step.mtu.unwrap_or(usual.mtu),
+        addresses: step.addresses.clone(),
+        ipackets: values(&step.ipackets).unwrap_or_default(),
+        opackets: values(&step.opackets).unwrap_or_default(),
+        name: usual.name,
     };
     let ifnet = runtime.create_interface(&options)?;
-    for (path, value) in values {
-        runtime.set_interface(ifnet, path, value)?;
-    }
-    Ok(())
+    step.values.iter().try_for_each(|(path, value)| runtime.set_interface(ifnet, path, value))
 }
 
 fn place(runtime: &mut Runtime, name: &str, size: u64, initial: &[u8]) -> Result<(), ImageError> {

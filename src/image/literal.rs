@@ -29,6 +29,9 @@ pub enum Literal {
     Table(BTreeMap<String, Literal>),
 }
 
+/// No array of characters in a kernel is longer.
+const LONGEST_TEXT: u64 = 1 << 20;
+
 impl Loaded {
     /// Makes `object` hold `value`, as its type reads it.
     ///
@@ -137,6 +140,9 @@ impl Loaded {
             (6, Some(mac)) => return self.machine_mut().write(object.address, &mac),
             _ => text.as_bytes().to_vec(),
         };
+        if size > LONGEST_TEXT {
+            return Err(self.cannot(object, "it is too long for text".into()));
+        }
         if bytes.len() as u64 >= size {
             let why = format!("the text has {} bytes and a NUL, too many", bytes.len());
             return Err(self.cannot(object, why));

@@ -125,19 +125,7 @@ impl Cpus {
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Step {
     /// A jail is created.
-    Jail {
-        name: String,
-        jid: Option<u64>,
-        parent: Option<String>,
-        /// Its own network stack (default true).
-        vnet: Option<bool>,
-        hostname: Option<String>,
-        path: Option<String>,
-        #[serde(default)]
-        values: BTreeMap<String, Literal>,
-        #[serde(default)]
-        statistics: BTreeMap<String, Statistics>,
-    },
+    Jail(JailStep),
     /// A jail is removed, and its stack with it.
     Destroy { jail: String },
     /// Variables are set, of a jail's stack or (without `jail`) the host's.
@@ -161,21 +149,8 @@ pub enum Step {
         #[serde(default)]
         dumping: bool,
     },
-    /// An interface is attached, at home in `home`'s stack and moved to `jail`'s.
-    Interface {
-        name: String,
-        home: Option<String>,
-        jail: Option<String>,
-        flags: Option<u64>,
-        mtu: Option<u64>,
-        #[serde(default)]
-        addresses: Vec<String>,
-        ipackets: Option<PerCpu>,
-        opackets: Option<PerCpu>,
-        /// More members of its struct ifnet.
-        #[serde(default)]
-        values: BTreeMap<String, Literal>,
-    },
+    /// An interface is attached.
+    Interface(InterfaceStep),
     /// A module's variables are placed in module space.
     Module {
         name: String,
@@ -190,15 +165,50 @@ pub enum Step {
     LeaveOut { jail: Option<String>, variable: String },
 }
 
+/// A jail and what its stack is to hold.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JailStep {
+    pub name: String,
+    pub jid: Option<u64>,
+    pub parent: Option<String>,
+    /// Its own network stack (default true).
+    pub vnet: Option<bool>,
+    pub hostname: Option<String>,
+    pub path: Option<String>,
+    #[serde(default)]
+    pub values: BTreeMap<String, Literal>,
+    #[serde(default)]
+    pub statistics: BTreeMap<String, Statistics>,
+}
+
+/// An interface, at home in `home`'s stack and moved to `jail`'s.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InterfaceStep {
+    pub name: String,
+    pub home: Option<String>,
+    pub jail: Option<String>,
+    pub flags: Option<u64>,
+    pub mtu: Option<u64>,
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    pub ipackets: Option<PerCpu>,
+    pub opackets: Option<PerCpu>,
+    /// More members of its struct ifnet.
+    #[serde(default)]
+    pub values: BTreeMap<String, Literal>,
+}
+
 impl Step {
     /// What it does, for messages.
     pub fn describe(&self) -> String {
         match self {
-            Self::Jail { name, .. } => format!("jail {name}"),
+            Self::Jail(jail) => format!("jail {}", jail.name),
             Self::Destroy { jail } => format!("destroy {jail}"),
             Self::Set { jail, .. } => format!("set in {}", jail.as_deref().unwrap_or("the host")),
             Self::Process { name, .. } => format!("process {name}"),
-            Self::Interface { name, .. } => format!("interface {name}"),
+            Self::Interface(interface) => format!("interface {}", interface.name),
             Self::Module { name, .. } => format!("module {name}"),
             Self::Unload { module } => format!("unload {module}"),
             Self::LeaveOut { variable, .. } => format!("leave out {variable}"),
@@ -300,9 +310,9 @@ mod tests {
         assert_eq!(scenario.formats, [Format::MinidumpV1, Format::Full]);
         let done: Vec<_> = scenario.steps.iter().map(Step::describe).collect();
         assert_eq!(done, ["jail web01", "destroy web01"]);
-        let Step::Jail { values, statistics, .. } = &scenario.steps[0] else { panic!() };
-        assert_eq!(values["tcbinfo.ipi_count"], Literal::Int(3));
-        assert_eq!(statistics["ipstat"].members["ips_total"].values(), [60, 5]);
+        let Step::Jail(jail) = &scenario.steps[0] else { panic!() };
+        assert_eq!(jail.values["tcbinfo.ipi_count"], Literal::Int(3));
+        assert_eq!(jail.statistics["ipstat"].members["ips_total"].values(), [60, 5]);
     }
 
     #[test]

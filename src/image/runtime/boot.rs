@@ -77,9 +77,9 @@ fn set_cpus(kernel: &mut Loaded, cpus: &[u32]) -> Result<(), ImageError> {
     let Ok(all) = kernel.variable("all_cpus") else { return Ok(()) };
     // A struct of words since 9; the first kernels with VIMAGE had one plain int.
     let size = kernel.types().size_of(all.type_id)?;
-    let word = kernel.machine().arch().pointer_size().min(size);
+    let word = kernel.machine().arch().pointer_size().min(size).max(1);
     let bits = word * 8;
-    for number in 0..size / word {
+    for number in 0..(size / word).min(u64::from(MOST_CPUS)) {
         let mine = cpus.iter().map(|id| u64::from(*id)).filter(|id| id / bits == number);
         let value = mine.fold(0, |sum, id| sum | 1 << (id % bits));
         kernel.machine_mut().set_uint(all.address.wrapping_add(number * word), word, value)?;
@@ -95,7 +95,7 @@ fn set_pcpu(kernel: &mut Loaded, cpus: &[u32]) -> Result<Vec<Object>, ImageError
         Type::Pointer(pointer) => {
             let size = kernel.types().size_of(pointer.target)?;
             let all = u64::from(cpus.last().copied().unwrap_or(0)) + 1;
-            let base = kernel.machine_mut().malloc_contiguous("pcpu", size * all)?;
+            let base = kernel.machine_mut().malloc_contiguous("pcpu", size.saturating_mul(all))?;
             kernel.store(variable, base.get())?;
             (base, pointer.target)
         }
@@ -105,7 +105,7 @@ fn set_pcpu(kernel: &mut Loaded, cpus: &[u32]) -> Result<Vec<Object>, ImageError
     let size = kernel.types().size_of(type_id)?;
     let mut pcpus = Vec::new();
     for id in cpus {
-        let pcpu = Object::new(base.wrapping_add(u64::from(*id) * size), type_id);
+        let pcpu = Object::new(base.wrapping_add(u64::from(*id).wrapping_mul(size)), type_id);
         kernel.set(pcpu, "pc_cpuid", u64::from(*id))?;
         kernel.set_if_any(pcpu, "pc_prvspace", pcpu.address.get())?;
         pcpus.push(pcpu);

@@ -53,9 +53,9 @@ impl CounterZone {
         if self.left < COUNTER {
             let page = kernel.machine().page_size();
             // More than a page, so that it always lies in the kernel map, as UMA's pcpu zones do.
-            let size = (self.stride * self.slots).max(page + 1);
+            let size = self.stride.saturating_mul(self.slots).max(page + 1);
             self.next = kernel.machine_mut().malloc("pcpu-8", size)?;
-            self.left = self.stride;
+            self.left = self.stride.max(COUNTER);
         }
         let slot = self.next;
         self.next = slot.wrapping_add(COUNTER);
@@ -65,7 +65,7 @@ impl CounterZone {
 
     fn slot(&self, counter: u64, cpu: u32) -> VirtAddr {
         let base = VirtAddr::new(counter.wrapping_add(self.origin));
-        base.wrapping_add(u64::from(cpu) * self.stride)
+        base.wrapping_add(u64::from(cpu).wrapping_mul(self.stride))
     }
 }
 

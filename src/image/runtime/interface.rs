@@ -156,7 +156,10 @@ impl Runtime {
             Ok(last) => last,
             Err(_) => self.find(Scope::Kernel, "if_index")?,
         };
-        let index = self.kernel.load_uint(last)? + 1;
+        let index = self.kernel.load_uint(last)?.wrapping_add(1);
+        if index >= TABLE_ENTRIES {
+            return Err(ImageError::Refused(format!("more than {TABLE_ENTRIES} interfaces")));
+        }
         self.kernel.store(last, index)?;
         let table = match self.find(scope, "ifindex_table") {
             Ok(table) => table,
@@ -167,14 +170,14 @@ impl Runtime {
         let entry_size = self.kernel.types().size_of(pointer.target)?;
         let mut base = VirtAddr::new(self.kernel.load_uint(table)?);
         if base.is_null() {
-            base = self.kernel.machine_mut().malloc("ifnet", TABLE_ENTRIES * entry_size)?;
+            base = self
+                .kernel
+                .machine_mut()
+                .malloc("ifnet", entry_size.saturating_mul(TABLE_ENTRIES))?;
             self.kernel.store(table, base.get())?;
         }
-        if index >= TABLE_ENTRIES {
-            return Err(ImageError::Refused(format!("more than {TABLE_ENTRIES} interfaces")));
-        }
         // Both an entry that is the pointer and a struct that begins with it.
-        let entry = base.wrapping_add(index * entry_size);
+        let entry = base.wrapping_add(index.wrapping_mul(entry_size));
         self.kernel.machine_mut().set_pointer(entry, ifnet.address)?;
         Ok(index)
     }

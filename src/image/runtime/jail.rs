@@ -90,7 +90,7 @@ impl Runtime {
             HOST => options.name.clone(),
             parent => format!("{parent}.{}", options.name),
         };
-        let jid = options.jid.unwrap_or(self.last_jid + 1);
+        let jid = options.jid.unwrap_or(self.last_jid.wrapping_add(1));
         if self.jails.iter().any(|jail| jail.name == name || jail.jid == jid) {
             let why = format!("a jail with the name {name} or the id {jid} exists");
             return Err(ImageError::Refused(why));

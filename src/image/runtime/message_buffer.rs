@@ -30,7 +30,8 @@ impl MessageBuffer {
     pub(super) fn allocate(kernel: &mut Loaded) -> Result<Self, ImageError> {
         let type_id = kernel.types().find("struct msgbuf")?;
         let text = kernel.machine_mut().malloc_contiguous("msgbuf", MEMORY)?;
-        let size = MEMORY - kernel.types().size_of(type_id)?;
+        let size = MEMORY.checked_sub(kernel.types().size_of(type_id)?).filter(|size| *size > 0);
+        let size = size.ok_or_else(|| ImageError::Load("its struct msgbuf is too large".into()))?;
         let header = Object::new(text.wrapping_add(size), type_id);
         kernel.set_pointer(header, "msg_ptr", text)?;
         kernel.set(header, "msg_magic", MAGIC)?;

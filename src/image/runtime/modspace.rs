@@ -95,10 +95,15 @@ impl ModuleSpace {
                 break;
             }
             if free.wrapping_add(len) == start {
-                return self.grow(m, *entry, len + size, entries.get(number + 1).copied());
+                return self.grow(
+                    m,
+                    *entry,
+                    len.wrapping_add(size),
+                    entries.get(number + 1).copied(),
+                );
             }
             if free == end {
-                return self.set_entry(m, *entry, start, len + size);
+                return self.set_entry(m, *entry, start, len.wrapping_add(size));
             }
         }
         let entry = self.new_entry(m, start, size)?;
@@ -127,7 +132,7 @@ impl ModuleSpace {
         if let Some(next) = next {
             let (next_start, next_len) = self.entry(m, next)?;
             if start.wrapping_add(len) == next_start {
-                len += next_len;
+                len = len.wrapping_add(next_len);
                 self.layout.queue.remove(m, self.head, next)?;
                 m.free(next)?;
             }

@@ -45,8 +45,8 @@ impl Runtime {
         let jail = options.jail.as_deref().unwrap_or("0");
         let prison = self.prison(jail)?;
         let vnet = self.jail_vnet(jail)?.filter(|_| options.in_network_stack);
-        let pid = options.pid.unwrap_or(self.last_pid + 1);
-        let tid = options.tid.unwrap_or(self.last_tid + 1);
+        let pid = options.pid.unwrap_or(self.last_pid.wrapping_add(1));
+        let tid = options.tid.unwrap_or(self.last_tid.wrapping_add(1));
         self.last_pid = self.last_pid.max(pid);
         self.last_tid = self.last_tid.max(tid);
 
@@ -55,7 +55,7 @@ impl Runtime {
         self.kernel.set_pointer(cred, "cr_prison", prison.address)?;
         for member in ["pr_ref", "pr_uref"] {
             let count = self.kernel.get(prison, member)?;
-            self.kernel.set(prison, member, count + 1)?;
+            self.kernel.set(prison, member, count.wrapping_add(1))?;
         }
 
         let process = self.kernel.malloc("proc", "struct proc")?;

@@ -42,6 +42,9 @@ const KINDS: [Names; 7] = [
     Names { first: "tqh_first", last: Some("tqh_last"), next: "tqe_next", prev: Some("tqe_prev") },
 ];
 
+/// No list of a simulated kernel is longer: one that is has a cycle, from types that lie.
+const MOST_ELEMENTS: usize = 1 << 20;
+
 impl Queue {
     /// The queue whose head has type `head` and whose elements are of type `element` and linked
     /// by their member `link`: which kind it is, the kernel's own types say.
@@ -138,6 +141,9 @@ impl Queue {
         let mut elements = Vec::new();
         let mut element = m.pointer(head.wrapping_add(self.first))?;
         while !element.is_null() {
+            if elements.len() == MOST_ELEMENTS {
+                return Err(ImageError::Refused(format!("the list at {head} never ends")));
+            }
             elements.push(element);
             element = m.pointer(element.wrapping_add(self.next))?;
         }
@@ -175,16 +181,11 @@ impl Queue {
         if let Some(prev) = self.prev {
             return m.pointer(element.wrapping_add(prev));
         }
-        let mut slot = head.wrapping_add(self.first);
-        loop {
-            let here = m.pointer(slot)?;
-            if here == element {
-                return Ok(slot);
-            }
-            if here.is_null() {
-                return Err(ImageError::NotOnList(element));
-            }
-            slot = here.wrapping_add(self.next);
+        let elements = self.elements(m, head)?;
+        match elements.iter().position(|other| *other == element) {
+            Some(0) => Ok(head.wrapping_add(self.first)),
+            Some(number) => Ok(elements[number - 1].wrapping_add(self.next)),
+            None => Err(ImageError::NotOnList(element)),
         }
     }
 

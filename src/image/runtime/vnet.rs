@@ -291,7 +291,7 @@ fn keep_initial_values(
     let size = bytes.next_multiple_of(kernel.machine().page_size());
     let block = malloc_uninitialised(kernel, size)?;
     let before = arena.offset_from(set.start).unwrap_or(0).min(bytes);
-    let behind = (before + arena_size).min(bytes);
+    let behind = before.saturating_add(arena_size).min(bytes);
     copy(kernel, set.start, block, before)?;
     copy(kernel, set.start.wrapping_add(behind), block.wrapping_add(behind), bytes - behind)?;
     kernel.set_symbol("vnet_init_var", block.get())?;
