@@ -7,7 +7,7 @@
 //!
 //! A transcript has commands (`$ vnetkvm vars`), what they print, what they say
 //! on standard error (behind `! `), and their exit status unless it is 0
-//! (`? 2`). `{image}` and `{fixtures}` stand for directories.
+//! (`? 2`). `{image}` and `{fixtures}` stand for directories, `{core}` for the dump.
 //!
 //! `SNAPSHOTS=overwrite cargo test --test cli` writes what the commands print
 //! now into the transcripts. Read the difference before it is committed.
@@ -58,7 +58,9 @@ fn replay_all(directory: &Path, image: &Path, core: Option<&Path>) {
 /// Runs one command and writes down what it did.
 fn replay(command: &str, image: &Path, core: Option<&Path>) -> String {
     let fixtures = root().join("fixtures");
-    let places = [("{image}", image), ("{fixtures}", &fixtures)];
+    // The dump lies in the image's directory, so it is put back first.
+    let core_place = core.unwrap_or(Path::new("/no/dump"));
+    let places = [("{core}", core_place), ("{image}", image), ("{fixtures}", &fixtures)];
     let mut words = shlex::split(command).unwrap().into_iter();
     assert_eq!(words.next().as_deref(), Some("vnetkvm"), "{command}");
     let words = words.map(|word| {

@@ -214,7 +214,9 @@ fn runs(elements: &[Value]) -> impl Iterator<Item = (usize, usize, &Value)> {
         let mut len = 1;
         if singles == 0 {
             let equal = 1 + rest.iter().skip(1).take_while(|element| *element == first).count();
-            if equal >= REPEATS {
+            // One reason for many unreadable elements is enough to tell once.
+            let repeats = if matches!(first, Value::Error(_)) { 2 } else { REPEATS };
+            if equal >= repeats {
                 len = equal;
             } else {
                 singles = equal;
@@ -304,6 +306,10 @@ mod tests {
     fn ten_equal_elements_are_shown_once() {
         let nine = line(&ints([7; 9]));
         assert_eq!(nine, "{7, 7, 7, 7, 7, 7, 7, 7, 7}");
+        let message = "0x10 is not in the dump".into();
+        let error = ValueError { kind: ErrorKind::NotDumped, address: None, message };
+        let errors = line(&array(vec![Value::Error(error); 2]));
+        assert_eq!(errors, "{<not-dumped: 0x10 is not in the dump> <repeats 2 times>}");
         let mixed = line(&ints([1, 1].into_iter().chain([0; 10]).chain([1])));
         assert_eq!(mixed, "{1, 1, 0 <repeats 10 times>, 1}");
     }
