@@ -59,8 +59,7 @@ fn vars(options: &Options) -> usize {
     let session = Session::open(options).expect("it opens");
     let variables = session.variables(&[]).expect("variables");
     let vnet = session.select(&Selector::Index(1)).expect("vnet 1")[0];
-    let limits = Limits::default();
-    variables.iter().map(|variable| session.value(vnet, variable, &limits)).count()
+    session.values(vnet, &variables, &Limits::default()).len()
 }
 
 fn kernel(path: &Path) -> Kernel {

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
+
 use crate::addr::VirtAddr;
 use crate::dump::{self, Core};
 use crate::error::{Error, ExprError, SourceError, TargetError, TypeError, VnetError};
@@ -109,7 +111,11 @@ impl Session {
         let failed = |source| Error::Dump { path: core_path.clone(), source };
         let core = dump::open(core).map_err(failed)?;
         log.push(format!("dump: {} is a {}, {}", core_path.display(), core.format, core.arch));
-        let (types, ()) = rayon::join(|| Types::load(&kernel), || kernel.symbols().prepare());
+        // Both take milliseconds, and nearly every question needs both.
+        let (types, ()) = rayon::join(
+            || Types::load(&kernel).inspect(Types::prepare),
+            || kernel.symbols().prepare(),
+        );
         log.push(match &types {
             Ok(types) => format!("types: {} units of debug information", types.unit_count()),
             Err(why) => format!("types: {why}"),
@@ -213,7 +219,8 @@ impl Session {
                 _ => Err(VnetError::NoVimage.into()),
             };
         }
-        let vnets = &self.list()?.vnets;
+        let list = self.list()?;
+        let vnets = &list.vnets;
         let one = match which {
             Selector::All => return Ok(vnets.iter().map(Some).collect()),
             Selector::Default => self.default_vnet(vnets),
@@ -241,7 +248,10 @@ impl Session {
             None => Err(no_such(match which {
                 Selector::Index(index) => format!("the number {index}"),
                 Selector::Address(address) => format!("the address {address}"),
-                _ => "been made yet".into(),
+                _ => match &list.problems[..] {
+                    [] => "been made yet".into(),
+                    [problem, ..] => format!("been found: {problem}"),
+                },
             })),
         }
     }
@@ -304,6 +314,17 @@ impl Session {
             None => reader.read_bytes(address, variable.size),
         };
         (address, value)
+    }
+
+    /// A vnet's copies of many variables, in their order.
+    pub fn values(
+        &self,
+        vnet: Option<&Vnet>,
+        variables: &[VnetVariable],
+        limits: &Limits,
+    ) -> Vec<(VirtAddr, Value)> {
+        let read = |variable| self.value(vnet, variable, limits);
+        variables.par_iter().map(read).collect()
     }
 
     /// The value of a C expression in a vnet.

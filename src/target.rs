@@ -173,28 +173,77 @@ fn root_symbol(kernel: &Kernel) -> VirtAddr {
     kernel.symbol("KPML4phys").map_or(VirtAddr::new(0), |symbol| symbol.address)
 }
 
-/// Compares what the kernel file has of itself with what the dump has of it.
+/// Compares what the kernel file has of itself with what the dump has of it: its
+/// version, its build-id, and some of its constants, whichever the dump holds.
 fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
-    let version = |name: &'static str| {
+    let checks = [version(kernel, memory), build_id(kernel, memory), constants(kernel, memory)];
+    let mut found = checks.into_iter().flatten();
+    let Some(first) = found.next() else {
+        let why = "the dump holds neither its version[] nor its build-id nor its constants";
+        return Kinship::Unknown(why.into());
+    };
+    found.fold(first, |known, next| match (&known, &next) {
+        (Kinship::Same(a), Kinship::Same(b)) => Kinship::Same(format!("{a}, {b}")),
+        (Kinship::Same(_), _) => next,
+        _ => known,
+    })
+}
+
+fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
+    let (name, ours, theirs) = ["version", "osrelease"].into_iter().find_map(|name| {
         let symbol = kernel.symbol(name)?;
         let ours = kernel.initial_bytes(symbol.address, symbol.size.min(MAX_TEXT))?;
         let mut theirs = vec![0; ours.len()];
         memory.read(symbol.address, &mut theirs).ok()?;
         Some((name, text(&ours), text(&theirs)))
-    };
-    let found = ["version", "kern_ident", "osrelease"].into_iter().find_map(version);
-    match found {
-        Some((name, ours, theirs)) if ours == theirs => {
-            Kinship::Same(format!("{name}[] is the same in both"))
+    })?;
+    Some(if ours == theirs {
+        Kinship::Same(format!("same {name}[]"))
+    } else {
+        let (ours, theirs) = (shortened(&ours), shortened(&theirs));
+        Kinship::Different(format!("the file's {name}[] is {ours:?}, the dump's {theirs:?}"))
+    })
+}
+
+fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
+    let (address, ours) = kernel.contents()?.build_id_in_memory()?;
+    let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];
+    memory.read(address, &mut theirs).ok()?;
+    // A loader need not have loaded the note: its place then holds something else.
+    (theirs == ours).then(|| Kinship::Same("same build-id".into()))
+}
+
+/// Pieces of .rodata, which nothing should change while a kernel runs. A few that
+/// differ are some driver's fault; in another kernel, most do.
+fn constants(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
+    let elf = kernel.contents()?;
+    let section = elf.section(".rodata")?;
+    let pieces = elf.raw_bytes(section)?.chunks(SAMPLE);
+    let step = (pieces.len() / SAMPLES).max(1);
+    let (mut same, mut other) = (0, 0);
+    for (index, ours) in pieces.enumerate().step_by(step) {
+        let address = section.range().start.wrapping_add((index * SAMPLE) as u64);
+        let mut theirs = [0; SAMPLE];
+        let theirs = &mut theirs[..ours.len()];
+        match memory.read(address, theirs) {
+            Ok(()) if theirs == ours => same += 1,
+            Ok(()) => other += 1,
+            Err(_) => {}
         }
-        Some((name, ours, theirs)) => Kinship::Different(format!(
-            "the file's {name}[] is {:?}, where the dump holds {:?}",
-            shortened(&ours),
-            shortened(&theirs)
-        )),
-        None => Kinship::Unknown("the dump does not hold the kernel's version[]".into()),
+    }
+    match same + other {
+        0 => None,
+        all if other * 4 > all => {
+            let why = format!("{other} of {all} pieces of their constants (.rodata) differ");
+            Some(Kinship::Different(why))
+        }
+        _ => Some(Kinship::Same("same constants".into())),
     }
 }
+
+/// About how many pieces of .rodata are compared, and how long each is.
+const SAMPLES: usize = 32;
+const SAMPLE: usize = 64;
 
 /// Version strings are a few hundred bytes; more of a wrong symbol is not read.
 const MAX_TEXT: u64 = 1024;

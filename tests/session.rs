@@ -138,3 +138,15 @@ fn failures_say_what_to_try() {
     let (_, hint) = failure(&session, "ipv4_hashtbl");
     assert!(hint.contains("choose one, such as ipv4_hashtbl@"), "{hint}");
 }
+
+/// The two kernels have the same version string, and nothing else in common.
+#[test]
+fn a_kernel_of_another_build_is_refused() {
+    let fixture = |name: &str| format!("{}/fixtures/kernel/{name}", env!("CARGO_MANIFEST_DIR"));
+    let kernel = vnetkvm::source::Source::open(fixture("classic-gcc-dwarf4")).unwrap();
+    let session = Session::from_sources(kernel, image::demo().unwrap().core).unwrap();
+    let error = session.vnets().unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("constants (.rodata) differ"), "{cause}");
+    assert!(error.hint().unwrap().contains("vnetkvm info"), "{error}");
+}

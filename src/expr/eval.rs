@@ -217,7 +217,7 @@ impl<'t> Scope<'t> {
                 other => Err(self.wrong("&", &other)),
             },
             Unary::Negate => Ok(number(self.value_of(&inner)?.wrapping_neg())),
-            Unary::Complement => Ok(number(i128::from(!(self.value_of(&inner)? as u64)))),
+            Unary::Complement => Ok(number(!self.value_of(&inner)?)),
         }
     }
 

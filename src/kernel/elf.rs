@@ -206,12 +206,19 @@ impl ElfFile {
         self.section(".debug_info").is_some_and(|section| section.has_bytes())
     }
 
-    /// The GNU build-id note, which a kernel and its debug file share.
+    /// The GNU build-id, which a kernel and its debug file share.
     pub fn build_id(&self) -> Option<&[u8]> {
-        let notes = self.sections().filter(|s| s.header.sh_type == section_header::SHT_NOTE);
-        notes
-            .filter_map(|section| self.raw_bytes(section))
-            .find_map(|bytes| build_id_note(Fields::new(bytes, self.arch.endian())))
+        self.build_id_in_memory().map(|(_, id)| id)
+    }
+
+    /// The build-id, and where the kernel has it in memory.
+    pub fn build_id_in_memory(&self) -> Option<(VirtAddr, &[u8])> {
+        let mut notes = self.sections().filter(|s| s.header.sh_type == section_header::SHT_NOTE);
+        notes.find_map(|section| {
+            let bytes = self.raw_bytes(section)?;
+            let place = build_id_note(Fields::new(bytes, self.arch.endian()))?;
+            Some((section.range().start.wrapping_add(place.start as u64), bytes.get(place)?))
+        })
     }
 
     /// File name and CRC in .gnu_debuglink.
@@ -303,8 +310,8 @@ fn bounded(bytes: &[u8], offset: u64, len: u64) -> Option<Range<usize>> {
     (end <= bytes.len()).then_some(start..end)
 }
 
-/// Finds the description of the note NT_GNU_BUILD_ID (3) by "GNU" among a section's notes.
-fn build_id_note(notes: Fields<'_>) -> Option<&[u8]> {
+/// Where the description of the note NT_GNU_BUILD_ID (3) by "GNU" lies among a section's notes.
+fn build_id_note(notes: Fields<'_>) -> Option<Range<usize>> {
     const NT_GNU_BUILD_ID: u32 = 3;
     let mut at = 0usize;
     loop {
@@ -314,7 +321,7 @@ fn build_id_note(notes: Fields<'_>) -> Option<&[u8]> {
         let name = notes.slice(at + 12, name_len)?;
         let desc_at = (at + 12).checked_add(name_len.checked_next_multiple_of(4)?)?;
         if kind == NT_GNU_BUILD_ID && name == b"GNU\0" {
-            return notes.slice(desc_at, desc_len);
+            return Some(desc_at..desc_at.checked_add(desc_len)?);
         }
         at = desc_at.checked_add(desc_len.checked_next_multiple_of(4)?)?;
     }

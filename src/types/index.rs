@@ -78,7 +78,7 @@ impl Types {
 }
 
 impl AddressIndex {
-    fn build(types: &Types) -> Self {
+    pub fn build(types: &Types) -> Self {
         let (operands, indexed) = rayon::join(|| operands(types), || indexed(types));
         Self { operands, indexed }
     }

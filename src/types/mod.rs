@@ -30,7 +30,7 @@ mod variables;
 mod writable;
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
 
@@ -58,7 +58,7 @@ pub struct Types {
     dwarf: Dwarf,
     units: Units,
     /// Types by their place, parsed on demand.
-    read: Mutex<FxHashMap<TypeId, Arc<Type>>>,
+    read: RwLock<FxHashMap<TypeId, Arc<Type>>>,
     made: Mutex<Made>,
     /// Definitions of types that other units only declare.
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
@@ -88,12 +88,18 @@ impl Types {
             image: image(kernel),
             dwarf,
             units,
-            read: Mutex::default(),
+            read: RwLock::default(),
             made: Mutex::default(),
             completed: Mutex::default(),
             names: OnceLock::new(),
             addresses: OnceLock::new(),
         })
+    }
+
+    /// Makes the index of addresses now, which the first question for a
+    /// variable would wait for.
+    pub fn prepare(&self) {
+        self.addresses.get_or_init(|| AddressIndex::build(self));
     }
 
     /// What broke the chain of units off before the end of its section.
@@ -119,12 +125,12 @@ impl Types {
             });
         }
         let Some(place) = Place::of(id) else { return Ok(Arc::new(Type::Void)) };
-        let cached = |read: &FxHashMap<_, _>| read.get(&id).cloned();
-        if let Some(found) = cached(&self.read.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(found);
+        let known = self.read.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(known) = known {
+            return Ok(known);
         }
         let loaded = Arc::new(Loader::at(self, place)?.type_at(place.offset)?);
-        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(id, loaded.clone());
+        self.read.write().unwrap_or_else(PoisonError::into_inner).insert(id, loaded.clone());
         Ok(loaded)
     }
 

@@ -124,9 +124,10 @@ pub struct OutputArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
 
-    /// Show no more than this many elements of an array
-    #[arg(long, value_name = "N", default_value_t = 200, global = true)]
-    pub max_elements: usize,
+    /// Show no more than this many elements of an array (default: 200, in the
+    /// table of vars 32, in plain and JSON all)
+    #[arg(long, value_name = "N", global = true)]
+    pub max_elements: Option<usize>,
 
     /// Follow structures within structures no deeper than this
     #[arg(long, value_name = "N", default_value_t = 20, global = true)]

@@ -5,7 +5,7 @@ use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::value::Limits;
 use vnetkvm::vnet::Vnet;
 
-use crate::args::{Cli, OutputArgs, VnetChoice};
+use crate::args::{Cli, Format, OutputArgs, VnetChoice};
 use crate::exit::Failure;
 use crate::output::note;
 
@@ -35,10 +35,15 @@ pub fn open(cli: &Cli) -> anyhow::Result<Session> {
     Ok(session)
 }
 
-/// How much of a value is shown.
-pub fn limits(cli: &Cli) -> Limits {
-    let OutputArgs { max_elements: elements, max_depth: depth, .. } = cli.output;
-    Limits { elements, depth, ..Limits::default() }
+/// How much of a value is shown to people, who may ask for more elements of an
+/// array than `elements`; a script gets all there is.
+pub fn limits(cli: &Cli, format: Format, elements: usize) -> Limits {
+    let OutputArgs { max_elements, max_depth: depth, .. } = cli.output;
+    let elements = match format {
+        Format::Table => elements,
+        Format::Plain | Format::Json | Format::Jsonl => usize::MAX,
+    };
+    Limits { elements: max_elements.unwrap_or(elements), depth, ..Limits::default() }
 }
 
 /// The vnets that the command line means. Without a word from it, says which

@@ -7,6 +7,7 @@ use vnetkvm::render::json::JsonPrinted;
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::render::{c, sanitize};
 use vnetkvm::session::Printed;
+use vnetkvm::value::Limits;
 use vnetkvm::vnet::Vnet;
 
 use crate::args::{Cli, Format};
@@ -17,8 +18,8 @@ use crate::output::Output;
 pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let vnets = context::chosen(cli, &session)?;
-    let limits = context::limits(cli);
     let mut output = Output::new(&cli.output);
+    let limits = context::limits(cli, output.format(), Limits::default().elements);
     let mut answers = Vec::with_capacity(vnets.len());
     for vnet in vnets {
         let print = |text: &String| session.print(vnet, text, &limits);

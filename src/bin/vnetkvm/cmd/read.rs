@@ -10,7 +10,7 @@ use vnetkvm::memory::KernelMemory;
 use vnetkvm::render::hex::HexDump;
 use vnetkvm::render::json::{Address, Hex, JsonFault};
 use vnetkvm::session::Session;
-use vnetkvm::value::Value;
+use vnetkvm::value::{Limits, Value};
 
 use crate::args::{Cli, Format};
 use crate::context;
@@ -72,7 +72,7 @@ fn address(cli: &Cli, session: &Session, text: &str) -> anyhow::Result<VirtAddr>
             .hint("choose it with --vnet or --jail")
             .into());
     };
-    let printed = session.print(*vnet, text, &context::limits(cli))?;
+    let printed = session.print(*vnet, text, &Limits::default())?;
     match printed.value {
         Value::Pointer(pointer) => Ok(pointer.address),
         Value::Int(number) if u64::try_from(number).is_ok() => Ok(VirtAddr::new(number as u64)),

@@ -22,11 +22,10 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let names = Names::of(&session, &variables);
     let vnets = context::chosen(cli, &session)?;
     let mut output = Output::new(&cli.output);
-    let limits = context::limits(cli);
+    let limits = context::limits(cli, output.format(), SHOWN_ELEMENTS);
     let mut listings = Vec::with_capacity(vnets.len());
     for vnet in vnets {
-        let read = |variable| session.value(vnet, variable, &limits);
-        let values: Vec<(VirtAddr, Value)> = variables.iter().map(read).collect();
+        let values = session.values(vnet, &variables, &limits);
         values.iter().for_each(|(_, value)| output.inspect(value));
         listings.push(Listing { vnet, variables: &variables, names: &names, values });
     }
@@ -50,6 +49,9 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     }
     output.finish(Outcome::Answered)
 }
+
+/// A line of a table has room for a few elements of an array.
+const SHOWN_ELEMENTS: usize = 32;
 
 /// What is the same in every vnet: types and names by which variables can be told apart.
 struct Names {
