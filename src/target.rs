@@ -197,12 +197,16 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
         memory.read(symbol.address, &mut theirs).ok()?;
         Some((name, text(&ours), text(&theirs)))
     })?;
-    Some(if ours == theirs {
-        Kinship::Same(format!("same {name}[]"))
+    if ours == theirs {
+        return Some(Kinship::Same(format!("same {name}[]")));
+    }
+    let ours = shortened(&ours);
+    let theirs = if theirs.len() > 2 && theirs.chars().all(|c| !c.is_control() || c == '\n') {
+        format!("the dump's {:?}", shortened(&theirs))
     } else {
-        let (ours, theirs) = (shortened(&ours), shortened(&theirs));
-        Kinship::Different(format!("the file's {name}[] is {ours:?}, the dump's {theirs:?}"))
-    })
+        "and the dump has no text at its address".to_owned()
+    };
+    Some(Kinship::Different(format!("the file's {name}[] is {ours:?}, {theirs}")))
 }
 
 fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {

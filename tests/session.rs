@@ -139,7 +139,7 @@ fn failures_say_what_to_try() {
     assert!(hint.contains("choose one, such as ipv4_hashtbl@"), "{hint}");
 }
 
-/// The two kernels have the same version string, and nothing else in common.
+/// The two kernels have the same version string, and it lies elsewhere.
 #[test]
 fn a_kernel_of_another_build_is_refused() {
     let fixture = |name: &str| format!("{}/fixtures/kernel/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -147,6 +147,6 @@ fn a_kernel_of_another_build_is_refused() {
     let session = Session::from_sources(kernel, image::demo().unwrap().core).unwrap();
     let error = session.vnets().unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
-    assert!(cause.contains("constants (.rodata) differ"), "{cause}");
+    assert!(cause.ends_with("and the dump has no text at its address"), "{cause}");
     assert!(error.hint().unwrap().contains("vnetkvm info"), "{error}");
 }
