@@ -1,4 +1,58 @@
 //! Reads the virtual network stacks (VNET) of a FreeBSD kernel out of a crash dump.
+//!
+//! A kernel file and a memory image go in; an answer about one network stack
+//! comes out. The two meet in the [`target`]:
+//!
+//! ```text
+//! source ─► dump ─► paging ─► memory ─┐
+//!                                     ├─► target ─► value ─► vnet, views ─► expr ─► session ─► render
+//! source ─► kernel ─► types ──────────┘
+//! ```
+//!
+//! - [`source`]: a path to bytes. [`dump`]: bytes to physical memory. [`paging`]: kernel addresses to
+//!   physical ones. [`memory`]: reads by kernel address.
+//! - [`kernel`]: an ELF file to symbols and initial values. [`types`]: DWARF to C types.
+//! - [`target`]: joins a kernel and a dump. [`value`]: typed reads. [`vnet`]: the list of stacks and where the
+//!   variables of each lie. [`views`]: jails, threads. [`expr`]: C-like expressions.
+//! - [`session`]: all of these behind one door. [`render`]: answers to text.
+//! - [`image`]: the same picture backwards, from a scenario to a dump.
+//!
+//! Nothing is read before it is asked for, and dumps are mapped, never copied. A
+//! value that cannot be read is an [error in its place](value::model::ValueError), and what stands around it is
+//! still read. Whatever the input, nothing here panics.
+//!
+//! # Quick start
+//!
+//! ```
+//! use vnetkvm::image;
+//! use vnetkvm::render::c;
+//! use vnetkvm::session::{Selector, Session};
+//! use vnetkvm::value::Limits;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // Of real files: Session::open(&Options { kernel, core, debug_dirs: vec![] })
+//! let demo = image::demo()?;
+//! let session = Session::from_sources(demo.kernel, demo.core)?;
+//!
+//! // The stacks, in order of creation; each knows the jails that live in it.
+//! let vnets = session.vnets()?;
+//! assert_eq!(vnets.len(), 3);
+//! assert_eq!(&*vnets[2].jails[0].name, "db01");
+//!
+//! // One of them, and what an expression is worth in it.
+//! let web01 = session.select(&Selector::Jail("web01".into()))?[0];
+//! let limits = Limits::default();
+//! let name = session.print(web01, "V_ifnet.cstqh_first->if_xname", &limits)?;
+//! assert_eq!(c::line(&name.value), "\"epair0b\"");
+//!
+//! // Its own copies of variables.
+//! for variable in session.variables(&["ip_def*".into()])? {
+//!     let (address, value) = session.value(web01, &variable, &limits);
+//!     println!("{address} {} = {}", variable.name, c::line(&value));
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod addr;
 pub mod arch;
