@@ -1,5 +1,7 @@
 //! One entry of the DWARF tree to one [`Type`].
 
+use std::cell::Cell;
+
 use gimli::{Abbreviations, AttributeValue, EntriesRaw, Operation, constants as dw};
 
 use crate::error::TypeError;
@@ -46,6 +48,7 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// There is no entry of a type, or it is damaged.
     pub fn type_at(&self, offset: u64) -> Result<Type, TypeError> {
+        let _nested = Nested::enter().ok_or_else(|| self.damaged(offset, "types go in circles"))?;
         let mut entries = self.unit.entries(&self.types.dwarf, self.abbreviations, offset);
         let mut die = Die::null();
         let read = entries.read_entry(&mut die).map_err(|why| self.damaged(offset, why))?;
@@ -98,9 +101,10 @@ impl<'a> Loader<'a> {
     /// The entry that an attribute refers to.
     pub fn reference(&self, value: &AttributeValue<Slice<'a>>) -> Option<TypeId> {
         let place = match *value {
-            AttributeValue::UnitRef(at) => {
-                Place { section: self.unit.section, offset: self.unit.offset + at.0 as u64 }
-            }
+            AttributeValue::UnitRef(at) => Place {
+                section: self.unit.section,
+                offset: self.unit.offset.checked_add(at.0 as u64)?,
+            },
             AttributeValue::DebugInfoRef(at) => Place::info(at.0 as u64),
             AttributeValue::DebugTypesRef(signature) => return self.signed_type(signature.0),
             _ => return None,
@@ -299,6 +303,35 @@ impl<'a> Loader<'a> {
     fn damaged(&self, offset: u64, why: impl ToString) -> TypeError {
         damaged(self.unit.section, offset, why)
     }
+}
+
+/// Reading one type may need another: the definition behind a signature, or the
+/// size of a bit-field's type. In a damaged file they may need each other.
+struct Nested;
+
+impl Nested {
+    const DEEPEST: u32 = 32;
+
+    /// One level deeper, on this thread, until it is dropped; `None` past the deepest.
+    fn enter() -> Option<Self> {
+        DEPTH.with(|depth| {
+            let deeper = depth.get() + 1;
+            (deeper <= Self::DEEPEST).then(|| {
+                depth.set(deeper);
+                Self
+            })
+        })
+    }
+}
+
+impl Drop for Nested {
+    fn drop(&mut self) {
+        DEPTH.with(|depth| depth.set(depth.get() - 1));
+    }
+}
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
 /// The direct children of an entry that has just been read.

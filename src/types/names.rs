@@ -176,7 +176,7 @@ impl<'a> Loader<'a> {
             // gcc says where the next entry of this level is; clang does not.
             let sibling = die.attr_value(dw::DW_AT_sibling).filter(|_| abbreviation.has_children());
             if let Some(gimli::AttributeValue::UnitRef(UnitOffset(next))) = sibling {
-                let next = self.unit.offset + next as u64;
+                let next = self.unit.offset.saturating_add(next as u64);
                 if next > at && next < self.unit.end {
                     entries = self.unit.entries(dwarf, self.abbreviations, next);
                     depth = 1;
