@@ -179,8 +179,17 @@ fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
     let checks = [version(kernel, memory), build_id(kernel, memory), constants(kernel, memory)];
     let mut found = checks.into_iter().flatten();
     let Some(first) = found.next() else {
-        let why = "the dump holds neither its version[] nor its build-id nor its constants";
-        return Kinship::Unknown(why.into());
+        return Kinship::Unknown(
+            match kernel.contents() {
+                Some(_) => {
+                    "the dump holds neither its version[] nor its build-id nor its constants"
+                }
+                None => {
+                    "a debug file has none of the kernel's bytes, and the kernel is not beside it"
+                }
+            }
+            .into(),
+        );
     };
     found.fold(first, |known, next| match (&known, &next) {
         (Kinship::Same(a), Kinship::Same(b)) => Kinship::Same(format!("{a}, {b}")),
@@ -210,7 +219,7 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
 }
 
 fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
-    let (address, ours) = kernel.contents()?.build_id_in_memory()?;
+    let (address, ours) = kernel.main().build_id_in_memory()?;
     let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];
     memory.read(address, &mut theirs).ok()?;
     // A loader need not have loaded the note: its place then holds something else.

@@ -129,6 +129,8 @@ fn failures_say_what_to_try() {
     let (cause, hint) = failure(&session, "tcbinfo.ipi_cuont");
     assert!(cause.contains("has no member ipi_cuont"), "{cause}");
     assert!(hint.starts_with("its members: ipi_count"), "{hint}");
+    let (cause, _) = failure(&session, "feat_folded");
+    assert_eq!(cause, "feat_folded has been optimised out: no memory holds it");
     let (cause, _) = failure(&session, "*V_ip_defttl");
     assert_eq!(cause, "* does not apply to a value of type int");
     let (cause, hint) =

@@ -218,7 +218,7 @@ pub enum ExprError {
     NoCopy { name: String, why: String },
     #[error("{operator} does not apply to {operand}")]
     WrongOperand { operator: String, operand: String },
-    #[error("{0} has been optimised out")]
+    #[error("{0} has been optimised out: no memory holds it")]
     OptimisedOut(String),
     #[error("division by zero")]
     DivisionByZero,

@@ -162,6 +162,9 @@ impl<'t> Scope<'t> {
     }
 
     fn unknown(&self, name: &str) -> ExprError {
+        if self.target.types().is_ok_and(|types| types.has_variable(name)) {
+            return ExprError::OptimisedOut(name.to_owned());
+        }
         let near = match self.variables {
             Some(variables) => match variables.matching(name) {
                 Err(VnetError::NoSuchVariable { near, .. }) => near,

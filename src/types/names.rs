@@ -27,6 +27,8 @@ enum Class {
     Enum,
     /// Typedefs and base types.
     Plain,
+    /// Variables, with or without a place in memory.
+    Variable,
 }
 
 /// The first definition of every type name.
@@ -62,6 +64,12 @@ impl Types {
             _ => (Class::Plain, spelling::canonical(&words.join(" "))),
         };
         self.lookup(class, &bare).ok_or_else(|| self.no_such_type(class, &bare))
+    }
+
+    /// Does some unit define a variable of that name, though perhaps no memory
+    /// holds it?
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.name_index().places.contains_key(&(Class::Variable, hash(name)))
     }
 
     /// The definition of a struct or union that some unit declares.
@@ -112,7 +120,7 @@ impl Types {
             Class::Struct => "struct",
             Class::Union => "union",
             Class::Enum => "enum",
-            Class::Plain => "type",
+            Class::Plain | Class::Variable => "type",
         };
         TypeError::NotFound { what, name: name.to_owned(), near }
     }
@@ -193,6 +201,7 @@ fn class_of(tag: DwTag) -> Option<Class> {
         dw::DW_TAG_union_type => Some(Class::Union),
         dw::DW_TAG_enumeration_type => Some(Class::Enum),
         dw::DW_TAG_typedef | dw::DW_TAG_base_type => Some(Class::Plain),
+        dw::DW_TAG_variable => Some(Class::Variable),
         _ => None,
     }
 }
