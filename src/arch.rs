@@ -8,36 +8,77 @@ use crate::bytes::Endian;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Arch {
     Amd64,
+    /// `aarch64`, which FreeBSD's directories and minidumps call arm64.
+    Arm64,
+    Riscv64,
+    I386,
+    /// `armv7`; dumps of `armv6` look the same.
+    Arm,
+    /// Big-endian.
+    Powerpc64,
+    /// Little-endian.
+    Powerpc64le,
 }
 
 impl Arch {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Amd64,
+        Self::Arm64,
+        Self::Riscv64,
+        Self::I386,
+        Self::Arm,
+        Self::Powerpc64,
+        Self::Powerpc64le,
+    ];
+
     /// The architecture of an ELF file with these header fields, if FreeBSD runs on it.
     pub fn from_elf(e_machine: u16, is_64: bool, endian: Endian) -> Option<Self> {
-        const EM_X86_64: u16 = 62;
-        match (e_machine, is_64, endian) {
-            (EM_X86_64, true, Endian::Little) => Some(Self::Amd64),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|arch| {
+            arch.elf_machine() == e_machine
+                && (arch.pointer_size() == 8) == is_64
+                && arch.endian() == endian
+        })
     }
 
-    /// FreeBSD's name: `amd64`.
+    /// FreeBSD's name: `amd64`, `aarch64`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Amd64 => "amd64",
+            Self::Arm64 => "aarch64",
+            Self::Riscv64 => "riscv64",
+            Self::I386 => "i386",
+            Self::Arm => "armv7",
+            Self::Powerpc64 => "powerpc64",
+            Self::Powerpc64le => "powerpc64le",
+        }
+    }
+
+    /// The number that an ELF file has for it (e_machine).
+    pub fn elf_machine(self) -> u16 {
+        match self {
+            Self::I386 => 3,
+            Self::Powerpc64 | Self::Powerpc64le => 21,
+            Self::Arm => 40,
+            Self::Amd64 => 62,
+            Self::Arm64 => 183,
+            Self::Riscv64 => 243,
         }
     }
 
     /// Size of a pointer and of a `long`, in bytes.
     pub fn pointer_size(self) -> u64 {
         match self {
-            Self::Amd64 => 8,
+            Self::I386 | Self::Arm => 4,
+            Self::Amd64 | Self::Arm64 | Self::Riscv64 | Self::Powerpc64 | Self::Powerpc64le => 8,
         }
     }
 
     /// Order of the bytes in a number.
     pub fn endian(self) -> Endian {
         match self {
-            Self::Amd64 => Endian::Little,
+            Self::Powerpc64 => Endian::Big,
+            _ => Endian::Little,
         }
     }
 
@@ -53,5 +94,28 @@ impl Arch {
 impl fmt::Display for Arch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_architecture_is_known_by_its_elf_header() {
+        for arch in Arch::ALL {
+            let is_64 = arch.pointer_size() == 8;
+            assert_eq!(Arch::from_elf(arch.elf_machine(), is_64, arch.endian()), Some(arch));
+        }
+        assert_eq!(Arch::from_elf(21, true, Endian::Big), Some(Arch::Powerpc64));
+        assert_eq!(Arch::from_elf(21, true, Endian::Little), Some(Arch::Powerpc64le));
+        assert_eq!(Arch::from_elf(62, false, Endian::Little), None, "x32 is none of FreeBSD's");
+        assert_eq!(Arch::from_elf(8, true, Endian::Big), None);
+    }
+
+    #[test]
+    fn addresses_wrap_at_the_width_of_a_pointer() {
+        assert_eq!(Arch::I386.wrap(0x1_0000_0010), 0x10);
+        assert_eq!(Arch::Amd64.wrap(0x1_0000_0010), 0x1_0000_0010);
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{ReadError, TargetError, TypeError};
 use crate::kernel::{Kernel, SymbolKind};
 use crate::memory::KernelMemory;
 use crate::paging::KernelImage;
-use crate::paging::amd64::{PageTables, Paging};
+use crate::paging::amd64::Paging;
 use crate::paging::{self, Translate};
 use crate::types::{Types, Variable};
 
@@ -156,7 +156,7 @@ fn amd64_page_tables(kernel: &Kernel, core: &Core) -> Result<Box<dyn Translate>,
             _ => (Paging::FourLevel, word(root.name, 8)),
         };
         let Some(root) = root.filter(|root| *root != 0) else { continue };
-        let tables = PageTables::new(PhysAddr::new(root), paging);
+        let tables = paging::amd64::page_tables(PhysAddr::new(root), paging);
         // The tables must map the image to where it was found.
         let confirmed = tables.translate(core.memory(), root_symbol(kernel));
         if confirmed.is_ok_and(|found| found.phys == image.phys(root_symbol(kernel))) {

@@ -8,7 +8,7 @@ use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
 use vnetkvm::dump::{self, Core, Format, Hints};
 use vnetkvm::error::{Fault, FaultKind, Stage};
 use vnetkvm::memory::KernelMemory;
-use vnetkvm::paging::amd64::{PageTables, Paging};
+use vnetkvm::paging::amd64::{Paging, page_tables};
 use vnetkvm::paging::{self, KernelImage};
 use vnetkvm::source::Source;
 
@@ -30,7 +30,7 @@ fn full_dump(paging: Paging) -> KernelMemory {
         Paging::FourLevel => 0x10_0000,
         Paging::FiveLevel => 0x10_6000,
     };
-    KernelMemory::from_core(core, Box::new(PageTables::new(PhysAddr::new(root), paging)))
+    KernelMemory::from_core(core, Box::new(page_tables(PhysAddr::new(root), paging)))
 }
 
 fn word(memory: &KernelMemory, at: u64) -> u64 {
@@ -154,7 +154,7 @@ fn the_root_is_found_through_a_variable_of_the_kernel() {
     let mut root = [0; 8];
     core.memory().read(variable, &mut root).unwrap();
     let root = PhysAddr::new(u64::from_le_bytes(root));
-    let tables = PageTables::new(root, Paging::FourLevel);
+    let tables = page_tables(root, Paging::FourLevel);
     let memory = KernelMemory::from_core(core, Box::new(tables));
     assert_eq!(word(&memory, KERNEL + 0x20_0100), 0x10_0000);
 }

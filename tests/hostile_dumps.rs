@@ -11,7 +11,7 @@ use vnetkvm::dump::{self, Core, Hints};
 use vnetkvm::error::DumpError;
 use vnetkvm::memory::KernelMemory;
 use vnetkvm::paging;
-use vnetkvm::paging::amd64::{PageTables, Paging};
+use vnetkvm::paging::amd64::{Paging, page_tables};
 use vnetkvm::source::Source;
 
 /// A field of a header: name, offset, size.
@@ -87,7 +87,7 @@ fn memory(core: Core) -> KernelMemory {
     let translation = match core.hints.clone() {
         Hints::PageMap(map) => paging::page_map(map),
         Hints::Physical => {
-            Box::new(PageTables::new(PhysAddr::new(0x10_0000), Paging::FourLevel)) as Box<_>
+            Box::new(page_tables(PhysAddr::new(0x10_0000), Paging::FourLevel)) as Box<_>
         }
     };
     KernelMemory::from_core(core, translation)
@@ -232,7 +232,7 @@ fn the_message_names_the_field_that_is_wrong() {
     assert_eq!(
         message(48, 8, 0),
         "the minidump header says dmapbase is 0x0, which cannot be: \
-         it lies in the upper half of the address space, on a boundary of 2 MB"
+         it is an address of the kernel's, on a boundary of 2 MB"
     );
     assert_eq!(
         message(24, 4, 9),

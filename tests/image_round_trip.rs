@@ -9,7 +9,7 @@ use vnetkvm::error::FaultKind;
 use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::memory::KernelMemory;
-use vnetkvm::paging::amd64::{PageTables, Paging};
+use vnetkvm::paging::amd64::{Paging, page_tables};
 use vnetkvm::paging::{self, KernelImage};
 use vnetkvm::source::Source;
 
@@ -50,7 +50,7 @@ fn read(image: &Image, format: Format) -> KernelMemory {
             let root = place.phys(address(root).unwrap());
             let mut value = [0; 8];
             core.memory().read(root, &mut value).unwrap();
-            Box::new(PageTables::new(PhysAddr::new(u64::from_le_bytes(value)), paging))
+            Box::new(page_tables(PhysAddr::new(u64::from_le_bytes(value)), paging))
         }
     };
     KernelMemory::from_core(core, translation)

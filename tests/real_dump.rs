@@ -73,8 +73,9 @@ fn its_counts_agree_with_each_other() {
     let facts = &core.facts;
     let minidump = facts.minidump.as_ref().unwrap();
     assert_eq!(minidump.kernbase, VirtAddr::new(0xffff_fe00_0000_0000));
-    assert_eq!(minidump.direct_map.range.start, VirtAddr::new(0xffff_f800_0000_0000));
-    assert_eq!(minidump.direct_map.range.end, VirtAddr::new(0xffff_fc00_0000_0000));
+    let direct_map = minidump.direct_map.as_ref().unwrap();
+    assert_eq!(direct_map.range.start, VirtAddr::new(0xffff_f800_0000_0000));
+    assert_eq!(direct_map.range.end, VirtAddr::new(0xffff_fc00_0000_0000));
     assert_eq!(minidump.message_buffer.len(), 0x17fb8);
     assert_eq!((minidump.bitmap_len, minidump.page_map_len), (0x1000, 0x7f_f000));
     // Header, message buffer, dump_avail, bitmap and page map stand before the pages.

@@ -113,13 +113,34 @@ pub enum Hints {
 /// The page map of a minidump and the fields of its header that explain it.
 #[derive(Debug, Clone)]
 pub struct PageMap {
-    pub arch: Arch,
-    /// The header's version: what an entry means depends on it.
-    pub version: u32,
+    pub format: PageMapFormat,
     /// Where the kernel map begins; entry 0 maps this address.
     pub kernbase: VirtAddr,
-    pub direct_map: DirectMap,
+    /// `None` on architectures without one.
+    pub direct_map: Option<DirectMap>,
     pub entries: Region,
+}
+
+/// What the entries of a page map are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageMapFormat {
+    /// Page-table entries of amd64.
+    Amd64Pages,
+    /// Page-directory entries of amd64.
+    Amd64Directories,
+    /// Entries of level 3, for pages of this many bytes.
+    Arm64 {
+        page_size: u64,
+    },
+    Riscv64,
+    /// Page-table entries of 32 bits.
+    I386,
+    /// Page-table entries of 64 bits.
+    I386Pae,
+    /// Entries of level 2, of 32 bits.
+    ArmShort,
+    /// Entries of level 3, of 64 bits.
+    ArmLong,
 }
 
 /// The part of the kernel's address space that maps physical memory one to one.
@@ -148,7 +169,8 @@ pub struct Facts {
 #[derive(Debug, Clone)]
 pub struct MinidumpFacts {
     pub kernbase: VirtAddr,
-    pub direct_map: DirectMap,
+    /// `None` on architectures without one.
+    pub direct_map: Option<DirectMap>,
     /// Length of the page bitmap, in bytes.
     pub bitmap_len: u64,
     /// Length of the page map, in bytes.

@@ -125,7 +125,7 @@ impl DumpError {
             Self::Truncated { .. } => {
                 "was it copied whole? info.N beside the dump tells its length (Dump Length)"
             }
-            Self::Unsupported { .. } => "minidumps and full dumps of amd64 can be read",
+            Self::Unsupported { .. } => "see docs/formats for the dumps that can be read",
         }
     }
 }

@@ -4,18 +4,26 @@
 //! map, or the root of page tables. It never sees a symbol; whoever knows the
 //! kernel passes addresses. A fault names the entry, table or level that failed.
 //!
-//! One file per architecture. Nothing is cached: a translation is a handful of
-//! reads of mapped memory, takes no lock and allocates nothing.
+//! One file per architecture: how many levels there are and what an entry means.
+//! `walk` and `page_map` do with that what is the same for all. Nothing is cached:
+//! a translation is a handful of reads of mapped memory, takes no lock and
+//! allocates nothing.
 
 pub mod amd64;
+pub mod arm;
+pub mod arm64;
+pub mod i386;
 mod kernel_image;
+mod page_map;
+pub mod riscv64;
+mod walk;
 
 use crate::addr::{PhysAddr, VirtAddr};
-use crate::arch::Arch;
-use crate::dump::{PageMap, PhysFault, PhysFaultKind, PhysicalMemory};
+use crate::dump::{PageMap, PageMapFormat, PhysFault, PhysFaultKind, PhysicalMemory};
 use crate::error::{Fault, FaultKind, Stage};
 
 pub use kernel_image::KernelImage;
+pub use walk::PageTables;
 
 /// A way from kernel addresses to physical ones.
 pub trait Translate: Send + Sync {
@@ -37,9 +45,15 @@ pub struct Mapping {
 
 /// The translation through a minidump's page map.
 pub fn page_map(map: PageMap) -> Box<dyn Translate> {
-    match map.arch {
-        Arch::Amd64 => Box::new(amd64::MinidumpMap::new(map)),
-    }
+    Box::new(match map.format {
+        PageMapFormat::Amd64Pages | PageMapFormat::Amd64Directories => amd64::page_map(map),
+        PageMapFormat::Arm64 { page_size } => arm64::page_map(map, page_size),
+        PageMapFormat::Riscv64 => riscv64::page_map(map),
+        PageMapFormat::I386 => i386::page_map(map, i386::Paging::Plain),
+        PageMapFormat::I386Pae => i386::page_map(map, i386::Paging::Pae),
+        PageMapFormat::ArmShort => arm::page_map(map, arm::Paging::Short),
+        PageMapFormat::ArmLong => arm::page_map(map, arm::Paging::Long),
+    })
 }
 
 /// The fault of `address` for memory that is missing on the way to it, `stage` saying what.

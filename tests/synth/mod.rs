@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod flat;
+
 use std::collections::BTreeMap;
 
 pub const PAGE: u64 = 4096;

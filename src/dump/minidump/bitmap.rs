@@ -8,8 +8,9 @@
 
 use std::ops::Range;
 
-use super::header::{FORMAT, bad};
-use crate::bytes::Fields;
+use super::header::{FORMAT, Header, bad};
+use crate::arch::Arch;
+use crate::bytes::{Endian, Fields};
 use crate::error::DumpError;
 use crate::source::Region;
 
@@ -19,6 +20,7 @@ const BLOCK: usize = 64;
 /// The page bitmap.
 pub(super) struct Bitmap {
     bits: Region,
+    endian: Endian,
     ranges: Ranges,
     /// For each block of [`BLOCK`] bytes the number of bits set before it.
     before: Vec<u64>,
@@ -26,8 +28,8 @@ pub(super) struct Bitmap {
 }
 
 impl Bitmap {
-    /// Indexes `bits`, whose numbering `ranges` explains.
-    pub(super) fn new(bits: Region, ranges: Ranges) -> Result<Self, DumpError> {
+    /// Indexes `bits`, words in the order `endian`, whose numbering `ranges` explains.
+    pub(super) fn new(bits: Region, endian: Endian, ranges: Ranges) -> Result<Self, DumpError> {
         let bytes = bits.bytes();
         let blocks = bytes.len().div_ceil(BLOCK);
         let mut before = Vec::new();
@@ -39,7 +41,7 @@ impl Bitmap {
             before.push(count);
             count += ones(block);
         }
-        Ok(Self { bits, ranges, before, count })
+        Ok(Self { bits, endian, ranges, before, count })
     }
 
     /// How many pages are in the dump.
@@ -47,32 +49,47 @@ impl Bitmap {
         self.count
     }
 
+    /// The lowest physical page number of the machine, as far as the dump tells:
+    /// of its memory, or where only pages are known, of those.
+    pub(super) fn lowest_page(&self) -> Option<u64> {
+        if let Some(range) = self.ranges.0.first().filter(|range| range.pages.start > 0) {
+            return Some(range.pages.start);
+        }
+        let bytes = self.bits.bytes();
+        let at = bytes.iter().position(|byte| *byte != 0)? / WORD * WORD;
+        let word = word_at(bytes.get(at..)?, self.endian);
+        Some(at as u64 * 8 + u64::from(word.trailing_zeros()))
+    }
+
     /// How many pages stand before physical page number `page` in the dump;
     /// `None` if that page is left out.
     pub(super) fn rank(&self, page: u64) -> Option<u64> {
         let bit = usize::try_from(self.ranges.bit(page)?).ok()?;
         let bytes = self.bits.bytes();
-        let byte = bit / 8;
-        if bytes.get(byte)? >> (bit % 8) & 1 == 0 {
+        let at = bit / 64 * WORD;
+        let word = word_at(bytes.get(at..)?, self.endian);
+        if word >> (bit % 64) & 1 == 0 {
             return None;
         }
-        let block = byte / BLOCK;
-        let word = byte / WORD * WORD;
-        let whole = ones(bytes.get(block * BLOCK..word)?);
-        let last = word_at(bytes.get(word..)?) & ((1 << (bit % 64)) - 1);
+        let block = at / BLOCK;
+        let whole = ones(bytes.get(block * BLOCK..at)?);
+        let last = word & ((1 << (bit % 64)) - 1);
         Some(self.before.get(block)? + whole + u64::from(last.count_ones()))
     }
 }
 
 fn ones(bytes: &[u8]) -> u64 {
-    bytes.chunks(WORD).map(|word| u64::from(word_at(word).count_ones())).sum()
+    bytes.chunks(WORD).map(|word| u64::from(word_at(word, Endian::Little).count_ones())).sum()
 }
 
-/// The first word of `bytes`; bit n of a word is bit n % 8 of its byte n / 8.
-fn word_at(bytes: &[u8]) -> u64 {
-    match bytes.first_chunk::<WORD>() {
-        Some(word) => u64::from_le_bytes(*word),
-        None => bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+/// The first word of `bytes`. Little-endian words of 32 bits, which the kernels of
+/// machines of 32 bits have, are numbered the same as words of 64; there may be half
+/// a one at the end.
+fn word_at(bytes: &[u8], endian: Endian) -> u64 {
+    match (bytes.first_chunk::<WORD>(), endian) {
+        (Some(word), Endian::Little) => u64::from_le_bytes(*word),
+        (Some(word), Endian::Big) => u64::from_be_bytes(*word),
+        (None, _) => endian.uint(bytes) as u64,
     }
 }
 
@@ -94,8 +111,17 @@ impl Ranges {
     /// Reads dump_avail: pairs of first byte and end of a range, ended by an end
     /// of zero, ascending. The bitmap must be as long as they ask for, but for the
     /// rounding to words and to pages (`vm_page_startup` in sys/vm/vm_page.c, 13.0).
-    pub(super) fn parse(bytes: &[u8], page: u64, bitmap_size: u64) -> Result<Self, DumpError> {
-        let fields = Fields::little(bytes);
+    pub(super) fn parse(bytes: &[u8], header: &Header) -> Result<Self, DumpError> {
+        Self::parse_parts(bytes, header.arch, header.page_size, header.bitmap_size)
+    }
+
+    fn parse_parts(
+        bytes: &[u8],
+        arch: Arch,
+        page: u64,
+        bitmap_size: u64,
+    ) -> Result<Self, DumpError> {
+        let fields = Fields::new(bytes, arch.endian());
         let mut ranges = Vec::new();
         let (mut bits, mut previous_end) = (0_u64, 0_u64);
         let mut pairs = (0..bytes.len()).step_by(16);
@@ -121,7 +147,7 @@ impl Ranges {
             let why = "there is data after the end of the list, unless msgbufsize is wrong";
             return Err(bad("dumpavailsize", bytes.len() as u64, why));
         }
-        check_bitmap_size(bits, bitmap_size, page)?;
+        check_bitmap_size(bits, bitmap_size, arch.pointer_size(), page)?;
         Ok(Self(ranges))
     }
 
@@ -133,8 +159,8 @@ impl Ranges {
     }
 }
 
-fn check_bitmap_size(bits: u64, bitmap_size: u64, page: u64) -> Result<(), DumpError> {
-    let needed = bits.div_ceil(64) * 8;
+fn check_bitmap_size(bits: u64, bitmap_size: u64, word: u64, page: u64) -> Result<(), DumpError> {
+    let needed = bits.div_ceil(word * 8) * word;
     if (needed..=needed.next_multiple_of(page)).contains(&bitmap_size) {
         return Ok(());
     }
@@ -164,7 +190,8 @@ mod tests {
     fn bitmap(bits: Vec<u8>, ranges: Ranges) -> Bitmap {
         let len = bits.len() as u64;
         let source = Arc::new(Source::from_vec("bits", bits));
-        Bitmap::new(Region::new(&source, FileOffset::new(0), len).unwrap(), ranges).unwrap()
+        let region = Region::new(&source, FileOffset::new(0), len).unwrap();
+        Bitmap::new(region, Endian::Little, ranges).unwrap()
     }
 
     fn dump_avail(pairs: &[(u64, u64)]) -> Vec<u8> {
@@ -193,7 +220,7 @@ mod tests {
     #[test]
     fn bits_run_on_across_the_ranges_of_memory() {
         let ranges = dump_avail(&[(0x1000, 0x3000), (0x10_0000, 0x10_2000)]);
-        let ranges = Ranges::parse(&ranges, 4096, 8).unwrap();
+        let ranges = Ranges::parse_parts(&ranges, Arch::Amd64, 4096, 8).unwrap();
         let bitmap = bitmap(vec![0b1101, 0, 0, 0, 0, 0, 0, 0], ranges);
         assert_eq!(bitmap.rank(0), None, "below all ranges");
         assert_eq!(bitmap.rank(1), Some(0));
@@ -205,9 +232,19 @@ mod tests {
     }
 
     #[test]
+    fn bits_of_a_big_endian_machine_are_numbered_within_its_words() {
+        let source = Arc::new(Source::from_vec("bits", vec![0x80, 0, 0, 0, 0, 0, 0, 0b101]));
+        let region = Region::new(&source, FileOffset::new(0), 8).unwrap();
+        let bitmap = Bitmap::new(region, Endian::Big, Ranges::from_zero(8)).unwrap();
+        let ranks = [0, 1, 2, 63].map(|page| bitmap.rank(page));
+        assert_eq!(ranks, [Some(0), None, Some(1), Some(2)]);
+    }
+
+    #[test]
     fn a_bitmap_is_as_long_as_its_memory_asks_for() {
         let ranges = dump_avail(&[(0, 65 * 4096)]);
-        let parse = |bitmap_size| Ranges::parse(&ranges, 4096, bitmap_size).is_ok();
+        let parse =
+            |bitmap_size| Ranges::parse_parts(&ranges, Arch::Amd64, 4096, bitmap_size).is_ok();
         assert!(!parse(8));
         assert!(parse(16) && parse(4096));
         assert!(!parse(8192));

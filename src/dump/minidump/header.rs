@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use crate::addr::{FileOffset, VirtAddr};
+use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
-use crate::dump::DirectMap;
+use crate::dump::{DirectMap, PageMapFormat};
 use crate::error::DumpError;
 use crate::source::{Region, Source};
 
@@ -25,7 +25,31 @@ pub(super) struct Header {
     pub(super) bitmap_size: u64,
     pub(super) page_map_size: u64,
     pub(super) kernbase: VirtAddr,
-    pub(super) direct_map: DirectMap,
+    pub(super) direct_map: Option<DirectMap>,
+    pub(super) map_format: PageMapFormat,
+    pub(super) entries: Entries,
+    /// `false` where a field decides what the page map is and only the page map
+    /// itself can bear it out.
+    pub(super) is_sure: bool,
+}
+
+/// What can be told of a page map's entries by looking at them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entries {
+    /// Bytes of one entry: 4 or 8.
+    pub(super) size: usize,
+    pub(super) endian: Endian,
+    /// What a valid entry leads to, and whether it looks like a kernel's; `None`
+    /// for one that is not valid.
+    pub(super) look: fn(u64) -> Option<Look>,
+}
+
+/// A valid entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) frame: u64,
+    /// Is a bit set that kernels leave clear?
+    pub(super) odd: bool,
 }
 
 /// The version and the three sizes that stand side by side in every header.
@@ -38,20 +62,115 @@ pub(super) struct Head {
 
 impl Head {
     /// Reads them from `offset`, and checks what holds on every architecture.
-    pub(super) fn parse(fields: &HeaderFields<'_>, offset: usize) -> Result<Self, DumpError> {
+    pub(super) fn parse(
+        fields: &HeaderFields<'_>,
+        offset: usize,
+        arch: Arch,
+    ) -> Result<Self, DumpError> {
         let head = Self {
             version: fields.u32(offset)?,
             message_buffer_size: fields.u32(offset + 4)?,
             bitmap_size: fields.u32(offset + 8)?,
             page_map_size: fields.u32(offset + 12)?,
         };
-        // The kernel keeps the bitmap in words of 64 bits.
-        if head.bitmap_size == 0 || !head.bitmap_size.is_multiple_of(8) {
-            let why = "the bitmap is a whole number of 64-bit words, and never empty";
+        // The kernel keeps the bitmap in words of its own.
+        if head.bitmap_size == 0 || !u64::from(head.bitmap_size).is_multiple_of(arch.pointer_size())
+        {
+            let why = "the bitmap is a whole number of words, and never empty";
             return Err(bad("bitmapsize", head.bitmap_size.into(), why));
         }
         Ok(head)
     }
+
+    /// The size of the list of memory ranges, which stands at `at` from version
+    /// `since` on; versions after `last` are unknown.
+    pub(super) fn dump_avail_size(
+        &self,
+        fields: &HeaderFields<'_>,
+        at: usize,
+        versions: Versions,
+    ) -> Result<u64, DumpError> {
+        let Versions { arch, since, last } = versions;
+        match self.version {
+            0 => Err(bad("version", 0, "versions count from 1")),
+            version if version > last => {
+                let what =
+                    format!("version {version} of the {arch} minidump (1 to {last} are known)");
+                Err(DumpError::Unsupported { what })
+            }
+            version if version < since => Ok(0),
+            _ => ranges_size(fields.u32(at)?.into()),
+        }
+    }
+
+    /// The page map's size must be whole entries of `entry` bytes, and what they
+    /// map, `span` bytes each, must fit between `kernbase` and the end at 2^`bits`.
+    pub(super) fn check_page_map(
+        &self,
+        entry: u64,
+        span: u64,
+        kernbase: u64,
+        bits: u32,
+    ) -> Result<(), DumpError> {
+        let size = u64::from(self.page_map_size);
+        if size == 0 || !size.is_multiple_of(entry) {
+            return Err(bad("pmapsize", size, "the page map is a whole number of entries"));
+        }
+        let room = (u64::MAX >> (64 - bits)).wrapping_sub(kernbase).wrapping_add(1);
+        if u128::from(size / entry) * u128::from(span) > u128::from(room) {
+            let why = format!("from {kernbase:#x} on there are only {room:#x} bytes to map");
+            return Err(bad("pmapsize", size, &why));
+        }
+        Ok(())
+    }
+}
+
+/// The versions of an architecture's minidump.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Versions {
+    /// What messages call it.
+    pub(super) arch: &'static str,
+    /// The first one with memory ranges.
+    pub(super) since: u32,
+    /// The last one known.
+    pub(super) last: u32,
+}
+
+fn ranges_size(size: u64) -> Result<u64, DumpError> {
+    // The kernel writes its static array, rounded up to a page.
+    const LARGEST: u64 = 1 << 18;
+    if size == 0 || !size.is_multiple_of(16) || size > LARGEST {
+        let why = "it lists the memory ranges in a page or a few, 16 bytes each";
+        return Err(bad("dumpavailsize", size, why));
+    }
+    Ok(size)
+}
+
+/// Refuses `value` unless it is an address of the kernel's, on a boundary of `align` bytes.
+pub(super) fn check_upper(
+    field: &'static str,
+    value: u64,
+    lowest: u64,
+    align: u64,
+) -> Result<(), DumpError> {
+    if value >= lowest && value.is_multiple_of(align) {
+        return Ok(());
+    }
+    let align = if align >= 1 << 20 {
+        format!("{} MB", align >> 20)
+    } else {
+        format!("{} KB", align >> 10)
+    };
+    let why = format!("it is an address of the kernel's, on a boundary of {align}");
+    Err(bad(field, value, &why))
+}
+
+/// The direct map of a header that says so in dmapbase and dmapend.
+pub(super) fn direct_map(start: u64, end: u64, phys: u64) -> Result<DirectMap, DumpError> {
+    if end <= start {
+        return Err(bad("dmapend", end, &format!("the direct map begins at {start:#x}")));
+    }
+    Ok(DirectMap { range: VirtAddr::new(start)..VirtAddr::new(end), phys: PhysAddr::new(phys) })
 }
 
 /// The header's fields; reading past the end of the file is an error of the dump.

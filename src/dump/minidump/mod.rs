@@ -12,18 +12,24 @@
 //! file that merely ends among its pages is read as far as it goes, with a warning.
 
 mod amd64;
+mod arm;
+mod arm64;
 mod bitmap;
+mod entries;
 mod header;
+mod i386;
 mod pages;
+mod riscv64;
 
 use std::sync::Arc;
 
-use super::{Core, Facts, Format, Hints, KernelDumpHeader, MinidumpFacts, PageMap};
-use crate::arch::Arch;
+use super::{
+    Core, DirectMap, Facts, Format, Hints, KernelDumpHeader, MinidumpFacts, PageMap, PageMapFormat,
+};
 use crate::error::DumpError;
 use crate::source::Source;
 use bitmap::{Bitmap, Ranges};
-use header::{FORMAT, Header, Layout};
+use header::{Header, Layout, bad};
 use pages::Pages;
 
 /// What every minidump begins with.
@@ -34,19 +40,24 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     let header = read_header(source)?;
     let layout = Layout::of(&header, source)?;
     let ranges = match &layout.dump_avail {
-        Some(region) => Ranges::parse(region.bytes(), header.page_size, header.bitmap_size)?,
+        Some(region) => Ranges::parse(region.bytes(), &header)?,
         None => Ranges::from_zero(header.bitmap_size),
     };
     let page_map = PageMap {
-        arch: header.arch,
-        version: header.version,
+        format: header.map_format,
         kernbase: header.kernbase,
         direct_map: header.direct_map.clone(),
         entries: layout.page_map,
     };
-    let bitmap = Bitmap::new(layout.bitmap, ranges)?;
+    let bitmap = Bitmap::new(layout.bitmap, header.arch.endian(), ranges)?;
     let memory = Pages::new(Arc::clone(source), bitmap, layout.pages, header.page_size);
-    let end = compare_with_length(&memory, source, &page_map)?;
+    let check = || entries::check(&page_map, header.entries, &memory);
+    if !header.is_sure {
+        entries::check_kind(&page_map, header.entries, &memory)?;
+    }
+    let end = compare_with_length(&memory, source, &header, check)?;
+    let direct_map_warning =
+        header.direct_map.as_ref().and_then(|map| odd_direct_map(map, &header, &memory));
     Ok(Core {
         format: Format::Minidump { version: header.version },
         arch: header.arch,
@@ -65,7 +76,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
                 message_buffer: layout.message_buffer,
             }),
         },
-        warnings: end.warning.into_iter().collect(),
+        warnings: end.warning.into_iter().chain(direct_map_warning).collect(),
         memory: Box::new(memory),
     })
 }
@@ -77,10 +88,36 @@ fn read_header(source: &Source) -> Result<Header, DumpError> {
     let name = rest.iter().take(16).take_while(|byte| **byte != 0).copied().collect::<Vec<_>>();
     match name.as_slice() {
         b"amd64" => amd64::header(bytes),
+        b"arm64" => arm64::header(bytes),
+        b"riscv" => riscv64::header(bytes),
+        b"i386" => i386::header(bytes),
+        b"arm" => arm::header(bytes),
         other => Err(DumpError::Unsupported {
             what: format!("a minidump of {:?}", String::from_utf8_lossy(other)),
         }),
     }
+}
+
+/// Where the header says at which physical address the direct map begins, that is
+/// the beginning of memory rounded down to what an entry of level 1 covers
+/// (`pmap_bootstrap` in sys/arm64/arm64/pmap.c and sys/riscv/riscv/pmap.c).
+fn odd_direct_map(map: &DirectMap, header: &Header, memory: &Pages) -> Option<String> {
+    if !matches!(header.map_format, PageMapFormat::Arm64 { .. } | PageMapFormat::Riscv64) {
+        return None;
+    }
+    let entries = header.page_size / 8;
+    let level_1 = header.page_size * entries * entries;
+    let lowest = memory.lowest()?;
+    let lies = match lowest.offset_from(map.phys) {
+        None => "below",
+        Some(distance) if distance >= level_1 => "far above",
+        Some(_) => return None,
+    };
+    Some(format!(
+        "the direct map is said to begin at physical {} (dmapphys), but memory begins at {lowest}, \
+         {lies} it",
+        map.phys
+    ))
 }
 
 /// How the file ends.
@@ -91,15 +128,17 @@ struct End {
     warning: Option<String>,
 }
 
-/// Holds what the bitmap promises against the file's length.
+/// Holds what the bitmap promises against the file's length; `check` tells whether
+/// the page map looks like one, and is asked only where something is wrong.
 fn compare_with_length(
     memory: &Pages,
     source: &Source,
-    page_map: &PageMap,
+    header: &Header,
+    check: impl Fn() -> Result<(), DumpError>,
 ) -> Result<End, DumpError> {
     let (pages, whole) = (memory.count(), memory.whole());
     if whole < pages {
-        check_page_map(page_map, memory)?;
+        check()?;
         let pages_cut_off = pages - whole;
         let warning = Some(format!(
             "the file is shorter than its bitmap promises: \
@@ -116,7 +155,18 @@ fn compare_with_length(
     // Decompressed and copied dumps may be padded to the blocks they were written in.
     const PADDING: usize = 1 << 20;
     let warning = if rest.len() > PADDING || rest.iter().any(|byte| *byte != 0) {
-        check_page_map(page_map, memory)?;
+        check()?;
+        // Tables among the pages would have shown that the pages lie elsewhere.
+        if header.map_format != PageMapFormat::Amd64Directories
+            && rest.len() as u64 >= memory.page_size()
+        {
+            let why = format!(
+                "the file goes on for {:#x} bytes after the last page that its bitmap promises, \
+                 so bitmapsize or pmapsize is wrong, or something was appended to the dump",
+                rest.len()
+            );
+            return Err(bad("pmapsize", header.page_map_size, &why));
+        }
         Some(format!(
             "the file goes on for {:#x} bytes after the last page that its bitmap promises",
             rest.len()
@@ -125,21 +175,4 @@ fn compare_with_length(
         (pages == 0).then(|| "the page bitmap is empty: no page was dumped".to_owned())
     };
     Ok(End { warning, ..End::default() })
-}
-
-/// Do the page map and the page tables behind it look like what they are? Asked
-/// only where the file's length says that something is wrong.
-fn check_page_map(page_map: &PageMap, memory: &Pages) -> Result<(), DumpError> {
-    let odd = match page_map.arch {
-        Arch::Amd64 => amd64::odd_entry(page_map, memory),
-    };
-    let Some((place, value)) = odd else { return Ok(()) };
-    Err(DumpError::BadField {
-        format: FORMAT,
-        field: "page map",
-        value: format!("{value:#x} ({place})"),
-        why: "that is no page-table entry, so the parts of the dump lie elsewhere: \
-              msgbufsize, bitmapsize or pmapsize is wrong"
-            .to_owned(),
-    })
 }

@@ -31,6 +31,17 @@ impl Pages {
         self.bitmap.count()
     }
 
+    /// Bytes of a page.
+    pub(super) fn page_size(&self) -> u64 {
+        self.page_size
+    }
+
+    /// Where the machine's memory begins, as far as the dump tells.
+    pub(super) fn lowest(&self) -> Option<PhysAddr> {
+        let page = self.bitmap.lowest_page()?;
+        page.checked_mul(self.page_size).map(PhysAddr::new)
+    }
+
     /// How many whole pages the file has room for.
     pub(super) fn whole(&self) -> u64 {
         self.source.len().saturating_sub(self.first.get()) / self.page_size

@@ -1,0 +1,112 @@
+//! Does a page map look like one?
+//!
+//! Asked where the file's length says that a size in the header is wrong, or where
+//! a field of the header decides how the page map is to be read. A wrong size moves
+//! every part behind it, and what is read there looks like data.
+
+use super::header::{Entries, FORMAT};
+use super::pages::Pages;
+use crate::addr::PhysAddr;
+use crate::bytes::Fields;
+use crate::dump::{PageMap, PageMapFormat, PhysFaultKind, PhysicalMemory};
+use crate::error::DumpError;
+
+/// Looks at the entries of `map`, and at the tables behind it where there are some.
+pub(super) fn check(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
+    if let Some((index, value)) = first_odd(map.entries.bytes(), entries) {
+        return Err(odd(format!("{value:#x} (entry {index} of the page map)")));
+    }
+    if map.format == PageMapFormat::Amd64Directories {
+        check_tables(map, entries, memory)?;
+    }
+    check_kind(map, entries, memory)
+}
+
+/// Looks at a sample of the entries only, and for signs that they are of another kind.
+pub(super) fn check_kind(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
+    if entries.size == 4 {
+        check_halves(map, entries)?;
+    }
+    check_sample(map, entries, memory)
+}
+
+/// Entries of 64 bits that are read as twice as many of 32 have valid ones only in
+/// the even places: the upper half of an entry is zero, but for the highest bit.
+fn check_halves(map: &PageMap, entries: Entries) -> Result<(), DumpError> {
+    const ENOUGH: usize = 4;
+    let mut valid = values(map.entries.bytes(), entries)
+        .filter(|(_, value)| (entries.look)(*value).is_some())
+        .map(|(index, _)| index);
+    let even = valid.by_ref().take(ENOUGH).filter(|index| index % 2 == 0).count();
+    if even < ENOUGH || valid.any(|index| index % 2 == 1) {
+        return Ok(());
+    }
+    Err(odd("such that every second of its entries is invalid".to_owned()))
+}
+
+/// The page tables that directory entries of amd64 lead to.
+fn check_tables(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
+    const SAMPLE: usize = 256;
+    const LARGE: u64 = 1 << 7;
+    let tables = values(map.entries.bytes(), entries)
+        .filter(|(_, value)| value & LARGE == 0)
+        .filter_map(|(_, value)| (entries.look)(value))
+        .map(|look| PhysAddr::new(look.frame));
+    let mut table = [0; 4096];
+    for at in tables.take(SAMPLE) {
+        if memory.read(at, &mut table).is_ok()
+            && let Some((index, value)) = first_odd(&table, entries)
+        {
+            return Err(odd(format!("{value:#x} (entry {index} of the page table at {at})")));
+        }
+    }
+    Ok(())
+}
+
+/// Nearly all that a kernel has mapped it dumps; the rest are devices. Of arbitrary
+/// numbers hardly any is the address of a dumped page.
+fn check_sample(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
+    const SAMPLE: usize = 4096;
+    let looks = values(map.entries.bytes(), entries)
+        .filter_map(|(_, value)| (entries.look)(value))
+        .take(SAMPLE);
+    let (mut valid, mut dumped, mut odd_ones) = (0_usize, 0_usize, 0_usize);
+    for look in looks {
+        valid += 1;
+        odd_ones += usize::from(look.odd);
+        let left_out = memory
+            .read(PhysAddr::new(look.frame), &mut [0])
+            .is_err_and(|fault| fault.kind == PhysFaultKind::NotDumped);
+        dumped += usize::from(!left_out);
+    }
+    if odd_ones * 2 > valid {
+        return Err(odd(format!("such that {odd_ones} of {valid} entries have reserved bits set")));
+    }
+    if dumped * 2 >= valid {
+        return Ok(());
+    }
+    Err(odd(format!("such that only {dumped} of {valid} entries lead to pages of the dump")))
+}
+
+fn first_odd(bytes: &[u8], entries: Entries) -> Option<(usize, u64)> {
+    values(bytes, entries).find(|(_, value)| (entries.look)(*value).is_some_and(|look| look.odd))
+}
+
+/// Every entry and its index.
+fn values(bytes: &[u8], entries: Entries) -> impl Iterator<Item = (usize, u64)> {
+    let fields = Fields::new(bytes, entries.endian);
+    let count = bytes.len() / entries.size;
+    (0..count)
+        .filter_map(move |index| Some((index, fields.uint(index * entries.size, entries.size)?)))
+}
+
+fn odd(value: String) -> DumpError {
+    DumpError::BadField {
+        format: FORMAT,
+        field: "page map",
+        value,
+        why: "that is no page map, so the parts of the dump lie elsewhere or are of another \
+              kind: msgbufsize, bitmapsize, pmapsize or the format of the entries is wrong"
+            .to_owned(),
+    }
+}

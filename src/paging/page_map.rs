@@ -1,0 +1,75 @@
+//! The page maps of minidumps: one level of the page tables, flat, for every
+//! address from kernbase on; and the direct map beside it.
+
+use super::walk::{Format, Level, Step, mapping};
+use super::{Mapping, Translate};
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::bytes::Fields;
+use crate::dump::{DirectMap, PageMap, PhysicalMemory};
+use crate::error::{Fault, FaultKind, Stage};
+
+/// The translation of a minidump by its page map.
+pub(super) struct FlatMap {
+    pub(super) map: PageMap,
+    /// What the entries are written in.
+    pub(super) format: &'static Format,
+    /// The level of page tables that the entries are of.
+    pub(super) level: &'static Level,
+    /// The levels below: their tables are dumped pages like any other.
+    pub(super) below: &'static [Level],
+    pub(super) order: Order,
+}
+
+/// Which part of the address space is looked at first, where two may overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    KernelFirst,
+    DirectFirst,
+}
+
+impl FlatMap {
+    /// The kernel map, if `address` lies in the part that the page map covers.
+    fn kernel_map(
+        &self,
+        memory: &dyn PhysicalMemory,
+        address: VirtAddr,
+    ) -> Option<Result<Mapping, Fault>> {
+        let size = self.format.entry_size;
+        let index = address.offset_from(self.map.kernbase)? / self.level.span;
+        let at = usize::try_from(index).ok()?.checked_mul(size)?;
+        let fields = Fields::new(self.map.entries.bytes(), self.format.endian);
+        let value = fields.uint(at, size)?;
+        Some(match (self.format.step)(self.level, value) {
+            Step::Page { frame, size } => Ok(mapping(frame, size, address)),
+            Step::Table(table) if !self.below.is_empty() => {
+                self.format.walk(memory, PhysAddr::new(table), self.below, address)
+            }
+            Step::Table(_) | Step::Invalid => {
+                let stage = Stage::Pmap { index, value };
+                Err(Fault { address, kind: FaultKind::NotMapped, stage })
+            }
+        })
+    }
+}
+
+impl Translate for FlatMap {
+    fn translate(&self, memory: &dyn PhysicalMemory, address: VirtAddr) -> Result<Mapping, Fault> {
+        let uncovered = self.format.addresses.uncovered(address);
+        if uncovered.kind == FaultKind::BadAddress {
+            return Err(uncovered);
+        }
+        let direct = || self.map.direct_map.as_ref().and_then(|map| direct_map(map, address));
+        let answer = match self.order {
+            Order::KernelFirst => self.kernel_map(memory, address).or_else(|| direct().map(Ok)),
+            Order::DirectFirst => direct().map(Ok).or_else(|| self.kernel_map(memory, address)),
+        };
+        answer.unwrap_or(Err(uncovered))
+    }
+}
+
+/// Where `address` lies in the direct map, if it does.
+pub(super) fn direct_map(map: &DirectMap, address: VirtAddr) -> Option<Mapping> {
+    let offset = address.offset_from(map.range.start)?;
+    let len = map.range.end.offset_from(address).filter(|len| *len > 0)?;
+    Some(Mapping { phys: map.phys.wrapping_add(offset), len })
+}

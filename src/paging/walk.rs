@@ -1,0 +1,147 @@
+//! Walking page tables: what all architectures have in common.
+//!
+//! An architecture says how many levels there are, how much memory an entry of
+//! each covers, and what an entry means ([`Step`]); the walk is the same.
+
+use std::fmt;
+
+use super::{Mapping, Translate, missing};
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::bytes::Endian;
+use crate::dump::PhysicalMemory;
+use crate::error::{Fault, FaultKind, Stage};
+
+/// A level of page tables.
+#[derive(Debug)]
+pub(super) struct Level {
+    /// Its name in messages.
+    pub(super) name: &'static str,
+    /// Bytes of memory that one entry covers; a power of two.
+    pub(super) span: u64,
+    /// Entries in one table.
+    pub(super) entries: u64,
+}
+
+/// What an entry says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing is mapped.
+    Invalid,
+    /// The table of the next level lies at this physical address.
+    Table(u64),
+    /// A page of `size` bytes (a power of two). Bits of `frame` below that are no
+    /// part of the address: in the entries of large pages they mean other things.
+    Page { frame: u64, size: u64 },
+}
+
+/// The page tables of an architecture.
+#[derive(Debug)]
+pub(super) struct Format {
+    /// From the root down.
+    pub(super) levels: &'static [Level],
+    /// Bytes of an entry: 4 or 8.
+    pub(super) entry_size: usize,
+    pub(super) endian: Endian,
+    pub(super) step: fn(&Level, u64) -> Step,
+    pub(super) addresses: Addresses,
+}
+
+/// Which numbers can be addresses.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Addresses {
+    /// The bits above this many all equal the highest one below.
+    Signed(u32),
+    /// The bits above this many are all ones: the tables of the kernel's half alone.
+    Upper(u32),
+    /// The bits above this many are zero.
+    Lower(u32),
+}
+
+impl Addresses {
+    pub(super) fn contain(self, address: VirtAddr) -> bool {
+        let address = address.get();
+        match self {
+            Self::Signed(bits) => {
+                let unused = 64 - bits;
+                ((address << unused) as i64 >> unused) as u64 == address
+            }
+            Self::Upper(bits) => address >> bits == u64::MAX >> bits,
+            Self::Lower(bits) => address >> bits == 0,
+        }
+    }
+
+    /// The fault of an address that nothing covers.
+    pub(super) fn uncovered(self, address: VirtAddr) -> Fault {
+        let kind = match self.contain(address) {
+            true => FaultKind::NotMapped,
+            false => FaultKind::BadAddress,
+        };
+        Fault { address, kind, stage: Stage::Range }
+    }
+}
+
+/// The page tables as the processor walks them, from their root.
+pub struct PageTables {
+    root: PhysAddr,
+    format: &'static Format,
+}
+
+impl PageTables {
+    /// The tables whose top one lies at `root`.
+    pub(super) fn new(root: PhysAddr, format: &'static Format) -> Self {
+        Self { root, format }
+    }
+}
+
+impl Translate for PageTables {
+    fn translate(&self, memory: &dyn PhysicalMemory, address: VirtAddr) -> Result<Mapping, Fault> {
+        if !self.format.addresses.contain(address) {
+            return Err(Fault { address, kind: FaultKind::BadAddress, stage: Stage::Range });
+        }
+        self.format.walk(memory, self.root, self.format.levels, address)
+    }
+}
+
+impl fmt::Debug for PageTables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageTables").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Format {
+    /// Walks `levels` from the table at `table` on.
+    pub(super) fn walk(
+        &self,
+        memory: &dyn PhysicalMemory,
+        table: PhysAddr,
+        levels: &[Level],
+        address: VirtAddr,
+    ) -> Result<Mapping, Fault> {
+        let mut table = table;
+        let mut last = Stage::Range;
+        for level in levels {
+            let index = address.get() / level.span % level.entries;
+            let at = table.wrapping_add(index * self.entry_size as u64);
+            let mut bytes = [0; 8];
+            let bytes = &mut bytes[..self.entry_size];
+            memory.read(at, bytes).map_err(|fault| {
+                missing(address, fault, Stage::Table { level: level.name, at: table })
+            })?;
+            let value = self.endian.uint(bytes) as u64;
+            last = Stage::Entry { level: level.name, at, value };
+            match (self.step)(level, value) {
+                Step::Page { frame, size } => return Ok(mapping(frame, size, address)),
+                Step::Table(next) => table = PhysAddr::new(next),
+                Step::Invalid => break,
+            }
+        }
+        Err(Fault { address, kind: FaultKind::NotMapped, stage: last })
+    }
+}
+
+/// Where `address` lies in the page of `size` bytes at `frame`.
+pub(super) fn mapping(frame: u64, size: u64, address: VirtAddr) -> Mapping {
+    let within = address.page_offset(size);
+    let frame = PhysAddr::new(frame).page_start(size);
+    Mapping { phys: frame.wrapping_add(within), len: size - within }
+}
