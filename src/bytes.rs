@@ -13,6 +13,14 @@ impl Endian {
     /// The unsigned number that `bytes` (at most 16) spell in this order.
     pub fn uint(self, bytes: &[u8]) -> u128 {
         debug_assert!(bytes.len() <= 16);
+        // The sizes that nearly every number has, without a loop.
+        match (self, bytes) {
+            (Self::Little, &[a, b, c, d]) => return u32::from_le_bytes([a, b, c, d]).into(),
+            (Self::Little, &[a, b, c, d, e, f, g, h]) => {
+                return u64::from_le_bytes([a, b, c, d, e, f, g, h]).into();
+            }
+            _ => {}
+        }
         let digit = |sum: u128, byte: &u8| sum << 8 | u128::from(*byte);
         match self {
             Self::Little => bytes.iter().rev().fold(0, digit),

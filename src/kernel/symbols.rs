@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use goblin::elf::section_header::{SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB};
-use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_OBJECT, STT_SECTION, Sym, Symtab};
+use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_OBJECT, STT_SECTION, Sym};
 
 use crate::addr::VirtAddr;
+use crate::bytes::{Endian, Fields};
 use crate::error::KernelError;
 use crate::kernel::elf::{ElfFile, SectionBytes};
 use crate::kernel::name_table::NameTable;
@@ -69,9 +70,12 @@ impl Symbols {
             .section_at(table.header().sh_link as usize)
             .ok_or_else(|| damaged("it names no string table"))?;
         let strings = elf.section_bytes(strings)?;
-        let count = bytes.len() / Sym::size(elf.context().container);
-        let symtab = Symtab::parse(bytes, 0, count, elf.context()).map_err(damaged)?;
-        Ok(Self::new(strings, symtab.iter().filter_map(entry).collect()))
+        // One at a time through goblin's own iterator this would be the most
+        // expensive step of a whole run.
+        let size = Sym::size(elf.context().container);
+        let decode = Decode { is_64: size == SIZE_64, endian: elf.arch().endian() };
+        let entries = bytes.chunks_exact(size).filter_map(|bytes| decode.entry(bytes));
+        Ok(Self::new(strings, entries.collect()))
     }
 
     fn new(strings: SectionBytes, entries: Vec<Entry>) -> Self {
@@ -141,14 +145,19 @@ impl Symbols {
 
     fn sort_by_address(&self) -> Vec<u32> {
         let wanted = |entry: &Entry| entry.kind != SymbolKind::Other || entry.global;
-        let mut order: Vec<(u64, bool, bool, u32)> = Vec::with_capacity(self.entries.len());
-        for (at, entry) in self.entries.iter().enumerate().filter(|(_, entry)| wanted(entry)) {
-            // Of several names for one address the last in this order is shown:
-            // one with a size before one without, a global before a local one.
-            order.push((entry.address, entry.size != 0, entry.global, at as u32));
-        }
-        order.sort_unstable();
-        order.into_iter().map(|(.., at)| at).collect()
+        let places =
+            (0..self.entries.len() as u32).filter(|&at| wanted(&self.entries[at as usize]));
+        let mut keys: Vec<u128> = places
+            .map(|at| {
+                let entry = &self.entries[at as usize];
+                // Of several names for one address the last in this order is shown:
+                // one with a size before one without, a global before a local one.
+                let rank = u64::from(entry.size != 0) << 33 | u64::from(entry.global) << 32;
+                u128::from(entry.address) << 64 | u128::from(rank | u64::from(at))
+            })
+            .collect();
+        keys.sort_unstable();
+        keys.into_iter().map(|key| key as u32).collect()
     }
 
     fn symbol(&self, entry: &Entry) -> Symbol<'_> {
@@ -170,21 +179,40 @@ impl Symbols {
 /// How many symbols before an address are looked at for one that holds it.
 const LOOK_BACK: usize = 8;
 
-fn entry(symbol: Sym) -> Option<Entry> {
-    let kind = match symbol.st_type() {
-        STT_FUNC => SymbolKind::Function,
-        STT_OBJECT => SymbolKind::Object,
-        STT_FILE | STT_SECTION => return None,
-        _ => SymbolKind::Other,
-    };
-    let named = symbol.st_shndx != SHN_UNDEF as usize && symbol.st_name != 0;
-    named.then_some(Entry {
-        address: symbol.st_value,
-        size: symbol.st_size,
-        name: u32::try_from(symbol.st_name).ok()?,
-        kind,
-        global: symbol.st_bind() != STB_LOCAL,
-    })
+/// Size of an Elf64_Sym.
+const SIZE_64: usize = 24;
+
+/// How the symbols of a file are laid out.
+struct Decode {
+    is_64: bool,
+    endian: Endian,
+}
+
+impl Decode {
+    /// The symbol in one Elf32_Sym or Elf64_Sym; `None` where it has no name,
+    /// no address, or is about a file or section.
+    fn entry(&self, bytes: &[u8]) -> Option<Entry> {
+        let fields = Fields::new(bytes, self.endian);
+        let name = fields.u32(0)?;
+        let (info, section) = match self.is_64 {
+            true => (fields.u8(4)?, fields.u16(6)?),
+            false => (fields.u8(12)?, fields.u16(14)?),
+        };
+        let (kind, bind) = (info & 0xf, info >> 4);
+        if name == 0 || u32::from(section) == SHN_UNDEF || matches!(kind, STT_FILE | STT_SECTION) {
+            return None;
+        }
+        let (address, size) = match self.is_64 {
+            true => (fields.u64(8)?, fields.u64(16)?),
+            false => (fields.u32(4)?.into(), fields.u32(8)?.into()),
+        };
+        let kind = match kind {
+            STT_FUNC => SymbolKind::Function,
+            STT_OBJECT => SymbolKind::Object,
+            _ => SymbolKind::Other,
+        };
+        Some(Entry { address, size, name, kind, global: bind != STB_LOCAL })
+    }
 }
 
 fn damaged(why: impl ToString) -> KernelError {

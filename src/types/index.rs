@@ -12,6 +12,7 @@ use std::ops::Range;
 use gimli::Reader;
 use memchr::memmem::Finder;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
 use crate::bytes::Endian;
 use crate::types::Types;
@@ -24,6 +25,8 @@ pub struct Hit<'a> {
     pub unit: &'a Unit,
     /// No entry behind this offset of the section is of interest.
     pub last: u64,
+    /// How many entries are, at most.
+    pub count: usize,
 }
 
 /// The pieces a section is searched in, in parallel.
@@ -46,10 +49,13 @@ impl Types {
         let mut hits: Vec<Hit<'_>> = Vec::new();
         for &(_, last) in index.operands.iter().filter(|(address, _)| range.contains(address)) {
             match hits.last_mut() {
-                Some(hit) if last < hit.unit.end => hit.last = last,
+                Some(hit) if last < hit.unit.end => {
+                    hit.last = last;
+                    hit.count += 1;
+                }
                 _ => {
                     let unit = self.units.holding(UnitSection::Info, last);
-                    hits.extend(unit.map(|unit| Hit { unit, last }));
+                    hits.extend(unit.map(|unit| Hit { unit, last, count: 1 }));
                 }
             }
         }
@@ -57,23 +63,28 @@ impl Types {
         // The table of addresses does not say where in the unit it is used, so
         // of two hits on one unit the one that reaches further counts.
         hits.sort_by_key(|hit| (hit.unit.section, hit.unit.offset, Reverse(hit.last)));
-        hits.dedup_by_key(|hit| (hit.unit.section, hit.unit.offset));
+        hits.dedup_by(|next, hit| {
+            let same = (next.unit.section, next.unit.offset) == (hit.unit.section, hit.unit.offset);
+            hit.count += if same { next.count } else { 0 };
+            same
+        });
         hits
     }
 
     fn units_by_address_table(&self, index: &AddressIndex, range: &Range<u64>) -> Vec<Hit<'_>> {
         let inside = index.indexed.iter().filter(|(address, _)| range.contains(address));
-        let mut bases: Vec<u64> = inside.map(|(_, base)| *base).collect();
-        if bases.is_empty() {
+        let mut counts: FxHashMap<u64, usize> = FxHashMap::default();
+        inside.for_each(|(_, base)| *counts.entry(*base).or_default() += 1);
+        if counts.is_empty() {
             return Vec::new();
         }
-        bases.sort_unstable();
-        let uses = |unit: &&Unit| {
+        let hit = |unit| {
+            let unit: &Unit = unit;
             let root = (unit.encoding.version >= 5).then(|| unit.root(&self.dwarf).ok()).flatten();
-            root.is_some_and(|root| bases.binary_search(&root.bases.addresses).is_ok())
+            let count = *counts.get(&root?.bases.addresses)?;
+            Some(Hit { unit, last: unit.end, count })
         };
-        let units = self.units.as_slice().par_iter().filter(uses);
-        units.map(|unit| Hit { unit, last: unit.end }).collect()
+        self.units.as_slice().par_iter().filter_map(hit).collect()
     }
 }
 

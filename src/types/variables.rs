@@ -1,5 +1,6 @@
 //! The entries of variables: those in a range of addresses, or at one address.
 
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::ops::Range;
 
 use gimli::{AttributeValue, Operation, constants as dw};
@@ -43,6 +44,7 @@ impl Types {
             // What was read before the damage stays.
             let _ = loader.each_variable(hit.last, |die| {
                 found.extend(loader.variable(die).filter(|v| range.contains(&v.address.get())));
+                if found.len() < hit.count { Continue(()) } else { Break(()) }
             });
         }
         found
@@ -50,8 +52,13 @@ impl Types {
 }
 
 impl<'a> Loader<'a> {
-    /// Calls `found` for every entry of a variable that begins before `last`.
-    fn each_variable(&self, last: u64, mut found: impl FnMut(&Die<'a>)) -> gimli::Result<()> {
+    /// Calls `found` for every entry of a variable that begins before `last`,
+    /// until it has found enough.
+    fn each_variable(
+        &self,
+        last: u64,
+        mut found: impl FnMut(&Die<'a>) -> ControlFlow<()>,
+    ) -> gimli::Result<()> {
         let dwarf = &self.types.dwarf;
         let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
         let mut die = Die::null();
@@ -63,7 +70,9 @@ impl<'a> Loader<'a> {
             }
             die.tag = abbreviation.tag();
             entries.read_attributes(abbreviation.attributes(), &mut die.attrs)?;
-            found(&die);
+            if found(&die).is_break() {
+                break;
+            }
         }
         Ok(())
     }
