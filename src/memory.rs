@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
-use crate::dump::{Core, PhysFault, PhysFaultKind};
+use crate::dump::{Core, Hints, PhysFault, PhysFaultKind};
 use crate::error::{Fault, FaultKind, Stage};
 use crate::paging::{Mapping, Translate};
 
@@ -52,7 +52,7 @@ impl KernelMemory {
             self.core
                 .memory()
                 .read(mapping.phys, part)
-                .map_err(|fault| unreadable(at, mapping.phys, fault, self.page_size()))?;
+                .map_err(|fault| self.unreadable(at, mapping.phys, fault))?;
             rest = further;
             if rest.is_empty() {
                 break;
@@ -141,6 +141,21 @@ impl KernelMemory {
         }
         self.translation.translate(self.core.memory(), at)
     }
+
+    /// The fault of reading `at`, which lies at `phys`, as its physical memory told it.
+    fn unreadable(&self, at: VirtAddr, phys: PhysAddr, fault: PhysFault) -> Fault {
+        let address = at.wrapping_add(fault.at.get().wrapping_sub(phys.get()));
+        let (kind, stage) = match fault.kind {
+            PhysFaultKind::NotDumped if matches!(self.core.hints, Hints::Virtual) => {
+                (FaultKind::NotDumped, Stage::Segment)
+            }
+            PhysFaultKind::NotDumped => {
+                (FaultKind::NotDumped, Stage::Page(fault.at.page_start(self.page_size())))
+            }
+            PhysFaultKind::Truncated(end) => (FaultKind::Truncated, Stage::File(end)),
+        };
+        Fault { address, kind, stage }
+    }
 }
 
 impl fmt::Debug for KernelMemory {
@@ -151,16 +166,4 @@ impl fmt::Debug for KernelMemory {
 
 fn bad_address(address: VirtAddr) -> Fault {
     Fault { address, kind: FaultKind::BadAddress, stage: Stage::Range }
-}
-
-/// The fault of reading `at`, which lies at `phys`, as its physical memory told it.
-fn unreadable(at: VirtAddr, phys: PhysAddr, fault: PhysFault, page_size: u64) -> Fault {
-    let address = at.wrapping_add(fault.at.get().wrapping_sub(phys.get()));
-    let (kind, stage) = match fault.kind {
-        PhysFaultKind::NotDumped => {
-            (FaultKind::NotDumped, Stage::Page(fault.at.page_start(page_size)))
-        }
-        PhysFaultKind::Truncated(end) => (FaultKind::Truncated, Stage::File(end)),
-    };
-    Fault { address, kind, stage }
 }

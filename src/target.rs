@@ -5,16 +5,16 @@
 //! and whether the kernel is the one that wrote the dump. Nothing above this
 //! layer needs to know either again.
 
+mod page_tables;
+
 use std::fmt;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::dump::{Core, Hints};
 use crate::error::{ReadError, TargetError, TypeError};
-use crate::kernel::{Kernel, SymbolKind};
+use crate::kernel::Kernel;
 use crate::memory::KernelMemory;
-use crate::paging::KernelImage;
-use crate::paging::amd64::Paging;
 use crate::paging::{self, Translate};
 use crate::types::{Types, Variable};
 
@@ -53,11 +53,25 @@ impl Target {
         core: Core,
         types: Result<Types, TypeError>,
     ) -> Result<Self, TargetError> {
+        Self::open_at(kernel, core, types, None)
+    }
+
+    /// The same for a kernel that was loaded at the physical address `kernel_phys`,
+    /// where the first byte of its first segment lies; `None` finds it out.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    pub fn open_at(
+        kernel: Kernel,
+        core: Core,
+        types: Result<Types, TypeError>,
+        kernel_phys: Option<PhysAddr>,
+    ) -> Result<Self, TargetError> {
         if kernel.arch() != core.arch {
             let (kernel, core) = (kernel.arch().name(), core.arch.name());
             return Err(TargetError::OtherArch { kernel, core });
         }
-        let translation = translation(&kernel, &core)?;
+        let translation = translation(&kernel, &core, kernel_phys)?;
         let memory = KernelMemory::from_core(core, translation);
         let kinship = kinship(&kernel, &memory);
         Ok(Self { kernel, memory, types, kinship })
@@ -122,55 +136,16 @@ impl Target {
     }
 }
 
-fn translation(kernel: &Kernel, core: &Core) -> Result<Box<dyn Translate>, TargetError> {
+fn translation(
+    kernel: &Kernel,
+    core: &Core,
+    kernel_phys: Option<PhysAddr>,
+) -> Result<Box<dyn Translate>, TargetError> {
     match &core.hints {
         Hints::PageMap(map) => Ok(paging::page_map(map.clone())),
-        Hints::Physical => amd64_page_tables(kernel, core),
+        Hints::Physical => page_tables::find(kernel, core, kernel_phys),
+        Hints::Virtual => Ok(paging::identity()),
     }
-}
-
-/// The page tables of an amd64 kernel in physical memory: at the address that
-/// the variable KPML4phys holds (KPML5phys where the kernel runs with five
-/// levels), which can be read once it is known where the loader put the kernel.
-///
-/// `sys/amd64/amd64/pmap.c`, 12.1 and main.
-fn amd64_page_tables(kernel: &Kernel, core: &Core) -> Result<Box<dyn Translate>, TargetError> {
-    let no_tables = |why: String| TargetError::NoPageTables { why };
-    let root = kernel
-        .symbol("KPML4phys")
-        .ok_or_else(|| no_tables("the kernel has no symbol KPML4phys".into()))?;
-    let kernbase = kernel.symbol("kernbase").map_or(KERNBASE, |symbol| symbol.address);
-    // Up to 12 this name is an absolute symbol, no variable.
-    let kernphys = kernel.symbol("kernphys").filter(|symbol| symbol.kind == SymbolKind::Object);
-    let kernphys = kernphys.map(|symbol| symbol.address);
-    for image in KernelImage::amd64_candidates(core.memory(), kernbase, kernphys) {
-        let word = |name: &str, size: usize| {
-            let address = kernel.symbol(name)?.address;
-            let mut bytes = [0; 8];
-            core.memory().read(image.phys(address), &mut bytes[..size]).ok()?;
-            Some(u64::from_le_bytes(bytes))
-        };
-        let five = word("la57", 4).is_some_and(|la57| la57 != 0);
-        let (paging, root) = match word("KPML5phys", 8) {
-            Some(root) if five => (Paging::FiveLevel, Some(root)),
-            _ => (Paging::FourLevel, word(root.name, 8)),
-        };
-        let Some(root) = root.filter(|root| *root != 0) else { continue };
-        let tables = paging::amd64::page_tables(PhysAddr::new(root), paging);
-        // The tables must map the image to where it was found.
-        let confirmed = tables.translate(core.memory(), root_symbol(kernel));
-        if confirmed.is_ok_and(|found| found.phys == image.phys(root_symbol(kernel))) {
-            return Ok(Box::new(tables));
-        }
-    }
-    Err(no_tables("at no place where a loader would put it do its own variables make sense".into()))
-}
-
-/// Where amd64 kernels are linked to run (KERNBASE, sys/amd64/include/vmparam.h).
-const KERNBASE: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);
-
-fn root_symbol(kernel: &Kernel) -> VirtAddr {
-    kernel.symbol("KPML4phys").map_or(VirtAddr::new(0), |symbol| symbol.address)
 }
 
 /// Compares what the kernel file has of itself with what the dump has of it: its

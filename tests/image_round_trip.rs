@@ -33,6 +33,7 @@ fn read(image: &Image, format: Format) -> KernelMemory {
     assert_eq!(core.warnings, Vec::<String>::new());
     let translation = match core.hints.clone() {
         Hints::PageMap(map) => paging::page_map(map),
+        Hints::Virtual => paging::identity(),
         Hints::Physical => {
             let kernel = image.runtime().kernel().kernel();
             let address = |name| kernel.symbol(name).map(|symbol| symbol.address);

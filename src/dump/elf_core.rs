@@ -4,19 +4,20 @@
 //! No field of the file header is relied upon that needs none: kernels leave
 //! e_version 0 and QEMU says e_ehsize 8. Segments are sorted once and searched; a
 //! segment that reaches past the end of the file is read as far as it goes.
-//! Cores by virtual address and cores of processes are told apart and refused.
+//! Cores by virtual address are read by it; cores of processes are told apart and refused.
 
 use std::sync::Arc;
 
 use goblin::container::{Container, Ctx};
 use goblin::elf::header::{EI_OSABI, ET_CORE, Header};
-use goblin::elf::program_header::{PT_LOAD, ProgramHeader};
+use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
 use goblin::elf::{Elf, section_header::SectionHeader};
 
 use super::segments::{Segment, Segments};
-use super::{Core, Facts, Format, Hints};
+use super::{Clues, Core, Facts, Format, Hints};
+use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
-use crate::bytes::Endian;
+use crate::bytes::{Endian, Fields};
 use crate::error::DumpError;
 use crate::source::Source;
 
@@ -35,13 +36,20 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     let arch = arch(&header)?;
     let headers = program_headers(&header, bytes)?;
     let table_end = header.e_phoff + headers.len() as u64 * u64::from(header.e_phentsize);
+    let clues = clues(&headers, bytes, arch);
     let is_load = |load: &ProgramHeader| load.p_type == PT_LOAD && load.p_filesz > 0;
-    let loads = headers.into_iter().filter(is_load).collect::<Vec<_>>();
-    check_physical(&loads)?;
+    let mut loads = headers.iter().filter(|load| is_load(load)).cloned().collect::<Vec<_>>();
+    let is_virtual = is_virtual(&loads, &headers, arch)?;
     check_places(&loads, table_end)?;
     let mut warnings = Vec::new();
-    if header.e_ident[EI_OSABI] == ELFOSABI_STANDALONE {
+    if header.e_ident[EI_OSABI] == ELFOSABI_STANDALONE && !is_virtual {
+        if arch.pointer_size() == 4 {
+            widen(&mut loads, table_end);
+        }
         warnings.extend(check_kernel_layout(&loads, table_end, source.len())?);
+    }
+    if is_virtual {
+        loads.iter_mut().for_each(|load| load.p_paddr = load.p_vaddr);
     }
     let memory = Segments::new(Arc::clone(source), sorted_segments(&loads)?);
     let (pages, pages_cut_off) = memory.count(PAGE);
@@ -52,9 +60,10 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         ));
     }
     Ok(Core {
-        format: Format::ElfCore,
+        format: if is_virtual { Format::VirtualCore } else { Format::ElfCore },
         arch,
-        hints: Hints::Physical,
+        hints: if is_virtual { Hints::Virtual } else { Hints::Physical },
+        clues,
         header: None,
         facts: Facts {
             file_len: source.len(),
@@ -88,7 +97,9 @@ fn arch(header: &Header) -> Result<Arch, DumpError> {
         Ok(order) if order.is_little() => Endian::Little,
         _ => Endian::Big,
     };
-    Arch::from_elf(header.e_machine, is_64, endian).ok_or_else(|| DumpError::Unsupported {
+    // QEMU writes 64-bit files of machines of 32 bits that may have more than 4 GB.
+    let i386 = is_64 && header.e_machine == Arch::I386.elf_machine();
+    Arch::from_elf(header.e_machine, is_64 && !i386, endian).ok_or_else(|| DumpError::Unsupported {
         what: format!(
             "a full dump of this architecture (e_machine {}, {} bits, {endian:?}-endian)",
             header.e_machine,
@@ -140,8 +151,13 @@ fn program_header_count(header: &Header, bytes: &[u8], context: Ctx) -> Result<u
     }
 }
 
-/// Refuses cores without physical addresses.
-fn check_physical(loads: &[ProgramHeader]) -> Result<(), DumpError> {
+/// Is it a core by virtual addresses, without physical ones? Cores of processes,
+/// which are that too, are refused.
+fn is_virtual(
+    loads: &[ProgramHeader],
+    headers: &[ProgramHeader],
+    arch: Arch,
+) -> Result<bool, DumpError> {
     if loads.is_empty() {
         return Err(DumpError::NotADump {
             what: "an ELF core without any memory in it".to_owned(),
@@ -151,16 +167,76 @@ fn check_physical(loads: &[ProgramHeader]) -> Result<(), DumpError> {
     // Physical address 0 is a good one, but only one segment can begin there.
     let physical = loads.iter().any(|load| load.p_paddr != 0);
     if physical || matches!(loads, [only] if only.p_vaddr == 0) {
-        return Ok(());
+        return Ok(false);
     }
-    if loads.iter().any(|load| load.p_vaddr >> 63 == 1) {
-        let what = "a core by virtual addresses only (no p_paddr)".to_owned();
-        return Err(DumpError::Unsupported { what });
+    // A kernel of i386 may lie where its processes do, but has no notes about them.
+    let upper = loads.iter().any(|load| load.p_vaddr >> (arch.pointer_size() * 8 - 1) == 1);
+    let notes = headers.iter().any(|header| header.p_type == PT_NOTE);
+    if upper || (arch == Arch::I386 && !notes) {
+        return Ok(true);
     }
     Err(DumpError::NotADump {
         what: "the core of a process".to_owned(),
         hint: "the kernel's dump is the vmcore.N that savecore left in /var/crash".to_owned(),
     })
+}
+
+/// What the headers say about the page tables: PT_DUMP_DELTA of arm
+/// (`sys/arm/arm/dump_machdep.c`, 11.0), and the control registers in QEMU's notes.
+fn clues(headers: &[ProgramHeader], bytes: &[u8], arch: Arch) -> Clues {
+    const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
+    const MOST_CPUS: usize = 1024;
+    let delta = headers.iter().find(|header| header.p_type == PT_DUMP_DELTA);
+    let image = delta.map(|delta| (VirtAddr::new(delta.p_vaddr), PhysAddr::new(delta.p_paddr)));
+    let notes = headers.iter().filter(|header| header.p_type == PT_NOTE).filter_map(|header| {
+        let start = usize::try_from(header.p_offset).ok()?;
+        bytes.get(start..start.checked_add(usize::try_from(header.p_filesz).ok()?)?)
+    });
+    let x86 = matches!(arch, Arch::Amd64 | Arch::I386);
+    let roots = notes.filter(|_| x86).flat_map(qemu_roots).take(MOST_CPUS).collect();
+    Clues { image, roots }
+}
+
+/// The CR3 of each CPU: at 416 of the state that QEMU notes (`QEMUCPUState` in its
+/// target/i386/arch_dump.c, version 1), for machines of 32 bits as well.
+fn qemu_roots(notes: &[u8]) -> Vec<PhysAddr> {
+    const CR3: usize = 416;
+    let fields = Fields::little(notes);
+    let mut roots = Vec::new();
+    let mut at = 0_usize;
+    while let (Some(name_len), Some(len)) = (fields.u32(at), fields.u32(at + 4)) {
+        let name_at = at + 12;
+        let desc = (name_len as usize).checked_next_multiple_of(4).map(|len| name_at + len);
+        let Some(desc) = desc else { break };
+        if fields.slice(name_at, 5) == Some(b"QEMU\0")
+            && len as usize >= CR3 + 8
+            && let Some(root) = fields.u64(desc + CR3)
+        {
+            roots.push(PhysAddr::new(root));
+        }
+        let Some(next) = (len as usize).checked_next_multiple_of(4) else { break };
+        at = desc + next;
+    }
+    roots
+}
+
+/// Restores what does not fit the 32-bit fields of an i386 kernel with PAE and more
+/// than 4 GB: its segments ascend, in memory and in the file.
+fn widen(loads: &mut [ProgramHeader], table_end: u64) {
+    const WRAP: u64 = 1 << 32;
+    let mut next_offset = table_end.next_multiple_of(PAGE);
+    let mut next_phys = 0;
+    for load in loads {
+        while load.p_paddr < next_phys && load.p_paddr < 1 << 40 {
+            load.p_paddr += WRAP;
+            load.p_vaddr += WRAP;
+        }
+        if next_offset % WRAP == load.p_offset {
+            load.p_offset = next_offset;
+        }
+        next_phys = load.p_paddr.saturating_add(load.p_filesz);
+        next_offset = load.p_offset.saturating_add(load.p_filesz);
+    }
 }
 
 /// No segment's bytes can be program headers.

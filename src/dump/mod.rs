@@ -12,6 +12,7 @@ mod elf_core;
 mod header;
 mod minidump;
 mod probe;
+mod raw;
 mod segments;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::error::DumpError;
 use crate::source::{Region, Source};
 
 pub use header::KernelDumpHeader;
+pub use raw::{MemorySegment, open_raw};
 
 /// The physical memory of a machine, as far as a dump holds it.
 pub trait PhysicalMemory: Send + Sync {
@@ -33,6 +35,11 @@ pub trait PhysicalMemory: Send + Sync {
     /// The first byte that cannot be read. What lies before it is in `buf`;
     /// the rest of `buf` is left as it was.
     fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault>;
+
+    /// Where memory lies, ascending; empty where only single pages are known.
+    fn ranges(&self) -> Vec<Range<PhysAddr>> {
+        Vec::new()
+    }
 }
 
 /// Why a byte of physical memory cannot be read.
@@ -57,6 +64,8 @@ pub struct Core {
     pub arch: Arch,
     /// How kernel addresses are translated.
     pub hints: Hints,
+    /// What else may help to find the page tables.
+    pub clues: Clues,
     /// The kernel dump header, where the file still has one.
     pub header: Option<KernelDumpHeader>,
     pub facts: Facts,
@@ -87,8 +96,14 @@ impl fmt::Debug for Core {
 /// The layout of a dump file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    Minidump { version: u32 },
+    Minidump {
+        version: u32,
+    },
     ElfCore,
+    /// An ELF core by virtual addresses.
+    VirtualCore,
+    /// Physical memory without any header.
+    Raw,
 }
 
 impl fmt::Display for Format {
@@ -96,6 +111,8 @@ impl fmt::Display for Format {
         match self {
             Self::Minidump { version } => write!(f, "minidump version {version}"),
             Self::ElfCore => f.write_str("full dump (ELF core)"),
+            Self::VirtualCore => f.write_str("ELF core by virtual addresses"),
+            Self::Raw => f.write_str("raw physical memory"),
         }
     }
 }
@@ -108,6 +125,19 @@ pub enum Hints {
     /// Nothing: the kernel's page tables lie somewhere in this physical memory,
     /// and only the kernel's symbols tell where.
     Physical,
+    /// Nothing is to be translated: the dump's "physical" addresses are the kernel's own.
+    Virtual,
+}
+
+/// What the headers of a core say beside the memory.
+#[derive(Debug, Clone, Default)]
+pub struct Clues {
+    /// An address of the kernel's image, and the physical address it was loaded at
+    /// (PT_DUMP_DELTA, which kernels of arm write).
+    pub image: Option<(VirtAddr, PhysAddr)>,
+    /// The page-table root (CR3) of each CPU, as QEMU notes it. It may be a user
+    /// process's that maps hardly any of the kernel.
+    pub roots: Vec<PhysAddr>,
 }
 
 /// The page map of a minidump and the fields of its header that explain it.
@@ -200,14 +230,15 @@ fn copy(
     at: PhysAddr,
     buf: &mut [u8],
 ) -> Result<(), PhysFault> {
-    let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
-    let rest = source.bytes().get(start..).unwrap_or_default();
-    let len = rest.len().min(buf.len());
-    let (filled, missing) = buf.split_at_mut(len);
-    filled.copy_from_slice(&rest[..len]);
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let end = offset.wrapping_add(len as u64);
-    Err(PhysFault { at: at.wrapping_add(len as u64), kind: PhysFaultKind::Truncated(end) })
+    let mut len = 0;
+    let end = loop {
+        match source.read_at(offset.wrapping_add(len as u64), &mut buf[len..]) {
+            _ if len == buf.len() => return Ok(()),
+            Ok(0) => break PhysFaultKind::Truncated(offset.wrapping_add(len as u64)),
+            Ok(read) => len += read,
+            // A device says so where the machine has no memory.
+            Err(_) => break PhysFaultKind::NotDumped,
+        }
+    };
+    Err(PhysFault { at: at.wrapping_add(len as u64), kind: end })
 }

@@ -23,6 +23,10 @@ pub(super) enum Kind {
 /// error says which, and with what.
 pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     let bytes = source.bytes();
+    if source.is_device() {
+        let hint = "memory devices need a kernel (-N) to find their way by";
+        return Err(not_a_dump("a character device", hint));
+    }
     if bytes.is_empty() {
         return Err(not_a_dump("an empty file", "was the disk full when savecore ran?"));
     }

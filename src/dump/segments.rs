@@ -1,5 +1,6 @@
 //! Physical memory in pieces: stretches of a file that hold stretches of memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{PhysFault, PhysFaultKind, PhysicalMemory, copy};
@@ -62,5 +63,12 @@ impl PhysicalMemory for Segments {
             rest = further;
         }
         Ok(())
+    }
+
+    fn ranges(&self) -> Vec<Range<PhysAddr>> {
+        let range = |segment: &Segment| {
+            PhysAddr::new(segment.start)..PhysAddr::new(segment.start + segment.len)
+        };
+        self.sorted.iter().map(range).collect()
     }
 }

@@ -10,6 +10,23 @@ const LARGE_PAGE: u64 = 2 << 20;
 /// The loader keeps below 4 GB.
 const LOADER_LIMIT: u64 = 4 << 30;
 
+/// Boot loaders put a kernel on a large boundary, if they can. Each boundary, and how
+/// far into a range of memory it is tried: every place costs the reading of a page.
+const BOUNDARIES: [(u64, u64); 3] =
+    [(LARGE_PAGE, 64 << 30), (64 << 10, 4 << 30), (4 << 10, 256 << 20)];
+
+/// A few bytes of a kernel's file, and the address they are linked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    pub at: VirtAddr,
+    pub bytes: [u8; Self::LEN],
+}
+
+impl Sample {
+    /// Its length in bytes.
+    pub const LEN: usize = 64;
+}
+
 /// A kernel image: the virtual address of its first byte and the physical one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelImage {
@@ -41,6 +58,52 @@ impl KernelImage {
             };
             bears_out.then_some(image)
         })
+    }
+
+    /// The places in `memory` where an image that begins at `virt` and has the bytes
+    /// of `samples` lies; the likeliest boundaries first.
+    ///
+    /// Not every byte of a kernel is as its file has it: text is patched at boot, and
+    /// pages may be missing. Half of the samples that can be read must agree, and two.
+    pub fn search<'a>(
+        memory: &'a dyn PhysicalMemory,
+        virt: VirtAddr,
+        samples: &'a [Sample],
+    ) -> impl Iterator<Item = Self> + 'a {
+        let ranges = memory.ranges();
+        let boundaries = if samples.is_empty() { &[][..] } else { &BOUNDARIES };
+        boundaries.iter().flat_map(move |&(boundary, limit)| {
+            let offset = virt.page_offset(boundary);
+            let ranges = ranges.clone().into_iter();
+            let places = ranges.flat_map(move |range| {
+                let first = range.start.get().next_multiple_of(boundary).saturating_sub(boundary);
+                let last = range.end.get().min(first.saturating_add(limit));
+                (first..last).step_by(boundary as usize)
+            });
+            places.filter_map(move |start| {
+                let phys = PhysAddr::new(start.checked_add(offset)?);
+                let image = Self { virt, phys };
+                image.agrees(memory, samples).then_some(image)
+            })
+        })
+    }
+
+    fn agrees(self, memory: &dyn PhysicalMemory, samples: &[Sample]) -> bool {
+        const ENOUGH: usize = 2;
+        let (mut same, mut readable) = (0, 0);
+        let mut found = [0; Sample::LEN];
+        for sample in samples {
+            if memory.read(self.phys(sample.at), &mut found).is_err() {
+                continue;
+            }
+            readable += 1;
+            same += usize::from(sample.bytes == found);
+            // Nearly every place is a wrong one: two that differ decide.
+            if same == 0 && readable == ENOUGH {
+                return false;
+            }
+        }
+        same >= ENOUGH && same * 2 >= readable
     }
 
     /// The physical address of `address`, which is in the image.

@@ -22,7 +22,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::{PageMap, PageMapFormat, PhysFault, PhysFaultKind, PhysicalMemory};
 use crate::error::{Fault, FaultKind, Stage};
 
-pub use kernel_image::KernelImage;
+pub use kernel_image::{KernelImage, Sample};
 pub use walk::PageTables;
 
 /// A way from kernel addresses to physical ones.
@@ -54,6 +54,17 @@ pub fn page_map(map: PageMap) -> Box<dyn Translate> {
         PageMapFormat::ArmShort => arm::page_map(map, arm::Paging::Short),
         PageMapFormat::ArmLong => arm::page_map(map, arm::Paging::Long),
     })
+}
+
+/// The translation of a core by virtual addresses: none.
+pub fn identity() -> Box<dyn Translate> {
+    struct Identity;
+    impl Translate for Identity {
+        fn translate(&self, _: &dyn PhysicalMemory, at: VirtAddr) -> Result<Mapping, Fault> {
+            Ok(Mapping { phys: PhysAddr::new(at.get()), len: (u64::MAX - at.get()).max(1) })
+        }
+    }
+    Box::new(Identity)
 }
 
 /// The fault of `address` for memory that is missing on the way to it, `stage` saying what.

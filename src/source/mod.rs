@@ -8,6 +8,7 @@ pub mod locate;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Source {
 enum Bytes {
     Mapped(Mmap),
     Owned(Vec<u8>),
+    /// A character device: it has no length, and is read by `pread`.
+    Device(File),
 }
 
 impl Source {
@@ -41,6 +44,9 @@ impl Source {
         let meta = file.metadata().map_err(failed("read"))?;
         if meta.is_dir() {
             return Err(failed("read")(io::ErrorKind::IsADirectory.into()));
+        }
+        if meta.file_type().is_char_device() {
+            return Ok(Self { path: path.to_owned(), bytes: Bytes::Device(file) });
         }
         if meta.len() == 0 {
             return Ok(Self::from_vec(path, Vec::new()));
@@ -58,15 +64,36 @@ impl Source {
         &self.path
     }
 
-    /// All bytes of the file.
+    /// All bytes of the file; none of a device.
     pub fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Mapped(map) => map,
             Bytes::Owned(bytes) => bytes,
+            Bytes::Device(_) => &[],
         }
     }
 
-    /// The length of the file in bytes.
+    /// Is it a character device, such as /dev/mem, which can only be read piece by piece?
+    pub fn is_device(&self) -> bool {
+        matches!(self.bytes, Bytes::Device(_))
+    }
+
+    /// Reads at `offset` into `buf`: how many bytes that were, 0 at the end.
+    ///
+    /// # Errors
+    /// A device cannot be read there.
+    pub fn read_at(&self, offset: FileOffset, buf: &mut [u8]) -> io::Result<usize> {
+        if let Bytes::Device(file) = &self.bytes {
+            return file.read_at(buf, offset.get());
+        }
+        let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
+        let rest = self.bytes().get(start..).unwrap_or_default();
+        let len = rest.len().min(buf.len());
+        buf[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    /// The length of the file in bytes; 0 for a device.
     pub fn len(&self) -> u64 {
         self.bytes().len() as u64
     }
@@ -134,6 +161,24 @@ mod tests {
         assert_eq!(source.slice(FileOffset::new(1), 2), Some(&[2, 3][..]));
         assert_eq!(source.slice(FileOffset::new(2), 2), None);
         assert_eq!(source.slice(FileOffset::new(u64::MAX), 2), None);
+    }
+
+    #[test]
+    fn a_device_is_read_piece_by_piece() {
+        let source = Source::open("/dev/zero").unwrap();
+        assert!(source.is_device() && source.bytes().is_empty());
+        let mut bytes = [1; 4];
+        assert_eq!(source.read_at(FileOffset::new(1 << 40), &mut bytes).unwrap(), 4);
+        assert_eq!(bytes, [0; 4]);
+    }
+
+    #[test]
+    fn a_read_ends_with_the_file() {
+        let source = Source::from_vec("test", vec![1, 2, 3]);
+        let mut bytes = [0; 4];
+        assert_eq!(source.read_at(FileOffset::new(1), &mut bytes).unwrap(), 2);
+        assert_eq!(bytes, [2, 3, 0, 0]);
+        assert_eq!(source.read_at(FileOffset::new(u64::MAX), &mut bytes).unwrap(), 0);
     }
 
     #[test]

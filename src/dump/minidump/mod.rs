@@ -24,7 +24,8 @@ mod riscv64;
 use std::sync::Arc;
 
 use super::{
-    Core, DirectMap, Facts, Format, Hints, KernelDumpHeader, MinidumpFacts, PageMap, PageMapFormat,
+    Clues, Core, DirectMap, Facts, Format, Hints, KernelDumpHeader, MinidumpFacts, PageMap,
+    PageMapFormat,
 };
 use crate::error::DumpError;
 use crate::source::Source;
@@ -62,6 +63,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         format: Format::Minidump { version: header.version },
         arch: header.arch,
         hints: Hints::PageMap(page_map),
+        clues: Clues::default(),
         header: end.trailer,
         facts: Facts {
             file_len: source.len(),

@@ -1,0 +1,102 @@
+//! Raw physical memory: a hypervisor's memory file (QEMU's `pmemsave` or a memory
+//! backend), or `/dev/mem`. Nothing in it says what it is: whoever opens it knows
+//! the machine, and where memory lies if not at the same place as in the file.
+//!
+//! A device has no length and cannot be mapped: it is read piece by piece.
+
+use std::sync::Arc;
+
+use super::segments::{Segment, Segments};
+use super::{Clues, Core, Facts, Format, Hints};
+use crate::addr::{FileOffset, PhysAddr};
+use crate::arch::Arch;
+use crate::error::DumpError;
+use crate::source::Source;
+
+/// A stretch of physical memory and its place in a raw file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemorySegment {
+    pub phys: PhysAddr,
+    /// Its length in bytes.
+    pub len: u64,
+    pub offset: FileOffset,
+}
+
+/// What a device is searched up to, since it has no length.
+const DEVICE_LEN: u64 = 64 << 30;
+
+/// All machines have pages of this size or of a multiple.
+const PAGE: u64 = 4096;
+
+/// Opens `source` as the memory of a machine. `segments` tell where memory lies;
+/// none means that each byte's place in the file is its physical address.
+///
+/// # Errors
+/// The segments overlap or wrap around, or the file is empty.
+pub fn open_raw(
+    source: Arc<Source>,
+    arch: Arch,
+    segments: &[MemorySegment],
+) -> Result<Core, DumpError> {
+    if source.is_empty() && !source.is_device() {
+        let hint = "was the disk full when it was written?".to_owned();
+        return Err(DumpError::NotADump { what: "an empty file".to_owned(), hint });
+    }
+    let mut sorted = match segments {
+        [] => vec![whole(&source)],
+        segments => segments.iter().map(segment).collect::<Result<_, _>>()?,
+    };
+    sorted.sort_by_key(|segment| segment.start);
+    for pair in sorted.windows(2) {
+        if let [first, second] = pair
+            && first.start + first.len > second.start
+        {
+            let why = format!("the segment at {:#x} reaches beyond that", first.start);
+            return Err(bad("start", second.start, &why));
+        }
+    }
+    let memory = Segments::new(Arc::clone(&source), sorted);
+    let (pages, pages_cut_off) = if source.is_device() { (0, 0) } else { memory.count(PAGE) };
+    let warning = (pages_cut_off > 0).then(|| {
+        format!(
+            "the file is shorter than its memory map: {pages_cut_off} of {pages} pages are cut off"
+        )
+    });
+    Ok(Core {
+        format: Format::Raw,
+        arch,
+        hints: Hints::Physical,
+        clues: Clues::default(),
+        header: None,
+        facts: Facts {
+            file_len: source.len(),
+            page_size: PAGE,
+            pages,
+            pages_cut_off,
+            minidump: None,
+        },
+        warnings: warning.into_iter().collect(),
+        memory: Box::new(memory),
+    })
+}
+
+fn whole(source: &Source) -> Segment {
+    let len = if source.is_device() { DEVICE_LEN } else { source.len() };
+    Segment { start: 0, len, offset: 0 }
+}
+
+fn segment(segment: &MemorySegment) -> Result<Segment, DumpError> {
+    let MemorySegment { phys, len, offset } = *segment;
+    if len == 0 || phys.checked_add(len).is_none() {
+        return Err(bad("length", len, &format!("from {phys} on it is empty or wraps around")));
+    }
+    if offset.checked_add(len).is_none() {
+        return Err(bad("offset", offset.get(), "with its length it wraps around"));
+    }
+    Ok(Segment { start: phys.get(), len, offset: offset.get() })
+}
+
+fn bad(field: &'static str, value: u64, why: &str) -> DumpError {
+    let value = format!("{value:#x}");
+    DumpError::BadField { format: "memory map", field, value, why: why.to_owned() }
+}
