@@ -16,6 +16,7 @@ use crate::expr::{self, SyntaxError};
 use crate::kernel::debug_file::{self, Role};
 use crate::kernel::{ElfFile, Kernel};
 use crate::memory::KernelMemory;
+use crate::source::unpack::Progress;
 use crate::source::{Source, locate};
 use crate::target::{Kinship, Target};
 use crate::types::Types;
@@ -90,10 +91,18 @@ impl Session {
     /// cannot be translated with this kernel. A kernel that merely is not the
     /// one that wrote the dump is an error of the questions that need it.
     pub fn open(options: &Options) -> Result<Self, Error> {
+        Self::open_with(options, &mut |_| {})
+    }
+
+    /// The same, and tells `progress` how far unpacking a compressed dump has come.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_with(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Self, Error> {
         let mut log = Vec::new();
         let kernel = open_kernel(&options.kernel, &options.debug_dirs, &mut log)?;
-        let core = Source::open(&options.core)?;
-        Self::join(kernel, core, log)
+        let core = open_core(Source::open(&options.core)?, progress)?;
+        Self::join(kernel, core, options.core.clone(), log)
     }
 
     /// The same from files that are in memory already.
@@ -103,14 +112,17 @@ impl Session {
     pub fn from_sources(kernel: Source, core: Source) -> Result<Self, Error> {
         let path = kernel.path().to_owned();
         let kernel = Kernel::open(kernel, None).map_err(|source| Error::Kernel { path, source })?;
-        Self::join(kernel, core, Vec::new())
+        let path = core.path().to_owned();
+        Self::join(kernel, open_core(core, &mut |_| {})?, path, Vec::new())
     }
 
-    fn join(kernel: Kernel, core: Source, mut log: Vec<String>) -> Result<Self, Error> {
-        let core_path = core.path().to_owned();
-        let failed = |source| Error::Dump { path: core_path.clone(), source };
-        let core = dump::open(core).map_err(failed)?;
-        log.push(format!("dump: {} is a {}, {}", core_path.display(), core.format, core.arch));
+    fn join(
+        kernel: Kernel,
+        core: Core,
+        core_path: PathBuf,
+        mut log: Vec<String>,
+    ) -> Result<Self, Error> {
+        log.push(format!("dump: {} is {}", core_path.display(), what_it_is(&core)));
         // Both take milliseconds, and nearly every question needs both.
         let (types, ()) = rayon::join(
             || Types::load(&kernel).inspect(Types::prepare),
@@ -402,6 +414,18 @@ impl Session {
         let read = || Vnet::unlisted(&self.target, address);
         listed.or_else(|| self.unlisted.at(address, read))
     }
+}
+
+fn open_core(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Core, Error> {
+    let path = source.path().to_owned();
+    dump::open_with(source, progress).map_err(|source| Error::Dump { path, source })
+}
+
+fn what_it_is(core: &Core) -> String {
+    let packed = core.packed.map_or(String::new(), |packed| {
+        format!(", unpacked from {} bytes of {}", packed.len, packed.packing)
+    });
+    format!("a {}, {}{packed}", core.format, core.arch)
 }
 
 fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {

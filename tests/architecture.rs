@@ -67,11 +67,11 @@ fn no_layer_names_what_it_must_not_know() {
 
 #[test]
 fn only_the_edges_touch_the_world() {
-    const FILES: &[&str] = &["source/mod.rs", "source/locate.rs", "image/mod.rs"];
+    const FILES: &[&str] = &["source/", "image/mod.rs"];
     let mut wrong = Vec::new();
     for (path, code) in library() {
         let mut forbidden = vec!["println!", "print!", "eprint!", "dbg!", "std::process"];
-        if !FILES.contains(&&*path) {
+        if !FILES.iter().any(|edge| path.starts_with(edge)) {
             forbidden.extend(["std::fs", "fs::read", "File::open", "File::create"]);
         }
         if path != "source/mod.rs" {

@@ -65,6 +65,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         hints: if is_virtual { Hints::Virtual } else { Hints::Physical },
         clues,
         header: None,
+        packed: None,
         facts: Facts {
             file_len: source.len(),
             page_size: PAGE,

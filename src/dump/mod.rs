@@ -3,7 +3,7 @@
 //! [`open`] tells what a file is and gives a [`Core`]: its physical memory, what
 //! its headers say, and the hints by which kernel addresses can be translated.
 //! Nothing is copied out of the file, and opening reads no more than headers and
-//! the bitmap of a minidump.
+//! the bitmap of a minidump; only a compressed dump is unpacked first, as a whole.
 //!
 //! This layer never sees a kernel, a symbol or a virtual address other than those
 //! a header names; it translates nothing. That is the work of [`crate::paging`].
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::error::DumpError;
+use crate::source::unpack::{self, Packing, Progress};
 use crate::source::{Region, Source};
 
 pub use header::KernelDumpHeader;
@@ -68,6 +69,8 @@ pub struct Core {
     pub clues: Clues,
     /// The kernel dump header, where the file still has one.
     pub header: Option<KernelDumpHeader>,
+    /// How the file was compressed, if it was.
+    pub packed: Option<Packed>,
     pub facts: Facts,
     /// What is odd about this dump but does not keep it from being read, as sentences.
     pub warnings: Vec<String>,
@@ -87,10 +90,19 @@ impl fmt::Debug for Core {
             .field("format", &self.format)
             .field("arch", &self.arch)
             .field("header", &self.header)
+            .field("packed", &self.packed)
             .field("facts", &self.facts)
             .field("warnings", &self.warnings)
             .finish_non_exhaustive()
     }
+}
+
+/// The compressed form of a dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packed {
+    pub packing: Packing,
+    /// Its length, in bytes.
+    pub len: u64,
 }
 
 /// The layout of a dump file.
@@ -184,7 +196,7 @@ pub struct DirectMap {
 /// What a dump's headers and its length tell, for people to read.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// Length of the file, in bytes.
+    /// Length of the dump, in bytes, unpacked.
     pub file_len: u64,
     /// Size of a page, in bytes.
     pub page_size: u64,
@@ -212,9 +224,27 @@ pub struct MinidumpFacts {
 /// Tells what `source` is, and opens it.
 ///
 /// # Errors
-/// The file is no dump, or one that must be unpacked first, or its headers are
+/// The file is no dump, or one that must be decrypted first, or its headers are
 /// damaged, or it ends before the first page of memory.
 pub fn open(source: Source) -> Result<Core, DumpError> {
+    open_with(source, &mut |_| {})
+}
+
+/// The same, and tells `progress` how far unpacking has come.
+///
+/// # Errors
+/// As [`open`]; or the dump is compressed and cannot be unpacked.
+pub fn open_with(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
+    let Some(packing) = Packing::of(source.bytes()) else { return open_plain(source) };
+    let len = source.len();
+    let unpacked = unpack::unpack(&source, packing, progress)?;
+    let mut core = open_plain(unpacked.source)?;
+    core.packed = Some(Packed { packing, len });
+    core.warnings.splice(0..0, unpacked.warning);
+    Ok(core)
+}
+
+fn open_plain(source: Source) -> Result<Core, DumpError> {
     let source = Arc::new(source);
     match probe::probe(&source)? {
         probe::Kind::Minidump => minidump::open(&source),

@@ -62,8 +62,8 @@ fn elf(bytes: &[u8]) -> Result<Kind, DumpError> {
 /// Files that may hold a dump, packed by some other program.
 fn packed(path: &Path, bytes: &[u8]) -> Option<DumpError> {
     const FORMS: &[(&[u8], &str, &str)] = &[
-        (b"\x1f\x8b", "a gzip-compressed file", "gunzip"),
-        (b"\x28\xb5\x2f\xfd", "a zstd-compressed file", "zstd -d"),
+        (b"\x1f\x8b", "a gzip-compressed file that is compressed once more", "gunzip"),
+        (b"\x28\xb5\x2f\xfd", "a zstd-compressed file that is compressed once more", "zstd -d"),
         (b"BZh", "a bzip2-compressed file", "bunzip2"),
         (b"\xfd7zXZ\0", "an xz-compressed file", "unxz"),
     ];
@@ -167,13 +167,12 @@ mod tests {
 
     #[test]
     fn a_compressed_dump_names_the_program_to_run() {
-        let (what, hint) = message("vmcore.3.zst", b"\x28\xb5\x2f\xfd....");
-        assert!(what.contains("zstd-compressed"), "{what}");
-        assert_eq!(hint, "unpack it first: zstd -d vmcore.3.zst");
-        assert_eq!(
-            message("vmcore.0.gz", b"\x1f\x8b\x08").1,
-            "unpack it first: gunzip vmcore.0.gz"
-        );
+        let (what, hint) = message("vmcore.3.xz", b"\xfd7zXZ\0....");
+        assert!(what.contains("xz-compressed"), "{what}");
+        assert_eq!(hint, "unpack it first: unxz vmcore.3.xz");
+        let (what, hint) = message("vmcore.0.gz", b"\x1f\x8b\x08");
+        assert!(what.contains("compressed once more"), "{what}");
+        assert_eq!(hint, "unpack it first: gunzip vmcore.0.gz");
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub fn open_raw(
         hints: Hints::Physical,
         clues: Clues::default(),
         header: None,
+        packed: None,
         facts: Facts {
             file_len: source.len(),
             page_size: PAGE,

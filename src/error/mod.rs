@@ -99,6 +99,32 @@ pub struct SourceError {
     pub cause: std::io::Error,
 }
 
+/// A compressed file cannot be unpacked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnpackError {
+    #[error("the {packing} stream is damaged: {why}")]
+    Damaged { packing: &'static str, why: String },
+    #[error("unpacked it has {needed} bytes, and {} has room for {free}", dir.display())]
+    NoSpace { dir: PathBuf, needed: u64, free: u64 },
+    #[error("cannot {action} a temporary file in {}: {why}", dir.display())]
+    File { action: &'static str, dir: PathBuf, why: String },
+    #[error("the file cannot be read: {why}")]
+    Input { why: String },
+}
+
+impl UnpackError {
+    /// The one thing to try next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Damaged { .. } => "copy it again, or unpack by other means what can be unpacked",
+            Self::NoSpace { .. } | Self::File { .. } => {
+                "name a directory with more room in the environment variable TMPDIR"
+            }
+            Self::Input { .. } => "copy the file to another disk and try there",
+        }
+    }
+}
+
 /// A file is no crash dump that can be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DumpError {
@@ -112,6 +138,8 @@ pub enum DumpError {
     Truncated { what: &'static str, needed: u64, length: u64 },
     #[error("{what} is not supported")]
     Unsupported { what: String },
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
 }
 
 impl DumpError {
@@ -126,6 +154,7 @@ impl DumpError {
                 "was it copied whole? info.N beside the dump tells its length (Dump Length)"
             }
             Self::Unsupported { .. } => "see docs/formats for the dumps that can be read",
+            Self::Unpack(why) => why.hint(),
         }
     }
 }

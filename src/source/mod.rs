@@ -1,12 +1,14 @@
 //! Paths to bytes.
 //!
 //! A regular file is mapped, never read whole: a vmcore may be larger than the
-//! machine's memory. This layer knows nothing of what the bytes mean.
+//! machine's memory. A compressed one is unpacked first ([`unpack`]). This layer
+//! knows nothing of what the bytes mean.
 
 pub mod locate;
+pub mod unpack;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
@@ -22,11 +24,13 @@ use crate::error::SourceError;
 pub struct Source {
     path: PathBuf,
     bytes: Bytes,
+    /// The part of the bytes that counts.
+    shown: Range<usize>,
 }
 
 #[derive(Debug)]
 enum Bytes {
-    Mapped(Mmap),
+    Mapped(Mmap, File),
     Owned(Vec<u8>),
     /// A character device: it has no length, and is read by `pread`.
     Device(File),
@@ -46,17 +50,33 @@ impl Source {
             return Err(failed("read")(io::ErrorKind::IsADirectory.into()));
         }
         if meta.file_type().is_char_device() {
-            return Ok(Self { path: path.to_owned(), bytes: Bytes::Device(file) });
+            return Ok(Self { path: path.to_owned(), bytes: Bytes::Device(file), shown: 0..0 });
         }
         if meta.len() == 0 {
             return Ok(Self::from_vec(path, Vec::new()));
         }
-        Ok(Self { path: path.to_owned(), bytes: Bytes::Mapped(map(&file).map_err(failed("map"))?) })
+        Self::mapped(path, file).map_err(failed("map"))
     }
 
     /// A source whose bytes are already in memory; `path` is only its name in messages.
     pub fn from_vec(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
-        Self { path: path.into(), bytes: Bytes::Owned(bytes) }
+        let shown = 0..bytes.len();
+        Self { path: path.into(), bytes: Bytes::Owned(bytes), shown }
+    }
+
+    fn mapped(path: &Path, file: File) -> io::Result<Self> {
+        let map = map(&file)?;
+        let shown = 0..map.len();
+        Ok(Self { path: path.to_owned(), bytes: Bytes::Mapped(map, file), shown })
+    }
+
+    /// The `len` bytes at `offset` as a source of their own, under the same path;
+    /// `None` where the file ends before them.
+    pub fn cut(mut self, offset: FileOffset, len: u64) -> Option<Self> {
+        self.slice(offset, len)?;
+        let start = self.shown.start.checked_add(usize::try_from(offset.get()).ok()?)?;
+        self.shown = start..start.checked_add(usize::try_from(len).ok()?)?;
+        Some(self)
     }
 
     /// The path it was opened by.
@@ -66,10 +86,27 @@ impl Source {
 
     /// All bytes of the file; none of a device.
     pub fn bytes(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Mapped(map) => map,
+        let all: &[u8] = match &self.bytes {
+            Bytes::Mapped(map, _) => map,
             Bytes::Owned(bytes) => bytes,
             Bytes::Device(_) => &[],
+        };
+        all.get(self.shown.clone()).unwrap_or_default()
+    }
+
+    /// The same bytes from first to last, through the reader's own buffer: what
+    /// is read once need not stay in memory, as it does in a map.
+    ///
+    /// # Errors
+    /// The file cannot be positioned.
+    pub fn reader(&self) -> io::Result<Box<dyn Read + '_>> {
+        match &self.bytes {
+            Bytes::Mapped(_, file) => {
+                let mut file: &File = file;
+                file.seek(SeekFrom::Start(self.shown.start as u64))?;
+                Ok(Box::new(file.take(self.len())))
+            }
+            Bytes::Owned(_) | Bytes::Device(_) => Ok(Box::new(self.bytes())),
         }
     }
 
@@ -188,6 +225,24 @@ mod tests {
         assert_eq!(region.bytes(), &[2, 3]);
         assert!(Region::new(&source, FileOffset::new(2), 2).is_none());
         assert!(Region::new(&source, FileOffset::new(u64::MAX), u64::MAX).is_none());
+    }
+
+    #[test]
+    fn a_part_can_stand_for_the_whole() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, &[0, 1, 2, 3, 4, 5]).unwrap();
+        let in_memory = || Source::from_vec("test", vec![0, 1, 2, 3, 4, 5]);
+        let mapped = || Source::open(file.path()).unwrap();
+        for whole in [&in_memory as &dyn Fn() -> Source, &mapped] {
+            let part = whole().cut(FileOffset::new(1), 4).unwrap();
+            let part = part.cut(FileOffset::new(1), 2).unwrap();
+            assert_eq!(part.bytes(), &[2, 3]);
+            assert_eq!(part.slice(FileOffset::new(1), 2), None);
+            let mut read = Vec::new();
+            part.reader().unwrap().read_to_end(&mut read).unwrap();
+            assert_eq!(read, &[2, 3]);
+            assert!(whole().cut(FileOffset::new(5), 2).is_none());
+        }
     }
 
     #[test]

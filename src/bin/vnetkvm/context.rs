@@ -8,6 +8,7 @@ use vnetkvm::vnet::Vnet;
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};
 use crate::exit::Failure;
 use crate::output::note;
+use crate::progress::Bar;
 
 /// Opens what the command line names.
 pub fn open(cli: &Cli) -> anyhow::Result<Session> {
@@ -22,11 +23,13 @@ pub fn open(cli: &Cli) -> anyhow::Result<Session> {
         };
         let kernel = input.kernel.clone();
         let core = input.core.clone();
-        Session::open(&Options {
+        let mut bar = Bar::new();
+        let options = Options {
             kernel: kernel.ok_or_else(|| missing("kernel", "-N", "VNETKVM_KERNEL"))?,
             core: core.ok_or_else(|| missing("core", "-M", "VNETKVM_CORE"))?,
             debug_dirs: input.debug_dir.clone(),
-        })?
+        };
+        Session::open_with(&options, &mut |progress| bar.show(progress))?
     };
     if cli.output.verbose {
         session.log().iter().for_each(|line| note(line));

@@ -65,6 +65,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         hints: Hints::PageMap(page_map),
         clues: Clues::default(),
         header: end.trailer,
+        packed: None,
         facts: Facts {
             file_len: source.len(),
             page_size: header.page_size,

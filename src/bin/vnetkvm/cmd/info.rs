@@ -16,13 +16,17 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::{Output, note};
+use crate::progress::Bar;
 
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let info = match (&cli.input.kernel, &cli.input.core, cli.input.demo) {
         // A dump alone can say which kernel to look for.
         (None, Some(path), false) => {
             let failed = |source| vnetkvm::Error::Dump { path: path.clone(), source };
-            let core = dump::open(Source::open(path).map_err(vnetkvm::Error::from)?);
+            let source = Source::open(path).map_err(vnetkvm::Error::from)?;
+            let mut bar = Bar::new();
+            let core = dump::open_with(source, &mut |progress| bar.show(progress));
+            drop(bar);
             let core = core.map_err(failed)?;
             core.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
             Info::of_dump(path.display().to_string(), &core)
@@ -69,6 +73,8 @@ struct CoreInfo {
     format: String,
     arch: &'static str,
     size: u64,
+    /// Null for a dump that is not compressed.
+    compressed: Option<CompressedInfo>,
     page_size: u64,
     pages: u64,
     pages_cut_off: u64,
@@ -76,6 +82,12 @@ struct CoreInfo {
     time: Option<u64>,
     /// The version of the kernel that wrote it, as far as the dump alone tells.
     version: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CompressedInfo {
+    form: &'static str,
+    size: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,6 +129,9 @@ impl Info {
                 format: core.format.to_string(),
                 arch: core.arch.name(),
                 size: core.facts.file_len,
+                compressed: core
+                    .packed
+                    .map(|packed| CompressedInfo { form: packed.packing.name(), size: packed.len }),
                 page_size: core.facts.page_size,
                 pages: core.facts.pages,
                 pages_cut_off: core.facts.pages_cut_off,
@@ -208,6 +223,11 @@ fn write_lines(
     let pages = format!("{} pages of {} bytes", core.pages, core.page_size);
     lines.push(("format", format!("{}, {}, {pages}", core.format, core.arch)));
     let mut optional = |key, value: Option<String>| lines.extend(value.map(|value| (key, value)));
+    let compressed = core.compressed.as_ref();
+    optional(
+        "compressed",
+        compressed.map(|it| format!("{}, {} bytes of {}", it.form, it.size, core.size)),
+    );
     let cut_off = (core.pages_cut_off > 0).then(|| format!("{} pages", core.pages_cut_off));
     optional("cut off", cut_off);
     optional("version", core.version.clone());

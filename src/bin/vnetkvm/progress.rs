@@ -1,0 +1,76 @@
+//! A progress bar on the terminal, for what takes longer than one likes to wait.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use vnetkvm::source::unpack::Progress;
+
+/// What is done before that needs no bar.
+const PATIENCE: Duration = Duration::from_millis(500);
+const REDRAW: Duration = Duration::from_millis(100);
+const WIDTH: usize = 30;
+
+/// Draws on standard error if that is a terminal, and leaves nothing behind.
+pub struct Bar {
+    terminal: bool,
+    started: Instant,
+    drawn: Option<Instant>,
+}
+
+impl Bar {
+    pub fn new() -> Self {
+        Self { terminal: io::stderr().is_terminal(), started: Instant::now(), drawn: None }
+    }
+
+    pub fn show(&mut self, progress: Progress) {
+        if !self.terminal || self.started.elapsed() < PATIENCE {
+            return;
+        }
+        if self.drawn.is_some_and(|drawn| drawn.elapsed() < REDRAW) {
+            return;
+        }
+        self.drawn = Some(Instant::now());
+        let _ = write!(io::stderr(), "\r{}", line(progress, self.started.elapsed()));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if self.drawn.is_some() {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn line(progress: Progress, elapsed: Duration) -> String {
+    let share = progress.done as f64 / progress.total.max(1) as f64;
+    let share = share.min(1.0);
+    let full = (share * WIDTH as f64) as usize;
+    let left = elapsed.mul_f64((1.0 - share) / share.max(0.001)).as_secs();
+    let megabytes = |bytes: u64| bytes >> 20;
+    format!(
+        "unpacking [{:<WIDTH$}] {:3.0}%  {} of {} MB  {left} s left \x1b[K",
+        "#".repeat(full),
+        share * 100.0,
+        megabytes(progress.done),
+        megabytes(progress.total),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_tells_share_and_time() {
+        let progress = Progress { done: 1 << 30, total: 4 << 30 };
+        let line = line(progress, Duration::from_secs(5));
+        assert!(line.contains("[#######                       ]"), "{line}");
+        assert!(line.contains(" 25%  1024 of 4096 MB  15 s left"), "{line}");
+    }
+
+    #[test]
+    fn an_empty_file_is_no_division_by_zero() {
+        assert!(line(Progress { done: 0, total: 0 }, Duration::ZERO).contains("0%"));
+    }
+}

@@ -1,0 +1,349 @@
+//! Compressed files: unpacked once, into a file without a name.
+//!
+//! What comes out is written to a temporary file that is unlinked at once, so that
+//! nothing is left behind however the program ends. Runs of zeros become holes:
+//! an unpacked dump takes no more of the disk than the memory that was in use.
+//! Bytes are read, decoded and written through buffers of a fixed size, the
+//! writing in a thread of its own. Members of gzip and frames of zstd may follow
+//! each other, and zeros may follow them: dump devices are written in whole blocks.
+//!
+//! Refuses to fill a disk: where the length does not fit, it counts first what
+//! the holes leave of it. A stream that is cut off gives what is there of it,
+//! with a warning; one that is damaged gives nothing.
+
+mod sparse;
+mod stream;
+
+use std::cell::Cell;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use super::Source;
+use crate::addr::FileOffset;
+use crate::error::UnpackError;
+use sparse::{Stored, Writer};
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// By the first bytes of a file; `None` if they are of neither.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        const GZIP: &[u8] = b"\x1f\x8b";
+        const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+        if bytes.starts_with(GZIP) {
+            Some(Self::Gzip)
+        } else if bytes.starts_with(ZSTD) {
+            Some(Self::Zstd)
+        } else {
+            None
+        }
+    }
+
+    /// `gzip` or `zstd`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How far unpacking has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Compressed bytes read so far.
+    pub done: u64,
+    /// Compressed bytes there are.
+    pub total: u64,
+}
+
+/// What came out.
+#[derive(Debug)]
+pub struct Unpacked {
+    /// Under the path of the compressed file.
+    pub source: Source,
+    /// What was odd about the compressed file, as a sentence.
+    pub warning: Option<String>,
+}
+
+/// Unpacks `packed`, and tells `progress` about it from time to time.
+///
+/// # Errors
+/// The stream is damaged, or there is no room for what is in it.
+pub fn unpack(
+    packed: &Source,
+    packing: Packing,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Unpacked, UnpackError> {
+    let dir = temporary_directory();
+    if let Some(free) = free_space(&dir)
+        && expected_len(packed, packing) > free
+    {
+        let mut count = Stored::up_to(free);
+        decode(packed, &mut count, progress)?;
+        if count.is_over() {
+            let needed = expected_len(packed, packing);
+            return Err(UnpackError::NoSpace { dir, needed, free });
+        }
+    }
+    let failed = |action, why: io::Error| UnpackError::File {
+        action,
+        dir: dir.clone(),
+        why: why.to_string(),
+    };
+    let file = tempfile::tempfile_in(&dir).map_err(|why| failed("make", why))?;
+    let (warning, written) = Writer::run(&file, |writer| decode(packed, writer, progress));
+    let len = written.map_err(|why| failed("write", why))?;
+    let warning = warning?;
+    let source = Source::of_file(packed.path(), file).map_err(|why| failed("map", why))?;
+    debug_assert_eq!(source.len(), len);
+    Ok(Unpacked { source, warning })
+}
+
+/// Decodes all of `packed` into `blocks`; gives what was odd about it.
+fn decode(
+    packed: &Source,
+    blocks: &mut dyn stream::Blocks,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Option<String>, UnpackError> {
+    const INPUT_BUFFER: usize = 256 << 10;
+    let done = Cell::new(0);
+    let reader = packed.reader().map_err(|why| UnpackError::Input { why: why.to_string() })?;
+    let mut input = BufReader::with_capacity(INPUT_BUFFER, Counted { reader, done: &done });
+    let total = packed.len();
+    stream::decode(&mut input, blocks, &mut || progress(Progress { done: done.get(), total }))
+}
+
+/// Counts what is read.
+struct Counted<'a, R> {
+    reader: R,
+    done: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = self.reader.read(buf)?;
+        self.done.set(self.done.get() + len as u64);
+        Ok(len)
+    }
+}
+
+/// At least how many bytes will come out, in all likelihood.
+fn expected_len(packed: &Source, packing: Packing) -> u64 {
+    let told = match packing {
+        // Where it was compressed from a file, not by a kernel that panics.
+        Packing::Zstd => {
+            const LONGEST_FRAME_HEADER: usize = 18;
+            let bytes = packed.bytes();
+            let head = bytes.get(..LONGEST_FRAME_HEADER).unwrap_or(bytes);
+            zstd::zstd_safe::get_frame_content_size(head).ok().flatten()
+        }
+        // ISIZE: the length modulo 2^32, of the last member.
+        Packing::Gzip => packed
+            .slice(FileOffset::new(packed.len().saturating_sub(4)), 4)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(|bytes| u32::from_le_bytes(bytes).into()),
+    };
+    told.unwrap_or(0).max(packed.len())
+}
+
+/// Where FreeBSD and others expect large temporary files: /tmp is often memory.
+fn temporary_directory() -> PathBuf {
+    const LARGE: &str = "/var/tmp";
+    match std::env::var_os("TMPDIR") {
+        None if Path::new(LARGE).is_dir() => LARGE.into(),
+        _ => std::env::temp_dir(),
+    }
+}
+
+/// Bytes that may still be written to the file system of `dir`, if it says.
+#[cfg(unix)]
+fn free_space(dir: &Path) -> Option<u64> {
+    let space = rustix::fs::statvfs(dir).ok()?;
+    Some(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_space(_: &Path) -> Option<u64> {
+    None
+}
+
+impl Source {
+    /// A file that is open already, under the name `path`.
+    fn of_file(path: &Path, file: File) -> io::Result<Self> {
+        match file.metadata()?.len() {
+            0 => Ok(Self::from_vec(path, Vec::new())),
+            _ => Self::mapped(path, file),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    /// Data, a long hole, data, and a hole that the end of the file is in.
+    fn sample() -> Vec<u8> {
+        let mut bytes = b"minidump".repeat(5000);
+        bytes.resize(3 << 20, 0);
+        bytes.extend(b"page".repeat(9999));
+        bytes.resize(bytes.len() + 0x1_2345, 0);
+        bytes
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        zstd::encode_all(bytes, 1).unwrap()
+    }
+
+    fn unpacked(bytes: Vec<u8>) -> Result<Unpacked, UnpackError> {
+        let packing = Packing::of(&bytes).unwrap();
+        unpack(&Source::from_vec("vmcore.0", bytes), packing, &mut |_| {})
+    }
+
+    #[test]
+    fn both_forms_come_out_as_they_went_in() {
+        for packed in [gzip(&sample()), zstd(&sample())] {
+            let unpacked = unpacked(packed).unwrap();
+            assert!(unpacked.source.bytes() == sample());
+            assert_eq!(unpacked.warning, None);
+            assert_eq!(unpacked.source.path(), Path::new("vmcore.0"));
+        }
+    }
+
+    #[test]
+    fn nothing_at_all_comes_out_as_an_empty_file() {
+        assert!(unpacked(zstd(b"")).unwrap().source.is_empty());
+        assert!(unpacked(gzip(b"")).unwrap().source.is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn holes_stay_holes() {
+        use std::os::unix::fs::MetadataExt;
+        let packed = Source::from_vec("vmcore.0", zstd(&vec![0; 64 << 20]));
+        let file = tempfile::tempfile().unwrap();
+        let (warning, len) = Writer::run(&file, |writer| decode(&packed, writer, &mut |_| {}));
+        assert_eq!((warning.unwrap(), len.unwrap()), (None, 64 << 20));
+        let meta = file.metadata().unwrap();
+        assert_eq!(meta.len(), 64 << 20);
+        assert!(meta.blocks() * 512 <= 1 << 20, "{} blocks", meta.blocks());
+    }
+
+    #[test]
+    fn streams_may_follow_each_other_and_zeros_may_follow_them() {
+        for pack in [gzip, zstd] {
+            let mut packed = pack(b"one ");
+            packed.extend(pack(b"two"));
+            packed.resize(packed.len().next_multiple_of(512) + 70_000, 0);
+            let unpacked = unpacked(packed).unwrap();
+            assert_eq!(unpacked.source.bytes(), b"one two");
+            assert_eq!(unpacked.warning, None);
+        }
+    }
+
+    #[test]
+    fn what_follows_a_stream_and_is_no_padding_is_told() {
+        for pack in [gzip, zstd] {
+            let mut packed = pack(b"dump");
+            packed.extend(b"\0\0swapped out long ago");
+            let unpacked = unpacked(packed).unwrap();
+            assert_eq!(unpacked.source.bytes(), b"dump");
+            let warning = unpacked.warning.unwrap();
+            assert!(warning.contains("other data follows"), "{warning}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_off_gives_what_is_there() {
+        let noise: Vec<u8> = (0..1_u32 << 18)
+            .flat_map(|n| n.wrapping_mul(0x9e37_79b9).rotate_left(7).to_le_bytes())
+            .collect();
+        for pack in [gzip, zstd] {
+            let mut packed = pack(&noise);
+            packed.truncate(packed.len() / 2);
+            let unpacked = unpacked(packed).unwrap();
+            let len = unpacked.source.bytes().len();
+            assert!(len > 100_000 && len < noise.len(), "{len}");
+            assert!(noise.starts_with(unpacked.source.bytes()));
+            assert!(unpacked.warning.unwrap().contains("cut off"));
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_damaged_gives_nothing() {
+        let mut packed = gzip(&b"dump".repeat(100));
+        let crc = packed.len() - 8;
+        packed[crc] ^= 1;
+        let error = unpacked(packed).unwrap_err();
+        assert!(matches!(error, UnpackError::Damaged { packing: "gzip", .. }), "{error:?}");
+        assert!(unpacked(b"\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff\xff\xff\xff".to_vec()).is_err());
+        let error = unpacked(b"\x1f\x8b\x08".to_vec()).unwrap_err();
+        assert!(error.to_string().contains("ends within its header"), "{error}");
+    }
+
+    #[test]
+    fn progress_counts_compressed_bytes() {
+        let packed = gzip(&sample());
+        let total = packed.len() as u64;
+        let mut seen = Vec::new();
+        let source = Source::from_vec("vmcore.0", packed);
+        unpack(&source, Packing::Gzip, &mut |progress| seen.push(progress)).unwrap();
+        assert_eq!(seen.last(), Some(&Progress { done: total, total }));
+        assert!(seen.is_sorted_by_key(|progress| progress.done));
+    }
+
+    #[test]
+    fn the_length_is_known_beforehand_where_it_is_told() {
+        let len = |bytes: Vec<u8>| {
+            let packing = Packing::of(&bytes).unwrap();
+            expected_len(&Source::from_vec("", bytes), packing)
+        };
+        assert_eq!(len(gzip(&sample())), sample().len() as u64);
+        let mut known = zstd::bulk::compress(&sample(), 1).unwrap();
+        assert_eq!(len(known.clone()), sample().len() as u64);
+        known.truncate(5);
+        assert_eq!(len(known), 5);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_length_that_cannot_fit_is_refused_only_if_the_data_does_not_fit() {
+        // A frame that says it holds 2^60 bytes: a raw block of 4 bytes, the last.
+        let mut packed = b"\x28\xb5\x2f\xfd\xe0".to_vec();
+        packed.extend((1_u64 << 60).to_le_bytes());
+        let source = Source::from_vec("vmcore.0.zst", packed);
+        assert_eq!(expected_len(&source, Packing::Zstd), 1 << 60);
+        let mut count = Stored::up_to(100_000);
+        let holes = Source::from_vec("", zstd(&sample()[..3 << 20]));
+        decode(&holes, &mut count, &mut |_| {}).unwrap();
+        assert!(!count.is_over());
+        let mut count = Stored::up_to(100_000);
+        let data = Source::from_vec("", zstd(&sample().repeat(3)));
+        decode(&data, &mut count, &mut |_| {}).unwrap();
+        assert!(count.is_over());
+    }
+}

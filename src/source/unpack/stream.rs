@@ -1,0 +1,117 @@
+//! From compressed bytes to blocks of plain ones: members of gzip and frames of
+//! zstd, one after the other.
+
+use std::io::{self, BufRead, Read};
+
+use flate2::bufread::GzDecoder;
+
+use super::Packing;
+use crate::error::UnpackError;
+
+/// A window of zstd that is larger would take more memory than a reader should:
+/// 128 MB, as zstd(1) has it. Kernels compress with windows of a few megabytes.
+const LARGEST_WINDOW_LOG: u32 = 27;
+
+/// Where plain bytes go.
+pub(super) trait Blocks {
+    /// Room for more, never empty.
+    fn space(&mut self) -> &mut [u8];
+
+    /// `len` bytes of the space hold data now; false once no more are wanted.
+    fn filled(&mut self, len: usize) -> bool;
+}
+
+/// Decodes everything in `input`, and calls `step` after every piece. Gives what
+/// is odd about it, as a sentence.
+pub(super) fn decode(
+    input: &mut impl BufRead,
+    blocks: &mut dyn Blocks,
+    step: &mut dyn FnMut(),
+) -> Result<Option<String>, UnpackError> {
+    let mut some = false;
+    let mut streams = 0;
+    loop {
+        let next = input.fill_buf().map_err(|why| UnpackError::Input { why: why.to_string() })?;
+        let Some(packing) = Packing::of(next) else { break };
+        streams += 1;
+        let end = match packing {
+            Packing::Gzip => {
+                copy(&mut GzDecoder::new(&mut *input), packing, blocks, step, &mut some)?
+            }
+            Packing::Zstd => {
+                let damaged = |why| damaged(packing, &why);
+                let decoder = zstd::Decoder::with_buffer(&mut *input).map_err(damaged)?;
+                let mut decoder = decoder.single_frame();
+                decoder.window_log_max(LARGEST_WINDOW_LOG).map_err(damaged)?;
+                copy(&mut decoder, packing, blocks, step, &mut some)?
+            }
+        };
+        match end {
+            End::Whole => {}
+            End::Enough => return Ok(None),
+            End::CutOff if !some && streams == 1 => {
+                let why = "the file ends within its header or its first block".to_owned();
+                return Err(UnpackError::Damaged { packing: packing.name(), why });
+            }
+            End::CutOff => {
+                return Ok(Some(format!(
+                    "the {packing} stream is cut off: what follows in it is missing"
+                )));
+            }
+        }
+    }
+    let padding = rest_is_zero(input).map_err(|why| UnpackError::Input { why: why.to_string() })?;
+    step();
+    let odd = || "other data follows the compressed stream: it is left out".to_owned();
+    Ok((!padding).then(odd))
+}
+
+enum End {
+    Whole,
+    CutOff,
+    /// The blocks want no more.
+    Enough,
+}
+
+fn copy(
+    decoder: &mut impl Read,
+    packing: Packing,
+    blocks: &mut dyn Blocks,
+    step: &mut dyn FnMut(),
+    some: &mut bool,
+) -> Result<End, UnpackError> {
+    loop {
+        match decoder.read(blocks.space()) {
+            Ok(0) => return Ok(End::Whole),
+            Ok(len) => {
+                *some = true;
+                let more = blocks.filled(len);
+                step();
+                if !more {
+                    return Ok(End::Enough);
+                }
+            }
+            Err(why) if why.kind() == io::ErrorKind::UnexpectedEof => return Ok(End::CutOff),
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            Err(why) => return Err(damaged(packing, &why)),
+        }
+    }
+}
+
+fn damaged(packing: Packing, why: &io::Error) -> UnpackError {
+    UnpackError::Damaged { packing: packing.name(), why: why.to_string() }
+}
+
+fn rest_is_zero(input: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let next = input.fill_buf()?;
+        if next.is_empty() {
+            return Ok(true);
+        }
+        if next.iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        let len = next.len();
+        input.consume(len);
+    }
+}
