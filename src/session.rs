@@ -428,12 +428,7 @@ fn what_it_is(core: &Core) -> String {
     format!("a {}, {}{packed}", core.format, core.arch)
 }
 
-/// Opens a kernel alone, and finds its other half in `dirs` and the usual places.
-/// What was looked at is added to `log`, a line each.
-///
-/// # Errors
-/// The file cannot be read, or is no kernel.
-pub fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
+fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
     let failed = |source| Error::Kernel { path: path.to_owned(), source };
     let main = ElfFile::parse(Source::open(path)?).map_err(failed)?;
     log.push(format!("kernel: {}", path.display()));

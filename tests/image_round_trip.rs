@@ -95,7 +95,7 @@ fn a_distant_kernel_map_and_small_pages_read_back() {
 
 #[test]
 fn a_relocated_kernel_with_five_levels_reads_back() {
-    let moved = "[machine]\nla57 = true\nload_address = \"0x1400000\"";
+    let moved = "[machine]\npaging = \"la57\"\nload_address = \"0x1400000\"";
     let image = image("newer-clang-dwarf4", moved);
     for format in [Format::MinidumpV2, Format::MinidumpV3, Format::Full] {
         compare(&image, &read(&image, format), format.name());

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use vnetkvm::addr::{PhysAddr, VirtAddr};
+use vnetkvm::addr::VirtAddr;
 use vnetkvm::image::kernel::Loaded;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
@@ -23,8 +23,7 @@ const KERNELS: [&str; 2] = [CLASSIC, NEWER];
 fn boot(name: &str, cpus: &[u32]) -> Runtime {
     let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
     let kernel = Kernel::open(source, None).unwrap();
-    let load = PhysAddr::new(2 << 20);
-    let loaded = Loaded::load(kernel, MachineOptions::default(), load).unwrap();
+    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
     Runtime::boot(loaded, cpus).unwrap()
 }
 

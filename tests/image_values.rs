@@ -2,7 +2,6 @@
 //! each variable is cleared in a new vnet, set again from text, and must then
 //! equal the initial value that the compiler put into the kernel file.
 
-use vnetkvm::addr::PhysAddr;
 use vnetkvm::image::Scenario;
 use vnetkvm::image::kernel::Loaded;
 use vnetkvm::image::machine::MachineOptions;
@@ -83,8 +82,7 @@ const IN_PART: [&str; 1] = ["feat_holes"];
 fn boot(name: &str) -> Runtime {
     let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
     let kernel = Kernel::open(source, None).unwrap();
-    let load = PhysAddr::new(2 << 20);
-    Runtime::boot(Loaded::load(kernel, MachineOptions::default(), load).unwrap(), &[0]).unwrap()
+    Runtime::boot(Loaded::load(kernel, MachineOptions::default()).unwrap(), &[0]).unwrap()
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::dump::Format;
 use super::kernel::Loaded;
 use super::literal::Literal;
-use super::machine::{FRAME, MachineOptions, amd64};
+use super::machine::MachineOptions;
 use super::runtime::{InterfaceOptions, JailOptions, ProcessOptions, Runtime, Scope};
 use super::scenario::{InterfaceStep, JailStep, PerCpu, Scenario, Statistics, Step};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
+use crate::arch::Arch;
 use crate::kernel::Kernel;
 
 /// Boots `kernel` and does all that the scenario says.
@@ -17,8 +18,8 @@ use crate::kernel::Kernel;
 /// # Errors
 /// The kernel cannot be loaded, or a step cannot be done: the error says which one and why.
 pub fn build(scenario: &Scenario, kernel: Kernel) -> Result<Image, ImageError> {
-    let load = scenario.machine.load_address.map_or(amd64::LOAD_ADDRESS, |at| PhysAddr::new(at.0));
-    let loaded = Loaded::load(kernel, machine_options(scenario), load)?;
+    let options = machine_options(scenario, kernel.arch());
+    let loaded = Loaded::load(kernel, options)?;
     let runtime = Runtime::boot(loaded, &scenario.cpus.ids())?;
     let mut image = Image { runtime, left_out: BTreeSet::new() };
     let runtime = &mut image.runtime;
@@ -46,20 +47,20 @@ pub fn build(scenario: &Scenario, kernel: Kernel) -> Result<Image, ImageError> {
     Ok(image)
 }
 
-fn machine_options(scenario: &Scenario) -> MachineOptions {
-    /// Where 7.x and 8.0, the kernels of version 1, had their kernel map.
+fn machine_options(scenario: &Scenario, arch: Arch) -> MachineOptions {
+    /// Where 7.x and 8.0, the amd64 kernels of version 1, had their kernel map.
     const OLD_KERNEL_MAP: VirtAddr = VirtAddr::new(0xffff_fffe_4000_0000);
+    let machine = &scenario.machine;
     let defaults = MachineOptions::default();
-    let usual = match scenario.formats.contains(&Format::MinidumpV1) {
-        true => OLD_KERNEL_MAP,
-        false => defaults.kernel_map,
-    };
+    let is_old = arch == Arch::Amd64 && scenario.formats.contains(&Format::MinidumpV1);
+    let usual = is_old.then_some(OLD_KERNEL_MAP);
     MachineOptions {
         memory: scenario.memory.map_or(defaults.memory, |size| size.0),
-        kernel_map: scenario.machine.kernel_map.map_or(usual, |at| VirtAddr::new(at.0)),
-        la57: scenario.machine.la57,
-        superpages: scenario.machine.superpages.unwrap_or(defaults.superpages),
-        trash_freed: scenario.machine.trash_freed,
+        load: machine.load_address.map(|at| PhysAddr::new(at.0)),
+        kernel_map: machine.kernel_map.map(|at| VirtAddr::new(at.0)).or(usual),
+        paging: machine.paging,
+        superpages: machine.superpages.unwrap_or(defaults.superpages),
+        trash_freed: machine.trash_freed,
     }
 }
 
@@ -143,10 +144,11 @@ fn leave_out(image: &mut Image, scope: Scope, variable: &str) -> Result<(), Imag
     let kernel = image.runtime.kernel();
     let object = image.runtime.find(scope, variable)?;
     let size = kernel.types().size_of(object.type_id)?.max(1);
-    let first = object.address.page_start(FRAME);
-    let last = object.address.wrapping_add(size - 1).page_start(FRAME);
-    for page in (first.get()..=last.get()).step_by(FRAME as usize) {
-        let at = VirtAddr::new(page);
+    let page = kernel.machine().page_size();
+    let first = object.address.page_start(page);
+    let last = object.address.wrapping_add(size - 1).page_start(page);
+    for at in (first.get()..=last.get()).step_by(page as usize) {
+        let at = VirtAddr::new(at);
         let frame = kernel.machine().physical(at).ok_or(ImageError::NotMapped(at))?;
         image.left_out.insert(frame);
     }

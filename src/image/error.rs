@@ -1,6 +1,9 @@
 //! Why an image cannot be built or written.
 
+use std::ops::Range;
+
 use crate::addr::VirtAddr;
+use crate::arch::Arch;
 use crate::error::{KernelError, SourceError, TypeError};
 
 /// A scenario, a kernel or a value that no image can be made of.
@@ -11,10 +14,13 @@ pub enum ImageError {
     #[error("{bytes:#x} bytes is no memory size for this machine: {why}")]
     BadMemorySize { bytes: u64, why: &'static str },
     #[error(
-        "the kernel map cannot start at {0}: it must be a whole gigabyte from 0xfffffe0000000000 \
-         on, below 0xffffffff80000000"
+        "the kernel map cannot start at {at}: on this machine it starts on a multiple of \
+         {align:#x}, from {} on and below {}, and behind the kernel image",
+        .allowed.start, .allowed.end
     )]
-    BadKernelMap(VirtAddr),
+    BadKernelMap { at: VirtAddr, allowed: Range<VirtAddr>, align: u64 },
+    #[error("{arch} kernels have no page tables of the kind {paging}")]
+    BadPaging { arch: Arch, paging: &'static str },
     #[error("nothing is mapped at kernel address {0} of the image")]
     NotMapped(VirtAddr),
     #[error("the kernel cannot be loaded: {0}")]
@@ -29,6 +35,8 @@ pub enum ImageError {
     NoJail(String),
     #[error("{0}")]
     Refused(String),
+    #[error("this machine's memory cannot be written in that format: {0}")]
+    Format(String),
     #[error("the scenario is wrong: {0}")]
     Scenario(String),
     #[error("step {step} ({what}) of the scenario failed")]

@@ -9,9 +9,13 @@
 use std::ops::Range;
 
 use crate::addr::{PhysAddr, VirtAddr};
+use crate::arch::Arch;
+use crate::bytes::Fields;
+use crate::error::TypeError;
 use crate::image::ImageError;
-use crate::image::machine::amd64::{self, Rights, SIZE_2M, SIZE_4K};
-use crate::image::machine::{Machine, MachineOptions};
+use crate::image::machine::{
+    ImagePart, ImagePlace, Machine, MachineOptions, Paging, Rights, Space,
+};
 use crate::kernel::{Kernel, Segment};
 use crate::types::Types;
 
@@ -27,36 +31,27 @@ pub struct Loaded {
 const LARGEST_IMAGE: u64 = 512 << 20;
 
 impl Loaded {
-    /// Loads `kernel` so that its text starts at physical address `load` (a multiple of 2 MB;
-    /// FreeBSD's boot loader uses 2 MB, newer ones relocate).
+    /// Loads `kernel` where the options say, or where the boot loader puts it.
     ///
     /// # Errors
     /// The kernel has no contents or no debug information, lies where no kernel can, or does not
     /// fit in the memory.
-    pub fn load(
-        kernel: Kernel,
-        options: MachineOptions,
-        load: PhysAddr,
-    ) -> Result<Self, ImageError> {
-        if load.page_offset(SIZE_2M) != 0 || load.is_null() {
-            let why = format!("it cannot start at physical {load}, which is no multiple of 2 MB");
-            return Err(ImageError::Load(why));
-        }
+    pub fn load(kernel: Kernel, options: MachineOptions) -> Result<Self, ImageError> {
         let types = Types::load(&kernel)?;
-        let runs = runs(&kernel, &options)?;
-        let image = runs.iter().map(|run| run.physical(load)).collect::<Option<Vec<_>>>();
-        let image = image.ok_or_else(|| ImageError::Load("it is linked below KERNBASE".into()))?;
-        let mut machine = Machine::new(kernel.arch(), options, &image)?;
-        for (run, physical) in runs.iter().zip(&image) {
-            machine.map_image(run.start, physical.start, run.size, run.rights)?;
-        }
-        for segment in kernel.segments() {
-            machine.write(segment.virt, segment.bytes)?;
-        }
+        let options = MachineOptions { paging: options.paging.or(paging_of(&kernel)), ..options };
+        let space = options.space(kernel.arch())?;
+        let place = space.layout().image;
+        let load = options.load.unwrap_or(place.loaded);
+        check_place(place, load)?;
+        let image = image(&kernel, &options, space, load)?;
+        let root = space.root_symbol().and_then(|name| kernel.symbol(name));
+        let root = root.map(|symbol| symbol.address.wrapping_add(space.displacement()));
+        let machine = Machine::new(kernel.arch(), options, &image, root)?;
         let mut loaded = Self { kernel, types, machine };
-        let limit = loaded.machine.direct_map_limit();
-        for (name, value) in loaded.machine.tables().boot_variables(load, limit) {
-            loaded.set_symbol(name, value)?;
+        loaded.copy_segments()?;
+        let boot = loaded.machine.boot(load);
+        for (name, value) in space.boot_variables(&boot) {
+            loaded.set_boot_variable(name, value)?;
         }
         Ok(loaded)
     }
@@ -77,48 +72,118 @@ impl Loaded {
         &mut self.machine
     }
 
+    /// Where the byte that is linked at `at` is when the kernel runs.
+    pub fn running(&self, at: VirtAddr) -> VirtAddr {
+        at.wrapping_add(self.machine.space().displacement())
+    }
+
+    /// Where the symbol `name` is when the kernel runs.
+    pub fn address_of(&self, name: &str) -> Option<VirtAddr> {
+        self.kernel.symbol(name).map(|symbol| self.running(symbol.address))
+    }
+
     /// Stores a number in the variable `name` if the kernel has it, by its symbol alone. False
     /// where it has none, or the symbol is an absolute one such as 12.1's `kernphys`.
     pub fn set_symbol(&mut self, name: &str, value: u64) -> Result<bool, ImageError> {
         let Some(symbol) = self.kernel.symbol(name) else { return Ok(false) };
-        let (address, size) = (symbol.address, symbol.size);
-        if !matches!(size, 1..=8) || self.machine.physical(address).is_none() {
+        let (address, size) = (self.running(symbol.address), symbol.size);
+        // A label in assembly code has no size.
+        let size = if size == 0 { self.machine.arch().pointer_size() } else { size };
+        if size > 8 || self.machine.physical(address).is_none() {
             return Ok(false);
         }
         self.machine.set_uint(address, size, value)?;
         Ok(true)
     }
-}
 
-/// Pages of the kernel image that are mapped alike.
-#[derive(Debug)]
-struct PageRun {
-    start: VirtAddr,
-    size: u64,
-    rights: Rights,
-}
+    /// The same for a variable or, by the debug information, a member of one.
+    fn set_boot_variable(&mut self, path: &str, value: u64) -> Result<(), ImageError> {
+        let Some((name, member)) = path.split_once('.') else {
+            return self.set_symbol(path, value).map(|_| ());
+        };
+        match self.variable(name) {
+            Ok(variable) => self.set_if_any(variable, member, value),
+            Err(ImageError::Type(TypeError::NotFound { .. })) => Ok(()),
+            Err(other) => Err(other),
+        }
+    }
 
-impl PageRun {
-    fn physical(&self, load: PhysAddr) -> Option<Range<PhysAddr>> {
-        let start = amd64::load_address(self.start, load)?;
-        Some(start..start.checked_add(self.size)?)
+    /// Does what the boot loader does: copies the segments, then corrects the pointers in them
+    /// if the kernel runs elsewhere than it is linked.
+    fn copy_segments(&mut self) -> Result<(), ImageError> {
+        for segment in self.kernel.segments() {
+            let at = segment.virt.wrapping_add(self.machine.space().displacement());
+            self.machine.write(at, segment.bytes)?;
+        }
+        let Some(elf) = self.kernel.contents() else { return Ok(()) };
+        let Some(section) = elf.section(".rela.dyn") else { return Ok(()) };
+        let displacement = self.machine.space().displacement();
+        let fields = Fields::new(elf.raw_bytes(section).unwrap_or_default(), elf.arch().endian());
+        let mut offset = 0;
+        while let Some(addend) = fields.u64(offset + 16) {
+            let (at, info) = (fields.u64(offset).unwrap_or(0), fields.u64(offset + 8).unwrap_or(0));
+            if info == R_PPC64_RELATIVE {
+                let at = VirtAddr::new(at).wrapping_add(displacement);
+                self.machine.set_uint(at, 8, addend.wrapping_add(displacement))?;
+            }
+            offset += RELA;
+        }
+        Ok(())
     }
 }
 
-/// The pages that the segments take up. With 2M pages text and data share one writable mapping,
-/// as before 12.0; with 4K pages each segment has its own rights.
-fn runs(kernel: &Kernel, options: &MachineOptions) -> Result<Vec<PageRun>, ImageError> {
-    let segments: Vec<_> = kernel.segments().filter(|segment| segment.mem_size > 0).collect();
+/// Bytes of an `Elf64_Rela`.
+const RELA: usize = 24;
+/// Base plus addend: the only relocation in a powerpc64 kernel.
+const R_PPC64_RELATIVE: u64 = 22;
+
+/// The page tables that a kernel was made for, where it has no choice: i386 until 12.
+fn paging_of(kernel: &Kernel) -> Option<Paging> {
+    let is_pae = kernel.arch() == Arch::I386
+        && kernel.symbol("IdlePDPT").is_some()
+        && kernel.symbol("pae_mode").is_none();
+    is_pae.then_some(Paging::Pae)
+}
+
+/// Can the kernel be loaded at `load`?
+fn check_place(place: ImagePlace, load: PhysAddr) -> Result<(), ImageError> {
+    let why = match place.movable {
+        None if load != place.loaded => {
+            format!("it cannot start at physical {load}: it runs where it is linked")
+        }
+        Some(step) if load.page_offset(step) != 0 || load.is_null() => {
+            format!(
+                "it cannot start at physical {load}, which is no multiple of {} MB",
+                step.div_ceil(1 << 20)
+            )
+        }
+        _ => return Ok(()),
+    };
+    Err(ImageError::Load(why))
+}
+
+/// The pages that the segments take up. With large pages text and data share one writable
+/// mapping, as before 12.0; with small ones each segment has its own rights.
+fn image(
+    kernel: &Kernel,
+    options: &MachineOptions,
+    space: &dyn Space,
+    load: PhysAddr,
+) -> Result<Vec<ImagePart>, ImageError> {
+    let (layout, displacement) = (space.layout(), space.displacement());
     if kernel.contents().is_none() {
         let why = "the file has no contents; name the kernel itself beside its debug file";
         return Err(ImageError::Load(why.into()));
     }
-    let mut ranges = segments.iter().map(pages).collect::<Option<Vec<_>>>().unwrap_or_default();
+    let segments = kernel.segments().filter(|segment| segment.mem_size > 0);
+    let pages = segments.map(|segment| pages(&segment, layout.page));
+    let mut ranges = pages.collect::<Option<Vec<_>>>().unwrap_or_default();
     ranges.sort_by_key(|(range, _)| range.start);
     let (Some((first, _)), Some((last, _))) = (ranges.first(), ranges.last()) else {
         return Err(ImageError::Load("a segment of it wraps around the address space".into()));
     };
-    let whole = first.start & !(SIZE_2M - 1)..last.end.next_multiple_of(SIZE_2M);
+    let large = layout.image.page;
+    let whole = first.start & !(large - 1)..last.end.next_multiple_of(large);
     if whole.end - whole.start > LARGEST_IMAGE {
         return Err(ImageError::Load(format!("it spans {:#x} bytes", whole.end - whole.start)));
     }
@@ -126,43 +191,51 @@ fn runs(kernel: &Kernel, options: &MachineOptions) -> Result<Vec<PageRun>, Image
         ranges = vec![(whole, Rights { write: true, execute: true })];
     }
     let mut end = 0;
-    let run = |(range, rights): (Range<u64>, Rights)| {
-        let start = range.start.max(end);
+    let mut parts = Vec::new();
+    for (range, rights) in ranges {
+        let linked = range.start.max(end);
+        let len = range.end.saturating_sub(linked);
+        let at = VirtAddr::new(linked).wrapping_add(displacement);
         end = range.end.max(end);
-        PageRun { start: VirtAddr::new(start), size: range.end.saturating_sub(start), rights }
-    };
-    Ok(ranges.into_iter().map(run).filter(|run| run.size > 0).collect())
+        let to = layout.image.physical(at, load);
+        let to = to.filter(|to| to.checked_add(len).is_some());
+        let to = to.ok_or_else(|| ImageError::Load("it is linked below KERNBASE".into()))?;
+        parts.extend((len > 0).then_some(ImagePart { at, to, len, rights }));
+    }
+    Ok(parts)
 }
 
-fn pages(segment: &Segment<'_>) -> Option<(Range<u64>, Rights)> {
+fn pages(segment: &Segment<'_>, page: u64) -> Option<(Range<u64>, Rights)> {
     let start = segment.virt.get();
-    // The last page of the address space is never part of a kernel.
-    let end = start.checked_add(segment.mem_size)?.checked_next_multiple_of(SIZE_2M)?;
-    let end = end.min((start + segment.mem_size).next_multiple_of(SIZE_4K));
+    // The end of the address space is never part of a kernel.
+    let end = start.checked_add(segment.mem_size)?.checked_next_multiple_of(page)?;
+    end.checked_add(LARGEST_PAGE)?;
     let rights = Rights { write: segment.writable, execute: segment.executable };
-    Some((start & !(SIZE_4K - 1)..end, rights))
+    Some((start & !(page - 1)..end, rights))
 }
+
+/// No architecture maps a kernel image with larger pages.
+const LARGEST_PAGE: u64 = 32 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::source::Source;
 
-    const LOAD: PhysAddr = amd64::LOAD_ADDRESS;
-
     fn kernel(name: &str) -> Kernel {
         Kernel::open(Source::open(format!("fixtures/kernel/{name}")).unwrap(), None).unwrap()
     }
 
-    fn refused(name: &str, options: MachineOptions, load: PhysAddr) -> String {
-        Loaded::load(kernel(name), options, load).unwrap_err().to_string()
+    fn refused(name: &str, options: MachineOptions) -> String {
+        Loaded::load(kernel(name), options).unwrap_err().to_string()
     }
 
     #[test]
     fn segments_lie_where_the_loader_puts_them() {
         let load = PhysAddr::new(6 << 20);
         let name = "newer-clang-dwarf4";
-        let loaded = Loaded::load(kernel(name), MachineOptions::default(), load).unwrap();
+        let options = MachineOptions { load: Some(load), ..Default::default() };
+        let loaded = Loaded::load(kernel(name), options).unwrap();
         for segment in loaded.kernel().segments() {
             let mut bytes = vec![0; segment.mem_size as usize];
             loaded.machine().read(segment.virt, &mut bytes).unwrap();
@@ -175,14 +248,14 @@ mod tests {
         }
         let at = |name| loaded.kernel().symbol(name).unwrap().address;
         assert_eq!(loaded.machine().uint(at("kernphys"), 8).unwrap(), load.get());
-        let root = loaded.machine().tables().root().get();
+        let root = loaded.machine().root().get();
         assert_eq!(loaded.machine().uint(at("KPML4phys"), 8).unwrap(), root);
     }
 
     #[test]
     fn an_absolute_kernphys_is_no_variable() {
         let mut loaded =
-            Loaded::load(kernel("classic-clang-dwarf4"), MachineOptions::default(), LOAD).unwrap();
+            Loaded::load(kernel("classic-clang-dwarf4"), MachineOptions::default()).unwrap();
         assert!(!loaded.set_symbol("kernphys", 1).unwrap());
         assert!(!loaded.set_symbol("no_such_symbol", 1).unwrap());
         assert!(loaded.set_symbol("mp_maxid", 1).unwrap());
@@ -192,15 +265,16 @@ mod tests {
     fn a_kernel_that_cannot_be_loaded_is_refused() {
         let usual = MachineOptions::default;
         let classic = "classic-clang-dwarf4";
-        let odd = refused(classic, usual(), PhysAddr::new(0x10_0000));
+        let at = |load| MachineOptions { load: Some(PhysAddr::new(load)), ..usual() };
+        let odd = refused(classic, at(0x10_0000));
         assert!(odd.contains("multiple of 2 MB"), "{odd}");
-        assert!(refused(classic, usual(), PhysAddr::new(4 << 30)).contains("physical memory"));
+        assert!(refused(classic, at(4 << 30)).contains("physical memory"));
         let small = MachineOptions { memory: 4 << 20, ..usual() };
-        assert!(refused(classic, small, LOAD).contains("physical memory"));
-        let far = MachineOptions { kernel_map: KERNBASE_BELOW, ..usual() };
-        assert!(refused(classic, far, LOAD).contains("kernel map"));
-        assert!(refused("small-nodebug", usual(), LOAD).contains("no debug information"));
-        let debug_only = refused("small-split/kernel.debug", usual(), LOAD);
+        assert!(refused(classic, small).contains("physical memory"));
+        let far = MachineOptions { kernel_map: Some(KERNBASE_BELOW), ..usual() };
+        assert!(refused(classic, far).contains("kernel map"));
+        assert!(refused("small-nodebug", usual()).contains("no debug information"));
+        let debug_only = refused("small-split/kernel.debug", usual());
         assert!(debug_only.contains("no contents"), "{debug_only}");
     }
 
@@ -210,7 +284,7 @@ mod tests {
     fn the_halves_of_a_split_kernel_make_one() {
         let open = |name| Source::open(format!("fixtures/kernel/small-split/{name}")).unwrap();
         let joined = Kernel::open(open("kernel"), Some(open("kernel.debug"))).unwrap();
-        let loaded = Loaded::load(joined, MachineOptions::default(), LOAD).unwrap();
+        let loaded = Loaded::load(joined, MachineOptions::default()).unwrap();
         let version = loaded.variable("version").unwrap();
         let mut text = [0; 7];
         loaded.machine().read(version.address, &mut text).unwrap();

@@ -8,7 +8,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 
-use crate::addr::VirtAddr;
 use crate::expr::Step;
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
@@ -212,7 +211,7 @@ impl Loaded {
             Some((name, offset)) => (name, parse_number(offset)),
             None => (symbol, Some(0)),
         };
-        let at: Option<VirtAddr> = self.kernel().symbol(name.trim()).map(|found| found.address);
+        let at = self.address_of(name.trim());
         match (at, offset) {
             (Some(at), Some(offset)) => Ok(at.wrapping_add(offset as u64).get()),
             (None, _) => Err(format!("the kernel has no symbol {name}")),

@@ -106,7 +106,8 @@ impl Image {
 
     /// Leaves the frame that holds the physical address `at` out of all dumps.
     pub fn leave_out(&mut self, at: PhysAddr) {
-        self.left_out.insert(at.page_start(machine::FRAME));
+        let page = self.runtime.kernel().machine().page_size();
+        self.left_out.insert(at.page_start(page));
     }
 
     /// Writes the image as a dump; long runs of zeros are skipped by seeking.

@@ -40,7 +40,7 @@ impl Loaded {
             name: name.to_owned(),
             near: Vec::new(),
         })?;
-        Ok(Object::new(variable.address, variable.type_id))
+        Ok(Object::new(self.running(variable.address), variable.type_id))
     }
 
     /// The object of type `type_name` (`struct vnet`) at `address`.

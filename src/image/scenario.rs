@@ -13,6 +13,7 @@ use serde::de::{Deserializer, Error as _};
 use crate::image::ImageError;
 use crate::image::dump::Format;
 use crate::image::literal::Literal;
+use crate::image::machine::Paging;
 use crate::source::Source;
 
 /// A whole scenario.
@@ -50,7 +51,8 @@ pub struct MachineTable {
     pub load_address: Option<Size>,
     /// Start of the kernel map.
     pub kernel_map: Option<Size>,
-    pub la57: bool,
+    /// The kind of page tables, where the architecture has several.
+    pub paging: Option<Paging>,
     /// 2M and 1G pages (default true).
     pub superpages: Option<bool>,
     /// Overwrite freed memory with 0xdeadc0de.

@@ -170,13 +170,9 @@ impl OperandSearch {
     }
 
     fn operand(&self, bytes: &[u8], at: usize) -> Option<u64> {
-        // First what rules out most: every function has its address here too.
-        if *bytes.get(at)? != gimli::DW_OP_addr.0 {
-            return None;
-        }
-        let operand = bytes.get(at + 1..at + 1 + self.size)?;
+        let [opcode, operand @ ..] = bytes.get(at..at + 1 + self.size)? else { return None };
         let address = self.endian.uint(operand) as u64;
-        self.range.contains(&address).then_some(address)
+        (*opcode == gimli::DW_OP_addr.0 && self.range.contains(&address)).then_some(address)
     }
 }
 

@@ -265,7 +265,7 @@ pub enum Command {
 pub enum ImageCommand {
     /// Build the memory images that a scenario describes
     #[command(
-        after_help = "Example:\n  vnetkvm image build fixtures/scenarios/demo.toml -o /tmp/demo"
+        after_help = "Example:\n  vnetkvm image build fixtures/scenarios/jails.toml -o /tmp/jails"
     )]
     Build {
         /// Scenario file (TOML)

@@ -1,10 +1,7 @@
 //! What most commands begin with: a session, and the vnets that are meant.
 
-use std::path::PathBuf;
-
 use vnetkvm::image;
-use vnetkvm::kernel::Kernel;
-use vnetkvm::session::{self, Options, Selector, Session};
+use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::value::Limits;
 use vnetkvm::vnet::Vnet;
 
@@ -20,45 +17,25 @@ pub fn open(cli: &Cli) -> anyhow::Result<Session> {
         let demo = image::demo()?;
         Session::from_sources(demo.kernel, demo.core)?
     } else {
+        let missing = |what: &str, option: &str, variable: &str| {
+            Failure::new(format!("no {what} was given"))
+                .hint(format!("use {option} FILE or set {variable}; --demo needs neither"))
+        };
+        let kernel = input.kernel.clone();
         let core = input.core.clone();
         let mut bar = Bar::new();
         let options = Options {
-            kernel: kernel_path(cli)?,
+            kernel: kernel.ok_or_else(|| missing("kernel", "-N", "VNETKVM_KERNEL"))?,
             core: core.ok_or_else(|| missing("core", "-M", "VNETKVM_CORE"))?,
             debug_dirs: input.debug_dir.clone(),
         };
         Session::open_with(&options, &mut |progress| bar.show(progress))?
     };
-    tell(cli, session.log());
+    if cli.output.verbose {
+        session.log().iter().for_each(|line| note(line));
+    }
     session.warnings().iter().for_each(|warning| note(&format!("warning: {warning}")));
     Ok(session)
-}
-
-/// The kernel alone, for what needs no dump.
-pub fn kernel(cli: &Cli) -> anyhow::Result<Kernel> {
-    if cli.input.demo {
-        return Ok(Kernel::open(image::demo()?.kernel, None)?);
-    }
-    let mut log = Vec::new();
-    let kernel = session::open_kernel(&kernel_path(cli)?, &cli.input.debug_dir, &mut log)?;
-    tell(cli, &log);
-    Ok(kernel)
-}
-
-fn kernel_path(cli: &Cli) -> Result<PathBuf, Failure> {
-    cli.input.kernel.clone().ok_or_else(|| missing("kernel", "-N", "VNETKVM_KERNEL"))
-}
-
-fn missing(what: &str, option: &str, variable: &str) -> Failure {
-    Failure::new(format!("no {what} was given"))
-        .hint(format!("use {option} FILE or set {variable}; --demo needs neither"))
-}
-
-/// With -v, how everything was found.
-fn tell(cli: &Cli, log: &[String]) {
-    if cli.output.verbose {
-        log.iter().for_each(|line| note(line));
-    }
 }
 
 /// How much of a value is shown to people, who may ask for more elements of an

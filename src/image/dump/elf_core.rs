@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use super::{Contents, Sparse};
 use crate::addr::PhysAddr;
+use crate::arch::Arch;
 use crate::image::ImageError;
-use crate::image::machine::FRAME;
 
 const FILE_HEADER: u64 = 64;
 const PROGRAM_HEADER: u64 = 56;
@@ -30,23 +30,27 @@ const MOST_SEGMENTS: usize = 0xffff;
 /// # Errors
 /// So many frames are left out that ELF cannot count the segments, or `out` fails.
 pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
+    if contents.machine.arch() != Arch::Amd64 {
+        return Err(ImageError::Format("full dumps are of amd64 machines".into()));
+    }
     let segments = segments(contents);
     if segments.len() >= MOST_SEGMENTS {
         let why = format!("{} left-out pages make too many segments", contents.left_out.len());
         return Err(ImageError::Scenario(why));
     }
     let headers = FILE_HEADER + segments.len() as u64 * PROGRAM_HEADER;
-    let mut offset = headers.next_multiple_of(FRAME);
+    let page = contents.machine.page_size();
+    let mut offset = headers.next_multiple_of(page);
     let mut bytes = file_header(segments.len() as u16);
     for segment in &segments {
-        bytes.extend(program_header(segment, offset));
+        bytes.extend(program_header(segment, offset, page));
         offset += size(segment);
     }
-    let mut out = Sparse::new(out);
+    let mut out = Sparse::new(out, page);
     out.padded(&bytes)?;
     for segment in &segments {
-        for frame in (0..size(segment)).step_by(FRAME as usize) {
-            out.frame(contents.machine, segment.start.wrapping_add(frame))?;
+        for done in (0..size(segment)).step_by(page as usize) {
+            out.page(contents.machine, segment.start.wrapping_add(done))?;
         }
     }
     Ok(out.finish()?)
@@ -59,7 +63,7 @@ fn segments(contents: &Contents<'_>) -> Vec<Range<PhysAddr>> {
         let mut start = range.start;
         for gone in contents.left_out.range(range.clone()) {
             segments.push(start..*gone);
-            start = gone.wrapping_add(FRAME);
+            start = gone.wrapping_add(contents.machine.page_size());
         }
         segments.push(start..range.end);
     }
@@ -86,11 +90,11 @@ fn file_header(segments: u16) -> Vec<u8> {
     bytes
 }
 
-fn program_header(segment: &Range<PhysAddr>, offset: u64) -> Vec<u8> {
+fn program_header(segment: &Range<PhysAddr>, offset: u64, page: u64) -> Vec<u8> {
     let mut bytes = PT_LOAD.to_le_bytes().to_vec();
     bytes.extend(PF_R.to_le_bytes());
     let (start, size) = (segment.start.get(), size(segment));
-    bytes.extend([offset, start, start, size, size, FRAME].iter().flat_map(|w| w.to_le_bytes()));
+    bytes.extend([offset, start, start, size, size, page].iter().flat_map(|w| w.to_le_bytes()));
     bytes
 }
 
@@ -100,13 +104,11 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
-    use crate::arch::Arch;
     use crate::image::machine::{Machine, MachineOptions};
 
     fn machine() -> Machine {
-        let image = PhysAddr::new(2 << 20)..PhysAddr::new(4 << 20);
         let options = MachineOptions { memory: 8 << 20, ..Default::default() };
-        let mut machine = Machine::new(Arch::Amd64, options, &[image]).unwrap();
+        let mut machine = Machine::new(Arch::Amd64, options, &[], None).unwrap();
         let block = machine.malloc("test", 64).unwrap();
         machine.write(block, b"found by physical address").unwrap();
         machine

@@ -5,7 +5,7 @@
 //! both follow FreeBSD's sources, and only so do they agree.
 
 pub mod elf_core;
-pub mod minidump_amd64;
+pub mod minidump;
 
 use std::collections::BTreeSet;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -13,7 +13,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use serde::Deserialize;
 
 use super::ImageError;
-use super::machine::{FRAME, Machine};
+use super::machine::Machine;
 use crate::addr::PhysAddr;
 
 /// The formats in which an image can be written.
@@ -46,9 +46,9 @@ impl Format {
         out: &mut (impl Write + Seek),
     ) -> Result<(), ImageError> {
         match self {
-            Self::MinidumpV1 => minidump_amd64::write(contents, minidump_amd64::Version::V1, out),
-            Self::MinidumpV2 => minidump_amd64::write(contents, minidump_amd64::Version::V2, out),
-            Self::MinidumpV3 => minidump_amd64::write(contents, minidump_amd64::Version::V3, out),
+            Self::MinidumpV1 => minidump::write(contents, 1, out),
+            Self::MinidumpV2 => minidump::write(contents, 2, out),
+            Self::MinidumpV3 => minidump::write(contents, 3, out),
             Self::Full => elf_core::write(contents, out),
         }
     }
@@ -61,25 +61,27 @@ pub struct Contents<'a> {
     /// The kernel's message buffer: all of its memory, and the part that is text.
     pub message_buffer: &'a [u8],
     pub message_size: u32,
-    /// Frames that the dump leaves out though they are in use.
+    /// Pages that the dump leaves out though they are in use.
     pub left_out: &'a BTreeSet<PhysAddr>,
 }
 
 impl Contents<'_> {
-    fn is_dumped(&self, frame: PhysAddr) -> bool {
-        !self.left_out.contains(&frame)
+    fn is_dumped(&self, page: PhysAddr) -> bool {
+        !self.left_out.contains(&page)
     }
 }
 
 /// A file in which long runs of zeros become holes.
 struct Sparse<'a, W> {
     file: &'a mut W,
+    page: u64,
     zeros: u64,
 }
 
 impl<'a, W: Write + Seek> Sparse<'a, W> {
-    fn new(file: &'a mut W) -> Self {
-        Self { file, zeros: 0 }
+    /// `file`, with parts that start on pages of `page` bytes.
+    fn new(file: &'a mut W, page: u64) -> Self {
+        Self { file, page, zeros: 0 }
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -95,21 +97,22 @@ impl<'a, W: Write + Seek> Sparse<'a, W> {
         self.zeros += count;
     }
 
-    /// `bytes`, filled up with zeros to a whole number of frames.
+    /// `bytes`, filled up with zeros to a whole number of pages.
     fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes(bytes)?;
-        self.zeros((bytes.len() as u64).next_multiple_of(FRAME) - bytes.len() as u64);
+        self.zeros((bytes.len() as u64).next_multiple_of(self.page) - bytes.len() as u64);
         Ok(())
     }
 
-    fn frame(&mut self, machine: &Machine, at: PhysAddr) -> io::Result<()> {
-        match machine.frame(at) {
-            Some(bytes) => self.bytes(bytes),
-            None => {
-                self.zeros(FRAME);
-                Ok(())
-            }
+    /// A page of the machine's memory.
+    fn page(&mut self, machine: &Machine, at: PhysAddr) -> io::Result<()> {
+        if !machine.is_touched(at) {
+            self.zeros(self.page);
+            return Ok(());
         }
+        let mut bytes = vec![0; self.page as usize];
+        machine.read_physical(at, &mut bytes);
+        self.bytes(&bytes)
     }
 
     /// Ends the file; its last byte must exist even if it lies in a hole.
@@ -131,13 +134,13 @@ mod tests {
     #[test]
     fn holes_read_as_zeros_and_count_in_the_length() {
         let mut file = Cursor::new(Vec::new());
-        let mut out = Sparse::new(&mut file);
+        let mut out = Sparse::new(&mut file, 4096);
         out.padded(&[1, 2]).unwrap();
         out.bytes(&[3]).unwrap();
-        out.zeros(FRAME - 1);
+        out.zeros(4095);
         out.finish().unwrap();
         let bytes = file.into_inner();
-        assert_eq!(bytes.len(), 2 * FRAME as usize);
+        assert_eq!(bytes.len(), 8192);
         assert_eq!((bytes[1], bytes[2], bytes[4096], bytes[8191]), (2, 0, 3, 0));
     }
 }

@@ -4,18 +4,20 @@
 //! from the bottom, pages of the kernel map from the top and downwards, so that
 //! what is contiguous in the kernel map is never contiguous in physical memory
 //! and a reader that forgets to translate every page is found out.
-//! A frame that was given back is not handed out again.
+//! A frame that was given back is not handed out again. A frame is a page of the
+//! machine, 4 KB or more.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::ram::FRAME;
 use crate::addr::PhysAddr;
 use crate::image::ImageError;
 
 /// The machine's physical memory, as frames.
 #[derive(Debug)]
 pub struct Frames {
+    /// Bytes of a frame.
+    size: u64,
     ranges: Vec<Range<u64>>,
     taken: BTreeSet<u64>,
     bottom: u64,
@@ -23,18 +25,18 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Memory in `ranges`: byte addresses, ascending, frame-aligned.
-    pub fn new(ranges: &[Range<PhysAddr>]) -> Self {
+    /// Memory in `ranges`: byte addresses, ascending, aligned to frames of `size` bytes.
+    pub fn new(ranges: &[Range<PhysAddr>], size: u64) -> Self {
         let ranges: Vec<_> =
-            ranges.iter().map(|r| r.start.get() / FRAME..r.end.get() / FRAME).collect();
+            ranges.iter().map(|r| r.start.get() / size..r.end.get() / size).collect();
         let bottom = ranges.first().map_or(0, |range| range.start);
         let top = ranges.last().map_or(0, |range| range.end);
-        Self { ranges, taken: BTreeSet::new(), bottom, top }
+        Self { size, ranges, taken: BTreeSet::new(), bottom, top }
     }
 
     /// The installed memory, ascending: what the kernel calls `dump_avail`.
     pub fn ranges(&self) -> impl Iterator<Item = Range<PhysAddr>> {
-        self.ranges.iter().map(|r| PhysAddr::new(r.start * FRAME)..PhysAddr::new(r.end * FRAME))
+        self.ranges.iter().map(|r| self.address(r.start)..self.address(r.end))
     }
 
     /// Takes all frames that `range` touches, and starts bottom allocations above them.
@@ -42,7 +44,7 @@ impl Frames {
     /// # Errors
     /// Some of `range` is not installed memory.
     pub fn reserve(&mut self, range: Range<PhysAddr>) -> Result<(), ImageError> {
-        let frames = range.start.get() / FRAME..range.end.get().div_ceil(FRAME);
+        let frames = range.start.get() / self.size..range.end.get().div_ceil(self.size);
         if !self.ranges.iter().any(|r| r.start <= frames.start && frames.end <= r.end) {
             let wanted = range.end.get().saturating_sub(range.start.get());
             return Err(ImageError::OutOfMemory { wanted, what: "physical memory" });
@@ -61,27 +63,27 @@ impl Frames {
                 return Ok(self.take(frame));
             }
         }
-        Err(ImageError::OutOfMemory { wanted: FRAME, what: "physical memory" })
+        Err(ImageError::OutOfMemory { wanted: self.size, what: "physical memory" })
     }
 
-    /// Takes `count` frames in a row, as low as possible.
-    pub fn take_low_run(&mut self, count: u64) -> Result<PhysAddr, ImageError> {
-        let none = ImageError::OutOfMemory {
-            wanted: count.saturating_mul(FRAME),
-            what: "contiguous physical memory",
-        };
-        let mut first = self.bottom;
+    /// Takes whole frames for `bytes` bytes in a row, as low as possible, the first one on a
+    /// multiple of `align` bytes.
+    pub fn take_low_run(&mut self, bytes: u64, align: u64) -> Result<PhysAddr, ImageError> {
+        let none = || ImageError::OutOfMemory { wanted: bytes, what: "contiguous physical memory" };
+        let count = bytes.div_ceil(self.size).max(1);
+        let step = (align / self.size).max(1);
+        let mut first = self.bottom.next_multiple_of(step);
         while count <= self.top.saturating_sub(first) {
             match (first..first + count).rev().find(|frame| !self.is_free(*frame)) {
-                Some(taken) => first = taken + 1,
+                Some(taken) => first = (taken + 1).next_multiple_of(step),
                 None => {
                     self.bottom = first + count;
                     self.taken.extend(first..first + count);
-                    return Ok(PhysAddr::new(first * FRAME));
+                    return Ok(self.address(first));
                 }
             }
         }
-        Err(none)
+        Err(none())
     }
 
     /// Takes the highest free frame.
@@ -93,22 +95,26 @@ impl Frames {
                 return Ok(self.take(frame));
             }
         }
-        Err(ImageError::OutOfMemory { wanted: FRAME, what: "physical memory" })
+        Err(ImageError::OutOfMemory { wanted: self.size, what: "physical memory" })
     }
 
     /// Gives a frame back: it is no longer in use, so a minidump leaves it out.
     pub fn give_back(&mut self, at: PhysAddr) {
-        self.taken.remove(&(at.get() / FRAME));
+        self.taken.remove(&(at.get() / self.size));
     }
 
     /// The frames in use, ascending.
     pub fn taken(&self) -> impl Iterator<Item = PhysAddr> {
-        self.taken.iter().map(|frame| PhysAddr::new(frame * FRAME))
+        self.taken.iter().map(|frame| self.address(*frame))
     }
 
     fn take(&mut self, frame: u64) -> PhysAddr {
         self.taken.insert(frame);
-        PhysAddr::new(frame * FRAME)
+        self.address(frame)
+    }
+
+    fn address(&self, frame: u64) -> PhysAddr {
+        PhysAddr::new(frame * self.size)
     }
 
     fn is_free(&self, frame: u64) -> bool {
@@ -120,13 +126,15 @@ impl Frames {
 mod tests {
     use super::*;
 
+    const FRAME: u64 = 4096;
+
     fn range(frames: Range<u64>) -> Range<PhysAddr> {
         PhysAddr::new(frames.start * FRAME)..PhysAddr::new(frames.end * FRAME)
     }
 
     #[test]
     fn both_ends_meet_and_holes_are_skipped() {
-        let mut frames = Frames::new(&[range(0..2), range(4..6)]);
+        let mut frames = Frames::new(&[range(0..2), range(4..6)], FRAME);
         frames.reserve(range(0..1)).unwrap();
         let mut got = vec![frames.take_low().unwrap(), frames.take_low().unwrap()];
         got.push(frames.take_high().unwrap());
@@ -138,15 +146,22 @@ mod tests {
 
     #[test]
     fn a_run_of_frames_skips_holes() {
-        let mut frames = Frames::new(&[range(0..2), range(4..8)]);
-        assert_eq!(frames.take_low_run(3).unwrap().get(), 4 * FRAME);
-        assert!(frames.take_low_run(2).is_err());
+        let mut frames = Frames::new(&[range(0..2), range(4..8)], FRAME);
+        assert_eq!(frames.take_low_run(3 * FRAME, 1).unwrap().get(), 4 * FRAME);
+        assert!(frames.take_low_run(2 * FRAME, 1).is_err());
         assert_eq!(frames.take_low().unwrap().get(), 7 * FRAME);
     }
 
     #[test]
+    fn a_run_can_be_aligned() {
+        let mut frames = Frames::new(&[range(1..16)], FRAME);
+        assert_eq!(frames.take_low_run(FRAME, 4 * FRAME).unwrap().get(), 4 * FRAME);
+        assert_eq!(frames.take_low_run(2 * FRAME, 1024).unwrap().get(), 5 * FRAME);
+    }
+
+    #[test]
     fn a_hole_cannot_be_reserved() {
-        let mut frames = Frames::new(&[range(0..2), range(4..6)]);
+        let mut frames = Frames::new(&[range(0..2), range(4..6)], FRAME);
         assert!(frames.reserve(range(1..5)).is_err());
     }
 }

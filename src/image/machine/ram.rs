@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::addr::PhysAddr;
 
 /// The unit in which simulated memory is kept, in bytes.
-pub const FRAME: u64 = 4096;
+const FRAME: u64 = 4096;
 
 /// The bytes of the machine's physical memory.
 ///
@@ -38,9 +38,10 @@ impl Ram {
         }
     }
 
-    /// The whole frame that holds `at`, or `None` where it was never written (all zeros).
-    pub fn frame(&self, at: PhysAddr) -> Option<&[u8; FRAME as usize]> {
-        self.frames.get(&(at.get() / FRAME)).map(Box::as_ref)
+    /// Was any frame written among the `len` bytes at `at`? Where none was, all is zeros.
+    pub fn is_touched(&self, at: PhysAddr, len: u64) -> bool {
+        let end = at.get().saturating_add(len).div_ceil(FRAME);
+        self.frames.range(at.get() / FRAME..end.max(at.get() / FRAME)).next().is_some()
     }
 }
 
@@ -70,7 +71,7 @@ mod tests {
         let mut back = [9; 6];
         ram.read(PhysAddr::new(0x1ffd), &mut back);
         assert_eq!(back, [0, 1, 2, 3, 4, 0]);
-        assert_eq!(ram.frame(PhysAddr::new(0x2fff)).map(|frame| frame[1]), Some(4));
-        assert!(ram.frame(PhysAddr::new(0x3000)).is_none());
+        assert!(ram.is_touched(PhysAddr::new(0x2000), FRAME));
+        assert!(!ram.is_touched(PhysAddr::new(0x3000), 1 << 40));
     }
 }

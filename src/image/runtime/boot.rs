@@ -32,7 +32,10 @@ impl Runtime {
         let pcpus = set_pcpu(&mut kernel, cpus)?;
         let message_buffer = MessageBuffer::allocate(&mut kernel)?;
         let vnets = match kernel.kernel().set_vnet() {
-            Some(set) => Some(Vnets::prepare(&mut kernel, set)?),
+            Some(set) => {
+                let set = kernel.running(set.start)..kernel.running(set.end);
+                Some(Vnets::prepare(&mut kernel, set)?)
+            }
             None => None,
         };
         first_process(&mut kernel, &pcpus)?;
@@ -65,7 +68,7 @@ impl Runtime {
 
     /// Brings the kernel's idea of its own memory up to date; called before a dump.
     pub fn settle(&mut self) -> Result<(), ImageError> {
-        let end = self.kernel.machine().kernel_map_end();
+        let end = self.kernel.machine().kernel_vm_end();
         self.kernel.set_symbol("kernel_vm_end", end.get())?;
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Per-CPU counters, counter(9), and the statistics arrays made of them (VNET_PCPUSTAT).
 //!
-//! A counter is a slot of 8 bytes on every CPU's page. What a `counter_u64_t`
-//! holds differs: a plain pointer to CPU 0's slot on amd64 until 12 (stride:
-//! sizeof(struct pcpu), 1024 in 10.4 and 4096 in 12.1), and since 13 the
-//! distance of that slot from `*__pcpu` (stride: a page).
+//! A counter is a slot of 8 bytes of every CPU's own memory. What a `counter_u64_t`
+//! holds differs: on amd64 since 13 the distance of CPU 0's slot from `*__pcpu`,
+//! else a plain pointer to it. The slots are a page apart in 12 and later
+//! (UMA_PCPU_ALLOC_SIZE), before that sizeof(struct pcpu).
 
 use std::collections::BTreeMap;
 
@@ -34,16 +34,21 @@ pub(super) struct CounterZone {
 const COUNTER: u64 = 8;
 
 impl CounterZone {
-    /// Decides by the shape of `__pcpu`: a pointer means offsets, an array plain pointers.
+    /// Decides by the shape of `__pcpu`: a pointer means offsets, an array plain pointers. What
+    /// counts before counters can be allocated, a member of struct pcpu, came with the pages.
     pub fn of(kernel: &Loaded, cpus: &[u32]) -> Result<Self, ImageError> {
         let slots = u64::from(cpus.last().copied().unwrap_or(0)) + 1;
         let page = kernel.machine().page_size();
         let pcpu = kernel.variable("__pcpu")?;
         let (_, shape) = kernel.types().resolve(pcpu.type_id)?;
-        let (stride, origin) = match &*shape {
-            Type::Pointer(_) => (page, kernel.load_uint(pcpu)?),
-            Type::Array(array) => (kernel.types().size_of(array.element)?, 0),
-            _ => (kernel.types().size_of(pcpu.type_id)?, 0),
+        let (type_id, origin) = match &*shape {
+            Type::Pointer(pointer) => (pointer.target, kernel.load_uint(pcpu)?),
+            Type::Array(array) => (array.element, 0),
+            _ => (pcpu.type_id, 0),
+        };
+        let stride = match kernel.types().has_member(type_id, "pc_early_dummy_counter") {
+            true => page,
+            false => kernel.types().size_of(type_id)?,
         };
         Ok(Self { stride, slots, origin, next: VirtAddr::new(0), left: 0 })
     }

@@ -204,8 +204,8 @@ impl Runtime {
             let counter = self.kernel.member(ifnet, &format!("if_counters[{index}]"))?;
             self.add_to_counter(counter, values)?;
         }
-        if let Some(default) = self.kernel.kernel().symbol("if_get_counter_default") {
-            let function = default.address.get();
+        if let Some(default) = self.kernel.address_of("if_get_counter_default") {
+            let function = default.get();
             self.kernel.set_if_any(ifnet, "if_get_counter", function)?;
         }
         Ok(())

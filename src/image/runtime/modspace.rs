@@ -168,7 +168,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::addr::PhysAddr;
     use crate::arch::Arch;
     use crate::image::machine::MachineOptions;
 
@@ -177,8 +176,7 @@ mod tests {
 
     /// An allocator with the layout of 12.1 amd64 over a machine without a kernel.
     fn module_space() -> (Machine, ModuleSpace) {
-        let image = PhysAddr::new(1 << 20)..PhysAddr::new(2 << 20);
-        let mut m = Machine::new(Arch::Amd64, MachineOptions::default(), &[image]).unwrap();
+        let mut m = Machine::new(Arch::Amd64, MachineOptions::default(), &[], None).unwrap();
         let queue = Queue { first: 0, last: Some(8), next: 16, prev: Some(24) };
         let layout = Layout { size: 32, start: 0, len: 8, len_size: 4, queue };
         let space = ModuleSpace { head: m.malloc("head", 16).unwrap(), layout };

@@ -200,7 +200,6 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::addr::PhysAddr;
     use crate::arch::Arch;
     use crate::image::machine::MachineOptions;
 
@@ -210,8 +209,7 @@ mod tests {
     const TAILQ: Queue = Queue { first: 0, last: Some(8), next: 8, prev: Some(16) };
 
     fn machine() -> (Machine, VirtAddr, [VirtAddr; 4]) {
-        let image = PhysAddr::new(1 << 20)..PhysAddr::new(2 << 20);
-        let mut m = Machine::new(Arch::Amd64, MachineOptions::default(), &[image]).unwrap();
+        let mut m = Machine::new(Arch::Amd64, MachineOptions::default(), &[], None).unwrap();
         let head = m.malloc("head", 16).unwrap();
         let elements = std::array::from_fn(|_| m.malloc("element", 32).unwrap());
         (m, head, elements)

@@ -87,7 +87,9 @@ impl Runtime {
         }
         match found.as_slice() {
             [] => Err(self.unusable(name, "no file of that name defines it")),
-            [Some(variable)] => Ok(Some(Object::new(variable.address, variable.type_id))),
+            [Some(variable)] => {
+                Ok(Some(Object::new(self.kernel.running(variable.address), variable.type_id)))
+            }
             [None] => Err(self.unusable(name, "the debug information does not describe it")),
             _ => Err(self.unusable(name, "several files define it; write NAME@file.c")),
         }

@@ -251,8 +251,7 @@ fn no_vimage() -> ImageError {
 /// malloc(9) without M_ZERO.
 fn malloc_uninitialised(kernel: &mut Loaded, size: u64) -> Result<VirtAddr, ImageError> {
     let block = kernel.machine_mut().malloc("vnet_data", size)?;
-    let pattern = UNINITIALISED.to_le_bytes().repeat(size as usize / 4);
-    kernel.machine_mut().write(block, &pattern)?;
+    kernel.machine_mut().fill(block, size, UNINITIALISED)?;
     Ok(block)
 }
 

@@ -12,9 +12,9 @@ use crate::exit::Outcome;
 use crate::output::Output;
 
 pub fn run(cli: &Cli, words: &[String]) -> anyhow::Result<Outcome> {
-    let kernel = context::kernel(cli)?;
-    let types = Types::load(&kernel).map_err(vnetkvm::Error::from)?;
-    let id = find(&types, &words.join(" "))?;
+    let session = context::open(cli)?;
+    let types = session.types()?;
+    let id = find(types, &words.join(" "))?;
     let declaration = types.declaration(id)?;
     let mut output = Output::new(&cli.output);
     match output.format() {

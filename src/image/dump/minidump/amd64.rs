@@ -4,149 +4,36 @@
 //! version 1 until 8.1 (page map of 8-byte page-table entries, one per 4 KB),
 //! version 2 until 13.0 (page-directory entries, one per 2 MB), version 3 since
 //! (`dump_avail` in front of the bitmap, which then skips what is no memory).
-//! Every part starts on a page: header, message buffer, `dump_avail` (version 3),
-//! bitmap, page map, pages in the order of their bits.
 
-use std::io::{Seek, Write};
-
-use super::{Contents, Sparse};
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::image::ImageError;
-use crate::image::machine::amd64::{
-    DIRECT_MAP, DIRECT_MAP_END, KERNEL_BASE, SIZE_1G, SIZE_2M, SIZE_4K,
-};
-use crate::image::machine::{FRAME, Machine};
-
-/// The version of a minidump's header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Version {
-    V1 = 1,
-    V2 = 2,
-    V3 = 3,
-}
-
-const MAGIC: &[u8; 24] = b"minidump FreeBSD/amd64\0\0";
-/// The largest page map that is written: that of a 12.1 kernel has 8 MB.
-const LARGEST_PAGE_MAP: u64 = 64 << 20;
-
-/// Writes the dump that a kernel with this version of the format would leave.
-///
-/// # Errors
-/// The page map would be absurdly large (version 1 with a distant kernel map), or `out` fails.
-pub fn write(
-    contents: &Contents<'_>,
-    version: Version,
-    out: &mut (impl Write + Seek),
-) -> Result<(), ImageError> {
-    let machine = contents.machine;
-    let base = machine.options().kernel_map;
-    let map_size = page_map_size(base, version)?;
-    let available = dump_avail(machine, version);
-    let bitmap = bitmap(contents, version);
-
-    let mut out = Sparse::new(out);
-    let mut header = MAGIC.to_vec();
-    for word in [version as u32, contents.message_size, bitmap.len() as u32, map_size as u32] {
-        header.extend(word.to_le_bytes());
-    }
-    for address in [base, DIRECT_MAP, DIRECT_MAP_END] {
-        header.extend(address.get().to_le_bytes());
-    }
-    if version >= Version::V3 {
-        header.extend((available.len() as u32).to_le_bytes());
-    }
-    out.padded(&header)?;
-    out.padded(contents.message_buffer)?;
-    out.padded(&available)?;
-    out.padded(&bitmap)?;
-    page_map(machine, base, version, &mut out)?;
-    for frame in machine.frames_in_use().filter(|frame| contents.is_dumped(*frame)) {
-        out.frame(machine, frame)?;
-    }
-    Ok(out.finish()?)
-}
+use super::{Header, Sizes, Style};
+use crate::addr::VirtAddr;
+use crate::bytes::Endian;
+use crate::image::machine::Machine;
+use crate::image::machine::amd64::{DIRECT_MAP, DIRECT_MAP_END, KERNEL_BASE};
 
 /// The page map goes on to the end of the gigabyte that holds the kernel image.
-const MAP_END: VirtAddr = VirtAddr::new(KERNEL_BASE.get() + SIZE_1G);
+const MAP_END: VirtAddr = VirtAddr::new(KERNEL_BASE.get() + (1 << 30));
 
-fn page_map_size(base: VirtAddr, version: Version) -> Result<u64, ImageError> {
-    let span = MAP_END.get().saturating_sub(base.get());
-    let bytes = match version {
-        Version::V1 => span / SIZE_4K * 8,
-        Version::V2 | Version::V3 => span / SIZE_2M * 8,
-    };
-    if bytes > LARGEST_PAGE_MAP {
-        return Err(ImageError::PageMapTooLarge { base, bytes });
+pub(super) fn style(machine: &Machine, version: u32) -> Style {
+    let page_tables = machine.space().levels().len() - 1;
+    Style {
+        oldest: 1,
+        newest: 3,
+        dump_avail_since: 3,
+        level: if version == 1 { page_tables } else { page_tables - 1 },
+        covered: machine.kernel_map_start()..MAP_END,
+        header,
     }
-    Ok(bytes)
 }
 
-fn page_map(
-    machine: &Machine,
-    base: VirtAddr,
-    version: Version,
-    out: &mut Sparse<'_, impl Write + Seek>,
-) -> Result<(), ImageError> {
-    let gigabytes = MAP_END.get().saturating_sub(base.get()) / SIZE_1G;
-    for number in 0..gigabytes {
-        let directory = machine.directory(base.wrapping_add(number * SIZE_1G));
-        match (version, directory) {
-            (Version::V1, None) => out.zeros(FRAME * 512),
-            (_, None) => out.zeros(FRAME),
-            (Version::V1, Some(directory)) => {
-                for entry in directory {
-                    match machine.page_table(entry) {
-                        Some(table) => out.bytes(&words(&table))?,
-                        None => out.zeros(FRAME),
-                    }
-                }
-            }
-            (_, Some(directory)) => out.bytes(&words(&directory))?,
-        }
-    }
-    Ok(())
-}
-
-/// Version 3: pairs of start and end, ended by a pair of zeros, in whole pages.
-fn dump_avail(machine: &Machine, version: Version) -> Vec<u8> {
-    if version < Version::V3 {
-        return Vec::new();
-    }
-    let ranges = machine.memory_ranges();
-    let ends: Vec<u64> = ranges.flat_map(|r| [r.start.get(), r.end.get()]).chain([0, 0]).collect();
-    let mut bytes = words(&ends);
-    bytes.resize(bytes.len().next_multiple_of(FRAME as usize), 0);
-    bytes
-}
-
-/// One bit per page frame: of all frames up to the last, or (version 3) of those in `dump_avail`.
-fn bitmap(contents: &Contents<'_>, version: Version) -> Vec<u8> {
-    let machine = contents.machine;
-    let mut bits = 0;
-    let mut ranges = Vec::new();
-    for range in machine.memory_ranges() {
-        let (first, end) = (range.start.get() / FRAME, range.end.get().div_ceil(FRAME));
-        let first_bit = if version < Version::V3 { first } else { bits };
-        ranges.push((range, first_bit));
-        bits = first_bit + (end - first);
-    }
-    let mut bitmap = vec![0; bits.div_ceil(8).next_multiple_of(FRAME) as usize];
-    for frame in machine.frames_in_use().filter(|frame| contents.is_dumped(*frame)) {
-        let bit = bit_of(&ranges, frame);
-        if let Some(byte) = bit.and_then(|bit| bitmap.get_mut((bit / 8) as usize)) {
-            *byte |= 1 << (bit.unwrap_or(0) % 8);
-        }
-    }
-    bitmap
-}
-
-fn bit_of(ranges: &[(std::ops::Range<PhysAddr>, u64)], frame: PhysAddr) -> Option<u64> {
-    let (range, first_bit) = ranges.iter().find(|(range, _)| range.contains(&frame))?;
-    Some(first_bit + frame.offset_from(range.start)? / FRAME)
-}
-
-fn words(words: &[u64]) -> Vec<u8> {
-    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+fn header(machine: &Machine, sizes: &Sizes) -> Vec<u8> {
+    let mut header = Header::new("minidump FreeBSD/amd64", 24, Endian::Little);
+    header.sizes(sizes);
+    header.address(machine.kernel_map_start());
+    header.address(DIRECT_MAP);
+    header.address(DIRECT_MAP_END);
+    header.u32(sizes.dump_avail);
+    header.bytes
 }
 
 #[cfg(test)]
@@ -154,21 +41,27 @@ mod tests {
     use std::collections::BTreeSet;
     use std::io::Cursor;
 
+    use super::super::write;
     use super::*;
+    use crate::addr::PhysAddr;
     use crate::arch::Arch;
-    use crate::image::machine::MachineOptions;
-    use crate::image::machine::amd64::{KERNEL_MAP, Rights};
+    use crate::image::ImageError;
+    use crate::image::dump::Contents;
+    use crate::image::machine::amd64::KERNEL_MAP;
+    use crate::image::machine::{ImagePart, MachineOptions, Rights};
+
+    const FRAME: u64 = 4096;
 
     const LOW_KERNEL_MAP: VirtAddr = VirtAddr::new(0xffff_fffe_4000_0000);
     const IMAGE: VirtAddr = VirtAddr::new(0xffff_ffff_8020_0000);
 
     /// A machine with a 2M image page, an object in the direct map and one in the kernel map.
     fn machine(kernel_map: VirtAddr) -> (Machine, VirtAddr, VirtAddr) {
-        let image = PhysAddr::new(2 << 20)..PhysAddr::new(4 << 20);
-        let options = MachineOptions { kernel_map, memory: 8 << 20, ..Default::default() };
-        let mut machine = Machine::new(Arch::Amd64, options, std::slice::from_ref(&image)).unwrap();
         let rights = Rights { write: true, execute: true };
-        machine.map_image(IMAGE, image.start, 2 << 20, rights).unwrap();
+        let image = ImagePart { at: IMAGE, to: PhysAddr::new(2 << 20), len: 2 << 20, rights };
+        let kernel_map = Some(kernel_map);
+        let options = MachineOptions { kernel_map, memory: 8 << 20, ..Default::default() };
+        let mut machine = Machine::new(Arch::Amd64, options, &[image], None).unwrap();
         machine.write(IMAGE.wrapping_add(0x3010), b"in the kernel image").unwrap();
         let small = machine.malloc("test", 64).unwrap();
         machine.write(small, b"in the direct map").unwrap();
@@ -177,7 +70,7 @@ mod tests {
         (machine, small, large)
     }
 
-    fn dump(machine: &Machine, version: Version, left_out: &BTreeSet<PhysAddr>) -> Vec<u8> {
+    fn dump(machine: &Machine, version: u32, left_out: &BTreeSet<PhysAddr>) -> Vec<u8> {
         let message_buffer = [b'm'; 0x1000];
         let mut file = Cursor::new(Vec::new());
         let contents =
@@ -248,7 +141,7 @@ mod tests {
     #[test]
     fn headers_follow_the_version() {
         let (machine, ..) = machine(KERNEL_MAP);
-        for (version, dump_avail) in [(Version::V2, 0), (Version::V3, 4096)] {
+        for (version, dump_avail) in [(2, 0), (3, 4096)] {
             let file = dump(&machine, version, &BTreeSet::new());
             assert_eq!(&file[..24], b"minidump FreeBSD/amd64\0\0");
             assert_eq!(u32_at(&file, 24), version as usize);
@@ -265,12 +158,9 @@ mod tests {
 
     #[test]
     fn every_version_leads_to_the_same_pages() {
-        for (version, kernel_map) in [
-            (Version::V1, LOW_KERNEL_MAP),
-            (Version::V2, LOW_KERNEL_MAP),
-            (Version::V2, KERNEL_MAP),
-            (Version::V3, KERNEL_MAP),
-        ] {
+        for (version, kernel_map) in
+            [(1, LOW_KERNEL_MAP), (2, LOW_KERNEL_MAP), (2, KERNEL_MAP), (3, KERNEL_MAP)]
+        {
             let (machine, small, large) = machine(kernel_map);
             let file = dump(&machine, version, &BTreeSet::new());
             let image = mapped(&file, IMAGE.wrapping_add(0x3000)).unwrap();
@@ -287,7 +177,7 @@ mod tests {
     fn pages_can_be_left_out() {
         let (machine, _, large) = machine(KERNEL_MAP);
         let gone = machine.physical(large).unwrap();
-        for version in [Version::V2, Version::V3] {
+        for version in [2, 3] {
             let whole = dump(&machine, version, &BTreeSet::new());
             let file = dump(&machine, version, &BTreeSet::from([gone]));
             assert_eq!(file.len(), whole.len() - 4096);
@@ -305,7 +195,7 @@ mod tests {
             message_size: 0,
             left_out: &BTreeSet::new(),
         };
-        let error = write(&contents, Version::V1, &mut Cursor::new(Vec::new())).unwrap_err();
+        let error = write(&contents, 1, &mut Cursor::new(Vec::new())).unwrap_err();
         assert!(matches!(error, ImageError::PageMapTooLarge { bytes, .. } if bytes > 1 << 31));
         assert!(error.hint().unwrap().contains("kernel_map"));
     }

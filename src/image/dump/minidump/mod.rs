@@ -1,0 +1,248 @@
+//! Minidumps: the pages that the kernel uses, and how its addresses lead to them.
+//!
+//! `minidumpsys` of `sys/ARCH/ARCH/minidump_machdep.c`. Every part starts on a
+//! page: header, message buffer, `dump_avail` (newer versions), bitmap, page map,
+//! pages in the order of their bits. An architecture's own file has its header
+//! and says what its page map is made of.
+
+mod amd64;
+mod arm;
+mod arm64;
+mod i386;
+mod powerpc64;
+mod riscv64;
+
+use std::io::{Seek, Write};
+use std::ops::Range;
+
+use super::{Contents, Sparse};
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::arch::Arch;
+use crate::bytes::Endian;
+use crate::image::ImageError;
+use crate::image::machine::{Machine, entry_bytes};
+
+/// What is peculiar to an architecture's minidumps, and to this machine.
+struct Style {
+    /// The versions of the header, and the first one with `dump_avail`.
+    oldest: u32,
+    newest: u32,
+    dump_avail_since: u32,
+    /// The entries of this level of page tables (0 is the topmost) make the page map …
+    level: usize,
+    /// … those that cover these addresses.
+    covered: Range<VirtAddr>,
+    header: fn(&Machine, &Sizes) -> Vec<u8>,
+}
+
+/// What every header says.
+#[derive(Debug)]
+struct Sizes {
+    version: u32,
+    message: u32,
+    bitmap: u32,
+    page_map: u32,
+    dump_avail: u32,
+}
+
+/// The largest page map that is written: that of a 12.1 amd64 kernel has 8 MB.
+const LARGEST_PAGE_MAP: u64 = 64 << 20;
+
+/// Writes the dump that a kernel with this version of the format would leave.
+///
+/// # Errors
+/// The architecture has no such version, the page map would be absurdly large (amd64, version 1
+/// with a distant kernel map), or `out` fails.
+pub fn write(
+    contents: &Contents<'_>,
+    version: u32,
+    out: &mut (impl Write + Seek),
+) -> Result<(), ImageError> {
+    let machine = contents.machine;
+    let style = style(machine, version);
+    if !(style.oldest..=style.newest).contains(&version) {
+        let (arch, oldest, newest) = (machine.arch(), style.oldest, style.newest);
+        let why = format!("its {arch} minidumps have versions {oldest} to {newest}");
+        return Err(ImageError::Format(why));
+    }
+    let has_dump_avail = version >= style.dump_avail_since;
+    let available = if has_dump_avail { dump_avail(machine) } else { Vec::new() };
+    let bitmap = bitmap(contents, has_dump_avail);
+    let map = MapShape::of(machine, &style)?;
+    let header = (style.header)(
+        machine,
+        &Sizes {
+            version,
+            message: contents.message_size,
+            bitmap: bitmap.len() as u32,
+            page_map: map.bytes as u32,
+            dump_avail: available.len() as u32,
+        },
+    );
+
+    let mut out = Sparse::new(out, machine.page_size());
+    out.padded(&header)?;
+    out.padded(contents.message_buffer)?;
+    out.padded(&available)?;
+    out.padded(&bitmap)?;
+    map.write(machine, &style, &mut out)?;
+    for page in machine.frames_in_use().filter(|page| contents.is_dumped(*page)) {
+        out.page(machine, page)?;
+    }
+    Ok(out.finish()?)
+}
+
+fn style(machine: &Machine, version: u32) -> Style {
+    match machine.arch() {
+        Arch::Amd64 => amd64::style(machine, version),
+        Arch::Arm64 => arm64::style(machine),
+        Arch::Riscv64 => riscv64::style(machine),
+        Arch::I386 => i386::style(machine),
+        Arch::Arm => arm::style(machine),
+        Arch::Powerpc64 | Arch::Powerpc64le => powerpc64::style(machine),
+    }
+}
+
+/// Which tables make the page map.
+struct MapShape {
+    tables: u64,
+    /// Bytes of one table, and of the address space it covers.
+    table_bytes: u64,
+    table_span: u64,
+    bytes: u64,
+}
+
+impl MapShape {
+    fn of(machine: &Machine, style: &Style) -> Result<Self, ImageError> {
+        let space = machine.space();
+        let level = space.levels().get(style.level);
+        let entries = level.map_or(1, |level| level.entries);
+        let table_span = level.map_or(1, |level| level.span.saturating_mul(level.entries));
+        let table_bytes = entries * space.layout().entry_size;
+        let base = style.covered.start;
+        let tables = style.covered.end.offset_from(base).unwrap_or(0).div_ceil(table_span);
+        let bytes = tables * table_bytes;
+        if bytes > LARGEST_PAGE_MAP {
+            return Err(ImageError::PageMapTooLarge { base, bytes });
+        }
+        Ok(Self { tables, table_bytes, table_span, bytes })
+    }
+
+    fn write(
+        &self,
+        machine: &Machine,
+        style: &Style,
+        out: &mut Sparse<'_, impl Write + Seek>,
+    ) -> Result<(), ImageError> {
+        let layout = machine.space().layout();
+        for number in 0..self.tables {
+            let at = style.covered.start.wrapping_add(number * self.table_span);
+            let Some(entries) = machine.entries(at, style.level) else {
+                out.zeros(self.table_bytes);
+                continue;
+            };
+            let bytes =
+                entries.iter().map(|e| entry_bytes(*e, layout.entry_size, layout.entry_endian));
+            out.bytes(&bytes.collect::<Vec<_>>().concat())?;
+        }
+        out.zeros(self.bytes.next_multiple_of(layout.page) - self.bytes);
+        Ok(())
+    }
+}
+
+/// Pairs of start and end, ended by a pair of zeros, in whole pages. 64 bits each, whatever the
+/// architecture.
+fn dump_avail(machine: &Machine) -> Vec<u8> {
+    let ranges = machine.memory_ranges();
+    let ends = ranges.flat_map(|range| [range.start.get(), range.end.get()]).chain([0, 0]);
+    let endian = machine.arch().endian();
+    let mut bytes = ends.map(|end| entry_bytes(end, 8, endian)).collect::<Vec<_>>().concat();
+    bytes.resize(bytes.len().next_multiple_of(machine.page_size() as usize), 0);
+    bytes
+}
+
+/// One bit per page: of all pages up to the last, or of those in `dump_avail` alone. The kernel
+/// sets them in words of a `long`, so on big-endian machines bit 0 is in the last byte of a word.
+fn bitmap(contents: &Contents<'_>, has_dump_avail: bool) -> Vec<u8> {
+    let machine = contents.machine;
+    let page = machine.page_size();
+    let mut bits = 0;
+    let mut ranges = Vec::new();
+    for range in machine.memory_ranges() {
+        let (first, end) = (range.start.get() / page, range.end.get().div_ceil(page));
+        let first_bit = if has_dump_avail { bits } else { first };
+        ranges.push((range, first_bit));
+        bits = first_bit + (end - first);
+    }
+    let mut bitmap = vec![0; bits.div_ceil(8).next_multiple_of(page) as usize];
+    let last_in_word = machine.arch().pointer_size() - 1;
+    for at in machine.frames_in_use().filter(|page| contents.is_dumped(*page)) {
+        let Some(bit) = bit_of(&ranges, at, page) else { continue };
+        let byte = match machine.arch().endian() {
+            Endian::Little => bit / 8,
+            Endian::Big => (bit / 8) ^ last_in_word,
+        };
+        if let Some(byte) = bitmap.get_mut(byte as usize) {
+            *byte |= 1 << (bit % 8);
+        }
+    }
+    bitmap
+}
+
+fn bit_of(ranges: &[(Range<PhysAddr>, u64)], at: PhysAddr, page: u64) -> Option<u64> {
+    let (range, first_bit) = ranges.iter().find(|(range, _)| range.contains(&at))?;
+    Some(first_bit + at.offset_from(range.start)? / page)
+}
+
+/// A header's fields, one after the other.
+struct Header {
+    bytes: Vec<u8>,
+    endian: Endian,
+}
+
+impl Header {
+    /// A header that starts with `magic`, in a field of `size` bytes.
+    fn new(magic: &str, size: usize, endian: Endian) -> Self {
+        let mut header = Self { bytes: Vec::new(), endian };
+        header.text(magic, size);
+        header
+    }
+
+    fn text(&mut self, text: &str, size: usize) {
+        let end = self.bytes.len() + size;
+        self.bytes.extend(text.as_bytes());
+        self.bytes.resize(end, 0);
+    }
+
+    fn u32(&mut self, value: u32) {
+        self.bytes.extend(entry_bytes(value.into(), 4, self.endian));
+    }
+
+    fn u64(&mut self, value: u64) {
+        self.bytes.extend(entry_bytes(value, 8, self.endian));
+    }
+
+    fn address(&mut self, at: VirtAddr) {
+        self.u64(at.get());
+    }
+
+    /// What all headers have behind the magic.
+    fn sizes(&mut self, sizes: &Sizes) {
+        for size in [sizes.version, sizes.message, sizes.bitmap, sizes.page_map] {
+            self.u32(size);
+        }
+    }
+}
+
+/// What arm64 and riscv64 have in common.
+fn direct_map_header(magic: &str, machine: &Machine, sizes: &Sizes) -> Header {
+    let mut header = Header::new(magic, 24, machine.arch().endian());
+    header.sizes(sizes);
+    let map = machine.space().layout().direct_map.clone().unwrap_or_default();
+    header.address(machine.image().start);
+    header.u64(machine.direct().start.get());
+    header.address(map.start);
+    header.address(map.end);
+    header.u32(sizes.dump_avail);
+    header
+}

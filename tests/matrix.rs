@@ -1,0 +1,139 @@
+//! Every architecture in every format: what the builder wrote is what the reader reads.
+//!
+//! The matrix is generated: each kernel below, with each kind of page tables that it can have,
+//! in each format that its architecture has. Each image has the same history, whose results
+//! are read back through the whole library: kernel, types, dump, page tables, vnets, values.
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use vnetkvm::addr::VirtAddr;
+use vnetkvm::image::{Format, Image, ImageError, Scenario, build};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::session::Session;
+use vnetkvm::source::Source;
+use vnetkvm::value::model::ErrorKind;
+use vnetkvm::value::{Limits, Value};
+use vnetkvm::vnet::Vnet;
+
+/// A kernel in `fixtures/kernel/`, and a kind of page tables.
+const MACHINES: [(&str, &str); 12] = [
+    ("classic-clang-dwarf4", ""),
+    ("newer-clang-dwarf4", "la57"),
+    ("arm64", ""),
+    ("arm64-newer", ""),
+    ("arm64-newer", "16k"),
+    ("riscv64", ""),
+    ("riscv64", "sv48"),
+    ("i386", ""),
+    ("i386-pae", ""),
+    ("i386-newer", "pae"),
+    ("armv7", ""),
+    ("armv7", "lpae"),
+];
+
+const SCENARIO: &str = r#"
+hostname = "gw.example.org"
+cpus = 2
+memory = "32M"
+formats = ["minidump-v1"]
+messages = ["the first line", "the last line"]
+
+[host]
+values = { ip_defttl = 64 }
+
+[[step]]
+do = "jail"
+name = "one"
+values = { ip_defttl = 1, feat_in_addr = "198.51.100.1", feat_enum_signed = "FEAT_PLUS" }
+[step.statistics.ipstat]
+ips_total = [60, 5]
+
+[[step]]
+do = "jail"
+name = "two"
+values = { ip_defttl = 2, feat_in6_addr = "2001:db8::2" }
+"#;
+
+fn image(kernel: &str, paging: &str) -> Image {
+    let mut text = SCENARIO.to_owned();
+    if !paging.is_empty() {
+        text += &format!("[machine]\npaging = \"{paging}\"\n");
+    }
+    let kernel = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
+    let kernel = Kernel::open(kernel, None).unwrap();
+    build(&Scenario::parse(&text).unwrap(), kernel).unwrap()
+}
+
+/// The dump, or `None` where the architecture has no such format.
+fn core(image: &Image, format: Format) -> Option<Source> {
+    let mut core = Cursor::new(Vec::new());
+    match image.write(format, &mut core) {
+        Err(ImageError::Format(_)) => None,
+        other => {
+            other.unwrap();
+            Some(Source::from_vec(format.name(), core.into_inner()))
+        }
+    }
+}
+
+fn session(kernel: &str, core: Source) -> Session {
+    let kernel = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
+    Session::from_sources(kernel, core).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// What no variable may be.
+const UNREAD: [ErrorKind; 4] =
+    [ErrorKind::NotMapped, ErrorKind::NotDumped, ErrorKind::Truncated, ErrorKind::NoType];
+
+/// What the scenario says, read from the dump; panics where it is not so.
+fn check(session: &Session) {
+    assert_eq!(session.warnings(), [""; 0]);
+    assert_eq!(session.list_problems(), [""; 0]);
+    let vnets = session.vnets().unwrap();
+    let jails: Vec<&str> = vnets.iter().map(|vnet| &*vnet.jails[0].name).collect();
+    assert_eq!(jails, ["0", "one", "two"]);
+    for (vnet, ttl) in vnets.iter().zip([64, 1, 2]) {
+        assert!(vnet.problems.is_empty(), "{:?}", vnet.problems);
+        assert_eq!(print(session, vnet, "V_ip_defttl"), Value::Int(ttl));
+    }
+    let total = print(session, &vnets[1], "V_ipstat[0]");
+    assert!(matches!(total, Value::Counter { sum: 65, .. }), "{total:?}");
+    let total = print(session, &vnets[2], "V_ipstat[0]");
+    assert!(matches!(total, Value::Counter { sum: 0, .. } | Value::Error(_)), "{total:?}");
+    let plus = print(session, &vnets[1], "V_feat_enum_signed");
+    assert!(matches!(&plus, Value::Enum { name: Some(name), .. } if &**name == "FEAT_PLUS"));
+    let every_variable = session.variables(&[]).unwrap();
+    for (variable, (_, value)) in every_variable.iter().zip(session.values(
+        Some(&vnets[1]),
+        &every_variable,
+        &Limits::default(),
+    )) {
+        let unread = matches!(&value, Value::Error(error) if UNREAD.contains(&error.kind));
+        assert!(!unread, "{}: {value:?}", variable.name);
+    }
+    assert_eq!(session.memory().u8(VirtAddr::new(16)).unwrap_err().address.get(), 16);
+}
+
+fn print(session: &Session, vnet: &Vnet, expression: &str) -> Value {
+    session.print(Some(vnet), expression, &Limits::default()).unwrap().value
+}
+
+#[test]
+fn every_machine_reads_back_from_every_format() {
+    let mut wrong = Vec::new();
+    let mut right = 0;
+    for (kernel, paging) in MACHINES {
+        let image = image(kernel, paging);
+        for format in Format::ALL {
+            let Some(core) = core(&image, format) else { continue };
+            let result = catch_unwind(AssertUnwindSafe(|| check(&session(kernel, core))));
+            match result {
+                Ok(()) => right += 1,
+                Err(_) => wrong.push(format!("{kernel} {paging} {}", format.name())),
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+    assert!(right > 25, "{right} pairs");
+}
