@@ -16,8 +16,13 @@ pub struct KernelDumpHeader {
     pub version: u32,
     /// `MACHINE_ARCH` of the machine: `amd64`.
     pub architecture: String,
-    /// Length of the dump before compression, in bytes.
+    /// Length of the dump as it lies on the device, in bytes.
     pub dump_len: u64,
+    /// Length of the part of the device that was set aside for it, in bytes; only
+    /// since version 4, where a compressed dump may fill less.
+    pub extent: Option<u64>,
+    /// Length of a block of the device, in bytes: the header fills one.
+    pub block_len: u64,
     /// When it was written, in seconds since 1970.
     pub time: u64,
     pub host: String,
@@ -27,6 +32,7 @@ pub struct KernelDumpHeader {
     pub compression: Compression,
     /// Is the dump encrypted?
     pub encrypted: bool,
+    pub parity: u32,
     /// Do the header's words XOR to zero, as they should?
     pub parity_holds: bool,
 }
@@ -56,6 +62,8 @@ impl KernelDumpHeader {
             version,
             architecture: fields.text(20, 12)?,
             dump_len: fields.u64(40)?,
+            extent: if keyed { Some(fields.u64(496)?) } else { None },
+            block_len: fields.u32(if keyed { 60 } else { 56 })?.into(),
             time: fields.u64(48)?,
             host: fields.text(text_at, 64)?,
             kernel_version: fields.text(text_at + 64, 192)?,
@@ -68,6 +76,7 @@ impl KernelDumpHeader {
                 other => Compression::Unknown(other),
             },
             encrypted: keyed && fields.u32(56)? != 0,
+            parity: fields.u32(508)?,
             parity_holds: parity(fields)? == 0,
         })
     }
@@ -78,29 +87,57 @@ fn parity(fields: Fields<'_>) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    /// A header as the kernel writes it, parity included.
-    fn header(version: u32) -> Vec<u8> {
-        let mut bytes = vec![0; LEN];
-        let mut put = |at: usize, what: &[u8]| bytes[at..at + what.len()].copy_from_slice(what);
-        put(0, b"FreeBSD Kernel Dump\0");
-        put(20, b"amd64");
-        put(32, &version.to_be_bytes());
-        put(40, &0x1234_5000_u64.to_be_bytes());
-        put(48, &1_600_000_000_u64.to_be_bytes());
-        let text = if version >= 4 { 64 } else { 60 };
-        put(text, b"web01.example.org");
-        put(text + 64, b"FreeBSD 12.1-RELEASE GENERIC\n");
-        put(text + 256, b"page fault");
-        if version >= 4 {
-            put(56, &96_u32.to_be_bytes());
-            put(495, &[2]);
+    /// A header in the making.
+    pub(in crate::dump) struct HeaderBytes {
+        pub magic: &'static [u8],
+        pub version: u32,
+        pub len: u64,
+        pub extent: u64,
+        pub key: u32,
+        pub block: usize,
+        pub compression: u8,
+    }
+
+    impl Default for HeaderBytes {
+        fn default() -> Self {
+            let magic = b"FreeBSD Kernel Dump";
+            Self { magic, version: 4, len: 0, extent: 0, key: 0, block: 512, compression: 0 }
         }
-        let sum = parity(Fields::big(&bytes)).unwrap();
-        bytes[508..].copy_from_slice(&sum.to_be_bytes());
-        bytes
+    }
+
+    impl HeaderBytes {
+        /// As the kernel writes it, parity included.
+        pub fn write(&self) -> Vec<u8> {
+            let mut bytes = vec![0; LEN];
+            let mut put = |at: usize, what: &[u8]| bytes[at..at + what.len()].copy_from_slice(what);
+            put(0, self.magic);
+            put(20, b"amd64");
+            put(32, &self.version.to_be_bytes());
+            put(40, &self.len.to_be_bytes());
+            put(48, &1_600_000_000_u64.to_be_bytes());
+            let text = if self.version >= 4 { 64 } else { 60 };
+            put(text - 4, &(self.block as u32).to_be_bytes());
+            put(text, b"web01.example.org");
+            put(text + 64, b"FreeBSD 12.1-RELEASE GENERIC\n");
+            put(text + 256, b"page fault");
+            if self.version >= 4 {
+                put(56, &self.key.to_be_bytes());
+                put(495, &[self.compression]);
+                put(496, &self.extent.to_be_bytes());
+            }
+            let sum = parity(Fields::big(&bytes)).unwrap();
+            bytes[508..].copy_from_slice(&sum.to_be_bytes());
+            bytes
+        }
+    }
+
+    fn header(version: u32) -> Vec<u8> {
+        let (len, extent) = (0x1234_5000, 0x2000_0000);
+        HeaderBytes { version, len, extent, key: 96, compression: 2, ..HeaderBytes::default() }
+            .write()
     }
 
     #[test]
@@ -112,6 +149,8 @@ mod tests {
         assert_eq!((new.host.as_str(), new.panic.as_str()), ("web01.example.org", "page fault"));
         assert_eq!((new.compression, new.encrypted), (Compression::Zstd, true));
         assert_eq!((new.dump_len, new.time), (0x1234_5000, 1_600_000_000));
+        assert_eq!((old.extent, new.extent), (None, Some(0x2000_0000)));
+        assert_eq!((old.block_len, new.block_len), (512, 512));
         assert!(old.parity_holds && new.parity_holds);
     }
 

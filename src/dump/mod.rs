@@ -8,6 +8,7 @@
 //! This layer never sees a kernel, a symbol or a virtual address other than those
 //! a header names; it translates nothing. That is the work of [`crate::paging`].
 
+mod device;
 mod elf_core;
 mod header;
 mod minidump;
@@ -235,12 +236,37 @@ pub fn open(source: Source) -> Result<Core, DumpError> {
 /// # Errors
 /// As [`open`]; or the dump is compressed and cannot be unpacked.
 pub fn open_with(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
-    let Some(packing) = Packing::of(source.bytes()) else { return open_plain(source) };
-    let len = source.len();
-    let unpacked = unpack::unpack(&source, packing, progress)?;
-    let mut core = open_plain(unpacked.source)?;
-    core.packed = Some(Packed { packing, len });
-    core.warnings.splice(0..0, unpacked.warning);
+    // At most a compressed copy of a device that a compressed dump is on.
+    const WRAPPINGS: usize = 3;
+    open_wrapped(source, progress, WRAPPINGS)
+}
+
+/// Opens the dump in at most so many wrappings: compressed, or on a dump device.
+fn open_wrapped(
+    source: Source,
+    progress: &mut dyn FnMut(Progress),
+    wrappings: usize,
+) -> Result<Core, DumpError> {
+    let Some(wrappings) = wrappings.checked_sub(1) else { return open_plain(source) };
+    let bytes = source.bytes();
+    if let Some(packing) = Packing::of(bytes) {
+        let len = source.len();
+        let unpacked = unpack::unpack(&source, packing, progress)?;
+        let mut core = open_wrapped(unpacked.source, progress, wrappings)?;
+        core.packed = Some(Packed { packing, len });
+        core.warnings.splice(0..0, unpacked.warning);
+        return Ok(core);
+    }
+    if probe::is_core(bytes) {
+        return open_plain(source);
+    }
+    let Some(found) = device::find(bytes)? else { return open_plain(source) };
+    let Some(dump) = source.cut(found.offset, found.len) else {
+        return Err(probe::not_a_dump("a dump device without a dump", "look for vmcore.N"));
+    };
+    let mut core = open_wrapped(dump, progress, wrappings)?;
+    core.header = Some(found.header);
+    core.warnings.splice(0..0, found.warning);
     Ok(core)
 }
 

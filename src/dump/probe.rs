@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
-use super::header::KernelDumpHeader;
 use super::minidump;
 use crate::bytes::Fields;
 use crate::error::DumpError;
 use crate::source::Source;
+
+const ELF_MAGIC: &[u8] = b"\x7fELF";
 
 /// A dump that can be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +20,8 @@ pub(super) enum Kind {
 /// Tells what `source` is.
 ///
 /// # Errors
-/// It is no dump, or one that must be unpacked, decrypted or cut out first; the
-/// error says which, and with what.
+/// It is no dump, or one that must be unpacked or decrypted first; the error says
+/// which, and with what.
 pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     let bytes = source.bytes();
     if source.is_device() {
@@ -33,13 +34,17 @@ pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     if bytes.starts_with(minidump::MAGIC) {
         return Ok(Kind::Minidump);
     }
-    if bytes.starts_with(b"\x7fELF") {
+    if bytes.starts_with(ELF_MAGIC) {
         return elf(bytes);
     }
     Err(packed(source.path(), bytes)
-        .or_else(|| headed(bytes))
         .or_else(|| beside_a_dump(source.path(), bytes))
         .unwrap_or_else(|| unknown(bytes)))
+}
+
+/// Does a dump begin here, with nothing around it?
+pub(super) fn is_core(bytes: &[u8]) -> bool {
+    bytes.starts_with(minidump::MAGIC) || bytes.starts_with(ELF_MAGIC)
 }
 
 fn elf(bytes: &[u8]) -> Result<Kind, DumpError> {
@@ -72,29 +77,6 @@ fn packed(path: &Path, bytes: &[u8]) -> Option<DumpError> {
     Some(DumpError::Wrapped { what: (*what).to_owned(), hint })
 }
 
-/// A kernel dump header in front: the image of a dump device, or a part of one.
-fn headed(bytes: &[u8]) -> Option<DumpError> {
-    let wrapped = |what: String, hint: &str| DumpError::Wrapped { what, hint: hint.to_owned() };
-    if bytes.starts_with(b"FreeBSD Text Dump") {
-        return Some(text_dump());
-    }
-    if bytes.starts_with(b"Cleared Kernel Dump") {
-        let hint = "savecore has saved this dump already: look for vmcore.N in /var/crash";
-        return Some(not_a_dump("a dump device whose dump was cleared", hint));
-    }
-    if let Some(header) = KernelDumpHeader::parse(bytes) {
-        if header.encrypted {
-            return Some(encrypted());
-        }
-        let what = format!(
-            "a dump behind its kernel dump header (version {}, {}, host {:?})",
-            header.version, header.architecture, header.host
-        );
-        return Some(wrapped(what, "let savecore(8) copy the dump out of it"));
-    }
-    None
-}
-
 /// The other files that savecore(8) leaves in a crash directory.
 fn beside_a_dump(path: &Path, bytes: &[u8]) -> Option<DumpError> {
     const TEXT_DUMP_MEMBERS: &[&str] =
@@ -122,7 +104,7 @@ fn beside_a_dump(path: &Path, bytes: &[u8]) -> Option<DumpError> {
     None
 }
 
-fn encrypted() -> DumpError {
+pub(super) fn encrypted() -> DumpError {
     DumpError::Wrapped {
         what: "an encrypted dump".to_owned(),
         hint: "decrypt it first: decryptcore -p PRIVATE_KEY -k key.N -e vmcore_encrypted.N -c vmcore.N"
@@ -130,7 +112,7 @@ fn encrypted() -> DumpError {
     }
 }
 
-fn text_dump() -> DumpError {
+pub(super) fn text_dump() -> DumpError {
     let hint = "a text dump is what ddb(4) printed and holds no memory: read it with tar -xf";
     not_a_dump("a text dump", hint)
 }
@@ -141,7 +123,7 @@ fn unknown(bytes: &[u8]) -> DumpError {
     not_a_dump(what, "a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file")
 }
 
-fn not_a_dump(what: &str, hint: &str) -> DumpError {
+pub(super) fn not_a_dump(what: &str, hint: &str) -> DumpError {
     DumpError::NotADump { what: what.to_owned(), hint: hint.to_owned() }
 }
 
@@ -190,7 +172,6 @@ mod tests {
         tar[..7].copy_from_slice(b"ddb.txt");
         tar[257..262].copy_from_slice(b"ustar");
         assert!(message("textdump.tar.0", &tar).0.contains("a text dump"));
-        assert!(message("ada0p3", b"FreeBSD Text Dump\0").0.contains("a text dump"));
         tar[..7].copy_from_slice(b"foo.txt");
         assert!(message("crash.tar", &tar).0.contains("a tar archive"));
     }
@@ -204,12 +185,5 @@ mod tests {
         assert!(message("vmcore.0", b"").0.contains("an empty file"));
         assert!(message("vmcore.0", &[0; 100]).0.contains("nothing but zeros"));
         assert!(message("notes.txt", b"hello").0.contains("no format"));
-        let mut device = vec![0; 512];
-        device[..19].copy_from_slice(b"FreeBSD Kernel Dump");
-        device[20..25].copy_from_slice(b"amd64");
-        assert!(message("ada0p3", &device).0.contains("kernel dump header"));
-        device[35] = 4;
-        device[59] = 96;
-        assert!(message("ada0p3", &device).0.contains("an encrypted dump"));
     }
 }

@@ -250,3 +250,53 @@ impl FullDump {
         (bytes, boundaries)
     }
 }
+
+/// A kernel dump header, which is big-endian everywhere.
+#[derive(Clone, Copy)]
+pub struct DumpHeader {
+    /// 1 or 4.
+    pub version: u32,
+    pub block: usize,
+    pub key_len: u32,
+    /// 0 none, 1 gzip, 2 zstd.
+    pub compression: u8,
+    pub len: u64,
+    pub extent: u64,
+}
+
+impl DumpHeader {
+    pub fn write(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.block];
+        let mut put = |at: usize, what: &[u8]| bytes[at..at + what.len()].copy_from_slice(what);
+        put(0, b"FreeBSD Kernel Dump");
+        put(20, b"amd64");
+        put(32, &self.version.to_be_bytes());
+        put(40, &self.len.to_be_bytes());
+        put(48, &1_700_000_000_u64.to_be_bytes());
+        let text = if self.version >= 4 { 64 } else { 60 };
+        put(text - 4, &(self.block as u32).to_be_bytes());
+        put(text, b"crashed.example.org");
+        put(text + 64, b"FreeBSD 12.1-RELEASE r0 GENERIC\n");
+        put(text + 256, b"page fault");
+        if self.version >= 4 {
+            put(56, &self.key_len.to_be_bytes());
+            put(495, &[self.compression]);
+            put(496, &self.extent.to_be_bytes());
+        }
+        let words = bytes[..508].chunks(4).map(|word| u32::from_be_bytes(word.try_into().unwrap()));
+        let parity = words.fold(0, |sum, word| sum ^ word);
+        bytes[508..512].copy_from_slice(&parity.to_be_bytes());
+        bytes
+    }
+
+    /// A device of which the first 64 KB are never touched, `dump` at its end.
+    pub fn device(&self, dump: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0x5a; 64 << 10];
+        bytes.extend(self.write());
+        let start = bytes.len();
+        bytes.extend(dump);
+        bytes.resize(start + self.extent as usize, 0xa5);
+        bytes.extend(self.write());
+        bytes
+    }
+}

@@ -1,0 +1,308 @@
+//! Dump devices: where a dump lies in a copy of one, by its kernel dump headers.
+//!
+//! The kernel puts a dump at the end of its device, behind a header and, if it is
+//! encrypted, a key, and before the same header again in the last block
+//! (`dump_start` and `dump_write_headers` in `sys/kern/kern_shutdown.c`, 14.0). A
+//! compressed dump begins where an uncompressed one would (dumpextent) and ends
+//! early. A copy may also begin with the first header, or be that of a whole disk
+//! with a GPT, whose partitions are then looked at.
+//!
+//! A header whose parity is wrong is not believed. One that savecore(8) has
+//! cleared, and dumps that are encrypted or text, are refused by name.
+
+use super::header::{self, KernelDumpHeader};
+use super::probe;
+use crate::addr::FileOffset;
+use crate::bytes::Fields;
+use crate::error::DumpError;
+
+const FORMAT: &str = "kernel dump";
+
+/// A dump in a larger file.
+#[derive(Debug, PartialEq)]
+pub(super) struct Found {
+    pub(super) header: KernelDumpHeader,
+    /// Where it lies, without headers and key.
+    pub(super) offset: FileOffset,
+    /// Its length, in bytes, as far as the file goes.
+    pub(super) len: u64,
+    pub(super) warning: Option<String>,
+}
+
+/// The dump on the device of which `bytes` are a copy; `None` if there are no headers.
+///
+/// # Errors
+/// There is a dump that cannot be read, or its headers are damaged.
+pub(super) fn find(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
+    let at_end_of_all = at_end(bytes);
+    // A copy of the dump's part of the device need not have all of its extent.
+    if !matches!(at_end_of_all, Ok(None) | Err(DumpError::BadField { .. })) {
+        return at_end_of_all;
+    }
+    if let Some(found) = at_start(bytes)? {
+        return Ok(Some(found));
+    }
+    at_end_of_all?;
+    for (start, end) in partitions(bytes) {
+        let Some(partition) = bytes.get(start..end) else { continue };
+        if let Some(mut found) = at_end(partition)? {
+            found.offset = found.offset.wrapping_add(start as u64);
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// By the header in the last block, whose size is that of the device's sectors.
+fn at_end(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
+    const SMALLEST: usize = header::LEN;
+    const LARGEST: usize = 64 << 10;
+    let mut block = SMALLEST;
+    while block <= LARGEST {
+        let Some(at) = bytes.len().checked_sub(block).filter(|at| *at > 0) else { break };
+        let last = bytes.get(at..).unwrap_or_default();
+        refuse(last)?;
+        if let Some(header) = KernelDumpHeader::parse(last)
+            && (header.block_len == block as u64 || (header.block_len == 0 && block == SMALLEST))
+        {
+            return before(bytes, at, block, header);
+        }
+        block *= 2;
+    }
+    Ok(None)
+}
+
+/// The dump that ends, or has room until, `end`, where its last header is.
+fn before(
+    bytes: &[u8],
+    end: usize,
+    block: usize,
+    header: KernelDumpHeader,
+) -> Result<Option<Found>, DumpError> {
+    check(&header)?;
+    let end = end as u64;
+    let extent = match header.extent {
+        Some(extent) => extent,
+        None => header.dump_len.checked_next_multiple_of(block as u64).unwrap_or(u64::MAX),
+    };
+    let Some(start) = end.checked_sub(extent) else {
+        let why = format!("there are only {end:#x} bytes before the last header");
+        let field = if header.extent.is_some() { "dumpextent" } else { "dumplength" };
+        return Err(bad(field, extent, &why));
+    };
+    if header.dump_len > extent {
+        return Err(bad("dumplength", header.dump_len, &format!("dumpextent is {extent:#x}")));
+    }
+    let first = start.checked_sub(block as u64).and_then(|first| {
+        let first = usize::try_from(first).ok()?;
+        bytes.get(first..first.checked_add(header::LEN)?)
+    });
+    let same = first.and_then(KernelDumpHeader::parse).is_some_and(|first| first == header);
+    let warning = (!same).then(|| {
+        "the first header of the dump is not the same as the last: \
+         something may have been written over the dump"
+            .to_owned()
+    });
+    let len = header.dump_len;
+    Ok(Some(Found { header, offset: FileOffset::new(start), len, warning }))
+}
+
+/// By a header that the file begins with.
+fn at_start(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
+    refuse(bytes)?;
+    let Some(header) = KernelDumpHeader::parse(bytes) else { return Ok(None) };
+    check(&header)?;
+    let start = header.block_len.max(header::LEN as u64);
+    let left = bytes.len() as u64 - start.min(bytes.len() as u64);
+    if left == 0 {
+        let (needed, length) = (start.saturating_add(header.dump_len), bytes.len() as u64);
+        let what = "the dump behind its header (dumplength)";
+        return Err(DumpError::Truncated { what, needed, length });
+    }
+    let len = header.dump_len.min(left);
+    let warning = (len < header.dump_len).then(|| {
+        let missing = header.dump_len - len;
+        format!("the file ends {missing:#x} bytes before the dump does")
+    });
+    Ok(Some(Found { header, offset: FileOffset::new(start), len, warning }))
+}
+
+/// Headers that say there is no dump to be read.
+fn refuse(block: &[u8]) -> Result<(), DumpError> {
+    if block.starts_with(b"FreeBSD Text Dump\0") {
+        return Err(probe::text_dump());
+    }
+    if block.starts_with(b"Cleared Kernel Dump\0") {
+        return Err(DumpError::NotADump {
+            what: "a dump device whose dump was cleared".to_owned(),
+            hint: "savecore(8) has saved this dump already: look for vmcore.N in /var/crash, \
+                   or let savecore -f save it again"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn check(header: &KernelDumpHeader) -> Result<(), DumpError> {
+    if !header.parity_holds {
+        let why = "all words of the header together (XOR) should be zero";
+        return Err(bad("parity", header.parity.into(), why));
+    }
+    if !matches!(header.version, 1 | 4) {
+        let what = format!("version {} of the kernel dump header (1 and 4 are)", header.version);
+        return Err(DumpError::Unsupported { what });
+    }
+    if header.encrypted {
+        return Err(probe::encrypted());
+    }
+    if header.dump_len == 0 {
+        return Err(bad("dumplength", 0, "a dump is not empty"));
+    }
+    Ok(())
+}
+
+/// The partitions of a disk with a GPT: start and end, in bytes.
+fn partitions(disk: &[u8]) -> Vec<(usize, usize)> {
+    const MOST: usize = 256;
+    let with_sectors = |sector: usize| -> Option<Vec<(usize, usize)>> {
+        let table = disk.get(sector..)?.strip_prefix(b"EFI PART")?;
+        let fields = Fields::little(table);
+        let (first, count, size) = (fields.u64(72 - 8)?, fields.u32(80 - 8)?, fields.u32(84 - 8)?);
+        let (count, size) = (usize::try_from(count).ok()?, usize::try_from(size).ok()?);
+        let entries = disk.get(usize::try_from(first).ok()?.checked_mul(sector)?..)?;
+        let entries = entries.chunks_exact(size.max(128)).take(count.min(MOST));
+        Some(entries.filter_map(|entry| partition(entry, sector)).collect())
+    };
+    [512, 4096].into_iter().find_map(with_sectors).unwrap_or_default()
+}
+
+fn partition(entry: &[u8], sector: usize) -> Option<(usize, usize)> {
+    let fields = Fields::little(entry);
+    let (first, last) = (fields.u64(32)?, fields.u64(40)?);
+    let start = usize::try_from(first).ok()?.checked_mul(sector)?;
+    let end = usize::try_from(last).ok()?.checked_add(1)?.checked_mul(sector)?;
+    (start > 0 && start < end).then_some((start, end))
+}
+
+fn bad(field: &'static str, value: u64, why: &str) -> DumpError {
+    DumpError::BadField { format: FORMAT, field, value: format!("{value:#x}"), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::header::tests::HeaderBytes;
+    use super::*;
+
+    /// A device of `blocks` blocks with a dump of `dump` at its end.
+    fn device(header: &HeaderBytes, blocks: usize, dump: &[u8], extent: usize) -> Vec<u8> {
+        let block = header.block;
+        let mut bytes = vec![0xee; blocks * block];
+        let last = bytes.len() - block;
+        let start = last - extent;
+        bytes[start..start + dump.len()].copy_from_slice(dump);
+        for at in [start - block, last] {
+            bytes[at..at + block].fill(0);
+            bytes[at..at + header::LEN].copy_from_slice(&header.write());
+        }
+        bytes
+    }
+
+    fn header(version: u32, block: usize, len: u64, extent: u64) -> HeaderBytes {
+        HeaderBytes { version, block, len, extent, ..HeaderBytes::default() }
+    }
+
+    #[test]
+    fn a_dump_lies_before_the_last_block() {
+        let dump = [0xdd; 5000];
+        for (version, block) in [(1, 512), (4, 512), (1, 4096), (4, 4096)] {
+            let extent = 5000_usize.next_multiple_of(block);
+            let header = header(version, block, 5000, extent as u64);
+            let bytes = device(&header, 40, &dump, extent);
+            let found = find(&bytes).unwrap().unwrap();
+            let start = found.offset.get() as usize;
+            assert_eq!(&bytes[start..start + found.len as usize], &dump, "{version} {block}");
+            assert_eq!(found.warning, None);
+        }
+    }
+
+    #[test]
+    fn a_compressed_dump_ends_before_its_extent_does() {
+        let header = HeaderBytes { compression: 2, ..header(4, 512, 700, 8192) };
+        let bytes = device(&header, 40, &[0xdd; 700], 8192);
+        let found = find(&bytes).unwrap().unwrap();
+        assert_eq!(found.offset.get(), 39 * 512 - 8192);
+        assert_eq!(found.len, 700);
+        assert_eq!(found.header.compression, header::Compression::Zstd);
+    }
+
+    #[test]
+    fn headers_that_disagree_are_told() {
+        let header = header(4, 512, 1024, 1024);
+        let mut bytes = device(&header, 8, &[0xdd; 1024], 1024);
+        let first = bytes.len() - 512 - 1024 - 512;
+        bytes[first + 70] ^= 1;
+        assert!(find(&bytes).unwrap().unwrap().warning.unwrap().contains("first header"));
+    }
+
+    #[test]
+    fn a_file_may_begin_with_the_header() {
+        let header = header(4, 512, 1024, 1024);
+        let mut bytes = header.write();
+        bytes.extend([0xdd; 1024]);
+        let found = find(&bytes).unwrap().unwrap();
+        assert_eq!((found.offset.get(), found.len), (512, 1024));
+        bytes.truncate(1000);
+        let found = find(&bytes).unwrap().unwrap();
+        assert_eq!(found.len, 488);
+        assert!(found.warning.unwrap().contains("0x218 bytes before"));
+        bytes.truncate(512);
+        assert!(matches!(find(&bytes), Err(DumpError::Truncated { .. })));
+    }
+
+    #[test]
+    fn a_partition_of_a_disk_may_have_it() {
+        let header = header(4, 512, 1024, 1024);
+        let device = device(&header, 20, &[0xdd; 1024], 1024);
+        let mut disk = vec![0; 200 * 512];
+        disk[512..520].copy_from_slice(b"EFI PART");
+        disk[512 + 72..512 + 80].copy_from_slice(&2_u64.to_le_bytes());
+        disk[512 + 80..512 + 84].copy_from_slice(&128_u32.to_le_bytes());
+        disk[512 + 84..512 + 88].copy_from_slice(&128_u32.to_le_bytes());
+        let entry = 1024 + 128;
+        disk[entry + 32..entry + 40].copy_from_slice(&40_u64.to_le_bytes());
+        disk[entry + 40..entry + 48].copy_from_slice(&59_u64.to_le_bytes());
+        disk[40 * 512..60 * 512].copy_from_slice(&device);
+        let found = find(&disk).unwrap().unwrap();
+        assert_eq!(found.offset.get(), 59 * 512 - 1024);
+    }
+
+    #[test]
+    fn headers_that_cannot_be_are_refused_by_field() {
+        let message = |header: HeaderBytes| {
+            let mut bytes = vec![0; 4096];
+            bytes[4096 - header::LEN..].copy_from_slice(&header.write());
+            let error = find(&bytes).unwrap_err();
+            format!("{error}; {}", error.hint())
+        };
+        assert!(message(header(4, 512, 512, 1 << 40)).contains("dumpextent is 0x10000000000"));
+        assert!(message(header(1, 512, u64::MAX, 0)).contains("dumplength is 0xffff"));
+        assert!(message(header(4, 512, 4096, 1024)).contains("dumplength is 0x1000"));
+        assert!(message(header(4, 512, 0, 1024)).contains("dumplength is 0x0"));
+        assert!(message(header(7, 512, 512, 512)).contains("version 7"));
+        let encrypted = HeaderBytes { key: 512, ..header(4, 512, 512, 512) };
+        assert!(message(encrypted).contains("decryptcore"));
+        let cleared = HeaderBytes { magic: b"Cleared Kernel Dump", ..header(4, 512, 512, 512) };
+        assert!(message(cleared).contains("savecore -f"));
+        let text = HeaderBytes { magic: b"FreeBSD Text Dump", ..header(4, 512, 512, 512) };
+        assert!(message(text).contains("a text dump"));
+        let mut bytes = header(4, 512, 512, 512).write();
+        bytes[100] ^= 1;
+        assert!(find(&bytes).unwrap_err().to_string().contains("parity"));
+    }
+
+    #[test]
+    fn most_files_have_no_headers() {
+        assert_eq!(find(b""), Ok(None));
+        assert_eq!(find(&[0; 5000]), Ok(None));
+    }
+}
