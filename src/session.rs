@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::addr::VirtAddr;
 use crate::dump::{self, Core};
-use crate::error::{Error, ExprError, SourceError, TargetError, TypeError, VnetError};
+use crate::error::{Error, ExprError, KernelError, SourceError, TargetError, TypeError, VnetError};
 use crate::expr::eval::Scope;
 use crate::expr::{self, SyntaxError};
 use crate::kernel::debug_file::{self, Role};
@@ -260,10 +260,7 @@ impl Session {
             None => Err(no_such(match which {
                 Selector::Index(index) => format!("the number {index}"),
                 Selector::Address(address) => format!("the address {address}"),
-                _ => match &list.problems[..] {
-                    [] => "been made yet".into(),
-                    [problem, ..] => format!("been found: {problem}"),
-                },
+                _ => "been made yet".into(),
             })),
         }
     }
@@ -433,7 +430,13 @@ fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<K
     let main = ElfFile::parse(Source::open(path)?).map_err(failed)?;
     log.push(format!("kernel: {}", path.display()));
     let sibling = find_sibling(path, &main, dirs, log);
-    Kernel::join(main, sibling).map_err(failed)
+    let kernel = Kernel::join(main, sibling).map_err(failed)?;
+    // Every FreeBSD kernel has them, even one that is stripped of all else.
+    if ["version", "ostype", "osrelease"].iter().all(|name| kernel.symbol(name).is_none()) {
+        let what = "an ELF file without a kernel's symbols".into();
+        return Err(failed(KernelError::NotAKernel { what }));
+    }
+    Ok(kernel)
 }
 
 /// The first candidate that comes from the same link as `main`.

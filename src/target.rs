@@ -71,7 +71,13 @@ impl Target {
             let (kernel, core) = (kernel.arch().name(), core.arch.name());
             return Err(TargetError::OtherArch { kernel, core });
         }
-        let translation = translation(&kernel, &core, kernel_phys)?;
+        let cut_off = core.facts.pages_cut_off;
+        let translation = translation(&kernel, &core, kernel_phys).map_err(|why| match why {
+            TargetError::NoPageTables { .. } if cut_off > 0 => {
+                TargetError::CutOff { pages: cut_off }
+            }
+            other => other,
+        })?;
         let memory = KernelMemory::from_core(core, translation);
         let kinship = kinship(&kernel, &memory);
         Ok(Self { kernel, memory, types, kinship })

@@ -152,3 +152,28 @@ fn a_kernel_of_another_build_is_refused() {
     assert!(cause.ends_with("and the dump has no text at its address"), "{cause}");
     assert!(error.hint().unwrap().contains("vnetkvm info"), "{error}");
 }
+
+/// A block that is not where the base says would give another's values.
+#[test]
+fn a_damaged_base_is_no_value() {
+    let demo = image::demo().unwrap();
+    let whole = Session::from_sources(demo.kernel, demo.core).unwrap();
+    let vnet = &whole.vnets().unwrap()[1];
+    let pair = |base: u64| [vnet.data_mem.get().to_le_bytes(), base.to_le_bytes()].concat();
+    let demo = image::demo().unwrap();
+    let mut core = demo.core.bytes().to_vec();
+    let at = memchr::memmem::find(&core, &pair(vnet.data_base.get())).unwrap();
+    core[at..at + 16].copy_from_slice(&pair(0x1234));
+    let core = vnetkvm::source::Source::from_vec("core", core);
+    let damaged = Session::from_sources(demo.kernel, core).unwrap();
+    let vnet = damaged.select(&Selector::Index(1)).unwrap()[0];
+    assert!(vnet.unwrap().problems[0].contains("does not follow from its data_mem"));
+    let variables = damaged.variables(&["ip_defttl".into()]).unwrap();
+    let (_, value) = damaged.value(vnet, &variables[0], &Limits::default());
+    assert!(
+        matches!(&value, Value::Error(error) if error.message.contains("damaged")),
+        "{value:?}"
+    );
+    let (cause, _) = failure(&damaged, "ip_defttl");
+    assert!(cause.contains("has no copy in this vnet"), "{cause}");
+}

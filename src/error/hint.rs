@@ -40,6 +40,9 @@ impl TargetError {
             Self::OtherArch { .. } | Self::OtherKernel { .. } => {
                 "find the kernel that was running: `vnetkvm info` shows the dump's version".into()
             }
+            Self::CutOff { .. } => {
+                "the copy is not complete: compare its size with the original's".into()
+            }
             Self::NoPageTables { .. } => {
                 "check that -N names the very kernel that was running, with its symbols".into()
             }
@@ -92,6 +95,10 @@ impl VnetError {
         match self {
             Self::NoVimage => Some("name variables or patterns: `vnetkvm vars 'tcp*'`".into()),
             Self::NoLayout => Some("give a kernel with debug information".into()),
+            Self::NoList { .. } => Some(
+                "is the dump complete? --vnet 0xADDRESS reads a vnet that is known otherwise"
+                    .into(),
+            ),
             Self::NoSuchVnet { .. } => Some("`vnetkvm vnets` lists them all".into()),
             Self::NoSuchVariable { near, .. } => did_you_mean(near),
             Self::Ambiguous { name, files } => {

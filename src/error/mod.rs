@@ -207,6 +207,8 @@ pub enum TargetError {
     OtherArch { kernel: &'static str, core: &'static str },
     #[error("no page tables of this kernel are in the dump: {why}")]
     NoPageTables { why: String },
+    #[error("the dump file is cut off, {pages} pages are missing, and the page tables with them")]
+    CutOff { pages: u64 },
     #[error("the kernel is not the one that wrote this dump: {why}")]
     OtherKernel { why: String },
 }
@@ -220,6 +222,8 @@ pub enum VnetError {
     NoVimage,
     #[error("struct vnet has no layout that fits this kernel")]
     NoLayout,
+    #[error("the vnets cannot be listed: {why}")]
+    NoList { why: String },
     #[error("no vnet has {what}")]
     NoSuchVnet { what: String },
     #[error("{name} is no variable of this kernel")]

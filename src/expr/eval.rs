@@ -119,6 +119,14 @@ impl<'t> Scope<'t> {
         {
             return self.variable(variable);
         }
+        if let (Some(variables), Some(file)) = (self.variables, &name.file)
+            && let Ok(elsewhere @ [_, ..]) = variables.matching(bare).as_deref()
+        {
+            let name = format!("{bare}@{file}");
+            let near =
+                elsewhere.iter().filter_map(|v| Some(format!("{bare}@{}", v.file.as_ref()?)));
+            return Err(VnetError::NoSuchVariable { name, near: near.collect() }.into());
+        }
         // Without VIMAGE the plain global is what V_ names.
         let plain = if self.variables.is_none() { bare } else { &name.name };
         self.global(plain, name.file.as_deref())
@@ -178,14 +186,14 @@ impl<'t> Scope<'t> {
     fn member(&self, base: &Expr, name: &str, arrow: bool) -> Result<Operand, ExprError> {
         let operand = self.eval(base)?;
         let types = self.types()?;
-        // As in gdb, a dot on a pointer follows it too: one can see which it is.
-        let record = match (arrow, self.pointee(&operand)?) {
-            (_, Some(_)) => self.follow(&operand)?,
-            (true, None) => return Err(self.wrong("->", &operand)),
-            (false, None) => operand,
+        // As in gdb, `.` and `->` both do what only one of them can mean.
+        let record = match self.pointee(&operand)? {
+            Some(_) => self.follow(&operand)?,
+            None => operand,
         };
         let Operand::Place { type_id, address, bits: None } = record else {
-            return Err(self.wrong(&format!(".{name}"), &record));
+            let operator = if arrow { "->" } else { "." };
+            return Err(self.wrong(&format!("{operator}{name}"), &record));
         };
         let field = types.member(type_id, name)?;
         let address = address.wrapping_add(field.offset);

@@ -18,6 +18,8 @@ pub struct Header<'a> {
     /// Which vnet of which dump this is, for the reader of the script.
     pub title: &'a str,
     pub vnet: VirtAddr,
+    /// `struct vnet`, or `void` for a debugger that knows no types.
+    pub vnet_type: &'a str,
     pub data_base: VirtAddr,
 }
 
@@ -55,7 +57,7 @@ pub fn write_script<'a>(
     let title = sanitize::line(header.title);
     writeln!(out, "# {title}")?;
     writeln!(out, "# Load with: source FILE; then for example: print *$V_ifnet")?;
-    writeln!(out, "set $vnet = (struct vnet *){}", header.vnet)?;
+    writeln!(out, "set $vnet = ({} *){}", header.vnet_type, header.vnet)?;
     writeln!(out, "set $vnet_data_base = {}", header.data_base)?;
     for variable in variables {
         write_variable(&mut out, &variable)?;
@@ -145,6 +147,7 @@ mod tests {
         let header = Header {
             title: "vnet 1\nshell rm",
             vnet: VirtAddr::new(0xffff_f800_0123_4560),
+            vnet_type: "struct vnet",
             data_base: VirtAddr::new(0x7e00_8000_0000),
         };
         let mut out = Vec::new();

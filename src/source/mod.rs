@@ -7,7 +7,7 @@
 pub mod locate;
 pub mod unpack;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt};
@@ -44,11 +44,17 @@ impl Source {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref();
         let failed = |action| move |cause| SourceError { action, path: path.to_owned(), cause };
-        let file = File::open(path).map_err(failed("open"))?;
-        let meta = file.metadata().map_err(failed("read"))?;
-        if meta.is_dir() {
+        // Asked before it is opened, because to open a pipe is to wait for a writer.
+        let kind = fs::metadata(path).map_err(failed("open"))?.file_type();
+        if kind.is_dir() {
             return Err(failed("read")(io::ErrorKind::IsADirectory.into()));
         }
+        if kind.is_fifo() || kind.is_socket() {
+            let why = "it is a pipe or socket; put it into a file first";
+            return Err(failed("read")(io::Error::new(io::ErrorKind::Unsupported, why)));
+        }
+        let file = File::open(path).map_err(failed("open"))?;
+        let meta = file.metadata().map_err(failed("read"))?;
         if meta.file_type().is_char_device() {
             return Ok(Self { path: path.to_owned(), bytes: Bytes::Device(file), shown: 0..0 });
         }

@@ -225,8 +225,15 @@ impl Types {
 
 /// Puts the names most like `wanted` first: what was probably meant.
 pub fn sort_by_likeness(names: &mut [String], wanted: &str) {
+    // Nobody mistypes a name as long as this, and to compare it costs seconds.
+    if wanted.len() > LONGEST_NAME {
+        return;
+    }
     names.sort_by_cached_key(|name| distance(name, wanted));
 }
+
+/// Longer names are compared with no others.
+const LONGEST_NAME: usize = 64;
 
 /// Edit distance, with a bonus for names that contain what was typed.
 fn distance(name: &str, wanted: &str) -> usize {

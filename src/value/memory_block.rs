@@ -32,16 +32,14 @@ impl MemoryBlock {
             let at = address.wrapping_add(done as u64);
             let rest_of_page = memory.page_size() - at.page_offset(memory.page_size());
             let end = len.min(done.saturating_add(rest_of_page as usize));
-            holes.push((done..end, fault));
+            match holes.last_mut() {
+                Some((hole, known)) if joins(hole, known, done, &fault) => hole.end = end,
+                _ => holes.push((done..end, fault)),
+            }
             bytes[done..end].fill(0);
             done = end;
         }
         Self { address, bytes, holes }
-    }
-
-    /// A block of bytes that are already known.
-    pub fn of(address: VirtAddr, bytes: Vec<u8>) -> Self {
-        Self { address, bytes, holes: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -52,6 +50,13 @@ impl MemoryBlock {
         self.bytes.is_empty()
     }
 
+    /// Why nothing at all of `range` can be read, if that is so.
+    pub fn missing(&self, range: &Range<usize>) -> Option<&Fault> {
+        let covers = |hole: &Range<usize>| hole.start <= range.start && range.end <= hole.end;
+        let hole = self.holes.iter().find(|(hole, _)| covers(hole) && !range.is_empty());
+        hole.map(|(_, fault)| fault)
+    }
+
     /// The bytes in `range`, all of them readable; else the fault of the first
     /// that is not. `None` where the block ends before the range does.
     pub fn get(&self, range: Range<usize>) -> Option<Result<&[u8], &Fault>> {
@@ -59,4 +64,9 @@ impl MemoryBlock {
         let hole = self.holes.iter().find(|(h, _)| h.start < range.end && range.start < h.end);
         Some(hole.map_or(Ok(bytes), |(_, fault)| Err(fault)))
     }
+}
+
+/// Does a fault at `start` go on where the last hole ended, for the same reason?
+fn joins(hole: &Range<usize>, known: &Fault, start: usize, fault: &Fault) -> bool {
+    hole.end == start && known.kind == fault.kind
 }

@@ -149,6 +149,13 @@ impl Decoder<'_, '_> {
             Ok(resolved) => resolved,
             Err(why) => return no_type(&why),
         };
+        if let (Type::Record(_) | Type::Array(_), Ok(size)) = (&*found, self.types.size_of(id)) {
+            // One reason in the place of the whole, not in that of each part.
+            let end = offset.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
+            if let Some(fault) = self.block.missing(&(offset..end)) {
+                return Value::Error(fault.clone().into());
+            }
+        }
         match &*found {
             Type::Record(record) if record.declaration => {
                 no_type(&TypeError::Incomplete { type_name: self.types.name(id) })

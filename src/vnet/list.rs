@@ -72,7 +72,7 @@ impl VnetList {
         let mut list = Self::default();
         let Some(any) = [&first, &vnet0].into_iter().find_map(|p| non_null(p.as_ref().ok())) else {
             list.note_empty(&first);
-            return Ok(list);
+            return list.or_why();
         };
         let layout = VnetLayout::of(target, any)?;
         let whole = list.walk(target, &layout, first, vnet0.clone().ok());
@@ -83,7 +83,7 @@ impl VnetList {
             }
         }
         list.add_vnet0(target, &layout, vnet0.ok());
-        Ok(list)
+        list.or_why()
     }
 
     /// The vnet whose struct lies at `address`.
@@ -137,6 +137,14 @@ impl VnetList {
                     self.vnets.insert(0, vnet);
                 }
             }
+        }
+    }
+
+    /// Nothing at all is no list, but a reason.
+    fn or_why(self) -> Result<Self, VnetError> {
+        match &self.problems[..] {
+            [why, ..] if self.vnets.is_empty() => Err(VnetError::NoList { why: why.to_string() }),
+            _ => Ok(self),
         }
     }
 
@@ -212,8 +220,17 @@ impl Vnet {
         if self.data_mem.is_null() {
             return Err("the vnet has no block of variables");
         }
+        if self.data_base.get() != self.expected_base(target) {
+            return Err("the vnet's data_base does not follow from its data_mem: one is damaged");
+        }
         let address = self.data_base.get().wrapping_add(master.get());
         Ok(VirtAddr::new(target.arch().wrap(address)))
+    }
+
+    /// What data_base must be for the block at data_mem, modulo the word size.
+    fn expected_base(&self, target: &Target) -> u64 {
+        let start = target.kernel().set_vnet().map_or(0, |set| set.start.get());
+        target.arch().wrap(self.data_mem.get().wrapping_sub(start))
     }
 
     fn check(&mut self, target: &Target) {
@@ -224,8 +241,7 @@ impl Vnet {
         } else if !VNET_MAGICS.contains(&self.magic) {
             problems.push(format!("its magic {:#x} is none of a vnet", self.magic));
         }
-        let start = target.kernel().set_vnet().map_or(0, |set| set.start.get());
-        let expected = target.arch().wrap(self.data_mem.get().wrapping_sub(start));
+        let expected = self.expected_base(target);
         if !self.is_destroyed() && expected != self.data_base.get() {
             problems.push(format!(
                 "its data_base {} does not follow from its data_mem {}, which gives {expected:#x}",

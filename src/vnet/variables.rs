@@ -189,6 +189,8 @@ fn variable(
     }
 }
 
+const LONGEST_PATTERN: usize = 256;
+
 /// A glob over names, and perhaps a file.
 struct Pattern {
     name: String,
@@ -206,7 +208,9 @@ impl Pattern {
         };
         let bare = name.strip_prefix("V_").or_else(|| name.strip_prefix(VNET_PREFIX));
         let name = bare.unwrap_or(name).to_owned();
-        let glob = Glob::new(&name).ok().map(|glob| glob.compile_matcher());
+        // A pattern longer than any name could only be made to cost time.
+        let glob = (name.len() <= LONGEST_PATTERN).then(|| Glob::new(&name).ok()).flatten();
+        let glob = glob.map(|glob| glob.compile_matcher());
         Self { name, glob, file }
     }
 

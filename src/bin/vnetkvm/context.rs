@@ -56,6 +56,11 @@ pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<
     let vnets = session.select(&selector);
     session.list_problems().iter().for_each(|problem| note(&format!("warning: {problem}")));
     let vnets = vnets?;
+    let damaged = vnets.iter().flatten().filter(|vnet| !vnet.problems.is_empty());
+    for vnet in damaged {
+        vnet.problems.iter().for_each(|why| note(&format!("warning: {}: {why}", title(vnet))));
+    }
+    whole_list(cli, session)?;
     if selector == Selector::Default
         && let [Some(vnet)] = vnets.as_slice()
     {
@@ -63,6 +68,17 @@ pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<
         note(&format!("note: {title}, {why}; choose another with --vnet or --jail"));
     }
     Ok(vnets)
+}
+
+/// With --strict, a list of vnets that is not whole is a failure.
+pub fn whole_list(cli: &Cli, session: &Session) -> Result<(), Failure> {
+    match session.list_problems().first() {
+        Some(why) if cli.output.strict => {
+            Err(Failure::new(format!("not all vnets are known: {why}"))
+                .hint("without --strict, those that are known are shown"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Why this vnet is meant where none was chosen.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use vnetkvm::error::{ExprError, TypeError, VnetError};
+use vnetkvm::error::{ExprError, ReadError, TypeError, VnetError};
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
@@ -111,7 +111,16 @@ fn is_empty_answer(error: &anyhow::Error) -> bool {
         error.downcast_ref(),
         Some(Error::Vnet(VnetError::NoSuchVariable { .. } | VnetError::NoSuchVnet { .. }))
     );
-    vnet || matches!(error.downcast_ref(), Some(TypeError::NotFound { .. }))
+    let expression = match error.downcast_ref() {
+        Some(Error::Expr { source, .. }) => matches!(
+            source,
+            ExprError::NoSuchName { .. }
+                | ExprError::Vnet(VnetError::NoSuchVariable { .. })
+                | ExprError::Read(ReadError::Type(TypeError::NotFound { .. }))
+        ),
+        _ => false,
+    };
+    vnet || expression || matches!(error.downcast_ref(), Some(TypeError::NotFound { .. }))
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

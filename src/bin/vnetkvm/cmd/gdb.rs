@@ -38,7 +38,12 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     }
     let title =
         format!("Variables of {} in {}", context::title(vnet), session.core_path().display());
-    let header = Header { title: &title, vnet: vnet.address, data_base: vnet.data_base };
+    let header = Header {
+        title: &title,
+        vnet: vnet.address,
+        vnet_type: if types.is_some() { "struct vnet" } else { "void" },
+        data_base: vnet.data_base,
+    };
     let shown = variables.iter().zip(&pointer_types).map(|(variable, pointer)| {
         let ambiguous = count.get(&*variable.name) > Some(&1);
         Variable {
