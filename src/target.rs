@@ -18,6 +18,8 @@ use crate::memory::KernelMemory;
 use crate::paging::{self, Translate};
 use crate::types::{Types, Variable};
 
+pub use page_tables::raw_core;
+
 /// A kernel, its types, and its memory as a dump holds it.
 #[derive(Debug)]
 pub struct Target {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 use crate::arch::Arch;
+use crate::bytes::Endian;
 use crate::error::DumpError;
 use crate::source::unpack::{self, Packing, Progress};
 use crate::source::{Region, Source};
@@ -184,6 +185,16 @@ pub enum PageMapFormat {
     ArmShort,
     /// Entries of level 3, of 64 bits.
     ArmLong,
+    /// The hashed page table: pairs of words in this order. Addresses of the
+    /// kernel's file are `displacement` further on in memory.
+    Powerpc64Hash {
+        endian: Endian,
+        displacement: u64,
+    },
+    /// The root of the radix tree.
+    Powerpc64Radix {
+        displacement: u64,
+    },
 }
 
 /// The part of the kernel's address space that maps physical memory one to one.

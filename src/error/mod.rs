@@ -42,6 +42,8 @@ pub enum Stage {
     Entry { level: &'static str, at: PhysAddr, value: u64 },
     /// An entry of the minidump's own page map: its index and what it holds.
     Pmap { index: u64, value: u64 },
+    /// A hashed page table has no entry in this group of it, nor in the other one.
+    HashGroup { group: u64 },
     /// A page-table page that is itself missing from the dump.
     Table { level: &'static str, at: PhysAddr },
     /// The page's bytes, at this physical address.
@@ -72,6 +74,9 @@ impl fmt::Display for Stage {
             }
             Self::Pmap { index, value } => {
                 write!(f, "entry {index} of the minidump's page map is {value:#x}")
+            }
+            Self::HashGroup { group } => {
+                write!(f, "no entry in group {group:#x} of the hashed page table")
             }
             Self::Table { level, at } => write!(f, "{level} table at physical {at}"),
             Self::Page(at) => write!(f, "page at physical {at}"),

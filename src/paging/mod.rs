@@ -15,6 +15,8 @@ pub mod arm64;
 pub mod i386;
 mod kernel_image;
 mod page_map;
+pub mod powerpc64;
+mod powerpc64_hash;
 pub mod riscv64;
 mod walk;
 
@@ -53,6 +55,16 @@ pub fn page_map(map: PageMap) -> Box<dyn Translate> {
         PageMapFormat::I386Pae => i386::page_map(map, i386::Paging::Pae),
         PageMapFormat::ArmShort => arm::page_map(map, arm::Paging::Short),
         PageMapFormat::ArmLong => arm::page_map(map, arm::Paging::Long),
+        PageMapFormat::Powerpc64Hash { endian, displacement } => {
+            let limit = map.direct_map.as_ref().map_or(map.kernbase, |map| map.range.start);
+            let inner = powerpc64_hash::HashMap { map, endian };
+            return Box::new(powerpc64::Displaced { inner, displacement, limit });
+        }
+        PageMapFormat::Powerpc64Radix { displacement } => {
+            let limit = map.direct_map.as_ref().map_or(map.kernbase, |map| map.range.start);
+            let inner = powerpc64::RadixMap { map };
+            return Box::new(powerpc64::Displaced { inner, displacement, limit });
+        }
     })
 }
 

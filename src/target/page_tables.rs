@@ -5,12 +5,17 @@
 //! is known. For each there are a few candidates, and a pair of them counts only if
 //! the tables map the image to where it was found: a wrong guess does no harm.
 
-use crate::addr::{PhysAddr, VirtAddr};
+use std::sync::Arc;
+
+use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 use crate::arch::Arch;
-use crate::dump::Core;
-use crate::error::TargetError;
+use crate::dump::{self, Core, MemorySegment};
+use crate::error::{DumpError, TargetError};
 use crate::kernel::{Kernel, Segment, SymbolKind};
-use crate::paging::{KernelImage, PageTables, Sample, Translate, amd64, arm, arm64, i386, riscv64};
+use crate::paging::{
+    KernelImage, PageTables, Sample, Translate, amd64, arm, arm64, i386, powerpc64, riscv64,
+};
+use crate::source::Source;
 
 /// The translation through the page tables of `kernel` in the memory of `core`.
 ///
@@ -28,14 +33,49 @@ pub(super) fn find(
     for image in images(kernel, core, first, &samples, kernel_phys) {
         let booted = Booted { kernel, core, image };
         let mut tables = booted.roots().into_iter();
-        if let Some(tables) = tables.find(|tables| booted.confirm(tables)) {
-            return Ok(Box::new(tables));
+        if let Some(tables) = tables.find(|tables| booted.confirm(&**tables)) {
+            return Ok(tables);
         }
     }
     Err(no_tables(match kernel_phys {
         Some(_) => "at the load address that was given its variables make no sense",
         None => "at no place where a loader would put it do its own variables make sense",
     }))
+}
+
+/// Opens `source` as raw memory of the machine that `kernel` runs on.
+///
+/// Without `segments` a byte's place in the file is its address, or is off by where
+/// that kind of machine has the beginning of its memory: the one for which the page
+/// tables are found.
+///
+/// # Errors
+/// See [`dump::open_raw`].
+pub fn raw_core(
+    kernel: &Kernel,
+    source: &Arc<Source>,
+    segments: &[MemorySegment],
+    kernel_phys: Option<PhysAddr>,
+) -> Result<Core, DumpError> {
+    const GIGABYTE: u64 = 1 << 30;
+    let open =
+        |segments: &[MemorySegment]| dump::open_raw(Arc::clone(source), kernel.arch(), segments);
+    let elsewhere: &[u64] = match kernel.arch() {
+        Arch::Arm64 | Arch::Riscv64 | Arch::Arm => &[GIGABYTE, 2 * GIGABYTE],
+        _ => &[],
+    };
+    let core = open(segments)?;
+    if !segments.is_empty() || source.is_device() || find(kernel, &core, kernel_phys).is_ok() {
+        return Ok(core);
+    }
+    for base in elsewhere {
+        let phys = PhysAddr::new(*base);
+        let moved = open(&[MemorySegment { phys, len: source.len(), offset: FileOffset::new(0) }])?;
+        if find(kernel, &moved, kernel_phys).is_ok() {
+            return Ok(moved);
+        }
+    }
+    Ok(core)
 }
 
 /// The places where the image may lie, the likeliest first.
@@ -121,15 +161,16 @@ struct Booted<'a> {
 
 impl Booted<'_> {
     /// The page tables that the kernel's variables lead to, the likeliest first.
-    fn roots(&self) -> Vec<PageTables> {
-        match self.kernel.arch() {
+    fn roots(&self) -> Vec<Box<dyn Translate>> {
+        let tables = match self.kernel.arch() {
             Arch::Amd64 => self.amd64(),
             Arch::I386 => self.i386(),
             Arch::Arm64 => self.arm64(),
             Arch::Riscv64 => self.riscv64(),
             Arch::Arm => self.arm(),
-            Arch::Powerpc64 | Arch::Powerpc64le => Vec::new(),
-        }
+            Arch::Powerpc64 | Arch::Powerpc64le => return self.powerpc64(),
+        };
+        tables.into_iter().map(|tables| Box::new(tables) as Box<dyn Translate>).collect()
     }
 
     /// KPML4phys, or KPML5phys where `la57` says so (`sys/amd64/amd64/pmap.c`, 12.1
@@ -194,6 +235,21 @@ impl Booted<'_> {
         roots.flat_map(|root| paging.map(|paging| arm::page_tables(root, paging))).collect()
     }
 
+    /// pm_pml1 of the kernel's pmap, an address in the direct map, where the kernel
+    /// itself runs too: not where it is linked. A hashed page table is not looked for.
+    fn powerpc64(&self) -> Vec<Box<dyn Translate>> {
+        const DIRECT_MAP: u64 = 0xc000_0000_0000_0000;
+        let KernelImage { virt, phys } = self.image;
+        let displacement = DIRECT_MAP.wrapping_add(phys.get()).wrapping_sub(virt.get());
+        let roots = self.pmap_words().filter(|word| word >> 60 == DIRECT_MAP >> 60);
+        let tables = roots.map(|word| {
+            let inner = powerpc64::page_tables(PhysAddr::new(word - DIRECT_MAP));
+            let limit = VirtAddr::new(DIRECT_MAP);
+            Box::new(powerpc64::Displaced { inner, displacement, limit }) as Box<dyn Translate>
+        });
+        tables.collect()
+    }
+
     /// The words of the kernel's pmap that are addresses of pages: one of them is the
     /// root. Where in the structure it stands changes, and not every kernel comes
     /// with its types; a wrong one is not borne out.
@@ -210,7 +266,7 @@ impl Booted<'_> {
     /// Do these tables map the image to where it lies? Asked of the version string
     /// and of variables, which are far from each other; of the image's first byte
     /// where the kernel has none of these names.
-    fn confirm(&self, tables: &PageTables) -> bool {
+    fn confirm(&self, tables: &dyn Translate) -> bool {
         const WITNESSES: [&str; 3] = ["version", "panicstr", "allproc"];
         let named = WITNESSES.into_iter().filter_map(|name| self.kernel.symbol(name));
         let mut witnesses = named.map(|symbol| symbol.address).collect::<Vec<_>>();

@@ -66,7 +66,12 @@ impl FlatDump {
         for version in [1, 2] {
             all.extend([false, true].map(|pae| Self::i386(version, pae)));
             all.extend([0, 2, 3].map(|format| Self::arm(version, format)));
+            for big_endian in [true, false] {
+                all.push(Self::powerpc64_radix(version, big_endian));
+                all.push(Self::powerpc64_hash(version, big_endian, false));
+            }
         }
+        all.push(Self::powerpc64_hash(2, false, true));
         all
     }
 
@@ -177,6 +182,101 @@ impl FlatDump {
             dump.pages.extend((0..16).map(|page| ram + 0x1_0000 + page * 4096));
             dump.truth.push((kernbase + 0x1_3008, ram + 0x1_3008));
         }
+        dump
+    }
+
+    fn powerpc64(version: u64, big_endian: bool, mmu: &str) -> Self {
+        let (kernbase, direct, ram) = (0xe000_0000_0000_0000, 0xc000_0000_0000_0000, 0x20_0000);
+        let entries = Entries { valid: |_| 0, invalid: |_| 0 };
+        let mut dump = Self::sample(kernbase, ram, 4096, &entries);
+        let order = if big_endian { "" } else { "le" };
+        dump.name = format!("powerpc64{order} version {version}, {mmu}");
+        dump.big_endian = big_endian;
+        dump.sizes_at = 64;
+        dump.version = version;
+        dump.dump_avail_at = (version >= 2).then_some(136);
+        dump.fields = vec![
+            ("kernbase", 80, 8, kernbase),
+            ("kernend", 88, 8, 0xe000_0007_ffff_ffff),
+            ("dmapbase", 96, 8, direct),
+            ("dmapend", 104, 8, 0xcfff_ffff_ffff_ffff),
+            ("hw_direct_map", 112, 4, 1),
+            // A page of the direct map; the kernel is linked at 0x100100.
+            ("startkernel", 120, 8, direct + ram + 0x100),
+            ("endkernel", 128, 8, direct + ram + 0x2000),
+        ];
+        dump.truth.extend([(direct + ram + 8, ram + 8)]);
+        dump
+    }
+
+    /// The page map is the root of the tree, the other tables are dumped pages; all
+    /// of them big-endian.
+    pub fn powerpc64_radix(version: u64, big_endian: bool) -> Self {
+        let mut dump = Self::powerpc64(version, big_endian, "radix");
+        dump.magic = b"minidump FreeBSD/powerpc64\0\0\0\0\0\0mmu_radix";
+        let stored = |entry: u64| if big_endian { entry } else { entry.swap_bytes() };
+        let (kernbase, ram) = (0xe000_0000_0000_0000_u64, 0x20_0000_u64);
+        let table = |level: u64| ram + 0x1_0000 + level * 4096;
+        dump.page_map = vec![0; 8192];
+        let link = |next: u64| 1 << 63 | next | 9;
+        dump.page_map[(kernbase >> 39) as usize % 8192] = stored(link(table(0)));
+        let leaf = |phys: u64| 3 << 62 | phys | 0x187;
+        for (level, entries) in [
+            vec![link(table(1))],
+            // A page of 2 MB besides.
+            vec![link(table(2)), leaf(ram + 2 * MB)],
+            vec![
+                leaf(ram + 4096),
+                ram + 4096,
+                leaf(ram + 8 * 4096),
+                leaf(ram + 2 * 4096),
+                leaf(ram),
+            ],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut bytes = entries.into_iter().flat_map(u64::to_be_bytes).collect::<Vec<_>>();
+            bytes.resize(4096, 0);
+            dump.tables.insert(table(level as u64), bytes);
+        }
+        dump.pages.push(ram + 2 * MB + 0x3000);
+        dump.truth.push((kernbase + 2 * MB + 0x3010, ram + 2 * MB + 0x3010));
+        dump.invalid = (kernbase + 4096, 0, 0);
+        dump
+    }
+
+    /// The page map is the hashed page table: of "mmu_g5" in the processor's order
+    /// (big-endian), of "mmu_phyp", as the hypervisor tells it, in the kernel's.
+    pub fn powerpc64_hash(version: u64, big_endian: bool, phyp: bool) -> Self {
+        let mut dump = Self::powerpc64(version, big_endian, if phyp { "phyp" } else { "g5" });
+        dump.magic = match phyp {
+            true => b"minidump FreeBSD/powerpc64\0\0\0\0\0\0mmu_phyp",
+            false => b"minidump FreeBSD/powerpc64\0\0\0\0\0\0mmu_g5",
+        };
+        let stored = |word: u64| if big_endian || phyp { word } else { word.swap_bytes() };
+        let (kernbase, ram) = (0xe000_0000_0000_0000_u64, 0x20_0000_u64);
+        // 64 groups of 8 entries of 2 words.
+        dump.page_map = vec![0; 64 * 8 * 2];
+        let segment = kernbase >> 28;
+        let number = (segment << 8 | segment >> 28) * 0x13bb % (1 << 36) | 1 << 36;
+        let mut put = |page: u64, secondary: bool, slot: u64, phys: u64| {
+            let hash = (number & 0x7f_ffff_ffff) ^ page;
+            let group = if secondary { !hash } else { hash } % 64;
+            let at = ((group * 8 + slot) * 2) as usize;
+            let first = number << 12 | page >> 11 << 7 | 0x8 | u64::from(secondary) << 1 | 1;
+            dump.page_map[at] = stored(first);
+            dump.page_map[at + 1] = stored(phys | 0x192);
+        };
+        put(0, false, 0, ram + 4096);
+        put(2, false, 7, ram + 8 * 4096);
+        put(3, true, 3, ram + 2 * 4096);
+        put(4, false, 2, ram);
+        // The same group, but the upper bits of the page differ.
+        put(4 + (5 << 11), false, 1, ram + 2 * 4096);
+        dump.truth.push((kernbase + (4 + (5 << 11)) * 4096 + 8, ram + 2 * 4096 + 8));
+        dump.entry_size = 8;
+        dump.invalid = (kernbase + 4096, 0, 0);
         dump
     }
 

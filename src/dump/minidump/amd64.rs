@@ -52,7 +52,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
 /// The kernel gives its own pages no protection key, which is what bits 59 to 62
 /// of a valid entry are. The bits below are free, and 14.0 marks promoted large
 /// pages by one of them (54). Text, code and pointers hardly ever have them clear.
-fn look(entry: u64) -> Option<Look> {
+fn look(entry: u64, _: u64) -> Option<Look> {
     const VALID: u64 = 1;
     const FRAME: u64 = 0x000f_ffff_ffff_f000;
     const PROTECTION_KEY: u64 = 0x7800_0000_0000_0000;

@@ -27,8 +27,8 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     let (map_format, size, look) = match fields.u32(48)? {
         // 0 is what kernels wrote before there was the field; 1 is the format of ARMv4,
         // which differs in tiny pages, and no kernel has those.
-        0..=2 => (PageMapFormat::ArmShort, 4, look_short as fn(u64) -> Option<Look>),
-        3 => (PageMapFormat::ArmLong, 8, look_long as fn(u64) -> Option<Look>),
+        0..=2 => (PageMapFormat::ArmShort, 4, look_short as fn(u64, u64) -> Option<Look>),
+        3 => (PageMapFormat::ArmLong, 8, look_long as fn(u64, u64) -> Option<Look>),
         other => return Err(bad("mmuformat", other.into(), "it is 1, 2 or 3, or 0 in old dumps")),
     };
     head.check_page_map(size, PAGE, kernbase, 32)?;
@@ -49,7 +49,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
 }
 
 /// Every bit of a small page's entry can be set.
-fn look_short(entry: u64) -> Option<Look> {
+fn look_short(entry: u64, _: u64) -> Option<Look> {
     let frame = match entry & 3 {
         0 => return None,
         1 => entry & 0xffff_0000,
@@ -59,7 +59,7 @@ fn look_short(entry: u64) -> Option<Look> {
 }
 
 /// Bits 40 to 51 are reserved, and so is type 1 in the last level.
-fn look_long(entry: u64) -> Option<Look> {
+fn look_long(entry: u64, _: u64) -> Option<Look> {
     const FRAME: u64 = 0x0000_00ff_ffff_f000;
     const RESERVED: u64 = 0x000f_ff00_0000_0000;
     let odd = entry & RESERVED != 0 || entry & 3 == 1;

@@ -69,7 +69,7 @@ fn page_size(flags: u32) -> Result<u64, DumpError> {
 
 /// Bits 48 and 49 are reserved, and 59 to 62 are for the hardware of systems that
 /// FreeBSD does not run on.
-fn look(entry: u64) -> Option<Look> {
+fn look(entry: u64, _: u64) -> Option<Look> {
     const FRAME: u64 = 0x0000_ffff_ffff_f000;
     const RESERVED: u64 = 0x7803_0000_0000_0000;
     let odd = entry & RESERVED != 0;

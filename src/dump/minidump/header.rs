@@ -36,12 +36,13 @@ pub(super) struct Header {
 /// What can be told of a page map's entries by looking at them.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entries {
-    /// Bytes of one entry: 4 or 8.
+    /// Bytes of one entry: 4, 8 or 16.
     pub(super) size: usize,
     pub(super) endian: Endian,
     /// What a valid entry leads to, and whether it looks like a kernel's; `None`
-    /// for one that is not valid.
-    pub(super) look: fn(u64) -> Option<Look>,
+    /// for one that is not valid. Entries of 16 bytes are two words, of others the
+    /// second is zero.
+    pub(super) look: fn(u64, u64) -> Option<Look>,
 }
 
 /// A valid entry.

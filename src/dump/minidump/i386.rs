@@ -47,7 +47,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
 }
 
 /// The kernel's own pages are not the user's (bit 2).
-fn look(entry: u64) -> Option<Look> {
+fn look(entry: u64, _: u64) -> Option<Look> {
     const VALID: u64 = 1;
     const USER: u64 = 1 << 2;
     let odd = entry & USER != 0;
@@ -55,9 +55,9 @@ fn look(entry: u64) -> Option<Look> {
 }
 
 /// With PAE bits 52 to 62 are reserved as well.
-fn look_pae(entry: u64) -> Option<Look> {
+fn look_pae(entry: u64, _: u64) -> Option<Look> {
     const FRAME: u64 = 0x000f_ffff_ffff_f000;
     const RESERVED: u64 = 0x7ff0_0000_0000_0000;
-    let low = look(entry & 0xffff_ffff)?;
+    let low = look(entry & 0xffff_ffff, 0)?;
     Some(Look { frame: entry & FRAME, odd: low.odd || entry & RESERVED != 0 })
 }

@@ -19,6 +19,7 @@ mod entries;
 mod header;
 mod i386;
 mod pages;
+mod powerpc64;
 mod riscv64;
 
 use std::sync::Arc;
@@ -95,6 +96,7 @@ fn read_header(source: &Source) -> Result<Header, DumpError> {
         b"riscv" => riscv64::header(bytes),
         b"i386" => i386::header(bytes),
         b"arm" => arm::header(bytes),
+        b"powerpc64" => powerpc64::header(bytes),
         other => Err(DumpError::Unsupported {
             what: format!("a minidump of {:?}", String::from_utf8_lossy(other)),
         }),

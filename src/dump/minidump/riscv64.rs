@@ -53,7 +53,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
 }
 
 /// Bits 54 to 60 are reserved.
-fn look(entry: u64) -> Option<Look> {
+fn look(entry: u64, _: u64) -> Option<Look> {
     const VALID: u64 = 1;
     const LEAF: u64 = 0b1110;
     const FRAME: u64 = 0x003f_ffff_ffff_fc00;
