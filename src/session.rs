@@ -4,13 +4,15 @@
 //! Answers are worked out when they are first asked for, and kept.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::addr::VirtAddr;
-use crate::dump::{self, Core};
-use crate::error::{Error, ExprError, KernelError, SourceError, TargetError, TypeError, VnetError};
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::dump::{self, Core, MemorySegment};
+use crate::error::{
+    DumpError, Error, ExprError, KernelError, SourceError, TargetError, TypeError, VnetError,
+};
 use crate::expr::eval::Scope;
 use crate::expr::{self, SyntaxError};
 use crate::kernel::debug_file::{self, Role};
@@ -18,7 +20,7 @@ use crate::kernel::{ElfFile, Kernel};
 use crate::memory::KernelMemory;
 use crate::source::unpack::Progress;
 use crate::source::{Source, locate};
-use crate::target::{Kinship, Target};
+use crate::target::{Kinship, Target, raw_core};
 use crate::types::Types;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
@@ -30,7 +32,7 @@ use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetList, VnetVariable};
 
 /// What to open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The kernel's ELF file, or its debug file.
     pub kernel: PathBuf,
@@ -38,6 +40,11 @@ pub struct Options {
     pub core: PathBuf,
     /// Where debug files lie, before the usual places.
     pub debug_dirs: Vec<PathBuf>,
+    /// Where raw memory lies; empty leaves it to be found out.
+    pub memory_map: Vec<MemorySegment>,
+    /// Where the first byte of the kernel's first segment was loaded; `None` leaves
+    /// it to be found out.
+    pub kernel_phys: Option<PhysAddr>,
 }
 
 /// Which vnets a question is about.
@@ -101,8 +108,8 @@ impl Session {
     pub fn open_with(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Self, Error> {
         let mut log = Vec::new();
         let kernel = open_kernel(&options.kernel, &options.debug_dirs, &mut log)?;
-        let core = open_core(Source::open(&options.core)?, progress)?;
-        Self::join(kernel, core, options.core.clone(), log)
+        let core = open_core(&kernel, Source::open(&options.core)?, options, progress)?;
+        Self::join(kernel, core, options, log)
     }
 
     /// The same from files that are in memory already.
@@ -112,16 +119,18 @@ impl Session {
     pub fn from_sources(kernel: Source, core: Source) -> Result<Self, Error> {
         let path = kernel.path().to_owned();
         let kernel = Kernel::open(kernel, None).map_err(|source| Error::Kernel { path, source })?;
-        let path = core.path().to_owned();
-        Self::join(kernel, open_core(core, &mut |_| {})?, path, Vec::new())
+        let options = Options { core: core.path().to_owned(), ..Options::default() };
+        let core = open_core(&kernel, core, &options, &mut |_| {})?;
+        Self::join(kernel, core, &options, Vec::new())
     }
 
     fn join(
         kernel: Kernel,
         core: Core,
-        core_path: PathBuf,
+        options: &Options,
         mut log: Vec<String>,
     ) -> Result<Self, Error> {
+        let core_path = options.core.clone();
         log.push(format!("dump: {} is {}", core_path.display(), what_it_is(&core)));
         // Both take milliseconds, and nearly every question needs both.
         let (types, ()) = rayon::join(
@@ -132,7 +141,7 @@ impl Session {
             Ok(types) => format!("types: {} units of debug information", types.unit_count()),
             Err(why) => format!("types: {why}"),
         });
-        let target = Target::open(kernel, core, types)?;
+        let target = Target::open_at(kernel, core, types, options.kernel_phys)?;
         log.push(format!("kernel and dump belong together: {}", target.kinship()));
         Ok(Self {
             target,
@@ -413,9 +422,27 @@ impl Session {
     }
 }
 
-fn open_core(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Core, Error> {
-    let path = source.path().to_owned();
-    dump::open_with(source, progress).map_err(|source| Error::Dump { path, source })
+/// Opens the dump; what is none may be the raw memory of the machine, which shows
+/// in the kernel's being found in it.
+fn open_core(
+    kernel: &Kernel,
+    source: Source,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Core, Error> {
+    let source = Arc::new(source);
+    let failed = |why| Error::Dump { path: source.path().to_owned(), source: why };
+    let raw = || raw_core(kernel, &source, &options.memory_map, options.kernel_phys);
+    if !options.memory_map.is_empty() {
+        return raw().map(|(core, _)| core).map_err(failed);
+    }
+    match dump::open_with(Arc::clone(&source), progress) {
+        Err(error @ DumpError::NotADump { .. }) => match raw() {
+            Ok((core, true)) => Ok(core),
+            _ => Err(failed(error)),
+        },
+        opened => opened.map_err(failed),
+    }
 }
 
 fn what_it_is(core: &Core) -> String {

@@ -46,7 +46,7 @@ impl Files {
         let debug_dirs = debug_dir.map(|dir| self.directory.path().join(dir));
         let (kernel, core) = (kernel.to_owned(), self.core.clone());
         let debug_dirs = debug_dirs.into_iter().collect();
-        Session::open(&Options { kernel, core, debug_dirs }).unwrap()
+        Session::open(&Options { kernel, core, debug_dirs, ..Options::default() }).unwrap()
     }
 }
 

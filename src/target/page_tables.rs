@@ -43,7 +43,8 @@ pub(super) fn find(
     }))
 }
 
-/// Opens `source` as raw memory of the machine that `kernel` runs on.
+/// Opens `source` as raw memory of the machine that `kernel` runs on, and tells
+/// whether the kernel's page tables were found in it.
 ///
 /// Without `segments` a byte's place in the file is its address, or is off by where
 /// that kind of machine has the beginning of its memory: the one for which the page
@@ -56,26 +57,29 @@ pub fn raw_core(
     source: &Arc<Source>,
     segments: &[MemorySegment],
     kernel_phys: Option<PhysAddr>,
-) -> Result<Core, DumpError> {
+) -> Result<(Core, bool), DumpError> {
     const GIGABYTE: u64 = 1 << 30;
-    let open =
-        |segments: &[MemorySegment]| dump::open_raw(Arc::clone(source), kernel.arch(), segments);
+    let open = |segments: &[MemorySegment]| -> Result<(Core, bool), DumpError> {
+        let core = dump::open_raw(Arc::clone(source), kernel.arch(), segments)?;
+        let found = find(kernel, &core, kernel_phys).is_ok();
+        Ok((core, found))
+    };
+    let as_it_is = open(segments)?;
     let elsewhere: &[u64] = match kernel.arch() {
         Arch::Arm64 | Arch::Riscv64 | Arch::Arm => &[GIGABYTE, 2 * GIGABYTE],
         _ => &[],
     };
-    let core = open(segments)?;
-    if !segments.is_empty() || source.is_device() || find(kernel, &core, kernel_phys).is_ok() {
-        return Ok(core);
+    if !segments.is_empty() || source.is_device() || as_it_is.1 {
+        return Ok(as_it_is);
     }
     for base in elsewhere {
         let phys = PhysAddr::new(*base);
         let moved = open(&[MemorySegment { phys, len: source.len(), offset: FileOffset::new(0) }])?;
-        if find(kernel, &moved, kernel_phys).is_ok() {
+        if moved.1 {
             return Ok(moved);
         }
     }
-    Ok(core)
+    Ok(as_it_is)
 }
 
 /// The places where the image may lie, the likeliest first.

@@ -259,7 +259,7 @@ impl FlatDump {
         // 64 groups of 8 entries of 2 words.
         dump.page_map = vec![0; 64 * 8 * 2];
         let segment = kernbase >> 28;
-        let number = (segment << 8 | segment >> 28) * 0x13bb % (1 << 36) | 1 << 36;
+        let number = ((segment << 8 | segment >> 28) * 0x13bb % (1 << 36)) | (1 << 36);
         let mut put = |page: u64, secondary: bool, slot: u64, phys: u64| {
             let hash = (number & 0x7f_ffff_ffff) ^ page;
             let group = if secondary { !hash } else { hash } % 64;

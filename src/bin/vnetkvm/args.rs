@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use vnetkvm::addr::VirtAddr;
+use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
+use vnetkvm::dump::MemorySegment;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -71,6 +72,31 @@ pub struct InputArgs {
     /// Comes before the places where FreeBSD installs them and the kernel's own directory.
     #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     pub debug_dir: Vec<PathBuf>,
+
+    /// Where raw memory lies: PHYSICAL+LENGTH@OFFSET (repeatable)
+    ///
+    /// For the memory file of a hypervisor that leaves out holes. Without it a byte's place
+    /// in the file is its physical address.
+    #[arg(long, value_name = "MAP", global = true, value_parser = memory_segment)]
+    pub memory_map: Vec<MemorySegment>,
+
+    /// Physical address of the kernel's first segment
+    ///
+    /// In full dumps and raw memory it is found by the kernel's own bytes, as a rule.
+    #[arg(long, value_name = "ADDRESS", global = true, value_parser = number)]
+    pub kernel_phys: Option<u64>,
+}
+
+/// `PHYSICAL+LENGTH@OFFSET`, each decimal or with 0x.
+fn memory_segment(text: &str) -> Result<MemorySegment, String> {
+    let parts = text.split_once('+').and_then(|(phys, rest)| Some((phys, rest.split_once('@')?)));
+    let (phys, (len, offset)) =
+        parts.ok_or("it is written like 0x40000000+0x8000000@0".to_owned())?;
+    Ok(MemorySegment {
+        phys: PhysAddr::new(number(phys)?),
+        len: number(len)?,
+        offset: FileOffset::new(number(offset)?),
+    })
 }
 
 /// Which vnet is meant. At most one of these may be given.

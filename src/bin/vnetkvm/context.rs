@@ -1,5 +1,6 @@
 //! What most commands begin with: a session, and the vnets that are meant.
 
+use vnetkvm::addr::PhysAddr;
 use vnetkvm::image;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::value::Limits;
@@ -28,6 +29,8 @@ pub fn open(cli: &Cli) -> anyhow::Result<Session> {
             kernel: kernel.ok_or_else(|| missing("kernel", "-N", "VNETKVM_KERNEL"))?,
             core: core.ok_or_else(|| missing("core", "-M", "VNETKVM_CORE"))?,
             debug_dirs: input.debug_dir.clone(),
+            memory_map: input.memory_map.clone(),
+            kernel_phys: input.kernel_phys.map(PhysAddr::new),
         };
         Session::open_with(&options, &mut |progress| bar.show(progress))?
     };

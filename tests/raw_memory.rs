@@ -1,0 +1,79 @@
+//! The memory of a machine without any header: the kernel is found in it by its own
+//! bytes, and all questions have the answers that the full dump gives.
+
+use std::io::Cursor;
+
+use vnetkvm::addr::{FileOffset, PhysAddr};
+use vnetkvm::dump::{self, Format as Dump, MemorySegment};
+use vnetkvm::image::{Format, Image, Scenario, build};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::session::{Options, Selector, Session};
+use vnetkvm::source::Source;
+use vnetkvm::value::{Limits, Value};
+
+const KERNEL: &str = "fixtures/kernel/classic-clang-dwarf4";
+
+fn image(extra: &str) -> Image {
+    let text = std::fs::read_to_string("fixtures/scenarios/demo.toml").unwrap();
+    let kernel = Kernel::open(Source::open(KERNEL).unwrap(), None).unwrap();
+    build(&Scenario::parse(&format!("{text}\n{extra}")).unwrap(), kernel).unwrap()
+}
+
+/// The full dump's memory: pieces of it, their addresses and lengths.
+fn memory(image: &Image) -> Vec<(PhysAddr, Vec<u8>)> {
+    let mut file = Cursor::new(Vec::new());
+    image.write(Format::Full, &mut file).unwrap();
+    let core = dump::open(Source::from_vec("full", file.into_inner())).unwrap();
+    let read = |range: std::ops::Range<PhysAddr>| {
+        let mut bytes = vec![0; range.end.offset_from(range.start).unwrap() as usize];
+        core.memory().read(range.start, &mut bytes).unwrap();
+        (range.start, bytes)
+    };
+    core.memory().ranges().into_iter().map(read).collect()
+}
+
+fn check(session: &Session) {
+    assert_eq!(session.target().memory().core().format, Dump::Raw);
+    let vnets = session.vnets().unwrap();
+    assert_eq!(vnets.iter().map(|vnet| vnet.ifcnt).collect::<Vec<_>>(), [2, 1, 1]);
+    let vnet = session.select(&Selector::Index(1)).unwrap()[0];
+    let value = session.print(vnet, "V_ip_defttl", &Limits::default()).unwrap().value;
+    assert_eq!(value, Value::Int(42));
+}
+
+#[test]
+fn raw_memory_is_found_to_be_the_kernels() {
+    let mut raw = Vec::new();
+    for (start, bytes) in memory(&image("")) {
+        raw.resize(start.get() as usize, 0);
+        raw.extend(bytes);
+    }
+    let core = Source::from_vec("memory", raw);
+    check(&Session::from_sources(Source::open(KERNEL).unwrap(), core).unwrap());
+}
+
+#[test]
+fn memory_with_its_holes_left_out_is_read_by_its_map() {
+    let (mut raw, mut memory_map) = (Vec::new(), Vec::new());
+    for (phys, bytes) in memory(&image("")) {
+        let offset = FileOffset::new(raw.len() as u64);
+        memory_map.push(MemorySegment { phys, len: bytes.len() as u64, offset });
+        raw.extend(bytes);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let core = directory.path().join("memory");
+    std::fs::write(&core, raw).unwrap();
+    let options = Options { kernel: KERNEL.into(), core, memory_map, ..Options::default() };
+    check(&Session::open(&options).unwrap());
+    let options = Options { kernel_phys: Some(PhysAddr::new(0x20_0000)), ..options };
+    check(&Session::open(&options).unwrap());
+    let options = Options { kernel_phys: Some(PhysAddr::new(0x40_0000)), ..options };
+    assert!(Session::open(&options).is_err());
+}
+
+#[test]
+fn memory_of_another_machine_is_no_dump() {
+    let core = Source::from_vec("memory", b"some text, again and again\n".repeat(100_000));
+    let error = Session::from_sources(Source::open(KERNEL).unwrap(), core).unwrap_err();
+    assert_eq!(error.to_string(), "memory is no dump that can be read");
+}
