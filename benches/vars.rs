@@ -76,7 +76,7 @@ fn files(directory: &Path) -> Options {
         let image = image::build(&scenario, kernel(&kernel_path)).expect("an image");
         image.save(Format::MinidumpV2, directory).expect("a dump")
     });
-    Options { kernel: kernel_path, core, debug_dirs: Vec::new() }
+    Options { kernel: kernel_path, core, ..Options::default() }
 }
 
 criterion_group!(benches, bench);
