@@ -430,13 +430,14 @@ fn open_core(
     options: &Options,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Core, Error> {
-    let source = Arc::new(source);
-    let failed = |why| Error::Dump { path: source.path().to_owned(), source: why };
-    let raw = || raw_core(kernel, &source, &options.memory_map, options.kernel_phys);
+    let path = source.path().to_owned();
+    let failed = |why| Error::Dump { path: path.clone(), source: why };
+    let whole = Arc::new(source.clone());
+    let raw = || raw_core(kernel, &whole, &options.memory_map, options.kernel_phys);
     if !options.memory_map.is_empty() {
         return raw().map(|(core, _)| core).map_err(failed);
     }
-    match dump::open_with(Arc::clone(&source), progress) {
+    match dump::open_with(source, progress) {
         Err(error @ DumpError::NotADump { .. }) => match raw() {
             Ok((core, true)) => Ok(core),
             _ => Err(failed(error)),

@@ -19,11 +19,11 @@ use memmap2::Mmap;
 use crate::addr::FileOffset;
 use crate::error::SourceError;
 
-/// The bytes of one file, or of a buffer that plays one.
-#[derive(Debug)]
+/// The bytes of one file, or of a buffer that plays one. A clone shares them.
+#[derive(Debug, Clone)]
 pub struct Source {
     path: PathBuf,
-    bytes: Bytes,
+    bytes: Arc<Bytes>,
     /// The part of the bytes that counts.
     shown: Range<usize>,
 }
@@ -56,7 +56,11 @@ impl Source {
         let file = File::open(path).map_err(failed("open"))?;
         let meta = file.metadata().map_err(failed("read"))?;
         if meta.file_type().is_char_device() {
-            return Ok(Self { path: path.to_owned(), bytes: Bytes::Device(file), shown: 0..0 });
+            return Ok(Self {
+                path: path.to_owned(),
+                bytes: Arc::new(Bytes::Device(file)),
+                shown: 0..0,
+            });
         }
         if meta.len() == 0 {
             return Ok(Self::from_vec(path, Vec::new()));
@@ -67,13 +71,13 @@ impl Source {
     /// A source whose bytes are already in memory; `path` is only its name in messages.
     pub fn from_vec(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
         let shown = 0..bytes.len();
-        Self { path: path.into(), bytes: Bytes::Owned(bytes), shown }
+        Self { path: path.into(), bytes: Arc::new(Bytes::Owned(bytes)), shown }
     }
 
     fn mapped(path: &Path, file: File) -> io::Result<Self> {
         let map = map(&file)?;
         let shown = 0..map.len();
-        Ok(Self { path: path.to_owned(), bytes: Bytes::Mapped(map, file), shown })
+        Ok(Self { path: path.to_owned(), bytes: Arc::new(Bytes::Mapped(map, file)), shown })
     }
 
     /// The `len` bytes at `offset` as a source of their own, under the same path;
@@ -92,7 +96,7 @@ impl Source {
 
     /// All bytes of the file; none of a device.
     pub fn bytes(&self) -> &[u8] {
-        let all: &[u8] = match &self.bytes {
+        let all: &[u8] = match &*self.bytes {
             Bytes::Mapped(map, _) => map,
             Bytes::Owned(bytes) => bytes,
             Bytes::Device(_) => &[],
@@ -106,7 +110,7 @@ impl Source {
     /// # Errors
     /// The file cannot be positioned.
     pub fn reader(&self) -> io::Result<Box<dyn Read + '_>> {
-        match &self.bytes {
+        match &*self.bytes {
             Bytes::Mapped(_, file) => {
                 let mut file: &File = file;
                 file.seek(SeekFrom::Start(self.shown.start as u64))?;
@@ -118,7 +122,7 @@ impl Source {
 
     /// Is it a character device, such as /dev/mem, which can only be read piece by piece?
     pub fn is_device(&self) -> bool {
-        matches!(self.bytes, Bytes::Device(_))
+        matches!(*self.bytes, Bytes::Device(_))
     }
 
     /// Reads at `offset` into `buf`: how many bytes that were, 0 at the end.
@@ -126,7 +130,7 @@ impl Source {
     /// # Errors
     /// A device cannot be read there.
     pub fn read_at(&self, offset: FileOffset, buf: &mut [u8]) -> io::Result<usize> {
-        if let Bytes::Device(file) = &self.bytes {
+        if let Bytes::Device(file) = &*self.bytes {
             return file.read_at(buf, offset.get());
         }
         let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
