@@ -10,7 +10,6 @@ use rayon::prelude::*;
 use crate::bytes::Endian;
 use crate::error::TypeError;
 use crate::kernel::{ElfFile, SectionBytes};
-use crate::types::units::Bases;
 
 /// A piece of a section, in gimli's terms.
 pub type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
@@ -44,6 +43,16 @@ impl UnitSection {
             Self::Types => ".debug_types",
         }
     }
+}
+
+/// Where the indexed forms of a unit (strx, addrx) begin to count.
+#[derive(Debug, Clone, Copy)]
+pub struct Bases {
+    pub string_offsets: u64,
+    pub addresses: u64,
+    /// Size of an entry of .debug_str_offsets.
+    pub format_word: u8,
+    pub address_size: u8,
 }
 
 impl Dwarf {
@@ -192,4 +201,21 @@ fn load(elf: &ElfFile, name: &str) -> Result<SectionBytes, TypeError> {
 /// Something is wrong at an offset of `section`, as an error.
 pub fn damaged(section: UnitSection, offset: u64, why: impl ToString) -> TypeError {
     TypeError::Damaged { section: section.name(), offset, why: why.to_string() }
+}
+
+impl Bases {
+    /// Without DW_AT_str_offsets_base and DW_AT_addr_base the tables begin
+    /// behind the first contribution's header.
+    pub fn unset(encoding: gimli::Encoding) -> Self {
+        let (header, format_word) = match encoding.format {
+            gimli::Format::Dwarf32 => (8, 4),
+            gimli::Format::Dwarf64 => (16, 8),
+        };
+        Self {
+            string_offsets: header,
+            addresses: header,
+            format_word,
+            address_size: encoding.address_size,
+        }
+    }
 }

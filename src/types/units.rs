@@ -8,12 +8,12 @@ use std::sync::OnceLock;
 
 use gimli::{
     Abbreviations, AttributeValue, DebugInfo, DebugTypes, DebuggingInformationEntry, Encoding,
-    EntriesRaw, Format, Reader, UnitHeader, UnitOffset, UnitType,
+    EntriesRaw, Reader, UnitHeader, UnitOffset, UnitType,
 };
 use rustc_hash::FxHashMap;
 
 use crate::error::TypeError;
-use crate::types::dwarf::{Dwarf, Slice, UnitSection, damaged};
+use crate::types::dwarf::{Bases, Dwarf, Slice, UnitSection, damaged};
 
 /// One entry of the tree, with its attributes.
 pub type Die<'a> = DebuggingInformationEntry<Slice<'a>>;
@@ -51,16 +51,6 @@ pub struct Root {
     pub bases: Bases,
     /// The source file, as the compiler was given it.
     pub name: Option<Box<str>>,
-}
-
-/// Where the indexed forms of a unit (strx, addrx) begin to count.
-#[derive(Debug, Clone, Copy)]
-pub struct Bases {
-    pub string_offsets: u64,
-    pub addresses: u64,
-    /// Size of an entry of .debug_str_offsets.
-    pub format_word: u8,
-    pub address_size: u8,
 }
 
 impl Units {
@@ -195,22 +185,5 @@ impl Unit {
         }
         let name = name.and_then(|value| dwarf.string(&value, &bases)).map(Box::from);
         Ok(Root { bases, name })
-    }
-}
-
-impl Bases {
-    /// Without DW_AT_str_offsets_base and DW_AT_addr_base the tables begin
-    /// behind the first contribution's header.
-    fn unset(encoding: Encoding) -> Self {
-        let (header, format_word) = match encoding.format {
-            Format::Dwarf32 => (8, 4),
-            Format::Dwarf64 => (16, 8),
-        };
-        Self {
-            string_offsets: header,
-            addresses: header,
-            format_word,
-            address_size: encoding.address_size,
-        }
     }
 }

@@ -44,6 +44,9 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
         let what = format!("{} bytes are too many to show", request.length);
         return Err(Failure::new(what).hint("use --raw to copy memory into a file").into());
     }
+    if cli.output.strict {
+        all_readable(memory, start, request.length)?;
+    }
     let mut output = Output::new(&cli.output);
     match output.format() {
         Format::Table | Format::Plain => {
@@ -57,6 +60,18 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
         Format::Json | Format::Jsonl => write_json(&mut output, memory, start, request.length)?,
     }
     output.finish(Outcome::Answered)
+}
+
+/// For --strict: the first fault in the range, if there is one.
+fn all_readable(memory: &KernelMemory, start: VirtAddr, length: u64) -> anyhow::Result<()> {
+    let missing = each_run(memory, start, length, |_, run| match run {
+        Run::Bytes(_) => ControlFlow::Continue(()),
+        Run::Gap(fault, _) => ControlFlow::Break(fault.clone()),
+    });
+    match missing {
+        ControlFlow::Break(fault) => Err(fault.into()),
+        ControlFlow::Continue(()) => Ok(()),
+    }
 }
 
 /// A number, or the value of an expression.
