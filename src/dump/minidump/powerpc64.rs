@@ -94,11 +94,11 @@ fn mmu(
             PageMapFormat::Powerpc64Hash { endian, displacement },
             Entries { size: 16, endian, look: look_hash },
         )),
-        "mmu_radix" | "radix" if size == ROOT => Ok((
+        "mmu_radix" if size == ROOT => Ok((
             PageMapFormat::Powerpc64Radix { displacement },
             Entries { size: 8, endian, look: look_radix },
         )),
-        "mmu_g5" | "mmu_phyp" | "mmu_radix" | "radix" => {
+        "mmu_g5" | "mmu_phyp" | "mmu_radix" => {
             let why = "a hashed page table has a power of two, the root of a radix tree 64 KB";
             Err(bad("pmapsize", size.into(), why))
         }
