@@ -79,7 +79,8 @@ fn every_format_reads_back_from_every_kernel() {
     let all = "[machine]\nkernel_map = \"0xfffffffe40000000\"";
     for name in ["classic-clang-dwarf4", "classic-gcc-dwarf5", "newer-clang-dwarf4"] {
         let image = image(name, all);
-        for format in Format::ALL {
+        let formats = [Format::MinidumpV1, Format::MinidumpV2, Format::MinidumpV3, Format::Full];
+        for format in formats {
             compare(&image, &read(&image, format), &format!("{name} {}", format.name()));
         }
     }

@@ -6,12 +6,16 @@
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use vnetkvm::addr::VirtAddr;
+use vnetkvm::addr::{FileOffset, VirtAddr};
+use vnetkvm::dump::{MemorySegment, open_raw};
 use vnetkvm::image::{Format, Image, ImageError, Scenario, build};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::Session;
 use vnetkvm::source::Source;
+use vnetkvm::target::Target;
+use vnetkvm::types::Types;
 use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
 use vnetkvm::vnet::Vnet;
@@ -66,7 +70,13 @@ fn image(kernel: &str, paging: &str) -> Image {
 }
 
 /// The dump, or `None` where the architecture has no such format.
+///
+/// ELF cores do not tell the size of a page, and the reader takes 4 KB for granted.
 fn core(image: &Image, format: Format) -> Option<Source> {
+    let page_size = image.runtime().kernel().machine().page_size();
+    if page_size != 4096 && matches!(format, Format::Full | Format::Qemu | Format::Virtual) {
+        return None;
+    }
     let mut core = Cursor::new(Vec::new());
     match image.write(format, &mut core) {
         Err(ImageError::Format(_)) => None,
@@ -80,6 +90,27 @@ fn core(image: &Image, format: Format) -> Option<Source> {
 fn session(kernel: &str, core: Source) -> Session {
     let kernel = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
     Session::from_sources(kernel, core).unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// Raw memory does not say what it is, so it is opened with what is known of the machine. Every
+/// live object of the heap must be found, and what the kernel's segments hold.
+fn check_raw(kernel: &str, image: &Image, raw: Source) {
+    let kernel = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
+    let kernel = Kernel::open(kernel, None).unwrap();
+    let built = image.runtime().kernel();
+    let start = built.machine().memory_ranges().next().unwrap().start;
+    let segment = MemorySegment { phys: start, len: raw.len(), offset: FileOffset::new(0) };
+    let core = open_raw(Arc::new(raw), kernel.arch(), &[segment]).unwrap();
+    let types = Types::load(&kernel);
+    let target = Target::open(kernel, core, types).unwrap_or_else(|error| panic!("{error:?}"));
+    let heap = built.machine().allocations().map(|(at, object)| (at, object.size));
+    let image = built.kernel().segments().map(|part| (built.running(part.virt), part.mem_size));
+    for (at, size) in heap.chain(image) {
+        let (mut expected, mut got) = (vec![0; size as usize], vec![0; size as usize]);
+        built.machine().read(at, &mut expected).unwrap();
+        target.memory().read(at, &mut got).unwrap();
+        assert!(expected == got, "{size} bytes at {at} differ");
+    }
 }
 
 /// What no variable may be.
@@ -127,7 +158,10 @@ fn every_machine_reads_back_from_every_format() {
         let image = image(kernel, paging);
         for format in Format::ALL {
             let Some(core) = core(&image, format) else { continue };
-            let result = catch_unwind(AssertUnwindSafe(|| check(&session(kernel, core))));
+            let result = catch_unwind(AssertUnwindSafe(|| match format {
+                Format::Raw => check_raw(kernel, &image, core),
+                _ => check(&session(kernel, core)),
+            }));
             match result {
                 Ok(()) => right += 1,
                 Err(_) => wrong.push(format!("{kernel} {paging} {}", format.name())),
@@ -135,5 +169,5 @@ fn every_machine_reads_back_from_every_format() {
         }
     }
     assert_eq!(wrong, [""; 0]);
-    assert!(right > 25, "{right} pairs");
+    assert!(right > 60, "{right} pairs");
 }

@@ -121,6 +121,7 @@ impl Image {
             machine,
             message_buffer: &buffer.bytes(machine)?,
             message_size: buffer.size() as u32,
+            cpus: self.runtime.cpus().len() as u32,
             left_out: &self.left_out,
         };
         format.write(&contents, out)

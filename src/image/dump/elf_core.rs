@@ -1,101 +1,45 @@
 //! Full dumps: an ELF core whose segments are the machine's physical memory.
 //!
-//! `sys/kern/kern_dump.c`, `dumpsys_generic`: EI_OSABI 255 (standalone),
-//! e_version left 0, no sections and no notes, one PT_LOAD per range of memory
-//! with p_vaddr = p_paddr = the physical address, contents from the first page
-//! boundary after the headers.
+//! `sys/kern/kern_dump.c`, `dumpsys_generic`: the kernel's own class and byte
+//! order, EI_OSABI 255 (standalone), e_version left 0, no sections and no notes,
+//! one PT_LOAD per range of memory with p_vaddr = p_paddr = the physical address,
+//! contents from the first page boundary after the headers. armv7 kernels add a
+//! header that says where the image lies (`sys/arm/arm/dump_machdep.c`, 11.0).
 
 use std::io::{Seek, Write};
-use std::ops::Range;
 
-use super::{Contents, Sparse};
-use crate::addr::PhysAddr;
+use super::Contents;
+use super::elf::{ElfCore, Segment};
 use crate::arch::Arch;
 use crate::image::ImageError;
 
-const FILE_HEADER: u64 = 64;
-const PROGRAM_HEADER: u64 = 56;
-const SECTION_HEADER: u16 = 64;
-const ET_CORE: u16 = 4;
-const EM_X86_64: u16 = 62;
-const PT_LOAD: u32 = 1;
-const PF_R: u32 = 4;
-/// e_phnum values from here on mean something else (PN_XNUM).
-const MOST_SEGMENTS: usize = 0xffff;
+const ELFOSABI_STANDALONE: u8 = 255;
+/// The difference between the kernel's addresses and physical ones.
+const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
 
 /// Writes all physical memory; what was never touched becomes holes in the file.
 ///
-/// A frame that is left out splits its segment in two.
+/// A page that is left out splits its segment in two.
 ///
 /// # Errors
-/// So many frames are left out that ELF cannot count the segments, or `out` fails.
+/// So many pages are left out that ELF cannot count the segments, or `out` fails.
 pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
-    if contents.machine.arch() != Arch::Amd64 {
-        return Err(ImageError::Format("full dumps are of amd64 machines".into()));
-    }
-    let segments = segments(contents);
-    if segments.len() >= MOST_SEGMENTS {
-        let why = format!("{} left-out pages make too many segments", contents.left_out.len());
-        return Err(ImageError::Scenario(why));
-    }
-    let headers = FILE_HEADER + segments.len() as u64 * PROGRAM_HEADER;
-    let page = contents.machine.page_size();
-    let mut offset = headers.next_multiple_of(page);
-    let mut bytes = file_header(segments.len() as u16);
-    for segment in &segments {
-        bytes.extend(program_header(segment, offset, page));
-        offset += size(segment);
-    }
-    let mut out = Sparse::new(out, page);
-    out.padded(&bytes)?;
-    for segment in &segments {
-        for done in (0..size(segment)).step_by(page as usize) {
-            out.page(contents.machine, segment.start.wrapping_add(done))?;
-        }
-    }
-    Ok(out.finish()?)
-}
-
-/// The installed memory, less what is left out.
-fn segments(contents: &Contents<'_>) -> Vec<Range<PhysAddr>> {
-    let mut segments = Vec::new();
-    for range in contents.machine.memory_ranges() {
-        let mut start = range.start;
-        for gone in contents.left_out.range(range.clone()) {
-            segments.push(start..*gone);
-            start = gone.wrapping_add(contents.machine.page_size());
-        }
-        segments.push(start..range.end);
-    }
-    segments.retain(|segment| segment.start < segment.end);
-    segments
-}
-
-fn size(segment: &Range<PhysAddr>) -> u64 {
-    segment.end.get() - segment.start.get()
-}
-
-fn file_header(segments: u16) -> Vec<u8> {
-    let mut bytes = b"\x7fELF\x02\x01\x01\xff".to_vec();
-    bytes.resize(16, 0);
-    bytes.extend(ET_CORE.to_le_bytes());
-    bytes.extend(EM_X86_64.to_le_bytes());
-    bytes.extend([0; 4]);
-    for field in [0, FILE_HEADER, 0] {
-        bytes.extend(field.to_le_bytes());
-    }
-    bytes.extend([0; 4]);
-    let sizes = [FILE_HEADER as u16, PROGRAM_HEADER as u16, segments, SECTION_HEADER, 0, 0];
-    bytes.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
-    bytes
-}
-
-fn program_header(segment: &Range<PhysAddr>, offset: u64, page: u64) -> Vec<u8> {
-    let mut bytes = PT_LOAD.to_le_bytes().to_vec();
-    bytes.extend(PF_R.to_le_bytes());
-    let (start, size) = (segment.start.get(), size(segment));
-    bytes.extend([offset, start, start, size, size, page].iter().flat_map(|w| w.to_le_bytes()));
-    bytes
+    let machine = contents.machine;
+    let page = machine.page_size();
+    let rows = contents.memory().into_iter();
+    let image = machine.image().start;
+    let delta = machine.physical(image).filter(|_| machine.arch() == Arch::Arm);
+    let core = ElfCore {
+        arch: machine.arch(),
+        is_64: machine.arch().pointer_size() == 8,
+        os_abi: ELFOSABI_STANDALONE,
+        version: 0,
+        header_size: None,
+        notes: Vec::new(),
+        segments: rows.map(|row| Segment::physical(row.start.get(), row, page)).collect(),
+        extra: delta.map(|phys| (PT_DUMP_DELTA, image.get(), phys.get())),
+    };
+    core.write(contents, out)
 }
 
 #[cfg(test)]
@@ -104,6 +48,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::addr::PhysAddr;
     use crate::image::machine::{Machine, MachineOptions};
 
     fn machine() -> Machine {
@@ -116,7 +61,8 @@ mod tests {
 
     fn dump(machine: &Machine, left_out: &BTreeSet<PhysAddr>) -> Vec<u8> {
         let mut file = Cursor::new(Vec::new());
-        let contents = Contents { machine, message_buffer: &[], message_size: 0, left_out };
+        let contents =
+            Contents { machine, message_buffer: &[], message_size: 0, cpus: 1, left_out };
         write(&contents, &mut file).unwrap();
         file.into_inner()
     }

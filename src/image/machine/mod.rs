@@ -322,6 +322,17 @@ impl Machine {
         self.frames.ranges()
     }
 
+    /// The pages mapped outside of the direct map, by address: where each lies in physical memory.
+    pub fn mapped_pages(&self) -> impl Iterator<Item = (VirtAddr, PhysAddr)> {
+        let page = self.page_size();
+        self.mapped.iter().flat_map(move |(at, run)| {
+            let count = run.len.div_ceil(page);
+            let at = VirtAddr::new(*at);
+            let to = run.to;
+            (0..count).map(move |n| (at.wrapping_add(n * page), to.wrapping_add(n * page)))
+        })
+    }
+
     /// The frames the kernel uses, ascending: what a minidump holds.
     pub fn frames_in_use(&self) -> impl Iterator<Item = PhysAddr> {
         self.frames.taken()
@@ -356,7 +367,7 @@ impl Machine {
     }
 
     /// Where the direct map has the physical address `at`, if there is one.
-    fn direct_address(&self, at: PhysAddr) -> Option<VirtAddr> {
+    pub fn direct_address(&self, at: PhysAddr) -> Option<VirtAddr> {
         let map = self.space.layout().direct_map.as_ref()?;
         Some(map.start.wrapping_add(at.offset_from(self.direct.start)?))
     }
@@ -407,7 +418,8 @@ impl Machine {
         let to = self.root();
         let bytes = self.space.levels().first().map_or(1, |top| top.entries);
         let bytes = bytes * self.space.layout().entry_size;
-        self.root_address = match self.direct_address(to) {
+        let direct = self.direct_address(to).filter(|_| !self.space.root_in_kernel_map());
+        self.root_address = match direct {
             Some(at) => at,
             None => self.enter(&[Run { to, len: bytes.next_multiple_of(self.page_size()) }])?,
         };

@@ -92,6 +92,11 @@ impl Space for Riscv64 {
         }
     }
 
+    /// The boot code makes it behind the image, and refers to it by the address there.
+    fn root_in_kernel_map(&self) -> bool {
+        true
+    }
+
     fn boot_variables(&self, boot: &Boot) -> Vec<(&'static str, u64)> {
         let (satp_mode, pmap_mode) = if self.sv48 { SV48 } else { SV39 };
         vec![

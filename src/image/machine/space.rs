@@ -42,6 +42,11 @@ pub trait Space: fmt::Debug + Sync {
         None
     }
 
+    /// Is the topmost table mapped in the kernel map, rather than found in the direct map?
+    fn root_in_kernel_map(&self) -> bool {
+        self.layout().direct_map.is_none()
+    }
+
     /// How far from where it is linked the kernel runs.
     fn displacement(&self) -> u64 {
         0

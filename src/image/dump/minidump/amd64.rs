@@ -73,8 +73,13 @@ mod tests {
     fn dump(machine: &Machine, version: u32, left_out: &BTreeSet<PhysAddr>) -> Vec<u8> {
         let message_buffer = [b'm'; 0x1000];
         let mut file = Cursor::new(Vec::new());
-        let contents =
-            Contents { machine, message_buffer: &message_buffer, message_size: 0xfb8, left_out };
+        let contents = Contents {
+            machine,
+            message_buffer: &message_buffer,
+            message_size: 0xfb8,
+            cpus: 1,
+            left_out,
+        };
         write(&contents, version, &mut file).unwrap();
         file.into_inner()
     }
@@ -193,6 +198,7 @@ mod tests {
             machine: &machine,
             message_buffer: &[],
             message_size: 0,
+            cpus: 1,
             left_out: &BTreeSet::new(),
         };
         let error = write(&contents, 1, &mut Cursor::new(Vec::new())).unwrap_err();

@@ -1,0 +1,94 @@
+//! What QEMU's monitor command dump-guest-memory writes (without paging).
+//!
+//! `dump/dump.c`, `target/i386/arch_dump.c`, QEMU 4 to 7: an ELF core by physical
+//! address, p_vaddr 0, with a wrong e_ehsize (8, the size of a pointer), and notes:
+//! CORE with each CPU's registers and, for x86 guests, QEMU with the control
+//! registers. A 32-bit x86 guest has 64-bit headers.
+
+use std::io::{Seek, Write};
+
+use super::Contents;
+use super::elf::{ElfCore, Segment};
+use crate::arch::Arch;
+use crate::bytes::Endian;
+use crate::image::ImageError;
+use crate::image::machine::entry_bytes;
+
+const NT_PRSTATUS: u32 = 1;
+/// Bytes of a `QEMUCPUState`, and where its cr[3] is.
+const CPU_STATE: usize = 440;
+const CR3: usize = 416;
+
+/// Writes all physical memory.
+///
+/// # Errors
+/// So many pages are left out that ELF cannot count the segments, or `out` fails.
+pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
+    let machine = contents.machine;
+    let arch = machine.arch();
+    let page = machine.page_size();
+    let rows = contents.memory().into_iter();
+    let core = ElfCore {
+        arch,
+        is_64: arch != Arch::Arm,
+        os_abi: 0,
+        version: 1,
+        header_size: Some(8),
+        notes: notes(contents),
+        segments: rows.map(|row| Segment::physical(0, row, page)).collect(),
+        extra: None,
+    };
+    core.write(contents, out)
+}
+
+fn notes(contents: &Contents<'_>) -> Vec<u8> {
+    let arch = contents.machine.arch();
+    let endian = arch.endian();
+    let mut notes = Vec::new();
+    for number in 1..=contents.cpus {
+        let mut status = vec![0; prstatus_size(arch)];
+        put(&mut status, 32, &entry_bytes(number.into(), 4, endian));
+        notes.extend(note("CORE", NT_PRSTATUS, &status, endian));
+    }
+    for _ in 0..contents.cpus {
+        if !matches!(arch, Arch::Amd64 | Arch::I386) {
+            break;
+        }
+        let mut state = vec![0; CPU_STATE];
+        put(&mut state, 0, &1_u32.to_le_bytes());
+        put(&mut state, 4, &(CPU_STATE as u32).to_le_bytes());
+        put(&mut state, CR3, &contents.machine.root().get().to_le_bytes());
+        notes.extend(note("QEMU", 0, &state, endian));
+    }
+    notes
+}
+
+/// Bytes of a `struct elf_prstatus` of Linux, whose layout QEMU uses.
+fn prstatus_size(arch: Arch) -> usize {
+    match arch {
+        Arch::Amd64 => 336,
+        Arch::I386 => 144,
+        Arch::Arm64 => 392,
+        Arch::Riscv64 => 376,
+        Arch::Arm => 148,
+        Arch::Powerpc64 | Arch::Powerpc64le => 504,
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, what: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..at + what.len()) {
+        place.copy_from_slice(what);
+    }
+}
+
+fn note(name: &str, kind: u32, desc: &[u8], endian: Endian) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for field in [name.len() as u64 + 1, desc.len() as u64, kind.into()] {
+        bytes.extend(entry_bytes(field, 4, endian));
+    }
+    for part in [[name.as_bytes(), &[0]].concat().as_slice(), desc] {
+        bytes.extend(part);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}

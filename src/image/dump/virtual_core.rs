@@ -1,0 +1,47 @@
+//! Virtual cores: ELF files by kernel address, without physical ones.
+//!
+//! What tools make of a minidump for debuggers that know no page tables: one
+//! PT_LOAD for each stretch of the kernel's address space that holds memory,
+//! p_paddr 0.
+
+use std::io::{Seek, Write};
+
+use super::Contents;
+use super::elf::{ElfCore, Pages, Segment};
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::image::ImageError;
+
+/// Writes what the kernel has mapped, and what it uses of the direct map.
+///
+/// # Errors
+/// The address space is in more pieces than ELF can count, or `out` fails.
+pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
+    let machine = contents.machine;
+    let direct = machine
+        .frames_in_use()
+        .filter_map(|frame| machine.direct_address(frame).map(|at| (at, frame)));
+    let pages = machine.mapped_pages().chain(direct);
+    let mut pages: Vec<_> = pages.filter(|(_, page)| contents.is_dumped(*page)).collect();
+    pages.sort_unstable();
+    let core = ElfCore {
+        arch: machine.arch(),
+        is_64: machine.arch().pointer_size() == 8,
+        os_abi: 0,
+        version: 1,
+        header_size: None,
+        notes: Vec::new(),
+        segments: stretches(&pages, machine.page_size()),
+        extra: None,
+    };
+    core.write(contents, out)
+}
+
+fn stretches(pages: &[(VirtAddr, PhysAddr)], size: u64) -> Vec<Segment> {
+    let adjacent = |one: &(VirtAddr, _), next: &(VirtAddr, _)| one.0.wrapping_add(size) == next.0;
+    let segment = |stretch: &[(VirtAddr, PhysAddr)]| Segment {
+        virt: stretch.first().map_or(0, |(at, _)| at.get()),
+        phys: 0,
+        pages: Pages::Scattered(stretch.iter().map(|(_, page)| *page).collect()),
+    };
+    pages.chunk_by(adjacent).map(segment).collect()
+}
