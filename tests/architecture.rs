@@ -21,7 +21,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("memory", &["dump", "paging"]),
     ("kernel", &["source"]),
     ("types", &["kernel"]),
-    ("target", &["dump", "paging", "memory", "kernel", "types"]),
+    // Raw memory is opened where both the bytes and the kernel are known.
+    ("target", &["source", "dump", "paging", "memory", "kernel", "types"]),
     ("value", &["memory", "kernel", "types", "target"]),
     ("vnet", &["constants", "kernel", "types", "target", "value"]),
     ("views", &["constants", "kernel", "types", "target", "value", "vnet"]),
