@@ -37,18 +37,18 @@ fn bench(criterion: &mut Criterion) {
     });
     group.bench_function("symbols", |bencher| {
         bencher.iter(|| {
-            let kernel = kernel(&options.kernel);
+            let kernel = kernel(options.kernel.as_deref().expect("a kernel"));
             kernel.symbols().prepare();
             black_box(kernel)
         })
     });
     group.bench_function("types", |bencher| {
-        let kernel = kernel(&options.kernel);
+        let kernel = kernel(options.kernel.as_deref().expect("a kernel"));
         let set = kernel.set_vnet().expect("a kernel with VIMAGE");
         bencher.iter(|| black_box(Types::load(&kernel).expect("types").variables_in(&set)))
     });
     group.bench_function("name-index", |bencher| {
-        let kernel = kernel(&options.kernel);
+        let kernel = kernel(options.kernel.as_deref().expect("a kernel"));
         bencher.iter(|| black_box(Types::load(&kernel).expect("types").find("struct vnet")))
     });
     group.finish();
@@ -76,7 +76,7 @@ fn files(directory: &Path) -> Options {
         let image = image::build(&scenario, kernel(&kernel_path)).expect("an image");
         image.save(Format::MinidumpV2, directory).expect("a dump")
     });
-    Options { kernel: kernel_path, core, ..Options::default() }
+    Options { kernel: Some(kernel_path), core, ..Options::default() }
 }
 
 criterion_group!(benches, bench);

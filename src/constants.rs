@@ -12,6 +12,9 @@ pub const VNET_MAGIC_DESTROYED: u32 = 0xdead_beef;
 /// `sys/sys/kernel.h`), where the kernel's own enum cannot be asked.
 pub const SI_SUB_VNET_DONE: u64 = 0xdc0_0000;
 
+/// `msg_magic` of the message buffer (MSG_MAGIC, `sys/sys/msgbuf.h`).
+pub const MSG_MAGIC: u64 = 0x06_3062;
+
 /// `pr_flags`: the prison has a vnet of its own (`sys/sys/jail.h`).
 pub const PR_VNET: u64 = 0x10;
 

@@ -30,7 +30,7 @@
 //! use vnetkvm::value::Limits;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Of real files: Session::open(&Options { kernel, core, debug_dirs: vec![] })
+//! // Of real files: Session::open(&Options { kernel: Some(kernel), core, ..Options::default() })
 //! let demo = image::demo()?;
 //! let session = Session::from_sources(demo.kernel, demo.core)?;
 //!

@@ -6,6 +6,7 @@
 //! threads can read at once.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
@@ -15,14 +16,14 @@ use crate::paging::{Mapping, Translate};
 
 /// The memory of a kernel.
 pub struct KernelMemory {
-    core: Core,
+    core: Arc<Core>,
     translation: Box<dyn Translate>,
 }
 
 impl KernelMemory {
     /// The memory in `core`, its addresses translated by `translation`.
-    pub fn from_core(core: Core, translation: Box<dyn Translate>) -> Self {
-        Self { core, translation }
+    pub fn from_core(core: impl Into<Arc<Core>>, translation: Box<dyn Translate>) -> Self {
+        Self { core: core.into(), translation }
     }
 
     /// The dump it comes from.

@@ -3,6 +3,8 @@
 //!
 //! Answers are worked out when they are first asked for, and kept.
 
+mod find;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -25,6 +27,7 @@ use crate::types::Types;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
 use crate::views::jails::Jails;
+use crate::views::messages::MessageRing;
 use crate::views::threads::{self, Found};
 use crate::vnet::list::JailRef;
 use crate::vnet::unlisted::Unlisted;
@@ -34,8 +37,8 @@ use crate::vnet::{Variables, Vnet, VnetList, VnetVariable};
 /// What to open.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The kernel's ELF file, or its debug file.
-    pub kernel: PathBuf,
+    /// The kernel's ELF file, or its debug file; `None` leaves it to be found by the dump.
+    pub kernel: Option<PathBuf>,
     /// The dump.
     pub core: PathBuf,
     /// Where debug files lie, before the usual places.
@@ -90,6 +93,14 @@ pub struct Printed {
     pub value: Value,
 }
 
+/// What the kernel had to say, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Messages {
+    /// Read from the kernel's memory, not from a minidump's copy, which is a little older.
+    pub in_memory: bool,
+    pub lines: Vec<String>,
+}
+
 impl Session {
     /// Opens a kernel and a dump, and finds the kernel's other half.
     ///
@@ -106,9 +117,15 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub fn open_with(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Self, Error> {
+        let source = Source::open(&options.core)?;
+        let Some(path) = &options.kernel else {
+            let failed = |source| Error::Dump { path: options.core.clone(), source };
+            let core = dump::open_with(source, progress).map_err(failed)?;
+            return Self::of_dump(Arc::new(core), options);
+        };
         let mut log = Vec::new();
-        let kernel = open_kernel(&options.kernel, &options.debug_dirs, &mut log)?;
-        let core = open_core(&kernel, Source::open(&options.core)?, options, progress)?;
+        let kernel = open_kernel(path, &options.debug_dirs, &mut log)?;
+        let core = open_core(&kernel, source, options, progress)?;
         Self::join(kernel, core, options, log)
     }
 
@@ -126,11 +143,11 @@ impl Session {
 
     fn join(
         kernel: Kernel,
-        core: Core,
+        core: impl Into<Arc<Core>>,
         options: &Options,
         mut log: Vec<String>,
     ) -> Result<Self, Error> {
-        let core_path = options.core.clone();
+        let (core, core_path) = (core.into(), options.core.clone());
         log.push(format!("dump: {} is {}", core_path.display(), what_it_is(&core)));
         // Both take milliseconds, and nearly every question needs both.
         let (types, ()) = rayon::join(
@@ -375,6 +392,27 @@ impl Session {
         })
     }
 
+    /// The lines of the kernel's message buffer, from memory if they can be read there,
+    /// else those that a minidump keeps apart; `None` if there are neither.
+    pub fn messages(&self) -> Option<Messages> {
+        let ring = match self.target.kinship() {
+            Kinship::Different(_) => None,
+            Kinship::Same(_) | Kinship::Unknown(_) => {
+                MessageRing::read(&self.target).ok().flatten()
+            }
+        };
+        match ring {
+            Some(ring) => Some(Messages {
+                in_memory: true,
+                lines: dump::message_lines(&ring.bytes, ring.written),
+            }),
+            None => {
+                let lines = self.core().saved_messages()?;
+                Some(Messages { in_memory: false, lines })
+            }
+        }
+    }
+
     /// A reader of this target's values.
     pub fn reader(&self, limits: &Limits) -> ValueReader<'_> {
         let counters = self.counters.get_or_init(|| Counters::of(&self.target));
@@ -453,7 +491,12 @@ fn what_it_is(core: &Core) -> String {
     format!("a {}, {}{packed}", core.format, core.arch)
 }
 
-fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
+/// Opens a kernel alone, and finds its other half in `dirs` and the usual places.
+/// What was looked at is added to `log`, a line each.
+///
+/// # Errors
+/// The file cannot be read, or is no kernel.
+pub fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
     let failed = |source| Error::Kernel { path: path.to_owned(), source };
     let main = ElfFile::parse(Source::open(path)?).map_err(failed)?;
     log.push(format!("kernel: {}", path.display()));

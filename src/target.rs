@@ -8,6 +8,7 @@
 mod page_tables;
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
@@ -52,7 +53,7 @@ impl Target {
     /// that merely differs is no error here: see [`Target::kinship`].
     pub fn open(
         kernel: Kernel,
-        core: Core,
+        core: impl Into<Arc<Core>>,
         types: Result<Types, TypeError>,
     ) -> Result<Self, TargetError> {
         Self::open_at(kernel, core, types, None)
@@ -65,24 +66,25 @@ impl Target {
     /// As [`Target::open`].
     pub fn open_at(
         kernel: Kernel,
-        core: Core,
+        core: impl Into<Arc<Core>>,
         types: Result<Types, TypeError>,
         kernel_phys: Option<PhysAddr>,
     ) -> Result<Self, TargetError> {
-        if kernel.arch() != core.arch {
-            let (kernel, core) = (kernel.arch().name(), core.arch.name());
-            return Err(TargetError::OtherArch { kernel, core });
-        }
-        let cut_off = core.facts.pages_cut_off;
-        let translation = translation(&kernel, &core, kernel_phys).map_err(|why| match why {
-            TargetError::NoPageTables { .. } if cut_off > 0 => {
-                TargetError::CutOff { pages: cut_off }
-            }
-            other => other,
-        })?;
-        let memory = KernelMemory::from_core(core, translation);
+        let memory = memory(&kernel, core.into(), kernel_phys)?;
         let kinship = kinship(&kernel, &memory);
         Ok(Self { kernel, memory, types, kinship })
+    }
+
+    /// Whether `kernel` wrote the dump, without joining them.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    pub fn kinship_of(
+        kernel: &Kernel,
+        core: &Arc<Core>,
+        kernel_phys: Option<PhysAddr>,
+    ) -> Result<Kinship, TargetError> {
+        Ok(kinship(kernel, &memory(kernel, Arc::clone(core), kernel_phys)?))
     }
 
     pub fn arch(&self) -> Arch {
@@ -142,6 +144,23 @@ impl Target {
         let size = if matches!(symbol.size, 1 | 2 | 8) { symbol.size } else { 4 };
         Ok(self.memory.uint(symbol.address, size as usize)?)
     }
+}
+
+fn memory(
+    kernel: &Kernel,
+    core: Arc<Core>,
+    kernel_phys: Option<PhysAddr>,
+) -> Result<KernelMemory, TargetError> {
+    if kernel.arch() != core.arch {
+        let (kernel, core) = (kernel.arch().name(), core.arch.name());
+        return Err(TargetError::OtherArch { kernel, core });
+    }
+    let cut_off = core.facts.pages_cut_off;
+    let translation = translation(kernel, &core, kernel_phys).map_err(|why| match why {
+        TargetError::NoPageTables { .. } if cut_off > 0 => TargetError::CutOff { pages: cut_off },
+        other => other,
+    })?;
+    Ok(KernelMemory::from_core(core, translation))
 }
 
 fn translation(

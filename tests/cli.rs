@@ -12,11 +12,15 @@
 //! `SNAPSHOTS=overwrite cargo test --test cli` writes what the commands print
 //! now into the transcripts. Read the difference before it is committed.
 
+mod synth;
+
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use snapbox::{Assert, Data};
+use synth::DumpHeader;
 use vnetkvm::image::{self, Scenario};
 
 #[test]
@@ -26,6 +30,9 @@ fn transcripts_are_true() {
         let name = directory.file_name().unwrap().to_str().unwrap();
         if name == "no-image" {
             replay_all(&directory, images.path(), None);
+            continue;
+        }
+        if name == "crash-directory" {
             continue;
         }
         let image = images.path().join(name);
@@ -39,6 +46,63 @@ fn transcripts_are_true() {
             replay_all(&directory.join(format.name()), &image, Some(&core));
         }
     }
+}
+
+/// A crash directory as savecore(8) leaves it, and kernels to choose from. No file
+/// is named to these commands.
+#[test]
+fn dumps_and_kernels_are_found() {
+    let image = tempfile::tempdir().unwrap();
+    let at = |path: &str| {
+        let path = image.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    };
+    let scenario = Scenario::open(root().join("fixtures/scenarios/demo.toml")).unwrap();
+    let built = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+    let mut plain = std::io::Cursor::new(Vec::new());
+    built.write(image::Format::MinidumpV2, &mut plain).unwrap();
+    let plain = plain.into_inner();
+    built.save_kernel(&at("kernels/boot/kernel.old/kernel").with_file_name("")).unwrap();
+    let other = root().join("fixtures/kernel/newer-clang-dwarf4");
+    fs::copy(other, at("kernels/boot/kernel/kernel")).unwrap();
+
+    fs::write(at("crash/vmcore.0"), &plain).unwrap();
+    fs::write(at("crash/info.0"), INFO_0).unwrap();
+    fs::write(at("crash/vmcore.1.gz"), stored_gzip(&plain)).unwrap();
+    fs::write(at("crash/vmcore.2.zst"), zstd::encode_all(&plain[..], 1).unwrap()).unwrap();
+    fs::write(at("crash/vmcore_encrypted.3"), "?").unwrap();
+    fs::write(at("no-link/vmcore.5"), &plain).unwrap();
+    let (len, block) = (plain.len() as u64, 512);
+    let header = DumpHeader { version: 4, block, key_len: 0, compression: 0, len, extent: len };
+    fs::write(at("ada0p3.img"), header.device(&plain)).unwrap();
+    std::os::unix::fs::symlink("vmcore.1.gz", at("crash/vmcore.last.gz")).unwrap();
+    replay_all(&root().join("tests/cli/crash-directory"), image.path(), None);
+}
+
+const INFO_0: &str = "\
+Dump header from device: /dev/ada0p3
+  Architecture: amd64
+  Architecture Version: 2
+  Dump Length: 13766656
+  Blocksize: 512
+  Compression: none
+  Dumptime: 2019-11-22 14:08:22 +0000
+  Hostname: gw.example.org
+  Magic: FreeBSD Kernel Dump
+  Version String: FreeBSD 12.1-RELEASE-p10 r0+fixture VNET
+    root@releng:/usr/obj/VNET
+  Panic String: page fault
+  Dump Parity: 305419896
+  Bounds: 0
+  Dump Status: good
+";
+
+/// Of a length that does not depend on how well something compresses.
+fn stored_gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// Replays the transcripts of one directory.
@@ -67,7 +131,15 @@ fn replay(command: &str, image: &Path, core: Option<&Path>) -> String {
         places.iter().fold(word, |word, (name, path)| word.replace(name, path.to_str().unwrap()))
     });
     let mut process = Command::new(env!("CARGO_BIN_EXE_vnetkvm"));
-    process.args(words).env_remove("NO_COLOR").env_remove("RUST_BACKTRACE");
+    process
+        .args(words)
+        .env_remove("NO_COLOR")
+        .env_remove("VNETKVM_CRASH_DIR")
+        .env_remove("RUST_BACKTRACE");
+    let crash_dir = image.join("crash");
+    if crash_dir.is_dir() {
+        process.env("VNETKVM_CRASH_DIR", crash_dir);
+    }
     match core {
         Some(core) => {
             process.env("VNETKVM_KERNEL", image.join("kernel")).env("VNETKVM_CORE", core);

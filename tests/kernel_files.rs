@@ -44,7 +44,7 @@ impl Files {
 
     fn open(&self, kernel: &Path, debug_dir: Option<&str>) -> Session {
         let debug_dirs = debug_dir.map(|dir| self.directory.path().join(dir));
-        let (kernel, core) = (kernel.to_owned(), self.core.clone());
+        let (kernel, core) = (Some(kernel.to_owned()), self.core.clone());
         let debug_dirs = debug_dirs.into_iter().collect();
         Session::open(&Options { kernel, core, debug_dirs, ..Options::default() }).unwrap()
     }

@@ -63,7 +63,7 @@ fn memory_with_its_holes_left_out_is_read_by_its_map() {
     let directory = tempfile::tempdir().unwrap();
     let core = directory.path().join("memory");
     std::fs::write(&core, raw).unwrap();
-    let options = Options { kernel: KERNEL.into(), core, memory_map, ..Options::default() };
+    let options = Options { kernel: Some(KERNEL.into()), core, memory_map, ..Options::default() };
     check(&Session::open(&options).unwrap());
     let options = Options { kernel_phys: Some(PhysAddr::new(0x20_0000)), ..options };
     check(&Session::open(&options).unwrap());

@@ -70,6 +70,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
             file_len: source.len(),
             page_size: PAGE,
             pages,
+            memory_pages: None,
             pages_cut_off,
             minidump: None,
         },

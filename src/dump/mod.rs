@@ -11,6 +11,8 @@
 mod device;
 mod elf_core;
 mod header;
+mod info_file;
+mod messages;
 mod minidump;
 mod probe;
 mod raw;
@@ -28,6 +30,8 @@ use crate::source::unpack::{self, Packing, Progress};
 use crate::source::{Region, Source};
 
 pub use header::KernelDumpHeader;
+pub use info_file::InfoFile;
+pub use messages::message_lines;
 pub use raw::{MemorySegment, open_raw};
 
 /// The physical memory of a machine, as far as a dump holds it.
@@ -83,6 +87,16 @@ impl Core {
     /// The machine's physical memory.
     pub fn memory(&self) -> &dyn PhysicalMemory {
         &*self.memory
+    }
+}
+
+impl Core {
+    /// The lines of the message buffer that a minidump keeps apart from memory, as
+    /// it was shortly before the dump was written; `None` in other dumps.
+    pub fn saved_messages(&self) -> Option<Vec<String>> {
+        let minidump = self.facts.minidump.as_ref()?;
+        let (ring, after) = (&minidump.message_buffer, &minidump.messages_at_end);
+        Some(messages::saved_lines(ring, after, self.arch))
     }
 }
 
@@ -214,6 +228,9 @@ pub struct Facts {
     pub page_size: u64,
     /// Pages of memory that the headers promise.
     pub pages: u64,
+    /// Pages of memory that the machine had, where the headers tell: those of a
+    /// minidump with a dump_avail do.
+    pub memory_pages: Option<u64>,
     /// How many of these lie, wholly or in part, past the end of the file.
     pub pages_cut_off: u64,
     /// Facts that only a minidump has.
@@ -231,6 +248,8 @@ pub struct MinidumpFacts {
     pub page_map_len: u64,
     /// The kernel's message ring as it was when the dump was written, not unwrapped.
     pub message_buffer: Region,
+    /// What follows it in its last page.
+    messages_at_end: Region,
 }
 
 /// Tells what `source` is, and opens it.

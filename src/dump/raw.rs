@@ -73,6 +73,7 @@ pub fn open_raw(
             file_len: source.len(),
             page_size: PAGE,
             pages,
+            memory_pages: None,
             pages_cut_off,
             minidump: None,
         },

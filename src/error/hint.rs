@@ -9,6 +9,9 @@ impl Error {
             Self::Source(_) => None,
             Self::Dump { source, .. } => Some(source.hint().into()),
             Self::Kernel { source, .. } => source.hint(),
+            Self::NoKernel { .. } => {
+                Some("use -N FILE or set VNETKVM_KERNEL; -v tells where was looked".into())
+            }
             Self::Target(why) => why.hint(),
             Self::Types(why) => why.hint(),
             Self::Read(why) => why.hint(),

@@ -283,6 +283,11 @@ pub enum Error {
     Dump { path: PathBuf, source: DumpError },
     #[error("{} is no kernel that can be used", path.display())]
     Kernel { path: PathBuf, source: KernelError },
+    #[error("no kernel was given, and {}", none_found(searched))]
+    NoKernel {
+        /// What was looked at and why it was not taken, a line each.
+        searched: Vec<String>,
+    },
     #[error("the kernel and the dump do not go together")]
     Target(#[from] TargetError),
     #[error("types are needed for this")]
@@ -293,4 +298,12 @@ pub enum Error {
     Vnet(#[from] VnetError),
     #[error("cannot evaluate {expression}")]
     Expr { expression: String, source: ExprError },
+}
+
+fn none_found(searched: &[String]) -> String {
+    match searched.len() {
+        0 => "none lies beside the dump or where kernels are installed".to_owned(),
+        1 => "the only one that was found did not write this dump".to_owned(),
+        count => format!("none of the {count} that were found wrote this dump"),
+    }
 }

@@ -4,6 +4,7 @@
 //! machine's memory. A compressed one is unpacked first ([`unpack`]). This layer
 //! knows nothing of what the bytes mean.
 
+pub mod crash;
 pub mod locate;
 pub mod unpack;
 

@@ -22,6 +22,8 @@ pub struct Machine {
     pub panic: Option<String>,
     /// CPUs in use.
     pub cpus: Option<u64>,
+    /// Pages of physical memory that the kernel could use (`physmem`).
+    pub physical_pages: Option<u64>,
 }
 
 impl Machine {
@@ -35,6 +37,7 @@ impl Machine {
             hostname: host.ok().filter(|name| !name.is_empty()),
             panic: pointer(target, "panicstr"),
             cpus: target.integer("mp_ncpus").ok(),
+            physical_pages: target.integer("physmem").ok().filter(|pages| *pages > 0),
         }
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod jails;
 pub mod machine;
+pub mod messages;
 pub mod threads;

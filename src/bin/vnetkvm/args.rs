@@ -49,19 +49,36 @@ Examples:
 
 Exit status: 0 answered; 1 nothing matched; 2 wrong usage or failure.";
 
+/// Names a dump for every command.
+pub const CORE_VARIABLE: &str = "VNETKVM_CORE";
+
 /// What is inspected.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
     /// Kernel ELF file with debug information, or with a separate debug file beside it
+    ///
+    /// Without it the kernel that wrote the dump is looked for: beside the dump, in the
+    /// directories of --debug-dir, and where FreeBSD installs kernels.
     #[arg(short = 'N', long, value_name = "FILE", env = "VNETKVM_KERNEL", hide_env_values = true)]
     #[arg(global = true, value_hint = ValueHint::FilePath)]
     pub kernel: Option<PathBuf>,
 
-    /// Crash dump, memory image or memory device
-    #[arg(short = 'M', long, value_name = "FILE", env = "VNETKVM_CORE", hide_env_values = true)]
+    /// Crash dump, compressed or not, memory image, or memory device
+    ///
+    /// Without it, vmcore.last in the crash directory.
+    #[arg(short = 'M', long, value_name = "FILE", env = CORE_VARIABLE, hide_env_values = true)]
     #[arg(global = true, value_hint = ValueHint::FilePath)]
     pub core: Option<PathBuf>,
+
+    /// The dump with this number in the crash directory: vmcore.N, vmcore.N.zst, vmcore.N.gz
+    #[arg(short = 'n', long = "dump", value_name = "N", global = true)]
+    pub dump: Option<u32>,
+
+    /// Where savecore(8) puts dumps, if not in /var/crash
+    #[arg(long, value_name = "DIR", env = "VNETKVM_CRASH_DIR", hide_env_values = true)]
+    #[arg(global = true, value_hint = ValueHint::DirPath)]
+    pub crash_dir: Option<PathBuf>,
 
     /// Inspect the built-in demonstration image instead of a kernel and a core
     #[arg(long, global = true)]
@@ -190,8 +207,12 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Say what the dump is, whose kernel wrote it, and whether both belong together
-    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 info")]
-    Info,
+    #[command(after_help = INFO_EXAMPLES)]
+    Info {
+        /// Print the kernel's message buffer instead, as dmesg(8) would
+        #[arg(long)]
+        dmesg: bool,
+    },
 
     /// List the virtual network stacks
     ///
@@ -291,7 +312,7 @@ pub enum Command {
 pub enum ImageCommand {
     /// Build the memory images that a scenario describes
     #[command(
-        after_help = "Example:\n  vnetkvm image build fixtures/scenarios/jails.toml -o /tmp/jails"
+        after_help = "Example:\n  vnetkvm image build fixtures/scenarios/demo.toml -o /tmp/demo"
     )]
     Build {
         /// Scenario file (TOML)
@@ -303,6 +324,11 @@ pub enum ImageCommand {
         output: PathBuf,
     },
 }
+
+const INFO_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -N kernel.debug -M vmcore.0 info
+  vnetkvm -n 3 info --dmesg";
 
 const VARS_EXAMPLES: &str = "\
 Examples:

@@ -1,44 +1,118 @@
 //! What most commands begin with: a session, and the vnets that are meant.
 
+use std::env;
+use std::path::{Path, PathBuf};
+
 use vnetkvm::addr::PhysAddr;
 use vnetkvm::image;
-use vnetkvm::session::{Options, Selector, Session};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::session::{self, Options, Selector, Session};
+use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
 use vnetkvm::vnet::Vnet;
 
-use crate::args::{Cli, Format, OutputArgs, VnetChoice};
+use crate::args::{CORE_VARIABLE, Cli, Format, OutputArgs, VnetChoice};
 use crate::exit::Failure;
 use crate::output::note;
 use crate::progress::Bar;
 
-/// Opens what the command line names.
+/// Opens what the command line names, or what is found in its place.
 pub fn open(cli: &Cli) -> anyhow::Result<Session> {
-    let input = &cli.input;
-    let session = if input.demo {
+    let session = if cli.input.demo {
         let demo = image::demo()?;
         Session::from_sources(demo.kernel, demo.core)?
     } else {
-        let missing = |what: &str, option: &str, variable: &str| {
-            Failure::new(format!("no {what} was given"))
-                .hint(format!("use {option} FILE or set {variable}; --demo needs neither"))
-        };
-        let kernel = input.kernel.clone();
-        let core = input.core.clone();
+        let options = options(cli)?;
         let mut bar = Bar::new();
-        let options = Options {
-            kernel: kernel.ok_or_else(|| missing("kernel", "-N", "VNETKVM_KERNEL"))?,
-            core: core.ok_or_else(|| missing("core", "-M", "VNETKVM_CORE"))?,
-            debug_dirs: input.debug_dir.clone(),
-            memory_map: input.memory_map.clone(),
-            kernel_phys: input.kernel_phys.map(PhysAddr::new),
-        };
-        Session::open_with(&options, &mut |progress| bar.show(progress))?
+        let session = Session::open_with(&options, &mut |progress| bar.show(progress));
+        drop(bar);
+        session.inspect_err(|error| tell_search(cli, error))?
     };
-    if cli.output.verbose {
-        session.log().iter().for_each(|line| note(line));
-    }
-    session.warnings().iter().for_each(|warning| note(&format!("warning: {warning}")));
+    tell(cli, &session);
     Ok(session)
+}
+
+/// With -v how everything was found; and what is odd about it.
+pub fn tell(cli: &Cli, session: &Session) {
+    tell_log(cli, session.log());
+    session.warnings().iter().for_each(|warning| note(&format!("warning: {warning}")));
+}
+
+/// With -v, which kernels were looked at in vain.
+pub fn tell_search(cli: &Cli, error: &vnetkvm::Error) {
+    if let vnetkvm::Error::NoKernel { searched } = error {
+        tell_log(cli, searched);
+    }
+}
+
+fn tell_log(cli: &Cli, log: &[String]) {
+    if cli.output.verbose {
+        log.iter().for_each(|line| note(line));
+    }
+}
+
+/// The kernel alone, for what needs no dump; without one given, the dump's.
+pub fn with_kernel<T>(
+    cli: &Cli,
+    f: impl FnOnce(&Kernel) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    match &cli.input.kernel {
+        Some(path) if !cli.input.demo => {
+            let mut log = Vec::new();
+            let kernel = session::open_kernel(path, &cli.input.debug_dir, &mut log)?;
+            tell_log(cli, &log);
+            f(&kernel)
+        }
+        _ => f(open(cli)?.kernel()),
+    }
+}
+
+/// What the command line says of the files.
+pub fn options(cli: &Cli) -> anyhow::Result<Options> {
+    let input = &cli.input;
+    Ok(Options {
+        kernel: input.kernel.clone(),
+        core: core(cli)?,
+        debug_dirs: input.debug_dir.clone(),
+        memory_map: input.memory_map.clone(),
+        kernel_phys: input.kernel_phys.map(PhysAddr::new),
+    })
+}
+
+/// The dump that is meant: by number, by name, or else the last.
+fn core(cli: &Cli) -> Result<PathBuf, Failure> {
+    let input = &cli.input;
+    let dir = input.crash_dir.as_deref().unwrap_or(Path::new(crash::DIRECTORY));
+    let which = match (input.dump, &input.core) {
+        (None, Some(core)) => return Ok(core.clone()),
+        (Some(_), Some(core))
+            if env::var_os(CORE_VARIABLE).as_deref() != Some(core.as_os_str()) =>
+        {
+            return Err(Failure::new("both -M and -n were given").hint("use one of them"));
+        }
+        (Some(number), _) => Which::Number(number),
+        (None, None) => Which::Last,
+    };
+    if let Some(core) = crash::dump(dir, which) {
+        let told = match which {
+            Which::Number(number) => format!("the one with number {number}"),
+            Which::Last => "the last".to_owned(),
+        };
+        tell_log(cli, &[format!("dump: {} is {told} in {}", core.display(), dir.display())]);
+        return Ok(core);
+    }
+    let (what, none) = match which {
+        Which::Number(number) => (format!("there is no vmcore.{number}"), "use -M FILE"),
+        Which::Last => (
+            "no core was given, and there is no vmcore.last".to_owned(),
+            "use -M FILE or set VNETKVM_CORE; --demo needs neither",
+        ),
+    };
+    let failure = Failure::new(format!("{what} in {}", dir.display()));
+    Err(match crash::dumps(dir).as_slice() {
+        [] => failure.hint(none),
+        dumps => failure.hint(format!("choose one with -n; there are {}", dumps.join(", "))),
+    })
 }
 
 /// How much of a value is shown to people, who may ask for more elements of an

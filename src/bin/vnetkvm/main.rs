@@ -31,7 +31,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Completions { shell } => cmd::completions::run(*shell),
         Command::Man { directory } => cmd::man::run(directory),
         Command::Image(command) => cmd::image::run(&cli, command),
-        Command::Info => cmd::info::run(&cli),
+        Command::Info { dmesg } => cmd::info::run(&cli, *dmesg),
         Command::Vnets => cmd::vnets::run(&cli),
         Command::Vars { patterns } => cmd::vars::run(&cli, patterns),
         Command::Print { expressions } => cmd::print::run(&cli, expressions),

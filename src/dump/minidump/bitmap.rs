@@ -108,6 +108,11 @@ impl Ranges {
         Self(vec![Numbered { pages: 0..bitmap_size * 8, first_bit: 0 }])
     }
 
+    /// How many pages they have.
+    pub(super) fn pages(&self) -> u64 {
+        self.0.iter().map(|range| range.pages.end.saturating_sub(range.pages.start)).sum()
+    }
+
     /// Reads dump_avail: pairs of first byte and end of a range, ended by an end
     /// of zero, ascending. The bitmap must be as long as they ask for, but for the
     /// rounding to words and to pages (`vm_page_startup` in sys/vm/vm_page.c, 13.0).

@@ -203,6 +203,8 @@ impl<'a> HeaderFields<'a> {
 /// Where the parts of one minidump lie.
 pub(super) struct Layout {
     pub(super) message_buffer: Region,
+    /// What follows it in its last page.
+    pub(super) after_messages: Region,
     pub(super) dump_avail: Option<Region>,
     pub(super) bitmap: Region,
     pub(super) page_map: Region,
@@ -218,6 +220,11 @@ impl Layout {
         let mut parts = Parts { source, page_size: header.page_size, next: header.page_size };
         let message_buffer =
             parts.take("the message buffer (msgbufsize)", header.message_buffer_size)?;
+        let messages_end = header.page_size.saturating_add(header.message_buffer_size);
+        let (at, len) = (FileOffset::new(messages_end), parts.next - messages_end);
+        let what = "the message buffer (msgbufsize)";
+        let cut_off = DumpError::Truncated { what, needed: parts.next, length: source.len() };
+        let after_messages = Region::new(source, at, len).ok_or(cut_off)?;
         let dump_avail = match header.dump_avail_size {
             0 => None,
             size => Some(parts.take("the list of memory ranges (dumpavailsize)", size)?),
@@ -225,7 +232,7 @@ impl Layout {
         let bitmap = parts.take("the page bitmap (bitmapsize)", header.bitmap_size)?;
         let page_map = parts.take("the page map (pmapsize)", header.page_map_size)?;
         let pages = FileOffset::new(parts.next);
-        Ok(Self { message_buffer, dump_avail, bitmap, page_map, pages })
+        Ok(Self { message_buffer, after_messages, dump_avail, bitmap, page_map, pages })
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         Some(region) => Ranges::parse(region.bytes(), &header)?,
         None => Ranges::from_zero(header.bitmap_size),
     };
+    let memory_pages = layout.dump_avail.is_some().then(|| ranges.pages());
     let page_map = PageMap {
         format: header.map_format,
         kernbase: header.kernbase,
@@ -71,12 +72,14 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
             file_len: source.len(),
             page_size: header.page_size,
             pages: memory.count(),
+            memory_pages,
             pages_cut_off: end.pages_cut_off,
             minidump: Some(MinidumpFacts {
                 kernbase: header.kernbase,
                 direct_map: header.direct_map,
                 bitmap_len: header.bitmap_size,
                 page_map_len: header.page_map_size,
+                messages_at_end: layout.after_messages,
                 message_buffer: layout.message_buffer,
             }),
         },

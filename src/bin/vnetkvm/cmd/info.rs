@@ -1,13 +1,18 @@
 //! `info`: what this dump is, whose kernel wrote it, and whether both belong together.
 
+mod date;
+mod messages;
+
 use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
-use vnetkvm::dump::{self, Core};
+use vnetkvm::dump::{self, Core, InfoFile};
 use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
 use vnetkvm::render::sanitize;
 use vnetkvm::session::{Selector, Session};
-use vnetkvm::source::Source;
+use vnetkvm::source::{Source, crash};
 use vnetkvm::target::Kinship;
 use vnetkvm::views::jails::Jails;
 use vnetkvm::views::machine::Machine;
@@ -18,20 +23,14 @@ use crate::exit::Outcome;
 use crate::output::{Output, note};
 use crate::progress::Bar;
 
-pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
-    let info = match (&cli.input.kernel, &cli.input.core, cli.input.demo) {
-        // A dump alone can say which kernel to look for.
-        (None, Some(path), false) => {
-            let failed = |source| vnetkvm::Error::Dump { path: path.clone(), source };
-            let source = Source::open(path).map_err(vnetkvm::Error::from)?;
-            let mut bar = Bar::new();
-            let core = dump::open_with(source, &mut |progress| bar.show(progress));
-            drop(bar);
-            let core = core.map_err(failed)?;
-            core.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
-            Info::of_dump(path.display().to_string(), &core)
-        }
-        _ => Info::of(&context::open(cli)?),
+pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
+    let subject = subject(cli)?;
+    if dmesg {
+        return messages::write(cli, &subject);
+    }
+    let info = match &subject {
+        Subject::Session(session) => Info::of(session),
+        Subject::Dump(core, path) => Info::of_dump(path, core),
     };
     let mut output = Output::new(&cli.output);
     match output.format() {
@@ -49,9 +48,44 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     output.finish(Outcome::Answered)
 }
 
+/// What there is to tell about.
+pub enum Subject {
+    Session(Box<Session>),
+    /// A dump whose kernel was not given and is nowhere to be found.
+    Dump(Arc<Core>, PathBuf),
+}
+
+/// A dump alone can say which kernel to look for.
+fn subject(cli: &Cli) -> anyhow::Result<Subject> {
+    if cli.input.demo || cli.input.kernel.is_some() {
+        return Ok(Subject::Session(Box::new(context::open(cli)?)));
+    }
+    let options = context::options(cli)?;
+    let path = options.core.clone();
+    let failed = |source| vnetkvm::Error::Dump { path: path.clone(), source };
+    let source = Source::open(&path).map_err(vnetkvm::Error::from)?;
+    let mut bar = Bar::new();
+    let core = dump::open_with(source, &mut |progress| bar.show(progress));
+    drop(bar);
+    let core = Arc::new(core.map_err(failed)?);
+    match Session::of_dump(Arc::clone(&core), &options) {
+        Ok(session) => {
+            context::tell(cli, &session);
+            Ok(Subject::Session(Box::new(session)))
+        }
+        Err(error) => {
+            context::tell_search(cli, &error);
+            core.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
+            Ok(Subject::Dump(core, path))
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Info {
     core: CoreInfo,
+    /// What savecore(8) wrote beside the dump.
+    info_file: Option<InfoFileInfo>,
     /// Null where only a core was given.
     kernel: Option<KernelInfo>,
     host: Option<String>,
@@ -77,11 +111,42 @@ struct CoreInfo {
     compressed: Option<CompressedInfo>,
     page_size: u64,
     pages: u64,
+    /// Pages of memory that the machine had.
+    memory_pages: Option<u64>,
     pages_cut_off: u64,
+    /// What only a minidump tells.
+    minidump: Option<MinidumpInfo>,
     /// Seconds since 1970, from the kernel dump header.
     time: Option<u64>,
     /// The version of the kernel that wrote it, as far as the dump alone tells.
     version: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct MinidumpInfo {
+    version: u32,
+    kernbase: Address,
+    /// Null on architectures without one.
+    direct_map: Option<DirectMapInfo>,
+    message_buffer_size: u64,
+    bitmap_size: u64,
+    page_map_size: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct DirectMapInfo {
+    start: Address,
+    end: Address,
+    /// The physical address at its start.
+    physical: String,
+}
+
+#[derive(Debug, Serialize)]
+struct InfoFileInfo {
+    path: String,
+    time: Option<String>,
+    status: Option<String>,
+    dump_size: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,13 +184,21 @@ struct Belongs {
 }
 
 impl Info {
-    fn of_dump(path: String, core: &Core) -> Self {
+    fn of_dump(path: &Path, core: &Core) -> Self {
         let header = core.header.as_ref();
+        let beside = info_file(path);
+        let told = beside.as_ref().map(|(_, told)| told.clone()).unwrap_or_default();
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
-        let version = header.and_then(|header| text(&header.kernel_version));
+        let version = header.and_then(|header| text(&header.kernel_version)).or(told.version);
         Self {
+            info_file: beside.map(|(path, told)| InfoFileInfo {
+                path: path.display().to_string(),
+                time: told.time,
+                status: told.status,
+                dump_size: told.dump_len,
+            }),
             core: CoreInfo {
-                path,
+                path: path.display().to_string(),
                 format: core.format.to_string(),
                 arch: core.arch.name(),
                 size: core.facts.file_len,
@@ -134,13 +207,15 @@ impl Info {
                     .map(|packed| CompressedInfo { form: packed.packing.name(), size: packed.len }),
                 page_size: core.facts.page_size,
                 pages: core.facts.pages,
+                memory_pages: core.facts.memory_pages,
                 pages_cut_off: core.facts.pages_cut_off,
+                minidump: MinidumpInfo::of(core),
                 time: header.map(|header| header.time),
                 version: version.map(|version| version.trim_end().to_owned()),
             },
             kernel: None,
-            host: header.and_then(|header| text(&header.host)),
-            panic: header.and_then(|header| text(&header.panic)),
+            host: header.and_then(|header| text(&header.host)).or(told.host),
+            panic: header.and_then(|header| text(&header.panic)).or(told.panic),
             cpus: None,
             vnets: None,
             variables: None,
@@ -152,8 +227,7 @@ impl Info {
     }
 
     fn of(session: &Session) -> Self {
-        let path = session.core_path().display().to_string();
-        let mut info = Self::of_dump(path, session.core());
+        let mut info = Self::of_dump(session.core_path(), session.core());
         info.kernel = Some(KernelInfo::of(session));
         info.warnings = session.warnings();
         if matches!(session.target().kinship(), Kinship::Different(_)) {
@@ -165,6 +239,7 @@ impl Info {
         info.host = machine.hostname.or(info.host);
         info.panic = machine.panic.or(info.panic);
         info.cpus = machine.cpus;
+        info.core.memory_pages = info.core.memory_pages.or(machine.physical_pages);
         if let Some(kernel) = &mut info.kernel {
             (kernel.ident, kernel.osreldate) = (machine.ident, machine.osreldate);
         }
@@ -182,6 +257,33 @@ impl Info {
         info.warnings.extend(problems);
         info
     }
+}
+
+impl MinidumpInfo {
+    fn of(core: &Core) -> Option<Self> {
+        let dump::Format::Minidump { version } = core.format else { return None };
+        let facts = core.facts.minidump.as_ref()?;
+        let direct_map = facts.direct_map.as_ref().map(|map| DirectMapInfo {
+            start: Address(map.range.start),
+            end: Address(map.range.end),
+            physical: map.phys.to_string(),
+        });
+        Some(Self {
+            version,
+            kernbase: Address(facts.kernbase),
+            direct_map,
+            message_buffer_size: facts.message_buffer.len(),
+            bitmap_size: facts.bitmap_len,
+            page_map_size: facts.page_map_len,
+        })
+    }
+}
+
+/// What savecore(8) wrote about the dump, if it lies beside it.
+fn info_file(core: &Path) -> Option<(PathBuf, InfoFile)> {
+    let path = crash::info_beside(core)?;
+    let told = InfoFile::parse(Source::open(&path).ok()?.bytes())?;
+    Some((path, told))
 }
 
 impl KernelInfo {
@@ -228,9 +330,33 @@ fn write_lines(
         "compressed",
         compressed.map(|it| format!("{}, {} bytes of {}", it.form, it.size, core.size)),
     );
+    let memory = core.memory_pages.map(|pages| {
+        format!(
+            "{pages} pages ({} MB) of physical memory",
+            pages.saturating_mul(core.page_size) >> 20
+        )
+    });
+    optional("memory", memory);
+    if let Some(minidump) = &core.minidump {
+        optional("kernbase", Some(minidump.kernbase.0.to_string()));
+        let map = minidump.direct_map.as_ref();
+        let map =
+            map.map(|map| format!("{}..{}, physical {}", map.start.0, map.end.0, map.physical));
+        optional("direct map", Some(map.unwrap_or("none".to_owned())));
+        optional("messages", Some(format!("{} bytes", minidump.message_buffer_size)));
+    }
+    optional("dumped at", core.time.map(date::utc));
+    if let Some(beside) = &info.info_file {
+        let parts =
+            [beside.status.as_ref().map(|status| format!("status {status}")), beside.time.clone()];
+        let told: Vec<String> = parts.into_iter().flatten().collect();
+        optional("info file", Some(format!("{}: {}", beside.path, told.join(", "))));
+    }
     let cut_off = (core.pages_cut_off > 0).then(|| format!("{} pages", core.pages_cut_off));
     optional("cut off", cut_off);
-    optional("version", core.version.clone());
+    // The lines that follow tell who built it.
+    let first_line = |text: &String| text.lines().next().unwrap_or_default().to_owned();
+    optional("version", core.version.as_ref().map(first_line));
     optional("host", info.host.clone());
     optional("panic", info.panic.clone());
     optional("cpus", info.cpus.map(|cpus| cpus.to_string()));

@@ -12,10 +12,10 @@ use crate::exit::Outcome;
 use crate::output::Output;
 
 pub fn run(cli: &Cli, words: &[String]) -> anyhow::Result<Outcome> {
-    let session = context::open(cli)?;
-    let types = session.types()?;
-    let id = find(types, &words.join(" "))?;
-    let declaration = types.declaration(id)?;
+    let declaration = context::with_kernel(cli, |kernel| {
+        let types = Types::load(kernel).map_err(vnetkvm::Error::from)?;
+        Ok(types.declaration(find(&types, &words.join(" "))?)?)
+    })?;
     let mut output = Output::new(&cli.output);
     match output.format() {
         Format::Json => {

@@ -1,0 +1,100 @@
+//! info.N: the kernel dump header of vmcore.N, spelled out by savecore(8)
+//! (`printheader` in `sbin/savecore/savecore.c`, 9.3 to 14.0).
+
+/// What it tells, as it is written there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InfoFile {
+    /// When the dump was written: `2019-11-22 14:08:22 +0000`, before 12 as ctime(3) has it.
+    pub time: Option<String>,
+    pub host: Option<String>,
+    /// The kernel's version string; its lines after the first say who built it.
+    pub version: Option<String>,
+    pub panic: Option<String>,
+    /// `MACHINE_ARCH`.
+    pub architecture: Option<String>,
+    /// Length of the dump as it lay on its device, in bytes.
+    pub dump_len: Option<u64>,
+    /// `good` if the headers before and after the dump were the same.
+    pub status: Option<String>,
+}
+
+impl InfoFile {
+    /// Takes the file's text apart; `None` if it is no such file.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        const LONGEST: usize = 64 << 10;
+        let text = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes));
+        if !text.starts_with("Dump header from device") {
+            return None;
+        }
+        let mut info = Self::default();
+        let mut lines = text.lines().skip(1).peekable();
+        while let Some(line) = lines.next() {
+            let Some((name, value)) = line.trim_start().split_once(':') else { continue };
+            let value = value.trim();
+            let field = match name {
+                "Dumptime" => &mut info.time,
+                "Hostname" => &mut info.host,
+                "Panic String" => &mut info.panic,
+                "Architecture" => &mut info.architecture,
+                "Dump Status" => &mut info.status,
+                "Dump Length" => {
+                    let digits = value.split(|c: char| !c.is_ascii_digit()).next();
+                    info.dump_len = digits.and_then(|digits| digits.parse().ok());
+                    continue;
+                }
+                "Version String" => {
+                    // The string has line ends of its own; fields begin with two blanks.
+                    let mut version = value.to_owned();
+                    while let Some(more) = lines.next_if(|line| is_continued(line)) {
+                        version.push('\n');
+                        version.push_str(more);
+                    }
+                    info.version = Some(version);
+                    continue;
+                }
+                _ => continue,
+            };
+            *field = Some(value.to_owned()).filter(|value| !value.is_empty());
+        }
+        Some(info)
+    }
+}
+
+fn is_continued(line: &str) -> bool {
+    !line.trim_start().starts_with("Panic String:")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_and_new_forms_are_read() {
+        let new = b"Dump header from device: /dev/ada0p3\n  Architecture: amd64\n  \
+            Architecture Version: 2\n  Dump Length: 411484160\n  Blocksize: 512\n  \
+            Compression: none\n  Dumptime: 2023-08-02 10:11:12 +0200\n  Hostname: gw.example.org\n  \
+            Magic: FreeBSD Kernel Dump\n  Version String: FreeBSD 14.0-CURRENT #0: Wed\n    \
+            root@host:/usr/obj\n  Panic String: vm_fault: fault on nofault entry\n  \
+            Dump Parity: 3\n  Bounds: 0\n  Dump Status: good\n";
+        let info = InfoFile::parse(new).unwrap();
+        assert_eq!(info.time.as_deref(), Some("2023-08-02 10:11:12 +0200"));
+        assert_eq!(info.host.as_deref(), Some("gw.example.org"));
+        let version = "FreeBSD 14.0-CURRENT #0: Wed\n    root@host:/usr/obj";
+        assert_eq!(info.version.as_deref(), Some(version));
+        assert_eq!(info.panic.as_deref(), Some("vm_fault: fault on nofault entry"));
+        assert_eq!((info.dump_len, info.status.as_deref()), (Some(411_484_160), Some("good")));
+        let old = b"Dump header from device /dev/ada0p3\n  Architecture: i386\n  \
+            Dump Length: 97550336B (93 MB)\n  Blocksize: 512\n  Dumptime: Tue Mar  1 1:2:3 2016\n  \
+            Hostname: \n  Panic String: \n  Dump Status: unknown\n";
+        let info = InfoFile::parse(old).unwrap();
+        assert_eq!((info.dump_len, info.architecture.as_deref()), (Some(97_550_336), Some("i386")));
+        assert_eq!((info.host, info.panic), (None, None));
+        assert_eq!(info.time.as_deref(), Some("Tue Mar  1 1:2:3 2016"));
+    }
+
+    #[test]
+    fn anything_else_is_none() {
+        assert_eq!(InfoFile::parse(b""), None);
+        assert_eq!(InfoFile::parse(b"\xff\xfeHostname: x"), None);
+    }
+}

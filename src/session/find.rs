@@ -1,0 +1,59 @@
+//! Which kernel wrote a dump, where nobody says: every kernel that lies about is
+//! held against the dump's memory, until one has the same bytes in it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Options, Session, open_kernel};
+use crate::dump::Core;
+use crate::error::Error;
+use crate::kernel::Kernel;
+use crate::source::crash;
+use crate::target::{Kinship, Target};
+
+impl Session {
+    /// Opens the kernel that wrote `core`: it is looked for beside the dump, in the
+    /// debug directories, and where FreeBSD installs kernels. `options` name the
+    /// dump's file; a kernel in them is not looked at.
+    ///
+    /// # Errors
+    /// There is no such kernel; the error tells what was looked at. Or as [`Session::open`].
+    pub fn of_dump(core: Arc<Core>, options: &Options) -> Result<Self, Error> {
+        let mut searched = Vec::new();
+        for path in crash::kernels(&options.core, &options.debug_dirs) {
+            let mut log = Vec::new();
+            match writer(&path, &core, options, &mut log) {
+                Ok((kernel, why)) => {
+                    searched.push(format!("kernel: {} wrote this dump: {why}", path.display()));
+                    searched.append(&mut log);
+                    return Self::join(kernel, core, options, searched);
+                }
+                Err(why) => {
+                    searched
+                        .push(format!("kernel: {} did not write this dump: {why}", path.display()));
+                }
+            }
+        }
+        Err(Error::NoKernel { searched })
+    }
+}
+
+/// The kernel at `path` and why it is the one that wrote the dump, or why it is not.
+fn writer(
+    path: &Path,
+    core: &Arc<Core>,
+    options: &Options,
+    log: &mut Vec<String>,
+) -> Result<(Kernel, String), String> {
+    let kernel = open_kernel(path, &options.debug_dirs, log).map_err(|why| whole_story(&why))?;
+    match Target::kinship_of(&kernel, core, options.kernel_phys) {
+        Ok(Kinship::Same(why)) => Ok((kernel, why)),
+        Ok(Kinship::Different(why) | Kinship::Unknown(why)) => Err(why),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+fn whole_story(error: &Error) -> String {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    cause.unwrap_or_else(|| error.to_string())
+}

@@ -1,0 +1,197 @@
+//! Where savecore(8) leaves dumps, and where the kernels are that may have written them.
+//!
+//! `vmcore.N` with `.gz` or `.zst` behind it if it is compressed, `info.N` beside it,
+//! and links to the last of them by the name `last` (`sbin/savecore/savecore.c`, 14.0).
+//! Only names are looked at; what the files are is for others to find out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Where savecore(8) puts dumps unless dumpdir in rc.conf(5) says otherwise.
+pub const DIRECTORY: &str = "/var/crash";
+
+/// Which of the dumps in a crash directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Last,
+    Number(u32),
+}
+
+/// Names of dumps, the better ones first; the last two are named in errors only.
+const DUMPS: [(&str, &str); 5] = [
+    ("vmcore.", ""),
+    ("vmcore.", ".zst"),
+    ("vmcore.", ".gz"),
+    ("vmcore_encrypted.", ""),
+    ("textdump.tar.", ""),
+];
+
+/// The dump in `directory`, `None` if it is not there. What a link leads to is
+/// given in its place. Where several have the same number, the newest is meant.
+pub fn dump(directory: &Path, which: Which) -> Option<PathBuf> {
+    let number = match which {
+        Which::Last => "last".to_owned(),
+        Which::Number(number) => number.to_string(),
+    };
+    let path = |(name, suffix): (&str, &str)| directory.join(format!("{name}{number}{suffix}"));
+    let found = DUMPS.into_iter().map(path).filter(|path| path.is_file());
+    // Of several equals `max_by_key` gives the last.
+    let newest = found.rev().max_by_key(|path| modified(path))?;
+    Some(match fs::read_link(&newest) {
+        Ok(target) => directory.join(target),
+        Err(_) => newest,
+    })
+}
+
+/// The names of all dumps in `directory`, in order.
+pub fn dumps(directory: &Path) -> Vec<String> {
+    let is_dump = |name: &String| {
+        let numbered = DUMPS.iter().any(|(dump, suffix)| {
+            let number = name.strip_prefix(dump).and_then(|rest| rest.strip_suffix(suffix));
+            number.is_some_and(|number| number.parse::<u32>().is_ok())
+        });
+        numbered && directory.join(name).is_file()
+    };
+    let mut names: Vec<String> = names(directory).into_iter().filter(is_dump).collect();
+    names.sort_by_key(|name| (name.len(), name.clone()));
+    names
+}
+
+/// The description of the dump `core` that savecore(8) left beside it.
+pub fn info_beside(core: &Path) -> Option<PathBuf> {
+    let name = core.file_name()?.to_str()?;
+    let number = name.strip_prefix("vmcore.").or(name.strip_prefix("vmcore_encrypted."))?;
+    let bare = number.strip_suffix(".zst").or(number.strip_suffix(".gz")).unwrap_or(number);
+    let info = core.with_file_name(format!("info.{bare}"));
+    info.is_file().then_some(info)
+}
+
+/// The kernels that may have written the dump `core`, the likeliest first: those
+/// beside it, in or below `dirs`, and those that are installed.
+pub fn kernels(core: &Path, dirs: &[PathBuf]) -> Vec<PathBuf> {
+    const NAMES: [&str; 4] = ["kernel", "kernel.debug", "kernel.full", "kernel.symbols"];
+    let mut found = Found::default();
+    let mut look_in = |dir: &Path| NAMES.iter().for_each(|name| found.add(dir.join(name)));
+    look_in(core.parent().unwrap_or(Path::new("")));
+    for dir in dirs {
+        look_in(dir);
+        below(dir).iter().for_each(|dir| look_in(dir));
+        below(&dir.join("boot")).iter().for_each(|dir| look_in(dir));
+    }
+    below(Path::new("/boot")).iter().for_each(|dir| look_in(dir));
+    below(Path::new("/usr/lib/debug/boot")).iter().for_each(|dir| look_in(dir));
+    found.paths
+}
+
+/// Files, each once, though it may have several names.
+#[derive(Default)]
+struct Found {
+    paths: Vec<PathBuf>,
+    real: Vec<PathBuf>,
+}
+
+impl Found {
+    fn add(&mut self, path: PathBuf) {
+        if !path.is_file() {
+            return;
+        }
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+        if !self.real.contains(&real) {
+            self.real.push(real);
+            self.paths.push(path);
+        }
+    }
+}
+
+/// The directories in `directory`: the one named "kernel", which is booted by
+/// default, before the others, and no more than a machine has kernels.
+fn below(directory: &Path) -> Vec<PathBuf> {
+    const MOST: usize = 100;
+    let mut names = names(directory);
+    names.sort_by_key(|name| (name != "kernel", name.clone()));
+    let paths = names.into_iter().map(|name| directory.join(name));
+    paths.filter(|path| path.is_dir()).take(MOST).collect()
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(files: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for file in files {
+            fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(file), "").unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn dumps_go_by_number_whatever_their_form() {
+        let files = ["vmcore.0", "vmcore.1.gz", "vmcore.2.zst", "vmcore.10", "vmcore_encrypted.3"];
+        let dir = directory(&files);
+        fs::write(dir.path().join("vmcore.old"), "").unwrap();
+        let name = |number| {
+            let path = dump(dir.path(), Which::Number(number))?;
+            Some(path.file_name().unwrap().to_str().unwrap().to_owned())
+        };
+        assert_eq!(name(0).as_deref(), Some("vmcore.0"));
+        assert_eq!(name(1).as_deref(), Some("vmcore.1.gz"));
+        assert_eq!(name(2).as_deref(), Some("vmcore.2.zst"));
+        assert_eq!(name(3).as_deref(), Some("vmcore_encrypted.3"));
+        assert_eq!(name(4), None);
+        assert_eq!(dump(dir.path(), Which::Last), None);
+        let all = ["vmcore.0", "vmcore.10", "vmcore.1.gz", "vmcore.2.zst", "vmcore_encrypted.3"];
+        assert_eq!(dumps(dir.path()), all);
+        assert_eq!(dumps(Path::new("no/such/directory")), [""; 0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_last_dump_is_what_the_link_leads_to() {
+        use std::os::unix::fs::symlink;
+        let dir = directory(&["vmcore.7.zst", "info.7"]);
+        symlink("vmcore.7.zst", dir.path().join("vmcore.last.zst")).unwrap();
+        symlink("vmcore.6", dir.path().join("vmcore.last")).unwrap();
+        let last = dump(dir.path(), Which::Last).unwrap();
+        assert_eq!(last, dir.path().join("vmcore.7.zst"));
+        assert_eq!(info_beside(&last), Some(dir.path().join("info.7")));
+        assert_eq!(info_beside(&dir.path().join("vmcore.8")), None);
+        assert_eq!(info_beside(Path::new("/dev/mem")), None);
+    }
+
+    #[test]
+    fn kernels_are_looked_for_from_near_to_far() {
+        let files = [
+            "crash/kernel",
+            "debug/boot/kernel/kernel.debug",
+            "debug/boot/kernel.old/kernel.debug",
+            "debug/boot/another/kernel.debug",
+            "debug/builds/kernel",
+            "debug/kernel.symbols",
+        ];
+        let dir = directory(&files);
+        let core = dir.path().join("crash/vmcore.0");
+        let found = kernels(&core, &[dir.path().join("debug"), dir.path().join("crash")]);
+        let ours = found.iter().filter_map(|path| path.strip_prefix(dir.path()).ok());
+        let expected = [
+            "crash/kernel",
+            "debug/kernel.symbols",
+            "debug/builds/kernel",
+            "debug/boot/kernel/kernel.debug",
+            "debug/boot/another/kernel.debug",
+            "debug/boot/kernel.old/kernel.debug",
+        ];
+        assert_eq!(ours.collect::<Vec<_>>(), expected.map(Path::new));
+    }
+}

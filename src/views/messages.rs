@@ -1,0 +1,44 @@
+//! The kernel's message buffer as it is in memory: what dmesg(8) prints.
+
+use crate::constants::MSG_MAGIC;
+use crate::error::{FaultKind, ReadError};
+use crate::target::Target;
+use crate::value::Object;
+
+/// The ring, not unwrapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageRing {
+    pub bytes: Vec<u8>,
+    /// Bytes ever written, modulo a multiple of the ring's length (`msg_wseq`).
+    pub written: u64,
+}
+
+/// kern.msgbufsize can be set to much, but a larger one is no message buffer.
+const LARGEST: u64 = 256 << 20;
+
+impl MessageRing {
+    /// Reads the ring that `msgbufp` points at; `None` if there is none yet, or
+    /// what is there is no message buffer.
+    ///
+    /// # Errors
+    /// It cannot be read, as a whole.
+    pub fn read(target: &Target) -> Result<Option<Self>, ReadError> {
+        let address = target.memory().pointer(target.address_of("msgbufp")?)?;
+        if address.is_null() {
+            return Ok(None);
+        }
+        let type_id = target.types()?.find("struct msgbuf")?;
+        let buffer = Object::new(target, type_id, address);
+        let size = buffer.uint("msg_size")?;
+        if buffer.uint("msg_magic")? != MSG_MAGIC || size > LARGEST {
+            return Ok(None);
+        }
+        let (start, written) = (buffer.pointer("msg_ptr")?, buffer.uint("msg_wseq")?);
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
+        match target.memory().read(start, &mut bytes) {
+            Ok(()) => Ok(Some(Self { bytes, written })),
+            Err(fault) if fault.kind == FaultKind::BadAddress => Ok(None),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+}
