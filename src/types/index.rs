@@ -170,9 +170,13 @@ impl OperandSearch {
     }
 
     fn operand(&self, bytes: &[u8], at: usize) -> Option<u64> {
-        let [opcode, operand @ ..] = bytes.get(at..at + 1 + self.size)? else { return None };
+        // First what rules out most: every function has its address here too.
+        if *bytes.get(at)? != gimli::DW_OP_addr.0 {
+            return None;
+        }
+        let operand = bytes.get(at + 1..at + 1 + self.size)?;
         let address = self.endian.uint(operand) as u64;
-        (*opcode == gimli::DW_OP_addr.0 && self.range.contains(&address)).then_some(address)
+        self.range.contains(&address).then_some(address)
     }
 }
 

@@ -5,6 +5,7 @@
 //! from the kernel itself (`sys/amd64/include/counter.h`, 10.4, 12.1, main).
 
 use crate::addr::VirtAddr;
+use crate::arch::Arch;
 use crate::error::ReadError;
 use crate::target::Target;
 use crate::types::model::Type;
@@ -64,24 +65,14 @@ impl Counters {
                 message: state.into(),
             });
         }
-        let slot = |cpu: &u64| {
-            let start = pointer.get().wrapping_add(layout.base);
-            let address = start.wrapping_add(cpu.wrapping_mul(layout.stride));
-            target.memory().u64(VirtAddr::new(target.arch().wrap(address)))
-        };
-        let slots = layout.cpus.iter().map(slot);
-        Ok(slots.sum_wrapping()?)
-    }
-}
-
-/// Sums that wrap, as the kernel's own do.
-trait SumWrapping<E> {
-    fn sum_wrapping(self) -> Result<u64, E>;
-}
-
-impl<E, I: Iterator<Item = Result<u64, E>>> SumWrapping<E> for I {
-    fn sum_wrapping(mut self) -> Result<u64, E> {
-        self.try_fold(0u64, |sum, slot| Ok(sum.wrapping_add(slot?)))
+        let start = pointer.get().wrapping_add(layout.base);
+        let mut sum = 0u64;
+        for cpu in &layout.cpus {
+            let slot = start.wrapping_add(cpu.wrapping_mul(layout.stride));
+            let value = target.memory().u64(VirtAddr::new(target.arch().wrap(slot)))?;
+            sum = sum.wrapping_add(value);
+        }
+        Ok(sum)
     }
 }
 
@@ -89,17 +80,19 @@ impl Layout {
     fn of(target: &Target) -> Result<Self, ReadError> {
         let types = target.types()?;
         // An array of struct pcpu, one for every CPU, and counters are pointers;
-        // or (amd64, 13 and later) a pointer, and counters are offsets from it.
+        // or a pointer to it, and on amd64 (13 and later) counters are offsets.
         let pcpu = ["__pcpu", "pcpu0"].into_iter().find_map(|name| target.global(name).ok());
         let Some(pcpu) = pcpu else {
             return Err(ReadError::NoSymbol { name: "__pcpu".into() });
         };
         let (_, found) = types.resolve(pcpu.type_id)?;
-        let (base, struct_pcpu) = match &*found {
+        let (first, struct_pcpu) = match &*found {
             Type::Pointer(pointer) => (target.memory().pointer(pcpu.address)?, pointer.target),
-            Type::Array(array) => (VirtAddr::new(0), array.element),
-            _ => (VirtAddr::new(0), pcpu.type_id),
+            Type::Array(array) => (pcpu.address, array.element),
+            _ => (pcpu.address, pcpu.type_id),
         };
+        let offsets = matches!(&*found, Type::Pointer(_)) && target.arch() == Arch::Amd64;
+        let base = if offsets { first.get() } else { 0 };
         // Kernels without an early counter are those whose per-CPU zones have
         // items of the size of struct pcpu; later ones use whole pages.
         let early = types.path(struct_pcpu, "pc_early_dummy_counter").ok();
@@ -107,9 +100,8 @@ impl Layout {
             Some(_) => target.memory().page_size(),
             None => types.size_of(struct_pcpu)?,
         };
-        let start = if base.is_null() { pcpu.address } else { VirtAddr::new(0) };
-        let early = early.map(|field| start.wrapping_add(field.offset));
-        Ok(Self { base: base.get(), stride, cpus: cpus(target)?, early })
+        let early = early.map(|field| first.wrapping_add(field.offset.wrapping_sub(base)));
+        Ok(Self { base, stride, cpus: cpus(target)?, early })
     }
 }
 
