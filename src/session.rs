@@ -124,9 +124,11 @@ impl Session {
             return Self::of_dump(Arc::new(core), options);
         };
         let mut log = Vec::new();
-        let kernel = open_kernel(path, &options.debug_dirs, &mut log)?;
+        let kernel = find_kernel(path, &options.debug_dirs, &mut log)?;
+        let types = prepare(&kernel);
+        require_kernel(path, &kernel)?;
         let core = open_core(&kernel, source, options, progress)?;
-        Self::join(kernel, core, options, log)
+        Self::join(kernel, types, core, options, log)
     }
 
     /// The same from files that are in memory already.
@@ -138,22 +140,19 @@ impl Session {
         let kernel = Kernel::open(kernel, None).map_err(|source| Error::Kernel { path, source })?;
         let options = Options { core: core.path().to_owned(), ..Options::default() };
         let core = open_core(&kernel, core, &options, &mut |_| {})?;
-        Self::join(kernel, core, &options, Vec::new())
+        let types = prepare(&kernel);
+        Self::join(kernel, types, core, &options, Vec::new())
     }
 
     fn join(
         kernel: Kernel,
+        types: Result<Types, TypeError>,
         core: impl Into<Arc<Core>>,
         options: &Options,
         mut log: Vec<String>,
     ) -> Result<Self, Error> {
         let (core, core_path) = (core.into(), options.core.clone());
         log.push(format!("dump: {} is {}", core_path.display(), what_it_is(&core)));
-        // Both take milliseconds, and nearly every question needs both.
-        let (types, ()) = rayon::join(
-            || Types::load(&kernel).inspect(Types::prepare),
-            || kernel.symbols().prepare(),
-        );
         log.push(match &types {
             Ok(types) => format!("types: {} units of debug information", types.unit_count()),
             Err(why) => format!("types: {why}"),
@@ -334,21 +333,7 @@ impl Session {
         variable: &VnetVariable,
         limits: &Limits,
     ) -> (VirtAddr, Value) {
-        let address = match vnet.map(|vnet| vnet.copy_of(&self.target, variable.master)) {
-            Some(Err(why)) => {
-                let error =
-                    ValueError { kind: ErrorKind::Stale, address: None, message: why.into() };
-                return (VirtAddr::default(), Value::Error(error));
-            }
-            Some(Ok(address)) => address,
-            None => variable.master,
-        };
-        let reader = self.reader(limits);
-        let value = match variable.type_id {
-            Some(type_id) => reader.read(type_id, address),
-            None => reader.read_bytes(address, variable.size),
-        };
-        (address, value)
+        self.value_by(&self.reader(limits), vnet, variable)
     }
 
     /// A vnet's copies of many variables, in their order.
@@ -358,8 +343,33 @@ impl Session {
         variables: &[VnetVariable],
         limits: &Limits,
     ) -> Vec<(VirtAddr, Value)> {
-        let read = |variable| self.value(vnet, variable, limits);
-        variables.par_iter().map(read).collect()
+        let reader = || self.reader(limits);
+        let values = variables
+            .par_iter()
+            .map_init(reader, |reader, variable| self.value_by(reader, vnet, variable));
+        values.collect()
+    }
+
+    fn value_by(
+        &self,
+        reader: &ValueReader<'_>,
+        vnet: Option<&Vnet>,
+        variable: &VnetVariable,
+    ) -> (VirtAddr, Value) {
+        let address = match vnet.map(|vnet| vnet.copy_of(&self.target, variable.master)) {
+            Some(Err(why)) => {
+                let error =
+                    ValueError { kind: ErrorKind::Stale, address: None, message: why.into() };
+                return (VirtAddr::default(), Value::Error(error));
+            }
+            Some(Ok(address)) => address,
+            None => variable.master,
+        };
+        let value = match variable.type_id {
+            Some(type_id) => reader.read(type_id, address),
+            None => reader.read_bytes(address, variable.size),
+        };
+        (address, value)
     }
 
     /// The value of a C expression in a vnet.
@@ -497,17 +507,34 @@ fn what_it_is(core: &Core) -> String {
 /// # Errors
 /// The file cannot be read, or is no kernel.
 pub fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
+    let kernel = find_kernel(path, dirs, log)?;
+    require_kernel(path, &kernel)?;
+    Ok(kernel)
+}
+
+/// The same of any ELF file: its symbols have not been looked at.
+fn find_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
     let failed = |source| Error::Kernel { path: path.to_owned(), source };
     let main = ElfFile::parse(Source::open(path)?).map_err(failed)?;
     log.push(format!("kernel: {}", path.display()));
     let sibling = find_sibling(path, &main, dirs, log);
-    let kernel = Kernel::join(main, sibling).map_err(failed)?;
-    // Every FreeBSD kernel has them, even one that is stripped of all else.
-    if ["version", "ostype", "osrelease"].iter().all(|name| kernel.symbol(name).is_none()) {
-        let what = "an ELF file without a kernel's symbols".into();
-        return Err(failed(KernelError::NotAKernel { what }));
+    Kernel::join(main, sibling).map_err(failed)
+}
+
+/// Every FreeBSD kernel has these symbols, even one that is stripped of all else.
+fn require_kernel(path: &Path, kernel: &Kernel) -> Result<(), Error> {
+    if ["version", "ostype", "osrelease"].iter().any(|name| kernel.symbol(name).is_some()) {
+        return Ok(());
     }
-    Ok(kernel)
+    let source = KernelError::NotAKernel { what: "an ELF file without a kernel's symbols".into() };
+    Err(Error::Kernel { path: path.to_owned(), source })
+}
+
+/// Reads the symbols and finds the types at the same time: both take
+/// milliseconds, and nearly every question needs both.
+fn prepare(kernel: &Kernel) -> Result<Types, TypeError> {
+    let types = || Types::load(kernel).inspect(Types::prepare);
+    rayon::join(|| kernel.symbols().prepare(), types).1
 }
 
 /// The first candidate that comes from the same link as `main`.

@@ -112,7 +112,7 @@ impl Kernel {
 
     /// The symbols of virtualized variables, global and local.
     pub fn vnet_symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
-        self.symbols.vnet()
+        self.set_vnet().into_iter().flat_map(|set| self.symbols.vnet(set))
     }
 
     /// The segments that the boot loader puts into memory.

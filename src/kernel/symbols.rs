@@ -1,5 +1,6 @@
 //! The symbol table: by name, by address, and the virtualized variables in it.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use goblin::elf::section_header::{SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB};
@@ -14,13 +15,15 @@ use crate::kernel::name_table::NameTable;
 /// Every virtualized variable is a symbol with this prefix (VNET_SYMPREFIX, sys/net/vnet.h).
 pub const VNET_PREFIX: &str = "vnet_entry_";
 
-/// The symbols of a kernel.
+/// The symbols of a kernel. The table is decoded when it is first asked.
 #[derive(Debug)]
 pub struct Symbols {
+    table: SectionBytes,
     strings: SectionBytes,
-    entries: Vec<Entry>,
-    /// Places in `entries` of the symbols whose names begin with [`VNET_PREFIX`].
-    vnet: Vec<u32>,
+    decode: Decode,
+    /// Where the kernel's image begins.
+    image: u64,
+    entries: OnceLock<Vec<Entry>>,
     by_name: OnceLock<NameTable>,
     by_address: OnceLock<Vec<u32>>,
 }
@@ -53,7 +56,7 @@ struct Entry {
 }
 
 impl Symbols {
-    /// Reads .symtab, or .dynsym where the file was stripped of it. Never both:
+    /// Finds .symtab, or .dynsym where the file was stripped of it. Never both:
     /// the global variables of the set stand in both tables.
     ///
     /// # Errors
@@ -62,102 +65,114 @@ impl Symbols {
         let table = [SHT_SYMTAB, SHT_DYNSYM].into_iter().find_map(|wanted| {
             elf.sections().find(|s| s.header().sh_type == wanted && s.has_bytes())
         });
-        let Some(table) = table else {
-            return Ok(Self::new(SectionBytes::empty(), Vec::new()));
+        let (table, strings) = match table {
+            Some(table) => {
+                let strings = elf.section_at(table.header().sh_link as usize);
+                let strings = strings.ok_or_else(|| damaged("it names no string table"))?;
+                (elf.section_bytes(table)?, elf.section_bytes(strings)?)
+            }
+            None => (SectionBytes::empty(), SectionBytes::empty()),
         };
-        let bytes = elf.raw_bytes(table).ok_or_else(|| damaged("it lies outside of the file"))?;
-        let strings = elf
-            .section_at(table.header().sh_link as usize)
-            .ok_or_else(|| damaged("it names no string table"))?;
-        let strings = elf.section_bytes(strings)?;
-        // One at a time through goblin's own iterator this would be the most
-        // expensive step of a whole run.
         let size = Sym::size(elf.context().container);
-        let decode = Decode { is_64: size == SIZE_64, endian: elf.arch().endian() };
-        let entries = bytes.chunks_exact(size).filter_map(|bytes| decode.entry(bytes));
-        Ok(Self::new(strings, entries.collect()))
-    }
-
-    fn new(strings: SectionBytes, entries: Vec<Entry>) -> Self {
-        let bytes: &[u8] = &strings;
-        let is_vnet = |at: &u32| {
-            let name = bytes.get(entries[*at as usize].name as usize..);
-            name.is_some_and(|name| name.starts_with(VNET_PREFIX.as_bytes()))
-        };
-        let vnet = (0..entries.len() as u32).filter(is_vnet).collect();
-        Self { strings, entries, vnet, by_name: OnceLock::new(), by_address: OnceLock::new() }
+        let image = elf.segments().map(|segment| segment.virt.get()).min();
+        Ok(Self {
+            table,
+            strings,
+            decode: Decode { size, endian: elf.arch().endian() },
+            image: image.unwrap_or(0),
+            entries: OnceLock::new(),
+            by_name: OnceLock::new(),
+            by_address: OnceLock::new(),
+        })
     }
 
     /// All symbols that have a name and an address.
     pub fn iter(&self) -> impl Iterator<Item = Symbol<'_>> {
-        self.entries.iter().map(|entry| self.symbol(entry))
+        self.entries().iter().map(|entry| self.symbol(entry))
     }
 
-    /// The symbols of virtualized variables, global and local, as the table lists them.
-    pub fn vnet(&self) -> impl Iterator<Item = Symbol<'_>> {
-        self.vnet.iter().map(|&at| self.symbol(&self.entries[at as usize]))
+    /// The symbols of virtualized variables in the linker set `set`, global and
+    /// local, as the table lists them.
+    pub fn vnet(&self, set: Range<VirtAddr>) -> impl Iterator<Item = Symbol<'_>> {
+        let (start, stop) = (set.start.get(), set.end.get());
+        let inside = self.entries().iter().filter(move |e| (start..stop).contains(&e.address));
+        let symbols = inside.map(|entry| self.symbol(entry));
+        symbols.filter(|symbol| symbol.name.starts_with(VNET_PREFIX))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries().is_empty()
     }
 
     /// All symbols of that name: static variables of several files may share one.
-    pub fn named<'s>(&'s self, name: &'s str) -> impl Iterator<Item = Symbol<'s>> {
+    pub fn named<'s>(&'s self, name: &str) -> impl Iterator<Item = Symbol<'s>> {
         let table = self.by_name.get_or_init(|| self.hash_names());
-        let entries = table.candidates(name.as_bytes()).map(|at| &self.entries[at as usize]);
+        let entries = table.candidates(name.as_bytes()).map(|at| &self.entries()[at as usize]);
         entries.map(|entry| self.symbol(entry)).filter(move |symbol| symbol.name == name)
     }
 
     /// The symbol of that name; a global one before a local one.
     pub fn by_name(&self, name: &str) -> Option<Symbol<'_>> {
-        let table = self.by_name.get_or_init(|| self.hash_names());
-        let entries = table.candidates(name.as_bytes()).map(|at| &self.entries[at as usize]);
-        let named = entries.map(|entry| self.symbol(entry)).filter(|symbol| symbol.name == name);
-        named.reduce(|first, other| if other.global && !first.global { other } else { first })
+        self.named(name)
+            .reduce(|first, other| if other.global && !first.global { other } else { first })
     }
 
-    /// The symbol whose bytes hold `address`, and the distance from its start.
+    /// The symbol of the kernel's image whose bytes hold `address`, and the
+    /// distance from its start.
     ///
     /// A symbol without a size holds only the address it stands at.
     pub fn by_address(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         let order = self.by_address.get_or_init(|| self.sort_by_address());
-        let after = order.partition_point(|&at| self.entries[at as usize].address <= address.get());
+        let entry = |at: &u32| &self.entries()[*at as usize];
+        let after = order.partition_point(|at| entry(at).address <= address.get());
         // A symbol may lie within another one (a label in assembly), so look
         // back a little for one that is long enough.
-        order[..after].iter().rev().take(LOOK_BACK).find_map(|&at| {
-            let entry = &self.entries[at as usize];
+        order[..after].iter().rev().take(LOOK_BACK).map(entry).find_map(|entry| {
             let offset = address.get() - entry.address;
             (offset < entry.size.max(1)).then(|| (self.symbol(entry), offset))
         })
     }
 
-    /// Builds what [`Self::by_name`] and [`Self::by_address`] search, on this
-    /// thread and now, so that another thread need not wait for it later.
+    /// Builds what the other functions search now, on this thread and those
+    /// that have nothing to do.
     pub fn prepare(&self) {
-        self.by_name.get_or_init(|| self.hash_names());
-        self.by_address.get_or_init(|| self.sort_by_address());
+        self.entries();
+        rayon::join(
+            || self.by_name.get_or_init(|| self.hash_names()),
+            || self.by_address.get_or_init(|| self.sort_by_address()),
+        );
+    }
+
+    fn entries(&self) -> &[Entry] {
+        // One at a time through goblin's own iterator this would be the most
+        // expensive step of a whole run.
+        self.entries.get_or_init(|| {
+            let entries = self.table.chunks_exact(self.decode.size);
+            entries.filter_map(|bytes| self.decode.entry(bytes)).collect()
+        })
     }
 
     fn hash_names(&self) -> NameTable {
-        NameTable::build(self.entries.iter().map(|entry| self.name_bytes(entry)))
+        NameTable::build(self.entries().iter().map(|entry| self.name_bytes(entry)))
     }
 
+    /// The places of the image's symbols in the order of their addresses.
     fn sort_by_address(&self) -> Vec<u32> {
         let wanted = |entry: &Entry| entry.kind != SymbolKind::Other || entry.global;
-        let places =
-            (0..self.entries.len() as u32).filter(|&at| wanted(&self.entries[at as usize]));
-        let mut keys: Vec<u128> = places
-            .map(|at| {
-                let entry = &self.entries[at as usize];
-                // Of several names for one address the last in this order is shown:
-                // one with a size before one without, a global before a local one.
-                let rank = u64::from(entry.size != 0) << 33 | u64::from(entry.global) << 32;
-                u128::from(entry.address) << 64 | u128::from(rank | u64::from(at))
-            })
-            .collect();
+        let places = self.entries().iter().enumerate().filter(|(_, entry)| wanted(entry));
+        let mut keys: Vec<u64> = places.filter_map(|(at, entry)| self.order(at, entry)).collect();
         keys.sort_unstable();
-        keys.into_iter().map(|key| key as u32).collect()
+        keys.into_iter().map(|key| (key & (MAX_SYMBOLS - 1)) as u32).collect()
+    }
+
+    /// What symbols are sorted by: one word, because tens of thousands are sorted in
+    /// every run. Of several names for one address the last in this order is shown:
+    /// one with a size before one without, a global before a local one.
+    fn order(&self, at: usize, entry: &Entry) -> Option<u64> {
+        let place = u64::try_from(at).ok().filter(|&at| at < MAX_SYMBOLS)?;
+        let offset = entry.address.checked_sub(self.image).filter(|&offset| offset < MAX_IMAGE)?;
+        let rank = u64::from(entry.size != 0) << 1 | u64::from(entry.global);
+        Some((offset << 2 | rank) * MAX_SYMBOLS + place)
     }
 
     fn symbol(&self, entry: &Entry) -> Symbol<'_> {
@@ -179,12 +194,19 @@ impl Symbols {
 /// How many symbols before an address are looked at for one that holds it.
 const LOOK_BACK: usize = 8;
 
+/// A kernel has a hundred thousand symbols at most, in some 30 MB; what lies
+/// beyond these bounds is not found by its address. Together they fill a word.
+const MAX_SYMBOLS: u64 = 1 << 24;
+const MAX_IMAGE: u64 = 1 << 38;
+
 /// Size of an Elf64_Sym.
 const SIZE_64: usize = 24;
 
 /// How the symbols of a file are laid out.
+#[derive(Debug)]
 struct Decode {
-    is_64: bool,
+    /// Bytes of one symbol.
+    size: usize,
     endian: Endian,
 }
 
@@ -194,7 +216,7 @@ impl Decode {
     fn entry(&self, bytes: &[u8]) -> Option<Entry> {
         let fields = Fields::new(bytes, self.endian);
         let name = fields.u32(0)?;
-        let (info, section) = match self.is_64 {
+        let (info, section) = match self.size == SIZE_64 {
             true => (fields.u8(4)?, fields.u16(6)?),
             false => (fields.u8(12)?, fields.u16(14)?),
         };
@@ -202,7 +224,7 @@ impl Decode {
         if name == 0 || u32::from(section) == SHN_UNDEF || matches!(kind, STT_FILE | STT_SECTION) {
             return None;
         }
-        let (address, size) = match self.is_64 {
+        let (address, size) = match self.size == SIZE_64 {
             true => (fields.u64(8)?, fields.u64(16)?),
             false => (fields.u32(4)?.into(), fields.u32(8)?.into()),
         };

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Options, Session, open_kernel};
+use super::{Options, Session, open_kernel, prepare};
 use crate::dump::Core;
 use crate::error::Error;
 use crate::kernel::Kernel;
@@ -26,7 +26,8 @@ impl Session {
                 Ok((kernel, why)) => {
                     searched.push(format!("kernel: {} wrote this dump: {why}", path.display()));
                     searched.append(&mut log);
-                    return Self::join(kernel, core, options, searched);
+                    let types = prepare(&kernel);
+                    return Self::join(kernel, types, core, options, searched);
                 }
                 Err(why) => {
                     searched

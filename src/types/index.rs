@@ -8,6 +8,7 @@
 
 use std::cmp::Reverse;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use gimli::Reader;
 use memchr::memmem::Finder;
@@ -36,18 +37,22 @@ const PIECE: usize = 2 << 20;
 /// sections at the first question, so that each further one costs nothing.
 #[derive(Debug, Default)]
 pub struct AddressIndex {
-    /// Operands in .debug_info: the address, and the operation's offset.
+    /// Operands in .debug_info: the address, and the operation's offset. Sorted.
     operands: Vec<(u64, u64)>,
-    /// Entries of .debug_addr: the address, and the base of its table.
+    /// Entries of .debug_addr: the address, and the base of its table. Sorted.
     indexed: Vec<(u64, u64)>,
+    /// Which units use the table at a base: their places in the chain.
+    users: OnceLock<FxHashMap<u64, Vec<usize>>>,
 }
 
 impl Types {
     /// The units with an entry whose address lies in the range, in their order.
     pub fn units_about(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
         let index = self.addresses.get_or_init(|| AddressIndex::build(self));
+        let mut places: Vec<u64> = within(&index.operands, range).collect();
+        places.sort_unstable();
         let mut hits: Vec<Hit<'_>> = Vec::new();
-        for &(_, last) in index.operands.iter().filter(|(address, _)| range.contains(address)) {
+        for last in places {
             match hits.last_mut() {
                 Some(hit) if last < hit.unit.end => {
                     hit.last = last;
@@ -72,27 +77,52 @@ impl Types {
     }
 
     fn units_by_address_table(&self, index: &AddressIndex, range: &Range<u64>) -> Vec<Hit<'_>> {
-        let inside = index.indexed.iter().filter(|(address, _)| range.contains(address));
         let mut counts: FxHashMap<u64, usize> = FxHashMap::default();
-        inside.for_each(|(_, base)| *counts.entry(*base).or_default() += 1);
+        within(&index.indexed, range).for_each(|base| *counts.entry(base).or_default() += 1);
         if counts.is_empty() {
             return Vec::new();
         }
-        let hit = |unit| {
-            let unit: &Unit = unit;
-            let root = (unit.encoding.version >= 5).then(|| unit.root(&self.dwarf).ok()).flatten();
-            let count = *counts.get(&root?.bases.addresses)?;
-            Some(Hit { unit, last: unit.end, count })
+        let units = self.units.as_slice();
+        let users = index.users.get_or_init(|| self.users_of_tables());
+        let hits = counts.into_iter().flat_map(|(base, count)| {
+            let users = users.get(&base).into_iter().flatten().map(|&at| &units[at]);
+            users.map(move |unit| Hit { unit, last: unit.end, count })
+        });
+        hits.collect()
+    }
+
+    /// The units by the bases of their tables in .debug_addr, which their roots say.
+    fn users_of_tables(&self) -> FxHashMap<u64, Vec<usize>> {
+        let base = |unit: &Unit| {
+            let root = (unit.encoding.version >= 5).then(|| unit.root(&self.dwarf).ok());
+            root.flatten().map(|root| root.bases.addresses)
         };
-        self.units.as_slice().par_iter().filter_map(hit).collect()
+        let bases: Vec<Option<u64>> = self.units.as_slice().par_iter().map(base).collect();
+        let mut users: FxHashMap<u64, Vec<usize>> = FxHashMap::default();
+        for (at, base) in bases.into_iter().enumerate() {
+            base.into_iter().for_each(|base| users.entry(base).or_default().push(at));
+        }
+        users
     }
 }
 
 impl AddressIndex {
     pub fn build(types: &Types) -> Self {
-        let (operands, indexed) = rayon::join(|| operands(types), || indexed(types));
-        Self { operands, indexed }
+        let sorted = |mut found: Vec<(u64, u64)>| {
+            found.sort_unstable();
+            found
+        };
+        let (operands, indexed) =
+            rayon::join(|| sorted(operands(types)), || sorted(indexed(types)));
+        Self { operands, indexed, users: OnceLock::new() }
     }
+}
+
+/// What belongs to the addresses in the range.
+fn within(sorted: &[(u64, u64)], range: &Range<u64>) -> impl Iterator<Item = u64> {
+    let start = sorted.partition_point(|(address, _)| *address < range.start);
+    let inside = sorted[start..].iter().take_while(|(address, _)| *address < range.end);
+    inside.map(|(_, place)| *place)
 }
 
 fn operands(types: &Types) -> Vec<(u64, u64)> {
@@ -121,7 +151,8 @@ fn indexed(types: &Types) -> Vec<(u64, u64)> {
         let (Ok(_version), Ok(size @ (4 | 8)), Ok(_segment)) = header else { continue };
         let base = (section.len() - input.len() - table.len()) as u64;
         while let Ok(address) = table.read_address(size) {
-            if types.image.contains(&address) {
+            // Most are functions'.
+            if types.image.contains(&address) && !types.code.contains(&address) {
                 found.push((address, base));
             }
         }

@@ -55,6 +55,8 @@ pub struct Types {
     arch: Arch,
     /// The addresses of the kernel's image: no variable lies elsewhere.
     image: Range<u64>,
+    /// The addresses of its code, where none lies either.
+    code: Range<u64>,
     dwarf: Dwarf,
     units: Units,
     /// Types by their place, parsed on demand.
@@ -86,6 +88,7 @@ impl Types {
         Ok(Self {
             arch: kernel.arch(),
             image: image(kernel),
+            code: code(kernel),
             dwarf,
             units,
             read: RwLock::default(),
@@ -170,4 +173,9 @@ fn image(kernel: &Kernel) -> Range<u64> {
     let start = kernel.segments().map(|segment| segment.virt.get()).min();
     let end = kernel.segments().filter_map(|s| s.virt.get().checked_add(s.mem_size)).max();
     start.unwrap_or(0)..end.unwrap_or(u64::MAX)
+}
+
+fn code(kernel: &Kernel) -> Range<u64> {
+    let text = kernel.main().section(".text").map(|section| section.range());
+    text.map_or(0..0, |range| range.start.get()..range.end.get())
 }

@@ -4,6 +4,12 @@
 //! that is not readable, has no type or goes past a limit becomes an error in
 //! its own place; nothing is left out silently.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
 use crate::addr::VirtAddr;
 use crate::error::TypeError;
 use crate::target::Target;
@@ -47,11 +53,32 @@ pub struct ValueReader<'t> {
     target: &'t Target,
     limits: Limits,
     counters: &'t Counters,
+    /// What has been found out about types, for this thread alone: an array asks
+    /// the same of every element, and the threads would wait for each other.
+    shapes: RefCell<FxHashMap<TypeId, Rc<Shape>>>,
+}
+
+/// A type as a value is read by it.
+#[derive(Debug)]
+struct Shape {
+    counter: bool,
+    /// Behind typedefs and qualifiers, and its definition.
+    resolved: Result<(TypeId, Arc<Type>), TypeError>,
+    size: Result<u64, TypeError>,
+}
+
+impl Shape {
+    fn of(types: &Types, id: TypeId) -> Self {
+        let named = types.get(id);
+        let counter =
+            matches!(named.as_deref(), Ok(Type::Typedef(t)) if &*t.name == "counter_u64_t");
+        Self { counter, resolved: types.resolve(id), size: types.size_of(id) }
+    }
 }
 
 impl<'t> ValueReader<'t> {
     pub fn new(target: &'t Target, counters: &'t Counters, limits: Limits) -> Self {
-        Self { target, limits, counters }
+        Self { target, limits, counters, shapes: RefCell::default() }
     }
 
     /// The value of type `id` at `address`.
@@ -142,21 +169,22 @@ struct Decoder<'a, 't> {
 impl Decoder<'_, '_> {
     /// The value of type `id` at `offset` of the block.
     fn decode(&self, id: TypeId, offset: usize, depth: usize) -> Value {
-        if self.is_counter(id) {
+        let shape = self.shape(id);
+        if shape.counter {
             return self.counter(offset);
         }
-        let (id, found) = match self.types.resolve(id) {
-            Ok(resolved) => resolved,
-            Err(why) => return no_type(&why),
+        let (id, found) = match &shape.resolved {
+            Ok((id, found)) => (*id, found),
+            Err(why) => return no_type(why),
         };
-        if let (Type::Record(_) | Type::Array(_), Ok(size)) = (&*found, self.types.size_of(id)) {
+        if let (Type::Record(_) | Type::Array(_), Ok(size)) = (&**found, &shape.size) {
             // One reason in the place of the whole, not in that of each part.
-            let end = offset.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
+            let end = offset.saturating_add(usize::try_from(*size).unwrap_or(usize::MAX));
             if let Some(fault) = self.block.missing(&(offset..end)) {
                 return Value::Error(fault.clone().into());
             }
         }
-        match &*found {
+        match &**found {
             Type::Record(record) if record.declaration => {
                 no_type(&TypeError::Incomplete { type_name: self.types.name(id) })
             }
@@ -165,7 +193,7 @@ impl Decoder<'_, '_> {
             Type::Void | Type::Function(_) => {
                 no_type(&TypeError::Incomplete { type_name: self.types.name(id) })
             }
-            scalar => match self.bytes(offset, self.types.size_of(id).unwrap_or(0)) {
+            scalar => match self.bytes(offset, *shape.size.as_ref().unwrap_or(&0)) {
                 Ok(bytes) => self.scalar(scalar, bytes),
                 Err(error) => error,
             },
@@ -244,11 +272,10 @@ impl Decoder<'_, '_> {
 
     fn array(&self, array: &Array, offset: usize, depth: usize) -> Value {
         let counts: Vec<u64> = array.counts.iter().map(|count| count.unwrap_or(0)).collect();
-        let size = match self.types.size_of(array.element) {
-            Ok(size) => size,
-            Err(why) => return no_type(&why),
-        };
-        self.dimension(array.element, &counts, size, offset, depth)
+        match &self.shape(array.element).size {
+            Ok(size) => self.dimension(array.element, &counts, *size, offset, depth),
+            Err(why) => no_type(why),
+        }
     }
 
     /// One dimension of an array, and within it the others.
@@ -278,8 +305,9 @@ impl Decoder<'_, '_> {
 
     /// The string in a char array: up to its NUL, if all before that is printable.
     fn text(&self, element: TypeId, count: u64, offset: usize, size: u64) -> Option<Box<str>> {
-        let (_, element) = self.types.resolve(element).ok()?;
-        let Type::Base(base) = &*element else { return None };
+        let shape = self.shape(element);
+        let Ok((_, element)) = &shape.resolved else { return None };
+        let Type::Base(base) = &**element else { return None };
         if size != 1 || count == 0 || !is_char(base) {
             return None;
         }
@@ -293,8 +321,13 @@ impl Decoder<'_, '_> {
         is_printable(text).then(|| text.into())
     }
 
-    fn is_counter(&self, id: TypeId) -> bool {
-        matches!(self.types.get(id).as_deref(), Ok(Type::Typedef(t)) if &*t.name == "counter_u64_t")
+    fn shape(&self, id: TypeId) -> Rc<Shape> {
+        let known = self.reader.shapes.borrow().get(&id).cloned();
+        known.unwrap_or_else(|| {
+            let shape = Rc::new(Shape::of(self.types, id));
+            self.reader.shapes.borrow_mut().insert(id, Rc::clone(&shape));
+            shape
+        })
     }
 
     fn counter(&self, offset: usize) -> Value {

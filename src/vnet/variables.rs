@@ -47,8 +47,7 @@ impl Variables {
         let set = kernel.set_vnet().ok_or(VnetError::NoVimage)?;
         let types = target.types().ok();
         let typed = types.map(|types| types.variables_in(&set)).unwrap_or_default();
-        let mut symbols: Vec<Symbol<'_>> =
-            kernel.vnet_symbols().filter(|symbol| set.contains(&symbol.address)).collect();
+        let mut symbols: Vec<Symbol<'_>> = kernel.vnet_symbols().collect();
         symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
         let mut all = join(&symbols, typed, types);
         all.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));

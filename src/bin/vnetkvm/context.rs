@@ -17,7 +17,7 @@ use crate::output::note;
 use crate::progress::Bar;
 
 /// Opens what the command line names, or what is found in its place.
-pub fn open(cli: &Cli) -> anyhow::Result<Session> {
+pub fn open(cli: &Cli) -> anyhow::Result<&'static Session> {
     let session = if cli.input.demo {
         let demo = image::demo()?;
         Session::from_sources(demo.kernel, demo.core)?
@@ -28,14 +28,15 @@ pub fn open(cli: &Cli) -> anyhow::Result<Session> {
         drop(bar);
         session.inspect_err(|error| tell_search(cli, error))?
     };
-    tell(cli, &session);
-    Ok(session)
+    Ok(keep(cli, session))
 }
 
-/// With -v how everything was found; and what is odd about it.
-pub fn tell(cli: &Cli, session: &Session) {
+/// Tells with -v how everything was found, and what is odd about it. The session
+/// stays for good: to take it apart before the process ends costs milliseconds.
+pub fn keep(cli: &Cli, session: Session) -> &'static Session {
     tell_log(cli, session.log());
     session.warnings().iter().for_each(|warning| note(&format!("warning: {warning}")));
+    Box::leak(Box::new(session))
 }
 
 /// With -v, which kernels were looked at in vain.

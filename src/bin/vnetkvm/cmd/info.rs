@@ -50,7 +50,7 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
 
 /// What there is to tell about.
 pub enum Subject {
-    Session(Box<Session>),
+    Session(&'static Session),
     /// A dump whose kernel was not given and is nowhere to be found.
     Dump(Arc<Core>, PathBuf),
 }
@@ -58,7 +58,7 @@ pub enum Subject {
 /// A dump alone can say which kernel to look for.
 fn subject(cli: &Cli) -> anyhow::Result<Subject> {
     if cli.input.demo || cli.input.kernel.is_some() {
-        return Ok(Subject::Session(Box::new(context::open(cli)?)));
+        return Ok(Subject::Session(context::open(cli)?));
     }
     let options = context::options(cli)?;
     let path = options.core.clone();
@@ -69,10 +69,7 @@ fn subject(cli: &Cli) -> anyhow::Result<Subject> {
     drop(bar);
     let core = Arc::new(core.map_err(failed)?);
     match Session::of_dump(Arc::clone(&core), &options) {
-        Ok(session) => {
-            context::tell(cli, &session);
-            Ok(Subject::Session(Box::new(session)))
-        }
+        Ok(session) => Ok(Subject::Session(context::keep(cli, session))),
         Err(error) => {
             context::tell_search(cli, &error);
             core.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));

@@ -17,7 +17,7 @@ use crate::output::Output;
 
 pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let vnets = context::chosen(cli, &session)?;
+    let vnets = context::chosen(cli, session)?;
     let mut output = Output::new(&cli.output);
     let limits = context::limits(cli, output.format(), Limits::default().elements);
     let mut answers = Vec::with_capacity(vnets.len());

@@ -32,7 +32,7 @@ pub struct Request<'a> {
 
 pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let start = address(cli, &session, request.address)?;
+    let start = address(cli, session, request.address)?;
     if start.checked_add(request.length.saturating_sub(1)).is_none() {
         return Err(Failure::new("the end of the range lies beyond 2^64").into());
     }

@@ -19,8 +19,8 @@ use crate::output::Output;
 pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let variables = session.variables(patterns)?;
-    let names = Names::of(&session, &variables);
-    let vnets = context::chosen(cli, &session)?;
+    let names = Names::of(session, &variables);
+    let vnets = context::chosen(cli, session)?;
     let mut output = Output::new(&cli.output);
     let limits = context::limits(cli, output.format(), SHOWN_ELEMENTS);
     let mut listings = Vec::with_capacity(vnets.len());
@@ -47,6 +47,8 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
         Format::Table => write_tables(&mut output, &listings)?,
         Format::Plain => write_plain(&mut output, &listings, all)?,
     }
+    // As with the session: the process ends anyway.
+    std::mem::forget(listings);
     output.finish(Outcome::Answered)
 }
 
