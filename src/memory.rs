@@ -18,12 +18,20 @@ use crate::paging::{Mapping, Translate};
 pub struct KernelMemory {
     core: Arc<Core>,
     translation: Box<dyn Translate>,
+    page_size: u64,
 }
 
 impl KernelMemory {
     /// The memory in `core`, its addresses translated by `translation`.
     pub fn from_core(core: impl Into<Arc<Core>>, translation: Box<dyn Translate>) -> Self {
-        Self { core: core.into(), translation }
+        let core = core.into();
+        let page_size = core.facts.page_size;
+        Self { core, translation, page_size }
+    }
+
+    /// The same memory in pages of so many bytes: not every dump says that.
+    pub fn with_page_size(self, page_size: u64) -> Self {
+        Self { page_size, ..self }
     }
 
     /// The dump it comes from.
@@ -37,7 +45,7 @@ impl KernelMemory {
 
     /// Size of a page, in bytes: what cannot be read is missing by whole pages.
     pub fn page_size(&self) -> u64 {
-        self.core.facts.page_size
+        self.page_size
     }
 
     /// Fills `buf` from address `at`.
@@ -152,6 +160,9 @@ impl KernelMemory {
             }
             PhysFaultKind::NotDumped => {
                 (FaultKind::NotDumped, Stage::Page(fault.at.page_start(self.page_size())))
+            }
+            PhysFaultKind::Refused(number) => {
+                (FaultKind::NotDumped, Stage::Device { at: fault.at, number })
             }
             PhysFaultKind::Truncated(end) => (FaultKind::Truncated, Stage::File(end)),
         };

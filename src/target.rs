@@ -6,18 +6,21 @@
 //! layer needs to know either again.
 
 mod page_tables;
+mod roots;
+mod running;
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
-use crate::dump::{Core, Hints};
+use crate::dump::Core;
 use crate::error::{ReadError, TargetError, TypeError};
 use crate::kernel::Kernel;
 use crate::memory::KernelMemory;
-use crate::paging::{self, Translate};
 use crate::types::{Types, Variable};
+
+use running::Running;
 
 pub use page_tables::raw_core;
 
@@ -65,26 +68,31 @@ impl Target {
     /// # Errors
     /// As [`Target::open`].
     pub fn open_at(
-        kernel: Kernel,
+        mut kernel: Kernel,
         core: impl Into<Arc<Core>>,
-        types: Result<Types, TypeError>,
+        mut types: Result<Types, TypeError>,
         kernel_phys: Option<PhysAddr>,
     ) -> Result<Self, TargetError> {
-        let memory = memory(&kernel, core.into(), kernel_phys)?;
+        let memory = memory(&mut kernel, core.into(), kernel_phys)?;
+        if let Ok(types) = &mut types {
+            types.set_slide(kernel.slide());
+        }
         let kinship = kinship(&kernel, &memory);
         Ok(Self { kernel, memory, types, kinship })
     }
 
-    /// Whether `kernel` wrote the dump, without joining them.
+    /// Whether `kernel` wrote the dump, without joining them; its addresses are then
+    /// those that it had there ([`Kernel::slide`]).
     ///
     /// # Errors
     /// As [`Target::open`].
     pub fn kinship_of(
-        kernel: &Kernel,
+        kernel: &mut Kernel,
         core: &Arc<Core>,
         kernel_phys: Option<PhysAddr>,
     ) -> Result<Kinship, TargetError> {
-        Ok(kinship(kernel, &memory(kernel, Arc::clone(core), kernel_phys)?))
+        let memory = memory(kernel, Arc::clone(core), kernel_phys)?;
+        Ok(kinship(kernel, &memory))
     }
 
     pub fn arch(&self) -> Arch {
@@ -146,8 +154,9 @@ impl Target {
     }
 }
 
+/// The memory of `kernel`, which is told where it runs.
 fn memory(
-    kernel: &Kernel,
+    kernel: &mut Kernel,
     core: Arc<Core>,
     kernel_phys: Option<PhysAddr>,
 ) -> Result<KernelMemory, TargetError> {
@@ -156,23 +165,13 @@ fn memory(
         return Err(TargetError::OtherArch { kernel, core });
     }
     let cut_off = core.facts.pages_cut_off;
-    let translation = translation(kernel, &core, kernel_phys).map_err(|why| match why {
+    kernel.set_slide(0);
+    let running = Running::find(kernel, &core, kernel_phys).map_err(|why| match why {
         TargetError::NoPageTables { .. } if cut_off > 0 => TargetError::CutOff { pages: cut_off },
         other => other,
     })?;
-    Ok(KernelMemory::from_core(core, translation))
-}
-
-fn translation(
-    kernel: &Kernel,
-    core: &Core,
-    kernel_phys: Option<PhysAddr>,
-) -> Result<Box<dyn Translate>, TargetError> {
-    match &core.hints {
-        Hints::PageMap(map) => Ok(paging::page_map(map.clone())),
-        Hints::Physical => page_tables::find(kernel, core, kernel_phys),
-        Hints::Virtual => Ok(paging::identity()),
-    }
+    kernel.set_slide(running.slide);
+    Ok(KernelMemory::from_core(core, running.translation).with_page_size(running.page_size))
 }
 
 /// Compares what the kernel file has of itself with what the dump has of it: its
@@ -221,7 +220,7 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
 }
 
 fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
-    let (address, ours) = kernel.main().build_id_in_memory()?;
+    let (address, ours) = kernel.build_id_in_memory()?;
     let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];
     memory.read(address, &mut theirs).ok()?;
     // A loader need not have loaded the note: its place then holds something else.
@@ -231,13 +230,13 @@ fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
 /// Pieces of .rodata, which nothing should change while a kernel runs. A few that
 /// differ are some driver's fault; in another kernel, most do.
 fn constants(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
-    let elf = kernel.contents()?;
-    let section = elf.section(".rodata")?;
-    let pieces = elf.raw_bytes(section)?.chunks(SAMPLE);
+    let range = kernel.section_range(".rodata")?;
+    let bytes = kernel.initial_bytes(range.start, range.end.offset_from(range.start)?)?;
+    let pieces = bytes.chunks(SAMPLE);
     let step = (pieces.len() / SAMPLES).max(1);
     let (mut same, mut other) = (0, 0);
     for (index, ours) in pieces.enumerate().step_by(step) {
-        let address = section.range().start.wrapping_add((index * SAMPLE) as u64);
+        let address = range.start.wrapping_add((index * SAMPLE) as u64);
         let mut theirs = [0; SAMPLE];
         let theirs = &mut theirs[..ours.len()];
         match memory.read(address, theirs) {

@@ -20,13 +20,16 @@ use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
 use vnetkvm::vnet::Vnet;
 
-/// A kernel in `fixtures/kernel/`, and a kind of page tables.
-const MACHINES: [(&str, &str); 12] = [
+/// A kernel in `fixtures/kernel/`, and the machine, where it is not the ordinary one: a kind of
+/// page tables, or where the kernel is loaded.
+const MACHINES: [(&str, &str); 17] = [
     ("classic-clang-dwarf4", ""),
     ("newer-clang-dwarf4", "la57"),
+    ("newer-clang-dwarf4", "6M"),
     ("arm64", ""),
     ("arm64-newer", ""),
     ("arm64-newer", "16k"),
+    ("arm64-newer", "0x40600000"),
     ("riscv64", ""),
     ("riscv64", "sv48"),
     ("i386", ""),
@@ -34,6 +37,9 @@ const MACHINES: [(&str, &str); 12] = [
     ("i386-newer", "pae"),
     ("armv7", ""),
     ("armv7", "lpae"),
+    ("powerpc64", ""),
+    ("powerpc64", "5M"),
+    ("powerpc64le", "16M"),
 ];
 
 const SCENARIO: &str = r#"
@@ -59,10 +65,12 @@ name = "two"
 values = { ip_defttl = 2, feat_in6_addr = "2001:db8::2" }
 "#;
 
-fn image(kernel: &str, paging: &str) -> Image {
+fn image(kernel: &str, machine: &str) -> Image {
     let mut text = SCENARIO.to_owned();
-    if !paging.is_empty() {
-        text += &format!("[machine]\npaging = \"{paging}\"\n");
+    let is_place = machine.ends_with('M') || machine.starts_with("0x");
+    if !machine.is_empty() {
+        let key = if is_place { "load_address" } else { "paging" };
+        text += &format!("[machine]\n{key} = \"{machine}\"\n");
     }
     let kernel = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
     let kernel = Kernel::open(kernel, None).unwrap();
@@ -70,13 +78,7 @@ fn image(kernel: &str, paging: &str) -> Image {
 }
 
 /// The dump, or `None` where the architecture has no such format.
-///
-/// ELF cores do not tell the size of a page, and the reader takes 4 KB for granted.
 fn core(image: &Image, format: Format) -> Option<Source> {
-    let page_size = image.runtime().kernel().machine().page_size();
-    if page_size != 4096 && matches!(format, Format::Full | Format::Qemu | Format::Virtual) {
-        return None;
-    }
     let mut core = Cursor::new(Vec::new());
     match image.write(format, &mut core) {
         Err(ImageError::Format(_)) => None,
@@ -98,11 +100,13 @@ fn check_raw(kernel: &str, image: &Image, raw: Source) {
     let kernel = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
     let kernel = Kernel::open(kernel, None).unwrap();
     let built = image.runtime().kernel();
+    let page_size = built.machine().page_size();
     let start = built.machine().memory_ranges().next().unwrap().start;
     let segment = MemorySegment { phys: start, len: raw.len(), offset: FileOffset::new(0) };
     let core = open_raw(Arc::new(raw), kernel.arch(), &[segment]).unwrap();
     let types = Types::load(&kernel);
     let target = Target::open(kernel, core, types).unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!(target.memory().page_size(), page_size);
     let heap = built.machine().allocations().map(|(at, object)| (at, object.size));
     let image = built.kernel().segments().map(|part| (built.running(part.virt), part.mem_size));
     for (at, size) in heap.chain(image) {
@@ -143,7 +147,28 @@ fn check(session: &Session) {
         let unread = matches!(&value, Value::Error(error) if UNREAD.contains(&error.kind));
         assert!(!unread, "{}: {value:?}", variable.name);
     }
+    check_places(session);
     assert_eq!(session.memory().u8(VirtAddr::new(16)).unwrap_err().address.get(), 16);
+}
+
+/// Names, addresses, types and what the file has of memory agree, wherever the kernel runs.
+fn check_places(session: &Session) {
+    let (kernel, memory) = (session.kernel(), session.memory());
+    let version = kernel.symbol("version").unwrap();
+    let mut bytes = [0; 8];
+    memory.read(version.address, &mut bytes).unwrap();
+    assert_eq!(&bytes, b"FreeBSD ");
+    assert_eq!(*kernel.initial_bytes(version.address, 8).unwrap(), bytes);
+    let host = &session.vnets().unwrap()[0];
+    let prison = print(session, host, "proc0.p_ucred->cr_prison");
+    let Value::Pointer(prison) = prison else { panic!("{prison:?}") };
+    assert_eq!(Some(prison.address), kernel.symbol("prison0").map(|symbol| symbol.address));
+    let at = prison.symbol.unwrap();
+    assert_eq!((&*at.name, at.offset), ("prison0", 0));
+    assert_eq!(kernel.set_vnet(), kernel.section_range("set_vnet"));
+    let ttl = session.variables(&["ip_defttl".into()]).unwrap().remove(0);
+    let typed = session.types().unwrap().variable_at(ttl.master).unwrap();
+    assert_eq!((&*typed.name, typed.address), ("vnet_entry_ip_defttl", ttl.master));
 }
 
 fn print(session: &Session, vnet: &Vnet, expression: &str) -> Value {
@@ -154,8 +179,8 @@ fn print(session: &Session, vnet: &Vnet, expression: &str) -> Value {
 fn every_machine_reads_back_from_every_format() {
     let mut wrong = Vec::new();
     let mut right = 0;
-    for (kernel, paging) in MACHINES {
-        let image = image(kernel, paging);
+    for (kernel, machine) in MACHINES {
+        let image = image(kernel, machine);
         for format in Format::ALL {
             let Some(core) = core(&image, format) else { continue };
             let result = catch_unwind(AssertUnwindSafe(|| match format {
@@ -164,10 +189,10 @@ fn every_machine_reads_back_from_every_format() {
             }));
             match result {
                 Ok(()) => right += 1,
-                Err(_) => wrong.push(format!("{kernel} {paging} {}", format.name())),
+                Err(_) => wrong.push(format!("{kernel} {machine} {}", format.name())),
             }
         }
     }
     assert_eq!(wrong, [""; 0]);
-    assert!(right > 60, "{right} pairs");
+    assert!(right > 90, "{right} pairs");
 }

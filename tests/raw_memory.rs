@@ -2,11 +2,16 @@
 //! bytes, and all questions have the answers that the full dump gives.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
-use vnetkvm::addr::{FileOffset, PhysAddr};
+use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
+use vnetkvm::arch::Arch;
 use vnetkvm::dump::{self, Format as Dump, MemorySegment};
+use vnetkvm::error::FaultKind;
 use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::Kernel;
+use vnetkvm::memory::KernelMemory;
+use vnetkvm::paging;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::value::{Limits, Value};
@@ -76,4 +81,18 @@ fn memory_of_another_machine_is_no_dump() {
     let core = Source::from_vec("memory", b"some text, again and again\n".repeat(100_000));
     let error = Session::from_sources(Source::open(KERNEL).unwrap(), core).unwrap_err();
     assert_eq!(error.to_string(), "memory is no dump that can be read");
+}
+
+#[test]
+fn what_a_device_refuses_is_not_dumped_and_the_device_says_why() {
+    // A terminal cannot be read at an offset; /dev/null has no bytes at all.
+    for (device, said) in [("/dev/ptmx", "the device at physical 0x5008: "), ("/dev/null", "page")]
+    {
+        let source = Arc::new(Source::open(device).unwrap());
+        let core = dump::open_raw(source, Arch::Amd64, &[]).unwrap();
+        let memory = KernelMemory::from_core(core, paging::identity());
+        let fault = memory.u64(VirtAddr::new(0x5008)).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::NotDumped, "{device}");
+        assert!(fault.to_string().contains(said), "{fault}");
+    }
 }

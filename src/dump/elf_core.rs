@@ -28,6 +28,8 @@ const ELFOSABI_STANDALONE: u8 = 255;
 
 /// Pages of a core are those of the machine; no architecture of FreeBSD has smaller ones.
 const PAGE: u64 = 4096;
+/// Some kernels of arm64 have these.
+const LARGER_PAGE: u64 = 16 << 10;
 
 /// Opens the ELF core in `source`.
 pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
@@ -42,17 +44,21 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     let is_virtual = is_virtual(&loads, &headers, arch)?;
     check_places(&loads, table_end)?;
     let mut warnings = Vec::new();
+    // QEMU's cores do not tell it; whoever finds the page tables does.
+    let mut page_size = PAGE;
     if header.e_ident[EI_OSABI] == ELFOSABI_STANDALONE && !is_virtual {
         if arch.pointer_size() == 4 {
             widen(&mut loads, table_end);
         }
-        warnings.extend(check_kernel_layout(&loads, table_end, source.len())?);
+        page_size = dumped_page_size(&loads, table_end, arch);
+        warnings.extend(check_kernel_layout(&loads, table_end, source.len(), page_size)?);
     }
     if is_virtual {
+        page_size = mapped_page_size(&loads, arch);
         loads.iter_mut().for_each(|load| load.p_paddr = load.p_vaddr);
     }
     let memory = Segments::new(Arc::clone(source), sorted_segments(&loads)?);
-    let (pages, pages_cut_off) = memory.count(PAGE);
+    let (pages, pages_cut_off) = memory.count(page_size);
     if pages_cut_off > 0 {
         warnings.push(format!(
             "the file is shorter than its program headers promise: \
@@ -68,7 +74,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         packed: None,
         facts: Facts {
             file_len: source.len(),
-            page_size: PAGE,
+            page_size,
             pages,
             memory_pages: None,
             pages_cut_off,
@@ -196,7 +202,7 @@ fn clues(headers: &[ProgramHeader], bytes: &[u8], arch: Arch) -> Clues {
     });
     let x86 = matches!(arch, Arch::Amd64 | Arch::I386);
     let roots = notes.filter(|_| x86).flat_map(qemu_roots).take(MOST_CPUS).collect();
-    Clues { image, roots }
+    Clues { image, start: None, roots }
 }
 
 /// The CR3 of each CPU: at 416 of the state that QEMU notes (`QEMUCPUState` in its
@@ -241,6 +247,23 @@ fn widen(loads: &mut [ProgramHeader], table_end: u64) {
     }
 }
 
+/// The size of the pages of the kernel that wrote a dump: the memory follows the
+/// headers on the next page (`dumpsys_generic` in sys/kern/kern_dump.c).
+fn dumped_page_size(loads: &[ProgramHeader], table_end: u64, arch: Arch) -> u64 {
+    let larger = Some(table_end.next_multiple_of(LARGER_PAGE));
+    let begins = loads.first().map(|load| load.p_offset);
+    if arch == Arch::Arm64 && begins == larger { LARGER_PAGE } else { PAGE }
+}
+
+/// The size of the pages that a core by virtual addresses is made of: with smaller
+/// ones not every segment would begin and end on a boundary of larger ones.
+fn mapped_page_size(loads: &[ProgramHeader], arch: Arch) -> u64 {
+    let whole = |load: &ProgramHeader| {
+        load.p_vaddr.is_multiple_of(LARGER_PAGE) && load.p_filesz.is_multiple_of(LARGER_PAGE)
+    };
+    if arch == Arch::Arm64 && loads.iter().all(whole) { LARGER_PAGE } else { PAGE }
+}
+
 /// No segment's bytes can be program headers.
 fn check_places(loads: &[ProgramHeader], table_end: u64) -> Result<(), DumpError> {
     match loads.iter().find(|load| load.p_offset < table_end) {
@@ -259,8 +282,9 @@ fn check_kernel_layout(
     loads: &[ProgramHeader],
     table_end: u64,
     file_len: u64,
+    page_size: u64,
 ) -> Result<Option<String>, DumpError> {
-    let mut next = table_end.checked_next_multiple_of(PAGE);
+    let mut next = table_end.checked_next_multiple_of(page_size);
     for load in loads {
         if load.p_vaddr != load.p_paddr {
             let why = format!("p_vaddr is {:#x}, and a full dump has them equal", load.p_vaddr);
@@ -273,7 +297,7 @@ fn check_kernel_layout(
         next = load.p_offset.checked_add(load.p_filesz);
     }
     let rest = file_len.saturating_sub(next.unwrap_or(file_len));
-    Ok((rest >= PAGE).then(|| {
+    Ok((rest >= page_size).then(|| {
         format!(
             "the file goes on for {rest:#x} bytes after its last segment: \
              program headers (e_phnum) may be missing"

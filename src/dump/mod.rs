@@ -19,6 +19,7 @@ mod raw;
 mod segments;
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -63,6 +64,9 @@ pub enum PhysFaultKind {
     NotDumped,
     /// The byte belongs at this place in the file, which is shorter than that.
     Truncated(FileOffset),
+    /// A device will not read there, with this error number of the operating system:
+    /// the machine has no memory at that address, or guards it.
+    Refused(i32),
 }
 
 /// An opened dump.
@@ -163,6 +167,9 @@ pub struct Clues {
     /// An address of the kernel's image, and the physical address it was loaded at
     /// (PT_DUMP_DELTA, which kernels of arm write).
     pub image: Option<(VirtAddr, PhysAddr)>,
+    /// Where the kernel's image begins when it runs, in minidumps of powerpc64, whose
+    /// kernels run elsewhere than they are linked.
+    pub start: Option<VirtAddr>,
     /// The page-table root (CR3) of each CPU, as QEMU notes it. It may be a user
     /// process's that maps hardly any of the kernel.
     pub roots: Vec<PhysAddr>,
@@ -199,16 +206,12 @@ pub enum PageMapFormat {
     ArmShort,
     /// Entries of level 3, of 64 bits.
     ArmLong,
-    /// The hashed page table: pairs of words in this order. Addresses of the
-    /// kernel's file are `displacement` further on in memory.
+    /// The hashed page table: pairs of words in this order.
     Powerpc64Hash {
         endian: Endian,
-        displacement: u64,
     },
     /// The root of the radix tree.
-    Powerpc64Radix {
-        displacement: u64,
-    },
+    Powerpc64Radix,
 }
 
 /// The part of the kernel's address space that maps physical memory one to one.
@@ -320,10 +323,16 @@ fn copy(
     let end = loop {
         match source.read_at(offset.wrapping_add(len as u64), &mut buf[len..]) {
             _ if len == buf.len() => return Ok(()),
+            // A device has no end that a copy of it could have lost.
+            Ok(0) if source.is_device() => break PhysFaultKind::NotDumped,
             Ok(0) => break PhysFaultKind::Truncated(offset.wrapping_add(len as u64)),
             Ok(read) => len += read,
-            // A device says so where the machine has no memory.
-            Err(_) => break PhysFaultKind::NotDumped,
+            Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+            // EFAULT (FreeBSD), EIO and EPERM (Linux) where the machine has no memory.
+            Err(why) => {
+                let number = why.raw_os_error();
+                break number.map_or(PhysFaultKind::NotDumped, PhysFaultKind::Refused);
+            }
         }
     };
     Err(PhysFault { at: at.wrapping_add(len as u64), kind: end })

@@ -25,7 +25,7 @@ pub(super) enum Kind {
 pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     let bytes = source.bytes();
     if source.is_device() {
-        let hint = "memory devices need a kernel (-N) to find their way by";
+        let hint = "memory devices are read with the very kernel that is running (-N)";
         return Err(not_a_dump("a character device", hint));
     }
     if bytes.is_empty() {

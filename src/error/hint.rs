@@ -46,6 +46,9 @@ impl TargetError {
             Self::CutOff { .. } => {
                 "the copy is not complete: compare its size with the original's".into()
             }
+            Self::HashedPageTable => {
+                "have the machine write minidumps: `sysctl debug.minidump=1`, the default".into()
+            }
             Self::NoPageTables { .. } => {
                 "check that -N names the very kernel that was running, with its symbols".into()
             }

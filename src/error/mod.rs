@@ -52,6 +52,9 @@ pub enum Stage {
     File(FileOffset),
     /// No segment of a virtual core holds the address.
     Segment,
+    /// A memory device gave this error number of the operating system instead of the
+    /// bytes at the physical address.
+    Device { at: PhysAddr, number: i32 },
 }
 
 impl fmt::Display for FaultKind {
@@ -82,6 +85,10 @@ impl fmt::Display for Stage {
             Self::Page(at) => write!(f, "page at physical {at}"),
             Self::File(at) => write!(f, "file offset {at}"),
             Self::Segment => write!(f, "no segment holds it"),
+            Self::Device { at, number } => {
+                let why = std::io::Error::from_raw_os_error(*number);
+                write!(f, "the device at physical {at}: {why}")
+            }
         }
     }
 }
@@ -212,6 +219,10 @@ pub enum TargetError {
     OtherArch { kernel: &'static str, core: &'static str },
     #[error("no page tables of this kernel are in the dump: {why}")]
     NoPageTables { why: String },
+    #[error(
+        "the kernel has a hashed page table, which can be read from a minidump and from nothing else"
+    )]
+    HashedPageTable,
     #[error("the dump file is cut off, {pages} pages are missing, and the page tables with them")]
     CutOff { pages: u64 },
     #[error("the kernel is not the one that wrote this dump: {why}")]

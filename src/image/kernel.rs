@@ -25,6 +25,8 @@ pub struct Loaded {
     kernel: Kernel,
     types: Types,
     machine: Machine,
+    /// How far from where it is linked it runs, modulo 2^64.
+    displacement: u64,
 }
 
 /// A kernel image larger than this is a damaged file.
@@ -45,9 +47,10 @@ impl Loaded {
         check_place(place, load)?;
         let image = image(&kernel, &options, space, load)?;
         let root = space.root_symbol().and_then(|name| kernel.symbol(name));
-        let root = root.map(|symbol| symbol.address.wrapping_add(space.displacement()));
+        let displacement = space.displacement(load);
+        let root = root.map(|symbol| symbol.address.wrapping_add(displacement));
         let machine = Machine::new(kernel.arch(), options, &image, root)?;
-        let mut loaded = Self { kernel, types, machine };
+        let mut loaded = Self { kernel, types, machine, displacement };
         loaded.copy_segments()?;
         let boot = loaded.machine.boot(load);
         for (name, value) in space.boot_variables(&boot) {
@@ -74,7 +77,7 @@ impl Loaded {
 
     /// Where the byte that is linked at `at` is when the kernel runs.
     pub fn running(&self, at: VirtAddr) -> VirtAddr {
-        at.wrapping_add(self.machine.space().displacement())
+        at.wrapping_add(self.displacement)
     }
 
     /// Where the symbol `name` is when the kernel runs.
@@ -112,12 +115,12 @@ impl Loaded {
     /// if the kernel runs elsewhere than it is linked.
     fn copy_segments(&mut self) -> Result<(), ImageError> {
         for segment in self.kernel.segments() {
-            let at = segment.virt.wrapping_add(self.machine.space().displacement());
+            let at = segment.virt.wrapping_add(self.displacement);
             self.machine.write(at, segment.bytes)?;
         }
         let Some(elf) = self.kernel.contents() else { return Ok(()) };
         let Some(section) = elf.section(".rela.dyn") else { return Ok(()) };
-        let displacement = self.machine.space().displacement();
+        let displacement = self.displacement;
         let fields = Fields::new(elf.raw_bytes(section).unwrap_or_default(), elf.arch().endian());
         let mut offset = 0;
         while let Some(addend) = fields.u64(offset + 16) {
@@ -170,7 +173,7 @@ fn image(
     space: &dyn Space,
     load: PhysAddr,
 ) -> Result<Vec<ImagePart>, ImageError> {
-    let (layout, displacement) = (space.layout(), space.displacement());
+    let (layout, displacement) = (space.layout(), space.displacement(load));
     if kernel.contents().is_none() {
         let why = "the file has no contents; name the kernel itself beside its debug file";
         return Err(ImageError::Load(why.into()));
@@ -197,7 +200,7 @@ fn image(
         let len = range.end.saturating_sub(linked);
         let at = VirtAddr::new(linked).wrapping_add(displacement);
         end = range.end.max(end);
-        let to = layout.image.physical(at, load);
+        let to = layout.image.physical(VirtAddr::new(linked), load);
         let to = to.filter(|to| to.checked_add(len).is_some());
         let to = to.ok_or_else(|| ImageError::Load("it is linked below KERNBASE".into()))?;
         parts.extend((len > 0).then_some(ImagePart { at, to, len, rights }));

@@ -5,20 +5,29 @@
 //! debug information, and `kernel.debug`, which has symbols and DWARF but no
 //! contents (its .data and set_vnet are NOBITS). [`Kernel`] joins the two, in
 //! whichever order they are given. It knows nothing of any dump.
+//!
+//! A kernel of powerpc64 is linked at one address and runs at another. Whoever
+//! knows the distance tells it ([`Kernel::set_slide`]); symbols, segments, the
+//! linker set and initial values are then those of the running kernel. Only
+//! [`ElfFile`] speaks of the file.
 
 mod compressed;
 pub mod debug_file;
 pub mod elf;
 mod name_table;
+mod relocations;
 pub mod symbols;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::error::KernelError;
 use crate::source::Source;
+
+use relocations::Relocations;
 
 pub use elf::{ElfFile, SectionBytes, Segment};
 pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
@@ -29,6 +38,8 @@ pub struct Kernel {
     main: ElfFile,
     sibling: Option<ElfFile>,
     symbols: Symbols,
+    slide: u64,
+    relocations: OnceLock<Relocations>,
 }
 
 impl Kernel {
@@ -51,7 +62,18 @@ impl Kernel {
             Some(sibling) if !has_symtab(&main) && has_symtab(sibling) => Symbols::load(sibling)?,
             _ => Symbols::load(&main)?,
         };
-        Ok(Self { main, sibling, symbols })
+        Ok(Self { main, sibling, symbols, slide: 0, relocations: OnceLock::new() })
+    }
+
+    /// How far from where it is linked the kernel runs, in bytes modulo 2^64.
+    pub fn slide(&self) -> u64 {
+        self.slide
+    }
+
+    /// Says that the kernel runs `slide` bytes from where it is linked.
+    pub fn set_slide(&mut self, slide: u64) {
+        self.slide = slide;
+        self.symbols.set_slide(slide);
     }
 
     pub fn arch(&self) -> Arch {
@@ -92,7 +114,7 @@ impl Kernel {
         let holds = |segment: Segment<'_>| {
             address.offset_from(segment.virt).is_some_and(|offset| offset < segment.mem_size)
         };
-        self.main.segments().any(holds).then(|| self.symbols.by_address(address))?
+        self.segments().any(holds).then(|| self.symbols.by_address(address))?
     }
 
     /// The linker set of the virtualized variables, from `__start_set_vnet` up
@@ -106,7 +128,7 @@ impl Kernel {
         let symbols = bound("__start_set_vnet").zip(bound("__stop_set_vnet"));
         symbols
             .map(|(start, stop)| start..stop)
-            .or_else(|| self.main.section("set_vnet").map(|section| section.range()))
+            .or_else(|| self.section_range("set_vnet"))
             .filter(|range| range.start < range.end)
     }
 
@@ -117,13 +139,24 @@ impl Kernel {
 
     /// The segments that the boot loader puts into memory.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
-        self.contents().unwrap_or(&self.main).segments()
+        let segments = self.contents().unwrap_or(&self.main).segments();
+        segments.map(|segment| Segment { virt: segment.virt.wrapping_add(self.slide), ..segment })
     }
 
-    /// The bytes that memory holds at `address` before the kernel has run;
-    /// `None` where no file has them, never zeros for lack of a file.
+    /// The addresses that the section of that name takes up in memory.
+    pub fn section_range(&self, name: &str) -> Option<Range<VirtAddr>> {
+        let range = self.main.section(name)?.range();
+        Some(range.start.wrapping_add(self.slide)..range.end.wrapping_add(self.slide))
+    }
+
+    /// The bytes that memory holds at `address` before the kernel has run, its own
+    /// relocation done; `None` where no file has them, never zeros for lack of a file.
     pub fn initial_bytes(&self, address: VirtAddr, len: u64) -> Option<Cow<'_, [u8]>> {
-        self.contents()?.initial_bytes(address, len)
+        let elf = self.contents()?;
+        let linked = address.wrapping_add(self.slide.wrapping_neg());
+        let bytes = elf.initial_bytes(linked, len)?;
+        let relocations = self.relocations.get_or_init(|| Relocations::of(elf));
+        Some(relocations.apply(linked, bytes, self.slide))
     }
 
     /// The text of `version[]`: `FreeBSD 12.1-RELEASE …`.
@@ -132,6 +165,12 @@ impl Kernel {
         let bytes = self.initial_bytes(symbol.address, symbol.size.min(MAX_VERSION))?;
         let end = memchr::memchr(0, &bytes).unwrap_or(bytes.len());
         Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
+    }
+
+    /// The build-id's place in memory, and its bytes.
+    pub fn build_id_in_memory(&self) -> Option<(VirtAddr, &[u8])> {
+        let (address, id) = self.main.build_id_in_memory()?;
+        Some((address.wrapping_add(self.slide), id))
     }
 
     /// The GNU build-id.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use goblin::elf::section_header::{SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB};
+use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB};
 use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_OBJECT, STT_SECTION, Sym};
 
 use crate::addr::VirtAddr;
@@ -26,6 +26,8 @@ pub struct Symbols {
     entries: OnceLock<Vec<Entry>>,
     by_name: OnceLock<NameTable>,
     by_address: OnceLock<Vec<u32>>,
+    /// Added to the address of every symbol that is a place.
+    slide: u64,
 }
 
 /// One symbol.
@@ -46,6 +48,7 @@ pub enum SymbolKind {
     Other,
 }
 
+/// One symbol, as the file has it.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     address: u64,
@@ -53,6 +56,8 @@ struct Entry {
     name: u32,
     kind: SymbolKind,
     global: bool,
+    /// A number, not a place (SHN_ABS).
+    absolute: bool,
 }
 
 impl Symbols {
@@ -83,7 +88,13 @@ impl Symbols {
             entries: OnceLock::new(),
             by_name: OnceLock::new(),
             by_address: OnceLock::new(),
+            slide: 0,
         })
+    }
+
+    /// Says that the kernel runs `slide` bytes from where it is linked, modulo 2^64.
+    pub fn set_slide(&mut self, slide: u64) {
+        self.slide = slide;
     }
 
     /// All symbols that have a name and an address.
@@ -94,7 +105,8 @@ impl Symbols {
     /// The symbols of virtualized variables in the linker set `set`, global and
     /// local, as the table lists them.
     pub fn vnet(&self, set: Range<VirtAddr>) -> impl Iterator<Item = Symbol<'_>> {
-        let (start, stop) = (set.start.get(), set.end.get());
+        let linked = |at: VirtAddr| at.get().wrapping_sub(self.slide);
+        let (start, stop) = (linked(set.start), linked(set.end));
         let inside = self.entries().iter().filter(move |e| (start..stop).contains(&e.address));
         let symbols = inside.map(|entry| self.symbol(entry));
         symbols.filter(|symbol| symbol.name.starts_with(VNET_PREFIX))
@@ -124,12 +136,14 @@ impl Symbols {
     pub fn by_address(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         let order = self.by_address.get_or_init(|| self.sort_by_address());
         let entry = |at: &u32| &self.entries()[*at as usize];
-        let after = order.partition_point(|at| entry(at).address <= address.get());
+        let linked = address.get().wrapping_sub(self.slide);
+        let after = order.partition_point(|at| entry(at).address <= linked);
         // A symbol may lie within another one (a label in assembly), so look
         // back a little for one that is long enough.
         order[..after].iter().rev().take(LOOK_BACK).map(entry).find_map(|entry| {
-            let offset = address.get() - entry.address;
-            (offset < entry.size.max(1)).then(|| (self.symbol(entry), offset))
+            let offset = linked - entry.address;
+            let stays = entry.absolute && self.slide != 0;
+            (offset < entry.size.max(1) && !stays).then(|| (self.symbol(entry), offset))
         })
     }
 
@@ -176,9 +190,10 @@ impl Symbols {
     }
 
     fn symbol(&self, entry: &Entry) -> Symbol<'_> {
+        let slide = if entry.absolute { 0 } else { self.slide };
         Symbol {
             name: std::str::from_utf8(self.name_bytes(entry)).unwrap_or_default(),
-            address: VirtAddr::new(entry.address),
+            address: VirtAddr::new(entry.address).wrapping_add(slide),
             size: entry.size,
             global: entry.global,
             kind: entry.kind,
@@ -233,7 +248,8 @@ impl Decode {
             STT_OBJECT => SymbolKind::Object,
             _ => SymbolKind::Other,
         };
-        Some(Entry { address, size, name, kind, global: bind != STB_LOCAL })
+        let absolute = u32::from(section) == SHN_ABS;
+        Some(Entry { address, size, name, kind, global: bind != STB_LOCAL, absolute })
     }
 }
 

@@ -55,16 +55,10 @@ pub fn page_map(map: PageMap) -> Box<dyn Translate> {
         PageMapFormat::I386Pae => i386::page_map(map, i386::Paging::Pae),
         PageMapFormat::ArmShort => arm::page_map(map, arm::Paging::Short),
         PageMapFormat::ArmLong => arm::page_map(map, arm::Paging::Long),
-        PageMapFormat::Powerpc64Hash { endian, displacement } => {
-            let limit = map.direct_map.as_ref().map_or(map.kernbase, |map| map.range.start);
-            let inner = powerpc64_hash::HashMap { map, endian };
-            return Box::new(powerpc64::Displaced { inner, displacement, limit });
+        PageMapFormat::Powerpc64Hash { endian } => {
+            return Box::new(powerpc64_hash::HashMap { map, endian });
         }
-        PageMapFormat::Powerpc64Radix { displacement } => {
-            let limit = map.direct_map.as_ref().map_or(map.kernbase, |map| map.range.start);
-            let inner = powerpc64::RadixMap { map };
-            return Box::new(powerpc64::Displaced { inner, displacement, limit });
-        }
+        PageMapFormat::Powerpc64Radix => return Box::new(powerpc64::RadixMap { map }),
     })
 }
 
@@ -82,7 +76,7 @@ pub fn identity() -> Box<dyn Translate> {
 /// The fault of `address` for memory that is missing on the way to it, `stage` saying what.
 fn missing(address: VirtAddr, fault: PhysFault, stage: Stage) -> Fault {
     let kind = match fault.kind {
-        PhysFaultKind::NotDumped => FaultKind::NotDumped,
+        PhysFaultKind::NotDumped | PhysFaultKind::Refused(_) => FaultKind::NotDumped,
         PhysFaultKind::Truncated(_) => FaultKind::Truncated,
     };
     Fault { address, kind, stage }

@@ -1,9 +1,6 @@
 //! powerpc64, both byte orders: the radix tree of POWER9 and later
 //! (`sys/powerpc/aim/mmu_radix.c`, 13.0), whose entries are big-endian on every
 //! kernel. The hashed page table of other processors is in `powerpc64_hash`.
-//!
-//! A kernel runs elsewhere than where it was linked, in the direct map as a rule:
-//! addresses of its file are below all that it maps, and are displaced first.
 
 use super::page_map::direct_map;
 use super::walk::{Addresses, Format, Level, PageTables, Step};
@@ -38,24 +35,6 @@ static RADIX: Format = Format {
 /// The radix tree whose root lies at `root`.
 pub fn page_tables(root: PhysAddr) -> PageTables {
     PageTables::new(root.page_start(64 << 10), &RADIX)
-}
-
-/// A translation of the addresses of a kernel's file: those below `limit` are
-/// `displacement` further on.
-pub struct Displaced<T> {
-    pub inner: T,
-    pub displacement: u64,
-    pub limit: VirtAddr,
-}
-
-impl<T: Translate> Translate for Displaced<T> {
-    fn translate(&self, memory: &dyn PhysicalMemory, address: VirtAddr) -> Result<Mapping, Fault> {
-        if address >= self.limit {
-            return self.inner.translate(memory, address);
-        }
-        let there = address.wrapping_add(self.displacement);
-        self.inner.translate(memory, there).map_err(|fault| Fault { address, ..fault })
-    }
 }
 
 /// A minidump's page map with the root of the tree in it; the other tables are

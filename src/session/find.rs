@@ -46,8 +46,9 @@ fn writer(
     options: &Options,
     log: &mut Vec<String>,
 ) -> Result<(Kernel, String), String> {
-    let kernel = open_kernel(path, &options.debug_dirs, log).map_err(|why| whole_story(&why))?;
-    match Target::kinship_of(&kernel, core, options.kernel_phys) {
+    let mut kernel =
+        open_kernel(path, &options.debug_dirs, log).map_err(|why| whole_story(&why))?;
+    match Target::kinship_of(&mut kernel, core, options.kernel_phys) {
         Ok(Kinship::Same(why)) => Ok((kernel, why)),
         Ok(Kinship::Different(why) | Kinship::Unknown(why)) => Err(why),
         Err(why) => Err(why.to_string()),

@@ -53,10 +53,12 @@ use units::Units;
 #[derive(Debug)]
 pub struct Types {
     arch: Arch,
-    /// The addresses of the kernel's image: no variable lies elsewhere.
+    /// The addresses of the kernel's image as linked: no variable lies elsewhere.
     image: Range<u64>,
     /// The addresses of its code, where none lies either.
     code: Range<u64>,
+    /// How far from there the kernel runs, modulo 2^64.
+    slide: u64,
     dwarf: Dwarf,
     units: Units,
     /// Types by their place, parsed on demand.
@@ -89,6 +91,7 @@ impl Types {
             arch: kernel.arch(),
             image: image(kernel),
             code: code(kernel),
+            slide: kernel.slide(),
             dwarf,
             units,
             read: RwLock::default(),
@@ -103,6 +106,12 @@ impl Types {
     /// variable would wait for.
     pub fn prepare(&self) {
         self.addresses.get_or_init(|| AddressIndex::build(self));
+    }
+
+    /// Says that the kernel runs `slide` bytes from where it is linked: so far from
+    /// there its variables lie.
+    pub fn set_slide(&mut self, slide: u64) {
+        self.slide = slide;
     }
 
     /// What broke the chain of units off before the end of its section.
@@ -170,8 +179,9 @@ impl Made {
 }
 
 fn image(kernel: &Kernel) -> Range<u64> {
-    let start = kernel.segments().map(|segment| segment.virt.get()).min();
-    let end = kernel.segments().filter_map(|s| s.virt.get().checked_add(s.mem_size)).max();
+    let segments = || kernel.contents().unwrap_or(kernel.main()).segments();
+    let start = segments().map(|segment| segment.virt.get()).min();
+    let end = segments().filter_map(|s| s.virt.get().checked_add(s.mem_size)).max();
     start.unwrap_or(0)..end.unwrap_or(u64::MAX)
 }
 

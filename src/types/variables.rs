@@ -21,7 +21,7 @@ impl Types {
     /// further than to the last such variable. A damaged unit costs its own
     /// variables, not those of others.
     pub fn variables_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
-        let range = range.start.get()..range.end.get();
+        let range = self.linked(range.start)..self.linked(range.end);
         let hits = self.units_about(&range);
         let found = hits.par_iter().flat_map_iter(|hit| self.variables_of(*hit, &range));
         let mut found: Vec<Variable> = found.collect();
@@ -33,21 +33,30 @@ impl Types {
 
     /// The variable at exactly this address.
     pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
-        let range = address.get()..address.get().checked_add(1)?;
+        let address = self.linked(address);
+        let range = address..address.checked_add(1)?;
         let mut hits = self.units_about(&range).into_iter();
         hits.find_map(|hit| self.variables_of(hit, &range).pop())
     }
 
+    /// The variables in a range of addresses as linked.
     fn variables_of(&self, hit: Hit<'_>, range: &Range<u64>) -> Vec<Variable> {
-        let mut found = Vec::new();
+        let mut found: Vec<Variable> = Vec::new();
         if let Ok(loader) = Loader::of(self, hit.unit) {
             // What was read before the damage stays.
             let _ = loader.each_variable(hit.last, |die| {
-                found.extend(loader.variable(die).filter(|v| range.contains(&v.address.get())));
+                let variable = loader.variable(die);
+                found.extend(variable.filter(|found| range.contains(&found.address.get())));
                 if found.len() < hit.count { Continue(()) } else { Break(()) }
             });
         }
+        let running = |found: VirtAddr| found.wrapping_add(self.slide);
+        found.iter_mut().for_each(|variable| variable.address = running(variable.address));
         found
+    }
+
+    fn linked(&self, running: VirtAddr) -> u64 {
+        running.get().wrapping_sub(self.slide)
     }
 }
 

@@ -46,6 +46,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         map_format,
         entries: Entries { size: 8, endian: Endian::Little, look },
         is_sure: true,
+        start: None,
     })
 }
 

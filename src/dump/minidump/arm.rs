@@ -45,6 +45,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         map_format,
         entries: Entries { size: size as usize, endian: Endian::Little, look },
         is_sure: false,
+        start: None,
     })
 }
 

@@ -54,6 +54,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         map_format: PageMapFormat::Arm64 { page_size },
         entries: Entries { size: 8, endian: Endian::Little, look },
         is_sure: true,
+        start: None,
     })
 }
 

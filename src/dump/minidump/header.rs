@@ -31,6 +31,8 @@ pub(super) struct Header {
     /// `false` where a field decides what the page map is and only the page map
     /// itself can bear it out.
     pub(super) is_sure: bool,
+    /// Where the kernel's image runs, where that is not where it is linked.
+    pub(super) start: Option<VirtAddr>,
 }
 
 /// What can be told of a page map's entries by looking at them.

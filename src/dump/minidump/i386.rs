@@ -43,6 +43,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         map_format,
         entries,
         is_sure: false,
+        start: None,
     })
 }
 

@@ -65,7 +65,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         format: Format::Minidump { version: header.version },
         arch: header.arch,
         hints: Hints::PageMap(page_map),
-        clues: Clues::default(),
+        clues: Clues { start: header.start, ..Clues::default() },
         header: end.trailer,
         packed: None,
         facts: Facts {

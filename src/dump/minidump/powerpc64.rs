@@ -18,8 +18,6 @@ const PAGE: u64 = 4 << 10;
 const SEGMENT: u64 = 256 << 20;
 /// The direct map begins here, the kernel's own space at 0xe000000000000000.
 const LOWEST: u64 = 0xc000_0000_0000_0000;
-/// Where the kernel is linked (kernbase in sys/conf/ldscript.powerpc).
-const LINKED: u64 = 0x10_0100;
 
 const VERSIONS: Versions = Versions { arch: "powerpc64", since: 2, last: 2 };
 
@@ -43,12 +41,11 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     let after = after.ok_or_else(|| {
         bad("dmapend", end, "it is the last address of the direct map, below kernbase")
     })?;
-    if startkernel < LINKED || endkernel <= startkernel {
-        let why = "the kernel's image lies between startkernel and endkernel";
+    if startkernel < LOWEST || endkernel <= startkernel {
+        let why = "the kernel's image lies between startkernel and endkernel, where it can map it";
         return Err(bad("startkernel", startkernel, why));
     }
-    let displacement = startkernel - LINKED;
-    let (map_format, entries) = mmu(bytes, displacement, endian, head.page_map_size)?;
+    let (map_format, entries) = mmu(bytes, endian, head.page_map_size)?;
     Ok(Header {
         arch,
         version: head.version,
@@ -62,6 +59,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         map_format,
         entries,
         is_sure: true,
+        start: Some(VirtAddr::new(startkernel)),
     })
 }
 
@@ -75,12 +73,7 @@ fn endian(bytes: &[u8]) -> Endian {
 }
 
 /// The page tables by the name of their driver.
-fn mmu(
-    bytes: &[u8],
-    displacement: u64,
-    kernel: Endian,
-    size: u32,
-) -> Result<(PageMapFormat, Entries), DumpError> {
+fn mmu(bytes: &[u8], kernel: Endian, size: u32) -> Result<(PageMapFormat, Entries), DumpError> {
     const ROOT: u32 = 64 << 10;
     const GROUP: u32 = 128;
     let name = Fields::big(bytes).text(32, 32).unwrap_or_default();
@@ -91,13 +84,12 @@ fn mmu(
     };
     match name.as_str() {
         "mmu_g5" | "mmu_phyp" if size.is_power_of_two() && size >= GROUP => Ok((
-            PageMapFormat::Powerpc64Hash { endian, displacement },
+            PageMapFormat::Powerpc64Hash { endian },
             Entries { size: 16, endian, look: look_hash },
         )),
-        "mmu_radix" if size == ROOT => Ok((
-            PageMapFormat::Powerpc64Radix { displacement },
-            Entries { size: 8, endian, look: look_radix },
-        )),
+        "mmu_radix" if size == ROOT => {
+            Ok((PageMapFormat::Powerpc64Radix, Entries { size: 8, endian, look: look_radix }))
+        }
         "mmu_g5" | "mmu_phyp" | "mmu_radix" => {
             let why = "a hashed page table has a power of two, the root of a radix tree 64 KB";
             Err(bad("pmapsize", size.into(), why))

@@ -49,6 +49,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         map_format: PageMapFormat::Riscv64,
         entries: Entries { size: 8, endian: Endian::Little, look },
         is_sure: true,
+        start: None,
     })
 }
 

@@ -18,6 +18,9 @@ pub const KERNEL_MAP: VirtAddr = VirtAddr::new(0xc008_0000_0000_0000);
 /// `VM_MAX_SAFE_KERNEL_ADDRESS`.
 pub const KERNEL_MAP_END: VirtAddr = VirtAddr::new(0xc008_0007_ffff_ffff);
 
+/// The page of `KERNBASE`.
+const LINKED: VirtAddr = VirtAddr::new(0x10_0000);
+
 const VALID: u64 = 1 << 63;
 const LEAF: u64 = 1 << 62;
 /// Referenced, changed, privileged, readable.
@@ -29,6 +32,7 @@ const NEXT_SIZE: u64 = 9;
 const FRAME_MASK: u64 = 0x00ff_ffff_ffff_f000;
 
 const SIZE_4K: u64 = 4 << 10;
+const SIZE_1M: u64 = 1 << 20;
 const SIZE_2M: u64 = 2 << 20;
 const SIZE_1G: u64 = 1 << 30;
 
@@ -51,10 +55,10 @@ static LAYOUT: Layout = Layout {
     kernel_map_start: Some(KERNEL_MAP),
     kernel_map_align: SIZE_2M,
     image: ImagePlace {
-        linked: DIRECT_MAP,
-        loaded: PhysAddr::new(0),
+        linked: LINKED,
+        loaded: PhysAddr::new(SIZE_1M),
         page: SIZE_4K,
-        movable: None,
+        movable: Some(SIZE_1M),
     },
     memory: Memory::From(PhysAddr::new(0)),
 };
@@ -92,8 +96,9 @@ impl Space for Radix {
         }
     }
 
-    fn displacement(&self) -> u64 {
-        DIRECT_MAP.get()
+    /// It moves itself into the direct map.
+    fn displacement(&self, load: PhysAddr) -> u64 {
+        DIRECT_MAP.get().wrapping_add(load.get()).wrapping_sub(LINKED.get())
     }
 
     fn boot_variables(&self, boot: &Boot) -> Vec<(&'static str, u64)> {
@@ -102,8 +107,6 @@ impl Space for Radix {
             ("radix_mmu", 1),
             ("hw_direct_map", 1),
             ("dmaplimit", boot.direct.end.get()),
-            ("__startkernel", boot.image.start.get()),
-            ("__endkernel", boot.image.end.get()),
         ]
     }
 }

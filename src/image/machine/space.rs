@@ -47,8 +47,8 @@ pub trait Space: fmt::Debug + Sync {
         self.layout().direct_map.is_none()
     }
 
-    /// How far from where it is linked the kernel runs.
-    fn displacement(&self) -> u64 {
+    /// How far from where it is linked a kernel runs that is loaded at `load`, modulo 2^64.
+    fn displacement(&self, _load: PhysAddr) -> u64 {
         0
     }
 

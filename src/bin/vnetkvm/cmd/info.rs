@@ -225,6 +225,7 @@ impl Info {
 
     fn of(session: &Session) -> Self {
         let mut info = Self::of_dump(session.core_path(), session.core());
+        info.core.recount(session.memory().page_size());
         info.kernel = Some(KernelInfo::of(session));
         info.warnings = session.warnings();
         if matches!(session.target().kinship(), Kinship::Different(_)) {
@@ -281,6 +282,18 @@ fn info_file(core: &Path) -> Option<(PathBuf, InfoFile)> {
     let path = crash::info_beside(core)?;
     let told = InfoFile::parse(Source::open(&path).ok()?.bytes())?;
     Some((path, told))
+}
+
+impl CoreInfo {
+    /// Counts in pages of this size: a core that does not tell it is counted in small ones.
+    fn recount(&mut self, page_size: u64) {
+        let all =
+            [Some(&mut self.pages), Some(&mut self.pages_cut_off), self.memory_pages.as_mut()];
+        for pages in all.into_iter().flatten() {
+            *pages = pages.saturating_mul(self.page_size) / page_size.max(1);
+        }
+        self.page_size = page_size;
+    }
 }
 
 impl KernelInfo {
