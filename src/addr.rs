@@ -25,6 +25,11 @@ macro_rules! address_space {
                 self.0 == 0
             }
 
+            /// The address, unless it is zero.
+            pub fn non_null(self) -> Option<Self> {
+                (!self.is_null()).then_some(self)
+            }
+
             /// The address `bytes` further on, or `None` past 2^64.
             pub fn checked_add(self, bytes: u64) -> Option<Self> {
                 self.0.checked_add(bytes).map(Self)

@@ -29,8 +29,9 @@ use crate::value::{Counters, Limits, Value, ValueReader};
 use crate::views::jails::Jails;
 use crate::views::messages::MessageRing;
 use crate::views::threads::{self, Found};
+use crate::views::unlisted::Unlisted;
 use crate::vnet::list::JailRef;
-use crate::vnet::unlisted::Unlisted;
+use crate::vnet::named::Named;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetList, VnetVariable};
 
@@ -77,9 +78,11 @@ pub struct Session {
     counters: OnceLock<Counters>,
     variables: OnceLock<Result<Variables, VnetError>>,
     list: OnceLock<Result<VnetList, VnetError>>,
-    /// The vnets of the list, each with its jails.
+    /// The vnets of the list and those found otherwise, each with its jails.
     vnets: OnceLock<Vec<Vnet>>,
-    unlisted: Unlisted,
+    /// What is wrong with what led to the others.
+    search_problems: OnceLock<Vec<Box<str>>>,
+    named: Named,
     jails: OnceLock<Jails>,
 }
 
@@ -167,7 +170,8 @@ impl Session {
             variables: OnceLock::new(),
             list: OnceLock::new(),
             vnets: OnceLock::new(),
-            unlisted: Unlisted::default(),
+            search_problems: OnceLock::new(),
+            named: Named::default(),
             jails: OnceLock::new(),
         })
     }
@@ -220,15 +224,21 @@ impl Session {
         warnings
     }
 
-    /// The vnets on the list, in order of creation, each with its jails.
+    /// The vnets on the list, in order of creation, and then those that are not on
+    /// it but that something points at; each with its jails.
     ///
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE, or its list cannot be read at all.
     pub fn vnets(&self) -> Result<&[Vnet], Error> {
         let list = self.list()?;
         Ok(self.vnets.get_or_init(|| {
+            let jails = Jails::read(&self.target).ok();
+            let variables = self.all_variables().ok();
+            let found = Unlisted::find(&self.target, &list.vnets, jails.as_ref(), variables);
             let mut vnets = list.vnets.clone();
-            if let Ok(jails) = Jails::read(&self.target) {
+            vnets.extend(found.vnets);
+            let _ = self.search_problems.set(found.problems);
+            if let Some(jails) = jails {
                 add_jails(&mut vnets, &jails);
                 let _ = self.jails.set(jails);
             }
@@ -236,11 +246,13 @@ impl Session {
         }))
     }
 
-    /// What is wrong with the list of vnets or the list of jails, as sentences.
+    /// What is wrong with the list of vnets, the list of jails, or what should lead
+    /// to vnets, as sentences.
     pub fn list_problems(&self) -> Vec<String> {
         let vnets = self.list().map(|list| &list.problems[..]).unwrap_or_default();
         let jails = self.jails.get().map(|jails| &jails.problems[..]).unwrap_or_default();
-        vnets.iter().chain(jails).map(ToString::to_string).collect()
+        let search = self.search_problems.get().map(Vec::as_slice).unwrap_or_default();
+        vnets.iter().chain(jails).chain(search).map(ToString::to_string).collect()
     }
 
     /// The vnets that are meant: one, or all, without their jails. In a kernel
@@ -259,7 +271,10 @@ impl Session {
         let list = self.list()?;
         let vnets = &list.vnets;
         let one = match which {
-            Selector::All => return Ok(vnets.iter().map(Some).collect()),
+            Selector::All => {
+                let all = self.vnets()?.iter().filter(|vnet| !vnet.is_destroyed());
+                return Ok(all.map(Some).collect());
+            }
             Selector::Default => self.default_vnet(vnets),
             Selector::Index(index) => vnets.iter().find(|vnet| vnet.index == Some(*index)),
             Selector::Address(address) => self.vnet_at(vnets, *address),
@@ -466,7 +481,7 @@ impl Session {
     fn vnet_at<'s>(&'s self, vnets: &'s [Vnet], address: VirtAddr) -> Option<&'s Vnet> {
         let listed = vnets.iter().find(|vnet| vnet.address == address);
         let read = || Vnet::unlisted(&self.target, address);
-        listed.or_else(|| self.unlisted.at(address, read))
+        listed.or_else(|| self.named.at(address, read))
     }
 }
 

@@ -70,7 +70,7 @@ impl Jails {
 
 impl Jail {
     fn read(prison: &Object<'_>, host: bool) -> Result<Self, ReadError> {
-        let pointer = |path| prison.pointer(path).map(|at| (!at.is_null()).then_some(at));
+        let pointer = |path| prison.pointer(path).map(VirtAddr::non_null);
         let mut name = prison.text("pr_name")?;
         if host && name.is_empty() {
             name = "0".into();

@@ -27,15 +27,34 @@ pub fn process(target: &Target, pid: i64) -> Result<Option<Found>, ReadError> {
     let Some(process) = processes.into_iter().find(|p| p.int("p_pid") == Ok(pid)) else {
         return Ok(None);
     };
-    let vnet = match process.follow("p_ucred")? {
-        Some(credential) => match credential.follow("cr_prison")? {
-            Some(prison) => non_null(prison.pointer("pr_vnet")?),
-            None => None,
-        },
-        None => None,
-    };
     let name = process.text("p_comm").unwrap_or_default();
+    let vnet = home(&process, "p_ucred")?;
     Ok(Some(Found { who: format!("process {pid} ({name})").into(), vnet }))
+}
+
+/// What all processes and threads say, one after the other, those in error left out.
+pub fn vnets_of_all(target: &Target) -> Vec<Found> {
+    let mut all = Vec::new();
+    for process in processes(target).unwrap_or_default() {
+        let name = |object: &Object<'_>, member| object.text(member).unwrap_or_default();
+        if let (Ok(pid), Ok(vnet)) = (process.int("p_pid"), home(&process, "p_ucred")) {
+            let who = format!("pr_vnet of process {pid} ({})", name(&process, "p_comm"));
+            all.push(Found { who: who.into(), vnet });
+        }
+        for thread in threads_of(&process) {
+            let Ok(tid) = thread.int("td_tid") else { continue };
+            let name = name(&thread, "td_name");
+            if let Ok(vnet) = thread.pointer("td_vnet") {
+                let who = format!("td_vnet of thread {tid} ({name})");
+                all.push(Found { who: who.into(), vnet: vnet.non_null() });
+            }
+            if let Ok(vnet) = home(&thread, "td_ucred") {
+                let who = format!("pr_vnet of thread {tid} ({name})");
+                all.push(Found { who: who.into(), vnet });
+            }
+        }
+    }
+    all
 }
 
 /// The curvnet of the thread with this id.
@@ -44,11 +63,11 @@ pub fn process(target: &Target, pid: i64) -> Result<Option<Found>, ReadError> {
 /// As [`process`].
 pub fn thread(target: &Target, tid: i64) -> Result<Option<Found>, ReadError> {
     for process in processes(target)? {
-        let threads = queue::walk(process.member("p_threads")?, "td_plist", MAX_THREADS);
-        if let Some(thread) = threads.elements.iter().find(|t| t.int("td_tid") == Ok(tid)) {
+        let threads = threads_of(&process);
+        if let Some(thread) = threads.iter().find(|thread| thread.int("td_tid") == Ok(tid)) {
             let name = thread.text("td_name").unwrap_or_default();
             let who = format!("thread {tid} ({name})").into();
-            return Ok(Some(Found { who, vnet: non_null(thread.pointer("td_vnet")?) }));
+            return Ok(Some(Found { who, vnet: thread.pointer("td_vnet")?.non_null() }));
         }
     }
     Ok(None)
@@ -70,6 +89,14 @@ fn processes(target: &Target) -> Result<Vec<Object<'_>>, ReadError> {
     Ok(walk.elements)
 }
 
-fn non_null(pointer: VirtAddr) -> Option<VirtAddr> {
-    (!pointer.is_null()).then_some(pointer)
+fn threads_of<'t>(process: &Object<'t>) -> Vec<Object<'t>> {
+    let Ok(head) = process.member("p_threads") else { return Vec::new() };
+    queue::walk(head, "td_plist", MAX_THREADS).elements
+}
+
+/// The vnet of the prison of the credential that `member` points at.
+fn home(object: &Object<'_>, member: &str) -> Result<Option<VirtAddr>, ReadError> {
+    let Some(credential) = object.follow(member)? else { return Ok(None) };
+    let Some(prison) = credential.follow("cr_prison")? else { return Ok(None) };
+    Ok(prison.pointer("pr_vnet")?.non_null())
 }

@@ -10,6 +10,8 @@ use crate::types::{TypeId, Types};
 #[derive(Debug, Clone, Copy)]
 pub struct VnetLayout {
     pub next: u64,
+    /// Where the address of the pointer to this vnet is kept.
+    pub prev: u64,
     pub magic: u64,
     pub ifcnt: u64,
     pub sockcnt: u64,
@@ -43,6 +45,7 @@ impl VnetLayout {
         let at = |path| types.path(id, path).map(|field| field.offset);
         Ok(Self {
             next: at("vnet_le.le_next")?,
+            prev: at("vnet_le.le_prev")?,
             magic: at("vnet_magic_n")?,
             ifcnt: at("vnet_ifcnt")?,
             sockcnt: at("vnet_sockcnt")?,
@@ -54,8 +57,9 @@ impl VnetLayout {
     }
 
     fn from_bare(bare: &BareVnet) -> Self {
-        let BareVnet { magic, ifcnt, sockcnt, state, data_mem, data_base, .. } = *bare;
-        Self { next: 0, magic, ifcnt, sockcnt, state, data_mem, data_base, shutdown: None }
+        let BareVnet { pointer_size: prev, magic, ifcnt, sockcnt, .. } = *bare;
+        let BareVnet { state, data_mem, data_base, .. } = *bare;
+        Self { next: 0, prev, magic, ifcnt, sockcnt, state, data_mem, data_base, shutdown: None }
     }
 }
 

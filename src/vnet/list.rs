@@ -10,6 +10,7 @@ use crate::addr::VirtAddr;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
 use crate::error::{Fault, VnetError};
 use crate::target::Target;
+use crate::vnet::condition::Condition;
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::state::VnetState;
 
@@ -33,7 +34,10 @@ pub struct Vnet {
     pub data_mem: VirtAddr,
     /// What is added to a variable's address in the set, modulo the word size.
     pub data_base: VirtAddr,
-    pub listed: bool,
+    /// What it looks like if it is not on the list.
+    pub condition: Option<Condition>,
+    /// What led to it if it is not on the list: `td_vnet of thread 100123 (ifconfig)`.
+    pub found_by: Vec<Box<str>>,
     /// The jails that live in it, by id. Filled in by whoever knows the jails.
     pub jails: Vec<JailRef>,
     /// What is wrong with it, a sentence each.
@@ -70,7 +74,8 @@ impl VnetList {
         let pointer = |name| Ok::<_, VnetError>(memory.pointer(target.address_of(name)?));
         let (first, vnet0) = (pointer("vnet_head")?, pointer("vnet0")?);
         let mut list = Self::default();
-        let Some(any) = [&first, &vnet0].into_iter().find_map(|p| non_null(p.as_ref().ok())) else {
+        let Some(any) = [&first, &vnet0].into_iter().find_map(|p| p.as_ref().ok()?.non_null())
+        else {
             list.note_empty(&first);
             return list.or_why();
         };
@@ -125,7 +130,7 @@ impl VnetList {
 
     /// vnet0 is known by its own pointer, wherever the list has gone.
     fn add_vnet0(&mut self, target: &Target, layout: &VnetLayout, vnet0: Option<VirtAddr>) {
-        let Some(vnet0) = non_null(vnet0.as_ref()) else { return };
+        let Some(vnet0) = vnet0.and_then(VirtAddr::non_null) else { return };
         match self.vnets.iter_mut().find(|vnet| vnet.address == vnet0) {
             Some(vnet) => vnet.index = vnet.index.or(Some(0)),
             None => {
@@ -134,6 +139,7 @@ impl VnetList {
                     if self.vnets.iter().all(|other| other.index.is_none()) {
                         vnet.index = Some(0);
                     }
+                    vnet.found_by.push("the pointer vnet0".into());
                     self.vnets.insert(0, vnet);
                 }
             }
@@ -165,8 +171,8 @@ impl VnetList {
 }
 
 impl Vnet {
-    /// The vnet at an address that is not on the list: one under construction
-    /// or being destroyed. `None` where nothing there looks like a vnet.
+    /// The vnet at an address that is not on the list: mostly one under
+    /// construction or being destroyed. `None` where nothing there looks like a vnet.
     pub fn unlisted(target: &Target, address: VirtAddr) -> Option<Self> {
         let layout = VnetLayout::of(target, address).ok()?;
         let vnet = Self::read(target, &layout, address, false, false).ok()?;
@@ -185,23 +191,34 @@ impl Vnet {
         let pointer = |offset| memory.pointer(address.wrapping_add(offset));
         let state = layout.state.map(word).transpose()?;
         let shutdown = layout.shutdown.map(|at| memory.u8(address.wrapping_add(at))).transpose()?;
+        let shutdown = shutdown.map(|byte| byte != 0);
+        let magic = word(layout.magic)?;
+        let destroyed = magic == VNET_MAGIC_DESTROYED;
+        let condition =
+            (!listed).then(|| Condition::of(target, layout, address, destroyed, shutdown));
         let mut vnet = Self {
             index: None,
             address,
             default,
-            magic: word(layout.magic)?,
-            state: state.map(|value| VnetState::new(target, value.into(), default, listed)),
-            shutdown: shutdown.map(|byte| byte != 0),
+            magic,
+            state: state.map(|value| VnetState::new(target, value.into(), default, condition)),
+            shutdown,
             ifcnt: word(layout.ifcnt)?.into(),
             sockcnt: word(layout.sockcnt)?.into(),
             data_mem: pointer(layout.data_mem)?,
             data_base: pointer(layout.data_base)?,
-            listed,
+            condition,
+            found_by: Vec::new(),
             jails: Vec::new(),
             problems: Vec::new(),
         };
         vnet.check(target);
         Ok(vnet)
+    }
+
+    /// Is it on the kernel's list?
+    pub fn is_listed(&self) -> bool {
+        self.condition.is_none()
     }
 
     /// Has vnet_destroy given it up? Its block is then freed memory.
@@ -250,8 +267,4 @@ impl Vnet {
         }
         self.problems.extend(problems.into_iter().map(String::into_boxed_str));
     }
-}
-
-fn non_null(pointer: Option<&VirtAddr>) -> Option<VirtAddr> {
-    pointer.copied().filter(|pointer| !pointer.is_null())
 }

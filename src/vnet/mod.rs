@@ -1,12 +1,14 @@
 //! Virtual network stacks: the list of vnets, and the variables that every one
 //! of them has its own copy of (`sys/net/vnet.c`, `sys/net/vnet.h`).
 
+mod condition;
 mod layout;
 pub mod list;
+pub mod named;
 mod state;
-pub mod unlisted;
 pub mod variables;
 
+pub use condition::Condition;
 pub use list::{Vnet, VnetList};
 pub use state::VnetState;
 pub use variables::{Variables, VnetVariable};

@@ -5,6 +5,7 @@ use crate::error::ReadError;
 use crate::target::Target;
 use crate::types::model::Type;
 use crate::value::Object;
+use crate::vnet::condition::Condition;
 
 /// How far construction or destruction has come: the subsystem whose
 /// constructors or destructors vnet_alloc or vnet_destroy ran last.
@@ -18,13 +19,18 @@ pub struct VnetState {
 }
 
 impl VnetState {
-    /// The meaning of `value` in a vnet that is on the list or not, vnet0 or not.
+    /// The meaning of `value` in a vnet that is vnet0 or not, and on the list unless
+    /// it has a condition.
     ///
     /// vnet0 is allocated before any constructor is registered and its state is
     /// never set: 0 there is healthy for ever.
-    pub fn new(target: &Target, value: u64, default: bool, listed: bool) -> Self {
+    pub fn new(target: &Target, value: u64, default: bool, condition: Option<Condition>) -> Self {
         if value == 0 {
-            let meaning = if default { "up (vnet0's is never set)" } else { "never set" };
+            let meaning = match condition {
+                _ if default => "up (vnet0's is never set)",
+                Some(condition) => condition.meaning(),
+                None => "never set",
+            };
             return Self { value, name: None, meaning: meaning.into() };
         }
         let name = subsystem_name(target, value).unwrap_or(None);
@@ -32,11 +38,10 @@ impl VnetState {
             Some(name) => &**name == "SI_SUB_VNET_DONE",
             None => value == SI_SUB_VNET_DONE,
         };
-        let meaning = match (done, listed) {
-            (true, true) => "up",
-            (true, false) => "up, but not on the list",
-            (false, true) => "listed, though its constructors have not all run",
-            (false, false) => "being built or torn down",
+        let meaning = match (condition, done) {
+            (Some(condition), _) => condition.meaning(),
+            (None, true) => "up",
+            (None, false) => "listed, though its constructors have not all run",
         };
         Self { value, name, meaning: meaning.into() }
     }

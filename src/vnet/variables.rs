@@ -11,6 +11,8 @@ use crate::error::VnetError;
 use crate::kernel::{Kernel, Symbol, SymbolKind, VNET_PREFIX};
 use crate::target::Target;
 use crate::types::{self, TypeId, Types};
+use crate::value::Object;
+use crate::vnet::Vnet;
 
 /// A variable that every vnet has its own copy of; in a kernel without VIMAGE,
 /// a plain global.
@@ -56,6 +58,14 @@ impl Variables {
 
     pub fn all(&self) -> &[VnetVariable] {
         &self.all
+    }
+
+    /// The copy of the variable of that name that a vnet has; `None` where there is
+    /// no such variable, no type, or no copy.
+    pub fn in_vnet<'t>(&self, target: &'t Target, vnet: &Vnet, name: &str) -> Option<Object<'t>> {
+        let variable = self.one(name, None).ok()??;
+        let address = vnet.copy_of(target, variable.master).ok()?;
+        Some(Object::new(target, variable.type_id?, address))
     }
 
     /// The variables that a pattern names: `ipstat`, `V_tcp*`, `ipv4_hashtbl@if_gif.c`.

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::{Address, JsonValue};
 use crate::addr::VirtAddr;
 use crate::value::Value;
-use crate::vnet::{Vnet, VnetVariable};
+use crate::vnet::{Condition, Vnet, VnetVariable};
 
 /// A reference to a vnet, the same in every answer; `index` is null for one
 /// that is on no list.
@@ -40,6 +40,9 @@ impl Serialize for JsonVnet<'_> {
             data_mem: Address,
             data_base: Address,
             listed: bool,
+            /// Null for one that is on the list.
+            condition: Option<&'static str>,
+            found_by: &'a [Box<str>],
             jails: Vec<Jail<'a>>,
             problems: &'a [Box<str>],
         }
@@ -72,7 +75,9 @@ impl Serialize for JsonVnet<'_> {
             sockcnt: vnet.sockcnt,
             data_mem: Address(vnet.data_mem),
             data_base: Address(vnet.data_base),
-            listed: vnet.listed,
+            listed: vnet.is_listed(),
+            condition: vnet.condition.map(Condition::name),
+            found_by: &vnet.found_by,
             jails: jails.collect(),
             problems: &vnet.problems,
         }
@@ -170,7 +175,8 @@ mod tests {
             sockcnt: 4,
             data_mem: VirtAddr::new(0xffff_fe00_0100_0000),
             data_base: VirtAddr::new(0x7eff_0000_0000),
-            listed: true,
+            condition: None,
+            found_by: Vec::new(),
             jails: vec![JailRef { jid: 1, name: "web01".into() }],
             problems: Vec::new(),
         }
@@ -184,7 +190,7 @@ mod tests {
                 r#"{"index":1,"address":"0xfffff80003a51800","default":false,"magic":"0x3e0d8f29","#,
                 r#""state":{"value":231735296,"name":"SI_SUB_VNET_DONE","meaning":"up"},"#,
                 r#""shutdown":null,"ifcnt":2,"sockcnt":4,"data_mem":"0xfffffe0001000000","#,
-                r#""data_base":"0x7eff00000000","listed":true,"#,
+                r#""data_base":"0x7eff00000000","listed":true,"condition":null,"found_by":[],"#,
                 r#""jails":[{"jid":1,"name":"web01"}],"problems":[]}"#
             )
         );

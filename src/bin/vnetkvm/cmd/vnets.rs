@@ -3,8 +3,8 @@
 use serde::Serialize;
 use vnetkvm::render::json::JsonVnet;
 use vnetkvm::render::table::{Align, Table};
-use vnetkvm::vnet::Vnet;
 use vnetkvm::vnet::list::JailRef;
+use vnetkvm::vnet::{Condition, Vnet};
 
 use crate::args::{Cli, Format};
 use crate::context;
@@ -43,7 +43,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
 }
 
 fn table(vnets: &[Vnet]) -> Table {
-    let mut table = Table::new(&[
+    let unlisted = vnets.iter().any(|vnet| !vnet.is_listed());
+    let columns = [
         ("VNET", Align::Right),
         ("ADDRESS", Align::Left),
         ("STATE", Align::Left),
@@ -53,9 +54,13 @@ fn table(vnets: &[Vnet]) -> Table {
         ("BLOCK", Align::Left),
         ("BASE", Align::Left),
         ("JAILS", Align::Left),
-    ]);
+        ("FOUND BY", Align::Left),
+    ];
+    // Where all are on the list, that is how they were found.
+    let shown = if unlisted { columns.len() } else { columns.len() - 1 };
+    let mut table = Table::new(&columns[..shown]);
     for vnet in vnets {
-        table.row([
+        let cells = [
             vnet.index.map_or("-".to_owned(), |index| index.to_string()),
             vnet.address.to_string(),
             state(vnet),
@@ -65,24 +70,39 @@ fn table(vnets: &[Vnet]) -> Table {
             vnet.data_mem.to_string(),
             vnet.data_base.to_string(),
             jails(vnet),
-        ]);
+            found_by(vnet),
+        ];
+        table.row(cells.into_iter().take(shown));
     }
     table
 }
 
 fn state(vnet: &Vnet) -> String {
-    match &vnet.state {
-        Some(state) => state.meaning.to_string(),
-        None => "-".to_owned(),
+    let meaning = match (&vnet.state, vnet.condition) {
+        (Some(state), _) => &state.meaning,
+        (None, Some(condition)) => condition.meaning(),
+        (None, None) => "-",
+    };
+    // Which subsystem it has come to is the first thing to know of a vnet in between.
+    let name = vnet.state.as_ref().and_then(|state| state.name.as_deref());
+    match (vnet.condition, name) {
+        (Some(Condition::UnderConstruction | Condition::BeingDestroyed), Some(name)) => {
+            format!("{meaning}, {name}")
+        }
+        _ => meaning.to_owned(),
     }
 }
 
 /// The jails by name. Prison 0, which is no jail, is the host.
 fn jails(vnet: &Vnet) -> String {
     let name = |jail: &'_ JailRef| if jail.jid == 0 { "(host)" } else { &*jail.name }.to_owned();
-    let mut names: Vec<String> = vnet.jails.iter().map(name).collect();
-    if !vnet.listed {
-        names.push("(unlisted)".to_owned());
-    }
+    let names: Vec<String> = vnet.jails.iter().map(name).collect();
     if names.is_empty() { "-".to_owned() } else { names.join(",") }
+}
+
+fn found_by(vnet: &Vnet) -> String {
+    match vnet.found_by.as_slice() {
+        [] => "-".to_owned(),
+        witnesses => witnesses.join("; "),
+    }
 }

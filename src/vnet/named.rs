@@ -1,4 +1,4 @@
-//! Vnets that are not on the list, read when somebody names their address.
+//! Vnets that are not on the list, read when a user names their address.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use crate::vnet::Vnet;
 
 /// Vnets as they were asked for. Grows only, so that what was lent stays.
 #[derive(Debug, Default)]
-pub struct Unlisted {
+pub struct Named {
     first: OnceLock<Box<Node>>,
 }
 
@@ -17,7 +17,7 @@ struct Node {
     next: OnceLock<Box<Node>>,
 }
 
-impl Unlisted {
+impl Named {
     /// The vnet at `address`; `read` is called if nobody asked for it before.
     pub fn at(&self, address: VirtAddr, read: impl FnOnce() -> Option<Vnet>) -> Option<&Vnet> {
         let mut slot = &self.first;

@@ -1,0 +1,131 @@
+//! Vnets that are not on the list: what leads to them, and what they look like.
+
+use std::io::Cursor;
+
+use vnetkvm::addr::VirtAddr;
+use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::machine::MachineOptions;
+use vnetkvm::image::runtime::{self, JailOptions, ProcessOptions, Runtime};
+use vnetkvm::image::{Format, Image};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::session::{Selector, Session};
+use vnetkvm::source::Source;
+use vnetkvm::vnet::{Condition, Vnet};
+
+const KERNELS: [&str; 3] = ["classic-clang-dwarf4", "newer-clang-dwarf4", "i386"];
+
+fn open(name: &str) -> Source {
+    Source::open(format!("fixtures/kernel/{name}")).unwrap()
+}
+
+/// A machine with the jails one, two and three, each with a vnet and a process that
+/// works in it.
+fn machine(kernel: &str) -> Runtime {
+    let loaded =
+        Loaded::load(Kernel::open(open(kernel), None).unwrap(), MachineOptions::default()).unwrap();
+    let mut runtime = Runtime::boot(loaded, &[0]).unwrap();
+    for name in ["one", "two", "three"] {
+        runtime.create_jail(&JailOptions::new(name)).unwrap();
+        let worker = ProcessOptions {
+            jail: Some(name.into()),
+            in_network_stack: true,
+            ..ProcessOptions::new(format!("worker-{name}"))
+        };
+        runtime.create_process(&worker).unwrap();
+    }
+    runtime
+}
+
+fn vnet_of(runtime: &Runtime, jail: &str) -> runtime::Vnet {
+    runtime.jail_vnet(jail).unwrap().unwrap()
+}
+
+fn session(kernel: &str, runtime: Runtime) -> Session {
+    let mut dump = Cursor::new(Vec::new());
+    Image::of(runtime).unwrap().write(Format::MinidumpV2, &mut dump).unwrap();
+    Session::from_sources(open(kernel), Source::from_vec("vmcore", dump.into_inner())).unwrap()
+}
+
+fn unlisted(session: &Session) -> Vec<(&Vnet, Condition)> {
+    let vnets = session.vnets().unwrap().iter();
+    vnets.filter_map(|vnet| vnet.condition.map(|condition| (vnet, condition))).collect()
+}
+
+fn witnesses(vnet: &Vnet) -> String {
+    vnet.found_by.join("; ")
+}
+
+#[test]
+fn what_a_broken_list_no_longer_leads_to_is_found() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let (one, two) = (vnet_of(&runtime, "one"), vnet_of(&runtime, "two"));
+        let three = runtime.vnet_object(vnet_of(&runtime, "three")).unwrap();
+        let nowhere = VirtAddr::new(0x10_0000);
+        runtime.kernel_mut().set_pointer(three, "vnet_le.le_next", nowhere).unwrap();
+        let session = session(kernel, runtime);
+        let found = unlisted(&session);
+        let address = |vnet: runtime::Vnet| vnet.0;
+        let expected = [address(one), address(two)];
+        assert!(expected.iter().all(|at| found.iter().any(|(vnet, _)| vnet.address == *at)));
+        for (vnet, condition) in found.iter().filter(|(vnet, _)| !vnet.default) {
+            assert_eq!(*condition, Condition::Stray, "{kernel}: {vnet:?}");
+            assert!(witnesses(vnet).contains("pr_vnet of jail"), "{kernel}: {vnet:?}");
+            assert!(witnesses(vnet).contains("td_vnet of thread"), "{kernel}: {vnet:?}");
+        }
+        let shown = session.select(&Selector::All).unwrap();
+        assert_eq!(shown.len(), 4, "{kernel}: all four are shown");
+        assert!(session.list_problems()[0].contains("leads to 0x100000"), "{kernel}");
+    }
+}
+
+#[test]
+fn links_tell_construction_from_destruction() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let [one, two, three] = ["one", "two", "three"]
+            .map(|name| runtime.vnet_object(vnet_of(&runtime, name)).unwrap());
+        let link = |runtime: &Runtime, object, path| {
+            VirtAddr::new(runtime.kernel().get(object, path).unwrap())
+        };
+        // LIST_REMOVE of two: its neighbours know each other, and its own links are stale.
+        let after = runtime.kernel().member(three, "vnet_le.le_next").unwrap().address;
+        let loaded = runtime.kernel_mut();
+        loaded.set_pointer(three, "vnet_le.le_next", one.address).unwrap();
+        loaded.set_pointer(one, "vnet_le.le_prev", after).unwrap();
+        // three was never linked.
+        let head = link(&runtime, three, "vnet_le.le_prev");
+        let loaded = runtime.kernel_mut();
+        loaded.machine_mut().set_pointer(head, one.address).unwrap();
+        loaded.set_pointer(one, "vnet_le.le_prev", head).unwrap();
+        loaded.set_pointer(three, "vnet_le.le_next", VirtAddr::default()).unwrap();
+        loaded.set_pointer(three, "vnet_le.le_prev", VirtAddr::default()).unwrap();
+        let session = session(kernel, runtime);
+        assert_eq!(session.list_problems(), Vec::<String>::new(), "{kernel}");
+        let mut found = unlisted(&session);
+        found.sort_by_key(|(vnet, _)| vnet.address != two.address);
+        let [(second, destroyed), (third, built)] = found[..] else { panic!("{kernel}") };
+        assert_eq!((second.address, destroyed), (two.address, Condition::BeingDestroyed));
+        assert_eq!((third.address, built), (three.address, Condition::UnderConstruction));
+    }
+}
+
+#[test]
+fn a_pointer_to_a_freed_vnet_is_told_from_one_to_nothing() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let two = runtime.vnet_object(vnet_of(&runtime, "two")).unwrap();
+        let prison = runtime.prison("one").unwrap();
+        runtime.vnet_destroy(vnet_of(&runtime, "two")).unwrap();
+        runtime.kernel_mut().set_pointer(prison, "pr_vnet", prison.address).unwrap();
+        let session = session(kernel, runtime);
+        let found = unlisted(&session);
+        let [(vnet, condition)] = found[..] else { panic!("{kernel}: {found:?}") };
+        assert_eq!((vnet.address, condition), (two.address, Condition::Freed), "{kernel}");
+        let problems = session.list_problems();
+        let expected = format!("leads to {}, which is no vnet", prison.address);
+        assert!(problems.iter().any(|problem| problem.contains(&expected)), "{problems:?}");
+        // Its variables are gone with it.
+        assert_eq!(session.select(&Selector::All).unwrap().len(), 3, "{kernel}");
+    }
+}
