@@ -6,7 +6,10 @@ use super::dump::Format;
 use super::kernel::Loaded;
 use super::literal::Literal;
 use super::machine::MachineOptions;
-use super::runtime::{InterfaceOptions, JailOptions, ProcessOptions, Runtime, Scope};
+use super::machinery::{self, Memory};
+use super::runtime::{
+    InterfaceOptions, JailOptions, ProcessOptions, Runtime, Scope, Stop, SysinitKind,
+};
 use super::scenario::{InterfaceStep, JailStep, PerCpu, Scenario, Statistics, Step};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -33,8 +36,9 @@ pub fn build(scenario: &Scenario, kernel: Kernel) -> Result<Image, ImageError> {
     let host = runtime.host();
     set_all(runtime, host, &scenario.host.values)?;
     set_statistics(runtime, host, &scenario.host.statistics)?;
+    let mut memory = Memory::default();
     for (number, step) in scenario.steps.iter().enumerate() {
-        take(&mut image, step).map_err(|cause| ImageError::Step {
+        take(&mut image, &mut memory, step).map_err(|cause| ImageError::Step {
             step: number + 1,
             what: step.describe(),
             cause: Box::new(cause),
@@ -64,11 +68,17 @@ fn machine_options(scenario: &Scenario, arch: Arch) -> MachineOptions {
     }
 }
 
-fn take(image: &mut Image, step: &Step) -> Result<(), ImageError> {
+fn take(image: &mut Image, memory: &mut Memory, step: &Step) -> Result<(), ImageError> {
     let runtime = &mut image.runtime;
     match step {
         Step::Jail(step) => create_jail(runtime, step),
-        Step::Destroy { jail } => runtime.destroy_jail(jail),
+        Step::Destroy { jail, stop, process } => match stop {
+            None => runtime.destroy_jail(jail),
+            Some(stop) => {
+                let thread = machinery::jailer(runtime, process.as_deref())?;
+                runtime.destroy_jail_until(jail, &Stop::parse(stop), thread).map(|_| ())
+            }
+        },
         Step::Set { jail, values, statistics } => {
             let scope = scope(runtime, jail.as_deref())?;
             set_all(runtime, scope, values)?;
@@ -86,6 +96,34 @@ fn take(image: &mut Image, step: &Step) -> Result<(), ImageError> {
             runtime.create_process(&options).map(|_| ())
         }
         Step::Interface(step) => attach(runtime, step),
+        Step::Move { interface, jail } => {
+            let ifnet = runtime.interface(interface)?;
+            let scope = scope(runtime, jail.as_deref())?;
+            runtime.if_vmove(ifnet, scope)
+        }
+        Step::Sysinit(step) => machinery::register(runtime, SysinitKind::Constructor, step),
+        Step::RemoveSysinit { name } => runtime.vnet_deregister(SysinitKind::Constructor, name),
+        Step::Sysuninit(step) => machinery::register(runtime, SysinitKind::Destructor, step),
+        Step::RemoveSysuninit { name } => runtime.vnet_deregister(SysinitKind::Destructor, name),
+        Step::Lock(step) => machinery::lock(runtime, step),
+        Step::Counters(step) => {
+            let scope = scope(runtime, step.jail.as_deref())?;
+            machinery::counters(runtime, scope, step)
+        }
+        Step::EventHandler(step) => {
+            let curvnet = scope(runtime, step.jail.as_deref())?;
+            machinery::handler(runtime, memory, curvnet, step)
+        }
+        Step::RemoveEventHandler { tag } => machinery::deregister_handler(runtime, memory, tag),
+        Step::Event { event, process } => {
+            let thread = runtime.thread(process)?;
+            runtime.eventhandler_invoke(event, thread)
+        }
+        Step::Curvnet(step) => {
+            let scope = scope(runtime, step.jail.as_deref())?;
+            machinery::set_curvnet(runtime, memory, scope, step)
+        }
+        Step::RestoreCurvnet { process } => machinery::restore_curvnet(runtime, memory, process),
         Step::Module { name, size, initial } => place(runtime, name, *size, initial),
         Step::Unload { module } => runtime.remove_module(module),
         Step::LeaveOut { jail, variable } => {
@@ -105,7 +143,14 @@ fn create_jail(runtime: &mut Runtime, step: &JailStep) -> Result<(), ImageError>
         path: step.path.clone().unwrap_or(usual.path),
         name: usual.name,
     };
-    let full_name = runtime.create_jail(&options)?;
+    let full_name = match &step.stop {
+        None => runtime.create_jail(&options)?,
+        Some(stop) => {
+            let thread = machinery::jailer(runtime, step.process.as_deref())?;
+            runtime.create_jail_until(&options, &Stop::parse(stop), thread)?;
+            options.full_name()
+        }
+    };
     let scope = runtime.jail_scope(&full_name)?;
     set_all(runtime, scope, &step.values)?;
     set_statistics(runtime, scope, &step.statistics)

@@ -35,6 +35,8 @@ pub enum ImageError {
     NoJail(String),
     #[error("{0}")]
     Refused(String),
+    #[error("a kernel with INVARIANTS would panic: {0}")]
+    Assertion(String),
     #[error("this machine's memory cannot be written in that format: {0}")]
     Format(String),
     #[error("the scenario is wrong: {0}")]

@@ -16,7 +16,7 @@ use crate::image::ImageError;
 use crate::image::machine::{
     ImagePart, ImagePlace, Machine, MachineOptions, Paging, Rights, Space,
 };
-use crate::kernel::{Kernel, Segment};
+use crate::kernel::{Kernel, Segment, Symbol};
 use crate::types::Types;
 
 /// A kernel that has been loaded into a machine.
@@ -83,6 +83,12 @@ impl Loaded {
     /// Where the symbol `name` is when the kernel runs.
     pub fn address_of(&self, name: &str) -> Option<VirtAddr> {
         self.kernel.symbol(name).map(|symbol| self.running(symbol.address))
+    }
+
+    /// The symbol whose bytes hold the address `at` of the running kernel, and the distance from
+    /// its start.
+    pub fn symbol_at(&self, at: VirtAddr) -> Option<(Symbol<'_>, u64)> {
+        self.kernel.symbolize(VirtAddr::new(at.get().wrapping_sub(self.displacement)))
     }
 
     /// Stores a number in the variable `name` if the kernel has it, by its symbol alone. False

@@ -62,6 +62,7 @@ pub mod kernel;
 mod kernel_file;
 pub mod literal;
 pub mod machine;
+pub mod machinery;
 pub mod object;
 pub mod runtime;
 pub mod scenario;

@@ -68,6 +68,22 @@ impl Loaded {
         Ok(at)
     }
 
+    /// The text at `at`, up to its NUL.
+    ///
+    /// # Errors
+    /// It is not mapped, or longer than any that the builder made.
+    pub fn text(&self, at: VirtAddr) -> Result<String, ImageError> {
+        const LONGEST: u64 = 4096;
+        let mut bytes = Vec::new();
+        for offset in 0..LONGEST {
+            match self.machine().uint(at.wrapping_add(offset), 1)? {
+                0 => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+                byte => bytes.push(byte as u8),
+            }
+        }
+        Err(ImageError::Refused(format!("the text at {at} never ends")))
+    }
+
     /// The member at the end of `path`: `vnet_le.le_next`, `if_counters[3]`.
     ///
     /// # Errors

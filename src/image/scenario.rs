@@ -14,6 +14,7 @@ use crate::image::ImageError;
 use crate::image::dump::Format;
 use crate::image::literal::Literal;
 use crate::image::machine::Paging;
+use crate::image::machinery::{CountersStep, CurvnetStep, HandlerStep, LockStep, SysinitStep};
 use crate::source::Source;
 
 /// A whole scenario.
@@ -129,7 +130,13 @@ pub enum Step {
     /// A jail is created.
     Jail(JailStep),
     /// A jail is removed, and its stack with it.
-    Destroy { jail: String },
+    Destroy {
+        jail: String,
+        /// The destructor, or SI_SUB_…, in which it hangs.
+        stop: Option<String>,
+        /// The process that does it; default: a new one.
+        process: Option<String>,
+    },
     /// Variables are set, of a jail's stack or (without `jail`) the host's.
     Set {
         jail: Option<String>,
@@ -162,9 +169,45 @@ pub enum Step {
         initial: Vec<u8>,
     },
     /// A module's place is given back.
-    Unload { module: String },
+    Unload {
+        module: String,
+    },
+    /// An interface moves to another stack.
+    Move {
+        interface: String,
+        jail: Option<String>,
+    },
+    /// A constructor of stacks is registered, or deregistered.
+    Sysinit(SysinitStep),
+    RemoveSysinit {
+        name: String,
+    },
+    /// The same for a destructor.
+    Sysuninit(SysinitStep),
+    RemoveSysuninit {
+        name: String,
+    },
+    Lock(LockStep),
+    Counters(CountersStep),
+    EventHandler(HandlerStep),
+    RemoveEventHandler {
+        tag: String,
+    },
+    /// An event happens, in a process's thread.
+    Event {
+        event: String,
+        process: String,
+    },
+    /// CURVNET_SET and CURVNET_RESTORE.
+    Curvnet(CurvnetStep),
+    RestoreCurvnet {
+        process: String,
+    },
     /// The pages that hold a variable will not be dumped.
-    LeaveOut { jail: Option<String>, variable: String },
+    LeaveOut {
+        jail: Option<String>,
+        variable: String,
+    },
 }
 
 /// A jail and what its stack is to hold.
@@ -178,6 +221,10 @@ pub struct JailStep {
     pub vnet: Option<bool>,
     pub hostname: Option<String>,
     pub path: Option<String>,
+    /// The constructor, or SI_SUB_…, in which the creation of its stack hangs.
+    pub stop: Option<String>,
+    /// The process that hangs there; default: a new one.
+    pub process: Option<String>,
     #[serde(default)]
     pub values: BTreeMap<String, Literal>,
     #[serde(default)]
@@ -207,12 +254,24 @@ impl Step {
     pub fn describe(&self) -> String {
         match self {
             Self::Jail(jail) => format!("jail {}", jail.name),
-            Self::Destroy { jail } => format!("destroy {jail}"),
+            Self::Destroy { jail, .. } => format!("destroy {jail}"),
             Self::Set { jail, .. } => format!("set in {}", jail.as_deref().unwrap_or("the host")),
             Self::Process { name, .. } => format!("process {name}"),
             Self::Interface(interface) => format!("interface {}", interface.name),
             Self::Module { name, .. } => format!("module {name}"),
             Self::Unload { module } => format!("unload {module}"),
+            Self::Move { interface, .. } => format!("move {interface}"),
+            Self::Sysinit(step) => format!("sysinit {}", step.name),
+            Self::RemoveSysinit { name } => format!("remove sysinit {name}"),
+            Self::Sysuninit(step) => format!("sysuninit {}", step.name),
+            Self::RemoveSysuninit { name } => format!("remove sysuninit {name}"),
+            Self::Lock(step) => format!("lock {}", step.lock),
+            Self::Counters(step) => format!("counters {}", step.name),
+            Self::EventHandler(step) => format!("event handler {}", step.function),
+            Self::RemoveEventHandler { tag } => format!("remove event handler {tag}"),
+            Self::Event { event, .. } => format!("event {event}"),
+            Self::Curvnet(step) => format!("curvnet of {}", step.process),
+            Self::RestoreCurvnet { process } => format!("restore curvnet of {process}"),
             Self::LeaveOut { variable, .. } => format!("leave out {variable}"),
         }
     }

@@ -4,11 +4,14 @@
 //! Follows the order of the kernel's SYSINITs (`sys/kern/init_main.c`): a
 //! kernel that lacks some variable is an older or newer one, and does without.
 
+use std::collections::BTreeMap;
+
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::object::Object;
 use crate::image::runtime::counter::CounterZone;
+use crate::image::runtime::sysinit::Sysinits;
 use crate::image::runtime::vnet::Vnets;
 use crate::image::runtime::{MessageBuffer, Queue, Runtime};
 use crate::types::model::Type;
@@ -38,21 +41,27 @@ impl Runtime {
             }
             None => None,
         };
+        let sysinits = vnets.is_some().then(|| Sysinits::prepare(&mut kernel)).transpose()?;
         first_process(&mut kernel, &pcpus)?;
         let counters = CounterZone::of(&kernel, cpus)?;
         let mut runtime = Self {
             kernel,
             cpus: cpus.to_vec(),
             vnets,
+            sysinits,
+            trace: Vec::new(),
             jails: Vec::new(),
             last_jid: 0,
             last_pid: 0,
             last_tid: FIRST_TID,
+            threads: Vec::new(),
             interfaces: Vec::new(),
             counters,
+            literals: BTreeMap::new(),
             message_buffer,
         };
         runtime.first_prison()?;
+        runtime.register_kernel_sysinits()?;
         Ok(runtime)
     }
 

@@ -1,16 +1,12 @@
-//! Per-CPU counters, counter(9), and the statistics arrays made of them (VNET_PCPUSTAT).
+//! Per-CPU counters, counter(9). The arrays of them: `pcpustat.rs`.
 //!
 //! A counter is a slot of 8 bytes of every CPU's own memory. What a `counter_u64_t`
 //! holds differs: on amd64 since 13 the distance of CPU 0's slot from `*__pcpu`,
 //! else a plain pointer to it. The slots are a page apart in 12 and later
 //! (UMA_PCPU_ALLOC_SIZE), before that sizeof(struct pcpu).
 
-use std::collections::BTreeMap;
-
-use super::{Runtime, Scope};
+use super::Runtime;
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
-use crate::expr::Step;
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::object::Object;
@@ -27,11 +23,15 @@ pub(super) struct CounterZone {
     slots: u64,
     /// What is subtracted from a slot's address to make a counter_u64_t.
     origin: u64,
+    /// `EARLY_COUNTER`, in kernels that have it.
+    early: Option<u64>,
     next: VirtAddr,
     left: u64,
 }
 
 const COUNTER: u64 = 8;
+/// What a kernel with INVARIANTS fills freed memory with.
+const TRASH: u32 = 0xdead_c0de;
 
 impl CounterZone {
     /// Decides by the shape of `__pcpu`: a pointer means offsets, an array plain pointers. What
@@ -46,11 +46,12 @@ impl CounterZone {
             Type::Array(array) => (array.element, 0),
             _ => (pcpu.type_id, 0),
         };
-        let stride = match kernel.types().has_member(type_id, "pc_early_dummy_counter") {
-            true => page,
-            false => kernel.types().size_of(type_id)?,
-        };
-        Ok(Self { stride, slots, origin, next: VirtAddr::new(0), left: 0 })
+        let dummy = kernel.types().member(type_id, "pc_early_dummy_counter").ok();
+        let stride = if dummy.is_some() { page } else { kernel.types().size_of(type_id)? };
+        // An offset where counters are offsets, else the member of the first processor's.
+        let first = if origin == 0 { pcpu.address.get() } else { 0 };
+        let early = dummy.map(|dummy| first.wrapping_add(dummy.offset));
+        Ok(Self { stride, slots, origin, early, next: VirtAddr::new(0), left: 0 })
     }
 
     /// counter_u64_alloc: the value of a new counter_u64_t, all slots 0.
@@ -81,6 +82,59 @@ impl Runtime {
         self.kernel.store(object, counter)
     }
 
+    /// counter_u64_free of what `object` points at. The pointer stays as it is: stale.
+    ///
+    /// # Errors
+    /// The counter was never allocated.
+    pub fn free_counter(&mut self, object: Object) -> Result<(), ImageError> {
+        let counter = self.allocated_counter(object)?;
+        if self.kernel.machine().options().trash_freed {
+            for cpu in self.cpus.clone() {
+                let slot = self.counters.slot(counter, cpu);
+                self.kernel.machine_mut().fill(slot, COUNTER, TRASH)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `object` the EARLY_COUNTER that counters are before they can be allocated.
+    ///
+    /// # Errors
+    /// The kernel has none: 10.x and earlier.
+    pub fn set_early_counter(&mut self, object: Object) -> Result<(), ImageError> {
+        let none = || ImageError::Refused("this kernel has no EARLY_COUNTER".into());
+        let early = self.counters.early.ok_or_else(none)?;
+        self.kernel.store(object, early)
+    }
+
+    /// counter_u64_fetch: the sum over the CPUs, modulo 2^64.
+    ///
+    /// # Errors
+    /// The counter was never allocated.
+    pub fn fetch_counter(&self, object: Object) -> Result<u64, ImageError> {
+        let counter = self.allocated_counter(object)?;
+        let mut sum: u64 = 0;
+        for cpu in &self.cpus {
+            let slot = self.counters.slot(counter, *cpu);
+            sum = sum.wrapping_add(self.kernel.machine().uint(slot, COUNTER)?);
+        }
+        Ok(sum)
+    }
+
+    /// Is the counter neither NULL nor EARLY_COUNTER?
+    pub(super) fn is_allocated(&self, object: Object) -> Result<bool, ImageError> {
+        let counter = self.kernel.load_uint(object)?;
+        Ok(counter != 0 && Some(counter) != self.counters.early)
+    }
+
+    fn allocated_counter(&self, object: Object) -> Result<u64, ImageError> {
+        if !self.is_allocated(object)? {
+            let why = format!("the counter at {} was never allocated", object.address);
+            return Err(ImageError::Refused(why));
+        }
+        self.kernel.load_uint(object)
+    }
+
     /// counter_u64_add on each CPU in turn.
     ///
     /// # Errors
@@ -90,46 +144,11 @@ impl Runtime {
             let why = format!("{} values for {} CPUs", values.len(), self.cpus.len());
             return Err(ImageError::Refused(why));
         }
-        let counter = self.kernel.load_uint(object)?;
+        let counter = self.allocated_counter(object)?;
         for (cpu, value) in self.cpus.iter().zip(values) {
             let slot = self.counters.slot(counter, *cpu);
             let sum = self.kernel.machine().uint(slot, COUNTER)?.wrapping_add(*value);
             self.kernel.machine_mut().set_uint(slot, COUNTER, sum)?;
-        }
-        Ok(())
-    }
-
-    /// Sets the statistics array `name` (a VNET_PCPUSTAT): all of its counters are allocated, as
-    /// its constructor does, and those named as members of `type_name` (default:
-    /// `struct` and the array's own name) get values.
-    ///
-    /// # Errors
-    /// There is no such array or member.
-    pub fn set_statistics(
-        &mut self,
-        scope: Scope,
-        name: &str,
-        type_name: Option<&str>,
-        members: &BTreeMap<String, CounterValues>,
-    ) -> Result<(), ImageError> {
-        let array = self.find(scope, name)?;
-        let count = self.kernel.elements(array)?.ok_or_else(|| TypeError::WrongKind {
-            type_name: self.kernel.types().name(array.type_id),
-            wanted: "an array of counters",
-        })?;
-        for index in 0..count {
-            let counter = self.kernel.step(array, &Step::Index(index))?;
-            if self.kernel.load_uint(counter)? == 0 {
-                self.alloc_counter(counter)?;
-            }
-        }
-        let plain = name.strip_prefix("V_").unwrap_or(name);
-        let default = format!("struct {}", plain.split('@').next().unwrap_or(plain));
-        let statistics = self.kernel.types().find(type_name.unwrap_or(&default))?;
-        for (member, values) in members {
-            let offset = self.kernel.types().path(statistics, member)?.offset;
-            let counter = self.kernel.step(array, &Step::Index(offset / COUNTER))?;
-            self.add_to_counter(counter, values)?;
         }
         Ok(())
     }

@@ -6,7 +6,6 @@
 
 use std::net::IpAddr;
 
-use super::vnet::Vnet;
 use super::{Queue, Runtime, Scope};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
@@ -47,6 +46,7 @@ impl InterfaceOptions {
 
 #[derive(Debug)]
 pub(super) struct Interface {
+    name: String,
     ifnet: VirtAddr,
     home: Scope,
     current: Scope,
@@ -85,8 +85,39 @@ impl Runtime {
             queue.insert_tail(self.kernel.machine_mut(), addresses.address, added.address)?;
         }
         self.attach(ifnet, current)?;
-        self.interfaces.push(Interface { ifnet: ifnet.address, home, current });
+        let (name, address) = (options.name.clone(), ifnet.address);
+        self.interfaces.push(Interface { name, ifnet: address, home, current });
         Ok(ifnet)
+    }
+
+    /// The `struct ifnet` of that name; where stacks have several, the one attached last.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn interface(&self, name: &str) -> Result<Object, ImageError> {
+        let found = self.interfaces.iter().rev().find(|interface| interface.name == name);
+        let found =
+            found.ok_or_else(|| ImageError::Refused(format!("there is no interface {name}")))?;
+        self.kernel.object(found.ifnet, "struct ifnet")
+    }
+
+    /// if_vmove: off the list of the stack where it is, onto the one of `scope`, with an index
+    /// of that one. Its home stays what it was.
+    ///
+    /// # Errors
+    /// It is not attached.
+    pub fn if_vmove(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
+        let place = self.interfaces.iter().position(|known| known.ifnet == ifnet.address);
+        let place = place.ok_or(ImageError::NotOnList(ifnet.address))?;
+        let Some(current) = self.interfaces.get(place).map(|known| known.current) else {
+            return Ok(());
+        };
+        self.detach(ifnet, current)?;
+        self.attach(ifnet, scope)?;
+        if let Some(known) = self.interfaces.get_mut(place) {
+            known.current = scope;
+        }
+        Ok(())
     }
 
     /// The constructor vnet_if_init: the empty list of interfaces.
@@ -95,25 +126,33 @@ impl Runtime {
         queue.init(self.kernel.machine_mut(), head)
     }
 
-    /// vnet_if_return and the destructors of drivers: what is borrowed goes home, the rest is freed.
-    pub(super) fn return_interfaces(&mut self, vnet: Vnet) -> Result<(), ImageError> {
-        let leaving = Scope::Vnet(vnet);
+    /// vnet_if_return: what is borrowed goes home, the newest first.
+    pub(super) fn return_interfaces(&mut self, leaving: Scope) -> Result<(), ImageError> {
         for number in (0..self.interfaces.len()).rev() {
-            let Some(interface) = self.interfaces.get(number) else { continue };
-            if interface.current != leaving {
-                continue;
+            let Some(known) = self.interfaces.get(number) else { continue };
+            if known.current == leaving && known.home != leaving {
+                let (home, address) = (known.home, known.ifnet);
+                let ifnet = self.kernel.object(address, "struct ifnet")?;
+                self.if_vmove(ifnet, home)?;
             }
-            let (home, address) = (interface.home, interface.ifnet);
-            let ifnet = self.kernel.object(address, "struct ifnet")?;
-            self.detach(ifnet, leaving)?;
-            if home == leaving {
+        }
+        Ok(())
+    }
+
+    /// What the destructors of drivers do: the stack's own interfaces whose names begin with
+    /// `prefix` are detached and freed.
+    pub(super) fn free_interfaces(
+        &mut self,
+        leaving: Scope,
+        prefix: &str,
+    ) -> Result<(), ImageError> {
+        for number in (0..self.interfaces.len()).rev() {
+            let Some(known) = self.interfaces.get(number) else { continue };
+            if known.current == leaving && known.name.starts_with(prefix) {
+                let ifnet = self.kernel.object(known.ifnet, "struct ifnet")?;
+                self.detach(ifnet, leaving)?;
                 self.interfaces.remove(number);
-                self.kernel.machine_mut().free(address)?;
-            } else {
-                self.attach(ifnet, home)?;
-                if let Some(interface) = self.interfaces.get_mut(number) {
-                    interface.current = home;
-                }
+                self.kernel.machine_mut().free(ifnet.address)?;
             }
         }
         Ok(())

@@ -4,6 +4,7 @@
 //! not, in 12.1 and main), and among its parent's children. Without PR_VNET it
 //! shares its parent's stack. `pr_name` of a nested jail starts with its parent's.
 
+use super::construction::{HalfWay, Stop};
 use super::queue::Queue;
 use super::vnet::Vnet;
 use super::{Runtime, Scope};
@@ -33,6 +34,14 @@ impl JailOptions {
         let (jid, parent, hostname) = (None, None, None);
         Self { name: name.into(), jid, parent, vnet: true, hostname, path: "/".into() }
     }
+
+    /// Its name with that of its parent before it.
+    pub fn full_name(&self) -> String {
+        match self.parent.as_deref() {
+            None | Some(HOST) => self.name.clone(),
+            Some(parent) => format!("{parent}.{}", self.name),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -45,6 +54,8 @@ pub(super) struct Jail {
     parent: Option<String>,
     own: bool,
     vnet: Option<Vnet>,
+    /// Off the lists already.
+    dying: bool,
 }
 
 const PR_PERSIST: u64 = 0x1;
@@ -73,7 +84,15 @@ impl Runtime {
             self.init_interface_list(Scope::Kernel)?;
         }
         let (name, prison) = (HOST.to_owned(), prison0.address);
-        self.jails.push(Jail { name, jid: 0, prison, parent: None, own: vnet.is_some(), vnet });
+        self.jails.push(Jail {
+            name,
+            jid: 0,
+            prison,
+            parent: None,
+            own: vnet.is_some(),
+            vnet,
+            dying: false,
+        });
         Ok(())
     }
 
@@ -83,13 +102,46 @@ impl Runtime {
     /// # Errors
     /// The name or id is taken, the parent does not exist, or a text is too long.
     pub fn create_jail(&mut self, options: &JailOptions) -> Result<String, ImageError> {
+        let (prison, jail) = self.begin_jail(options)?;
+        let vnet = if jail.own { Some(self.vnet_alloc()?) } else { jail.vnet };
+        if let Some(vnet) = vnet {
+            self.kernel.set_pointer(prison, "pr_vnet", vnet.0)?;
+        }
+        self.set_alive(prison)?;
+        let name = jail.name.clone();
+        self.jails.push(Jail { vnet, ..jail });
+        Ok(name)
+    }
+
+    /// The same by `thread`, a `struct thread` that does not come back from one of the
+    /// constructors of the new stack: the prison is on the lists, its pr_vnet still NULL.
+    ///
+    /// # Errors
+    /// As [`Runtime::create_jail`]; or it gets no stack of its own, or there is no such
+    /// constructor.
+    pub fn create_jail_until(
+        &mut self,
+        options: &JailOptions,
+        stop: &Stop,
+        thread: Object,
+    ) -> Result<HalfWay, ImageError> {
+        let (_, jail) = self.begin_jail(options)?;
+        if !jail.own {
+            let why = format!("{} gets no stack, so its creation cannot stop", jail.name);
+            return Err(ImageError::Refused(why));
+        }
+        let half = self.vnet_alloc_until(stop)?;
+        self.jails.push(Jail { vnet: Some(half.vnet), ..jail });
+        self.hang(thread, &half)?;
+        Ok(half)
+    }
+
+    /// What jail_set(2) does before it makes a stack. The jail's `vnet` is then its parent's.
+    fn begin_jail(&mut self, options: &JailOptions) -> Result<(Object, Jail), ImageError> {
         let parent = options.parent.as_deref().unwrap_or(HOST);
         let mother = self.jail(parent)?;
-        let (mother_prison, mother_vnet) = (self.prison_at(mother.prison)?, mother.vnet);
-        let name = match parent {
-            HOST => options.name.clone(),
-            parent => format!("{parent}.{}", options.name),
-        };
+        let (mother_prison, vnet) = (self.prison_at(mother.prison)?, mother.vnet);
+        let name = options.full_name();
         let jid = options.jid.unwrap_or(self.last_jid.wrapping_add(1));
         if self.jails.iter().any(|jail| jail.name == name || jail.jid == jid) {
             let why = format!("a jail with the name {name} or the id {jid} exists");
@@ -100,22 +152,17 @@ impl Runtime {
         let prison = self.kernel.malloc("prison", "struct prison")?;
         self.kernel.set(prison, "pr_id", jid)?;
         self.kernel.set_pointer(prison, "pr_parent", mother_prison.address)?;
-        self.set_alive(prison)?;
+        self.kernel.set(prison, "pr_ref", 1)?;
+        self.set_state(prison, "pr_state", "PRISON_STATE_INVALID")?;
         let flags = PR_PERSIST | if options.vnet { PR_VNET } else { 0 };
         self.kernel.set(prison, "pr_flags", flags)?;
         self.set_text(prison, "pr_name", &name)?;
         self.set_text(prison, "pr_path", &options.path)?;
         self.set_text(prison, "pr_hostname", options.hostname.as_deref().unwrap_or(&name))?;
         self.link(prison, mother_prison, jid)?;
-
         let own = options.vnet && self.vnets.is_some();
-        let vnet = if own { Some(self.vnet_alloc()?) } else { mother_vnet };
-        if let Some(vnet) = vnet {
-            self.kernel.set_pointer(prison, "pr_vnet", vnet.0)?;
-        }
         let (address, parent) = (prison.address, Some(parent.to_owned()));
-        self.jails.push(Jail { name: name.clone(), jid, prison: address, parent, own, vnet });
-        Ok(name)
+        Ok((prison, Jail { name, jid, prison: address, parent, own, vnet, dying: false }))
     }
 
     /// prison_deref of the last reference: off the lists, its stack destroyed, freed.
@@ -123,11 +170,50 @@ impl Runtime {
     /// # Errors
     /// It has child jails or processes, or is the host.
     pub fn destroy_jail(&mut self, name: &str) -> Result<(), ImageError> {
+        let (prison, vnet) = self.begin_removal(name)?;
+        if let Some(vnet) = vnet {
+            self.vnet_destroy(vnet)?;
+        }
+        self.kernel.machine_mut().free(prison.address)?;
+        self.jails.retain(|jail| jail.prison != prison.address);
+        Ok(())
+    }
+
+    /// The same by `thread`, a `struct thread` that does not come back from one of the
+    /// destructors of the jail's stack.
+    ///
+    /// # Errors
+    /// As [`Runtime::destroy_jail`]; or it has no stack of its own, or there is no such
+    /// destructor.
+    pub fn destroy_jail_until(
+        &mut self,
+        name: &str,
+        stop: &Stop,
+        thread: Object,
+    ) -> Result<HalfWay, ImageError> {
+        let (prison, vnet) = self.begin_removal(name)?;
+        let vnet = vnet.ok_or_else(|| {
+            ImageError::Refused(format!("{name} has no stack, so its removal cannot stop"))
+        })?;
+        let half = self.vnet_destroy_until(vnet, stop)?;
+        if let Some(jail) = self.jails.iter_mut().find(|jail| jail.prison == prison.address) {
+            jail.dying = true;
+        }
+        self.hang(thread, &half)?;
+        Ok(half)
+    }
+
+    /// What prison_deref does before it destroys the stack, which is returned if it is the
+    /// jail's own.
+    fn begin_removal(&mut self, name: &str) -> Result<(Object, Option<Vnet>), ImageError> {
         let jail = self.jail(name)?;
         let (prison, own, vnet) = (self.prison_at(jail.prison)?, jail.own, jail.vnet);
         let Some(parent) = jail.parent.clone() else {
             return Err(ImageError::Refused("the host is no jail that can be removed".into()));
         };
+        if jail.dying {
+            return Err(ImageError::Refused(format!("{name} is being removed already")));
+        }
         if self.jails.iter().any(|child| child.parent.as_deref() == Some(name)) {
             return Err(ImageError::Refused(format!("{name} has child jails")));
         }
@@ -135,14 +221,12 @@ impl Runtime {
         if self.kernel.get(prison, "pr_ref")? > 1 {
             return Err(ImageError::Refused(format!("{name} still has processes")));
         }
+        self.kernel.set(prison, "pr_ref", 0)?;
+        self.kernel.set(prison, "pr_uref", 0)?;
+        self.set_state(prison, "pr_state", "PRISON_STATE_DYING")?;
         let mother = self.prison_at(self.jail(&parent)?.prison)?;
         self.unlink(prison, mother)?;
-        if let Some(vnet) = vnet.filter(|_| own) {
-            self.vnet_destroy(vnet)?;
-        }
-        self.kernel.machine_mut().free(prison.address)?;
-        self.jails.retain(|jail| jail.prison != prison.address);
-        Ok(())
+        Ok((prison, vnet.filter(|_| own)))
     }
 
     /// The stack that the jail uses: its own, or an ancestor's.
@@ -197,11 +281,7 @@ impl Runtime {
     fn set_alive(&mut self, prison: Object) -> Result<(), ImageError> {
         self.kernel.set(prison, "pr_ref", 1)?;
         self.kernel.set(prison, "pr_uref", 1)?;
-        if self.kernel.has(prison, "pr_state") {
-            let state = self.kernel.member(prison, "pr_state")?;
-            self.kernel.assign(state, &text("PRISON_STATE_ALIVE"))?;
-        }
-        Ok(())
+        self.set_state(prison, "pr_state", "PRISON_STATE_ALIVE")
     }
 
     fn link(&mut self, prison: Object, mother: Object, jid: u64) -> Result<(), ImageError> {

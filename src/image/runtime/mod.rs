@@ -15,33 +15,53 @@
 //! What it refuses to do: it runs no code of the kernel, and knows no offset by heart.
 
 mod boot;
+mod construction;
+mod constructors;
 mod counter;
+mod credentials;
+mod curvnet;
+mod eventhandler;
 mod interface;
 mod jail;
+mod kernel_stack;
+mod locks;
 mod message_buffer;
 mod modspace;
+mod pcpustat;
 mod process;
 mod queue;
+mod sysinit;
+mod trace;
 mod variables;
 mod vnet;
+
+use std::collections::BTreeMap;
 
 use crate::addr::VirtAddr;
 use crate::image::kernel::Loaded;
 
+pub use self::construction::{HalfWay, Stop};
 pub use self::counter::CounterValues;
+pub use self::curvnet::{Place, Recursion, SavedCurvnet};
+pub use self::eventhandler::{HandlerOptions, PRIORITY_ANY};
 pub use self::interface::InterfaceOptions;
 pub use self::jail::JailOptions;
+pub use self::locks::{Holder, LOCKS, Waiter};
 pub use self::message_buffer::MessageBuffer;
 pub use self::modspace::ModuleSpace;
 pub use self::process::ProcessOptions;
 pub use self::queue::Queue;
+pub use self::sysinit::{Sysinit, SysinitKind, SysinitOptions};
+pub use self::trace::Event;
 pub use self::variables::Scope;
 pub use self::vnet::Vnet;
 
 use self::counter::CounterZone;
 use self::interface::Interface;
 use self::jail::Jail;
-use self::vnet::Vnets;
+use self::process::NamedThread;
+use self::sysinit::Sysinits;
+use self::vnet::{Vnets, no_vimage};
 
 /// A running kernel.
 #[derive(Debug)]
@@ -50,12 +70,17 @@ pub struct Runtime {
     cpus: Vec<u32>,
     /// `None` in a kernel without VIMAGE.
     vnets: Option<Vnets>,
+    sysinits: Option<Sysinits>,
+    trace: Vec<Event>,
     jails: Vec<Jail>,
     last_jid: u64,
     last_pid: u64,
     last_tid: u64,
+    threads: Vec<NamedThread>,
     interfaces: Vec<Interface>,
     counters: CounterZone,
+    /// Texts that a kernel has among its constants.
+    literals: BTreeMap<String, VirtAddr>,
     message_buffer: MessageBuffer,
 }
 

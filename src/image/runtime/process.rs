@@ -32,6 +32,13 @@ impl ProcessOptions {
     }
 }
 
+/// A thread, by the name of its process.
+#[derive(Debug)]
+pub(super) struct NamedThread {
+    name: String,
+    thread: Object,
+}
+
 /// td_oncpu of a thread that does not run (`NOCPU`); 255 in the u_char of older kernels.
 const NOCPU: u64 = u64::MAX;
 
@@ -76,7 +83,18 @@ impl Runtime {
         if options.dumping {
             self.run_on_first_cpu(thread, tid)?;
         }
+        self.threads.push(NamedThread { name: options.name.clone(), thread });
         Ok(thread)
+    }
+
+    /// The `struct thread` of the newest process of that name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn thread(&self, process: &str) -> Result<Object, ImageError> {
+        let found = self.threads.iter().rev().find(|known| known.name == process);
+        let found = found.map(|known| known.thread);
+        found.ok_or_else(|| ImageError::Refused(format!("there is no process {process}")))
     }
 
     fn link_process(&mut self, process: Object, thread: Object) -> Result<(), ImageError> {
@@ -97,7 +115,12 @@ impl Runtime {
     }
 
     /// Enumerators by name, where this release has the member.
-    fn set_state(&mut self, object: Object, member: &str, state: &str) -> Result<(), ImageError> {
+    pub(super) fn set_state(
+        &mut self,
+        object: Object,
+        member: &str,
+        state: &str,
+    ) -> Result<(), ImageError> {
         if !self.kernel.has(object, member) {
             return Ok(());
         }

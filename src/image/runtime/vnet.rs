@@ -1,4 +1,4 @@
-//! Virtual network stacks: vnet_alloc, vnet_destroy, and the data that goes with them.
+//! Virtual network stacks: `struct vnet`, the list of them, and the data that goes with them.
 //!
 //! `sys/net/vnet.c`. A vnet is `struct vnet` plus one block that holds a copy of
 //! the whole set `set_vnet`; a variable's copy lies at `vnet_data_base` + the
@@ -8,14 +8,13 @@ use std::ops::Range;
 
 use super::modspace::ModuleSpace;
 use super::queue::Queue;
-use super::{Runtime, Scope};
+use super::trace::Event;
+use super::{Runtime, locks};
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::object::Object;
 use crate::types::TypeId;
-use crate::types::model::Type;
 
 /// A virtual network stack, by the address of its `struct vnet`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,8 +33,6 @@ pub(super) struct Vnets {
     /// `vnet_init_var`, the pristine initial values that newer kernels keep.
     initial: Option<VirtAddr>,
     vnet0: Option<Vnet>,
-    /// `SI_SUB_VNET_DONE`: the state in which construction ends.
-    done: u64,
 }
 
 /// `VNET_MAGIC_N` until 13-CURRENT of 2019.
@@ -63,17 +60,14 @@ impl Vnets {
         let head = kernel.variable("vnet_head")?;
         let queue = Queue::of(kernel, head.type_id, type_id, "vnet_le")?;
         queue.init(kernel.machine_mut(), head.address)?;
-        for lock in ["vnet_rwlock", "vnet_sxlock", "vnet_sysinit_sxlock", "vnet_data_free_lock"] {
-            unlock(kernel, lock)?;
-        }
+        locks::init(kernel)?;
         let modspace = ModuleSpace::of(kernel)?;
         let arena = kernel.variable("vnet_entry_modspace")?;
         let size = kernel.types().size_of(arena.type_id)?;
         modspace.init(kernel.machine_mut(), arena.address, size)?;
         let initial = keep_initial_values(kernel, &set, arena.address, size)?;
-        let done = done_state(kernel).unwrap_or(VNET_DONE);
         let (head, modules) = (head.address, Vec::new());
-        Ok(Self { type_id, head, queue, set, modspace, modules, initial, vnet0: None, done })
+        Ok(Self { type_id, head, queue, set, modspace, modules, initial, vnet0: None })
     }
 }
 
@@ -90,20 +84,13 @@ impl Runtime {
         self.vnets.as_ref().and_then(|vnets| vnets.vnet0)
     }
 
-    /// vnet_alloc: a new stack with the initial values of every variable.
-    ///
-    /// The first one becomes vnet0; its state stays 0, for the kernel registers (and runs) all
-    /// constructors only after it exists.
-    ///
-    /// # Errors
-    /// The kernel has no VIMAGE, or the machine no memory left.
-    pub fn vnet_alloc(&mut self) -> Result<Vnet, ImageError> {
+    /// The part of vnet_alloc before constructors run.
+    pub(super) fn allocate_vnet(&mut self) -> Result<Vnet, ImageError> {
         let kernel = &mut self.kernel;
         let vnets = self.vnets.as_mut().ok_or_else(no_vimage)?;
         let vnet = kernel.malloc("vnet", "struct vnet")?;
         let new = kernel.has(vnet, "vnet_shutdown");
         kernel.set(vnet, "vnet_magic_n", if new { NEW_MAGIC } else { OLD_MAGIC })?;
-
         let bytes = vnets.set.end.offset_from(vnets.set.start).unwrap_or(0);
         let size = bytes.next_multiple_of(kernel.machine().page_size());
         let block = malloc_uninitialised(kernel, size)?;
@@ -111,48 +98,54 @@ impl Runtime {
         let base = kernel.machine().arch().wrap(block.get().wrapping_sub(vnets.set.start.get()));
         kernel.set_pointer(vnet, "vnet_data_mem", block)?;
         kernel.set(vnet, "vnet_data_base", base)?;
-
-        match vnets.vnet0 {
-            Some(_) => kernel.set_if_any(vnet, "vnet_state", vnets.done)?,
-            None => {
-                vnets.vnet0 = Some(Vnet(vnet.address));
-                kernel.set_symbol("vnet0", vnet.address.get())?;
-            }
+        if vnets.vnet0.is_none() {
+            vnets.vnet0 = Some(Vnet(vnet.address));
+            kernel.set_symbol("vnet0", vnet.address.get())?;
         }
-        vnets.queue.insert_head(kernel.machine_mut(), vnets.head, vnet.address)?;
-        let vnet = Vnet(vnet.address);
-        self.init_interface_list(Scope::Vnet(vnet))?;
-        Ok(vnet)
+        self.note(Event::Allocated(Vnet(vnet.address)));
+        Ok(Vnet(vnet.address))
     }
 
-    /// vnet_destroy: takes the stack off the list, sends borrowed interfaces home and frees its
-    /// own, then poisons `struct vnet` and frees it.
-    ///
-    /// # Errors
-    /// It is vnet0, is not on the list, or still has sockets (the kernel panics then).
-    pub fn vnet_destroy(&mut self, vnet: Vnet) -> Result<(), ImageError> {
-        if self.vnet0() == Some(vnet) {
-            return Err(ImageError::Refused("vnet0 is never destroyed".into()));
-        }
-        if !self.vnets()?.contains(&vnet) {
-            return Err(ImageError::NotOnList(vnet.0));
-        }
-        let object = self.vnet_object(vnet)?;
-        if self.kernel.get(object, "vnet_sockcnt")? != 0 {
-            return Err(ImageError::Refused(format!("the vnet at {} still has sockets", vnet.0)));
-        }
+    /// Newest first.
+    pub(super) fn link_vnet(&mut self, vnet: Vnet) -> Result<(), ImageError> {
+        let vnets = self.vnets.as_ref().ok_or_else(no_vimage)?;
+        vnets.queue.insert_head(self.kernel.machine_mut(), vnets.head, vnet.0)?;
+        self.note(Event::Linked(vnet));
+        Ok(())
+    }
+
+    /// The stack's own pointers stay as they were.
+    pub(super) fn unlink_vnet(&mut self, vnet: Vnet) -> Result<(), ImageError> {
         let vnets = self.vnets.as_ref().ok_or_else(no_vimage)?;
         vnets.queue.remove(self.kernel.machine_mut(), vnets.head, vnet.0)?;
-        self.kernel.set_if_any(object, "vnet_shutdown", 1)?;
-        self.return_interfaces(vnet)?;
+        self.note(Event::Unlinked(vnet));
+        Ok(())
+    }
 
+    /// The end of vnet_destroy.
+    pub(super) fn free_vnet(&mut self, vnet: Vnet) -> Result<(), ImageError> {
+        let object = self.vnet_object(vnet)?;
         let kernel = &mut self.kernel;
         let block = VirtAddr::new(kernel.get(object, "vnet_data_mem")?);
         kernel.machine_mut().free(block)?;
         kernel.set(object, "vnet_data_mem", 0)?;
         kernel.set(object, "vnet_data_base", 0)?;
         kernel.set(object, "vnet_magic_n", DEAD_MAGIC)?;
-        kernel.machine_mut().free(vnet.0)
+        kernel.machine_mut().free(vnet.0)?;
+        self.note(Event::Poisoned(vnet));
+        Ok(())
+    }
+
+    /// `SI_SUB_VNET_DONE` of this kernel.
+    pub(super) fn done_state(&self) -> u64 {
+        self.enumerator("SI_SUB_VNET_DONE").unwrap_or(VNET_DONE)
+    }
+
+    /// What `vnet_magic_n` of a live stack is in this kernel.
+    pub(super) fn magic(&self) -> Result<u64, ImageError> {
+        let vnets = self.vnets.as_ref().ok_or_else(no_vimage)?;
+        let new = self.kernel.types().has_member(vnets.type_id, "vnet_shutdown");
+        Ok(if new { NEW_MAGIC } else { OLD_MAGIC })
     }
 
     /// vnet_data_alloc: room for a module's variables in module space; `None` is ENOSPC.
@@ -244,7 +237,7 @@ impl Runtime {
     }
 }
 
-fn no_vimage() -> ImageError {
+pub(super) fn no_vimage() -> ImageError {
     ImageError::Refused("this kernel has no VIMAGE, so it has one network stack only".into())
 }
 
@@ -260,19 +253,6 @@ fn copy(kernel: &mut Loaded, from: VirtAddr, to: VirtAddr, size: u64) -> Result<
     let mut bytes = vec![0; size];
     kernel.machine().read(from, &mut bytes)?;
     kernel.machine_mut().write(to, &bytes)
-}
-
-fn unlock(kernel: &mut Loaded, name: &str) -> Result<(), ImageError> {
-    /// Value of an unlocked rw_lock or sx_lock (`RW_UNLOCKED`, `SX_LOCK_UNLOCKED`).
-    const UNLOCKED: u64 = 1;
-    match kernel.variable(name) {
-        Ok(lock) => {
-            kernel.set_if_any(lock, "rw_lock", UNLOCKED)?;
-            kernel.set_if_any(lock, "sx_lock", UNLOCKED)
-        }
-        Err(ImageError::Type(TypeError::NotFound { .. })) => Ok(()),
-        Err(other) => Err(other),
-    }
 }
 
 /// Newer kernels keep a copy of the set; what no module has put into module space is not
@@ -295,12 +275,4 @@ fn keep_initial_values(
     copy(kernel, set.start.wrapping_add(behind), block.wrapping_add(behind), bytes - behind)?;
     kernel.set_symbol("vnet_init_var", block.get())?;
     Ok(Some(block))
-}
-
-fn done_state(kernel: &Loaded) -> Option<u64> {
-    let id = kernel.types().find("enum sysinit_sub_id").ok()?;
-    let (_, found) = kernel.types().resolve(id).ok()?;
-    let Type::Enum(enumeration) = &*found else { return None };
-    let done = enumeration.enumerators.iter().find(|e| &*e.name == "SI_SUB_VNET_DONE")?;
-    u64::try_from(done.value).ok()
 }

@@ -1,0 +1,278 @@
+//! Steps of a scenario that are about the VNET machinery itself: registrations, locks, counters,
+//! event handlers and the current stack of threads. What each key means says docs/scenarios.md;
+//! what each step does, the operation of [`Runtime`] that it calls.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::addr::VirtAddr;
+use crate::image::ImageError;
+use crate::image::object::Object;
+use crate::image::runtime::{
+    HandlerOptions, Holder, PRIORITY_ANY, Place, ProcessOptions, Runtime, SavedCurvnet, Scope,
+    SysinitKind, SysinitOptions, Waiter,
+};
+use crate::image::scenario::PerCpu;
+
+/// A constructor or destructor that is registered.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SysinitStep {
+    pub name: String,
+    /// `SI_SUB_PROTO_IF` or a number.
+    pub subsystem: String,
+    /// `SI_ORDER_ANY` or a number.
+    pub order: Option<String>,
+    /// Its symbol.
+    pub function: Option<String>,
+    #[serde(default)]
+    pub argument: u64,
+    /// It allocates or frees this array: VNET_PCPUSTAT_SYSINIT and _SYSUNINIT.
+    pub counters: Option<String>,
+}
+
+/// A lock that is held, and waited for.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockStep {
+    pub lock: String,
+    /// So many threads share it.
+    #[serde(default)]
+    pub readers: u64,
+    /// The process whose thread holds it exclusively.
+    pub owner: Option<String>,
+    #[serde(default)]
+    pub waiters: Vec<WaiterName>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaiterName {
+    Shared,
+    Exclusive,
+}
+
+/// Counters that are allocated, freed or added to.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CountersStep {
+    /// A counter_u64_t or an array of them.
+    pub name: String,
+    pub jail: Option<String>,
+    pub make: Option<CounterState>,
+    /// For a single counter.
+    pub add: Option<PerCpu>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CounterState {
+    Allocated,
+    /// The pointers stay.
+    Freed,
+    /// EARLY_COUNTER.
+    Early,
+    Null,
+}
+
+/// An event handler.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandlerStep {
+    pub event: String,
+    pub function: String,
+    #[serde(default)]
+    pub argument: u64,
+    pub priority: Option<u64>,
+    /// For all stacks: VNET_GLOBAL_EVENTHANDLER_REGISTER.
+    #[serde(default)]
+    pub global: bool,
+    /// Whose stack is curvnet meanwhile; default: the host's.
+    pub jail: Option<String>,
+    /// By this name it can be deregistered.
+    pub tag: Option<String>,
+    /// Deregistered while its event was being handled.
+    #[serde(default)]
+    pub dead: bool,
+}
+
+/// CURVNET_SET by a process's thread.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurvnetStep {
+    pub process: String,
+    /// Whose stack; default: the host's.
+    pub jail: Option<String>,
+    pub function: String,
+    pub file: Option<String>,
+    pub line: Option<u32>,
+    /// CURVNET_SET_QUIET.
+    #[serde(default)]
+    pub quiet: bool,
+}
+
+/// What later steps refer to.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// What CURVNET_SET saved, by process, the newest last.
+    saved: Vec<(String, SavedCurvnet)>,
+    /// Event handlers by tag, with their events.
+    tags: BTreeMap<String, (String, VirtAddr)>,
+}
+
+pub(super) fn register(
+    runtime: &mut Runtime,
+    kind: SysinitKind,
+    step: &SysinitStep,
+) -> Result<(), ImageError> {
+    let usual = match (kind, &step.counters) {
+        (SysinitKind::Constructor, Some(array)) => format!("vnet_{array}_init"),
+        (SysinitKind::Destructor, Some(array)) => format!("vnet_{array}_uninit"),
+        (_, None) => step.name.clone(),
+    };
+    let options = SysinitOptions {
+        name: step.name.clone(),
+        subsystem: step.subsystem.clone(),
+        order: step.order.clone().unwrap_or_else(|| "SI_ORDER_ANY".into()),
+        function: step.function.clone().unwrap_or(usual),
+        argument: step.argument,
+    };
+    match (&step.counters, kind) {
+        (None, _) => runtime.vnet_sysinit(kind, &options).map(|_| ()),
+        (Some(array), SysinitKind::Constructor) => {
+            runtime.vnet_pcpustat_sysinit(array, &options).map(|_| ())
+        }
+        (Some(array), SysinitKind::Destructor) => {
+            runtime.vnet_pcpustat_sysuninit(array, &options).map(|_| ())
+        }
+    }
+}
+
+pub(super) fn lock(runtime: &mut Runtime, step: &LockStep) -> Result<(), ImageError> {
+    if runtime.kernel().kernel().symbol(&step.lock).is_none() {
+        return Err(ImageError::Refused(format!("the kernel has no lock {}", step.lock)));
+    }
+    /// No machine has so many threads.
+    const MOST_READERS: u64 = 1 << 16;
+    for _ in 0..step.readers.min(MOST_READERS) {
+        runtime.hold_shared(&step.lock)?;
+    }
+    if let Some(owner) = &step.owner {
+        let thread = runtime.thread(owner)?;
+        runtime.hold_exclusive(&step.lock, thread.address)?;
+    }
+    if runtime.holder(&step.lock)? == Holder::Nobody {
+        let why = format!("{} has neither readers nor an owner", step.lock);
+        return Err(ImageError::Refused(why));
+    }
+    step.waiters.iter().try_for_each(|waiter| {
+        let waiter = match waiter {
+            WaiterName::Shared => Waiter::Shared,
+            WaiterName::Exclusive => Waiter::Exclusive,
+        };
+        runtime.wait_for(&step.lock, waiter)
+    })
+}
+
+pub(super) fn counters(
+    runtime: &mut Runtime,
+    scope: Scope,
+    step: &CountersStep,
+) -> Result<(), ImageError> {
+    let counters = runtime.counters(scope, &step.name)?;
+    for counter in &counters {
+        match step.make {
+            Some(CounterState::Allocated) => runtime.alloc_counter(*counter)?,
+            Some(CounterState::Freed) => runtime.free_counter(*counter)?,
+            Some(CounterState::Early) => runtime.set_early_counter(*counter)?,
+            Some(CounterState::Null) => runtime.kernel_mut().store(*counter, 0)?,
+            None => {}
+        }
+    }
+    match (&step.add, counters.as_slice()) {
+        (None, _) => Ok(()),
+        (Some(add), [counter]) => runtime.add_to_counter(*counter, &add.values()),
+        (Some(_), _) => {
+            let why = format!("{} has many counters: use statistics", step.name);
+            Err(ImageError::Refused(why))
+        }
+    }
+}
+
+pub(super) fn handler(
+    runtime: &mut Runtime,
+    memory: &mut Memory,
+    curvnet: Scope,
+    step: &HandlerStep,
+) -> Result<(), ImageError> {
+    let options = HandlerOptions {
+        event: step.event.clone(),
+        function: step.function.clone(),
+        argument: step.argument,
+        priority: step.priority.unwrap_or(PRIORITY_ANY),
+    };
+    let tag = match step.global {
+        true => runtime.vnet_global_eventhandler_register(curvnet, &options)?,
+        false => Some(runtime.eventhandler_register(&options)?),
+    };
+    let Some(tag) = tag else { return Ok(()) };
+    if step.dead {
+        runtime.eventhandler_kill(tag)?;
+    }
+    if let Some(name) = &step.tag {
+        memory.tags.insert(name.clone(), (step.event.clone(), tag));
+    }
+    Ok(())
+}
+
+pub(super) fn deregister_handler(
+    runtime: &mut Runtime,
+    memory: &mut Memory,
+    tag: &str,
+) -> Result<(), ImageError> {
+    let none = || ImageError::Refused(format!("no event handler has the tag {tag}"));
+    let (event, entry) = memory.tags.remove(tag).ok_or_else(none)?;
+    runtime.eventhandler_deregister(&event, entry)
+}
+
+pub(super) fn set_curvnet(
+    runtime: &mut Runtime,
+    memory: &mut Memory,
+    scope: Scope,
+    step: &CurvnetStep,
+) -> Result<(), ImageError> {
+    let thread = runtime.thread(&step.process)?;
+    let vnet = match scope {
+        Scope::Vnet(vnet) => vnet.0,
+        Scope::Kernel => VirtAddr::new(0),
+    };
+    let file = step.file.as_deref().unwrap_or("/usr/src/sys/net/vnet.c");
+    let place = Place { file, line: step.line.unwrap_or(1), function: &step.function };
+    let saved = match step.quiet {
+        true => runtime.curvnet_set_quiet(thread, vnet, place)?,
+        false => runtime.curvnet_set(thread, vnet, place)?,
+    };
+    memory.saved.push((step.process.clone(), saved));
+    Ok(())
+}
+
+pub(super) fn restore_curvnet(
+    runtime: &mut Runtime,
+    memory: &mut Memory,
+    process: &str,
+) -> Result<(), ImageError> {
+    let place = memory.saved.iter().rposition(|(known, _)| known == process);
+    let none = || ImageError::Refused(format!("{process} has not set curvnet"));
+    let (_, saved) = memory.saved.remove(place.ok_or_else(none)?);
+    let place = Place { file: "/usr/src/sys/net/vnet.c", line: 1, function: "vnet" };
+    runtime.curvnet_restore(saved, place)
+}
+
+/// The thread that creates or removes a jail: of the process named, or of a new jail(8).
+pub(super) fn jailer(runtime: &mut Runtime, process: Option<&str>) -> Result<Object, ImageError> {
+    match process {
+        Some(process) => runtime.thread(process),
+        None => runtime.create_process(&ProcessOptions::new("jail")),
+    }
+}

@@ -1,0 +1,550 @@
+//! The VNET machinery of the runtime against the kernel's rules: what runs when, what a stack
+//! that was left half way looks like, who holds which lock.
+
+use proptest::prelude::*;
+use vnetkvm::addr::VirtAddr;
+use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::machine::MachineOptions;
+use vnetkvm::image::object::Object;
+use vnetkvm::image::runtime::{
+    Event, HandlerOptions, Holder, JailOptions, Place, ProcessOptions, Runtime, Scope, Stop,
+    Sysinit, SysinitKind, SysinitOptions, Vnet, Waiter,
+};
+use vnetkvm::image::{ImageError, Literal};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::source::Source;
+
+const CLASSIC: &str = "classic-clang-dwarf4";
+const NEWER: &str = "newer-clang-dwarf4";
+const PLAIN: &str = "plain-clang-dwarf4";
+const VNET_DEBUG: &str = "small-vnet-debug-dwarf4";
+/// One of each architecture and shape.
+const KERNELS: [&str; 10] = [
+    CLASSIC,
+    NEWER,
+    "i386",
+    "i386-newer",
+    "armv7",
+    "arm64",
+    "arm64-newer",
+    "riscv64",
+    "powerpc64",
+    "powerpc64le",
+];
+
+use SysinitKind::{Constructor, Destructor};
+
+fn boot(name: &str) -> Runtime {
+    let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
+    let kernel = Kernel::open(source, None).unwrap();
+    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    Runtime::boot(loaded, &[0, 2]).unwrap()
+}
+
+fn get(runtime: &Runtime, object: Object, path: &str) -> u64 {
+    runtime.kernel().get(object, path).unwrap()
+}
+
+fn of_vnet(runtime: &Runtime, vnet: Vnet, member: &str) -> u64 {
+    get(runtime, runtime.vnet_object(vnet).unwrap(), member)
+}
+
+fn global(runtime: &Runtime, path: &str) -> u64 {
+    let object = runtime.find(Scope::Kernel, path).unwrap();
+    runtime.kernel().load_uint(object).unwrap()
+}
+
+fn refused(result: Result<impl std::fmt::Debug, ImageError>) -> String {
+    result.unwrap_err().to_string()
+}
+
+fn function_name(runtime: &Runtime, function: VirtAddr) -> String {
+    runtime.kernel().symbol_at(function).unwrap().0.name.to_owned()
+}
+
+fn names(runtime: &Runtime, kind: SysinitKind) -> Vec<String> {
+    let all = runtime.sysinits(kind).unwrap();
+    all.iter().map(|entry| function_name(runtime, entry.function)).collect()
+}
+
+fn key(entry: &Sysinit) -> (u64, u64) {
+    (entry.subsystem, entry.order)
+}
+
+fn options(name: &str, subsystem: &str, order: &str, function: &str) -> SysinitOptions {
+    SysinitOptions {
+        name: name.into(),
+        subsystem: subsystem.into(),
+        order: order.into(),
+        function: function.into(),
+        argument: 7,
+    }
+}
+
+fn called(trace: &[Event], wanted: SysinitKind) -> Vec<(String, Option<Vnet>)> {
+    let calls = trace.iter().filter_map(|event| match event {
+        Event::Called { kind, function, vnet } if *kind == wanted => {
+            Some((function.clone(), *vnet))
+        }
+        _ => None,
+    });
+    calls.collect()
+}
+
+#[test]
+fn boot_registers_what_the_kernel_file_declares_in_order() {
+    for kernel in KERNELS {
+        let mut runtime = boot(kernel);
+        let vnet0 = runtime.vnet0().unwrap();
+        for kind in [Constructor, Destructor] {
+            let all = runtime.sysinits(kind).unwrap();
+            assert!(all.len() >= 9, "{kernel}: {} {kind:?}s", all.len());
+            assert!(all.is_sorted_by_key(key), "{kernel} {kind:?}");
+        }
+        let constructors = names(&runtime, Constructor);
+        assert!(constructors.contains(&"vnet_if_init".to_owned()), "{constructors:?}");
+        // vnet0 comes first, then each constructor runs on it as it is registered: no state.
+        let trace = runtime.take_trace();
+        assert_eq!(trace[..2], [Event::Allocated(vnet0), Event::Linked(vnet0)]);
+        let calls = called(&trace, Constructor);
+        assert_eq!(calls.len(), constructors.len());
+        assert!(calls.iter().all(|(_, vnet)| *vnet == Some(vnet0)));
+        assert!(!trace.iter().any(|event| matches!(event, Event::State { .. })));
+        assert_eq!(of_vnet(&runtime, vnet0, "vnet_state"), 0);
+    }
+}
+
+#[test]
+fn a_new_stack_runs_constructors_forward_and_a_dying_one_destructors_in_reverse() {
+    for kernel in [CLASSIC, NEWER, "powerpc64", "i386"] {
+        let mut runtime = boot(kernel);
+        let constructors = runtime.sysinits(Constructor).unwrap();
+        let mut destructors = runtime.sysinits(Destructor).unwrap();
+        destructors.reverse();
+        runtime.take_trace();
+        let vnet = runtime.vnet_alloc().unwrap();
+        let mut expected = vec![Event::Allocated(vnet)];
+        let call = |runtime: &Runtime, kind, entry: &Sysinit| {
+            let function = function_name(runtime, entry.function);
+            let state = Event::State { vnet, state: entry.subsystem };
+            [state, Event::Called { kind, function, vnet: Some(vnet) }]
+        };
+        for entry in &constructors {
+            expected.extend(call(&runtime, Constructor, entry));
+        }
+        expected.push(Event::State { vnet, state: 0x0dc0_0000 });
+        expected.push(Event::Linked(vnet));
+        assert_eq!(runtime.take_trace(), expected, "{kernel}");
+
+        runtime.vnet_destroy(vnet).unwrap();
+        let mut expected = vec![Event::Unlinked(vnet)];
+        if runtime.kernel().has(runtime.vnet_object(vnet).unwrap(), "vnet_shutdown") {
+            expected.push(Event::Shutdown(vnet));
+        }
+        for entry in &destructors {
+            expected.extend(call(&runtime, Destructor, entry));
+        }
+        expected.push(Event::Poisoned(vnet));
+        assert_eq!(runtime.take_trace(), expected, "{kernel}");
+    }
+}
+
+#[test]
+fn late_registration_runs_on_listed_stacks_and_leaves_their_state() {
+    let mut runtime = boot(CLASSIC);
+    let (vnet0, old) = (runtime.vnet0().unwrap(), runtime.vnet_alloc().unwrap());
+    runtime.take_trace();
+    let late = options("late", "SI_SUB_PROTO_IF", "SI_ORDER_FIRST", "ip_input");
+    runtime.vnet_sysinit(Constructor, &late).unwrap();
+    runtime.vnet_sysinit(Destructor, &late).unwrap();
+    let both = [("ip_input".to_owned(), Some(old)), ("ip_input".to_owned(), Some(vnet0))];
+    assert_eq!(called(&runtime.take_trace(), Constructor), both, "newest first");
+    assert_eq!(of_vnet(&runtime, vnet0, "vnet_state"), 0);
+    assert_eq!(of_vnet(&runtime, old, "vnet_state"), 0x0dc0_0000);
+    // vnet_loif_init of the kernel has the same place and came first.
+    let all = names(&runtime, Constructor);
+    let place = all.iter().position(|name| name == "ip_input").unwrap();
+    assert_eq!(all[place - 1], "vnet_loif_init");
+
+    runtime.take_trace();
+    runtime.vnet_deregister(Constructor, "late").unwrap();
+    assert_eq!(runtime.take_trace(), [], "deregistering a constructor runs nothing");
+    runtime.vnet_deregister(Destructor, "late").unwrap();
+    assert_eq!(called(&runtime.take_trace(), Destructor), both);
+    assert!(!names(&runtime, Destructor).contains(&"ip_input".to_owned()));
+    assert!(refused(runtime.vnet_deregister(Destructor, "late")).contains("late"));
+
+    let early = options("early", "SI_SUB_VNET", "SI_ORDER_ANY", "ip_input");
+    assert!(refused(runtime.vnet_sysinit(Constructor, &early)).contains("vnet sysinit too early"));
+    let nowhere = options("nowhere", "SI_SUB_NOWHERE", "SI_ORDER_ANY", "ip_input");
+    assert!(refused(runtime.vnet_sysinit(Constructor, &nowhere)).contains("SI_SUB_NOWHERE"));
+    let nothing = options("nothing", "SI_SUB_PROTO_IF", "SI_ORDER_ANY", "no_such_function");
+    assert!(refused(runtime.vnet_sysinit(Constructor, &nothing)).contains("no_such_function"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Sorted by subsystem and order, stable: the list is what a stable sort makes of the order
+    /// of registration, whatever was taken away in between.
+    #[test]
+    fn any_order_of_registration_sorts_stably(
+        entries in prop::collection::vec((0..3u64, 0..3u64, any::<bool>()), 1..14)
+    ) {
+        let mut runtime = boot("i386");
+        let functions = ["ip_input", "ip_init", "udp_input"];
+        let own = |runtime: &Runtime| -> Vec<(u64, u64, u64)> {
+            let all = runtime.sysinits(Destructor).unwrap();
+            let all = all.into_iter().filter(|entry| entry.subsystem >= 0x0f00_0000);
+            all.map(|entry| (entry.subsystem, entry.order, entry.argument.get())).collect()
+        };
+        let mut model = Vec::new();
+        for (number, (subsystem, order, keep)) in entries.into_iter().enumerate() {
+            let (subsystem, number) = (0x0f00_0000 + subsystem, number as u64);
+            let name = format!("entry{number}");
+            let options = SysinitOptions {
+                name: name.clone(),
+                subsystem: subsystem.to_string(),
+                order: order.to_string(),
+                function: functions[number as usize % 3].into(),
+                argument: number,
+            };
+            runtime.vnet_sysinit(Destructor, &options).unwrap();
+            if keep {
+                model.push((subsystem, order, number));
+            } else {
+                runtime.vnet_deregister(Destructor, &name).unwrap();
+            }
+        }
+        model.sort_by_key(|(subsystem, order, _)| (*subsystem, *order));
+        prop_assert_eq!(own(&runtime), model);
+    }
+}
+
+#[test]
+fn a_stack_that_hangs_in_construction_is_on_no_list() {
+    for kernel in KERNELS {
+        let mut runtime = boot(kernel);
+        let thread = runtime.create_process(&ProcessOptions::new("jail")).unwrap();
+        let stop = Stop::parse("vnet_loif_init");
+        // Small kernels of other architectures have fewer functions.
+        let half = runtime.create_jail_until(&JailOptions::new("half"), &stop, thread).unwrap();
+        let vnet = half.vnet;
+        assert!(!runtime.vnets().unwrap().contains(&vnet), "{kernel}");
+        assert_eq!(of_vnet(&runtime, vnet, "vnet_state"), 0x0840_0000, "SI_SUB_PROTO_IF");
+        assert_eq!(get(&runtime, thread, "td_vnet"), vnet.0.get());
+        let prison = runtime.prison("half").unwrap();
+        assert_eq!(get(&runtime, prison, "pr_vnet"), 0);
+        assert_eq!(global(&runtime, "allprison.tqh_first"), prison.address.get());
+        if runtime.kernel().has(prison, "pr_state") {
+            assert_eq!(get(&runtime, prison, "pr_state"), 0, "PRISON_STATE_INVALID");
+        }
+        assert_eq!(runtime.holder("vnet_sysinit_sxlock").unwrap(), Holder::Shared(1));
+        // What ran before has run, what comes later has not.
+        let ipstat = runtime.find(Scope::Vnet(vnet), "ipstat[0]").unwrap();
+        assert_ne!(runtime.kernel().load_uint(ipstat).unwrap(), 0);
+        let calls = called(&runtime.take_trace(), Constructor);
+        assert_eq!(calls.last().unwrap(), &("vnet_loif_init".to_owned(), Some(vnet)));
+    }
+}
+
+#[test]
+fn a_stack_that_hangs_in_destruction_is_unlinked_and_its_prison_too() {
+    for kernel in [CLASSIC, NEWER, "powerpc64"] {
+        let mut runtime = boot(kernel);
+        runtime.create_jail(&JailOptions::new("dying")).unwrap();
+        let vnet = runtime.jail_vnet("dying").unwrap().unwrap();
+        let thread = runtime.create_process(&ProcessOptions::new("jail")).unwrap();
+        let stop = Stop::parse("SI_SUB_INIT_IF");
+        let half = runtime.destroy_jail_until("dying", &stop, thread).unwrap();
+        assert_eq!(half.kind, Destructor);
+        assert!(!runtime.vnets().unwrap().contains(&vnet), "{kernel}");
+        assert_eq!(global(&runtime, "allprison.tqh_first"), 0);
+        assert_eq!(of_vnet(&runtime, vnet, "vnet_state"), 0x0300_0000);
+        assert_ne!(of_vnet(&runtime, vnet, "vnet_magic_n"), 0xdead_beef);
+        assert_ne!(of_vnet(&runtime, vnet, "vnet_data_mem"), 0);
+        let prison = runtime.prison("dying").unwrap();
+        assert_eq!(get(&runtime, prison, "pr_vnet"), vnet.0.get(), "still points at it");
+        assert!(refused(runtime.destroy_jail("dying")).contains("being removed"));
+        let unknown = Stop::parse("vnet_nothing_uninit");
+        runtime.create_jail(&JailOptions::new("other")).unwrap();
+        let error = runtime.destroy_jail_until("other", &unknown, thread);
+        assert!(refused(error).contains("vnet_nothing_uninit"));
+    }
+}
+
+/// Follows the frames from the registers of a pcb, by the calling convention's own rules.
+fn backtrace(runtime: &Runtime, kernel: &str, pcb: Object) -> Vec<String> {
+    let (frame, counter, caller, back) = match kernel {
+        CLASSIC | NEWER => ("pcb_rbp", "pcb_rip", 0, 8),
+        "i386" => ("pcb_ebp", "pcb_eip", 0, 4),
+        "arm64" => ("pcb_x[29]", "pcb_pc", 0, 8),
+        "arm64-newer" => ("pcb_x[10]", "pcb_x[11]", 0, 8),
+        "riscv64" => ("pcb_s[0]", "pcb_ra", -16, -8),
+        "armv7" => ("pcb_regs.sf_r11", "pcb_regs.sf_pc", 0, 4),
+        other => panic!("{other}"),
+    };
+    let machine = runtime.kernel().machine();
+    let at = |frame: u64, offset: i64| VirtAddr::new(frame.wrapping_add_signed(offset));
+    let mut found = vec![function_name(runtime, VirtAddr::new(get(runtime, pcb, counter)))];
+    let mut frame = get(runtime, pcb, frame);
+    while frame != 0 && found.len() < 20 {
+        let back = machine.pointer(at(frame, back)).unwrap();
+        if !back.is_null() {
+            found.push(function_name(runtime, back));
+        }
+        frame = machine.pointer(at(frame, caller)).unwrap().get();
+    }
+    found
+}
+
+#[test]
+fn the_hanging_thread_s_stack_names_the_function() {
+    for kernel in [CLASSIC, NEWER, "i386", "arm64", "arm64-newer", "riscv64", "armv7"] {
+        let mut runtime = boot(kernel);
+        let thread = runtime.create_process(&ProcessOptions::new("jail")).unwrap();
+        let stop = Stop::parse("vnet_loif_init");
+        runtime.create_jail_until(&JailOptions::new("half"), &stop, thread).unwrap();
+        let pcb = VirtAddr::new(get(&runtime, thread, "td_pcb"));
+        let pcb = runtime.kernel().object(pcb, "struct pcb").unwrap();
+        assert_eq!(backtrace(&runtime, kernel, pcb), ["vnet_loif_init", "vnet_alloc"], "{kernel}");
+
+        runtime.create_jail(&JailOptions::new("dying")).unwrap();
+        let dumper = ProcessOptions { dumping: true, ..ProcessOptions::new("remover") };
+        let dumper = runtime.create_process(&dumper).unwrap();
+        let stop = Stop::parse("vnet_loif_uninit");
+        runtime.destroy_jail_until("dying", &stop, dumper).unwrap();
+        let pcb = runtime.find(Scope::Kernel, "dumppcb").unwrap();
+        let calls = ["panic", "vnet_loif_uninit", "vnet_destroy"];
+        assert_eq!(backtrace(&runtime, kernel, pcb), calls, "{kernel}");
+    }
+}
+
+#[test]
+fn statistics_live_as_long_as_their_constructor_and_destructor_say() {
+    for kernel in [CLASSIC, NEWER, "i386", "powerpc64"] {
+        let mut runtime = boot(kernel);
+        let vnet = runtime.vnet_alloc().unwrap();
+        let first =
+            |runtime: &Runtime, scope, name: &str| runtime.counters(scope, name).unwrap()[0];
+        let (ip, tcp) = (
+            first(&runtime, Scope::Vnet(vnet), "ipstat"),
+            first(&runtime, Scope::Vnet(vnet), "tcpstat"),
+        );
+        assert_eq!(runtime.fetch_counter(ip).unwrap(), 0);
+        assert_eq!(runtime.kernel().load_uint(tcp).unwrap(), 0, "NULL before its constructor");
+        assert!(refused(runtime.fetch_counter(tcp)).contains("never allocated"));
+
+        let own = options("tcpstat", "SI_SUB_INIT_IF", "SI_ORDER_FIRST", "tcp_vnet_init");
+        runtime.vnet_pcpustat_sysinit("tcpstat", &own).unwrap();
+        let scope = Scope::Vnet(vnet);
+        let add = |runtime: &mut Runtime, values: &[u64]| {
+            runtime.vnet_pcpustat_add(scope, "tcpstat", "struct tcpstat", "tcps_connects", values)
+        };
+        add(&mut runtime, &[3, 4]).unwrap();
+        add(&mut runtime, &[u64::MAX, 1]).unwrap();
+        let connects = runtime.counters(scope, "tcpstat").unwrap();
+        let sums: Vec<_> = connects.iter().map(|c| runtime.fetch_counter(*c).unwrap()).collect();
+        assert_eq!(sums.iter().filter(|sum| **sum == 7).count(), 1, "modulo 2^64");
+        assert!(refused(add(&mut runtime, &[1, 2, 3])).contains("3 values for 2 CPUs"));
+
+        let before = runtime.kernel().load_uint(tcp).unwrap();
+        runtime.vnet_pcpustat_free(scope, "tcpstat").unwrap();
+        assert_eq!(runtime.kernel().load_uint(tcp).unwrap(), before, "stale");
+        runtime.set_early_counter(tcp).unwrap();
+        assert!(refused(runtime.fetch_counter(tcp)).contains("never allocated"));
+    }
+}
+
+#[test]
+fn locks_say_who_holds_them() {
+    for kernel in [CLASSIC, "i386", "powerpc64"] {
+        let mut runtime = boot(kernel);
+        let thread = runtime.create_process(&ProcessOptions::new("holder")).unwrap().address;
+        let word = |runtime: &Runtime| global(runtime, "vnet_sxlock.sx_lock");
+        assert_eq!(word(&runtime), 1);
+        assert!(refused(runtime.vnet_foreach()).contains("neither"));
+        runtime.vnet_list_rlock().unwrap();
+        runtime.vnet_list_rlock().unwrap();
+        assert_eq!(word(&runtime), 2 << 5 | 1);
+        assert_eq!(runtime.vnet_foreach().unwrap().len(), 1);
+        assert!(refused(runtime.vnet_list_wlock(thread)).contains("2 readers"));
+        runtime.wait_for("vnet_sxlock", Waiter::Exclusive).unwrap();
+        assert_eq!(word(&runtime), 2 << 5 | 1 | 4);
+        runtime.vnet_list_runlock().unwrap();
+        runtime.vnet_list_runlock().unwrap();
+        assert_eq!(word(&runtime), 1);
+        assert!(refused(runtime.vnet_list_runlock()).contains("vnet_sxlock"));
+
+        runtime.vnet_list_wlock(thread).unwrap();
+        assert_eq!(word(&runtime), thread.get());
+        assert_eq!(global(&runtime, "vnet_rwlock.rw_lock"), thread.get());
+        runtime.wait_for("vnet_sxlock", Waiter::Shared).unwrap();
+        assert_eq!(runtime.holder("vnet_sxlock").unwrap(), Holder::Exclusive(thread));
+        assert_eq!(word(&runtime), thread.get() | 2);
+        assert!(refused(runtime.vnet_list_rlock()).contains("exclusively"));
+        runtime.vnet_list_wunlock(thread).unwrap();
+        assert_eq!(runtime.holder("vnet_sxlock").unwrap(), Holder::Nobody);
+
+        // 10.x and 11.x count readers one bit lower.
+        runtime.set(Scope::Kernel, "osreldate", &Literal::Int(1_004_000)).unwrap();
+        runtime.vnet_list_rlock_nosleep().unwrap();
+        assert_eq!(global(&runtime, "vnet_rwlock.rw_lock"), 1 << 4 | 1);
+        runtime.vnet_list_runlock_nosleep().unwrap();
+    }
+}
+
+#[test]
+fn global_event_handlers_run_once_for_each_stack() {
+    for kernel in [CLASSIC, NEWER, "arm64"] {
+        let mut runtime = boot(kernel);
+        let (vnet0, vnet) = (runtime.vnet0().unwrap(), runtime.vnet_alloc().unwrap());
+        let thread = runtime.create_process(&ProcessOptions::new("pagedaemon")).unwrap();
+        let handler = |function: &str, priority| HandlerOptions {
+            event: "vm_lowmem".into(),
+            function: function.into(),
+            argument: 9,
+            priority,
+        };
+        let global = |runtime: &mut Runtime, vnet, function, priority| {
+            let curvnet = Scope::Vnet(vnet);
+            runtime
+                .vnet_global_eventhandler_register(curvnet, &handler(function, priority))
+                .unwrap()
+        };
+        let tag = global(&mut runtime, vnet0, "ip_init", 500).unwrap();
+        assert_eq!(global(&mut runtime, vnet, "ip_init", 500), None, "curvnet is not vnet0");
+        runtime.eventhandler_register(&handler("ip_input", 100)).unwrap();
+        runtime.eventhandler_register(&handler("udp_input", 500)).unwrap();
+        let dead = runtime.eventhandler_register(&handler("udp_init", 0)).unwrap();
+        runtime.eventhandler_kill(dead).unwrap();
+
+        let entry = runtime.kernel().object(tag, "struct eventhandler_entry_generic").unwrap();
+        let iterator = VirtAddr::new(get(&runtime, entry, "func"));
+        assert_eq!(function_name(&runtime, iterator), "vnet_global_eventhandler_iterator_func");
+        let real = VirtAddr::new(get(&runtime, entry, "ee.ee_arg"));
+        let real = runtime.kernel().object(real, "struct eventhandler_entry_vimage").unwrap();
+        assert_eq!(get(&runtime, real, "ee_arg"), 9);
+
+        runtime.take_trace();
+        runtime.eventhandler_invoke("vm_lowmem", thread).unwrap();
+        let event = |function: &str, vnet| Event::Handler {
+            event: "vm_lowmem".into(),
+            function: function.into(),
+            vnet,
+        };
+        let expected = [
+            event("ip_input", None),
+            event("ip_init", Some(vnet)),
+            event("ip_init", Some(vnet0)),
+            event("udp_input", None),
+        ];
+        assert_eq!(runtime.take_trace(), expected, "{kernel}");
+        assert_eq!(runtime.holder("vnet_sxlock").unwrap(), Holder::Nobody);
+        assert_eq!(runtime.curvnet(thread).unwrap().get(), 0);
+        runtime.eventhandler_deregister("vm_lowmem", tag).unwrap();
+        runtime.eventhandler_invoke("vm_lowmem", thread).unwrap();
+        assert_eq!(runtime.take_trace(), [expected[0].clone(), expected[3].clone()]);
+    }
+}
+
+const HERE: Place<'static> = Place { file: "net/if.c", line: 10, function: "if_ioctl" };
+const THERE: Place<'static> = Place { file: "net/if.c", line: 20, function: "if_vmove" };
+
+#[test]
+fn curvnet_nests_and_vnet_debug_logs_it_once() {
+    for kernel in [CLASSIC, VNET_DEBUG] {
+        let mut runtime = boot(kernel);
+        let (vnet0, vnet) = (runtime.vnet0().unwrap().0, runtime.vnet_alloc().unwrap().0);
+        let thread = runtime.create_process(&ProcessOptions::new("ifconfig")).unwrap();
+        for _ in 0..2 {
+            let outer = runtime.curvnet_set(thread, vnet0, HERE).unwrap();
+            let inner = runtime.curvnet_set(thread, vnet, THERE).unwrap();
+            let quiet = runtime.curvnet_set_quiet(thread, vnet0, HERE).unwrap();
+            assert_eq!(runtime.curvnet(thread).unwrap(), vnet0);
+            runtime.curvnet_restore(quiet, HERE).unwrap();
+            assert_eq!(runtime.curvnet(thread).unwrap(), vnet);
+            runtime.curvnet_restore(inner, THERE).unwrap();
+            runtime.curvnet_restore(outer, HERE).unwrap();
+            assert_eq!(runtime.curvnet(thread).unwrap().get(), 0);
+        }
+        let logged = runtime.vnet_recursions().unwrap();
+        let debug = kernel == VNET_DEBUG;
+        assert_eq!(logged.len(), usize::from(debug), "each place once");
+        if let [logged] = &logged[..] {
+            let text = |at| runtime.kernel().text(at).unwrap();
+            assert_eq!(
+                (text(logged.prev_fn), text(logged.where_fn)),
+                ("if_ioctl".into(), "if_vmove".into())
+            );
+            assert_eq!((logged.where_line, logged.old_vnet, logged.new_vnet), (20, vnet0, vnet));
+        }
+        assert_eq!(get(&runtime, thread, "td_vnet_lpush"), 0);
+    }
+}
+
+#[test]
+fn a_dead_or_missing_curvnet_fails_the_kernel_s_assertion() {
+    let mut runtime = boot(CLASSIC);
+    let vnet = runtime.vnet_alloc().unwrap();
+    let thread = runtime.create_process(&ProcessOptions::new("ifconfig")).unwrap();
+    let outer = runtime.curvnet_set(thread, vnet.0, HERE).unwrap();
+    let inner = runtime.curvnet_set(thread, runtime.vnet0().unwrap().0, THERE).unwrap();
+    runtime.vnet_destroy(vnet).unwrap();
+    let error = refused(runtime.curvnet_restore(inner, THERE));
+    assert!(error.contains("CURVNET_RESTORE at net/if.c:20 if_vmove() curvnet="), "{error}");
+    let error = refused(runtime.curvnet_set(thread, vnet.0, HERE));
+    assert!(error.contains("CURVNET_SET at net/if.c:10 if_ioctl() curvnet="), "{error}");
+    assert!(refused(runtime.curvnet_set(thread, VirtAddr::new(0), HERE)).contains("vnet=0x0"));
+    runtime.curvnet_restore(outer, HERE).unwrap();
+    assert!(refused(runtime.curvnet_restore(outer, HERE)).contains("CURVNET_RESTORE"));
+}
+
+#[test]
+fn everybody_belongs_to_the_stack_of_their_prison() {
+    let mut runtime = boot(NEWER);
+    runtime.create_jail(&JailOptions::new("web")).unwrap();
+    let web = runtime.jail_vnet("web").unwrap();
+    let inside = ProcessOptions { jail: Some("web".into()), ..ProcessOptions::new("nginx") };
+    let thread = runtime.create_process(&inside).unwrap();
+    let process = VirtAddr::new(get(&runtime, thread, "td_proc"));
+    let process = runtime.kernel().object(process, "struct proc").unwrap();
+    assert_eq!(runtime.td_to_vnet(thread).unwrap(), web);
+    assert_eq!(runtime.p_to_vnet(process).unwrap(), web);
+    assert!(!runtime.is_default_vnet(web));
+    assert!(runtime.is_default_vnet(runtime.vnet0()));
+    assert_eq!(runtime.curvnet(thread).unwrap().get(), 0, "curvnet is another matter");
+}
+
+#[test]
+fn without_vimage_the_macros_shrink_to_plain_ones() {
+    let mut runtime = boot(PLAIN);
+    let thread = runtime.create_process(&ProcessOptions::new("ifconfig")).unwrap();
+    assert_eq!(runtime.td_to_vnet(thread).unwrap(), None);
+    assert!(runtime.is_default_vnet(None));
+    let saved = runtime.curvnet_set(thread, VirtAddr::new(0), HERE).unwrap();
+    runtime.curvnet_restore(saved, HERE).unwrap();
+    runtime.vnet_list_rlock().unwrap();
+    assert_eq!(runtime.vnet_foreach().unwrap(), [], "12.1");
+    runtime.set(Scope::Kernel, "osreldate", &Literal::Int(1_500_012)).unwrap();
+    assert_eq!(runtime.vnet_foreach().unwrap(), [Scope::Kernel]);
+    runtime.vnet_list_runlock().unwrap();
+
+    runtime.take_trace();
+    let once = options("ipstat", "SI_SUB_INIT_IF", "SI_ORDER_FIRST", "ip_init");
+    runtime.vnet_pcpustat_sysinit("ipstat", &once).unwrap();
+    assert_eq!(called(runtime.trace(), Constructor), [("ip_init".to_owned(), None)], "a SYSINIT");
+    let counter = runtime.counters(Scope::Kernel, "ipstat").unwrap()[0];
+    assert_eq!(runtime.fetch_counter(counter).unwrap(), 0);
+
+    let handler = HandlerOptions {
+        event: "vm_lowmem".into(),
+        function: "ip_init".into(),
+        argument: 0,
+        priority: 1,
+    };
+    let tag = runtime.vnet_global_eventhandler_register(Scope::Kernel, &handler).unwrap().unwrap();
+    let entry = runtime.kernel().object(tag, "struct eventhandler_entry_generic").unwrap();
+    let function = VirtAddr::new(get(&runtime, entry, "func"));
+    assert_eq!(function_name(&runtime, function), "ip_init", "no iterator");
+}
