@@ -161,6 +161,10 @@ impl Session {
             Err(why) => format!("types: {why}"),
         });
         let target = Target::open_at(kernel, core, types, options.kernel_phys)?;
+        let slide = target.kernel().slide();
+        if slide != 0 {
+            log.push(format!("kernel: it runs {slide:#x} bytes from where it is linked"));
+        }
         log.push(format!("kernel and dump belong together: {}", target.kinship()));
         Ok(Self {
             target,

@@ -12,8 +12,14 @@ use vnetkvm::types::{TypeId, Types};
 use vnetkvm::value::Limits;
 
 /// One kernel for each way of writing debug information.
-const KERNELS: [&str; 4] =
-    ["classic-clang-dwarf2", "classic-gcc-dwarf5", "small-types-gcc-dwarf4", "small-zlib-dwarf5"];
+const KERNELS: [&str; 5] = [
+    "classic-clang-dwarf2",
+    "classic-gcc-dwarf5",
+    "small-types-gcc-dwarf4",
+    "small-zlib-dwarf5",
+    // Big-endian, with relocations.
+    "powerpc64",
+];
 
 /// Damaged copies of each.
 const ROUNDS: u64 = 12;
@@ -90,6 +96,13 @@ fn damaged_memory_is_an_error_in_its_place() {
 fn ask_everything(bytes: Vec<u8>) {
     let Ok(kernel) = Kernel::open(Source::from_vec("kernel", bytes), None) else { return };
     let _ = (kernel.version(), kernel.build_id().map(<[_]>::len), kernel.symbol("vnet_head"));
+    let mut kernel = kernel;
+    kernel.set_slide(0xc000_0000_0040_0000);
+    for symbol in kernel.symbols().iter().take(50) {
+        let bytes = kernel.initial_bytes(symbol.address, 16);
+        assert!(bytes.is_none_or(|bytes| bytes.len() == 16));
+        let _ = kernel.symbolize(symbol.address);
+    }
     let Ok(types) = Types::load(&kernel) else { return };
     if let Some(set) = kernel.set_vnet() {
         for variable in types.variables_in(&set) {

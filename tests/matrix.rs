@@ -95,8 +95,9 @@ fn session(kernel: &str, core: Source) -> Session {
 }
 
 /// Raw memory does not say what it is, so it is opened with what is known of the machine. Every
-/// live object of the heap must be found, and what the kernel's segments hold.
+/// live object of the heap must be found, and what the kernel's segments hold. Then without.
 fn check_raw(kernel: &str, image: &Image, raw: Source) {
+    check(&session(kernel, raw.clone()));
     let kernel = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
     let kernel = Kernel::open(kernel, None).unwrap();
     let built = image.runtime().kernel();
