@@ -6,12 +6,14 @@
 //! any reader finds through the tables in the dump. It knows nothing of kernels,
 //! symbols or types. An architecture is one [`Space`]: a file beside `amd64.rs`.
 
+mod access;
 pub mod amd64;
 pub mod arm;
 pub mod arm64;
 mod frames;
 mod heap;
 pub mod i386;
+mod malloc;
 mod options;
 pub mod powerpc64;
 mod ram;
@@ -182,196 +184,6 @@ impl Machine {
         self.direct.clone()
     }
 
-    /// Copies the bytes at kernel address `at` into `buf`.
-    ///
-    /// # Errors
-    /// Some of them are not mapped.
-    pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<(), ImageError> {
-        let mut done = 0;
-        while done < buf.len() {
-            let here = at.wrapping_add(done as u64);
-            let (phys, run) = self.translate(here).ok_or(ImageError::NotMapped(here))?;
-            let end = buf.len().min(done.saturating_add(run as usize));
-            self.ram.read(phys, &mut buf[done..end]);
-            done = end;
-        }
-        Ok(())
-    }
-
-    /// Stores `bytes` at kernel address `at`.
-    ///
-    /// # Errors
-    /// Some of the memory is not mapped; what lies before it has been written.
-    pub fn write(&mut self, at: VirtAddr, bytes: &[u8]) -> Result<(), ImageError> {
-        let mut done = 0;
-        while done < bytes.len() {
-            let here = at.wrapping_add(done as u64);
-            let (phys, run) = self.translate(here).ok_or(ImageError::NotMapped(here))?;
-            let end = bytes.len().min(done.saturating_add(run as usize));
-            self.ram.write(phys, &bytes[done..end]);
-            done = end;
-        }
-        Ok(())
-    }
-
-    /// The unsigned number of `size` bytes (1 to 8) at `at`, in the machine's byte order.
-    pub fn uint(&self, at: VirtAddr, size: u64) -> Result<u64, ImageError> {
-        let mut buf = [0; 8];
-        let bytes = &mut buf[..size.min(8) as usize];
-        self.read(at, bytes)?;
-        Ok(self.arch.endian().uint(bytes) as u64)
-    }
-
-    /// Stores the low `size` bytes (1 to 8) of `value` at `at`, in the machine's byte order.
-    pub fn set_uint(&mut self, at: VirtAddr, size: u64, value: u64) -> Result<(), ImageError> {
-        self.write(at, &entry_bytes(value, size, self.arch.endian()))
-    }
-
-    /// The pointer stored at `at`.
-    pub fn pointer(&self, at: VirtAddr) -> Result<VirtAddr, ImageError> {
-        self.uint(at, self.arch.pointer_size()).map(VirtAddr::new)
-    }
-
-    /// Stores a pointer at `at`.
-    pub fn set_pointer(&mut self, at: VirtAddr, to: VirtAddr) -> Result<(), ImageError> {
-        self.set_uint(at, self.arch.pointer_size(), to.get())
-    }
-
-    /// Fills `len` bytes at `at` with `pattern`, in the machine's byte order.
-    pub fn fill(&mut self, at: VirtAddr, len: u64, pattern: u32) -> Result<(), ImageError> {
-        let word = entry_bytes(pattern.into(), 4, self.arch.endian());
-        let mut bytes = word.repeat(len.div_ceil(4) as usize);
-        bytes.truncate(len as usize);
-        self.write(at, &bytes)
-    }
-
-    /// malloc(9) with M_ZERO: objects of up to 4 KB lie in the direct map, if there is one,
-    /// larger ones in the kernel map. `kind` is the malloc type's name.
-    pub fn malloc(&mut self, kind: &'static str, size: u64) -> Result<VirtAddr, ImageError> {
-        let at = if size <= Heap::LARGEST_SMALL {
-            self.small(Heap::bucket(size))?
-        } else {
-            self.kernel_map(size)?
-        };
-        self.heap.record(at, kind, size);
-        Ok(at)
-    }
-
-    /// contigmalloc(9) with M_ZERO: whole pages, contiguous in physical memory, in the direct map
-    /// if there is one.
-    pub fn malloc_contiguous(
-        &mut self,
-        kind: &'static str,
-        size: u64,
-    ) -> Result<VirtAddr, ImageError> {
-        let page = self.page_size();
-        let len = size.max(1).next_multiple_of(page);
-        let first = self.frames.take_low_run(len, page)?;
-        let at = match self.direct_address(first) {
-            Some(at) => at,
-            None => self.enter(&[Run { to: first, len }])?,
-        };
-        self.heap.record(at, kind, size);
-        Ok(at)
-    }
-
-    /// Where the kernel map starts.
-    pub fn kernel_map_start(&self) -> VirtAddr {
-        self.kernel_map
-    }
-
-    /// Where the next block of the kernel map will lie.
-    pub fn kernel_map_end(&self) -> VirtAddr {
-        self.next_kernel_map
-    }
-
-    /// Where the page tables of the kernel map end: `kernel_vm_end`.
-    pub fn kernel_vm_end(&self) -> VirtAddr {
-        let align = last_table(self.space);
-        VirtAddr::new(self.next_kernel_map.get().next_multiple_of(align))
-    }
-
-    /// free(9). The memory is never handed out again, so that stale pointers find what freed
-    /// memory held; pages of the kernel map are unmapped, as kmem_free does.
-    ///
-    /// # Errors
-    /// `at` is not the start of a live allocation.
-    pub fn free(&mut self, at: VirtAddr) -> Result<(), ImageError> {
-        let allocation = self.heap.forget(at).ok_or(ImageError::BadFree(at))?;
-        if self.options.trash_freed {
-            self.fill(at, allocation.size, TRASH)?;
-        }
-        if at >= self.kernel_map && allocation.size > Heap::LARGEST_SMALL {
-            self.unmap_kernel_map(at, allocation.size);
-        }
-        Ok(())
-    }
-
-    /// The live objects of the heap, by address.
-    pub fn allocations(&self) -> impl Iterator<Item = (VirtAddr, &Allocation)> {
-        self.heap.live()
-    }
-
-    /// Where in physical memory the kernel address `at` lies.
-    pub fn physical(&self, at: VirtAddr) -> Option<PhysAddr> {
-        self.translate(at).map(|(phys, _)| phys)
-    }
-
-    /// Installed physical memory, ascending.
-    pub fn memory_ranges(&self) -> impl Iterator<Item = Range<PhysAddr>> {
-        self.frames.ranges()
-    }
-
-    /// The pages mapped outside of the direct map, by address: where each lies in physical memory.
-    pub fn mapped_pages(&self) -> impl Iterator<Item = (VirtAddr, PhysAddr)> {
-        let page = self.page_size();
-        self.mapped.iter().flat_map(move |(at, run)| {
-            let count = run.len.div_ceil(page);
-            let at = VirtAddr::new(*at);
-            let to = run.to;
-            (0..count).map(move |n| (at.wrapping_add(n * page), to.wrapping_add(n * page)))
-        })
-    }
-
-    /// The frames the kernel uses, ascending: what a minidump holds.
-    pub fn frames_in_use(&self) -> impl Iterator<Item = PhysAddr> {
-        self.frames.taken()
-    }
-
-    /// The bytes of physical memory at `at`; what is not installed reads as zeros.
-    pub fn read_physical(&self, at: PhysAddr, buf: &mut [u8]) {
-        self.ram.read(at, buf);
-    }
-
-    /// Was any byte of the page at `at` ever written?
-    pub fn is_touched(&self, at: PhysAddr) -> bool {
-        self.ram.is_touched(at, self.page_size())
-    }
-
-    /// The entries of the table of level number `level` (0 is the topmost) that covers `at`.
-    /// Larger pages are split up, as the kernel's dump code does.
-    pub fn entries(&self, at: VirtAddr, level: usize) -> Option<Vec<u64>> {
-        self.tables.entries(&self.ram, at, level)
-    }
-
-    /// The physical address of `at`, and how many bytes from there on are contiguous.
-    fn translate(&self, at: VirtAddr) -> Option<(PhysAddr, u64)> {
-        if let Some(map) = self.space.layout().direct_map.as_ref().filter(|map| map.contains(&at)) {
-            let phys = self.direct.start.checked_add(at.offset_from(map.start)?)?;
-            let range = self.frames.ranges().find(|range| range.contains(&phys))?;
-            return Some((phys, range.end.offset_from(phys)?));
-        }
-        let (start, run) = self.mapped.range(..=at.get()).next_back()?;
-        let within = at.get() - start;
-        (within < run.len).then(|| (run.to.wrapping_add(within), run.len - within))
-    }
-
-    /// Where the direct map has the physical address `at`, if there is one.
-    pub fn direct_address(&self, at: PhysAddr) -> Option<VirtAddr> {
-        let map = self.space.layout().direct_map.as_ref()?;
-        Some(map.start.wrapping_add(at.offset_from(self.direct.start)?))
-    }
-
     fn map_directly(&mut self) -> Result<(), ImageError> {
         let layout = self.space.layout();
         if layout.direct_map.is_none() {
@@ -435,70 +247,7 @@ impl Machine {
     ) -> Result<(), ImageError> {
         self.tables.map(&mut self.ram, &mut self.frames, at, to, size, rights)
     }
-
-    fn small(&mut self, bucket: u64) -> Result<VirtAddr, ImageError> {
-        if let Some(item) = self.heap.cut(bucket) {
-            return Ok(item);
-        }
-        let page = self.page_size();
-        let slab = match self.space.layout().direct_map {
-            Some(_) => {
-                let frame = self.frames.take_low()?;
-                self.direct_address(frame).unwrap_or_default()
-            }
-            None => self.kernel_map(page)?,
-        };
-        self.heap.add_slab(bucket, slab, page);
-        self.heap.cut(bucket).ok_or(ImageError::OutOfMemory { wanted: bucket, what: "heap" })
-    }
-
-    /// Whole pages in the kernel map, with an unmapped page behind them.
-    fn kernel_map(&mut self, size: u64) -> Result<VirtAddr, ImageError> {
-        let page = self.page_size();
-        let pages = size.div_ceil(page);
-        if pages > self.options.memory / page {
-            return Err(ImageError::OutOfMemory { wanted: size, what: "physical memory" });
-        }
-        let runs = (0..pages)
-            .map(|_| Ok(Run { to: self.frames.take_high()?, len: page }))
-            .collect::<Result<Vec<_>, ImageError>>()?;
-        self.enter(&runs)
-    }
-
-    /// Maps physical memory at the end of the kernel map.
-    fn enter(&mut self, runs: &[Run]) -> Result<VirtAddr, ImageError> {
-        let page = self.page_size();
-        let start = self.next_kernel_map;
-        for run in runs {
-            if self.next_kernel_map.wrapping_add(run.len) >= self.space.layout().kernel_map.end {
-                let what = "kernel address space";
-                return Err(ImageError::OutOfMemory { wanted: run.len, what });
-            }
-            for done in (0..run.len).step_by(page as usize) {
-                let (at, to) = (self.next_kernel_map, run.to.wrapping_add(done));
-                self.map_page(at, to, page, Rights::DATA)?;
-                self.mapped.insert(at.get(), Run { to, len: page });
-                self.next_kernel_map = at.wrapping_add(page);
-            }
-        }
-        self.next_kernel_map = self.next_kernel_map.wrapping_add(page);
-        Ok(start)
-    }
-
-    fn unmap_kernel_map(&mut self, start: VirtAddr, size: u64) {
-        let page = self.page_size();
-        for number in 0..size.div_ceil(page) {
-            let at = start.wrapping_add(number * page);
-            self.tables.unmap(&mut self.ram, at);
-            if let Some(run) = self.mapped.remove(&at.get()) {
-                self.frames.give_back(run.to);
-            }
-        }
-    }
 }
-
-/// What a kernel with INVARIANTS writes over freed memory (`uma_junk`).
-const TRASH: u32 = 0xdead_c0de;
 
 impl fmt::Debug for Machine {
     /// All but the memory itself.
@@ -537,15 +286,6 @@ fn direct_range(layout: &Layout, frames: &Frames) -> Range<PhysAddr> {
     start..PhysAddr::new(end.max(layout.direct_least))
 }
 
-/// What the tables of the last level cover, as many as make a page, in bytes.
-fn last_table(space: &dyn Space) -> u64 {
-    let layout = space.layout();
-    space.levels().last().map_or(1, |level| {
-        let pageful = layout.page / (level.entries * layout.entry_size);
-        level.span * level.entries * pageful.max(1)
-    })
-}
-
 fn kernel_map_start(
     layout: &Layout,
     options: &MachineOptions,
@@ -571,47 +311,6 @@ mod tests {
         Machine::new(Arch::Amd64, options, &[], None).unwrap()
     }
 
-    const FRAME: u64 = 4096;
-
-    #[test]
-    fn small_objects_lie_in_the_direct_map_and_large_ones_in_the_kernel_map() {
-        let mut machine = machine(MachineOptions::default());
-        let small = machine.malloc("vnet", 48).unwrap();
-        let large = machine.malloc("vnet_data", 3 * FRAME).unwrap();
-        assert!(small >= amd64::DIRECT_MAP && small < amd64::DIRECT_MAP_END);
-        assert_eq!(small.get() % 64, 0);
-        assert_eq!(large, amd64::KERNEL_MAP);
-        let first = machine.physical(large).unwrap();
-        let second = machine.physical(large.wrapping_add(FRAME)).unwrap();
-        assert_eq!(second.get(), first.get() - FRAME, "pages are scattered in physical memory");
-        assert!(machine.physical(large.wrapping_add(3 * FRAME)).is_none(), "a guard page");
-    }
-
-    #[test]
-    fn numbers_cross_pages() {
-        let mut machine = machine(MachineOptions::default());
-        let block = machine.malloc("test", 2 * FRAME).unwrap();
-        let at = block.wrapping_add(FRAME - 3);
-        machine.set_uint(at, 8, 0x0102_0304_0506_0708).unwrap();
-        assert_eq!(machine.uint(at, 8).unwrap(), 0x0102_0304_0506_0708);
-        assert_eq!(machine.uint(at, 2).unwrap(), 0x0708);
-    }
-
-    #[test]
-    fn freed_memory_is_trashed_or_unmapped() {
-        let mut machine = machine(MachineOptions { trash_freed: true, ..Default::default() });
-        let small = machine.malloc("test", 16).unwrap();
-        let large = machine.malloc("test", 2 * FRAME).unwrap();
-        let in_use = machine.frames_in_use().count();
-        machine.free(small).unwrap();
-        machine.free(large).unwrap();
-        assert_eq!(machine.uint(small, 4).unwrap(), 0xdead_c0de);
-        assert!(matches!(machine.uint(large, 4), Err(ImageError::NotMapped(at)) if at == large));
-        assert_eq!(machine.frames_in_use().count(), in_use - 2);
-        assert!(matches!(machine.free(small), Err(ImageError::BadFree(_))));
-        assert_eq!(machine.allocations().count(), 0);
-    }
-
     #[test]
     fn memory_above_three_gigabytes_continues_above_the_devices() {
         let machine = machine(MachineOptions { memory: 5 * GIGABYTE, ..Default::default() });
@@ -620,15 +319,5 @@ mod tests {
         let gb = GIGABYTE;
         assert_eq!(ranges, [(0, 0x9f000), (MEGABYTE, 3 * gb), (4 * gb, 6 * gb)]);
         assert!(machine.physical(amd64::DIRECT_MAP.wrapping_add(0xa0000)).is_none());
-    }
-
-    #[test]
-    fn memory_runs_out_with_an_error() {
-        let mut machine = machine(MachineOptions { memory: 8 * MEGABYTE, ..Default::default() });
-        assert!(matches!(
-            machine.malloc("test", 1 << 40),
-            Err(ImageError::OutOfMemory { wanted, .. }) if wanted == 1 << 40
-        ));
-        assert!(machine.malloc("test", 16 * MEGABYTE).is_err());
     }
 }

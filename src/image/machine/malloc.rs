@@ -1,0 +1,202 @@
+//! malloc(9): memory that the kernel asks for while it runs.
+//!
+//! Small objects lie in the direct map, if there is one, as `uma_small_alloc` has it; what is
+//! larger gets pages of the kernel map, each with an unmapped page behind it.
+
+use super::heap::{Allocation, Heap};
+use super::{Machine, Rights, Run, Space};
+use crate::addr::VirtAddr;
+use crate::image::ImageError;
+
+impl Machine {
+    /// malloc(9) with M_ZERO: objects of up to 4 KB lie in the direct map, if there is one,
+    /// larger ones in the kernel map. `kind` is the malloc type's name.
+    pub fn malloc(&mut self, kind: &'static str, size: u64) -> Result<VirtAddr, ImageError> {
+        let at = if size <= Heap::LARGEST_SMALL {
+            self.small(Heap::bucket(size))?
+        } else {
+            self.kernel_map(size)?
+        };
+        self.heap.record(at, kind, size);
+        Ok(at)
+    }
+
+    /// contigmalloc(9) with M_ZERO: whole pages, contiguous in physical memory, in the direct map
+    /// if there is one.
+    pub fn malloc_contiguous(
+        &mut self,
+        kind: &'static str,
+        size: u64,
+    ) -> Result<VirtAddr, ImageError> {
+        let page = self.page_size();
+        let len = size.max(1).next_multiple_of(page);
+        let first = self.frames.take_low_run(len, page)?;
+        let at = match self.direct_address(first) {
+            Some(at) => at,
+            None => self.enter(&[Run { to: first, len }])?,
+        };
+        self.heap.record(at, kind, size);
+        Ok(at)
+    }
+
+    /// free(9). The memory is never handed out again, so that stale pointers find what freed
+    /// memory held; pages of the kernel map are unmapped, as kmem_free does.
+    ///
+    /// # Errors
+    /// `at` is not the start of a live allocation.
+    pub fn free(&mut self, at: VirtAddr) -> Result<(), ImageError> {
+        let allocation = self.heap.forget(at).ok_or(ImageError::BadFree(at))?;
+        if self.options.trash_freed {
+            self.fill(at, allocation.size, TRASH)?;
+        }
+        if at >= self.kernel_map && allocation.size > Heap::LARGEST_SMALL {
+            self.unmap_kernel_map(at, allocation.size);
+        }
+        Ok(())
+    }
+
+    /// The live objects of the heap, by address.
+    pub fn allocations(&self) -> impl Iterator<Item = (VirtAddr, &Allocation)> {
+        self.heap.live()
+    }
+
+    /// Where the kernel map starts.
+    pub fn kernel_map_start(&self) -> VirtAddr {
+        self.kernel_map
+    }
+
+    /// Where the next block of the kernel map will lie.
+    pub fn kernel_map_end(&self) -> VirtAddr {
+        self.next_kernel_map
+    }
+
+    /// Where the page tables of the kernel map end: `kernel_vm_end`.
+    pub fn kernel_vm_end(&self) -> VirtAddr {
+        let align = last_table(self.space);
+        VirtAddr::new(self.next_kernel_map.get().next_multiple_of(align))
+    }
+
+    fn small(&mut self, bucket: u64) -> Result<VirtAddr, ImageError> {
+        if let Some(item) = self.heap.cut(bucket) {
+            return Ok(item);
+        }
+        let page = self.page_size();
+        let slab = match self.space.layout().direct_map {
+            Some(_) => {
+                let frame = self.frames.take_low()?;
+                self.direct_address(frame).unwrap_or_default()
+            }
+            None => self.kernel_map(page)?,
+        };
+        self.heap.add_slab(bucket, slab, page);
+        self.heap.cut(bucket).ok_or(ImageError::OutOfMemory { wanted: bucket, what: "heap" })
+    }
+
+    /// Whole pages in the kernel map, with an unmapped page behind them.
+    fn kernel_map(&mut self, size: u64) -> Result<VirtAddr, ImageError> {
+        let page = self.page_size();
+        let pages = size.div_ceil(page);
+        if pages > self.options.memory / page {
+            return Err(ImageError::OutOfMemory { wanted: size, what: "physical memory" });
+        }
+        let runs = (0..pages)
+            .map(|_| Ok(Run { to: self.frames.take_high()?, len: page }))
+            .collect::<Result<Vec<_>, ImageError>>()?;
+        self.enter(&runs)
+    }
+
+    /// Maps physical memory at the end of the kernel map.
+    fn enter(&mut self, runs: &[Run]) -> Result<VirtAddr, ImageError> {
+        let page = self.page_size();
+        let start = self.next_kernel_map;
+        for run in runs {
+            if self.next_kernel_map.wrapping_add(run.len) >= self.space.layout().kernel_map.end {
+                let what = "kernel address space";
+                return Err(ImageError::OutOfMemory { wanted: run.len, what });
+            }
+            for done in (0..run.len).step_by(page as usize) {
+                let (at, to) = (self.next_kernel_map, run.to.wrapping_add(done));
+                self.map_page(at, to, page, Rights::DATA)?;
+                self.mapped.insert(at.get(), Run { to, len: page });
+                self.next_kernel_map = at.wrapping_add(page);
+            }
+        }
+        self.next_kernel_map = self.next_kernel_map.wrapping_add(page);
+        Ok(start)
+    }
+
+    fn unmap_kernel_map(&mut self, start: VirtAddr, size: u64) {
+        let page = self.page_size();
+        for number in 0..size.div_ceil(page) {
+            let at = start.wrapping_add(number * page);
+            self.tables.unmap(&mut self.ram, at);
+            if let Some(run) = self.mapped.remove(&at.get()) {
+                self.frames.give_back(run.to);
+            }
+        }
+    }
+}
+
+/// What a kernel with INVARIANTS writes over freed memory (`uma_junk`).
+const TRASH: u32 = 0xdead_c0de;
+
+/// What the tables of the last level cover, as many as make a page, in bytes.
+fn last_table(space: &dyn Space) -> u64 {
+    let layout = space.layout();
+    space.levels().last().map_or(1, |level| {
+        let pageful = layout.page / (level.entries * layout.entry_size);
+        level.span * level.entries * pageful.max(1)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{MEGABYTE, MachineOptions, amd64};
+    use super::*;
+    use crate::arch::Arch;
+
+    fn machine(options: MachineOptions) -> Machine {
+        Machine::new(Arch::Amd64, options, &[], None).unwrap()
+    }
+
+    const FRAME: u64 = 4096;
+
+    #[test]
+    fn small_objects_lie_in_the_direct_map_and_large_ones_in_the_kernel_map() {
+        let mut machine = machine(MachineOptions::default());
+        let small = machine.malloc("vnet", 48).unwrap();
+        let large = machine.malloc("vnet_data", 3 * FRAME).unwrap();
+        assert!(small >= amd64::DIRECT_MAP && small < amd64::DIRECT_MAP_END);
+        assert_eq!(small.get() % 64, 0);
+        assert_eq!(large, amd64::KERNEL_MAP);
+        let first = machine.physical(large).unwrap();
+        let second = machine.physical(large.wrapping_add(FRAME)).unwrap();
+        assert_eq!(second.get(), first.get() - FRAME, "pages are scattered in physical memory");
+        assert!(machine.physical(large.wrapping_add(3 * FRAME)).is_none(), "a guard page");
+    }
+
+    #[test]
+    fn freed_memory_is_trashed_or_unmapped() {
+        let mut machine = machine(MachineOptions { trash_freed: true, ..Default::default() });
+        let small = machine.malloc("test", 16).unwrap();
+        let large = machine.malloc("test", 2 * FRAME).unwrap();
+        let in_use = machine.frames_in_use().count();
+        machine.free(small).unwrap();
+        machine.free(large).unwrap();
+        assert_eq!(machine.uint(small, 4).unwrap(), 0xdead_c0de);
+        assert!(matches!(machine.uint(large, 4), Err(ImageError::NotMapped(at)) if at == large));
+        assert_eq!(machine.frames_in_use().count(), in_use - 2);
+        assert!(matches!(machine.free(small), Err(ImageError::BadFree(_))));
+        assert_eq!(machine.allocations().count(), 0);
+    }
+
+    #[test]
+    fn memory_runs_out_with_an_error() {
+        let mut machine = machine(MachineOptions { memory: 8 * MEGABYTE, ..Default::default() });
+        assert!(matches!(
+            machine.malloc("test", 1 << 40),
+            Err(ImageError::OutOfMemory { wanted, .. }) if wanted == 1 << 40
+        ));
+        assert!(machine.malloc("test", 16 * MEGABYTE).is_err());
+    }
+}
