@@ -116,8 +116,8 @@ pub struct SourceError {
 pub enum UnpackError {
     #[error("the {packing} stream is damaged: {why}")]
     Damaged { packing: &'static str, why: String },
-    #[error("unpacked it has {needed} bytes, and {} has room for {free}", dir.display())]
-    NoSpace { dir: PathBuf, needed: u64, free: u64 },
+    #[error("there is not enough room to unpack it: {} has room for {free} bytes", dir.display())]
+    NoSpace { dir: PathBuf, free: u64 },
     #[error("cannot {action} a temporary file in {}: {why}", dir.display())]
     File { action: &'static str, dir: PathBuf, why: String },
     #[error("the file cannot be read: {why}")]

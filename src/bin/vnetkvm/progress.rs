@@ -14,7 +14,8 @@ const WIDTH: usize = 30;
 pub struct Bar {
     terminal: bool,
     started: Instant,
-    drawn: Option<Instant>,
+    /// How long it had taken when the bar was last drawn.
+    drawn: Option<Duration>,
 }
 
 impl Bar {
@@ -23,14 +24,19 @@ impl Bar {
     }
 
     pub fn show(&mut self, progress: Progress) {
-        if !self.terminal || self.started.elapsed() < PATIENCE {
-            return;
+        if let Some(line) = self.draw(progress, self.started.elapsed()) {
+            let _ = write!(io::stderr(), "\r{line}");
         }
-        if self.drawn.is_some_and(|drawn| drawn.elapsed() < REDRAW) {
-            return;
+    }
+
+    /// What to draw after so long a time, if it is time to draw.
+    fn draw(&mut self, progress: Progress, elapsed: Duration) -> Option<String> {
+        let next = self.drawn.map_or(PATIENCE, |drawn| drawn + REDRAW);
+        if !self.terminal || elapsed < next {
+            return None;
         }
-        self.drawn = Some(Instant::now());
-        let _ = write!(io::stderr(), "\r{}", line(progress, self.started.elapsed()));
+        self.drawn = Some(elapsed);
+        Some(line(progress, elapsed))
     }
 }
 
@@ -67,6 +73,22 @@ mod tests {
         let line = line(progress, Duration::from_secs(5));
         assert!(line.contains("[#######                       ]"), "{line}");
         assert!(line.contains(" 25%  1024 of 4096 MB  15 s left"), "{line}");
+    }
+
+    #[test]
+    fn it_is_drawn_on_a_terminal_after_half_a_second_and_ten_times_a_second() {
+        let drawn = |terminal| {
+            let mut bar = Bar { terminal, started: Instant::now(), drawn: None };
+            let times = [0, 499, 500, 510, 599, 600, 1000, 1099, 1100];
+            let progress = Progress { done: 1, total: 2 };
+            let due = |ms: &u64| bar.draw(progress, Duration::from_millis(*ms)).is_some();
+            let due = times.into_iter().filter(due).collect::<Vec<_>>();
+            bar.terminal = false;
+            bar.drawn = None;
+            due
+        };
+        assert_eq!(drawn(true), [500, 600, 1000, 1100]);
+        assert_eq!(drawn(false), [0; 0]);
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //! writing in a thread of its own. Members of gzip and frames of zstd may follow
 //! each other, and zeros may follow them: dump devices are written in whole blocks.
 //!
-//! Refuses to fill a disk: where the length does not fit, it counts first what
-//! the holes leave of it. A stream that is cut off gives what is there of it,
+//! Refuses to fill a disk: where it is not sure that all will fit, it counts
+//! first what the holes leave of it. A stream that is cut off gives what is there of it,
 //! with a warning; one that is damaged gives nothing.
 
 mod sparse;
@@ -21,7 +21,6 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::Source;
-use crate::addr::FileOffset;
 use crate::error::UnpackError;
 use sparse::{Stored, Writer};
 
@@ -89,15 +88,8 @@ pub fn unpack(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Unpacked, UnpackError> {
     let dir = temporary_directory();
-    if let Some(free) = free_space(&dir)
-        && expected_len(packed, packing) > free
-    {
-        let mut count = Stored::up_to(free);
-        decode(packed, &mut count, progress)?;
-        if count.is_over() {
-            let needed = expected_len(packed, packing);
-            return Err(UnpackError::NoSpace { dir, needed, free });
-        }
+    if let Some(free) = free_space(&dir) {
+        check_space(packed, packing, &dir, free, progress)?;
     }
     let failed = |action, why: io::Error| UnpackError::File {
         action,
@@ -111,6 +103,25 @@ pub fn unpack(
     let source = Source::of_file(packed.path(), file).map_err(|why| failed("map", why))?;
     debug_assert_eq!(source.len(), len);
     Ok(Unpacked { source, warning })
+}
+
+/// Tells before anything is written whether `free` bytes are enough.
+fn check_space(
+    packed: &Source,
+    packing: Packing,
+    dir: &Path,
+    free: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), UnpackError> {
+    if most_likely_len(packed, packing) <= free {
+        return Ok(());
+    }
+    let mut count = Stored::up_to(free);
+    decode(packed, &mut count, progress)?;
+    if count.is_over() {
+        return Err(UnpackError::NoSpace { dir: dir.to_owned(), free });
+    }
+    Ok(())
 }
 
 /// Decodes all of `packed` into `blocks`; gives what was odd about it.
@@ -141,23 +152,22 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// At least how many bytes will come out, in all likelihood.
-fn expected_len(packed: &Source, packing: Packing) -> u64 {
+/// How many bytes come out at the most, as far as can be told without decoding.
+fn most_likely_len(packed: &Source, packing: Packing) -> u64 {
+    // Pages that are no holes compress to a tenth or so. A kernel that panics does
+    // not say how long its dump will be; gzip says it modulo 2^32, and not where
+    // padding follows.
+    const RATIO: u64 = 32;
     let told = match packing {
-        // Where it was compressed from a file, not by a kernel that panics.
         Packing::Zstd => {
             const LONGEST_FRAME_HEADER: usize = 18;
             let bytes = packed.bytes();
             let head = bytes.get(..LONGEST_FRAME_HEADER).unwrap_or(bytes);
             zstd::zstd_safe::get_frame_content_size(head).ok().flatten()
         }
-        // ISIZE: the length modulo 2^32, of the last member.
-        Packing::Gzip => packed
-            .slice(FileOffset::new(packed.len().saturating_sub(4)), 4)
-            .and_then(|bytes| bytes.try_into().ok())
-            .map(|bytes| u32::from_le_bytes(bytes).into()),
+        Packing::Gzip => None,
     };
-    told.unwrap_or(0).max(packed.len())
+    told.unwrap_or(0).max(packed.len().saturating_mul(RATIO))
 }
 
 /// Where FreeBSD and others expect large temporary files: /tmp is often memory.
@@ -207,6 +217,12 @@ mod tests {
         bytes.extend(b"page".repeat(9999));
         bytes.resize(bytes.len() + 0x1_2345, 0);
         bytes
+    }
+
+    /// So many bytes that cannot be compressed well.
+    fn noise(len: usize) -> Vec<u8> {
+        let words = (0..len as u32 / 4 + 1).map(|n| n.wrapping_mul(0x9e37_79b9).rotate_left(7));
+        words.flat_map(u32::to_le_bytes).take(len).collect()
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -279,9 +295,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_is_cut_off_gives_what_is_there() {
-        let noise: Vec<u8> = (0..1_u32 << 18)
-            .flat_map(|n| n.wrapping_mul(0x9e37_79b9).rotate_left(7).to_le_bytes())
-            .collect();
+        let noise = noise(1 << 20);
         for pack in [gzip, zstd] {
             let mut packed = pack(&noise);
             packed.truncate(packed.len() / 2);
@@ -320,30 +334,43 @@ mod tests {
     fn the_length_is_known_beforehand_where_it_is_told() {
         let len = |bytes: Vec<u8>| {
             let packing = Packing::of(&bytes).unwrap();
-            expected_len(&Source::from_vec("", bytes), packing)
+            most_likely_len(&Source::from_vec("", bytes), packing)
         };
-        assert_eq!(len(gzip(&sample())), sample().len() as u64);
-        let mut known = zstd::bulk::compress(&sample(), 1).unwrap();
-        assert_eq!(len(known.clone()), sample().len() as u64);
+        let plain = vec![0; 64 << 20];
+        let mut known = zstd::bulk::compress(&plain, 1).unwrap();
+        assert_eq!(len(known.clone()), 64 << 20);
         known.truncate(5);
-        assert_eq!(len(known), 5);
+        assert_eq!(len(known), 5 * 32);
+        let packed = gzip(&sample());
+        assert_eq!(len(packed.clone()), packed.len() as u64 * 32);
     }
 
-    #[cfg(unix)]
     #[test]
-    fn a_length_that_cannot_fit_is_refused_only_if_the_data_does_not_fit() {
-        // A frame that says it holds 2^60 bytes: a raw block of 4 bytes, the last.
-        let mut packed = b"\x28\xb5\x2f\xfd\xe0".to_vec();
-        packed.extend((1_u64 << 60).to_le_bytes());
-        let source = Source::from_vec("vmcore.0.zst", packed);
-        assert_eq!(expected_len(&source, Packing::Zstd), 1 << 60);
-        let mut count = Stored::up_to(100_000);
-        let holes = Source::from_vec("", zstd(&sample()[..3 << 20]));
-        decode(&holes, &mut count, &mut |_| {}).unwrap();
-        assert!(!count.is_over());
-        let mut count = Stored::up_to(100_000);
-        let data = Source::from_vec("", zstd(&sample().repeat(3)));
-        decode(&data, &mut count, &mut |_| {}).unwrap();
-        assert!(count.is_over());
+    fn too_little_space_is_told_before_anything_is_written() {
+        let check = |packed: Vec<u8>, free| {
+            let packing = Packing::of(&packed).unwrap();
+            let source = Source::from_vec("vmcore.0", packed);
+            check_space(&source, packing, Path::new("/var/tmp"), free, &mut |_| {})
+        };
+        // A page of noise, a hole, more noise.
+        let mut plain = noise(4096);
+        plain.resize(1 << 20, 0);
+        plain.extend(noise(20_000));
+        let needed = 24_096;
+        for pack in [gzip, zstd] {
+            let mut padded = pack(&plain);
+            padded.resize(padded.len().next_multiple_of(512) + 512, 0);
+            for packed in [pack(&plain), padded] {
+                assert_eq!(check(packed.clone(), needed), Ok(()));
+                let error = check(packed, needed - 1).unwrap_err();
+                let message = error.to_string();
+                assert!(message.contains("/var/tmp has room for 24095 bytes"), "{message}");
+                assert!(error.hint().contains("TMPDIR"));
+            }
+        }
+        // A frame that says it holds 2^60 bytes, and ends there.
+        let mut liar = b"\x28\xb5\x2f\xfd\xe0".to_vec();
+        liar.extend((1_u64 << 60).to_le_bytes());
+        assert!(check(liar, 1 << 40).is_err());
     }
 }
