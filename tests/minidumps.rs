@@ -1,5 +1,4 @@
-//! Minidumps of every architecture, written by hand, read back; and damaged in
-//! every field and at every boundary, they never lead to garbage.
+//! Minidumps of every architecture, written by hand, read back.
 
 mod synth;
 
@@ -71,93 +70,6 @@ fn the_faults_of_every_machine_are_told_apart() {
             (FaultKind::BadAddress, Stage::Range),
             "{name}"
         );
-    }
-}
-
-/// A name, and what it does to a field.
-type Damage = (&'static str, fn(u64) -> u64);
-
-const DAMAGES: [Damage; 4] = [
-    ("zero", |_| 0),
-    ("all ones", |_| u64::MAX),
-    ("a page up", |value| value.wrapping_add(4096)),
-    ("a page down", |value| value.wrapping_sub(4096)),
-];
-
-/// Opens `bytes`, and checks that every word that can be read is the right one.
-/// Gives how many could be read, and whether the dump warned.
-fn survey(what: &str, dump: &FlatDump, bytes: Vec<u8>) -> Result<(usize, bool), String> {
-    let core = open(bytes).map_err(|error| error.to_string())?;
-    let warned = !core.warnings.is_empty();
-    let memory = memory(core);
-    let mut readable = 0;
-    for (virt, phys) in &dump.truth {
-        if let Ok(value) = memory.u64(VirtAddr::new(*virt)) {
-            assert_eq!(value, word_at(*phys), "{what}: garbage at {virt:#x}");
-            readable += 1;
-        }
-    }
-    Ok((readable, warned))
-}
-
-#[test]
-fn damaged_fields_never_lead_to_garbage() {
-    for dump in FlatDump::all() {
-        let (bytes, _) = dump.write();
-        for (field, at, size, value) in dump.header_fields() {
-            for (name, damage) in DAMAGES {
-                let what = format!("{}, {field} {name}", dump.name);
-                let mut bytes = bytes.clone();
-                let value = damage(value);
-                match dump.big_endian {
-                    true => bytes[at..at + size].copy_from_slice(&value.to_be_bytes()[8 - size..]),
-                    false => bytes[at..at + size].copy_from_slice(&value.to_le_bytes()[..size]),
-                }
-                match survey(&what, &dump, bytes) {
-                    Ok((readable, warned)) => {
-                        assert!(warned || readable == dump.truth.len(), "{what}: silently less");
-                    }
-                    Err(message) => {
-                        assert!(message.len() < 400, "{what}: {message}");
-                        // Sizes explain each other: the message names the field or one it
-                        // disagrees with.
-                        let named = message.contains(field)
-                            || [
-                                "page map",
-                                "dumpavailsize",
-                                "memory ranges",
-                                "dump_avail",
-                                "not supported",
-                            ]
-                            .iter()
-                            .any(|said| message.contains(said));
-                        assert!(named, "{what}: {message}");
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn files_cut_at_any_boundary_are_errors_or_read_less() {
-    for dump in FlatDump::all() {
-        let (bytes, boundaries) = dump.write();
-        for (part, at) in boundaries {
-            for cut in [at.saturating_sub(1), at, at + 1, at + 100, at + dump.page as usize] {
-                if cut >= bytes.len() {
-                    continue;
-                }
-                let what = format!("{} cut at {cut:#x}, {part}", dump.name);
-                match survey(&what, &dump, bytes[..cut].to_vec()) {
-                    Ok((_, warned)) => assert!(warned, "{what}: no warning"),
-                    Err(message) => {
-                        let said = ["the file ends at", "an empty file", "no format"];
-                        assert!(said.iter().any(|said| message.contains(said)), "{message}");
-                    }
-                }
-            }
-        }
     }
 }
 

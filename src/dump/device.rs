@@ -116,7 +116,7 @@ fn at_start(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
     let left = bytes.len() as u64 - start.min(bytes.len() as u64);
     if left == 0 {
         let (needed, length) = (start.saturating_add(header.dump_len), bytes.len() as u64);
-        let what = "the dump behind its header (dumplength)";
+        let what = "the dump behind its header (blocksize, dumplength)";
         return Err(DumpError::Truncated { what, needed, length });
     }
     let len = header.dump_len.min(left);
@@ -125,6 +125,16 @@ fn at_start(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
         format!("the file ends {missing:#x} bytes before the dump does")
     });
     Ok(Some(Found { header, offset: FileOffset::new(start), len, warning }))
+}
+
+/// A live dump that the kernel compressed: its stream begins the file, and the
+/// header ends it (`sys/kern/kern_vnodedumper.c`, 14.0).
+pub(super) fn live(bytes: &[u8]) -> Option<Found> {
+    let at = bytes.len().checked_sub(header::LEN)?;
+    let header = KernelDumpHeader::parse(bytes.get(at..)?).filter(|header| header.parity_holds)?;
+    let len = header.dump_len;
+    let found = Found { header, offset: FileOffset::new(0), len, warning: None };
+    (len <= at as u64).then_some(found)
 }
 
 /// Headers that say there is no dump to be read.

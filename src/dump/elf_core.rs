@@ -52,7 +52,10 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         }
         page_size = dumped_page_size(&loads, table_end, arch);
         warnings.extend(check_kernel_layout(&loads, table_end, source.len(), page_size)?);
+    } else if arch.pointer_size() == 4 && !is_virtual {
+        warnings.extend(odd_order(&loads, header.e_ident[EI_OSABI]));
     }
+    warnings.extend(left_out(&headers));
     if is_virtual {
         page_size = mapped_page_size(&loads, arch);
         loads.iter_mut().for_each(|load| load.p_paddr = load.p_vaddr);
@@ -262,6 +265,31 @@ fn mapped_page_size(loads: &[ProgramHeader], arch: Arch) -> u64 {
         load.p_vaddr.is_multiple_of(LARGER_PAGE) && load.p_filesz.is_multiple_of(LARGER_PAGE)
     };
     if arch == Arch::Arm64 && loads.iter().all(whole) { LARGER_PAGE } else { PAGE }
+}
+
+/// The same in a core that does not say it is a kernel's, so that nothing is restored.
+fn odd_order(loads: &[ProgramHeader], os_abi: u8) -> Option<String> {
+    (!loads.is_sorted_by_key(|load| load.p_paddr)).then(|| {
+        format!(
+            "the segments do not ascend: memory above 4 GB may have lost the upper bits of its \
+             addresses (EI_OSABI is {os_abi}, in a kernel's own dump 255)"
+        )
+    })
+}
+
+/// Segments with more memory than the file holds of them, which QEMU writes where it is told to
+/// leave memory out.
+fn left_out(headers: &[ProgramHeader]) -> Option<String> {
+    let is_short =
+        |header: &&ProgramHeader| header.p_type == PT_LOAD && header.p_filesz < header.p_memsz;
+    let count = headers.iter().filter(is_short).count();
+    (count > 0).then(|| {
+        format!(
+            "{count} of {} segments have more memory (p_memsz) than the file holds of them \
+             (p_filesz): the rest is not in the dump",
+            headers.len()
+        )
+    })
 }
 
 /// No segment's bytes can be program headers.

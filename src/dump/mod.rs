@@ -283,10 +283,14 @@ fn open_wrapped(
     let Some(wrappings) = wrappings.checked_sub(1) else { return open_plain(source) };
     let bytes = source.bytes();
     if let Some(packing) = Packing::of(bytes) {
-        let len = source.len();
-        let unpacked = unpack::unpack(&source, packing, progress)?;
+        let live = device::live(bytes);
+        let stream = live.as_ref().and_then(|live| source.clone().cut(live.offset, live.len));
+        let stream = stream.unwrap_or(source);
+        let len = stream.len();
+        let unpacked = unpack::unpack(&stream, packing, progress)?;
         let mut core = open_wrapped(unpacked.source, progress, wrappings)?;
         core.packed = Some(Packed { packing, len });
+        core.header = core.header.or(live.map(|live| live.header));
         core.warnings.splice(0..0, unpacked.warning);
         return Ok(core);
     }

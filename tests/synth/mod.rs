@@ -5,6 +5,7 @@
 
 pub mod flat;
 pub mod physical;
+pub mod specimen;
 
 use std::collections::BTreeMap;
 

@@ -157,7 +157,7 @@ fn compare_with_length(
     let end = usize::try_from(memory.end().get()).unwrap_or(usize::MAX);
     let rest = source.bytes().get(end..).unwrap_or_default();
     // A live dump ends with a header on the next page (sys/kern/kern_vnodedumper.c, 14.0).
-    if let Some(trailer) = KernelDumpHeader::parse(rest) {
+    if let Some(trailer) = KernelDumpHeader::parse(rest).filter(|trailer| trailer.parity_holds) {
         return Ok(End { trailer: Some(trailer), ..End::default() });
     }
     // Decompressed and copied dumps may be padded to the blocks they were written in.
