@@ -41,7 +41,7 @@ fn transcripts_are_true() {
         let built = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
         built.save_kernel(&image).unwrap();
         for format in &scenario.formats {
-            let core = built.save(*format, &image).unwrap();
+            let core = built.save(format, &image).unwrap();
             replay_all(&directory, &image, Some(&core));
             replay_all(&directory.join(format.name()), &image, Some(&core));
         }

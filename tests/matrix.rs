@@ -1,8 +1,9 @@
 //! Every architecture in every format: what the builder wrote is what the reader reads.
 //!
 //! The matrix is generated: each kernel below, with each kind of page tables that it can have,
-//! in each format that its architecture has. Each image has the same history, whose results
-//! are read back through the whole library: kernel, types, dump, page tables, vnets, values.
+//! in each format that its architecture has; and each kernel once in everything that may be
+//! around a dump. Each image has the same history, whose results are read back through the
+//! whole library: kernel, types, dump, page tables, vnets, values.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use vnetkvm::addr::{FileOffset, VirtAddr};
 use vnetkvm::dump::{MemorySegment, open_raw};
-use vnetkvm::image::{Format, Image, ImageError, Scenario, build};
+use vnetkvm::image::{DumpFile, Format, Image, ImageError, Scenario, Wrapping, build};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::Session;
 use vnetkvm::source::Source;
@@ -78,13 +79,13 @@ fn image(kernel: &str, machine: &str) -> Image {
 }
 
 /// The dump, or `None` where the architecture has no such format.
-fn core(image: &Image, format: Format) -> Option<Source> {
+fn core(image: &Image, file: &DumpFile) -> Option<Source> {
     let mut core = Cursor::new(Vec::new());
-    match image.write(format, &mut core) {
+    match image.write(file, &mut core) {
         Err(ImageError::Format(_)) => None,
         other => {
             other.unwrap();
-            Some(Source::from_vec(format.name(), core.into_inner()))
+            Some(Source::from_vec(file.name(), core.into_inner()))
         }
     }
 }
@@ -122,8 +123,24 @@ fn check_raw(kernel: &str, image: &Image, raw: Source) {
 const UNREAD: [ErrorKind; 4] =
     [ErrorKind::NotMapped, ErrorKind::NotDumped, ErrorKind::Truncated, ErrorKind::NoType];
 
-/// What the scenario says, read from the dump; panics where it is not so.
+/// What the scenario says, read from the dump, and every variable; panics where it is not so.
 fn check(session: &Session) {
+    check_history(session);
+    let vnets = session.vnets().unwrap();
+    let every_variable = session.variables(&[]).unwrap();
+    for (variable, (_, value)) in every_variable.iter().zip(session.values(
+        Some(&vnets[1]),
+        &every_variable,
+        &Limits::default(),
+    )) {
+        let unread = matches!(&value, Value::Error(error) if UNREAD.contains(&error.kind));
+        assert!(!unread, "{}: {value:?}", variable.name);
+    }
+    check_places(session);
+}
+
+/// What the scenario says, and what it does not.
+fn check_history(session: &Session) {
     assert_eq!(session.warnings(), [""; 0]);
     assert_eq!(session.list_problems(), [""; 0]);
     let vnets = session.vnets().unwrap();
@@ -139,16 +156,6 @@ fn check(session: &Session) {
     assert!(matches!(total, Value::Counter { sum: 0, .. } | Value::Error(_)), "{total:?}");
     let plus = print(session, &vnets[1], "V_feat_enum_signed");
     assert!(matches!(&plus, Value::Enum { name: Some(name), .. } if &**name == "FEAT_PLUS"));
-    let every_variable = session.variables(&[]).unwrap();
-    for (variable, (_, value)) in every_variable.iter().zip(session.values(
-        Some(&vnets[1]),
-        &every_variable,
-        &Limits::default(),
-    )) {
-        let unread = matches!(&value, Value::Error(error) if UNREAD.contains(&error.kind));
-        assert!(!unread, "{}: {value:?}", variable.name);
-    }
-    check_places(session);
     assert_eq!(session.memory().u8(VirtAddr::new(16)).unwrap_err().address.get(), 16);
 }
 
@@ -183,7 +190,7 @@ fn every_machine_reads_back_from_every_format() {
     for (kernel, machine) in MACHINES {
         let image = image(kernel, machine);
         for format in Format::ALL {
-            let Some(core) = core(&image, format) else { continue };
+            let Some(core) = core(&image, &format.into()) else { continue };
             let result = catch_unwind(AssertUnwindSafe(|| match format {
                 Format::Raw => check_raw(kernel, &image, core),
                 _ => check(&session(kernel, core)),
@@ -196,4 +203,71 @@ fn every_machine_reads_back_from_every_format() {
     }
     assert_eq!(wrong, [""; 0]);
     assert!(right > 90, "{right} pairs");
+}
+
+/// What a dump of this kernel may be wrapped in, the innermost first.
+const WRAPPINGS: [&[Wrapping]; 9] = [
+    &[Wrapping::Gzip],
+    &[Wrapping::Zstd],
+    &[Wrapping::DeviceV1],
+    &[Wrapping::DeviceV4],
+    &[Wrapping::Gzip, Wrapping::DeviceV4],
+    &[Wrapping::Zstd, Wrapping::DeviceV4],
+    &[Wrapping::DeviceV1, Wrapping::Gzip],
+    &[Wrapping::Live],
+    &[Wrapping::Zstd, Wrapping::Live],
+];
+
+/// One machine of each architecture, and its newest minidump.
+fn one_of_each() -> Vec<(&'static str, &'static str, Format)> {
+    let mut chosen: Vec<(&str, &str, Format)> = Vec::new();
+    let arch = |kernel: &'static str| kernel.split('-').next().unwrap_or(kernel);
+    for (kernel, machine) in MACHINES {
+        if chosen.iter().all(|(other, ..)| arch(other) != arch(kernel)) {
+            let is_amd64 = kernel.starts_with("classic") || kernel.starts_with("newer");
+            let format = if is_amd64 { Format::MinidumpV3 } else { Format::MinidumpV2 };
+            chosen.push((kernel, machine, format));
+        }
+    }
+    chosen
+}
+
+/// The header around a dump says what the kernel said.
+fn check_wrapped(session: &Session, image: &Image, file: &DumpFile, len: u64) {
+    check_history(session);
+    let core = session.core();
+    // Around a live dump there is nothing but its header.
+    let header_len = if file.wrappings == [Wrapping::Live] { 512 } else { 0 };
+    assert_eq!(core.facts.file_len, len + header_len);
+    let has_header = file.wrappings.iter().any(|w| !matches!(w, Wrapping::Gzip | Wrapping::Zstd));
+    let header = core.header.as_ref();
+    assert_eq!(header.is_some(), has_header);
+    if let Some(header) = header {
+        let arch = image.runtime().kernel().machine().arch();
+        assert_eq!((&*header.host, &*header.architecture), ("gw.example.org", arch.name()));
+        assert!(header.kernel_version.starts_with("FreeBSD "), "{}", header.kernel_version);
+        assert!(header.parity_holds);
+    }
+    let packed = file.wrappings.iter().any(|w| matches!(w, Wrapping::Gzip | Wrapping::Zstd));
+    assert_eq!(core.packed.is_some(), packed);
+    let messages = core.saved_messages().unwrap();
+    assert!(messages.starts_with(&["the first line".to_owned(), "the last line".to_owned()]));
+}
+
+#[test]
+fn every_machine_reads_back_from_every_wrapping() {
+    let mut wrong = Vec::new();
+    for (kernel, machine, format) in one_of_each() {
+        let image = image(kernel, machine);
+        let plain = core(&image, &format.into()).unwrap().len();
+        for wrappings in WRAPPINGS {
+            let file = DumpFile { format, wrappings: wrappings.to_vec() };
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                let session = session(kernel, core(&image, &file).unwrap());
+                check_wrapped(&session, &image, &file, plain);
+            }));
+            wrong.extend(result.is_err().then(|| format!("{kernel} {machine} {file}")));
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use vnetkvm::image::{Image, Scenario, build};
+use vnetkvm::dump::InfoFile;
+use vnetkvm::image::{HeaderVersion, Image, Scenario, build};
 
 fn build_at(path: &Path) -> (Scenario, Image) {
     let scenario = Scenario::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -20,7 +21,7 @@ fn every_fixture_scenario_builds_and_saves() {
         let kernels = image.save_kernel(directory.path()).unwrap();
         assert!(std::fs::read(&kernels[0]).unwrap().starts_with(b"\x7fELF"));
         for format in &scenario.formats {
-            let path = image.save(*format, directory.path()).unwrap();
+            let path = image.save(format, directory.path()).unwrap();
             let name = format!("vmcore.{}", format.name());
             assert_eq!(path, directory.path().join(name));
             let start = &std::fs::read(path).unwrap()[..4];
@@ -46,6 +47,33 @@ fn the_documented_scenario_builds() {
     let web01 = runtime.jail_scope("web01").unwrap();
     let ttl = runtime.find(web01, "ip_defttl").unwrap();
     assert_eq!(runtime.kernel().load_uint(ttl).unwrap(), 42);
+}
+
+#[test]
+fn an_info_file_says_what_the_dump_is() {
+    let text = "kernel = \"fixtures/kernel/classic-clang-dwarf4\"\nhostname = \"gw.example.org\"\n\
+                formats = [\"minidump-v2.gz\", \"full\", \"full.device-v4\"]\n\
+                memory = \"16M\"\npanic = \"page fault\"\ninfo = \"v1\"";
+    let scenario = Scenario::parse(text).unwrap();
+    assert_eq!(scenario.info, Some(HeaderVersion::V1));
+    let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let [packed, full, device] = &*scenario.formats else { panic!("{:?}", scenario.formats) };
+    for (file, name) in [(packed, "info.minidump-v2"), (full, "info.full")] {
+        let core = image.save(file, directory.path()).unwrap();
+        for version in [HeaderVersion::V1, HeaderVersion::V4] {
+            let path = image.save_info(file, version, &core).unwrap().unwrap();
+            assert_eq!(path, directory.path().join(name));
+            let info = InfoFile::parse(&std::fs::read(path).unwrap()).unwrap();
+            assert_eq!(info.host.as_deref(), Some("gw.example.org"));
+            assert_eq!(info.panic.as_deref(), Some("page fault"));
+            assert!(info.version.unwrap().starts_with("FreeBSD "));
+            assert_eq!(info.dump_len, Some(std::fs::metadata(&core).unwrap().len()));
+            assert_eq!(info.status.as_deref(), Some("good"));
+        }
+    }
+    let core = image.save(device, directory.path()).unwrap();
+    assert_eq!(image.save_info(device, HeaderVersion::V4, &core).unwrap(), None);
 }
 
 #[test]

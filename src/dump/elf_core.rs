@@ -250,6 +250,16 @@ fn widen(loads: &mut [ProgramHeader], table_end: u64) {
     }
 }
 
+/// The same in a core that does not say it is a kernel's, so that nothing is restored.
+fn odd_order(loads: &[ProgramHeader], os_abi: u8) -> Option<String> {
+    (!loads.is_sorted_by_key(|load| load.p_paddr)).then(|| {
+        format!(
+            "the segments do not ascend: memory above 4 GB may have lost the upper bits of its \
+             addresses (EI_OSABI is {os_abi}, in a kernel's own dump 255)"
+        )
+    })
+}
+
 /// The size of the pages of the kernel that wrote a dump: the memory follows the
 /// headers on the next page (`dumpsys_generic` in sys/kern/kern_dump.c).
 fn dumped_page_size(loads: &[ProgramHeader], table_end: u64, arch: Arch) -> u64 {
@@ -265,16 +275,6 @@ fn mapped_page_size(loads: &[ProgramHeader], arch: Arch) -> u64 {
         load.p_vaddr.is_multiple_of(LARGER_PAGE) && load.p_filesz.is_multiple_of(LARGER_PAGE)
     };
     if arch == Arch::Arm64 && loads.iter().all(whole) { LARGER_PAGE } else { PAGE }
-}
-
-/// The same in a core that does not say it is a kernel's, so that nothing is restored.
-fn odd_order(loads: &[ProgramHeader], os_abi: u8) -> Option<String> {
-    (!loads.is_sorted_by_key(|load| load.p_paddr)).then(|| {
-        format!(
-            "the segments do not ascend: memory above 4 GB may have lost the upper bits of its \
-             addresses (EI_OSABI is {os_abi}, in a kernel's own dump 255)"
-        )
-    })
 }
 
 /// Segments with more memory than the file holds of them, which QEMU writes where it is told to

@@ -56,7 +56,8 @@ fn machine_options(scenario: &Scenario, arch: Arch) -> MachineOptions {
     const OLD_KERNEL_MAP: VirtAddr = VirtAddr::new(0xffff_fffe_4000_0000);
     let machine = &scenario.machine;
     let defaults = MachineOptions::default();
-    let is_old = arch == Arch::Amd64 && scenario.formats.contains(&Format::MinidumpV1);
+    let is_v1 = scenario.formats.iter().any(|file| file.format == Format::MinidumpV1);
+    let is_old = arch == Arch::Amd64 && is_v1;
     let usual = is_old.then_some(OLD_KERNEL_MAP);
     MachineOptions {
         memory: scenario.memory.map_or(defaults.memory, |size| size.0),

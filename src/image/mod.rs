@@ -4,7 +4,7 @@
 //! to a kernel; the [`runtime`] does it, with the kernel's own rules for virtual
 //! network stacks, to objects on a simulated heap; the [`machine`] keeps them in
 //! physical memory behind real page tables; a [`Format`] writes that memory as a
-//! dump. So every situation a dump can show can be made, and a test knows what
+//! dump, and a [`DumpFile`] what may be around one. So every situation a dump can show can be made, and a test knows what
 //! must be read from it.
 //!
 //! How: all layouts come from the kernel file's own debug information, so any
@@ -64,6 +64,7 @@ pub mod literal;
 pub mod machine;
 pub mod machinery;
 pub mod object;
+mod origin;
 pub mod runtime;
 pub mod scenario;
 
@@ -74,12 +75,13 @@ use std::path::{Path, PathBuf};
 
 pub use self::build::build;
 pub use self::demo::{Demo, demo};
-pub use self::dump::Format;
+pub use self::dump::{DumpFile, Format, HeaderVersion, Wrapping};
 pub use self::error::ImageError;
 pub use self::literal::Literal;
 pub use self::scenario::Scenario;
 
-use self::dump::Contents;
+use self::dump::{Contents, info_file};
+use self::origin::origin_of;
 use self::runtime::Runtime;
 use crate::addr::PhysAddr;
 
@@ -115,8 +117,13 @@ impl Image {
     ///
     /// # Errors
     /// `out` fails, or the format cannot hold this image.
-    pub fn write(&self, format: Format, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
-        let machine = self.runtime.kernel().machine();
+    pub fn write(
+        &self,
+        file: impl Into<DumpFile>,
+        out: &mut (impl Write + Seek),
+    ) -> Result<(), ImageError> {
+        let kernel = self.runtime.kernel();
+        let machine = kernel.machine();
         let buffer = self.runtime.message_buffer();
         let contents = Contents {
             machine,
@@ -125,19 +132,41 @@ impl Image {
             cpus: self.runtime.cpus().len() as u32,
             left_out: &self.left_out,
         };
-        format.write(&contents, out)
+        file.into().write(&contents, &origin_of(kernel), out)
     }
 
-    /// Writes `vmcore.FORMAT` into `directory` (created if need be) and returns its path.
+    /// Writes `vmcore.NAME` into `directory` (created if need be) and returns its path.
     ///
     /// # Errors
     /// The file cannot be written, or the format cannot hold this image.
-    pub fn save(&self, format: Format, directory: &Path) -> Result<PathBuf, ImageError> {
+    pub fn save(&self, file: impl Into<DumpFile>, directory: &Path) -> Result<PathBuf, ImageError> {
         fs::create_dir_all(directory)?;
-        let path = directory.join(format!("vmcore.{}", format.name()));
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-        self.write(format, &mut file)?;
+        let file = file.into();
+        let path = directory.join(format!("vmcore.{}", file.name()));
+        let mut out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+        self.write(file, &mut out)?;
         Ok(path)
+    }
+
+    /// Writes the `info.N` that savecore(8) leaves beside the dump at `core`, which was saved as
+    /// `file`. Gives its path, or `None` for what savecore(8) does not leave: devices, raw memory.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save_info(
+        &self,
+        file: &DumpFile,
+        version: HeaderVersion,
+        core: &Path,
+    ) -> Result<Option<PathBuf>, ImageError> {
+        let kernel = self.runtime.kernel();
+        let (arch, len) = (kernel.machine().arch(), fs::metadata(core)?.len());
+        let Some(text) = info_file(file, version, arch, &origin_of(kernel), len)? else {
+            return Ok(None);
+        };
+        let path = core.with_file_name(format!("info.{}", file.format.name()));
+        fs::write(&path, text)?;
+        Ok(Some(path))
     }
 
     /// Writes the kernel file as `kernel` into `directory`, its other half as `kernel.debug`.

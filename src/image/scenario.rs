@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use crate::image::ImageError;
-use crate::image::dump::Format;
+use crate::image::dump::{DumpFile, Format, HeaderVersion};
 use crate::image::literal::Literal;
 use crate::image::machine::Paging;
 use crate::image::machinery::{CountersStep, CurvnetStep, HandlerStep, LockStep, SysinitStep};
@@ -30,7 +30,9 @@ pub struct Scenario {
     /// Bytes of physical memory.
     pub memory: Option<Size>,
     /// The formats to write; default: minidump-v2.
-    pub formats: Vec<Format>,
+    pub formats: Vec<DumpFile>,
+    /// Write an `info.N` beside each dump, as savecore(8) of that time does.
+    pub info: Option<HeaderVersion>,
     pub machine: MachineTable,
     /// Lines of the message buffer.
     pub messages: Vec<String>,
@@ -286,7 +288,7 @@ impl Scenario {
         let parsed: Result<Self, _> = toml::from_str(text);
         let mut scenario = parsed.map_err(|error| ImageError::Scenario(error.to_string()))?;
         if scenario.formats.is_empty() {
-            scenario.formats.push(Format::MinidumpV2);
+            scenario.formats.push(Format::MinidumpV2.into());
         }
         Ok(scenario)
     }
@@ -368,7 +370,8 @@ mod tests {
         .unwrap();
         assert_eq!(scenario.memory, Some(Size(64 << 20)));
         assert_eq!(scenario.cpus.ids(), [0, 2]);
-        assert_eq!(scenario.formats, [Format::MinidumpV1, Format::Full]);
+        let formats = [Format::MinidumpV1, Format::Full].map(DumpFile::from);
+        assert_eq!(scenario.formats, formats);
         let done: Vec<_> = scenario.steps.iter().map(Step::describe).collect();
         assert_eq!(done, ["jail web01", "destroy web01"]);
         let Step::Jail(jail) = &scenario.steps[0] else { panic!() };

@@ -1,29 +1,39 @@
 //! Writers: what the kernel's dump code would put on the dump device.
 //!
-//! One file per format. They see the machine's memory and nothing of the
+//! One file per format, and one for each thing that may be around a dump: its
+//! device, its compression. They see the machine's memory and nothing of the
 //! kernel in it, and share no code and no layouts with the readers of dumps:
 //! both follow FreeBSD's sources, and only so do they agree.
 
+mod device;
 mod elf;
 pub mod elf_core;
+mod file;
+mod info_file;
+mod kernel_header;
 pub mod minidump;
+mod packed;
 pub mod qemu;
 pub mod raw;
+mod sparse;
 pub mod virtual_core;
 
 use std::collections::BTreeSet;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{Seek, Write};
 use std::ops::Range;
 
-use serde::Deserialize;
+pub use self::file::{DumpFile, Wrapping};
+pub(super) use self::info_file::info_file;
+pub use self::kernel_header::{HeaderVersion, Origin};
+
+use self::sparse::Sparse;
 
 use super::ImageError;
 use super::machine::{Machine, Paging};
 use crate::addr::PhysAddr;
 
 /// The formats in which an image can be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     MinidumpV1,
     MinidumpV2,
@@ -63,13 +73,21 @@ impl Format {
         }
     }
 
-    pub(super) fn write(
+    fn is_minidump(self) -> bool {
+        matches!(self, Self::MinidumpV1 | Self::MinidumpV2 | Self::MinidumpV3)
+    }
+
+    /// Does the kernel itself write it?
+    fn is_kernels_own(self) -> bool {
+        self.is_minidump() || self == Self::Full
+    }
+
+    fn write(
         self,
         contents: &Contents<'_>,
         out: &mut (impl Write + Seek),
     ) -> Result<(), ImageError> {
-        let is_minidump = matches!(self, Self::MinidumpV1 | Self::MinidumpV2 | Self::MinidumpV3);
-        if contents.machine.options().paging == Some(Paging::Lpae) && !is_minidump {
+        if contents.machine.options().paging == Some(Paging::Lpae) && !self.is_minidump() {
             let why = "only minidumps say that an armv7 kernel's page tables have the long format";
             return Err(ImageError::Format(why.into()));
         }
@@ -117,79 +135,5 @@ impl Contents<'_> {
 
     fn is_dumped(&self, page: PhysAddr) -> bool {
         !self.left_out.contains(&page)
-    }
-}
-
-/// A file in which long runs of zeros become holes.
-struct Sparse<'a, W> {
-    file: &'a mut W,
-    page: u64,
-    zeros: u64,
-}
-
-impl<'a, W: Write + Seek> Sparse<'a, W> {
-    /// `file`, with parts that start on pages of `page` bytes.
-    fn new(file: &'a mut W, page: u64) -> Self {
-        Self { file, page, zeros: 0 }
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.zeros > 0 {
-            let distance = i64::try_from(self.zeros).map_err(io::Error::other)?;
-            self.file.seek(SeekFrom::Current(distance))?;
-            self.zeros = 0;
-        }
-        self.file.write_all(bytes)
-    }
-
-    fn zeros(&mut self, count: u64) {
-        self.zeros += count;
-    }
-
-    /// `bytes`, filled up with zeros to a whole number of pages.
-    fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.bytes(bytes)?;
-        self.zeros((bytes.len() as u64).next_multiple_of(self.page) - bytes.len() as u64);
-        Ok(())
-    }
-
-    /// A page of the machine's memory.
-    fn page(&mut self, machine: &Machine, at: PhysAddr) -> io::Result<()> {
-        if !machine.is_touched(at) {
-            self.zeros(self.page);
-            return Ok(());
-        }
-        let mut bytes = vec![0; self.page as usize];
-        machine.read_physical(at, &mut bytes);
-        self.bytes(&bytes)
-    }
-
-    /// Ends the file; its last byte must exist even if it lies in a hole.
-    fn finish(mut self) -> io::Result<()> {
-        if self.zeros > 0 {
-            self.zeros -= 1;
-            self.bytes(&[0])?;
-        }
-        self.file.flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use super::*;
-
-    #[test]
-    fn holes_read_as_zeros_and_count_in_the_length() {
-        let mut file = Cursor::new(Vec::new());
-        let mut out = Sparse::new(&mut file, 4096);
-        out.padded(&[1, 2]).unwrap();
-        out.bytes(&[3]).unwrap();
-        out.zeros(4095);
-        out.finish().unwrap();
-        let bytes = file.into_inner();
-        assert_eq!(bytes.len(), 8192);
-        assert_eq!((bytes[1], bytes[2], bytes[4096], bytes[8191]), (2, 0, 3, 0));
     }
 }

@@ -106,7 +106,7 @@ impl Machine {
     }
 
     /// Maps physical memory at the end of the kernel map.
-    fn enter(&mut self, runs: &[Run]) -> Result<VirtAddr, ImageError> {
+    pub(super) fn enter(&mut self, runs: &[Run]) -> Result<VirtAddr, ImageError> {
         let page = self.page_size();
         let start = self.next_kernel_map;
         for run in runs {

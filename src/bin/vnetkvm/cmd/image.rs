@@ -26,8 +26,11 @@ fn build(cli: &Cli, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
     let kernel = scenario.open_kernel().with_context(failed)?;
     let built = image::build(&scenario, kernel).with_context(failed)?;
     let mut written = built.save_kernel(directory).with_context(failed)?;
-    for format in &scenario.formats {
-        written.push(built.save(*format, directory).with_context(failed)?);
+    for file in &scenario.formats {
+        let core = built.save(file, directory).with_context(failed)?;
+        let info = scenario.info.map(|version| built.save_info(file, version, &core)).transpose();
+        written.push(core);
+        written.extend(info.with_context(failed)?.flatten());
     }
     let mut output = Output::new(&cli.output);
     for path in written {

@@ -1,0 +1,117 @@
+//! Files with holes, as savecore(8) and dd(1) write them.
+
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use crate::addr::PhysAddr;
+use crate::image::machine::Machine;
+
+/// A file in which long runs of zeros become holes.
+pub(super) struct Sparse<'a, W> {
+    file: &'a mut W,
+    page: u64,
+    zeros: u64,
+}
+
+impl<'a, W: Write + Seek> Sparse<'a, W> {
+    /// `file`, with parts that start on pages of `page` bytes.
+    pub(super) fn new(file: &'a mut W, page: u64) -> Self {
+        Self { file, page, zeros: 0 }
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.zeros > 0 {
+            let distance = i64::try_from(self.zeros).map_err(io::Error::other)?;
+            self.file.seek(SeekFrom::Current(distance))?;
+            self.zeros = 0;
+        }
+        self.file.write_all(bytes)
+    }
+
+    pub(super) fn zeros(&mut self, count: u64) {
+        self.zeros += count;
+    }
+
+    /// `bytes`, filled up with zeros to a whole number of pages.
+    pub(super) fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.bytes(bytes)?;
+        self.zeros((bytes.len() as u64).next_multiple_of(self.page) - bytes.len() as u64);
+        Ok(())
+    }
+
+    /// A page of the machine's memory.
+    pub(super) fn page(&mut self, machine: &Machine, at: PhysAddr) -> io::Result<()> {
+        if !machine.is_touched(at) {
+            self.zeros(self.page);
+            return Ok(());
+        }
+        let mut bytes = vec![0; self.page as usize];
+        machine.read_physical(at, &mut bytes);
+        self.bytes(&bytes)
+    }
+
+    /// All of `input`, pages of zeros as holes; gives its length.
+    pub(super) fn copy(&mut self, mut input: impl Read) -> io::Result<u64> {
+        let mut page = vec![0; self.page as usize];
+        let mut len = 0;
+        loop {
+            let mut filled = 0;
+            while filled < page.len() {
+                match input.read(&mut page[filled..])? {
+                    0 => break,
+                    read => filled += read,
+                }
+            }
+            let bytes = &page[..filled];
+            if bytes.iter().all(|byte| *byte == 0) {
+                self.zeros(filled as u64);
+            } else {
+                self.bytes(bytes)?;
+            }
+            len += filled as u64;
+            if filled < page.len() {
+                return Ok(len);
+            }
+        }
+    }
+
+    /// Ends the file; its last byte must exist even if it lies in a hole.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        if self.zeros > 0 {
+            self.zeros -= 1;
+            self.bytes(&[0])?;
+        }
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn holes_read_as_zeros_and_count_in_the_length() {
+        let mut file = Cursor::new(Vec::new());
+        let mut out = Sparse::new(&mut file, 4096);
+        out.padded(&[1, 2]).unwrap();
+        out.bytes(&[3]).unwrap();
+        out.zeros(4095);
+        out.finish().unwrap();
+        let bytes = file.into_inner();
+        assert_eq!(bytes.len(), 8192);
+        assert_eq!((bytes[1], bytes[2], bytes[4096], bytes[8191]), (2, 0, 3, 0));
+    }
+
+    #[test]
+    fn a_copy_has_the_holes_of_its_original() {
+        let mut original = vec![0; 9000];
+        original[4096] = 7;
+        let mut file = Cursor::new(Vec::new());
+        let mut out = Sparse::new(&mut file, 4096);
+        assert_eq!(out.copy(&*original).unwrap(), 9000);
+        assert_eq!(out.zeros, 9000 - 8192);
+        out.finish().unwrap();
+        assert_eq!(file.into_inner(), original);
+    }
+}
