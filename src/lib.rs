@@ -37,7 +37,7 @@
 //! // The stacks, in order of creation; each knows the jails that live in it.
 //! let vnets = session.vnets()?;
 //! assert_eq!(vnets.len(), 3);
-//! assert_eq!(&*vnets[2].jails[0].name, "db01");
+//! assert_eq!(&*vnets[2].jails.as_ref().unwrap()[0].name, "db01");
 //!
 //! // One of them, and what an expression is worth in it.
 //! let web01 = session.select(&Selector::Jail("web01".into()))?[0];

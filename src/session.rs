@@ -4,6 +4,8 @@
 //! Answers are worked out when they are first asked for, and kept.
 
 mod find;
+mod kernel_files;
+mod messages;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -12,18 +14,15 @@ use rayon::prelude::*;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::{self, Core, MemorySegment};
-use crate::error::{
-    DumpError, Error, ExprError, KernelError, SourceError, TargetError, TypeError, VnetError,
-};
+use crate::error::{DumpError, Error, ExprError, TargetError, TypeError, VnetError};
 use crate::expr::eval::Scope;
 use crate::expr::{self, SyntaxError};
-use crate::kernel::debug_file::{self, Role};
-use crate::kernel::{ElfFile, Kernel};
+use crate::kernel::Kernel;
 use crate::memory::KernelMemory;
+use crate::source::Source;
 use crate::source::unpack::Progress;
-use crate::source::{Source, locate};
 use crate::target::{Kinship, Target, raw_core};
-use crate::types::Types;
+use crate::types::{self, Types};
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
 use crate::views::jails::Jails;
@@ -34,6 +33,10 @@ use crate::vnet::list::JailRef;
 use crate::vnet::named::Named;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetList, VnetVariable};
+
+pub use kernel_files::{MissingTypes, open_kernel};
+use kernel_files::{find_kernel, prepare, require_kernel};
+pub use messages::Messages;
 
 /// What to open.
 #[derive(Debug, Clone, Default)]
@@ -94,14 +97,17 @@ pub struct Printed {
     /// `None` for what was computed rather than read.
     pub address: Option<VirtAddr>,
     pub value: Value,
+    /// What is doubtful about it, a sentence each.
+    pub remarks: Vec<Box<str>>,
 }
 
-/// What the kernel had to say, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Messages {
-    /// Read from the kernel's memory, not from a minidump's copy, which is a little older.
-    pub in_memory: bool,
-    pub lines: Vec<String>,
+/// What some patterns name.
+#[derive(Debug, Default)]
+pub struct Matches {
+    /// In order of their names, each once.
+    pub variables: Vec<VnetVariable>,
+    /// Why, for each pattern that names none.
+    pub missed: Vec<VnetError>,
 }
 
 impl Session {
@@ -222,14 +228,19 @@ impl Session {
         }
         match self.target.types() {
             Ok(types) => warnings.extend(types.damage().map(ToString::to_string)),
-            Err(TypeError::NoDebugInfo) => {}
-            Err(why) => warnings.push(why.to_string()),
+            Err(_) => warnings.extend(self.missing_types().map(|missing| missing.what)),
         }
         warnings
     }
 
+    /// What is wanted where the kernel's types are not known; `None` where they are.
+    pub fn missing_types(&self) -> Option<MissingTypes> {
+        let why = self.target.types().err()?;
+        Some(MissingTypes::of(self.kernel(), &why))
+    }
+
     /// The vnets on the list, in order of creation, and then those that are not on
-    /// it but that something points at; each with its jails.
+    /// it but that something points at; each with its jails, where those are known.
     ///
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE, or its list cannot be read at all.
@@ -285,7 +296,7 @@ impl Session {
             Selector::Jail(wanted) => {
                 let jails = Jails::read(&self.target)?;
                 let Some(jail) = jails.find(wanted) else {
-                    return Err(no_such(format!("a jail {wanted:?}")));
+                    return Err(no_such_jail(wanted, &jails));
                 };
                 let who = format!("jail {} ({})", jail.jid, jail.name);
                 self.home(vnets, &Found { who: who.into(), vnet: jail.vnet })?
@@ -317,22 +328,40 @@ impl Session {
     /// # Errors
     /// A pattern names none.
     pub fn variables(&self, patterns: &[String]) -> Result<Vec<VnetVariable>, Error> {
-        self.require_kinship()?;
-        let mut found: Vec<VnetVariable> = Vec::new();
-        if self.kernel().set_vnet().is_none() && !patterns.is_empty() {
-            for pattern in patterns {
-                found.extend(plain_globals(&self.target, pattern)?);
-            }
-            return Ok(in_order(found));
+        let mut matches = self.matches(patterns)?;
+        match matches.missed.is_empty() {
+            true => Ok(matches.variables),
+            false => Err(matches.missed.swap_remove(0).into()),
         }
-        let variables = self.all_variables()?;
-        if patterns.is_empty() {
-            return Ok(variables.all().to_vec());
+    }
+
+    /// The same, where a pattern that names none does not keep the others from naming some.
+    ///
+    /// # Errors
+    /// The variables are not known at all.
+    pub fn matches(&self, patterns: &[String]) -> Result<Matches, Error> {
+        self.require_kinship()?;
+        let plain = self.kernel().set_vnet().is_none() && !patterns.is_empty();
+        let all = if plain { None } else { Some(self.all_variables()?) };
+        let mut matches = Matches::default();
+        if let (Some(all), []) = (all, patterns) {
+            matches.variables = all.all().to_vec();
+            return Ok(matches);
         }
         for pattern in patterns {
-            found.extend(variables.matching(pattern)?.into_iter().cloned());
+            let found = match all {
+                Some(all) => {
+                    all.matching(pattern).map(|found| found.into_iter().cloned().collect())
+                }
+                None => plain_globals(&self.target, pattern),
+            };
+            match found {
+                Ok(found) => matches.variables.extend(found),
+                Err(why) => matches.missed.push(why),
+            }
         }
-        Ok(in_order(found))
+        matches.variables = in_order(matches.variables);
+        Ok(matches)
     }
 
     /// The address of a vnet's copy of a variable; without a vnet, of the
@@ -411,13 +440,14 @@ impl Session {
             Err(Error::Vnet(VnetError::NoVimage)) => None,
             Err(why) => return Err(why),
         };
-        let scope = Scope { target: &self.target, variables, vnet };
+        let scope = Scope::new(&self.target, variables, vnet);
         let operand = scope.eval(&parsed).map_err(failed)?;
         Ok(Printed {
             expression: expression.into(),
             type_name: operand.type_name(&self.target).unwrap_or_default().into(),
             address: operand.address(),
             value: operand.read(&self.target, &self.reader(limits)),
+            remarks: scope.remarks(),
         })
     }
 
@@ -435,10 +465,7 @@ impl Session {
                 in_memory: true,
                 lines: dump::message_lines(&ring.bytes, ring.written),
             }),
-            None => {
-                let lines = self.core().saved_messages()?;
-                Some(Messages { in_memory: false, lines })
-            }
+            None => Messages::saved(self.core()),
         }
     }
 
@@ -520,90 +547,11 @@ fn what_it_is(core: &Core) -> String {
     format!("a {}, {}{packed}", core.format, core.arch)
 }
 
-/// Opens a kernel alone, and finds its other half in `dirs` and the usual places.
-/// What was looked at is added to `log`, a line each.
-///
-/// # Errors
-/// The file cannot be read, or is no kernel.
-pub fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
-    let kernel = find_kernel(path, dirs, log)?;
-    require_kernel(path, &kernel)?;
-    Ok(kernel)
-}
-
-/// The same of any ELF file: its symbols have not been looked at.
-fn find_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
-    let failed = |source| Error::Kernel { path: path.to_owned(), source };
-    let main = ElfFile::parse(Source::open(path)?).map_err(failed)?;
-    log.push(format!("kernel: {}", path.display()));
-    let sibling = find_sibling(path, &main, dirs, log);
-    Kernel::join(main, sibling).map_err(failed)
-}
-
-/// Every FreeBSD kernel has these symbols, even one that is stripped of all else.
-fn require_kernel(path: &Path, kernel: &Kernel) -> Result<(), Error> {
-    if ["version", "ostype", "osrelease"].iter().any(|name| kernel.symbol(name).is_some()) {
-        return Ok(());
-    }
-    let source = KernelError::NotAKernel { what: "an ELF file without a kernel's symbols".into() };
-    Err(Error::Kernel { path: path.to_owned(), source })
-}
-
-/// Reads the symbols and finds the types at the same time: both take
-/// milliseconds, and nearly every question needs both.
-fn prepare(kernel: &Kernel) -> Result<Types, TypeError> {
-    let types = || Types::load(kernel).inspect(Types::prepare);
-    rayon::join(|| kernel.symbols().prepare(), types).1
-}
-
-/// The first candidate that comes from the same link as `main`.
-fn find_sibling(
-    path: &Path,
-    main: &ElfFile,
-    dirs: &[PathBuf],
-    log: &mut Vec<String>,
-) -> Option<ElfFile> {
-    let wanted = debug_file::wanted(main)?;
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
-    let what = match wanted.role {
-        Role::DebugFile => "debug file",
-        Role::Kernel => "the stripped kernel",
-    };
-    let mut names: Vec<String> = wanted.link_name.into_iter().collect();
-    match wanted.role {
-        Role::DebugFile => names.extend([format!("{file_name}.debug"), "kernel.debug".into()]),
-        Role::Kernel => {
-            let bare = file_name.strip_suffix(".debug").or(file_name.strip_suffix(".symbols"));
-            names.extend(bare.map(String::from).into_iter().chain(["kernel".into()]));
-        }
-    }
-    let build_id = wanted.build_id.as_deref();
-    let search = locate::Search { file: path, names, build_id, dirs };
-    for candidate in locate::candidates(&search) {
-        let found = open_candidate(&candidate);
-        let (verdict, elf) = match found {
-            Ok(elf) if debug_file::belongs(main, &elf) => ("belongs to it".to_owned(), Some(elf)),
-            Ok(_) => ("comes from another build".to_owned(), None),
-            Err(why) => (why, None),
-        };
-        log.push(format!("{what}: {} {verdict}", candidate.display()));
-        if elf.is_some() {
-            return elf;
-        }
-    }
-    log.push(format!("{what}: none found"));
-    None
-}
-
-fn open_candidate(path: &Path) -> Result<ElfFile, String> {
-    let source = Source::open(path).map_err(|why: SourceError| why.to_string())?;
-    ElfFile::parse(source).map_err(|why| why.to_string())
-}
-
 fn add_jails(vnets: &mut [Vnet], jails: &Jails) {
     for vnet in vnets {
         let home = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
-        vnet.jails = home.map(|jail| JailRef { jid: jail.jid, name: jail.name.clone() }).collect();
+        let home = home.map(|jail| JailRef { jid: jail.jid, name: jail.name.clone() });
+        vnet.jails = Some(home.collect());
     }
 }
 
@@ -616,6 +564,15 @@ fn in_order(mut found: Vec<VnetVariable>) -> Vec<VnetVariable> {
 
 fn syntax(error: &SyntaxError) -> ExprError {
     ExprError::Syntax { message: error.to_string(), caret: error.caret() }
+}
+
+fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
+    const NEAR: usize = 3;
+    let names = jails.jails.iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
+    let mut near: Vec<String> = names.collect();
+    types::sort_by_likeness(&mut near, wanted);
+    near.truncate(NEAR);
+    VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()
 }
 
 fn no_such(what: String) -> Error {

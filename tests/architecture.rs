@@ -131,7 +131,7 @@ fn source_files() -> Vec<PathBuf> {
 fn layer_of(path: &str) -> String {
     let module = path.strip_suffix(".rs").unwrap();
     match module {
-        "expr/eval" => module.to_owned(),
+        _ if module.starts_with("expr/eval") => "expr/eval".to_owned(),
         _ => module.split('/').next().unwrap().to_owned(),
     }
 }

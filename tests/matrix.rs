@@ -144,7 +144,8 @@ fn check_history(session: &Session) {
     assert_eq!(session.warnings(), [""; 0]);
     assert_eq!(session.list_problems(), [""; 0]);
     let vnets = session.vnets().unwrap();
-    let jails: Vec<&str> = vnets.iter().map(|vnet| &*vnet.jails[0].name).collect();
+    let jails: Vec<&str> =
+        vnets.iter().map(|vnet| &*vnet.jails.as_ref().unwrap()[0].name).collect();
     assert_eq!(jails, ["0", "one", "two"]);
     for (vnet, ttl) in vnets.iter().zip([64, 1, 2]) {
         assert!(vnet.problems.is_empty(), "{:?}", vnet.problems);

@@ -28,8 +28,10 @@ fn vnets_are_counted_in_order_of_creation() {
     let session = demo();
     let vnets = session.vnets().unwrap();
     assert_eq!(session.list_problems(), [""; 0]);
-    let jails: Vec<Vec<&str>> =
-        vnets.iter().map(|vnet| vnet.jails.iter().map(|jail| &*jail.name).collect()).collect();
+    let jails: Vec<Vec<&str>> = vnets
+        .iter()
+        .map(|vnet| vnet.jails.iter().flatten().map(|jail| &*jail.name).collect())
+        .collect();
     // The vnet of "build" was destroyed; "php" lives in its parent's.
     assert_eq!(jails, [vec!["0"], vec!["web01", "web01.php"], vec!["db01"]]);
     assert_eq!(
@@ -80,10 +82,13 @@ fn vnets_are_chosen_in_every_way() {
     assert_eq!(index(Selector::Pid(812)), 2);
     // nginx panicked inside the network stack of web01.
     assert_eq!(index(Selector::Default), 1);
-    for missing in [Selector::Index(3), Selector::Jail("build".into()), Selector::Pid(77)] {
+    for missing in [Selector::Index(3), Selector::Pid(77)] {
         let error = session.select(&missing).unwrap_err();
         assert!(error.to_string().starts_with("no vnet has "), "{error}");
     }
+    let error = session.select(&Selector::Jail("web1".into())).unwrap_err();
+    assert_eq!(error.to_string(), "there is no jail web1");
+    assert!(error.hint().unwrap().starts_with("did you mean web01"), "{error}");
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     if bytes.is_empty() {
         return Err(not_a_dump("an empty file", "was the disk full when savecore ran?"));
     }
-    if bytes.starts_with(minidump::MAGIC) {
-        return Ok(Kind::Minidump);
+    if bytes.starts_with(minidump::MAGIC) || minidump::MAGIC.starts_with(bytes) {
+        return minidump_of(bytes);
     }
     if bytes.starts_with(ELF_MAGIC) {
         return elf(bytes);
@@ -47,6 +47,18 @@ pub(super) fn is_core(bytes: &[u8]) -> bool {
     bytes.starts_with(minidump::MAGIC) || bytes.starts_with(ELF_MAGIC)
 }
 
+/// The architecture's name is a part of the magic.
+fn minidump_of(bytes: &[u8]) -> Result<Kind, DumpError> {
+    const MAGIC_LEN: u64 = 24;
+    let length = bytes.len() as u64;
+    match length < MAGIC_LEN {
+        true => {
+            Err(DumpError::Truncated { what: "the minidump header", needed: MAGIC_LEN, length })
+        }
+        false => Ok(Kind::Minidump),
+    }
+}
+
 fn elf(bytes: &[u8]) -> Result<Kind, DumpError> {
     const ET_CORE: u16 = 4;
     let fields = match Fields::little(bytes).u8(5) {
@@ -58,7 +70,10 @@ fn elf(bytes: &[u8]) -> Result<Kind, DumpError> {
         Some(1) => "an ELF object file or kernel module",
         Some(2 | 3) => "an ELF executable, such as a kernel",
         Some(_) => "an ELF file of an unknown type",
-        None => "the beginning of an ELF file, cut off",
+        None => {
+            let hint = "was it copied whole? info.N beside the dump tells its length (Dump Length)";
+            return Err(not_a_dump("the beginning of an ELF file, cut off", hint));
+        }
     };
     let hint = "the kernel goes to -N and the core to -M: have they changed places?";
     Err(not_a_dump(what, hint))
@@ -164,6 +179,7 @@ mod tests {
         assert!(what.contains("ELF executable"), "{what}");
         assert!(hint.contains("-N") && hint.contains("-M"), "{hint}");
         assert!(message("kernel", b"\x7fELF").0.contains("cut off"));
+        assert!(message("vmcore.0", b"minidump Fr").0.contains("the file ends at 0xb"));
     }
 
     #[test]

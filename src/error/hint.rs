@@ -27,6 +27,12 @@ impl KernelError {
             Self::NotAKernel { what } if what.contains("crash dump") => {
                 Some("the kernel goes with -N and the dump with -M: are they swapped?".into())
             }
+            Self::NotAKernel { what } if what.contains("gzip") => {
+                Some("unpack it with gunzip".into())
+            }
+            Self::NotAKernel { what } if what.contains("zstd-") => {
+                Some("unpack it with zstd -d".into())
+            }
             Self::NotAKernel { .. } => Some(
                 "name the kernel's ELF file, such as /boot/kernel/kernel or kernel.debug".into(),
             ),
@@ -64,7 +70,9 @@ impl TypeError {
             ),
             Self::NotFound { near, .. } => did_you_mean(near),
             Self::NoMember { candidates, .. } => members(candidates),
-            Self::Incomplete { .. } => Some("cast it to the type it really has".into()),
+            Self::Incomplete { .. } => Some(
+                "a module's debug file may define it, or there is another type to cast to".into(),
+            ),
             Self::WrongKind { .. } | Self::Unreadable { .. } | Self::Damaged { .. } => None,
         }
     }
@@ -106,6 +114,8 @@ impl VnetError {
                     .into(),
             ),
             Self::NoSuchVnet { .. } => Some("`vnetkvm vnets` lists them all".into()),
+            Self::NoSuchJail { near, .. } => did_you_mean(near)
+                .or_else(|| Some("`vnetkvm vnets` lists the jails of each vnet".into())),
             Self::NoSuchVariable { near, .. } => did_you_mean(near),
             Self::Ambiguous { name, files } => {
                 let file = files.first().map_or("file.c", |file| file.as_str());
@@ -128,9 +138,11 @@ impl ExprError {
             Self::NoCopy { .. } => {
                 Some("vnet_entry_NAME is the initial value in the kernel's own set".into())
             }
-            Self::WrongOperand { .. } => {
-                Some("cast it: `(struct ifnet *)0xfffff80003a51800`".into())
+            Self::WrongOperand { advice, .. } => advice.map(Into::into),
+            Self::TypeNotValue(name) => {
+                Some(format!("a cast has its operand in parentheses too: ({name})(x)"))
             }
+            Self::ShiftCount(_) => Some("from 0 to 63".into()),
             Self::OptimisedOut(_) | Self::DivisionByZero => None,
         }
     }

@@ -6,6 +6,7 @@
 
 mod hint;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -187,9 +188,9 @@ pub enum KernelError {
 pub enum TypeError {
     #[error("the kernel has no debug information")]
     NoDebugInfo,
-    #[error("the debug information has no {what} named {name}")]
+    #[error("the debug information has no {what} named {}", shortened(name))]
     NotFound { what: &'static str, name: String, near: Vec<String> },
-    #[error("{type_name} has no member {member}")]
+    #[error("{type_name} has no member {}", shortened(member))]
     NoMember { type_name: String, member: String, candidates: Vec<String> },
     #[error("{type_name} is declared but never defined in the debug information")]
     Incomplete { type_name: String },
@@ -242,7 +243,9 @@ pub enum VnetError {
     NoList { why: String },
     #[error("no vnet has {what}")]
     NoSuchVnet { what: String },
-    #[error("{name} is no variable of this kernel")]
+    #[error("there is no jail {}", shortened(name))]
+    NoSuchJail { name: String, near: Vec<String> },
+    #[error("{} is no variable of this kernel", shortened(name))]
     NoSuchVariable { name: String, near: Vec<String> },
     #[error("{name} is defined in several files")]
     Ambiguous { name: String, files: Vec<String> },
@@ -259,14 +262,23 @@ pub enum ExprError {
     Vnet(#[from] VnetError),
     #[error(transparent)]
     Read(#[from] ReadError),
-    #[error("{name} is neither a virtualized variable nor a global of this kernel")]
+    #[error("{} is neither a virtualized variable nor a global of this kernel", shortened(name))]
     NoSuchName { name: String, near: Vec<String> },
     #[error("{name} is a variable of a vnet, and no vnet is chosen")]
     NoVnet { name: String },
     #[error("{name} has no copy in this vnet: {why}")]
     NoCopy { name: String, why: String },
     #[error("{operator} does not apply to {operand}")]
-    WrongOperand { operator: String, operand: String },
+    WrongOperand {
+        operator: String,
+        operand: String,
+        /// What would have been right, where that can be told.
+        advice: Option<&'static str>,
+    },
+    #[error("{0} is a type, where a value should be")]
+    TypeNotValue(String),
+    #[error("a shift by {0} bits means nothing")]
+    ShiftCount(i128),
     #[error("{0} has been optimised out: no memory holds it")]
     OptimisedOut(String),
     #[error("division by zero")]
@@ -294,12 +306,14 @@ pub enum Error {
     Dump { path: PathBuf, source: DumpError },
     #[error("{} is no kernel that can be used", path.display())]
     Kernel { path: PathBuf, source: KernelError },
-    #[error("no kernel was given, and {}", none_found(searched))]
+    #[error("no kernel was given, and {}", none_found(searched, *cut_off))]
     NoKernel {
         /// What was looked at and why it was not taken, a line each.
         searched: Vec<String>,
+        /// Pages that are missing from the dump.
+        cut_off: u64,
     },
-    #[error("the kernel and the dump do not go together")]
+    #[error("{}", joining(.0))]
     Target(#[from] TargetError),
     #[error("types are needed for this")]
     Types(#[from] TypeError),
@@ -307,14 +321,33 @@ pub enum Error {
     Read(#[from] ReadError),
     #[error(transparent)]
     Vnet(#[from] VnetError),
-    #[error("cannot evaluate {expression}")]
+    #[error("cannot evaluate {}", shortened(expression))]
     Expr { expression: String, source: ExprError },
 }
 
-fn none_found(searched: &[String]) -> String {
-    match searched.len() {
-        0 => "none lies beside the dump or where kernels are installed".to_owned(),
-        1 => "the only one that was found did not write this dump".to_owned(),
-        count => format!("none of the {count} that were found wrote this dump"),
+/// What somebody typed, as far as a message has room for it.
+fn shortened(text: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+        None => text.into(),
+    }
+}
+
+fn joining(why: &TargetError) -> &'static str {
+    match why {
+        TargetError::CutOff { .. } => "the dump is not complete",
+        _ => "the kernel and the dump do not go together",
+    }
+}
+
+fn none_found(searched: &[String], cut_off: u64) -> String {
+    match (searched.len(), cut_off) {
+        (0, _) => "none lies beside the dump or where kernels are installed".to_owned(),
+        (_, 1..) => format!(
+            "the dump file is cut off: {cut_off} pages are missing, by which its kernel could be told"
+        ),
+        (1, 0) => "the only one that was found did not write this dump".to_owned(),
+        (count, 0) => format!("none of the {count} that were found wrote this dump"),
     }
 }

@@ -6,82 +6,47 @@
 //! value in the kernel's own set. Arithmetic is done in 128 bits and then cut to
 //! the width of the wider operand's type, as C does.
 
+mod operand;
+
+use std::cell::RefCell;
+
 use crate::addr::VirtAddr;
 use crate::error::{ExprError, TypeError, VnetError};
 use crate::expr::{Binary, Expr, ExprKind, Name, TypeName, Unary};
-use crate::kernel::SymbolKind;
+use crate::kernel::{SymbolKind, VNET_PREFIX};
 use crate::target::Target;
-use crate::types::model::{BitField, Type};
-use crate::types::{TypeId, Types};
-use crate::value::{Value, ValueReader, bits};
+use crate::types::model::Type;
+use crate::types::{self, TypeId, Types};
+use crate::value::bits;
 use crate::vnet::variables::{self, Variables};
 use crate::vnet::{Vnet, VnetVariable};
 
+pub use operand::Operand;
+
 /// What the names in an expression may mean.
-#[derive(Clone, Copy)]
 pub struct Scope<'t> {
-    pub target: &'t Target,
+    target: &'t Target,
     /// `None` in a kernel without VIMAGE.
-    pub variables: Option<&'t Variables>,
-    pub vnet: Option<&'t Vnet>,
-}
-
-/// What an expression came to, before its memory is read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operand {
-    /// Something in memory.
-    Place { type_id: TypeId, address: VirtAddr, bits: Option<BitField> },
-    /// A variable of which only place and size are known.
-    Untyped { address: VirtAddr, size: u64 },
-    /// A function, which has an address and no value.
-    Function { address: VirtAddr },
-    /// A number, or an address that was computed; `None` for a plain integer.
-    Number { value: i128, type_id: Option<TypeId> },
-}
-
-impl Operand {
-    /// Where it lies, if it lies anywhere and begins at a byte.
-    pub fn address(&self) -> Option<VirtAddr> {
-        match self {
-            Self::Place { address, .. } | Self::Untyped { address, .. } => Some(*address),
-            Self::Function { address } => Some(*address),
-            Self::Number { .. } => None,
-        }
-    }
-
-    /// Its type as C spells it.
-    pub fn type_name(&self, target: &Target) -> Option<String> {
-        match self {
-            Self::Place { type_id, .. } | Self::Number { type_id: Some(type_id), .. } => {
-                target.types().ok().map(|types| types.name(*type_id))
-            }
-            Self::Untyped { .. } => None,
-            Self::Function { .. } => Some("function".into()),
-            Self::Number { .. } => Some("long".into()),
-        }
-    }
-
-    /// Its value, read from memory where it lies there.
-    pub fn read(&self, target: &Target, reader: &ValueReader<'_>) -> Value {
-        match *self {
-            Self::Place { type_id, address, bits: None } => reader.read(type_id, address),
-            Self::Place { type_id, address, bits: Some(field) } => {
-                reader.read_bit_field(type_id, address, field)
-            }
-            Self::Untyped { address, size } => reader.read_bytes(address, size),
-            Self::Function { address } => reader.function(address),
-            Self::Number { value, type_id } => {
-                let pointee = type_id.and_then(|id| target.types().ok()?.pointee(id).ok());
-                match pointee {
-                    Some(to) => reader.pointer(VirtAddr::new(value as u64), to),
-                    None => Value::Int(value),
-                }
-            }
-        }
-    }
+    variables: Option<&'t Variables>,
+    vnet: Option<&'t Vnet>,
+    remarks: RefCell<Vec<Box<str>>>,
 }
 
 impl<'t> Scope<'t> {
+    /// `variables` are `None` in a kernel without VIMAGE.
+    pub fn new(
+        target: &'t Target,
+        variables: Option<&'t Variables>,
+        vnet: Option<&'t Vnet>,
+    ) -> Self {
+        Self { target, variables, vnet, remarks: RefCell::default() }
+    }
+
+    /// What was doubtful about the expressions evaluated so far, a sentence each.
+    pub fn remarks(self) -> Vec<Box<str>> {
+        self.remarks.into_inner()
+    }
+
     /// Evaluates an expression, reading memory only where a pointer is followed.
     ///
     /// # Errors
@@ -170,16 +135,27 @@ impl<'t> Scope<'t> {
     }
 
     fn unknown(&self, name: &str) -> ExprError {
-        if self.target.types().is_ok_and(|types| types.has_variable(name)) {
-            return ExprError::OptimisedOut(name.to_owned());
+        if let Ok(types) = self.target.types() {
+            if types.has_variable(name) {
+                return ExprError::OptimisedOut(name.to_owned());
+            }
+            if types.find(name).is_ok() {
+                return ExprError::TypeNotValue(name.to_owned());
+            }
         }
-        let near = match self.variables {
-            Some(variables) => match variables.matching(name) {
-                Err(VnetError::NoSuchVariable { near, .. }) => near,
-                _ => Vec::new(),
-            },
-            None => variables::names_like(self.target.kernel(), name),
+        let bare = name.strip_prefix("V_").unwrap_or(name);
+        let mut near = match self.variables.map(|variables| variables.matching(bare)) {
+            Some(Err(VnetError::NoSuchVariable { near, .. })) => near,
+            _ => Vec::new(),
         };
+        // What begins with V_ was meant to be a vnet's.
+        if self.variables.is_none() || bare == name {
+            let named = variables::names_like(self.target.kernel(), bare);
+            near.extend(named.into_iter().filter(|name| !name.starts_with(VNET_PREFIX)));
+            types::sort_by_likeness(&mut near, bare);
+            near.dedup();
+            near.truncate(3);
+        }
         ExprError::NoSuchName { name: name.to_owned(), near }
     }
 
@@ -202,6 +178,7 @@ impl<'t> Scope<'t> {
 
     fn element(&self, base: &Operand, index: i128) -> Result<Operand, ExprError> {
         let types = self.types()?;
+        self.check_index(base, index)?;
         let (element, start) = match (self.array_element(base)?, self.pointee(base)?) {
             (Some(element), _) => (element, base.address().ok_or_else(|| self.wrong("[]", base))?),
             (None, Some(element)) => (element, VirtAddr::new(self.value_of(base)? as u64)),
@@ -210,6 +187,22 @@ impl<'t> Scope<'t> {
         let offset = index.wrapping_mul(types.size_of(element)?.into()) as u64;
         let address = VirtAddr::new(self.target.arch().wrap(start.get().wrapping_add(offset)));
         Ok(Operand::Place { type_id: element, address, bits: None })
+    }
+
+    /// Past the end of a declared array lies something else. An array of none or one
+    /// at the end of a struct may be the old way to write a flexible one.
+    fn check_index(&self, base: &Operand, index: i128) -> Result<(), ExprError> {
+        let Operand::Place { type_id, .. } = base else { return Ok(()) };
+        let (_, kind) = self.types()?.resolve(*type_id)?;
+        let Type::Array(array) = &*kind else { return Ok(()) };
+        if let Some(Some(count @ 2..)) = array.counts.first()
+            && !(0..i128::from(*count)).contains(&index)
+        {
+            let what = self.types()?.name(*type_id);
+            let remark = format!("[{index}] is outside of an array of type {what}");
+            self.remarks.borrow_mut().push(remark.into());
+        }
+        Ok(())
     }
 
     fn unary(&self, op: Unary, operand: &Expr) -> Result<Operand, ExprError> {
@@ -244,8 +237,8 @@ impl<'t> Scope<'t> {
             Binary::Remainder => a.checked_rem(b).ok_or(ExprError::DivisionByZero)?,
             Binary::Add => a.wrapping_add(b),
             Binary::Subtract => a.wrapping_sub(b),
-            Binary::ShiftLeft => a.checked_shl(b.clamp(0, 127) as u32).unwrap_or(0),
-            Binary::ShiftRight => a.checked_shr(b.clamp(0, 127) as u32).unwrap_or(0),
+            Binary::ShiftLeft => a << shift_count(b)?,
+            Binary::ShiftRight => a >> shift_count(b)?,
             Binary::And => a & b,
             Binary::Xor => a ^ b,
             Binary::Or => a | b,
@@ -390,11 +383,7 @@ impl<'t> Scope<'t> {
     }
 
     fn wrong(&self, operator: &str, operand: &Operand) -> ExprError {
-        let operand = match operand.type_name(self.target) {
-            Some(name) => format!("a value of type {name}"),
-            None => "a variable whose type is not known".into(),
-        };
-        ExprError::WrongOperand { operator: operator.into(), operand }
+        operand.refused(operator, self.target)
     }
 }
 
@@ -402,6 +391,14 @@ fn place(type_id: Option<TypeId>, address: VirtAddr, size: u64) -> Operand {
     match type_id {
         Some(type_id) => Operand::Place { type_id, address, bits: None },
         None => Operand::Untyped { address, size },
+    }
+}
+
+/// C leaves shifts by more than a number's width, or by less than nothing, undefined.
+fn shift_count(count: i128) -> Result<u32, ExprError> {
+    match u32::try_from(count) {
+        Ok(count @ 0..=63) => Ok(count),
+        _ => Err(ExprError::ShiftCount(count)),
     }
 }
 

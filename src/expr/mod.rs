@@ -7,6 +7,7 @@
 //! to say. There are no assignments, no calls and no comparisons: an expression
 //! can look, never touch.
 
+mod cursor;
 pub mod eval;
 mod lex;
 mod parse;
@@ -137,12 +138,21 @@ impl SyntaxError {
         Self { text: text.into(), span, message: message.into() }
     }
 
-    /// The text with the wrong part underlined, on two lines.
+    /// The text with the wrong part underlined, on two lines; of a long text no more
+    /// than what stands around it.
     pub fn caret(&self) -> String {
+        const LONGEST: usize = 60;
+        const BEFORE: usize = 40;
         let width = |range: Range<usize>| self.text.get(range).map_or(0, |s| s.chars().count());
-        let indent = " ".repeat(width(0..self.span.start));
-        let marks = "^".repeat(width(self.span.clone()).max(1));
-        format!("{}\n{indent}{marks}", self.text)
+        let (at, total) = (width(0..self.span.start), width(0..self.text.len()));
+        let skipped = if total > LONGEST { at.saturating_sub(BEFORE) } else { 0 };
+        let shown: String = self.text.chars().skip(skipped).take(LONGEST).collect();
+        let before = if skipped > 0 { "…" } else { "" };
+        let behind = if total - skipped > LONGEST { "…" } else { "" };
+        let indent = " ".repeat(at - skipped + before.chars().count());
+        let room = (LONGEST + skipped).saturating_sub(at).max(1);
+        let marks = "^".repeat(width(self.span.clone()).clamp(1, room));
+        format!("{before}{shown}{behind}\n{indent}{marks}")
     }
 }
 
@@ -184,6 +194,19 @@ mod tests {
         let error = parse("V_ifnet..x").unwrap_err();
         assert_eq!(error.caret(), "V_ifnet..x\n        ^");
         assert_eq!(error.to_string(), "expected a member name, found \".\" (column 9)");
+    }
+
+    #[test]
+    fn of_a_long_text_the_caret_shows_what_is_around_the_mistake() {
+        let text = format!("{}b c{}", "a + ".repeat(50), " + d".repeat(50));
+        let caret = parse(&text).unwrap_err().caret();
+        let (shown, marks) = caret.split_once('\n').unwrap();
+        assert_eq!(shown.chars().count(), 62);
+        assert!(shown.starts_with('…') && shown.ends_with('…'), "{shown}");
+        let at = marks.find('^').unwrap();
+        assert_eq!(shown.chars().nth(at), Some('c'), "{caret}");
+        let error = parse(&"x".repeat(500).replacen('x', ".", 1)).unwrap_err();
+        assert_eq!(error.caret().lines().next().unwrap().chars().count(), 61);
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! Tokens to trees: operator precedence as in C.
 
-use std::ops::Range;
-
-use super::lex::{Spanned, Token, lex};
-use super::type_name::is_type_spelling;
+use super::cursor::Cursor;
+use super::lex::Token;
+use super::type_name::{is_type_name, is_type_spelling, type_name};
 use super::{Binary, Expr, ExprKind, Name, Path, Step, SyntaxError, TypeName, Unary};
 
 /// Parses an expression.
@@ -11,11 +10,12 @@ use super::{Binary, Expr, ExprKind, Name, Path, Step, SyntaxError, TypeName, Una
 /// A parenthesis around a name may be a cast or not, and only the types could
 /// tell. Without them: `(name *)` is a cast; so is `(name)` before a name, a
 /// number or another parenthesis, since nothing else fits there; before `*`,
-/// `&`, `-` or `~`, `(name)` is a cast if the name ends in `_t`.
+/// `&`, `-` or `~`, `(name)` is a cast if the name ends in `_t` or is one of
+/// those that `sys/types.h` has for C's own types, such as `u_int`.
 pub fn parse(text: &str) -> Result<Expr, SyntaxError> {
     let mut parser = Parser::new(text)?;
     let expr = parser.binary(0)?;
-    parser.end()?;
+    parser.tokens.end()?;
     Ok(expr)
 }
 
@@ -25,42 +25,39 @@ pub fn parse_path(text: &str) -> Result<Path, SyntaxError> {
     let name = parser.name()?;
     let mut steps = Vec::new();
     loop {
-        if parser.accept(".") {
+        if parser.tokens.accept(".") {
             steps.push(Step::Member(parser.member()?));
-        } else if parser.accept("[") {
-            let Token::Int(index) = parser.peek() else {
-                return Err(parser.unexpected("an index"));
+        } else if parser.tokens.accept("[") {
+            let Token::Int(index) = parser.tokens.peek() else {
+                return Err(parser.tokens.unexpected("an index"));
             };
-            parser.advance();
-            parser.expect("]")?;
+            parser.tokens.advance();
+            parser.tokens.expect("]")?;
             steps.push(Step::Index(index));
         } else {
-            parser.end()?;
+            parser.tokens.end()?;
             return Ok(Path { name, steps });
         }
     }
 }
 
-/// The tokens of a text and how far they are read. Recursion is bounded by
-/// their number, which the lexer bounds.
-pub(super) struct Parser<'a> {
-    text: &'a str,
-    tokens: Vec<Spanned<'a>>,
-    at: usize,
+/// Reads expressions off a cursor.
+struct Parser<'a> {
+    tokens: Cursor<'a>,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a str) -> Result<Self, SyntaxError> {
-        Ok(Self { text, tokens: lex(text)?, at: 0 })
+    fn new(text: &'a str) -> Result<Self, SyntaxError> {
+        Ok(Self { tokens: Cursor::new(text)? })
     }
 
     /// Operands joined by binary operators that bind at least as tightly as `weakest`.
     fn binary(&mut self, weakest: u8) -> Result<Expr, SyntaxError> {
         let mut left = self.unary()?;
-        while let Some((op, strength)) = binary_operator(self.peek())
+        while let Some((op, strength)) = binary_operator(self.tokens.peek())
             && strength >= weakest
         {
-            self.advance();
+            self.tokens.advance();
             let right = self.binary(strength + 1)?;
             let span = left.span.start..right.span.end;
             let kind = ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) };
@@ -70,8 +67,8 @@ impl<'a> Parser<'a> {
     }
 
     fn unary(&mut self) -> Result<Expr, SyntaxError> {
-        let start = self.span().start;
-        let op = match self.peek() {
+        let start = self.tokens.span().start;
+        let op = match self.tokens.peek() {
             Token::Op("*") => Unary::Deref,
             Token::Op("&") => Unary::AddressOf,
             Token::Op("-") => Unary::Negate,
@@ -83,7 +80,7 @@ impl<'a> Parser<'a> {
                 return self.postfix(primary);
             }
         };
-        self.advance();
+        self.tokens.advance();
         let operand = Box::new(self.unary()?);
         let span = start..operand.span.end;
         Ok(Expr { kind: ExprKind::Unary { op, operand }, span })
@@ -91,91 +88,91 @@ impl<'a> Parser<'a> {
 
     /// `(type)operand`, or `(expression)` and what follows it.
     fn parenthesis(&mut self) -> Result<Expr, SyntaxError> {
-        let start = self.span().start;
+        let start = self.tokens.span().start;
         if let Some(to) = self.cast()? {
             let operand = Box::new(self.unary()?);
             let span = start..operand.span.end;
             return Ok(Expr { kind: ExprKind::Cast { to, operand }, span });
         }
-        self.expect("(")?;
+        self.tokens.expect("(")?;
         let mut inner = self.binary(0)?;
-        self.expect(")")?;
-        inner.span = start..self.last_end();
+        self.tokens.expect(")")?;
+        inner.span = start..self.tokens.last_end();
         self.postfix(inner)
     }
 
     /// The type of `(type)` in front of an operand; nothing is consumed if there is none.
     fn cast(&mut self) -> Result<Option<TypeName>, SyntaxError> {
-        let start = self.at;
-        self.expect("(")?;
-        if let Some(name) = self.type_name()? {
+        let start = self.tokens.mark();
+        self.tokens.expect("(")?;
+        if let Some(name) = type_name(&mut self.tokens)? {
             let sure = name.pointers > 0 || is_type_spelling(&name.base);
-            let closed = self.accept(")");
+            let closed = self.tokens.accept(")");
             if closed && (sure || self.operand_follows(&name.base)) {
                 return Ok(Some(name));
             }
             if is_type_spelling(&name.base) {
-                return Err(self.unexpected("\")\" after the type"));
+                return Err(self.tokens.unexpected("\")\" after the type"));
             }
         }
-        self.at = start;
+        self.tokens.go_back(start);
         Ok(None)
     }
 
     /// After `(base)`: is what comes next its operand, rather than an operator behind a variable?
     fn operand_follows(&self, base: &str) -> bool {
-        match self.peek() {
+        match self.tokens.peek() {
             Token::Name(_) | Token::Int(_) | Token::Op("(") => true,
-            Token::Op("*" | "&" | "-" | "~") => base.ends_with("_t"),
+            Token::Op("*" | "&" | "-" | "~") => is_type_name(base),
             _ => false,
         }
     }
 
     fn size_of(&mut self) -> Result<Expr, SyntaxError> {
-        let start = self.span().start;
-        self.advance();
-        let before = self.at;
-        if self.accept("(")
-            && let Some(name) = self.type_name()?
-            && (name.pointers > 0 || is_type_spelling(&name.base) || name.base.ends_with("_t"))
-            && self.accept(")")
+        let start = self.tokens.span().start;
+        self.tokens.advance();
+        let before = self.tokens.mark();
+        if self.tokens.accept("(")
+            && let Some(name) = type_name(&mut self.tokens)?
+            && (name.pointers > 0 || is_type_name(&name.base))
+            && self.tokens.accept(")")
         {
-            let span = start..self.last_end();
+            let span = start..self.tokens.last_end();
             return Ok(Expr { kind: ExprKind::SizeOfType(name), span });
         }
-        self.at = before;
+        self.tokens.go_back(before);
         let operand = Box::new(self.unary()?);
         let span = start..operand.span.end;
         Ok(Expr { kind: ExprKind::SizeOf(operand), span })
     }
 
     fn primary(&mut self) -> Result<Expr, SyntaxError> {
-        let span = self.span();
-        match self.peek() {
+        let span = self.tokens.span();
+        match self.tokens.peek() {
             Token::Int(value) => {
-                self.advance();
+                self.tokens.advance();
                 Ok(Expr { kind: ExprKind::Int(value), span })
             }
             Token::Name(word) if is_type_spelling(word) => {
                 let message = format!("a type, \"{word}\", where a value should be");
-                Err(SyntaxError::new(self.text, span, message))
+                Err(self.tokens.error_at(span, message))
             }
             Token::Name(_) => {
                 let name = self.name()?;
-                Ok(Expr { kind: ExprKind::Name(name), span: span.start..self.last_end() })
+                Ok(Expr { kind: ExprKind::Name(name), span: span.start..self.tokens.last_end() })
             }
-            _ => Err(self.unexpected("a variable, a number or \"(\"")),
+            _ => Err(self.tokens.unexpected("a variable, a number or \"(\"")),
         }
     }
 
     fn name(&mut self) -> Result<Name, SyntaxError> {
-        let Token::Name(name) = self.peek() else {
-            return Err(self.unexpected("a variable's name"));
+        let Token::Name(name) = self.tokens.peek() else {
+            return Err(self.tokens.unexpected("a variable's name"));
         };
-        self.advance();
+        self.tokens.advance();
         let mut file = None;
-        if let Token::File(path) = self.peek() {
-            self.advance();
+        if let Token::File(path) = self.tokens.peek() {
+            self.tokens.advance();
             file = Some(path.into());
         }
         Ok(Name { name: name.into(), file })
@@ -185,86 +182,33 @@ impl<'a> Parser<'a> {
     fn postfix(&mut self, mut base: Expr) -> Result<Expr, SyntaxError> {
         loop {
             let start = base.span.start;
-            let kind = match self.peek() {
+            let kind = match self.tokens.peek() {
                 Token::Op(op @ ("." | "->")) => {
-                    self.advance();
+                    self.tokens.advance();
                     let name = self.member()?;
                     ExprKind::Member { base: Box::new(base), name, arrow: op == "->" }
                 }
                 Token::Op("[") => {
-                    self.advance();
+                    self.tokens.advance();
                     let index = Box::new(self.binary(0)?);
-                    self.expect("]")?;
+                    self.tokens.expect("]")?;
                     ExprKind::Index { base: Box::new(base), index }
                 }
                 Token::Op("(") => {
-                    return Err(self.error("functions of a dead kernel cannot be called"));
+                    return Err(self.tokens.error("functions of a dead kernel cannot be called"));
                 }
                 _ => return Ok(base),
             };
-            base = Expr { kind, span: start..self.last_end() };
+            base = Expr { kind, span: start..self.tokens.last_end() };
         }
     }
 
     fn member(&mut self) -> Result<Box<str>, SyntaxError> {
-        let Token::Name(name) = self.peek() else {
-            return Err(self.unexpected("a member name"));
+        let Token::Name(name) = self.tokens.peek() else {
+            return Err(self.tokens.unexpected("a member name"));
         };
-        self.advance();
+        self.tokens.advance();
         Ok(name.into())
-    }
-
-    pub(super) fn peek(&self) -> Token<'a> {
-        self.tokens.get(self.at).map_or(Token::End, |spanned| spanned.token)
-    }
-
-    fn span(&self) -> Range<usize> {
-        let end = self.text.len();
-        self.tokens.get(self.at).map_or(end..end, |spanned| spanned.span.clone())
-    }
-
-    /// Where the token before this one ends.
-    fn last_end(&self) -> usize {
-        let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
-        last.map_or(0, |spanned| spanned.span.end)
-    }
-
-    pub(super) fn advance(&mut self) {
-        self.at += 1;
-    }
-
-    fn accept(&mut self, op: &str) -> bool {
-        let found = matches!(self.peek(), Token::Op(found) if found == op);
-        if found {
-            self.advance();
-        }
-        found
-    }
-
-    fn expect(&mut self, op: &str) -> Result<(), SyntaxError> {
-        match self.accept(op) {
-            true => Ok(()),
-            false => Err(self.unexpected(&format!("\"{op}\""))),
-        }
-    }
-
-    pub(super) fn end(&self) -> Result<(), SyntaxError> {
-        match self.peek() {
-            Token::End => Ok(()),
-            _ => Err(self.unexpected("an operator or the end")),
-        }
-    }
-
-    pub(super) fn unexpected(&self, wanted: &str) -> SyntaxError {
-        let found = match self.text.get(self.span()) {
-            None | Some("") => "the end".to_owned(),
-            Some(found) => format!("\"{found}\""),
-        };
-        self.error(format!("expected {wanted}, found {found}"))
-    }
-
-    fn error(&self, message: impl Into<Box<str>>) -> SyntaxError {
-        SyntaxError::new(self.text, self.span(), message)
     }
 }
 
@@ -345,6 +289,8 @@ mod tests {
         assert_eq!(shown("(foo)(x)"), "(<foo> x)");
         assert_eq!(shown("(foo **)x"), "(<foo **> x)");
         assert_eq!(shown("(uint8_t)*x"), "(<uint8_t> (Deref x))");
+        assert_eq!(shown("(u_int)-1 + x"), "(Add (<u_int> (Negate 1)) x)");
+        assert_eq!(shown("(u_int *)p"), "(<u_int *> p)");
         assert_eq!(shown("(count) * x"), "(Multiply count x)");
         assert_eq!(shown("(count)"), "count");
         assert_eq!(shown("(a * b) + 1"), "(Add (Multiply a b) 1)");
@@ -356,6 +302,7 @@ mod tests {
     fn sizeof_takes_types_and_values() {
         assert_eq!(shown("sizeof(struct vnet)"), "(sizeof <struct vnet>)");
         assert_eq!(shown("sizeof(long unsigned int)"), "(sizeof <unsigned long>)");
+        assert_eq!(shown("sizeof(u_long)"), "(sizeof <u_long>)");
         assert_eq!(shown("sizeof (tcbinfo)"), "(sizeof tcbinfo)");
         assert_eq!(shown("sizeof tcbinfo.x + 1"), "(Add (sizeof (tcbinfo.x)) 1)");
         assert_eq!(shown("sizeof(*p)"), "(sizeof (Deref p))");

@@ -1,55 +1,53 @@
 //! Types as they are spelled in casts: `struct ifnet *`, `unsigned long`.
 
+use super::cursor::Cursor;
 use super::lex::Token;
-use super::parse::Parser;
 use super::{SyntaxError, TypeName};
 
 /// Parses a type's name: `struct vnet`, `unsigned int`, `ifnet_t *`.
 pub fn parse_type(text: &str) -> Result<TypeName, SyntaxError> {
-    let mut parser = Parser::new(text)?;
-    let Some(name) = parser.type_name()? else {
-        return Err(parser.unexpected("a type"));
+    let mut tokens = Cursor::new(text)?;
+    let Some(name) = type_name(&mut tokens)? else {
+        return Err(tokens.unexpected("a type"));
     };
-    parser.end()?;
+    tokens.end()?;
     Ok(name)
 }
 
-impl Parser<'_> {
-    /// A type name, if names stand here that could be one.
-    pub(super) fn type_name(&mut self) -> Result<Option<TypeName>, SyntaxError> {
-        let mut words: Vec<&str> = Vec::new();
-        while let Token::Name(word) = self.peek() {
-            let fits = match words.as_slice() {
-                [] => true,
-                [tag] if is_tag(tag) => !is_type_spelling(word),
-                [first, ..] => BASE_WORDS.contains(first) && BASE_WORDS.contains(&word),
-            };
-            if !fits && !is_qualifier(word) {
-                break;
-            }
-            self.advance();
-            if !is_qualifier(word) {
-                words.push(word);
-            }
+/// A type name, if names stand here that could be one.
+pub(super) fn type_name(tokens: &mut Cursor<'_>) -> Result<Option<TypeName>, SyntaxError> {
+    let mut words: Vec<&str> = Vec::new();
+    while let Token::Name(word) = tokens.peek() {
+        let fits = match words.as_slice() {
+            [] => true,
+            [tag] if is_tag(tag) => !is_type_spelling(word),
+            [first, ..] => BASE_WORDS.contains(first) && BASE_WORDS.contains(&word),
+        };
+        if !fits && !is_qualifier(word) {
+            break;
         }
-        match words.as_slice() {
-            [] => return Ok(None),
-            [tag] if is_tag(tag) => {
-                return Err(self.unexpected("the name of a struct, union or enum"));
-            }
-            _ => {}
+        tokens.advance();
+        if !is_qualifier(word) {
+            words.push(word);
         }
-        let mut pointers = 0;
-        loop {
-            match self.peek() {
-                Token::Op("*") => pointers += 1,
-                Token::Name(word) if pointers > 0 && is_qualifier(word) => {}
-                _ => break,
-            }
-            self.advance();
-        }
-        Ok(Some(TypeName { base: base_type(&words).into(), pointers }))
     }
+    match words.as_slice() {
+        [] => return Ok(None),
+        [tag] if is_tag(tag) => {
+            return Err(tokens.unexpected("the name of a struct, union or enum"));
+        }
+        _ => {}
+    }
+    let mut pointers = 0;
+    loop {
+        match tokens.peek() {
+            Token::Op("*") => pointers += 1,
+            Token::Name(word) if pointers > 0 && is_qualifier(word) => {}
+            _ => break,
+        }
+        tokens.advance();
+    }
+    Ok(Some(TypeName { base: base_type(&words).into(), pointers }))
 }
 
 /// Does `text` begin as only a type can?
@@ -57,6 +55,15 @@ pub(super) fn is_type_spelling(text: &str) -> bool {
     let first = text.split(' ').next().unwrap_or("");
     is_tag(first) || is_qualifier(first) || BASE_WORDS.contains(&first)
 }
+
+/// Is `name` what only types are called, as a rule?
+pub(super) fn is_type_name(name: &str) -> bool {
+    is_type_spelling(name) || name.ends_with("_t") || SYS_TYPES.contains(&name)
+}
+
+/// C's own types as `sys/sys/types.h` also calls them.
+const SYS_TYPES: [&str; 8] =
+    ["u_char", "u_short", "u_int", "u_long", "unchar", "ushort", "uint", "ulong"];
 
 fn is_tag(word: &str) -> bool {
     matches!(word, "struct" | "union" | "enum" | "class")

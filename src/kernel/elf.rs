@@ -270,8 +270,10 @@ fn describe(bytes: &[u8]) -> &'static str {
         "an empty file"
     } else if bytes.starts_with(b"minidump FreeBSD/") {
         "a crash dump (a minidump)"
-    } else if bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        "a compressed file"
+    } else if bytes.starts_with(&[0x1f, 0x8b]) {
+        "a gzip-compressed file"
+    } else if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        "a zstd-compressed file"
     } else {
         "a file of another kind"
     }

@@ -35,7 +35,7 @@ impl Session {
                 }
             }
         }
-        Err(Error::NoKernel { searched })
+        Err(Error::NoKernel { searched, cut_off: core.facts.pages_cut_off })
     }
 }
 

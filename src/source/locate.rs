@@ -20,11 +20,16 @@ pub struct Search<'a> {
 
 /// The paths that exist, in the order in which they should be tried.
 pub fn candidates(search: &Search<'_>) -> Vec<PathBuf> {
+    places(search).into_iter().filter(|path| path.is_file()).collect()
+}
+
+/// All paths that are worth a look, whether anything is there or not, in the order
+/// in which they should be tried.
+pub fn places(search: &Search<'_>) -> Vec<PathBuf> {
     let beside = search.file.parent().unwrap_or(Path::new("")).to_owned();
     let mut found: Vec<PathBuf> = Vec::new();
     let mut add = |path: PathBuf| {
-        let is_itself = same_file(&path, search.file);
-        if !is_itself && path.is_file() && !found.contains(&path) {
+        if !same_file(&path, search.file) && !found.contains(&path) {
             found.push(path);
         }
     };

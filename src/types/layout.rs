@@ -78,6 +78,10 @@ impl Types {
                 let size = counts.try_fold(element, |size, count| size.checked_mul(count));
                 size.ok_or_else(incomplete)
             }
+            Type::Void | Type::Function(_) => {
+                let wanted = "something that has a size";
+                Err(TypeError::WrongKind { type_name: self.name(id), wanted })
+            }
             _ => Err(incomplete()),
         }
     }

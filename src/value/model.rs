@@ -14,6 +14,7 @@ pub enum Value {
     Char(i128),
     Float(f64),
     Enum {
+        /// `A`, or `A | B` for several flags; `None` where no name fits.
         name: Option<Box<str>>,
         value: i128,
     },

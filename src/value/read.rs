@@ -191,7 +191,8 @@ impl Decoder<'_, '_> {
             Type::Record(record) => self.record(record, offset, depth),
             Type::Array(array) => self.array(array, offset, depth),
             Type::Void | Type::Function(_) => {
-                no_type(&TypeError::Incomplete { type_name: self.types.name(id) })
+                let wanted = "something that has a value";
+                no_type(&TypeError::WrongKind { type_name: self.types.name(id), wanted })
             }
             scalar => match self.bytes(offset, *shape.size.as_ref().unwrap_or(&0)) {
                 Ok(bytes) => self.scalar(scalar, bytes),
@@ -377,7 +378,32 @@ fn integer(base: &Base, raw: u128, width: u64) -> Value {
 fn enum_value(enumeration: &Enumeration, raw: u128, width: u64) -> Value {
     let value = if enumeration.signed { bits::sign_extend(raw, width) } else { raw as i128 };
     let named = enumeration.enumerators.iter().find(|enumerator| enumerator.value == value);
-    Value::Enum { name: named.map(|enumerator| enumerator.name.clone()), value }
+    let name = named.map(|enumerator| enumerator.name.clone());
+    Value::Enum { name: name.or_else(|| flags(enumeration, value)), value }
+}
+
+/// The names of several flags that are set: `A | B`, as gdb tells them. An enum is of
+/// flags if each enumerator is a single bit; bits without a name are told as a number.
+fn flags(enumeration: &Enumeration, value: i128) -> Option<Box<str>> {
+    let mut names = Vec::new();
+    let mut rest = value;
+    for Enumerator { name, value: bit } in &enumeration.enumerators {
+        if *bit < 0 || bit & (bit.wrapping_sub(1)) != 0 {
+            return None;
+        }
+        // Of two names for one bit the first is told.
+        if rest & bit != 0 {
+            names.push(name.to_string());
+            rest &= !bit;
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    if rest != 0 {
+        names.push(format!("unknown: {rest:#x}"));
+    }
+    Some(names.join(" | ").into())
 }
 
 /// `char` itself. `u_char` and `uint8_t` hold numbers.
@@ -400,4 +426,29 @@ fn too_large(address: VirtAddr, size: u64) -> Value {
         address: Some(address),
         message: format!("{size} bytes are more than any variable has").into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_told_by_name() {
+        let enumerators = [("A", 1), ("B", 2), ("C", 4), ("D", 4), ("ZERO", 0)];
+        let enumerators = enumerators.map(|(name, value)| Enumerator { name: name.into(), value });
+        let (name, enumerators) = (None, enumerators.to_vec());
+        let mut of_flags =
+            Enumeration { name, size: 4, signed: false, enumerators, declaration: false };
+        let name = |enumeration: &Enumeration, raw| match enum_value(enumeration, raw, 32) {
+            Value::Enum { name, .. } => name.map(String::from),
+            other => panic!("{other:?}"),
+        };
+        for (raw, told) in [(5, "A | C"), (4, "C"), (0, "ZERO"), (0x13, "A | B | unknown: 0x10")] {
+            assert_eq!(name(&of_flags, raw).as_deref(), Some(told));
+        }
+        assert_eq!(name(&of_flags, 0x40), None);
+        // A state is none of two others.
+        of_flags.enumerators.push(Enumerator { name: "THREE".into(), value: 3 });
+        assert_eq!(name(&of_flags, 5), None);
+    }
 }

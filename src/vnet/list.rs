@@ -38,8 +38,9 @@ pub struct Vnet {
     pub condition: Option<Condition>,
     /// What led to it if it is not on the list: `td_vnet of thread 100123 (ifconfig)`.
     pub found_by: Vec<Box<str>>,
-    /// The jails that live in it, by id. Filled in by whoever knows the jails.
-    pub jails: Vec<JailRef>,
+    /// The jails that live in it, by id; `None` as long as nobody knows the jails,
+    /// which without debug information nobody does.
+    pub jails: Option<Vec<JailRef>>,
     /// What is wrong with it, a sentence each.
     pub problems: Vec<Box<str>>,
 }
@@ -209,7 +210,7 @@ impl Vnet {
             data_base: pointer(layout.data_base)?,
             condition,
             found_by: Vec::new(),
-            jails: Vec::new(),
+            jails: None,
             problems: Vec::new(),
         };
         vnet.check(target);

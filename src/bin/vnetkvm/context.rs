@@ -1,20 +1,19 @@
 //! What most commands begin with: a session, and the vnets that are meant.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use vnetkvm::addr::PhysAddr;
 use vnetkvm::image;
 use vnetkvm::kernel::Kernel;
-use vnetkvm::session::{self, Options, Selector, Session};
+use vnetkvm::session::{self, Matches, Options, Selector, Session};
 use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
-use vnetkvm::vnet::Vnet;
+use vnetkvm::vnet::{Vnet, VnetVariable};
 
-use crate::args::{CORE_VARIABLE, Cli, Format, OutputArgs, VnetChoice};
+use crate::args::{Cli, Format, OutputArgs, VnetChoice};
 use crate::exit::Failure;
-use crate::output::note;
 use crate::progress::Bar;
+use crate::say::{hint, note, warning};
 
 /// Opens what the command line names, or what is found in its place.
 pub fn open(cli: &Cli) -> anyhow::Result<&'static Session> {
@@ -22,6 +21,7 @@ pub fn open(cli: &Cli) -> anyhow::Result<&'static Session> {
         let demo = image::demo()?;
         Session::from_sources(demo.kernel, demo.core)?
     } else {
+        tell_debug_dirs(cli);
         let options = options(cli)?;
         let mut bar = Bar::new();
         let session = Session::open_with(&options, &mut |progress| bar.show(progress));
@@ -35,13 +35,14 @@ pub fn open(cli: &Cli) -> anyhow::Result<&'static Session> {
 /// stays for good: to take it apart before the process ends costs milliseconds.
 pub fn keep(cli: &Cli, session: Session) -> &'static Session {
     tell_log(cli, session.log());
-    session.warnings().iter().for_each(|warning| note(&format!("warning: {warning}")));
+    session.warnings().iter().for_each(|why| warning(why));
+    session.missing_types().iter().for_each(|missing| hint(&missing.hint));
     Box::leak(Box::new(session))
 }
 
 /// With -v, which kernels were looked at in vain.
 pub fn tell_search(cli: &Cli, error: &vnetkvm::Error) {
-    if let vnetkvm::Error::NoKernel { searched } = error {
+    if let vnetkvm::Error::NoKernel { searched, .. } = error {
         tell_log(cli, searched);
     }
 }
@@ -58,13 +59,24 @@ pub fn with_kernel<T>(
     f: impl FnOnce(&Kernel) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     match &cli.input.kernel {
-        Some(path) if !cli.input.demo => {
-            let mut log = Vec::new();
-            let kernel = session::open_kernel(path, &cli.input.debug_dir, &mut log)?;
-            tell_log(cli, &log);
-            f(&kernel)
-        }
+        Some(path) if !cli.input.demo => f(&open_kernel(cli, path)?),
         _ => f(open(cli)?.kernel()),
+    }
+}
+
+/// A kernel with its debug file.
+pub fn open_kernel(cli: &Cli, path: &Path) -> anyhow::Result<Kernel> {
+    tell_debug_dirs(cli);
+    let mut log = Vec::new();
+    let kernel = session::open_kernel(path, &cli.input.debug_dir, &mut log)?;
+    tell_log(cli, &log);
+    Ok(kernel)
+}
+
+/// A directory that is not there is a slip of the fingers.
+fn tell_debug_dirs(cli: &Cli) {
+    for dir in cli.input.debug_dir.iter().filter(|dir| !dir.is_dir()) {
+        warning(&format!("--debug-dir {}: there is no such directory", dir.display()));
     }
 }
 
@@ -86,9 +98,7 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
     let dir = input.crash_dir.as_deref().unwrap_or(Path::new(crash::DIRECTORY));
     let which = match (input.dump, &input.core) {
         (None, Some(core)) => return Ok(core.clone()),
-        (Some(_), Some(core))
-            if env::var_os(CORE_VARIABLE).as_deref() != Some(core.as_os_str()) =>
-        {
+        (Some(_), Some(_)) if cli.core_named => {
             return Err(Failure::new("both -M and -n were given").hint("use one of them"));
         }
         (Some(number), _) => Which::Number(number),
@@ -116,6 +126,22 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
     })
 }
 
+/// The variables that the patterns name. A pattern that names none is told of, and
+/// is an error if it is the last hope.
+pub fn variables(session: &Session, patterns: &[String]) -> anyhow::Result<Vec<VnetVariable>> {
+    let Matches { variables, mut missed } = session.matches(patterns)?;
+    let last = if variables.is_empty() { missed.pop() } else { None };
+    for why in missed {
+        let error = vnetkvm::Error::from(why);
+        warning(&error.to_string());
+        error.hint().iter().for_each(|text| hint(text));
+    }
+    match last {
+        Some(why) => Err(vnetkvm::Error::from(why).into()),
+        None => Ok(variables),
+    }
+}
+
 /// How much of a value is shown to people, who may ask for more elements of an
 /// array than `elements`; a script gets all there is.
 pub fn limits(cli: &Cli, format: Format, elements: usize) -> Limits {
@@ -130,13 +156,13 @@ pub fn limits(cli: &Cli, format: Format, elements: usize) -> Limits {
 /// The vnets that the command line means. Without a word from it, says which
 /// one that is. In a kernel without VIMAGE the one stack is no vnet: `None`.
 pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<&'s Vnet>>> {
-    let selector = selector(cli)?;
+    let selector = selector(cli);
     let vnets = session.select(&selector);
-    session.list_problems().iter().for_each(|problem| note(&format!("warning: {problem}")));
+    session.list_problems().iter().for_each(|problem| warning(problem));
     let vnets = vnets?;
     let damaged = vnets.iter().flatten().filter(|vnet| !vnet.problems.is_empty());
     for vnet in damaged {
-        vnet.problems.iter().for_each(|why| note(&format!("warning: {}: {why}", title(vnet))));
+        vnet.problems.iter().for_each(|why| warning(&format!("{}: {why}", title(vnet))));
     }
     whole_list(cli, session)?;
     if selector == Selector::Default
@@ -177,25 +203,15 @@ pub fn short_title(vnet: &Vnet) -> String {
     vnet.index.map_or_else(|| vnet.address.to_string(), |index| index.to_string())
 }
 
-fn selector(cli: &Cli) -> anyhow::Result<Selector> {
+fn selector(cli: &Cli) -> Selector {
     let args = &cli.vnet;
     let vnet = args.vnet.map(|choice| match choice {
         VnetChoice::Index(index) => Selector::Index(index),
         VnetChoice::Address(address) => Selector::Address(address),
     });
-    let choices = [
-        vnet,
-        args.jail.clone().map(Selector::Jail),
-        args.pid.map(Selector::Pid),
-        args.tid.map(Selector::Tid),
-        args.all_vnets.then_some(Selector::All),
-    ];
-    let mut given = choices.into_iter().flatten();
-    let first = given.next().unwrap_or(Selector::Default);
-    match given.next() {
-        None => Ok(first),
-        Some(_) => Err(Failure::new("more than one choice of vnet was given")
-            .hint("use one of --vnet, --jail, --pid, --tid and --all-vnets")
-            .into()),
-    }
+    vnet.or_else(|| args.jail.clone().map(Selector::Jail))
+        .or_else(|| args.pid.map(Selector::Pid))
+        .or_else(|| args.tid.map(Selector::Tid))
+        .or_else(|| args.all_vnets.then_some(Selector::All))
+        .unwrap_or(Selector::Default)
 }

@@ -10,9 +10,10 @@ use vnetkvm::error::{ExprError, ReadError, TypeError, VnetError};
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
+use crate::say::HINT;
+
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const CAUSE: Style = Style::new().bold();
-const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +110,11 @@ fn is_empty_answer(error: &anyhow::Error) -> bool {
     use vnetkvm::Error;
     let vnet = matches!(
         error.downcast_ref(),
-        Some(Error::Vnet(VnetError::NoSuchVariable { .. } | VnetError::NoSuchVnet { .. }))
+        Some(Error::Vnet(
+            VnetError::NoSuchVariable { .. }
+                | VnetError::NoSuchVnet { .. }
+                | VnetError::NoSuchJail { .. }
+        ))
     );
     let expression = match error.downcast_ref() {
         Some(Error::Expr { source, .. }) => matches!(

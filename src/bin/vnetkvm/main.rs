@@ -7,17 +7,16 @@ mod context;
 mod exit;
 mod output;
 mod progress;
+mod say;
+mod usage;
 
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use args::{Cli, Color, Command};
 use exit::{Outcome, report};
 
 fn main() -> ExitCode {
-    // A wrong command line ends here, with status 2 and a usage message.
-    let cli = Cli::parse();
+    let cli = usage::parse();
     match cli.output.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -35,7 +34,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Vnets => cmd::vnets::run(&cli),
         Command::Vars { patterns } => cmd::vars::run(&cli, patterns),
         Command::Print { expressions } => cmd::print::run(&cli, expressions),
-        Command::Type { name } => cmd::type_::run(&cli, name),
+        Command::Type { names } => cmd::type_::run(&cli, names),
         Command::Read { address, length, raw, fill } => cmd::read::run(
             &cli,
             &cmd::read::Request { address, length: *length, raw: *raw, fill: *fill },

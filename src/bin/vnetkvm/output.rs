@@ -171,9 +171,3 @@ fn errors(value: &Value) -> usize {
         _ => 0,
     }
 }
-
-/// A message to the user, on standard error.
-pub fn note(message: &str) {
-    // With standard error gone, there is nobody left to tell.
-    let _ = writeln!(anstream::stderr(), "{}", sanitize::line(message));
-}

@@ -136,6 +136,9 @@ fn push_scalar(out: &mut String, value: &Value) {
             write!(out, "{number} {}", sanitize::character((*number & 0xff) as u8))
         }
         Value::Float(number) => write!(out, "{number}"),
+        Value::Enum { name: Some(name), .. } if name.contains('|') => {
+            write!(out, "({})", sanitize::line(name))
+        }
         Value::Enum { name: Some(name), .. } => out.write_str(&sanitize::line(name)),
         Value::Enum { name: None, value } => write!(out, "{value}"),
         Value::Pointer(pointer) => {
@@ -269,6 +272,7 @@ mod tests {
             (Value::Float(1.5), "1.5"),
             (enumerator, "SI_SUB_VNET"),
             (Value::Enum { name: None, value: 7 }, "7"),
+            (Value::Enum { name: Some("A | B".into()), value: 3 }, "(A | B)"),
             (Value::Pointer(pointer(0, None)), "0x0"),
             (Value::Pointer(pointer(0x1004, Some(("f", 4)))), "0x1004 <f+4>"),
             (Value::Pointer(pointer(0x1000, Some(("f", 0)))), "0x1000 <f>"),

@@ -43,7 +43,8 @@ impl Serialize for JsonVnet<'_> {
             /// Null for one that is on the list.
             condition: Option<&'static str>,
             found_by: &'a [Box<str>],
-            jails: Vec<Jail<'a>>,
+            /// Null where they are not known.
+            jails: Option<Vec<Jail<'a>>>,
             problems: &'a [Box<str>],
         }
         #[derive(Serialize)]
@@ -63,7 +64,9 @@ impl Serialize for JsonVnet<'_> {
             name: state.name.as_deref(),
             meaning: &state.meaning,
         });
-        let jails = vnet.jails.iter().map(|jail| Jail { jid: jail.jid, name: &jail.name });
+        let jails = vnet.jails.as_ref().map(|jails| {
+            jails.iter().map(|jail| Jail { jid: jail.jid, name: &jail.name }).collect()
+        });
         Fields {
             index: vnet.index,
             address: Address(vnet.address),
@@ -78,7 +81,7 @@ impl Serialize for JsonVnet<'_> {
             listed: vnet.is_listed(),
             condition: vnet.condition.map(Condition::name),
             found_by: &vnet.found_by,
-            jails: jails.collect(),
+            jails,
             problems: &vnet.problems,
         }
         .serialize(serializer)
@@ -177,7 +180,7 @@ mod tests {
             data_base: VirtAddr::new(0x7eff_0000_0000),
             condition: None,
             found_by: Vec::new(),
-            jails: vec![JailRef { jid: 1, name: "web01".into() }],
+            jails: Some(vec![JailRef { jid: 1, name: "web01".into() }]),
             problems: Vec::new(),
         }
     }
@@ -194,6 +197,8 @@ mod tests {
                 r#""jails":[{"jid":1,"name":"web01"}],"problems":[]}"#
             )
         );
+        let unknown = shown(&JsonVnet(&Vnet { jails: None, ..vnet() }));
+        assert!(unknown.contains(r#""jails":null"#), "{unknown}");
         let reference = JsonVnetRef::from(&vnet());
         assert_eq!(shown(&reference), r#"{"index":1,"address":"0xfffff80003a51800"}"#);
     }

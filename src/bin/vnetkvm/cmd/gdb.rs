@@ -13,7 +13,7 @@ use crate::output::Output;
 
 pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let variables = session.variables(patterns)?;
+    let variables = context::variables(session, patterns)?;
     let vnets = context::chosen(cli, session)?;
     let vnet = match vnets.as_slice() {
         [Some(vnet)] => vnet,

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use anyhow::Context;
 use vnetkvm::image::{self, Scenario};
+use vnetkvm::kernel::Kernel;
 
 use crate::args::{Cli, ImageCommand};
+use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
 
@@ -16,14 +18,25 @@ pub fn run(cli: &Cli, command: &ImageCommand) -> anyhow::Result<Outcome> {
     }
 }
 
+/// The kernel that the command line names, or else the scenario's own; one from the
+/// environment is for other commands, unless the scenario has none.
+fn kernel(cli: &Cli, scenario: &Scenario) -> anyhow::Result<Kernel> {
+    let named = cli.input.kernel.as_ref();
+    match named.filter(|_| cli.kernel_named || scenario.kernel.is_none()) {
+        Some(path) if path.extension().is_some_and(|extension| extension == "zst") => {
+            let packed = Scenario { kernel: Some(path.clone()), ..Scenario::default() };
+            Ok(packed.open_kernel()?)
+        }
+        Some(path) => context::open_kernel(cli, path),
+        None => Ok(scenario.open_kernel()?),
+    }
+}
+
 /// Writes the kernel and a dump of every format, and says where.
 fn build(cli: &Cli, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
     let failed = || format!("cannot build the image of {}", path.display());
-    let mut scenario = Scenario::open(path).with_context(failed)?;
-    if let Some(kernel) = &cli.input.kernel {
-        scenario.kernel = Some(kernel.clone());
-    }
-    let kernel = scenario.open_kernel().with_context(failed)?;
+    let scenario = Scenario::open(path).with_context(failed)?;
+    let kernel = kernel(cli, &scenario).with_context(failed)?;
     let built = image::build(&scenario, kernel).with_context(failed)?;
     let mut written = built.save_kernel(directory).with_context(failed)?;
     for file in &scenario.formats {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use vnetkvm::dump::{self, Core, InfoFile};
 use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
 use vnetkvm::render::sanitize;
-use vnetkvm::session::{Selector, Session};
+use vnetkvm::session::{Messages, Options, Selector, Session};
 use vnetkvm::source::{Source, crash};
 use vnetkvm::target::Kinship;
 use vnetkvm::views::jails::Jails;
@@ -20,8 +20,9 @@ use vnetkvm::views::machine::Machine;
 use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
-use crate::output::{Output, note};
+use crate::output::Output;
 use crate::progress::Bar;
+use crate::say::warning;
 
 pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
     let subject = subject(cli)?;
@@ -30,7 +31,10 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
     }
     let info = match &subject {
         Subject::Session(session) => Info::of(session),
-        Subject::Dump(core, path) => Info::of_dump(path, core),
+        Subject::Dump(core, path) => {
+            core.warnings.iter().for_each(|why| warning(why));
+            Info::of_dump(path, core)
+        }
     };
     let mut output = Output::new(&cli.output);
     match output.format() {
@@ -58,24 +62,37 @@ pub enum Subject {
 /// A dump alone can say which kernel to look for.
 fn subject(cli: &Cli) -> anyhow::Result<Subject> {
     if cli.input.demo || cli.input.kernel.is_some() {
-        return Ok(Subject::Session(context::open(cli)?));
+        return match context::open(cli) {
+            Ok(session) => Ok(Subject::Session(session)),
+            Err(error) => match error.downcast_ref() {
+                Some(vnetkvm::Error::Target(why)) => {
+                    let (core, path) = dump_alone(&context::options(cli)?)?;
+                    warning(&format!("{error}: {why}"));
+                    Ok(Subject::Dump(core, path))
+                }
+                _ => Err(error),
+            },
+        };
     }
     let options = context::options(cli)?;
-    let path = options.core.clone();
-    let failed = |source| vnetkvm::Error::Dump { path: path.clone(), source };
-    let source = Source::open(&path).map_err(vnetkvm::Error::from)?;
-    let mut bar = Bar::new();
-    let core = dump::open_with(source, &mut |progress| bar.show(progress));
-    drop(bar);
-    let core = Arc::new(core.map_err(failed)?);
+    let (core, path) = dump_alone(&options)?;
     match Session::of_dump(Arc::clone(&core), &options) {
         Ok(session) => Ok(Subject::Session(context::keep(cli, session))),
         Err(error) => {
             context::tell_search(cli, &error);
-            core.warnings.iter().for_each(|warning| note(&format!("warning: {warning}")));
             Ok(Subject::Dump(core, path))
         }
     }
+}
+
+fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
+    let path = options.core.clone();
+    let source = Source::open(&path).map_err(vnetkvm::Error::from)?;
+    let mut bar = Bar::new();
+    let core = dump::open_with(source, &mut |progress| bar.show(progress));
+    drop(bar);
+    let core = core.map_err(|source| vnetkvm::Error::Dump { path: path.clone(), source })?;
+    Ok((Arc::new(core), path))
 }
 
 #[derive(Debug, Serialize)]
@@ -186,7 +203,12 @@ impl Info {
         let beside = info_file(path);
         let told = beside.as_ref().map(|(_, told)| told.clone()).unwrap_or_default();
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
-        let version = header.and_then(|header| text(&header.kernel_version)).or(told.version);
+        let messages = Messages::saved(core);
+        let said = |what: fn(&Messages) -> Option<&str>| Some(what(messages.as_ref()?)?.to_owned());
+        let version = header.and_then(|header| text(&header.kernel_version));
+        let version = version.or(told.version).or_else(|| said(Messages::version));
+        let panic = header.and_then(|header| text(&header.panic));
+        let panic = panic.or(told.panic).or_else(|| said(Messages::panic));
         Self {
             info_file: beside.map(|(path, told)| InfoFileInfo {
                 path: path.display().to_string(),
@@ -212,7 +234,7 @@ impl Info {
             },
             kernel: None,
             host: header.and_then(|header| text(&header.host)).or(told.host),
-            panic: header.and_then(|header| text(&header.panic)).or(told.panic),
+            panic,
             cpus: None,
             vnets: None,
             variables: None,
@@ -251,7 +273,7 @@ impl Info {
                 Some(format!("{}, {}", context::title(vnet), context::why_default(vnet)));
         }
         let problems = session.list_problems();
-        problems.iter().for_each(|problem| note(&format!("warning: {problem}")));
+        problems.iter().for_each(|problem| warning(problem));
         info.warnings.extend(problems);
         info
     }
@@ -375,7 +397,8 @@ fn write_lines(
         optional("ident", kernel.ident.clone());
         optional("osreldate", kernel.osreldate.map(|date| date.to_string()));
         optional("build id", kernel.build_id.clone());
-        let units = kernel.units.map_or("none".to_owned(), |units| format!("{units} units"));
+        let none = "none: types and jails are unknown, and values are shown as bytes".to_owned();
+        let units = kernel.units.map_or(none, |units| format!("{units} units"));
         let file = kernel.debug_file.as_ref().filter(|file| **file != kernel.path);
         let file = file.map_or(String::new(), |file| format!(" in {file}"));
         optional("debug info", Some(format!("{units}{file}")));

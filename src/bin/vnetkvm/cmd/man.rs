@@ -4,15 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
-use clap::CommandFactory;
 
-use crate::args::Cli;
 use crate::exit::Outcome;
+use crate::usage;
 
 pub fn run(directory: &Path) -> anyhow::Result<Outcome> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make the directory {}", directory.display()))?;
-    let command = Cli::command().disable_help_subcommand(true);
+    let command = usage::command().disable_help_subcommand(true);
     clap_mangen::generate_to(command, directory)
         .with_context(|| format!("cannot write manual pages into {}", directory.display()))?;
     Ok(Outcome::Answered)

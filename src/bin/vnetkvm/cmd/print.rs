@@ -3,17 +3,19 @@
 use std::io::Write;
 
 use serde::Serialize;
+use vnetkvm::error::{ExprError, ReadError};
 use vnetkvm::render::json::JsonPrinted;
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::render::{c, sanitize};
 use vnetkvm::session::Printed;
-use vnetkvm::value::Limits;
+use vnetkvm::value::{Limits, Value};
 use vnetkvm::vnet::Vnet;
 
 use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
+use crate::say::warning;
 
 pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
@@ -21,10 +23,17 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
     let mut output = Output::new(&cli.output);
     let limits = context::limits(cli, output.format(), Limits::default().elements);
     let mut answers = Vec::with_capacity(vnets.len());
+    let alone = vnets.len() * expressions.len() == 1;
     for vnet in vnets {
-        let print = |text: &String| session.print(vnet, text, &limits);
+        let print = |text: &String| {
+            let printed = session.print(vnet, text, &limits);
+            if alone { printed } else { in_its_place(text, printed) }
+        };
         let results = expressions.iter().map(print).collect::<Result<Vec<_>, _>>()?;
-        results.iter().for_each(|printed| output.inspect(&printed.value));
+        for printed in &results {
+            output.inspect(&printed.value);
+            printed.remarks.iter().for_each(|remark| tell(vnet, printed, remark));
+        }
         answers.push(Answer { vnet, results });
     }
     let all = cli.vnet.all_vnets;
@@ -48,6 +57,30 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
     output.finish(Outcome::Answered)
 }
 
+/// Among several answers, memory that cannot be read on the way to one is told in its place.
+fn in_its_place(
+    expression: &str,
+    printed: Result<Printed, vnetkvm::Error>,
+) -> Result<Printed, vnetkvm::Error> {
+    match printed {
+        Err(vnetkvm::Error::Expr { source: ExprError::Read(ReadError::Fault(fault)), .. }) => {
+            Ok(Printed {
+                expression: expression.into(),
+                type_name: "".into(),
+                address: None,
+                value: Value::Error(fault.into()),
+                remarks: Vec::new(),
+            })
+        }
+        printed => printed,
+    }
+}
+
+fn tell(vnet: Option<&Vnet>, printed: &Printed, remark: &str) {
+    let place = vnet.map_or(String::new(), |vnet| format!("{}: ", context::title(vnet)));
+    warning(&format!("{place}{}: {remark}", printed.expression));
+}
+
 struct Answer<'a> {
     vnet: Option<&'a Vnet>,
     results: Vec<Printed>,
@@ -57,7 +90,7 @@ impl Answer<'_> {
     fn json(&self) -> Vec<JsonPrinted<'_>> {
         let results = self.results.iter();
         results
-            .map(|Printed { expression, type_name, address, value }| {
+            .map(|Printed { expression, type_name, address, value, .. }| {
                 let type_name = (!type_name.is_empty()).then_some(&**type_name);
                 JsonPrinted::new(expression, type_name, *address, value)
             })

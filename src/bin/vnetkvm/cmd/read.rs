@@ -7,15 +7,19 @@ use serde::Serialize;
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::error::Fault;
 use vnetkvm::memory::KernelMemory;
+use vnetkvm::render::c;
 use vnetkvm::render::hex::HexDump;
-use vnetkvm::render::json::{Address, Hex, JsonFault};
+use vnetkvm::render::json::{Address, Hex, JsonFault, JsonVnetRef};
+use vnetkvm::render::table::Table;
 use vnetkvm::session::Session;
 use vnetkvm::value::{Limits, Value};
+use vnetkvm::vnet::Vnet;
 
 use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
+use crate::say::warning;
 
 /// How much is read at a time.
 const CHUNK: usize = 1 << 20;
@@ -32,12 +36,16 @@ pub struct Request<'a> {
 
 pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let start = address(cli, session, request.address)?;
+    let (start, vnet) = address(cli, session, request.address)?;
     if start.checked_add(request.length.saturating_sub(1)).is_none() {
         return Err(Failure::new("the end of the range lies beyond 2^64").into());
     }
     let memory = session.memory();
     if request.raw {
+        if cli.output.json || cli.output.format != Format::Table {
+            let hint = "leave out --raw, or --json and --format";
+            return Err(Failure::new("raw bytes have no format").hint(hint).into());
+        }
         return write_raw(memory, start, request);
     }
     if request.length > MOST_SHOWN {
@@ -49,7 +57,7 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     }
     let mut output = Output::new(&cli.output);
     match output.format() {
-        Format::Table | Format::Plain => {
+        Format::Table => {
             let mut dump = HexDump::new(output.text(), start);
             finished(each_run(memory, start, request.length, |_, run| match run {
                 Run::Bytes(bytes) => go_on(dump.bytes(bytes)),
@@ -57,7 +65,17 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
             }))?;
             dump.finish()?;
         }
-        Format::Json | Format::Jsonl => write_json(&mut output, memory, start, request.length)?,
+        Format::Plain => output.table(plain(&stretches(memory, start, request.length)))?,
+        Format::Json => {
+            let stretches = stretches(memory, start, request.length);
+            let (address, length, ranges) = (Address(start), request.length, ranges(&stretches));
+            let vnet = vnet.map(JsonVnetRef::from);
+            output.document(Body { vnet, memory: Memory { address, length, ranges } })?;
+        }
+        Format::Jsonl => {
+            let stretches = stretches(memory, start, request.length);
+            ranges(&stretches).iter().try_for_each(|range| output.vnet_line(vnet, range))?;
+        }
     }
     output.finish(Outcome::Answered)
 }
@@ -74,12 +92,16 @@ fn all_readable(memory: &KernelMemory, start: VirtAddr, length: u64) -> anyhow::
     }
 }
 
-/// A number, or the value of an expression.
-fn address(cli: &Cli, session: &Session, text: &str) -> anyhow::Result<VirtAddr> {
+/// A number, or the value of an expression, and then the vnet that it was asked for in.
+fn address<'s>(
+    cli: &Cli,
+    session: &'s Session,
+    text: &str,
+) -> anyhow::Result<(VirtAddr, Option<&'s Vnet>)> {
     let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
     let number = hex.map_or_else(|| text.parse(), |hex| u64::from_str_radix(hex, 16));
     if let Ok(number) = number {
-        return Ok(VirtAddr::new(number));
+        return Ok((VirtAddr::new(number), None));
     }
     let vnets = context::chosen(cli, session)?;
     let [vnet] = vnets.as_slice() else {
@@ -88,13 +110,30 @@ fn address(cli: &Cli, session: &Session, text: &str) -> anyhow::Result<VirtAddr>
             .into());
     };
     let printed = session.print(*vnet, text, &Limits::default())?;
+    printed.remarks.iter().for_each(|remark| warning(&format!("{text}: {remark}")));
+    // No kernel maps its first page: what holds such a number is a variable, whose own
+    // address was meant.
+    let lowest = session.memory().page_size();
     match printed.value {
-        Value::Pointer(pointer) => Ok(pointer.address),
-        Value::Int(number) if u64::try_from(number).is_ok() => Ok(VirtAddr::new(number as u64)),
-        _ => Err(Failure::new(format!("{text} has the type {}: no address", printed.type_name))
-            .hint(format!("use '&{text}' for the address of a variable"))
-            .into()),
+        Value::Pointer(pointer) => Ok((pointer.address, *vnet)),
+        Value::Int(number) => match u64::try_from(number) {
+            Ok(number) if printed.address.is_none() || number >= lowest => {
+                Ok((VirtAddr::new(number), *vnet))
+            }
+            _ => Err(no_address(text, &format!("is {number}, of type {}", printed.type_name))),
+        },
+        Value::Error(error) => {
+            let what = format!("the value of {text} cannot be read: {}", error.message);
+            Err(Failure::new(what).into())
+        }
+        _ => Err(no_address(text, &format!("has the type {}", printed.type_name))),
     }
+}
+
+fn no_address(text: &str, what: &str) -> anyhow::Error {
+    Failure::new(format!("{text} {what}: no address"))
+        .hint(format!("use '&{text}' for the address of a variable"))
+        .into()
 }
 
 /// A stretch of memory that can be read, or one that cannot.
@@ -211,41 +250,49 @@ fn stretches(memory: &KernelMemory, start: VirtAddr, length: u64) -> Vec<Stretch
     found
 }
 
-fn write_json(
-    output: &mut Output,
-    memory: &KernelMemory,
-    start: VirtAddr,
+#[derive(Serialize)]
+struct Body<'a> {
+    /// Null where no vnet was needed to know the address.
+    vnet: Option<JsonVnetRef>,
+    memory: Memory<'a>,
+}
+
+#[derive(Serialize)]
+struct Memory<'a> {
+    address: Address,
     length: u64,
-) -> io::Result<()> {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        memory: Memory<'a>,
+    ranges: Vec<Range<'a>>,
+}
+
+#[derive(Serialize)]
+struct Range<'a> {
+    address: Address,
+    length: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<Hex<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<JsonFault<'a>>,
+}
+
+fn ranges<'a>(stretches: &'a [Stretch]) -> Vec<Range<'a>> {
+    let range = |stretch: &'a Stretch| -> Range<'a> {
+        let Stretch { address, length, content } = stretch;
+        let (address, length) = (Address(*address), *length);
+        let (bytes, error) = (content.as_ref().ok(), content.as_ref().err());
+        Range { address, length, bytes: bytes.map(|bytes| Hex(bytes)), error: error.map(JsonFault) }
+    };
+    stretches.iter().map(range).collect()
+}
+
+/// Columns: address, length, and the bytes in hex or why there are none.
+fn plain(stretches: &[Stretch]) -> Table {
+    let mut table = Table::new(&[]);
+    for Stretch { address, length, content } in stretches {
+        let content = match content {
+            Ok(bytes) => Hex(bytes).to_string(),
+            Err(fault) => c::line(&Value::Error(fault.clone().into())),
+        };
+        table.row([address.to_string(), length.to_string(), content]);
     }
-    #[derive(Serialize)]
-    struct Memory<'a> {
-        address: Address,
-        length: u64,
-        ranges: Vec<Range<'a>>,
-    }
-    #[derive(Serialize)]
-    struct Range<'a> {
-        address: Address,
-        length: u64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        bytes: Option<Hex<'a>>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<JsonFault<'a>>,
-    }
-    let stretches = stretches(memory, start, length);
-    let mut ranges: Vec<Range<'_>> = Vec::with_capacity(stretches.len());
-    ranges.extend(stretches.iter().map(|stretch| Range {
-        address: Address(stretch.address),
-        length: stretch.length,
-        bytes: stretch.content.as_ref().ok().map(|bytes| Hex(bytes)),
-        error: stretch.content.as_ref().err().map(JsonFault),
-    }));
-    match output.format() {
-        Format::Jsonl => ranges.iter().try_for_each(|range| output.json_line(range)),
-        _ => output.document(Body { memory: Memory { address: Address(start), length, ranges } }),
-    }
+    table
 }

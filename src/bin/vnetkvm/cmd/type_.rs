@@ -1,35 +1,118 @@
-//! `type`: a declaration with offsets, sizes and holes.
+//! `type`: declarations with offsets, sizes and holes.
+
+use std::io::Write;
 
 use serde::Serialize;
 use vnetkvm::error::TypeError;
-use vnetkvm::render::decl::write_declaration;
+use vnetkvm::kernel::Kernel;
+use vnetkvm::render::decl::{plain_table, write_declaration};
 use vnetkvm::render::json::JsonDeclaration;
+use vnetkvm::session::MissingTypes;
+use vnetkvm::types::declaration::Declaration;
 use vnetkvm::types::{TypeId, Types};
 
 use crate::args::{Cli, Format};
 use crate::context;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::output::Output;
+use crate::say::{hint, warning};
 
 pub fn run(cli: &Cli, words: &[String]) -> anyhow::Result<Outcome> {
-    let declaration = context::with_kernel(cli, |kernel| {
-        let types = Types::load(kernel).map_err(vnetkvm::Error::from)?;
-        Ok(types.declaration(find(&types, &words.join(" "))?)?)
-    })?;
+    let names = names(words)?;
+    let declarations = context::with_kernel(cli, |kernel| declarations(kernel, &names))?;
     let mut output = Output::new(&cli.output);
     match output.format() {
-        Format::Json => {
-            #[derive(Serialize)]
-            struct Body<'a> {
-                #[serde(rename = "type")]
-                declaration: JsonDeclaration<'a>,
-            }
-            output.document(Body { declaration: JsonDeclaration::new(&declaration) })?;
+        Format::Json => write_json(&mut output, &declarations)?,
+        Format::Jsonl => {
+            let mut shown = declarations.iter().map(JsonDeclaration::new);
+            shown.try_for_each(|one| output.json_line(&one))?;
         }
-        Format::Jsonl => output.json_line(&JsonDeclaration::new(&declaration))?,
-        Format::Table | Format::Plain => write_declaration(output.text(), &declaration)?,
+        Format::Table => {
+            for (index, declaration) in declarations.iter().enumerate() {
+                if index > 0 {
+                    writeln!(output.text())?;
+                }
+                write_declaration(output.text(), declaration)?;
+            }
+        }
+        Format::Plain => {
+            for declaration in &declarations {
+                output.table(plain_table(declaration))?;
+            }
+        }
     }
     output.finish(Outcome::Answered)
+}
+
+fn write_json(output: &mut Output, declarations: &[Declaration]) -> std::io::Result<()> {
+    #[derive(Serialize)]
+    struct One<'a> {
+        #[serde(rename = "type")]
+        declaration: JsonDeclaration<'a>,
+    }
+    #[derive(Serialize)]
+    struct Several<'a> {
+        types: Vec<JsonDeclaration<'a>>,
+    }
+    match declarations {
+        [one] => output.document(One { declaration: JsonDeclaration::new(one) }),
+        several => {
+            output.document(Several { types: several.iter().map(JsonDeclaration::new).collect() })
+        }
+    }
+}
+
+/// What the names name. Of several, one that names nothing is told of; it is an error
+/// if it is the last hope.
+fn declarations(kernel: &Kernel, names: &[String]) -> anyhow::Result<Vec<Declaration>> {
+    let types = Types::load(kernel).map_err(|why| no_types(kernel, why))?;
+    let mut found = Vec::with_capacity(names.len());
+    let mut missed = Vec::new();
+    for name in names {
+        match find(&types, name).and_then(|id| types.declaration(id)) {
+            Ok(declaration) => found.push(declaration),
+            Err(why) => missed.push(why),
+        }
+    }
+    let last = if found.is_empty() { missed.pop() } else { None };
+    for why in missed {
+        warning(&why.to_string());
+        vnetkvm::Error::from(why).hint().iter().for_each(|text| hint(text));
+    }
+    last.map_or(Ok(found), |why| Err(why.into()))
+}
+
+fn no_types(kernel: &Kernel, why: TypeError) -> anyhow::Error {
+    let missing = MissingTypes::of(kernel, &why);
+    Failure::new("types are needed for this").hint(missing.hint).because(why)
+}
+
+/// The words as names of types, each of one word or more: `struct vnet`, `unsigned
+/// long`, `ifnet_t *`.
+fn names(words: &[String]) -> Result<Vec<String>, Failure> {
+    const TAGS: [&str; 4] = ["struct", "union", "enum", "class"];
+    const BASE: [&str; 8] =
+        ["unsigned", "signed", "long", "short", "int", "char", "double", "_Complex"];
+    let mut names: Vec<String> = Vec::new();
+    for word in words {
+        let word = word.trim();
+        if word.is_empty() {
+            return Err(Failure::new("a type without a name was asked for")
+                .hint("name one, such as `struct vnet`"));
+        }
+        let goes_on = names.last().is_some_and(|name| {
+            let last = name.rsplit(' ').next().unwrap_or_default();
+            let qualified = ["const", "volatile"].contains(&last);
+            let pointer = word.chars().all(|c| matches!(c, '*' | ' '));
+            let base = BASE.contains(&last) && BASE.contains(&word);
+            TAGS.contains(&last) || qualified || pointer || base
+        });
+        match names.last_mut().filter(|_| goes_on) {
+            Some(name) => *name = format!("{name} {word}"),
+            None => names.push(word.to_owned()),
+        }
+    }
+    Ok(names)
 }
 
 /// The type of that name; a bare name is a typedef or base type, or else a tag.
@@ -41,4 +124,26 @@ fn find(types: &Types, name: &str) -> Result<TypeId, TypeError> {
     let tagged = ["struct", "union", "enum"].into_iter();
     let found = tagged.filter_map(|tag| types.find(&format!("{tag} {name}")).ok()).next();
     found.map_or(bare, Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_be_of_several_words() {
+        for (words, wanted) in [
+            (&["struct", "vnet"][..], &["struct vnet"][..]),
+            (&["struct vnet", "ifnet"], &["struct vnet", "ifnet"]),
+            (&["struct", "vnet", "union", "x"], &["struct vnet", "union x"]),
+            (&["unsigned", "long", "int", "u_int"], &["unsigned long int", "u_int"]),
+            (&["const", "struct", "vnet", "*"], &["const struct vnet *"]),
+            (&["a", "b"], &["a", "b"]),
+        ] {
+            let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+            assert_eq!(names(&words).unwrap(), wanted);
+        }
+        assert!(names(&[String::new()]).is_err());
+        assert!(names(&["vnet".to_owned(), " ".to_owned()]).is_err());
+    }
 }

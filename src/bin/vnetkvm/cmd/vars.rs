@@ -18,7 +18,7 @@ use crate::output::Output;
 
 pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let variables = session.variables(patterns)?;
+    let variables = context::variables(session, patterns)?;
     let names = Names::of(session, &variables);
     let vnets = context::chosen(cli, session)?;
     let mut output = Output::new(&cli.output);

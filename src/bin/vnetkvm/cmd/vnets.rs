@@ -9,7 +9,8 @@ use vnetkvm::vnet::{Condition, Vnet};
 use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
-use crate::output::{Output, note};
+use crate::output::Output;
+use crate::say::warning;
 
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
@@ -31,13 +32,14 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Format::Table | Format::Plain => output.table(table(vnets))?,
     }
     for problem in session.list_problems() {
-        note(&format!("warning: {problem}"));
+        warning(&problem);
     }
     for vnet in vnets {
         for problem in &vnet.problems {
-            note(&format!("warning: {}: {problem}", context::title(vnet)));
+            warning(&format!("{}: {problem}", context::title(vnet)));
         }
     }
+    context::whole_list(cli, session)?;
     let outcome = if vnets.is_empty() { Outcome::NothingMatched } else { Outcome::Answered };
     output.finish(outcome)
 }
@@ -93,10 +95,11 @@ fn state(vnet: &Vnet) -> String {
     }
 }
 
-/// The jails by name. Prison 0, which is no jail, is the host.
+/// The jails by name, or `?` where they are not known. Prison 0, which is no jail, is the host.
 fn jails(vnet: &Vnet) -> String {
     let name = |jail: &'_ JailRef| if jail.jid == 0 { "(host)" } else { &*jail.name }.to_owned();
-    let names: Vec<String> = vnet.jails.iter().map(name).collect();
+    let Some(jails) = &vnet.jails else { return "?".to_owned() };
+    let names: Vec<String> = jails.iter().map(name).collect();
     if names.is_empty() { "-".to_owned() } else { names.join(",") }
 }
 

@@ -9,14 +9,13 @@ use vnetkvm::session::Messages;
 use super::Subject;
 use crate::args::{Cli, Format};
 use crate::exit::{Failure, Outcome};
-use crate::output::{Output, note};
+use crate::output::Output;
+use crate::say::note;
 
 pub fn write(cli: &Cli, subject: &Subject) -> anyhow::Result<Outcome> {
     let messages = match subject {
         Subject::Session(session) => session.messages(),
-        Subject::Dump(core, _) => {
-            core.saved_messages().map(|lines| Messages { in_memory: false, lines })
-        }
+        Subject::Dump(core, _) => Messages::saved(core),
     };
     let Some(messages) = messages else {
         let hint = match subject {

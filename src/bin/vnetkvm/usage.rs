@@ -1,0 +1,163 @@
+//! Which options mean something to which command. All stand in the one definition in
+//! `args` and may come before the command or behind it; what a command has no use for
+//! is neither offered by its help nor passed over in silence.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
+
+use crate::args::{Cli, Format};
+
+const INPUT: &[&str] =
+    &["kernel", "core", "dump", "crash_dir", "demo", "debug_dir", "memory_map", "kernel_phys"];
+/// What says of which memory, in INPUT.
+const DUMP: &[&str] = &["core", "dump", "crash_dir", "demo", "memory_map", "kernel_phys"];
+const VNET: &[&str] = &["vnet", "jail", "pid", "tid", "all_vnets"];
+const FORMAT: &[&str] = &["format", "json"];
+const LIMITS: &[&str] = &["max_elements", "max_depth"];
+const STRICT: &[&str] = &["strict"];
+const REST: &[&str] = &["verbose"];
+
+/// The options that a command has no use for.
+fn useless(command: &str) -> Vec<&'static str> {
+    let groups: &[&[&str]] = match command {
+        "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, REST],
+        "image" => &[DUMP, VNET, FORMAT, LIMITS, STRICT],
+        "info" | "vnets" => &[VNET, LIMITS],
+        "type" => &[VNET, LIMITS, STRICT],
+        "read" => &[LIMITS],
+        "gdb" => &[FORMAT, LIMITS, STRICT],
+        _ => &[],
+    };
+    groups.concat()
+}
+
+/// The definition of the command line as each command offers it.
+pub fn command() -> Command {
+    without_useless(Cli::command())
+}
+
+/// Hides what a command has no use for: from it and from the commands below it.
+fn without_useless(mut command: Command) -> Command {
+    let globals: Vec<Arg> =
+        command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    let names: Vec<String> =
+        command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
+    for name in names {
+        let unused = useless(&name);
+        let is_hidden = |arg: &&Arg| arg.is_hide_set() || unused.contains(&arg.get_id().as_str());
+        let hidden = globals.iter().filter(is_hidden).map(|arg| arg.clone().hide(true));
+        command = command.mut_subcommand(name, |inner| without_useless(inner.args(hidden)));
+    }
+    command
+}
+
+/// Reads the command line. A wrong one ends the program here, with status 2 and a message.
+pub fn parse() -> Cli {
+    parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+}
+
+fn parse_from<W: Into<OsString> + Clone>(
+    words: impl IntoIterator<Item = W>,
+) -> Result<Cli, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
+    let mut cli = Cli::from_arg_matches(&matches)?;
+    cli.kernel_named = named(&matches, "kernel");
+    cli.core_named = named(&matches, "core");
+    check(&cli, &matches)?;
+    Ok(cli)
+}
+
+/// Was it said on the command line, rather than by the environment?
+fn named(matches: &ArgMatches, option: &str) -> bool {
+    matches.value_source(option) == Some(ValueSource::CommandLine)
+}
+
+fn check(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let Some((name, _)) = matches.subcommand() else { return Ok(()) };
+    let conflict = |what: String| {
+        let mut definition = command();
+        definition.build();
+        let inner = definition.find_subcommand_mut(name).cloned();
+        inner.unwrap_or(definition).error(ErrorKind::ArgumentConflict, what)
+    };
+    if let Some(option) = useless(name).into_iter().find(|option| named(matches, option)) {
+        let option = option.replace('_', "-");
+        return Err(conflict(format!("{name} has no use for --{option}")));
+    }
+    if cli.output.json && named(matches, "format") && cli.output.format != Format::Json {
+        return Err(conflict("--json and another --format were given: use one of them".to_owned()));
+    }
+    let vnets = VNET.iter().filter(|option| named(matches, option)).count();
+    if vnets > 1 {
+        let what = "more than one vnet was chosen: use one of --vnet, --jail, --pid, --tid and \
+                    --all-vnets";
+        return Err(conflict(what.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(words: &str) -> Option<String> {
+        let words = std::iter::once("vnetkvm").chain(words.split(' '));
+        let error = parse_from(words).err()?;
+        Some(error.to_string().lines().next().unwrap_or_default().to_owned())
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn what_a_command_has_no_use_for_is_refused() {
+        for (words, option) in [
+            ("--vnet 1 info", "--vnet"),
+            ("info --vnet 1", "--vnet"),
+            ("vnets --all-vnets", "--all-vnets"),
+            ("type --jail web01 vnet", "--jail"),
+            ("gdb --json", "--json"),
+            ("man --demo /tmp", "--demo"),
+            ("image build x.toml -o /tmp --tid 3", "--tid"),
+            ("completions -N kernel zsh", "--kernel"),
+        ] {
+            let message = refused(words).unwrap_or_else(|| panic!("{words} is accepted"));
+            assert!(message.contains(option), "{words}: {message}");
+        }
+        for words in ["--vnet 1 vars", "vars --vnet 1", "image build x -o y -N k", "type x --json"]
+        {
+            assert_eq!(refused(words), None);
+        }
+    }
+
+    #[test]
+    fn what_a_command_has_no_use_for_is_not_offered() {
+        let help = |name: &str| {
+            let mut definition = command();
+            definition.build();
+            let mut inner = &mut definition;
+            for name in name.split(' ') {
+                inner = inner.find_subcommand_mut(name).unwrap();
+            }
+            inner.render_long_help().to_string()
+        };
+        assert!(help("vars").contains("--jail") && help("vars").contains("--kernel"));
+        assert!(!help("type").contains("--jail") && help("type").contains("--kernel"));
+        assert!(!help("image build").contains("--core"), "{}", help("image build"));
+        assert!(help("image build").contains("--kernel"));
+        assert!(!help("man").contains("--kernel"));
+    }
+
+    #[test]
+    fn two_formats_or_two_vnets_are_one_too_many() {
+        assert!(refused("vars --json --format plain").is_some());
+        assert!(refused("--json vars --format jsonl").is_some());
+        assert_eq!(refused("vars --json --format json"), None);
+        assert!(refused("--vnet 1 vars --jail web01").is_some());
+    }
+}

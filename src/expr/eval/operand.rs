@@ -1,0 +1,97 @@
+//! What an expression came to, before its memory is read.
+
+use crate::addr::VirtAddr;
+use crate::error::ExprError;
+use crate::target::Target;
+use crate::types::TypeId;
+use crate::types::model::{BitField, Type};
+use crate::value::{Value, ValueReader};
+
+/// What an expression came to, before its memory is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operand {
+    /// Something in memory.
+    Place { type_id: TypeId, address: VirtAddr, bits: Option<BitField> },
+    /// A variable of which only place and size are known.
+    Untyped { address: VirtAddr, size: u64 },
+    /// A function, which has an address and no value.
+    Function { address: VirtAddr },
+    /// A number, or an address that was computed; `None` for a plain integer.
+    Number { value: i128, type_id: Option<TypeId> },
+}
+
+impl Operand {
+    /// Where it lies, if it lies anywhere and begins at a byte.
+    pub fn address(&self) -> Option<VirtAddr> {
+        match self {
+            Self::Place { address, .. } | Self::Untyped { address, .. } => Some(*address),
+            Self::Function { address } => Some(*address),
+            Self::Number { .. } => None,
+        }
+    }
+
+    /// Its type as C spells it.
+    pub fn type_name(&self, target: &Target) -> Option<String> {
+        match self {
+            Self::Place { type_id, .. } | Self::Number { type_id: Some(type_id), .. } => {
+                target.types().ok().map(|types| types.name(*type_id))
+            }
+            Self::Untyped { .. } => None,
+            Self::Function { .. } => Some("function".into()),
+            Self::Number { .. } => Some("long".into()),
+        }
+    }
+
+    /// Its value, read from memory where it lies there.
+    pub fn read(&self, target: &Target, reader: &ValueReader<'_>) -> Value {
+        match *self {
+            Self::Place { type_id, address, bits: None } => reader.read(type_id, address),
+            Self::Place { type_id, address, bits: Some(field) } => {
+                reader.read_bit_field(type_id, address, field)
+            }
+            Self::Untyped { address, size } => reader.read_bytes(address, size),
+            Self::Function { address } => reader.function(address),
+            Self::Number { value, type_id } => {
+                let pointee = type_id.and_then(|id| target.types().ok()?.pointee(id).ok());
+                match pointee {
+                    Some(to) => reader.pointer(VirtAddr::new(value as u64), to),
+                    None => Value::Int(value),
+                }
+            }
+        }
+    }
+
+    /// That `operator` does not apply to it, and what would.
+    pub(super) fn refused(&self, operator: &str, target: &Target) -> ExprError {
+        let operand = match self.type_name(target) {
+            Some(name) => format!("a value of type {name}"),
+            None => "a variable whose type is not known".into(),
+        };
+        let advice = self.advice(operator, target);
+        ExprError::WrongOperand { operator: operator.into(), operand, advice }
+    }
+
+    fn advice(&self, operator: &str, target: &Target) -> Option<&'static str> {
+        let type_id = match self {
+            Self::Untyped { .. } => return Some("give it a type: *(struct x *)&name"),
+            Self::Function { .. } => return Some("a function has an address and no value"),
+            Self::Place { bits: Some(_), .. } => return None,
+            Self::Number { type_id: None, .. } => None,
+            Self::Place { type_id, .. } | Self::Number { type_id: Some(type_id), .. } => {
+                Some(*type_id)
+            }
+        };
+        let kind = type_id.and_then(|id| Some(target.types().ok()?.resolve(id).ok()?.1));
+        match (operator, kind.as_deref()) {
+            ("&", _) => Some("only what lies in memory has an address"),
+            ("*", Some(Type::Record(_))) => Some("it is no pointer: without the * it is right"),
+            (_, Some(Type::Record(_))) => Some("choose a member of it, with ."),
+            (_, Some(Type::Array(_))) => Some("choose an element of it, with []"),
+            ("arithmetic" | "sizeof", _) => None,
+            (operator, _) if operator.starts_with('(') => {
+                Some("a number is cast to a pointer, and that is followed: *(struct x *)0x1000")
+            }
+            _ => Some("cast it to a pointer: ((struct ifnet *)0xfffff80003a51800)->if_xname"),
+        }
+    }
+}

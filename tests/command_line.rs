@@ -1,0 +1,221 @@
+//! What people meet who have not yet got everything right: a kernel without its debug
+//! file, a dump that was not copied whole, an environment that says something else.
+//! What needs no files of its own is a transcript in tests/cli.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// A machine whose kernel has its debug information in a file of its own.
+struct Crash {
+    directory: TempDir,
+}
+
+const SCENARIO: &str = r#"
+memory = "32M"
+cpus = 2
+formats = ["minidump-v2", "full"]
+panic = "page fault"
+messages = ["FreeBSD 12.1-RELEASE r0 VNET amd64", "panic: page fault"]
+[[step]]
+do = "jail"
+name = "web01"
+values = { ip_defttl = 42 }
+"#;
+
+impl Crash {
+    fn new() -> Self {
+        let crash = Self { directory: tempfile::tempdir().unwrap() };
+        fs::write(crash.at("crash.toml"), SCENARIO).unwrap();
+        let kernel = fixture("small-split/kernel");
+        crash.run(&["image", "build", "{crash.toml}", "-o", "{image}", "-N", &kernel]).succeeded();
+        crash
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.directory.path().join(path)
+    }
+
+    /// Runs vnetkvm; `{x}` is the file x of this crash.
+    fn run(&self, words: &[&str]) -> Said {
+        self.run_with(words, &[])
+    }
+
+    fn run_with(&self, words: &[&str], environment: &[(&str, &str)]) -> Said {
+        let place = |word: &&str| match word.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
+            Some(path) => self.at(path).to_str().unwrap().to_owned(),
+            None => (*word).to_owned(),
+        };
+        let output = Command::new(env!("CARGO_BIN_EXE_vnetkvm"))
+            .args(words.iter().map(place))
+            .env_remove("VNETKVM_KERNEL")
+            .env_remove("VNETKVM_CORE")
+            .env_remove("VNETKVM_CRASH_DIR")
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        Said::of(output)
+    }
+
+    /// The kernel as it was found on a machine without its debug file.
+    fn lone_kernel(&self) -> &'static str {
+        let alone = self.at("alone");
+        fs::create_dir_all(&alone).unwrap();
+        fs::copy(fixture("small-split/kernel"), alone.join("kernel")).unwrap();
+        "{alone/kernel}"
+    }
+}
+
+struct Said {
+    out: String,
+    err: String,
+    status: i32,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        Self {
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+            status: output.status.code().unwrap(),
+        }
+    }
+
+    #[track_caller]
+    fn succeeded(self) -> Self {
+        assert_eq!(self.status, 0, "{}", self.err);
+        self
+    }
+}
+
+fn fixture(name: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("fixtures/kernel").join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn missing_debug_information_is_said_with_what_is_wanted() {
+    let crash = Crash::new();
+    let kernel = crash.lone_kernel();
+    let files = ["-N", kernel, "-M", "{image/vmcore.minidump-v2}"];
+    let run = |words: &[&str]| crash.run(&[&files[..], words].concat());
+
+    let said = run(&["vars", "--vnet", "1", "ip_defttl"]).succeeded();
+    assert!(said.out.contains("2a 00 00 00"), "{}", said.out);
+    assert_eq!(said.err.matches("warning:").count(), 1, "{}", said.err);
+    let hint = said.err.lines().find(|line| line.starts_with("hint:")).unwrap();
+    assert!(hint.contains("kernel.debug with build-id") && hint.contains("--debug-dir"), "{hint}");
+
+    let verbose = run(&["-v", "vars", "--vnet", "1", "ip_defttl"]).succeeded().err;
+    for place in ["alone/kernel.debug is not there", "alone/.debug/", "/usr/lib/debug/.build-id/"] {
+        assert!(verbose.contains(place), "{place}: {verbose}");
+    }
+    let info = run(&["info"]).succeeded().out;
+    assert!(info.contains("debug info      none: types"), "{info}");
+    let error = run(&["type", "vnet"]);
+    assert_eq!((error.status, error.out.as_str()), (2, ""));
+    assert!(error.err.contains("kernel.debug with build-id"), "{}", error.err);
+}
+
+#[test]
+fn jails_that_nobody_knows_are_not_none() {
+    let crash = Crash::new();
+    let kernel = crash.lone_kernel();
+    let files = ["-N", kernel, "-M", "{image/vmcore.minidump-v2}"];
+    let run = |words: &[&str]| crash.run(&[&files[..], words].concat()).succeeded().out;
+    assert!(run(&["vnets", "--json"]).contains(r#""jails":null"#));
+    assert!(run(&["vnets"]).lines().skip(1).all(|line| line.ends_with(" ?")));
+    let whole = crash.run(&["-N", &fixture("small-split/kernel"), files[2], files[3], "vnets"]);
+    assert!(whole.out.contains("web01"), "{}", whole.out);
+}
+
+#[test]
+fn a_debug_directory_that_is_not_there_is_warned_of() {
+    let crash = Crash::new();
+    let files = ["-N", crash.lone_kernel(), "-M", "{image/vmcore.full}"];
+    let said = crash.run(&[&files[..], &["--debug-dir", "/nowhere/at/all", "vnets"]].concat());
+    assert!(said.err.contains("/nowhere/at/all: there is no such directory"), "{}", said.err);
+}
+
+/// Wherever the copy ended, the message is about that and nothing else.
+#[test]
+fn a_dump_that_was_not_copied_whole_is_called_so() {
+    let crash = Crash::new();
+    let kernel = fixture("small-split/kernel");
+    for name in ["vmcore.minidump-v2", "vmcore.full"] {
+        let whole = fs::read(crash.at("image").join(name)).unwrap();
+        let pages = [0, 1, 0x200, 0x3ff, 0x400, 0x600, 0x800].map(|page| page * 4096);
+        let odd = [9, 17, 40, 100, 4000, 70_000, 1_000_000];
+        let late = [2, 3, 5, 8, 100].map(|part| whole.len() - whole.len() / part);
+        for cut in
+            pages.iter().chain(&odd).chain(&late).filter(|cut| (1..whole.len()).contains(*cut))
+        {
+            fs::write(crash.at("cut"), &whole[..*cut]).unwrap();
+            let said = crash.run(&["-N", &kernel, "-M", "{cut}", "vnets"]);
+            let named = ["cut off", "the file ends at"].iter().any(|what| said.err.contains(what));
+            assert!(named, "{name} cut at {cut}: {}", said.err);
+            assert!(!said.err.contains("together"), "{name} cut at {cut}: {}", said.err);
+            let counted = said.err.contains(" pages") || said.err.contains("the file ends at");
+            assert!(counted || *cut < 18, "{name} cut at {cut}: {}", said.err);
+        }
+    }
+}
+
+#[test]
+fn a_dump_alone_tells_what_it_can() {
+    let crash = Crash::new();
+    fs::create_dir(crash.at("lone")).unwrap();
+    fs::copy(crash.at("image/vmcore.minidump-v2"), crash.at("lone/vmcore")).unwrap();
+    let said = crash.run(&["-M", "{lone/vmcore}", "info"]).succeeded();
+    assert!(
+        said.out.contains("version         FreeBSD 12.1-RELEASE r0 VNET amd64"),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("panic           page fault"), "{}", said.out);
+
+    let other = fixture("newer-clang-dwarf4");
+    let said = crash.run(&["-N", &other, "-M", "{lone/vmcore}", "info"]).succeeded();
+    assert!(said.out.contains("belongs         no"), "{}", said.out);
+    assert!(said.out.contains("panic           page fault"), "{}", said.out);
+}
+
+#[test]
+fn a_kernel_is_not_ruled_out_by_pages_that_are_missing() {
+    let crash = Crash::new();
+    fs::create_dir(crash.at("lone")).unwrap();
+    let whole = fs::read(crash.at("image/vmcore.full")).unwrap();
+    fs::write(crash.at("lone/vmcore"), &whole[..200_000]).unwrap();
+    fs::copy(fixture("small-split/kernel"), crash.at("lone/kernel")).unwrap();
+    let said = crash.run(&["-M", "{lone/vmcore}", "vnets"]);
+    assert_eq!(said.status, 2);
+    assert!(said.err.contains("cut off"), "{}", said.err);
+    assert!(!said.err.contains("did not write"), "{}", said.err);
+}
+
+/// A kernel in the environment is for dumps; a scenario says which kernel it is of.
+#[test]
+fn the_environment_does_not_override_a_scenario() {
+    let crash = Crash::new();
+    let kernel = fixture("small-split/kernel");
+    let debug = fixture("small-split/kernel.debug");
+    let own = format!("kernel = {kernel:?}\ndebug = {debug:?}\n{SCENARIO}");
+    fs::write(crash.at("own.toml"), own).unwrap();
+    let other = fixture("newer-clang-dwarf4");
+    let words = ["image", "build", "{own.toml}", "-o", "{own}"];
+    crash.run_with(&words, &[("VNETKVM_KERNEL", &other)]).succeeded();
+    assert_eq!(fs::read(crash.at("own/kernel")).unwrap(), fs::read(&kernel).unwrap());
+
+    let words = ["image", "build", "{crash.toml}", "-o", "{own}"];
+    crash.run_with(&words, &[("VNETKVM_KERNEL", &kernel)]).succeeded();
+}
+
+#[test]
+fn a_packed_kernel_is_told_how_to_be_unpacked() {
+    let crash = Crash::new();
+    let packed = fixture("classic-demo.zst");
+    let said = crash.run(&["-N", &packed, "-M", "{image/vmcore.full}", "vnets"]);
+    assert!(said.err.contains("hint: unpack it with zstd -d"), "{}", said.err);
+}
