@@ -6,6 +6,7 @@
 mod find;
 mod kernel_files;
 mod messages;
+mod raw;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -14,14 +15,14 @@ use rayon::prelude::*;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::{self, Core, MemorySegment};
-use crate::error::{DumpError, Error, ExprError, TargetError, TypeError, VnetError};
+use crate::error::{Error, ExprError, TargetError, TypeError, VnetError};
 use crate::expr::eval::Scope;
 use crate::expr::{self, SyntaxError};
 use crate::kernel::Kernel;
 use crate::memory::KernelMemory;
 use crate::source::Source;
 use crate::source::unpack::Progress;
-use crate::target::{Kinship, Target, raw_core};
+use crate::target::{Kinship, Target};
 use crate::types::{self, Types};
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
@@ -37,6 +38,7 @@ use crate::vnet::{Variables, Vnet, VnetList, VnetVariable};
 pub use kernel_files::{MissingTypes, open_kernel};
 use kernel_files::{find_kernel, prepare, require_kernel};
 pub use messages::Messages;
+use raw::open_core;
 
 /// What to open.
 #[derive(Debug, Clone, Default)]
@@ -513,30 +515,6 @@ impl Session {
         let listed = vnets.iter().find(|vnet| vnet.address == address);
         let read = || Vnet::unlisted(&self.target, address);
         listed.or_else(|| self.named.at(address, read))
-    }
-}
-
-/// Opens the dump; what is none may be the raw memory of the machine, which shows
-/// in the kernel's being found in it.
-fn open_core(
-    kernel: &Kernel,
-    source: Source,
-    options: &Options,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Core, Error> {
-    let path = source.path().to_owned();
-    let failed = |why| Error::Dump { path: path.clone(), source: why };
-    let whole = Arc::new(source.clone());
-    let raw = || raw_core(kernel, &whole, &options.memory_map, options.kernel_phys);
-    if !options.memory_map.is_empty() {
-        return raw().map(|(core, _)| core).map_err(failed);
-    }
-    match dump::open_with(source, progress) {
-        Err(error @ DumpError::NotADump { .. }) => match raw() {
-            Ok((core, true)) => Ok(core),
-            _ => Err(failed(error)),
-        },
-        opened => opened.map_err(failed),
     }
 }
 

@@ -14,6 +14,7 @@ use vnetkvm::memory::KernelMemory;
 use vnetkvm::paging;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
+use vnetkvm::source::unpack::Packing;
 use vnetkvm::value::{Limits, Value};
 
 const KERNEL: &str = "fixtures/kernel/classic-clang-dwarf4";
@@ -53,8 +54,13 @@ fn raw_memory_is_found_to_be_the_kernels() {
         raw.resize(start.get() as usize, 0);
         raw.extend(bytes);
     }
+    let kernel = || Source::open(KERNEL).unwrap();
+    let packed = zstd::encode_all(&*raw, 1).unwrap();
     let core = Source::from_vec("memory", raw);
-    check(&Session::from_sources(Source::open(KERNEL).unwrap(), core).unwrap());
+    check(&Session::from_sources(kernel(), core).unwrap());
+    let session = Session::from_sources(kernel(), Source::from_vec("memory.zst", packed)).unwrap();
+    check(&session);
+    assert_eq!(session.core().packed.unwrap().packing, Packing::Zstd);
 }
 
 #[test]

@@ -1,0 +1,50 @@
+//! Raw memory: what does not say that it is a dump. It shows in the kernel's being
+//! found in it. It may be compressed, as any dump.
+
+use std::sync::Arc;
+
+use super::Options;
+use crate::dump::{self, Core, Packed};
+use crate::error::{DumpError, Error};
+use crate::kernel::Kernel;
+use crate::source::Source;
+use crate::source::unpack::{self, Packing, Progress};
+use crate::target::raw_core;
+
+/// Opens the dump; what is none may be the raw memory of the machine that `kernel` ran on.
+pub(super) fn open_core(
+    kernel: &Kernel,
+    source: Source,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Core, Error> {
+    let path = source.path().to_owned();
+    let failed = |why| Error::Dump { path: path.clone(), source: why };
+    if !options.memory_map.is_empty() {
+        return raw(kernel, source, options, progress).map(|(core, _)| core).map_err(failed);
+    }
+    match dump::open_with(source.clone(), progress) {
+        Err(error @ DumpError::NotADump { .. }) => match raw(kernel, source, options, progress) {
+            Ok((core, true)) => Ok(core),
+            _ => Err(failed(error)),
+        },
+        opened => opened.map_err(failed),
+    }
+}
+
+/// Opens raw memory, and tells whether the kernel is in it.
+fn raw(
+    kernel: &Kernel,
+    source: Source,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Core, bool), DumpError> {
+    let open =
+        |source| raw_core(kernel, &Arc::new(source), &options.memory_map, options.kernel_phys);
+    let Some(packing) = Packing::of(source.bytes()) else { return open(source) };
+    let unpacked = unpack::unpack(&source, packing, progress)?;
+    let (mut core, found) = open(unpacked.source)?;
+    core.packed = Some(Packed { packing, len: source.len() });
+    core.warnings.splice(0..0, unpacked.warning);
+    Ok((core, found))
+}
