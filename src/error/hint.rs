@@ -6,6 +6,9 @@ impl Error {
     /// One thing to try next.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Source(why) if why.cause.kind() == std::io::ErrorKind::IsADirectory => {
+                Some("name the file in it, such as kernel or vmcore.0".into())
+            }
             Self::Source(_) => None,
             Self::Dump { source, .. } => Some(source.hint().into()),
             Self::Kernel { source, .. } => source.hint(),
