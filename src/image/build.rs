@@ -120,6 +120,11 @@ fn take(image: &mut Image, memory: &mut Memory, step: &Step) -> Result<(), Image
             let thread = runtime.thread(process)?;
             runtime.eventhandler_invoke(event, thread)
         }
+        Step::Sysctl(step) => machinery::sysctl(runtime, step),
+        Step::SysctlWrite { name, value, process } => {
+            machinery::write_sysctl(runtime, process, name, value)
+        }
+        Step::Socket(step) => machinery::socket(runtime, step),
         Step::Curvnet(step) => {
             let scope = scope(runtime, step.jail.as_deref())?;
             machinery::set_curvnet(runtime, memory, scope, step)

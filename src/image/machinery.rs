@@ -3,15 +3,18 @@
 //! what each step does, the operation of [`Runtime`] that it calls.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::Deserialize;
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
+use crate::image::literal::Literal;
+use crate::image::machine::entry_bytes;
 use crate::image::object::Object;
 use crate::image::runtime::{
     HandlerOptions, Holder, PRIORITY_ANY, Place, ProcessOptions, Runtime, SavedCurvnet, Scope,
-    SysinitKind, SysinitOptions, Waiter,
+    SocketKind, SocketOptions, SysctlKind, SysctlOptions, SysinitKind, SysinitOptions, Waiter,
 };
 use crate::image::scenario::PerCpu;
 
@@ -110,6 +113,64 @@ pub struct CurvnetStep {
     /// CURVNET_SET_QUIET.
     #[serde(default)]
     pub quiet: bool,
+}
+
+/// A sysctl on a virtualized variable.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SysctlStep {
+    pub name: String,
+    pub kind: SysctlKindName,
+    pub variable: Option<String>,
+    #[serde(default)]
+    pub writable: bool,
+    #[serde(default)]
+    pub description: String,
+    /// For opaque and proc.
+    pub format: Option<String>,
+    /// For struct: its type.
+    #[serde(rename = "type")]
+    pub type_name: Option<String>,
+    /// For proc.
+    pub handler: Option<String>,
+    /// For proc: CTLTYPE_INT is 2.
+    pub ctltype: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SysctlKindName {
+    Int,
+    Uint,
+    String,
+    Opaque,
+    Struct,
+    Proc,
+    Pcpustat,
+}
+
+/// A socket that a process creates.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SocketStep {
+    pub process: String,
+    pub kind: SocketKindName,
+    /// `10.0.0.1:80`, `[fd00::1]:80`.
+    pub local: Option<SocketAddr>,
+    pub remote: Option<SocketAddr>,
+    /// t_state; default: 1 (LISTEN), or 4 (ESTABLISHED) with `remote`.
+    pub state: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SocketKindName {
+    Tcp,
+    Udp,
+    LocalStream,
+    LocalDatagram,
+    LocalSeqpacket,
+    Raw,
 }
 
 /// What later steps refer to.
@@ -276,3 +337,78 @@ pub(super) fn jailer(runtime: &mut Runtime, process: Option<&str>) -> Result<Obj
         None => runtime.create_process(&ProcessOptions::new("jail")),
     }
 }
+
+pub(super) fn sysctl(runtime: &mut Runtime, step: &SysctlStep) -> Result<(), ImageError> {
+    let needed = |key: &Option<String>, name: &str| {
+        let none = || ImageError::Refused(format!("a sysctl of this kind needs {name}"));
+        key.clone().ok_or_else(none)
+    };
+    let kind = match step.kind {
+        SysctlKindName::Int => SysctlKind::Int,
+        SysctlKindName::Uint => SysctlKind::Uint,
+        SysctlKindName::String => SysctlKind::String,
+        SysctlKindName::Opaque => SysctlKind::Opaque { format: needed(&step.format, "format")? },
+        SysctlKindName::Struct => {
+            SysctlKind::Struct { type_name: needed(&step.type_name, "type")? }
+        }
+        SysctlKindName::Proc => SysctlKind::Proc {
+            handler: needed(&step.handler, "handler")?,
+            ctltype: step.ctltype.unwrap_or(CTLTYPE_INT),
+            format: step.format.clone().unwrap_or_else(|| "I".into()),
+        },
+        SysctlKindName::Pcpustat => {
+            SysctlKind::PcpuStat { array: needed(&step.variable, "variable")? }
+        }
+    };
+    let variable = step.variable.clone().filter(|_| step.kind != SysctlKindName::Pcpustat);
+    let options = SysctlOptions {
+        name: step.name.clone(),
+        kind,
+        variable,
+        writable: step.writable,
+        description: step.description.clone(),
+    };
+    runtime.sysctl_vnet(&options).map(|_| ())
+}
+
+/// Writes a number in as many bytes as the sysctl has, or text.
+pub(super) fn write_sysctl(
+    runtime: &mut Runtime,
+    process: &str,
+    name: &str,
+    value: &Literal,
+) -> Result<(), ImageError> {
+    let thread = runtime.thread(process)?;
+    let bytes = match value {
+        Literal::Text(text) => text.as_bytes().to_vec(),
+        Literal::Int(number) => {
+            let size = runtime.sysctl_read(thread, name)?.len() as u64;
+            let endian = runtime.kernel().machine().arch().endian();
+            entry_bytes(number.cast_unsigned(), size.min(8), endian)
+        }
+        _ => return Err(ImageError::Refused("a sysctl is set to a number or to text".into())),
+    };
+    runtime.sysctl_write(thread, name, &bytes)
+}
+
+pub(super) fn socket(runtime: &mut Runtime, step: &SocketStep) -> Result<(), ImageError> {
+    const LISTEN: u64 = 1;
+    const ESTABLISHED: u64 = 4;
+    let thread = runtime.thread(&step.process)?;
+    let options = SocketOptions {
+        kind: match step.kind {
+            SocketKindName::Tcp => SocketKind::Tcp,
+            SocketKindName::Udp => SocketKind::Udp,
+            SocketKindName::LocalStream => SocketKind::LocalStream,
+            SocketKindName::LocalDatagram => SocketKind::LocalDatagram,
+            SocketKindName::LocalSeqpacket => SocketKind::LocalSeqpacket,
+            SocketKindName::Raw => SocketKind::Raw,
+        },
+        local: step.local,
+        remote: step.remote,
+        state: step.state.unwrap_or(if step.remote.is_some() { ESTABLISHED } else { LISTEN }),
+    };
+    runtime.socreate(thread, &options).map(|_| ())
+}
+
+const CTLTYPE_INT: u64 = 2;

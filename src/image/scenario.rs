@@ -14,7 +14,9 @@ use crate::image::ImageError;
 use crate::image::dump::{DumpFile, Format, HeaderVersion};
 use crate::image::literal::Literal;
 use crate::image::machine::Paging;
-use crate::image::machinery::{CountersStep, CurvnetStep, HandlerStep, LockStep, SysinitStep};
+use crate::image::machinery::{
+    CountersStep, CurvnetStep, HandlerStep, LockStep, SocketStep, SysctlStep, SysinitStep,
+};
 use crate::source::Source;
 
 /// A whole scenario.
@@ -200,6 +202,16 @@ pub enum Step {
         event: String,
         process: String,
     },
+    /// A sysctl on a virtualized variable is declared.
+    Sysctl(SysctlStep),
+    /// A process sets a sysctl.
+    SysctlWrite {
+        name: String,
+        value: Literal,
+        process: String,
+    },
+    /// A process creates a socket.
+    Socket(SocketStep),
     /// CURVNET_SET and CURVNET_RESTORE.
     Curvnet(CurvnetStep),
     RestoreCurvnet {
@@ -272,6 +284,9 @@ impl Step {
             Self::EventHandler(step) => format!("event handler {}", step.function),
             Self::RemoveEventHandler { tag } => format!("remove event handler {tag}"),
             Self::Event { event, .. } => format!("event {event}"),
+            Self::Sysctl(step) => format!("sysctl {}", step.name),
+            Self::SysctlWrite { name, .. } => format!("set sysctl {name}"),
+            Self::Socket(step) => format!("socket of {}", step.process),
             Self::Curvnet(step) => format!("curvnet of {}", step.process),
             Self::RestoreCurvnet { process } => format!("restore curvnet of {process}"),
             Self::LeaveOut { variable, .. } => format!("leave out {variable}"),

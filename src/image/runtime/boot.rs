@@ -11,6 +11,7 @@ use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::object::Object;
 use crate::image::runtime::counter::CounterZone;
+use crate::image::runtime::sysctl_tree::SysctlTree;
 use crate::image::runtime::sysinit::Sysinits;
 use crate::image::runtime::vnet::Vnets;
 use crate::image::runtime::{MessageBuffer, Queue, Runtime};
@@ -42,6 +43,10 @@ impl Runtime {
             None => None,
         };
         let sysinits = vnets.is_some().then(|| Sysinits::prepare(&mut kernel)).transpose()?;
+        let mut sysctls = SysctlTree::of(&mut kernel)?;
+        if let Some(tree) = &mut sysctls {
+            tree.register_all(&mut kernel)?;
+        }
         first_process(&mut kernel, &pcpus)?;
         let counters = CounterZone::of(&kernel, cpus)?;
         let mut runtime = Self {
@@ -49,6 +54,7 @@ impl Runtime {
             cpus: cpus.to_vec(),
             vnets,
             sysinits,
+            sysctls,
             trace: Vec::new(),
             jails: Vec::new(),
             last_jid: 0,
@@ -56,6 +62,7 @@ impl Runtime {
             last_tid: FIRST_TID,
             threads: Vec::new(),
             interfaces: Vec::new(),
+            sockets: Vec::new(),
             counters,
             literals: BTreeMap::new(),
             message_buffer,

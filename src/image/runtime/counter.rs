@@ -121,6 +121,19 @@ impl Runtime {
         Ok(sum)
     }
 
+    /// counter_u64_zero.
+    ///
+    /// # Errors
+    /// The counter was never allocated.
+    pub fn zero_counter(&mut self, object: Object) -> Result<(), ImageError> {
+        let counter = self.allocated_counter(object)?;
+        for cpu in self.cpus.clone() {
+            let slot = self.counters.slot(counter, cpu);
+            self.kernel.machine_mut().set_uint(slot, COUNTER, 0)?;
+        }
+        Ok(())
+    }
+
     /// Is the counter neither NULL nor EARLY_COUNTER?
     pub(super) fn is_allocated(&self, object: Object) -> Result<bool, ImageError> {
         let counter = self.kernel.load_uint(object)?;

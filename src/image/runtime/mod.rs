@@ -30,6 +30,9 @@ mod modspace;
 mod pcpustat;
 mod process;
 mod queue;
+mod socket;
+mod sysctl;
+mod sysctl_tree;
 mod sysinit;
 mod trace;
 mod variables;
@@ -51,6 +54,8 @@ pub use self::message_buffer::MessageBuffer;
 pub use self::modspace::ModuleSpace;
 pub use self::process::ProcessOptions;
 pub use self::queue::Queue;
+pub use self::socket::{SocketKind, SocketOptions};
+pub use self::sysctl::{SysctlKind, SysctlOptions};
 pub use self::sysinit::{Sysinit, SysinitKind, SysinitOptions};
 pub use self::trace::Event;
 pub use self::variables::Scope;
@@ -60,6 +65,8 @@ use self::counter::CounterZone;
 use self::interface::Interface;
 use self::jail::Jail;
 use self::process::NamedThread;
+use self::socket::Socket;
+use self::sysctl_tree::SysctlTree;
 use self::sysinit::Sysinits;
 use self::vnet::{Vnets, no_vimage};
 
@@ -71,6 +78,7 @@ pub struct Runtime {
     /// `None` in a kernel without VIMAGE.
     vnets: Option<Vnets>,
     sysinits: Option<Sysinits>,
+    sysctls: Option<SysctlTree>,
     trace: Vec<Event>,
     jails: Vec<Jail>,
     last_jid: u64,
@@ -78,6 +86,7 @@ pub struct Runtime {
     last_tid: u64,
     threads: Vec<NamedThread>,
     interfaces: Vec<Interface>,
+    sockets: Vec<Socket>,
     counters: CounterZone,
     /// Texts that a kernel has among its constants.
     literals: BTreeMap<String, VirtAddr>,
