@@ -23,7 +23,7 @@ use vnetkvm::vnet::Vnet;
 
 /// A kernel in `fixtures/kernel/`, and the machine, where it is not the ordinary one: a kind of
 /// page tables, or where the kernel is loaded.
-const MACHINES: [(&str, &str); 17] = [
+const MACHINES: [(&str, &str); 19] = [
     ("classic-clang-dwarf4", ""),
     ("newer-clang-dwarf4", "la57"),
     ("newer-clang-dwarf4", "6M"),
@@ -40,7 +40,9 @@ const MACHINES: [(&str, &str); 17] = [
     ("armv7", "lpae"),
     ("powerpc64", ""),
     ("powerpc64", "5M"),
+    ("powerpc64", "hashed"),
     ("powerpc64le", "16M"),
+    ("powerpc64le", "hashed"),
 ];
 
 const SCENARIO: &str = r#"
@@ -203,7 +205,7 @@ fn every_machine_reads_back_from_every_format() {
         }
     }
     assert_eq!(wrong, [""; 0]);
-    assert!(right > 90, "{right} pairs");
+    assert!(right > 95, "{right} pairs");
 }
 
 /// What a dump of this kernel may be wrapped in, the innermost first.

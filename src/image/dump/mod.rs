@@ -91,6 +91,11 @@ impl Format {
             let why = "only minidumps say that an armv7 kernel's page tables have the long format";
             return Err(ImageError::Format(why.into()));
         }
+        let is_physical = matches!(self, Self::Full | Self::Raw | Self::Qemu);
+        if contents.machine.options().paging == Some(Paging::Hashed) && is_physical {
+            let why = "the hashed page table is the hypervisor's: the machine's memory has none";
+            return Err(ImageError::Format(why.into()));
+        }
         match self {
             Self::MinidumpV1 => minidump::write(contents, 1, out),
             Self::MinidumpV2 => minidump::write(contents, 2, out),

@@ -6,7 +6,7 @@ use super::amd64::Amd64;
 use super::arm::{ArmLong, ArmShort};
 use super::arm64::Arm64;
 use super::i386::I386;
-use super::powerpc64::Radix;
+use super::powerpc64::{Hashed, Radix};
 use super::riscv64::Riscv64;
 use super::space::Space;
 use crate::addr::{PhysAddr, VirtAddr};
@@ -69,6 +69,8 @@ pub enum Paging {
     Pae,
     /// armv7, 8-byte entries.
     Lpae,
+    /// powerpc64, a hashed page table.
+    Hashed,
 }
 
 impl Paging {
@@ -80,6 +82,7 @@ impl Paging {
             Self::Sv48 => "sv48",
             Self::Pae => "pae",
             Self::Lpae => "lpae",
+            Self::Hashed => "hashed",
         }
     }
 }
@@ -98,6 +101,7 @@ fn space(arch: Arch, paging: Option<Paging>) -> Result<&'static dyn Space, Image
         (Arch::Arm, None) => &ArmShort,
         (Arch::Arm, Some(Paging::Lpae)) => &ArmLong,
         (Arch::Powerpc64 | Arch::Powerpc64le, None) => &Radix,
+        (Arch::Powerpc64 | Arch::Powerpc64le, Some(Paging::Hashed)) => &Hashed,
         (arch, Some(paging)) => return Err(ImageError::BadPaging { arch, paging: paging.name() }),
     })
 }

@@ -1,9 +1,11 @@
-//! A powerpc64 kernel's address space, with radix page tables (POWER9).
+//! A powerpc64 kernel's address space: with radix page tables (POWER9), or with a
+//! hashed page table.
 //!
-//! `sys/powerpc/include/vmparam.h`, `pte.h` and `sys/powerpc/aim/mmu_radix.c`,
-//! 13.0 and later: the direct map at 0xc000000000000000, with the kernel image in
-//! it, and the kernel map at 0xc008000000000000. The kernel is linked at 1 MB and
-//! runs elsewhere. Entries are big-endian even where the kernel is not.
+//! `sys/powerpc/include/vmparam.h`, `pte.h`, `sys/powerpc/aim/mmu_radix.c` and
+//! `mmu_oea64.c`, 13.0 and later: the direct map at 0xc000000000000000, with the
+//! kernel image in it, and the kernel map at 0xc008000000000000 or, with a hashed
+//! table, at 0xe000000000000000. The kernel is linked at 1 MB and runs elsewhere.
+//! Entries are big-endian even where the kernel is not.
 
 use super::space::{Boot, Entry, ImagePlace, Layout, Level, Memory, Rights, Space};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -17,6 +19,11 @@ pub const DIRECT_MAP_END: VirtAddr = VirtAddr::new(0xc007_ffff_ffff_ffff);
 pub const KERNEL_MAP: VirtAddr = VirtAddr::new(0xc008_0000_0000_0000);
 /// `VM_MAX_SAFE_KERNEL_ADDRESS`.
 pub const KERNEL_MAP_END: VirtAddr = VirtAddr::new(0xc008_0007_ffff_ffff);
+
+/// The same with a hashed page table.
+pub const HASHED_DIRECT_MAP_END: VirtAddr = VirtAddr::new(0xcfff_ffff_ffff_ffff);
+pub const HASHED_KERNEL_MAP: VirtAddr = VirtAddr::new(0xe000_0000_0000_0000);
+pub const HASHED_KERNEL_MAP_END: VirtAddr = VirtAddr::new(0xe000_0007_ffff_ffff);
 
 /// The page of `KERNBASE`.
 const LINKED: VirtAddr = VirtAddr::new(0x10_0000);
@@ -43,6 +50,13 @@ static LEVELS: [Level; 4] = [
     Level { span: SIZE_4K, entries: 512 },
 ];
 
+const IMAGE: ImagePlace = ImagePlace {
+    linked: LINKED,
+    loaded: PhysAddr::new(SIZE_1M),
+    page: SIZE_4K,
+    movable: Some(SIZE_1M),
+};
+
 static LAYOUT: Layout = Layout {
     page: SIZE_4K,
     entry_size: 8,
@@ -54,16 +68,26 @@ static LAYOUT: Layout = Layout {
     kernel_map: KERNEL_MAP..KERNEL_MAP_END,
     kernel_map_start: Some(KERNEL_MAP),
     kernel_map_align: SIZE_2M,
-    image: ImagePlace {
-        linked: LINKED,
-        loaded: PhysAddr::new(SIZE_1M),
-        page: SIZE_4K,
-        movable: Some(SIZE_1M),
-    },
+    image: IMAGE,
     memory: Memory::From(PhysAddr::new(0)),
 };
 
-/// powerpc64 and powerpc64le.
+static HASHED_LAYOUT: Layout = Layout {
+    page: SIZE_4K,
+    entry_size: 8,
+    entry_endian: Endian::Big,
+    direct_map: Some(DIRECT_MAP..HASHED_DIRECT_MAP_END),
+    direct_pages: [SIZE_1G, SIZE_2M],
+    direct_align: SIZE_1G,
+    direct_least: 0,
+    kernel_map: HASHED_KERNEL_MAP..HASHED_KERNEL_MAP_END,
+    kernel_map_start: Some(HASHED_KERNEL_MAP),
+    kernel_map_align: SIZE_2M,
+    image: IMAGE,
+    memory: Memory::From(PhysAddr::new(0)),
+};
+
+/// powerpc64 and powerpc64le with a radix tree.
 #[derive(Debug)]
 pub struct Radix;
 
@@ -96,9 +120,8 @@ impl Space for Radix {
         }
     }
 
-    /// It moves itself into the direct map.
     fn displacement(&self, load: PhysAddr) -> u64 {
-        DIRECT_MAP.get().wrapping_add(load.get()).wrapping_sub(LINKED.get())
+        displacement(load)
     }
 
     fn boot_variables(&self, boot: &Boot) -> Vec<(&'static str, u64)> {
@@ -109,4 +132,59 @@ impl Space for Radix {
             ("dmaplimit", boot.direct.end.get()),
         ]
     }
+}
+
+/// The same with a hashed page table. It is the processor's or a hypervisor's, in no
+/// memory of the machine's own: the writer of minidumps makes it.
+#[derive(Debug)]
+pub struct Hashed;
+
+impl Hashed {
+    /// How many groups the table has for so much physical memory (`moea64_early_bootstrap`).
+    pub fn groups(memory: u64) -> u64 {
+        const LEAST: u64 = 0x1000;
+        const MOST: u64 = 1 << 18;
+        (memory / SIZE_4K).next_power_of_two().clamp(LEAST, MOST) / 2
+    }
+}
+
+impl Space for Hashed {
+    fn layout(&self) -> &Layout {
+        &HASHED_LAYOUT
+    }
+
+    fn levels(&self) -> &'static [Level] {
+        &[]
+    }
+
+    fn table_entry(&self, _level: usize, _table: PhysAddr) -> u64 {
+        0
+    }
+
+    fn page_entry(&self, _level: usize, _to: PhysAddr, _rights: Rights) -> u64 {
+        0
+    }
+
+    fn decode(&self, _level: usize, _entry: u64) -> Entry {
+        Entry::Nothing
+    }
+
+    fn displacement(&self, load: PhysAddr) -> u64 {
+        displacement(load)
+    }
+
+    fn boot_variables(&self, boot: &Boot) -> Vec<(&'static str, u64)> {
+        let groups = Self::groups(boot.direct.end.get());
+        vec![
+            ("radix_mmu", 0),
+            ("hw_direct_map", 1),
+            ("moea64_pteg_count", groups),
+            ("moea64_pteg_mask", groups - 1),
+        ]
+    }
+}
+
+/// The kernel moves itself into the direct map.
+fn displacement(load: PhysAddr) -> u64 {
+    DIRECT_MAP.get().wrapping_add(load.get()).wrapping_sub(LINKED.get())
 }

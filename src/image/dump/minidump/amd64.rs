@@ -22,6 +22,7 @@ pub(super) fn style(machine: &Machine, version: u32) -> Style {
         dump_avail_since: 3,
         level: if version == 1 { page_tables } else { page_tables - 1 },
         covered: machine.kernel_map_start()..MAP_END,
+        whole: None,
         header,
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn style(machine: &Machine) -> Style {
         dump_avail_since: 2,
         level: machine.space().levels().len() - 1,
         covered: machine.image().start..machine.kernel_vm_end(),
+        whole: None,
         header,
     }
 }

@@ -10,6 +10,7 @@ mod arm;
 mod arm64;
 mod i386;
 mod powerpc64;
+mod powerpc64_hash;
 mod riscv64;
 
 use std::io::{Seek, Write};
@@ -32,6 +33,8 @@ struct Style {
     level: usize,
     /// … those that cover these addresses.
     covered: Range<VirtAddr>,
+    /// A page map that is not made of page tables.
+    whole: Option<fn(&Machine) -> Vec<u8>>,
     header: fn(&Machine, &Sizes) -> Vec<u8>,
 }
 
@@ -68,14 +71,16 @@ pub fn write(
     let has_dump_avail = version >= style.dump_avail_since;
     let available = if has_dump_avail { dump_avail(machine) } else { Vec::new() };
     let bitmap = bitmap(contents, has_dump_avail);
+    let whole = style.whole.map(|make| make(machine));
     let map = MapShape::of(machine, &style)?;
+    let page_map_size = whole.as_ref().map_or(map.bytes, |whole| whole.len() as u64);
     let header = (style.header)(
         machine,
         &Sizes {
             version,
             message: contents.message_size,
             bitmap: bitmap.len() as u32,
-            page_map: map.bytes as u32,
+            page_map: page_map_size as u32,
             dump_avail: available.len() as u32,
         },
     );
@@ -85,7 +90,10 @@ pub fn write(
     out.padded(contents.message_buffer)?;
     out.padded(&available)?;
     out.padded(&bitmap)?;
-    map.write(machine, &style, &mut out)?;
+    match whole {
+        Some(whole) => out.padded(&whole)?,
+        None => map.write(machine, &style, &mut out)?,
+    }
     for page in machine.frames_in_use().filter(|page| contents.is_dumped(*page)) {
         out.page(machine, page)?;
     }

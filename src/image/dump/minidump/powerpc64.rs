@@ -1,14 +1,16 @@
-//! powerpc64 minidumps, versions 1 and 2, with radix page tables.
+//! powerpc64 minidumps, versions 1 and 2, with radix page tables or a hashed one.
 //!
 //! `sys/powerpc/powerpc/minidump_machdep.c` and `sys/powerpc/include/minidump.h`:
 //! version 2 (`dump_avail`) since 13.0. In the kernel's own byte order but for the
-//! page map, which is the topmost table; the others are among the pages.
+//! page map: the topmost table of the radix tree, whose others are among the pages;
+//! or all of the hashed table, in the processor's order unless a hypervisor tells it.
 
-use super::{Header, Sizes, Style};
+use super::{Header, Sizes, Style, powerpc64_hash};
+use crate::bytes::Endian;
 use crate::image::machine::Machine;
-use crate::image::machine::powerpc64::{DIRECT_MAP, DIRECT_MAP_END, KERNEL_MAP, KERNEL_MAP_END};
+use crate::image::machine::powerpc64::{DIRECT_MAP, KERNEL_MAP};
 
-pub(super) fn style(_machine: &Machine) -> Style {
+pub(super) fn style(machine: &Machine) -> Style {
     Style {
         oldest: 1,
         newest: 2,
@@ -16,17 +18,40 @@ pub(super) fn style(_machine: &Machine) -> Style {
         level: 0,
         // One table, whatever it covers.
         covered: KERNEL_MAP..KERNEL_MAP.wrapping_add(1),
+        whole: is_hashed(machine).then_some(hashed_table),
         header,
     }
 }
 
+fn is_hashed(machine: &Machine) -> bool {
+    machine.space().levels().is_empty()
+}
+
+/// A Macintosh is big-endian; who has a hashed table and is not runs under a hypervisor.
+fn has_hypervisor(machine: &Machine) -> bool {
+    machine.arch().endian() == Endian::Little
+}
+
+fn hashed_table(machine: &Machine) -> Vec<u8> {
+    let endian = if has_hypervisor(machine) { machine.arch().endian() } else { Endian::Big };
+    powerpc64_hash::table(machine, endian)
+}
+
 fn header(machine: &Machine, sizes: &Sizes) -> Vec<u8> {
     let mut header = Header::new("minidump FreeBSD/powerpc64", 32, machine.arch().endian());
-    header.text("mmu_radix", 32);
+    let name = match (is_hashed(machine), has_hypervisor(machine)) {
+        (false, _) => "mmu_radix",
+        (true, false) => "mmu_g5",
+        (true, true) => "mmu_phyp",
+    };
+    header.text(name, 32);
     header.sizes(sizes);
+    let layout = machine.space().layout();
+    let direct_map = layout.direct_map.clone().unwrap_or(DIRECT_MAP..DIRECT_MAP);
     let image = machine.image();
-    for address in [KERNEL_MAP, KERNEL_MAP_END, DIRECT_MAP, DIRECT_MAP_END] {
-        header.address(address);
+    for range in [layout.kernel_map.clone(), direct_map] {
+        header.address(range.start);
+        header.address(range.end);
     }
     let has_direct_map = 1;
     header.u32(has_direct_map);
