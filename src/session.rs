@@ -5,6 +5,7 @@
 
 mod find;
 mod kernel_files;
+mod machinery;
 mod messages;
 mod raw;
 

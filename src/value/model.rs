@@ -2,7 +2,7 @@
 //! no types to look up.
 
 use crate::addr::VirtAddr;
-use crate::error::{Fault, FaultKind};
+use crate::error::{Fault, FaultKind, ReadError};
 
 /// The value of a variable, member or expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,5 +132,22 @@ impl From<Fault> for ValueError {
             address: Some(fault.address),
             message: fault.to_string().into(),
         }
+    }
+}
+
+impl From<ReadError> for ValueError {
+    fn from(why: ReadError) -> Self {
+        match why {
+            ReadError::Fault(fault) => fault.into(),
+            why @ (ReadError::Type(_) | ReadError::NoSymbol { .. }) => {
+                Self { kind: ErrorKind::NoType, address: None, message: why.to_string().into() }
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for ValueError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
     }
 }

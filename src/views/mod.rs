@@ -1,9 +1,12 @@
 //! One file per question that is asked of a target.
 
+pub mod construction;
 pub mod interfaces;
 pub mod jails;
 pub mod machine;
 pub mod messages;
+pub mod registers;
 pub mod sockets;
+pub mod stack;
 pub mod threads;
 pub mod unlisted;

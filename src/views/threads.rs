@@ -15,6 +15,25 @@ pub struct Found {
     pub vnet: Option<VirtAddr>,
 }
 
+/// A thread of the kernel's lists, by its names and numbers; `None` is what cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThreadName {
+    /// Of its struct thread.
+    pub address: VirtAddr,
+    pub tid: Option<i64>,
+    pub name: Option<Box<str>>,
+    pub pid: Option<i64>,
+    /// The name of its process.
+    pub command: Option<Box<str>>,
+}
+
+/// A thread and its process.
+#[derive(Debug, Clone, Copy)]
+pub struct Thread<'t> {
+    pub thread: Object<'t>,
+    pub process: Object<'t>,
+}
+
 const MAX_PROCESSES: usize = 1 << 20;
 const MAX_THREADS: usize = 1 << 20;
 
@@ -73,6 +92,21 @@ pub fn thread(target: &Target, tid: i64) -> Result<Option<Found>, ReadError> {
     Ok(None)
 }
 
+/// Every thread of every process, in the order of the kernel's lists.
+///
+/// # Errors
+/// As [`process`].
+pub fn all(target: &Target) -> Result<Vec<Thread<'_>>, ReadError> {
+    let mut all = Vec::new();
+    for process in processes(target)? {
+        all.extend(threads_of(&process).into_iter().map(|thread| Thread { thread, process }));
+        if all.len() > MAX_THREADS {
+            break;
+        }
+    }
+    Ok(all)
+}
+
 /// The curvnet of the thread that wrote the dump: the one that crashed.
 ///
 /// # Errors
@@ -81,6 +115,39 @@ pub fn dumping(target: &Target) -> Result<Option<Found>, ReadError> {
     match target.integer("dumptid")? as i32 {
         0 => Ok(None),
         tid => thread(target, tid.into()),
+    }
+}
+
+impl Thread<'_> {
+    /// What it is called.
+    pub fn name(&self) -> ThreadName {
+        let text = |object: &Object<'_>, member| object.text(member).ok().map(Box::from);
+        ThreadName {
+            address: self.thread.address,
+            tid: self.thread.int("td_tid").ok(),
+            name: text(&self.thread, "td_name"),
+            pid: self.process.int("p_pid").ok(),
+            command: text(&self.process, "p_comm"),
+        }
+    }
+}
+
+impl std::fmt::Display for ThreadName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.tid {
+            Some(tid) => write!(f, "thread {tid}")?,
+            None => write!(f, "the thread at {}", self.address)?,
+        }
+        if let Some(name) = self.name.as_ref().filter(|name| Some(*name) != self.command.as_ref()) {
+            write!(f, " ({name})")?;
+        }
+        if let Some(pid) = self.pid {
+            write!(f, " of process {pid}")?;
+        }
+        match &self.command {
+            Some(command) => write!(f, " ({command})"),
+            None => Ok(()),
+        }
     }
 }
 

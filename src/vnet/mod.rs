@@ -2,13 +2,16 @@
 //! of them has its own copy of (`sys/net/vnet.c`, `sys/net/vnet.h`).
 
 mod condition;
+pub mod enumerators;
 mod layout;
 pub mod list;
 pub mod named;
 mod state;
+pub mod sysinit;
 pub mod variables;
 
 pub use condition::Condition;
 pub use list::{Vnet, VnetList};
 pub use state::VnetState;
+pub use sysinit::{Sysinits, VnetSysinit};
 pub use variables::{Variables, VnetVariable};

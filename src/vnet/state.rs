@@ -1,11 +1,9 @@
 //! What `vnet_state` says of a vnet.
 
 use crate::constants::SI_SUB_VNET_DONE;
-use crate::error::ReadError;
 use crate::target::Target;
-use crate::types::model::Type;
-use crate::value::Object;
 use crate::vnet::condition::Condition;
+use crate::vnet::enumerators::Enumerators;
 
 /// How far construction or destruction has come: the subsystem whose
 /// constructors or destructors vnet_alloc or vnet_destroy ran last.
@@ -33,7 +31,8 @@ impl VnetState {
             };
             return Self { value, name: None, meaning: meaning.into() };
         }
-        let name = subsystem_name(target, value).unwrap_or(None);
+        let names = Enumerators::of_element(target, "vnet_constructors", "subsystem");
+        let name = names.ok().and_then(|names| names.name(value).name);
         let done = match &name {
             Some(name) => &**name == "SI_SUB_VNET_DONE",
             None => value == SI_SUB_VNET_DONE,
@@ -45,16 +44,4 @@ impl VnetState {
         };
         Self { value, name, meaning: meaning.into() }
     }
-}
-
-/// The enumerator of this value in the type of `vnet_sysinit.subsystem`, which
-/// the list of constructors leads to.
-fn subsystem_name(target: &Target, value: u64) -> Result<Option<Box<str>>, ReadError> {
-    let types = target.types()?;
-    let head = Object::global(target, "vnet_constructors")?;
-    let sysinit = types.pointee(types.member(head.type_id, "tqh_first")?.type_id)?;
-    let (_, subsystem) = types.resolve(types.member(sysinit, "subsystem")?.type_id)?;
-    let Type::Enum(subsystems) = &*subsystem else { return Ok(None) };
-    let named = subsystems.enumerators.iter().find(|e| e.value == i128::from(value));
-    Ok(named.map(|enumerator| enumerator.name.clone()))
 }

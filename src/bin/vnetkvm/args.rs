@@ -147,6 +147,14 @@ pub struct VnetArgs {
     pub all_vnets: bool,
 }
 
+impl VnetArgs {
+    /// Was any vnet asked for?
+    pub fn is_given(&self) -> bool {
+        let Self { vnet, jail, pid, tid, all_vnets } = self;
+        vnet.is_some() || jail.is_some() || pid.is_some() || tid.is_some() || *all_vnets
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VnetChoice {
     Index(usize),
@@ -282,6 +290,15 @@ pub enum Command {
         fill: Option<u8>,
     },
 
+    /// List what is run when a vnet is made and when it is destroyed
+    ///
+    /// Constructors and destructors (VNET_SYSINIT, VNET_SYSUNINIT) stand in the order in
+    /// which they run. With a choice of vnet it is shown how far that vnet has come:
+    /// which subsystems are done, in progress and to come, and which function runs, if
+    /// the stack of a thread shows it.
+    #[command(after_help = SYSINIT_EXAMPLES)]
+    Sysinit,
+
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
     /// It sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and
@@ -351,6 +368,11 @@ Examples:
   vnetkvm --demo read 0xffffffff81234560 64
   vnetkvm --demo read '&V_tcbinfo' 0x40 --vnet 1
   vnetkvm --demo read --raw --fill 0xff 0xfffff80000000000 1M > low.bin";
+
+const SYSINIT_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo sysinit
+  vnetkvm -N kernel.debug -M vmcore.0 sysinit --vnet 0xfffff80003a51800";
 
 const GDB_EXAMPLES: &str = "\
 Example:

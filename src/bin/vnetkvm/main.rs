@@ -39,6 +39,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
             &cli,
             &cmd::read::Request { address, length: *length, raw: *raw, fill: *fill },
         ),
+        Command::Sysinit => cmd::sysinit::run(&cli),
         Command::Gdb { patterns } => cmd::gdb::run(&cli, patterns),
     }
 }

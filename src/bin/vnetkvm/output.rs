@@ -54,6 +54,13 @@ impl Output {
         }
     }
 
+    /// Takes note of so many things that could not be read, for `--strict`.
+    pub fn count_errors(&mut self, count: usize) {
+        if self.strict {
+            self.unreadable += count;
+        }
+    }
+
     pub fn table(&mut self, table: Table) -> io::Result<()> {
         match self.format {
             Format::Plain => table.write_plain(&mut self.buffer),

@@ -33,6 +33,23 @@ pub fn line_within(value: &Value, width: usize) -> String {
     cut(line.out, width)
 }
 
+/// What stands in the place of a value that cannot be read: `<not-dumped: …>`.
+pub fn error(error: &ValueError) -> String {
+    let mut out = String::new();
+    push_error(&mut out, error);
+    out
+}
+
+/// The name of what a pointer points at, `tcp_input` or `tcp_input+4`; its address
+/// where that has none.
+pub fn symbol_or_address(pointer: &PointerValue) -> String {
+    match &pointer.symbol {
+        Some(symbol) => SymbolName(symbol).to_string(),
+        None if pointer.address.is_null() => "NULL".to_owned(),
+        None => pointer.address.to_string(),
+    }
+}
+
 /// `text`, or its start and `...` where it has more than `width` characters.
 pub fn cut(mut text: String, width: usize) -> String {
     let Some((end, _)) = text.char_indices().nth(width) else { return text };

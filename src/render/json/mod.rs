@@ -6,6 +6,8 @@
 //! written as `\u` escapes, which JSON readers undo.
 
 mod declaration;
+mod sysinit;
+mod thread;
 mod value;
 mod vnet;
 
@@ -18,8 +20,10 @@ use super::sanitize::{has_hostile, is_hostile};
 use crate::addr::VirtAddr;
 
 pub use declaration::JsonDeclaration;
-pub use value::{JsonError, JsonFault, JsonValue};
-pub use vnet::{JsonPrinted, JsonVariable, JsonVnet, JsonVnetRef};
+pub use sysinit::{JsonConstruction, JsonSysinit};
+pub use thread::JsonThread;
+pub use value::{JsonError, JsonFault, JsonPointer, JsonValue, OrError};
+pub use vnet::{JsonPrinted, JsonVariable, JsonVnet, JsonVnetRef, JsonVnetState};
 
 /// The version of the schema, raised when a reader of the old one would err.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -86,20 +86,57 @@ impl Serialize for JsonFault<'_> {
     }
 }
 
-fn pointer<S: Serializer>(pointer: &PointerValue, serializer: S) -> Result<S::Ok, S::Error> {
-    if !pointer.function {
-        return Address(pointer.address).serialize(serializer);
-    }
-    struct Symbol<'a>(&'a SymbolAt);
-    impl Serialize for Symbol<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_str(&SymbolName(self.0))
+/// A value, or the reason why there is none.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+pub enum OrError<'a, T> {
+    Value(T),
+    Error(JsonError<'a>),
+}
+
+impl<'a, T> OrError<'a, T> {
+    /// What was read, by its own form of JSON.
+    pub fn new<V>(read: &'a Result<V, ValueError>) -> Self
+    where
+        T: From<&'a V>,
+    {
+        match read {
+            Ok(value) => Self::Value(value.into()),
+            Err(why) => Self::Error(JsonError(why)),
         }
     }
-    let mut map = serializer.serialize_map(Some(2))?;
-    map.serialize_entry("pointer", &Address(pointer.address))?;
-    map.serialize_entry("symbol", &pointer.symbol.as_ref().map(Symbol))?;
-    map.end()
+}
+
+/// A pointer with its symbol: `{"pointer": "0x…", "symbol": "tcp_input"}`.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonPointer<'a>(pub &'a PointerValue);
+
+impl<'a> From<&'a PointerValue> for JsonPointer<'a> {
+    fn from(pointer: &'a PointerValue) -> Self {
+        Self(pointer)
+    }
+}
+
+impl Serialize for JsonPointer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Symbol<'a>(&'a SymbolAt);
+        impl Serialize for Symbol<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&SymbolName(self.0))
+            }
+        }
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("pointer", &Address(self.0.address))?;
+        map.serialize_entry("symbol", &self.0.symbol.as_ref().map(Symbol))?;
+        map.end()
+    }
+}
+
+fn pointer<S: Serializer>(pointer: &PointerValue, serializer: S) -> Result<S::Ok, S::Error> {
+    match pointer.function {
+        true => JsonPointer(pointer).serialize(serializer),
+        false => Address(pointer.address).serialize(serializer),
+    }
 }
 
 fn record<S: Serializer>(record: &RecordValue, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use super::{Address, JsonValue};
 use crate::addr::VirtAddr;
 use crate::value::Value;
-use crate::vnet::{Condition, Vnet, VnetVariable};
+use crate::vnet::{Condition, Vnet, VnetState, VnetVariable};
 
 /// A reference to a vnet, the same in every answer; `index` is null for one
 /// that is on no list.
@@ -33,7 +33,7 @@ impl Serialize for JsonVnet<'_> {
             address: Address,
             default: bool,
             magic: String,
-            state: Option<State<'a>>,
+            state: Option<JsonVnetState<'a>>,
             shutdown: Option<bool>,
             ifcnt: u64,
             sockcnt: u64,
@@ -48,22 +48,11 @@ impl Serialize for JsonVnet<'_> {
             problems: &'a [Box<str>],
         }
         #[derive(Serialize)]
-        struct State<'a> {
-            value: u64,
-            name: Option<&'a str>,
-            meaning: &'a str,
-        }
-        #[derive(Serialize)]
         struct Jail<'a> {
             jid: i64,
             name: &'a str,
         }
         let vnet = self.0;
-        let state = vnet.state.as_ref().map(|state| State {
-            value: state.value,
-            name: state.name.as_deref(),
-            meaning: &state.meaning,
-        });
         let jails = vnet.jails.as_ref().map(|jails| {
             jails.iter().map(|jail| Jail { jid: jail.jid, name: &jail.name }).collect()
         });
@@ -72,7 +61,7 @@ impl Serialize for JsonVnet<'_> {
             address: Address(vnet.address),
             default: vnet.default,
             magic: format!("{:#x}", vnet.magic),
-            state,
+            state: vnet.state.as_ref().map(JsonVnetState::from),
             shutdown: vnet.shutdown,
             ifcnt: vnet.ifcnt,
             sockcnt: vnet.sockcnt,
@@ -85,6 +74,20 @@ impl Serialize for JsonVnet<'_> {
             problems: &vnet.problems,
         }
         .serialize(serializer)
+    }
+}
+
+/// What `vnet_state` says.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct JsonVnetState<'a> {
+    value: u64,
+    name: Option<&'a str>,
+    meaning: &'a str,
+}
+
+impl<'a> From<&'a VnetState> for JsonVnetState<'a> {
+    fn from(state: &'a VnetState) -> Self {
+        Self { value: state.value, name: state.name.as_deref(), meaning: &state.meaning }
     }
 }
 
@@ -153,7 +156,6 @@ impl<'a> JsonPrinted<'a> {
 mod tests {
     use super::*;
     use crate::render::json::write_line;
-    use crate::vnet::VnetState;
     use crate::vnet::list::JailRef;
 
     fn shown(element: &impl Serialize) -> String {

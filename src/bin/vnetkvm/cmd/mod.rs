@@ -7,6 +7,7 @@ pub mod info;
 pub mod man;
 pub mod print;
 pub mod read;
+pub mod sysinit;
 pub mod type_;
 pub mod vars;
 pub mod vnets;

@@ -1,0 +1,272 @@
+//! `sysinit`: what runs when a vnet is made and when it is destroyed, and how far a
+//! vnet has come with it.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use vnetkvm::render::c;
+use vnetkvm::render::json::{JsonConstruction, JsonSysinit};
+use vnetkvm::render::table::{Align, Table};
+use vnetkvm::value::model::{PointerValue, ValueError};
+use vnetkvm::views::construction::{Construction, Course, Direction, Phase, Progress};
+use vnetkvm::vnet::enumerators::Enumerated;
+use vnetkvm::vnet::{Sysinits, Vnet, VnetSysinit};
+
+use crate::args::{Cli, Format};
+use crate::context;
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::say::warning;
+
+pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let session = context::open(cli)?;
+    let sysinits = session.sysinits()?;
+    let mut output = Output::new(&cli.output);
+    output.count_errors(errors(&sysinits));
+    for problem in &sysinits.problems {
+        warning(problem);
+    }
+    match cli.vnet.is_given() {
+        false => show(&mut output, &sysinits)?,
+        true => {
+            let vnets = context::chosen(cli, session)?;
+            let of = |vnet| (vnet, session.construction(&sysinits, vnet));
+            let answers: Vec<_> = vnets.into_iter().flatten().map(of).collect();
+            show_vnets(&mut output, &sysinits, &answers, cli.vnet.all_vnets)?;
+        }
+    }
+    let nothing = sysinits.iter().next().is_none();
+    output.finish(if nothing { Outcome::NothingMatched } else { Outcome::Answered })
+}
+
+/// Both lists.
+fn show(output: &mut Output, sysinits: &Sysinits) -> io::Result<()> {
+    match output.format() {
+        Format::Json => output.document(Body { sysinits: elements(sysinits, None) }),
+        Format::Jsonl => {
+            elements(sysinits, None).iter().try_for_each(|element| output.json_line(element))
+        }
+        Format::Table | Format::Plain => {
+            let mut table = Table::new(&COLUMNS);
+            for (kind, sysinit) in both(sysinits) {
+                table.row(cells(kind, sysinit));
+            }
+            output.table(table)
+        }
+    }
+}
+
+/// Both lists and the progress of each vnet.
+fn show_vnets(
+    output: &mut Output,
+    sysinits: &Sysinits,
+    answers: &[(&Vnet, Construction)],
+    all: bool,
+) -> io::Result<()> {
+    match output.format() {
+        Format::Json => {
+            let answers = answers.iter().map(|(vnet, construction)| {
+                let sysinits_of = elements(sysinits, Some(construction));
+                let construction = JsonConstruction::new(construction, sysinits, vnet);
+                (Some(*vnet), VnetBody { construction, sysinits: sysinits_of })
+            });
+            output.vnet_documents(answers, all)
+        }
+        Format::Jsonl => answers.iter().try_for_each(|(vnet, construction)| {
+            let elements = elements(sysinits, Some(construction));
+            elements.iter().try_for_each(|element| output.vnet_line(Some(vnet), element))
+        }),
+        Format::Table => answers.iter().try_for_each(|(vnet, construction)| {
+            output.title(&format!("{}: {}", context::title(vnet), phase(construction.phase)))?;
+            tell(output, sysinits, vnet, construction)?;
+            output.table(progress_table(sysinits, construction, None))
+        }),
+        Format::Plain => answers.iter().try_for_each(|(vnet, construction)| {
+            output.table(progress_table(sysinits, construction, Some(vnet)))
+        }),
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    sysinits: Vec<JsonSysinit<'a>>,
+}
+
+#[derive(Serialize)]
+struct VnetBody<'a> {
+    construction: JsonConstruction<'a>,
+    sysinits: Vec<JsonSysinit<'a>>,
+}
+
+const COLUMNS: [(&str, Align); 7] = [
+    ("KIND", Align::Left),
+    ("SUBSYSTEM", Align::Left),
+    ("ORDER", Align::Left),
+    ("FUNCTION", Align::Left),
+    ("ARGUMENT", Align::Left),
+    ("MODULE", Align::Left),
+    ("ADDRESS", Align::Left),
+];
+
+/// All of both lists, with their kind.
+fn both(sysinits: &Sysinits) -> impl Iterator<Item = (Direction, &VnetSysinit)> {
+    let list = |way: Direction| way.of(sysinits).iter().map(move |sysinit| (way, sysinit));
+    [Direction::Up, Direction::Down].into_iter().flat_map(list)
+}
+
+/// What is on the way, or the ways, of a vnet, with its progress.
+fn with_progress<'s>(
+    sysinits: &'s Sysinits,
+    construction: &'s Construction,
+) -> impl Iterator<Item = (Direction, &'s VnetSysinit, Progress)> {
+    construction.courses.iter().flat_map(|course| {
+        let list = course.direction.of(sysinits).iter().zip(&course.progress);
+        list.map(|(sysinit, progress)| (course.direction, sysinit, *progress))
+    })
+}
+
+fn elements<'s>(
+    sysinits: &'s Sysinits,
+    construction: Option<&'s Construction>,
+) -> Vec<JsonSysinit<'s>> {
+    match construction {
+        None => both(sysinits).map(|(kind, sysinit)| JsonSysinit::new(kind, sysinit)).collect(),
+        Some(construction) => with_progress(sysinits, construction)
+            .map(|(kind, sysinit, progress)| {
+                JsonSysinit::new(kind, sysinit).with_progress(progress)
+            })
+            .collect(),
+    }
+}
+
+fn cells(kind: Direction, sysinit: &VnetSysinit) -> [String; 7] {
+    let kind = match kind {
+        Direction::Up => "constructor",
+        Direction::Down => "destructor",
+    };
+    [
+        kind.to_owned(),
+        label(&sysinit.subsystem),
+        label(&sysinit.order),
+        pointer(&sysinit.function),
+        pointer(&sysinit.argument),
+        sysinit.module.as_deref().unwrap_or("-").to_owned(),
+        sysinit.address.to_string(),
+    ]
+}
+
+fn progress_table(sysinits: &Sysinits, construction: &Construction, vnet: Option<&Vnet>) -> Table {
+    let mut columns = vec![("PROGRESS", Align::Left)];
+    columns.splice(0..0, vnet.map(|_| ("VNET", Align::Right)));
+    columns.extend(COLUMNS);
+    let mut table = Table::new(&columns);
+    for (kind, sysinit, progress) in with_progress(sysinits, construction) {
+        let title = vnet.map(context::short_title).into_iter();
+        let progress = progress_name(progress).to_owned();
+        table.row(title.chain([progress]).chain(cells(kind, sysinit)));
+    }
+    table
+}
+
+/// What the state and the stacks say, in words.
+fn tell(
+    output: &mut Output,
+    sysinits: &Sysinits,
+    vnet: &Vnet,
+    construction: &Construction,
+) -> io::Result<()> {
+    let out = output.text();
+    writeln!(out, "{}", sentence(&construction.evidence))?;
+    if let Some(state) = &vnet.state {
+        let name = match (&state.name, state.value) {
+            (Some(name), _) => name.to_string(),
+            (None, 0) => "0 (never set)".to_owned(),
+            (None, value) => format!("{value:#x}"),
+        };
+        writeln!(out, "vnet_state: {name}")?;
+    }
+    if let Some(running) = construction.function
+        && let Some(sysinit) = sysinits.iter().find(|s| s.address == running.sysinit)
+    {
+        let doubt = if running.certain { "" } else { " (by a word on its stack)" };
+        writeln!(out, "running: {}{doubt}", pointer(&sysinit.function))?;
+    }
+    let moving = !matches!(construction.phase, Phase::Up | Phase::Destroyed);
+    for course in construction.courses.iter().filter(|_| moving) {
+        if construction.courses.len() > 1 {
+            writeln!(out, "if it is {}:", way(course.direction))?;
+        }
+        for (title, progress) in [
+            ("done", Progress::Done),
+            ("in progress", Progress::Running),
+            ("to come", Progress::ToCome),
+        ] {
+            writeln!(out, "{title}: {}", names(course, sysinits, progress))?;
+        }
+    }
+    Ok(())
+}
+
+fn names(course: &Course, sysinits: &Sysinits, wanted: Progress) -> String {
+    let names = course.subsystems(sysinits, wanted);
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().collect::<String>());
+    format!("{}{}.", first.unwrap_or_default(), chars.as_str())
+}
+
+fn label(number: &Result<Enumerated, ValueError>) -> String {
+    match number {
+        Ok(number) => number.label.to_string(),
+        Err(why) => c::error(why),
+    }
+}
+
+/// A function's name, or the address of what has none.
+fn pointer(pointer: &Result<PointerValue, ValueError>) -> String {
+    match pointer {
+        Ok(pointer) => c::symbol_or_address(pointer),
+        Err(why) => c::error(why),
+    }
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Up => "up",
+        Phase::Building => way(Direction::Up),
+        Phase::TearingDown => way(Direction::Down),
+        Phase::Between => "being built or torn down",
+        Phase::Destroyed => "destroyed",
+    }
+}
+
+fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "being built",
+        Direction::Down => "being torn down",
+    }
+}
+
+fn progress_name(progress: Progress) -> &'static str {
+    match progress {
+        Progress::Done => "done",
+        Progress::Running => "running",
+        Progress::Possible => "one of these",
+        Progress::ToCome => "to come",
+        Progress::Unknown => "?",
+    }
+}
+
+/// What could not be read.
+fn errors(sysinits: &Sysinits) -> usize {
+    let of = |sysinit: &VnetSysinit| {
+        [sysinit.subsystem.is_err(), sysinit.order.is_err(), sysinit.function.is_err()]
+            .into_iter()
+            .filter(|failed| *failed)
+            .count()
+    };
+    sysinits.iter().map(of).sum::<usize>() + sysinits.problems.len()
+}

@@ -1,0 +1,341 @@
+//! How far a network stack has come on its way up or down.
+//!
+//! What: for each constructor and destructor whether this vnet has run it, runs it,
+//! or is still to run it.
+//!
+//! How: `vnet_state` names the subsystem whose constructors vnet_alloc, or whose
+//! destructors vnet_destroy, came to last (`sys/net/vnet.c`, 11.0 and later). It
+//! says neither which of the two, nor which function: that is on the kernel stack of
+//! the thread that works in this vnet, between vnet_alloc or vnet_destroy and
+//! whatever the function has called.
+//!
+//! What it refuses to do: it does not guess. Where nothing tells up from down, both
+//! courses are given; where no stack shows the function, it is one of several.
+
+use crate::addr::VirtAddr;
+use crate::target::Target;
+use crate::views::stack::{Call, Stack};
+use crate::views::threads::{self, Thread, ThreadName};
+use crate::vnet::{Condition, Sysinits, Vnet, VnetSysinit};
+
+/// A vnet on its way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Construction {
+    pub phase: Phase,
+    /// How that is known, in words.
+    pub evidence: Box<str>,
+    /// The thread that builds it or tears it down.
+    pub thread: Option<ThreadName>,
+    /// The function that it is in, by the address of its struct vnet_sysinit.
+    pub function: Option<Running>,
+    /// The way up, the way down, or both where it may be either.
+    pub courses: Vec<Course>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// All constructors that are registered have run.
+    Up,
+    /// vnet_alloc is running its constructors, or has not linked it yet.
+    Building,
+    /// vnet_destroy has unlinked it and is running its destructors.
+    TearingDown,
+    /// One of these two.
+    Between,
+    /// vnet_destroy has poisoned it.
+    Destroyed,
+}
+
+/// The function that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Running {
+    /// Of its struct vnet_sysinit.
+    pub sysinit: VirtAddr,
+    /// The chain of frames leads through it; else it is a word on the stack, which an
+    /// earlier call may have left there.
+    pub certain: bool,
+}
+
+/// What has been and what is still to be run on one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    pub direction: Direction,
+    /// For each constructor or destructor, in the order of [`Sysinits`].
+    pub progress: Vec<Progress>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The constructors.
+    Up,
+    /// The destructors.
+    Down,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    Done,
+    Running,
+    /// It is of the subsystem in progress, or there are several that cannot be told apart.
+    Possible,
+    ToCome,
+    /// What the kernel says leads to nothing.
+    Unknown,
+}
+
+impl Construction {
+    /// What the dump tells of `vnet`.
+    pub fn of(target: &Target, sysinits: &Sysinits, vnet: &Vnet) -> Self {
+        if vnet.is_destroyed() {
+            let evidence = "its magic is that of a destroyed vnet";
+            let course = whole(Direction::Down, sysinits, Progress::Done);
+            return Self::known(Phase::Destroyed, evidence, vec![course]);
+        }
+        let up = match vnet.condition {
+            None => Some("it is on the list: a vnet is linked after its last constructor"),
+            Some(_) if vnet.default => Some("it is vnet0, which stays until shutdown"),
+            Some(Condition::Stray) => {
+                Some("its neighbours link it, but the list does not lead there")
+            }
+            Some(_) => None,
+        };
+        if let Some(evidence) = up {
+            let course = whole(Direction::Up, sysinits, Progress::Done);
+            return Self::known(Phase::Up, evidence, vec![course]);
+        }
+        let work = work_in(target, sysinits, vnet);
+        let (direction, evidence) = direction(vnet, work.as_ref());
+        let directions = match direction {
+            Some(direction) => vec![direction],
+            None => vec![Direction::Up, Direction::Down],
+        };
+        let candidates = work.as_ref().map(|work| &work.candidates[..]).unwrap_or_default();
+        let courses = directions.into_iter();
+        let courses = courses.map(|way| course(way, sysinits, vnet, candidates)).collect();
+        let phase = match direction {
+            Some(Direction::Up) => Phase::Building,
+            Some(Direction::Down) => Phase::TearingDown,
+            None => Phase::Between,
+        };
+        let function = match candidates {
+            [sysinit] => work.as_ref().map(|work| (*sysinit, work.certain)),
+            _ => None,
+        };
+        let function = function.map(|(sysinit, certain)| Running { sysinit, certain });
+        Self { phase, evidence, thread: work.map(|work| work.thread), function, courses }
+    }
+
+    fn known(phase: Phase, evidence: &str, courses: Vec<Course>) -> Self {
+        Self { phase, evidence: evidence.into(), thread: None, function: None, courses }
+    }
+}
+
+impl Direction {
+    /// What is run on this way, in its order.
+    pub fn of(self, sysinits: &Sysinits) -> &[VnetSysinit] {
+        match self {
+            Self::Up => &sysinits.constructors,
+            Self::Down => &sysinits.destructors,
+        }
+    }
+
+    /// The functions of `sys/net/vnet.c` that run them. The second is inlined into the
+    /// first, as a rule.
+    fn runners(self) -> [&'static str; 2] {
+        match self {
+            Self::Up => ["vnet_alloc", "vnet_sysinit"],
+            Self::Down => ["vnet_destroy", "vnet_sysuninit"],
+        }
+    }
+}
+
+impl Course {
+    /// The subsystems of this progress, by name, in the order in which they come: done
+    /// is one whose functions are all done, to come one that has not begun.
+    pub fn subsystems<'s>(&self, sysinits: &'s Sysinits, wanted: Progress) -> Vec<&'s str> {
+        let rows = self.direction.of(sysinits).iter().zip(&self.progress);
+        let mut all: Vec<(&str, Progress)> = Vec::new();
+        for (sysinit, progress) in rows {
+            let Ok(subsystem) = &sysinit.subsystem else { continue };
+            match all.last_mut() {
+                Some((name, known)) if *name == &*subsystem.label => {
+                    // Neither all done nor all to come.
+                    *known = if known == progress { *known } else { Progress::Running };
+                }
+                _ => all.push((&subsystem.label, *progress)),
+            }
+        }
+        let is_wanted = |progress| match progress {
+            Progress::Possible => wanted == Progress::Running,
+            progress => wanted == progress,
+        };
+        all.into_iter().filter(|(_, progress)| is_wanted(*progress)).map(|(name, _)| name).collect()
+    }
+}
+
+/// A thread that was found in vnet_alloc or vnet_destroy.
+#[derive(Debug)]
+struct Work {
+    thread: ThreadName,
+    direction: Direction,
+    /// The addresses of what it may be running: one, or several that share a function.
+    candidates: Vec<VirtAddr>,
+    certain: bool,
+}
+
+/// The thread that works on this vnet. Its curvnet is the vnet, but while a function
+/// has set another: then the vnet's address is somewhere on its stack.
+fn work_in(target: &Target, sysinits: &Sysinits, vnet: &Vnet) -> Option<Work> {
+    let threads = threads::all(target).ok()?;
+    let is_in = |thread: &&Thread<'_>| thread.thread.pointer("td_vnet") == Ok(vnet.address);
+    let inside = threads.iter().filter(is_in).filter_map(|thread| {
+        let stack = Stack::of(&thread.thread).ok()?;
+        Work::find(target, sysinits, vnet, thread, &stack)
+    });
+    let outside = threads.iter().filter(|thread| !is_in(thread)).filter_map(|thread| {
+        let stack = Stack::of(&thread.thread).ok()?;
+        let work = Work::find(target, sysinits, vnet, thread, &stack)?;
+        stack.mentions(vnet.address).then_some(work)
+    });
+    inside.chain(outside).next()
+}
+
+impl Work {
+    fn find(
+        target: &Target,
+        sysinits: &Sysinits,
+        vnet: &Vnet,
+        thread: &Thread<'_>,
+        stack: &Stack,
+    ) -> Option<Self> {
+        let found = [Direction::Up, Direction::Down].into_iter().filter_map(|direction| {
+            let runner = Runner::of(target, direction);
+            let (at, inner, certain) = runner.find(target, stack)?;
+            let (candidates, exact) =
+                running(target, direction.of(sysinits), vnet, stack, at, inner);
+            let certain = certain && exact;
+            Some(Self { thread: thread.name(), direction, candidates, certain })
+        });
+        // What an earlier call left on the stack may lead the other way.
+        found.max_by_key(|work| (work.certain, !work.candidates.is_empty()))
+    }
+}
+
+/// Where on a stack the functions of one direction are run.
+struct Runner {
+    functions: Vec<VirtAddr>,
+}
+
+impl Runner {
+    fn of(target: &Target, direction: Direction) -> Self {
+        let symbols =
+            direction.runners().into_iter().filter_map(|name| target.kernel().symbol(name));
+        Self { functions: symbols.map(|symbol| symbol.address).collect() }
+    }
+
+    /// The place on the stack of the innermost call within them, the calls inside of
+    /// that, and whether the chain of frames leads there.
+    fn find<'s>(
+        &self,
+        target: &Target,
+        stack: &'s Stack,
+    ) -> Option<(Option<VirtAddr>, &'s [Call], bool)> {
+        let is_here = |call: &Call| {
+            Stack::function(target, call).is_some_and(|start| self.functions.contains(&start))
+        };
+        if let Some(index) = stack.calls.iter().position(is_here) {
+            let inner = stack.calls.get(..index).unwrap_or_default();
+            return Some((stack.calls.get(index)?.at, inner, true));
+        }
+        let word = stack.words.iter().find(|call| is_here(call))?;
+        Some((word.at, &[], false))
+    }
+}
+
+/// What of `list` runs inside of the call at `at`: by the calls of the chain, then by
+/// words of the stack; the outermost first. And whether the chain told.
+fn running(
+    target: &Target,
+    list: &[VnetSysinit],
+    vnet: &Vnet,
+    stack: &Stack,
+    at: Option<VirtAddr>,
+    inner: &[Call],
+) -> (Vec<VirtAddr>, bool) {
+    let state = vnet.state.as_ref().map(|state| state.value);
+    let entries = |call: &Call| -> Vec<VirtAddr> {
+        let Some(start) = Stack::function(target, call) else { return Vec::new() };
+        let known = list.iter().filter(|sysinit| {
+            sysinit.function.as_ref().is_ok_and(|function| function.address == start)
+                && (state.is_none() || sysinit.subsystem_value() == state)
+        });
+        known.map(|sysinit| sysinit.address).collect()
+    };
+    let by_chain = inner.iter().rev().map(entries).find(|found| !found.is_empty());
+    if let Some(found) = by_chain {
+        return (found, true);
+    }
+    let below = stack.words.iter().rev().filter(|call| call.at < at);
+    (below.map(entries).find(|found| !found.is_empty()).unwrap_or_default(), false)
+}
+
+/// Up or down, and how that is known.
+fn direction(vnet: &Vnet, work: Option<&Work>) -> (Option<Direction>, Box<str>) {
+    if let Some(work) = work {
+        let [runner, _] = work.direction.runners();
+        return (Some(work.direction), format!("{} is in {runner}", work.thread).into());
+    }
+    let (direction, why) = match vnet.condition {
+        Some(Condition::UnderConstruction) => (Some(Direction::Up), "it was never linked"),
+        Some(Condition::BeingDestroyed) if vnet.shutdown == Some(true) => {
+            (Some(Direction::Down), "its vnet_shutdown is set")
+        }
+        Some(Condition::BeingDestroyed) => (Some(Direction::Down), "it was unlinked"),
+        _ => (None, "nothing tells up from down"),
+    };
+    let unseen = "no thread is seen in vnet_alloc or vnet_destroy";
+    (direction, format!("{why}; {unseen}").into())
+}
+
+/// The progress on one way, by the state, and in its subsystem by what runs.
+fn course(
+    direction: Direction,
+    sysinits: &Sysinits,
+    vnet: &Vnet,
+    candidates: &[VirtAddr],
+) -> Course {
+    let list = direction.of(sysinits);
+    let state = vnet.state.as_ref().map(|state| state.value);
+    let of_state = |sysinit: &VnetSysinit| match candidates {
+        [] => state.is_some() && sysinit.subsystem_value() == state,
+        known => known.contains(&sysinit.address),
+    };
+    let first = list.iter().position(of_state);
+    let last = list.iter().rposition(of_state);
+    let progress = list.iter().enumerate().map(|(index, sysinit)| match (first, last, state) {
+        (Some(first), Some(last), _) => match index {
+            index if index < first => Progress::Done,
+            index if index > last => Progress::ToCome,
+            _ if candidates.len() == 1 => Progress::Running,
+            _ => Progress::Possible,
+        },
+        // All functions of that subsystem have been unregistered since.
+        (.., Some(state)) => by_subsystem(direction, sysinit, state),
+        _ => Progress::Unknown,
+    });
+    Course { direction, progress: progress.collect() }
+}
+
+fn by_subsystem(direction: Direction, sysinit: &VnetSysinit, state: u64) -> Progress {
+    let Some(own) = sysinit.subsystem_value() else { return Progress::Unknown };
+    // Destructors are run backwards; a state that was never set means that none ran.
+    match direction {
+        Direction::Up if own < state => Progress::Done,
+        Direction::Down if own > state && state != 0 => Progress::Done,
+        _ => Progress::ToCome,
+    }
+}
+
+fn whole(direction: Direction, sysinits: &Sysinits, progress: Progress) -> Course {
+    Course { direction, progress: vec![progress; direction.of(sysinits).len()] }
+}

@@ -1,0 +1,86 @@
+//! The names that the kernel's own enums have for its numbers.
+
+use crate::error::{ReadError, TypeError};
+use crate::target::Target;
+use crate::types::TypeId;
+use crate::types::model::Type;
+
+/// A number of an enum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enumerated {
+    pub value: u64,
+    /// The enumerator of exactly this value.
+    pub name: Option<Box<str>>,
+    /// The name; else the nearest one and the distance from it, `SI_ORDER_ANY-1`, as
+    /// kernel source writes it; else the number in hex.
+    pub label: Box<str>,
+}
+
+/// The enumerators of an enum, in the order of its declaration.
+#[derive(Debug, Clone, Default)]
+pub struct Enumerators(Vec<(Box<str>, u64)>);
+
+/// Source adds small numbers to a name: what is further away has nothing to do with it.
+const NEAR: u64 = 100;
+
+impl Enumerators {
+    /// Those of the enum behind `id`; none where it is no enum.
+    ///
+    /// # Errors
+    /// The debug information is damaged.
+    pub fn of(target: &Target, id: TypeId) -> Result<Self, TypeError> {
+        let (_, found) = target.types()?.resolve(id)?;
+        let Type::Enum(found) = &*found else { return Ok(Self::default()) };
+        let known = found.enumerators.iter();
+        let known = known.filter_map(|e| Some((e.name.clone(), u64::try_from(e.value).ok()?)));
+        Ok(Self(known.collect()))
+    }
+
+    /// Those of the member `member` of the elements of the list whose head is `list`.
+    ///
+    /// # Errors
+    /// The kernel has no such list, or no debug information about it.
+    pub fn of_element(target: &Target, list: &str, member: &str) -> Result<Self, ReadError> {
+        let types = target.types()?;
+        let head = target.global(list)?.type_id;
+        let element = types.pointee(types.member(head, "tqh_first")?.type_id)?;
+        Ok(Self::of(target, types.member(element, member)?.type_id)?)
+    }
+
+    /// `value` with its name.
+    pub fn name(&self, value: u64) -> Enumerated {
+        let exact = self.0.iter().find(|(_, known)| *known == value);
+        let name = exact.map(|(name, _)| name.clone());
+        let label = name.clone().unwrap_or_else(|| self.describe(value).into());
+        Enumerated { value, name, label }
+    }
+
+    /// A value that has no name.
+    fn describe(&self, value: u64) -> String {
+        let near = self.0.iter().filter(|(_, known)| known.abs_diff(value) <= NEAR);
+        match near.min_by_key(|(_, known)| known.abs_diff(value)) {
+            Some((name, known)) if *known < value => format!("{name}+{}", value - known),
+            Some((name, known)) => format!("{name}-{}", known - value),
+            None => format!("{value:#x}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_without_a_name_is_near_one_or_is_hex() {
+        let orders = [("SI_ORDER_FIRST", 0), ("SI_ORDER_SECOND", 1), ("SI_ORDER_ANY", 0xfff_ffff)];
+        let orders = Enumerators(orders.map(|(name, value)| (name.into(), value)).to_vec());
+        let label = |value| orders.name(value).label.to_string();
+        assert_eq!(label(1), "SI_ORDER_SECOND");
+        assert_eq!(label(3), "SI_ORDER_SECOND+2");
+        assert_eq!(label(0xfff_fffe), "SI_ORDER_ANY-1");
+        assert_eq!(label(0x1000_0000), "SI_ORDER_ANY+1");
+        assert_eq!(label(0x80_0000), "0x800000");
+        assert_eq!(orders.name(3).name, None);
+        assert_eq!(&*Enumerators::default().name(5).label, "0x5");
+    }
+}

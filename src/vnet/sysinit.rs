@@ -1,0 +1,144 @@
+//! Constructors and destructors of network stacks: VNET_SYSINIT and VNET_SYSUNINIT.
+//!
+//! What: the static lists `vnet_constructors` and `vnet_destructors` of
+//! `struct vnet_sysinit` (`sys/net/vnet.c`, `sys/net/vnet.h`, 9.3 to main), in the
+//! order in which a stack runs them: constructors as they are listed, destructors
+//! from the end of their list to its head.
+//!
+//! How: members by the kernel's debug information, names of subsystems and orders
+//! from its own enums, functions by its symbols.
+//!
+//! What it refuses to do: it does not say how far a stack has come; that is
+//! `views::construction`.
+
+use crate::addr::VirtAddr;
+use crate::error::{ReadError, VnetError};
+use crate::target::Target;
+use crate::value::model::{PointerValue, SymbolAt, ValueError};
+use crate::value::{Object, queue};
+use crate::vnet::enumerators::{Enumerated, Enumerators};
+
+/// A constructor or destructor. What cannot be read has the reason in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VnetSysinit {
+    /// Of its struct vnet_sysinit.
+    pub address: VirtAddr,
+    pub subsystem: Result<Enumerated, ValueError>,
+    pub order: Result<Enumerated, ValueError>,
+    pub function: Result<PointerValue, ValueError>,
+    pub argument: Result<PointerValue, ValueError>,
+    /// Who owns the function: `kernel`, or a module by its file name.
+    pub module: Option<Box<str>>,
+}
+
+/// Both lists, each in the order in which it is run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sysinits {
+    pub constructors: Vec<VnetSysinit>,
+    pub destructors: Vec<VnetSysinit>,
+    /// What is wrong with the lists, a sentence each.
+    pub problems: Vec<Box<str>>,
+}
+
+/// Kernels have a hundred or two.
+const MOST: usize = 65_536;
+
+impl Sysinits {
+    /// Reads both lists.
+    ///
+    /// # Errors
+    /// The kernel has no VIMAGE, no such lists, or no debug information about them.
+    pub fn read(target: &Target) -> Result<Self, VnetError> {
+        if target.kernel().set_vnet().is_none() {
+            return Err(VnetError::NoVimage);
+        }
+        let mut problems = Vec::new();
+        let constructors = read_list(target, "vnet_constructors", &mut problems)?;
+        let mut destructors = read_list(target, "vnet_destructors", &mut problems)?;
+        destructors.reverse();
+        Ok(Self { constructors, destructors, problems })
+    }
+
+    /// All of both, constructors first.
+    pub fn iter(&self) -> impl Iterator<Item = &VnetSysinit> {
+        self.constructors.iter().chain(&self.destructors)
+    }
+}
+
+impl VnetSysinit {
+    /// The value of its subsystem, where that could be read.
+    pub fn subsystem_value(&self) -> Option<u64> {
+        self.subsystem.as_ref().ok().map(|subsystem| subsystem.value)
+    }
+
+    fn read(sysinit: &Object<'_>, subsystems: &Enumerators, orders: &Enumerators) -> Self {
+        let target = sysinit.target();
+        let number = |member, names: &Enumerators| -> Result<Enumerated, ValueError> {
+            Ok(names.name(sysinit.uint(member)?))
+        };
+        let function = sysinit.pointer("func").map_err(ValueError::from);
+        let argument = sysinit.pointer("arg").map_err(ValueError::from);
+        let owner = function.as_ref().ok().and_then(|address| owner(target, *address));
+        Self {
+            address: sysinit.address,
+            subsystem: number("subsystem", subsystems),
+            order: number("order", orders),
+            function: function.map(|address| symbolic(target, address, true)),
+            argument: argument.map(|address| symbolic(target, address, false)),
+            module: owner,
+        }
+    }
+
+    /// What the kernel sorts by.
+    fn rank(&self) -> Option<(u64, u64)> {
+        Some((self.subsystem_value()?, self.order.as_ref().ok()?.value))
+    }
+}
+
+/// A pointer with the symbol that it points into.
+pub fn symbolic(target: &Target, address: VirtAddr, function: bool) -> PointerValue {
+    let symbol = target.kernel().symbolize(address);
+    let symbol = symbol.map(|(symbol, offset)| SymbolAt { name: symbol.name.into(), offset });
+    PointerValue { address, symbol, function, text: None }
+}
+
+/// Whose code lies at `address`.
+pub fn owner(target: &Target, address: VirtAddr) -> Option<Box<str>> {
+    let mut image = target.kernel().segments();
+    let holds = image.any(|segment| {
+        address.offset_from(segment.virt).is_some_and(|offset| offset < segment.mem_size)
+    });
+    holds.then(|| "kernel".into())
+}
+
+/// The elements of one list, as they are linked.
+fn read_list(
+    target: &Target,
+    name: &str,
+    problems: &mut Vec<Box<str>>,
+) -> Result<Vec<VnetSysinit>, ReadError> {
+    let subsystems = Enumerators::of_element(target, name, "subsystem")?;
+    let orders = Enumerators::of_element(target, name, "order")?;
+    let walk = queue::walk(Object::global(target, name)?, "link", MOST);
+    let elements = walk.elements.iter();
+    let list: Vec<_> = elements.map(|e| VnetSysinit::read(e, &subsystems, &orders)).collect();
+    problems.extend(walk.broken.map(|why| format!("{name}: {why}").into()));
+    let mut pairs = list.iter().zip(list.iter().skip(1));
+    if let Some((_, late)) = pairs.find(|(a, b)| a.rank().zip(b.rank()).is_some_and(|(a, b)| a > b))
+    {
+        let at = late.address;
+        problems.push(format!("{name}: {at} should stand before the one before it").into());
+    }
+    for sysinit in list.iter().filter(|sysinit| !is_code(target, sysinit)) {
+        let at = sysinit.address;
+        problems.push(format!("{name}: the function of {at} is not in memory").into());
+    }
+    Ok(list)
+}
+
+/// Is there memory at its function? Code of the kernel is taken for granted: dumps
+/// may leave it out.
+fn is_code(target: &Target, sysinit: &VnetSysinit) -> bool {
+    let Ok(function) = &sysinit.function else { return true };
+    sysinit.module.is_some() || target.memory().u8(function.address).is_ok()
+}

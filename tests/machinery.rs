@@ -1,0 +1,443 @@
+//! Constructors, destructors, locks and event handlers, on machines whose memory is
+//! written here word by word: every architecture, and memory that makes no sense.
+
+use std::io::Cursor;
+
+use vnetkvm::addr::VirtAddr;
+use vnetkvm::arch::Arch;
+use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::machine::MachineOptions;
+use vnetkvm::image::object::Object;
+use vnetkvm::image::runtime::{ProcessOptions, Runtime};
+use vnetkvm::image::{Format, Image};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::session::{Selector, Session};
+use vnetkvm::source::Source;
+use vnetkvm::views::construction::{Construction, Direction, Phase, Progress};
+use vnetkvm::vnet::{Sysinits, VnetSysinit};
+
+const KERNELS: [&str; 10] = [
+    "classic-clang-dwarf2",
+    "classic-gcc-dwarf5",
+    "newer-clang-dwarf4",
+    "arm64",
+    "arm64-newer",
+    "i386",
+    "armv7",
+    "riscv64",
+    "powerpc64",
+    "powerpc64le",
+];
+
+/// What is registered: subsystem, order, function. Every kernel has these functions.
+const CONSTRUCTORS: [(u64, u64, &str); 5] = [
+    (0x300_0000, 0, "vnet_if_init"),
+    (0x810_0000, 0, "vnet_pfil_init"),
+    (0x840_0000, 0xfff_ffff, "vnet_route_init"),
+    (0x840_0000, 0xfff_ffff, "vnet_loif_init"),
+    (0xdc0_0000, 0xfff_fffe, "tcp_vnet_init"),
+];
+const DESTRUCTORS: [(u64, u64, &str); 3] = [
+    (0x300_0000, 1, "vnet_loif_uninit"),
+    (0x300_0000, 0xfff_ffff, "vnet_route_uninit"),
+    (0x810_0000, 3, "vnet_pfil_uninit"),
+];
+
+const OLD_MAGIC: u64 = 0x3e0d_8f29;
+const NEW_MAGIC: u64 = 0x5e4a_6f28;
+
+/// A machine to write into.
+struct Scene {
+    kernel: &'static str,
+    runtime: Runtime,
+}
+
+impl Scene {
+    fn new(kernel: &'static str) -> Self {
+        let source = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
+        let options = MachineOptions { memory: 32 << 20, ..MachineOptions::default() };
+        let loaded = Loaded::load(Kernel::open(source, None).unwrap(), options).unwrap();
+        Self { kernel, runtime: Runtime::boot(loaded, &[0]).unwrap() }
+    }
+
+    /// The same with both lists.
+    fn with_lists(kernel: &'static str) -> Self {
+        let mut scene = Self::new(kernel);
+        scene.register("vnet_constructors", &CONSTRUCTORS);
+        scene.register("vnet_destructors", &DESTRUCTORS);
+        scene
+    }
+
+    fn loaded(&mut self) -> &mut Loaded {
+        self.runtime.kernel_mut()
+    }
+
+    fn address_of(&mut self, name: &str) -> u64 {
+        self.loaded().address_of(name).unwrap_or_else(|| panic!("no {name}")).get()
+    }
+
+    /// A return address in the function, which may be as short as its last instruction.
+    fn inside(&mut self, function: &str) -> u64 {
+        let size = self.loaded().kernel().symbol(function).unwrap().size;
+        self.address_of(function) + size.min(4)
+    }
+
+    fn arch(&self) -> Arch {
+        self.runtime.kernel().machine().arch()
+    }
+
+    fn word(&mut self, at: u64, value: u64) {
+        self.loaded().machine_mut().set_pointer(VirtAddr::new(at), VirtAddr::new(value)).unwrap();
+    }
+
+    /// Makes the list hold these, whatever was on it before; their addresses.
+    fn register(&mut self, list: &str, entries: &[(u64, u64, &str)]) -> Vec<u64> {
+        let head = self.loaded().variable(list).unwrap();
+        self.loaded().set(head, "tqh_first", 0).unwrap();
+        let mut place = self.loaded().member(head, "tqh_first").unwrap();
+        let mut addresses = Vec::new();
+        for (subsystem, order, function) in entries {
+            let function = self.address_of(function);
+            let loaded = self.loaded();
+            let entry = loaded.malloc("sysinit", "struct vnet_sysinit").unwrap();
+            loaded.set(entry, "subsystem", *subsystem).unwrap();
+            loaded.set(entry, "order", *order).unwrap();
+            loaded.set(entry, "func", function).unwrap();
+            loaded.set(entry, "link.tqe_prev", place.address.get()).unwrap();
+            loaded.store(place, entry.address.get()).unwrap();
+            place = loaded.member(entry, "link.tqe_next").unwrap();
+            addresses.push(entry.address.get());
+        }
+        self.loaded().set(head, "tqh_last", place.address.get()).unwrap();
+        addresses
+    }
+
+    /// A vnet on no list; one that was linked once still has its links.
+    fn unlisted(&mut self, state: u64, was_linked: bool) -> VirtAddr {
+        let vnet0 = self.runtime.vnet0().unwrap().0.get();
+        let head = self.address_of("vnet_head");
+        let start = self.address_of("__start_set_vnet");
+        let loaded = self.loaded();
+        let vnet = loaded.malloc("vnet", "struct vnet").unwrap();
+        let block = loaded.machine_mut().malloc("vnet_data", 4096).unwrap().get();
+        let newer = loaded.has(vnet, "vnet_shutdown");
+        loaded.set(vnet, "vnet_magic_n", if newer { NEW_MAGIC } else { OLD_MAGIC }).unwrap();
+        loaded.set(vnet, "vnet_state", state).unwrap();
+        loaded.set(vnet, "vnet_data_mem", block).unwrap();
+        loaded.set(vnet, "vnet_data_base", block.wrapping_sub(start)).unwrap();
+        if was_linked {
+            loaded.set(vnet, "vnet_le.le_next", vnet0).unwrap();
+            loaded.set(vnet, "vnet_le.le_prev", head).unwrap();
+        }
+        vnet.address
+    }
+
+    /// A process whose thread works in `vnet`.
+    fn thread(&mut self, tid: u64, vnet: VirtAddr) -> Object {
+        let options = ProcessOptions { tid: Some(tid), ..ProcessOptions::new("jail") };
+        let thread = self.runtime.create_process(&options).unwrap();
+        self.loaded().set(thread, "td_vnet", vnet.get()).unwrap();
+        thread
+    }
+
+    /// Gives the thread a stack with these calls, innermost first, and its registers in
+    /// `pcb`, or in one of its own.
+    fn calls(&mut self, thread: Object, pcb: Option<Object>, functions: &[&str]) -> VirtAddr {
+        const PAGES: u64 = 2;
+        let arch = self.arch();
+        let word = arch.pointer_size();
+        let page = self.runtime.kernel().machine().page_size();
+        let inside: Vec<u64> = functions.iter().map(|name| self.inside(name)).collect();
+        let loaded = self.loaded();
+        let base = loaded.machine_mut().malloc("kstack", PAGES * page).unwrap();
+        loaded.set(thread, "td_kstack", base.get()).unwrap();
+        loaded.set(thread, "td_kstack_pages", PAGES).unwrap();
+        let top = base.get() + PAGES * page - 0x200;
+        let frames: Vec<u64> = (0..functions.len() as u64)
+            .map(|depth| top - (functions.len() as u64 - depth) * 0x40)
+            .collect();
+        for index in 0..frames.len() {
+            let frame = frames[index];
+            let caller = frames.get(index + 1).copied().unwrap_or(0);
+            let back = inside.get(index + 1).copied().unwrap_or(0);
+            match arch {
+                Arch::Riscv64 => {
+                    self.word(frame - 16, caller);
+                    self.word(frame - 8, back);
+                }
+                Arch::Powerpc64 | Arch::Powerpc64le => {
+                    self.word(frame, caller);
+                    if caller != 0 {
+                        self.word(caller + 16, back);
+                    }
+                }
+                _ => {
+                    self.word(frame, caller);
+                    self.word(frame + word, back);
+                }
+            }
+        }
+        let pcb = pcb.unwrap_or_else(|| {
+            let pcb = self.loaded().malloc("pcb", "struct pcb").unwrap();
+            self.loaded().set(thread, "td_pcb", pcb.address.get()).unwrap();
+            pcb
+        });
+        let (counter, stack, frame) = match arch {
+            Arch::Amd64 => ("pcb_rip", "pcb_rsp", "pcb_rbp"),
+            Arch::I386 => ("pcb_eip", "pcb_esp", "pcb_ebp"),
+            Arch::Arm64 if self.kernel == "arm64" => ("pcb_x[30]", "pcb_sp", "pcb_x[29]"),
+            Arch::Arm64 => ("pcb_x[11]", "pcb_sp", "pcb_x[10]"),
+            Arch::Arm => ("pcb_regs.sf_pc", "pcb_regs.sf_sp", "pcb_regs.sf_r11"),
+            Arch::Riscv64 => ("pcb_ra", "pcb_sp", "pcb_s[0]"),
+            Arch::Powerpc64 | Arch::Powerpc64le => ("pcb_lr", "pcb_sp", "pcb_sp"),
+        };
+        let counter_value = self.address_of(functions[0]);
+        let loaded = self.loaded();
+        loaded.set(pcb, counter, counter_value).unwrap();
+        loaded.set(pcb, frame, frames[0]).unwrap();
+        let pointer = if stack == frame { frames[0] } else { frames[0] - 2 * word };
+        loaded.set(pcb, stack, pointer).unwrap();
+        base
+    }
+
+    fn open(self) -> Session {
+        let image = Image::of(self.runtime).unwrap();
+        let mut core = Cursor::new(Vec::new());
+        image.write(Format::MinidumpV2, &mut core).unwrap();
+        let kernel = Source::open(format!("fixtures/kernel/{}", self.kernel)).unwrap();
+        Session::from_sources(kernel, Source::from_vec("vmcore", core.into_inner())).unwrap()
+    }
+}
+
+fn construction(session: &Session, vnet: VirtAddr) -> (Sysinits, Construction) {
+    let sysinits = session.sysinits().unwrap();
+    let vnet = session.select(&Selector::Address(vnet)).unwrap()[0].unwrap();
+    let construction = session.construction(&sysinits, vnet);
+    (sysinits, construction)
+}
+
+fn functions(list: &[VnetSysinit]) -> Vec<String> {
+    let name = |sysinit: &VnetSysinit| {
+        sysinit.function.as_ref().unwrap().symbol.as_ref().unwrap().name.to_string()
+    };
+    list.iter().map(name).collect()
+}
+
+/// What of the list is in this progress.
+fn with(sysinits: &Sysinits, construction: &Construction, wanted: Progress) -> Vec<String> {
+    let [course] = &construction.courses[..] else { panic!("{construction:?}") };
+    let names = functions(course.direction.of(sysinits)).into_iter().zip(&course.progress);
+    names.filter(|(_, progress)| **progress == wanted).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn both_lists_stand_in_the_order_in_which_they_run() {
+    for kernel in KERNELS {
+        let session = Scene::with_lists(kernel).open();
+        let sysinits = session.sysinits().unwrap();
+        assert_eq!(
+            functions(&sysinits.constructors),
+            CONSTRUCTORS.map(|entry| entry.2),
+            "{kernel}"
+        );
+        let mut backwards = DESTRUCTORS.map(|entry| entry.2);
+        backwards.reverse();
+        assert_eq!(functions(&sysinits.destructors), backwards, "{kernel}");
+        let label = |n: usize| {
+            let sysinit = &sysinits.constructors[n];
+            let (subsystem, order) =
+                (sysinit.subsystem.clone().unwrap(), sysinit.order.clone().unwrap());
+            (subsystem.label.to_string(), order.label.to_string(), order.value)
+        };
+        assert_eq!(label(1), ("SI_SUB_PROTO_PFIL".into(), "SI_ORDER_FIRST".into(), 0));
+        assert_eq!(label(4), ("SI_SUB_VNET_DONE".into(), "SI_ORDER_ANY-1".into(), 0xfff_fffe));
+        assert!(sysinits.iter().all(|sysinit| sysinit.module.as_deref() == Some("kernel")));
+        assert!(sysinits.problems.is_empty(), "{kernel}: {:?}", sysinits.problems);
+    }
+}
+
+#[test]
+fn the_stack_of_a_sleeping_thread_names_the_constructor() {
+    for kernel in KERNELS {
+        let mut scene = Scene::with_lists(kernel);
+        let vnet = scene.unlisted(0x840_0000, false);
+        let thread = scene.thread(100_700, vnet);
+        scene.calls(thread, None, &["panic", "vnet_loif_init", "vnet_alloc", "mi_startup"]);
+        let (sysinits, building) = construction(&scene.open(), vnet);
+        assert_eq!(building.phase, Phase::Building, "{kernel}: {building:?}");
+        assert_eq!(building.thread.as_ref().unwrap().tid, Some(100_700));
+        assert!(
+            building.function.is_some_and(|function| function.certain),
+            "{kernel}: {building:?}"
+        );
+        // Both are of one subsystem: the stack alone tells that the first one is over.
+        assert_eq!(
+            with(&sysinits, &building, Progress::Done),
+            ["vnet_if_init", "vnet_pfil_init", "vnet_route_init"]
+        );
+        assert_eq!(with(&sysinits, &building, Progress::Running), ["vnet_loif_init"]);
+        assert_eq!(with(&sysinits, &building, Progress::ToCome), ["tcp_vnet_init"]);
+    }
+}
+
+#[test]
+fn the_stack_of_the_thread_that_panicked_names_the_destructor() {
+    for kernel in KERNELS {
+        let mut scene = Scene::with_lists(kernel);
+        let vnet = scene.unlisted(0x300_0000, true);
+        let thread = scene.thread(100_701, vnet);
+        scene.loaded().set_symbol("dumptid", 100_701).unwrap();
+        let dumppcb = scene.loaded().variable("dumppcb").unwrap();
+        scene.calls(
+            thread,
+            Some(dumppcb),
+            &["panic", "vnet_loif_uninit", "vnet_destroy", "mi_startup"],
+        );
+        let (sysinits, dying) = construction(&scene.open(), vnet);
+        assert_eq!(dying.phase, Phase::TearingDown, "{kernel}: {dying:?}");
+        assert_eq!(
+            with(&sysinits, &dying, Progress::Done),
+            ["vnet_pfil_uninit", "vnet_route_uninit"]
+        );
+        assert_eq!(with(&sysinits, &dying, Progress::Running), ["vnet_loif_uninit"]);
+    }
+}
+
+#[test]
+fn a_running_thread_has_its_registers_in_its_processor() {
+    for kernel in ["classic-clang-dwarf2", "newer-clang-dwarf4", "i386"] {
+        let mut scene = Scene::with_lists(kernel);
+        let vnet = scene.unlisted(0x810_0000, false);
+        let thread = scene.thread(100_702, vnet);
+        scene.loaded().set(thread, "td_oncpu", 1).unwrap();
+        let all = scene.loaded().variable("stoppcbs").unwrap();
+        let size = {
+            let pcb = scene.loaded().malloc("pcb", "struct pcb").unwrap();
+            scene.loaded().types().size_of(pcb.type_id).unwrap()
+        };
+        let pcb_type = scene.loaded().types().find("struct pcb").unwrap();
+        let first = match scene.loaded().elements(all).unwrap() {
+            Some(_) => all.address,
+            None => {
+                let first = scene.loaded().machine_mut().malloc("pcbs", 4 * size).unwrap();
+                scene.loaded().store(all, first.get()).unwrap();
+                first
+            }
+        };
+        let pcb = Object::new(first.wrapping_add(size), pcb_type);
+        scene.calls(thread, Some(pcb), &["vnet_pfil_init", "vnet_alloc"]);
+        let (sysinits, building) = construction(&scene.open(), vnet);
+        assert_eq!(with(&sysinits, &building, Progress::Running), ["vnet_pfil_init"], "{kernel}");
+    }
+}
+
+/// A fault in the function itself leaves no frame of it: the trap frame has its address.
+#[test]
+fn a_broken_chain_leaves_the_words_of_the_stack() {
+    let mut scene = Scene::with_lists("classic-clang-dwarf2");
+    let vnet = scene.unlisted(0x840_0000, false);
+    let thread = scene.thread(100_703, vnet);
+    let base = scene.calls(thread, None, &["panic", "mi_startup", "vnet_alloc"]);
+    let function = scene.inside("vnet_route_init");
+    // Between the frame of panic and that of the function, which vnet_alloc called.
+    scene.word(base.get() + 0x2000 - 0x200 - 0x90, function);
+    let (sysinits, building) = construction(&scene.open(), vnet);
+    assert!(!building.function.unwrap().certain);
+    assert_eq!(with(&sysinits, &building, Progress::Running), ["vnet_route_init"]);
+}
+
+#[test]
+fn without_a_stack_it_is_one_of_several() {
+    let mut scene = Scene::with_lists("newer-clang-dwarf4");
+    let building = scene.unlisted(0x840_0000, false);
+    let dying = scene.unlisted(0x300_0000, true);
+    let unnamed = scene.unlisted(0x850_0000, false);
+    let fresh = scene.unlisted(0, false);
+    let session = scene.open();
+    let (sysinits, found) = construction(&session, building);
+    assert_eq!((found.phase, found.function), (Phase::Building, None));
+    assert_eq!(with(&sysinits, &found, Progress::Possible), ["vnet_route_init", "vnet_loif_init"]);
+    assert_eq!(with(&sysinits, &found, Progress::ToCome), ["tcp_vnet_init"]);
+    let (_, found) = construction(&session, dying);
+    assert_eq!(found.phase, Phase::TearingDown);
+    assert_eq!(with(&sysinits, &found, Progress::Done), ["vnet_pfil_uninit"]);
+    assert_eq!(
+        with(&sysinits, &found, Progress::Possible),
+        ["vnet_route_uninit", "vnet_loif_uninit"]
+    );
+    // Its functions have been unregistered since: the state still tells where it was.
+    let (_, found) = construction(&session, unnamed);
+    assert_eq!(with(&sysinits, &found, Progress::Done).len(), 4);
+    assert_eq!(with(&sysinits, &found, Progress::ToCome), ["tcp_vnet_init"]);
+    let (_, found) = construction(&session, fresh);
+    assert_eq!(with(&sysinits, &found, Progress::ToCome).len(), 5);
+}
+
+#[test]
+fn vnets_on_the_list_are_up() {
+    let mut scene = Scene::with_lists("classic-clang-dwarf2");
+    let vnet0 = scene.runtime.vnet0().unwrap().0;
+    let other = scene.runtime.vnet_alloc().unwrap().0;
+    let session = scene.open();
+    for vnet in [vnet0, other] {
+        let (sysinits, found) = construction(&session, vnet);
+        assert_eq!(found.phase, Phase::Up);
+        assert_eq!(found.courses[0].direction, Direction::Up);
+        assert_eq!(with(&sysinits, &found, Progress::Done).len(), 5);
+    }
+}
+
+#[test]
+fn lists_that_make_no_sense_are_shown_as_far_as_they_go() {
+    let mut scene = Scene::with_lists("classic-clang-dwarf2");
+    let entries = scene.register("vnet_constructors", &CONSTRUCTORS);
+    let entry = |loaded: &mut Loaded, n: usize| {
+        loaded.object(VirtAddr::new(entries[n]), "struct vnet_sysinit").unwrap()
+    };
+    let loaded = scene.loaded();
+    let (second, fourth, last) = (entry(loaded, 1), entry(loaded, 3), entry(loaded, 4));
+    loaded.set(second, "func", 0x1234_5678).unwrap();
+    loaded.set(second, "subsystem", 0xfff_ffff).unwrap();
+    loaded.set(last, "link.tqe_next", fourth.address.get()).unwrap();
+    let destructors = scene.loaded().variable("vnet_destructors").unwrap();
+    scene.loaded().set(destructors, "tqh_first", 0xffff_ffff_dead_0000).unwrap();
+    let sysinits = scene.open().sysinits().unwrap();
+    assert_eq!((sysinits.constructors.len(), sysinits.destructors.len()), (5, 0));
+    let second = &sysinits.constructors[1];
+    assert_eq!(
+        (second.function.as_ref().unwrap().symbol.as_ref(), second.module.as_ref()),
+        (None, None)
+    );
+    let problems = sysinits.problems.join("\n");
+    for expected in [
+        "has a cycle",
+        "should stand before",
+        "is not in memory",
+        "vnet_destructors: the list breaks off",
+    ] {
+        assert!(problems.contains(expected), "{expected}: {problems}");
+    }
+}
+
+#[test]
+fn stacks_that_make_no_sense_name_nothing() {
+    let mut scene = Scene::with_lists("classic-clang-dwarf2");
+    let vnet = scene.unlisted(0x840_0000, false);
+    // A frame that leads to itself, a stack that is not there, one of absurd size.
+    let first = scene.thread(100_710, vnet);
+    let pcb = scene.loaded().malloc("pcb", "struct pcb").unwrap();
+    let at = pcb.address.get();
+    scene.word(at, at);
+    scene.word(at + 8, 0x10);
+    let frame = scene.loaded();
+    frame.set(pcb, "pcb_rbp", at).unwrap();
+    frame.set(first, "td_pcb", at).unwrap();
+    frame.set(first, "td_kstack", 0xdead_beef_0000_0000).unwrap();
+    frame.set(first, "td_kstack_pages", 0x7fff_ffff).unwrap();
+    let second = scene.thread(100_711, vnet);
+    scene.loaded().set(second, "td_oncpu", 0x7fff_0000).unwrap();
+    scene.loaded().set(second, "td_pcb", 0xffff_ffff_ffff_fff0).unwrap();
+    let (sysinits, found) = construction(&scene.open(), vnet);
+    assert_eq!((found.phase, found.function, found.thread.as_ref()), (Phase::Building, None, None));
+    assert_eq!(with(&sysinits, &found, Progress::Possible).len(), 2);
+}
