@@ -48,7 +48,8 @@ impl Specimen {
         let mut arm = Machine::arm(false);
         arm.delta = Some((0xc000_0000, 0x1000_0000));
         all.push(Self { name: "armv7 with PT_DUMP_DELTA".to_owned(), ..elf(&arm) });
-        all.push(qemu());
+        all.extend([true, false].map(full_powerpc64));
+        all.extend(Machine::all().into_iter().map(qemu));
         all.push(virtual_core());
         let inner = amd64(3);
         for version in [1, 4] {
@@ -183,25 +184,59 @@ const SEGMENT_32: &[(&str, usize, usize)] = &[
     ("p_align", 28, 4),
 ];
 
-/// The little-endian ELF core `bytes`.
+/// The ELF core `bytes`.
 fn core(name: String, bytes: Vec<u8>, truth: Truth) -> Specimen {
+    let (class_64, big_endian) = (bytes[4] == 2, bytes[5] == 2);
     let number = |at: usize, size: usize| {
-        bytes[at..at + size].iter().rev().fold(0_usize, |sum, byte| sum << 8 | *byte as usize)
+        let bytes = &bytes[at..at + size];
+        let add = |sum: usize, byte: &u8| sum << 8 | *byte as usize;
+        match big_endian {
+            true => bytes.iter().fold(0, add),
+            false => bytes.iter().rev().fold(0, add),
+        }
     };
-    let class_64 = bytes[4] == 2;
     let (count, table, entry) = match class_64 {
         true => (number(56, 2), 64, 56),
         false => (number(44, 2), 52, 32),
     };
-    let mut all = fields(if class_64 { ELF_64 } else { ELF_32 }, 0, false);
+    let mut all = fields(if class_64 { ELF_64 } else { ELF_32 }, 0, big_endian);
     let mut boundaries = vec![("ELF header", 0), ("program headers", table)];
     for index in 0..count {
         let at = table + index * entry;
-        all.extend(fields(if class_64 { SEGMENT_64 } else { SEGMENT_32 }, at, false));
+        all.extend(fields(if class_64 { SEGMENT_64 } else { SEGMENT_32 }, at, big_endian));
         let offset = if class_64 { number(at + 8, 8) } else { number(at + 4, 4) };
         boundaries.push(("segment", offset));
     }
     Specimen { name, bytes, fields: all, boundaries, truth, seal: unsealed }
+}
+
+/// A full dump of powerpc64 or powerpc64le: two pieces of memory.
+fn full_powerpc64(big_endian: bool) -> Specimen {
+    const PIECES: [(u64, u64); 2] = [(0x10_0000, 0x2000), (0x40_0000, 0x3000)];
+    let number = |value: u64, size: usize| match big_endian {
+        true => value.to_be_bytes()[8 - size..].to_vec(),
+        false => value.to_le_bytes()[..size].to_vec(),
+    };
+    let mut bytes = b"\x7fELF\x02\x01\x01\xff\0\0\0\0\0\0\0\0".to_vec();
+    bytes[5] = if big_endian { 2 } else { 1 };
+    let header = [(4, 2), (21, 2), (0, 4), (0, 8), (64, 8), (0, 8), (0, 4)];
+    let sizes = [(64, 2), (56, 2), (PIECES.len() as u64, 2), (64, 2), (0, 2), (0, 2)];
+    bytes.extend(header.into_iter().chain(sizes).flat_map(|(value, size)| number(value, size)));
+    let mut offset = 0x1000;
+    for (start, len) in PIECES {
+        bytes.extend([1, 4].into_iter().flat_map(|value| number(value, 4)));
+        let places = [offset, start, start, len, len, 0x1000];
+        bytes.extend(places.into_iter().flat_map(|value| number(value, 8)));
+        offset += len;
+    }
+    bytes.resize(0x1000, 0);
+    for (start, len) in PIECES {
+        let words = (start..start + len).step_by(8).map(flat::word_at);
+        bytes.extend(words.flat_map(u64::to_le_bytes));
+    }
+    let words = [0x10_0008, 0x10_1ff8, 0x40_2010].map(|phys| (phys, flat::word_at(phys)));
+    let name = format!("full dump of powerpc64{}", if big_endian { "" } else { "le" });
+    core(name, bytes, Truth::Physical(words.to_vec()))
 }
 
 fn full_amd64() -> Specimen {
@@ -219,11 +254,22 @@ fn elf(machine: &Machine) -> Specimen {
     core(name, machine.full_dump(), physical_words(machine))
 }
 
-fn qemu() -> Specimen {
-    let mut machine = Machine::amd64();
+/// The guest's memory as QEMU writes it; guests of x86 with their control registers.
+fn qemu(mut machine: Machine) -> Specimen {
     machine.os = 0;
-    machine.notes = physical::qemu_notes(&[machine.root, 0x1234_5000]);
-    let mut specimen = core("QEMU".to_owned(), machine.full_dump(), physical_words(&machine));
+    if machine.name.contains("i386") {
+        machine.class_64 = true;
+    }
+    if machine.name.contains("i386") || machine.name == "amd64" {
+        machine.notes = physical::qemu_notes(&[machine.root, 0x1234_5000]);
+    }
+    // Guests of 32 bits have only what 32 bits can count, but for those of x86.
+    if !machine.class_64 {
+        machine.pages.retain(|phys, _| *phys < 1 << 32);
+        machine.truth.retain(|(_, phys)| *phys < 1 << 32);
+    }
+    let name = format!("QEMU, {}", machine.name);
+    let mut specimen = core(name, machine.full_dump(), physical_words(&machine));
     let notes_at = specimen.boundaries[2].1;
     let mut at = notes_at;
     while at < notes_at + machine.notes.len() {
