@@ -3,7 +3,7 @@
 
 mod synth;
 
-use synth::{DMAP, FullDump, KERNBASE, KERNEL, LOAD, Minidump, word_at};
+use synth::{DMAP, DumpHeader, FullDump, KERNBASE, KERNEL, LOAD, Minidump, word_at};
 use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
 use vnetkvm::dump::{self, Core, Format, Hints};
 use vnetkvm::error::{Fault, FaultKind, Stage};
@@ -254,14 +254,20 @@ fn a_dump_cut_among_its_pages_reads_as_far_as_it_goes() {
 #[test]
 fn a_live_dump_ends_with_its_header() {
     let (mut bytes, _) = Minidump::sample(3).write();
-    let mut trailer = vec![0; 512];
-    trailer[..19].copy_from_slice(b"FreeBSD Kernel Dump");
-    trailer[35] = 4;
-    trailer[64..69].copy_from_slice(b"web01");
-    bytes.extend(trailer);
-    let core = core(bytes);
-    assert_eq!(core.header.unwrap().host, "web01");
-    assert_eq!(core.warnings, Vec::<String>::new());
+    let (end, len) = (bytes.len(), bytes.len() as u64);
+    let mut header =
+        DumpHeader { version: 4, block: 4096, key_len: 0, compression: 0, len, extent: len }
+            .write();
+    header.truncate(512);
+    bytes.extend(header);
+    let live = core(bytes.clone());
+    assert_eq!(live.header.unwrap().host, "crashed.example.org");
+    assert_eq!(live.warnings, Vec::<String>::new());
+    // One whose parity is wrong is not believed.
+    bytes[end + 70] ^= 1;
+    let damaged = core(bytes);
+    assert_eq!(damaged.header, None);
+    assert!(damaged.warnings[0].contains("goes on for 0x200 bytes"), "{:?}", damaged.warnings);
 }
 
 #[test]
