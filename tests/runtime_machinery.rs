@@ -483,6 +483,51 @@ fn curvnet_nests_and_vnet_debug_logs_it_once() {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Each place is logged once, and once more if old and new stack are the same there.
+    #[test]
+    fn any_nesting_of_curvnets_is_logged_by_place(
+        nesting in prop::collection::vec((0..3_usize, 0..3_u32, 0..2_usize, any::<bool>()), 1..24)
+    ) {
+        let mut runtime = boot(VNET_DEBUG);
+        let vnets = [runtime.vnet0().unwrap().0, runtime.vnet_alloc().unwrap().0];
+        let thread = runtime.create_process(&ProcessOptions::new("ifconfig")).unwrap();
+        let functions = ["if_ioctl", "if_vmove", "if_clone"];
+        let (mut saved, mut model) = (Vec::new(), Vec::new());
+        let mut outer: Option<(usize, usize)> = None;
+        for (function, line, vnet, quiet) in nesting {
+            let place = Place { file: "net/if.c", line, function: functions[function] };
+            let set = if quiet { Runtime::curvnet_set_quiet } else { Runtime::curvnet_set };
+            saved.push((set(&mut runtime, thread, vnets[vnet], place).unwrap(), place));
+            if let Some((by, old)) = outer.filter(|_| !quiet) {
+                let same = model.iter().any(|known: &(usize, usize, u32, usize, usize)| {
+                    (known.0, known.1, known.2) == (by, function, line)
+                        && (known.3 == known.4) == (old == vnet)
+                });
+                if !same {
+                    model.push((by, function, line, old, vnet));
+                }
+            }
+            outer = Some((function, vnet));
+        }
+        let logged = runtime.vnet_recursions().unwrap();
+        let text = |at| runtime.kernel().text(at).unwrap();
+        let logged: Vec<_> = logged.iter().rev().map(|entry| {
+            let place = |vnet| vnets.iter().position(|known| *known == vnet).unwrap();
+            let by = |at| functions.iter().position(|known| *known == text(at)).unwrap();
+            let line = entry.where_line as u32;
+            (by(entry.prev_fn), by(entry.where_fn), line, place(entry.old_vnet), place(entry.new_vnet))
+        }).collect();
+        prop_assert_eq!(logged, model);
+        for (saved, place) in saved.into_iter().rev() {
+            runtime.curvnet_restore(saved, place).unwrap();
+        }
+        prop_assert!(runtime.curvnet(thread).unwrap().is_null());
+    }
+}
+
 #[test]
 fn a_dead_or_missing_curvnet_fails_the_kernel_s_assertion() {
     let mut runtime = boot(CLASSIC);

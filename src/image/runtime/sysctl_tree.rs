@@ -5,6 +5,8 @@
 //! sysctl_register_all links them at boot. Since 11 an oid has the head of its children in it
 //! (oid_children), before its arg1 pointed at one.
 
+use std::collections::BTreeMap;
+
 use super::Queue;
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
@@ -20,6 +22,8 @@ pub(super) struct SysctlTree {
     form: Form,
     /// The number that was given out last, counting down or up as the kernel does.
     last_number: u64,
+    /// Names of those registered: all of a level are compared with each new one.
+    names: BTreeMap<VirtAddr, String>,
 }
 
 /// How siblings are linked.
@@ -63,7 +67,8 @@ impl SysctlTree {
             }
             Err(_) => Form::List(Queue::of(kernel, root.type_id, type_id, "oid_link")?),
         };
-        let tree = Self { type_id, root: root.address, form, last_number: 0 };
+        let tree =
+            Self { type_id, root: root.address, form, last_number: 0, names: BTreeMap::new() };
         tree.set_siblings(kernel, tree.root, &[])?;
         Ok(Some(tree))
     }
@@ -121,6 +126,7 @@ impl SysctlTree {
             place += 1;
         }
         kernel.set(oid, "oid_number", number)?;
+        self.names.insert(oid.address, name);
         siblings.insert(place, oid);
         self.set_siblings(kernel, head, &siblings)
     }
@@ -195,7 +201,10 @@ impl SysctlTree {
     }
 
     fn name(&self, kernel: &Loaded, oid: Object) -> Result<String, ImageError> {
-        kernel.text(VirtAddr::new(kernel.get(oid, "oid_name")?))
+        match self.names.get(&oid.address) {
+            Some(name) => Ok(name.clone()),
+            None => kernel.text(VirtAddr::new(kernel.get(oid, "oid_name")?)),
+        }
     }
 
     /// Since 11 numbers count down, so that a new oid goes to the front of a sorted list.
