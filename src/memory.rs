@@ -14,6 +14,15 @@ use crate::dump::{Core, Hints, PhysFault, PhysFaultKind};
 use crate::error::{Fault, FaultKind, Stage};
 use crate::paging::{Mapping, Translate};
 
+/// A piece of kernel memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    pub address: VirtAddr,
+    pub phys: PhysAddr,
+    /// Bytes.
+    pub len: u64,
+}
+
 /// The memory of a kernel.
 pub struct KernelMemory {
     core: Arc<Core>,
@@ -143,6 +152,33 @@ impl KernelMemory {
         Ok(text)
     }
 
+    /// All that the kernel has mapped and the dump holds, by ascending address, in
+    /// pieces that are contiguous in physical memory too. Memory that is mapped twice
+    /// comes twice.
+    pub fn pieces(&self) -> impl Iterator<Item = Piece> {
+        // Behind the page of the null pointer, which no kernel maps for itself.
+        let (memory, mut next) = (self.core.memory(), Some(VirtAddr::new(self.page_size())));
+        let pieces = std::iter::from_fn(move || {
+            let at = self.translation.next(memory, next?)?;
+            let mapping = self.translation.translate(memory, at).ok()?;
+            let end = mapping.phys.checked_add(mapping.len)?;
+            let held = memory.next(mapping.phys).filter(|held| held.start < end);
+            let Some(held) = held else {
+                next = at.checked_add(mapping.len);
+                return Some(None);
+            };
+            let before = held.start.get() - mapping.phys.get();
+            let piece = Piece {
+                address: at.wrapping_add(before),
+                phys: held.start,
+                len: held.end.min(end).get() - held.start.get(),
+            };
+            next = piece.address.checked_add(piece.len);
+            Some(Some(piece))
+        });
+        pieces.take(MAX_PIECES).flatten()
+    }
+
     fn mapping(&self, at: VirtAddr) -> Result<Mapping, Fault> {
         // No kernel maps the page of the null pointer for itself.
         if at.get() < self.page_size() {
@@ -175,6 +211,10 @@ impl fmt::Debug for KernelMemory {
         f.debug_struct("KernelMemory").field("core", &self.core).finish_non_exhaustive()
     }
 }
+
+/// More pieces than any machine's kernel has: page tables in a damaged dump may lead
+/// to themselves.
+const MAX_PIECES: usize = 1 << 26;
 
 fn bad_address(address: VirtAddr) -> Fault {
     Fault { address, kind: FaultKind::BadAddress, stage: Stage::Range }

@@ -34,7 +34,7 @@ use crate::views::unlisted::Unlisted;
 use crate::vnet::list::JailRef;
 use crate::vnet::named::Named;
 use crate::vnet::variables::plain_globals;
-use crate::vnet::{Variables, Vnet, VnetList, VnetVariable};
+use crate::vnet::{Variables, Vnet, VnetList, VnetVariable, scan};
 
 pub use kernel_files::{MissingTypes, open_kernel};
 use kernel_files::{find_kernel, prepare, require_kernel};
@@ -262,6 +262,19 @@ impl Session {
             }
             vnets
         }))
+    }
+
+    /// The same, and then those that a scan of all of the kernel's memory finds. That
+    /// takes as long as it takes to read the dump.
+    ///
+    /// # Errors
+    /// As [`Session::vnets`].
+    pub fn scan(&self) -> Result<Vec<Vnet>, Error> {
+        let mut vnets = self.vnets()?.to_vec();
+        let known: Vec<VirtAddr> = vnets.iter().map(|vnet| vnet.address).collect();
+        let found = scan::scan(&self.target, self.list()?)?;
+        vnets.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
+        Ok(vnets)
     }
 
     /// What is wrong with the list of vnets, the list of jails, or what should lead

@@ -41,8 +41,12 @@ fn vnet_of(runtime: &Runtime, jail: &str) -> runtime::Vnet {
 }
 
 fn session(kernel: &str, runtime: Runtime) -> Session {
+    session_of(kernel, &Image::of(runtime).unwrap(), Format::MinidumpV2)
+}
+
+fn session_of(kernel: &str, image: &Image, format: Format) -> Session {
     let mut dump = Cursor::new(Vec::new());
-    Image::of(runtime).unwrap().write(Format::MinidumpV2, &mut dump).unwrap();
+    image.write(format, &mut dump).unwrap();
     Session::from_sources(open(kernel), Source::from_vec("vmcore", dump.into_inner())).unwrap()
 }
 
@@ -127,5 +131,38 @@ fn a_pointer_to_a_freed_vnet_is_told_from_one_to_nothing() {
         assert!(problems.iter().any(|problem| problem.contains(&expected)), "{problems:?}");
         // Its variables are gone with it.
         assert_eq!(session.select(&Selector::All).unwrap().len(), 3, "{kernel}");
+    }
+}
+
+#[test]
+fn a_scan_finds_what_nothing_points_at() {
+    for kernel in KERNELS.into_iter().chain(["i386-pae", "arm64", "armv7", "riscv64", "powerpc64"])
+    {
+        let mut runtime = machine(kernel);
+        let lost = runtime.vnet_alloc().unwrap();
+        let lost = runtime.vnet_object(lost).unwrap();
+        let freed = runtime.vnet_alloc().unwrap();
+        runtime.vnet_destroy(freed).unwrap();
+        // Off the list, as LIST_REMOVE of its first element leaves it.
+        let loaded = runtime.kernel_mut();
+        let next = VirtAddr::new(loaded.get(lost, "vnet_le.le_next").unwrap());
+        let head = VirtAddr::new(loaded.get(lost, "vnet_le.le_prev").unwrap());
+        let second = loaded.object(next, "struct vnet").unwrap();
+        loaded.machine_mut().set_pointer(head, next).unwrap();
+        loaded.set_pointer(second, "vnet_le.le_prev", head).unwrap();
+        let image = Image::of(runtime).unwrap();
+        for format in [Format::MinidumpV2, Format::Full] {
+            let session = session_of(kernel, &image, format);
+            assert_eq!(unlisted(&session), [], "{kernel}: nothing leads to them");
+            let scanned = session.scan().unwrap();
+            assert_eq!(scanned.iter().filter(|vnet| vnet.is_listed()).count(), 4, "{kernel}");
+            let mut found: Vec<_> = scanned.iter().filter(|vnet| !vnet.is_listed()).collect();
+            found.sort_by_key(|vnet| vnet.address != lost.address);
+            let [first, second] = found[..] else { panic!("{kernel} {format:?}: {found:?}") };
+            assert_eq!(first.address, lost.address, "{kernel}");
+            assert_eq!(first.condition, Some(Condition::BeingDestroyed), "{kernel}");
+            assert_eq!(second.address, freed.0, "{kernel}");
+            assert_eq!(second.condition, Some(Condition::Freed), "{kernel}");
+        }
     }
 }

@@ -44,6 +44,10 @@ pub trait PhysicalMemory: Send + Sync {
     /// the rest of `buf` is left as it was.
     fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault>;
 
+    /// The first stretch of memory from `at` on that is held; `None` where none follows.
+    /// It need not reach as far as memory does.
+    fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>>;
+
     /// Where memory lies, ascending; empty where only single pages are known.
     fn ranges(&self) -> Vec<Range<PhysAddr>> {
         Vec::new()

@@ -65,6 +65,13 @@ impl PhysicalMemory for Segments {
         Ok(())
     }
 
+    fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
+        let after = self.sorted.partition_point(|s| s.start + s.len <= at.get());
+        let segment = self.sorted.get(after)?;
+        let start = segment.start.max(at.get());
+        Some(PhysAddr::new(start)..PhysAddr::new(segment.start + segment.len))
+    }
+
     fn ranges(&self) -> Vec<Range<PhysAddr>> {
         let range = |segment: &Segment| {
             PhysAddr::new(segment.start)..PhysAddr::new(segment.start + segment.len)

@@ -129,6 +129,10 @@ mod tests {
     struct OneWord(u64, u64);
 
     impl PhysicalMemory for OneWord {
+        fn next(&self, _: PhysAddr) -> Option<std::ops::Range<PhysAddr>> {
+            None
+        }
+
         fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault> {
             if at.get() >= 1 << 30 {
                 return Err(PhysFault { at, kind: PhysFaultKind::NotDumped });

@@ -35,6 +35,10 @@ pub trait Translate: Send + Sync {
     /// The kernel has no memory at `address`, or `memory` lacks a table on the way.
     /// Whether the page itself is in `memory` is not looked at.
     fn translate(&self, memory: &dyn PhysicalMemory, address: VirtAddr) -> Result<Mapping, Fault>;
+
+    /// The first address from `at` on that [`Self::translate`] knows; `None` where none
+    /// follows, or where that cannot be told in reasonable time.
+    fn next(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr>;
 }
 
 /// Where an address leads.
@@ -68,6 +72,10 @@ pub fn identity() -> Box<dyn Translate> {
     impl Translate for Identity {
         fn translate(&self, _: &dyn PhysicalMemory, at: VirtAddr) -> Result<Mapping, Fault> {
             Ok(Mapping { phys: PhysAddr::new(at.get()), len: (u64::MAX - at.get()).max(1) })
+        }
+
+        fn next(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
+            memory.next(PhysAddr::new(at.get())).map(|held| VirtAddr::new(held.start.get()))
         }
     }
     Box::new(Identity)

@@ -1,7 +1,7 @@
 //! The page maps of minidumps: one level of the page tables, flat, for every
 //! address from kernbase on; and the direct map beside it.
 
-use super::walk::{Format, Level, Step, mapping};
+use super::walk::{Format, Level, MAX_GAPS, Step, after, mapping};
 use super::{Mapping, Translate};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Fields;
@@ -50,6 +50,20 @@ impl FlatMap {
             }
         })
     }
+
+    fn next_in_kernel_map(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
+        let mut at = at;
+        for _ in 0..MAX_GAPS {
+            let gap = match self.kernel_map(memory, at)? {
+                Ok(_) => return Some(at),
+                Err(Fault { stage: Stage::Pmap { .. }, .. }) => self.level.span,
+                // One of the levels below failed: each of its entries is a page.
+                Err(_) => self.below.last().map_or(self.level.span, |level| level.span),
+            };
+            at = after(at, gap)?;
+        }
+        None
+    }
 }
 
 impl Translate for FlatMap {
@@ -65,6 +79,17 @@ impl Translate for FlatMap {
         };
         answer.unwrap_or(Err(uncovered))
     }
+
+    fn next(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
+        let direct = self.map.direct_map.as_ref().and_then(|map| next_direct(map, at));
+        let mapped = self.next_in_kernel_map(memory, at.max(self.map.kernbase));
+        [direct, mapped].into_iter().flatten().min()
+    }
+}
+
+/// The first address of the direct map from `at` on.
+pub(super) fn next_direct(map: &DirectMap, at: VirtAddr) -> Option<VirtAddr> {
+    (at < map.range.end).then(|| at.max(map.range.start))
 }
 
 /// Where `address` lies in the direct map, if it does.

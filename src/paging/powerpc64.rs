@@ -2,8 +2,8 @@
 //! (`sys/powerpc/aim/mmu_radix.c`, 13.0), whose entries are big-endian on every
 //! kernel. The hashed page table of other processors is in `powerpc64_hash`.
 
-use super::page_map::direct_map;
-use super::walk::{Addresses, Format, Level, PageTables, Step};
+use super::page_map::{direct_map, next_direct};
+use super::walk::{Addresses, Format, Level, MAX_GAPS, PageTables, Step, after};
 use super::{Mapping, Translate};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::{Endian, Fields};
@@ -43,6 +43,29 @@ pub(super) struct RadixMap {
     pub(super) map: PageMap,
 }
 
+impl RadixMap {
+    /// The index of the root's entry for `address`, and the entry.
+    fn root_entry(&self, address: VirtAddr) -> (u64, u64) {
+        let index = address.get() / LEVELS[0].span % LEVELS[0].entries;
+        let entries = Fields::big(self.map.entries.bytes());
+        (index, entries.u64(index as usize * 8).unwrap_or(0))
+    }
+
+    fn next_in_tree(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
+        let mut at = at;
+        for _ in 0..MAX_GAPS {
+            let gap = match step(&LEVELS[0], self.root_entry(at).1) {
+                Step::Table(table) => RADIX.gap(memory, PhysAddr::new(table), &LEVELS[1..], at),
+                Step::Page { .. } => None,
+                Step::Invalid => Some(LEVELS[0].span),
+            };
+            let Some(gap) = gap else { return Some(at) };
+            at = RADIX.first_from(after(at, gap)?)?;
+        }
+        None
+    }
+}
+
 impl Translate for RadixMap {
     fn translate(&self, memory: &dyn PhysicalMemory, address: VirtAddr) -> Result<Mapping, Fault> {
         if let Some(found) = self.map.direct_map.as_ref().and_then(|map| direct_map(map, address)) {
@@ -51,17 +74,21 @@ impl Translate for RadixMap {
         if address < self.map.kernbase {
             return Err(Fault { address, kind: FaultKind::NotMapped, stage: Stage::Range });
         }
-        let [root, below @ ..] = &LEVELS;
-        let index = address.get() / root.span % root.entries;
-        let value = Fields::big(self.map.entries.bytes()).u64(index as usize * 8).unwrap_or(0);
-        match step(root, value) {
-            Step::Table(table) => RADIX.walk(memory, PhysAddr::new(table), below, address),
+        let (index, value) = self.root_entry(address);
+        match step(&LEVELS[0], value) {
+            Step::Table(table) => RADIX.walk(memory, PhysAddr::new(table), &LEVELS[1..], address),
             Step::Page { frame, size } => Ok(super::walk::mapping(frame, size, address)),
             Step::Invalid => {
                 let stage = Stage::Pmap { index, value };
                 Err(Fault { address, kind: FaultKind::NotMapped, stage })
             }
         }
+    }
+
+    fn next(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
+        let direct = self.map.direct_map.as_ref().and_then(|map| next_direct(map, at));
+        let mapped = self.next_in_tree(memory, at.max(self.map.kernbase));
+        [direct, mapped].into_iter().flatten().min()
     }
 }
 

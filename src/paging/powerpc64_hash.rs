@@ -7,7 +7,7 @@
 //! is full, it is in the group of the complement. The kernel computes the virtual
 //! number of a segment of its own from the address alone, so no other table is needed.
 
-use super::page_map::direct_map;
+use super::page_map::{direct_map, next_direct};
 use super::walk::mapping;
 use super::{Mapping, Translate};
 use crate::addr::VirtAddr;
@@ -80,6 +80,11 @@ impl Translate for HashMap {
         self.find(address)
             .map(|frame| mapping(frame, PAGE, address))
             .map_err(|group| fault(Stage::HashGroup { group }))
+    }
+
+    /// The direct map alone: a hash cannot be walked in the order of addresses.
+    fn next(&self, _: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
+        self.map.direct_map.as_ref().and_then(|map| next_direct(map, at))
     }
 }
 

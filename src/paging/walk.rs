@@ -70,6 +70,17 @@ impl Addresses {
         }
     }
 
+    /// The first number from `at` on that is an address, and where their last stretch begins.
+    fn first_from(self, at: VirtAddr) -> Option<(VirtAddr, VirtAddr)> {
+        let upper = VirtAddr::new(match self {
+            Self::Signed(bits) => u64::MAX << (bits - 1),
+            Self::Upper(bits) => u64::MAX.checked_shl(bits).unwrap_or(0),
+            Self::Lower(_) => 0,
+        });
+        let first = if self.contain(at) { at } else { at.max(upper) };
+        self.contain(first).then_some((first, upper))
+    }
+
     /// The fault of an address that nothing covers.
     pub(super) fn uncovered(self, address: VirtAddr) -> Fault {
         let kind = match self.contain(address) {
@@ -100,6 +111,26 @@ impl Translate for PageTables {
         }
         self.format.walk(memory, self.root, self.format.levels, address)
     }
+
+    fn next(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
+        let mut at = self.format.first_from(at)?;
+        for _ in 0..MAX_GAPS {
+            match self.format.gap(memory, self.root, self.format.levels, at) {
+                None => return Some(at),
+                Some(span) => at = self.format.first_from(after(at, span)?)?,
+            }
+        }
+        None
+    }
+}
+
+/// Entries without a page that are passed over in search of one. Tables of a
+/// damaged dump that lead to themselves would be passed over for ever.
+pub(super) const MAX_GAPS: usize = 1 << 24;
+
+/// The first address behind the aligned `span` bytes that hold `at`.
+pub(super) fn after(at: VirtAddr, span: u64) -> Option<VirtAddr> {
+    at.page_start(span).checked_add(span)
 }
 
 impl fmt::Debug for PageTables {
@@ -109,6 +140,15 @@ impl fmt::Debug for PageTables {
 }
 
 impl Format {
+    /// The first address from `at` on that has entries of its own. A root covers less
+    /// than there are addresses on powerpc64, where it then begins again.
+    pub(super) fn first_from(&self, at: VirtAddr) -> Option<VirtAddr> {
+        let (first, upper) = self.addresses.first_from(at)?;
+        let root = self.levels.first()?;
+        let covered = root.span.saturating_mul(root.entries);
+        (first.offset_from(upper).is_none_or(|offset| offset < covered)).then_some(first)
+    }
+
     /// Walks `levels` from the table at `table` on.
     pub(super) fn walk(
         &self,
@@ -117,25 +157,51 @@ impl Format {
         levels: &[Level],
         address: VirtAddr,
     ) -> Result<Mapping, Fault> {
+        self.descend(memory, table, levels, address).map_err(|(fault, _)| fault)
+    }
+
+    /// How much memory around `address` has no page, as far as the entry that ends the
+    /// walk tells; `None` where there is one.
+    pub(super) fn gap(
+        &self,
+        memory: &dyn PhysicalMemory,
+        table: PhysAddr,
+        levels: &[Level],
+        address: VirtAddr,
+    ) -> Option<u64> {
+        self.descend(memory, table, levels, address).err().map(|(_, span)| span)
+    }
+
+    /// The mapping of `address`, or the fault and the bytes that the failing entry covers.
+    fn descend(
+        &self,
+        memory: &dyn PhysicalMemory,
+        table: PhysAddr,
+        levels: &[Level],
+        address: VirtAddr,
+    ) -> Result<Mapping, (Fault, u64)> {
         let mut table = table;
-        let mut last = Stage::Range;
+        let mut last = (Stage::Range, 1);
         for level in levels {
             let index = address.get() / level.span % level.entries;
             let at = table.wrapping_add(index * self.entry_size as u64);
             let mut bytes = [0; 8];
             let bytes = &mut bytes[..self.entry_size];
             memory.read(at, bytes).map_err(|fault| {
-                missing(address, fault, Stage::Table { level: level.name, at: table })
+                let stage = Stage::Table { level: level.name, at: table };
+                // The table is on one page: all that it covers is out of reach.
+                (missing(address, fault, stage), level.span.saturating_mul(level.entries))
             })?;
             let value = self.endian.uint(bytes) as u64;
-            last = Stage::Entry { level: level.name, at, value };
+            last = (Stage::Entry { level: level.name, at, value }, level.span);
             match (self.step)(level, value) {
                 Step::Page { frame, size } => return Ok(mapping(frame, size, address)),
                 Step::Table(next) => table = PhysAddr::new(next),
                 Step::Invalid => break,
             }
         }
-        Err(Fault { address, kind: FaultKind::NotMapped, stage: last })
+        let (stage, span) = last;
+        Err((Fault { address, kind: FaultKind::NotMapped, stage }, span))
     }
 }
 

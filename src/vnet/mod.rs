@@ -6,6 +6,7 @@ pub mod enumerators;
 mod layout;
 pub mod list;
 pub mod named;
+pub mod scan;
 mod state;
 pub mod sysinit;
 pub mod variables;

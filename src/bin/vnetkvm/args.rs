@@ -228,10 +228,15 @@ pub enum Command {
     /// List the virtual network stacks
     ///
     /// Vnets are numbered in order of creation. One that was being created or
-    /// destroyed at the time of the dump is on no list of the kernel; where a
-    /// trace of it is found it is shown without a number.
+    /// destroyed at the time of the dump is on no list of the kernel; where
+    /// something still points at it, it is shown without a number.
     #[command(after_help = "Example:\n  vnetkvm --demo vnets")]
-    Vnets,
+    Vnets {
+        /// Search all of the kernel's memory for vnets that nothing points at any
+        /// more. Takes as long as it takes to read the dump
+        #[arg(long)]
+        scan: bool,
+    },
 
     /// List the virtualized variables of a vnet with their values
     ///

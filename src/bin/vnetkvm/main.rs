@@ -31,7 +31,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Man { directory } => cmd::man::run(directory),
         Command::Image(command) => cmd::image::run(&cli, command),
         Command::Info { dmesg } => cmd::info::run(&cli, *dmesg),
-        Command::Vnets => cmd::vnets::run(&cli),
+        Command::Vnets { scan } => cmd::vnets::run(&cli, *scan),
         Command::Vars { patterns } => cmd::vars::run(&cli, patterns),
         Command::Print { expressions } => cmd::print::run(&cli, expressions),
         Command::Type { names } => cmd::type_::run(&cli, names),

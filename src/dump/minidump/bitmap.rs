@@ -61,6 +61,35 @@ impl Bitmap {
         Some(at as u64 * 8 + u64::from(word.trailing_zeros()))
     }
 
+    /// The first pages from number `page` on that are in the dump.
+    pub(super) fn next(&self, page: u64) -> Option<Range<u64>> {
+        let after = self.ranges.0.partition_point(|range| range.pages.end <= page);
+        self.ranges.0.get(after..)?.iter().find_map(|range| {
+            let start = range.pages.start.max(page);
+            let bit = |page: u64| range.first_bit + (page - range.pages.start);
+            let first = self.next_bit(bit(start), bit(range.pages.end), true)?;
+            let last = self.next_bit(first, bit(range.pages.end), false);
+            let page = |bit: u64| range.pages.start + (bit - range.first_bit);
+            Some(page(first)..last.map_or(range.pages.end, page))
+        })
+    }
+
+    /// The first bit of `from..to` that is set, or clear.
+    fn next_bit(&self, from: u64, to: u64, set: bool) -> Option<u64> {
+        let bytes = self.bits.bytes();
+        let mut bit = from;
+        while bit < to {
+            let at = usize::try_from(bit / 64).ok()?.checked_mul(WORD)?;
+            let word = word_at(bytes.get(at..).filter(|rest| !rest.is_empty())?, self.endian);
+            let wanted = if set { word } else { !word } >> (bit % 64);
+            if wanted != 0 {
+                return Some(bit + u64::from(wanted.trailing_zeros())).filter(|bit| *bit < to);
+            }
+            bit = (bit / 64 + 1) * 64;
+        }
+        None
+    }
+
     /// How many pages stand before physical page number `page` in the dump;
     /// `None` if that page is left out.
     pub(super) fn rank(&self, page: u64) -> Option<u64> {
@@ -215,6 +244,15 @@ mod tests {
             for page in 0..len * 8 {
                 let set = bits[(page / 8) as usize] >> (page % 8) & 1 == 1;
                 prop_assert_eq!(bitmap.rank(page), set.then_some(before));
+                let next = bitmap.next(page);
+                prop_assert_eq!(next.as_ref().is_some_and(|next| next.start == page), set);
+                if let Some(next) = next {
+                    prop_assert!(next.clone().all(|page| bitmap.rank(page).is_some()));
+                    prop_assert!((page..next.start).all(|page| bitmap.rank(page).is_none()));
+                    prop_assert_eq!(bitmap.rank(next.end), None, "a run is whole");
+                } else {
+                    prop_assert!((page..len * 8).all(|page| bitmap.rank(page).is_none()));
+                }
                 before += u64::from(set);
             }
             prop_assert_eq!(bitmap.count(), before);

@@ -1,5 +1,6 @@
 //! The pages of a minidump, as physical memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::bitmap::Bitmap;
@@ -73,5 +74,11 @@ impl PhysicalMemory for Pages {
             rest = further;
         }
         Ok(())
+    }
+
+    fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
+        let pages = self.bitmap.next(at.get() / self.page_size)?;
+        let byte = |page: u64| page.checked_mul(self.page_size).map(PhysAddr::new);
+        Some(byte(pages.start)?.max(at)..byte(pages.end)?)
     }
 }

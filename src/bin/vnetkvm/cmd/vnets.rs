@@ -12,9 +12,9 @@ use crate::exit::Outcome;
 use crate::output::Output;
 use crate::say::warning;
 
-pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+pub fn run(cli: &Cli, scan: bool) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let vnets = session.vnets()?;
+    let vnets = &if scan { session.scan()? } else { session.vnets()?.to_vec() };
     let mut output = Output::new(&cli.output);
     match output.format() {
         Format::Json => {

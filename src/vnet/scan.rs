@@ -1,0 +1,76 @@
+//! Vnets that nothing leads to any more: found by their magic, anywhere in memory.
+//!
+//! The four bytes may be there by accident, in code that compares them above all, so
+//! a place counts only if the rest of it makes a vnet: a `vnet_data_base` that
+//! follows from its `vnet_data_mem`, or none of either, as before the block is
+//! allocated and after it is freed (`sys/net/vnet.c`, 9.3 to main).
+
+use memchr::memmem::Finder;
+use rustc_hash::FxHashSet;
+
+use crate::addr::VirtAddr;
+use crate::bytes::Endian;
+use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
+use crate::error::VnetError;
+use crate::target::Target;
+use crate::vnet::layout::VnetLayout;
+use crate::vnet::{Vnet, VnetList};
+
+/// Memory is searched in pieces of this size, a page or more.
+const CHUNK: u64 = 1 << 20;
+
+/// Every vnet in kernel memory, also those on `list`, by ascending address. One that
+/// is mapped twice is reported where it is mapped first.
+///
+/// # Errors
+/// The shape of struct vnet is not known.
+pub fn scan(target: &Target, list: &VnetList) -> Result<Vec<Vnet>, VnetError> {
+    let any = list.vnets.first().map_or(VirtAddr::default(), |vnet| vnet.address);
+    let layout = VnetLayout::of(target, any)?;
+    let finders = magics(target.arch().endian());
+    let memory = target.memory();
+    let mut buffer = Vec::new();
+    let mut seen = FxHashSet::default();
+    let mut found = Vec::new();
+    for piece in memory.pieces() {
+        for start in (0..piece.len).step_by(CHUNK as usize) {
+            let at = piece.address.wrapping_add(start);
+            buffer.resize(CHUNK.min(piece.len - start) as usize, 0);
+            let (read, _) = memory.read_prefix(at, &mut buffer);
+            let places = finders.iter().flat_map(|finder| finder.find_iter(&buffer[..read]));
+            for place in places {
+                let magic = at.wrapping_add(place as u64);
+                let phys = piece.phys.wrapping_add(start + place as u64);
+                let vnet = VirtAddr::new(magic.get().wrapping_sub(layout.magic));
+                if let Some(vnet) = whole(target, vnet).filter(|_| seen.insert(phys)) {
+                    found.push(vnet);
+                }
+            }
+        }
+    }
+    found.sort_by_key(|vnet| vnet.address);
+    Ok(found)
+}
+
+fn magics(endian: Endian) -> [Finder<'static>; 3] {
+    [VNET_MAGICS[0], VNET_MAGICS[1], VNET_MAGIC_DESTROYED].map(|magic| {
+        let bytes = match endian {
+            Endian::Little => magic.to_le_bytes(),
+            Endian::Big => magic.to_be_bytes(),
+        };
+        Finder::new(&bytes).into_owned()
+    })
+}
+
+/// The vnet at an address, if all of it looks like one.
+fn whole(target: &Target, address: VirtAddr) -> Option<Vnet> {
+    let aligned = address.page_offset(target.arch().pointer_size()) == 0;
+    let mut vnet = aligned.then(|| Vnet::unlisted(target, address)).flatten()?;
+    let without_block = vnet.data_mem.is_null() && vnet.data_base.is_null();
+    let sound = vnet.problems.is_empty() && !vnet.is_destroyed();
+    if !sound && !without_block {
+        return None;
+    }
+    vnet.found_by.push("a scan of memory for the magic".into());
+    Some(vnet)
+}
