@@ -3,6 +3,7 @@
 //!
 //! Answers are worked out when they are first asked for, and kept.
 
+mod counters;
 mod find;
 mod kernel_files;
 mod machinery;
@@ -429,10 +430,11 @@ impl Session {
             Some(Ok(address)) => address,
             None => variable.master,
         };
-        let value = match variable.type_id {
+        let mut value = match variable.type_id {
             Some(type_id) => reader.read(type_id, address),
             None => reader.read_bytes(address, variable.size),
         };
+        self.distrust(vnet, Some(&variable.name), &mut value);
         (address, value)
     }
 
@@ -458,11 +460,13 @@ impl Session {
         };
         let scope = Scope::new(&self.target, variables, vnet);
         let operand = scope.eval(&parsed).map_err(failed)?;
+        let mut value = operand.read(&self.target, &self.reader(limits));
+        self.distrust(vnet, None, &mut value);
         Ok(Printed {
             expression: expression.into(),
             type_name: operand.type_name(&self.target).unwrap_or_default().into(),
             address: operand.address(),
-            value: operand.read(&self.target, &self.reader(limits)),
+            value,
             remarks: scope.remarks(),
         })
     }
@@ -487,8 +491,7 @@ impl Session {
 
     /// A reader of this target's values.
     pub fn reader(&self, limits: &Limits) -> ValueReader<'_> {
-        let counters = self.counters.get_or_init(|| Counters::of(&self.target));
-        ValueReader::new(&self.target, counters, limits.clone())
+        ValueReader::new(&self.target, self.counters(), limits.clone())
     }
 
     fn list(&self) -> Result<&VnetList, Error> {

@@ -157,6 +157,11 @@ fn check_history(session: &Session) {
     assert!(matches!(total, Value::Counter { sum: 65, .. }), "{total:?}");
     let total = print(session, &vnets[2], "V_ipstat[0]");
     assert!(matches!(total, Value::Counter { sum: 0, .. } | Value::Error(_)), "{total:?}");
+    let ipstat = &session.counter_variables(&["ipstat".into()], &[]).unwrap()[0];
+    assert_eq!(&*ipstat.type_name, "struct ipstat");
+    let sums = session.counter_sums(Some(&vnets[1]), ipstat);
+    let cpus = sums.members[0].cpus.iter().map(|slot| slot.value.clone().unwrap());
+    assert_eq!(cpus.collect::<Vec<_>>(), [60, 5]);
     let plus = print(session, &vnets[1], "V_feat_enum_signed");
     assert!(matches!(&plus, Value::Enum { name: Some(name), .. } if &**name == "FEAT_PLUS"));
     assert_eq!(session.memory().u8(VirtAddr::new(16)).unwrap_err().address.get(), 16);

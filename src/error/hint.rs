@@ -120,6 +120,11 @@ impl VnetError {
             Self::NoSuchJail { near, .. } => did_you_mean(near)
                 .or_else(|| Some("`vnetkvm vnets` lists the jails of each vnet".into())),
             Self::NoSuchVariable { near, .. } => did_you_mean(near),
+            Self::NoCounters { .. } => Some("`vnetkvm counters` lists all that has some".into()),
+            Self::OtherStatistics { .. } => {
+                Some("leave --type out to see the counters by number".into())
+            }
+            Self::NoSuchSysctl { near, .. } => did_you_mean(near),
             Self::Ambiguous { name, files } => {
                 let file = files.first().map_or("file.c", |file| file.as_str());
                 let all = files.join(", ");

@@ -247,6 +247,12 @@ pub enum VnetError {
     NoSuchJail { name: String, near: Vec<String> },
     #[error("{} is no variable of this kernel", shortened(name))]
     NoSuchVariable { name: String, near: Vec<String> },
+    #[error("{name} has no counters")]
+    NoCounters { name: String },
+    #[error("{type_name} does not name the counters of {name}: {why}")]
+    OtherStatistics { name: String, type_name: String, why: String },
+    #[error("{name} is no sysctl of this kernel")]
+    NoSuchSysctl { name: String, near: Vec<String> },
     #[error("{name} is defined in several files")]
     Ambiguous { name: String, files: Vec<String> },
     #[error(transparent)]

@@ -1,5 +1,6 @@
 //! Rows and columns: without borders for people, separated by tabs for scripts.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, presets};
@@ -22,7 +23,7 @@ pub struct Table {
 
 #[derive(Debug, Clone)]
 struct Column {
-    title: &'static str,
+    title: Cow<'static, str>,
     align: Align,
 }
 
@@ -34,16 +35,18 @@ pub enum Align {
 
 impl Table {
     /// A table with these titles and no rows.
-    pub fn new(columns: &[(&'static str, Align)]) -> Self {
-        let columns = columns.iter().map(|&(title, align)| Column { title, align }).collect();
+    pub fn new<T: Clone + Into<Cow<'static, str>>>(columns: &[(T, Align)]) -> Self {
+        let column =
+            |(title, align): &(T, Align)| Column { title: title.clone().into(), align: *align };
+        let columns = columns.iter().map(column).collect();
         Self { columns, rows: Vec::new() }
     }
 
     /// Adds a row with a cell for each column.
     pub fn row<I: IntoIterator<Item = String>>(&mut self, cells: I) {
         let safe = |cell: String| match sanitize::line(&cell) {
-            std::borrow::Cow::Borrowed(_) => cell,
-            std::borrow::Cow::Owned(safe) => safe,
+            Cow::Borrowed(_) => cell,
+            Cow::Owned(safe) => safe,
         };
         self.rows.push(cells.into_iter().map(safe).collect());
     }
@@ -64,7 +67,7 @@ impl Table {
         // The last column stays out of it: to pad every row to the widest value
         // would take longer than all the rest.
         let count = self.columns.len().saturating_sub(1);
-        aligned.set_header(self.columns.iter().take(count).map(|column| column.title));
+        aligned.set_header(self.columns.iter().take(count).map(|column| &*column.title));
         aligned.add_rows(self.rows.iter().map(|row| row.iter().take(count)));
         for (column, shape) in aligned.column_iter_mut().zip(&self.columns) {
             column.set_padding((0, GAP as u16));
@@ -73,7 +76,7 @@ impl Table {
                 Align::Right => CellAlignment::Right,
             });
         }
-        let title = self.columns.last().map_or("", |column| column.title);
+        let title = self.columns.last().map_or("", |column| &*column.title);
         let last = self.rows.iter().map(|row| row.get(count).map_or("", String::as_str));
         for (index, (start, end)) in
             aligned.lines().zip([title].into_iter().chain(last)).enumerate()

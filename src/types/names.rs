@@ -72,6 +72,17 @@ impl Types {
         self.name_index().places.contains_key(&(Class::Variable, hash(name)))
     }
 
+    /// The structs whose names are `wanted`, sorted by name. Every struct of the
+    /// kernel is looked at: it takes a while.
+    pub fn structs_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<TypeId> {
+        let places = self.name_index().places.iter();
+        let structs = places.filter(|((class, _), _)| *class == Class::Struct);
+        let named = structs.filter_map(|(_, &id)| Some((self.name_in_file(id)?, id)));
+        let mut found: Vec<_> = named.filter(|(name, _)| wanted(name)).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, id)| id).collect()
+    }
+
     /// The definition of a struct or union that some unit declares.
     pub(super) fn defined_record(&self, kind: RecordKind, name: &str) -> Option<TypeId> {
         let class = match kind {

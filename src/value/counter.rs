@@ -6,9 +6,10 @@
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
-use crate::error::ReadError;
+use crate::error::{ReadError, TypeError};
 use crate::target::Target;
-use crate::types::model::Type;
+use crate::types::model::{Qualified, Type, Typedef};
+use crate::types::{TypeId, Types};
 use crate::value::model::{ErrorKind, Value, ValueError};
 use crate::value::object::Object;
 
@@ -18,7 +19,14 @@ pub struct Counters {
     layout: Result<Layout, Box<str>>,
 }
 
-#[derive(Debug, Clone)]
+/// What one CPU has counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CpuSlot {
+    pub cpu: u64,
+    pub value: Result<u64, ValueError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Layout {
     /// Added to what a counter holds: where per-CPU memory begins, in kernels
     /// whose counters are offsets; 0 where they are pointers.
@@ -27,11 +35,64 @@ struct Layout {
     stride: u64,
     cpus: Vec<u64>,
     /// What a counter holds before it is allocated (EARLY_COUNTER).
-    early: Option<VirtAddr>,
+    early: Vec<VirtAddr>,
 }
 
 /// No machine has more; a damaged mp_maxid is not believed.
 const MAX_CPUS: u64 = 4096;
+
+/// Typedefs of typedefs end long before this.
+const MAX_TYPEDEFS: usize = 16;
+
+/// Is a type `counter_u64_t`, perhaps by another name or with qualifiers? What
+/// it is a typedef of, a pointer to a number, does not tell.
+pub fn is_counter(types: &Types, mut id: TypeId) -> bool {
+    for _ in 0..MAX_TYPEDEFS {
+        match types.get(id).as_deref() {
+            Ok(Type::Typedef(Typedef { name, .. })) if &**name == "counter_u64_t" => return true,
+            Ok(
+                Type::Typedef(Typedef { target, .. }) | Type::Qualified(Qualified { target, .. }),
+            ) => {
+                id = *target;
+            }
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Is there the sum of a counter in `value`?
+pub fn has_sums(value: &Value) -> bool {
+    match value {
+        Value::Counter { .. } => true,
+        Value::Record(record) => record.members.iter().any(|member| has_sums(&member.value)),
+        // All elements are of one type, but some may be errors.
+        Value::Array(array) => array.elements.iter().any(has_sums),
+        _ => false,
+    }
+}
+
+/// Puts an error in the place of every sum in `value`: the memory of its
+/// counters may belong to others by now.
+pub fn mark_stale(value: &mut Value, why: &str) {
+    match value {
+        Value::Counter { sum, address } => *value = Value::Error(stale(*address, *sum, why)),
+        Value::Record(record) => {
+            record.members.iter_mut().for_each(|member| mark_stale(&mut member.value, why));
+        }
+        Value::Array(array) => array.elements.iter_mut().for_each(|each| mark_stale(each, why)),
+        _ => {}
+    }
+}
+
+/// The error in the place of a sum that is not to be trusted, which it tells.
+pub fn stale(pointer: VirtAddr, sum: u64, why: &str) -> ValueError {
+    ValueError {
+        kind: ErrorKind::Stale,
+        address: Some(pointer),
+        message: format!("{why}; its memory adds up to {sum} now").into(),
+    }
+}
 
 impl Counters {
     /// Finds out how this kernel's counters work.
@@ -52,61 +113,136 @@ impl Counters {
     /// # Errors
     /// The counter is not allocated, or a CPU's slot cannot be read.
     pub fn sum(&self, target: &Target, pointer: VirtAddr) -> Result<u64, ValueError> {
-        let layout = self.layout.as_ref().map_err(|why| ValueError {
+        let layout = self.layout()?;
+        layout.require_allocated(pointer)?;
+        let memory = target.memory();
+        layout.cpus.iter().try_fold(0u64, |sum, cpu| {
+            Ok(sum.wrapping_add(memory.u64(layout.slot(target.arch(), pointer, *cpu))?))
+        })
+    }
+
+    /// What each CPU has counted, by id.
+    ///
+    /// # Errors
+    /// The counter is not allocated. A slot that cannot be read is an error in
+    /// its own place.
+    pub fn slots(&self, target: &Target, pointer: VirtAddr) -> Result<Vec<CpuSlot>, ValueError> {
+        let layout = self.layout()?;
+        layout.require_allocated(pointer)?;
+        let slot = |&cpu| {
+            let value = target.memory().u64(layout.slot(target.arch(), pointer, cpu));
+            CpuSlot { cpu, value: value.map_err(ValueError::from) }
+        };
+        Ok(layout.cpus.iter().map(slot).collect())
+    }
+
+    /// The ids of the CPUs that exist, ascending; none where they are not known.
+    pub fn cpus(&self) -> &[u64] {
+        self.layout.as_ref().map_or(&[], |layout| &layout.cpus)
+    }
+
+    fn layout(&self) -> Result<&Layout, ValueError> {
+        self.layout.as_ref().map_err(|why| ValueError {
             kind: ErrorKind::NoType,
             address: None,
             message: why.clone(),
-        })?;
-        if pointer.is_null() || Some(pointer) == layout.early {
-            let state = if pointer.is_null() { "it is NULL" } else { "it is the early counter" };
-            return Err(ValueError {
-                kind: ErrorKind::Unallocated,
-                address: Some(pointer),
-                message: state.into(),
-            });
-        }
-        let start = pointer.get().wrapping_add(layout.base);
-        let mut sum = 0u64;
-        for cpu in &layout.cpus {
-            let slot = start.wrapping_add(cpu.wrapping_mul(layout.stride));
-            let value = target.memory().u64(VirtAddr::new(target.arch().wrap(slot)))?;
-            sum = sum.wrapping_add(value);
-        }
-        Ok(sum)
+        })
     }
 }
 
 impl Layout {
     fn of(target: &Target) -> Result<Self, ReadError> {
-        let types = target.types()?;
-        // An array of struct pcpu, one for every CPU, and counters are pointers;
-        // or a pointer to it, and on amd64 (13 and later) counters are offsets.
-        let pcpu = ["__pcpu", "pcpu0"].into_iter().find_map(|name| target.global(name).ok());
-        let Some(pcpu) = pcpu else {
+        // arm64 and riscv have pcpu0, alone in newer releases.
+        let places = ["__pcpu", "pcpu0"].map(|name| PerCpu::of(target, name));
+        let found: Vec<PerCpu> =
+            places.into_iter().filter_map(|place| place.transpose()).collect::<Result<_, _>>()?;
+        let Some(first) = found.first() else {
             return Err(ReadError::NoSymbol { name: "__pcpu".into() });
         };
-        let (_, found) = types.resolve(pcpu.type_id)?;
-        let (first, struct_pcpu) = match &*found {
-            Type::Pointer(pointer) => (target.memory().pointer(pcpu.address)?, pointer.target),
-            Type::Array(array) => (pcpu.address, array.element),
-            _ => (pcpu.address, pcpu.type_id),
+        let early_counters = first.early.is_some();
+        let base =
+            if first.by_pointer && target.arch() == Arch::Amd64 { first.start.get() } else { 0 };
+        let early =
+            |place: &PerCpu| Some(place.start.wrapping_add(place.early?.wrapping_sub(base)));
+        Ok(Self {
+            base,
+            stride: stride(early_counters, first.size, target.memory().page_size()),
+            cpus: cpus(target, early_counters)?,
+            early: found.iter().filter_map(early).collect(),
+        })
+    }
+
+    fn require_allocated(&self, pointer: VirtAddr) -> Result<(), ValueError> {
+        let what = match pointer.is_null() {
+            true => "it is NULL",
+            false if self.early.contains(&pointer) => "it is the early counter",
+            false => return Ok(()),
         };
-        let offsets = matches!(&*found, Type::Pointer(_)) && target.arch() == Arch::Amd64;
-        let base = if offsets { first.get() } else { 0 };
-        // Kernels without an early counter are those whose per-CPU zones have
-        // items of the size of struct pcpu; later ones use whole pages.
-        let early = types.path(struct_pcpu, "pc_early_dummy_counter").ok();
-        let stride = match early {
-            Some(_) => target.memory().page_size(),
-            None => types.size_of(struct_pcpu)?,
-        };
-        let early = early.map(|field| first.wrapping_add(field.offset.wrapping_sub(base)));
-        Ok(Self { base, stride, cpus: cpus(target)?, early })
+        Err(ValueError {
+            kind: ErrorKind::Unallocated,
+            address: Some(pointer),
+            message: what.into(),
+        })
+    }
+
+    fn slot(&self, arch: Arch, pointer: VirtAddr, cpu: u64) -> VirtAddr {
+        let start = pointer.get().wrapping_add(self.base);
+        VirtAddr::new(arch.wrap(start.wrapping_add(cpu.wrapping_mul(self.stride))))
     }
 }
 
-/// The ids of the CPUs that exist: they may be sparse.
-fn cpus(target: &Target) -> Result<Vec<u64>, ReadError> {
+/// Kernels without an early counter (up to 11) are those whose per-CPU zones have
+/// items of the size of struct pcpu; 12 and later use whole pages
+/// (UMA_PCPU_ALLOC_SIZE, `sys/vm/uma.h`).
+fn stride(early_counters: bool, struct_pcpu: u64, page: u64) -> u64 {
+    if early_counters { page } else { struct_pcpu }
+}
+
+/// One of the kernel's variables that hold a struct pcpu.
+struct PerCpu {
+    /// Of the first struct pcpu.
+    start: VirtAddr,
+    /// The variable is a pointer to it: on amd64 (13 and later) counters are
+    /// then offsets from there.
+    by_pointer: bool,
+    /// Bytes of a struct pcpu.
+    size: u64,
+    /// Where in it EARLY_COUNTER lies, in kernels that have one.
+    early: Option<u64>,
+}
+
+impl PerCpu {
+    /// `None` where the kernel has no such variable.
+    fn of(target: &Target, name: &str) -> Result<Option<Self>, ReadError> {
+        let Ok(variable) = target.global(name) else { return Ok(None) };
+        let types = target.types()?;
+        // An array of struct pcpu, or a pointer to one, or an array of pointers.
+        let (mut start, mut id, mut by_pointer) = (variable.address, variable.type_id, false);
+        for _ in 0..2 {
+            match &*types.resolve(id)?.1 {
+                Type::Pointer(pointer) => {
+                    start = target.memory().pointer(start)?;
+                    (id, by_pointer) = (pointer.target, true);
+                }
+                Type::Array(array) => id = array.element,
+                _ => break,
+            }
+        }
+        let early = match types.path(id, "pc_early_dummy_counter") {
+            Ok(field) => Some(field.offset),
+            Err(TypeError::NoMember { .. }) => None,
+            Err(why) => return Err(why.into()),
+        };
+        Ok(Some(Self { start, by_pointer, size: types.size_of(id)?, early }))
+    }
+}
+
+/// The ids of the CPUs that exist: they may be sparse. Where counters have no
+/// early one, counter_u64_fetch goes from 0 to mp_ncpus instead of asking all_cpus.
+fn cpus(target: &Target, early_counters: bool) -> Result<Vec<u64>, ReadError> {
+    if !early_counters && let Ok(count) = target.integer("mp_ncpus") {
+        return Ok((0..count.min(MAX_CPUS)).collect());
+    }
     let last = target.integer("mp_maxid")?.min(MAX_CPUS - 1);
     let words = Object::global(target, "all_cpus").and_then(|set| set.member("__bits"));
     let Ok(words) = words else { return Ok((0..=last).collect()) };
@@ -117,4 +253,74 @@ fn cpus(target: &Target) -> Result<Vec<u64>, ReadError> {
         bits.map_or(true, |bits| bits >> (cpu % (word * 8)) & 1 == 1)
     };
     Ok((0..=last).filter(is_set).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(base: u64, stride: u64, cpus: &[u64], early: &[u64]) -> Layout {
+        let early = early.iter().copied().map(VirtAddr::new).collect();
+        Layout { base, stride, cpus: cpus.to_vec(), early }
+    }
+
+    #[test]
+    fn slots_lie_where_each_release_puts_them() {
+        const PCPU: u64 = 0xffff_ffff_8300_0000;
+        const HEAP: u64 = 0xffff_fe00_0040_0010;
+        for (arch, layout, pointer, cpu, expected) in [
+            // 10.4: struct pcpu has 1024 bytes, and no early counter.
+            (Arch::Amd64, layout(0, stride(false, 1024, 4096), &[0, 1], &[]), HEAP, 1, HEAP + 1024),
+            // 12.1: pages, whatever struct pcpu has.
+            (
+                Arch::Amd64,
+                layout(0, stride(true, 1024, 4096), &[0, 1], &[]),
+                HEAP,
+                3,
+                HEAP + 3 * 4096,
+            ),
+            // 13 and later: the distance from __pcpu, wrapping past 2^64.
+            (
+                Arch::Amd64,
+                layout(PCPU, stride(true, 4096, 4096), &[0], &[]),
+                HEAP.wrapping_sub(PCPU),
+                2,
+                HEAP + 2 * 4096,
+            ),
+            (
+                Arch::Arm64,
+                layout(0, stride(true, 4096, 16384), &[0], &[]),
+                HEAP,
+                2,
+                HEAP + 2 * 16384,
+            ),
+            (Arch::I386, layout(0, 4096, &[0], &[]), 0xffff_f008, 1, 0x8),
+        ] {
+            let slot = layout.slot(arch, VirtAddr::new(pointer), cpu);
+            assert_eq!(slot, VirtAddr::new(expected), "{arch:?} {layout:?}");
+        }
+    }
+
+    #[test]
+    fn null_and_the_early_counter_are_no_counters() {
+        let layout = layout(0xffff_ffff_8300_0000, 4096, &[0], &[0x98]);
+        for (pointer, message) in [(0, "it is NULL"), (0x98, "it is the early counter")] {
+            let error = layout.require_allocated(VirtAddr::new(pointer)).unwrap_err();
+            assert_eq!((error.kind, &*error.message), (ErrorKind::Unallocated, message));
+        }
+        layout.require_allocated(VirtAddr::new(0xa0)).unwrap();
+    }
+
+    #[test]
+    fn a_stale_sum_is_told_but_is_no_value() {
+        let address = VirtAddr::new(0x1000);
+        let counter = Value::Counter { sum: 65, address };
+        let elements = vec![counter, Value::Int(3)];
+        let mut value = Value::Array(crate::value::model::ArrayValue { elements, omitted: 0 });
+        mark_stale(&mut value, "its destructor may have run");
+        let Value::Array(array) = value else { unreachable!() };
+        let [Value::Error(error), Value::Int(3)] = &array.elements[..] else { panic!("{array:?}") };
+        assert_eq!(error.kind, ErrorKind::Stale);
+        assert_eq!(&*error.message, "its destructor may have run; its memory adds up to 65 now");
+    }
 }

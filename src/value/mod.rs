@@ -1,5 +1,5 @@
-//! Typed reads of kernel memory: values to print, structs to walk, queues,
-//! per-CPU counters.
+//! Typed reads of kernel memory: values to print, structs to walk, queues and
+//! trees, per-CPU counters.
 
 pub mod bits;
 pub mod counter;
@@ -10,6 +10,7 @@ pub mod object;
 pub mod queue;
 pub mod read;
 mod sockaddr;
+pub mod tree;
 
 pub use counter::Counters;
 pub use model::Value;

@@ -15,7 +15,7 @@ use crate::error::TypeError;
 use crate::target::Target;
 use crate::types::model::*;
 use crate::types::{Types, model::Member};
-use crate::value::counter::Counters;
+use crate::value::counter::{Counters, is_counter};
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
 use crate::value::{bits, float, sockaddr};
@@ -69,9 +69,7 @@ struct Shape {
 
 impl Shape {
     fn of(types: &Types, id: TypeId) -> Self {
-        let named = types.get(id);
-        let counter =
-            matches!(named.as_deref(), Ok(Type::Typedef(t)) if &*t.name == "counter_u64_t");
+        let counter = is_counter(types, id);
         Self { counter, resolved: types.resolve(id), size: types.size_of(id) }
     }
 }

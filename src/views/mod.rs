@@ -1,6 +1,7 @@
 //! One file per question that is asked of a target.
 
 pub mod construction;
+pub mod counters;
 pub mod interfaces;
 pub mod jails;
 pub mod machine;

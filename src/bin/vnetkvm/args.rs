@@ -303,6 +303,25 @@ pub enum Command {
     /// the stack of a thread shows it.
     #[command(after_help = SYSINIT_EXAMPLES)]
     Sysinit,
+    /// Sum the per-CPU counters of a vnet
+    ///
+    /// Statistics such as ipstat are arrays of counters; their names are those of the members
+    /// of struct ipstat, found by the array's name and size. Patterns name variables, as in
+    /// vars. A counter that is not allocated, or whose memory may be freed, has no sum.
+    #[command(after_help = COUNTERS_EXAMPLES)]
+    Counters {
+        /// Variables to show; * ? and [...] are wildcards; all with counters if none is given
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+
+        /// What each CPU has counted, beside the sum
+        #[arg(long)]
+        per_cpu: bool,
+
+        /// Name the counters of an array by a struct of another name (repeatable)
+        #[arg(long = "type", value_name = "NAME=STRUCT", value_parser = name_and_type)]
+        types: Vec<(String, String)>,
+    },
 
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
@@ -362,6 +381,12 @@ Examples:
   vnetkvm --demo vars --jail web01 'tcp*' ip_id
   vnetkvm --demo vars --all-vnets --json ipstat";
 
+const COUNTERS_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo counters --vnet 1 ipstat
+  vnetkvm --demo counters --all-vnets --per-cpu 'tcp*' --json
+  vnetkvm --demo counters --type ipstat='struct ipstat' ipstat";
+
 const PRINT_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo print V_ifnet tcbinfo.ipi_count
@@ -395,6 +420,13 @@ fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
     text.parse()
         .map(VnetChoice::Index)
         .map_err(|_| "neither a number nor an address; jails are chosen with --jail".to_owned())
+}
+
+/// `ipstat=struct ipstat`
+fn name_and_type(text: &str) -> Result<(String, String), String> {
+    let (name, type_name) =
+        text.split_once('=').ok_or("it is written like ipstat='struct ipstat'")?;
+    Ok((name.trim().to_owned(), type_name.trim().to_owned()))
 }
 
 /// A number of bytes: decimal or hexadecimal, with a binary multiple behind it.

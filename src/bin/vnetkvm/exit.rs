@@ -114,6 +114,8 @@ fn is_empty_answer(error: &anyhow::Error) -> bool {
             VnetError::NoSuchVariable { .. }
                 | VnetError::NoSuchVnet { .. }
                 | VnetError::NoSuchJail { .. }
+                | VnetError::NoCounters { .. }
+                | VnetError::NoSuchSysctl { .. }
         ))
     );
     let expression = match error.downcast_ref() {

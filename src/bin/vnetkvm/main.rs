@@ -40,6 +40,9 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
             &cmd::read::Request { address, length: *length, raw: *raw, fill: *fill },
         ),
         Command::Sysinit => cmd::sysinit::run(&cli),
+        Command::Counters { patterns, per_cpu, types } => {
+            cmd::counters::run(&cli, &cmd::counters::Request { patterns, per_cpu: *per_cpu, types })
+        }
         Command::Gdb { patterns } => cmd::gdb::run(&cli, patterns),
     }
 }

@@ -5,6 +5,7 @@
 //! `{"error": …}` in its place. Characters that could act on a terminal are
 //! written as `\u` escapes, which JSON readers undo.
 
+mod counters;
 mod declaration;
 mod sysinit;
 mod thread;
@@ -19,6 +20,7 @@ use serde_json::ser::{CompactFormatter, Formatter};
 use super::sanitize::{has_hostile, is_hostile};
 use crate::addr::VirtAddr;
 
+pub use counters::JsonCounters;
 pub use declaration::JsonDeclaration;
 pub use sysinit::{JsonConstruction, JsonSysinit};
 pub use thread::JsonThread;

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub mod completions;
+pub mod counters;
 pub mod gdb;
 pub mod image;
 pub mod info;

@@ -1,0 +1,105 @@
+//! The session's answers about counters.
+
+use crate::error::{Error, VnetError};
+use crate::session::Session;
+use crate::value::Counters;
+use crate::value::Value;
+use crate::value::counter::{has_sums, mark_stale};
+use crate::views::counters::names;
+use crate::views::counters::{CounterSums, CounterVariable, Teardown};
+use crate::vnet::{Vnet, VnetVariable};
+
+impl Session {
+    /// The variables with counters that any of the patterns name; without a
+    /// pattern, all of them. `types` names the statistics structs of arrays whose
+    /// own names do not tell: pairs of a variable and a type.
+    ///
+    /// # Errors
+    /// A pattern names none, or none that has counters; there is no such type, or
+    /// it does not fit; the kernel has no debug information.
+    pub fn counter_variables(
+        &self,
+        patterns: &[String],
+        types: &[(String, String)],
+    ) -> Result<Vec<CounterVariable>, Error> {
+        self.target().types()?;
+        let found = self.with_counters(self.variables(patterns)?, types)?;
+        for pattern in patterns {
+            let named = self.variables(std::slice::from_ref(pattern))?;
+            if !found.iter().any(|has| named.contains(&has.variable)) {
+                return Err(VnetError::NoCounters { name: pattern.clone() }.into());
+            }
+        }
+        for (name, type_name) in types {
+            self.check_statistics(&found, bare(name), type_name)?;
+        }
+        Ok(found)
+    }
+
+    fn with_counters(
+        &self,
+        variables: Vec<VnetVariable>,
+        types: &[(String, String)],
+    ) -> Result<Vec<CounterVariable>, Error> {
+        let mut found = Vec::new();
+        for variable in variables {
+            let named = |(name, _): &&(String, String)| *bare(name) == *variable.name;
+            let statistics = types.iter().find(named);
+            let find = |(_, name): &(String, String)| self.target().types()?.find(name);
+            let statistics = statistics.map(find).transpose()?;
+            found.extend(CounterVariable::of(self.target(), &variable, statistics)?);
+        }
+        Ok(found)
+    }
+
+    /// The sums of a variable's counters in a vnet.
+    pub fn counter_sums(&self, vnet: Option<&Vnet>, variable: &CounterVariable) -> CounterSums {
+        variable.read(self.target(), self.counters(), vnet)
+    }
+
+    /// How this kernel's counters work.
+    pub fn counters(&self) -> &Counters {
+        self.counters.get_or_init(|| Counters::of(self.target()))
+    }
+
+    /// Takes back the sums in a value of a vnet whose counters may be freed.
+    pub(super) fn distrust(&self, vnet: Option<&Vnet>, variable: Option<&str>, value: &mut Value) {
+        let Some(vnet) = vnet.filter(|_| has_sums(value)) else { return };
+        let why =
+            Teardown::of(self.target(), vnet).and_then(|past| past.why(self.target(), variable));
+        if let Some(why) = why {
+            mark_stale(value, &why);
+        }
+    }
+
+    /// Does the type that was asked for name the counters of that variable?
+    fn check_statistics(
+        &self,
+        found: &[CounterVariable],
+        name: &str,
+        type_name: &str,
+    ) -> Result<(), Error> {
+        let types = self.target().types()?;
+        let other = |why: String| -> Error {
+            let (name, type_name) = (name.to_owned(), type_name.to_owned());
+            VnetError::OtherStatistics { name, type_name, why }.into()
+        };
+        let Some(variable) = found.iter().find(|found| *found.variable.name == *name) else {
+            return Err(other(format!("{name} is not among the counters asked for")));
+        };
+        let array = variable.variable.type_id.map(|id| names::is_counter_array(types, id));
+        if !array.transpose()?.unwrap_or(false) {
+            return Err(other(format!("{name} is no array of counters")));
+        }
+        let (size, count) = (types.size_of(types.find(type_name)?)?, variable.places.len() as u64);
+        match count.checked_mul(8) {
+            Some(wanted) if wanted == size => Ok(()),
+            _ => Err(other(format!("it has {size} bytes, and 8 for each of {count} are needed"))),
+        }
+    }
+}
+
+/// A variable's name as people copy it from C.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("V_").unwrap_or(name)
+}

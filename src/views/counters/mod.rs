@@ -1,0 +1,126 @@
+//! The counters of a vnet: statistics arrays (VNET_PCPUSTAT), single
+//! `counter_u64_t` variables, and those within structs, summed over the CPUs.
+//!
+//! How: the variable's type says where counters are, [`names`] says what they
+//! count, [`Counters`] adds up the slots. A sum that cannot be trusted is none: a
+//! counter that is not allocated, or whose memory may have been freed
+//! ([`Teardown`]), is an error in its place.
+
+pub mod names;
+mod teardown;
+
+use crate::addr::VirtAddr;
+use crate::error::TypeError;
+use crate::target::Target;
+use crate::types::TypeId;
+use crate::value::Counters;
+use crate::value::counter::{CpuSlot, stale};
+use crate::value::model::{ErrorKind, ValueError};
+use crate::vnet::{Vnet, VnetVariable};
+
+pub use names::CounterPlace;
+pub use teardown::Teardown;
+
+/// A variable that has counters, and what each of them is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CounterVariable {
+    pub variable: VnetVariable,
+    /// What names the counters: `struct ipstat`; else the variable's own type.
+    pub type_name: Box<str>,
+    pub places: Vec<CounterPlace>,
+}
+
+/// The counters of one variable in one vnet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CounterSums {
+    /// Of the variable in that vnet; `None` where the vnet has no copy.
+    pub address: Option<VirtAddr>,
+    /// In the order of the variable's [places](CounterVariable::places).
+    pub members: Vec<MemberSum>,
+}
+
+/// One counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberSum {
+    /// The sum over all CPUs, modulo 2^64.
+    pub value: Result<u64, ValueError>,
+    /// What each CPU adds to it; empty where the counter itself is an error.
+    pub cpus: Vec<CpuSlot>,
+}
+
+impl CounterVariable {
+    /// The counters of `variable`, named by the struct `statistics` if one is given;
+    /// `None` where it has none.
+    ///
+    /// # Errors
+    /// The kernel has no debug information, or it is damaged.
+    pub fn of(
+        target: &Target,
+        variable: &VnetVariable,
+        statistics: Option<TypeId>,
+    ) -> Result<Option<Self>, TypeError> {
+        let types = target.types()?;
+        let Some(type_id) = variable.type_id else { return Ok(None) };
+        let mut places = names::places(types, type_id, &variable.name)?;
+        if places.is_empty() {
+            return Ok(None);
+        }
+        let mut type_name = types.name(type_id);
+        if names::is_counter_array(types, type_id)? {
+            let count = places.len() as u64;
+            let found = || names::statistics(types, &variable.name, count);
+            if let Some(statistics) = statistics.or_else(found) {
+                type_name = types.name(statistics);
+                names::rename(&mut places, &names::slot_names(types, statistics, count)?);
+            }
+        }
+        Ok(Some(Self { variable: variable.clone(), type_name: type_name.into(), places }))
+    }
+
+    /// The sums in a vnet; without a vnet, those of the variable itself.
+    pub fn read(&self, target: &Target, counters: &Counters, vnet: Option<&Vnet>) -> CounterSums {
+        let address = match vnet.map(|vnet| vnet.copy_of(target, self.variable.master)) {
+            None => self.variable.master,
+            Some(Ok(address)) => address,
+            Some(Err(why)) => return self.without_copy(why),
+        };
+        let teardown = vnet.and_then(|vnet| Teardown::of(target, vnet));
+        let stale = teardown.and_then(|past| past.why(target, Some(&self.variable.name)));
+        let member = |place: &CounterPlace| {
+            MemberSum::read(target, counters, address.wrapping_add(place.offset), stale.as_deref())
+        };
+        CounterSums { address: Some(address), members: self.places.iter().map(member).collect() }
+    }
+
+    fn without_copy(&self, why: &str) -> CounterSums {
+        let error = ValueError { kind: ErrorKind::Stale, address: None, message: why.into() };
+        let member = |_: &CounterPlace| MemberSum { value: Err(error.clone()), cpus: Vec::new() };
+        CounterSums { address: None, members: self.places.iter().map(member).collect() }
+    }
+}
+
+impl MemberSum {
+    /// The counter whose `counter_u64_t` lies at `place`; `freed` tells why its
+    /// memory may be another's.
+    pub fn read(
+        target: &Target,
+        counters: &Counters,
+        place: VirtAddr,
+        freed: Option<&str>,
+    ) -> Self {
+        let pointer = target.memory().pointer(place).map_err(ValueError::from);
+        let found = pointer.and_then(|at| Ok((at, counters.slots(target, at)?)));
+        let (pointer, cpus) = match found {
+            Ok(found) => found,
+            Err(why) => return Self { value: Err(why), cpus: Vec::new() },
+        };
+        let sum = cpus.iter().try_fold(0u64, |sum, slot| match &slot.value {
+            Ok(value) => Ok(sum.wrapping_add(*value)),
+            Err(why) => Err(why.clone()),
+        });
+        match (sum, freed) {
+            (Ok(sum), Some(why)) => Self { value: Err(stale(pointer, sum, why)), cpus: Vec::new() },
+            (value, _) => Self { value, cpus },
+        }
+    }
+}

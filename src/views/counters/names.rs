@@ -1,0 +1,233 @@
+//! Where the counters of a variable lie, and what they are called.
+//!
+//! VNET_PCPUSTAT of a statistics struct is an array of sizeof(struct)/8 counters
+//! (`sys/net/vnet.h`, 10.4 to main), and nothing but its name says which struct
+//! that was. So a struct is believed if its size fits and its name is the array's:
+//! the same, or but for digits, underscores and a plural (ipsec4stat, struct
+//! ipsecstat). Where none is, the counters have numbers.
+
+use crate::error::TypeError;
+use crate::types::model::{Member, Type};
+use crate::types::{TypeId, Types};
+use crate::value::counter::is_counter;
+
+/// A counter in a variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CounterPlace {
+    /// `ips_total`, `icps_inhist[3]`; `[3]` where only its number is known.
+    pub name: Box<str>,
+    /// Bytes from the start of the variable to its `counter_u64_t`.
+    pub offset: u64,
+}
+
+/// Bytes that each counter stands for in a statistics struct.
+const COUNTER: u64 = 8;
+
+/// No variable has more counters.
+const MAX_PLACES: usize = 1 << 16;
+
+/// Structs in structs and arrays in arrays end before this.
+const MAX_DEPTH: usize = 8;
+
+/// The counters in a variable of type `id`. That of a variable which is one itself is
+/// called `name`.
+///
+/// # Errors
+/// The debug information is damaged.
+pub fn places(types: &Types, id: TypeId, name: &str) -> Result<Vec<CounterPlace>, TypeError> {
+    let mut found = Vec::new();
+    collect(types, id, &Path::start(), MAX_DEPTH, &mut found)?;
+    if let [CounterPlace { name: single, .. }] = &mut found[..]
+        && single.is_empty()
+    {
+        *single = name.into();
+    }
+    Ok(found)
+}
+
+/// Is the type an array of counters and nothing else, as a VNET_PCPUSTAT is?
+///
+/// # Errors
+/// The debug information is damaged.
+pub fn is_counter_array(types: &Types, id: TypeId) -> Result<bool, TypeError> {
+    Ok(match &*types.strip(id)?.1 {
+        Type::Array(array) => array.counts.len() == 1 && is_counter(types, array.element),
+        _ => false,
+    })
+}
+
+/// The struct that names `count` counters of the array `name`.
+pub fn statistics(types: &Types, name: &str, count: u64) -> Option<TypeId> {
+    let fits = |id: &TypeId| types.size_of(*id).ok() == count.checked_mul(COUNTER);
+    let singular = name.strip_suffix('s').unwrap_or(name);
+    let digitless: String = name.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let likely = [name, singular, &digitless];
+    let likely = likely.iter().filter_map(|name| types.find(&format!("struct {name}")).ok());
+    likely.into_iter().find(fits).or_else(|| {
+        let wanted = essence(name);
+        let counts = |id: &TypeId| {
+            let names = slot_names(types, *id, count);
+            names.is_ok_and(|names| names.iter().all(Option::is_some))
+        };
+        let similar = types.structs_where(|name| essence(name) == wanted);
+        similar.into_iter().find(|id| fits(id) && counts(id))
+    })
+}
+
+/// A name without what tells the names of an array and its struct apart.
+fn essence(name: &str) -> String {
+    let kept: String = name.chars().filter(|c| !c.is_ascii_digit() && *c != '_').collect();
+    kept.trim_end_matches('s').to_owned()
+}
+
+/// The names of the members that `count` counters stand for, by position; `None`
+/// where no member of 8 bytes lies.
+///
+/// # Errors
+/// It is no struct, or the debug information is damaged.
+pub fn slot_names(
+    types: &Types,
+    statistics: TypeId,
+    count: u64,
+) -> Result<Vec<Option<Box<str>>>, TypeError> {
+    let mut leaves = Vec::new();
+    types.member_names(statistics)?;
+    collect_words(types, statistics, &Path::start(), MAX_DEPTH, &mut leaves)?;
+    let mut names = vec![None; usize::try_from(count).unwrap_or(0).min(MAX_PLACES)];
+    for CounterPlace { name, offset } in leaves {
+        let slot = usize::try_from(offset / COUNTER).unwrap_or(usize::MAX);
+        if let Some(slot) = names.get_mut(slot).filter(|_| offset % COUNTER == 0) {
+            *slot = Some(name);
+        }
+    }
+    Ok(names)
+}
+
+/// Gives places in an array the names of a struct's members.
+pub fn rename(places: &mut [CounterPlace], names: &[Option<Box<str>>]) {
+    for (place, name) in places.iter_mut().zip(names) {
+        if let Some(name) = name {
+            place.name = name.clone();
+        }
+    }
+}
+
+/// How C would get to a part of a variable, and how far into it that is.
+#[derive(Clone)]
+struct Path {
+    text: String,
+    offset: u64,
+}
+
+impl Path {
+    fn start() -> Self {
+        Self { text: String::new(), offset: 0 }
+    }
+
+    fn member(&self, member: &Member) -> Self {
+        let text = match &member.name {
+            None => self.text.clone(),
+            Some(name) if self.text.is_empty() => name.to_string(),
+            Some(name) => format!("{}.{name}", self.text),
+        };
+        Self { text, offset: self.offset.saturating_add(member.offset) }
+    }
+
+    fn element(&self, index: u64, size: u64) -> Self {
+        let text = format!("{}[{index}]", self.text);
+        Self { text, offset: self.offset.saturating_add(index.saturating_mul(size)) }
+    }
+
+    fn place(&self) -> CounterPlace {
+        CounterPlace { name: self.text.as_str().into(), offset: self.offset }
+    }
+}
+
+fn collect(
+    types: &Types,
+    id: TypeId,
+    at: &Path,
+    depth: usize,
+    found: &mut Vec<CounterPlace>,
+) -> Result<(), TypeError> {
+    if is_counter(types, id) {
+        found.push(at.place());
+        return Ok(());
+    }
+    descend(types, id, at, depth, found, collect)
+}
+
+/// The 8-byte numbers in a struct.
+fn collect_words(
+    types: &Types,
+    id: TypeId,
+    at: &Path,
+    depth: usize,
+    found: &mut Vec<CounterPlace>,
+) -> Result<(), TypeError> {
+    if let Type::Base(base) = &*types.strip(id)?.1 {
+        if base.size == COUNTER {
+            found.push(at.place());
+        }
+        return Ok(());
+    }
+    descend(types, id, at, depth, found, collect_words)
+}
+
+type Collect = fn(&Types, TypeId, &Path, usize, &mut Vec<CounterPlace>) -> Result<(), TypeError>;
+
+/// Collects from the members of a struct, or the elements of an array.
+fn descend(
+    types: &Types,
+    id: TypeId,
+    at: &Path,
+    depth: usize,
+    found: &mut Vec<CounterPlace>,
+    collect: Collect,
+) -> Result<(), TypeError> {
+    let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
+    // A type that is only declared has no counters to show.
+    match &*types.strip(id)?.1 {
+        Type::Record(record) => {
+            for member in record.members.iter().filter(|member| member.bits.is_none()) {
+                collect(types, member.type_id, &at.member(member), depth, found)?;
+            }
+        }
+        Type::Array(array) => {
+            let counts = array.counts.iter().map(|count| count.unwrap_or(0));
+            let Some(count) = counts.reduce(u64::saturating_mul).filter(|count| *count > 0) else {
+                return Ok(());
+            };
+            // What the first element has not, none has.
+            let size = types.size_of(array.element)?;
+            let before = found.len();
+            for index in 0..count {
+                collect(types, array.element, &at.element(index, size), depth, found)?;
+                if found.len() == before || found.len() >= MAX_PLACES {
+                    break;
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_arrays_and_of_their_structs_are_alike() {
+        for (array, structure) in [
+            ("ipsec4stat", "ipsecstat"),
+            ("foo_stats", "foostat"),
+            ("carpstats", "carpstats"),
+            ("pfsyncstats", "pfsyncstat"),
+        ] {
+            assert_eq!(essence(array), essence(structure), "{array}");
+        }
+        assert_ne!(essence("tcps_states"), essence("tcpstat"));
+        assert_ne!(essence("ipstat"), essence("icmpstat"));
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether a vnet's counters may have been freed.
+//!
+//! VNET_PCPUSTAT_SYSUNINIT frees the counters of NAME in the destructor
+//! `vnet_NAME_uninit` and leaves the pointers as they were (`sys/net/vnet.h`, 10.4
+//! to main): they then lead into memory that is another's. `vnet_state` tells how far
+//! vnet_destroy has come.
+
+use crate::addr::VirtAddr;
+use crate::constants::SI_SUB_VNET_DONE;
+use crate::error::ReadError;
+use crate::target::Target;
+use crate::value::{Object, queue};
+use crate::vnet::Vnet;
+
+/// A vnet that is being destroyed, or may be.
+#[derive(Debug, Clone)]
+pub struct Teardown {
+    /// The subsystem whose destructors ran last; unknown before 11.0.
+    state: Option<u64>,
+    /// The destructors' functions, each with its subsystem.
+    destructors: Vec<(VirtAddr, u64)>,
+}
+
+/// No kernel has more.
+const MAX_DESTRUCTORS: usize = 65_536;
+
+impl Teardown {
+    /// `None` for a vnet that is certainly not past any of its destructors: it is
+    /// on the list, or still being built.
+    pub fn of(target: &Target, vnet: &Vnet) -> Option<Self> {
+        let state = vnet.state.as_ref().map(|state| state.value);
+        let being_built = vnet.shutdown == Some(false) || state == Some(0);
+        if vnet.listed || vnet.default || being_built {
+            return None;
+        }
+        Some(Self { state, destructors: destructors(target).unwrap_or_default() })
+    }
+
+    /// Why the counters of a variable may be freed; `None` where they are not.
+    /// Without a variable: why any may be.
+    pub fn why(&self, target: &Target, variable: Option<&str>) -> Option<String> {
+        let Some(state) = self.state else {
+            return Some("the vnet is not on the list: its counters may be freed".into());
+        };
+        let own = variable.map(|name| format!("vnet_{name}_uninit"));
+        let own = own.as_deref().and_then(|name| Some((name, target.kernel().symbol(name)?)));
+        let known = own.and_then(|(name, symbol)| {
+            let found = self.destructors.iter().find(|(func, _)| *func == symbol.address)?;
+            Some((name, found.1))
+        });
+        match known {
+            Some((_, subsystem)) if state > subsystem => None,
+            Some((name, subsystem)) if state < subsystem => {
+                Some(format!("the vnet is past {name}, which frees it"))
+            }
+            Some((name, _)) => Some(format!("{name}, which frees it, may have run")),
+            None if state >= SI_SUB_VNET_DONE => None,
+            None => Some("the vnet is being destroyed or built: it may be freed".into()),
+        }
+    }
+}
+
+fn destructors(target: &Target) -> Result<Vec<(VirtAddr, u64)>, ReadError> {
+    let head = Object::global(target, "vnet_destructors")?;
+    let walk = queue::walk(head, "link", MAX_DESTRUCTORS);
+    let read = |entry: &Object<'_>| Ok((entry.pointer("func")?, entry.uint("subsystem")?));
+    walk.elements.iter().map(read).collect()
+}

@@ -1,0 +1,108 @@
+//! Counters over built images: what the scenario added on each CPU is what is read.
+
+use vnetkvm::image;
+use vnetkvm::session::{Selector, Session};
+use vnetkvm::source::Source;
+use vnetkvm::value::Limits;
+use vnetkvm::value::model::{ErrorKind, Value};
+use vnetkvm::views::counters::{CounterSums, CounterVariable};
+use vnetkvm::vnet::Vnet;
+
+fn demo() -> Session {
+    let demo = image::demo().expect("the demonstration builds");
+    Session::from_sources(demo.kernel, demo.core).expect("it opens")
+}
+
+fn variable(session: &Session, name: &str) -> CounterVariable {
+    let found = session.counter_variables(&[name.into()], &[]).unwrap();
+    assert_eq!(found.len(), 1, "{name}");
+    found.into_iter().next().unwrap()
+}
+
+fn named<'a>(
+    variable: &'a CounterVariable,
+    sums: &'a CounterSums,
+) -> impl Iterator<Item = (&'a str, u64)> {
+    let names = variable.places.iter().map(|place| &*place.name);
+    names.zip(&sums.members).map(|(name, member)| (name, *member.value.as_ref().unwrap()))
+}
+
+#[test]
+fn members_of_the_struct_name_the_sums() {
+    let session = demo();
+    let vnet = session.select(&Selector::Index(1)).unwrap()[0];
+    let tcpstat = variable(&session, "V_tcpstat");
+    assert_eq!(&*tcpstat.type_name, "struct tcpstat");
+    let sums = session.counter_sums(vnet, &tcpstat);
+    let counted: Vec<_> = named(&tcpstat, &sums).filter(|(_, sum)| *sum > 0).collect();
+    assert_eq!(counted, [("tcps_accepts", 11), ("tcps_connects", 12)]);
+    let cpus: Vec<_> =
+        sums.members[1].cpus.iter().map(|slot| (slot.cpu, slot.value.clone())).collect();
+    assert_eq!(cpus, [(0, Ok(9)), (1, Ok(2))]);
+}
+
+#[test]
+fn elements_of_arrays_in_the_struct_have_an_index() {
+    let session = demo();
+    let icmpstat = variable(&session, "icmpstat");
+    let names: Vec<&str> = icmpstat.places.iter().map(|place| &*place.name).collect();
+    assert!(names.contains(&"icps_outhist[0]") && names.contains(&"icps_inhist[40]"), "{names:?}");
+}
+
+#[test]
+fn arrays_without_a_struct_have_numbers_and_structs_paths() {
+    let session = demo();
+    let states = variable(&session, "tcps_states");
+    assert_eq!((&*states.type_name, &*states.places[10].name), ("counter_u64_t [11]", "[10]"));
+    let interface = variable(&session, "multicast_register_if");
+    let place = &interface.places[1];
+    let field = session.types().unwrap().path(interface.variable.type_id.unwrap(), "if_counters");
+    assert_eq!(&*place.name, "if_counters[1]");
+    assert_eq!(place.offset, field.unwrap().offset + 8);
+}
+
+/// What a vnet in vnet_destroy leaves: off the list, its state that of the
+/// subsystem whose destructors ran last.
+fn torn_down(state: u32) -> Session {
+    let whole = demo();
+    let [host, web, db] = whole.vnets().unwrap() else { panic!("three vnets") };
+    let (host, web, db) = (host.address, web.address, db.address);
+    let demo = image::demo().unwrap();
+    let mut core = demo.core.bytes().to_vec();
+    let place = |at: &Vnet| {
+        let mut head = [0; 48];
+        whole.memory().read(at.address, &mut head).unwrap();
+        memchr::memmem::find(&core, &head).unwrap()
+    };
+    let (of_web, of_db) =
+        (place(whole.vnets().unwrap().get(1).unwrap()), place(&whole.vnets().unwrap()[2]));
+    assert_ne!(web, db);
+    core[of_db..of_db + 8].copy_from_slice(&host.get().to_le_bytes());
+    core[of_web + 28..of_web + 32].copy_from_slice(&state.to_le_bytes());
+    Session::from_sources(demo.kernel, Source::from_vec("core", core)).unwrap()
+}
+
+#[test]
+fn a_vnet_past_its_destructors_has_no_sums() {
+    let web = demo().vnets().unwrap()[1].address;
+    for (state, fresh) in [(0x800_0000, false), (0xdc0_0000, true)] {
+        let session = torn_down(state);
+        let vnet = session.select(&Selector::Address(web)).unwrap()[0];
+        assert!(!vnet.unwrap().listed);
+        let sums = session.counter_sums(vnet, &variable(&session, "ipstat"));
+        let printed = session.print(vnet, "V_ipstat[0]", &Limits::default()).unwrap().value;
+        let variables = session.variables(&["ipstat".into()]).unwrap();
+        let (_, listed) = session.value(vnet, &variables[0], &Limits::default());
+        if fresh {
+            assert_eq!(sums.members[0].value, Ok(65));
+            assert!(matches!(printed, Value::Counter { sum: 65, .. }), "{printed:?}");
+            continue;
+        }
+        let stale = sums.members[0].value.as_ref().unwrap_err();
+        assert_eq!(stale.kind, ErrorKind::Stale);
+        assert!(stale.message.ends_with("its memory adds up to 65 now"), "{stale:?}");
+        assert!(matches!(&printed, Value::Error(why) if why.kind == ErrorKind::Stale));
+        let Value::Array(listed) = listed else { panic!("{listed:?}") };
+        assert!(matches!(&listed.elements[0], Value::Error(why) if why.kind == ErrorKind::Stale));
+    }
+}
