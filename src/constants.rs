@@ -18,6 +18,19 @@ pub const MSG_MAGIC: u64 = 0x06_3062;
 /// `pr_flags`: the prison has a vnet of its own (`sys/sys/jail.h`).
 pub const PR_VNET: u64 = 0x10;
 
+/// The bits of `oid_kind` that are the type of a sysctl (`sys/sys/sysctl.h`, 9.3 to main,
+/// as the following).
+pub const CTLTYPE: u64 = 0xf;
+
+/// `oid_kind`: each vnet has a value of its own.
+pub const CTLFLAG_VNET: u64 = 0x0002_0000;
+
+/// `oid_kind`: left out of listings.
+pub const CTLFLAG_SKIP: u64 = 0x0100_0000;
+
+/// `oid_kind`: not active yet (12 and later).
+pub const CTLFLAG_DORMANT: u64 = 0x2000_0000;
+
 /// Where the members of `struct vnet` lie in a kernel without debug
 /// information (`sys/net/vnet.h`, 9.3 to main).
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,7 @@ mod kernel_files;
 mod machinery;
 mod messages;
 mod raw;
+mod sysctls;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -461,7 +462,8 @@ impl Session {
         let scope = Scope::new(&self.target, variables, vnet);
         let operand = scope.eval(&parsed).map_err(failed)?;
         let mut value = operand.read(&self.target, &self.reader(limits));
-        self.distrust(vnet, None, &mut value);
+        let variable = self.variable_at(vnet, operand.address());
+        self.distrust(vnet, variable.map(|variable| &*variable.name), &mut value);
         Ok(Printed {
             expression: expression.into(),
             type_name: operand.type_name(&self.target).unwrap_or_default().into(),

@@ -35,11 +35,17 @@ pub enum Align {
 
 impl Table {
     /// A table with these titles and no rows.
-    pub fn new<T: Clone + Into<Cow<'static, str>>>(columns: &[(T, Align)]) -> Self {
-        let column =
-            |(title, align): &(T, Align)| Column { title: title.clone().into(), align: *align };
-        let columns = columns.iter().map(column).collect();
-        Self { columns, rows: Vec::new() }
+    pub fn new(columns: &[(&'static str, Align)]) -> Self {
+        let columns = columns.iter();
+        Self::with_titles(columns.map(|&(title, align)| (title.into(), align)))
+    }
+
+    /// The same with titles that are made as the program runs.
+    pub fn with_titles(columns: impl Iterator<Item = (Cow<'static, str>, Align)>) -> Self {
+        Self {
+            columns: columns.map(|(title, align)| Column { title, align }).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row with a cell for each column.

@@ -1,5 +1,6 @@
 //! The session's answers about counters.
 
+use crate::addr::VirtAddr;
 use crate::error::{Error, VnetError};
 use crate::session::Session;
 use crate::value::Counters;
@@ -60,6 +61,21 @@ impl Session {
     /// How this kernel's counters work.
     pub fn counters(&self) -> &Counters {
         self.counters.get_or_init(|| Counters::of(self.target()))
+    }
+
+    /// The variable in whose copy an address lies.
+    pub(super) fn variable_at(
+        &self,
+        vnet: Option<&Vnet>,
+        address: Option<VirtAddr>,
+    ) -> Option<&VnetVariable> {
+        let (vnet, address) = vnet.zip(address)?;
+        let master = address.get().wrapping_sub(vnet.data_base.get());
+        let master = VirtAddr::new(self.target().arch().wrap(master));
+        let mut variables = self.all_variables().ok()?.all().iter();
+        variables.find(|variable| {
+            master.offset_from(variable.master).is_some_and(|offset| offset < variable.size)
+        })
     }
 
     /// Takes back the sums in a value of a vnet whose counters may be freed.

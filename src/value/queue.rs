@@ -2,13 +2,15 @@
 //!
 //! What a list's head and its elements' links are called tells its kind, so no
 //! caller says "this is a TAILQ": LIST, SLIST, STAILQ, TAILQ and their CK forms
-//! (`sys/sys/queue.h`, `sys/contrib/ck/include/ck_queue.h`).
+//! (`sys/sys/queue.h`, `sys/contrib/ck/include/ck_queue.h`). Where a release made a
+//! tree of a list, the tree is walked.
 
 use rustc_hash::FxHashSet;
 
 use crate::addr::VirtAddr;
 use crate::error::ReadError;
 use crate::value::object::Object;
+use crate::value::tree;
 
 /// Names of a head's first pointer and of a link's next pointer.
 const KINDS: [(&str, &str); 7] = [
@@ -42,6 +44,9 @@ pub enum Broken {
 /// Walks the list at `head`, whose elements are linked by their member `link`,
 /// for no more than `limit` elements.
 pub fn walk<'t>(head: Object<'t>, link: &str, limit: usize) -> Walk<'t> {
+    if head.has("rbh_root") {
+        return tree::walk(head, link, limit);
+    }
     let mut walk = Walk { elements: Vec::new(), broken: None };
     let unreadable = |at: VirtAddr| move |why| Broken::Unreadable { at, why };
     let first = KINDS.into_iter().find(|(first, _)| head.has(first)).unwrap_or(KINDS[0]);

@@ -9,5 +9,6 @@ pub mod messages;
 pub mod registers;
 pub mod sockets;
 pub mod stack;
+pub mod sysctls;
 pub mod threads;
 pub mod unlisted;

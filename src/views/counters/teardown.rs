@@ -10,9 +10,9 @@ use crate::constants::SI_SUB_VNET_DONE;
 use crate::error::ReadError;
 use crate::target::Target;
 use crate::value::{Object, queue};
-use crate::vnet::Vnet;
+use crate::vnet::{Condition, Vnet};
 
-/// A vnet that is being destroyed, or may be.
+/// A vnet that is being destroyed.
 #[derive(Debug, Clone)]
 pub struct Teardown {
     /// The subsystem whose destructors ran last; unknown before 11.0.
@@ -25,14 +25,14 @@ pub struct Teardown {
 const MAX_DESTRUCTORS: usize = 65_536;
 
 impl Teardown {
-    /// `None` for a vnet that is certainly not past any of its destructors: it is
-    /// on the list, or still being built.
+    /// `None` for a vnet that is past none of its destructors: it is on the list or
+    /// should be, or is still being built.
     pub fn of(target: &Target, vnet: &Vnet) -> Option<Self> {
-        let state = vnet.state.as_ref().map(|state| state.value);
-        let being_built = vnet.shutdown == Some(false) || state == Some(0);
-        if vnet.listed || vnet.default || being_built {
-            return None;
+        match vnet.condition {
+            None | Some(Condition::UnderConstruction | Condition::Stray) => return None,
+            Some(Condition::BeingDestroyed | Condition::Freed) => {}
         }
+        let state = vnet.state.as_ref().map(|state| state.value);
         Some(Self { state, destructors: destructors(target).unwrap_or_default() })
     }
 
@@ -40,7 +40,7 @@ impl Teardown {
     /// Without a variable: why any may be.
     pub fn why(&self, target: &Target, variable: Option<&str>) -> Option<String> {
         let Some(state) = self.state else {
-            return Some("the vnet is not on the list: its counters may be freed".into());
+            return Some("the vnet is being destroyed: it may be freed".into());
         };
         let own = variable.map(|name| format!("vnet_{name}_uninit"));
         let own = own.as_deref().and_then(|name| Some((name, target.kernel().symbol(name)?)));
@@ -55,7 +55,7 @@ impl Teardown {
             }
             Some((name, _)) => Some(format!("{name}, which frees it, may have run")),
             None if state >= SI_SUB_VNET_DONE => None,
-            None => Some("the vnet is being destroyed or built: it may be freed".into()),
+            None => Some("the vnet is being destroyed: it may be freed".into()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `counters`: the per-CPU counters of the chosen vnets, summed.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use vnetkvm::render::c;
 use vnetkvm::render::json::JsonCounters;
@@ -56,13 +58,13 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
                 if listings.len() > 1 {
                     output.vnet_title(listing.vnet)?;
                 }
-                let mut table = Table::new(&columns(cpus));
+                let mut table = Table::with_titles(columns(cpus));
                 listing.rows(cpus, true).for_each(|row| table.row(row));
                 output.table(table)?;
             }
         }
         Format::Plain => {
-            let mut table = Table::new(&columns(cpus));
+            let mut table = Table::with_titles(columns(cpus));
             for listing in &listings {
                 let which = listing.vnet.filter(|_| all).map(context::short_title);
                 let rows = listing.rows(cpus, false);
@@ -130,9 +132,8 @@ fn shown(sum: &Result<u64, ValueError>) -> String {
     }
 }
 
-fn columns(cpus: &[u64]) -> Vec<(String, Align)> {
-    let named = |title: &str, align| (title.to_owned(), align);
-    let cpus = cpus.iter().map(|cpu| (format!("CPU {cpu}"), Align::Right));
-    let start = [named("NAME", Align::Left), named("COUNTER", Align::Left)];
-    start.into_iter().chain(cpus).chain([named("SUM", Align::Right)]).collect()
+fn columns(cpus: &[u64]) -> impl Iterator<Item = (Cow<'static, str>, Align)> {
+    let cpus = cpus.iter().map(|cpu| (format!("CPU {cpu}").into(), Align::Right));
+    let start = [("NAME".into(), Align::Left), ("COUNTER".into(), Align::Left)];
+    start.into_iter().chain(cpus).chain([("SUM".into(), Align::Right)])
 }

@@ -1,0 +1,126 @@
+//! The sysctl tree: its variables, and their values in a vnet.
+//!
+//! How: [`tree`] walks the oids from `sysctl__children`; [`value`] reads what the
+//! handler of each would have copied out. A vnet's own variable (CTLFLAG_VNET) is
+//! found at `oid_arg1` plus the vnet's `vnet_data_base`, as `sys/kern/kern_sysctl.c`
+//! has it since 11 and `vnet_sysctl_handle_int` and its like before.
+//!
+//! What it refuses to do: it runs no handler. A handler that does more than copy what
+//! `oid_arg1` points at may answer anything; it is named, and there is no value.
+
+mod tree;
+mod value;
+
+use crate::addr::VirtAddr;
+use crate::value::Value;
+use crate::value::model::ValueError;
+
+pub use tree::SysctlTree;
+pub use value::SysctlReader;
+
+/// An entry of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oid {
+    /// `net.inet.ip.ttl`
+    pub name: Box<str>,
+    /// Of its struct sysctl_oid.
+    pub address: VirtAddr,
+    pub kind: Kind,
+    /// CTLFLAG_VNET in a kernel with VIMAGE: each vnet has a value of its own.
+    pub per_vnet: bool,
+    /// Where the value lies, or its master copy, as the handler understands it.
+    pub arg1: VirtAddr,
+    pub arg2: i64,
+    /// What answers for it; `None` in nodes without one.
+    pub handler: Option<Handler>,
+    /// `oid_fmt`: `I`, `S,ipstat`; empty where it cannot be read.
+    pub format: Box<str>,
+    pub description: Result<Box<str>, ValueError>,
+}
+
+/// The function that answers for an oid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handler {
+    pub address: VirtAddr,
+    /// `None` where no symbol of the kernel lies there: a module's.
+    pub name: Option<Box<str>>,
+}
+
+/// CTLTYPE of an oid (`sys/sys/sysctl.h`, 9.3 to main).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Node,
+    String,
+    Opaque,
+    /// A number of so many bytes; `None` for those of a long.
+    Number {
+        name: &'static str,
+        words: &'static str,
+        signed: bool,
+        size: Option<u64>,
+    },
+    /// None of the known types.
+    Unknown,
+}
+
+/// An oid as a vnet sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sysctl {
+    /// Where the value lies; `None` where it is in no one place.
+    pub address: Option<VirtAddr>,
+    /// `None` where only the handler could tell.
+    pub value: Option<Value>,
+}
+
+impl Kind {
+    /// By the low bits of `oid_kind`.
+    pub fn of(kind: u64) -> Self {
+        let number = |name, words, signed, size| Self::Number { name, words, signed, size };
+        match kind & crate::constants::CTLTYPE {
+            1 => Self::Node,
+            2 => number("int", "integer", true, Some(4)),
+            3 => Self::String,
+            4 => number("s64", "int64_t", true, Some(8)),
+            5 => Self::Opaque,
+            6 => number("uint", "unsigned integer", false, Some(4)),
+            7 => number("long", "long integer", true, None),
+            8 => number("ulong", "unsigned long", false, None),
+            9 => number("u64", "uint64_t", false, Some(8)),
+            0xa => number("u8", "uint8_t", false, Some(1)),
+            0xb => number("u16", "uint16_t", false, Some(2)),
+            0xc => number("s8", "int8_t", true, Some(1)),
+            0xd => number("s16", "int16_t", true, Some(2)),
+            0xe => number("s32", "int32_t", true, Some(4)),
+            0xf => number("u32", "uint32_t", false, Some(4)),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// As scripts see it: `int`, `u64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::String => "string",
+            Self::Opaque => "opaque",
+            Self::Number { name, .. } => name,
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// As sysctl(8) says it with -t.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Number { words, .. } => words,
+            other => other.name(),
+        }
+    }
+}
+
+impl std::fmt::Display for Handler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => self.address.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The walk of the oids: lists up to 13, red-black trees in newer kernels.
+//!
+//! The children of a node hang in its `oid_children`, or, up to 10, in the list
+//! that its `oid_arg1` points at (`sys/sys/sysctl.h`, 10.4, 12.1, main).
+
+use rustc_hash::FxHashSet;
+
+use super::{Handler, Kind, Oid};
+use crate::addr::VirtAddr;
+use crate::constants::{CTLFLAG_DORMANT, CTLFLAG_SKIP, CTLFLAG_VNET};
+use crate::error::ReadError;
+use crate::target::Target;
+use crate::types;
+use crate::value::model::{ErrorKind, ValueError};
+use crate::value::{Object, queue};
+
+/// Oids of the tree, in its order, and what is wrong with it.
+#[derive(Debug, Clone, Default)]
+pub struct SysctlTree {
+    pub oids: Vec<Oid>,
+    pub problems: Vec<Box<str>>,
+}
+
+/// Kernels have some ten thousand.
+const MAX_OIDS: usize = 1 << 18;
+
+/// CTL_MAXNAME: names have no more parts.
+const MAX_DEPTH: usize = 24;
+
+/// How many names an error suggests.
+const NEAR: usize = 3;
+
+impl SysctlTree {
+    /// The oids of these names and those below them; without names, all. What
+    /// sysctl(8) leaves out of a listing, CTLFLAG_SKIP, has to be named in full.
+    ///
+    /// # Errors
+    /// The kernel has no such tree, or no debug information about it.
+    pub fn read(target: &Target, names: &[String]) -> Result<Self, ReadError> {
+        let root = Object::global(target, "sysctl__children")?;
+        let names = names.iter().map(|name| name.trim_end_matches('.')).collect();
+        let seen = FxHashSet::default();
+        let mut walk = Walk { target, root, names, seen, tree: Self::default() };
+        walk.level(root, "", MAX_DEPTH);
+        Ok(walk.tree)
+    }
+
+    /// Is one of the oids that of this name, or below it?
+    pub fn has(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.');
+        self.oids.iter().any(|oid| is_within(&oid.name, name))
+    }
+
+    /// The names that are most like `name`.
+    pub fn near(&self, name: &str) -> Vec<String> {
+        let mut names: Vec<String> = self.oids.iter().map(|oid| oid.name.to_string()).collect();
+        types::sort_by_likeness(&mut names, name);
+        names.truncate(NEAR);
+        names
+    }
+}
+
+struct Walk<'t, 'n> {
+    target: &'t Target,
+    root: Object<'t>,
+    names: Vec<&'n str>,
+    /// The oids that were met: a damaged tree may lead to one twice.
+    seen: FxHashSet<VirtAddr>,
+    tree: SysctlTree,
+}
+
+impl<'t> Walk<'t, '_> {
+    /// The oids in one list or tree, and those below them.
+    fn level(&mut self, head: Object<'t>, parent: &str, depth: usize) {
+        let place = if parent.is_empty() { "the sysctl tree" } else { parent };
+        let Some(depth) = depth.checked_sub(1) else {
+            return self.note(format!("{place}: deeper than any sysctl is"));
+        };
+        let walk = queue::walk(head, "oid_link", MAX_OIDS - self.seen.len().min(MAX_OIDS));
+        for oid in walk.elements {
+            if !self.seen.insert(oid.address) {
+                self.note(format!("{place}: {} stands in it a second time", oid.address));
+                continue;
+            }
+            if let Err(why) = self.oid(&oid, parent, depth) {
+                self.note(format!("{place}: the oid at {} cannot be read: {why}", oid.address));
+            }
+        }
+        if let Some(why) = walk.broken {
+            self.note(format!("{place}: {why}"));
+        }
+    }
+
+    fn oid(&mut self, oid: &Object<'t>, parent: &str, depth: usize) -> Result<(), ReadError> {
+        let name = match parent {
+            "" => oid.text("oid_name")?,
+            _ => format!("{parent}.{}", oid.text("oid_name")?),
+        };
+        let leads = |wanted: &&str| is_within(&name, wanted) || is_within(wanted, &name);
+        if !self.names.is_empty() && !self.names.iter().any(leads) {
+            return Ok(());
+        }
+        let flags = oid.uint("oid_kind")?;
+        let kind = Kind::of(flags);
+        let handler = oid.pointer("oid_handler")?;
+        let named = self.names.contains(&name.as_str());
+        let hidden = flags & (CTLFLAG_SKIP | CTLFLAG_DORMANT) != 0;
+        // A node with a handler answers for names that no tree holds.
+        let shown = kind != Kind::Node || (named && !handler.is_null());
+        if shown && (named || !hidden) && self.is_wanted(&name) {
+            let oid = self.read(oid, &name, flags, handler)?;
+            self.tree.oids.push(oid);
+        }
+        if kind == Kind::Node
+            && (!hidden || named)
+            && let Some(children) = self.children(oid)?
+        {
+            self.level(children, &name, depth);
+        }
+        Ok(())
+    }
+
+    fn is_wanted(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|wanted| is_within(name, wanted))
+    }
+
+    fn children(&self, oid: &Object<'t>) -> Result<Option<Object<'t>>, ReadError> {
+        if self.target.types()?.has_member(oid.type_id, "oid_children") {
+            return oid.member("oid_children").map(Some);
+        }
+        let list = oid.pointer("oid_arg1")?;
+        Ok((!list.is_null()).then(|| Object::new(self.target, self.root.type_id, list)))
+    }
+
+    fn read(
+        &self,
+        oid: &Object<'t>,
+        name: &str,
+        flags: u64,
+        handler: VirtAddr,
+    ) -> Result<Oid, ReadError> {
+        let kernel = self.target.kernel();
+        let symbol = kernel.symbolize(handler).filter(|(_, offset)| *offset == 0);
+        let function = symbol.map(|(symbol, _)| symbol.name.into());
+        Ok(Oid {
+            name: name.into(),
+            address: oid.address,
+            kind: Kind::of(flags),
+            per_vnet: flags & CTLFLAG_VNET != 0 && kernel.set_vnet().is_some(),
+            arg1: oid.pointer("oid_arg1")?,
+            arg2: oid.int("oid_arg2")?,
+            handler: (!handler.is_null()).then_some(Handler { address: handler, name: function }),
+            format: optional(oid, "oid_fmt").unwrap_or_default().into(),
+            description: optional(oid, "oid_descr").map(String::into_boxed_str),
+        })
+    }
+
+    fn note(&mut self, problem: String) {
+        self.tree.problems.push(problem.into());
+    }
+}
+
+/// Is the dotted `name` that of `node`, or below it?
+fn is_within(name: &str, node: &str) -> bool {
+    name.strip_prefix(node).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// A string that may be NULL, and is then empty.
+fn optional(oid: &Object<'_>, member: &str) -> Result<String, ValueError> {
+    let text = oid.pointer(member).and_then(|at| match at.is_null() {
+        true => Ok(String::new()),
+        false => oid.text(member),
+    });
+    text.map_err(|why| match why {
+        ReadError::Fault(fault) => fault.into(),
+        other => {
+            let message = other.to_string().into();
+            ValueError { kind: ErrorKind::NoType, address: None, message }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_within;
+
+    #[test]
+    fn a_name_is_a_prefix_by_whole_parts() {
+        assert!(is_within("net.inet.ip.ttl", "net.inet.ip"));
+        assert!(is_within("net.inet.ip", "net.inet.ip"));
+        assert!(!is_within("net.inet.ipsec", "net.inet.ip"));
+        assert!(!is_within("net.inet", "net.inet.ip"));
+    }
+}

@@ -1,0 +1,285 @@
+//! The value of an oid: what its handler would copy out.
+//!
+//! Only the kernel's own handlers are known, those of `sys/kern/kern_sysctl.c` and
+//! `sys/kern/subr_counter.c` (9.3 to main), and the one that SYSCTL_VNET_PCPUSTAT makes
+//! for the counters NAME, `NAME_sysctl` (`sys/net/vnet.h`).
+
+use super::{Kind, Oid, Sysctl};
+use crate::addr::VirtAddr;
+use crate::target::Target;
+use crate::value::bits::sign_extend;
+use crate::value::model::{ArrayValue, ErrorKind, MemberValue, RecordValue, Value, ValueError};
+use crate::value::{Counters, ValueReader};
+use crate::views::counters::{CounterVariable, MemberSum, Teardown};
+use crate::vnet::variables::plain_globals;
+use crate::vnet::{Variables, Vnet, VnetVariable};
+
+/// Reads the values of oids.
+#[derive(Debug)]
+pub struct SysctlReader<'t> {
+    pub target: &'t Target,
+    pub counters: &'t Counters,
+    pub values: ValueReader<'t>,
+    /// `None` in a kernel without VIMAGE.
+    pub variables: Option<&'t Variables>,
+}
+
+/// A string is read no further than this.
+const MAX_TEXT: i64 = 1 << 16;
+
+/// No oid copies out more bytes, or more counters.
+const MAX_BYTES: i64 = 1 << 20;
+const MAX_COUNTERS: i64 = 1 << 16;
+
+/// What a handler copies out.
+enum Copies {
+    /// A number of so many bytes at arg1, or else arg2.
+    Number(u64),
+    /// The string at arg1.
+    Text,
+    /// arg2 bytes at arg1.
+    Bytes,
+    /// The sum of the counter that arg1 points at.
+    Counter,
+    /// The sums of arg2 counters.
+    Counters,
+    /// The sums of a statistics array, as its struct.
+    Statistics(Box<CounterVariable>),
+    /// Who knows.
+    Anything,
+}
+
+impl SysctlReader<'_> {
+    /// The value of an oid in a vnet.
+    pub fn read(&self, vnet: Option<&Vnet>, oid: &Oid) -> Sysctl {
+        let copies = self.copies(oid);
+        let value = match &copies {
+            Copies::Anything => {
+                return Sysctl { address: self.place(vnet, oid).ok().flatten(), value: None };
+            }
+            Copies::Statistics(variable) => {
+                let sums = variable.read(self.target, self.counters, vnet);
+                let value = Some(statistics(variable, &sums.members));
+                return Sysctl { address: sums.address, value };
+            }
+            Copies::Number(size) if oid.arg1.is_null() => {
+                let number = self.number(oid.arg2 as u64 as u128, *size, oid.kind);
+                return Sysctl { address: None, value: Some(number) };
+            }
+            _ => self.place(vnet, oid),
+        };
+        match value {
+            Err(error) => Sysctl { address: None, value: Some(Value::Error(error)) },
+            Ok(None) => Sysctl { address: None, value: None },
+            Ok(Some(at)) => {
+                let value = self.at(vnet, oid, &copies, at).unwrap_or_else(Value::Error);
+                Sysctl { address: Some(at), value: Some(value) }
+            }
+        }
+    }
+
+    fn copies(&self, oid: &Oid) -> Copies {
+        let Some(handler) = oid.handler.as_ref().and_then(|handler| handler.name.as_deref()) else {
+            return Copies::Anything;
+        };
+        match handler.strip_prefix("vnet_").unwrap_or(handler) {
+            "sysctl_handle_int" | "sysctl_handle_uint" | "sysctl_handle_32" => Copies::Number(4),
+            "sysctl_handle_long" => Copies::Number(self.target.arch().pointer_size()),
+            "sysctl_handle_8" | "sysctl_handle_bool" => Copies::Number(1),
+            "sysctl_handle_16" => Copies::Number(2),
+            "sysctl_handle_64" | "sysctl_handle_quad" => Copies::Number(8),
+            "sysctl_handle_string" => Copies::Text,
+            "sysctl_handle_opaque" => Copies::Bytes,
+            "sysctl_handle_counter_u64" => Copies::Counter,
+            "sysctl_handle_counter_u64_array" => Copies::Counters,
+            _ => self
+                .statistics_of(oid, handler)
+                .map_or(Copies::Anything, |found| Copies::Statistics(Box::new(found))),
+        }
+    }
+
+    /// The array whose sums `NAME_sysctl` copies out.
+    fn statistics_of(&self, oid: &Oid, handler: &str) -> Option<CounterVariable> {
+        let name = handler.strip_suffix("_sysctl").filter(|_| oid.kind == Kind::Opaque)?;
+        let variable: VnetVariable = match self.variables {
+            Some(variables) => variables.one(name, None).ok()??.clone(),
+            None => plain_globals(self.target, name).ok()?.into_iter().next()?,
+        };
+        let found = CounterVariable::of(self.target, &variable, None).ok()??;
+        (found.places.len() > 1).then_some(found)
+    }
+
+    /// Where arg1 points in this vnet; `None` where it is NULL.
+    fn place(&self, vnet: Option<&Vnet>, oid: &Oid) -> Result<Option<VirtAddr>, ValueError> {
+        if oid.arg1.is_null() {
+            return Ok(None);
+        }
+        let (true, Some(vnet)) = (oid.per_vnet, vnet) else { return Ok(Some(oid.arg1)) };
+        let error = |kind, message: String| ValueError {
+            kind,
+            address: Some(oid.arg1),
+            message: message.into(),
+        };
+        let set = self.target.kernel().set_vnet();
+        if !set.is_some_and(|set| set.contains(&oid.arg1)) {
+            let message = format!("{} is not in the set, so no vnet has a copy of it", oid.arg1);
+            return Err(error(ErrorKind::BadAddress, message));
+        }
+        let copy = vnet.copy_of(self.target, oid.arg1);
+        copy.map(Some).map_err(|why| error(ErrorKind::Stale, why.to_string()))
+    }
+
+    fn at(
+        &self,
+        vnet: Option<&Vnet>,
+        oid: &Oid,
+        copies: &Copies,
+        at: VirtAddr,
+    ) -> Result<Value, ValueError> {
+        match copies {
+            Copies::Number(size) => Ok(self.numbers(&self.bytes(at, *size as usize)?, oid.kind)),
+            Copies::Text => self.text(at, if oid.arg2 > 0 { oid.arg2 } else { MAX_TEXT }),
+            Copies::Bytes => self.opaque(oid, at),
+            Copies::Counter => self
+                .sums(vnet, oid, at, 1)
+                .map(|mut sums| sums.pop().unwrap_or_else(|| Value::Array(array(Vec::new())))),
+            Copies::Counters => {
+                Ok(Value::Array(array(self.sums(vnet, oid, at, capped(oid, MAX_COUNTERS)?)?)))
+            }
+            Copies::Statistics(_) | Copies::Anything => Ok(Value::Bytes(Vec::new())),
+        }
+    }
+
+    fn text(&self, at: VirtAddr, max: i64) -> Result<Value, ValueError> {
+        let bytes = self.target.memory().c_string(at, max.clamp(0, MAX_TEXT) as usize)?;
+        Ok(Value::Text(String::from_utf8_lossy(&bytes).into()))
+    }
+
+    /// Bytes by what the oid says of them: numbers, a string, the struct of its format.
+    fn opaque(&self, oid: &Oid, at: VirtAddr) -> Result<Value, ValueError> {
+        let len = capped(oid, MAX_BYTES)?;
+        match oid.kind {
+            Kind::Number { .. } => Ok(self.numbers(&self.bytes(at, len)?, oid.kind)),
+            Kind::String => self.text(at, oid.arg2),
+            _ => Ok(match self.struct_of(oid) {
+                Some(type_id) => self.values.read(type_id, at),
+                None => Value::Bytes(self.bytes(at, len)?),
+            }),
+        }
+    }
+
+    /// The struct that a format such as `S,timeval` names, if it has the right size.
+    fn struct_of(&self, oid: &Oid) -> Option<crate::types::TypeId> {
+        let name = oid.format.strip_prefix("S,")?;
+        let types = self.target.types().ok()?;
+        let name = name.strip_prefix("struct ").unwrap_or(name);
+        let found = types.find(&format!("struct {name}")).ok()?;
+        (types.size_of(found).ok()? == u64::try_from(oid.arg2).ok()?).then_some(found)
+    }
+
+    fn sums(
+        &self,
+        vnet: Option<&Vnet>,
+        oid: &Oid,
+        at: VirtAddr,
+        count: usize,
+    ) -> Result<Vec<Value>, ValueError> {
+        let teardown = vnet.filter(|_| oid.per_vnet);
+        let teardown = teardown.and_then(|vnet| Teardown::of(self.target, vnet));
+        let freed = teardown.and_then(|past| past.why(self.target, None));
+        let size = self.target.arch().pointer_size();
+        let sum = |index: usize| {
+            let place = at.wrapping_add(index as u64 * size);
+            sum(&MemberSum::read(self.target, self.counters, place, freed.as_deref()))
+        };
+        Ok((0..count).map(sum).collect())
+    }
+
+    /// Bytes as numbers of the oid's type: one, or as many as there are.
+    fn numbers(&self, bytes: &[u8], kind: Kind) -> Value {
+        let number = |bytes: &[u8]| {
+            let raw = self.target.arch().endian().uint(bytes);
+            self.number(raw, bytes.len() as u64, kind)
+        };
+        match self.size_of(kind).unwrap_or(bytes.len()) {
+            size if bytes.len() <= size => number(bytes),
+            size => Value::Array(array(bytes.chunks_exact(size.max(1)).map(number).collect())),
+        }
+    }
+
+    /// The low `size` bytes of `raw`.
+    fn number(&self, raw: u128, size: u64, kind: Kind) -> Value {
+        let width = size.min(8) * 8;
+        let value = sign_extend(raw, width);
+        match kind {
+            Kind::Number { signed: false, .. } => Value::Int(value & ((1 << width) - 1)),
+            _ => Value::Int(value),
+        }
+    }
+
+    /// Bytes of a number of that kind.
+    fn size_of(&self, kind: Kind) -> Option<usize> {
+        match kind {
+            Kind::Number { size, .. } => {
+                Some(size.unwrap_or(self.target.arch().pointer_size()) as usize)
+            }
+            _ => None,
+        }
+    }
+
+    fn bytes(&self, at: VirtAddr, len: usize) -> Result<Vec<u8>, ValueError> {
+        let mut bytes = vec![0; len];
+        self.target.memory().read(at, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// arg2 as a number of things.
+fn capped(oid: &Oid, max: i64) -> Result<usize, ValueError> {
+    match oid.arg2 {
+        count if (0..=max).contains(&count) => Ok(count as usize),
+        count => Err(ValueError {
+            kind: ErrorKind::TooLarge,
+            address: Some(oid.address),
+            message: format!("{count} is more than any sysctl has").into(),
+        }),
+    }
+}
+
+/// Sums under the names of their struct, elements of an array in one.
+fn statistics(variable: &CounterVariable, sums: &[MemberSum]) -> Value {
+    let mut members: Vec<MemberValue> = Vec::new();
+    for (place, member) in variable.places.iter().zip(sums) {
+        let indexed = place.name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
+        let name = indexed.map_or(&*place.name, |(name, _)| name);
+        let value = sum(member);
+        match members.last_mut() {
+            Some(MemberValue { name: last, value: Value::Array(array) })
+                if indexed.is_some() && **last == *name =>
+            {
+                array.elements.push(value);
+            }
+            _ if indexed.is_some() => {
+                let value = Value::Array(array(vec![value]));
+                members.push(MemberValue { name: name.into(), value });
+            }
+            _ => members.push(MemberValue { name: name.into(), value }),
+        }
+    }
+    match &mut members[..] {
+        // Without a struct there is nothing but the array.
+        [MemberValue { name, value }] if name.is_empty() => value.clone(),
+        _ => Value::Record(RecordValue { members, note: None }),
+    }
+}
+
+fn sum(member: &MemberSum) -> Value {
+    match &member.value {
+        Ok(sum) => Value::Int((*sum).into()),
+        Err(error) => Value::Error(error.clone()),
+    }
+}
+
+fn array(elements: Vec<Value>) -> ArrayValue {
+    ArrayValue { elements, omitted: 0 }
+}
