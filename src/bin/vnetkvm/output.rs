@@ -8,7 +8,7 @@ use serde::Serialize;
 use vnetkvm::render::json::{self, Document, JsonVnetRef};
 use vnetkvm::render::sanitize;
 use vnetkvm::render::table::Table;
-use vnetkvm::value::model::{ErrorKind, Value, ValueError};
+use vnetkvm::value::model::{ErrorKind, Value};
 use vnetkvm::vnet::Vnet;
 
 use crate::args::{Format, OutputArgs};

@@ -27,7 +27,7 @@ fn useless(command: &str) -> Vec<&'static str> {
         "image" => &[DUMP, VNET, FORMAT, LIMITS, STRICT],
         "info" | "vnets" => &[VNET, LIMITS],
         "type" => &[VNET, LIMITS, STRICT],
-        "read" | "sysinit" => &[LIMITS],
+        "counters" | "read" | "sysinit" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],
         _ => &[],
     };

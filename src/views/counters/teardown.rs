@@ -7,9 +7,8 @@
 
 use crate::addr::VirtAddr;
 use crate::constants::SI_SUB_VNET_DONE;
-use crate::error::ReadError;
 use crate::target::Target;
-use crate::value::{Object, queue};
+use crate::vnet::sysinit::{Sysinits, VnetSysinit};
 use crate::vnet::{Condition, Vnet};
 
 /// A vnet that is being destroyed.
@@ -21,9 +20,6 @@ pub struct Teardown {
     destructors: Vec<(VirtAddr, u64)>,
 }
 
-/// No kernel has more.
-const MAX_DESTRUCTORS: usize = 65_536;
-
 impl Teardown {
     /// `None` for a vnet that is past none of its destructors: it is on the list or
     /// should be, or is still being built.
@@ -33,7 +29,7 @@ impl Teardown {
             Some(Condition::BeingDestroyed | Condition::Freed) => {}
         }
         let state = vnet.state.as_ref().map(|state| state.value);
-        Some(Self { state, destructors: destructors(target).unwrap_or_default() })
+        Some(Self { state, destructors: destructors(target) })
     }
 
     /// Why the counters of a variable may be freed; `None` where they are not.
@@ -60,9 +56,10 @@ impl Teardown {
     }
 }
 
-fn destructors(target: &Target) -> Result<Vec<(VirtAddr, u64)>, ReadError> {
-    let head = Object::global(target, "vnet_destructors")?;
-    let walk = queue::walk(head, "link", MAX_DESTRUCTORS);
-    let read = |entry: &Object<'_>| Ok((entry.pointer("func")?, entry.uint("subsystem")?));
-    walk.elements.iter().map(read).collect()
+fn destructors(target: &Target) -> Vec<(VirtAddr, u64)> {
+    let lists = Sysinits::read(target).unwrap_or_default();
+    let place = |entry: &VnetSysinit| {
+        Some((entry.function.as_ref().ok()?.address, entry.subsystem_value()?))
+    };
+    lists.destructors.iter().filter_map(place).collect()
 }
