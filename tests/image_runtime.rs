@@ -328,6 +328,38 @@ fn interfaces_come_home_when_their_stack_dies() {
 }
 
 #[test]
+fn interfaces_have_the_lowest_free_number_of_their_stack() {
+    for kernel in KERNELS {
+        let mut runtime = boot(kernel, &[0]);
+        runtime.create_jail(&JailOptions::new("web")).unwrap();
+        let (host, web) = (runtime.host(), runtime.jail_scope("web").unwrap());
+        let mut create =
+            |name: &str| runtime.create_interface(&InterfaceOptions::new(name)).unwrap();
+        let (first, second) = (create("em0"), create("em1"));
+        let index = |runtime: &Runtime, ifnet| runtime.kernel().get(ifnet, "if_index").unwrap();
+        assert_eq!((index(&runtime, first), index(&runtime, second)), (1, 2));
+        runtime.if_vmove(first, web).unwrap();
+        let third = runtime.create_interface(&InterfaceOptions::new("em2")).unwrap();
+        if kernel == NEWER {
+            assert_eq!((index(&runtime, first), index(&runtime, third)), (1, 3), "one for all");
+            continue;
+        }
+        assert_eq!((index(&runtime, first), index(&runtime, third)), (1, 1), "each its own");
+        let entry = |runtime: &Runtime, scope, index: u64| {
+            let table = runtime.find(scope, "ifindex_table").unwrap();
+            let table = runtime.kernel().load_uint(table).unwrap();
+            runtime.kernel().machine().pointer(VirtAddr::new(table + index * 8)).unwrap()
+        };
+        assert_eq!(entry(&runtime, web, 1), first.address);
+        assert_eq!(entry(&runtime, host, 1), third.address);
+        runtime.if_vmove(second, web).unwrap();
+        assert!(entry(&runtime, host, 2).is_null(), "given back");
+        let last = runtime.find(host, "if_index").unwrap();
+        assert_eq!(runtime.kernel().load_uint(last).unwrap(), 1);
+    }
+}
+
+#[test]
 fn values_follow_their_types() {
     let mut runtime = boot(CLASSIC, &[0]);
     let host = runtime.host();

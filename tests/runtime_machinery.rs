@@ -282,6 +282,8 @@ fn backtrace(runtime: &Runtime, kernel: &str, pcb: Object) -> Vec<String> {
         "arm64-newer" => ("pcb_x[10]", "pcb_x[11]", 0, 8),
         "riscv64" => ("pcb_s[0]", "pcb_ra", -16, -8),
         "armv7" => ("pcb_regs.sf_r11", "pcb_regs.sf_pc", 0, 4),
+        // The link register is kept in the caller's frame.
+        "powerpc64" | "powerpc64le" => ("pcb_sp", "pcb_lr", 0, 16),
         other => panic!("{other}"),
     };
     let machine = runtime.kernel().machine();
@@ -289,18 +291,23 @@ fn backtrace(runtime: &Runtime, kernel: &str, pcb: Object) -> Vec<String> {
     let mut found = vec![function_name(runtime, VirtAddr::new(get(runtime, pcb, counter)))];
     let mut frame = get(runtime, pcb, frame);
     while frame != 0 && found.len() < 20 {
-        let back = machine.pointer(at(frame, back)).unwrap();
+        let older = machine.pointer(at(frame, caller)).unwrap().get();
+        let holder = if kernel.starts_with("powerpc") { older } else { frame };
+        let back = match holder {
+            0 => VirtAddr::new(0),
+            holder => machine.pointer(at(holder, back)).unwrap(),
+        };
         if !back.is_null() {
             found.push(function_name(runtime, back));
         }
-        frame = machine.pointer(at(frame, caller)).unwrap().get();
+        frame = older;
     }
     found
 }
 
 #[test]
 fn the_hanging_thread_s_stack_names_the_function() {
-    for kernel in [CLASSIC, NEWER, "i386", "arm64", "arm64-newer", "riscv64", "armv7"] {
+    for kernel in KERNELS.into_iter().filter(|kernel| *kernel != "i386-newer") {
         let mut runtime = boot(kernel);
         let thread = runtime.create_process(&ProcessOptions::new("jail")).unwrap();
         let stop = Stop::parse("vnet_loif_init");
@@ -417,7 +424,7 @@ fn global_event_handlers_run_once_for_each_stack() {
         runtime.eventhandler_register(&handler("ip_input", 100)).unwrap();
         runtime.eventhandler_register(&handler("udp_input", 500)).unwrap();
         let dead = runtime.eventhandler_register(&handler("udp_init", 0)).unwrap();
-        runtime.eventhandler_kill(dead).unwrap();
+        runtime.eventhandler_kill("vm_lowmem", dead).unwrap();
 
         let entry = runtime.kernel().object(tag, "struct eventhandler_entry_generic").unwrap();
         let iterator = VirtAddr::new(get(&runtime, entry, "func"));

@@ -279,7 +279,7 @@ pub(super) fn handler(
     };
     let Some(tag) = tag else { return Ok(()) };
     if step.dead {
-        runtime.eventhandler_kill(tag)?;
+        runtime.eventhandler_kill(&step.event, tag)?;
     }
     if let Some(name) = &step.tag {
         memory.tags.insert(name.clone(), (step.event.clone(), tag));

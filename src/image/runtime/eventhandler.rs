@@ -90,12 +90,17 @@ impl Runtime {
         self.insert_handler(options, entry).map(Some)
     }
 
-    /// EVENTHANDLER_DEREGISTER of the handler with this tag while its event is being handled:
-    /// the entry stays in place, dead.
+    /// EVENTHANDLER_DEREGISTER of the handler with this tag by a handler of the same event: the
+    /// list is in use (el_runcount), so the entry stays in place, dead.
     ///
     /// # Errors
-    /// The kernel lacks the type.
-    pub fn eventhandler_kill(&mut self, tag: VirtAddr) -> Result<(), ImageError> {
+    /// The event has no such handler.
+    pub fn eventhandler_kill(&mut self, event: &str, tag: VirtAddr) -> Result<(), ImageError> {
+        let list = self.event_list(event)?.ok_or(ImageError::NotOnList(tag))?;
+        if self.kernel.has(list, "el_runcount") {
+            let count = self.kernel.get(list, "el_runcount")?;
+            self.kernel.set(list, "el_runcount", count.max(1))?;
+        }
         let entry = self.kernel.object(tag, "struct eventhandler_entry")?;
         self.kernel.set(entry, "ee_priority", DEAD)
     }

@@ -11,7 +11,6 @@ use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::literal::Literal;
 use crate::image::object::Object;
-use crate::types::model::Type;
 
 /// An interface to create.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,6 +150,7 @@ impl Runtime {
             if known.current == leaving && known.name.starts_with(prefix) {
                 let ifnet = self.kernel.object(known.ifnet, "struct ifnet")?;
                 self.detach(ifnet, leaving)?;
+                self.ifindex_drop(ifnet, leaving)?;
                 self.interfaces.remove(number);
                 self.kernel.machine_mut().free(ifnet.address)?;
             }
@@ -159,8 +159,7 @@ impl Runtime {
     }
 
     fn attach(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
-        let index = self.next_index(ifnet, scope)?;
-        self.kernel.set(ifnet, "if_index", index)?;
+        self.ifindex_alloc(ifnet, scope)?;
         self.kernel.set_pointer(ifnet, "if_vnet", vnet_of(scope))?;
         let (head, queue) = self.interface_list(scope)?;
         queue.insert_tail(self.kernel.machine_mut(), head, ifnet.address)?;
@@ -170,6 +169,7 @@ impl Runtime {
     fn detach(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
         let (head, queue) = self.interface_list(scope)?;
         queue.remove(self.kernel.machine_mut(), head, ifnet.address)?;
+        self.ifindex_free(ifnet, scope)?;
         self.count(scope, -1)
     }
 
@@ -187,38 +187,6 @@ impl Runtime {
         let mut link = link.filter(|name| self.kernel.types().has_member(ifnet, name));
         let link = link.next().unwrap_or("if_link");
         Ok((head.address, Queue::of(&self.kernel, head.type_id, ifnet, link)?))
-    }
-
-    /// if_alloc's index: V_if_index and V_ifindex_table[] until 13, one global table since.
-    fn next_index(&mut self, ifnet: Object, scope: Scope) -> Result<u64, ImageError> {
-        let last = match self.find(scope, "if_index") {
-            Ok(last) => last,
-            Err(_) => self.find(Scope::Kernel, "if_index")?,
-        };
-        let index = self.kernel.load_uint(last)?.wrapping_add(1);
-        if index >= TABLE_ENTRIES {
-            return Err(ImageError::Refused(format!("more than {TABLE_ENTRIES} interfaces")));
-        }
-        self.kernel.store(last, index)?;
-        let table = match self.find(scope, "ifindex_table") {
-            Ok(table) => table,
-            Err(_) => self.find(Scope::Kernel, "ifindex_table")?,
-        };
-        let (_, shape) = self.kernel.types().resolve(table.type_id)?;
-        let Type::Pointer(pointer) = &*shape else { return Ok(index) };
-        let entry_size = self.kernel.types().size_of(pointer.target)?;
-        let mut base = VirtAddr::new(self.kernel.load_uint(table)?);
-        if base.is_null() {
-            base = self
-                .kernel
-                .machine_mut()
-                .malloc("ifnet", entry_size.saturating_mul(TABLE_ENTRIES))?;
-            self.kernel.store(table, base.get())?;
-        }
-        // Both an entry that is the pointer and a struct that begins with it.
-        let entry = base.wrapping_add(index.wrapping_mul(entry_size));
-        self.kernel.machine_mut().set_pointer(entry, ifnet.address)?;
-        Ok(index)
     }
 
     fn set_interface_counters(
@@ -298,9 +266,6 @@ impl Runtime {
         self.kernel.assign(member, value)
     }
 }
-
-/// The index table starts with 8 entries and doubles; here it is allocated large enough.
-const TABLE_ENTRIES: u64 = 64;
 
 fn vnet_of(scope: Scope) -> VirtAddr {
     match scope {

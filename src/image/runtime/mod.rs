@@ -121,6 +121,7 @@ mod credentials;
 mod curvnet;
 mod eventhandler;
 mod interface;
+mod interface_index;
 mod jail;
 mod kernel_stack;
 mod locks;
