@@ -5,14 +5,14 @@
 //!
 //! ```text
 //! source ─► dump ─► paging ─► memory ─┐
-//!                                     ├─► target ─► value ─► vnet, views ─► expr ─► session ─► render
+//!                                     ├─► target ─► value ─► modules ─► vnet, views ─► expr ─► session ─► render
 //! source ─► kernel ─► types ──────────┘
 //! ```
 //!
 //! - [`source`]: a path to bytes. [`dump`]: bytes to physical memory. [`paging`]: kernel addresses to
 //!   physical ones. [`memory`]: reads by kernel address.
 //! - [`kernel`]: an ELF file to symbols and initial values. [`types`]: DWARF to C types.
-//! - [`target`]: joins a kernel and a dump. [`value`]: typed reads. [`vnet`]: the list of stacks and where the
+//! - [`target`]: joins a kernel and a dump. [`value`]: typed reads. [`modules`]: what was loaded into the kernel. [`vnet`]: the list of stacks and where the
 //!   variables of each lie. [`views`]: jails, threads. [`expr`]: C-like expressions.
 //! - [`session`]: all of these behind one door. [`render`]: answers to text.
 //! - [`image`]: the same picture backwards, from a scenario to a dump.
@@ -64,6 +64,7 @@ pub mod expr;
 pub mod image;
 pub mod kernel;
 pub mod memory;
+pub mod modules;
 pub mod paging;
 pub mod render;
 pub mod session;

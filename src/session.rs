@@ -8,6 +8,7 @@ mod find;
 mod kernel_files;
 mod machinery;
 mod messages;
+mod modules;
 mod raw;
 mod sysctls;
 
@@ -23,6 +24,7 @@ use crate::expr::eval::Scope;
 use crate::expr::{self, SyntaxError};
 use crate::kernel::Kernel;
 use crate::memory::KernelMemory;
+use crate::modules::Modules;
 use crate::source::Source;
 use crate::source::unpack::Progress;
 use crate::target::{Kinship, Target};
@@ -82,7 +84,9 @@ pub enum Selector {
 pub struct Session {
     target: Target,
     core_path: PathBuf,
+    debug_dirs: Vec<PathBuf>,
     log: Vec<String>,
+    modules: OnceLock<Modules>,
     counters: OnceLock<Counters>,
     variables: OnceLock<Result<Variables, VnetError>>,
     list: OnceLock<Result<VnetList, VnetError>>,
@@ -180,7 +184,9 @@ impl Session {
         Ok(Self {
             target,
             core_path,
+            debug_dirs: options.debug_dirs.clone(),
             log,
+            modules: OnceLock::new(),
             counters: OnceLock::new(),
             variables: OnceLock::new(),
             list: OnceLock::new(),
@@ -503,7 +509,14 @@ impl Session {
     }
 
     fn all_variables(&self) -> Result<&Variables, Error> {
-        let variables = self.variables.get_or_init(|| Variables::read(&self.target));
+        let variables = self.variables.get_or_init(|| {
+            // Most dumps have no modules, and then nothing is spent on them.
+            if Modules::any(&self.target) {
+                Variables::read(&self.target, self.read_modules())
+            } else {
+                Variables::read(&self.target, &Modules::default())
+            }
+        });
         variables.as_ref().map_err(|why| why.clone().into())
     }
 

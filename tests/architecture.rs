@@ -24,20 +24,29 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Raw memory is opened where both the bytes and the kernel are known.
     ("target", &["source", "dump", "paging", "memory", "kernel", "types"]),
     ("value", &["memory", "kernel", "types", "target"]),
-    ("vnet", &["constants", "kernel", "types", "target", "value"]),
-    ("views", &["constants", "kernel", "types", "target", "value", "vnet"]),
+    ("modules", &["source", "kernel", "types", "target", "value"]),
+    ("vnet", &["constants", "kernel", "types", "target", "value", "modules"]),
+    ("views", &["constants", "kernel", "types", "target", "value", "modules", "vnet"]),
     ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),
     ("expr", &[]),
     (
         "session",
         &[
-            "source", "dump", "memory", "kernel", "types", "target", "value", "vnet", "views",
-            "expr",
+            "source", "dump", "memory", "kernel", "types", "target", "value", "modules", "vnet",
+            "views", "expr",
         ],
     ),
     (
         "render",
-        &["types::model", "types::declaration", "value::model", "value::Value", "vnet", "views"],
+        &[
+            "types::model",
+            "types::declaration",
+            "value::model",
+            "value::Value",
+            "modules",
+            "vnet",
+            "views",
+        ],
     ),
     // Paths are parsed, never evaluated.
     ("image", &["source", "kernel", "types", "expr"]),

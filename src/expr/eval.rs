@@ -88,8 +88,7 @@ impl<'t> Scope<'t> {
             && let Ok(elsewhere @ [_, ..]) = variables.matching(bare).as_deref()
         {
             let name = format!("{bare}@{file}");
-            let near =
-                elsewhere.iter().filter_map(|v| Some(format!("{bare}@{}", v.file.as_ref()?)));
+            let near = elsewhere.iter().filter_map(|v| Some(format!("{bare}@{}", v.home()?)));
             return Err(VnetError::NoSuchVariable { name, near: near.collect() }.into());
         }
         // Without VIMAGE the plain global is what V_ names.

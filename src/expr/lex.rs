@@ -11,7 +11,7 @@ const MAX_TOKENS: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     Name(&'a str),
-    /// The file after a name: `@netinet/ip_input.c`, without the `@`.
+    /// The file or module after a name: `@netinet/ip_input.c`, without the `@`.
     File(&'a str),
     Int(u64),
     /// An operator or bracket, spelled as in [`OPERATORS`].
@@ -65,7 +65,7 @@ fn next<'a>(text: &str, at: usize, rest: &'a str) -> Result<(Token<'a>, usize), 
     }
     if let Some(path) = rest.strip_prefix('@') {
         let file = file_name(path).ok_or_else(|| {
-            let message = "expected a source file such as netinet/ip_input.c after \"@\"";
+            let message = "expected a source file such as ip_input.c, or a module such as if_gif.ko, after \"@\"";
             SyntaxError::new(text, at..at + 1, message)
         })?;
         return Ok((Token::File(file), 1 + file.len()));
@@ -113,7 +113,7 @@ fn integer(word: &str) -> Result<u64, String> {
 /// The extension must be seen to know where the name ends, because a member may
 /// follow: in `ipstat@ip_input.c.ips_total` the file is `ip_input.c`.
 fn file_name(text: &str) -> Option<&str> {
-    const EXTENSIONS: [&str; 6] = [".c", ".h", ".m", ".S", ".cc", ".cpp"];
+    const EXTENSIONS: [&str; 7] = [".c", ".h", ".m", ".S", ".cc", ".cpp", ".ko"];
     let in_path = |c: char| c.is_ascii_alphanumeric() || "_-+./".contains(c);
     let path = text.get(..text.find(|c| !in_path(c)).unwrap_or(text.len()))?;
     path.match_indices('.').find_map(|(dot, _)| {
@@ -175,6 +175,7 @@ mod tests {
         assert_eq!(tokens("x@a/b-c.c"), [Name("x"), File("a/b-c.c"), End]);
         assert_eq!(tokens("x@a.c.c"), [Name("x"), File("a.c"), Op("."), Name("c"), End]);
         assert_eq!(tokens("x@a.c->c"), [Name("x"), File("a.c"), Op("->"), Name("c"), End]);
+        assert_eq!(tokens("x@if_a.ko.c"), [Name("x"), File("if_a.ko"), Op("."), Name("c"), End]);
         assert_eq!(tokens("x@if_a.cc"), [Name("x"), File("if_a.cc"), End]);
         assert_eq!(tokens("x@in.cksum.c"), [Name("x"), File("in.cksum.c"), End]);
         assert!(lex("x@nothing").is_err());

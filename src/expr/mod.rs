@@ -68,7 +68,7 @@ pub enum ExprKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     pub name: Box<str>,
-    /// Source file, or the end of its path, that tells variables of one name apart.
+    /// Source file, or the end of its path, or module: what tells variables of one name apart.
     pub file: Option<Box<str>>,
 }
 

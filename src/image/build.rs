@@ -8,9 +8,9 @@ use super::literal::Literal;
 use super::machine::MachineOptions;
 use super::machinery::{self, Memory};
 use super::runtime::{
-    InterfaceOptions, JailOptions, ProcessOptions, Runtime, Scope, Stop, SysinitKind,
+    InterfaceOptions, JailOptions, ModuleFile, ProcessOptions, Runtime, Scope, Stop, SysinitKind,
 };
-use super::scenario::{InterfaceStep, JailStep, PerCpu, Scenario, Statistics, Step};
+use super::scenario::{InterfaceStep, JailStep, ModuleStep, PerCpu, Scenario, Statistics, Step};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
@@ -130,7 +130,8 @@ fn take(image: &mut Image, memory: &mut Memory, step: &Step) -> Result<(), Image
             machinery::set_curvnet(runtime, memory, scope, step)
         }
         Step::RestoreCurvnet { process } => machinery::restore_curvnet(runtime, memory, process),
-        Step::Module { name, size, initial } => place(runtime, name, *size, initial),
+        Step::Module(step) => load(runtime, step),
+        Step::Unload { module } if runtime.is_loaded(module) => runtime.unload_module(module),
         Step::Unload { module } => runtime.remove_module(module),
         Step::LeaveOut { jail, variable } => {
             let scope = scope(runtime, jail.as_deref())?;
@@ -177,6 +178,23 @@ fn attach(runtime: &mut Runtime, step: &InterfaceStep) -> Result<(), ImageError>
     };
     let ifnet = runtime.create_interface(&options)?;
     step.values.iter().try_for_each(|(path, value)| runtime.set_interface(ifnet, path, value))
+}
+
+fn load(runtime: &mut Runtime, step: &ModuleStep) -> Result<(), ImageError> {
+    match (step.file.as_deref(), step.name.as_deref(), step.size) {
+        (Some(path), None, None) if step.initial.is_empty() => {
+            let mut file = ModuleFile::from_path(path)?;
+            file.preloaded = step.preloaded;
+            runtime.load_module(&file)
+        }
+        (None, Some(name), Some(size)) if !step.preloaded => {
+            place(runtime, name, size, &step.initial)
+        }
+        _ => {
+            let why = "a module has either a file, or a name and a size";
+            Err(ImageError::Scenario(why.into()))
+        }
+    }
 }
 
 fn place(runtime: &mut Runtime, name: &str, size: u64, initial: &[u8]) -> Result<(), ImageError> {

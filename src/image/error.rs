@@ -31,6 +31,8 @@ pub enum ImageError {
     NotOnList(VirtAddr),
     #[error("cannot set {target}: {why}")]
     Value { target: String, why: String },
+    #[error("the module {name} cannot be loaded: {why}")]
+    Module { name: String, why: String },
     #[error("there is no jail named {0}")]
     NoJail(String),
     #[error("{0}")]

@@ -169,7 +169,8 @@ impl Image {
         Ok(Some(path))
     }
 
-    /// Writes the kernel file as `kernel` into `directory`, its other half as `kernel.debug`.
+    /// Writes the kernel file as `kernel` into `directory`, its other half as `kernel.debug`, and
+    /// the modules that were loaded beside them.
     ///
     /// # Errors
     /// A file cannot be written.
@@ -181,6 +182,11 @@ impl Image {
             let name = if elf.is_debug_only() { "kernel.debug" } else { "kernel" };
             let path = directory.join(name);
             fs::write(&path, elf.source().bytes())?;
+            paths.push(path);
+        }
+        for (name, source) in self.runtime.module_files() {
+            let path = directory.join(name);
+            fs::write(&path, source.bytes())?;
             paths.push(path);
         }
         Ok(paths)

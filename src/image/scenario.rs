@@ -164,18 +164,6 @@ pub enum Step {
     },
     /// An interface is attached.
     Interface(InterfaceStep),
-    /// A module's variables are placed in module space.
-    Module {
-        name: String,
-        size: u64,
-        /// Their initial bytes; the rest is 0.
-        #[serde(default)]
-        initial: Vec<u8>,
-    },
-    /// A module's place is given back.
-    Unload {
-        module: String,
-    },
     /// An interface moves to another stack.
     Move {
         interface: String,
@@ -216,6 +204,12 @@ pub enum Step {
     Curvnet(CurvnetStep),
     RestoreCurvnet {
         process: String,
+    },
+    /// A module is loaded.
+    Module(ModuleStep),
+    /// A module is unloaded, or its place given back.
+    Unload {
+        module: String,
     },
     /// The pages that hold a variable will not be dumped.
     LeaveOut {
@@ -263,6 +257,30 @@ pub struct InterfaceStep {
     pub values: BTreeMap<String, Literal>,
 }
 
+/// A module, from its file; or, without one, no more than its place in module space.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModuleStep {
+    /// Relative to the scenario's own file.
+    pub file: Option<PathBuf>,
+    /// A boot loader brought it, without the symbols that only a debugger needs.
+    #[serde(default)]
+    pub preloaded: bool,
+    pub name: Option<String>,
+    pub size: Option<u64>,
+    /// The initial bytes of its variables; the rest is 0.
+    #[serde(default)]
+    pub initial: Vec<u8>,
+}
+
+impl ModuleStep {
+    fn describe(&self) -> String {
+        let file = self.file.as_deref().and_then(Path::file_name);
+        let name = self.name.clone().or_else(|| Some(file?.to_string_lossy().into_owned()));
+        format!("module {}", name.unwrap_or_default())
+    }
+}
+
 impl Step {
     /// What it does, for messages.
     pub fn describe(&self) -> String {
@@ -272,7 +290,7 @@ impl Step {
             Self::Set { jail, .. } => format!("set in {}", jail.as_deref().unwrap_or("the host")),
             Self::Process { name, .. } => format!("process {name}"),
             Self::Interface(interface) => format!("interface {}", interface.name),
-            Self::Module { name, .. } => format!("module {name}"),
+            Self::Module(module) => module.describe(),
             Self::Unload { module } => format!("unload {module}"),
             Self::Move { interface, .. } => format!("move {interface}"),
             Self::Sysinit(step) => format!("sysinit {}", step.name),
@@ -319,9 +337,12 @@ impl Scenario {
             .map_err(|error| ImageError::Scenario(format!("it is no text: {error}")))?;
         let mut scenario = Self::parse(text)?;
         let directory = path.parent().unwrap_or(Path::new(""));
-        for file in [&mut scenario.kernel, &mut scenario.debug].into_iter().flatten() {
-            *file = directory.join(&*file);
-        }
+        let modules = scenario.steps.iter_mut().filter_map(|step| match step {
+            Step::Module(module) => module.file.as_mut(),
+            _ => None,
+        });
+        let kernel = [&mut scenario.kernel, &mut scenario.debug].into_iter().flatten();
+        kernel.chain(modules).for_each(|file| *file = directory.join(&*file));
         Ok(scenario)
     }
 }

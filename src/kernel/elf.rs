@@ -23,6 +23,8 @@ use crate::source::Source;
 pub struct ElfFile {
     source: Arc<Source>,
     arch: Arch,
+    /// Is it an object file still, whose sections have no addresses?
+    relocatable: bool,
     context: Ctx,
     sections: Vec<SectionHeader>,
     segments: Vec<ProgramHeader>,
@@ -60,6 +62,21 @@ impl<'a> Section<'a> {
     /// Does the file hold its bytes (rather than only its size)?
     pub fn has_bytes(&self) -> bool {
         self.header.sh_type != section_header::SHT_NOBITS
+    }
+
+    /// Bytes in memory.
+    pub fn size(&self) -> u64 {
+        self.header.sh_size
+    }
+
+    /// What its address must be a multiple of.
+    pub fn alignment(&self) -> u64 {
+        self.header.sh_addralign.max(1)
+    }
+
+    /// Is it a part of the memory of what is loaded?
+    pub fn is_loaded(&self) -> bool {
+        self.has_flag(section_header::SHF_ALLOC)
     }
 
     pub(super) fn header(&self) -> &'a SectionHeader {
@@ -103,9 +120,26 @@ impl ElfFile {
     /// The file is no ELF file, is a core or object file, is for a machine
     /// FreeBSD does not run on, or its header tables lie outside of the file.
     pub fn parse(source: Source) -> Result<Self, KernelError> {
+        let header = parse_header(source.bytes())?;
+        if header.e_type == header::ET_REL {
+            let what = "an object file or module".to_owned();
+            return Err(KernelError::NotAKernel { what });
+        }
+        Self::with_header(source, &header)
+    }
+
+    /// Parses the headers of a module or its debug file, which may be an object file.
+    ///
+    /// # Errors
+    /// As [`ElfFile::parse`], but object files are none.
+    pub fn parse_module(source: Source) -> Result<Self, KernelError> {
+        let header = parse_header(source.bytes())?;
+        Self::with_header(source, &header)
+    }
+
+    fn with_header(source: Source, header: &Header) -> Result<Self, KernelError> {
         let bytes = source.bytes();
-        let header = parse_header(bytes)?;
-        let arch = arch_of(&header)?;
+        let arch = arch_of(header)?;
         let container = header.container().map_err(|why| damaged("header", why))?;
         let endian = header.endianness().map_err(|why| damaged("header", why))?;
         let context = Ctx::new(container, endian);
@@ -117,7 +151,8 @@ impl ElfFile {
             .map_err(|why| damaged("program header table", why))?;
         let names = sections.get(usize::from(header.e_shstrndx));
         let names = names.and_then(|section| file_range(bytes, section)).unwrap_or(0..0);
-        Ok(Self { source: Arc::new(source), arch, context, sections, segments, names })
+        let relocatable = header.e_type == header::ET_REL;
+        Ok(Self { source: Arc::new(source), arch, relocatable, context, sections, segments, names })
     }
 
     pub fn arch(&self) -> Arch {
@@ -132,6 +167,21 @@ impl ElfFile {
     /// All sections, in the order of the file.
     pub fn sections(&self) -> impl Iterator<Item = Section<'_>> {
         self.sections.iter().map(|header| Section { name: self.name_of(header), header })
+    }
+
+    /// Is it an object file, whose sections have no addresses yet?
+    pub fn is_relocatable(&self) -> bool {
+        self.relocatable
+    }
+
+    /// The relocations that apply to a section.
+    pub(super) fn relocations_of(&self, section: Section<'_>) -> Option<Section<'_>> {
+        let number =
+            self.sections.iter().position(|header| std::ptr::eq(header, section.header))?;
+        self.sections().find(|other| {
+            let header = other.header();
+            header.sh_type == section_header::SHT_RELA && header.sh_info as usize == number
+        })
     }
 
     /// The section of that name.
@@ -257,9 +307,8 @@ fn parse_header(bytes: &[u8]) -> Result<Header, KernelError> {
     }
     let header = Elf::parse_header(bytes).map_err(|why| damaged("header", why))?;
     let what = match header.e_type {
-        header::ET_EXEC | header::ET_DYN => return Ok(header),
+        header::ET_EXEC | header::ET_DYN | header::ET_REL => return Ok(header),
         header::ET_CORE => "a crash dump (an ELF core)".to_owned(),
-        header::ET_REL => "an object file or module".to_owned(),
         other => format!("an ELF file of type {other}"),
     };
     Err(KernelError::NotAKernel { what })

@@ -15,6 +15,7 @@ mod compressed;
 pub mod debug_file;
 pub mod elf;
 mod name_table;
+pub mod relocate;
 mod relocations;
 pub mod symbols;
 

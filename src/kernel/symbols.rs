@@ -7,6 +7,7 @@ use goblin::elf::section_header::{SHN_ABS, SHN_UNDEF, SHT_DYNSYM, SHT_SYMTAB};
 use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_OBJECT, STT_SECTION, Sym};
 
 use crate::addr::VirtAddr;
+use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
 use crate::error::KernelError;
 use crate::kernel::elf::{ElfFile, SectionBytes};
@@ -90,6 +91,40 @@ impl Symbols {
             by_address: OnceLock::new(),
             slide: 0,
         })
+    }
+
+    /// No symbols at all.
+    pub fn none() -> Self {
+        Self::from_tables(&[], Vec::new(), Arch::Amd64, |value| value)
+    }
+
+    /// The symbols of a module, from the tables of it that the kernel keeps in
+    /// memory; `address` makes an address of a symbol's value.
+    ///
+    /// Symbols that the module only imports (section 0) are left out.
+    pub fn from_tables(
+        table: &[u8],
+        strings: Vec<u8>,
+        arch: Arch,
+        address: impl Fn(u64) -> u64,
+    ) -> Self {
+        let decode = Decode { size: entry_size(arch), endian: arch.endian() };
+        let entries = table.chunks_exact(decode.size).filter_map(|bytes| {
+            let entry = decode.entry(bytes)?;
+            let address = if entry.absolute { entry.address } else { address(entry.address) };
+            Some(Entry { address, ..entry })
+        });
+        let entries: Vec<Entry> = entries.collect();
+        Self {
+            table: SectionBytes::empty(),
+            strings: SectionBytes::Unpacked(strings.into()),
+            decode,
+            image: entries.iter().map(|entry| entry.address).min().unwrap_or(0),
+            entries: entries.into(),
+            by_name: OnceLock::new(),
+            by_address: OnceLock::new(),
+            slide: 0,
+        }
     }
 
     /// Says that the kernel runs `slide` bytes from where it is linked, modulo 2^64.
@@ -216,6 +251,13 @@ const MAX_IMAGE: u64 = 1 << 38;
 
 /// Size of an Elf64_Sym.
 const SIZE_64: usize = 24;
+/// Size of an Elf32_Sym.
+const SIZE_32: usize = 16;
+
+/// Bytes of an entry of a symbol table.
+pub fn entry_size(arch: Arch) -> usize {
+    if arch.pointer_size() == 8 { SIZE_64 } else { SIZE_32 }
+}
 
 /// How the symbols of a file are laid out.
 #[derive(Debug)]

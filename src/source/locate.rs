@@ -1,7 +1,7 @@
 //! Where the other half of a kernel may lie: its debug file, or the kernel that
-//! a debug file was split from.
+//! a debug file was split from; and where the files of its modules may.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Where FreeBSD installs debug files: the path of the stripped file is repeated below it.
 const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
@@ -49,6 +49,62 @@ pub fn places(search: &Search<'_>) -> Vec<PathBuf> {
         search.names.iter().for_each(|name| add(Path::new("/").join(installed).join(name)));
     }
     found
+}
+
+/// What to look for when the types of a module are wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct ModuleSearch<'a> {
+    /// The module's file name and the path it was loaded from, as a dump has them:
+    /// what is no plain path is not followed.
+    pub name: &'a str,
+    pub path: &'a str,
+    /// The kernel's file.
+    pub kernel: &'a Path,
+    /// Directories to look in before the usual ones.
+    pub dirs: &'a [PathBuf],
+}
+
+/// Files that may be a module or its debug file, in the order in which they should be
+/// tried: `NAME.debug` (`NAME.symbols` until 11) before the module itself, the
+/// directories that were named before the kernel's own, and that before the
+/// places where FreeBSD installs them.
+pub fn modules(search: &ModuleSearch<'_>) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    if !is_plain(Path::new(search.name), 1) {
+        return found;
+    }
+    let installed = Path::new(search.path).strip_prefix("/").ok().and_then(Path::parent);
+    let installed = installed.filter(|path| is_plain(path, MOST_COMPONENTS));
+    let usual = ["boot/kernel", "boot/modules"].map(Path::new);
+    let beside = search.kernel.parent().unwrap_or(Path::new(""));
+    let names = [".debug", ".symbols", ""].map(|ending| format!("{}{ending}", search.name));
+    let mut add = |directory: &Path| {
+        for name in &names {
+            let path = directory.join(name);
+            if path.is_file() && !found.contains(&path) {
+                found.push(path);
+            }
+        }
+    };
+    for root in search.dirs {
+        add(root);
+        installed.into_iter().chain(usual).for_each(|below| add(&root.join(below)));
+    }
+    [beside, &beside.join(".debug"), &beside.join("modules")].into_iter().for_each(&mut add);
+    for root in [Path::new(SYSTEM_DEBUG_DIR), Path::new("/")] {
+        installed.into_iter().chain(usual).for_each(|below| add(&root.join(below)));
+    }
+    found
+}
+
+/// Deeper directories are not gone into.
+const MOST_COMPONENTS: usize = 16;
+
+/// Is it a relative path of at most so many names, none of which leads back up?
+fn is_plain(path: &Path, most: usize) -> bool {
+    let mut components = path.components();
+    let plain = components.by_ref().take(most).all(|c| matches!(c, Component::Normal(_)));
+    plain && components.next().is_none() && !path.as_os_str().is_empty()
 }
 
 fn in_debug_dir(dir: &Path, search: &Search<'_>, add: &mut impl FnMut(PathBuf)) {
@@ -101,6 +157,25 @@ mod tests {
         };
         let expected = ["d/.build-id/ab/cdef.debug", "d/kernel.debug", "k/kernel.debug"].map(at);
         assert_eq!(candidates(&search), expected);
+    }
+
+    #[test]
+    fn modules_are_found_by_the_path_that_the_dump_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        let paths = ["k/if_gif.ko", "d/boot/test/if_gif.ko.debug", "d/if_gif.ko", "if_gif.ko"];
+        for path in paths {
+            fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+            fs::write(at(path), "").unwrap();
+        }
+        let (kernel, dirs) = (at("k/kernel"), [at("d")]);
+        let find = |name, path| modules(&ModuleSearch { name, path, kernel: &kernel, dirs: &dirs });
+        let expected = ["d/if_gif.ko", "d/boot/test/if_gif.ko.debug", "k/if_gif.ko"].map(at);
+        assert_eq!(find("if_gif.ko", "/boot/test/if_gif.ko"), expected);
+        assert_eq!(find("if_gif.ko", "/boot/../if_gif.ko"), [at("d/if_gif.ko"), at("k/if_gif.ko")]);
+        for hostile in ["../if_gif.ko", "", "/etc/passwd", "a/b", ".."] {
+            assert!(find(hostile, "/boot/test/if_gif.ko").is_empty(), "{hostile}");
+        }
     }
 
     #[test]

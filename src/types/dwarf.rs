@@ -8,8 +8,9 @@ use gimli::{
 use rayon::prelude::*;
 
 use crate::bytes::Endian;
-use crate::error::TypeError;
-use crate::kernel::{ElfFile, SectionBytes};
+use crate::error::{KernelError, TypeError};
+use crate::kernel::{ElfFile, SectionBytes, relocate};
+use crate::types::modules::SectionAddress;
 
 /// A piece of a section, in gimli's terms.
 pub type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
@@ -57,11 +58,12 @@ pub struct Bases {
 
 impl Dwarf {
     /// Finds the sections in `elf`; compressed ones are unpacked in parallel,
-    /// because that costs more than all that follows.
+    /// because that costs more than all that follows. Those of a relocatable file
+    /// are relocated, `placed` tells to where.
     ///
     /// # Errors
     /// There is no .debug_info, or a section is damaged.
-    pub fn load(elf: &ElfFile) -> Result<Self, TypeError> {
+    pub fn load(elf: &ElfFile, placed: SectionAddress<'_>) -> Result<Self, TypeError> {
         if !elf.has_debug_info() {
             return Err(TypeError::NoDebugInfo);
         }
@@ -74,7 +76,8 @@ impl Dwarf {
             ".debug_str_offsets",
             ".debug_addr",
         ];
-        let loaded: Result<Vec<_>, _> = NAMES.par_iter().map(|name| load(elf, name)).collect();
+        let loaded: Result<Vec<_>, _> =
+            NAMES.par_iter().map(|name| load(elf, name, placed)).collect();
         let mut loaded = loaded?.into_iter();
         let mut next = || loaded.next().unwrap_or_else(SectionBytes::empty);
         Ok(Self {
@@ -189,11 +192,13 @@ impl Dwarf {
     }
 }
 
-fn load(elf: &ElfFile, name: &str) -> Result<SectionBytes, TypeError> {
+fn load(elf: &ElfFile, name: &str, placed: SectionAddress<'_>) -> Result<SectionBytes, TypeError> {
+    let unreadable = |why: KernelError| TypeError::Unreadable { why: why.to_string() };
     match elf.section(name) {
-        Some(section) if section.has_bytes() => {
-            elf.section_bytes(section).map_err(|why| TypeError::Unreadable { why: why.to_string() })
+        Some(section) if section.has_bytes() && elf.is_relocatable() => {
+            relocate::relocated(elf, section, placed).map_err(unreadable)
         }
+        Some(section) if section.has_bytes() => elf.section_bytes(section).map_err(unreadable),
         _ => Ok(SectionBytes::empty()),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use crate::error::TypeError;
 use crate::types::Types;
 use crate::types::model::*;
+use crate::types::place::Place;
 
 /// A member found by name, however deep in anonymous members it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,11 +217,16 @@ impl Types {
         {
             return known;
         }
-        let found = match declared {
-            Type::Record(Record { kind, name: Some(name), .. }) => self.defined_record(*kind, name),
-            Type::Enum(Enumeration { name: Some(name), .. }) => self.defined_enum(name),
+        let find = |types: &Self| match declared {
+            Type::Record(Record { kind, name: Some(name), .. }) => {
+                types.defined_record(*kind, name)
+            }
+            Type::Enum(Enumeration { name: Some(name), .. }) => types.defined_enum(name),
             _ => None,
         };
+        // What a module declares it may define itself in another unit.
+        let own = Place::of(id).and_then(|place| self.module(place.file));
+        let found = own.and_then(|module| find(&module)).or_else(|| self.in_any_file(find));
         let complete = found.unwrap_or(id);
         self.completed.lock().unwrap_or_else(PoisonError::into_inner).insert(id, complete);
         complete

@@ -7,7 +7,7 @@ use gimli::{Abbreviations, AttributeValue, EntriesRaw, Operation, constants as d
 use crate::error::TypeError;
 use crate::types::Types;
 use crate::types::bits;
-use crate::types::dwarf::{Slice, damaged};
+use crate::types::dwarf::{Slice, UnitSection, damaged};
 use crate::types::model::*;
 use crate::types::place::Place;
 use crate::types::spelling;
@@ -101,11 +101,10 @@ impl<'a> Loader<'a> {
     /// The entry that an attribute refers to.
     pub fn reference(&self, value: &AttributeValue<Slice<'a>>) -> Option<TypeId> {
         let place = match *value {
-            AttributeValue::UnitRef(at) => Place {
-                section: self.unit.section,
-                offset: self.unit.offset.checked_add(at.0 as u64)?,
-            },
-            AttributeValue::DebugInfoRef(at) => Place::info(at.0 as u64),
+            AttributeValue::UnitRef(at) => {
+                self.types.place(self.unit.section, self.unit.offset.checked_add(at.0 as u64)?)
+            }
+            AttributeValue::DebugInfoRef(at) => self.types.place(UnitSection::Info, at.0 as u64),
             AttributeValue::DebugTypesRef(signature) => return self.signed_type(signature.0),
             _ => return None,
         };
@@ -125,7 +124,7 @@ impl<'a> Loader<'a> {
     fn signed_type(&self, signature: u64) -> Option<TypeId> {
         let unit = self.types.units.signed(signature)?;
         let (_, at) = unit.signature?;
-        Place { section: unit.section, offset: unit.offset.checked_add(at)? }.id()
+        self.types.place(unit.section, unit.offset.checked_add(at)?).id()
     }
 
     fn base(&self, die: &Die<'a>) -> Base {

@@ -10,6 +10,9 @@
 //! and remembered by its place in the file. Only a question for a name that
 //! nothing else leads to reads all units ([`Types::find`]).
 //!
+//! Modules have debug files of their own. Their types are added to the kernel's
+//! ([`Types::add_module`]), so that one id and one set of questions serve all.
+//!
 //! What it refuses to do: it never looks at a dump, and never guesses. A type
 //! that is declared and nowhere defined stays incomplete; damage is an error
 //! that names the section and the offset.
@@ -21,6 +24,7 @@ mod index;
 mod layout;
 mod load;
 pub mod model;
+mod modules;
 mod name;
 mod names;
 mod place;
@@ -42,17 +46,19 @@ use crate::kernel::Kernel;
 pub use layout::{Field, sort_by_likeness};
 pub use model::{Type, TypeId, Variable};
 
-use dwarf::Dwarf;
+use dwarf::{Dwarf, UnitSection};
 use index::AddressIndex;
 use load::Loader;
 use names::NameIndex;
-use place::Place;
+use place::{FileNumber, Place};
 use units::Units;
 
-/// The types and variables of a kernel.
+/// The types and variables of a kernel, and of the modules loaded into it.
 #[derive(Debug)]
 pub struct Types {
     arch: Arch,
+    /// Which of the debug files this is.
+    file: FileNumber,
     /// The addresses of the kernel's image as linked: no variable lies elsewhere.
     image: Range<u64>,
     /// The addresses of its code, where none lies either.
@@ -68,6 +74,8 @@ pub struct Types {
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
     names: OnceLock<NameIndex>,
     addresses: OnceLock<AddressIndex>,
+    /// The types of modules, in the order in which they were added.
+    modules: RwLock<Vec<Arc<Types>>>,
 }
 
 /// Types that no entry of the file describes: a pointer to a variable's type,
@@ -85,13 +93,20 @@ impl Types {
     /// The kernel has none, or a section does not unpack.
     pub fn load(kernel: &Kernel) -> Result<Self, TypeError> {
         let elf = kernel.debug_file().ok_or(TypeError::NoDebugInfo)?;
-        let dwarf = Dwarf::load(elf)?;
+        let dwarf = Dwarf::load(elf, &|_| None)?;
+        let own = FileNumber::default();
+        let types = Self::new(kernel.arch(), own, image(kernel), dwarf);
+        Ok(Self { code: code(kernel), slide: kernel.slide(), ..types })
+    }
+
+    fn new(arch: Arch, file: FileNumber, image: Range<u64>, dwarf: Dwarf) -> Self {
         let units = Units::read(&dwarf);
-        Ok(Self {
-            arch: kernel.arch(),
-            image: image(kernel),
-            code: code(kernel),
-            slide: kernel.slide(),
+        Self {
+            arch,
+            file,
+            image,
+            code: 0..0,
+            slide: 0,
             dwarf,
             units,
             read: RwLock::default(),
@@ -99,7 +114,12 @@ impl Types {
             completed: Mutex::default(),
             names: OnceLock::new(),
             addresses: OnceLock::new(),
-        })
+            modules: RwLock::default(),
+        }
+    }
+
+    pub fn arch(&self) -> Arch {
+        self.arch
     }
 
     /// Makes the index of addresses now, which the first question for a
@@ -132,11 +152,12 @@ impl Types {
         if let Some(index) = id.made_index() {
             let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
             let made = made.types.get(index).cloned();
-            return made.ok_or_else(|| TypeError::Unreadable {
-                why: "a type id of another kernel".into(),
-            });
+            return made.ok_or_else(foreign);
         }
         let Some(place) = Place::of(id) else { return Ok(Arc::new(Type::Void)) };
+        if place.file != self.file {
+            return self.module(place.file).ok_or_else(foreign)?.get(id);
+        }
         let known = self.read.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some(known) = known {
             return Ok(known);
@@ -169,6 +190,15 @@ impl Types {
     fn endian(&self) -> Endian {
         self.arch.endian()
     }
+
+    /// A place in this file.
+    fn place(&self, section: UnitSection, offset: u64) -> Place {
+        Place { file: self.file, section, offset }
+    }
+}
+
+fn foreign() -> TypeError {
+    TypeError::Unreadable { why: "a type id of another kernel".into() }
 }
 
 impl Made {

@@ -10,6 +10,7 @@ use gimli::{DwTag, UnitOffset, constants as dw};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHasher};
 
+use crate::addr::VirtAddr;
 use crate::error::TypeError;
 use crate::types::Types;
 use crate::types::layout::sort_by_likeness;
@@ -54,16 +55,30 @@ impl Types {
     }
 
     fn find_named(&self, name: &str) -> Result<TypeId, TypeError> {
-        let words: Vec<&str> =
-            name.split_whitespace().filter(|word| !["const", "volatile"].contains(word)).collect();
-        let (class, bare) = match words[..] {
-            ["void"] => return Ok(TypeId::VOID),
-            ["struct" | "class", bare] => (Class::Struct, bare.to_owned()),
-            ["union", bare] => (Class::Union, bare.to_owned()),
-            ["enum", bare] => (Class::Enum, bare.to_owned()),
-            _ => (Class::Plain, spelling::canonical(&words.join(" "))),
-        };
-        self.lookup(class, &bare).ok_or_else(|| self.no_such_type(class, &bare))
+        let (class, bare) = class_and_name(name);
+        if (class, &*bare) == (Class::Plain, "void") {
+            return Ok(TypeId::VOID);
+        }
+        self.in_any_file(|types| types.lookup_here(class, &bare))
+            .ok_or_else(|| self.no_such_type(class, &bare))
+    }
+
+    /// The type of that name in the unit that defines the variable at `address`:
+    /// several units may have different types of one name.
+    pub fn find_beside(&self, address: VirtAddr, name: &str) -> Option<TypeId> {
+        let address = self.linked(address);
+        let range = address..address.checked_add(1)?;
+        let (class, bare) = class_and_name(name);
+        self.units_about(&range).into_iter().find_map(|hit| {
+            let mut found = None;
+            let loader = Loader::of(self, hit.unit).ok()?;
+            let _ = loader.each_named(true, |key, id| {
+                if found.is_none() && key == (class, hash(&bare)) {
+                    found = Some(id);
+                }
+            });
+            found
+        })
     }
 
     /// Does some unit define a variable of that name, though perhaps no memory
@@ -83,21 +98,50 @@ impl Types {
         found.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// Does a debugger that knows this file alone, and no module, know a type by its
+    /// name, all pointers and dimensions taken away?
+    pub fn is_of_kernel(&self, id: TypeId) -> bool {
+        let mut id = id;
+        for _ in 0..MOST_POINTERS {
+            if Place::of(id).is_some_and(|place| place.file == self.file) {
+                return true;
+            }
+            let Ok(found) = self.get(id) else { return false };
+            id = match &*found {
+                Type::Void | Type::Base(_) => return true,
+                Type::Pointer(pointer) => pointer.target,
+                Type::Qualified(qualified) => qualified.target,
+                Type::Array(array) => array.element,
+                Type::Typedef(typedef) => {
+                    return self.lookup_here(Class::Plain, &typedef.name).is_some();
+                }
+                Type::Record(Record { kind, name: Some(name), .. }) => {
+                    return self.defined_record(*kind, name).is_some();
+                }
+                Type::Enum(Enumeration { name: Some(name), .. }) => {
+                    return self.defined_enum(name).is_some();
+                }
+                Type::Record(_) | Type::Enum(_) | Type::Function(_) => return false,
+            };
+        }
+        false
+    }
+
     /// The definition of a struct or union that some unit declares.
     pub(super) fn defined_record(&self, kind: RecordKind, name: &str) -> Option<TypeId> {
         let class = match kind {
             RecordKind::Union => Class::Union,
             _ => Class::Struct,
         };
-        self.lookup(class, name)
+        self.lookup_here(class, name)
     }
 
     /// The definition of an enum that some unit declares.
     pub(super) fn defined_enum(&self, name: &str) -> Option<TypeId> {
-        self.lookup(Class::Enum, name)
+        self.lookup_here(Class::Enum, name)
     }
 
-    fn lookup(&self, class: Class, name: &str) -> Option<TypeId> {
+    fn lookup_here(&self, class: Class, name: &str) -> Option<TypeId> {
         let found = *self.name_index().places.get(&(class, hash(name)))?;
         (self.name_in_file(found)? == name).then_some(found)
     }
@@ -154,7 +198,7 @@ impl Types {
         let mut found = Vec::new();
         if let Ok(loader) = Loader::of(self, unit) {
             // What was read before the damage stays.
-            let _ = loader.each_named_type(|key, id| found.push((key, id)));
+            let _ = loader.each_named(false, |key, id| found.push((key, id)));
         }
         found
     }
@@ -163,8 +207,17 @@ impl Types {
 /// How many names an error suggests.
 const NEAR: usize = 3;
 
+/// No type of C has more levels of pointers and arrays.
+const MOST_POINTERS: usize = 32;
+
 impl<'a> Loader<'a> {
-    fn each_named_type(&self, mut found: impl FnMut((Class, u64), TypeId)) -> gimli::Result<()> {
+    /// Calls `found` for what the unit defines at its top level; `signed`: also for
+    /// what stands in the place of a type unit's type.
+    fn each_named(
+        &self,
+        signed: bool,
+        mut found: impl FnMut((Class, u64), TypeId),
+    ) -> gimli::Result<()> {
         let dwarf = &self.types.dwarf;
         let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
         let mut depth = 0;
@@ -181,8 +234,9 @@ impl<'a> Loader<'a> {
             die.tag = abbreviation.tag();
             die.attrs.clear();
             entries.read_attributes(abbreviation.attributes(), &mut die.attrs)?;
-            if !is_declaration(&die) && !die.has_attr(dw::DW_AT_signature) {
-                let place = Place { section: self.unit.section, offset: at };
+            let is_reference = die.has_attr(dw::DW_AT_signature);
+            if (is_reference && signed) || (!is_reference && !is_declaration(&die)) {
+                let place = self.types.place(self.unit.section, at);
                 if let Some((name, id)) = self.name_str(&die).zip(place.id()) {
                     let name = if die.tag() == dw::DW_TAG_base_type {
                         hash(&spelling::canonical(name))
@@ -203,6 +257,18 @@ impl<'a> Loader<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// What kind of type a name is of, and the name without that.
+fn class_and_name(name: &str) -> (Class, String) {
+    let words: Vec<&str> =
+        name.split_whitespace().filter(|word| !["const", "volatile"].contains(word)).collect();
+    match words[..] {
+        ["struct" | "class", bare] => (Class::Struct, bare.to_owned()),
+        ["union", bare] => (Class::Union, bare.to_owned()),
+        ["enum", bare] => (Class::Enum, bare.to_owned()),
+        _ => (Class::Plain, spelling::canonical(&words.join(" "))),
     }
 }
 

@@ -1,11 +1,16 @@
-//! Where in a debug file an entry lies, packed into a [`TypeId`].
+//! Where in which debug file an entry lies, packed into a [`TypeId`].
 
 use crate::types::dwarf::UnitSection;
 use crate::types::model::TypeId;
 
-/// An offset in one of the two sections that hold units.
+/// A debug file: the kernel's own is number 0, those of modules follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileNumber(u16);
+
+/// An offset in one of the two sections of a file that hold units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
+    pub file: FileNumber,
     pub section: UnitSection,
     pub offset: u64,
 }
@@ -14,6 +19,9 @@ pub struct Place {
 const MADE: u64 = 1 << 63;
 /// Set in the id of an entry of .debug_types.
 const IN_TYPES: u64 = 1 << 62;
+/// Where in an id the number of the file stands; below it is the offset.
+const FILE_SHIFT: u32 = 48;
+const MOST_FILES: usize = 1 << 14;
 
 impl TypeId {
     /// `void`. No entry has this id: a unit's header lies at offset 0.
@@ -30,18 +38,28 @@ impl TypeId {
     }
 }
 
-impl Place {
-    pub fn info(offset: u64) -> Self {
-        Self { section: UnitSection::Info, offset }
+impl FileNumber {
+    /// The number of the `count`-th module's file, from 1; `None` past the most
+    /// that an id can tell apart.
+    pub fn of_module(count: usize) -> Option<Self> {
+        u16::try_from(count).ok().filter(|_| count < MOST_FILES).map(Self)
     }
 
+    /// Which of the modules' files it is, from 0; `None` for the kernel's own.
+    pub fn module_index(self) -> Option<usize> {
+        usize::from(self.0).checked_sub(1)
+    }
+}
+
+impl Place {
     /// `None` for an offset larger than any file.
     pub fn id(self) -> Option<TypeId> {
         let flag = match self.section {
             UnitSection::Info => 0,
             UnitSection::Types => IN_TYPES,
         };
-        (self.offset < IN_TYPES).then_some(TypeId(self.offset | flag))
+        let file = u64::from(self.file.0) << FILE_SHIFT;
+        (self.offset >> FILE_SHIFT == 0).then_some(TypeId(self.offset | file | flag))
     }
 
     /// The place of a type that was read; `None` for void and for made types.
@@ -50,6 +68,26 @@ impl Place {
             return None;
         }
         let section = if id.0 & IN_TYPES != 0 { UnitSection::Types } else { UnitSection::Info };
-        Some(Self { section, offset: id.0 & !IN_TYPES })
+        let file = FileNumber(((id.0 & !IN_TYPES) >> FILE_SHIFT) as u16);
+        Some(Self { file, section, offset: id.0 & ((1 << FILE_SHIFT) - 1) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_survives_its_id() {
+        let last = FileNumber::of_module(MOST_FILES - 1).unwrap();
+        for file in [FileNumber::default(), FileNumber::of_module(1).unwrap(), last] {
+            for section in [UnitSection::Info, UnitSection::Types] {
+                let place = Place { file, section, offset: (1 << FILE_SHIFT) - 1 };
+                assert_eq!(Place::of(place.id().unwrap()), Some(place));
+                assert_eq!(Place { offset: 1 << FILE_SHIFT, ..place }.id(), None);
+            }
+        }
+        assert_eq!(FileNumber::of_module(MOST_FILES), None);
+        assert_eq!(Place::of(TypeId::made(7)), None);
     }
 }

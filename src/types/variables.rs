@@ -55,7 +55,8 @@ impl Types {
         found
     }
 
-    fn linked(&self, running: VirtAddr) -> u64 {
+    /// An address as the file has it.
+    pub(super) fn linked(&self, running: VirtAddr) -> u64 {
         running.get().wrapping_sub(self.slide)
     }
 }

@@ -50,6 +50,17 @@ impl MemoryBlock {
         self.bytes.is_empty()
     }
 
+    /// Why the first byte that is missing cannot be read.
+    pub fn first_fault(&self) -> Option<&Fault> {
+        self.holes.first().map(|(_, fault)| fault)
+    }
+
+    /// All bytes, with zeros for those that cannot be read: for tables in which a
+    /// zero means that nothing is there.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Why nothing at all of `range` can be read, if that is so.
     pub fn missing(&self, range: &Range<usize>) -> Option<&Fault> {
         let covers = |hole: &Range<usize>| hole.start <= range.start && range.end <= hole.end;

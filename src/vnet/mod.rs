@@ -5,6 +5,7 @@ mod condition;
 pub mod enumerators;
 mod layout;
 pub mod list;
+pub mod modspace;
 pub mod named;
 pub mod scan;
 mod state;
@@ -13,6 +14,7 @@ pub mod variables;
 
 pub use condition::Condition;
 pub use list::{Vnet, VnetList};
+pub use modspace::ModuleSpace;
 pub use state::VnetState;
 pub use sysinit::{Sysinits, VnetSysinit};
 pub use variables::{Variables, VnetVariable};

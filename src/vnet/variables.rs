@@ -2,13 +2,15 @@
 //!
 //! Names, addresses and sizes come from the symbol table, types and files from
 //! the units that define them. Static variables of several files may share a
-//! name; they are kept apart by their file.
+//! name; they are kept apart by their file. Modules bring variables of their own,
+//! whose masters lie in module space: they are kept apart by their module.
 
 use globset::{Glob, GlobMatcher};
 
 use crate::addr::VirtAddr;
 use crate::error::VnetError;
 use crate::kernel::{Kernel, Symbol, SymbolKind, VNET_PREFIX};
+use crate::modules::Modules;
 use crate::target::Target;
 use crate::types::{self, TypeId, Types};
 use crate::value::Object;
@@ -33,25 +35,33 @@ pub struct VnetVariable {
     pub file: Option<Box<str>>,
 }
 
-/// All virtualized variables of a kernel, sorted by name, then by file.
+/// What [`VnetVariable::module`] is for the kernel's own.
+const KERNEL: &str = "kernel";
+
+/// All virtualized variables of a kernel and its modules, sorted by name, then by file.
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
     all: Vec<VnetVariable>,
 }
 
 impl Variables {
-    /// Collects the variables of the set; types are optional.
+    /// Collects the variables of the set and those of modules; types are optional.
     ///
     /// # Errors
     /// The kernel has no VIMAGE.
-    pub fn read(target: &Target) -> Result<Self, VnetError> {
+    pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
         let kernel = target.kernel();
         let set = kernel.set_vnet().ok_or(VnetError::NoVimage)?;
         let types = target.types().ok();
         let typed = types.map(|types| types.variables_in(&set)).unwrap_or_default();
         let mut symbols: Vec<Symbol<'_>> = kernel.vnet_symbols().collect();
         symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
-        let mut all = join(&symbols, typed, types);
+        let mut all = join(&symbols, typed, types, KERNEL);
+        for module in modules.modules() {
+            let mut symbols: Vec<Symbol<'_>> = module.vnet_symbols().collect();
+            symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
+            all.extend(join(&symbols, module.typed.clone(), types, &module.name));
+        }
         all.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
         Ok(Self { all })
     }
@@ -68,7 +78,8 @@ impl Variables {
         Some(Object::new(target, variable.type_id?, address))
     }
 
-    /// The variables that a pattern names: `ipstat`, `V_tcp*`, `ipv4_hashtbl@if_gif.c`.
+    /// The variables that a pattern names: `ipstat`, `V_tcp*`, `ipv4_hashtbl@in_gif.c`,
+    /// `*@if_gif.ko`.
     ///
     /// # Errors
     /// None: the error lists names like it.
@@ -85,8 +96,8 @@ impl Variables {
         Err(VnetError::NoSuchVariable { name: pattern.to_owned(), near })
     }
 
-    /// The one variable of that name, in that file if one is given; `None` if
-    /// there is no such variable.
+    /// The one variable of that name, in that file or module if one is given;
+    /// `None` if there is no such variable.
     ///
     /// # Errors
     /// Several files define it.
@@ -98,11 +109,18 @@ impl Variables {
             [] => Ok(None),
             [one] => Ok(Some(one)),
             _ => {
-                let files = found.iter().filter_map(|variable| variable.file.as_deref());
+                let files = found.iter().filter_map(|variable| variable.home());
                 let files = files.map(String::from).collect();
                 Err(VnetError::Ambiguous { name: name.to_owned(), files })
             }
         }
+    }
+}
+
+impl VnetVariable {
+    /// What tells it from others of its name: its module or, in the kernel, its file.
+    pub fn home(&self) -> Option<&str> {
+        if *self.module == *KERNEL { self.file.as_deref() } else { Some(&self.module) }
     }
 }
 
@@ -134,7 +152,7 @@ fn plain(target: &Target, symbol: &Symbol<'_>) -> VnetVariable {
         master: symbol.address,
         size: symbol.size,
         type_id: typed.as_ref().map(|typed| typed.type_id),
-        module: "kernel".into(),
+        module: KERNEL.into(),
         file: typed.and_then(|typed| typed.file),
     }
 }
@@ -157,6 +175,7 @@ fn join(
     symbols: &[Symbol<'_>],
     typed: Vec<types::Variable>,
     types: Option<&Types>,
+    module: &str,
 ) -> Vec<VnetVariable> {
     let mut all = Vec::with_capacity(symbols.len().max(typed.len()));
     let mut typed = typed.into_iter().peekable();
@@ -165,18 +184,18 @@ fn join(
         let place = (symbol.address, symbol.name);
         while let Some(entry) = typed.next_if(|entry| (entry.address, &*entry.name) < place) {
             let size = size_of(entry.type_id);
-            all.push(variable(&entry.name.clone(), entry.address, size, Some(entry)));
+            all.push(variable(&entry.name.clone(), entry.address, size, Some(entry), module));
         }
         let entry = typed.next_if(|entry| (entry.address, &*entry.name) == place);
         let size = match &entry {
             Some(entry) if symbol.size == 0 => size_of(entry.type_id),
             _ => symbol.size,
         };
-        all.push(variable(symbol.name, symbol.address, size, entry));
+        all.push(variable(symbol.name, symbol.address, size, entry, module));
     }
     for entry in typed {
         let size = size_of(entry.type_id);
-        all.push(variable(&entry.name.clone(), entry.address, size, Some(entry)));
+        all.push(variable(&entry.name.clone(), entry.address, size, Some(entry), module));
     }
     all
 }
@@ -186,6 +205,7 @@ fn variable(
     master: VirtAddr,
     size: u64,
     entry: Option<types::Variable>,
+    module: &str,
 ) -> VnetVariable {
     VnetVariable {
         name: symbol.strip_prefix(VNET_PREFIX).unwrap_or(symbol).into(),
@@ -193,7 +213,7 @@ fn variable(
         master,
         size,
         type_id: entry.as_ref().map(|entry| entry.type_id),
-        module: "kernel".into(),
+        module: module.into(),
         file: entry.and_then(|entry| entry.file),
     }
 }
@@ -232,9 +252,13 @@ impl Pattern {
     }
 }
 
-/// Does the variable come from this file, or is the file's path the end of its own?
+/// Does the variable come from this file or module, or is the file's path the end of
+/// its own?
 fn in_file(variable: &VnetVariable, file: Option<&str>) -> bool {
     let Some(wanted) = file else { return true };
+    if *variable.module == *wanted || variable.module.strip_suffix(".ko") == Some(wanted) {
+        return true;
+    }
     let Some(path) = variable.file.as_deref() else { return false };
     path.strip_suffix(wanted).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
 }

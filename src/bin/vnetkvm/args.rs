@@ -241,7 +241,8 @@ pub enum Command {
     /// List the virtualized variables of a vnet with their values
     ///
     /// Columns: name, address in that vnet, size, type, module, value. Where
-    /// several files define a variable of one name, each is shown as NAME@FILE.
+    /// several files define a variable of one name, each is shown as NAME@FILE, or as
+    /// NAME@MODULE if it is a module's.
     #[command(after_help = VARS_EXAMPLES)]
     Vars {
         /// Names to show; * ? [...] and {a,b} are wildcards
@@ -249,12 +250,27 @@ pub enum Command {
         patterns: Vec<String>,
     },
 
+    /// List the files that make up the running kernel: itself and its modules
+    ///
+    /// Columns: number, name, address, size, references, class of the kernel's linker, where
+    /// in module space the virtualized variables lie, in how many bytes, how many they are,
+    /// whether a file with their types was found, and where the module was loaded from.
+    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modules")]
+    Modules,
+
+    /// Show what module space holds: the arena of modules' virtualized variables
+    ///
+    /// A region belongs to a module, is free by the kernel's own list, or is lost: neither.
+    /// What is wrong with the list is said on standard error.
+    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modspace")]
+    Modspace,
+
     /// Evaluate C expressions in a vnet
     ///
     /// Names are those of virtualized variables, with or without V_, and of
     /// ordinary globals. There are . -> [] * & casts, sizeof and arithmetic.
-    /// NAME@FILE.c picks one of several variables of that name. Put -- before an
-    /// expression that begins with a minus.
+    /// NAME@FILE.c or NAME@MODULE.ko picks one of several variables of that name. Put --
+    /// before an expression that begins with a minus.
     #[command(after_help = PRINT_EXAMPLES)]
     Print {
         #[arg(value_name = "EXPR", required = true)]

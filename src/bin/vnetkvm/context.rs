@@ -142,6 +142,27 @@ pub fn variables(session: &Session, patterns: &[String]) -> anyhow::Result<Vec<V
     }
 }
 
+/// Which modules' variables are shown as bytes, because no file tells their types.
+pub fn tell_modules(
+    cli: &Cli,
+    session: &Session,
+    variables: &[VnetVariable],
+) -> Result<(), vnetkvm::Error> {
+    let untyped = |variable: &&VnetVariable| variable.type_id.is_none();
+    let mut names: Vec<&str> =
+        variables.iter().filter(untyped).map(|variable| &*variable.module).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| *name != "kernel");
+    for name in &names {
+        warning(&format!("no file tells the types of {name}'s variables: they are shown as bytes"));
+    }
+    if cli.output.verbose && variables.iter().any(|variable| &*variable.module != "kernel") {
+        session.modules()?.files.iter().flat_map(|module| &module.log).for_each(|line| note(line));
+    }
+    Ok(())
+}
+
 /// How much of a value is shown to people, who may ask for more elements of an
 /// array than `elements`; a script gets all there is.
 pub fn limits(cli: &Cli, format: Format, elements: usize) -> Limits {

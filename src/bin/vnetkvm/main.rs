@@ -32,6 +32,8 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Image(command) => cmd::image::run(&cli, command),
         Command::Info { dmesg } => cmd::info::run(&cli, *dmesg),
         Command::Vnets { scan } => cmd::vnets::run(&cli, *scan),
+        Command::Modules => cmd::modules::run(&cli),
+        Command::Modspace => cmd::modspace::run(&cli),
         Command::Vars { patterns } => cmd::vars::run(&cli, patterns),
         Command::Print { expressions } => cmd::print::run(&cli, expressions),
         Command::Type { names } => cmd::type_::run(&cli, names),

@@ -11,6 +11,8 @@ pub struct Allocation {
     pub kind: &'static str,
     /// Bytes that were asked for.
     pub size: u64,
+    /// It has pages of its own, which free(9) unmaps.
+    pub whole_pages: bool,
 }
 
 /// The live allocations, and the slabs that small ones are cut from.
@@ -50,8 +52,8 @@ impl Heap {
         self.slabs.insert(bucket, Slab { next: start, left: bytes });
     }
 
-    pub fn record(&mut self, at: VirtAddr, kind: &'static str, size: u64) {
-        self.live.insert(at, Allocation { kind, size });
+    pub fn record(&mut self, at: VirtAddr, kind: &'static str, size: u64, whole_pages: bool) {
+        self.live.insert(at, Allocation { kind, size, whole_pages });
     }
 
     pub fn forget(&mut self, at: VirtAddr) -> Option<Allocation> {

@@ -3,6 +3,8 @@
 //! Small objects lie in the direct map, if there is one, as `uma_small_alloc` has it; what is
 //! larger gets pages of the kernel map, each with an unmapped page behind it.
 
+use std::ops::Range;
+
 use super::heap::{Allocation, Heap};
 use super::{Machine, Rights, Run, Space};
 use crate::addr::VirtAddr;
@@ -12,12 +14,9 @@ impl Machine {
     /// malloc(9) with M_ZERO: objects of up to 4 KB lie in the direct map, if there is one,
     /// larger ones in the kernel map. `kind` is the malloc type's name.
     pub fn malloc(&mut self, kind: &'static str, size: u64) -> Result<VirtAddr, ImageError> {
-        let at = if size <= Heap::LARGEST_SMALL {
-            self.small(Heap::bucket(size))?
-        } else {
-            self.kernel_map(size)?
-        };
-        self.heap.record(at, kind, size);
+        let small = size <= Heap::LARGEST_SMALL;
+        let at = if small { self.small(Heap::bucket(size))? } else { self.kernel_map(size)? };
+        self.heap.record(at, kind, size, !small);
         Ok(at)
     }
 
@@ -31,11 +30,24 @@ impl Machine {
         let page = self.page_size();
         let len = size.max(1).next_multiple_of(page);
         let first = self.frames.take_low_run(len, page)?;
-        let at = match self.direct_address(first) {
-            Some(at) => at,
-            None => self.enter(&[Run { to: first, len }])?,
+        let direct = self.direct_address(first);
+        let at = direct.map_or_else(|| self.enter(&[Run { to: first, len }]), Ok)?;
+        self.heap.record(at, kind, size, direct.is_none());
+        Ok(at)
+    }
+
+    /// Whole pages for a module, within reach of the kernel's code: behind the image where that lies
+    /// behind the kernel map, as on amd64, else in the kernel map.
+    pub fn malloc_module(&mut self, kind: &'static str, size: u64) -> Result<VirtAddr, ImageError> {
+        let runs = self.scattered(size)?;
+        let at = if self.image.start >= self.space.layout().kernel_map.end {
+            let start = self.next_module;
+            self.next_module = self.map_runs(start..VirtAddr::new(u64::MAX), &runs)?;
+            start
+        } else {
+            self.enter(&runs)?
         };
-        self.heap.record(at, kind, size);
+        self.heap.record(at, kind, size, true);
         Ok(at)
     }
 
@@ -49,7 +61,7 @@ impl Machine {
         if self.options.trash_freed {
             self.fill(at, allocation.size, TRASH)?;
         }
-        if at >= self.kernel_map && allocation.size > Heap::LARGEST_SMALL {
+        if allocation.whole_pages {
             self.unmap_kernel_map(at, allocation.size);
         }
         Ok(())
@@ -94,35 +106,45 @@ impl Machine {
 
     /// Whole pages in the kernel map, with an unmapped page behind them.
     fn kernel_map(&mut self, size: u64) -> Result<VirtAddr, ImageError> {
+        let runs = self.scattered(size)?;
+        self.enter(&runs)
+    }
+
+    /// Pages from anywhere in physical memory.
+    fn scattered(&mut self, size: u64) -> Result<Vec<Run>, ImageError> {
         let page = self.page_size();
         let pages = size.div_ceil(page);
         if pages > self.options.memory / page {
             return Err(ImageError::OutOfMemory { wanted: size, what: "physical memory" });
         }
-        let runs = (0..pages)
-            .map(|_| Ok(Run { to: self.frames.take_high()?, len: page }))
-            .collect::<Result<Vec<_>, ImageError>>()?;
-        self.enter(&runs)
+        (0..pages).map(|_| Ok(Run { to: self.frames.take_high()?, len: page })).collect()
     }
 
     /// Maps physical memory at the end of the kernel map.
     pub(super) fn enter(&mut self, runs: &[Run]) -> Result<VirtAddr, ImageError> {
-        let page = self.page_size();
         let start = self.next_kernel_map;
+        self.next_kernel_map = self.map_runs(start..self.space.layout().kernel_map.end, runs)?;
+        Ok(start)
+    }
+
+    /// Maps physical memory from the start of `room` on; gives where the next may be mapped,
+    /// behind an unmapped page.
+    fn map_runs(&mut self, room: Range<VirtAddr>, runs: &[Run]) -> Result<VirtAddr, ImageError> {
+        let page = self.page_size();
+        let mut at = room.start;
         for run in runs {
-            if self.next_kernel_map.wrapping_add(run.len) >= self.space.layout().kernel_map.end {
+            if at.checked_add(run.len).is_none_or(|end| end >= room.end) {
                 let what = "kernel address space";
                 return Err(ImageError::OutOfMemory { wanted: run.len, what });
             }
             for done in (0..run.len).step_by(page as usize) {
-                let (at, to) = (self.next_kernel_map, run.to.wrapping_add(done));
+                let to = run.to.wrapping_add(done);
                 self.map_page(at, to, page, Rights::DATA)?;
                 self.mapped.insert(at.get(), Run { to, len: page });
-                self.next_kernel_map = at.wrapping_add(page);
+                at = at.wrapping_add(page);
             }
         }
-        self.next_kernel_map = self.next_kernel_map.wrapping_add(page);
-        Ok(start)
+        Ok(at.wrapping_add(page))
     }
 
     fn unmap_kernel_map(&mut self, start: VirtAddr, size: u64) {

@@ -53,6 +53,8 @@ pub struct Machine {
     mapped: BTreeMap<u64, Run>,
     kernel_map: VirtAddr,
     next_kernel_map: VirtAddr,
+    /// Where the next module will lie, if modules lie behind the image.
+    next_module: VirtAddr,
     heap: Heap,
 }
 
@@ -127,6 +129,7 @@ impl Machine {
             mapped: BTreeMap::new(),
             kernel_map,
             next_kernel_map: kernel_map,
+            next_module: image_end,
             heap: Heap::default(),
         };
         machine.map_directly()?;

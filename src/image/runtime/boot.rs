@@ -11,6 +11,7 @@ use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::object::Object;
 use crate::image::runtime::counter::CounterZone;
+use crate::image::runtime::module::Linker;
 use crate::image::runtime::sysctl_tree::SysctlTree;
 use crate::image::runtime::sysinit::Sysinits;
 use crate::image::runtime::vnet::Vnets;
@@ -35,6 +36,7 @@ impl Runtime {
         set_cpus(&mut kernel, cpus)?;
         let pcpus = set_pcpu(&mut kernel, cpus)?;
         let message_buffer = MessageBuffer::allocate(&mut kernel)?;
+        let linker = Linker::of(&mut kernel)?;
         let vnets = match kernel.kernel().set_vnet() {
             Some(set) => {
                 let set = kernel.running(set.start)..kernel.running(set.end);
@@ -66,6 +68,8 @@ impl Runtime {
             counters,
             literals: BTreeMap::new(),
             message_buffer,
+            linker,
+            files: Vec::new(),
         };
         runtime.first_prison()?;
         runtime.register_kernel_sysinits()?;

@@ -127,6 +127,7 @@ mod kernel_stack;
 mod locks;
 mod message_buffer;
 mod modspace;
+mod module;
 mod pcpustat;
 mod process;
 mod queue;
@@ -152,6 +153,7 @@ pub use self::jail::JailOptions;
 pub use self::locks::{Holder, LOCKS, Waiter};
 pub use self::message_buffer::MessageBuffer;
 pub use self::modspace::ModuleSpace;
+pub use self::module::ModuleFile;
 pub use self::process::ProcessOptions;
 pub use self::queue::Queue;
 pub use self::socket::{SocketKind, SocketOptions};
@@ -164,6 +166,7 @@ pub use self::vnet::Vnet;
 use self::counter::CounterZone;
 use self::interface::Interface;
 use self::jail::Jail;
+use self::module::Linker;
 use self::process::NamedThread;
 use self::socket::Socket;
 use self::sysctl_tree::SysctlTree;
@@ -191,6 +194,10 @@ pub struct Runtime {
     /// Texts that a kernel has among its constants.
     literals: BTreeMap<String, VirtAddr>,
     message_buffer: MessageBuffer,
+    /// `None` where the kernel's types do not tell how it keeps modules.
+    linker: Option<Linker>,
+    /// The files of all modules that were ever loaded.
+    files: Vec<ModuleFile>,
 }
 
 impl Runtime {

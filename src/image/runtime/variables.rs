@@ -74,8 +74,21 @@ impl Runtime {
         let mut addresses: Vec<VirtAddr> = named.map(|symbol| symbol.address).collect();
         addresses.sort_unstable();
         addresses.dedup();
-        if addresses.is_empty() {
-            return Ok(None);
+        let symbol = format!("{PREFIX}{plain}");
+        let mut modules: Vec<Object> = Vec::new();
+        for (module, variable) in self.module_variables(&symbol) {
+            let file = variable.file.as_deref();
+            if matches_file(name.file.as_deref(), Some(module))
+                || matches_file(name.file.as_deref(), file)
+            {
+                modules.push(Object::new(variable.address, variable.type_id));
+            }
+        }
+        match (&addresses[..], &modules[..], &name.file) {
+            ([], [], _) => return Ok(None),
+            ([], [one], _) | (_, [one], Some(_)) => return Ok(Some(*one)),
+            (_, [], _) => {}
+            _ => return Err(self.unusable(name, "several files define it; write NAME@file.c")),
         }
         let mut found = Vec::new();
         for address in addresses {

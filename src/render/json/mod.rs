@@ -7,6 +7,7 @@
 
 mod counters;
 mod declaration;
+mod modules;
 mod sysinit;
 mod thread;
 mod value;
@@ -22,6 +23,7 @@ use crate::addr::VirtAddr;
 
 pub use counters::JsonCounters;
 pub use declaration::JsonDeclaration;
+pub use modules::{JsonModule, JsonModuleSpace, JsonRegion};
 pub use sysinit::{JsonConstruction, JsonSysinit};
 pub use thread::JsonThread;
 pub use value::{JsonError, JsonFault, JsonPointer, JsonValue, OrError};

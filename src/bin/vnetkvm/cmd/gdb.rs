@@ -49,7 +49,7 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
         Variable {
             name: &variable.name,
             symbol: &variable.symbol,
-            file: variable.file.as_deref().filter(|_| ambiguous),
+            file: variable.home().filter(|_| ambiguous),
             pointer: pointer.shown(),
             size: variable.size,
             address: session.address(Some(vnet), variable),
@@ -69,11 +69,14 @@ enum PointerName {
 
 impl PointerName {
     fn of(types: Option<&Types>, variable: &VnetVariable) -> Self {
-        match types.zip(variable.type_id) {
+        let known = types.zip(variable.type_id);
+        // A debugger that has not been given the modules' files knows only the kernel's types.
+        match known.filter(|(types, id)| &*variable.module == "kernel" || types.is_of_kernel(*id)) {
             Some((types, id)) if types.can_be_written(id) => {
                 Self::Written(types.name(types.pointer_to(id)))
             }
-            Some(_) => Self::Borrowed,
+            Some(_) if &*variable.module == "kernel" => Self::Borrowed,
+            Some(_) => Self::Unknown,
             None => Self::Unknown,
         }
     }

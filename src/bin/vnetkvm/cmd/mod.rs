@@ -6,6 +6,8 @@ pub mod gdb;
 pub mod image;
 pub mod info;
 pub mod man;
+pub mod modspace;
+pub mod modules;
 pub mod print;
 pub mod read;
 pub mod sysinit;

@@ -20,6 +20,7 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let variables = context::variables(session, patterns)?;
     let names = Names::of(session, &variables);
+    context::tell_modules(cli, session, &variables)?;
     let vnets = context::chosen(cli, session)?;
     let mut output = Output::new(&cli.output);
     let limits = context::limits(cli, output.format(), SHOWN_ELEMENTS);
@@ -69,9 +70,9 @@ impl Names {
         for variable in variables {
             *count.entry(&variable.name).or_default() += 1;
         }
-        let shown = |variable: &VnetVariable| match &variable.file {
-            Some(file) if count.get(&*variable.name) > Some(&1) => {
-                format!("{}@{file}", variable.name)
+        let shown = |variable: &VnetVariable| match variable.home() {
+            Some(home) if count.get(&*variable.name) > Some(&1) => {
+                format!("{}@{home}", variable.name)
             }
             _ => variable.name.to_string(),
         };

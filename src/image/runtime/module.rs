@@ -1,0 +1,371 @@
+//! Modules: what the kernel's linker does when one is loaded and unloaded.
+//!
+//! `sys/kern/kern_linker.c`, `link_elf.c` and `link_elf_obj.c`, 12.1. A module is
+//! put into kernel memory and relocated, its set of virtualized variables placed in
+//! module space and copied to every listed stack, and a `struct elf_file`, which
+//! begins with a `struct linker_file`, goes to the end of `linker_files`, with a
+//! copy of the symbol table. The kernel has an entry of its own on that list.
+
+mod file;
+mod object;
+mod shared;
+
+use std::collections::BTreeMap;
+
+use super::{Queue, Runtime, SysinitKind};
+use crate::addr::VirtAddr;
+use crate::error::TypeError;
+use crate::image::ImageError;
+use crate::image::kernel::Loaded;
+use crate::image::object::Object;
+use crate::source::Source;
+use crate::types::{TypeId, Variable};
+
+pub use self::file::ModuleFile;
+
+/// What the kernel's linker knows.
+#[derive(Debug)]
+pub(super) struct Linker {
+    head: VirtAddr,
+    queue: Queue,
+    /// `struct linker_file`
+    file_type: TypeId,
+    kernel_file: VirtAddr,
+    last_id: u64,
+    /// `struct kobj_ops` of each class, by the address of the class.
+    ops: BTreeMap<VirtAddr, VirtAddr>,
+    pub(super) modules: Vec<LoadedModule>,
+}
+
+/// A module in the kernel's memory.
+#[derive(Debug)]
+pub(super) struct LoadedModule {
+    pub name: String,
+    elf_file: VirtAddr,
+    placed: Placed,
+    /// What else was allocated for it, to be freed with it.
+    blocks: Vec<VirtAddr>,
+    /// Its virtualized variables, if it has a debug file.
+    pub variables: Vec<Variable>,
+}
+
+/// Where a module lies.
+#[derive(Debug, Default)]
+struct Placed {
+    base: VirtAddr,
+    size: u64,
+    /// Its part of module space, and how many bytes that is.
+    set: Option<(VirtAddr, u64)>,
+    /// Global symbols, for modules that are loaded later.
+    exports: BTreeMap<String, VirtAddr>,
+    /// What VNET_SYSINIT and VNET_SYSUNINIT made: `struct vnet_sysinit`s.
+    sysinits: Vec<(SysinitKind, VirtAddr)>,
+    /// The symbol table and its strings, as the kernel keeps them.
+    symbols: Vec<u8>,
+    strings: Vec<u8>,
+    /// A table of symbols that is a part of the module itself.
+    own_table: Option<Table>,
+}
+
+/// A symbol table in memory.
+#[derive(Debug, Clone, Copy)]
+struct Table {
+    symbols: VirtAddr,
+    count: u64,
+    strings: VirtAddr,
+    strings_size: u64,
+}
+
+const MALLOC_TYPE: &str = "linker";
+
+/// The linker's class for shared objects and the kernel itself, and that for object files.
+const SHARED: &str = "link_elf_class";
+const OBJECT: &str = "link_elf_obj_class";
+
+/// Where modules are installed.
+const DIRECTORY: &str = "/boot/kernel";
+
+impl Linker {
+    /// linker_init and link_elf_init: the list has the kernel alone. `None` where the
+    /// kernel's types do not tell how.
+    pub fn of(kernel: &mut Loaded) -> Result<Option<Self>, ImageError> {
+        if kernel.address_of(SHARED).is_none() {
+            return Ok(None);
+        }
+        let (head, file_type) = match list(kernel) {
+            Ok(found) => found,
+            Err(ImageError::Type(TypeError::NotFound { .. } | TypeError::Incomplete { .. })) => {
+                return Ok(None);
+            }
+            Err(other) => return Err(other),
+        };
+        let queue = Queue::of(kernel, head.type_id, file_type, "link")?;
+        queue.init(kernel.machine_mut(), head.address)?;
+        let mut linker = Self {
+            head: head.address,
+            queue,
+            file_type,
+            kernel_file: VirtAddr::new(0),
+            last_id: 0,
+            ops: BTreeMap::new(),
+            modules: Vec::new(),
+        };
+        let image = kernel.machine().image();
+        let placed = Placed {
+            base: image.start,
+            size: image.end.offset_from(image.start).unwrap_or(0),
+            ..Placed::default()
+        };
+        let file = linker.new_file(kernel, SHARED, "kernel", "/boot/kernel/kernel", &placed)?;
+        linker.kernel_file = file.address;
+        kernel.set_symbol("linker_kernel_file", file.address.get())?;
+        Ok(Some(linker))
+    }
+
+    /// linker_make_file: a new `struct elf_file` of that class, last on the list.
+    fn new_file(
+        &mut self,
+        kernel: &mut Loaded,
+        class: &str,
+        name: &str,
+        path: &str,
+        placed: &Placed,
+    ) -> Result<Object, ImageError> {
+        // The unit that defines the class has the right one of two structs of that name.
+        let class = kernel.kernel().symbol(class).map(|symbol| symbol.address);
+        let class = class.ok_or_else(|| {
+            ImageError::Refused(format!("the kernel has no linker for files like {name}"))
+        })?;
+        let types = kernel.types();
+        let beside = types.find_beside(class, "struct elf_file");
+        let type_id = beside.map_or_else(|| types.find("struct elf_file"), Ok)?;
+        let class = kernel.running(class);
+        let size = kernel.types().size_of(type_id)?;
+        let at = kernel.machine_mut().malloc(MALLOC_TYPE, size)?;
+        let elf_file = Object::new(at, type_id);
+        let file = kernel.member(elf_file, "lf")?;
+        let ops = self.ops(kernel, class)?;
+        kernel.set_pointer(file, "ops", ops)?;
+        self.last_id += 1;
+        kernel.set(file, "id", self.last_id)?;
+        kernel.set(file, "refs", 1)?;
+        kernel.set(file, "userrefs", u64::from(self.last_id > 1))?;
+        let (name, path) =
+            (kernel.malloc_text(MALLOC_TYPE, name)?, kernel.malloc_text(MALLOC_TYPE, path)?);
+        kernel.set_pointer(file, "filename", name)?;
+        kernel.set_pointer(file, "pathname", path)?;
+        kernel.set_pointer(file, "address", placed.base)?;
+        kernel.set(file, "size", placed.size)?;
+        self.queue.insert_tail(kernel.machine_mut(), self.head, file.address)?;
+        Ok(elf_file)
+    }
+
+    /// linker_file_add_dependency: every module holds the kernel.
+    fn depend_on_kernel(
+        &self,
+        kernel: &mut Loaded,
+        elf_file: Object,
+    ) -> Result<VirtAddr, ImageError> {
+        let file = kernel.member(elf_file, "lf")?;
+        let pointer = kernel.machine().arch().pointer_size();
+        let deps = kernel.machine_mut().malloc(MALLOC_TYPE, pointer)?;
+        kernel.machine_mut().set_pointer(deps, self.kernel_file)?;
+        kernel.set(file, "ndeps", 1)?;
+        kernel.set_pointer(file, "deps", deps)?;
+        self.count_reference(kernel, 1)?;
+        Ok(deps)
+    }
+
+    /// Changes the number of those that hold the kernel.
+    fn count_reference(&self, kernel: &mut Loaded, by: i64) -> Result<(), ImageError> {
+        let file = Object::new(self.kernel_file, self.file_type);
+        let refs = kernel.get(file, "refs")?;
+        kernel.set(file, "refs", refs.wrapping_add_signed(by))
+    }
+
+    /// The compiled methods of a class, made at its first use (kobj_class_compile).
+    fn ops(&mut self, kernel: &mut Loaded, class: VirtAddr) -> Result<VirtAddr, ImageError> {
+        if let Some(ops) = self.ops.get(&class) {
+            return Ok(*ops);
+        }
+        let ops = kernel.malloc("kobj", "struct kobj_ops")?;
+        kernel.set_pointer(ops, "cls", class)?;
+        self.ops.insert(class, ops.address);
+        Ok(ops.address)
+    }
+}
+
+impl Runtime {
+    /// kldload(2): loads a module and runs its constructors on every listed stack. Its
+    /// dependencies have to be there already.
+    ///
+    /// # Errors
+    /// It is for another machine, needs a symbol that nobody has, is loaded already, or module
+    /// space has no room for its variables (ENOSPC). Nothing of it stays then.
+    pub fn load_module(&mut self, file: &ModuleFile) -> Result<(), ImageError> {
+        let linker = self.linker.as_ref().ok_or_else(no_linker)?;
+        if linker.modules.iter().any(|module| module.name == file.name()) {
+            return Err(ImageError::Refused(format!("{} is loaded already", file.name())));
+        }
+        file.check(&self.kernel)?;
+        let imports = self.imports(file)?;
+        let (class, mut placed) = match file.is_object() {
+            true => (OBJECT, self.load_object(file, &imports)?),
+            false => (SHARED, self.load_shared(file, &imports)?),
+        };
+        if let Some((start, size)) = placed.set {
+            self.vnet_data_copy(start, size)?;
+        }
+        let path = format!("{DIRECTORY}/{}", file.name());
+        let mut blocks = Vec::new();
+        let kernel = &mut self.kernel;
+        let table = match placed.own_table {
+            Some(table) => table,
+            None => keep_symbols(kernel, &mut placed, &mut blocks)?,
+        };
+        let linker = self.linker.as_mut().ok_or_else(no_linker)?;
+        let elf_file = linker.new_file(kernel, class, file.name(), &path, &placed)?;
+        blocks.push(elf_file.address);
+        kernel.set_pointer(elf_file, "address", placed.base)?;
+        kernel.set_pointer(elf_file, "ddbsymtab", table.symbols)?;
+        kernel.set(elf_file, "ddbsymcnt", table.count)?;
+        kernel.set_pointer(elf_file, "ddbstrtab", table.strings)?;
+        kernel.set(elf_file, "ddbstrcnt", table.strings_size)?;
+        match file.is_object() {
+            true => object::set_sections(kernel, elf_file, file, &placed, &mut blocks)?,
+            false => shared::set_bounds(kernel, elf_file, file, &placed)?,
+        }
+        blocks.push(linker.depend_on_kernel(kernel, elf_file)?);
+        let variables = file.variables(kernel, placed.set)?;
+        let name = file.name().to_owned();
+        let sysinits = placed.sysinits.clone();
+        linker.modules.push(LoadedModule {
+            name,
+            elf_file: elf_file.address,
+            placed,
+            blocks,
+            variables,
+        });
+        self.files.push(file.clone());
+        for (kind, entry) in sysinits {
+            self.vnet_register(kind, entry)?;
+        }
+        Ok(())
+    }
+
+    /// The files of all modules that were ever loaded, by their names.
+    pub(in crate::image) fn module_files(&self) -> impl Iterator<Item = (String, &Source)> {
+        self.files.iter().flat_map(ModuleFile::parts)
+    }
+
+    /// Is a module of that name loaded?
+    pub fn is_loaded(&self, name: &str) -> bool {
+        self.linker.iter().flat_map(|linker| &linker.modules).any(|module| module.name == name)
+    }
+
+    /// The modules' variables of that name, with the prefix of their symbols: each with the
+    /// module's name. Only those that a debug file describes.
+    pub(super) fn module_variables<'a>(
+        &'a self,
+        symbol: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a Variable)> {
+        let modules = self.linker.iter().flat_map(|linker| &linker.modules);
+        modules.flat_map(move |module| {
+            let named = module.variables.iter().filter(move |variable| *variable.name == *symbol);
+            named.map(|variable| (&*module.name, variable))
+        })
+    }
+
+    /// kldunload(2): runs a module's destructors on every listed stack, takes it off the list and
+    /// frees what it had.
+    ///
+    /// # Errors
+    /// No such module is loaded.
+    pub fn unload_module(&mut self, name: &str) -> Result<(), ImageError> {
+        let modules = &self.linker.as_ref().ok_or_else(no_linker)?.modules;
+        let Some(number) = modules.iter().position(|module| module.name == name) else {
+            return Err(ImageError::Refused(format!("no module {name} is loaded")));
+        };
+        for (kind, entry) in modules[number].placed.sysinits.clone().into_iter().rev() {
+            self.vnet_deregister_at(kind, entry)?;
+        }
+        let linker = self.linker.as_mut().ok_or_else(no_linker)?;
+        let module = linker.modules.remove(number);
+        linker.queue.remove(self.kernel.machine_mut(), linker.head, module.elf_file)?;
+        linker.count_reference(&mut self.kernel, -1)?;
+        for block in module.blocks.into_iter().chain([module.placed.base]) {
+            self.kernel.machine_mut().free(block)?;
+        }
+        match module.placed.set {
+            Some((start, size)) => self.vnet_data_free(start, size),
+            None => Ok(()),
+        }
+    }
+
+    /// The symbols that a module needs of the kernel and of other modules.
+    fn imports(&self, file: &ModuleFile) -> Result<BTreeMap<String, VirtAddr>, ImageError> {
+        let modules = self.linker.as_ref().map(|linker| &linker.modules[..]).unwrap_or_default();
+        let find = |name: &str| {
+            let kernel = self.kernel.address_of(name);
+            kernel.or_else(|| modules.iter().find_map(|m| m.placed.exports.get(name).copied()))
+        };
+        let names = file.undefined()?;
+        let found = names.into_iter().map(|name| match find(&name) {
+            Some(at) => Ok((name, at)),
+            None => {
+                let why = format!("link_elf: symbol {name} undefined ({})", file.name());
+                Err(ImageError::Refused(why))
+            }
+        });
+        found.collect()
+    }
+
+    /// Room in module space for a module's set.
+    fn place_set(&mut self, file: &ModuleFile, size: u64) -> Result<VirtAddr, ImageError> {
+        self.vnet_data_alloc(size)?.ok_or_else(|| {
+            let name = file.name();
+            let why = format!("{name}: vnet module space has no {size} bytes left (ENOSPC)");
+            ImageError::Refused(why)
+        })
+    }
+}
+
+/// Copies of the symbol table and its strings, in memory of their own.
+fn keep_symbols(
+    kernel: &mut Loaded,
+    placed: &mut Placed,
+    blocks: &mut Vec<VirtAddr>,
+) -> Result<Table, ImageError> {
+    let mut copy = |bytes: &[u8]| {
+        let at = kernel.machine_mut().malloc(MALLOC_TYPE, bytes.len() as u64)?;
+        kernel.machine_mut().write(at, bytes)?;
+        blocks.push(at);
+        Ok::<_, ImageError>(at)
+    };
+    let (symbols, strings) = (copy(&placed.symbols)?, copy(&placed.strings)?);
+    let (size, strings_size) = (placed.symbols.len() as u64, placed.strings.len() as u64);
+    let entry = if kernel.machine().arch().pointer_size() == 8 { 24 } else { 16 };
+    Ok(Table { symbols, count: size / entry, strings, strings_size })
+}
+
+/// The head of the list, and the type of its elements.
+fn list(kernel: &Loaded) -> Result<(Object, TypeId), ImageError> {
+    let head = kernel.variable("linker_files")?;
+    let first = kernel.types().member(head.type_id, "tqh_first")?;
+    let file = kernel.types().pointee(first.type_id)?;
+    kernel.types().size_of(file)?;
+    Ok((head, file))
+}
+
+/// What the macros call the registrations of `ident`.
+fn sysinit_kind(symbol: &str) -> Option<SysinitKind> {
+    match symbol {
+        name if name.ends_with("_vnet_init") => Some(SysinitKind::Constructor),
+        name if name.ends_with("_vnet_uninit") => Some(SysinitKind::Destructor),
+        _ => None,
+    }
+}
+
+fn no_linker() -> ImageError {
+    ImageError::Refused("this kernel's types do not tell how it keeps modules".into())
+}

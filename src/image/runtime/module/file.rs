@@ -1,0 +1,141 @@
+//! A module's file, and its debug file where it lies beside it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use goblin::elf::{Elf, header, section_header};
+
+use crate::addr::VirtAddr;
+use crate::image::ImageError;
+use crate::image::kernel::Loaded;
+use crate::kernel::ElfFile;
+use crate::source::Source;
+use crate::types::Variable;
+
+/// The set of virtualized variables, `VNET_SETNAME`.
+pub(super) const SET: &str = "set_vnet";
+
+/// A module that can be loaded.
+#[derive(Debug, Clone)]
+pub struct ModuleFile {
+    name: String,
+    pub(super) source: Source,
+    debug: Option<Arc<Source>>,
+    /// A boot loader brings it, and leaves out the symbols that only a debugger needs.
+    pub preloaded: bool,
+}
+
+impl ModuleFile {
+    /// Opens the module at `path`, and `PATH.debug` if that is there.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no module.
+    pub fn from_path(path: &Path) -> Result<Self, ImageError> {
+        let source = Source::open(path)?;
+        let mut debug = path.as_os_str().to_owned();
+        debug.push(".debug");
+        let debug = Source::open(PathBuf::from(debug)).ok().map(Arc::new);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file = Self { name, source, debug, preloaded: false };
+        file.elf()?;
+        Ok(file)
+    }
+
+    /// Its name in the kernel: `if_gif.ko`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The files that it consists of, by their names.
+    pub(in crate::image) fn parts(&self) -> impl Iterator<Item = (String, &Source)> {
+        let debug = self.debug.as_deref().map(|source| (format!("{}.debug", self.name), source));
+        [(self.name.clone(), &self.source)].into_iter().chain(debug)
+    }
+
+    /// Is it an object file still (`link_elf_obj.c`), rather than a shared object (`link_elf.c`)?
+    pub(super) fn is_object(&self) -> bool {
+        self.elf().is_ok_and(|elf| elf.header.e_type == header::ET_REL)
+    }
+
+    pub(super) fn elf(&self) -> Result<Elf<'_>, ImageError> {
+        let wrong = |why: String| ImageError::Module { name: self.name.clone(), why };
+        let elf = Elf::parse(self.source.bytes()).map_err(|why| wrong(why.to_string()))?;
+        match elf.header.e_type {
+            header::ET_REL | header::ET_DYN => Ok(elf),
+            _ => Err(wrong("it is neither an object file nor a shared object".into())),
+        }
+    }
+
+    /// The bytes of a part of the file.
+    pub(super) fn bytes(&self, offset: u64, size: u64) -> Result<&[u8], ImageError> {
+        let range = usize::try_from(offset).ok().zip(usize::try_from(size).ok());
+        let bytes = range.and_then(|(at, len)| self.source.bytes().get(at..)?.get(..len));
+        let why = || "a section lies outside of the file".to_owned();
+        bytes.ok_or_else(|| ImageError::Module { name: self.name.clone(), why: why() })
+    }
+
+    /// The contents of the section of that name, if it has one.
+    pub(super) fn section(&self, elf: &Elf<'_>, name: &str) -> Result<Option<&[u8]>, ImageError> {
+        let named = |header: &&section_header::SectionHeader| {
+            elf.shdr_strtab.get_at(header.sh_name) == Some(name)
+        };
+        let found = elf.section_headers.iter().find(named);
+        found.map(|header| self.bytes(header.sh_offset, header.sh_size)).transpose()
+    }
+
+    /// Is it for this kernel's machine?
+    pub(super) fn check(&self, kernel: &Loaded) -> Result<(), ImageError> {
+        let arch = kernel.machine().arch();
+        let elf = self.elf()?;
+        let same = elf.header.e_machine == arch.elf_machine()
+            && elf.is_64 == (arch.pointer_size() == 8)
+            && elf.little_endian == (arch.endian() == crate::bytes::Endian::Little);
+        let why = || format!("it is not for {}", arch.name());
+        let name = || self.name.clone();
+        same.then_some(()).ok_or_else(|| ImageError::Module { name: name(), why: why() })
+    }
+
+    /// The names that it expects others to define.
+    pub(super) fn undefined(&self) -> Result<BTreeSet<String>, ImageError> {
+        let elf = self.elf()?;
+        let (symbols, strings) = match self.is_object() {
+            true => (&elf.syms, &elf.strtab),
+            false => (&elf.dynsyms, &elf.dynstrtab),
+        };
+        let undefined = symbols.iter().filter(|symbol| symbol.st_shndx == 0);
+        let names = undefined.filter_map(|symbol| strings.get_at(symbol.st_name));
+        // Bounds of linker sets are made by whoever loads it.
+        let wanted = names.filter(|name| {
+            !name.is_empty() && !name.starts_with("__start_") && !name.starts_with("__stop_")
+        });
+        Ok(wanted.map(String::from).collect())
+    }
+
+    /// What its debug file says of the virtualized variables, at their places in module space.
+    pub(super) fn variables(
+        &self,
+        kernel: &Loaded,
+        set: Option<(VirtAddr, u64)>,
+    ) -> Result<Vec<Variable>, ImageError> {
+        let Some((start, size)) = set else { return Ok(Vec::new()) };
+        let source = self.debug.as_deref().unwrap_or(&self.source);
+        let elf = ElfFile::parse_module(source.clone())?;
+        if !elf.has_debug_info() {
+            return Ok(Vec::new());
+        }
+        let linked = match self.is_object() {
+            // Its set has the address that it is given.
+            true => start.get(),
+            false => elf.section(SET).map_or(0, |section| section.range().start.get()),
+        };
+        let placed = |name: &str| (name == SET).then_some(start.get());
+        let types = kernel.types().add_module(&elf, linked..linked.wrapping_add(size), &placed)?;
+        let range = VirtAddr::new(linked)..VirtAddr::new(linked.wrapping_add(size));
+        let moved = types.variables_in(&range).into_iter().map(|variable| {
+            let offset = variable.address.get().wrapping_sub(linked);
+            Variable { address: start.wrapping_add(offset), ..variable }
+        });
+        Ok(moved.collect())
+    }
+}

@@ -1,0 +1,265 @@
+//! Modules that are object files: every section gets a place of its own.
+//!
+//! `sys/kern/link_elf_obj.c`, link_elf_load_file, 12.1. The symbol table that the kernel keeps has
+//! the final addresses, those of virtualized variables in module space; a symbol keeps the
+//! number of its section, except the bounds of linker sets, which nobody defines and which get
+//! the place of the set in `progtab`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use goblin::elf::reloc::{R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_PC32, R_X86_64_PLT32};
+use goblin::elf::section_header::{SHF_ALLOC, SHT_NOBITS, SHT_PROGBITS};
+use goblin::elf::sym::STT_OBJECT;
+use goblin::elf::{Elf, Reloc, SectionHeader};
+
+use super::file::{ModuleFile, SET};
+use super::{MALLOC_TYPE, Placed, Runtime, sysinit_kind};
+use crate::addr::VirtAddr;
+use crate::arch::Arch;
+use crate::image::ImageError;
+use crate::image::kernel::Loaded;
+use crate::image::object::Object;
+
+/// Modules are a few hundred kilobytes.
+const LARGEST: u64 = 16 << 20;
+
+/// A section in memory.
+struct Section<'a> {
+    /// In the file.
+    number: usize,
+    name: &'a str,
+    at: VirtAddr,
+    bytes: Vec<u8>,
+}
+
+impl Runtime {
+    /// Puts an object file into memory and relocates it.
+    pub(super) fn load_object(
+        &mut self,
+        file: &ModuleFile,
+        imports: &BTreeMap<String, VirtAddr>,
+    ) -> Result<Placed, ImageError> {
+        let elf = file.elf()?;
+        if self.kernel.machine().arch() != Arch::Amd64 {
+            let why = "its kernel loads no object files".to_owned();
+            return Err(ImageError::Module { name: file.name().to_owned(), why });
+        }
+        let mut size = 0;
+        let mut sections = Vec::new();
+        for (number, header) in loaded(&elf) {
+            let name = elf.shdr_strtab.get_at(header.sh_name).unwrap_or_default();
+            if header.sh_size > LARGEST || size > LARGEST {
+                let why = "it is too large".to_owned();
+                return Err(ImageError::Module { name: file.name().to_owned(), why });
+            }
+            let bytes = match header.sh_type {
+                SHT_NOBITS => vec![0; header.sh_size as usize],
+                _ => file.bytes(header.sh_offset, header.sh_size)?.to_vec(),
+            };
+            // Its offset for now.
+            let at = match name {
+                SET => 0,
+                _ => u64::next_multiple_of(size, header.sh_addralign.max(1)),
+            };
+            if name != SET {
+                size = at + header.sh_size;
+            }
+            sections.push(Section { number, name, at: VirtAddr::new(at), bytes });
+        }
+        let mut placed = Placed { size, ..Placed::default() };
+        if let Some(set) = sections.iter().find(|section| section.name == SET) {
+            let size = set.bytes.len() as u64;
+            placed.set = Some((self.place_set(file, size)?, size));
+        }
+        let machine = self.kernel.machine_mut();
+        placed.size = size.max(1).next_multiple_of(machine.page_size());
+        placed.base = machine.malloc_module(MALLOC_TYPE, placed.size)?;
+        for section in &mut sections {
+            section.at = match placed.set {
+                Some((set, _)) if section.name == SET => set,
+                _ => placed.base.wrapping_add(section.at.get()),
+            };
+        }
+        relocate(file, &elf, &mut sections, imports)?;
+        for section in &sections {
+            self.kernel.machine_mut().write(section.at, &section.bytes)?;
+        }
+        keep_symbols(file, &elf, &sections, &mut placed)?;
+        Ok(placed)
+    }
+}
+
+/// Fills in `progtab`: each section's name and place.
+pub(super) fn set_sections(
+    kernel: &mut Loaded,
+    elf_file: Object,
+    file: &ModuleFile,
+    placed: &Placed,
+    blocks: &mut Vec<VirtAddr>,
+) -> Result<(), ImageError> {
+    let elf = file.elf()?;
+    let member = kernel.member(elf_file, "progtab")?;
+    let entry = kernel.types().pointee(member.type_id)?;
+    let entry_size = kernel.types().size_of(entry)?;
+    let count = loaded(&elf).count() as u64;
+    let table =
+        kernel.machine_mut().malloc(MALLOC_TYPE, entry_size.saturating_mul(count.max(1)))?;
+    let names = section_names(file, &elf)?;
+    let names_at = kernel.machine_mut().malloc(MALLOC_TYPE, names.len() as u64)?;
+    kernel.machine_mut().write(names_at, names)?;
+    blocks.extend([table, names_at]);
+    let mut offset = 0;
+    for (place, (number, header)) in loaded(&elf).enumerate() {
+        let at = match (placed.set, elf.shdr_strtab.get_at(header.sh_name)) {
+            (Some((set, _)), Some(SET)) => set,
+            _ => {
+                let at = u64::next_multiple_of(offset, header.sh_addralign.max(1));
+                offset = at + header.sh_size;
+                placed.base.wrapping_add(at)
+            }
+        };
+        let entry = Object::new(table.wrapping_add(entry_size * place as u64), entry);
+        kernel.set_pointer(entry, "addr", at)?;
+        kernel.set(entry, "size", header.sh_size)?;
+        kernel.set(entry, "sec", number as u64)?;
+        kernel.set_pointer(entry, "name", names_at.wrapping_add(header.sh_name as u64))?;
+        kernel.set_if_any(entry, "origaddr", at.get())?;
+    }
+    kernel.set_pointer(elf_file, "progtab", table)?;
+    kernel.set(elf_file, "nprogtab", count)?;
+    kernel.set_pointer(elf_file, "shstrtab", names_at)?;
+    kernel.set(elf_file, "shstrcnt", names.len() as u64)
+}
+
+/// The sections that take up memory, with their numbers.
+fn loaded<'a>(elf: &'a Elf<'_>) -> impl Iterator<Item = (usize, &'a SectionHeader)> {
+    elf.section_headers.iter().enumerate().filter(|(_, header)| {
+        matches!(header.sh_type, SHT_PROGBITS | SHT_NOBITS)
+            && header.sh_flags & u64::from(SHF_ALLOC) != 0
+            && header.sh_size > 0
+    })
+}
+
+fn section_names<'a>(file: &'a ModuleFile, elf: &Elf<'_>) -> Result<&'a [u8], ImageError> {
+    let header = elf.section_headers.get(usize::from(elf.header.e_shstrndx));
+    header.map_or(Ok(&[][..]), |header| file.bytes(header.sh_offset, header.sh_size))
+}
+
+/// Applies the relocations of all sections that are loaded.
+fn relocate(
+    file: &ModuleFile,
+    elf: &Elf<'_>,
+    sections: &mut [Section<'_>],
+    imports: &BTreeMap<String, VirtAddr>,
+) -> Result<(), ImageError> {
+    let failed = |why: String| ImageError::Module { name: file.name().to_owned(), why };
+    let places: BTreeMap<usize, (VirtAddr, usize)> =
+        sections.iter().map(|s| (s.number, (s.at, s.bytes.len()))).collect();
+    let set = sections.iter().find(|section| section.name == SET);
+    let set = set.map(|set| set.at..set.at.wrapping_add(set.bytes.len() as u64));
+    for (header, relocations) in &elf.shdr_relocs {
+        let target = elf.section_headers.get(*header).map(|header| header.sh_info as usize);
+        let Some(section) = sections.iter_mut().find(|s| Some(s.number) == target) else {
+            continue;
+        };
+        for relocation in relocations.iter() {
+            let value = symbol_value(elf, relocation.r_sym, &places, &set, imports);
+            let value = value.ok_or_else(|| failed("a relocation names no symbol".into()))?;
+            apply(section, &relocation, value).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn apply(section: &mut Section<'_>, relocation: &Reloc, symbol: u64) -> Result<(), String> {
+    let at = section.at.wrapping_add(relocation.r_offset);
+    let value = symbol.wrapping_add(relocation.r_addend.unwrap_or(0) as u64);
+    let relative = value.wrapping_sub(at.get());
+    let (value, size, fits) = match relocation.r_type {
+        R_X86_64_64 => (value, 8, true),
+        R_X86_64_32 => (value, 4, u32::try_from(value).is_ok()),
+        R_X86_64_32S => (value, 4, i32::try_from(value as i64).is_ok()),
+        R_X86_64_PC32 | R_X86_64_PLT32 => (relative, 4, i32::try_from(relative as i64).is_ok()),
+        other => return Err(format!("relocations of type {other} are unknown")),
+    };
+    if !fits {
+        return Err(format!("{value:#x} does not fit into the relocation at {at}"));
+    }
+    let place = usize::try_from(relocation.r_offset).ok();
+    let place = place.and_then(|at| section.bytes.get_mut(at..)?.get_mut(..size));
+    let place = place.ok_or("a relocation lies outside of its section")?;
+    place.copy_from_slice(&value.to_le_bytes()[..size]);
+    Ok(())
+}
+
+fn symbol_value(
+    elf: &Elf<'_>,
+    number: usize,
+    places: &BTreeMap<usize, (VirtAddr, usize)>,
+    set: &Option<Range<VirtAddr>>,
+    imports: &BTreeMap<String, VirtAddr>,
+) -> Option<u64> {
+    let symbol = elf.syms.get(number)?;
+    if symbol.st_shndx != 0 {
+        let (at, _) = places.get(&symbol.st_shndx)?;
+        return Some(at.get().wrapping_add(symbol.st_value));
+    }
+    let name = elf.strtab.get_at(symbol.st_name)?;
+    bound(name, set).or_else(|| imports.get(name).copied()).map(VirtAddr::get)
+}
+
+/// The bounds of the module's own set.
+fn bound(name: &str, set: &Option<Range<VirtAddr>>) -> Option<VirtAddr> {
+    let set = set.as_ref()?;
+    match name {
+        "__start_set_vnet" => Some(set.start),
+        "__stop_set_vnet" => Some(set.end),
+        _ => None,
+    }
+}
+
+/// The symbol table as the kernel keeps it, and what other modules may use of it.
+fn keep_symbols(
+    file: &ModuleFile,
+    elf: &Elf<'_>,
+    sections: &[Section<'_>],
+    placed: &mut Placed,
+) -> Result<(), ImageError> {
+    /// Bytes of an Elf64_Sym, and where in it section and value stand.
+    const SYM: usize = 24;
+    const SECTION: usize = 6;
+    const VALUE: usize = 8;
+    let (Some(symbols), Some(strings)) =
+        (file.section(elf, ".symtab")?, file.section(elf, ".strtab")?)
+    else {
+        return Ok(());
+    };
+    let set = placed.set.map(|(start, size)| start..start.wrapping_add(size));
+    placed.symbols = symbols.to_vec();
+    placed.strings = strings.to_vec();
+    for (number, symbol) in elf.syms.iter().enumerate() {
+        let Some(entry) = placed.symbols.get_mut(number * SYM..(number + 1) * SYM) else { break };
+        let name = elf.strtab.get_at(symbol.st_name).unwrap_or_default();
+        let place = sections.iter().position(|section| section.number == symbol.st_shndx);
+        let (section, value) = match (symbol.st_shndx, place, bound(name, &set)) {
+            (0, _, Some(at)) => {
+                let set = sections.iter().position(|section| section.name == SET);
+                (set.unwrap_or(0), at.get())
+            }
+            (number, Some(place), _) => {
+                let at = sections[place].at.wrapping_add(symbol.st_value);
+                let kind = sysinit_kind(name).filter(|_| symbol.st_type() == STT_OBJECT);
+                placed.sysinits.extend(kind.map(|kind| (kind, at)));
+                if symbol.st_bind() != 0 {
+                    placed.exports.insert(name.to_owned(), at);
+                }
+                (number, at.get())
+            }
+            _ => continue,
+        };
+        entry[SECTION..VALUE].copy_from_slice(&(section as u16).to_le_bytes());
+        entry[VALUE..VALUE + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! Modules that are shared objects: loaded in one piece, as they were linked.
+//!
+//! `sys/kern/link_elf.c`, 12.1. The bounds of the set are those of its raw image in the module;
+//! the copy in module space is made of that, and every address inside of the bounds is
+//! translated when it is used (elf_relocaddr). The symbol table stays as it is in the file.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use goblin::elf::program_header::PT_LOAD;
+use goblin::elf::sym::STT_OBJECT;
+use goblin::elf::{Elf, Reloc};
+
+use super::file::ModuleFile;
+use super::{MALLOC_TYPE, Placed, Runtime, Table, sysinit_kind};
+use crate::addr::VirtAddr;
+use crate::arch::Arch;
+use crate::image::ImageError;
+use crate::image::kernel::Loaded;
+use crate::image::object::Object;
+
+/// Modules are a few hundred kilobytes.
+const LARGEST: u64 = 16 << 20;
+
+/// What ends every set on i386 (`LS_PADDING`, `sys/kern/link_elf.c`, 12.1 and later).
+const PADDING: [u8; 4] = [0x90; 4];
+
+impl Runtime {
+    /// Puts a shared object into memory and relocates it.
+    pub(super) fn load_shared(
+        &mut self,
+        file: &ModuleFile,
+        imports: &BTreeMap<String, VirtAddr>,
+    ) -> Result<Placed, ImageError> {
+        let elf = file.elf()?;
+        let failed =
+            |why: &str| ImageError::Module { name: file.name().to_owned(), why: why.into() };
+        let loads = || elf.program_headers.iter().filter(|header| header.p_type == PT_LOAD);
+        let end = loads().map(|header| header.p_vaddr.saturating_add(header.p_memsz)).max();
+        let end = end.filter(|end| (1..=LARGEST).contains(end));
+        let end = end.ok_or_else(|| failed("its segments have no sensible size"))?;
+        let mut image = vec![0; end as usize];
+        for header in loads() {
+            let bytes = file.bytes(header.p_offset, header.p_filesz)?;
+            let place = image.get_mut(header.p_vaddr as usize..);
+            let place = place.and_then(|place| place.get_mut(..bytes.len()));
+            let place = place.ok_or_else(|| failed("a segment is larger in the file"))?;
+            place.copy_from_slice(bytes);
+        }
+        let bounds = bounds(&elf, &image, self.kernel.machine().arch());
+        let mut placed = Placed::default();
+        if let Some(bounds) = bounds.clone().filter(|bounds| !bounds.is_padding) {
+            let size = bounds.set.end - bounds.set.start;
+            placed.set = Some((self.place_set(file, size)?, size));
+        }
+        let machine = self.kernel.machine_mut();
+        placed.size = end.next_multiple_of(machine.page_size());
+        placed.base = machine.malloc_module(MALLOC_TYPE, placed.size)?;
+        let relocate =
+            Relocate { elf: &elf, arch: machine.arch(), bounds: &bounds, placed: &placed, imports };
+        relocate.all(&mut image).map_err(|why| failed(&why))?;
+        let kernel = &mut self.kernel;
+        kernel.machine_mut().write(placed.base, &image)?;
+        if let (Some((at, _)), Some(bounds)) = (placed.set, &bounds) {
+            let set = bounds.set.start as usize..bounds.set.end as usize;
+            kernel.machine_mut().write(at, image.get(set).unwrap_or_default())?;
+        }
+        let exported = elf.dynsyms.iter().filter(|symbol| symbol.st_shndx != 0);
+        let exports = exported.filter_map(|symbol| {
+            let name = elf.dynstrtab.get_at(symbol.st_name)?;
+            let at = translated(symbol.st_value, &bounds, &placed);
+            Some((name.to_owned(), VirtAddr::new(at)))
+        });
+        placed.exports = exports.collect();
+        let objects = elf.syms.iter().filter(|symbol| symbol.st_type() == STT_OBJECT);
+        let sysinits = objects.filter_map(|symbol| {
+            let kind = sysinit_kind(elf.strtab.get_at(symbol.st_name)?)?;
+            Some((kind, placed.base.wrapping_add(symbol.st_value)))
+        });
+        placed.sysinits = sysinits.collect();
+        keep_symbols(file, &elf, &mut placed)?;
+        Ok(placed)
+    }
+}
+
+/// Says where the set lies: in the module, and in module space.
+pub(super) fn set_bounds(
+    kernel: &mut Loaded,
+    elf_file: Object,
+    file: &ModuleFile,
+    placed: &Placed,
+) -> Result<(), ImageError> {
+    let elf = file.elf()?;
+    if let Some(set) = set_symbols(&elf) {
+        let at = |value: u64| placed.base.wrapping_add(value);
+        kernel.set_pointer(elf_file, "vnet_start", at(set.start))?;
+        kernel.set_pointer(elf_file, "vnet_stop", at(set.end))?;
+    }
+    let base = placed.set.map_or(VirtAddr::new(0), |(at, _)| at);
+    kernel.set_pointer(elf_file, "vnet_base", base)
+}
+
+/// The set in the module's own image.
+#[derive(Debug, Clone)]
+struct Bounds {
+    set: Range<u64>,
+    /// There is nothing in it but what i386 ends every set with.
+    is_padding: bool,
+}
+
+fn bounds(elf: &Elf<'_>, image: &[u8], arch: Arch) -> Option<Bounds> {
+    let set = set_symbols(elf).filter(|set| set.start < set.end)?;
+    let bytes = image.get(set.start as usize..set.end as usize)?;
+    Some(Bounds { is_padding: arch == Arch::I386 && bytes == PADDING, set })
+}
+
+fn set_symbols(elf: &Elf<'_>) -> Option<Range<u64>> {
+    let find = |wanted| {
+        let mut symbols = elf.dynsyms.iter().filter(|symbol| symbol.st_shndx != 0);
+        let found = symbols.find(|symbol| elf.dynstrtab.get_at(symbol.st_name) == Some(wanted));
+        found.map(|symbol| symbol.st_value)
+    };
+    Some(find("__start_set_vnet")?..find("__stop_set_vnet")?)
+}
+
+/// Where what has this address in the file is when the kernel runs: elf_relocaddr.
+fn translated(value: u64, bounds: &Option<Bounds>, placed: &Placed) -> u64 {
+    match (bounds, placed.set) {
+        (Some(bounds), Some((at, _))) if bounds.set.contains(&value) => {
+            at.get().wrapping_add(value - bounds.set.start)
+        }
+        _ => placed.base.get().wrapping_add(value),
+    }
+}
+
+/// Everything that a relocation depends on.
+struct Relocate<'a> {
+    elf: &'a Elf<'a>,
+    arch: Arch,
+    bounds: &'a Option<Bounds>,
+    placed: &'a Placed,
+    imports: &'a BTreeMap<String, VirtAddr>,
+}
+
+/// What a relocation of a shared object asks for.
+enum Kind {
+    /// The load address is added.
+    Relative,
+    /// The address of a symbol.
+    Symbol,
+    /// The distance to a symbol.
+    Distance,
+}
+
+impl Relocate<'_> {
+    fn all(&self, image: &mut [u8]) -> Result<(), String> {
+        let tables = [&self.elf.dynrelas, &self.elf.dynrels, &self.elf.pltrelocs];
+        for relocation in tables.into_iter().flat_map(|table| table.iter()) {
+            self.one(&relocation, image)?;
+        }
+        Ok(())
+    }
+
+    fn one(&self, relocation: &Reloc, image: &mut [u8]) -> Result<(), String> {
+        let unknown = || format!("relocations of type {} are unknown", relocation.r_type);
+        let kind = kind(self.arch, relocation.r_type).ok_or_else(unknown)?;
+        let size = match kind {
+            Kind::Distance => 4,
+            _ => self.arch.pointer_size() as usize,
+        };
+        let place = usize::try_from(relocation.r_offset).ok();
+        let place = place.and_then(|at| image.get_mut(at..)?.get_mut(..size));
+        let place = place.ok_or("a relocation lies outside of its segments")?;
+        let endian = self.arch.endian();
+        let addend = match relocation.r_addend {
+            Some(addend) => addend as u64,
+            None => endian.uint(place) as u64,
+        };
+        let value = match kind {
+            Kind::Relative => translated(addend, self.bounds, self.placed),
+            Kind::Symbol => self.symbol(relocation.r_sym)?.wrapping_add(addend),
+            Kind::Distance => {
+                let at = self.placed.base.get().wrapping_add(relocation.r_offset);
+                self.symbol(relocation.r_sym)?.wrapping_add(addend).wrapping_sub(at)
+            }
+        };
+        place.copy_from_slice(&crate::image::machine::entry_bytes(value, size as u64, endian));
+        Ok(())
+    }
+
+    fn symbol(&self, number: usize) -> Result<u64, String> {
+        let symbol = self.elf.dynsyms.get(number).ok_or("a relocation names no symbol")?;
+        if symbol.st_shndx != 0 {
+            return Ok(translated(symbol.st_value, self.bounds, self.placed));
+        }
+        let name = self.elf.dynstrtab.get_at(symbol.st_name).unwrap_or_default();
+        let found = self.imports.get(name).copied();
+        found.map(VirtAddr::get).ok_or_else(|| format!("symbol {name} undefined"))
+    }
+}
+
+/// What the relocation types of each architecture mean (`sys/*/*/elf_machdep.c`).
+fn kind(arch: Arch, number: u32) -> Option<Kind> {
+    use goblin::elf::reloc::*;
+    Some(match (arch, number) {
+        (Arch::Arm64, R_AARCH64_RELATIVE)
+        | (Arch::I386, R_386_RELATIVE)
+        | (Arch::Riscv64, R_RISCV_RELATIVE)
+        | (Arch::Arm, R_ARM_RELATIVE)
+        | (Arch::Powerpc64 | Arch::Powerpc64le, R_PPC64_RELATIVE) => Kind::Relative,
+        (Arch::I386, R_386_PC32) => Kind::Distance,
+        (Arch::Arm64, R_AARCH64_ABS64 | R_AARCH64_GLOB_DAT | R_AARCH64_JUMP_SLOT)
+        | (Arch::I386, R_386_32 | R_386_GLOB_DAT | R_386_JMP_SLOT)
+        | (Arch::Riscv64, R_RISCV_64 | R_RISCV_JUMP_SLOT)
+        | (Arch::Arm, R_ARM_ABS32 | R_ARM_GLOB_DAT | R_ARM_JUMP_SLOT)
+        | (Arch::Powerpc64 | Arch::Powerpc64le, R_PPC64_ADDR64 | R_PPC64_JMP_SLOT) => Kind::Symbol,
+        _ => return None,
+    })
+}
+
+/// The symbols of .symtab as they are or, of a module that a boot loader brought, those that are
+/// a part of its image.
+fn keep_symbols(file: &ModuleFile, elf: &Elf<'_>, placed: &mut Placed) -> Result<(), ImageError> {
+    let table = |name: &str| {
+        let named = |header: &&goblin::elf::SectionHeader| {
+            elf.shdr_strtab.get_at(header.sh_name) == Some(name)
+        };
+        elf.section_headers.iter().find(named)
+    };
+    let own = table(".dynsym").zip(table(".dynstr")).filter(|_| file.preloaded);
+    if let Some((symbols, strings)) = own {
+        placed.own_table = Some(Table {
+            symbols: placed.base.wrapping_add(symbols.sh_addr),
+            count: symbols.sh_size / symbols.sh_entsize.max(1),
+            strings: placed.base.wrapping_add(strings.sh_addr),
+            strings_size: strings.sh_size,
+        });
+        return Ok(());
+    }
+    let bytes = |name| file.section(elf, name).map(|bytes| bytes.unwrap_or_default().to_vec());
+    placed.symbols = bytes(".symtab")?;
+    placed.strings = bytes(".strtab")?;
+    Ok(())
+}

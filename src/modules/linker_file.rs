@@ -1,0 +1,186 @@
+//! The list `linker_files` and what `struct linker_file` says of each file.
+//!
+//! With debug information by the struct's members; without it by the four
+//! numbers that the kernel keeps for debuggers, `kld_off_address` and so on
+//! (`sys/kern/kern_linker.c`, 12.1), which tell less.
+
+use std::fmt::Display;
+
+use rustc_hash::FxHashSet;
+
+use crate::addr::VirtAddr;
+use crate::error::{Fault, ReadError};
+use crate::target::Target;
+use crate::value::Object;
+use crate::value::queue::{Broken, walk as walk_queue};
+
+/// One element of the list.
+#[derive(Debug)]
+pub struct LinkerFile {
+    pub at: VirtAddr,
+    pub id: Option<i64>,
+    pub name: Box<str>,
+    pub path: Box<str>,
+    pub address: VirtAddr,
+    pub size: Option<u64>,
+    pub refs: Option<i64>,
+    pub is_kernel: bool,
+    pub problems: Vec<Box<str>>,
+}
+
+/// The list, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct List {
+    pub files: Vec<LinkerFile>,
+    pub problems: Vec<Box<str>>,
+}
+
+/// A kernel has a hundred modules at most.
+const MOST_FILES: usize = 4096;
+
+/// The longest path that the kernel itself accepts (MAXPATHLEN).
+const LONGEST_PATH: usize = 1024;
+
+/// Is there a second file on the list? Asked at every listing of variables, and
+/// answered without a look at any debug information where the kernel says itself
+/// where the link lies.
+pub fn more_than_the_kernel(target: &Target) -> bool {
+    let Ok(head) = target.address_of("linker_files") else { return false };
+    let memory = target.memory();
+    let Ok(next) = offset(target, "kld_off_next") else { return true };
+    let second = memory.pointer(head).and_then(|first| {
+        if first.is_null() { Ok(first) } else { memory.pointer(first.wrapping_add(next)) }
+    });
+    // Where that cannot be read, the walk will say so.
+    !second.is_ok_and(VirtAddr::is_null)
+}
+
+/// Walks the list.
+pub fn walk(target: &Target) -> List {
+    if target.address_of("linker_files").is_err() {
+        return List::default();
+    }
+    match Object::global(target, "linker_files") {
+        Ok(head) => by_members(target, head),
+        Err(ReadError::Type(_)) => by_offsets(target),
+        Err(why) => List::broken(why),
+    }
+}
+
+fn by_members(target: &Target, head: Object<'_>) -> List {
+    let walked = walk_queue(head, "link", MOST_FILES);
+    let kernel = kernel_file(target);
+    let files = walked.elements.iter().map(|file| {
+        let mut problems = Vec::new();
+        let mut text = |name| told(file.text(name), name, &mut problems);
+        let (name, path) = (text("filename"), text("pathname"));
+        LinkerFile {
+            at: file.address,
+            id: file.int("id").ok(),
+            name,
+            path,
+            address: told(file.pointer("address"), "address", &mut problems),
+            size: file.uint("size").ok(),
+            refs: file.int("refs").ok(),
+            is_kernel: kernel == Some(file.address),
+            problems,
+        }
+    });
+    let files = files.collect();
+    List { files, problems: walked.broken.iter().map(problem).collect() }
+}
+
+fn by_offsets(target: &Target) -> List {
+    let offset = |name| offset(target, name);
+    let found = (|| {
+        let offsets = [offset("kld_off_filename")?, offset("kld_off_pathname")?];
+        Ok::<_, ReadError>((offset("kld_off_next")?, offset("kld_off_address")?, offsets))
+    })();
+    let (next, address, [name, path]) = match found {
+        Ok(found) => found,
+        Err(why) => return List::broken(why),
+    };
+    let memory = target.memory();
+    let text = |at: VirtAddr| -> Result<String, Fault> {
+        let text = memory.c_string(memory.pointer(at)?, LONGEST_PATH)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    };
+    let kernel = kernel_file(target);
+    let mut list = List::default();
+    let mut seen = FxHashSet::default();
+    let mut link = target.address_of("linker_files").map_or(VirtAddr::default(), |head| head);
+    loop {
+        let at = match memory.pointer(link) {
+            Ok(at) if at.is_null() => return list,
+            Ok(at) => at,
+            Err(why) => return list.ended(&Broken::Unreadable { at: link, why: why.into() }),
+        };
+        if !seen.insert(at) {
+            return list.ended(&Broken::Cycle { at });
+        }
+        if seen.len() > MOST_FILES {
+            return list.ended(&Broken::TooLong { limit: MOST_FILES });
+        }
+        let mut problems = Vec::new();
+        let member = |offset: u64| at.wrapping_add(offset);
+        let (name, path) = (text(member(name)), text(member(path)));
+        list.files.push(LinkerFile {
+            at,
+            id: None,
+            name: told(name, "filename", &mut problems),
+            path: told(path, "pathname", &mut problems),
+            address: told(memory.pointer(member(address)), "address", &mut problems),
+            size: None,
+            refs: None,
+            is_kernel: kernel == Some(at),
+            problems,
+        });
+        link = member(next);
+    }
+}
+
+impl List {
+    fn broken(why: ReadError) -> Self {
+        let problem = format!("the list of modules cannot be read: {why}").into();
+        Self { files: Vec::new(), problems: vec![problem] }
+    }
+
+    fn ended(mut self, broken: &Broken) -> Self {
+        self.problems.push(problem(broken));
+        self
+    }
+}
+
+fn problem(broken: &Broken) -> Box<str> {
+    format!("the modules: {broken}").into()
+}
+
+/// An offset that the kernel keeps for debuggers, in bytes.
+fn offset(target: &Target, name: &str) -> Result<u64, ReadError> {
+    /// No member of struct linker_file lies farther in.
+    const FARTHEST: u64 = 4096;
+    let at = target.address_of(name)?;
+    let offset = u64::from(target.memory().u32(at)?);
+    let no_symbol = || ReadError::NoSymbol { name: name.to_owned() };
+    (offset < FARTHEST).then_some(offset).ok_or_else(no_symbol)
+}
+
+/// The kernel's own entry.
+fn kernel_file(target: &Target) -> Option<VirtAddr> {
+    target.memory().pointer(target.address_of("linker_kernel_file").ok()?).ok()
+}
+
+/// What was read, or nothing and a note of why.
+fn told<T, U: From<T> + Default>(
+    read: Result<T, impl Display>,
+    what: &str,
+    problems: &mut Vec<Box<str>>,
+) -> U {
+    match read {
+        Ok(value) => value.into(),
+        Err(why) => {
+            problems.push(format!("its {what} cannot be read: {why}").into());
+            U::default()
+        }
+    }
+}

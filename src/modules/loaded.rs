@@ -1,0 +1,215 @@
+//! A module as the kernel's linker left it in memory: its class, its part of
+//! module space, its symbol table.
+//!
+//! Both linker classes put `struct linker_file` in front of a struct of their
+//! own, and both call that `struct elf_file` (`sys/kern/link_elf.c` and
+//! `link_elf_obj.c`, 9.3 to main). They differ in what must be done to an address:
+//!
+//! - Object files (amd64): symbols have their final addresses, those of
+//!   virtualized variables lie in module space. The entry `set_vnet` of `progtab`
+//!   says where.
+//! - Shared objects (all others): symbols count from the module's start and are
+//!   not translated. What lies in `vnet_start..vnet_stop`, half open, has its master
+//!   at the same distance from `vnet_base`; a base of 0 means that there is none,
+//!   whatever the bounds say, as in i386 modules that have four bytes of padding for a set.
+
+use std::ops::Range;
+
+use crate::addr::VirtAddr;
+use crate::error::{Fault, ReadError};
+use crate::kernel::{Symbols, symbols};
+use crate::modules::linker_file::LinkerFile;
+use crate::modules::{Module, Placed};
+use crate::target::Target;
+use crate::types::TypeId;
+use crate::value::Object;
+use crate::value::memory_block::MemoryBlock;
+
+/// All symbol tables together have no more bytes than this: some megabytes are usual.
+pub const MOST_BYTES: u64 = 128 << 20;
+
+/// The largest part of module space that is believed: all of it has 32 KB.
+const LARGEST_SET: u64 = 1 << 20;
+
+/// Sections of one module.
+const MOST_SECTIONS: u64 = 4096;
+
+const LONGEST_NAME: usize = 64;
+
+/// Adds to a file of the list what its class knows of it.
+pub fn describe(target: &Target, file: LinkerFile, budget: &mut u64) -> Module {
+    let at = file.at;
+    let mut module = Module::new(file);
+    if let Err(why) = fill(target, at, &mut module, budget) {
+        // Without debug information there are names and addresses, which `info` says once.
+        if target.types().is_ok() {
+            module.problems.push(format!("its variables cannot be found: {why}").into());
+        }
+    }
+    module
+}
+
+fn fill(
+    target: &Target,
+    at: VirtAddr,
+    module: &mut Module,
+    budget: &mut u64,
+) -> Result<(), ReadError> {
+    let list_type = target.global("linker_files")?.type_id;
+    let first = target.types()?.member(list_type, "tqh_first")?;
+    let file = Object::new(target, target.types()?.pointee(first.type_id)?, at);
+    let Some(class) = file.follow("ops")?.map(|ops| ops.follow("cls")).transpose()?.flatten()
+    else {
+        module.problems.push("it has no class".into());
+        return Ok(());
+    };
+    module.class = Some(class.text("name")?.into());
+    if module.is_kernel {
+        return Ok(());
+    }
+    let elf_file = Object::new(target, elf_file(target, class.address)?, at);
+    if elf_file.has("progtab") {
+        object_file(&elf_file, module)?;
+    } else {
+        shared_object(&elf_file, module)?;
+    }
+    read_symbols(&elf_file, module, budget)
+}
+
+/// The `struct elf_file` of the unit that defines the class.
+fn elf_file(target: &Target, class: VirtAddr) -> Result<TypeId, ReadError> {
+    let types = target.types()?;
+    match types.find_beside(class, "struct elf_file") {
+        Some(found) => Ok(found),
+        None => Ok(types.find("struct elf_file")?),
+    }
+}
+
+/// Where its sections were put, by `progtab`.
+fn object_file(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadError> {
+    let target = elf_file.target();
+    let types = target.types()?;
+    let Some(first) = elf_file.follow("progtab")? else { return Ok(()) };
+    let size = types.size_of(first.type_id)?;
+    let count = elf_file.uint("nprogtab")?;
+    if count > MOST_SECTIONS {
+        module.problems.push(format!("it has {count} sections, which cannot be").into());
+    }
+    let mut placed = Vec::new();
+    for number in 0..count.min(MOST_SECTIONS) {
+        let at = first.address.wrapping_add(number.wrapping_mul(size));
+        let section = Object::new(target, first.type_id, at);
+        match loaded_section(&section) {
+            Ok((name, range)) => {
+                if &*name == "set_vnet" {
+                    module.set = checked_set(range.start, range.end, &mut module.problems);
+                }
+                placed.push((name, range.start));
+            }
+            Err(why) => {
+                module.problems.push(format!("its section {number} cannot be read: {why}").into());
+                break;
+            }
+        }
+    }
+    module.placed = Placed::Sections(placed);
+    Ok(())
+}
+
+fn loaded_section(section: &Object<'_>) -> Result<(Box<str>, Range<VirtAddr>), ReadError> {
+    let (start, size) = (section.pointer("addr")?, section.uint("size")?);
+    let name = section.pointer("name")?;
+    // A section that a boot loader brought need not have a name.
+    let name = match name.is_null() {
+        true => Vec::new(),
+        false => section.target().memory().c_string(name, LONGEST_NAME)?,
+    };
+    Ok((String::from_utf8_lossy(&name).into(), start..start.wrapping_add(size)))
+}
+
+/// The bounds of its set, and where that has its master.
+fn shared_object(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadError> {
+    let arch = elf_file.target().arch();
+    let load = elf_file.pointer("address")?.get();
+    let base = elf_file.pointer("vnet_base")?;
+    let (start, stop) = (elf_file.pointer("vnet_start")?, elf_file.pointer("vnet_stop")?);
+    if base.is_null() {
+        return Ok(());
+    }
+    let Some(size) = stop.offset_from(start) else {
+        module.problems.push(format!("its set ends at {stop}, before its start {start}").into());
+        return Ok(());
+    };
+    module.set = checked_set(base, base.wrapping_add(size), &mut module.problems);
+    let in_file = |at: VirtAddr| arch.wrap(at.get().wrapping_sub(load));
+    module.placed = Placed::Whole { set: in_file(start)..in_file(stop) };
+    Ok(())
+}
+
+fn checked_set(
+    start: VirtAddr,
+    end: VirtAddr,
+    problems: &mut Vec<Box<str>>,
+) -> Option<Range<VirtAddr>> {
+    let size = end.offset_from(start);
+    if size.is_none_or(|size| size > LARGEST_SET) {
+        problems.push(format!("its variables lie from {start} to {end}, which cannot be").into());
+        return None;
+    }
+    (start < end).then_some(start..end)
+}
+
+/// The symbol table that the kernel keeps for its debugger: static symbols as well,
+/// except in a shared object that a boot loader brought.
+fn read_symbols(
+    elf_file: &Object<'_>,
+    module: &mut Module,
+    budget: &mut u64,
+) -> Result<(), ReadError> {
+    let target = elf_file.target();
+    let entry_size = symbols::entry_size(target.arch()) as u64;
+    let table = (elf_file.pointer("ddbsymtab")?, elf_file.uint("ddbsymcnt")?);
+    let strings = (elf_file.pointer("ddbstrtab")?, elf_file.uint("ddbstrcnt")?);
+    let size = table.1.checked_mul(entry_size).and_then(|size| size.checked_add(strings.1));
+    if size.is_none_or(|size| size > *budget) {
+        let problem = format!("its symbol table has {} entries, which cannot be", table.1);
+        module.problems.push(problem.into());
+        return Ok(());
+    }
+    *budget -= size.unwrap_or(0);
+    let mut read = |at: VirtAddr, len: u64, what: &str| {
+        let block = MemoryBlock::read(target.memory(), at, len as usize);
+        if let Some(fault) = block.first_fault() {
+            module.problems.push(format!("its {what} cannot be read whole: {fault}").into());
+        }
+        block.into_bytes()
+    };
+    let table = read(table.0, table.1 * entry_size, "symbol table");
+    let strings = read(strings.0, strings.1, "table of symbol names");
+    let address = translation(elf_file, module)?;
+    module.symbols = Symbols::from_tables(&table, strings, target.arch(), address);
+    Ok(())
+}
+
+/// How an address in memory is made of a symbol's value.
+fn translation(
+    elf_file: &Object<'_>,
+    module: &Module,
+) -> Result<impl Fn(u64) -> u64 + use<>, Fault> {
+    let arch = elf_file.target().arch();
+    let load = match &module.placed {
+        Placed::Sections(_) => None,
+        _ => elf_file.pointer("address").ok().map(VirtAddr::get),
+    };
+    let set = match (&module.placed, &module.set) {
+        (Placed::Whole { set }, Some(master)) => Some((set.clone(), master.start.get())),
+        _ => None,
+    };
+    Ok(move |value: u64| match (&set, load) {
+        (Some((set, master)), _) if set.contains(&value) => {
+            arch.wrap(value.wrapping_sub(set.start).wrapping_add(*master))
+        }
+        (_, Some(load)) => arch.wrap(value.wrapping_add(load)),
+        (_, None) => value,
+    })
+}

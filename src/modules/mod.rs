@@ -1,0 +1,151 @@
+//! The modules that were loaded into the kernel, as the kernel's own linker
+//! knows them (`sys/kern/kern_linker.c`, `link_elf.c`, `link_elf_obj.c`).
+//!
+//! What: for every file of the list `linker_files` its name, place and class, the
+//! part of module space that its virtualized variables have, and its symbols,
+//! static ones included: all from the dump alone.
+//!
+//! How: a linker file is the start of a larger `struct elf_file`, of which a
+//! kernel has two that share that name. The class of the file (`ops->cls`) is a
+//! variable of the unit that defines the right one, and so leads to it. Types
+//! come from the module's debug file ([`debug`]), if somebody finds it.
+//!
+//! What it refuses to do: it walks nothing where only the kernel itself is
+//! loaded, and believes no count or size of a table without a limit.
+
+pub mod debug;
+mod linker_file;
+mod loaded;
+
+use std::ops::Range;
+
+use crate::addr::VirtAddr;
+use crate::kernel::{Symbol, Symbols};
+use crate::target::Target;
+use crate::types::Variable;
+
+use linker_file::LinkerFile;
+
+/// A file that is part of the running kernel: the kernel itself, or a module.
+#[derive(Debug)]
+pub struct Module {
+    /// `struct linker_file`
+    pub linker_file: VirtAddr,
+    /// As kldstat(8) numbers them; `None` without debug information.
+    pub id: Option<i64>,
+    /// `if_gif.ko`
+    pub name: Box<str>,
+    /// Where it was loaded from.
+    pub path: Box<str>,
+    pub address: VirtAddr,
+    /// Bytes; `None` without debug information.
+    pub size: Option<u64>,
+    /// How many modules and users hold it.
+    pub refs: Option<i64>,
+    /// `elf64_obj` for object files, `elf64` or `elf32` for shared objects.
+    pub class: Option<Box<str>>,
+    /// Is this the kernel's own entry?
+    pub is_kernel: bool,
+    /// Where in module space its virtualized variables lie.
+    pub set: Option<Range<VirtAddr>>,
+    /// Its symbols, at the addresses that they have in memory; those of virtualized
+    /// variables, in module space.
+    pub symbols: Symbols,
+    /// What loads addresses in its debug file have to be turned into those.
+    placed: Placed,
+    /// The variables of its set as its debug file describes them.
+    pub typed: Vec<Variable>,
+    /// The file that the types come from.
+    pub types_from: Option<Box<str>>,
+    /// Which files were looked at for its types, and why they were not taken.
+    pub log: Vec<String>,
+    /// What is wrong with it, a sentence each.
+    pub problems: Vec<Box<str>>,
+}
+
+/// How addresses in a module's file become those in memory.
+#[derive(Debug, Clone, Default)]
+enum Placed {
+    #[default]
+    Unknown,
+    /// An object file: every section has its own place, by name.
+    Sections(Vec<(Box<str>, VirtAddr)>),
+    /// A shared object: the set lies here in the file's own addresses.
+    Whole { set: Range<u64> },
+}
+
+/// All files that make up the running kernel, in the order in which they were loaded.
+#[derive(Debug, Default)]
+pub struct Modules {
+    pub files: Vec<Module>,
+    /// What is wrong with the list.
+    pub problems: Vec<Box<str>>,
+}
+
+impl Modules {
+    /// Reads the list. A kernel without `linker_files` has no modules.
+    pub fn read(target: &Target) -> Self {
+        let list = linker_file::walk(target);
+        let mut budget = loaded::MOST_BYTES;
+        let files = list.files.into_iter().map(|file| loaded::describe(target, file, &mut budget));
+        Self { files: files.collect(), problems: list.problems }
+    }
+
+    /// Is anything but the kernel itself loaded? Costs no more than four reads.
+    pub fn any(target: &Target) -> bool {
+        linker_file::more_than_the_kernel(target)
+    }
+
+    /// The modules: what there is beside the kernel itself.
+    pub fn modules(&self) -> impl Iterator<Item = &Module> {
+        self.files.iter().filter(|file| !file.is_kernel)
+    }
+
+    /// The module whose memory holds `address`.
+    pub fn holding(&self, address: VirtAddr) -> Option<&Module> {
+        self.modules().find(|module| {
+            let offset = address.offset_from(module.address);
+            offset.zip(module.size).is_some_and(|(offset, size)| offset < size)
+        })
+    }
+
+    /// The symbol of a module whose bytes hold `address`, and the distance from its start.
+    pub fn symbolize(&self, address: VirtAddr) -> Option<(&Module, Symbol<'_>, u64)> {
+        let module = self.holding(address)?;
+        let (symbol, offset) = module.symbols.by_address(address)?;
+        Some((module, symbol, offset))
+    }
+}
+
+impl Module {
+    /// The symbols of its virtualized variables.
+    pub fn vnet_symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
+        self.symbols.vnet(self.set.clone().unwrap_or_default())
+    }
+
+    /// Bytes of its set.
+    pub fn set_size(&self) -> u64 {
+        self.set.as_ref().and_then(|set| set.end.offset_from(set.start)).unwrap_or(0)
+    }
+
+    fn new(file: LinkerFile) -> Self {
+        Self {
+            linker_file: file.at,
+            id: file.id,
+            name: file.name,
+            path: file.path,
+            address: file.address,
+            size: file.size,
+            refs: file.refs,
+            class: None,
+            is_kernel: file.is_kernel,
+            set: None,
+            symbols: Symbols::none(),
+            placed: Placed::Unknown,
+            typed: Vec::new(),
+            types_from: None,
+            log: Vec::new(),
+            problems: file.problems,
+        }
+    }
+}

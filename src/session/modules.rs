@@ -1,0 +1,46 @@
+//! What was loaded into the kernel, and the files that tell the types of it.
+
+use super::Session;
+use crate::error::Error;
+use crate::modules::{Modules, debug};
+use crate::source::locate::{self, ModuleSearch};
+use crate::vnet::ModuleSpace;
+
+impl Session {
+    /// The files that make up the running kernel: itself and its modules, each with
+    /// what was found of its types.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's.
+    pub fn modules(&self) -> Result<&Modules, Error> {
+        self.require_kinship()?;
+        Ok(self.read_modules())
+    }
+
+    /// Module space: which module holds what of it, and what is free.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's, has no VIMAGE or no debug information.
+    pub fn module_space(&self) -> Result<ModuleSpace, Error> {
+        self.require_kinship()?;
+        Ok(ModuleSpace::read(&self.target, self.read_modules())?)
+    }
+
+    pub(super) fn read_modules(&self) -> &Modules {
+        self.modules.get_or_init(|| {
+            let mut modules = Modules::read(&self.target);
+            let Ok(types) = self.target.types() else { return modules };
+            // Only their virtualized variables are asked for.
+            for module in modules.files.iter_mut().filter(|module| module.set.is_some()) {
+                let candidates = locate::modules(&ModuleSearch {
+                    name: &module.name,
+                    path: &module.path,
+                    kernel: self.kernel().main().source().path(),
+                    dirs: &self.debug_dirs,
+                });
+                debug::find_types(module, types, &candidates);
+            }
+            modules
+        })
+    }
+}

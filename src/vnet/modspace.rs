@@ -1,0 +1,317 @@
+//! Module space: the arena inside the kernel's set where modules' virtualized
+//! variables are placed, as a map.
+//!
+//! The kernel keeps a list of what is free (`vnet_data_free_head`, sorted by
+//! address and merged) and no account of what is taken (`sys/net/vnet.c`, 9.3 to
+//! main). The modules say what they have, so the two can be held against each
+//! other: what is neither free nor a module's is lost, what is both is a fault.
+
+use std::ops::Range;
+
+use crate::addr::VirtAddr;
+use crate::error::{ReadError, VnetError};
+use crate::modules::Modules;
+use crate::target::Target;
+use crate::value::Object;
+use crate::value::queue::walk;
+
+/// The arena and who has what of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleSpace {
+    pub arena: Range<VirtAddr>,
+    /// All of the arena, in order, without gaps.
+    pub regions: Vec<Region>,
+    /// The free list as the kernel has it, in its order.
+    pub free_list: Vec<FreeEntry>,
+    pub faults: Vec<SpaceFault>,
+}
+
+/// A stretch of the arena.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    pub range: Range<VirtAddr>,
+    pub holder: Holder,
+}
+
+/// Who has a stretch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    Free,
+    /// A module, by its file name.
+    Module(Box<str>),
+    /// Neither the free list nor any module names it.
+    Nobody,
+}
+
+/// One `struct vnet_data_free`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreeEntry {
+    pub at: VirtAddr,
+    pub start: VirtAddr,
+    /// An int: a damaged one may be negative.
+    pub len: i64,
+}
+
+/// Something about module space that cannot be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpaceFault {
+    pub kind: SpaceFaultKind,
+    pub address: VirtAddr,
+    pub message: Box<str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SpaceFaultKind {
+    /// Two hold the same bytes.
+    Overlap,
+    /// The free list is not in order of addresses.
+    Unsorted,
+    /// Two entries of the free list touch, and should be one.
+    Unmerged,
+    /// It reaches out of the arena, or has no length.
+    OutOfBounds,
+    /// Bytes that are neither free nor a module's.
+    Lost,
+    /// The free list breaks off or goes in circles.
+    BrokenList,
+}
+
+impl SpaceFaultKind {
+    /// The name in JSON: `out-of-bounds`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overlap => "overlap",
+            Self::Unsorted => "unsorted",
+            Self::Unmerged => "unmerged",
+            Self::OutOfBounds => "out-of-bounds",
+            Self::Lost => "lost",
+            Self::BrokenList => "broken-list",
+        }
+    }
+}
+
+/// Pieces of at least one pointer in an arena of 32 KB: a longer list goes in circles.
+const MOST_ENTRIES: usize = 1 << 16;
+
+impl ModuleSpace {
+    /// Reads the free list and holds it against what the modules have.
+    ///
+    /// # Errors
+    /// The kernel has no VIMAGE, or no debug information that tells the list's layout.
+    pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
+        let symbol = target.kernel().symbol("vnet_entry_modspace").ok_or(VnetError::NoVimage)?;
+        let start = symbol.address;
+        let arena = start..start.wrapping_add(symbol.size);
+        let head = Object::global(target, "vnet_data_free_head")?;
+        let mut space =
+            Self { arena, regions: Vec::new(), free_list: Vec::new(), faults: Vec::new() };
+        let walked = walk(head, "vnd_link", MOST_ENTRIES);
+        for entry in &walked.elements {
+            match free_entry(entry) {
+                Ok(entry) => space.free_list.push(entry),
+                Err(why) => space.fault(
+                    SpaceFaultKind::BrokenList,
+                    entry.address,
+                    format!("the entry at {} cannot be read: {why}", entry.address),
+                ),
+            }
+        }
+        if let Some(broken) = &walked.broken {
+            space.fault(
+                SpaceFaultKind::BrokenList,
+                head.address,
+                format!("the free list: {broken}"),
+            );
+        }
+        space.check_order();
+        let claims = space.claims(modules, target.arch().pointer_size());
+        space.divide(claims);
+        Ok(space)
+    }
+
+    /// Bytes of the arena.
+    pub fn size(&self) -> u64 {
+        self.arena.end.offset_from(self.arena.start).unwrap_or(0)
+    }
+
+    /// Bytes that are free, by the kernel's list.
+    pub fn free(&self) -> u64 {
+        self.held(|holder| *holder == Holder::Free)
+    }
+
+    /// Bytes that modules have.
+    pub fn used(&self) -> u64 {
+        self.held(|holder| matches!(holder, Holder::Module(_)))
+    }
+
+    /// Bytes that nobody has.
+    pub fn lost(&self) -> u64 {
+        self.held(|holder| *holder == Holder::Nobody)
+    }
+
+    /// The most that one module could still get, in bytes.
+    pub fn largest_free(&self) -> u64 {
+        // What touches is not one run for the kernel unless it is one entry.
+        let free = self.regions.iter().filter(|region| region.holder == Holder::Free);
+        free.map(Region::len).max().unwrap_or(0)
+    }
+
+    /// How much of what is free the largest module could not get, from 0 to 1.
+    pub fn fragmentation(&self) -> f64 {
+        match self.free() {
+            0 => 0.0,
+            free => 1.0 - self.largest_free() as f64 / free as f64,
+        }
+    }
+
+    fn held(&self, by: impl Fn(&Holder) -> bool) -> u64 {
+        self.regions.iter().filter(|region| by(&region.holder)).map(Region::len).sum()
+    }
+
+    fn fault(&mut self, kind: SpaceFaultKind, address: VirtAddr, message: String) {
+        self.faults.push(SpaceFault { kind, address, message: message.into() });
+    }
+
+    /// What the kernel's list must be for its allocator to work.
+    fn check_order(&mut self) {
+        let mut faults = Vec::new();
+        for pair in self.free_list.windows(2) {
+            let [before, next] = pair else { continue };
+            if next.start < before.start {
+                faults.push((
+                    SpaceFaultKind::Unsorted,
+                    next.start,
+                    format!(
+                        "the free list is not sorted: {} comes behind {}",
+                        next.start, before.start
+                    ),
+                ));
+            } else if before.end() == Some(next.start) {
+                faults.push((
+                    SpaceFaultKind::Unmerged,
+                    next.start,
+                    format!(
+                        "the free entries at {} and {} touch and were not merged",
+                        before.start, next.start
+                    ),
+                ));
+            }
+        }
+        for (kind, address, message) in faults {
+            self.fault(kind, address, message);
+        }
+    }
+
+    /// What the list and the modules say is theirs, as far as it lies in the arena.
+    /// A set takes up whole pointers.
+    fn claims(&mut self, modules: &Modules, pointer: u64) -> Vec<Region> {
+        let mut claims = Vec::new();
+        for entry in self.free_list.clone() {
+            let range = entry.end().map(|end| entry.start..end);
+            let what = format!("the free entry at {} of {} bytes", entry.start, entry.len);
+            self.claim(&mut claims, range, Holder::Free, entry.start, &what);
+        }
+        for module in modules.modules() {
+            let Some(set) = &module.set else { continue };
+            let size = module.set_size().next_multiple_of(pointer);
+            let what = format!("the set of {} at {} of {size} bytes", module.name, set.start);
+            let range = set.start.checked_add(size).map(|end| set.start..end);
+            self.claim(&mut claims, range, Holder::Module(module.name.clone()), set.start, &what);
+        }
+        claims.sort_by_key(|claim| (claim.range.start, claim.range.end));
+        claims
+    }
+
+    fn claim(
+        &mut self,
+        claims: &mut Vec<Region>,
+        range: Option<Range<VirtAddr>>,
+        holder: Holder,
+        start: VirtAddr,
+        what: &str,
+    ) {
+        let range = range.filter(|range| !range.is_empty());
+        let inside = range
+            .as_ref()
+            .is_some_and(|range| self.arena.start <= range.start && range.end <= self.arena.end);
+        if !inside {
+            let why = format!("{what} is not inside module space");
+            self.fault(SpaceFaultKind::OutOfBounds, start, why);
+        }
+        if let Some(range) = range {
+            let range = range.start.max(self.arena.start)..range.end.min(self.arena.end);
+            if !range.is_empty() {
+                claims.push(Region { range, holder });
+            }
+        }
+    }
+
+    /// Divides the arena by the claims; the first of two that overlap has the bytes.
+    fn divide(&mut self, claims: Vec<Region>) {
+        let mut at = self.arena.start;
+        let mut last: Option<Region> = None;
+        for claim in claims {
+            if claim.range.start < at
+                && let Some(last) = &last
+            {
+                let message = format!(
+                    "{} at {} overlaps {} at {}",
+                    claim.holder, claim.range.start, last.holder, last.range.start
+                );
+                self.fault(SpaceFaultKind::Overlap, claim.range.start, message);
+            }
+            self.leave(at..claim.range.start);
+            let range = claim.range.start.max(at)..claim.range.end;
+            if !range.is_empty() {
+                at = range.end;
+                self.regions.push(Region { range, holder: claim.holder.clone() });
+                last = Some(claim);
+            }
+        }
+        self.leave(at..self.arena.end);
+    }
+
+    /// Nobody has this, if it is anything.
+    fn leave(&mut self, range: Range<VirtAddr>) {
+        if range.is_empty() {
+            return;
+        }
+        let region = Region { range, holder: Holder::Nobody };
+        let (start, len) = (region.range.start, region.len());
+        let message = format!("{len} bytes at {start} are neither free nor any module's");
+        self.fault(SpaceFaultKind::Lost, start, message);
+        self.regions.push(region);
+    }
+}
+
+impl Region {
+    /// Bytes.
+    pub fn len(&self) -> u64 {
+        self.range.end.offset_from(self.range.start).unwrap_or(0)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl FreeEntry {
+    fn end(&self) -> Option<VirtAddr> {
+        self.start.checked_add(u64::try_from(self.len).ok()?)
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Free => f.write_str("a free entry"),
+            Self::Module(name) => write!(f, "the set of {name}"),
+            Self::Nobody => f.write_str("what nobody has"),
+        }
+    }
+}
+
+fn free_entry(entry: &Object<'_>) -> Result<FreeEntry, ReadError> {
+    let (start, len) = (entry.pointer("vnd_start")?, entry.int("vnd_len")?);
+    Ok(FreeEntry { at: entry.address, start, len })
+}
