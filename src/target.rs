@@ -176,6 +176,9 @@ fn memory(
 
 /// Compares what the kernel file has of itself with what the dump has of it: its
 /// version, its build-id, and some of its constants, whichever the dump holds.
+///
+/// Zeros are no witness: sparse dumps, those made for tests of debuggers above all, have
+/// them in the place of most pages.
 fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
     let checks = [version(kernel, memory), build_id(kernel, memory), constants(kernel, memory)];
     let mut found = checks.into_iter().flatten();
@@ -205,7 +208,7 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
         let ours = kernel.initial_bytes(symbol.address, symbol.size.min(MAX_TEXT))?;
         let mut theirs = vec![0; ours.len()];
         memory.read(symbol.address, &mut theirs).ok()?;
-        Some((name, text(&ours), text(&theirs)))
+        (!is_blank(&theirs)).then(|| (name, text(&ours), text(&theirs)))
     })?;
     if ours == theirs {
         return Some(Kinship::Same(format!("same {name}[]")));
@@ -240,6 +243,7 @@ fn constants(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
         let mut theirs = [0; SAMPLE];
         let theirs = &mut theirs[..ours.len()];
         match memory.read(address, theirs) {
+            Ok(()) if is_blank(theirs) => {}
             Ok(()) if theirs == ours => same += 1,
             Ok(()) => other += 1,
             Err(_) => {}
@@ -261,6 +265,10 @@ const SAMPLE: usize = 64;
 
 /// Version strings are a few hundred bytes; more of a wrong symbol is not read.
 const MAX_TEXT: u64 = 1024;
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
 
 fn text(bytes: &[u8]) -> String {
     let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());

@@ -158,6 +158,28 @@ fn a_kernel_of_another_build_is_refused() {
     assert!(error.hint().unwrap().contains("vnetkvm info"), "{error}");
 }
 
+/// Dumps made for tests of debuggers have zeros in the place of most pages.
+#[test]
+fn zeros_do_not_tell_whose_dump_it_is() {
+    let demo = image::demo().unwrap();
+    let mut core = demo.core.bytes().to_vec();
+    let kernel = vnetkvm::kernel::Kernel::open(demo.kernel.clone(), None).unwrap();
+    let constants = kernel.section_range(".rodata").unwrap();
+    let size = constants.end.offset_from(constants.start).unwrap();
+    let constants = kernel.initial_bytes(constants.start, size).unwrap();
+    let (version, build_id) = (kernel.version().unwrap(), kernel.build_id().unwrap());
+    for text in [version.as_bytes(), b"12.1-RELEASE-p10", build_id, &constants] {
+        while let Some(at) = memchr::memmem::find(&core, text) {
+            core[at..at + text.len()].fill(0);
+        }
+    }
+    let core = vnetkvm::source::Source::from_vec("core", core);
+    let session = Session::from_sources(demo.kernel, core).unwrap();
+    assert_eq!(session.vnets().unwrap().len(), 3);
+    let doubt = session.warnings();
+    assert!(doubt.iter().any(|warning| warning.contains("is unknown")), "{doubt:?}");
+}
+
 /// A block that is not where the base says would give another's values.
 #[test]
 fn a_damaged_base_is_no_value() {
