@@ -12,7 +12,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::dump::{Core, Hints, PhysFault, PhysFaultKind};
 use crate::error::{Fault, FaultKind, Stage};
-use crate::paging::{Mapping, Translate};
+use crate::paging::{self, Mapping, Translate};
 
 /// A piece of kernel memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,18 @@ impl KernelMemory {
     /// The same memory in pages of so many bytes: not every dump says that.
     pub fn with_page_size(self, page_size: u64) -> Self {
         Self { page_size, ..self }
+    }
+
+    /// The memory in a dump that says itself how its addresses are translated;
+    /// `None` for one that leaves that to the kernel's page tables.
+    pub fn without_kernel(core: impl Into<Arc<Core>>) -> Option<Self> {
+        let core = core.into();
+        let translation = match &core.hints {
+            Hints::PageMap(map) => paging::page_map(map.clone()),
+            Hints::Virtual => paging::identity(),
+            Hints::Physical => return None,
+        };
+        Some(Self::from_core(core, translation))
     }
 
     /// The dump it comes from.

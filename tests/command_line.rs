@@ -219,3 +219,24 @@ fn a_packed_kernel_is_told_how_to_be_unpacked() {
     let said = crash.run(&["-N", &packed, "-M", "{image/vmcore.full}", "vnets"]);
     assert!(said.err.contains("hint: unpack it with zstd -d"), "{}", said.err);
 }
+
+/// A minidump has its own page map; the page tables of a full dump are the kernel's.
+#[test]
+fn addresses_are_read_without_a_kernel_where_the_dump_translates_them() {
+    let crash = Crash::new();
+    // In a directory of its own, so that no kernel lies beside it.
+    fs::create_dir(crash.at("lone")).unwrap();
+    for core in ["vmcore.minidump-v2", "vmcore.full"] {
+        fs::copy(crash.at("image").join(core), crash.at("lone").join(core)).unwrap();
+    }
+    let kernel = fixture("small-split/kernel");
+    let read = |words: &[&str]| crash.run(&[words, &["read", "0xffffffff80200000", "64"]].concat());
+    let whole = read(&["-N", &kernel, "-M", "{lone/vmcore.full}"]).succeeded();
+    assert!(whole.out.contains("|.ELF"), "{}", whole.out);
+    assert_eq!(read(&["-M", "{lone/vmcore.minidump-v2}"]).succeeded().out, whole.out);
+    let full = read(&["-M", "{lone/vmcore.full}"]);
+    assert_eq!(full.status, 2);
+    assert!(full.err.contains("no kernel was given"), "{}", full.err);
+    let named = crash.run(&["-M", "{lone/vmcore.minidump-v2}", "read", "version", "8"]);
+    assert!(named.err.contains("no kernel was given"), "{}", named.err);
+}

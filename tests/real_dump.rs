@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use vnetkvm::addr::{PhysAddr, VirtAddr};
-use vnetkvm::dump::{self, Format, Hints, PhysFaultKind};
+use vnetkvm::dump::{self, Format, PhysFaultKind};
 use vnetkvm::error::{FaultKind, Stage};
 use vnetkvm::memory::KernelMemory;
-use vnetkvm::paging;
 use vnetkvm::source::Source;
 
 /// The folder with the dump, beside this checkout or beside a worktree's parent.
@@ -30,8 +29,7 @@ fn memory() -> Option<&'static KernelMemory> {
         let mut bytes = Vec::new();
         bzip2::read::BzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
         let core = dump::open(Source::from_vec("vmcore", bytes)).unwrap();
-        let Hints::PageMap(map) = core.hints.clone() else { panic!("{core:?}") };
-        Some(KernelMemory::from_core(core, paging::page_map(map)))
+        Some(KernelMemory::without_kernel(core).expect("a minidump has its own page map"))
     });
     if memory.is_none() {
         eprintln!("skipped: there is no shared/real beside this checkout");

@@ -1,11 +1,14 @@
 //! What most commands begin with: a session, and the vnets that are meant.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use vnetkvm::addr::PhysAddr;
+use vnetkvm::dump::{self, Core};
 use vnetkvm::image;
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{self, Matches, Options, Selector, Session};
+use vnetkvm::source::Source;
 use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
 use vnetkvm::vnet::{Vnet, VnetVariable};
@@ -29,6 +32,17 @@ pub fn open(cli: &Cli) -> anyhow::Result<&'static Session> {
         session.inspect_err(|error| tell_search(cli, error))?
     };
     Ok(keep(cli, session))
+}
+
+/// The dump and its path, without a kernel.
+pub fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
+    let path = options.core.clone();
+    let source = Source::open(&path).map_err(vnetkvm::Error::from)?;
+    let mut bar = Bar::new();
+    let core = dump::open_with(source, &mut |progress| bar.show(progress));
+    drop(bar);
+    let core = core.map_err(|source| vnetkvm::Error::Dump { path: path.clone(), source })?;
+    Ok((Arc::new(core), path))
 }
 
 /// Tells with -v how everything was found, and what is odd about it. The session

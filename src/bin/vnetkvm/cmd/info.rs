@@ -11,7 +11,7 @@ use serde::Serialize;
 use vnetkvm::dump::{self, Core, InfoFile};
 use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
 use vnetkvm::render::sanitize;
-use vnetkvm::session::{Messages, Options, Selector, Session};
+use vnetkvm::session::{Messages, Selector, Session};
 use vnetkvm::source::{Source, crash};
 use vnetkvm::target::Kinship;
 use vnetkvm::views::jails::Jails;
@@ -21,7 +21,6 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::progress::Bar;
 use crate::say::warning;
 
 pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
@@ -66,7 +65,7 @@ fn subject(cli: &Cli) -> anyhow::Result<Subject> {
             Ok(session) => Ok(Subject::Session(session)),
             Err(error) => match error.downcast_ref() {
                 Some(vnetkvm::Error::Target(why)) => {
-                    let (core, path) = dump_alone(&context::options(cli)?)?;
+                    let (core, path) = context::dump_alone(&context::options(cli)?)?;
                     warning(&format!("{error}: {why}"));
                     Ok(Subject::Dump(core, path))
                 }
@@ -75,7 +74,7 @@ fn subject(cli: &Cli) -> anyhow::Result<Subject> {
         };
     }
     let options = context::options(cli)?;
-    let (core, path) = dump_alone(&options)?;
+    let (core, path) = context::dump_alone(&options)?;
     match Session::of_dump(Arc::clone(&core), &options) {
         Ok(session) => Ok(Subject::Session(context::keep(cli, session))),
         Err(error) => {
@@ -83,16 +82,6 @@ fn subject(cli: &Cli) -> anyhow::Result<Subject> {
             Ok(Subject::Dump(core, path))
         }
     }
-}
-
-fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
-    let path = options.core.clone();
-    let source = Source::open(&path).map_err(vnetkvm::Error::from)?;
-    let mut bar = Bar::new();
-    let core = dump::open_with(source, &mut |progress| bar.show(progress));
-    drop(bar);
-    let core = core.map_err(|source| vnetkvm::Error::Dump { path: path.clone(), source })?;
-    Ok((Arc::new(core), path))
 }
 
 #[derive(Debug, Serialize)]

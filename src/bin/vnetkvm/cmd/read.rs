@@ -35,12 +35,25 @@ pub struct Request<'a> {
 }
 
 pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
-    let session = context::open(cli)?;
-    let (start, vnet) = address(cli, session, request.address)?;
+    let number = number(request.address);
+    let alone = match number {
+        Some(_) => memory_alone(cli)?,
+        None => None,
+    };
+    let (memory, start, vnet) = match (alone, number) {
+        (Some(memory), Some(start)) => (memory, start, None),
+        (_, number) => {
+            let session = context::open(cli)?;
+            let (start, vnet) = match number {
+                Some(number) => (number, None),
+                None => address(cli, session, request.address)?,
+            };
+            (session.memory(), start, vnet)
+        }
+    };
     if start.checked_add(request.length.saturating_sub(1)).is_none() {
         return Err(Failure::new("the end of the range lies beyond 2^64").into());
     }
-    let memory = session.memory();
     if request.raw {
         if cli.output.json || cli.output.format != Format::Table {
             let hint = "leave out --raw, or --json and --format";
@@ -92,17 +105,29 @@ fn all_readable(memory: &KernelMemory, start: VirtAddr, length: u64) -> anyhow::
     }
 }
 
-/// A number, or the value of an expression, and then the vnet that it was asked for in.
+/// Without a kernel given, the memory of a dump that needs none to find an address in it.
+fn memory_alone(cli: &Cli) -> anyhow::Result<Option<&'static KernelMemory>> {
+    if cli.input.demo || cli.input.kernel.is_some() || !cli.input.memory_map.is_empty() {
+        return Ok(None);
+    }
+    let (core, _) = context::dump_alone(&context::options(cli)?)?;
+    core.warnings.iter().for_each(|why| warning(why));
+    let memory = KernelMemory::without_kernel(core);
+    Ok(memory.map(|memory| &*Box::leak(Box::new(memory))))
+}
+
+fn number(text: &str) -> Option<VirtAddr> {
+    let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
+    let number = hex.map_or_else(|| text.parse(), |hex| u64::from_str_radix(hex, 16));
+    number.ok().map(VirtAddr::new)
+}
+
+/// The value of an expression, and the vnet that it was asked for in.
 fn address<'s>(
     cli: &Cli,
     session: &'s Session,
     text: &str,
 ) -> anyhow::Result<(VirtAddr, Option<&'s Vnet>)> {
-    let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
-    let number = hex.map_or_else(|| text.parse(), |hex| u64::from_str_radix(hex, 16));
-    if let Ok(number) = number {
-        return Ok((VirtAddr::new(number), None));
-    }
     let vnets = context::chosen(cli, session)?;
     let [vnet] = vnets.as_slice() else {
         return Err(Failure::new("an address is wanted in one vnet only")
