@@ -76,3 +76,33 @@ pub const BARE_VNETS: [BareVnet; 3] = [
         data_base: 24,
     },
 ];
+
+/// What the word of a rwlock or sx lock holds beside its lowest bits, which have
+/// always been the same (`sys/sys/rwlock.h`, `sys/sys/sx.h`): LOCK_SHARED and the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockFlags {
+    /// A writer spins for it.
+    pub spinner: u64,
+    /// Its owner holds it more than once.
+    pub recursed: u64,
+    /// Bits of flags; above them is the number of readers, or the owner's address.
+    pub count: u32,
+}
+
+/// Not held, or held by readers; else by the thread whose address the word has.
+pub const LOCK_SHARED: u64 = 1;
+/// Readers wait for it.
+pub const LOCK_SHARED_WAITERS: u64 = 2;
+/// Writers wait for it.
+pub const LOCK_EXCLUSIVE_WAITERS: u64 = 4;
+/// The whole word of a lock that was destroyed.
+pub const LOCK_DESTROYED: u64 = 6;
+
+/// Since 12.0, where threads are aligned to 32 bytes.
+pub const LOCK_FLAGS: LockFlags = LockFlags { spinner: 8, recursed: 0x10, count: 5 };
+/// Rwlocks of earlier kernels.
+pub const OLD_RW_FLAGS: LockFlags = LockFlags { spinner: 8, recursed: 0, count: 4 };
+/// Sx locks of earlier kernels.
+pub const OLD_SX_FLAGS: LockFlags = LockFlags { spinner: 0, recursed: 8, count: 4 };
+/// The first `osreldate` whose locks have [`LOCK_FLAGS`].
+pub const LOCK_FLAGS_SINCE: u64 = 1_200_000;

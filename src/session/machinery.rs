@@ -4,6 +4,9 @@
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::construction::Construction;
+use crate::views::eventhandlers::VnetHandlers;
+use crate::views::locks::LockView;
+use crate::views::recursions::Recursions;
 use crate::vnet::{Sysinits, Vnet};
 
 impl Session {
@@ -19,5 +22,32 @@ impl Session {
     /// How far `vnet` has come in running them.
     pub fn construction(&self, sysinits: &Sysinits, vnet: &Vnet) -> Construction {
         Construction::of(&self.target, sysinits, vnet)
+    }
+
+    /// The locks of the VNET machinery, who holds them, and what that means.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's, or has no VIMAGE.
+    pub fn locks(&self) -> Result<Vec<LockView>, Error> {
+        self.require_kinship()?;
+        Ok(LockView::all(&self.target)?)
+    }
+
+    /// The event handlers that are called once for each vnet.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
+    pub fn eventhandlers(&self) -> Result<VnetHandlers, Error> {
+        self.require_kinship()?;
+        Ok(VnetHandlers::read(&self.target)?)
+    }
+
+    /// What the kernel recorded of curvnet; `None` without VNET_DEBUG.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's, or has no debug information.
+    pub fn recursions(&self) -> Result<Option<Recursions>, Error> {
+        self.require_kinship()?;
+        Ok(Recursions::read(&self.target)?)
     }
 }

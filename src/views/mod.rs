@@ -2,10 +2,13 @@
 
 pub mod construction;
 pub mod counters;
+pub mod eventhandlers;
 pub mod interfaces;
 pub mod jails;
+pub mod locks;
 pub mod machine;
 pub mod messages;
+pub mod recursions;
 pub mod registers;
 pub mod sockets;
 pub mod stack;

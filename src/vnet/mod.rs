@@ -5,6 +5,7 @@ mod condition;
 pub mod enumerators;
 mod layout;
 pub mod list;
+pub mod locks;
 pub mod modspace;
 pub mod named;
 pub mod scan;

@@ -339,6 +339,33 @@ pub enum Command {
         types: Vec<(String, String)>,
     },
 
+    /// Say who holds the locks of the VNET machinery, and what that means
+    ///
+    /// A lock that is held exclusively tells that what it guards may be half changed:
+    /// the list of vnets, the constructors and destructors, or module space.
+    #[command(after_help = "Example:\n  vnetkvm --demo locks")]
+    Locks,
+
+    /// List the event handlers that are called once for each vnet
+    ///
+    /// They are registered with an iterator in their place: what is shown is the function
+    /// that it calls. A kernel may have none.
+    #[command(
+        after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 eventhandlers vm_lowmem"
+    )]
+    Eventhandlers {
+        /// Events whose handlers to show; all if none is given
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+
+    /// Show what a kernel with VNET_DEBUG recorded of curvnet
+    ///
+    /// Which functions set it though it was set already, and for each thread that works
+    /// in a vnet, which function set it last.
+    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 recursions")]
+    Recursions,
+
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
     /// It sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and

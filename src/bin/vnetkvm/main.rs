@@ -41,6 +41,9 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
             &cli,
             &cmd::read::Request { address, length: *length, raw: *raw, fill: *fill },
         ),
+        Command::Eventhandlers { names } => cmd::eventhandlers::run(&cli, names),
+        Command::Recursions => cmd::recursions::run(&cli),
+        Command::Locks => cmd::locks::run(&cli),
         Command::Sysinit => cmd::sysinit::run(&cli),
         Command::Counters { patterns, per_cpu, types } => {
             cmd::counters::run(&cli, &cmd::counters::Request { patterns, per_cpu: *per_cpu, types })

@@ -25,7 +25,7 @@ fn useless(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {
         "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, REST],
         "image" => &[DUMP, VNET, FORMAT, LIMITS, STRICT],
-        "info" | "vnets" => &[VNET, LIMITS],
+        "info" | "vnets" | "locks" | "eventhandlers" | "recursions" => &[VNET, LIMITS],
         "type" => &[VNET, LIMITS, STRICT],
         "counters" | "read" | "sysinit" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],

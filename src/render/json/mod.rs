@@ -7,7 +7,10 @@
 
 mod counters;
 mod declaration;
+mod eventhandlers;
+mod locks;
 mod modules;
+mod recursions;
 mod sysinit;
 mod thread;
 mod value;
@@ -23,10 +26,13 @@ use crate::addr::VirtAddr;
 
 pub use counters::JsonCounters;
 pub use declaration::JsonDeclaration;
+pub use eventhandlers::JsonHandler;
+pub use locks::JsonLock;
 pub use modules::{JsonModule, JsonModuleSpace, JsonRegion};
+pub use recursions::{JsonCurvnet, JsonRecursion};
 pub use sysinit::{JsonConstruction, JsonSysinit};
 pub use thread::JsonThread;
-pub use value::{JsonError, JsonFault, JsonPointer, JsonValue, OrError};
+pub use value::{JsonError, JsonFault, JsonNumber, JsonPointer, JsonText, JsonValue, OrError};
 pub use vnet::{JsonPrinted, JsonVariable, JsonVnet, JsonVnetRef, JsonVnetState};
 
 /// The version of the schema, raised when a reader of the old one would err.

@@ -107,6 +107,26 @@ impl<'a, T> OrError<'a, T> {
     }
 }
 
+/// Text as the kernel held it.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct JsonText<'a>(&'a str);
+
+impl<'a> From<&'a Box<str>> for JsonText<'a> {
+    fn from(text: &'a Box<str>) -> Self {
+        Self(text)
+    }
+}
+
+/// A number that fits into 64 bits.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct JsonNumber(i64);
+
+impl From<&i64> for JsonNumber {
+    fn from(number: &i64) -> Self {
+        Self(*number)
+    }
+}
+
 /// A pointer with its symbol: `{"pointer": "0x…", "symbol": "tcp_input"}`.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonPointer<'a>(pub &'a PointerValue);

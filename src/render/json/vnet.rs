@@ -21,6 +21,14 @@ impl From<&Vnet> for JsonVnetRef {
     }
 }
 
+impl JsonVnetRef {
+    /// The vnet at `address`, with the number that it has in `vnets`.
+    pub fn at(address: VirtAddr, vnets: &[Vnet]) -> Self {
+        let known = vnets.iter().find(|vnet| vnet.address == address);
+        Self { index: known.and_then(|vnet| vnet.index), address: Address(address) }
+    }
+}
+
 /// A vnet with all that its struct says.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonVnet<'a>(pub &'a Vnet);

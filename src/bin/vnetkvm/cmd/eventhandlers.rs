@@ -1,0 +1,100 @@
+//! `eventhandlers`: what is called once for each vnet when something happens.
+
+use serde::Serialize;
+use vnetkvm::render::c;
+use vnetkvm::render::json::JsonHandler;
+use vnetkvm::render::table::{Align, Table};
+use vnetkvm::value::model::{PointerValue, ValueError};
+use vnetkvm::views::eventhandlers::{VnetHandler, VnetHandlers};
+
+use crate::args::{Cli, Format};
+use crate::context;
+use crate::exit::Outcome;
+use crate::output::Output;
+use crate::say::{note, warning};
+
+pub fn run(cli: &Cli, names: &[String]) -> anyhow::Result<Outcome> {
+    let session = context::open(cli)?;
+    let all = session.eventhandlers()?;
+    all.problems.iter().for_each(|problem| warning(problem));
+    // A name that cannot be read may be any.
+    let is_wanted = |handler: &&VnetHandler| match &handler.event {
+        Ok(event) => names.is_empty() || names.iter().any(|name| **name == **event),
+        Err(_) => true,
+    };
+    let handlers: Vec<&VnetHandler> = all.handlers.iter().filter(is_wanted).collect();
+    let mut output = Output::new(&cli.output);
+    output.count_errors(handlers.iter().filter(|handler| is_damaged(handler)).count());
+    output.count_errors(all.problems.len());
+    match output.format() {
+        Format::Json => {
+            #[derive(Serialize)]
+            struct Body<'a> {
+                eventhandlers: Vec<JsonHandler<'a>>,
+            }
+            let eventhandlers = handlers.iter().map(|handler| JsonHandler::from(*handler));
+            output.document(Body { eventhandlers: eventhandlers.collect() })?;
+        }
+        Format::Jsonl => {
+            handlers
+                .iter()
+                .try_for_each(|handler| output.json_line(&JsonHandler::from(*handler)))?;
+        }
+        Format::Table | Format::Plain => output.table(table(&handlers))?,
+    }
+    let found = !handlers.is_empty();
+    if !found {
+        note(&format!("note: {}", none(&all, names)));
+    }
+    // That a kernel has none is an answer; that it has none of this name is not.
+    output.finish(match found || names.is_empty() {
+        true => Outcome::Answered,
+        false => Outcome::NothingMatched,
+    })
+}
+
+fn none(all: &VnetHandlers, names: &[String]) -> String {
+    match (names, all.registered) {
+        ([], 0) => "the kernel has no event handlers at all".to_owned(),
+        ([], count) => {
+            format!("of the kernel's {count} event handlers none is called for each vnet")
+        }
+        (names, _) => format!("no handler of {} is called for each vnet", names.join(" or ")),
+    }
+}
+
+fn table(handlers: &[&VnetHandler]) -> Table {
+    let mut table = Table::new(&[
+        ("EVENT", Align::Left),
+        ("PRIORITY", Align::Right),
+        ("FUNCTION", Align::Left),
+        ("ARGUMENT", Align::Left),
+        ("ENTRY", Align::Left),
+    ]);
+    for handler in handlers {
+        let priority = match &handler.priority {
+            Ok(_) if handler.is_dead() => "dead".to_owned(),
+            Ok(priority) => priority.to_string(),
+            Err(why) => c::error(why),
+        };
+        table.row([
+            handler.event.as_ref().map_or_else(c::error, ToString::to_string),
+            priority,
+            pointer(&handler.function),
+            pointer(&handler.argument),
+            handler.address.to_string(),
+        ]);
+    }
+    table
+}
+
+fn pointer(pointer: &Result<PointerValue, ValueError>) -> String {
+    pointer.as_ref().map_or_else(c::error, c::symbol_or_address)
+}
+
+fn is_damaged(handler: &VnetHandler) -> bool {
+    handler.event.is_err()
+        || handler.priority.is_err()
+        || handler.function.is_err()
+        || handler.argument.is_err()
+}

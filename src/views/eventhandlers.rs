@@ -1,0 +1,147 @@
+//! Event handlers that are called once for each vnet.
+//!
+//! What: the entries of all lists whose function is
+//! `vnet_global_eventhandler_iterator_func` (`sys/net/vnet.c`, 9.3 to main), with the
+//! function and argument that it calls in each vnet.
+//!
+//! How: `eventhandler_lists` has a list for each event, and that an entry for each
+//! handler, by priority (`sys/kern/subr_eventhandler.c`). An entry is embedded in a
+//! `struct eventhandler_entry_generic` with its function; the argument of the iterator
+//! is a `struct eventhandler_entry_vimage` with the real ones (`sys/sys/eventhandler.h`).
+
+use crate::addr::VirtAddr;
+use crate::error::{ReadError, VnetError};
+use crate::target::Target;
+use crate::types::TypeId;
+use crate::value::model::{PointerValue, ValueError};
+use crate::value::{Object, queue};
+use crate::vnet::sysinit::symbolic;
+
+/// A handler that is called for each vnet. What cannot be read has the reason in its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VnetHandler {
+    pub event: Result<Box<str>, ValueError>,
+    /// Of its struct eventhandler_entry: its tag.
+    pub address: VirtAddr,
+    /// Lower ones are called first.
+    pub priority: Result<i64, ValueError>,
+    pub function: Result<PointerValue, ValueError>,
+    pub argument: Result<PointerValue, ValueError>,
+}
+
+/// All of them, by event and priority as the kernel has them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct VnetHandlers {
+    pub handlers: Vec<VnetHandler>,
+    /// Of all handlers, those of no vnet among them.
+    pub registered: usize,
+    /// What is wrong with the lists, a sentence each.
+    pub problems: Vec<Box<str>>,
+}
+
+/// EHE_DEAD_PRIORITY: deregistered while the list was in use.
+const DEAD: i64 = -1;
+
+const ITERATOR: &str = "vnet_global_eventhandler_iterator_func";
+
+/// Kernels have tens of events, and of handlers for each.
+const MOST_LISTS: usize = 65_536;
+const MOST_ENTRIES: usize = 65_536;
+
+impl VnetHandlers {
+    /// Walks all lists.
+    ///
+    /// # Errors
+    /// The kernel has no VIMAGE, no such lists, or no debug information about them.
+    pub fn read(target: &Target) -> Result<Self, VnetError> {
+        if target.kernel().set_vnet().is_none() {
+            return Err(VnetError::NoVimage);
+        }
+        let reader = Reader::new(target)?;
+        let lists = Object::global(target, "eventhandler_lists")?;
+        let walk = queue::walk(lists, "el_link", MOST_LISTS);
+        let mut all = Self::default();
+        all.note("eventhandler_lists", walk.broken);
+        for list in &walk.elements {
+            all.add_list(&reader, list);
+        }
+        Ok(all)
+    }
+
+    fn add_list(&mut self, reader: &Reader<'_>, list: &Object<'_>) {
+        let event = list.text("el_name").map(Box::from).map_err(ValueError::from);
+        let named = || match &event {
+            Ok(event) => format!("the handlers of {event}"),
+            Err(_) => format!("the handlers of the list at {}", list.address),
+        };
+        let walk = match list.member("el_entries") {
+            Ok(head) => queue::walk(head, "ee_link", MOST_ENTRIES),
+            Err(why) => return self.problems.push(format!("{}: {why}", named()).into()),
+        };
+        self.note(&named(), walk.broken);
+        self.registered += walk.elements.len();
+        for entry in &walk.elements {
+            match reader.iterates(entry) {
+                Ok(false) => {}
+                Ok(true) => self.handlers.push(reader.handler(event.clone(), entry)),
+                Err(why) => {
+                    let problem = format!("{}: {} cannot be read: {why}", named(), entry.address);
+                    self.problems.push(problem.into());
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, what: &str, broken: Option<queue::Broken>) {
+        self.problems.extend(broken.map(|why| format!("{what}: {why}").into()));
+    }
+}
+
+impl VnetHandler {
+    /// Was it deregistered while its event was being handled?
+    pub fn is_dead(&self) -> bool {
+        self.priority == Ok(DEAD)
+    }
+}
+
+/// What the entries of all lists are compared with and read by.
+struct Reader<'t> {
+    target: &'t Target,
+    iterator: VirtAddr,
+    generic: TypeId,
+    vimage: TypeId,
+}
+
+impl<'t> Reader<'t> {
+    fn new(target: &'t Target) -> Result<Self, ReadError> {
+        Ok(Self {
+            target,
+            iterator: target.address_of(ITERATOR)?,
+            generic: target.types()?.find("struct eventhandler_entry_generic")?,
+            vimage: target.types()?.find("struct eventhandler_entry_vimage")?,
+        })
+    }
+
+    /// Is the entry's function the one that goes through all vnets?
+    fn iterates(&self, entry: &Object<'_>) -> Result<bool, ReadError> {
+        let before = self.target.types()?.member(self.generic, "ee")?.offset;
+        let start = entry.address.wrapping_add(before.wrapping_neg());
+        let generic = Object::new(self.target, self.generic, start);
+        Ok(generic.pointer("func")? == self.iterator)
+    }
+
+    fn handler(&self, event: Result<Box<str>, ValueError>, entry: &Object<'_>) -> VnetHandler {
+        let real = entry.pointer("ee_arg").map(|at| Object::new(self.target, self.vimage, at));
+        let pointer = |member, function| -> Result<PointerValue, ValueError> {
+            let address = real.clone()?.pointer(member)?;
+            Ok(symbolic(self.target, address, function))
+        };
+        VnetHandler {
+            event,
+            address: entry.address,
+            priority: entry.int("ee_priority").map_err(ValueError::from),
+            function: pointer("func", true),
+            argument: pointer("ee_arg", false),
+        }
+    }
+}

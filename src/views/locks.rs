@@ -1,0 +1,81 @@
+//! Who holds the locks of the VNET machinery, and what that means for what they guard.
+//!
+//! The owner in a lock's word counts as a thread only if a list of threads leads to
+//! it. What a lock says is of the moment of the dump: whoever held the lock had
+//! perhaps not begun to change anything, or had finished.
+
+use crate::addr::VirtAddr;
+use crate::error::VnetError;
+use crate::target::Target;
+use crate::views::threads::{self, Thread, ThreadName};
+use crate::vnet::locks::{Guards, Holder, VnetLock};
+
+/// A lock and its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockView {
+    pub lock: VnetLock,
+    /// The thread that holds it exclusively; `None` if there is none, or if the lists
+    /// of threads do not have it.
+    pub owner: Option<ThreadName>,
+    /// For what it guards, in words.
+    pub meaning: Box<str>,
+}
+
+impl LockView {
+    /// All locks that the kernel has.
+    ///
+    /// # Errors
+    /// The kernel has no VIMAGE.
+    pub fn all(target: &Target) -> Result<Vec<Self>, VnetError> {
+        let locks = VnetLock::all(target)?;
+        let threads = threads::all(target).unwrap_or_default();
+        let views = locks.iter().map(|lock| Self {
+            lock: lock.clone(),
+            owner: owner(lock).and_then(|address| name(&threads, address)),
+            meaning: meaning(lock, &locks),
+        });
+        Ok(views.collect())
+    }
+}
+
+fn owner(lock: &VnetLock) -> Option<VirtAddr> {
+    match lock.state.as_ref().ok()?.holder {
+        Holder::Exclusive { thread } => Some(thread),
+        _ => None,
+    }
+}
+
+fn name(threads: &[Thread<'_>], address: VirtAddr) -> Option<ThreadName> {
+    threads.iter().find(|thread| thread.thread.address == address).map(Thread::name)
+}
+
+fn meaning(lock: &VnetLock, all: &[VnetLock]) -> Box<str> {
+    let Ok(state) = &lock.state else { return "it cannot be told who holds it".into() };
+    let text = match (state.holder, lock.guards) {
+        (Holder::Nobody, _) => "nobody holds it: what it guards is whole",
+        (Holder::Destroyed, _) => "it was destroyed: it guards nothing any more",
+        (Holder::Nonsense, _) => "no lock has such a word: it is damaged",
+        (Holder::Shared { .. }, Guards::List) => "the list of vnets is read and cannot change",
+        (Holder::Exclusive { .. }, Guards::List) => list_meaning(lock, all),
+        (Holder::Shared { .. }, Guards::Sysinits) => {
+            "constructors or destructors are run: a vnet is being made or destroyed"
+        }
+        (Holder::Exclusive { .. }, Guards::Sysinits) => {
+            "a constructor or destructor is being registered: their lists may be half changed"
+        }
+        (Holder::Shared { .. }, Guards::ModuleSpace) => "the free list of module space is read",
+        (Holder::Exclusive { .. }, Guards::ModuleSpace) => {
+            "module space is given out or taken back: its free list may be half changed"
+        }
+    };
+    text.into()
+}
+
+/// Whoever changes the list holds all locks that guard it, and takes one after the other.
+fn list_meaning(lock: &VnetLock, all: &[VnetLock]) -> &'static str {
+    let others = all.iter().filter(|other| other.guards == Guards::List);
+    match others.map(owner).all(|other| other == owner(lock)) {
+        true => "the list of vnets may be half changed",
+        false => "the list of vnets is whole: to change it takes the other lock too",
+    }
+}

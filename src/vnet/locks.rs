@@ -1,0 +1,182 @@
+//! The locks of the VNET machinery, and what their words say.
+//!
+//! What: `vnet_rwlock` and `vnet_sxlock`, both of which a writer of the list of vnets
+//! holds and either of which a reader does; `vnet_sysinit_sxlock` of the constructors
+//! and destructors; `vnet_data_free_lock` of module space (`sys/net/vnet.c`). Those
+//! that the kernel has.
+//!
+//! How: one word says who holds a lock and who waits for it. Its bits are macros of
+//! the kernel's source and stand in `constants`.
+
+use crate::addr::VirtAddr;
+use crate::constants::*;
+use crate::error::{ReadError, VnetError};
+use crate::target::Target;
+use crate::value::Object;
+use crate::value::model::ValueError;
+
+/// A lock as the dump has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VnetLock {
+    pub name: &'static str,
+    pub guards: Guards,
+    /// Of its struct rwlock or struct sx.
+    pub address: Option<VirtAddr>,
+    pub state: Result<LockState, ValueError>,
+}
+
+/// What a lock is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guards {
+    /// The list of vnets.
+    List,
+    /// The lists of constructors and destructors.
+    Sysinits,
+    /// The free list of module space.
+    ModuleSpace,
+}
+
+/// What the word of a lock says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockState {
+    pub kind: LockKind,
+    pub word: u64,
+    pub holder: Holder,
+    pub shared_waiters: bool,
+    pub exclusive_waiters: bool,
+    /// A writer spins for it, which keeps new readers out.
+    pub spinner: bool,
+    pub recursed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockKind {
+    Rwlock,
+    Sx,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    Shared {
+        readers: u64,
+    },
+    /// The struct thread at this address.
+    Exclusive {
+        thread: VirtAddr,
+    },
+    /// Nobody can hold it any more.
+    Destroyed,
+    /// No lock has such a word.
+    Nonsense,
+}
+
+const LOCKS: [(&str, Guards); 4] = [
+    ("vnet_rwlock", Guards::List),
+    ("vnet_sxlock", Guards::List),
+    ("vnet_sysinit_sxlock", Guards::Sysinits),
+    ("vnet_data_free_lock", Guards::ModuleSpace),
+];
+
+impl VnetLock {
+    /// Those that the kernel has.
+    ///
+    /// # Errors
+    /// The kernel has no VIMAGE.
+    pub fn all(target: &Target) -> Result<Vec<Self>, VnetError> {
+        if target.kernel().set_vnet().is_none() {
+            return Err(VnetError::NoVimage);
+        }
+        let known = LOCKS.into_iter().filter(|(name, _)| target.kernel().symbol(name).is_some());
+        Ok(known.map(|(name, guards)| Self::read(target, name, guards)).collect())
+    }
+
+    fn read(target: &Target, name: &'static str, guards: Guards) -> Self {
+        let address = target.kernel().symbol(name).map(|symbol| symbol.address);
+        Self { name, guards, address, state: read_state(target, name).map_err(ValueError::from) }
+    }
+}
+
+impl LockState {
+    /// What `word` says in a kernel of this `osreldate`.
+    pub fn decode(kind: LockKind, word: u64, osreldate: u64) -> Self {
+        let flags = match kind {
+            _ if osreldate >= LOCK_FLAGS_SINCE => LOCK_FLAGS,
+            LockKind::Rwlock => OLD_RW_FLAGS,
+            LockKind::Sx => OLD_SX_FLAGS,
+        };
+        let has = |flag: u64| word & flag != 0;
+        let (value, owner) = (word >> flags.count, word >> flags.count << flags.count);
+        let holder = match (has(LOCK_SHARED), value) {
+            _ if word == LOCK_DESTROYED => Holder::Destroyed,
+            (true, 0) => Holder::Nobody,
+            (true, readers) => Holder::Shared { readers },
+            (false, 0) => Holder::Nonsense,
+            (false, _) => Holder::Exclusive { thread: VirtAddr::new(owner) },
+        };
+        let waits = |flag| has(flag) && holder != Holder::Destroyed;
+        Self {
+            kind,
+            word,
+            holder,
+            shared_waiters: waits(LOCK_SHARED_WAITERS),
+            exclusive_waiters: waits(LOCK_EXCLUSIVE_WAITERS),
+            spinner: has(flags.spinner),
+            recursed: has(flags.recursed),
+        }
+    }
+}
+
+fn read_state(target: &Target, name: &str) -> Result<LockState, ReadError> {
+    let lock = Object::global(target, name)?;
+    let (kind, member) = match lock.has("rw_lock") {
+        true => (LockKind::Rwlock, "rw_lock"),
+        false => (LockKind::Sx, "sx_lock"),
+    };
+    Ok(LockState::decode(kind, lock.uint(member)?, target.integer("osreldate")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: u64 = 1_004_000;
+    const NEW: u64 = 1_201_000;
+    const THREAD: u64 = 0xffff_f800_0123_4560;
+
+    fn holder(kind: LockKind, word: u64, osreldate: u64) -> Holder {
+        LockState::decode(kind, word, osreldate).holder
+    }
+
+    #[test]
+    fn readers_are_counted_above_the_flags() {
+        for kind in [LockKind::Rwlock, LockKind::Sx] {
+            assert_eq!(holder(kind, 0x61, NEW), Holder::Shared { readers: 3 });
+            assert_eq!(holder(kind, 0x31, OLD), Holder::Shared { readers: 3 });
+            for release in [OLD, NEW] {
+                assert_eq!(holder(kind, 1, release), Holder::Nobody);
+                assert_eq!(holder(kind, 6, release), Holder::Destroyed);
+                assert_eq!(holder(kind, 0, release), Holder::Nonsense);
+                assert_eq!(holder(kind, 4, release), Holder::Nonsense);
+            }
+        }
+    }
+
+    #[test]
+    fn a_writer_is_the_address_of_a_thread() {
+        let thread = VirtAddr::new(THREAD);
+        let new = LockState::decode(LockKind::Sx, THREAD | 0x1e, NEW);
+        assert_eq!(new.holder, Holder::Exclusive { thread });
+        assert!(new.shared_waiters && new.exclusive_waiters && new.spinner && new.recursed);
+        // Older threads may lie at any multiple of 16.
+        let thread = VirtAddr::new(THREAD | 0x10);
+        let rw = LockState::decode(LockKind::Rwlock, THREAD | 0x1a, OLD);
+        let sx = LockState::decode(LockKind::Sx, THREAD | 0x1c, OLD);
+        assert_eq!(
+            (rw.holder, sx.holder),
+            (Holder::Exclusive { thread }, Holder::Exclusive { thread })
+        );
+        assert_eq!((rw.spinner, rw.recursed, rw.shared_waiters), (true, false, true));
+        assert_eq!((sx.spinner, sx.recursed, sx.exclusive_waiters), (false, true, true));
+    }
+}
