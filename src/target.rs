@@ -10,13 +10,14 @@ mod roots;
 mod running;
 
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::dump::Core;
 use crate::error::{ReadError, TargetError, TypeError};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, Symbol, Symbols};
 use crate::memory::KernelMemory;
 use crate::types::{Types, Variable};
 
@@ -31,6 +32,17 @@ pub struct Target {
     memory: KernelMemory,
     types: Result<Types, TypeError>,
     kinship: Kinship,
+    /// Symbols of the modules, once somebody has read them.
+    modules: OnceLock<Vec<ModuleSymbols>>,
+}
+
+/// What a module has in memory beside the kernel's image, and its symbols.
+#[derive(Debug)]
+pub struct ModuleSymbols {
+    /// `if_gif.ko`
+    pub name: Box<str>,
+    pub memory: Range<VirtAddr>,
+    pub symbols: Arc<Symbols>,
 }
 
 /// Is the kernel file the one that was running when the dump was written?
@@ -78,7 +90,7 @@ impl Target {
             types.set_slide(kernel.slide());
         }
         let kinship = kinship(&kernel, &memory);
-        Ok(Self { kernel, memory, types, kinship })
+        Ok(Self { kernel, memory, types, kinship, modules: OnceLock::new() })
     }
 
     /// Whether `kernel` wrote the dump, without joining them; its addresses are then
@@ -117,6 +129,24 @@ impl Target {
 
     pub fn kinship(&self) -> &Kinship {
         &self.kinship
+    }
+
+    /// Makes the symbols of modules known, the first time.
+    pub fn set_modules(&self, modules: Vec<ModuleSymbols>) {
+        // Whoever comes second has read the same memory.
+        let _ = self.modules.set(modules);
+    }
+
+    /// The symbol of the kernel or a module whose bytes hold `address`, and the distance
+    /// from its start.
+    pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
+        let of_module = || self.module_at(address)?.symbols.by_address(address);
+        self.kernel.symbolize(address).or_else(of_module)
+    }
+
+    /// The module whose memory holds `address`.
+    pub fn module_at(&self, address: VirtAddr) -> Option<&ModuleSymbols> {
+        self.modules.get()?.iter().find(|module| module.memory.contains(&address))
     }
 
     /// The address of a symbol.

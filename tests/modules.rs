@@ -6,7 +6,9 @@ mod tsv;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use vnetkvm::image::runtime::{JailOptions, ModuleFile, Runtime};
+use vnetkvm::addr::VirtAddr;
+use vnetkvm::image::object::Object;
+use vnetkvm::image::runtime::{JailOptions, ModuleFile, Runtime, SysinitKind};
 use vnetkvm::image::{Format, Image, Literal, kernel::Loaded, machine::MachineOptions};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Options, Selector, Session};
@@ -14,13 +16,14 @@ use vnetkvm::source::Source;
 use vnetkvm::value::{Limits, Value};
 
 /// Architecture, kernel, and the modules that are loaded in this order.
-const MACHINES: [(&str, &str, &[&str]); 6] = [
+const MACHINES: [(&str, &str, &[&str]); 7] = [
     ("amd64", "classic-clang-dwarf4", &["bridgestp.ko", "if_gif.ko", "if_bridge.ko"]),
     ("amd64", "newer-clang19-dwarf5", &["bridgestp.ko", "if_gif.ko", "if_bridge.ko"]),
     ("arm64", "arm64", &["bridgestp.ko", "if_gif.ko", "if_bridge.ko"]),
     ("i386", "i386", &["bridgestp.ko", "if_gif.ko", "if_bridge.ko"]),
     ("i386", "i386-pae", &["bridgestp.ko", "if_gif.ko", "if_bridge.ko"]),
     ("riscv64", "riscv64", &["if_gif.ko"]),
+    ("powerpc64", "powerpc64", &["if_gif.ko"]),
 ];
 
 fn fixture(path: &str) -> PathBuf {
@@ -169,6 +172,196 @@ fn without_files_names_addresses_and_bytes_remain() {
         let ttl = &session.variables(&["ip_gif_ttl@if_gif.ko".into()]).unwrap()[0];
         let vnet = session.select(&Selector::Index(1)).unwrap()[0];
         let (_, value) = session.value(vnet, ttl, &Limits::default());
-        assert_eq!(value, Value::Bytes(vec![30, 0, 0, 0]), "{kernel}");
+        let bytes = if arch == "powerpc64" { 30i32.to_be_bytes() } else { 30i32.to_le_bytes() };
+        assert_eq!(value, Value::Bytes(bytes.to_vec()), "{kernel}");
     }
+}
+
+/// The free list of module space, and how much the heap holds.
+fn room(runtime: &Runtime) -> (Vec<(VirtAddr, u64)>, usize) {
+    let machine = runtime.kernel().machine();
+    let list = runtime.module_space().unwrap().free_list(machine).unwrap();
+    (list, machine.allocations().count())
+}
+
+#[test]
+fn unloading_gives_back_all_that_loading_took() {
+    for (arch, kernel, modules) in MACHINES {
+        let mut runtime = boot(kernel);
+        // Classes are compiled at their first use, and stay.
+        for name in modules {
+            runtime.load_module(&module(arch, name)).unwrap();
+        }
+        modules.iter().rev().for_each(|name| runtime.unload_module(name).unwrap());
+        let before = room(&runtime);
+        assert_eq!(before.0.len(), 1, "{kernel}: all of module space is free");
+        let constructors = runtime.sysinits(SysinitKind::Constructor).unwrap();
+        let gif = module(arch, "if_gif.ko");
+        if modules.len() == 1 {
+            runtime.load_module(&gif).unwrap();
+        } else {
+            modules.iter().for_each(|name| runtime.load_module(&module(arch, name)).unwrap());
+        }
+        let more = runtime.sysinits(SysinitKind::Constructor).unwrap();
+        assert_eq!(more.len(), constructors.len() + modules.len().min(2), "{kernel}");
+        modules.iter().rev().for_each(|name| runtime.unload_module(name).unwrap());
+        assert_eq!(room(&runtime), before, "{kernel}");
+        assert_eq!(runtime.sysinits(SysinitKind::Constructor).unwrap(), constructors);
+        let (_dir, session) = session(runtime, false);
+        assert_eq!(session.modules().unwrap().files.len(), 1);
+    }
+}
+
+#[test]
+fn what_the_kernel_refuses_is_refused_and_leaves_nothing() {
+    let refused = |runtime: &mut Runtime, name| {
+        let before = room(runtime);
+        let why = runtime.load_module(&module("amd64", name)).unwrap_err().to_string();
+        assert_eq!(room(runtime), before, "{why}");
+        why
+    };
+    let mut runtime = boot("classic-clang-dwarf4");
+    assert!(refused(&mut runtime, "if_bridge.ko").contains("bstp_first undefined"));
+    runtime.load_module(&module("amd64", "bridgestp.ko")).unwrap();
+    assert!(refused(&mut runtime, "bridgestp.ko").contains("loaded already"));
+    runtime.place_module("large", &[0; 32768 - 0x48]).unwrap();
+    assert!(refused(&mut runtime, "if_gif.ko").contains("ENOSPC"));
+    let foreign = runtime.load_module(&module("arm64", "if_gif.ko")).unwrap_err().to_string();
+    assert!(foreign.contains("not for amd64"), "{foreign}");
+}
+
+#[test]
+fn of_a_preloaded_module_the_debug_file_knows_the_static_variables() {
+    for (files, expected) in [(true, 11), (false, 1)] {
+        let mut runtime = boot("i386");
+        let mut gif = module("i386", "if_gif.ko");
+        gif.preloaded = true;
+        runtime.load_module(&gif).unwrap();
+        let (_dir, session) = session(runtime, files);
+        let variables = session.variables(&["*@if_gif.ko".into()]).unwrap();
+        assert_eq!(variables.len(), expected, "only .dynsym is in memory");
+        assert!(variables.iter().any(|variable| &*variable.name == "gif_defects"));
+    }
+}
+
+/// A member of a module's `struct elf_file`, by the name of its kernel's file.
+fn member(runtime: &Runtime, module: &str, path: &str) -> Object {
+    let kernel = runtime.kernel();
+    let machine = kernel.machine();
+    let head = kernel.variable("linker_files").unwrap();
+    let class = if module.contains("obj") { "link_elf_obj_class" } else { "link_elf_class" };
+    let class = kernel.kernel().symbol(class).unwrap().address;
+    let type_id = kernel.types().find_beside(class, "struct elf_file").unwrap();
+    let mut at = machine.pointer(head.address).unwrap();
+    loop {
+        let file = Object::new(at, type_id);
+        let name = VirtAddr::new(kernel.get(file, "lf.filename").unwrap());
+        let mut text = [0; 9];
+        machine.read(name, &mut text).unwrap();
+        if &text == b"if_gif.ko" {
+            return kernel.member(file, path).unwrap();
+        }
+        at = VirtAddr::new(kernel.get(file, "lf.link.tqe_next").unwrap());
+    }
+}
+
+#[test]
+fn a_damaged_module_costs_itself_alone() {
+    let object = "classic-clang-dwarf4 obj";
+    let damages: [(&str, &str, u64, &str); 12] = [
+        (object, "ddbsymcnt", u64::MAX, "cannot be"),
+        (object, "ddbsymcnt", 1 << 40, "cannot be"),
+        (object, "ddbsymtab", 0xffff_fe00_dead_0000, "symbol table cannot be read"),
+        (object, "ddbstrtab", 8, "symbol names cannot be read"),
+        (object, "ddbstrcnt", 1 << 60, "cannot be"),
+        (object, "nprogtab", 1 << 30, "which cannot be"),
+        (object, "progtab", 0xffff_fe00_dead_0000, "section 0 cannot be read"),
+        (object, "lf.filename", 0, "filename cannot be read"),
+        (object, "lf.ops", 0x10, "cannot be found"),
+        ("arm64", "vnet_stop", 1, "before its start"),
+        ("arm64", "vnet_stop", u64::MAX, "cannot be"),
+        ("arm64", "vnet_base", u64::MAX - 8, "cannot be"),
+    ];
+    for (kernel, path, value, expected) in damages {
+        let file = kernel.split(' ').next().unwrap();
+        let mut runtime = boot(file);
+        let arch = if file == "arm64" { "arm64" } else { "amd64" };
+        for name in ["if_gif.ko", "bridgestp.ko", "if_bridge.ko"] {
+            runtime.load_module(&module(arch, name)).unwrap();
+        }
+        let member = member(&runtime, kernel, path);
+        runtime.kernel_mut().store(member, value).unwrap();
+        let (_dir, session) = session(runtime, true);
+        let modules = session.modules().unwrap();
+        assert_eq!(modules.files.len(), 4, "{path}");
+        let problems = modules.files[1].problems.join("; ");
+        assert!(problems.contains(expected), "{path} = {value:#x}: {problems}");
+        assert!(modules.files[3].problems.is_empty(), "{path}");
+        assert_eq!(session.variables(&["*@if_bridge.ko".into()]).unwrap().len(), 14, "{path}");
+        assert!(session.variables(&[]).unwrap().len() > 300, "{path}");
+        session.module_space().unwrap();
+    }
+}
+
+#[test]
+fn a_list_of_modules_that_goes_in_circles_ends() {
+    let mut runtime = boot("classic-clang-dwarf4");
+    runtime.load_module(&module("amd64", "bridgestp.ko")).unwrap();
+    runtime.load_module(&module("amd64", "if_gif.ko")).unwrap();
+    let next = member(&runtime, "obj", "lf.link.tqe_next");
+    let head = runtime.kernel().variable("linker_files").unwrap();
+    let first = runtime.kernel().machine().pointer(head.address).unwrap();
+    runtime.kernel_mut().store(next, first.get()).unwrap();
+    let (_dir, session) = session(runtime, true);
+    let modules = session.modules().unwrap();
+    assert_eq!(modules.files.len(), 3);
+    assert!(modules.problems[0].contains("cycle"), "{:?}", modules.problems);
+    assert_eq!(session.variables(&["*@if_gif.ko".into()]).unwrap().len(), 11);
+}
+
+#[test]
+fn faults_of_module_space_are_told_apart() {
+    let space = |damage: &dyn Fn(&mut Runtime, Object, Object)| {
+        let mut runtime = boot("classic-clang-dwarf4");
+        for name in ["a", "b", "c"] {
+            runtime.place_module(name, &[0; 64]).unwrap();
+        }
+        runtime.load_module(&module("amd64", "if_gif.ko")).unwrap();
+        runtime.remove_module("a").unwrap();
+        runtime.remove_module("c").unwrap();
+        let kernel = runtime.kernel();
+        let head = kernel.variable("vnet_data_free_head").unwrap();
+        let first = kernel.machine().pointer(head.address).unwrap();
+        let first = kernel.object(first, "struct vnet_data_free").unwrap();
+        let second = VirtAddr::new(kernel.get(first, "vnd_link.tqe_next").unwrap());
+        damage(&mut runtime, first, Object { address: second, ..first });
+        let (_dir, session) = session(runtime, true);
+        let space = session.module_space().unwrap();
+        let sizes: u64 = space.regions.iter().map(|region| region.len()).sum();
+        assert_eq!(sizes, 32768, "the map is whole");
+        space.faults.iter().map(|fault| fault.kind.name()).collect::<Vec<_>>()
+    };
+    let set = |path: &'static str, value: u64| {
+        move |runtime: &mut Runtime, first: Object, _: Object| {
+            runtime.kernel_mut().set(first, path, value).unwrap();
+        }
+    };
+    // Module b left no trace but its place.
+    assert_eq!(space(&|_, _, _| {}), ["lost"]);
+    assert_eq!(space(&set("vnd_len", 128)), ["unmerged"]);
+    assert_eq!(space(&set("vnd_len", 0u64.wrapping_sub(64))), ["out-of-bounds", "lost"]);
+    assert_eq!(space(&set("vnd_len", 160)), ["overlap"]);
+    assert_eq!(space(&set("vnd_start", 0x1000)), ["out-of-bounds", "lost"]);
+    assert_eq!(space(&set("vnd_link.tqe_next", 0x1000)), ["broken-list", "lost", "lost"]);
+    let circle = |runtime: &mut Runtime, first: Object, second: Object| {
+        runtime.kernel_mut().set(second, "vnd_link.tqe_next", first.address.get()).unwrap();
+    };
+    assert_eq!(space(&circle), ["broken-list", "lost", "lost"]);
+    let swapped = |runtime: &mut Runtime, first: Object, second: Object| {
+        let kernel = runtime.kernel_mut();
+        let starts = [first, second].map(|entry| kernel.get(entry, "vnd_start").unwrap());
+        kernel.set(first, "vnd_start", starts[1]).unwrap();
+        kernel.set(second, "vnd_start", starts[0]).unwrap();
+    };
+    assert_eq!(space(&swapped), ["unsorted", "lost"]);
 }

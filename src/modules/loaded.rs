@@ -14,6 +14,7 @@
 //!   whatever the bounds say, as in i386 modules that have four bytes of padding for a set.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::addr::VirtAddr;
 use crate::error::{Fault, ReadError};
@@ -187,7 +188,7 @@ fn read_symbols(
     let table = read(table.0, table.1 * entry_size, "symbol table");
     let strings = read(strings.0, strings.1, "table of symbol names");
     let address = translation(elf_file, module)?;
-    module.symbols = Symbols::from_tables(&table, strings, target.arch(), address);
+    module.symbols = Arc::new(Symbols::from_tables(&table, strings, target.arch(), address));
     Ok(())
 }
 

@@ -18,10 +18,11 @@ mod linker_file;
 mod loaded;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::addr::VirtAddr;
 use crate::kernel::{Symbol, Symbols};
-use crate::target::Target;
+use crate::target::{ModuleSymbols, Target};
 use crate::types::Variable;
 
 use linker_file::LinkerFile;
@@ -50,7 +51,7 @@ pub struct Module {
     pub set: Option<Range<VirtAddr>>,
     /// Its symbols, at the addresses that they have in memory; those of virtualized
     /// variables, in module space.
-    pub symbols: Symbols,
+    pub symbols: Arc<Symbols>,
     /// What loads addresses in its debug file have to be turned into those.
     placed: Placed,
     /// The variables of its set as its debug file describes them.
@@ -101,19 +102,14 @@ impl Modules {
         self.files.iter().filter(|file| !file.is_kernel)
     }
 
-    /// The module whose memory holds `address`.
-    pub fn holding(&self, address: VirtAddr) -> Option<&Module> {
-        self.modules().find(|module| {
-            let offset = address.offset_from(module.address);
-            offset.zip(module.size).is_some_and(|(offset, size)| offset < size)
-        })
-    }
-
-    /// The symbol of a module whose bytes hold `address`, and the distance from its start.
-    pub fn symbolize(&self, address: VirtAddr) -> Option<(&Module, Symbol<'_>, u64)> {
-        let module = self.holding(address)?;
-        let (symbol, offset) = module.symbols.by_address(address)?;
-        Some((module, symbol, offset))
+    /// The symbols of the modules, for a target to know.
+    pub fn symbols(&self) -> Vec<ModuleSymbols> {
+        let sized = self.modules().filter_map(|module| {
+            let memory = module.address..module.address.checked_add(module.size?)?;
+            let symbols = Arc::clone(&module.symbols);
+            Some(ModuleSymbols { name: module.name.clone(), memory, symbols })
+        });
+        sized.collect()
     }
 }
 
@@ -140,7 +136,7 @@ impl Module {
             class: None,
             is_kernel: file.is_kernel,
             set: None,
-            symbols: Symbols::none(),
+            symbols: Arc::new(Symbols::none()),
             placed: Placed::Unknown,
             typed: Vec::new(),
             types_from: None,

@@ -16,6 +16,7 @@ impl Session {
     /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
     pub fn sysinits(&self) -> Result<Sysinits, Error> {
         self.require_kinship()?;
+        self.know_modules();
         Ok(Sysinits::read(&self.target)?)
     }
 

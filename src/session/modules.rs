@@ -26,9 +26,17 @@ impl Session {
         Ok(ModuleSpace::read(&self.target, self.read_modules())?)
     }
 
+    /// Makes the symbols of modules known, if there are any modules.
+    pub(super) fn know_modules(&self) {
+        if Modules::any(&self.target) {
+            self.read_modules();
+        }
+    }
+
     pub(super) fn read_modules(&self) -> &Modules {
         self.modules.get_or_init(|| {
             let mut modules = Modules::read(&self.target);
+            self.target.set_modules(modules.symbols());
             let Ok(types) = self.target.types() else { return modules };
             // Only their virtualized variables are asked for.
             for module in modules.files.iter_mut().filter(|module| module.set.is_some()) {

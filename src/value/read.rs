@@ -135,7 +135,7 @@ impl<'t> ValueReader<'t> {
     }
 
     fn symbol_at(&self, address: VirtAddr) -> Option<SymbolAt> {
-        let (symbol, offset) = self.target.kernel().symbolize(address)?;
+        let (symbol, offset) = self.target.symbolize(address)?;
         Some(SymbolAt { name: symbol.name.into(), offset })
     }
 

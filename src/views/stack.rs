@@ -93,7 +93,7 @@ impl Stack {
     pub fn function(target: &Target, call: &Call) -> Option<VirtAddr> {
         let back = u64::from(call.at.is_some());
         let address = VirtAddr::new(call.address.get().wrapping_sub(back));
-        let (symbol, _) = target.kernel().symbolize(address)?;
+        let (symbol, _) = target.symbolize(address)?;
         (symbol.kind != SymbolKind::Object).then_some(symbol.address)
     }
 }

@@ -97,7 +97,7 @@ impl VnetSysinit {
 
 /// A pointer with the symbol that it points into.
 pub fn symbolic(target: &Target, address: VirtAddr, function: bool) -> PointerValue {
-    let symbol = target.kernel().symbolize(address);
+    let symbol = target.symbolize(address);
     let symbol = symbol.map(|(symbol, offset)| SymbolAt { name: symbol.name.into(), offset });
     PointerValue { address, symbol, function, text: None }
 }
@@ -108,7 +108,8 @@ pub fn owner(target: &Target, address: VirtAddr) -> Option<Box<str>> {
     let holds = image.any(|segment| {
         address.offset_from(segment.virt).is_some_and(|offset| offset < segment.mem_size)
     });
-    holds.then(|| "kernel".into())
+    let module = || Some(target.module_at(address)?.name.clone());
+    if holds { Some("kernel".into()) } else { module() }
 }
 
 /// The elements of one list, as they are linked.

@@ -78,10 +78,6 @@ struct Table {
 
 const MALLOC_TYPE: &str = "linker";
 
-/// The linker's class for shared objects and the kernel itself, and that for object files.
-const SHARED: &str = "link_elf_class";
-const OBJECT: &str = "link_elf_obj_class";
-
 /// Where modules are installed.
 const DIRECTORY: &str = "/boot/kernel";
 
@@ -89,7 +85,7 @@ impl Linker {
     /// linker_init and link_elf_init: the list has the kernel alone. `None` where the
     /// kernel's types do not tell how.
     pub fn of(kernel: &mut Loaded) -> Result<Option<Self>, ImageError> {
-        if kernel.address_of(SHARED).is_none() {
+        if class(kernel, false).is_none() {
             return Ok(None);
         }
         let (head, file_type) = match list(kernel) {
@@ -116,7 +112,7 @@ impl Linker {
             size: image.end.offset_from(image.start).unwrap_or(0),
             ..Placed::default()
         };
-        let file = linker.new_file(kernel, SHARED, "kernel", "/boot/kernel/kernel", &placed)?;
+        let file = linker.new_file(kernel, false, "kernel", "/boot/kernel/kernel", &placed)?;
         linker.kernel_file = file.address;
         kernel.set_symbol("linker_kernel_file", file.address.get())?;
         Ok(Some(linker))
@@ -126,14 +122,13 @@ impl Linker {
     fn new_file(
         &mut self,
         kernel: &mut Loaded,
-        class: &str,
+        is_object: bool,
         name: &str,
         path: &str,
         placed: &Placed,
     ) -> Result<Object, ImageError> {
         // The unit that defines the class has the right one of two structs of that name.
-        let class = kernel.kernel().symbol(class).map(|symbol| symbol.address);
-        let class = class.ok_or_else(|| {
+        let class = class(kernel, is_object).ok_or_else(|| {
             ImageError::Refused(format!("the kernel has no linker for files like {name}"))
         })?;
         let types = kernel.types();
@@ -209,9 +204,9 @@ impl Runtime {
         }
         file.check(&self.kernel)?;
         let imports = self.imports(file)?;
-        let (class, mut placed) = match file.is_object() {
-            true => (OBJECT, self.load_object(file, &imports)?),
-            false => (SHARED, self.load_shared(file, &imports)?),
+        let mut placed = match file.is_object() {
+            true => self.load_object(file, &imports)?,
+            false => self.load_shared(file, &imports)?,
         };
         if let Some((start, size)) = placed.set {
             self.vnet_data_copy(start, size)?;
@@ -224,7 +219,7 @@ impl Runtime {
             None => keep_symbols(kernel, &mut placed, &mut blocks)?,
         };
         let linker = self.linker.as_mut().ok_or_else(no_linker)?;
-        let elf_file = linker.new_file(kernel, class, file.name(), &path, &placed)?;
+        let elf_file = linker.new_file(kernel, file.is_object(), file.name(), &path, &placed)?;
         blocks.push(elf_file.address);
         kernel.set_pointer(elf_file, "address", placed.base)?;
         kernel.set_pointer(elf_file, "ddbsymtab", table.symbols)?;
@@ -293,7 +288,10 @@ impl Runtime {
         let module = linker.modules.remove(number);
         linker.queue.remove(self.kernel.machine_mut(), linker.head, module.elf_file)?;
         linker.count_reference(&mut self.kernel, -1)?;
-        for block in module.blocks.into_iter().chain([module.placed.base]) {
+        let file = Object::new(module.elf_file, linker.file_type);
+        let text = |name| self.kernel.get(file, name).map(VirtAddr::new);
+        let texts = [text("filename")?, text("pathname")?];
+        for block in module.blocks.into_iter().chain(texts).chain([module.placed.base]) {
             self.kernel.machine_mut().free(block)?;
         }
         match module.placed.set {
@@ -346,6 +344,28 @@ fn keep_symbols(
     let (size, strings_size) = (placed.symbols.len() as u64, placed.strings.len() as u64);
     let entry = if kernel.machine().arch().pointer_size() == 8 { 24 } else { 16 };
     Ok(Table { symbols, count: size / entry, strings, strings_size })
+}
+
+/// The linker's class for object files, or that for shared objects and the kernel itself, as it is
+/// linked. Releases call both `link_elf_class`, so what tells is the name in them.
+fn class(kernel: &Loaded, is_object: bool) -> Option<VirtAddr> {
+    let names = ["link_elf_class", "link_elf_obj_class"];
+    let mut classes = names.into_iter().flat_map(|name| kernel.kernel().symbols().named(name));
+    let found = classes.find(|symbol| {
+        let name = || {
+            let variable = kernel.types().variable_at(symbol.address)?;
+            let class = Object::new(kernel.running(symbol.address), variable.type_id);
+            let at = VirtAddr::new(kernel.get(class, "name").ok()?);
+            let mut name = [0; 16];
+            kernel.machine().read(at, &mut name).ok()?;
+            Some(name)
+        };
+        name().is_some_and(|name| {
+            let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
+            name[..end].ends_with(b"_obj") == is_object
+        })
+    });
+    found.map(|symbol| symbol.address)
 }
 
 /// The head of the list, and the type of its elements.
