@@ -393,11 +393,23 @@ fn locks_say_who_holds_them() {
         runtime.vnet_list_wunlock(thread).unwrap();
         assert_eq!(runtime.holder("vnet_sxlock").unwrap(), Holder::Nobody);
 
+        runtime.hold_exclusive("vnet_data_free_lock", thread).unwrap();
+        runtime.recurse("vnet_data_free_lock").unwrap();
+        assert_eq!(global(&runtime, "vnet_data_free_lock.sx_lock"), thread.get() | 16);
+        assert!(refused(runtime.destroy_lock("vnet_data_free_lock")).contains("is held"));
+        runtime.release_exclusive("vnet_data_free_lock", thread).unwrap();
+        runtime.destroy_lock("vnet_data_free_lock").unwrap();
+        assert_eq!(global(&runtime, "vnet_data_free_lock.sx_lock"), 6);
+        assert!(refused(runtime.hold_shared("vnet_data_free_lock")).contains("is destroyed"));
+        assert!(refused(runtime.recurse("vnet_sxlock")).contains("nobody holds"));
+
         // 10.x and 11.x count readers one bit lower.
         runtime.set(Scope::Kernel, "osreldate", &Literal::Int(1_004_000)).unwrap();
         runtime.vnet_list_rlock_nosleep().unwrap();
         assert_eq!(global(&runtime, "vnet_rwlock.rw_lock"), 1 << 4 | 1);
         runtime.vnet_list_runlock_nosleep().unwrap();
+        runtime.hold_exclusive("vnet_rwlock", thread).unwrap();
+        assert!(refused(runtime.recurse("vnet_rwlock")).contains("does not tell"));
     }
 }
 

@@ -45,6 +45,12 @@ pub struct LockStep {
     pub readers: u64,
     /// The process whose thread holds it exclusively.
     pub owner: Option<String>,
+    /// That thread has taken it again.
+    #[serde(default)]
+    pub recursed: bool,
+    /// Nobody can hold it any more.
+    #[serde(default)]
+    pub destroyed: bool,
     #[serde(default)]
     pub waiters: Vec<WaiterName>,
 }
@@ -222,6 +228,12 @@ pub(super) fn lock(runtime: &mut Runtime, step: &LockStep) -> Result<(), ImageEr
     if let Some(owner) = &step.owner {
         let thread = runtime.thread(owner)?;
         runtime.hold_exclusive(&step.lock, thread.address)?;
+    }
+    if step.recursed {
+        runtime.recurse(&step.lock)?;
+    }
+    if step.destroyed {
+        return runtime.destroy_lock(&step.lock);
     }
     if runtime.holder(&step.lock)? == Holder::Nobody {
         let why = format!("{} has neither readers nor an owner", step.lock);

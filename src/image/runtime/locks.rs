@@ -38,6 +38,9 @@ const SHARED: u64 = 1;
 const SHARED_WAITERS: u64 = 2;
 const EXCLUSIVE_WAITERS: u64 = 4;
 const UNLOCKED: u64 = SHARED;
+const DESTROYED: u64 = SHARED_WAITERS | EXCLUSIVE_WAITERS;
+/// Bit 3 of an rwlock of 11.x or earlier; of an sx lock of that time it means recursion.
+const OLD_RW_SPINNER: u64 = 8;
 
 /// rw_init and sx_init, where the kernel has the lock.
 pub(super) fn init(kernel: &mut Loaded) -> Result<(), ImageError> {
@@ -51,9 +54,13 @@ pub(super) fn init(kernel: &mut Loaded) -> Result<(), ImageError> {
 
 impl Runtime {
     /// Who holds the lock `name`; nobody holds one that the kernel does not have.
+    ///
+    /// # Errors
+    /// It was destroyed, which the kernel asserts it was not.
     pub fn holder(&self, name: &str) -> Result<Holder, ImageError> {
         let Some(word) = word(&self.kernel, name)? else { return Ok(Holder::Nobody) };
         let value = self.kernel.load_uint(word)?;
+        Self::vnet_assert(value != DESTROYED, || format!("{name} is destroyed"))?;
         let shift = self.readers_shift()?;
         Ok(match (value & SHARED != 0, value >> shift) {
             (true, 0) => Holder::Nobody,
@@ -129,6 +136,38 @@ impl Runtime {
         self.kernel.store(word, value | bit)
     }
 
+    /// The owner takes the lock once more.
+    ///
+    /// # Errors
+    /// Nobody holds it exclusively, or it is an rwlock of 11.x or earlier, whose word does not
+    /// tell.
+    pub fn recurse(&mut self, name: &str) -> Result<(), ImageError> {
+        let Holder::Exclusive(_) = self.holder(name)? else {
+            return Err(ImageError::Refused(format!("nobody holds {name} exclusively")));
+        };
+        let Some(word) = word(&self.kernel, name)? else { return Ok(()) };
+        // The highest of the flags.
+        let flag = 1 << (self.readers_shift()? - 1);
+        let is_old_rwlock = flag == OLD_RW_SPINNER && is_rwlock(&self.kernel, name);
+        if is_old_rwlock {
+            return Err(ImageError::Refused(format!("the word of {name} does not tell that")));
+        }
+        let value = self.kernel.load_uint(word)?;
+        self.kernel.store(word, value | flag)
+    }
+
+    /// rw_destroy or sx_destroy.
+    ///
+    /// # Errors
+    /// Somebody holds it, which the kernel asserts.
+    pub fn destroy_lock(&mut self, name: &str) -> Result<(), ImageError> {
+        Self::vnet_assert(self.holder(name)? == Holder::Nobody, || format!("{name} is held"))?;
+        match word(&self.kernel, name)? {
+            Some(word) => self.kernel.store(word, DESTROYED),
+            None => Ok(()),
+        }
+    }
+
     /// VNET_LIST_RLOCK: whoever may sleep while it walks the list.
     pub fn vnet_list_rlock(&mut self) -> Result<(), ImageError> {
         self.hold_shared("vnet_sxlock")
@@ -197,8 +236,12 @@ fn word(kernel: &Loaded, name: &str) -> Result<Option<Object>, ImageError> {
         Err(ImageError::Type(TypeError::NotFound { .. })) => return Ok(None),
         Err(other) => return Err(other),
     };
-    let member = if kernel.has(lock, "rw_lock") { "rw_lock" } else { "sx_lock" };
+    let member = if is_rwlock(kernel, name) { "rw_lock" } else { "sx_lock" };
     kernel.member(lock, member).map(Some)
+}
+
+fn is_rwlock(kernel: &Loaded, name: &str) -> bool {
+    kernel.variable(name).is_ok_and(|lock| kernel.has(lock, "rw_lock"))
 }
 
 fn held(name: &str, owner: VirtAddr) -> ImageError {
