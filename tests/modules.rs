@@ -304,6 +304,32 @@ fn a_damaged_module_costs_itself_alone() {
 }
 
 #[test]
+fn without_debug_information_the_kernel_itself_says_where_names_are() {
+    let open = |name| Source::open(fixture(&format!("small-split/{name}"))).unwrap();
+    let kernel = Kernel::open(open("kernel"), Some(open("kernel.debug"))).unwrap();
+    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    let mut runtime = Runtime::boot(loaded, &[0]).unwrap();
+    runtime.load_module(&module("amd64", "if_gif.ko")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let image = Image::of(runtime).unwrap();
+    image.save_kernel(dir.path()).unwrap();
+    std::fs::remove_file(dir.path().join("kernel.debug")).unwrap();
+    let core = image.save(Format::MinidumpV2, dir.path()).unwrap();
+    let kernel = Some(dir.path().join("kernel"));
+    let session = Session::open(&Options { kernel, core, ..Options::default() }).unwrap();
+    let modules = session.modules().unwrap();
+    assert_eq!(modules.problems, [""; 0].map(Box::from));
+    let told = modules.files.iter().map(|file| (&*file.name, &*file.path, file.id, file.is_kernel));
+    let expected = [
+        ("kernel", "/boot/kernel/kernel", None, true),
+        ("if_gif.ko", "/boot/kernel/if_gif.ko", None, false),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert!(modules.files.iter().all(|file| file.problems.is_empty() && !file.address.is_null()));
+    assert!(session.variables(&[]).unwrap().len() > 300);
+}
+
+#[test]
 fn a_list_of_modules_that_goes_in_circles_ends() {
     let mut runtime = boot("classic-clang-dwarf4");
     runtime.load_module(&module("amd64", "bridgestp.ko")).unwrap();
