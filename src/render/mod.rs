@@ -10,4 +10,5 @@ pub mod gdb;
 pub mod hex;
 pub mod json;
 pub mod sanitize;
+pub mod sysctl;
 pub mod table;

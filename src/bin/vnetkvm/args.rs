@@ -215,6 +215,34 @@ pub enum Color {
     Never,
 }
 
+/// Which sysctls, and what of them.
+#[derive(Debug, Args)]
+pub struct SysctlArgs {
+    /// Sysctls and nodes to show: net.inet.ip.ttl, net.inet.ip
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// All there are
+    #[arg(short, long)]
+    pub all: bool,
+
+    /// Their descriptions instead of their values
+    #[arg(short, long)]
+    pub descriptions: bool,
+
+    /// Their types instead of their values
+    #[arg(short, long, conflicts_with = "descriptions")]
+    pub types: bool,
+
+    /// Names alone
+    #[arg(long = "names", conflicts_with_all = ["only_values", "descriptions", "types"])]
+    pub only_names: bool,
+
+    /// Values alone, without names
+    #[arg(long = "values")]
+    pub only_values: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Say what the dump is, whose kernel wrote it, and whether both belong together
@@ -365,6 +393,12 @@ pub enum Command {
     /// in a vnet, which function set it last.
     #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 recursions")]
     Recursions,
+    /// Print the values that sysctl(8) would have printed in a vnet
+    ///
+    /// A name is that of a sysctl, or of a node whose sysctls are meant. What only the
+    /// kernel's own function could answer has no value in memory: the function is named.
+    #[command(after_help = SYSCTL_EXAMPLES)]
+    Sysctl(SysctlArgs),
 
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
@@ -429,6 +463,12 @@ Examples:
   vnetkvm --demo counters --vnet 1 ipstat
   vnetkvm --demo counters --all-vnets --per-cpu 'tcp*' --json
   vnetkvm --demo counters --type ipstat='struct ipstat' ipstat";
+
+const SYSCTL_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo sysctl --vnet 1 net.inet.ip.ttl
+  vnetkvm --demo sysctl --all-vnets net.inet.tcp
+  vnetkvm --demo sysctl -d net.inet";
 
 const PRINT_EXAMPLES: &str = "\
 Examples:

@@ -209,6 +209,11 @@ pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<
     Ok(vnets)
 }
 
+/// Does the command line say which vnet it means?
+pub fn chooses(cli: &Cli) -> bool {
+    selector(cli) != Selector::Default
+}
+
 /// With --strict, a list of vnets that is not whole is a failure.
 pub fn whole_list(cli: &Cli, session: &Session) -> Result<(), Failure> {
     match session.list_problems().first() {

@@ -48,6 +48,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Counters { patterns, per_cpu, types } => {
             cmd::counters::run(&cli, &cmd::counters::Request { patterns, per_cpu: *per_cpu, types })
         }
+        Command::Sysctl(args) => cmd::sysctl::run(&cli, args),
         Command::Gdb { patterns } => cmd::gdb::run(&cli, patterns),
     }
 }

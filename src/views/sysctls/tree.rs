@@ -32,7 +32,8 @@ const NEAR: usize = 3;
 
 impl SysctlTree {
     /// The oids of these names and those below them; without names, all. What
-    /// sysctl(8) leaves out of a listing, CTLFLAG_SKIP, has to be named in full.
+    /// sysctl(8) leaves out of a listing, CTLFLAG_SKIP, has to be named in full. They
+    /// come in the order of the names, and below each in that of the tree.
     ///
     /// # Errors
     /// The kernel has no such tree, or no debug information about it.
@@ -42,7 +43,10 @@ impl SysctlTree {
         let seen = FxHashSet::default();
         let mut walk = Walk { target, root, names, seen, tree: Self::default() };
         walk.level(root, "", MAX_DEPTH);
-        Ok(walk.tree)
+        let Walk { names, mut tree, .. } = walk;
+        let asked = |oid: &Oid| names.iter().position(|name| is_within(&oid.name, name));
+        tree.oids.sort_by_key(asked);
+        Ok(tree)
     }
 
     /// Is one of the oids that of this name, or below it?

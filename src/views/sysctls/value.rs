@@ -140,11 +140,13 @@ impl SysctlReader<'_> {
             Copies::Number(size) => Ok(self.numbers(&self.bytes(at, *size as usize)?, oid.kind)),
             Copies::Text => self.text(at, if oid.arg2 > 0 { oid.arg2 } else { MAX_TEXT }),
             Copies::Bytes => self.opaque(oid, at),
-            Copies::Counter => self
-                .sums(vnet, oid, at, 1)
-                .map(|mut sums| sums.pop().unwrap_or_else(|| Value::Array(array(Vec::new())))),
+            Copies::Counter => {
+                let sums = self.sums(vnet, oid, at, 1)?;
+                Ok(sums.into_iter().next().unwrap_or(Value::Bytes(Vec::new())))
+            }
             Copies::Counters => {
-                Ok(Value::Array(array(self.sums(vnet, oid, at, capped(oid, MAX_COUNTERS)?)?)))
+                let count = capped(oid, MAX_COUNTERS)?;
+                self.sums(vnet, oid, at, count).map(numbers_or_reason)
             }
             Copies::Statistics(_) | Copies::Anything => Ok(Value::Bytes(Vec::new())),
         }
@@ -248,11 +250,14 @@ fn capped(oid: &Oid, max: i64) -> Result<usize, ValueError> {
 
 /// Sums under the names of their struct, elements of an array in one.
 fn statistics(variable: &CounterVariable, sums: &[MemberSum]) -> Value {
+    let values: Vec<Value> = sums.iter().map(sum).collect();
+    if let Some(why) = common_error(&values) {
+        return why;
+    }
     let mut members: Vec<MemberValue> = Vec::new();
-    for (place, member) in variable.places.iter().zip(sums) {
+    for (place, value) in variable.places.iter().zip(values) {
         let indexed = place.name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
         let name = indexed.map_or(&*place.name, |(name, _)| name);
-        let value = sum(member);
         match members.last_mut() {
             Some(MemberValue { name: last, value: Value::Array(array) })
                 if indexed.is_some() && **last == *name =>
@@ -271,6 +276,17 @@ fn statistics(variable: &CounterVariable, sums: &[MemberSum]) -> Value {
         [MemberValue { name, value }] if name.is_empty() => value.clone(),
         _ => Value::Record(RecordValue { members, note: None }),
     }
+}
+
+/// Several values; or, where all are missing for one reason, that reason once.
+fn numbers_or_reason(values: Vec<Value>) -> Value {
+    common_error(&values).unwrap_or_else(|| Value::Array(array(values)))
+}
+
+fn common_error(values: &[Value]) -> Option<Value> {
+    let (first, rest) = values.split_first()?;
+    let same = matches!(first, Value::Error(_)) && rest.iter().all(|other| other == first);
+    same.then(|| first.clone())
 }
 
 fn sum(member: &MemberSum) -> Value {

@@ -13,6 +13,7 @@ pub mod modules;
 pub mod print;
 pub mod read;
 pub mod recursions;
+pub mod sysctl;
 pub mod sysinit;
 pub mod type_;
 pub mod vars;
