@@ -108,3 +108,37 @@ fn a_vnet_past_its_destructors_has_no_sums() {
         assert!(matches!(&listed.elements[0], Value::Error(why) if why.kind == ErrorKind::Stale));
     }
 }
+
+/// In a kernel whose struct pcpu has no early counter, as up to 11, counter_u64_fetch goes from
+/// 0 to mp_ncpus, whatever all_cpus says, and nothing but NULL is unallocated.
+#[test]
+fn without_an_early_counter_cpus_are_counted() {
+    let demo = image::demo().unwrap();
+    let whole = Session::from_sources(demo.kernel, demo.core).unwrap();
+    let demo = image::demo().unwrap();
+    let mut kernel = demo.kernel.bytes().to_vec();
+    let member = b"pc_early_dummy_counter\0";
+    let places: Vec<usize> = memchr::memmem::find_iter(&kernel, member).collect();
+    places.iter().for_each(|at| kernel[at + 3] = b'E');
+    assert!(!places.is_empty());
+    let mut core = demo.core.bytes().to_vec();
+    let at = whole.target().address_of("all_cpus").unwrap();
+    let mut around = [0; 64];
+    whole.memory().read(at, &mut around).unwrap();
+    let at = memchr::memmem::find(&core, &around).unwrap();
+    core[at..at + 8].copy_from_slice(&1u64.to_le_bytes());
+    let open = |kernel: &[u8]| {
+        let source = |name: &str, bytes: &[u8]| Source::from_vec(name, bytes.to_vec());
+        Session::from_sources(source("kernel", kernel), source("core", &core)).unwrap()
+    };
+    let sum = |session: &Session| {
+        let vnet = session.select(&Selector::Index(1)).unwrap()[0];
+        let sums = session.counter_sums(vnet, &variable(session, "ipstat"));
+        sums.members[0].value.clone().unwrap()
+    };
+    let older = open(&kernel);
+    assert_eq!((older.counters().cpus(), sum(&older)), (&[0, 1][..], 65));
+    // With one, a CPU that is not in all_cpus does not count.
+    let newer = open(demo.kernel.bytes());
+    assert_eq!((newer.counters().cpus(), sum(&newer)), (&[0][..], 60));
+}

@@ -12,6 +12,7 @@ impl Session {
     /// There is none of a name; the tree or the debug information is missing.
     pub fn sysctls(&self, names: &[String]) -> Result<SysctlTree, Error> {
         self.require_kinship()?;
+        self.know_modules();
         let tree = SysctlTree::read(self.target(), names)?;
         match names.iter().find(|name| !tree.has(name)) {
             None => Ok(tree),

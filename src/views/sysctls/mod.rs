@@ -1,6 +1,6 @@
 //! The sysctl tree: its variables, and their values in a vnet.
 //!
-//! How: [`tree`] walks the oids from `sysctl__children`; [`value`] reads what the
+//! How: [`SysctlTree`] walks the oids from `sysctl__children`; [`SysctlReader`] reads what the
 //! handler of each would have copied out. A vnet's own variable (CTLFLAG_VNET) is
 //! found at `oid_arg1` plus the vnet's `vnet_data_base`, as `sys/kern/kern_sysctl.c`
 //! has it since 11 and `vnet_sysctl_handle_int` and its like before.
@@ -42,7 +42,7 @@ pub struct Oid {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handler {
     pub address: VirtAddr,
-    /// `None` where no symbol of the kernel lies there: a module's.
+    /// `None` where no symbol of the kernel or a module lies there.
     pub name: Option<Box<str>>,
 }
 

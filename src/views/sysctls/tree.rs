@@ -144,7 +144,7 @@ impl<'t> Walk<'t, '_> {
         handler: VirtAddr,
     ) -> Result<Oid, ReadError> {
         let kernel = self.target.kernel();
-        let symbol = kernel.symbolize(handler).filter(|(_, offset)| *offset == 0);
+        let symbol = self.target.symbolize(handler).filter(|(_, offset)| *offset == 0);
         let function = symbol.map(|(symbol, _)| symbol.name.into());
         Ok(Oid {
             name: name.into(),
