@@ -2,13 +2,14 @@
 //! written here word by word: every architecture, and memory that makes no sense.
 
 use std::io::Cursor;
+use std::path::Path;
 
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::arch::Arch;
 use vnetkvm::image::kernel::Loaded;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
-use vnetkvm::image::runtime::{ProcessOptions, Runtime};
+use vnetkvm::image::runtime::{ModuleFile, ProcessOptions, Runtime};
 use vnetkvm::image::{Format, Image};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Selector, Session};
@@ -144,18 +145,30 @@ impl Scene {
     /// Gives the thread a stack with these calls, innermost first, and its registers in
     /// `pcb`, or in one of its own.
     fn calls(&mut self, thread: Object, pcb: Option<Object>, functions: &[&str]) -> VirtAddr {
+        let inside: Vec<u64> = functions.iter().map(|name| self.inside(name)).collect();
+        let counter = self.address_of(functions[0]);
+        self.stack(thread, pcb, counter, &inside)
+    }
+
+    /// The same by addresses: the program counter, and where each call returns to.
+    fn stack(
+        &mut self,
+        thread: Object,
+        pcb: Option<Object>,
+        counter_value: u64,
+        inside: &[u64],
+    ) -> VirtAddr {
         const PAGES: u64 = 2;
         let arch = self.arch();
         let word = arch.pointer_size();
         let page = self.runtime.kernel().machine().page_size();
-        let inside: Vec<u64> = functions.iter().map(|name| self.inside(name)).collect();
         let loaded = self.loaded();
         let base = loaded.machine_mut().malloc("kstack", PAGES * page).unwrap();
         loaded.set(thread, "td_kstack", base.get()).unwrap();
         loaded.set(thread, "td_kstack_pages", PAGES).unwrap();
         let top = base.get() + PAGES * page - 0x200;
-        let frames: Vec<u64> = (0..functions.len() as u64)
-            .map(|depth| top - (functions.len() as u64 - depth) * 0x40)
+        let frames: Vec<u64> = (0..inside.len() as u64)
+            .map(|depth| top - (inside.len() as u64 - depth) * 0x40)
             .collect();
         for index in 0..frames.len() {
             let frame = frames[index];
@@ -192,7 +205,6 @@ impl Scene {
             Arch::Riscv64 => ("pcb_ra", "pcb_sp", "pcb_s[0]"),
             Arch::Powerpc64 | Arch::Powerpc64le => ("pcb_lr", "pcb_sp", "pcb_sp"),
         };
-        let counter_value = self.address_of(functions[0]);
         let loaded = self.loaded();
         loaded.set(pcb, counter, counter_value).unwrap();
         loaded.set(pcb, frame, frames[0]).unwrap();
@@ -451,6 +463,21 @@ impl Scene {
         self.loaded().set(lock, member, word).unwrap();
     }
 
+    /// The function of the constructor that lies outside of the kernel.
+    fn constructor_of_a_module(&mut self) -> u64 {
+        let head = self.loaded().variable("vnet_constructors").unwrap();
+        let mut next = self.loaded().get(head, "tqh_first").unwrap();
+        loop {
+            let entry = VirtAddr::new(next);
+            let entry = self.loaded().object(entry, "struct vnet_sysinit").unwrap();
+            let function = self.loaded().get(entry, "func").unwrap();
+            if self.loaded().kernel().symbolize(VirtAddr::new(function)).is_none() {
+                return function;
+            }
+            next = self.loaded().get(entry, "link.tqe_next").unwrap();
+        }
+    }
+
     /// Adds an event with these handlers: function, argument and priority, called for
     /// each vnet or once. The address of the list, and of each entry.
     fn event(&mut self, name: &str, handlers: &[(&str, u64, u64, bool)]) -> (u64, Vec<u64>) {
@@ -636,4 +663,36 @@ fn recursions_are_known_with_vnet_debug_alone() {
     assert_eq!(one.new_vnet, Ok(Some(VirtAddr::new(vnet0))));
     assert!(one.previous.is_err());
     assert!(recorded.problems[0].contains("has a cycle"));
+}
+
+/// A vnet is made while the constructor of a module hangs.
+#[test]
+fn functions_of_modules_are_named_by_the_modules_own_symbols() {
+    for (kernel, directory) in
+        [("classic-clang-dwarf2", "amd64"), ("i386", "i386"), ("arm64", "arm64")]
+    {
+        let mut scene = Scene::new(kernel);
+        let file = format!("fixtures/kernel/modules/{directory}/if_gif.ko");
+        scene.runtime.load_module(&ModuleFile::from_path(Path::new(&file)).unwrap()).unwrap();
+        let vnet = scene.unlisted(0x700_0000, false);
+        let thread = scene.thread(100_730, vnet);
+        let function = scene.constructor_of_a_module();
+        let (panic, alloc) = (scene.address_of("panic"), scene.inside("vnet_alloc"));
+        scene.stack(thread, None, panic, &[panic, function + 1, alloc]);
+        let (_, entries) = scene.event("vm_lowmem", &[("tcp_init", 0, 0, true)]);
+        let loaded = scene.loaded();
+        let entry = loaded.object(VirtAddr::new(entries[0]), "struct eventhandler_entry").unwrap();
+        let real = VirtAddr::new(loaded.get(entry, "ee_arg").unwrap());
+        let real = loaded.object(real, "struct eventhandler_entry_vimage").unwrap();
+        loaded.set(real, "func", function).unwrap();
+        let session = scene.open();
+        let handlers = session.eventhandlers().unwrap().handlers;
+        let handler = handlers[0].function.as_ref().unwrap().symbol.as_ref().unwrap();
+        assert_eq!((&*handler.name, handler.offset), ("vnet_gif_init", 0));
+        let (sysinits, found) = construction(&session, vnet);
+        assert_eq!(with(&sysinits, &found, Progress::Running), ["vnet_gif_init"], "{kernel}");
+        let running = found.function.unwrap();
+        let gif = sysinits.iter().find(|sysinit| sysinit.address == running.sysinit).unwrap();
+        assert_eq!(gif.module.as_deref(), Some("if_gif.ko"));
+    }
 }

@@ -40,6 +40,7 @@ impl Session {
     /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
     pub fn eventhandlers(&self) -> Result<VnetHandlers, Error> {
         self.require_kinship()?;
+        self.know_modules();
         Ok(VnetHandlers::read(&self.target)?)
     }
 
