@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dump::Format;
 use super::kernel::Loaded;
-use super::literal::Literal;
+use super::literal::{Literal, PerCpu};
 use super::machine::MachineOptions;
 use super::machinery::{self, Memory};
 use super::runtime::{
     InterfaceOptions, JailOptions, ModuleFile, ProcessOptions, Runtime, Scope, Stop, SysinitKind,
 };
-use super::scenario::{InterfaceStep, JailStep, ModuleStep, PerCpu, Scenario, Statistics, Step};
+use super::scenario::{InterfaceStep, JailStep, ModuleStep, Scenario, Statistics, Step};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;

@@ -28,6 +28,24 @@ pub enum Literal {
     Table(BTreeMap<String, Literal>),
 }
 
+/// A counter's value: one number (on the first CPU), or one for each CPU.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum PerCpu {
+    One(u64),
+    Each(Vec<u64>),
+}
+
+impl PerCpu {
+    /// The values, CPU by CPU.
+    pub fn values(&self) -> Vec<u64> {
+        match self {
+            Self::One(value) => vec![*value],
+            Self::Each(values) => values.clone(),
+        }
+    }
+}
+
 /// No array of characters in a kernel is longer.
 const LONGEST_TEXT: u64 = 1 << 20;
 

@@ -9,14 +9,13 @@ use serde::Deserialize;
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::literal::Literal;
+use crate::image::literal::{Literal, PerCpu};
 use crate::image::machine::entry_bytes;
 use crate::image::object::Object;
 use crate::image::runtime::{
     HandlerOptions, Holder, PRIORITY_ANY, Place, ProcessOptions, Runtime, SavedCurvnet, Scope,
     SocketKind, SocketOptions, SysctlKind, SysctlOptions, SysinitKind, SysinitOptions, Waiter,
 };
-use crate::image::scenario::PerCpu;
 
 /// A constructor or destructor that is registered.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

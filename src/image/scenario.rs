@@ -12,7 +12,7 @@ use serde::de::{Deserializer, Error as _};
 
 use crate::image::ImageError;
 use crate::image::dump::{DumpFile, Format, HeaderVersion};
-use crate::image::literal::Literal;
+use crate::image::literal::{Literal, PerCpu};
 use crate::image::machine::Paging;
 use crate::image::machinery::{
     CountersStep, CurvnetStep, HandlerStep, LockStep, SocketStep, SysctlStep, SysinitStep,
@@ -82,24 +82,6 @@ pub struct Statistics {
     pub type_name: Option<String>,
     #[serde(flatten)]
     pub members: BTreeMap<String, PerCpu>,
-}
-
-/// A counter's value: one number (on the first CPU), or one for each CPU.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum PerCpu {
-    One(u64),
-    Each(Vec<u64>),
-}
-
-impl PerCpu {
-    /// The values, CPU by CPU.
-    pub fn values(&self) -> Vec<u64> {
-        match self {
-            Self::One(value) => vec![*value],
-            Self::Each(values) => values.clone(),
-        }
-    }
 }
 
 /// How many CPUs there are, or their ids.
