@@ -227,6 +227,7 @@ fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
     };
     found.fold(first, |known, next| match (&known, &next) {
         (Kinship::Same(a), Kinship::Same(b)) => Kinship::Same(format!("{a}, {b}")),
+        (Kinship::Same(a), Kinship::Unknown(b)) => Kinship::Unknown(format!("{a}, but {b}")),
         (Kinship::Same(_), _) => next,
         _ => known,
     })
@@ -236,9 +237,11 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
     let (name, ours, theirs) = ["version", "osrelease"].into_iter().find_map(|name| {
         let symbol = kernel.symbol(name)?;
         let ours = kernel.initial_bytes(symbol.address, symbol.size.min(MAX_TEXT))?;
-        let mut theirs = vec![0; ours.len()];
-        memory.read(symbol.address, &mut theirs).ok()?;
-        (!is_blank(&theirs)).then(|| (name, text(&ours), text(&theirs)))
+        // Theirs may be longer than ours.
+        let mut theirs = vec![0; MAX_TEXT as usize];
+        let (len, _) = memory.read_prefix(symbol.address, &mut theirs);
+        let theirs = theirs.get(..len).filter(|theirs| theirs.len() >= ours.len())?;
+        (!is_blank(&theirs[..ours.len()])).then(|| (name, text(&ours), text(theirs)))
     })?;
     if ours == theirs {
         return Some(Kinship::Same(format!("same {name}[]")));
@@ -252,12 +255,29 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
     Some(Kinship::Different(format!("the file's {name}[] is {ours:?}, {theirs}")))
 }
 
+/// Another build-id is no proof: a kernel that was built again from the same sources, with
+/// other debug information perhaps, differs in nothing else.
 fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Kinship> {
     let (address, ours) = kernel.build_id_in_memory()?;
     let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];
     memory.read(address, &mut theirs).ok()?;
+    if theirs == ours {
+        return Some(Kinship::Same("same build-id".into()));
+    }
     // A loader need not have loaded the note: its place then holds something else.
-    (theirs == ours).then(|| Kinship::Same("same build-id".into()))
+    let mut owner = [0; 4];
+    memory.read(VirtAddr::new(address.get().wrapping_sub(OWNER.len() as u64)), &mut owner).ok()?;
+    (owner == OWNER).then(|| {
+        let (ours, theirs) = (hex(ours), hex(&theirs));
+        Kinship::Unknown(format!("the file's build-id is {ours}, the dump's {theirs}"))
+    })
+}
+
+/// What stands before the id in its note.
+const OWNER: [u8; 4] = *b"GNU\0";
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Pieces of .rodata, which nothing should change while a kernel runs. A few that
@@ -306,7 +326,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    const LONGEST: usize = 60;
+    const LONGEST: usize = 120;
     match text.trim_end().char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.trim_end().to_owned(),

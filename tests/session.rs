@@ -158,6 +158,22 @@ fn a_kernel_of_another_build_is_refused() {
     assert!(error.hint().unwrap().contains("vnetkvm info"), "{error}");
 }
 
+/// The same sources compiled again: another build-id, and nothing else to tell it by.
+#[test]
+fn another_build_id_of_the_same_version_is_said() {
+    let open = |name: &str| {
+        vnetkvm::source::Source::open(format!("fixtures/kernel/classic-clang-dwarf{name}")).unwrap()
+    };
+    let session = Session::from_sources(open("5"), image::demo().unwrap().core).unwrap();
+    let ids = ["4", "5"].map(|name| {
+        let kernel = vnetkvm::kernel::Kernel::open(open(name), None).unwrap();
+        kernel.build_id().unwrap().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+    });
+    let doubt = session.warnings().join("\n");
+    assert!(ids.iter().all(|id| doubt.contains(id)), "{doubt}");
+    assert_eq!(session.vnets().unwrap().len(), 3, "and the question is answered");
+}
+
 /// Dumps made for tests of debuggers have zeros in the place of most pages.
 #[test]
 fn zeros_do_not_tell_whose_dump_it_is() {
