@@ -210,8 +210,12 @@ fn memory(
 /// Zeros are no witness: sparse dumps, those made for tests of debuggers above all, have
 /// them in the place of most pages.
 fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
-    let checks = [version(kernel, memory), build_id(kernel, memory), constants(kernel, memory)];
-    let mut found = checks.into_iter().flatten();
+    let build_id = build_id(kernel, memory);
+    // The id is made of all that was linked: what differs in spite of it was overwritten.
+    let proven = matches!(build_id, Some(Kinship::Same(_)));
+    let checks = [version(kernel, memory), build_id, constants(kernel, memory)];
+    let counts = |check: &Kinship| !proven || matches!(check, Kinship::Same(_));
+    let mut found = checks.into_iter().flatten().filter(counts);
     let Some(first) = found.next() else {
         return Kinship::Unknown(
             match kernel.contents() {

@@ -174,6 +174,25 @@ fn another_build_id_of_the_same_version_is_said() {
     assert_eq!(session.vnets().unwrap().len(), 3, "and the question is answered");
 }
 
+/// A kernel that ran wild over its constants is still that kernel: its build-id says so.
+#[test]
+fn overwritten_constants_are_not_another_kernels() {
+    let demo = image::demo().unwrap();
+    let kernel = vnetkvm::kernel::Kernel::open(demo.kernel.clone(), None).unwrap();
+    let constants = kernel.section_range(".rodata").unwrap();
+    let size = constants.end.offset_from(constants.start).unwrap();
+    let constants = kernel.initial_bytes(constants.start, size).unwrap();
+    let mut core = demo.core.bytes().to_vec();
+    for text in [kernel.version().unwrap().as_bytes(), &constants] {
+        let at = memchr::memmem::find(&core, text).unwrap();
+        core[at..at + text.len()].fill(0xa5);
+    }
+    let core = vnetkvm::source::Source::from_vec("core", core);
+    let session = Session::from_sources(demo.kernel, core).unwrap();
+    assert_eq!(session.target().kinship().to_string(), "yes: same build-id");
+    assert_eq!(session.vnets().unwrap().len(), 3);
+}
+
 /// Dumps made for tests of debuggers have zeros in the place of most pages.
 #[test]
 fn zeros_do_not_tell_whose_dump_it_is() {
