@@ -5,7 +5,8 @@
 //! (`dump_start` and `dump_write_headers` in `sys/kern/kern_shutdown.c`, 14.0). A
 //! compressed dump begins where an uncompressed one would (dumpextent) and ends
 //! early. A copy may also begin with the first header, or be that of a whole disk
-//! with a GPT, whose partitions are then looked at.
+//! with a GPT, whose partitions are then looked at; or it lacks the last header, and
+//! the first is searched for.
 //!
 //! A header whose parity is wrong is not believed. One that savecore(8) has
 //! cleared, and dumps that are encrypted or text, are refused by name.
@@ -15,6 +16,8 @@ use super::probe;
 use crate::addr::FileOffset;
 use crate::bytes::Fields;
 use crate::error::DumpError;
+use crate::source::Source;
+use crate::source::unpack::Packing;
 
 const FORMAT: &str = "kernel dump";
 
@@ -125,6 +128,65 @@ fn at_start(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
         format!("the file ends {missing:#x} bytes before the dump does")
     });
     Ok(Some(Found { header, offset: FileOffset::new(start), len, warning }))
+}
+
+/// The dump on a copy of a device that lacks its end, and with it the last header: by the
+/// first, wherever it lies, if a dump follows it.
+///
+/// It is searched for from the end: an older and larger dump may have left its first
+/// header before that of the last one. A kernel's memory may hold a copy of the header
+/// too, but no dump behind it.
+///
+/// # Errors
+/// There is such a header of a dump that cannot be read.
+pub(super) fn without_its_end(source: &Source) -> Result<Option<Found>, DumpError> {
+    /// How much of the file is looked at, holes not counted.
+    const MOST: usize = 16 << 30;
+    let bytes = source.bytes();
+    let mut left = MOST;
+    for part in source.data().into_iter().rev() {
+        let first = part.start - part.start % header::LEN;
+        let mut at = part.end - part.end % header::LEN;
+        while at >= first && left > 0 {
+            let rest = bytes.get(at..).unwrap_or_default();
+            if let Some(found) = first_header(rest, at)? {
+                return Ok(Some(found));
+            }
+            left = left.saturating_sub(header::LEN);
+            let Some(before) = at.checked_sub(header::LEN) else { break };
+            at = before;
+        }
+    }
+    Ok(None)
+}
+
+/// The dump behind the header that `bytes` begin with, at `at` in the file.
+fn first_header(bytes: &[u8], at: usize) -> Result<Option<Found>, DumpError> {
+    let header = KernelDumpHeader::parse(bytes);
+    let Some(header) = header.filter(|header| header.parity_holds) else { return Ok(None) };
+    check(&header)?;
+    let block = header.block_len.max(header::LEN as u64);
+    let dump = usize::try_from(block).ok().and_then(|block| bytes.get(block..));
+    let dump = dump.filter(|dump| probe::is_core(dump) || Packing::of(dump).is_some());
+    let Some(dump) = dump else { return Ok(None) };
+    let (at, length) = (at as u64, (at + bytes.len()) as u64);
+    let start = at.saturating_add(block);
+    let extent = header.extent.unwrap_or(header.dump_len);
+    let last = extent.checked_next_multiple_of(block).and_then(|extent| extent.checked_add(start));
+    let end = last.and_then(|last| last.checked_add(block)).unwrap_or(u64::MAX);
+    let len = header.dump_len.min(dump.len() as u64);
+    let missing = match header.dump_len - len {
+        0 => String::new(),
+        missing => format!(", and {missing:#x} bytes of the dump with it"),
+    };
+    let warning = match end > length {
+        true => format!(
+            "the end of the dump device is missing{missing}: \
+             it should be at {end:#x}, and the file ends at {length:#x}"
+        ),
+        false => format!("the last header of the dump, before {end:#x}, is damaged or gone"),
+    };
+    Ok(Some(Found { header, offset: FileOffset::new(start), len, warning: Some(warning) }))
 }
 
 /// A live dump that the kernel compressed: its stream begins the file, and the
@@ -267,6 +329,47 @@ mod tests {
         assert!(found.warning.unwrap().contains("0x218 bytes before"));
         bytes.truncate(512);
         assert!(matches!(find(&bytes), Err(DumpError::Truncated { .. })));
+    }
+
+    #[test]
+    fn the_end_of_the_device_may_be_missing() {
+        for (version, block) in [(1, 512), (4, 512), (4, 4096)] {
+            let mut dump = vec![0xdd; 8192];
+            dump[..24].copy_from_slice(b"minidump FreeBSD/amd64\0\0");
+            let header = header(version, block, 8192, 8192);
+            let whole = device(&header, 40, &dump, 8192);
+            for missing in [1, 512, 4096, 6000] {
+                let bytes = &whole[..whole.len() - missing];
+                let found = without_its_end(&Source::from_vec("device", bytes.to_vec()));
+                let found = found.unwrap().unwrap();
+                let start = found.offset.get() as usize;
+                assert_eq!(start, whole.len() - block - 8192, "{version} {block} {missing}");
+                assert_eq!(found.len as usize, 8192.min(bytes.len() - start));
+                let warning = found.warning.unwrap();
+                assert!(warning.contains("end of the dump device is missing"), "{warning}");
+                assert_eq!(warning.contains("of the dump with it"), found.len < 8192);
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_of_several_dumps_is_meant() {
+        let mut dump = vec![0xdd; 8192];
+        dump[..24].copy_from_slice(b"minidump FreeBSD/amd64\0\0");
+        let mut bytes = device(&header(4, 512, 8192, 8192), 40, &dump, 8192);
+        let newer = device(&header(4, 512, 4096, 4096), 10, &dump[..4096], 4096);
+        let at = bytes.len() - newer.len();
+        bytes[at..].copy_from_slice(&newer);
+        bytes.truncate(bytes.len() - 512);
+        let search = |bytes: &[u8]| without_its_end(&Source::from_vec("device", bytes.to_vec()));
+        assert_eq!(search(&bytes).unwrap().unwrap().header.dump_len, 4096);
+        // What only was in the kernel's memory has no dump behind it.
+        let mut memory = vec![0; 8192];
+        memory[1024..1536].copy_from_slice(&header(4, 512, 4096, 4096).write());
+        assert_eq!(search(&memory), Ok(None));
+        let encrypted = HeaderBytes { key: 512, ..header(4, 512, 4096, 4096) };
+        memory[1024..1536].copy_from_slice(&encrypted.write());
+        assert!(search(&memory).unwrap_err().hint().contains("decryptcore"));
     }
 
     #[test]

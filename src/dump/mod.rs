@@ -14,6 +14,7 @@ mod header;
 mod info_file;
 mod messages;
 mod minidump;
+mod opening;
 mod probe;
 mod raw;
 mod segments;
@@ -21,18 +22,17 @@ mod segments;
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::bytes::Endian;
-use crate::error::DumpError;
-use crate::source::unpack::{self, Packing, Progress};
+use crate::source::unpack::Packing;
 use crate::source::{Region, Source};
 
 pub use header::KernelDumpHeader;
 pub use info_file::InfoFile;
 pub use messages::message_lines;
+pub use opening::{Opened, Unknown, open, open_any, open_with};
 pub use raw::{MemorySegment, open_raw};
 
 /// The physical memory of a machine, as far as a dump holds it.
@@ -257,66 +257,6 @@ pub struct MinidumpFacts {
     pub message_buffer: Region,
     /// What follows it in its last page.
     messages_at_end: Region,
-}
-
-/// Tells what `source` is, and opens it.
-///
-/// # Errors
-/// The file is no dump, or one that must be decrypted first, or its headers are
-/// damaged, or it ends before the first page of memory.
-pub fn open(source: Source) -> Result<Core, DumpError> {
-    open_with(source, &mut |_| {})
-}
-
-/// The same, and tells `progress` how far unpacking has come.
-///
-/// # Errors
-/// As [`open`]; or the dump is compressed and cannot be unpacked.
-pub fn open_with(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
-    // At most a compressed copy of a device that a compressed dump is on.
-    const WRAPPINGS: usize = 3;
-    open_wrapped(source, progress, WRAPPINGS)
-}
-
-/// Opens the dump in at most so many wrappings: compressed, or on a dump device.
-fn open_wrapped(
-    source: Source,
-    progress: &mut dyn FnMut(Progress),
-    wrappings: usize,
-) -> Result<Core, DumpError> {
-    let Some(wrappings) = wrappings.checked_sub(1) else { return open_plain(source) };
-    let bytes = source.bytes();
-    if let Some(packing) = Packing::of(bytes) {
-        let live = device::live(bytes);
-        let stream = live.as_ref().and_then(|live| source.clone().cut(live.offset, live.len));
-        let stream = stream.unwrap_or(source);
-        let len = stream.len();
-        let unpacked = unpack::unpack(&stream, packing, progress)?;
-        let mut core = open_wrapped(unpacked.source, progress, wrappings)?;
-        core.packed = Some(Packed { packing, len });
-        core.header = core.header.or(live.map(|live| live.header));
-        core.warnings.splice(0..0, unpacked.warning);
-        return Ok(core);
-    }
-    if probe::is_core(bytes) {
-        return open_plain(source);
-    }
-    let Some(found) = device::find(bytes)? else { return open_plain(source) };
-    let Some(dump) = source.cut(found.offset, found.len) else {
-        return Err(probe::not_a_dump("a dump device without a dump", "look for vmcore.N"));
-    };
-    let mut core = open_wrapped(dump, progress, wrappings)?;
-    core.header = Some(found.header);
-    core.warnings.splice(0..0, found.warning);
-    Ok(core)
-}
-
-fn open_plain(source: Source) -> Result<Core, DumpError> {
-    let source = Arc::new(source);
-    match probe::probe(&source)? {
-        probe::Kind::Minidump => minidump::open(&source),
-        probe::Kind::ElfCore => elf_core::open(&source),
-    }
 }
 
 /// Fills `buf`, the memory at physical address `at`, from `offset` of the file,

@@ -39,7 +39,7 @@ pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     }
     Err(packed(source.path(), bytes)
         .or_else(|| beside_a_dump(source.path(), bytes))
-        .unwrap_or_else(|| unknown(bytes)))
+        .unwrap_or_else(|| unknown(source)))
 }
 
 /// Does a dump begin here, with nothing around it?
@@ -86,9 +86,17 @@ fn packed(path: &Path, bytes: &[u8]) -> Option<DumpError> {
         (b"\x28\xb5\x2f\xfd", "a zstd-compressed file that is compressed once more", "zstd -d"),
         (b"BZh", "a bzip2-compressed file", "bunzip2"),
         (b"\xfd7zXZ\0", "an xz-compressed file", "unxz"),
+        (b"PK\x03\x04", "a zip archive", "unzip"),
+        (b"QFI\xfb", "a qcow2 disk image", "qemu-img convert -O raw"),
     ];
     let (_, what, tool) = FORMS.iter().find(|(magic, ..)| bytes.starts_with(magic))?;
-    let hint = format!("unpack it first: {tool} {}", path.display());
+    let hint = match *tool {
+        // What it makes needs a name.
+        "qemu-img convert -O raw" => {
+            format!("convert it first: {tool} {} device.raw", path.display())
+        }
+        tool => format!("unpack it first: {tool} {}", path.display()),
+    };
     Some(DumpError::Wrapped { what: (*what).to_owned(), hint })
 }
 
@@ -132,10 +140,34 @@ pub(super) fn text_dump() -> DumpError {
     not_a_dump("a text dump", hint)
 }
 
-fn unknown(bytes: &[u8]) -> DumpError {
-    let zeros = bytes.iter().take(1 << 20).all(|byte| *byte == 0);
-    let what = if zeros { "nothing but zeros" } else { "data in no format that is known" };
-    not_a_dump(what, "a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file")
+fn unknown(source: &Source) -> DumpError {
+    let what = match is_zeros(source) {
+        None => "data in no format that is known",
+        Some(true) => "nothing but zeros",
+        Some(false) => "zeros as far as it was looked at",
+    };
+    let hint = "if this is raw memory, give the kernel that ran in it with -N; \
+                a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file";
+    not_a_dump(what, hint)
+}
+
+/// Are there only zeros, and was all of the file looked at? `None` if there is something.
+/// The memory of a machine may well begin with many.
+fn is_zeros(source: &Source) -> Option<bool> {
+    const MOST: usize = 256 << 20;
+    let mut left = MOST;
+    for part in source.data() {
+        let looked_at = source.bytes().get(part.clone()).unwrap_or_default();
+        let looked_at = looked_at.get(..left).unwrap_or(looked_at);
+        if looked_at.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        if looked_at.len() < part.len() {
+            return Some(false);
+        }
+        left -= looked_at.len();
+    }
+    Some(true)
 }
 
 pub(super) fn not_a_dump(what: &str, hint: &str) -> DumpError {
@@ -170,6 +202,10 @@ mod tests {
         let (what, hint) = message("vmcore.0.gz", b"\x1f\x8b\x08");
         assert!(what.contains("compressed once more"), "{what}");
         assert_eq!(hint, "unpack it first: gunzip vmcore.0.gz");
+        assert_eq!(message("crash.zip", b"PK\x03\x04").1, "unpack it first: unzip crash.zip");
+        let (what, hint) = message("disk.img", b"QFI\xfb\0\0\0\x03");
+        assert!(what.contains("a qcow2 disk image"), "{what}");
+        assert_eq!(hint, "convert it first: qemu-img convert -O raw disk.img device.raw");
     }
 
     #[test]
@@ -200,6 +236,16 @@ mod tests {
         );
         assert!(message("vmcore.0", b"").0.contains("an empty file"));
         assert!(message("vmcore.0", &[0; 100]).0.contains("nothing but zeros"));
-        assert!(message("notes.txt", b"hello").0.contains("no format"));
+        let (what, hint) = message("notes.txt", b"hello");
+        assert!(what.contains("no format") && hint.contains("raw memory"), "{what}; {hint}");
+    }
+
+    #[test]
+    fn memory_may_begin_with_zeros() {
+        let mut memory = vec![0; 3 << 20];
+        let (what, hint) = message("vmcore.raw", &memory);
+        assert!(what.contains("nothing but zeros") && hint.contains("-N"), "{what}; {hint}");
+        memory[2 << 20] = 1;
+        assert!(message("vmcore.raw", &memory).0.contains("no format"));
     }
 }

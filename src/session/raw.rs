@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Options;
-use crate::dump::{self, Core, Packed};
+use crate::dump::{self, Core, Opened, Packed};
 use crate::error::{DumpError, Error};
 use crate::kernel::Kernel;
 use crate::source::Source;
@@ -21,30 +21,34 @@ pub(super) fn open_core(
     let path = source.path().to_owned();
     let failed = |why| Error::Dump { path: path.clone(), source: why };
     if !options.memory_map.is_empty() {
-        return raw(kernel, source, options, progress).map(|(core, _)| core).map_err(failed);
+        return raw(kernel, source, options, progress).map_err(failed);
     }
-    match dump::open_with(source.clone(), progress) {
-        Err(error @ DumpError::NotADump { .. }) => match raw(kernel, source, options, progress) {
-            Ok((core, true)) => Ok(core),
-            _ => Err(failed(error)),
-        },
-        opened => opened.map_err(failed),
+    match dump::open_any(source, progress).map_err(&failed)? {
+        Opened::Core(core) => Ok(core),
+        Opened::Unknown(unknown) => {
+            match raw_core(kernel, &Arc::new(unknown.source().clone()), &[], options.kernel_phys) {
+                Ok((core, true)) => Ok(unknown.wrap(core)),
+                _ => unknown.search(progress).map_err(failed),
+            }
+        }
     }
 }
 
-/// Opens raw memory, and tells whether the kernel is in it.
+/// Opens what is raw memory by this map.
 fn raw(
     kernel: &Kernel,
     source: Source,
     options: &Options,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(Core, bool), DumpError> {
-    let open =
-        |source| raw_core(kernel, &Arc::new(source), &options.memory_map, options.kernel_phys);
+) -> Result<Core, DumpError> {
+    let open = |source| {
+        raw_core(kernel, &Arc::new(source), &options.memory_map, options.kernel_phys)
+            .map(|(core, _)| core)
+    };
     let Some(packing) = Packing::of(source.bytes()) else { return open(source) };
     let unpacked = unpack::unpack(&source, packing, progress)?;
-    let (mut core, found) = open(unpacked.source)?;
+    let mut core = open(unpacked.source)?;
     core.packed = Some(Packed { packing, len: source.len() });
     core.warnings.splice(0..0, unpacked.warning);
-    Ok((core, found))
+    Ok(core)
 }

@@ -5,6 +5,7 @@
 //! knows nothing of what the bytes mean.
 
 pub mod crash;
+mod holes;
 pub mod locate;
 pub mod unpack;
 

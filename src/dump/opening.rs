@@ -1,0 +1,163 @@
+//! From a file to a [`Core`]: what is wrapped around a dump is taken off, one after the
+//! other: compression, the device that it lies on.
+//!
+//! What is left may not say what it is: raw memory, or the copy of a device that lacks
+//! its end. Only who has a kernel can tell the first, so [`open_any`] hands it back as
+//! an [`Unknown`], unpacked; the second is searched for last, because all of the file
+//! may have to be read for it.
+
+use std::sync::Arc;
+
+use super::{Core, KernelDumpHeader, Packed, device, elf_core, minidump, probe};
+use crate::error::DumpError;
+use crate::source::Source;
+use crate::source::unpack::{self, Packing, Progress};
+
+/// Tells what `source` is, and opens it.
+///
+/// # Errors
+/// The file is no dump, or one that must be decrypted first, or its headers are
+/// damaged, or it ends before the first page of memory.
+pub fn open(source: Source) -> Result<Core, DumpError> {
+    open_with(source, &mut |_| {})
+}
+
+/// The same, and tells `progress` how far unpacking has come.
+///
+/// # Errors
+/// As [`open`]; or the dump is compressed and cannot be unpacked.
+pub fn open_with(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
+    match open_any(source, progress)? {
+        Opened::Core(core) => Ok(core),
+        Opened::Unknown(unknown) => unknown.search(progress),
+    }
+}
+
+/// What a file turned out to be.
+#[derive(Debug)]
+pub enum Opened {
+    Core(Core),
+    Unknown(Unknown),
+}
+
+/// What does not say that it is a dump, without what was wrapped around it.
+#[derive(Debug)]
+pub struct Unknown {
+    source: Source,
+    around: Around,
+    why: DumpError,
+}
+
+/// What was taken off.
+#[derive(Debug, Default)]
+struct Around {
+    packed: Option<Packed>,
+    header: Option<KernelDumpHeader>,
+    warnings: Vec<String>,
+}
+
+/// As [`open_with`], but gives back what may still be raw memory.
+///
+/// # Errors
+/// As [`open_with`], unless the file only is no dump.
+pub fn open_any(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Opened, DumpError> {
+    let mut around = Around::default();
+    let source = around.take_off(source, progress)?;
+    match open_bare(source.clone()) {
+        Ok(core) => Ok(Opened::Core(around.put_on(core))),
+        Err(why @ DumpError::NotADump { .. }) => {
+            Ok(Opened::Unknown(Unknown { source, around, why }))
+        }
+        Err(why) => Err(why),
+    }
+}
+
+impl Unknown {
+    /// Its bytes, unpacked.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// `core`, which was found in these bytes, with what was around it.
+    pub fn wrap(self, core: Core) -> Core {
+        self.around.put_on(core)
+    }
+
+    /// Looks for a dump on a device whose end is missing.
+    ///
+    /// # Errors
+    /// There is none: the error says what the file seems to be; or as [`open_with`].
+    pub fn search(self, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
+        let Self { source, mut around, why } = self;
+        let Some(found) = device::without_its_end(&source)? else { return Err(why) };
+        let dump = around.cut(source, found)?;
+        let dump = around.take_off(dump, progress)?;
+        open_bare(dump).map(|core| around.put_on(core))
+    }
+}
+
+impl Around {
+    /// Unpacks `source` and takes the dump from its device, as often as need be.
+    fn take_off(
+        &mut self,
+        mut source: Source,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Source, DumpError> {
+        // At most a compressed copy of a device that a compressed dump is on.
+        const WRAPPINGS: usize = 3;
+        for _ in 0..WRAPPINGS {
+            if let Some(packing) = Packing::of(source.bytes()) {
+                source = self.unpack(source, packing, progress)?;
+            } else if probe::is_core(source.bytes()) {
+                break;
+            } else if let Some(found) = device::find(source.bytes())? {
+                source = self.cut(source, found)?;
+            } else {
+                break;
+            }
+        }
+        Ok(source)
+    }
+
+    fn unpack(
+        &mut self,
+        source: Source,
+        packing: Packing,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Source, DumpError> {
+        let live = device::live(source.bytes());
+        let stream = live.as_ref().and_then(|live| source.clone().cut(live.offset, live.len));
+        let stream = stream.unwrap_or(source);
+        let unpacked = unpack::unpack(&stream, packing, progress)?;
+        // The file itself, where what is in it is compressed once more.
+        self.packed.get_or_insert(Packed { packing, len: stream.len() });
+        self.header = self.header.take().or(live.map(|live| live.header));
+        self.warnings.extend(unpacked.warning);
+        Ok(unpacked.source)
+    }
+
+    fn cut(&mut self, source: Source, found: device::Found) -> Result<Source, DumpError> {
+        let Some(dump) = source.cut(found.offset, found.len) else {
+            return Err(probe::not_a_dump("a dump device without a dump", "look for vmcore.N"));
+        };
+        self.header = Some(found.header);
+        self.warnings.extend(found.warning);
+        Ok(dump)
+    }
+
+    fn put_on(self, mut core: Core) -> Core {
+        core.packed = self.packed.or(core.packed);
+        core.header = self.header.or(core.header);
+        core.warnings.splice(0..0, self.warnings);
+        core
+    }
+}
+
+/// Opens a dump with nothing around it.
+fn open_bare(source: Source) -> Result<Core, DumpError> {
+    let source = Arc::new(source);
+    match probe::probe(&source)? {
+        probe::Kind::Minidump => minidump::open(&source),
+        probe::Kind::ElfCore => elf_core::open(&source),
+    }
+}

@@ -1,0 +1,86 @@
+//! Where a file has data: the rest of a sparse one is holes, which read as zeros and
+//! need not be looked at.
+
+use std::ops::Range;
+
+use super::{Bytes, Source};
+
+impl Source {
+    /// The parts that are not holes, in order, as far as the file system tells; all of
+    /// it where it does not. None of a device.
+    pub fn data(&self) -> Vec<Range<usize>> {
+        let (start, end) = (self.shown.start, self.shown.end);
+        let whole = 0..self.bytes().len();
+        let Bytes::Mapped(_, file) = &*self.bytes else { return vec![whole] };
+        let Some(parts) = parts(file, start, end) else { return vec![whole] };
+        parts.into_iter().map(|part| part.start - start..part.end - start).collect()
+    }
+}
+
+/// The parts of `file` between `start` and `end` that have data.
+#[cfg(any(target_os = "linux", target_os = "freebsd", target_os = "macos"))]
+fn parts(file: &std::fs::File, start: usize, end: usize) -> Option<Vec<Range<usize>>> {
+    use rustix::fs::{SeekFrom, seek};
+    use rustix::io::Errno;
+
+    /// A file in more pieces than this is taken as one from there on.
+    const MOST: usize = 1 << 16;
+    let mut parts = Vec::new();
+    let mut at = start;
+    while at < end {
+        let data = match seek(file, SeekFrom::Data(at as u64)) {
+            Ok(data) => usize::try_from(data).ok()?,
+            // What is left is a hole.
+            Err(Errno::NXIO) => break,
+            Err(_) => return None,
+        };
+        if data < at {
+            return None;
+        }
+        if data >= end {
+            break;
+        }
+        let hole = seek(file, SeekFrom::Hole(data as u64)).ok()?;
+        let hole = usize::try_from(hole).ok()?.min(end);
+        if hole <= data {
+            return None;
+        }
+        if parts.len() == MOST {
+            parts.push(data..end);
+            break;
+        }
+        parts.push(data..hole);
+        at = hole;
+    }
+    Some(parts)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "freebsd", target_os = "macos")))]
+fn parts(_: &std::fs::File, _: usize, _: usize) -> Option<Vec<Range<usize>>> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, SeekFrom, Write};
+
+    use super::*;
+    use crate::addr::FileOffset;
+
+    #[test]
+    fn no_data_is_left_out() {
+        const MB: usize = 1 << 20;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        for at in [3 * MB, 8 * MB] {
+            file.seek(SeekFrom::Start(at as u64)).unwrap();
+            file.write_all(&[1; 100]).unwrap();
+        }
+        file.as_file().set_len(16 << 20).unwrap();
+        let source = Source::open(file.path()).unwrap();
+        let has = |source: &Source, at: usize| source.data().iter().any(|part| part.contains(&at));
+        assert!(has(&source, 3 * MB) && has(&source, 8 * MB + 99));
+        let part = source.cut(FileOffset::new(2 << 20), 2 << 20).unwrap();
+        assert!(has(&part, MB) && part.data().iter().all(|part| part.end <= 2 * MB));
+        assert_eq!(Source::from_vec("test", vec![0; 3]).data().first(), Some(&(0..3)));
+    }
+}
