@@ -304,6 +304,8 @@ impl Session {
         if self.kernel().set_vnet().is_none() {
             return match which {
                 Selector::Default | Selector::All | Selector::Index(0) => Ok(vec![None]),
+                // The host's jail is all that such a kernel has a network stack for.
+                Selector::Jail(name) if name == "0" => Ok(vec![None]),
                 _ => Err(VnetError::NoVimage.into()),
             };
         }

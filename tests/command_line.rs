@@ -240,3 +240,71 @@ fn addresses_are_read_without_a_kernel_where_the_dump_translates_them() {
     let named = crash.run(&["-M", "{lone/vmcore.minidump-v2}", "read", "version", "8"]);
     assert!(named.err.contains("no kernel was given"), "{}", named.err);
 }
+
+/// Whoever writes `VNETKVM_CORE= vnetkvm` wants none.
+#[test]
+fn an_empty_variable_of_the_environment_is_none() {
+    let crash = Crash::new();
+    let kernel = fixture("small-split/kernel");
+    let empty = [("VNETKVM_KERNEL", ""), ("VNETKVM_CORE", ""), ("VNETKVM_CRASH_DIR", "")];
+    let files = ["-N", &kernel, "-M", "{image/vmcore.full}", "vnets"];
+    crash.run_with(&files, &empty).succeeded();
+    crash.run_with(&["--demo", "vnets"], &empty).succeeded();
+    let none = crash.run_with(&["vnets"], &empty);
+    assert!(none.err.contains("in /var/crash"), "{}", none.err);
+    let named = crash.run_with(&["-N", &kernel, "-M", "", "vnets"], &empty);
+    assert!(named.err.contains("--core names no file"), "{}", named.err);
+}
+
+#[test]
+fn where_a_kernel_was_looked_for_is_told() {
+    let crash = Crash::new();
+    fs::create_dir_all(crash.at("lone/debug")).unwrap();
+    fs::copy(crash.at("image/vmcore.minidump-v2"), crash.at("lone/vmcore")).unwrap();
+    let files = ["-v", "-M", "{lone/vmcore}", "--debug-dir", "{lone/debug}"];
+    let run = |words: &[&str]| crash.run(&[&files[..], words].concat());
+    let here = crash.at("lone").display().to_string();
+    for command in ["vnets", "info", "type vnet", "print ifnet", "modules"] {
+        let said = run(&command.split(' ').collect::<Vec<_>>());
+        assert!(said.err.contains(&format!("kernel.symbols in {here}, ")), "{}", said.err);
+        assert!(said.err.contains(&format!("{here}/debug/*, ")), "{}", said.err);
+        assert!(said.err.contains("/usr/lib/debug/boot/*"), "{}", said.err);
+    }
+    let info = run(&["info"]).succeeded();
+    assert!(info.out.contains("kernel          none found\n"), "{}", info.out);
+    assert!(info.err.contains("hint: use -N FILE"), "{}", info.err);
+    fs::copy(fixture("newer-clang-dwarf4"), crash.at("lone/debug/kernel")).unwrap();
+    let said = run(&["vnets"]).err;
+    assert!(said.contains("debug/kernel did not write this dump:"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_hinted_at() {
+    let crash = Crash::new();
+    let kernel = fixture("small-split/kernel");
+    let run = |kernel: &str, core: &str| crash.run(&["-N", kernel, "-M", core, "vnets"]).err;
+    let said = run(&kernel, "{vmcore.7}");
+    assert!(said.contains("hint: check the name"), "{said}");
+    let said = run("{nowhere/kernel}", "{image/vmcore.full}");
+    assert!(said.contains("hint: there is no directory"), "{said}");
+    let made = Command::new("mkfifo").arg(crash.at("pipe")).status().unwrap();
+    assert!(made.success());
+    let said = run(&kernel, "{pipe}");
+    assert!(said.contains("hint: write it to a file"), "{said}");
+}
+
+#[test]
+fn one_bad_expression_does_not_keep_the_others_from_being_answered() {
+    let crash = Crash::new();
+    let run = |words: &[&str]| crash.run(&[&["--demo", "print", "--vnet", "1"], words].concat());
+    let said = run(&["V_ip_defttl", "no_such_thing", "1 +", "sizeof(int)"]).succeeded();
+    assert_eq!(said.out, "V_ip_defttl = (int) 42\nsizeof(int) = (long) 4\n");
+    for told in ["warning: cannot evaluate no_such_thing", "warning: cannot evaluate 1 +", "^"] {
+        assert!(said.err.contains(told), "{told}: {}", said.err);
+    }
+    let said = run(&["no_such_thing", "nor_this"]);
+    assert_eq!((said.status, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("error: cannot evaluate nor_this"), "{}", said.err);
+    let said = crash.run(&["--demo", "print", "--all-vnets", "V_ip_defttl", "nothing"]).succeeded();
+    assert_eq!(said.err.matches("nothing").count(), 2, "once, with its cause: {}", said.err);
+}

@@ -296,11 +296,29 @@ fn a_damaged_module_costs_itself_alone() {
         assert_eq!(modules.files.len(), 4, "{path}");
         let problems = modules.files[1].problems.join("; ");
         assert!(problems.contains(expected), "{path} = {value:#x}: {problems}");
+        assert_eq!(&*modules.files[1].name, "if_gif.ko", "{path}");
         assert!(modules.files[3].problems.is_empty(), "{path}");
         assert_eq!(session.variables(&["*@if_bridge.ko".into()]).unwrap().len(), 14, "{path}");
         assert!(session.variables(&[]).unwrap().len() > 300, "{path}");
         session.module_space().unwrap();
     }
+}
+
+/// What a stray link leads to is often zeros, which are no module.
+#[test]
+fn what_has_no_name_and_no_path_ends_the_list() {
+    let mut runtime = boot("classic-clang-dwarf4");
+    for name in ["if_gif.ko", "bridgestp.ko"] {
+        runtime.load_module(&module("amd64", name)).unwrap();
+    }
+    let names = ["lf.filename", "lf.pathname"].map(|path| member(&runtime, "obj", path));
+    for name in names {
+        runtime.kernel_mut().store(name, 0).unwrap();
+    }
+    let (_dir, session) = session(runtime, true);
+    let modules = session.modules().unwrap();
+    assert_eq!(modules.files.iter().map(|file| &*file.name).collect::<Vec<_>>(), ["kernel"]);
+    assert!(modules.problems[0].contains("breaks off at 0x"), "{:?}", modules.problems);
 }
 
 #[test]

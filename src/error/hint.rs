@@ -6,10 +6,7 @@ impl Error {
     /// One thing to try next.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Source(why) if why.cause.kind() == std::io::ErrorKind::IsADirectory => {
-                Some("name the file in it, such as kernel or vmcore.0".into())
-            }
-            Self::Source(_) => None,
+            Self::Source(why) => why.hint(),
             Self::Dump { source, .. } => Some(source.hint().into()),
             Self::Kernel { source, .. } => source.hint(),
             Self::NoKernel { .. } => {
@@ -21,6 +18,27 @@ impl Error {
             Self::Vnet(why) => why.hint(),
             Self::Expr { source, .. } => source.hint(),
         }
+    }
+}
+
+impl SourceError {
+    fn hint(&self) -> Option<String> {
+        use std::io::ErrorKind;
+        Some(match self.cause.kind() {
+            ErrorKind::IsADirectory => "name the file in it, such as kernel or vmcore.0".into(),
+            ErrorKind::NotFound => {
+                let here = self.path.parent().filter(|dir| !dir.as_os_str().is_empty());
+                match here.filter(|dir| !dir.is_dir()) {
+                    Some(dir) => format!("there is no directory {} either", dir.display()),
+                    None => "check the name: -N takes the kernel's file, -M the dump's".into(),
+                }
+            }
+            ErrorKind::PermissionDenied => {
+                "dumps are root's as a rule: have it copied, or run as root".into()
+            }
+            ErrorKind::Unsupported => "write it to a file, and name that".into(),
+            _ => return None,
+        })
     }
 }
 
@@ -50,7 +68,8 @@ impl TargetError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::OtherArch { .. } | Self::OtherKernel { .. } => {
-                "find the kernel that was running: `vnetkvm info` shows the dump's version".into()
+                "name the kernel that was running; without -N it is looked for, and -v tells where"
+                    .into()
             }
             Self::CutOff { .. } => {
                 "the copy is not complete: compare its size with the original's".into()
@@ -110,7 +129,10 @@ impl Fault {
 impl VnetError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoVimage => Some("name variables or patterns: `vnetkvm vars 'tcp*'`".into()),
+            Self::NoVimage => Some(
+                "what is there is shown by name: `vnetkvm vars 'tcp*'`, `vnetkvm print tcbinfo`"
+                    .into(),
+            ),
             Self::NoLayout => Some("give a kernel with debug information".into()),
             Self::NoList { .. } => Some(
                 "is the dump complete? --vnet 0xADDRESS reads a vnet that is known otherwise"

@@ -312,10 +312,12 @@ pub enum Error {
     Dump { path: PathBuf, source: DumpError },
     #[error("{} is no kernel that can be used", path.display())]
     Kernel { path: PathBuf, source: KernelError },
-    #[error("no kernel was given, and {}", none_found(searched, *cut_off))]
+    #[error("no kernel was given, and {}", none_found(*refused, *cut_off))]
     NoKernel {
-        /// What was looked at and why it was not taken, a line each.
+        /// Where was looked, what was found there and why it was not taken, a line each.
         searched: Vec<String>,
+        /// Kernels that were found and not taken.
+        refused: usize,
         /// Pages that are missing from the dump.
         cut_off: u64,
     },
@@ -347,8 +349,8 @@ fn joining(why: &TargetError) -> &'static str {
     }
 }
 
-fn none_found(searched: &[String], cut_off: u64) -> String {
-    match (searched.len(), cut_off) {
+fn none_found(refused: usize, cut_off: u64) -> String {
+    match (refused, cut_off) {
         (0, _) => "none lies beside the dump or where kernels are installed".to_owned(),
         (_, 1..) => format!(
             "the dump file is cut off: {cut_off} pages are missing, by which its kernel could be told"

@@ -70,11 +70,15 @@ pub fn walk(target: &Target) -> List {
 fn by_members(target: &Target, head: Object<'_>) -> List {
     let walked = walk_queue(head, "link", MOST_FILES);
     let kernel = kernel_file(target);
-    let files = walked.elements.iter().map(|file| {
+    let mut list = List::default();
+    for file in &walked.elements {
         let mut problems = Vec::new();
-        let mut text = |name| told(file.text(name), name, &mut problems);
-        let (name, path) = (text("filename"), text("pathname"));
-        LinkerFile {
+        let texts = (file.text("filename"), file.text("pathname"));
+        let (name, path) = match named(texts, &mut problems) {
+            Ok(names) => names,
+            Err(why) => return list.ended(&Broken::Unreadable { at: file.address, why }),
+        };
+        list.files.push(LinkerFile {
             at: file.address,
             id: file.int("id").ok(),
             name,
@@ -84,10 +88,28 @@ fn by_members(target: &Target, head: Object<'_>) -> List {
             refs: file.int("refs").ok(),
             is_kernel: kernel == Some(file.address),
             problems,
+        });
+    }
+    list.problems.extend(walked.broken.iter().map(problem));
+    list
+}
+
+/// The name of a file and the path it came from, of which the name is the last part
+/// (`linker_basename`, `sys/kern/kern_linker.c`). What has neither is no file: a link
+/// that leads astray often leads to zeros.
+fn named<E: Display>(
+    (name, path): (Result<String, E>, Result<String, E>),
+    problems: &mut Vec<Box<str>>,
+) -> Result<(Box<str>, Box<str>), E> {
+    match (name, path) {
+        (Err(why), Err(_)) => Err(why),
+        (Err(why), Ok(path)) => {
+            problems.push(format!("its filename cannot be read: {why}").into());
+            let name = path.rsplit('/').next().unwrap_or_default();
+            Ok((name.into(), path.into()))
         }
-    });
-    let files = files.collect();
-    List { files, problems: walked.broken.iter().map(problem).collect() }
+        (Ok(name), path) => Ok((name.into(), told(path, "pathname", problems))),
+    }
 }
 
 fn by_offsets(target: &Target) -> List {
@@ -123,12 +145,15 @@ fn by_offsets(target: &Target) -> List {
         }
         let mut problems = Vec::new();
         let member = |offset: u64| at.wrapping_add(offset);
-        let (name, path) = (text(member(name)), text(member(path)));
+        let (name, path) = match named((text(member(name)), text(member(path))), &mut problems) {
+            Ok(names) => names,
+            Err(why) => return list.ended(&Broken::Unreadable { at, why: why.into() }),
+        };
         list.files.push(LinkerFile {
             at,
             id: None,
-            name: told(name, "filename", &mut problems),
-            path: told(path, "pathname", &mut problems),
+            name,
+            path,
             address: told(memory.pointer(member(address)), "address", &mut problems),
             size: None,
             refs: None,

@@ -8,7 +8,7 @@ use super::{Options, Session, open_kernel, prepare};
 use crate::dump::Core;
 use crate::error::Error;
 use crate::kernel::Kernel;
-use crate::source::crash;
+use crate::source::crash::{self, KernelPlace};
 use crate::target::{Kinship, Target};
 
 impl Session {
@@ -19,7 +19,11 @@ impl Session {
     /// # Errors
     /// There is no such kernel; the error tells what was looked at. Or as [`Session::open`].
     pub fn of_dump(core: Arc<Core>, options: &Options) -> Result<Self, Error> {
-        let mut searched = Vec::new();
+        let places = crash::kernel_places(&options.core, &options.debug_dirs);
+        let places: Vec<String> = places.iter().map(place).collect();
+        let names = crash::KERNELS.join(", ");
+        let mut searched = vec![format!("kernel: looked for {names} in {}", places.join(", "))];
+        let mut refused = 0;
         for path in crash::kernels(&options.core, &options.debug_dirs) {
             let mut log = Vec::new();
             match writer(&path, &core, options, &mut log) {
@@ -30,13 +34,21 @@ impl Session {
                     return Self::join(kernel, types, core, options, searched);
                 }
                 Err(why) => {
+                    refused += 1;
                     searched
                         .push(format!("kernel: {} did not write this dump: {why}", path.display()));
                 }
             }
         }
-        Err(Error::NoKernel { searched, cut_off: core.facts.pages_cut_off })
+        Err(Error::NoKernel { searched, refused, cut_off: core.facts.pages_cut_off })
     }
+}
+
+/// A directory as a shell's pattern, in which `*` stands for all directories below.
+fn place(place: &KernelPlace) -> String {
+    let dir = if place.dir.as_os_str().is_empty() { Path::new(".") } else { &place.dir };
+    let below = if place.below { "/*" } else { "" };
+    format!("{}{below}", dir.display())
 }
 
 /// The kernel at `path` and why it is the one that wrote the dump, or why it is not.

@@ -70,18 +70,36 @@ pub fn info_beside(core: &Path) -> Option<PathBuf> {
 /// The kernels that may have written the dump `core`, the likeliest first: those
 /// beside it, in or below `dirs`, and those that are installed.
 pub fn kernels(core: &Path, dirs: &[PathBuf]) -> Vec<PathBuf> {
-    const NAMES: [&str; 4] = ["kernel", "kernel.debug", "kernel.full", "kernel.symbols"];
     let mut found = Found::default();
-    let mut look_in = |dir: &Path| NAMES.iter().for_each(|name| found.add(dir.join(name)));
-    look_in(core.parent().unwrap_or(Path::new("")));
-    for dir in dirs {
-        look_in(dir);
-        below(dir).iter().for_each(|dir| look_in(dir));
-        below(&dir.join("boot")).iter().for_each(|dir| look_in(dir));
+    for place in kernel_places(core, dirs) {
+        let below = if place.below { below(&place.dir) } else { vec![place.dir] };
+        for dir in below {
+            KERNELS.iter().for_each(|name| found.add(dir.join(name)));
+        }
     }
-    below(Path::new("/boot")).iter().for_each(|dir| look_in(dir));
-    below(Path::new("/usr/lib/debug/boot")).iter().for_each(|dir| look_in(dir));
     found.paths
+}
+
+/// File names that kernels have.
+pub const KERNELS: [&str; 4] = ["kernel", "kernel.debug", "kernel.full", "kernel.symbols"];
+
+/// Where a kernel may lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelPlace {
+    pub dir: PathBuf,
+    /// Not in the directory itself, but in those that it has.
+    pub below: bool,
+}
+
+/// Where [`kernels`] looks for those that may have written the dump `core`, in this order.
+pub fn kernel_places(core: &Path, dirs: &[PathBuf]) -> Vec<KernelPlace> {
+    let place = |dir: &Path, below| KernelPlace { dir: dir.to_owned(), below };
+    let mut places = vec![place(core.parent().unwrap_or(Path::new("")), false)];
+    for dir in dirs {
+        places.extend([place(dir, false), place(dir, true), place(&dir.join("boot"), true)]);
+    }
+    places.extend(["/boot", "/usr/lib/debug/boot"].map(|dir| place(Path::new(dir), true)));
+    places
 }
 
 /// Files, each once, though it may have several names.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
 use vnetkvm::dump::MemorySegment;
@@ -64,14 +65,14 @@ pub struct InputArgs {
     /// Without it the kernel that wrote the dump is looked for: beside the dump, in the
     /// directories of --debug-dir, and where FreeBSD installs kernels.
     #[arg(short = 'N', long, value_name = "FILE", env = "VNETKVM_KERNEL", hide_env_values = true)]
-    #[arg(global = true, value_hint = ValueHint::FilePath)]
+    #[arg(global = true, value_hint = ValueHint::FilePath, value_parser = path())]
     pub kernel: Option<PathBuf>,
 
     /// Crash dump, compressed or not, memory image, or memory device
     ///
     /// Without it, vmcore.last in the crash directory.
     #[arg(short = 'M', long, value_name = "FILE", env = "VNETKVM_CORE", hide_env_values = true)]
-    #[arg(global = true, value_hint = ValueHint::FilePath)]
+    #[arg(global = true, value_hint = ValueHint::FilePath, value_parser = path())]
     pub core: Option<PathBuf>,
 
     /// The dump with this number in the crash directory: vmcore.N, vmcore.N.zst, vmcore.N.gz
@@ -80,7 +81,7 @@ pub struct InputArgs {
 
     /// Where savecore(8) puts dumps, if not in /var/crash
     #[arg(long, value_name = "DIR", env = "VNETKVM_CRASH_DIR", hide_env_values = true)]
-    #[arg(global = true, value_hint = ValueHint::DirPath)]
+    #[arg(global = true, value_hint = ValueHint::DirPath, value_parser = path())]
     pub crash_dir: Option<PathBuf>,
 
     /// Inspect the built-in demonstration image instead of a kernel and a core
@@ -105,6 +106,11 @@ pub struct InputArgs {
     /// In full dumps and raw memory it is found by the kernel's own bytes, as a rule.
     #[arg(long, value_name = "ADDRESS", global = true, value_parser = number)]
     pub kernel_phys: Option<u64>,
+}
+
+/// A path, or what an empty variable of the environment has in its place.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// `PHYSICAL+LENGTH@OFFSET`, each decimal or with 0x.
@@ -326,7 +332,7 @@ pub enum Command {
         #[arg(value_name = "ADDR")]
         address: String,
 
-        /// How many bytes: 64, 0x40, 4K, 2M
+        /// How many bytes: 64, 0x40, 4K, 2M; K, M, G and T are multiples
         #[arg(value_name = "LEN", value_parser = length)]
         length: u64,
 
@@ -518,9 +524,12 @@ fn length(text: &str) -> Result<u64, String> {
         Some((at, 'k' | 'K')) => (text.get(..at), 10),
         Some((at, 'm' | 'M')) => (text.get(..at), 20),
         Some((at, 'g' | 'G')) => (text.get(..at), 30),
+        Some((at, 't' | 'T')) => (text.get(..at), 40),
         _ => (Some(text), 0),
     };
-    let value = number(digits.unwrap_or(""))?;
+    let value = number(digits.unwrap_or("")).map_err(|_| {
+        "not a number such as 64, 0x40 or 4K; K, M, G and T are multiples".to_owned()
+    })?;
     value.checked_mul(1 << shift).ok_or_else(|| "more than 2^64 bytes".to_owned())
 }
 
@@ -563,7 +572,9 @@ mod tests {
         assert_eq!(length("0x40"), Ok(64));
         assert_eq!(length("4K"), Ok(4096));
         assert_eq!(length("1g"), Ok(1 << 30));
+        assert_eq!(length("1T"), Ok(1 << 40));
         assert!(length("").is_err());
+        assert!(length("4P").unwrap_err().contains("K, M, G and T"));
         assert!(length("17179869184g").is_err());
         assert!(byte("256").is_err());
         assert_eq!(byte("0xff"), Ok(255));

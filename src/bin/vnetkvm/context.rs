@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use vnetkvm::addr::PhysAddr;
 use vnetkvm::dump::{self, Core};
+use vnetkvm::error::VnetError;
 use vnetkvm::image;
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{self, Matches, Options, Selector, Session};
@@ -194,7 +195,9 @@ pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<
     let selector = selector(cli);
     let vnets = session.select(&selector);
     session.list_problems().iter().for_each(|problem| warning(problem));
-    let vnets = vnets?;
+    let vnets = vnets.map_err(|why| {
+        without_vimage(why, "leave out the choice of a vnet; --vnet 0 and --jail 0 are the host's")
+    })?;
     let damaged = vnets.iter().flatten().filter(|vnet| !vnet.problems.is_empty());
     for vnet in damaged {
         vnet.problems.iter().for_each(|why| warning(&format!("{}: {why}", title(vnet))));
@@ -207,6 +210,16 @@ pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<
         note(&format!("note: {title}, {why}; choose another with --vnet or --jail"));
     }
     Ok(vnets)
+}
+
+/// Of a kernel without VIMAGE: what to do about it where that is not the usual.
+pub fn without_vimage(error: vnetkvm::Error, hint: &str) -> anyhow::Error {
+    match error {
+        vnetkvm::Error::Vnet(VnetError::NoVimage) => {
+            Failure::new(error.to_string()).hint(hint).into()
+        }
+        other => other.into(),
+    }
 }
 
 /// Does the command line say which vnet it means?

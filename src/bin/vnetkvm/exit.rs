@@ -10,7 +10,7 @@ use vnetkvm::error::{ExprError, ReadError, TypeError, VnetError};
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
-use crate::say::HINT;
+use crate::say::{HINT, WARNING};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const CAUSE: Style = Style::new().bold();
@@ -70,8 +70,22 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
+/// Tells of an error that does not end the command, because others were answered.
+pub fn tell(error: &anyhow::Error) {
+    let _ = write_message(&mut anstream::stderr().lock(), "warning:", WARNING, error);
+}
+
 fn write_error(out: &mut impl Write, error: &anyhow::Error) -> io::Result<()> {
-    writeln!(out, "{ERROR}error:{ERROR:#} {}", lines(&error.to_string()))?;
+    write_message(out, "error:", ERROR, error)
+}
+
+fn write_message(
+    out: &mut impl Write,
+    label: &str,
+    style: Style,
+    error: &anyhow::Error,
+) -> io::Result<()> {
+    writeln!(out, "{style}{label}{style:#} {}", lines(&error.to_string()))?;
     for cause in error.chain().skip(1) {
         writeln!(out, "{CAUSE}caused by:{CAUSE:#} {}", lines(&cause.to_string()))?;
     }

@@ -14,6 +14,8 @@ const INPUT: &[&str] =
     &["kernel", "core", "dump", "crash_dir", "demo", "debug_dir", "memory_map", "kernel_phys"];
 /// What says of which memory, in INPUT.
 const DUMP: &[&str] = &["core", "dump", "crash_dir", "demo", "memory_map", "kernel_phys"];
+/// What says of which kernel or memory, where the demonstration is not meant.
+const WITHOUT_DEMO: &[&str] = &["kernel", "core", "dump", "memory_map", "kernel_phys"];
 const VNET: &[&str] = &["vnet", "jail", "pid", "tid", "all_vnets"];
 const FORMAT: &[&str] = &["format", "json"];
 const LIMITS: &[&str] = &["max_elements", "max_depth"];
@@ -25,7 +27,9 @@ fn useless(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {
         "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, REST],
         "image" => &[DUMP, VNET, FORMAT, LIMITS, STRICT],
-        "info" | "vnets" | "locks" | "eventhandlers" | "recursions" => &[VNET, LIMITS],
+        "info" | "vnets" | "modules" | "modspace" | "locks" | "eventhandlers" | "recursions" => {
+            &[VNET, LIMITS]
+        }
         "type" => &[VNET, LIMITS, STRICT],
         "counters" | "read" | "sysinit" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],
@@ -67,6 +71,11 @@ fn parse_from<W: Into<OsString> + Clone>(
     cli.kernel_named = named(&matches, "kernel");
     cli.core_named = named(&matches, "core");
     check(&cli, &matches)?;
+    let input = &mut cli.input;
+    for path in [&mut input.kernel, &mut input.core, &mut input.crash_dir] {
+        // As everywhere, an empty variable of the environment is none.
+        *path = path.take().filter(|path| !path.as_os_str().is_empty());
+    }
     Ok(cli)
 }
 
@@ -86,6 +95,23 @@ fn check(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
     if let Some(option) = useless(name).into_iter().find(|option| named(matches, option)) {
         let option = option.replace('_', "-");
         return Err(conflict(format!("{name} has no use for --{option}")));
+    }
+    let input = &cli.input;
+    let paths = [("kernel", &input.kernel), ("core", &input.core), ("crash_dir", &input.crash_dir)];
+    for (option, path) in paths {
+        let empty = path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+        if empty && named(matches, option) {
+            let option = option.replace('_', "-");
+            return Err(conflict(format!("--{option} names no file: it is empty")));
+        }
+    }
+    if input.demo
+        && let Some(option) = WITHOUT_DEMO.iter().find(|option| named(matches, option))
+    {
+        let option = option.replace('_', "-");
+        return Err(conflict(format!(
+            "--demo and --{option} were given: the demonstration has its own kernel and dump"
+        )));
     }
     if cli.output.json && named(matches, "format") && cli.output.format != Format::Json {
         return Err(conflict("--json and another --format were given: use one of them".to_owned()));
@@ -120,6 +146,8 @@ mod tests {
             ("--vnet 1 info", "--vnet"),
             ("info --vnet 1", "--vnet"),
             ("vnets --all-vnets", "--all-vnets"),
+            ("modules --vnet 1", "--vnet"),
+            ("modspace --jail web01", "--jail"),
             ("type --jail web01 vnet", "--jail"),
             ("gdb --json", "--json"),
             ("man --demo /tmp", "--demo"),
@@ -133,6 +161,15 @@ mod tests {
         {
             assert_eq!(refused(words), None);
         }
+    }
+
+    #[test]
+    fn the_demonstration_has_its_own_files() {
+        for words in ["--demo -N k info", "vars --demo -M c", "-n 3 vnets --demo"] {
+            assert!(refused(words).is_some_and(|why| why.contains("--demo")), "{words}");
+        }
+        assert_eq!(refused("--demo vars"), None);
+        assert!(refused("-N= vars").is_some_and(|why| why.contains("--kernel names no file")));
     }
 
     #[test]

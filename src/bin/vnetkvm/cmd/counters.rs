@@ -25,7 +25,9 @@ pub struct Request<'a> {
 
 pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let variables = session.counter_variables(request.patterns, request.types)?;
+    let variables = session.counter_variables(request.patterns, request.types).map_err(|why| {
+        context::without_vimage(why, "name those to sum up: `vnetkvm counters ipstat tcpstat`")
+    })?;
     let vnets = context::chosen(cli, session)?;
     let mut output = Output::new(&cli.output);
     let mut listings = Vec::with_capacity(vnets.len());

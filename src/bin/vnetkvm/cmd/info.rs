@@ -21,7 +21,7 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::say::warning;
+use crate::say::{hint, warning};
 
 pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
     let subject = subject(cli)?;
@@ -30,9 +30,13 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
     }
     let info = match &subject {
         Subject::Session(session) => Info::of(session),
-        Subject::Dump(core, path) => {
+        Subject::Dump(core, path, why) => {
             core.warnings.iter().for_each(|why| warning(why));
-            Info::of_dump(path, core)
+            warning(&story(why));
+            why.hint().iter().for_each(|text| hint(text));
+            let searched = matches!(why, vnetkvm::Error::NoKernel { .. });
+            let no_kernel = if searched { "none found" } else { "none that goes with the dump" };
+            Info { no_kernel, ..Info::of_dump(path, core) }
         }
     };
     let mut output = Output::new(&cli.output);
@@ -54,8 +58,8 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
 /// What there is to tell about.
 pub enum Subject {
     Session(&'static Session),
-    /// A dump whose kernel was not given and is nowhere to be found.
-    Dump(Arc<Core>, PathBuf),
+    /// A dump whose kernel is not known: none was found, or the one given does not fit.
+    Dump(Arc<Core>, PathBuf, vnetkvm::Error),
 }
 
 /// A dump alone can say which kernel to look for.
@@ -63,13 +67,13 @@ fn subject(cli: &Cli) -> anyhow::Result<Subject> {
     if cli.input.demo || cli.input.kernel.is_some() {
         return match context::open(cli) {
             Ok(session) => Ok(Subject::Session(session)),
-            Err(error) => match error.downcast_ref() {
-                Some(vnetkvm::Error::Target(why)) => {
+            Err(error) => match error.downcast() {
+                Ok(why @ vnetkvm::Error::Target(_)) => {
                     let (core, path) = context::dump_alone(&context::options(cli)?)?;
-                    warning(&format!("{error}: {why}"));
-                    Ok(Subject::Dump(core, path))
+                    Ok(Subject::Dump(core, path, why))
                 }
-                _ => Err(error),
+                Ok(error) => Err(error.into()),
+                Err(error) => Err(error),
             },
         };
     }
@@ -79,8 +83,16 @@ fn subject(cli: &Cli) -> anyhow::Result<Subject> {
         Ok(session) => Ok(Subject::Session(context::keep(cli, session))),
         Err(error) => {
             context::tell_search(cli, &error);
-            Ok(Subject::Dump(core, path))
+            Ok(Subject::Dump(core, path, error))
         }
+    }
+}
+
+/// An error with its cause in one sentence.
+fn story(error: &vnetkvm::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
     }
 }
 
@@ -91,6 +103,9 @@ struct Info {
     info_file: Option<InfoFileInfo>,
     /// Null where only a core was given.
     kernel: Option<KernelInfo>,
+    /// What is said in the place of a kernel.
+    #[serde(skip)]
+    no_kernel: &'static str,
     host: Option<String>,
     panic: Option<String>,
     cpus: Option<u64>,
@@ -222,6 +237,7 @@ impl Info {
                 version: version.map(|version| version.trim_end().to_owned()),
             },
             kernel: None,
+            no_kernel: "",
             host: header.and_then(|header| text(&header.host)).or(told.host),
             panic,
             cpus: None,
@@ -381,6 +397,9 @@ fn write_lines(
     optional("host", info.host.clone());
     optional("panic", info.panic.clone());
     optional("cpus", info.cpus.map(|cpus| cpus.to_string()));
+    if info.kernel.is_none() {
+        optional("kernel", Some(info.no_kernel.to_owned()));
+    }
     if let Some(kernel) = &info.kernel {
         optional("kernel", Some(kernel.path.clone()));
         optional("ident", kernel.ident.clone());

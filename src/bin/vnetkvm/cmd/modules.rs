@@ -7,14 +7,23 @@ use vnetkvm::render::table::{Align, Table};
 
 use crate::args::{Cli, Format};
 use crate::context;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::output::Output;
 use crate::say::{note, warning};
 
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let modules = session.modules()?;
+    if let ([], Some(why)) = (&modules.files[..], modules.problems.first()) {
+        return Err(Failure::new(why.to_string())
+            .hint(
+                "`vnetkvm info` tells whether the dump is whole; symbols alone lead to a list too",
+            )
+            .into());
+    }
     let mut output = Output::new(&cli.output);
+    let own_problems = modules.files.iter().map(|module| module.problems.len());
+    output.count_errors(modules.problems.len() + own_problems.sum::<usize>());
     match output.format() {
         Format::Json => {
             #[derive(Serialize)]

@@ -13,7 +13,7 @@ use vnetkvm::vnet::Vnet;
 
 use crate::args::{Cli, Format};
 use crate::context;
-use crate::exit::Outcome;
+use crate::exit::{self, Outcome};
 use crate::output::Output;
 use crate::say::warning;
 
@@ -24,18 +24,23 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
     let limits = context::limits(cli, output.format(), Limits::default().elements);
     let mut answers = Vec::with_capacity(vnets.len());
     let alone = vnets.len() * expressions.len() == 1;
+    let mut missed = Missed::default();
     for vnet in vnets {
-        let print = |text: &String| {
+        let mut results = Vec::with_capacity(expressions.len());
+        for text in expressions {
             let printed = session.print(vnet, text, &limits);
-            if alone { printed } else { in_its_place(text, printed) }
-        };
-        let results = expressions.iter().map(print).collect::<Result<Vec<_>, _>>()?;
+            match if alone { printed } else { in_its_place(text, printed) } {
+                Ok(printed) => results.push(printed),
+                Err(why) => missed.add(why.into()),
+            }
+        }
         for printed in &results {
             output.inspect(&printed.value);
             printed.remarks.iter().for_each(|remark| tell(vnet, printed, remark));
         }
         answers.push(Answer { vnet, results });
     }
+    missed.tell(answers.iter().any(|answer| !answer.results.is_empty()))?;
     let all = cli.vnet.all_vnets;
     match output.format() {
         Format::Json => {
@@ -55,6 +60,26 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
         Format::Plain => write_plain(&mut output, &answers, all)?,
     }
     output.finish(Outcome::Answered)
+}
+
+/// Why expressions have no value. What is the same in several vnets is told once.
+#[derive(Default)]
+struct Missed(Vec<(String, anyhow::Error)>);
+
+impl Missed {
+    fn add(&mut self, why: anyhow::Error) {
+        let story = format!("{why:#}");
+        if self.0.iter().all(|(told, _)| *told != story) {
+            self.0.push((story, why));
+        }
+    }
+
+    /// Tells of them; one is the command's own error if nothing else was `answered`.
+    fn tell(mut self, answered: bool) -> anyhow::Result<()> {
+        let last = if answered { None } else { self.0.pop() };
+        self.0.iter().for_each(|(_, why)| exit::tell(why));
+        last.map_or(Ok(()), |(_, why)| Err(why))
+    }
 }
 
 /// Among several answers, memory that cannot be read on the way to one is told in its place.

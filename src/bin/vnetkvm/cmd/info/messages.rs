@@ -15,7 +15,7 @@ use crate::say::note;
 pub fn write(cli: &Cli, subject: &Subject) -> anyhow::Result<Outcome> {
     let messages = match subject {
         Subject::Session(session) => session.messages(),
-        Subject::Dump(core, _) => Messages::saved(core),
+        Subject::Dump(core, ..) => Messages::saved(core),
     };
     let Some(messages) = messages else {
         let hint = match subject {
