@@ -35,6 +35,25 @@ fn gdb_knows_every_variable_by_the_type_of_its_master() {
     }
 }
 
+#[test]
+fn a_debugger_with_other_pointers_is_told_and_nothing_is_set() {
+    if Command::new("gdb").arg("--version").output().is_err() {
+        eprintln!("there is no gdb to try it with");
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    write_script(directory.path());
+    let output = Command::new("gdb")
+        .args(["-nx", "-batch", "-ex", "set architecture i386", "-x"])
+        .arg(directory.path().join("vnet.gdb"))
+        .args(["-ex", "print $vnet"])
+        .output()
+        .unwrap();
+    let told = text(&output);
+    assert!(told.contains("pointers have 8 bytes, this debugger's 4"), "{told}");
+    assert!(told.contains("= void"), "{told}");
+}
+
 /// Builds the demonstration's image and writes the script for its vnet 1.
 fn write_script(directory: &Path) -> String {
     let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/scenarios/demo.toml");

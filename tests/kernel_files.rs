@@ -67,6 +67,23 @@ fn initial(session: &Session) -> Option<Vec<u8>> {
 }
 
 #[test]
+fn a_kernel_that_is_cut_off_is_told_with_its_numbers() {
+    let whole = std::fs::read("fixtures/kernel/classic-clang-dwarf4").unwrap();
+    let message = |length: usize| {
+        let source = Source::from_vec("kernel", whole[..length].to_vec());
+        Kernel::open(source, None).unwrap_err().to_string()
+    };
+    let half = message(whole.len() / 2);
+    assert!(half.contains("section table is damaged"), "{half}");
+    assert!(
+        half.contains(&format!("ends at {:#x}: the file is cut off", whole.len() / 2)),
+        "{half}"
+    );
+    assert!(message(70).contains("program header table"), "{}", message(70));
+    assert!(message(20).contains("after 20 of its 64 bytes"), "{}", message(20));
+}
+
+#[test]
 fn the_debug_file_is_found_wherever_it_lies() {
     let files = Files::new();
     let kernel = files.put("small-split/kernel", "alone/kernel");

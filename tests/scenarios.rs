@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use vnetkvm::dump::InfoFile;
+use vnetkvm::dump::{self, InfoFile};
 use vnetkvm::image::{HeaderVersion, Image, Scenario, build};
+use vnetkvm::source::{Source, crash};
 
 fn build_at(path: &Path) -> (Scenario, Image) {
     let scenario = Scenario::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -59,21 +60,34 @@ fn an_info_file_says_what_the_dump_is() {
     let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let [packed, full, device] = &*scenario.formats else { panic!("{:?}", scenario.formats) };
-    for (file, name) in [(packed, "info.minidump-v2"), (full, "info.full")] {
+    for (file, name) in [(packed, "info.minidump-v2.gz"), (full, "info.full")] {
         let core = image.save(file, directory.path()).unwrap();
         for version in [HeaderVersion::V1, HeaderVersion::V4] {
             let path = image.save_info(file, version, &core).unwrap().unwrap();
             assert_eq!(path, directory.path().join(name));
+            assert_eq!(crash::info_beside(&core).as_ref(), Some(&path));
             let info = InfoFile::parse(&std::fs::read(path).unwrap()).unwrap();
             assert_eq!(info.host.as_deref(), Some("gw.example.org"));
             assert_eq!(info.panic.as_deref(), Some("page fault"));
-            assert!(info.version.unwrap().starts_with("FreeBSD "));
+            assert!(info.version.as_ref().unwrap().starts_with("FreeBSD "));
             assert_eq!(info.dump_len, Some(std::fs::metadata(&core).unwrap().len()));
             assert_eq!(info.status.as_deref(), Some("good"));
+            let dump = dump::open(Source::open(&core).unwrap()).unwrap();
+            assert_eq!(info.disagreement(&dump), None);
         }
     }
     let core = image.save(device, directory.path()).unwrap();
     assert_eq!(image.save_info(device, HeaderVersion::V4, &core).unwrap(), None);
+}
+
+#[test]
+fn machines_that_cannot_be_are_refused_shortly() {
+    for machine in ["cpus = 99999999", "cpus = 0", "cpus = [1, 0]", "cpus = [256]"] {
+        let text = format!("kernel = \"fixtures/kernel/classic-clang-dwarf4\"\n{machine}");
+        let scenario = Scenario::parse(&text).unwrap();
+        let error = build(&scenario, scenario.open_kernel().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("from 1 to 256 CPUs") && error.len() < 100, "{machine}: {error}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! info.N: the kernel dump header of vmcore.N, spelled out by savecore(8)
 //! (`printheader` in `sbin/savecore/savecore.c`, 9.3 to 14.0).
 
+use super::Core;
+
 /// What it tells, as it is written there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InfoFile {
@@ -58,6 +60,30 @@ impl InfoFile {
         }
         Some(info)
     }
+
+    /// What is wrong if `core` has not the length that is told here, as a sentence.
+    ///
+    /// The length is that on the device: the compressed one where the kernel compressed
+    /// the dump, the other where savecore(8) or somebody else did.
+    pub fn disagreement(&self, core: &Core) -> Option<String> {
+        /// The last block of a device is filled up with zeros.
+        const PADDING: u64 = 64 << 10;
+        let told = self.dump_len?;
+        let plain = core.facts.file_len;
+        let lengths = [Some(plain), core.packed.map(|packed| packed.len)];
+        let agrees = |len: u64| (told..told.saturating_add(PADDING)).contains(&len);
+        if lengths.into_iter().flatten().any(agrees) {
+            return None;
+        }
+        let is = match core.packed {
+            None => format!("is of {plain}"),
+            Some(packed) => format!("is of {}, {plain} unpacked", packed.len),
+        };
+        Some(format!(
+            "the info file is about a dump of {told} bytes (Dump Length), and this one {is}: \
+             it was cut off, or they do not belong together"
+        ))
+    }
 }
 
 fn is_continued(line: &str) -> bool {
@@ -66,7 +92,13 @@ fn is_continued(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::{Packed, open_raw};
     use super::*;
+    use crate::arch::Arch;
+    use crate::source::Source;
+    use crate::source::unpack::Packing;
 
     #[test]
     fn old_and_new_forms_are_read() {
@@ -90,6 +122,26 @@ mod tests {
         assert_eq!((info.dump_len, info.architecture.as_deref()), (Some(97_550_336), Some("i386")));
         assert_eq!((info.host, info.panic), (None, None));
         assert_eq!(info.time.as_deref(), Some("Tue Mar  1 1:2:3 2016"));
+    }
+
+    #[test]
+    fn another_length_than_the_dumps_is_told() {
+        let told = |dump_len| InfoFile { dump_len: Some(dump_len), ..InfoFile::default() };
+        let core = |packed| {
+            let source = Source::from_vec("memory", vec![0; 1 << 20]);
+            let core = open_raw(Arc::new(source), Arch::Amd64, &[]).unwrap();
+            Core { packed, ..core }
+        };
+        let plain = core(None);
+        assert_eq!(told(1 << 20).disagreement(&plain), None);
+        assert_eq!(told((1 << 20) - 511).disagreement(&plain), None);
+        let why = told((1 << 20) + 1).disagreement(&plain).unwrap();
+        assert!(why.contains("1048577 bytes") && why.contains("of 1048576"), "{why}");
+        assert!(told(1 << 19).disagreement(&plain).is_some());
+        let packed = core(Some(Packed { packing: Packing::Gzip, len: 1 << 19 }));
+        assert_eq!(told(1 << 19).disagreement(&packed), None);
+        assert_eq!(told(1 << 20).disagreement(&packed), None);
+        assert!(told(1 << 18).disagreement(&packed).unwrap().contains("1048576 unpacked"));
     }
 
     #[test]

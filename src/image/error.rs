@@ -11,7 +11,7 @@ use crate::error::{KernelError, SourceError, TypeError};
 pub enum ImageError {
     #[error("the simulated machine has no {wanted:#x} bytes of {what} left")]
     OutOfMemory { wanted: u64, what: &'static str },
-    #[error("{bytes:#x} bytes is no memory size for this machine: {why}")]
+    #[error("{bytes} bytes is no memory size for this machine: {why}")]
     BadMemorySize { bytes: u64, why: &'static str },
     #[error(
         "the kernel map cannot start at {at}: on this machine it starts on a multiple of \
@@ -69,8 +69,11 @@ impl ImageError {
     /// The one thing to try next, where there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::OutOfMemory { what: "physical memory", .. } | Self::BadMemorySize { .. } => {
+            Self::OutOfMemory { what: "physical memory", .. } => {
                 Some("give the scenario more memory: memory = \"256M\"".into())
+            }
+            Self::BadMemorySize { .. } => {
+                Some("give the scenario another size: memory = \"256M\"".into())
             }
             Self::PageMapTooLarge { .. } => {
                 Some("set kernel_map = \"0xfffffffe40000000\" in the scenario's [machine]".into())

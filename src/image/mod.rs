@@ -148,7 +148,7 @@ impl Image {
         Ok(path)
     }
 
-    /// Writes the `info.N` that savecore(8) leaves beside the dump at `core`, which was saved as
+    /// Writes the `info.NAME` that savecore(8) leaves beside the dump at `core`, which was saved as
     /// `file`. Gives its path, or `None` for what savecore(8) does not leave: devices, raw memory.
     ///
     /// # Errors
@@ -164,7 +164,7 @@ impl Image {
         let Some(text) = info_file(file, version, arch, &origin_of(kernel), len)? else {
             return Ok(None);
         };
-        let path = core.with_file_name(format!("info.{}", file.format.name()));
+        let path = core.with_file_name(format!("info.{}", file.name()));
         fs::write(&path, text)?;
         Ok(Some(path))
     }

@@ -86,7 +86,10 @@ pub struct Statistics {
 
 /// How many CPUs there are, or their ids.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "CPUs are a number from 1 to 256, or a list of ascending ids below 256: 4, [0, 2]"
+)]
 pub enum Cpus {
     Count(u32),
     Ids(Vec<u32>),
@@ -336,7 +339,10 @@ pub struct Size(pub u64);
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(
+            untagged,
+            expecting = "a size is a whole number of bytes, or text: \"64M\", \"2G\""
+        )]
         enum Written {
             Number(u64),
             Text(String),
@@ -404,6 +410,8 @@ mod tests {
             ("[[step]]\ndo = \"jail\"\nname = \"x\"\nvalue = {}", "value"),
             ("[[step]]\ndo = \"jial\"", "jial"),
             ("memory = \"many\"", "many"),
+            ("memory = -5", "64M"),
+            ("cpus = -1", "from 1 to 256"),
         ] {
             let error = Scenario::parse(text).unwrap_err().to_string();
             assert!(error.contains(wanted), "{error}");

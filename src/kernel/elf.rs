@@ -143,6 +143,7 @@ impl ElfFile {
         let container = header.container().map_err(|why| damaged("header", why))?;
         let endian = header.endianness().map_err(|why| damaged("header", why))?;
         let context = Ctx::new(container, endian);
+        check_tables(bytes, header)?;
         let table = header.e_shoff as usize;
         let sections = SectionHeader::parse(bytes, table, header.e_shnum.into(), context)
             .map_err(|why| damaged("section table", why))?;
@@ -305,6 +306,13 @@ fn parse_header(bytes: &[u8]) -> Result<Header, KernelError> {
     if !bytes.starts_with(b"\x7fELF") {
         return Err(KernelError::NotAKernel { what: describe(bytes).to_owned() });
     }
+    // The shorter header, of 32-bit machines; the longer one has a class of its own.
+    let needed = if bytes.get(4) == Some(&header::ELFCLASS64) { 64 } else { 52 };
+    if bytes.len() < needed {
+        let why =
+            format!("the file ends after {} of its {needed} bytes: it is cut off", bytes.len());
+        return Err(damaged("header", why));
+    }
     let header = Elf::parse_header(bytes).map_err(|why| damaged("header", why))?;
     let what = match header.e_type {
         header::ET_EXEC | header::ET_DYN | header::ET_REL => return Ok(header),
@@ -312,6 +320,25 @@ fn parse_header(bytes: &[u8]) -> Result<Header, KernelError> {
         other => format!("an ELF file of type {other}"),
     };
     Err(KernelError::NotAKernel { what })
+}
+
+/// The section table is the last thing in a kernel file: what is cut off lacks it first.
+fn check_tables(bytes: &[u8], header: &Header) -> Result<(), KernelError> {
+    let length = bytes.len() as u64;
+    for (part, at, count, size) in [
+        ("program header table", header.e_phoff, header.e_phnum, header.e_phentsize),
+        ("section table", header.e_shoff, header.e_shnum, header.e_shentsize),
+    ] {
+        let table = u64::from(count) * u64::from(size);
+        if count > 0 && at.checked_add(table).is_none_or(|end| end > length) {
+            let why = format!(
+                "it is {table:#x} bytes at {at:#x} of the file, which ends at {length:#x}: \
+                 the file is cut off"
+            );
+            return Err(damaged(part, why));
+        }
+    }
+    Ok(())
 }
 
 fn describe(bytes: &[u8]) -> &'static str {

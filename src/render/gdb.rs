@@ -21,6 +21,8 @@ pub struct Header<'a> {
     /// `struct vnet`, or `void` for a debugger that knows no types.
     pub vnet_type: &'a str,
     pub data_base: VirtAddr,
+    /// Bytes of the kernel's pointers: a debugger with others cuts addresses off.
+    pub pointer_size: u64,
 }
 
 /// One variable of that vnet.
@@ -57,11 +59,20 @@ pub fn write_script<'a>(
     let title = sanitize::line(header.title);
     writeln!(out, "# {title}")?;
     writeln!(out, "# Load with: source FILE; then for example: print *$V_ifnet")?;
+    writeln!(out, "if sizeof (void *) != {}", header.pointer_size)?;
+    writeln!(
+        out,
+        "  printf \"The kernel's pointers have {} bytes, this debugger's %d: read \
+         docs/kgdb.md of vnetkvm.\\n\", (int) sizeof (void *)",
+        header.pointer_size
+    )?;
+    writeln!(out, "else")?;
     writeln!(out, "set $vnet = ({} *){}", header.vnet_type, header.vnet)?;
     writeln!(out, "set $vnet_data_base = {}", header.data_base)?;
     for variable in variables {
         write_variable(&mut out, &variable)?;
     }
+    writeln!(out, "end")?;
     Ok(())
 }
 
@@ -149,6 +160,7 @@ mod tests {
             vnet: VirtAddr::new(0xffff_f800_0123_4560),
             vnet_type: "struct vnet",
             data_base: VirtAddr::new(0x7e00_8000_0000),
+            pointer_size: 8,
         };
         let mut out = Vec::new();
         write_script(&mut out, &header, variables).unwrap();
@@ -157,6 +169,9 @@ mod tests {
             "\
 # vnet 1\\nshell rm
 # Load with: source FILE; then for example: print *$V_ifnet
+if sizeof (void *) != 8
+  printf \"The kernel's pointers have 8 bytes, this debugger's %d: read docs/kgdb.md of vnetkvm.\\n\", (int) sizeof (void *)
+else
 set $vnet = (struct vnet *)0xfffff80001234560
 set $vnet_data_base = 0x7e0080000000
 set $V_tcbinfo = (struct inpcbinfo *)0xfffffe0001234560
@@ -167,6 +182,7 @@ set $V_dup__gre_x = &{__typeof__('net/gre-x.c'::vnet_entry_dup)}0xfffffe00012345
 set $V_raw = (char (*)[12])0xfffffe0001234560
 # a;shell rm is no name that gdb could hold
 set $V_t = &{__typeof__(vnet_entry_t)}0xfffffe0001234560
+end
 "
         );
     }

@@ -63,8 +63,9 @@ pub fn info_beside(core: &Path) -> Option<PathBuf> {
     let name = core.file_name()?.to_str()?;
     let number = name.strip_prefix("vmcore.").or(name.strip_prefix("vmcore_encrypted."))?;
     let bare = number.strip_suffix(".zst").or(number.strip_suffix(".gz")).unwrap_or(number);
-    let info = core.with_file_name(format!("info.{bare}"));
-    info.is_file().then_some(info)
+    // savecore(8) leaves out what is behind the number; where it is kept, it tells several apart.
+    let infos = [number, bare].map(|name| core.with_file_name(format!("info.{name}")));
+    infos.into_iter().find(|info| info.is_file())
 }
 
 /// The kernels that may have written the dump `core`, the likeliest first: those

@@ -29,8 +29,11 @@ impl Runtime {
     /// # Errors
     /// There is no CPU or one with an absurd id, or the kernel lacks a type that it must have.
     pub fn boot(mut kernel: Loaded, cpus: &[u32]) -> Result<Self, ImageError> {
-        if cpus.is_empty() || cpus.iter().any(|id| *id >= MOST_CPUS) || !cpus.is_sorted() {
-            let why = format!("CPU ids {cpus:?} are not ascending numbers below {MOST_CPUS}");
+        let ascend = cpus.is_sorted_by(|id, next| id < next);
+        if !ascend || cpus.last().is_none_or(|last| *last >= MOST_CPUS) {
+            let why = format!(
+                "a machine has from 1 to {MOST_CPUS} CPUs, with ascending ids below {MOST_CPUS}"
+            );
             return Err(ImageError::Refused(why));
         }
         set_cpus(&mut kernel, cpus)?;

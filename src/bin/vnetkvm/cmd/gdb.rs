@@ -43,6 +43,7 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
         vnet: vnet.address,
         vnet_type: if types.is_some() { "struct vnet" } else { "void" },
         data_base: vnet.data_base,
+        pointer_size: session.kernel().arch().pointer_size(),
     };
     let shown = variables.iter().zip(&pointer_types).map(|(variable, pointer)| {
         let ambiguous = count.get(&*variable.name) > Some(&1);

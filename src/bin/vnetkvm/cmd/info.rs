@@ -205,6 +205,8 @@ impl Info {
     fn of_dump(path: &Path, core: &Core) -> Self {
         let header = core.header.as_ref();
         let beside = info_file(path);
+        let disagreement = beside.as_ref().and_then(|(_, told)| told.disagreement(core));
+        disagreement.iter().for_each(|why| warning(why));
         let told = beside.as_ref().map(|(_, told)| told.clone()).unwrap_or_default();
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
         let messages = Messages::saved(core);
@@ -246,7 +248,7 @@ impl Info {
             jails: None,
             default_vnet: None,
             default_vnet_title: None,
-            warnings: core.warnings.clone(),
+            warnings: core.warnings.iter().cloned().chain(disagreement).collect(),
         }
     }
 
@@ -254,7 +256,10 @@ impl Info {
         let mut info = Self::of_dump(session.core_path(), session.core());
         info.core.recount(session.memory().page_size());
         info.kernel = Some(KernelInfo::of(session));
-        info.warnings = session.warnings();
+        let of_dump = std::mem::replace(&mut info.warnings, session.warnings());
+        let is_new = |why: &String| !info.warnings.contains(why);
+        let of_dump: Vec<String> = of_dump.into_iter().filter(is_new).collect();
+        info.warnings.extend(of_dump);
         if matches!(session.target().kinship(), Kinship::Different(_)) {
             // What another kernel's symbols point at is no answer to anything.
             return info;
