@@ -155,7 +155,7 @@ fn a_kernel_of_another_build_is_refused() {
     let error = session.vnets().unwrap_err();
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.ends_with("and the dump has no text at its address"), "{cause}");
-    assert!(error.hint().unwrap().contains("vnetkvm info"), "{error}");
+    assert!(error.hint().unwrap().contains("without -N it is looked for"), "{error}");
 }
 
 /// The same sources compiled again: another build-id, and nothing else to tell it by.
