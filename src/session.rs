@@ -329,11 +329,11 @@ impl Session {
             }
             Selector::Pid(pid) => match threads::process(&self.target, *pid)? {
                 Some(found) => self.home(vnets, &found)?,
-                None => return Err(no_such(format!("process {pid} in it: there is none"))),
+                None => return Err(no_such_thread(format!("process {pid}"))),
             },
             Selector::Tid(tid) => match threads::thread(&self.target, *tid)? {
                 Some(found) => self.home(vnets, &found)?,
-                None => return Err(no_such(format!("thread {tid} in it: there is none"))),
+                None => return Err(no_such_thread(format!("thread {tid}"))),
             },
         };
         match one {
@@ -579,12 +579,13 @@ fn syntax(error: &SyntaxError) -> ExprError {
 }
 
 fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
-    const NEAR: usize = 3;
     let names = jails.jails.iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
-    let mut near: Vec<String> = names.collect();
-    types::sort_by_likeness(&mut near, wanted);
-    near.truncate(NEAR);
+    let near = types::most_like(names.collect(), |name: &String| name, wanted);
     VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()
+}
+
+fn no_such_thread(what: String) -> Error {
+    VnetError::NoSuchThread { what }.into()
 }
 
 fn no_such(what: String) -> Error {

@@ -308,3 +308,41 @@ fn one_bad_expression_does_not_keep_the_others_from_being_answered() {
     let said = crash.run(&["--demo", "print", "--all-vnets", "V_ip_defttl", "nothing"]).succeeded();
     assert_eq!(said.err.matches("nothing").count(), 2, "once, with its cause: {}", said.err);
 }
+
+/// Each mistake with what is said about it.
+#[test]
+fn mistakes_are_answered_with_what_was_probably_meant() {
+    let demo = |words: &str| {
+        let words = shlex::split(words).unwrap();
+        let words: Vec<&str> =
+            ["--demo"].into_iter().chain(words.iter().map(String::as_str)).collect();
+        let output = Command::new(env!("CARGO_BIN_EXE_vnetkvm")).args(words).output().unwrap();
+        Said::of(output)
+    };
+    for (words, status, told) in [
+        ("print V_ip_deftll", 1, "hint: did you mean ip_defttl"),
+        ("print TCBINFO", 1, "hint: did you mean tcbinfo?"),
+        ("vars 'ip_defttl@nofile.c'", 1, "hint: did you mean ip_defttl@netinet/raw_ip.c?"),
+        ("vars '[a'", 2, "its [ is not closed"),
+        ("vars '{a'", 2, "its { is not closed"),
+        ("vars ''", 2, "it has no name in it"),
+        ("type vnett", 1, "hint: did you mean struct vnet?"),
+        ("type V_tcbinfo", 1, "hint: `vnetkvm print V_tcbinfo`"),
+        ("read fffffe0000069050 4", 2, "hint: addresses begin with 0x: 0xfffffe0000069050"),
+        ("read 0xfffffffffffffff0 64", 2, "hint: ask for 0x10 bytes"),
+        ("read --raw --fill 0 0 2T", 2, "more than 1T"),
+        ("read 0 16 --strict", 2, "hint: without --strict"),
+        ("print 1/0", 2, "hint: print the divisor"),
+        ("print ip_defttl.foo", 2, "hint: "),
+        ("vars --pid 4711", 1, "hint: choose a vnet by --vnet"),
+        ("vars --tid 4711", 1, "there is no thread 4711"),
+    ] {
+        let said = demo(words);
+        assert_eq!((said.status, said.out.as_str()), (status, ""), "{words}: {}", said.err);
+        assert!(said.err.contains(told), "{words}: {}", said.err);
+    }
+    for words in ["print no_such_thing_at_all", "vars xyzzyqq", "type qqqqqqqq"] {
+        let said = demo(words).err;
+        assert!(!said.contains("did you mean"), "{words}: {said}");
+    }
+}

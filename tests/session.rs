@@ -82,9 +82,11 @@ fn vnets_are_chosen_in_every_way() {
     assert_eq!(index(Selector::Pid(812)), 2);
     // nginx panicked inside the network stack of web01.
     assert_eq!(index(Selector::Default), 1);
-    for missing in [Selector::Index(3), Selector::Pid(77)] {
-        let error = session.select(&missing).unwrap_err();
-        assert!(error.to_string().starts_with("no vnet has "), "{error}");
+    for (missing, told) in [
+        (Selector::Index(3), "no vnet has the number 3"),
+        (Selector::Pid(77), "there is no process 77 in the dump"),
+    ] {
+        assert_eq!(session.select(&missing).unwrap_err().to_string(), told);
     }
     let error = session.select(&Selector::Jail("web1".into())).unwrap_err();
     assert_eq!(error.to_string(), "there is no jail web1");

@@ -95,6 +95,9 @@ impl TypeError {
             Self::Incomplete { .. } => Some(
                 "a module's debug file may define it, or there is another type to cast to".into(),
             ),
+            Self::WrongKind { wanted: "a struct or union", .. } => {
+                Some("it has no members: print it as it is, or cast it to what has some".into())
+            }
             Self::WrongKind { .. } | Self::Unreadable { .. } | Self::Damaged { .. } => None,
         }
     }
@@ -139,6 +142,12 @@ impl VnetError {
                     .into(),
             ),
             Self::NoSuchVnet { .. } => Some("`vnetkvm vnets` lists them all".into()),
+            Self::NoSuchThread { .. } => {
+                Some("choose a vnet by --vnet or --jail: `vnetkvm vnets` lists them all".into())
+            }
+            Self::BadPattern { .. } => {
+                Some("patterns have * ? [...] and {a,b}: 'tcp*', '[ab]*', '*@if_gif.ko'".into())
+            }
             Self::NoSuchJail { near, .. } => did_you_mean(near)
                 .or_else(|| Some("`vnetkvm vnets` lists the jails of each vnet".into())),
             Self::NoSuchVariable { near, .. } => did_you_mean(near),
@@ -173,7 +182,10 @@ impl ExprError {
                 Some(format!("a cast has its operand in parentheses too: ({name})(x)"))
             }
             Self::ShiftCount(_) => Some("from 0 to 63".into()),
-            Self::OptimisedOut(_) | Self::DivisionByZero => None,
+            Self::DivisionByZero => {
+                Some("print the divisor alone to see where its 0 is from".into())
+            }
+            Self::OptimisedOut(_) => None,
         }
     }
 }

@@ -247,6 +247,10 @@ pub enum VnetError {
     NoSuchJail { name: String, near: Vec<String> },
     #[error("{} is no variable of this kernel", shortened(name))]
     NoSuchVariable { name: String, near: Vec<String> },
+    #[error("there is no {what} in the dump")]
+    NoSuchThread { what: String },
+    #[error("{:?} is no pattern: {why}", shortened(pattern))]
+    BadPattern { pattern: String, why: String },
     #[error("{name} has no counters")]
     NoCounters { name: String },
     #[error("{type_name} does not name the counters of {name}: {why}")]

@@ -15,7 +15,7 @@ use crate::error::{ExprError, TypeError, VnetError};
 use crate::expr::{Binary, Expr, ExprKind, Name, TypeName, Unary};
 use crate::kernel::{SymbolKind, VNET_PREFIX};
 use crate::target::Target;
-use crate::types::model::Type;
+use crate::types::model::{Encoding, Type};
 use crate::types::{self, TypeId, Types};
 use crate::value::bits;
 use crate::vnet::variables::{self, Variables};
@@ -151,9 +151,9 @@ impl<'t> Scope<'t> {
         if self.variables.is_none() || bare == name {
             let named = variables::names_like(self.target.kernel(), bare);
             near.extend(named.into_iter().filter(|name| !name.starts_with(VNET_PREFIX)));
-            types::sort_by_likeness(&mut near, bare);
+            near.sort_unstable();
             near.dedup();
-            near.truncate(3);
+            near = types::most_like(near, |known| known, bare);
         }
         ExprError::NoSuchName { name: name.to_owned(), near }
     }
@@ -214,8 +214,11 @@ impl<'t> Scope<'t> {
                     value: address.get().into(),
                     type_id: Some(self.types()?.pointer_to(type_id)),
                 }),
-                Operand::Untyped { address, .. } | Operand::Function { address } => {
-                    Ok(number(address.get().into()))
+                // As in C, a function is its own address.
+                function @ Operand::Function { .. } => Ok(function),
+                Operand::Untyped { address, .. } => {
+                    let to_void = self.target.types().map(|types| types.pointer_to(TypeId::VOID));
+                    Ok(Operand::Number { value: address.get().into(), type_id: to_void.ok() })
                 }
                 other => Err(self.wrong("&", &other)),
             },
@@ -280,6 +283,9 @@ impl<'t> Scope<'t> {
             Some(_) => operand.address().map_or(0, |address| address.get().into()),
             None => self.value_of(operand)?,
         };
+        if matches!(&*kind, Type::Base(base) if base.encoding == Encoding::Bool) {
+            return Ok(Operand::Number { value: (value != 0).into(), type_id: Some(to) });
+        }
         let width = types.size_of(to)?.saturating_mul(8);
         let signed = types.is_signed(to)?;
         let cut = bits::sign_extend(value as u128, width);

@@ -43,7 +43,7 @@ use crate::bytes::Endian;
 use crate::error::TypeError;
 use crate::kernel::Kernel;
 
-pub use layout::{Field, sort_by_likeness};
+pub use layout::{Field, most_like};
 pub use model::{Type, TypeId, Variable};
 
 use dwarf::{Dwarf, UnitSection};

@@ -13,7 +13,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use crate::addr::VirtAddr;
 use crate::error::TypeError;
 use crate::types::Types;
-use crate::types::layout::sort_by_likeness;
+use crate::types::layout::most_like;
 use crate::types::load::{Loader, is_declaration};
 use crate::types::model::*;
 use crate::types::place::Place;
@@ -165,11 +165,20 @@ impl Types {
             .map(|&id| self.name(id))
             .collect();
         if near.is_empty() {
-            let ids = places.iter().filter(|((other, _), _)| *other == class).map(|(_, id)| *id);
-            near = ids.filter_map(|id| self.name_in_file(id)).collect();
-            near.sort_unstable();
-            sort_by_likeness(&mut near, name);
-            near.truncate(NEAR);
+            // A bare name may be a tag whose word was left out.
+            let meant = |other| match class {
+                Class::Plain => other != Class::Variable,
+                _ => other == class,
+            };
+            let ids = places.iter().filter(|((other, _), _)| meant(*other)).map(|(_, &id)| id);
+            let mut named: Vec<(String, TypeId)> =
+                ids.filter_map(|id| Some((self.name_in_file(id)?, id))).collect();
+            named.sort_unstable();
+            let named = most_like(named, |(known, _)| known, name).into_iter();
+            near = match class {
+                Class::Plain => named.map(|(_, id)| self.name(id)).collect(),
+                _ => named.map(|(known, _)| known).collect(),
+            };
         }
         let what = match class {
             Class::Struct => "struct",
@@ -203,9 +212,6 @@ impl Types {
         found
     }
 }
-
-/// How many names an error suggests.
-const NEAR: usize = 3;
 
 /// No type of C has more levels of pointers and arrays.
 const MOST_POINTERS: usize = 32;

@@ -128,6 +128,20 @@ impl<'t> ValueReader<'t> {
         Value::Pointer(PointerValue { address, symbol: self.symbol_at(address), function, text })
     }
 
+    /// A number as a value of an arithmetic type or enum, which it fits.
+    pub fn number(&self, type_id: TypeId, value: i128) -> Value {
+        let kind = self.target.types().and_then(|types| types.resolve(type_id));
+        match kind.as_ref().map(|(_, kind)| &**kind) {
+            Ok(Type::Base(base)) if base.encoding != Encoding::Float => {
+                integer(base, value as u128, base.size.saturating_mul(8).min(128))
+            }
+            Ok(Type::Enum(enumeration)) => {
+                enum_value(enumeration, value as u128, enumeration.size.saturating_mul(8).min(128))
+            }
+            _ => Value::Int(value),
+        }
+    }
+
     /// The value of a function's name: its address.
     pub fn function(&self, address: VirtAddr) -> Value {
         let symbol = self.symbol_at(address);

@@ -82,17 +82,27 @@ impl Variables {
     /// `*@if_gif.ko`.
     ///
     /// # Errors
-    /// None: the error lists names like it.
+    /// None, or it is no pattern: the error lists names like it, or the files that have
+    /// the name.
     pub fn matching(&self, pattern: &str) -> Result<Vec<&VnetVariable>, VnetError> {
-        let wanted = Pattern::new(pattern);
+        let wanted = Pattern::new(pattern)?;
         let found: Vec<_> = self.all.iter().filter(|variable| wanted.matches(variable)).collect();
         if !found.is_empty() {
             return Ok(found);
         }
-        let mut near: Vec<String> = self.all.iter().map(|v| v.name.to_string()).collect();
-        near.dedup();
-        types::sort_by_likeness(&mut near, &wanted.name);
-        near.truncate(3);
+        let elsewhere = self.all.iter().filter(|variable| wanted.names(&variable.name));
+        let mut near: Vec<String> = elsewhere
+            .filter_map(|variable| Some(format!("{}@{}", variable.name, variable.home()?)))
+            .take(MOST_OFFERED + 1)
+            .collect();
+        if near.len() > MOST_OFFERED {
+            // Of a pattern for all that a file has, only the file can be wrong.
+            near.clear();
+        } else if near.is_empty() {
+            let mut names: Vec<String> = self.all.iter().map(|v| v.name.to_string()).collect();
+            names.dedup();
+            near = types::most_like(names, |name| name, &wanted.name);
+        }
         Err(VnetError::NoSuchVariable { name: pattern.to_owned(), near })
     }
 
@@ -128,9 +138,9 @@ impl VnetVariable {
 /// stack's variables are such. They come back as variables without any copies.
 ///
 /// # Errors
-/// No object symbol matches.
+/// No object symbol matches, or it is no pattern.
 pub fn plain_globals(target: &Target, pattern: &str) -> Result<Vec<VnetVariable>, VnetError> {
-    let wanted = Pattern::new(pattern);
+    let wanted = Pattern::new(pattern)?;
     let kernel = target.kernel();
     let globals = kernel.symbols().iter().filter(|symbol| symbol.kind == SymbolKind::Object);
     let named = globals.filter(|symbol| wanted.names(symbol.name));
@@ -157,15 +167,13 @@ fn plain(target: &Target, symbol: &Symbol<'_>) -> VnetVariable {
     }
 }
 
-/// Three names of objects in the kernel that are most like `name`.
+/// Names of objects in the kernel that are most like `name`.
 pub fn names_like(kernel: &Kernel, name: &str) -> Vec<String> {
     let objects = kernel.symbols().iter().filter(|symbol| symbol.kind == SymbolKind::Object);
     let mut near: Vec<String> = objects.map(|symbol| symbol.name.to_owned()).collect();
     near.sort_unstable();
     near.dedup();
-    types::sort_by_likeness(&mut near, name);
-    near.truncate(3);
-    near
+    types::most_like(near, |known| known, name)
 }
 
 /// Symbols and entries of variables, both sorted by address and name, as one list. A
@@ -220,6 +228,9 @@ fn variable(
 
 const LONGEST_PATTERN: usize = 256;
 
+/// Files that have a variable of the name that was looked for in another.
+const MOST_OFFERED: usize = 6;
+
 /// A glob over names, and perhaps a file.
 struct Pattern {
     name: String,
@@ -230,17 +241,22 @@ struct Pattern {
 impl Pattern {
     /// `V_` and the prefix of the symbols are what people copy from C and from
     /// nm; both are dropped.
-    fn new(pattern: &str) -> Self {
+    fn new(pattern: &str) -> Result<Self, VnetError> {
         let (name, file) = match pattern.split_once('@') {
             Some((name, file)) => (name, Some(file.to_owned())),
             None => (pattern, None),
         };
         let bare = name.strip_prefix("V_").or_else(|| name.strip_prefix(VNET_PREFIX));
         let name = bare.unwrap_or(name).to_owned();
+        let refused = |why| VnetError::BadPattern { pattern: pattern.to_owned(), why };
+        if name.is_empty() {
+            return Err(refused("it has no name in it".to_owned()));
+        }
         // A pattern longer than any name could only be made to cost time.
-        let glob = (name.len() <= LONGEST_PATTERN).then(|| Glob::new(&name).ok()).flatten();
+        let glob = (name.len() <= LONGEST_PATTERN).then(|| Glob::new(&name)).transpose();
+        let glob = glob.map_err(|why| refused(mistake(why.kind())))?;
         let glob = glob.map(|glob| glob.compile_matcher());
-        Self { name, glob, file }
+        Ok(Self { name, glob, file })
     }
 
     fn matches(&self, variable: &VnetVariable) -> bool {
@@ -249,6 +265,15 @@ impl Pattern {
 
     fn names(&self, name: &str) -> bool {
         *name == self.name || self.glob.as_ref().is_some_and(|glob| glob.is_match(name))
+    }
+}
+
+fn mistake(kind: &globset::ErrorKind) -> String {
+    match kind {
+        globset::ErrorKind::UnclosedClass => "its [ is not closed".to_owned(),
+        globset::ErrorKind::UnclosedAlternates => "its { is not closed".to_owned(),
+        globset::ErrorKind::UnopenedAlternates => "its } closes nothing".to_owned(),
+        other => other.to_string(),
     }
 }
 

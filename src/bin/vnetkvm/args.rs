@@ -508,7 +508,7 @@ fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
     }
     text.parse()
         .map(VnetChoice::Index)
-        .map_err(|_| "neither a number nor an address; jails are chosen with --jail".to_owned())
+        .map_err(|_| "neither a number nor an address such as 0xfffff80003a51800; jails are chosen with --jail".to_owned())
 }
 
 /// `ipstat=struct ipstat`

@@ -128,6 +128,7 @@ fn is_empty_answer(error: &anyhow::Error) -> bool {
             VnetError::NoSuchVariable { .. }
                 | VnetError::NoSuchVnet { .. }
                 | VnetError::NoSuchJail { .. }
+                | VnetError::NoSuchThread { .. }
                 | VnetError::NoCounters { .. }
                 | VnetError::NoSuchSysctl { .. }
         ))

@@ -38,7 +38,9 @@ impl Operand {
             }
             Self::Untyped { .. } => None,
             Self::Function { .. } => Some("function".into()),
-            Self::Number { .. } => Some("long".into()),
+            Self::Number { value, .. } => {
+                Some(if i64::try_from(*value).is_ok() { "long" } else { "unsigned long" }.into())
+            }
         }
     }
 
@@ -53,9 +55,10 @@ impl Operand {
             Self::Function { address } => reader.function(address),
             Self::Number { value, type_id } => {
                 let pointee = type_id.and_then(|id| target.types().ok()?.pointee(id).ok());
-                match pointee {
-                    Some(to) => reader.pointer(VirtAddr::new(value as u64), to),
-                    None => Value::Int(value),
+                match (pointee, type_id) {
+                    (Some(to), _) => reader.pointer(VirtAddr::new(value as u64), to),
+                    (None, Some(type_id)) => reader.number(type_id, value),
+                    (None, None) => Value::Int(value),
                 }
             }
         }

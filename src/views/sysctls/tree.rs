@@ -27,9 +27,6 @@ const MAX_OIDS: usize = 1 << 18;
 /// CTL_MAXNAME: names have no more parts.
 const MAX_DEPTH: usize = 24;
 
-/// How many names an error suggests.
-const NEAR: usize = 3;
-
 impl SysctlTree {
     /// The oids of these names and those below them; without names, all. What
     /// sysctl(8) leaves out of a listing, CTLFLAG_SKIP, has to be named in full. They
@@ -57,10 +54,8 @@ impl SysctlTree {
 
     /// The names that are most like `name`.
     pub fn near(&self, name: &str) -> Vec<String> {
-        let mut names: Vec<String> = self.oids.iter().map(|oid| oid.name.to_string()).collect();
-        types::sort_by_likeness(&mut names, name);
-        names.truncate(NEAR);
-        names
+        let names = self.oids.iter().map(|oid| oid.name.to_string()).collect();
+        types::most_like(names, |known: &String| known, name)
     }
 }
 

@@ -27,6 +27,9 @@ const CHUNK: usize = 1 << 20;
 /// More than this is not shown; `--raw` has no limit.
 const MOST_SHOWN: u64 = 256 << 20;
 
+/// More than this is not made up of fill bytes: no machine has as much memory.
+const MOST_FILLED: u64 = 1 << 40;
+
 pub struct Request<'a> {
     pub address: &'a str,
     pub length: u64,
@@ -36,6 +39,12 @@ pub struct Request<'a> {
 
 pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let number = number(request.address);
+    if number.is_none() && is_bare_hex(request.address) {
+        let address = request.address;
+        return Err(Failure::new(format!("{address} is neither a number nor a name"))
+            .hint(format!("addresses begin with 0x: 0x{address}"))
+            .into());
+    }
     let alone = match number {
         Some(_) => memory_alone(cli)?,
         None => None,
@@ -52,7 +61,15 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
         }
     };
     if start.checked_add(request.length.saturating_sub(1)).is_none() {
-        return Err(Failure::new("the end of the range lies beyond 2^64").into());
+        let most = (u64::MAX - start.get()).saturating_add(1);
+        return Err(Failure::new("the end of the range lies beyond 2^64")
+            .hint(format!("ask for {most:#x} bytes: there are no more addresses behind {start}"))
+            .into());
+    }
+    if request.fill.is_some() && request.length > MOST_FILLED {
+        return Err(Failure::new("more than 1T is not written with --fill")
+            .hint("ask for what is mapped, in parts")
+            .into());
     }
     if request.raw {
         if cli.output.json || cli.output.format != Format::Table {
@@ -100,7 +117,9 @@ fn all_readable(memory: &KernelMemory, start: VirtAddr, length: u64) -> anyhow::
         Run::Gap(fault, _) => ControlFlow::Break(fault.clone()),
     });
     match missing {
-        ControlFlow::Break(fault) => Err(fault.into()),
+        ControlFlow::Break(fault) => Err(Failure::new("not all of the range can be read")
+            .hint("without --strict it is shown, with marks for what is missing")
+            .because(fault)),
         ControlFlow::Continue(()) => Ok(()),
     }
 }
@@ -120,6 +139,11 @@ fn number(text: &str) -> Option<VirtAddr> {
     let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
     let number = hex.map_or_else(|| text.parse(), |hex| u64::from_str_radix(hex, 16));
     number.ok().map(VirtAddr::new)
+}
+
+/// An address as debuggers and panic messages print it; no name is that long and odd.
+fn is_bare_hex(text: &str) -> bool {
+    (8..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The value of an expression, and the vnet that it was asked for in.

@@ -13,9 +13,8 @@ use vnetkvm::types::{TypeId, Types};
 
 use crate::args::{Cli, Format};
 use crate::context;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{self, Failure, Outcome};
 use crate::output::Output;
-use crate::say::{hint, warning};
 
 pub fn run(cli: &Cli, words: &[String]) -> anyhow::Result<Outcome> {
     let names = names(words)?;
@@ -71,15 +70,25 @@ fn declarations(kernel: &Kernel, names: &[String]) -> anyhow::Result<Vec<Declara
     for name in names {
         match find(&types, name).and_then(|id| types.declaration(id)) {
             Ok(declaration) => found.push(declaration),
-            Err(why) => missed.push(why),
+            Err(why) => missed.push(missing(kernel, name, why)),
         }
     }
     let last = if found.is_empty() { missed.pop() } else { None };
-    for why in missed {
-        warning(&why.to_string());
-        vnetkvm::Error::from(why).hint().iter().for_each(|text| hint(text));
+    missed.iter().for_each(exit::tell);
+    last.map_or(Ok(found), Err)
+}
+
+/// Why there is no such type; it may be that a variable has the name.
+fn missing(kernel: &Kernel, name: &str, why: TypeError) -> anyhow::Error {
+    let bare = name.strip_prefix("V_").unwrap_or(name);
+    let symbols = [name.to_owned(), format!("vnet_entry_{bare}")];
+    let variable = symbols.iter().any(|symbol| kernel.symbol(symbol).is_some());
+    if !variable || !matches!(why, TypeError::NotFound { .. }) {
+        return why.into();
     }
-    last.map_or(Ok(found), |why| Err(why.into()))
+    Failure::new(format!("{name} is a variable or function, not a type"))
+        .hint(format!("`vnetkvm print {name}` shows it with its type"))
+        .because(why)
 }
 
 fn no_types(kernel: &Kernel, why: TypeError) -> anyhow::Error {
