@@ -409,3 +409,28 @@ fn faults_of_module_space_are_told_apart() {
     };
     assert_eq!(space(&swapped), ["unsorted", "lost"]);
 }
+
+/// With nothing of the list there, the command fails and says nothing on standard output.
+#[test]
+fn a_list_of_modules_that_cannot_be_read_at_all_is_a_failure() {
+    let mut runtime = boot("classic-clang-dwarf4");
+    let head = runtime.kernel().variable("linker_files").unwrap();
+    let nowhere = VirtAddr::new(0x4141_4141_4141_4141);
+    runtime.kernel_mut().machine_mut().set_pointer(head.address, nowhere).unwrap();
+    let (dir, session) = session(runtime, false);
+    assert!(session.modules().unwrap().files.is_empty());
+    for format in ["table", "json"] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_vnetkvm"))
+            .arg("-N")
+            .arg(dir.path().join("kernel"))
+            .arg("-M")
+            .arg(session.core_path())
+            .args(["--format", format, "modules"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(output.stdout.is_empty(), "{format}");
+        assert!(said.contains("0x4141414141414141") && said.contains("hint:"), "{said}");
+    }
+}

@@ -21,6 +21,10 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             )
             .into());
     }
+    if modules.files.is_empty() {
+        // Even the kernel itself has an entry, from early in its start on.
+        warning("the list of modules is empty");
+    }
     let mut output = Output::new(&cli.output);
     let own_problems = modules.files.iter().map(|module| module.problems.len());
     output.count_errors(modules.problems.len() + own_problems.sum::<usize>());
