@@ -36,11 +36,11 @@ impl Unlisted {
         let mut search =
             Search { target, listed, found: Self::default(), seen: FxHashMap::default() };
         for jail in jails.into_iter().flat_map(|jails| &jails.jails) {
-            let who = format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
+            let who = || format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
             search.follow(jail.vnet, who);
         }
         for found in threads::vnets_of_all(target) {
-            search.follow(found.vnet, found.who.into());
+            search.follow(found.vnet, || found.who.into());
         }
         for socket in sockets::unix(target) {
             search.follow_member(&socket, "so_vnet", || {
@@ -83,14 +83,16 @@ impl Search<'_> {
     }
 
     fn follow_member(&mut self, object: &Object<'_>, member: &str, who: impl FnOnce() -> String) {
-        self.follow(object.pointer(member).ok().filter(|at| !at.is_null()), who());
+        self.follow(object.pointer(member).ok().and_then(VirtAddr::non_null), who);
     }
 
-    fn follow(&mut self, vnet: Option<VirtAddr>, who: String) {
+    /// Nearly all that is followed leads to a vnet on the list, and needs no words.
+    fn follow(&mut self, vnet: Option<VirtAddr>, who: impl FnOnce() -> String) {
         let Some(address) = vnet else { return };
         if self.listed.iter().any(|known| known.address == address) {
             return;
         }
+        let who = who();
         let place = match self.seen.get(&address) {
             Some(place) => *place,
             None => {
