@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::io;
 
 /// `text` on one line, with every character that could act on a terminal
 /// spelled as a C escape. All else, backslashes included, stays as it is.
@@ -16,6 +17,28 @@ pub fn line(text: &str) -> Cow<'_, str> {
         Cow::Owned(out)
     } else {
         Cow::Borrowed(text)
+    }
+}
+
+/// Passes text on with the same characters spelled out, line breaks excepted, whatever
+/// whoever writes to it has thought of.
+#[derive(Debug)]
+pub struct SafeWriter<W>(pub W);
+
+impl<W: io::Write> io::Write for SafeWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        if text.split('\n').any(has_hostile) {
+            let safe: Vec<_> = text.split('\n').map(line).collect();
+            self.0.write_all(safe.join("\n").as_bytes())?;
+        } else {
+            self.0.write_all(bytes)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -117,6 +140,14 @@ mod tests {
         assert_eq!(line("\x1b]0;owned\x07"), "\\033]0;owned\\a");
         assert_eq!(line("a\tb\nc\0"), "a\\tb\\nc\\000");
         assert_eq!(line("\u{9b}31m"), "\\23331m");
+    }
+
+    #[test]
+    fn a_safe_writer_lets_nothing_through_but_lines() {
+        let mut out = SafeWriter(Vec::new());
+        io::Write::write_fmt(&mut out, format_args!("{}: größe\n{}\n", "a\x1b[1m", "b\r\t"))
+            .unwrap();
+        assert_eq!(String::from_utf8(out.0).unwrap(), "a\\033[1m: größe\nb\\r\\t\n");
     }
 
     #[test]

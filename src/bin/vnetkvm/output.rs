@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use anyhow::Context;
 use serde::Serialize;
 use vnetkvm::render::json::{self, Document, JsonVnetRef};
-use vnetkvm::render::sanitize;
+use vnetkvm::render::sanitize::{self, SafeWriter};
 use vnetkvm::render::table::Table;
 use vnetkvm::value::model::{ErrorKind, Value};
 use vnetkvm::vnet::Vnet;
@@ -117,9 +117,9 @@ impl Output {
         }
     }
 
-    /// Text in no particular form.
-    pub fn text(&mut self) -> &mut impl Write {
-        &mut self.buffer
+    /// Text in no particular form, in which nothing can act on a terminal.
+    pub fn text(&mut self) -> impl Write {
+        SafeWriter(&mut self.buffer)
     }
 
     /// A title above a part of an answer, in tables only.

@@ -175,7 +175,7 @@ fn tell(
     vnet: &Vnet,
     construction: &Construction,
 ) -> io::Result<()> {
-    let out = output.text();
+    let mut out = output.text();
     writeln!(out, "{}", sentence(&construction.evidence))?;
     if let Some(state) = &vnet.state {
         let name = match (&state.name, state.value) {

@@ -31,7 +31,7 @@ pub fn run(cli: &Cli, words: &[String]) -> anyhow::Result<Outcome> {
                 if index > 0 {
                     writeln!(output.text())?;
                 }
-                write_declaration(output.text(), declaration)?;
+                write_declaration(&mut output.text(), declaration)?;
             }
         }
         Format::Plain => {

@@ -1,0 +1,183 @@
+//! Strings of a dump that would act on a terminal, in every place that can be set, through
+//! every command and format: none of them arrives there as it is.
+
+use std::path::Path;
+use std::process::Command;
+
+/// ESC [ 7 m, a byte of C1, a bell, and an override of the direction of writing.
+const HOSTILE: &str = r"\u001b[7mX\u009b\u0007\u202e";
+
+/// Names of every kind, a stack that is being built and one that is being torn down.
+const SCENARIO: &str = r#"
+kernel = "@KERNEL@"
+hostname = "h@"
+cpus = 2
+messages = ["m@"]
+memory = "64M"
+formats = ["minidump-v2"]
+panic = "p@"
+
+[[step]]
+do = "jail"
+name = "w@"
+jid = 1
+values = { feat_sysctl_string = "s@" }
+
+[[step]]
+do = "jail"
+name = "d@"
+jid = 2
+
+[[step]]
+do = "interface"
+name = "e@"
+jail = "w@"
+addresses = ["172.16.0.2/24"]
+
+[[step]]
+do = "process"
+name = "b@"
+pid = 700
+tid = 100700
+
+[[step]]
+do = "jail"
+name = "n@"
+jid = 3
+stop = "SI_SUB_PROTO_DOMAIN"
+process = "b@"
+
+[[step]]
+do = "process"
+name = "r@"
+pid = 701
+tid = 100701
+dumping = true
+
+[[step]]
+do = "destroy"
+jail = "d@"
+stop = "vnet_loif_uninit"
+process = "r@"
+
+[[step]]
+do = "process"
+name = "c@"
+pid = 702
+tid = 100702
+jail = "w@"
+in_network_stack = true
+
+[[step]]
+do = "socket"
+process = "c@"
+kind = "tcp"
+local = "172.16.0.2:22"
+
+[[step]]
+do = "event-handler"
+event = "v@"
+function = "tcp_init"
+global = true
+
+[[step]]
+do = "sysctl"
+name = "net.inet.ip.o@"
+kind = "int"
+variable = "ip_defttl"
+description = "t@"
+
+[[step]]
+do = "lock"
+lock = "vnet_sxlock"
+owner = "c@"
+"#;
+
+/// What each command needs to answer about these names; the others need nothing.
+const QUESTIONS: [&[&str]; 14] = [
+    &["info", "--messages"],
+    &["vnets", "--scan"],
+    &["vars", "--all-vnets"],
+    &["print", "prison0", "*V_ifnet.tqh_first", "allproc.lh_first->p_comm"],
+    &["type", "struct vnet"],
+    &["read", "&prison0", "4K"],
+    &["sysinit", "--tid", "100700"],
+    &["sysinit", "--tid", "100701"],
+    &["sysctl", "-a", "--all-vnets"],
+    &["sysctl", "-a", "-d"],
+    &["counters", "--all-vnets"],
+    &["gdb", "--vnet", "1"],
+    &["completions", "bash"],
+    &["image", "build"],
+];
+
+/// They write what they are told to where they are told to.
+const WRITERS: [&str; 3] = ["man", "help", "completions"];
+
+#[test]
+fn no_string_of_a_dump_acts_on_a_terminal() {
+    let image = tempfile::tempdir().unwrap();
+    for kernel in ["classic-clang-dwarf4", "newer-clang-dwarf4"] {
+        let kernel = format!("{}/fixtures/kernel/{kernel}", env!("CARGO_MANIFEST_DIR"));
+        let scenario = SCENARIO.replace("@KERNEL@", &kernel).replace('@', HOSTILE);
+        let file = image.path().join("hostile.toml");
+        std::fs::write(&file, scenario).unwrap();
+        let text = |name: &str| image.path().join(name).to_str().unwrap().to_owned();
+        let built = run(&["image", "build", &text("hostile.toml"), "-o", &text("built")]);
+        assert!(!built.contains("error:"), "{built}");
+        let core = core(&image.path().join("built"));
+        let mut shown = 0;
+        for question in questions() {
+            for format in ["table", "plain", "json", "jsonl"] {
+                let files = ["-N", &kernel, "-M", &core, "--format", format];
+                let words: Vec<&str> =
+                    files.iter().copied().chain(question.iter().map(String::as_str)).collect();
+                let said = run(&words);
+                if let Some(found) = said.chars().find(|c| acts(*c, format)) {
+                    panic!("{question:?} as {format} lets {found:?} through:\n{said:?}");
+                }
+                shown += usize::from(said.contains("[7mX"));
+            }
+        }
+        assert!(shown > 30, "the names were hardly shown: {shown}");
+    }
+}
+
+/// A character that a terminal takes for more than text. Tabs are the form of plain.
+fn acts(c: char, format: &str) -> bool {
+    let expected = c == '\n' || (c == '\t' && format == "plain");
+    !expected && (c.is_control() || c == '\u{202e}')
+}
+
+/// Those of [`QUESTIONS`], and every other command on its own.
+fn questions() -> Vec<Vec<String>> {
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let mut all: Vec<Vec<String>> = QUESTIONS.iter().map(|words| owned(words)).collect();
+    let help = run(&["--help"]);
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = commands.lines().filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| !WRITERS.contains(name)) {
+        all.push(owned(&[name]));
+    }
+    assert!(all.len() > QUESTIONS.len() + 10, "{all:?}");
+    all
+}
+
+/// What the program says, on both its outputs.
+fn run(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_vnetkvm"))
+        .args(words)
+        .env_remove("VNETKVM_KERNEL")
+        .env_remove("VNETKVM_CORE")
+        .output()
+        .unwrap();
+    let both =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    both.concat()
+}
+
+fn core(directory: &Path) -> String {
+    let mut files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let core = files.find(|path| path.file_name().unwrap().to_str().unwrap().contains("minidump"));
+    core.unwrap().to_str().unwrap().to_owned()
+}
