@@ -31,6 +31,54 @@ pub const CTLFLAG_SKIP: u64 = 0x0100_0000;
 /// `oid_kind`: not active yet (12 and later).
 pub const CTLFLAG_DORMANT: u64 = 0x2000_0000;
 
+/// What the handler of a sysctl answers, where its rule is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandlerAnswer {
+    /// The int at arg1, in ticks of `hz`, as milliseconds.
+    MillisecondsOfTicks,
+    /// The sbintime_t at arg1 in units of which a second has so many.
+    OfSbintime {
+        per_second: u32,
+    },
+    /// The bytes of as many pages as this variable says.
+    BytesOfPages {
+        variable: &'static str,
+    },
+    /// A text of the struct that a virtualized pointer leads to.
+    NameBehind {
+        variable: &'static str,
+        member: &'static str,
+    },
+    /// The text in the prison of who asks, arg1 bytes from its start, arg2 bytes at most.
+    PrisonTextAtArgument,
+    PrisonText {
+        member: &'static str,
+    },
+    PrisonNumber {
+        member: &'static str,
+    },
+}
+
+/// Handlers by name (`sys/kern/kern_sysctl.c`, `sys/kern/kern_mib.c`,
+/// `sys/netinet/cc/cc.c`, 10 to main).
+pub const SYSCTL_HANDLERS: [(&str, HandlerAnswer); 11] = {
+    use HandlerAnswer::*;
+    [
+        ("sysctl_msec_to_ticks", MillisecondsOfTicks),
+        ("sysctl_msec_to_sbintime", OfSbintime { per_second: 1_000 }),
+        ("sysctl_usec_to_sbintime", OfSbintime { per_second: 1_000_000 }),
+        ("sysctl_hw_physmem", BytesOfPages { variable: "physmem" }),
+        ("sysctl_hw_realmem", BytesOfPages { variable: "realmem" }),
+        ("cc_default_algo", NameBehind { variable: "default_cc_ptr", member: "name" }),
+        // Host name, domain name and host UUID.
+        ("sysctl_hostname", PrisonTextAtArgument),
+        ("sysctl_hostid", PrisonNumber { member: "pr_hostid" }),
+        ("sysctl_kern_securelvl", PrisonNumber { member: "pr_securelevel" }),
+        ("sysctl_osrelease", PrisonText { member: "pr_osrelease" }),
+        ("sysctl_osreldate", PrisonNumber { member: "pr_osreldate" }),
+    ]
+};
+
 /// Where the members of `struct vnet` lie in a kernel without debug
 /// information (`sys/net/vnet.h`, 9.3 to main).
 #[derive(Debug, Clone, Copy)]

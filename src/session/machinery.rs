@@ -16,8 +16,7 @@ impl Session {
     /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
     pub fn sysinits(&self) -> Result<Sysinits, Error> {
         self.require_kinship()?;
-        self.know_modules();
-        Ok(Sysinits::read(&self.target)?)
+        Ok(Sysinits::read(&self.target, &self.unloaded())?)
     }
 
     /// How far `vnet` has come in running them.
@@ -40,8 +39,7 @@ impl Session {
     /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
     pub fn eventhandlers(&self) -> Result<VnetHandlers, Error> {
         self.require_kinship()?;
-        self.know_modules();
-        Ok(VnetHandlers::read(&self.target)?)
+        Ok(VnetHandlers::read(&self.target, &self.unloaded())?)
     }
 
     /// What the kernel recorded of curvnet; `None` without VNET_DEBUG.

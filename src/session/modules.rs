@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::modules::{Modules, debug};
 use crate::source::locate::{self, ModuleSearch};
 use crate::vnet::ModuleSpace;
+use crate::vnet::unloaded::Unloaded;
 
 impl Session {
     /// The files that make up the running kernel: itself and its modules, each with
@@ -24,6 +25,15 @@ impl Session {
     pub fn module_space(&self) -> Result<ModuleSpace, Error> {
         self.require_kinship()?;
         Ok(ModuleSpace::read(&self.target, self.read_modules())?)
+    }
+
+    /// What tells pointers to what unloaded modules had.
+    pub(super) fn unloaded(&self) -> Unloaded {
+        let vnets = self.list().map(|list| &list.vnets[..]).unwrap_or_default();
+        let bases = vnets.iter().map(|vnet| vnet.data_base).collect();
+        let none = Modules::default();
+        let modules = if Modules::any(&self.target) { self.read_modules() } else { &none };
+        Unloaded::of(&self.target, modules, bases)
     }
 
     /// Makes the symbols of modules known, if there are any modules.

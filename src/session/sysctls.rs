@@ -6,7 +6,7 @@ use crate::value::Limits;
 use crate::views::sysctls::{SysctlReader, SysctlTree};
 
 impl Session {
-    /// The sysctls of these names and those below them; without names, all.
+    /// The sysctls of these names or patterns and those below them; without names, all.
     ///
     /// # Errors
     /// There is none of a name; the tree or the debug information is missing.
@@ -25,11 +25,12 @@ impl Session {
 
     /// What reads the values of sysctls.
     pub fn sysctl_reader(&self, limits: &Limits) -> SysctlReader<'_> {
-        SysctlReader {
-            target: self.target(),
-            counters: self.counters(),
-            values: self.reader(limits),
-            variables: self.all_variables().ok(),
-        }
+        SysctlReader::new(
+            self.target(),
+            self.counters(),
+            self.reader(limits),
+            self.all_variables().ok(),
+            self.unloaded(),
+        )
     }
 }

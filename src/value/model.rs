@@ -2,7 +2,7 @@
 //! no types to look up.
 
 use crate::addr::VirtAddr;
-use crate::error::{Fault, FaultKind, ReadError};
+use crate::error::{Fault, FaultKind, ReadError, TypeError};
 
 /// The value of a variable, member or expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -143,6 +143,12 @@ impl From<ReadError> for ValueError {
                 Self { kind: ErrorKind::NoType, address: None, message: why.to_string().into() }
             }
         }
+    }
+}
+
+impl From<TypeError> for ValueError {
+    fn from(why: TypeError) -> Self {
+        ReadError::from(why).into()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::types::TypeId;
 use crate::value::model::{PointerValue, ValueError};
 use crate::value::{Object, queue};
 use crate::vnet::sysinit::symbolic;
+use crate::vnet::unloaded::Unloaded;
 
 /// A handler that is called for each vnet. What cannot be read has the reason in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,11 +54,11 @@ impl VnetHandlers {
     ///
     /// # Errors
     /// The kernel has no VIMAGE, no such lists, or no debug information about them.
-    pub fn read(target: &Target) -> Result<Self, VnetError> {
+    pub fn read(target: &Target, unloaded: &Unloaded) -> Result<Self, VnetError> {
         if target.kernel().set_vnet().is_none() {
             return Err(VnetError::NoVimage);
         }
-        let reader = Reader::new(target)?;
+        let reader = Reader::new(target, unloaded)?;
         let lists = Object::global(target, "eventhandler_lists")?;
         let walk = queue::walk(lists, "el_link", MOST_LISTS);
         let mut all = Self::default();
@@ -107,15 +108,17 @@ impl VnetHandler {
 /// What the entries of all lists are compared with and read by.
 struct Reader<'t> {
     target: &'t Target,
+    unloaded: &'t Unloaded,
     iterator: VirtAddr,
     generic: TypeId,
     vimage: TypeId,
 }
 
 impl<'t> Reader<'t> {
-    fn new(target: &'t Target) -> Result<Self, ReadError> {
+    fn new(target: &'t Target, unloaded: &'t Unloaded) -> Result<Self, ReadError> {
         Ok(Self {
             target,
+            unloaded,
             iterator: target.address_of(ITERATOR)?,
             generic: target.types()?.find("struct eventhandler_entry_generic")?,
             vimage: target.types()?.find("struct eventhandler_entry_vimage")?,
@@ -134,6 +137,10 @@ impl<'t> Reader<'t> {
         let real = entry.pointer("ee_arg").map(|at| Object::new(self.target, self.vimage, at));
         let pointer = |member, function| -> Result<PointerValue, ValueError> {
             let address = real.clone()?.pointer(member)?;
+            let address = match function {
+                true => self.unloaded.function(address)?,
+                false => self.unloaded.argument(address)?,
+            };
             Ok(symbolic(self.target, address, function))
         };
         VnetHandler {

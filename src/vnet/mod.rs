@@ -11,6 +11,7 @@ pub mod named;
 pub mod scan;
 mod state;
 pub mod sysinit;
+pub mod unloaded;
 pub mod variables;
 
 pub use condition::Condition;

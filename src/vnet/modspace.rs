@@ -90,6 +90,9 @@ impl SpaceFaultKind {
     }
 }
 
+/// The symbol of the arena.
+pub(crate) const ARENA: &str = "vnet_entry_modspace";
+
 /// Pieces of at least one pointer in an arena of 32 KB: a longer list goes in circles.
 const MOST_ENTRIES: usize = 1 << 16;
 
@@ -99,7 +102,7 @@ impl ModuleSpace {
     /// # Errors
     /// The kernel has no VIMAGE, or no debug information that tells the list's layout.
     pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
-        let symbol = target.kernel().symbol("vnet_entry_modspace").ok_or(VnetError::NoVimage)?;
+        let symbol = target.kernel().symbol(ARENA).ok_or(VnetError::NoVimage)?;
         let start = symbol.address;
         let arena = start..start.wrapping_add(symbol.size);
         let head = Object::global(target, "vnet_data_free_head")?;

@@ -17,6 +17,7 @@ use crate::target::Target;
 use crate::value::model::{PointerValue, SymbolAt, ValueError};
 use crate::value::{Object, queue};
 use crate::vnet::enumerators::{Enumerated, Enumerators};
+use crate::vnet::unloaded::Unloaded;
 
 /// A constructor or destructor. What cannot be read has the reason in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,13 +49,13 @@ impl Sysinits {
     ///
     /// # Errors
     /// The kernel has no VIMAGE, no such lists, or no debug information about them.
-    pub fn read(target: &Target) -> Result<Self, VnetError> {
+    pub fn read(target: &Target, unloaded: &Unloaded) -> Result<Self, VnetError> {
         if target.kernel().set_vnet().is_none() {
             return Err(VnetError::NoVimage);
         }
         let mut problems = Vec::new();
-        let constructors = read_list(target, "vnet_constructors", &mut problems)?;
-        let mut destructors = read_list(target, "vnet_destructors", &mut problems)?;
+        let constructors = read_list(target, unloaded, "vnet_constructors", &mut problems)?;
+        let mut destructors = read_list(target, unloaded, "vnet_destructors", &mut problems)?;
         destructors.reverse();
         Ok(Self { constructors, destructors, problems })
     }
@@ -71,13 +72,22 @@ impl VnetSysinit {
         self.subsystem.as_ref().ok().map(|subsystem| subsystem.value)
     }
 
-    fn read(sysinit: &Object<'_>, subsystems: &Enumerators, orders: &Enumerators) -> Self {
+    fn read(
+        sysinit: &Object<'_>,
+        unloaded: &Unloaded,
+        subsystems: &Enumerators,
+        orders: &Enumerators,
+    ) -> Self {
         let target = sysinit.target();
         let number = |member, names: &Enumerators| -> Result<Enumerated, ValueError> {
             Ok(names.name(sysinit.uint(member)?))
         };
         let function = sysinit.pointer("func").map_err(ValueError::from);
         let argument = sysinit.pointer("arg").map_err(ValueError::from);
+        let (function, argument) = (
+            function.and_then(|address| unloaded.function(address)),
+            argument.and_then(|address| unloaded.argument(address)),
+        );
         let owner = function.as_ref().ok().and_then(|address| owner(target, *address));
         Self {
             address: sysinit.address,
@@ -115,6 +125,7 @@ pub fn owner(target: &Target, address: VirtAddr) -> Option<Box<str>> {
 /// The elements of one list, as they are linked.
 fn read_list(
     target: &Target,
+    unloaded: &Unloaded,
     name: &str,
     problems: &mut Vec<Box<str>>,
 ) -> Result<Vec<VnetSysinit>, ReadError> {
@@ -122,7 +133,8 @@ fn read_list(
     let orders = Enumerators::of_element(target, name, "order")?;
     let walk = queue::walk(Object::global(target, name)?, "link", MOST);
     let elements = walk.elements.iter();
-    let list: Vec<_> = elements.map(|e| VnetSysinit::read(e, &subsystems, &orders)).collect();
+    let list: Vec<_> =
+        elements.map(|e| VnetSysinit::read(e, unloaded, &subsystems, &orders)).collect();
     problems.extend(walk.broken.map(|why| format!("{name}: {why}").into()));
     let mut pairs = list.iter().zip(list.iter().skip(1));
     if let Some((_, late)) = pairs.find(|(a, b)| a.rank().zip(b.rank()).is_some_and(|(a, b)| a > b))
@@ -130,16 +142,5 @@ fn read_list(
         let at = late.address;
         problems.push(format!("{name}: {at} should stand before the one before it").into());
     }
-    for sysinit in list.iter().filter(|sysinit| !is_code(target, sysinit)) {
-        let at = sysinit.address;
-        problems.push(format!("{name}: the function of {at} is not in memory").into());
-    }
     Ok(list)
-}
-
-/// Is there memory at its function? Code of the kernel is taken for granted: dumps
-/// may leave it out.
-fn is_code(target: &Target, sysinit: &VnetSysinit) -> bool {
-    let Ok(function) = &sysinit.function else { return true };
-    sysinit.module.is_some() || target.memory().u8(function.address).is_ok()
 }

@@ -15,6 +15,7 @@ use crate::target::Target;
 use crate::types::{self, TypeId, Types};
 use crate::value::Object;
 use crate::vnet::Vnet;
+use crate::vnet::modspace::ARENA;
 
 /// A variable that every vnet has its own copy of; in a kernel without VIMAGE,
 /// a plain global.
@@ -76,6 +77,16 @@ impl Variables {
         let variable = self.one(name, None).ok()??;
         let address = vnet.copy_of(target, variable.master).ok()?;
         Some(Object::new(target, variable.type_id?, address))
+    }
+
+    /// The variable that holds this address of a master. In module space that is a
+    /// module's, never the arena.
+    pub fn holding(&self, address: VirtAddr) -> Option<&VnetVariable> {
+        let holds = |variable: &&VnetVariable| {
+            let offset = address.offset_from(variable.master);
+            offset.is_some_and(|offset| offset < variable.size) && *variable.symbol != *ARENA
+        };
+        self.all.iter().find(holds)
     }
 
     /// The variables that a pattern names: `ipstat`, `V_tcp*`, `ipv4_hashtbl@in_gif.c`,
@@ -252,10 +263,7 @@ impl Pattern {
         if name.is_empty() {
             return Err(refused("it has no name in it".to_owned()));
         }
-        // A pattern longer than any name could only be made to cost time.
-        let glob = (name.len() <= LONGEST_PATTERN).then(|| Glob::new(&name)).transpose();
-        let glob = glob.map_err(|why| refused(mistake(why.kind())))?;
-        let glob = glob.map(|glob| glob.compile_matcher());
+        let glob = compile_glob(&name, pattern)?;
         Ok(Self { name, glob, file })
     }
 
@@ -266,6 +274,20 @@ impl Pattern {
     fn names(&self, name: &str) -> bool {
         *name == self.name || self.glob.as_ref().is_some_and(|glob| glob.is_match(name))
     }
+}
+
+/// The pattern `name`, which is, or is a part of, what the user has typed; `None` for one
+/// longer than any name, which could only be made to cost time.
+///
+/// # Errors
+/// It is no pattern.
+pub(crate) fn compile_glob(name: &str, typed: &str) -> Result<Option<GlobMatcher>, VnetError> {
+    let glob = (name.len() <= LONGEST_PATTERN).then(|| Glob::new(name)).transpose();
+    let glob = glob.map_err(|why| VnetError::BadPattern {
+        pattern: typed.to_owned(),
+        why: mistake(why.kind()),
+    })?;
+    Ok(glob.map(|glob| glob.compile_matcher()))
 }
 
 fn mistake(kind: &globset::ErrorKind) -> String {

@@ -224,7 +224,8 @@ pub enum Color {
 /// Which sysctls, and what of them.
 #[derive(Debug, Args)]
 pub struct SysctlArgs {
-    /// Sysctls and nodes to show: net.inet.ip.ttl, net.inet.ip
+    /// Sysctls and nodes to show: net.inet.ip.ttl, net.inet.ip; * ? [...] and {a,b} are
+    /// wildcards, and * stands for dots too
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 

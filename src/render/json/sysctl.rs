@@ -20,6 +20,8 @@ pub struct JsonSysctl<'a> {
     address: Option<Address>,
     /// The function that answers for it; null in a node without one.
     handler: Option<String>,
+    /// The same where it does more than copy, and `value` is what it would have answered.
+    behind_handler: Option<String>,
     description: Description<'a>,
     /// Null where only the handler could tell.
     value: Option<JsonValue<'a>>,
@@ -34,13 +36,15 @@ enum Description<'a> {
 
 impl<'a> JsonSysctl<'a> {
     pub fn new(oid: &'a Oid, vnet: Option<&Vnet>, sysctl: &'a Sysctl) -> Self {
+        let handler = oid.handler.as_ref().map(ToString::to_string);
         Self {
             name: &oid.name,
             kind: oid.kind.name(),
             format: &oid.format,
-            vnet: vnet.filter(|_| oid.per_vnet).map(JsonVnetRef::from),
+            vnet: vnet.filter(|_| oid.differs()).map(JsonVnetRef::from),
             address: sysctl.address.map(Address),
-            handler: oid.handler.as_ref().map(ToString::to_string),
+            behind_handler: handler.clone().filter(|_| sysctl.behind_handler),
+            handler,
             description: match &oid.description {
                 Ok(text) => Description::Text(text),
                 Err(error) => Description::Error(JsonError(error)),

@@ -9,6 +9,7 @@ use crate::addr::VirtAddr;
 use crate::constants::SI_SUB_VNET_DONE;
 use crate::target::Target;
 use crate::vnet::sysinit::{Sysinits, VnetSysinit};
+use crate::vnet::unloaded::Unloaded;
 use crate::vnet::{Condition, Vnet};
 
 /// A vnet that is being destroyed.
@@ -57,7 +58,7 @@ impl Teardown {
 }
 
 fn destructors(target: &Target) -> Vec<(VirtAddr, u64)> {
-    let lists = Sysinits::read(target).unwrap_or_default();
+    let lists = Sysinits::read(target, &Unloaded::default()).unwrap_or_default();
     let place = |entry: &VnetSysinit| {
         Some((entry.function.as_ref().ok()?.address, entry.subsystem_value()?))
     };

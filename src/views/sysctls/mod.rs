@@ -5,11 +5,15 @@
 //! found at `oid_arg1` plus the vnet's `vnet_data_base`, as `sys/kern/kern_sysctl.c`
 //! has it since 11 and `vnet_sysctl_handle_int` and its like before.
 //!
-//! What it refuses to do: it runs no handler. A handler that does more than copy what
-//! `oid_arg1` points at may answer anything; it is named, and there is no value.
+//! What it refuses to do: it runs no handler. What a handler that does more than copy
+//! would have answered is told where it is as good as certain, and marked; any other
+//! handler is named, and there is no value. Nor is there one where a module that is
+//! gone had the handler or the variable.
 
+mod behind;
 mod tree;
 mod value;
+mod wanted;
 
 use crate::addr::VirtAddr;
 use crate::value::Value;
@@ -28,6 +32,8 @@ pub struct Oid {
     pub kind: Kind,
     /// CTLFLAG_VNET in a kernel with VIMAGE: each vnet has a value of its own.
     pub per_vnet: bool,
+    /// CTLFLAG_VNET, with or without VIMAGE: it is of the network stack.
+    pub of_network: bool,
     /// Where the value lies, or its master copy, as the handler understands it.
     pub arg1: VirtAddr,
     pub arg2: i64,
@@ -70,6 +76,21 @@ pub struct Sysctl {
     pub address: Option<VirtAddr>,
     /// `None` where only the handler could tell.
     pub value: Option<Value>,
+    /// The handler does more than copy, and this is what it would have answered.
+    pub behind_handler: bool,
+}
+
+impl Oid {
+    /// Has each vnet a value of its own, or the jail that each belongs to?
+    pub fn differs(&self) -> bool {
+        self.per_vnet || self.is_of_jail()
+    }
+}
+
+impl Sysctl {
+    fn copied(address: Option<VirtAddr>, value: Option<Value>) -> Self {
+        Self { address, value, behind_handler: false }
+    }
 }
 
 impl Kind {

@@ -5,10 +5,11 @@
 
 use rustc_hash::FxHashSet;
 
+use super::wanted::Wanted;
 use super::{Handler, Kind, Oid};
 use crate::addr::VirtAddr;
 use crate::constants::{CTLFLAG_DORMANT, CTLFLAG_SKIP, CTLFLAG_VNET};
-use crate::error::ReadError;
+use crate::error::{ReadError, VnetError};
 use crate::target::Target;
 use crate::types;
 use crate::value::model::{ErrorKind, ValueError};
@@ -28,28 +29,28 @@ const MAX_OIDS: usize = 1 << 18;
 const MAX_DEPTH: usize = 24;
 
 impl SysctlTree {
-    /// The oids of these names and those below them; without names, all. What
+    /// The oids of these names or patterns and those below them; without names, all. What
     /// sysctl(8) leaves out of a listing, CTLFLAG_SKIP, has to be named in full. They
     /// come in the order of the names, and below each in that of the tree.
     ///
     /// # Errors
-    /// The kernel has no such tree, or no debug information about it.
-    pub fn read(target: &Target, names: &[String]) -> Result<Self, ReadError> {
+    /// The kernel has no such tree, or no debug information about it; a pattern is none.
+    pub fn read(target: &Target, names: &[String]) -> Result<Self, VnetError> {
         let root = Object::global(target, "sysctl__children")?;
-        let names = names.iter().map(|name| name.trim_end_matches('.')).collect();
+        let names = names.iter().map(|name| Wanted::new(name)).collect::<Result<_, _>>()?;
         let seen = FxHashSet::default();
         let mut walk = Walk { target, root, names, seen, tree: Self::default() };
         walk.level(root, "", MAX_DEPTH);
         let Walk { names, mut tree, .. } = walk;
-        let asked = |oid: &Oid| names.iter().position(|name| is_within(&oid.name, name));
+        let asked = |oid: &Oid| names.iter().position(|name| name.covers(&oid.name));
         tree.oids.sort_by_key(asked);
         Ok(tree)
     }
 
-    /// Is one of the oids that of this name, or below it?
+    /// Is one of the oids that of this name or pattern, or below it?
     pub fn has(&self, name: &str) -> bool {
-        let name = name.trim_end_matches('.');
-        self.oids.iter().any(|oid| is_within(&oid.name, name))
+        let covers = |wanted: Wanted| self.oids.iter().any(|oid| wanted.covers(&oid.name));
+        Wanted::new(name).is_ok_and(covers)
     }
 
     /// The names that are most like `name`.
@@ -59,16 +60,16 @@ impl SysctlTree {
     }
 }
 
-struct Walk<'t, 'n> {
+struct Walk<'t> {
     target: &'t Target,
     root: Object<'t>,
-    names: Vec<&'n str>,
+    names: Vec<Wanted>,
     /// The oids that were met: a damaged tree may lead to one twice.
     seen: FxHashSet<VirtAddr>,
     tree: SysctlTree,
 }
 
-impl<'t> Walk<'t, '_> {
+impl<'t> Walk<'t> {
     /// The oids in one list or tree, and those below them.
     fn level(&mut self, head: Object<'t>, parent: &str, depth: usize) {
         let place = if parent.is_empty() { "the sysctl tree" } else { parent };
@@ -95,14 +96,14 @@ impl<'t> Walk<'t, '_> {
             "" => oid.text("oid_name")?,
             _ => format!("{parent}.{}", oid.text("oid_name")?),
         };
-        let leads = |wanted: &&str| is_within(&name, wanted) || is_within(wanted, &name);
+        let leads = |wanted: &Wanted| wanted.leads_through(&name);
         if !self.names.is_empty() && !self.names.iter().any(leads) {
             return Ok(());
         }
         let flags = oid.uint("oid_kind")?;
         let kind = Kind::of(flags);
         let handler = oid.pointer("oid_handler")?;
-        let named = self.names.contains(&name.as_str());
+        let named = self.names.iter().any(|wanted| wanted.is(&name));
         let hidden = flags & (CTLFLAG_SKIP | CTLFLAG_DORMANT) != 0;
         // A node with a handler answers for names that no tree holds.
         let shown = kind != Kind::Node || (named && !handler.is_null());
@@ -120,7 +121,7 @@ impl<'t> Walk<'t, '_> {
     }
 
     fn is_wanted(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|wanted| is_within(name, wanted))
+        self.names.is_empty() || self.names.iter().any(|wanted| wanted.covers(name))
     }
 
     fn children(&self, oid: &Object<'t>) -> Result<Option<Object<'t>>, ReadError> {
@@ -146,6 +147,7 @@ impl<'t> Walk<'t, '_> {
             address: oid.address,
             kind: Kind::of(flags),
             per_vnet: flags & CTLFLAG_VNET != 0 && kernel.set_vnet().is_some(),
+            of_network: flags & CTLFLAG_VNET != 0,
             arg1: oid.pointer("oid_arg1")?,
             arg2: oid.int("oid_arg2")?,
             handler: (!handler.is_null()).then_some(Handler { address: handler, name: function }),
@@ -157,11 +159,6 @@ impl<'t> Walk<'t, '_> {
     fn note(&mut self, problem: String) {
         self.tree.problems.push(problem.into());
     }
-}
-
-/// Is the dotted `name` that of `node`, or below it?
-fn is_within(name: &str, node: &str) -> bool {
-    name.strip_prefix(node).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A string that may be NULL, and is then empty.
@@ -177,17 +174,4 @@ fn optional(oid: &Object<'_>, member: &str) -> Result<String, ValueError> {
             ValueError { kind: ErrorKind::NoType, address: None, message }
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_within;
-
-    #[test]
-    fn a_name_is_a_prefix_by_whole_parts() {
-        assert!(is_within("net.inet.ip.ttl", "net.inet.ip"));
-        assert!(is_within("net.inet.ip", "net.inet.ip"));
-        assert!(!is_within("net.inet.ipsec", "net.inet.ip"));
-        assert!(!is_within("net.inet", "net.inet.ip"));
-    }
 }

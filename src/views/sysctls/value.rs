@@ -4,24 +4,32 @@
 //! `sys/kern/subr_counter.c` (9.3 to main), and the one that SYSCTL_VNET_PCPUSTAT makes
 //! for the counters NAME, `NAME_sysctl` (`sys/net/vnet.h`).
 
+use std::cell::OnceCell;
+
 use super::{Kind, Oid, Sysctl};
 use crate::addr::VirtAddr;
+use crate::error::ReadError;
 use crate::target::Target;
 use crate::value::bits::sign_extend;
 use crate::value::model::{ArrayValue, ErrorKind, MemberValue, RecordValue, Value, ValueError};
 use crate::value::{Counters, ValueReader};
 use crate::views::counters::{CounterVariable, MemberSum, Teardown};
+use crate::views::jails::Jails;
+use crate::vnet::unloaded::Unloaded;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetVariable};
 
 /// Reads the values of oids.
 #[derive(Debug)]
 pub struct SysctlReader<'t> {
-    pub target: &'t Target,
-    pub counters: &'t Counters,
-    pub values: ValueReader<'t>,
+    pub(super) target: &'t Target,
+    counters: &'t Counters,
+    values: ValueReader<'t>,
     /// `None` in a kernel without VIMAGE.
-    pub variables: Option<&'t Variables>,
+    pub(super) variables: Option<&'t Variables>,
+    unloaded: Unloaded,
+    /// Read once some oid answers by the jail.
+    pub(super) jails: OnceCell<Result<Jails, ReadError>>,
 }
 
 /// A string is read no further than this.
@@ -49,33 +57,54 @@ enum Copies {
     Anything,
 }
 
-impl SysctlReader<'_> {
+impl<'t> SysctlReader<'t> {
+    pub fn new(
+        target: &'t Target,
+        counters: &'t Counters,
+        values: ValueReader<'t>,
+        variables: Option<&'t Variables>,
+        unloaded: Unloaded,
+    ) -> Self {
+        Self { target, counters, values, variables, unloaded, jails: OnceCell::new() }
+    }
+
     /// The value of an oid in a vnet.
     pub fn read(&self, vnet: Option<&Vnet>, oid: &Oid) -> Sysctl {
+        if let Some(gone) = self.gone(oid) {
+            return Sysctl::copied(None, Some(Value::Error(gone)));
+        }
         let copies = self.copies(oid);
         let value = match &copies {
             Copies::Anything => {
-                return Sysctl { address: self.place(vnet, oid).ok().flatten(), value: None };
+                let unknown = || Sysctl::copied(self.place(vnet, oid).ok().flatten(), None);
+                return self.behind(vnet, oid).unwrap_or_else(unknown);
             }
             Copies::Statistics(variable) => {
                 let sums = variable.read(self.target, self.counters, vnet);
                 let value = Some(statistics(variable, &sums.members));
-                return Sysctl { address: sums.address, value };
+                return Sysctl::copied(sums.address, value);
             }
             Copies::Number(size) if oid.arg1.is_null() => {
                 let number = self.number(oid.arg2 as u64 as u128, *size, oid.kind);
-                return Sysctl { address: None, value: Some(number) };
+                return Sysctl::copied(None, Some(number));
             }
             _ => self.place(vnet, oid),
         };
         match value {
-            Err(error) => Sysctl { address: None, value: Some(Value::Error(error)) },
-            Ok(None) => Sysctl { address: None, value: None },
+            Err(error) => Sysctl::copied(None, Some(Value::Error(error))),
+            Ok(None) => Sysctl::copied(None, None),
             Ok(Some(at)) => {
                 let value = self.at(vnet, oid, &copies, at).unwrap_or_else(Value::Error);
-                Sysctl { address: Some(at), value: Some(value) }
+                Sysctl::copied(Some(at), Some(value))
             }
         }
+    }
+
+    /// Why a module that is gone has left this oid behind.
+    fn gone(&self, oid: &Oid) -> Option<ValueError> {
+        let handler = oid.handler.as_ref();
+        let function = handler.and_then(|handler| self.unloaded.function(handler.address).err());
+        function.or_else(|| self.unloaded.argument(oid.arg1).err())
     }
 
     fn copies(&self, oid: &Oid) -> Copies {
@@ -110,7 +139,11 @@ impl SysctlReader<'_> {
     }
 
     /// Where arg1 points in this vnet; `None` where it is NULL.
-    fn place(&self, vnet: Option<&Vnet>, oid: &Oid) -> Result<Option<VirtAddr>, ValueError> {
+    pub(super) fn place(
+        &self,
+        vnet: Option<&Vnet>,
+        oid: &Oid,
+    ) -> Result<Option<VirtAddr>, ValueError> {
         if oid.arg1.is_null() {
             return Ok(None);
         }
@@ -152,7 +185,7 @@ impl SysctlReader<'_> {
         }
     }
 
-    fn text(&self, at: VirtAddr, max: i64) -> Result<Value, ValueError> {
+    pub(super) fn text(&self, at: VirtAddr, max: i64) -> Result<Value, ValueError> {
         let bytes = self.target.memory().c_string(at, max.clamp(0, MAX_TEXT) as usize)?;
         Ok(Value::Text(String::from_utf8_lossy(&bytes).into()))
     }
@@ -210,7 +243,7 @@ impl SysctlReader<'_> {
     }
 
     /// The low `size` bytes of `raw`.
-    fn number(&self, raw: u128, size: u64, kind: Kind) -> Value {
+    pub(super) fn number(&self, raw: u128, size: u64, kind: Kind) -> Value {
         let width = size.min(8) * 8;
         let value = sign_extend(raw, width);
         match kind {
@@ -220,7 +253,7 @@ impl SysctlReader<'_> {
     }
 
     /// Bytes of a number of that kind.
-    fn size_of(&self, kind: Kind) -> Option<usize> {
+    pub(super) fn size_of(&self, kind: Kind) -> Option<usize> {
         match kind {
             Kind::Number { size, .. } => {
                 Some(size.unwrap_or(self.target.arch().pointer_size()) as usize)
@@ -229,7 +262,7 @@ impl SysctlReader<'_> {
         }
     }
 
-    fn bytes(&self, at: VirtAddr, len: usize) -> Result<Vec<u8>, ValueError> {
+    pub(super) fn bytes(&self, at: VirtAddr, len: usize) -> Result<Vec<u8>, ValueError> {
         let mut bytes = vec![0; len];
         self.target.memory().read(at, &mut bytes)?;
         Ok(bytes)

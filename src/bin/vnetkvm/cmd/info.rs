@@ -11,6 +11,7 @@ use serde::Serialize;
 use vnetkvm::dump::{self, Core, InfoFile};
 use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
 use vnetkvm::render::sanitize;
+use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::{Messages, Selector, Session};
 use vnetkvm::source::{Source, crash};
 use vnetkvm::target::Kinship;
@@ -49,8 +50,16 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
             output.document(Body { info })?;
         }
         Format::Jsonl => output.json_line(&info)?,
-        Format::Table => write_lines(&mut output, &info, |key, value| format!("{key:<16}{value}"))?,
-        Format::Plain => write_lines(&mut output, &info, |key, value| format!("{key}\t{value}"))?,
+        Format::Table => {
+            for (key, value) in lines(&info) {
+                writeln!(output.text(), "{key:<16}{}", sanitize::line(&value))?;
+            }
+        }
+        Format::Plain => {
+            let mut table = Table::new(&[("KEY", Align::Left), ("VALUE", Align::Left)]);
+            lines(&info).into_iter().for_each(|(key, value)| table.row([key.to_owned(), value]));
+            output.table(table)?;
+        }
     }
     output.finish(Outcome::Answered)
 }
@@ -356,12 +365,8 @@ impl KernelInfo {
     }
 }
 
-fn write_lines(
-    output: &mut Output,
-    info: &Info,
-    shape: impl Fn(&str, &str) -> String,
-) -> anyhow::Result<()> {
-    let mut lines: Vec<(&str, String)> = Vec::new();
+fn lines(info: &Info) -> Vec<(&'static str, String)> {
+    let mut lines: Vec<(&'static str, String)> = Vec::new();
     let core = &info.core;
     lines.push(("core", core.path.clone()));
     let pages = format!("{} pages of {} bytes", core.pages, core.page_size);
@@ -429,8 +434,5 @@ fn write_lines(
     optional("vnets", info.vnets.map(|count| count.to_string()));
     optional("jails", info.jails.map(|count| count.to_string()));
     optional("default vnet", info.default_vnet_title.clone());
-    for (key, value) in lines {
-        writeln!(output.text(), "{}", shape(key, &sanitize::line(&value)))?;
-    }
-    Ok(())
+    lines
 }

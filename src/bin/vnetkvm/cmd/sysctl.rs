@@ -26,7 +26,7 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     let tree = session.sysctls(&args.names)?;
     tree.problems.iter().for_each(|problem| warning(problem));
     // Which vnet does not matter to what belongs to none.
-    let vnets = match tree.oids.iter().any(|oid| oid.per_vnet) || context::chooses(cli) {
+    let vnets = match tree.oids.iter().any(Oid::differs) || context::chooses(cli) {
         true => context::chosen(cli, session)?,
         false => vec![None],
     };
@@ -93,8 +93,8 @@ struct Listing<'a> {
 impl<'a> Listing<'a> {
     /// For several vnets: what belongs to none comes first, and once.
     fn each_once(listings: &[Self]) -> Vec<Listing<'a>> {
-        let part = |listing: &Self, vnet, per_vnet| {
-            let kept = listing.sysctls.iter().filter(|(oid, _)| oid.per_vnet == per_vnet);
+        let part = |listing: &Self, vnet, differs| {
+            let kept = listing.sysctls.iter().filter(|(oid, _)| oid.differs() == differs);
             Listing { vnet, sysctls: kept.cloned().collect() }
         };
         match listings {
@@ -120,7 +120,11 @@ impl<'a> Listing<'a> {
             let label = if args.only_values { String::new() } else { format!("{name}: ") };
             match args.only_names {
                 true => name.into_owned(),
-                false => format!("{label}{}", answer(args, oid, sysctl, Some(&label))),
+                false => {
+                    let mark = mark(args, oid, sysctl).map(|mark| format!(" {mark}"));
+                    let answer = answer(args, oid, sysctl, Some(&label));
+                    format!("{label}{answer}{}", mark.unwrap_or_default())
+                }
             }
         })
     }
@@ -131,10 +135,19 @@ impl<'a> Listing<'a> {
             match (args.only_names, args.only_values) {
                 (true, _) => vec![name],
                 (_, true) => vec![answer(args, oid, sysctl, None)],
-                _ => vec![name, kind, answer(args, oid, sysctl, None)],
+                _ => {
+                    let mark = mark(args, oid, sysctl);
+                    [name, kind, answer(args, oid, sysctl, None)].into_iter().chain(mark).collect()
+                }
             }
         })
     }
+}
+
+/// What a value that was read behind its handler is marked with.
+fn mark(args: &SysctlArgs, oid: &Oid, sysctl: &Sysctl) -> Option<String> {
+    let shown = !args.types && !args.descriptions && !args.only_values;
+    text::mark(oid, sysctl).filter(|_| shown)
 }
 
 /// What was asked for of an oid, on one line if it has no label.

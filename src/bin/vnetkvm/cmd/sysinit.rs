@@ -263,7 +263,8 @@ fn progress_name(progress: Progress) -> &'static str {
 /// What could not be read.
 fn errors(sysinits: &Sysinits) -> usize {
     let of = |sysinit: &VnetSysinit| {
-        [sysinit.subsystem.is_err(), sysinit.order.is_err(), sysinit.function.is_err()]
+        let (subsystem, order) = (sysinit.subsystem.is_err(), sysinit.order.is_err());
+        [subsystem, order, sysinit.function.is_err(), sysinit.argument.is_err()]
             .into_iter()
             .filter(|failed| *failed)
             .count()

@@ -1,0 +1,90 @@
+//! What modules that are gone have left behind: pointers to their functions and to
+//! their part of module space, in lists that they should have been taken off.
+//!
+//! How: a function of the kernel lies in its image, one of a module in that module's
+//! memory; module space that the kernel's own list calls free is nobody's.
+//!
+//! What it refuses to do: where the list of modules, or that of free module space, is
+//! not whole, nothing is said to be gone.
+
+use std::ops::Range;
+
+use crate::addr::VirtAddr;
+use crate::modules::Modules;
+use crate::target::Target;
+use crate::value::model::{ErrorKind, ValueError};
+use crate::vnet::modspace::{Holder, ModuleSpace, SpaceFaultKind};
+
+/// What tells pointers to what is gone from others.
+#[derive(Debug, Clone, Default)]
+pub struct Unloaded {
+    /// Where code may lie; `None` where that is not known.
+    code: Option<Vec<Range<VirtAddr>>>,
+    /// Module space that is nobody's.
+    free: Vec<Range<VirtAddr>>,
+    /// How far each vnet's copies lie from the masters.
+    bases: Vec<VirtAddr>,
+}
+
+impl Unloaded {
+    /// `bases` are the `vnet_data_base` of the vnets whose copies are looked at as well.
+    pub fn of(target: &Target, modules: &Modules, bases: Vec<VirtAddr>) -> Self {
+        let space = ModuleSpace::read(target, modules).ok();
+        let space = space.filter(|space| {
+            space.faults.iter().all(|fault| fault.kind != SpaceFaultKind::BrokenList)
+        });
+        let regions = space.map(|space| space.regions).unwrap_or_default();
+        let free = regions.into_iter().filter(|region| region.holder == Holder::Free);
+        Self { code: code(target, modules), free: free.map(|region| region.range).collect(), bases }
+    }
+
+    /// What an entry is called with.
+    ///
+    /// # Errors
+    /// It is nothing any more.
+    pub fn argument(&self, address: VirtAddr) -> Result<VirtAddr, ValueError> {
+        let lies_free = |at: VirtAddr| self.free.iter().any(|range| range.contains(&at));
+        let masters = self.bases.iter().map(|base| address.wrapping_add(base.get().wrapping_neg()));
+        let gone = lies_free(address) || masters.into_iter().any(lies_free);
+        if gone {
+            Err(stale(address, "its argument lies in free module space"))
+        } else {
+            Ok(address)
+        }
+    }
+
+    /// The function of an entry.
+    ///
+    /// # Errors
+    /// It is none any more.
+    pub fn function(&self, address: VirtAddr) -> Result<VirtAddr, ValueError> {
+        let Some(code) = self.code.as_ref().filter(|_| !address.is_null()) else {
+            return Ok(address);
+        };
+        match code.iter().any(|range| range.contains(&address)) {
+            true => Ok(address),
+            false => Err(stale(address, "its function lies in no loaded module")),
+        }
+    }
+}
+
+fn stale(address: VirtAddr, why: &str) -> ValueError {
+    ValueError {
+        kind: ErrorKind::Stale,
+        address: Some(address),
+        message: format!("{why}: {address}").into(),
+    }
+}
+
+/// The memory of the kernel and its modules, if all of them are known.
+fn code(target: &Target, modules: &Modules) -> Option<Vec<Range<VirtAddr>>> {
+    let listed = target.address_of("linker_files").is_ok() && modules.problems.is_empty();
+    let mut code = Vec::new();
+    for segment in target.kernel().segments() {
+        code.push(segment.virt..segment.virt.checked_add(segment.mem_size)?);
+    }
+    for module in modules.modules() {
+        code.push(module.address..module.address.checked_add(module.size?)?);
+    }
+    (listed && !code.is_empty()).then_some(code)
+}
