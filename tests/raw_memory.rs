@@ -21,8 +21,12 @@ const KERNEL: &str = "fixtures/kernel/classic-clang-dwarf4";
 
 fn image(extra: &str) -> Image {
     let text = std::fs::read_to_string("fixtures/scenarios/demo.toml").unwrap();
-    let kernel = Kernel::open(Source::open(KERNEL).unwrap(), None).unwrap();
-    build(&Scenario::parse(&format!("{text}\n{extra}")).unwrap(), kernel).unwrap()
+    image_of(KERNEL, &format!("{text}\n{extra}"))
+}
+
+fn image_of(kernel: &str, scenario: &str) -> Image {
+    let kernel = Kernel::open(Source::open(kernel).unwrap(), None).unwrap();
+    build(&Scenario::parse(scenario).unwrap(), kernel).unwrap()
 }
 
 /// The full dump's memory: pieces of it, their addresses and lengths.
@@ -38,6 +42,16 @@ fn memory(image: &Image) -> Vec<(PhysAddr, Vec<u8>)> {
     core.memory().ranges().into_iter().map(read).collect()
 }
 
+/// Memory from address 0 on, with zeros where there is none.
+fn raw(image: &Image) -> Vec<u8> {
+    let mut raw = Vec::new();
+    for (start, bytes) in memory(image) {
+        raw.resize(start.get() as usize, 0);
+        raw.extend(bytes);
+    }
+    raw
+}
+
 fn check(session: &Session) {
     assert_eq!(session.target().memory().core().format, Dump::Raw);
     let vnets = session.vnets().unwrap();
@@ -49,11 +63,7 @@ fn check(session: &Session) {
 
 #[test]
 fn raw_memory_is_found_to_be_the_kernels() {
-    let mut raw = Vec::new();
-    for (start, bytes) in memory(&image("")) {
-        raw.resize(start.get() as usize, 0);
-        raw.extend(bytes);
-    }
+    let raw = raw(&image(""));
     let kernel = || Source::open(KERNEL).unwrap();
     let packed = zstd::encode_all(&*raw, 1).unwrap();
     let core = Source::from_vec("memory", raw);
@@ -61,6 +71,29 @@ fn raw_memory_is_found_to_be_the_kernels() {
     let session = Session::from_sources(kernel(), Source::from_vec("memory.zst", packed)).unwrap();
     check(&session);
     assert_eq!(session.core().packed.unwrap().packing, Packing::Zstd);
+}
+
+/// Its one segment may be written: what does not change in it is known by its sections.
+#[test]
+fn a_kernel_in_one_writable_segment_is_found_by_its_code_and_constants() {
+    for name in ["powerpc64", "powerpc64le"] {
+        let path = format!("fixtures/kernel/{name}");
+        let kernel = Kernel::open(Source::open(&path).unwrap(), None).unwrap();
+        let rights: Vec<_> = kernel.segments().map(|s| (s.writable, s.executable)).collect();
+        assert_eq!(rights, [(true, true)], "{name}");
+        for load in ["5M", "49M"] {
+            let scenario = format!(
+                "kernel = \"{name}\"\nmemory = \"64M\"\n[machine]\nload_address = \"{load}\"\n\
+                 [host]\nvalues = {{ ip_defttl = 42 }}\n"
+            );
+            let core = Source::from_vec("memory", raw(&image_of(&path, &scenario)));
+            let session = Session::from_sources(Source::open(&path).unwrap(), core).unwrap();
+            assert_eq!(session.core().format, Dump::Raw, "{name} at {load}");
+            let vnet = session.select(&Selector::Index(0)).unwrap()[0];
+            let value = session.print(vnet, "V_ip_defttl", &Limits::default()).unwrap().value;
+            assert_eq!(value, Value::Int(42), "{name} at {load}");
+        }
+    }
 }
 
 #[test]

@@ -131,21 +131,34 @@ fn others(arch: Arch, virt: VirtAddr, linked: PhysAddr) -> impl Iterator<Item = 
     std::iter::once(linked).chain(i386.map(PhysAddr::new))
 }
 
-/// Bytes of the kernel's read-only segments, spread over them.
+/// Bytes of the kernel that no running kernel changes, spread over them: its code and
+/// its constants. Segments do not tell them: that of powerpc64 holds everything, and may be
+/// written (`sys/conf/ldscript.powerpc64`).
 pub(super) fn samples(kernel: &Kernel) -> Vec<Sample> {
     const WANTED: usize = 16;
-    let read_only = || kernel.segments().filter(|segment| !segment.writable);
-    let total = read_only().map(|segment| segment.bytes.len()).sum::<usize>();
+    let Some(elf) = kernel.contents() else { return Vec::new() };
+    let sections = CONSTANT.into_iter().filter_map(|name| elf.section(name));
+    let mut parts: Vec<(VirtAddr, &[u8])> = sections
+        .filter_map(|section| Some((section.range().start, elf.raw_bytes(section)?)))
+        .map(|(linked, bytes)| (linked.wrapping_add(kernel.slide()), bytes))
+        .collect();
+    if parts.is_empty() {
+        let read_only = kernel.segments().filter(|segment| !segment.writable);
+        parts = read_only.map(|segment| (segment.virt, segment.bytes)).collect();
+    }
+    let total = parts.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
     let step = (total / WANTED).max(Sample::LEN);
     let mut samples = Vec::new();
-    for segment in read_only() {
-        for (index, chunk) in segment.bytes.chunks(step).enumerate() {
-            let at = segment.virt.wrapping_add((index * step) as u64);
-            samples.extend(sample(chunk, at));
+    for (start, bytes) in parts {
+        for (index, chunk) in bytes.chunks(step).enumerate() {
+            samples.extend(sample(chunk, start.wrapping_add((index * step) as u64)));
         }
     }
     samples
 }
+
+/// The sections that have them. A kernel without section headers has its segments alone.
+const CONSTANT: [&str; 2] = [".text", ".rodata"];
 
 /// The first bytes of `chunk` that are not all alike.
 fn sample(chunk: &[u8], at: VirtAddr) -> Option<Sample> {

@@ -143,8 +143,7 @@ fn set_pcpu(kernel: &mut Loaded, cpus: &[u32]) -> Result<Vec<Object>, ImageError
 fn first_process(kernel: &mut Loaded, pcpus: &[Object]) -> Result<(), ImageError> {
     let proc0 = kernel.variable("proc0")?;
     let list = kernel.variable("allproc")?;
-    // thread0 became thread0_st with 11.0.
-    let thread0 = kernel.variable("thread0_st").or_else(|_| kernel.variable("thread0"))?;
+    let thread0 = first_thread(kernel)?;
     let prison0 = kernel.variable("prison0")?;
     let queue = Queue::of(kernel, list.type_id, proc0.type_id, "p_list")?;
     queue.init(kernel.machine_mut(), list.address)?;
@@ -167,4 +166,12 @@ fn first_process(kernel: &mut Loaded, pcpus: &[Object]) -> Result<(), ImageError
     }
     kernel.set_symbol("dumptid", FIRST_TID)?;
     Ok(())
+}
+
+/// thread0: since 11.0 `thread0_st.t0st_thread`, where the scheduler's own data follow it.
+fn first_thread(kernel: &Loaded) -> Result<Object, ImageError> {
+    match kernel.variable("thread0_st") {
+        Ok(storage) => kernel.member(storage, "t0st_thread"),
+        Err(_) => kernel.variable("thread0"),
+    }
 }
