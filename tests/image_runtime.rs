@@ -209,6 +209,8 @@ fn jails_are_on_both_lists_and_share_their_parents_stack() {
         runtime.create_jail(&jail("early", 3)).unwrap();
         let shared = JailOptions { parent: Some("late".into()), vnet: false, ..jail("inner", 5) };
         assert_eq!(runtime.create_jail(&shared).unwrap(), "late.inner");
+        let again = refused(runtime.create_jail(&jail("late.inner", 6)));
+        assert!(again.contains("late.inner"), "{again}");
 
         let (late, inner) =
             (runtime.prison("late").unwrap(), runtime.prison("late.inner").unwrap());
@@ -324,6 +326,59 @@ fn interfaces_come_home_when_their_stack_dies() {
         assert_eq!(vnet_member(&runtime, web, "vnet_ifcnt"), 0);
         let live = runtime.kernel().machine().allocations().filter(|(_, a)| a.kind == "ifnet");
         assert!(live.into_iter().all(|(at, _)| at != own.address), "its own are freed");
+    }
+}
+
+#[test]
+fn a_full_name_says_whose_child_a_jail_is() {
+    let mut runtime = boot(CLASSIC, &[0]);
+    let mut create = |name: &str, parent: Option<&str>| {
+        let parent = parent.map(String::from);
+        runtime.create_jail(&JailOptions { parent, ..JailOptions::new(name) })
+    };
+    create("outer", None).unwrap();
+    for (name, parent, full) in [
+        ("outer.own", Some("outer"), "outer.own"),
+        ("outer.own.more", None, "outer.own.more"),
+        ("own.last", Some("outer"), "outer.own.last"),
+        ("outer", Some("outer"), "outer.outer"),
+        ("outermost", Some("0"), "outermost"),
+    ] {
+        assert_eq!(create(name, parent).unwrap(), full);
+    }
+    assert!(refused(create("nobody.inner", None)).contains("no jail named nobody"));
+    let get = |name, path| runtime.kernel().get(runtime.prison(name).unwrap(), path).unwrap();
+    let address = |name| runtime.prison(name).unwrap().address.get();
+    assert_eq!(get("outer.own", "pr_parent"), address("outer"));
+    assert_eq!(get("outer.own.more", "pr_parent"), address("outer.own"));
+    assert_eq!(get("outer.own.last", "pr_parent"), address("outer.own"));
+    assert_eq!(get("outer", "pr_childcount"), 4);
+}
+
+#[test]
+fn the_table_of_interfaces_grows() {
+    for kernel in KERNELS {
+        let mut runtime = boot(kernel, &[0]);
+        let mut ifnets = Vec::new();
+        for number in 1..=200 {
+            let name = format!("tap{number}");
+            ifnets.push(runtime.create_interface(&InterfaceOptions::new(name)).unwrap());
+        }
+        let host = runtime.host();
+        let number = |name| {
+            let variable = runtime.find(host, name).or_else(|_| runtime.find(Scope::Kernel, name));
+            runtime.kernel().load_uint(variable.unwrap()).unwrap()
+        };
+        let (table, entry) = (number("ifindex_table"), if kernel == NEWER { 16 } else { 8 });
+        for (index, ifnet) in (1..).zip(&ifnets) {
+            let at = VirtAddr::new(table + index * entry);
+            assert_eq!(runtime.kernel().machine().pointer(at).unwrap(), ifnet.address, "{index}");
+            assert_eq!(runtime.kernel().get(*ifnet, "if_index").unwrap(), index);
+        }
+        assert_eq!(number("if_index"), 200);
+        if kernel == CLASSIC {
+            assert_eq!(number("if_indexlim"), 256, "doubled from 8");
+        }
     }
 }
 

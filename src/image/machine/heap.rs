@@ -60,6 +60,11 @@ impl Heap {
         self.live.remove(&at)
     }
 
+    /// Bytes that were asked for at `at`.
+    pub fn size(&self, at: VirtAddr) -> Option<u64> {
+        self.live.get(&at).map(|allocation| allocation.size)
+    }
+
     /// Everything that is allocated, by address.
     pub fn live(&self) -> impl Iterator<Item = (VirtAddr, &Allocation)> {
         self.live.iter().map(|(at, allocation)| (*at, allocation))

@@ -67,6 +67,11 @@ impl Machine {
         Ok(())
     }
 
+    /// Bytes of the live allocation that starts at `at`.
+    pub fn allocated(&self, at: VirtAddr) -> Option<u64> {
+        self.heap.size(at)
+    }
+
     /// The live objects of the heap, by address.
     pub fn allocations(&self) -> impl Iterator<Item = (VirtAddr, &Allocation)> {
         self.heap.live()

@@ -10,8 +10,12 @@ use crate::image::ImageError;
 use crate::image::object::Object;
 use crate::types::model::Type;
 
-/// The table starts with 8 entries and doubles; here it is allocated large enough.
-const ENTRIES: u64 = 64;
+/// The kernel's table starts with 8 entries and doubles; this one starts with enough for most machines.
+const FIRST_ENTRIES: u64 = 64;
+/// if_indexlim of a stack without interfaces.
+const FIRST_LIMIT: u64 = 8;
+/// `if_index` is a u_short, and stays below this in all releases.
+const MOST_ENTRIES: u64 = 1 << 16;
 
 /// A table of interfaces by number.
 struct Table {
@@ -20,6 +24,11 @@ struct Table {
     first: VirtAddr,
     /// Bytes of an entry: a pointer, or a struct that begins with one.
     entry: u64,
+    entries: u64,
+    /// The pointer to the table.
+    variable: Object,
+    /// if_indexlim: for how many the kernel thinks that it has room.
+    limit: Option<Object>,
     shared: bool,
 }
 
@@ -37,14 +46,13 @@ impl Runtime {
         if table.shared && kept != 0 {
             return Ok(());
         }
-        let last = self.kernel.load_uint(table.last)?.min(ENTRIES);
-        let mut index = 1;
-        while index <= last && !self.kernel.machine().pointer(table.at(index))?.is_null() {
-            index += 1;
+        let last = self.kernel.load_uint(table.last)?.min(table.entries.saturating_sub(1));
+        let index = self.first_free(&table, last)?;
+        if index >= MOST_ENTRIES {
+            let why = format!("one stack has at most {} interfaces", MOST_ENTRIES - 1);
+            return Err(ImageError::Refused(why));
         }
-        if index >= ENTRIES {
-            return Err(ImageError::Refused(format!("more than {} interfaces", ENTRIES - 1)));
-        }
+        let table = self.if_grow(table, index)?;
         if index > last {
             self.kernel.store(table.last, index)?;
         }
@@ -70,13 +78,47 @@ impl Runtime {
 
     /// The highest number in use goes down to the next one that is.
     fn clear_index(&mut self, table: &Table, ifnet: Object) -> Result<(), ImageError> {
-        let index = self.kernel.get(ifnet, "if_index")?.min(ENTRIES - 1);
+        let index = self.kernel.get(ifnet, "if_index")?.min(table.entries.saturating_sub(1));
         self.kernel.machine_mut().set_pointer(table.at(index), VirtAddr::new(0))?;
-        let mut last = self.kernel.load_uint(table.last)?.min(ENTRIES - 1);
+        let mut last = self.kernel.load_uint(table.last)?.min(table.entries.saturating_sub(1));
         while last > 0 && self.kernel.machine().pointer(table.at(last))?.is_null() {
             last -= 1;
         }
         self.kernel.store(table.last, last)
+    }
+
+    /// The lowest number, from 1 to behind `last`, that no interface has.
+    fn first_free(&self, table: &Table, last: u64) -> Result<u64, ImageError> {
+        let machine = self.kernel.machine();
+        let (pointer, entry) = (machine.arch().pointer_size() as usize, table.entry as usize);
+        let mut bytes = vec![0; (last + 1) as usize * entry];
+        machine.read(table.first, &mut bytes)?;
+        let is_free = |entry: &[u8]| entry.iter().take(pointer).all(|byte| *byte == 0);
+        let free = bytes.chunks(entry.max(1)).skip(1).position(is_free);
+        Ok(free.map_or(last, |free| free as u64) + 1)
+    }
+
+    /// if_grow: twice the room, until there is some for `index`.
+    fn if_grow(&mut self, table: Table, index: u64) -> Result<Table, ImageError> {
+        if let Some(variable) = table.limit {
+            let mut limit = self.kernel.load_uint(variable)?.max(FIRST_LIMIT);
+            while limit <= index {
+                limit *= 2;
+            }
+            self.kernel.store(variable, limit)?;
+        }
+        if index < table.entries {
+            return Ok(table);
+        }
+        let entries = table.entries * 2;
+        let machine = self.kernel.machine_mut();
+        let mut bytes = vec![0; (table.entries * table.entry) as usize];
+        machine.read(table.first, &mut bytes)?;
+        let first = machine.malloc("ifnet", entries * table.entry)?;
+        machine.write(first, &bytes)?;
+        machine.free(table.first)?;
+        self.kernel.store(table.variable, first.get())?;
+        Ok(Table { first, entries, ..table })
     }
 
     /// The stack's table, made now if it has none yet; `None` in a kernel that has none.
@@ -87,19 +129,21 @@ impl Runtime {
             Some(table) => table,
             None => self.find(Scope::Kernel, "ifindex_table")?,
         };
-        let last = match self.find(scope, "if_index") {
-            Ok(last) => last,
-            Err(_) => self.find(Scope::Kernel, "if_index")?,
+        let beside = |name| match self.find(scope, name) {
+            Ok(found) => Ok(found),
+            Err(_) => self.find(Scope::Kernel, name),
         };
+        let (last, limit) = (beside("if_index")?, beside("if_indexlim").ok());
         let (_, shape) = self.kernel.types().resolve(variable.type_id)?;
         let Type::Pointer(pointer) = &*shape else { return Ok(None) };
-        let entry = self.kernel.types().size_of(pointer.target)?;
+        let entry = self.kernel.types().size_of(pointer.target)?.max(1);
         let mut first = VirtAddr::new(self.kernel.load_uint(variable)?);
         if first.is_null() {
-            let size = entry.saturating_mul(ENTRIES);
+            let size = entry.saturating_mul(FIRST_ENTRIES);
             first = self.kernel.machine_mut().malloc("ifnet", size)?;
             self.kernel.store(variable, first.get())?;
         }
-        Ok(Some(Table { last, first, entry, shared }))
+        let size = self.kernel.machine().allocated(first).ok_or(ImageError::BadFree(first))?;
+        Ok(Some(Table { last, first, entry, entries: size / entry, variable, limit, shared }))
     }
 }

@@ -16,11 +16,11 @@ use crate::image::object::Object;
 /// A jail to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JailOptions {
-    /// Its own name; a child of `web` is then called `web.name`.
+    /// Its own name, or its full name: a child of `web` is called `web.name`.
     pub name: String,
     /// Default: the next free one.
     pub jid: Option<u64>,
-    /// The full name of the jail that it is a child of.
+    /// The full name of the jail that it is a child of; default: what its name says.
     pub parent: Option<String>,
     /// Has it a network stack of its own?
     pub vnet: bool,
@@ -35,11 +35,16 @@ impl JailOptions {
         Self { name: name.into(), jid, parent, vnet: true, hostname, path: "/".into() }
     }
 
-    /// Its name with that of its parent before it.
+    /// Its name with that of its parent before it, unless that stands there already.
     pub fn full_name(&self) -> String {
-        match self.parent.as_deref() {
-            None | Some(HOST) => self.name.clone(),
-            Some(parent) => format!("{parent}.{}", self.name),
+        let parent = self.parent.as_deref().filter(|parent| *parent != HOST);
+        let begins_with = |parent: &str| {
+            let rest = self.name.strip_prefix(parent);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        match parent {
+            Some(parent) if !begins_with(parent) => format!("{parent}.{}", self.name),
+            _ => self.name.clone(),
         }
     }
 }
@@ -138,10 +143,11 @@ impl Runtime {
 
     /// What jail_set(2) does before it makes a stack. The jail's `vnet` is then its parent's.
     fn begin_jail(&mut self, options: &JailOptions) -> Result<(Object, Jail), ImageError> {
-        let parent = options.parent.as_deref().unwrap_or(HOST);
-        let mother = self.jail(parent)?;
-        let (mother_prison, vnet) = (self.prison_at(mother.prison)?, mother.vnet);
         let name = options.full_name();
+        // kern_jail_set finds the parent by all that stands before the last dot.
+        let parent = name.rsplit_once('.').map_or(HOST, |(parent, _)| parent).to_owned();
+        let mother = self.jail(&parent)?;
+        let (mother_prison, vnet) = (self.prison_at(mother.prison)?, mother.vnet);
         let jid = options.jid.unwrap_or(self.last_jid.wrapping_add(1));
         if self.jails.iter().any(|jail| jail.name == name || jail.jid == jid) {
             let why = format!("a jail with the name {name} or the id {jid} exists");
@@ -161,7 +167,7 @@ impl Runtime {
         self.set_text(prison, "pr_hostname", options.hostname.as_deref().unwrap_or(&name))?;
         self.link(prison, mother_prison, jid)?;
         let own = options.vnet && self.vnets.is_some();
-        let (address, parent) = (prison.address, Some(parent.to_owned()));
+        let (address, parent) = (prison.address, Some(parent));
         Ok((prison, Jail { name, jid, prison: address, parent, own, vnet, dying: false }))
     }
 

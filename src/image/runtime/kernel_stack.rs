@@ -131,7 +131,7 @@ impl Runtime {
     }
 
     fn middle(&self, function: VirtAddr) -> VirtAddr {
-        let size = self.kernel.symbol_at(function).map_or(0, |(symbol, _)| symbol.size);
+        let size = self.symbol_at(function).map_or(0, |symbol| symbol.size);
         // Instructions of most machines lie on multiples of 4.
         let half = (size / 2) & !3;
         function.wrapping_add(half.max(if size > 4 { 4 } else { 0 }))

@@ -9,6 +9,7 @@
 mod file;
 mod object;
 mod shared;
+mod symbols;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,9 @@ use crate::source::Source;
 use crate::types::{TypeId, Variable};
 
 pub use self::file::ModuleFile;
+
+pub(super) use self::symbols::FoundSymbol;
+use self::symbols::ModuleSymbol;
 
 /// What the kernel's linker knows.
 #[derive(Debug)]
@@ -56,8 +60,8 @@ struct Placed {
     size: u64,
     /// Its part of module space, and how many bytes that is.
     set: Option<(VirtAddr, u64)>,
-    /// Global symbols, for modules that are loaded later.
-    exports: BTreeMap<String, VirtAddr>,
+    /// In the order in which the kernel looks for names among them.
+    defined: Vec<ModuleSymbol>,
     /// What VNET_SYSINIT and VNET_SYSUNINIT made: `struct vnet_sysinit`s.
     sysinits: Vec<(SysinitKind, VirtAddr)>,
     /// The symbol table and its strings, as the kernel keeps them.
@@ -302,14 +306,10 @@ impl Runtime {
 
     /// The symbols that a module needs of the kernel and of other modules.
     fn imports(&self, file: &ModuleFile) -> Result<BTreeMap<String, VirtAddr>, ImageError> {
-        let modules = self.linker.as_ref().map(|linker| &linker.modules[..]).unwrap_or_default();
-        let find = |name: &str| {
-            let kernel = self.kernel.address_of(name);
-            kernel.or_else(|| modules.iter().find_map(|m| m.placed.exports.get(name).copied()))
-        };
         let names = file.undefined()?;
-        let found = names.into_iter().map(|name| match find(&name) {
+        let found = names.into_iter().map(|(name, is_weak)| match self.lookup_symbol(&name) {
             Some(at) => Ok((name, at)),
+            None if is_weak => Ok((name, VirtAddr::new(0))),
             None => {
                 let why = format!("link_elf: symbol {name} undefined ({})", file.name());
                 Err(ImageError::Refused(why))

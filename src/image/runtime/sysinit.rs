@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::constructors::Effect;
+use super::module::FoundSymbol;
 use super::trace::Event;
 use super::vnet::Vnet;
 use super::{Queue, Runtime};
@@ -298,15 +299,16 @@ impl Runtime {
     /// The address of a function, by its symbol or in hex.
     pub(super) fn function(&self, name: &str) -> Result<VirtAddr, ImageError> {
         let hex = name.strip_prefix("0x").and_then(|hex| u64::from_str_radix(hex, 16).ok());
-        let found = self.kernel.address_of(name).or(hex.map(VirtAddr::new));
-        found.ok_or_else(|| ImageError::Refused(format!("the kernel has no function {name}")))
+        let found = self.lookup_symbol(name).or(hex.map(VirtAddr::new));
+        let why = || format!("neither the kernel nor a loaded module has a function {name}");
+        found.ok_or_else(|| ImageError::Refused(why()))
     }
 
     /// The symbol of a function, or its address.
     pub(super) fn function_name(&self, function: VirtAddr) -> String {
-        match self.kernel.symbol_at(function) {
-            Some((symbol, 0)) => symbol.name.to_owned(),
-            Some((symbol, offset)) => format!("{}+{offset:#x}", symbol.name),
+        match self.symbol_at(function) {
+            Some(FoundSymbol { name, offset: 0, .. }) => name.to_owned(),
+            Some(FoundSymbol { name, offset, .. }) => format!("{name}+{offset:#x}"),
             None => function.to_string(),
         }
     }

@@ -1,10 +1,10 @@
 //! A module's file, and its debug file where it lies beside it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use goblin::elf::{Elf, header, section_header};
+use goblin::elf::{Elf, header, section_header, sym};
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
@@ -96,20 +96,23 @@ impl ModuleFile {
         same.then_some(()).ok_or_else(|| ImageError::Module { name: name(), why: why() })
     }
 
-    /// The names that it expects others to define.
-    pub(super) fn undefined(&self) -> Result<BTreeSet<String>, ImageError> {
+    /// The names that it expects others to define, and whether it can do without (weak ones).
+    pub(super) fn undefined(&self) -> Result<BTreeMap<String, bool>, ImageError> {
         let elf = self.elf()?;
         let (symbols, strings) = match self.is_object() {
             true => (&elf.syms, &elf.strtab),
             false => (&elf.dynsyms, &elf.dynstrtab),
         };
         let undefined = symbols.iter().filter(|symbol| symbol.st_shndx == 0);
-        let names = undefined.filter_map(|symbol| strings.get_at(symbol.st_name));
+        let names = undefined.filter_map(|symbol| {
+            let is_weak = symbol.st_bind() == sym::STB_WEAK;
+            Some((strings.get_at(symbol.st_name)?, is_weak))
+        });
         // Bounds of linker sets are made by whoever loads it.
-        let wanted = names.filter(|name| {
+        let wanted = names.filter(|(name, _)| {
             !name.is_empty() && !name.starts_with("__start_") && !name.starts_with("__stop_")
         });
-        Ok(wanted.map(String::from).collect())
+        Ok(wanted.map(|(name, is_weak)| (name.to_owned(), is_weak)).collect())
     }
 
     /// What its debug file says of the virtualized variables, at their places in module space.

@@ -14,6 +14,7 @@ use goblin::elf::sym::STT_OBJECT;
 use goblin::elf::{Elf, Reloc, SectionHeader};
 
 use super::file::{ModuleFile, SET};
+use super::symbols::ModuleSymbol;
 use super::{MALLOC_TYPE, Placed, Runtime, sysinit_kind};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -251,8 +252,9 @@ fn keep_symbols(
                 let at = sections[place].at.wrapping_add(symbol.st_value);
                 let kind = sysinit_kind(name).filter(|_| symbol.st_type() == STT_OBJECT);
                 placed.sysinits.extend(kind.map(|kind| (kind, at)));
-                if symbol.st_bind() != 0 {
-                    placed.exports.insert(name.to_owned(), at);
+                if !name.is_empty() {
+                    let (name, size) = (name.to_owned(), symbol.st_size);
+                    placed.defined.push(ModuleSymbol { name, at, size });
                 }
                 (number, at.get())
             }

@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use goblin::elf::program_header::PT_LOAD;
-use goblin::elf::sym::STT_OBJECT;
+use goblin::elf::section_header::SHN_LORESERVE;
+use goblin::elf::sym::{STT_OBJECT, Sym, Symtab};
 use goblin::elf::{Elf, Reloc};
+use goblin::strtab::Strtab;
 
 use super::file::ModuleFile;
+use super::symbols::ModuleSymbol;
 use super::{MALLOC_TYPE, Placed, Runtime, Table, sysinit_kind};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -65,13 +68,7 @@ impl Runtime {
             let set = bounds.set.start as usize..bounds.set.end as usize;
             kernel.machine_mut().write(at, image.get(set).unwrap_or_default())?;
         }
-        let exported = elf.dynsyms.iter().filter(|symbol| symbol.st_shndx != 0);
-        let exports = exported.filter_map(|symbol| {
-            let name = elf.dynstrtab.get_at(symbol.st_name)?;
-            let at = translated(symbol.st_value, &bounds, &placed);
-            Some((name.to_owned(), VirtAddr::new(at)))
-        });
-        placed.exports = exports.collect();
+        placed.defined = defined(file, &elf, &bounds, &placed);
         let objects = elf.syms.iter().filter(|symbol| symbol.st_type() == STT_OBJECT);
         let sysinits = objects.filter_map(|symbol| {
             let kind = sysinit_kind(elf.strtab.get_at(symbol.st_name)?)?;
@@ -131,6 +128,30 @@ fn translated(value: u64, bounds: &Option<Bounds>, placed: &Placed) -> u64 {
         }
         _ => placed.base.get().wrapping_add(value),
     }
+}
+
+/// Dynamic symbols before those that the kernel keeps for the debugger.
+fn defined(
+    file: &ModuleFile,
+    elf: &Elf<'_>,
+    bounds: &Option<Bounds>,
+    placed: &Placed,
+) -> Vec<ModuleSymbol> {
+    let of = |symbols: &Symtab<'_>, strings: &Strtab<'_>| -> Vec<ModuleSymbol> {
+        let in_sections = |symbol: &Sym| (1..SHN_LORESERVE as usize).contains(&symbol.st_shndx);
+        let symbols = symbols.iter().filter(in_sections);
+        let named = symbols.filter_map(|symbol| {
+            let name = strings.get_at(symbol.st_name).filter(|name| !name.is_empty())?.to_owned();
+            let at = VirtAddr::new(translated(symbol.st_value, bounds, placed));
+            Some(ModuleSymbol { name, at, size: symbol.st_size })
+        });
+        named.collect()
+    };
+    let mut defined = of(&elf.dynsyms, &elf.dynstrtab);
+    if !file.preloaded {
+        defined.extend(of(&elf.syms, &elf.strtab));
+    }
+    defined
 }
 
 /// Everything that a relocation depends on.
