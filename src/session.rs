@@ -3,6 +3,7 @@
 //!
 //! Answers are worked out when they are first asked for, and kept.
 
+mod beside;
 mod counters;
 mod find;
 mod kernel_files;
@@ -18,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use crate::addr::{PhysAddr, VirtAddr};
-use crate::dump::{self, Core, MemorySegment};
+use crate::dump::{self, Core, MemorySegment, Said};
 use crate::error::{Error, ExprError, TargetError, TypeError, VnetError};
 use crate::expr::eval::Scope;
 use crate::expr::{self, SyntaxError};
@@ -32,6 +33,7 @@ use crate::types::{self, Types};
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
 use crate::views::jails::Jails;
+use crate::views::machine::Machine;
 use crate::views::messages::MessageRing;
 use crate::views::threads::{self, Found};
 use crate::views::unlisted::Unlisted;
@@ -40,8 +42,9 @@ use crate::vnet::named::Named;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetList, VnetVariable, scan};
 
-pub use kernel_files::{MissingTypes, open_kernel};
-use kernel_files::{find_kernel, prepare, require_kernel};
+pub use beside::Beside;
+pub use kernel_files::{MissingTypes, Search, not_a_kernel, open_kernel};
+use kernel_files::{linked_kernel, prepare};
 pub use messages::Messages;
 use raw::open_core;
 
@@ -86,6 +89,9 @@ pub struct Session {
     core_path: PathBuf,
     debug_dirs: Vec<PathBuf>,
     log: Vec<String>,
+    /// Files that are not the kernel's other half, and why.
+    refused: Vec<String>,
+    beside: Option<Beside>,
     modules: OnceLock<Modules>,
     counters: OnceLock<Counters>,
     variables: OnceLock<Result<Variables, VnetError>>,
@@ -141,12 +147,10 @@ impl Session {
             let core = dump::open_with(source, progress).map_err(failed)?;
             return Self::of_dump(Arc::new(core), options);
         };
-        let mut log = Vec::new();
-        let kernel = find_kernel(path, &options.debug_dirs, &mut log)?;
+        let (kernel, search) = linked_kernel(path, &options.debug_dirs)?;
         let types = prepare(&kernel);
-        require_kernel(path, &kernel)?;
         let core = open_core(&kernel, source, options, progress)?;
-        Self::join(kernel, types, core, options, log)
+        Self::join(kernel, types, core, options, search)
     }
 
     /// The same from files that are in memory already.
@@ -159,7 +163,7 @@ impl Session {
         let options = Options { core: core.path().to_owned(), ..Options::default() };
         let core = open_core(&kernel, core, &options, &mut |_| {})?;
         let types = prepare(&kernel);
-        Self::join(kernel, types, core, &options, Vec::new())
+        Self::join(kernel, types, core, &options, Search::default())
     }
 
     fn join(
@@ -167,8 +171,9 @@ impl Session {
         types: Result<Types, TypeError>,
         core: impl Into<Arc<Core>>,
         options: &Options,
-        mut log: Vec<String>,
+        search: Search,
     ) -> Result<Self, Error> {
+        let Search { mut log, refused } = search;
         let (core, core_path) = (core.into(), options.core.clone());
         log.push(format!("dump: {} is {}", core_path.display(), what_it_is(&core)));
         log.push(match &types {
@@ -181,11 +186,14 @@ impl Session {
             log.push(format!("kernel: it runs {slide:#x} bytes from where it is linked"));
         }
         log.push(format!("kernel and dump belong together: {}", target.kinship()));
+        let beside = Beside::find(&core_path);
         Ok(Self {
             target,
             core_path,
             debug_dirs: options.debug_dirs.clone(),
             log,
+            refused,
+            beside,
             modules: OnceLock::new(),
             counters: OnceLock::new(),
             variables: OnceLock::new(),
@@ -234,14 +242,33 @@ impl Session {
     /// answered, as sentences.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.core().warnings.clone();
+        warnings.extend(not_a_kernel(self.kernel()));
+        if let Some(beside) = &self.beside {
+            warnings.extend(beside.disagreements(self.core(), self.said()));
+        }
         if let Kinship::Unknown(why) = self.target.kinship() {
             warnings.push(format!("whether kernel and dump belong together is unknown: {why}"));
         }
+        warnings.extend(self.refused.iter().cloned());
         match self.target.types() {
             Ok(types) => warnings.extend(types.damage().map(ToString::to_string)),
             Err(_) => warnings.extend(self.missing_types().map(|missing| missing.what)),
         }
         warnings
+    }
+
+    /// The description of the dump that savecore(8) left beside it.
+    pub fn beside(&self) -> Option<&Beside> {
+        self.beside.as_ref()
+    }
+
+    /// What the dump's memory says of its machine.
+    fn said(&self) -> Said {
+        if matches!(self.target.kinship(), Kinship::Different(_)) {
+            return Said::default();
+        }
+        let Machine { hostname, panic, version, .. } = Machine::read(&self.target);
+        Said { host: hostname, panic, version }
     }
 
     /// What is wanted where the kernel's types are not known; `None` where they are.
@@ -306,7 +333,7 @@ impl Session {
                 Selector::Default | Selector::All | Selector::Index(0) => Ok(vec![None]),
                 // The host's jail is all that such a kernel has a network stack for.
                 Selector::Jail(name) if name == "0" => Ok(vec![None]),
-                _ => Err(VnetError::NoVimage.into()),
+                _ => Err(self.target.without_set().into()),
             };
         }
         let list = self.list()?;
@@ -464,7 +491,7 @@ impl Session {
         let parsed = expr::parse(expression).map_err(|why| failed(syntax(&why)))?;
         let variables = match self.all_variables() {
             Ok(variables) => Some(variables),
-            Err(Error::Vnet(VnetError::NoVimage)) => None,
+            Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => None,
             Err(why) => return Err(why),
         };
         let scope = Scope::new(&self.target, variables, vnet);
@@ -499,6 +526,17 @@ impl Session {
         }
     }
 
+    /// Every question about memory but those about the files asks this first.
+    ///
+    /// # Errors
+    /// The kernel is not the one that wrote the dump.
+    pub fn require_kinship(&self) -> Result<(), Error> {
+        match self.target.kinship() {
+            Kinship::Different(why) => Err(TargetError::OtherKernel { why: why.clone() }.into()),
+            Kinship::Same(_) | Kinship::Unknown(_) => Ok(()),
+        }
+    }
+
     /// A reader of this target's values.
     pub fn reader(&self, limits: &Limits) -> ValueReader<'_> {
         ValueReader::new(&self.target, self.counters(), limits.clone())
@@ -520,13 +558,6 @@ impl Session {
             }
         });
         variables.as_ref().map_err(|why| why.clone().into())
-    }
-
-    fn require_kinship(&self) -> Result<(), Error> {
-        match self.target.kinship() {
-            Kinship::Different(why) => Err(TargetError::OtherKernel { why: why.clone() }.into()),
-            Kinship::Same(_) | Kinship::Unknown(_) => Ok(()),
-        }
     }
 
     fn default_vnet<'s>(&'s self, vnets: &'s [Vnet]) -> Option<&'s Vnet> {

@@ -61,11 +61,48 @@ impl InfoFile {
         Some(info)
     }
 
-    /// What is wrong if `core` has not the length that is told here, as a sentence.
-    ///
+    /// What speaks against this file's being about `core`, of whose kernel and machine
+    /// `said` is known otherwise; or against the dump itself. Ends of sentences that begin
+    /// with the file's name.
+    pub fn disagreements(&self, core: &Core, said: &Said) -> Vec<String> {
+        let other = |what: &str, told: &Option<String>, is: &Option<String>| {
+            let (told, is) = (first_line(told)?, first_line(is)?);
+            let why = || {
+                format!(
+                    "is about a dump whose {what} is {told:?}, and here it is {is:?}: they do not \
+                     belong together"
+                )
+            };
+            (!agree(told, is)).then(why)
+        };
+        let found = [
+            self.bad(),
+            self.other_length(core),
+            other("host", &self.host, &said.host),
+            other("panic", &self.panic, &said.panic),
+            other("kernel", &self.version, &said.version).filter(|_| !self.same_version(said)),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    /// A kernel tells its version in more words and in fewer: the shorter text begins the longer.
+    fn same_version(&self, said: &Said) -> bool {
+        let both = first_line(&self.version).zip(first_line(&said.version));
+        both.is_none_or(|(told, is)| told.starts_with(is) || is.starts_with(told))
+    }
+
+    /// savecore(8) compares the header before the dump with the one behind it.
+    fn bad(&self) -> Option<String> {
+        (self.status.as_deref() == Some("bad")).then(|| {
+            "says that the dump is bad (Dump Status): its two headers were not the same, so it \
+             may have been overwritten or not written to its end"
+                .to_owned()
+        })
+    }
+
     /// The length is that on the device: the compressed one where the kernel compressed
     /// the dump, the other where savecore(8) or somebody else did.
-    pub fn disagreement(&self, core: &Core) -> Option<String> {
+    fn other_length(&self, core: &Core) -> Option<String> {
         /// The last block of a device is filled up with zeros.
         const PADDING: u64 = 64 << 10;
         let told = self.dump_len?;
@@ -80,10 +117,30 @@ impl InfoFile {
             Some(packed) => format!("is of {}, {plain} unpacked", packed.len),
         };
         Some(format!(
-            "the info file is about a dump of {told} bytes (Dump Length), and this one {is}: \
-             it was cut off, or they do not belong together"
+            "is about a dump of {told} bytes (Dump Length), and this one {is}: it was cut off, or \
+             they do not belong together"
         ))
     }
+}
+
+/// What is known of a dump's kernel and machine from the dump itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Said {
+    pub host: Option<String>,
+    pub panic: Option<String>,
+    pub version: Option<String>,
+}
+
+fn first_line(text: &Option<String>) -> Option<&str> {
+    let line = text.as_deref()?.lines().next()?.trim_end();
+    (!line.is_empty()).then_some(line)
+}
+
+/// The same text, or one that the header had no room for (64 bytes for the host's name, some
+/// 180 for a panic and a version; `struct kerneldumpheader`, `sys/sys/kerneldump.h`, 12.1).
+fn agree(told: &str, is: &str) -> bool {
+    const ROOM: usize = 63;
+    told == is || (told.len() >= ROOM && is.starts_with(told))
 }
 
 fn is_continued(line: &str) -> bool {
@@ -133,15 +190,22 @@ mod tests {
             Core { packed, ..core }
         };
         let plain = core(None);
-        assert_eq!(told(1 << 20).disagreement(&plain), None);
-        assert_eq!(told((1 << 20) - 511).disagreement(&plain), None);
-        let why = told((1 << 20) + 1).disagreement(&plain).unwrap();
+        assert_eq!(told(1 << 20).other_length(&plain), None);
+        assert_eq!(told((1 << 20) - 511).other_length(&plain), None);
+        let why = told((1 << 20) + 1).other_length(&plain).unwrap();
         assert!(why.contains("1048577 bytes") && why.contains("of 1048576"), "{why}");
-        assert!(told(1 << 19).disagreement(&plain).is_some());
+        assert!(told(1 << 19).other_length(&plain).is_some());
         let packed = core(Some(Packed { packing: Packing::Gzip, len: 1 << 19 }));
-        assert_eq!(told(1 << 19).disagreement(&packed), None);
-        assert_eq!(told(1 << 20).disagreement(&packed), None);
-        assert!(told(1 << 18).disagreement(&packed).unwrap().contains("1048576 unpacked"));
+        assert_eq!(told(1 << 19).other_length(&packed), None);
+        assert_eq!(told(1 << 20).other_length(&packed), None);
+        assert!(told(1 << 18).other_length(&packed).unwrap().contains("1048576 unpacked"));
+    }
+
+    #[test]
+    fn texts_that_the_header_cut_off_agree() {
+        let long = "a".repeat(100);
+        assert!(agree("gw", "gw") && agree(&long[..63], &long));
+        assert!(!agree("gw", "gw.example.org") && !agree(&long, &long[..63]));
     }
 
     #[test]

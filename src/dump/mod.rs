@@ -30,7 +30,7 @@ use crate::source::unpack::Packing;
 use crate::source::{Region, Source};
 
 pub use header::KernelDumpHeader;
-pub use info_file::InfoFile;
+pub use info_file::{InfoFile, Said};
 pub use messages::message_lines;
 pub use opening::{Opened, Unknown, open, open_any, open_with};
 pub use raw::{MemorySegment, open_raw};

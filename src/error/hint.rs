@@ -136,6 +136,9 @@ impl VnetError {
                 "what is there is shown by name: `vnetkvm vars 'tcp*'`, `vnetkvm print tcbinfo`"
                     .into(),
             ),
+            Self::NoKernelSymbols => Some(
+                "name the kernel's ELF file, such as /boot/kernel/kernel or kernel.debug".into(),
+            ),
             Self::NoLayout => Some("give a kernel with debug information".into()),
             Self::NoList { .. } => Some(
                 "is the dump complete? --vnet 0xADDRESS reads a vnet that is known otherwise"

@@ -237,6 +237,10 @@ pub enum VnetError {
         "this kernel has no VIMAGE: it has one network stack, whose variables are ordinary globals"
     )]
     NoVimage,
+    #[error(
+        "this file has none of a kernel's symbols, and neither a section nor symbols of set_vnet"
+    )]
+    NoKernelSymbols,
     #[error("struct vnet has no layout that fits this kernel")]
     NoLayout,
     #[error("the vnets cannot be listed: {why}")]

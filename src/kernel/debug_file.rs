@@ -34,26 +34,46 @@ pub fn wanted(elf: &ElfFile) -> Option<Wanted> {
     })
 }
 
-/// Do the two files come from one link of one kernel?
+/// Why `other` cannot come from the link that `file` comes from, as the end of a sentence
+/// about `other`; `None` if nothing speaks against it.
 ///
 /// Build-ids decide where both files have one, then the CRC in .gnu_debuglink.
 /// Without either, the sections must lie at the same addresses.
-pub fn belongs(kernel: &ElfFile, other: &ElfFile) -> bool {
-    if kernel.arch() != other.arch() {
-        return false;
+pub fn difference(file: &ElfFile, other: &ElfFile) -> Option<String> {
+    if file.arch() != other.arch() {
+        return Some(format!("is for {}, not for {}", other.arch().name(), file.arch().name()));
     }
-    if let (Some(ours), Some(theirs)) = (kernel.build_id(), other.build_id()) {
-        return ours == theirs;
+    if let (Some(ours), Some(theirs)) = (file.build_id(), other.build_id()) {
+        let why =
+            || format!("is of another build: its build-id is {}, not {}", hex(theirs), hex(ours));
+        return (ours != theirs).then(why);
     }
-    for (linked, target) in [(kernel, other), (other, kernel)] {
-        if let Some((_, crc)) = linked.debug_link() {
-            return crc32(target.source().bytes()) == crc;
+    for (linked, target) in [(file, other), (other, file)] {
+        if let Some((_, told)) = linked.debug_link() {
+            let is = crc32(target.source().bytes());
+            let why = || {
+                let (file, told) = (linked.source().path().display(), told);
+                format!(
+                    "is of another build: by the .gnu_debuglink of {file} the CRC is {told:08x}, not {is:08x}"
+                )
+            };
+            return (is != told).then(why);
         }
     }
-    [".text", ".data", "set_vnet"].into_iter().all(|name| {
+    let moved = [".text", ".data", "set_vnet"].into_iter().find(|name| {
         let range = |elf: &ElfFile| elf.section(name).map(|section| section.range());
-        range(kernel) == range(other)
-    })
+        range(file) != range(other)
+    })?;
+    let place = |elf: &ElfFile| match elf.section(moved).map(|section| section.range()) {
+        Some(range) => format!("at {}..{}", range.start, range.end),
+        None => "nowhere".to_owned(),
+    };
+    let (theirs, ours) = (place(other), place(file));
+    Some(format!("is of another build: its {moved} lies {theirs}, not {ours}"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The CRC of .gnu_debuglink: the common CRC-32 over the whole debug file.

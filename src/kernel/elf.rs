@@ -128,7 +128,7 @@ impl ElfFile {
         Self::with_header(source, &header)
     }
 
-    /// Parses the headers of a module or its debug file, which may be an object file.
+    /// Parses the headers of what may be an object file, as modules are on some machines.
     ///
     /// # Errors
     /// As [`ElfFile::parse`], but object files are none.
@@ -211,20 +211,38 @@ impl ElfFile {
             .map_err(|why| KernelError::Compressed { section: section.name.to_owned(), why })
     }
 
-    /// The PT_LOAD segments, in the order of the file.
+    /// The PT_LOAD segments, in the order of the file. Where some tool has left out the
+    /// program headers, each section that is loaded stands for a segment.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
         let loads = self.segments.iter().filter(|s| s.p_type == program_header::PT_LOAD);
-        loads.map(|s| {
-            let range = bounded(self.source.bytes(), s.p_offset, s.p_filesz).unwrap_or(0..0);
-            Segment {
-                virt: VirtAddr::new(s.p_vaddr),
-                phys: PhysAddr::new(s.p_paddr),
-                bytes: &self.source.bytes()[range],
-                mem_size: s.p_memsz,
-                writable: s.is_write(),
-                executable: s.is_executable(),
-            }
-        })
+        let loads = loads.map(|s| Segment {
+            virt: VirtAddr::new(s.p_vaddr),
+            phys: PhysAddr::new(s.p_paddr),
+            bytes: self.file_bytes(s.p_offset, s.p_filesz),
+            mem_size: s.p_memsz,
+            writable: s.is_write(),
+            executable: s.is_executable(),
+        });
+        let headless = self.segments.is_empty() && !self.relocatable;
+        let placed = |s: &&SectionHeader| s.is_alloc() && s.sh_addr != 0;
+        let sections = self.sections.iter().filter(move |_| headless).filter(placed);
+        loads.chain(sections.map(|s| Segment {
+            virt: VirtAddr::new(s.sh_addr),
+            phys: PhysAddr::new(s.sh_addr),
+            bytes: match s.sh_type {
+                section_header::SHT_NOBITS => &[],
+                _ => self.file_bytes(s.sh_offset, s.sh_size),
+            },
+            mem_size: s.sh_size,
+            writable: s.is_writable(),
+            executable: s.is_executable(),
+        }))
+    }
+
+    /// What the file holds there; nothing where it ends before that.
+    fn file_bytes(&self, offset: u64, len: u64) -> &[u8] {
+        let range = bounded(self.source.bytes(), offset, len).unwrap_or(0..0);
+        &self.source.bytes()[range]
     }
 
     /// The bytes that memory holds at `address` before the kernel has run.

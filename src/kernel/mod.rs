@@ -160,6 +160,12 @@ impl Kernel {
         Some(relocations.apply(linked, bytes, self.slide))
     }
 
+    /// Has it any of the symbols that every FreeBSD kernel has, even one that is stripped
+    /// of all else?
+    pub fn has_kernel_symbols(&self) -> bool {
+        ["version", "ostype", "osrelease"].iter().any(|name| self.symbol(name).is_some())
+    }
+
     /// The text of `version[]`: `FreeBSD 12.1-RELEASE …`.
     pub fn version(&self) -> Option<String> {
         let symbol = self.symbol("version")?;

@@ -1,13 +1,15 @@
 //! Which kernel wrote a dump, where nobody says: every kernel that lies about is
 //! held against the dump's memory, until one has the same bytes in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Options, Session, open_kernel, prepare};
+use super::kernel_files::{Search, linked_kernel};
+use super::{Options, Session, prepare};
 use crate::dump::Core;
 use crate::error::Error;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, debug_file};
+use crate::source::Source;
 use crate::source::crash::{self, KernelPlace};
 use crate::target::{Kinship, Target};
 
@@ -23,24 +25,61 @@ impl Session {
         let places: Vec<String> = places.iter().map(place).collect();
         let names = crash::KERNELS.join(", ");
         let mut searched = vec![format!("kernel: looked for {names} in {}", places.join(", "))];
-        let mut refused = 0;
+        let (mut untyped, mut refused) = (None, 0);
         for path in crash::kernels(&options.core, &options.debug_dirs) {
-            let mut log = Vec::new();
-            match writer(&path, &core, options, &mut log) {
-                Ok((kernel, why)) => {
-                    searched.push(format!("kernel: {} wrote this dump: {why}", path.display()));
-                    searched.append(&mut log);
-                    let types = prepare(&kernel);
-                    return Self::join(kernel, types, core, options, searched);
+            let shown = path.display();
+            match writer(&path, &core, options) {
+                Ok((kernel, mut search, why)) => {
+                    searched.push(format!("kernel: {shown} wrote this dump: {why}"));
+                    searched.append(&mut search.log);
+                    let found = (path, kernel, search);
+                    if found.1.debug_file().is_some() {
+                        return Self::found(with_contents(found, untyped), core, options, searched);
+                    }
+                    // Another file of the same kernel may tell its types.
+                    untyped = untyped.or(Some(found));
                 }
                 Err(why) => {
                     refused += 1;
-                    searched
-                        .push(format!("kernel: {} did not write this dump: {why}", path.display()));
+                    searched.push(format!("kernel: {shown} did not write this dump: {why}"));
                 }
             }
         }
-        Err(Error::NoKernel { searched, refused, cut_off: core.facts.pages_cut_off })
+        match untyped {
+            Some(found) => Self::found(found, core, options, searched),
+            None => Err(Error::NoKernel { searched, refused, cut_off: core.facts.pages_cut_off }),
+        }
+    }
+
+    fn found(
+        (_, kernel, search): Found,
+        core: Arc<Core>,
+        options: &Options,
+        log: Vec<String>,
+    ) -> Result<Self, Error> {
+        let types = prepare(&kernel);
+        Self::join(kernel, types, core, options, Search { log, ..search })
+    }
+}
+
+/// A kernel that wrote the dump, and how its two files were looked for.
+type Found = (PathBuf, Kernel, Search);
+
+/// A debug file that was found without its kernel, with the stripped kernel that was found
+/// before it and wrote the dump as well.
+fn with_contents(found: Found, stripped: Option<Found>) -> Found {
+    let (path, kernel, search) = found;
+    let other = stripped.filter(|(_, other, _)| {
+        let same = debug_file::difference(kernel.main(), other.main()).is_none();
+        same && kernel.contents().is_none()
+    });
+    let joined = other.and_then(|(other, ..)| {
+        let open = |path: &Path| Source::open(path).ok();
+        Some((Kernel::open(open(&other)?, Some(open(&path)?)).ok()?, other))
+    });
+    match joined {
+        Some((whole, other)) => (other, whole, Search::default()),
+        None => (path, kernel, search),
     }
 }
 
@@ -56,12 +95,11 @@ fn writer(
     path: &Path,
     core: &Arc<Core>,
     options: &Options,
-    log: &mut Vec<String>,
-) -> Result<(Kernel, String), String> {
-    let mut kernel =
-        open_kernel(path, &options.debug_dirs, log).map_err(|why| whole_story(&why))?;
+) -> Result<(Kernel, Search, String), String> {
+    let opened = linked_kernel(path, &options.debug_dirs);
+    let (mut kernel, search) = opened.map_err(|why| whole_story(&why))?;
     match Target::kinship_of(&mut kernel, core, options.kernel_phys) {
-        Ok(Kinship::Same(why)) => Ok((kernel, why)),
+        Ok(Kinship::Same(why)) => Ok((kernel, search, why)),
         Ok(Kinship::Different(why) | Kinship::Unknown(why)) => Err(why),
         Err(why) => Err(why.to_string()),
     }

@@ -3,43 +3,61 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, KernelError, SourceError, TypeError};
+use crate::error::{Error, KernelError, TypeError};
 use crate::kernel::debug_file::{self, Role};
 use crate::kernel::{ElfFile, Kernel};
 use crate::source::{Source, locate};
 use crate::types::Types;
 
-/// Opens a kernel alone, and finds its other half in `dirs` and the usual places.
-/// What was looked at is added to `log`, a line each.
+/// How the two files of a kernel were looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// What was looked at, a line each.
+    pub log: Vec<String>,
+    /// Files that lie where the kernel's other half is expected and are not it: which and
+    /// why, a sentence each. Empty where the other half was found.
+    pub refused: Vec<String>,
+}
+
+/// Opens a kernel alone, and finds its other half in `dirs` and the usual places. An
+/// object file is taken as well: it has types, though no place in any memory.
 ///
 /// # Errors
-/// The file cannot be read, or is no kernel.
-pub fn open_kernel(path: &Path, dirs: &[PathBuf], log: &mut Vec<String>) -> Result<Kernel, Error> {
-    let kernel = find_kernel(path, dirs, log)?;
-    require_kernel(path, &kernel)?;
-    Ok(kernel)
+/// The file cannot be read, or is no ELF file of a machine that FreeBSD runs on.
+pub fn open_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Search), Error> {
+    join(path, ElfFile::parse_module, dirs)
 }
 
-/// The same of any ELF file: its symbols have not been looked at.
-pub(super) fn find_kernel(
+/// Opens a kernel that goes with a dump. Its symbols have not been looked at.
+///
+/// # Errors
+/// The file cannot be read, is no ELF file, or one that was not linked.
+pub(super) fn linked_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Search), Error> {
+    join(path, ElfFile::parse, dirs)
+}
+
+fn join(
     path: &Path,
+    parse: fn(Source) -> Result<ElfFile, KernelError>,
     dirs: &[PathBuf],
-    log: &mut Vec<String>,
-) -> Result<Kernel, Error> {
+) -> Result<(Kernel, Search), Error> {
     let failed = |source| Error::Kernel { path: path.to_owned(), source };
-    let main = ElfFile::parse(Source::open(path)?).map_err(failed)?;
-    log.push(format!("kernel: {}", path.display()));
-    let sibling = find_sibling(path, &main, dirs, log);
-    Kernel::join(main, sibling).map_err(failed)
+    let main = parse(Source::open(path)?).map_err(failed)?;
+    let mut search = Search::default();
+    search.log.push(format!("kernel: {}", path.display()));
+    let sibling = find_sibling(path, &main, dirs, &mut search);
+    Ok((Kernel::join(main, sibling).map_err(failed)?, search))
 }
 
-/// Every FreeBSD kernel has these symbols, even one that is stripped of all else.
-pub(super) fn require_kernel(path: &Path, kernel: &Kernel) -> Result<(), Error> {
-    if ["version", "ostype", "osrelease"].iter().any(|name| kernel.symbol(name).is_some()) {
-        return Ok(());
-    }
-    let source = KernelError::NotAKernel { what: "an ELF file without a kernel's symbols".into() };
-    Err(Error::Kernel { path: path.to_owned(), source })
+/// What to say of a file that has nothing by which a kernel is known.
+pub fn not_a_kernel(kernel: &Kernel) -> Option<String> {
+    let path = kernel.main().source().path().display();
+    (!kernel.has_kernel_symbols()).then(|| {
+        format!(
+            "{path} has none of the symbols that every kernel has (version, ostype, osrelease): \
+             it may be none, or not whole"
+        )
+    })
 }
 
 /// Reads the symbols and finds the types at the same time: both take
@@ -84,51 +102,88 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The first candidate that comes from the same link as `main`.
+/// The first candidate that comes from the same link as `main` and has what it lacks.
 fn find_sibling(
     path: &Path,
     main: &ElfFile,
     dirs: &[PathBuf],
-    log: &mut Vec<String>,
+    search: &mut Search,
 ) -> Option<ElfFile> {
     let wanted = debug_file::wanted(main)?;
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
     let what = match wanted.role {
         Role::DebugFile => "debug file",
         Role::Kernel => "the stripped kernel",
     };
-    let mut names: Vec<String> = wanted.link_name.into_iter().collect();
-    match wanted.role {
-        Role::DebugFile => names.extend([format!("{file_name}.debug"), "kernel.debug".into()]),
-        Role::Kernel => {
-            let bare = file_name.strip_suffix(".debug").or(file_name.strip_suffix(".symbols"));
-            names.extend(bare.map(String::from).into_iter().chain(["kernel".into()]));
-        }
-    }
     let build_id = wanted.build_id.as_deref();
-    let search = locate::Search { file: path, names, build_id, dirs };
-    let candidates = locate::candidates(&search);
-    for candidate in locate::places(&search) {
-        if !candidates.contains(&candidate) {
-            log.push(format!("{what}: {} is not there", candidate.display()));
+    let names = sibling_names(path, wanted.role, wanted.link_name);
+    let places = locate::Search { file: path, names, build_id, dirs };
+    let there = locate::candidates(&places);
+    for candidate in locate::places(&places) {
+        let shown = candidate.display();
+        if !there.contains(&candidate) {
+            search.log.push(format!("{what}: {shown} is not there"));
             continue;
         }
-        let found = open_candidate(&candidate);
-        let (verdict, elf) = match found {
-            Ok(elf) if debug_file::belongs(main, &elf) => ("belongs to it".to_owned(), Some(elf)),
-            Ok(_) => ("comes from another build".to_owned(), None),
-            Err(why) => (why, None),
-        };
-        log.push(format!("{what}: {} {verdict}", candidate.display()));
-        if elf.is_some() {
-            return elf;
+        match open_candidate(main, wanted.role, &candidate) {
+            Ok(Some(elf)) => {
+                search.log.push(format!("{what}: {shown} belongs to it"));
+                search.refused.clear();
+                return Some(elf);
+            }
+            Ok(None) => search.log.push(format!("{what}: {shown} has no more than it")),
+            Err(why) => {
+                search.log.push(format!("{what}: {shown} {why}"));
+                let role = match wanted.role {
+                    Role::DebugFile => "the kernel's debug file",
+                    Role::Kernel => "the kernel of this debug file",
+                };
+                search.refused.push(format!("{shown} is not {role}: it {why}"));
+            }
         }
     }
-    log.push(format!("{what}: none found"));
+    search.log.push(format!("{what}: none found"));
     None
 }
 
-fn open_candidate(path: &Path) -> Result<ElfFile, String> {
-    let source = Source::open(path).map_err(|why: SourceError| why.to_string())?;
-    ElfFile::parse(source).map_err(|why| why.to_string())
+/// The names that the other half may have, the likeliest first. A kernel's build leaves
+/// `kernel`, `kernel.debug` and `kernel.full` (`sys/conf/kern.post.mk`, 12.1; up to 10
+/// `kernel.symbols`).
+fn sibling_names(path: &Path, role: Role, link_name: Option<String>) -> Vec<String> {
+    const ENDINGS: [&str; 3] = [".debug", ".full", ".symbols"];
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut names: Vec<String> = link_name.into_iter().collect();
+    let mut add = |name: String| {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    };
+    match role {
+        Role::DebugFile => {
+            for stem in [&*file_name, "kernel"] {
+                ENDINGS.iter().for_each(|ending| add(format!("{stem}{ending}")));
+            }
+        }
+        Role::Kernel => {
+            let bare = ENDINGS.iter().find_map(|ending| file_name.strip_suffix(ending));
+            let full = bare.map(|bare| format!("{bare}.full"));
+            bare.map(String::from).into_iter().for_each(&mut add);
+            ["kernel".to_owned()].into_iter().chain(full).for_each(&mut add);
+        }
+    }
+    names
+}
+
+/// The file, if it comes from the same link and has what `main` lacks; `None` if it comes
+/// from the same link and lacks it as well.
+fn open_candidate(main: &ElfFile, role: Role, path: &Path) -> Result<Option<ElfFile>, String> {
+    let source = Source::open(path).map_err(|why| format!("cannot be read: {}", why.cause))?;
+    let elf = ElfFile::parse(source).map_err(|why| format!("cannot be used: {why}"))?;
+    if let Some(why) = debug_file::difference(main, &elf) {
+        return Err(why);
+    }
+    let helps = match role {
+        Role::DebugFile => elf.has_debug_info(),
+        Role::Kernel => !elf.is_debug_only(),
+    };
+    Ok(helps.then_some(elf))
 }

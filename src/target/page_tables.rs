@@ -11,7 +11,7 @@ use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::dump::{self, Core, MemorySegment};
 use crate::error::{DumpError, TargetError};
-use crate::kernel::{Kernel, Segment, SymbolKind};
+use crate::kernel::{Kernel, SymbolKind};
 use crate::paging::{KernelImage, Sample};
 use crate::source::Source;
 use crate::target::roots::Booted;
@@ -28,6 +28,7 @@ pub(super) fn find(
 ) -> Result<Running, TargetError> {
     let no_tables = |why: &str| TargetError::NoPageTables { why: why.to_owned() };
     let first = kernel.segments().min_by_key(|segment| segment.virt);
+    let first = first.map(|first| (first.virt, first.phys)).or_else(|| linked(kernel));
     let first = first.ok_or_else(|| no_tables("the kernel has no segments"))?;
     let samples = samples(kernel);
     let mut hashed = false;
@@ -91,15 +92,13 @@ pub fn raw_core(
 fn images<'a>(
     kernel: &'a Kernel,
     core: &'a Core,
-    first: Segment<'_>,
+    (virt, linked): (VirtAddr, PhysAddr),
     samples: &'a [Sample],
     kernel_phys: Option<PhysAddr>,
 ) -> impl Iterator<Item = KernelImage> + 'a {
-    let virt = first.virt;
     let at = move |phys| KernelImage { virt, phys };
     let given = kernel_phys.map(at);
     let noted = core.clues.image.map(|(virt, phys)| KernelImage { virt, phys });
-    let linked = first.phys;
     let guesses = given.into_iter().chain(noted.filter(|_| given.is_none()));
     let more = move || amd64(kernel, core).chain(others(kernel.arch(), virt, linked).map(at));
     let found = move || KernelImage::search(core.memory(), virt, samples);
@@ -119,6 +118,13 @@ fn amd64<'a>(kernel: &'a Kernel, core: &'a Core) -> impl Iterator<Item = KernelI
     let is_amd64 = kernel.arch() == Arch::Amd64;
     let all = is_amd64.then(|| KernelImage::amd64_candidates(core.memory(), kernbase, kernphys));
     all.into_iter().flatten()
+}
+
+/// Where an amd64 kernel of which only symbols are left is linked.
+fn linked(kernel: &Kernel) -> Option<(VirtAddr, PhysAddr)> {
+    const ABOVE: u64 = 2 << 20;
+    let kernbase = kernel.symbol("kernbase").filter(|_| kernel.arch() == Arch::Amd64)?;
+    Some((kernbase.address.wrapping_add(ABOVE), PhysAddr::new(ABOVE)))
 }
 
 /// Where the program header says, or on i386 at its own address (since 12, which has

@@ -56,7 +56,7 @@ impl VnetHandlers {
     /// The kernel has no VIMAGE, no such lists, or no debug information about them.
     pub fn read(target: &Target, unloaded: &Unloaded) -> Result<Self, VnetError> {
         if target.kernel().set_vnet().is_none() {
-            return Err(VnetError::NoVimage);
+            return Err(target.without_set());
         }
         let reader = Reader::new(target, unloaded)?;
         let lists = Object::global(target, "eventhandler_lists")?;

@@ -69,7 +69,7 @@ impl VnetList {
     /// The kernel has no VIMAGE, or the shape of its struct vnet is not known.
     pub fn read(target: &Target) -> Result<Self, VnetError> {
         if target.kernel().set_vnet().is_none() {
-            return Err(VnetError::NoVimage);
+            return Err(target.without_set());
         }
         let memory = target.memory();
         let pointer = |name| Ok::<_, VnetError>(memory.pointer(target.address_of(name)?));

@@ -85,7 +85,7 @@ impl VnetLock {
     /// The kernel has no VIMAGE.
     pub fn all(target: &Target) -> Result<Vec<Self>, VnetError> {
         if target.kernel().set_vnet().is_none() {
-            return Err(VnetError::NoVimage);
+            return Err(target.without_set());
         }
         let known = LOCKS.into_iter().filter(|(name, _)| target.kernel().symbol(name).is_some());
         Ok(known.map(|(name, guards)| Self::read(target, name, guards)).collect())

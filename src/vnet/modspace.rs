@@ -102,7 +102,7 @@ impl ModuleSpace {
     /// # Errors
     /// The kernel has no VIMAGE, or no debug information that tells the list's layout.
     pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
-        let symbol = target.kernel().symbol(ARENA).ok_or(VnetError::NoVimage)?;
+        let symbol = target.kernel().symbol(ARENA).ok_or_else(|| target.without_set())?;
         let start = symbol.address;
         let arena = start..start.wrapping_add(symbol.size);
         let head = Object::global(target, "vnet_data_free_head")?;

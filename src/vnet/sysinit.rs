@@ -51,7 +51,7 @@ impl Sysinits {
     /// The kernel has no VIMAGE, no such lists, or no debug information about them.
     pub fn read(target: &Target, unloaded: &Unloaded) -> Result<Self, VnetError> {
         if target.kernel().set_vnet().is_none() {
-            return Err(VnetError::NoVimage);
+            return Err(target.without_set());
         }
         let mut problems = Vec::new();
         let constructors = read_list(target, unloaded, "vnet_constructors", &mut problems)?;

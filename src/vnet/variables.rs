@@ -52,7 +52,7 @@ impl Variables {
     /// The kernel has no VIMAGE.
     pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
         let kernel = target.kernel();
-        let set = kernel.set_vnet().ok_or(VnetError::NoVimage)?;
+        let set = kernel.set_vnet().ok_or_else(|| target.without_set())?;
         let types = target.types().ok();
         let typed = types.map(|types| types.variables_in(&set)).unwrap_or_default();
         let mut symbols: Vec<Symbol<'_>> = kernel.vnet_symbols().collect();

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vnetkvm::addr::PhysAddr;
-use vnetkvm::dump::{self, Core};
+use vnetkvm::dump::{self, Core, Said};
 use vnetkvm::error::VnetError;
 use vnetkvm::image;
 use vnetkvm::kernel::Kernel;
-use vnetkvm::session::{self, Matches, Options, Selector, Session};
+use vnetkvm::session::{self, Beside, Matches, Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
@@ -44,6 +44,12 @@ pub fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
     drop(bar);
     let core = core.map_err(|source| vnetkvm::Error::Dump { path: path.clone(), source })?;
     Ok((Arc::new(core), path))
+}
+
+/// What is odd about a dump of which no kernel is known.
+pub fn doubts(core: &Core, path: &Path) -> Vec<String> {
+    let beside = Beside::find(path).map(|beside| beside.disagreements(core, Said::default()));
+    core.warnings.iter().cloned().chain(beside.into_iter().flatten()).collect()
 }
 
 /// Tells with -v how everything was found, and what is odd about it. The session
@@ -82,9 +88,9 @@ pub fn with_kernel<T>(
 /// A kernel with its debug file.
 pub fn open_kernel(cli: &Cli, path: &Path) -> anyhow::Result<Kernel> {
     tell_debug_dirs(cli);
-    let mut log = Vec::new();
-    let kernel = session::open_kernel(path, &cli.input.debug_dir, &mut log)?;
-    tell_log(cli, &log);
+    let (kernel, search) = session::open_kernel(path, &cli.input.debug_dir)?;
+    tell_log(cli, &search.log);
+    session::not_a_kernel(&kernel).iter().chain(&search.refused).for_each(|why| warning(why));
     Ok(kernel)
 }
 

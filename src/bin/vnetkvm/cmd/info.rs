@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
-use vnetkvm::dump::{self, Core, InfoFile};
+use vnetkvm::dump::{self, Core};
 use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
 use vnetkvm::render::sanitize;
 use vnetkvm::render::table::{Align, Table};
-use vnetkvm::session::{Messages, Selector, Session};
-use vnetkvm::source::{Source, crash};
+use vnetkvm::session::{Beside, Messages, Selector, Session};
 use vnetkvm::target::Kinship;
 use vnetkvm::views::jails::Jails;
 use vnetkvm::views::machine::Machine;
@@ -26,18 +25,25 @@ use crate::say::{hint, warning};
 
 pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
     let subject = subject(cli)?;
+    let doubts = match &subject {
+        Subject::Session(session) => session.warnings(),
+        Subject::Dump(core, path, _) => {
+            let doubts = context::doubts(core, path);
+            doubts.iter().for_each(|why| warning(why));
+            doubts
+        }
+    };
     if dmesg {
         return messages::write(cli, &subject);
     }
     let info = match &subject {
-        Subject::Session(session) => Info::of(session),
+        Subject::Session(session) => Info::of(session, doubts),
         Subject::Dump(core, path, why) => {
-            core.warnings.iter().for_each(|why| warning(why));
             warning(&story(why));
             why.hint().iter().for_each(|text| hint(text));
             let searched = matches!(why, vnetkvm::Error::NoKernel { .. });
             let no_kernel = if searched { "none found" } else { "none that goes with the dump" };
-            Info { no_kernel, ..Info::of_dump(path, core) }
+            Info { no_kernel, ..Info::of_dump(path, core, doubts) }
         }
     };
     let mut output = Output::new(&cli.output);
@@ -211,21 +217,19 @@ struct Belongs {
 }
 
 impl Info {
-    fn of_dump(path: &Path, core: &Core) -> Self {
+    fn of_dump(path: &Path, core: &Core, warnings: Vec<String>) -> Self {
         let header = core.header.as_ref();
-        let beside = info_file(path);
-        let disagreement = beside.as_ref().and_then(|(_, told)| told.disagreement(core));
-        disagreement.iter().for_each(|why| warning(why));
-        let told = beside.as_ref().map(|(_, told)| told.clone()).unwrap_or_default();
+        let beside = Beside::find(path);
+        let told = beside.as_ref().map(|beside| beside.told.clone()).unwrap_or_default();
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
         let messages = Messages::saved(core);
         let said = |what: fn(&Messages) -> Option<&str>| Some(what(messages.as_ref()?)?.to_owned());
         let version = header.and_then(|header| text(&header.kernel_version));
-        let version = version.or(told.version).or_else(|| said(Messages::version));
+        let version = version.or_else(|| said(Messages::version)).or(told.version);
         let panic = header.and_then(|header| text(&header.panic));
-        let panic = panic.or(told.panic).or_else(|| said(Messages::panic));
+        let panic = panic.or_else(|| said(Messages::panic)).or(told.panic);
         Self {
-            info_file: beside.map(|(path, told)| InfoFileInfo {
+            info_file: beside.map(|Beside { path, told }| InfoFileInfo {
                 path: path.display().to_string(),
                 time: told.time,
                 status: told.status,
@@ -257,18 +261,14 @@ impl Info {
             jails: None,
             default_vnet: None,
             default_vnet_title: None,
-            warnings: core.warnings.iter().cloned().chain(disagreement).collect(),
+            warnings,
         }
     }
 
-    fn of(session: &Session) -> Self {
-        let mut info = Self::of_dump(session.core_path(), session.core());
+    fn of(session: &Session, warnings: Vec<String>) -> Self {
+        let mut info = Self::of_dump(session.core_path(), session.core(), warnings);
         info.core.recount(session.memory().page_size());
         info.kernel = Some(KernelInfo::of(session));
-        let of_dump = std::mem::replace(&mut info.warnings, session.warnings());
-        let is_new = |why: &String| !info.warnings.contains(why);
-        let of_dump: Vec<String> = of_dump.into_iter().filter(is_new).collect();
-        info.warnings.extend(of_dump);
         if matches!(session.target().kinship(), Kinship::Different(_)) {
             // What another kernel's symbols point at is no answer to anything.
             return info;
@@ -316,13 +316,6 @@ impl MinidumpInfo {
             page_map_size: facts.page_map_len,
         })
     }
-}
-
-/// What savecore(8) wrote about the dump, if it lies beside it.
-fn info_file(core: &Path) -> Option<(PathBuf, InfoFile)> {
-    let path = crash::info_beside(core)?;
-    let told = InfoFile::parse(Source::open(&path).ok()?.bytes())?;
-    Some((path, told))
 }
 
 impl CoreInfo {

@@ -53,6 +53,7 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
         (Some(memory), Some(start)) => (memory, start, None),
         (_, number) => {
             let session = context::open(cli)?;
+            session.require_kinship()?;
             let (start, vnet) = match number {
                 Some(number) => (number, None),
                 None => address(cli, session, request.address)?,
@@ -129,8 +130,8 @@ fn memory_alone(cli: &Cli) -> anyhow::Result<Option<&'static KernelMemory>> {
     if cli.input.demo || cli.input.kernel.is_some() || !cli.input.memory_map.is_empty() {
         return Ok(None);
     }
-    let (core, _) = context::dump_alone(&context::options(cli)?)?;
-    core.warnings.iter().for_each(|why| warning(why));
+    let (core, path) = context::dump_alone(&context::options(cli)?)?;
+    context::doubts(&core, &path).iter().for_each(|why| warning(why));
     let memory = KernelMemory::without_kernel(core);
     Ok(memory.map(|memory| &*Box::leak(Box::new(memory))))
 }

@@ -1,0 +1,294 @@
+//! Is the kernel's file the one that was running when the dump was written?
+//!
+//! Witnesses are heard one by one, each about bytes that both the file and the dump
+//! have: the build-id, the version, pieces of .rodata and .text. Each of them says
+//! "same", "different" or "unknown", and why. One rule makes a verdict of what they
+//! say, in whatever order they are heard ([`Kinship::of`]):
+//!
+//! 1. The dump's own build-id is proof: it is made of all that was linked, so what
+//!    differs in spite of it was overwritten since.
+//! 2. Without that proof, one "different" is enough: the kernel is another one.
+//! 3. Otherwise one "unknown" leaves the verdict unknown.
+//!
+//! Zeros are no witness: sparse dumps, those made for tests of debuggers above all,
+//! have them in the place of most pages.
+
+use std::fmt;
+
+use crate::addr::VirtAddr;
+use crate::kernel::Kernel;
+use crate::memory::KernelMemory;
+
+/// Is a file the one that was running when the dump was written?
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kinship {
+    /// The same bytes stand in the file and in the dump; which ones.
+    Same(String),
+    /// They differ; how.
+    Different(String),
+    /// The dump holds none of the bytes that would tell.
+    Unknown(String),
+}
+
+/// What one witness says, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Testimony {
+    pub says: Says,
+    /// "same version[]", "18 of 18 pieces of .rodata differ"
+    pub why: String,
+}
+
+/// What a witness can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// The same, and that settles it.
+    Proven,
+    Same,
+    Different,
+    Unknown,
+}
+
+impl Testimony {
+    pub fn new(says: Says, why: impl Into<String>) -> Self {
+        Self { says, why: why.into() }
+    }
+}
+
+impl Kinship {
+    /// The verdict on all that was said; `None` if nobody said anything.
+    pub fn of(testimonies: &[Testimony]) -> Option<Self> {
+        let all = |wanted: &[Says]| {
+            let said = testimonies.iter().filter(|one| wanted.contains(&one.says));
+            said.map(|one| one.why.as_str()).collect::<Vec<_>>()
+        };
+        let same = all(&[Says::Proven, Says::Same]).join(", ");
+        let (different, unknown) = (all(&[Says::Different]), all(&[Says::Unknown]));
+        let proven = testimonies.iter().any(|one| one.says == Says::Proven);
+        if proven && !different.is_empty() {
+            let since = different.join("; ");
+            return Some(Self::Same(format!("{same}; overwritten since: {since}")));
+        }
+        if proven {
+            return Some(Self::Same(same));
+        }
+        if !different.is_empty() {
+            return Some(Self::Different([different, unknown].concat().join("; ")));
+        }
+        if !unknown.is_empty() {
+            let but = if same.is_empty() { String::new() } else { format!("{same}, but ") };
+            return Some(Self::Unknown(but + &unknown.join("; ")));
+        }
+        (!same.is_empty()).then_some(Self::Same(same))
+    }
+}
+
+/// The verdict on `kernel`, whose memory `memory` is if it is the right one.
+pub(super) fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
+    let build_id = build_id(kernel, memory);
+    let proven = build_id.as_ref().is_some_and(|said| said.says == Says::Proven);
+    let mut said: Vec<Testimony> = version(kernel, memory).into_iter().chain(build_id).collect();
+    if proven {
+        said.extend(constants(kernel, memory, FEW));
+    } else {
+        // Without proof it is worth reading more.
+        said.extend(constants(kernel, memory, MANY));
+        said.extend(code(kernel, memory, MANY));
+    }
+    Kinship::of(&said).unwrap_or_else(|| {
+        let why = match kernel.contents() {
+            Some(_) => {
+                "the dump holds neither its version[] nor its build-id nor its code and constants"
+            }
+            None => "a debug file has none of the kernel's bytes, and the kernel is not beside it",
+        };
+        Kinship::Unknown(why.into())
+    })
+}
+
+fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
+    let (name, ours, theirs) = ["version", "osrelease"].into_iter().find_map(|name| {
+        let symbol = kernel.symbol(name)?;
+        let ours = kernel.initial_bytes(symbol.address, symbol.size.min(MAX_TEXT))?;
+        // Theirs may be longer than ours.
+        let mut theirs = vec![0; MAX_TEXT as usize];
+        let (len, _) = memory.read_prefix(symbol.address, &mut theirs);
+        let theirs = theirs.get(..len)?;
+        let is_told = !is_blank(theirs.get(..ours.len())?);
+        is_told.then(|| (name, text(&ours), text(theirs)))
+    })?;
+    if ours == theirs {
+        return Some(Testimony::new(Says::Same, format!("same {name}[]")));
+    }
+    let ours = shortened(&ours);
+    let theirs = if theirs.len() > 2 && theirs.chars().all(|c| !c.is_control() || c == '\n') {
+        format!("the dump's {:?}", shortened(&theirs))
+    } else {
+        "and the dump has no text at its address".to_owned()
+    };
+    let why = format!("the file's {name}[] is {ours:?}, {theirs}");
+    Some(Testimony::new(Says::Different, why))
+}
+
+/// Another build-id alone is no proof of the contrary: a kernel that was built again from
+/// the same sources, with other debug information perhaps, differs in nothing else.
+fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
+    let (address, ours) = kernel.build_id_in_memory()?;
+    let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];
+    memory.read(address, &mut theirs).ok()?;
+    if theirs == ours {
+        return Some(Testimony::new(Says::Proven, "same build-id"));
+    }
+    // A loader need not have loaded the note: its place then holds something else.
+    let mut owner = [0; 4];
+    memory.read(VirtAddr::new(address.get().wrapping_sub(OWNER.len() as u64)), &mut owner).ok()?;
+    (owner == OWNER && !is_blank(&theirs)).then(|| {
+        let (ours, theirs) = (hex(ours), hex(&theirs));
+        let why = format!("the file's build-id is {ours}, the dump's {theirs}");
+        Testimony::new(Says::Unknown, why)
+    })
+}
+
+/// What stands before the id in its note.
+const OWNER: [u8; 4] = *b"GNU\0";
+
+/// Pieces of .rodata, which nothing should change while a kernel runs. A few that
+/// differ are some driver's fault; in another kernel, most do.
+fn constants(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Testimony> {
+    let (other, all) = differing(kernel, memory, ".rodata", samples)?;
+    Some(if other * 4 > all {
+        Testimony::new(Says::Different, format!("{other} of {all} pieces of .rodata differ"))
+    } else {
+        Testimony::new(Says::Same, "same constants")
+    })
+}
+
+/// Pieces of .text. A kernel changes some of them when it boots, wherever it calls what is
+/// chosen by the kind of CPU (`sys/kern/link_elf.c`, 12.0), and DTrace changes every
+/// function that it watches.
+fn code(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Testimony> {
+    let (other, all) = differing(kernel, memory, ".text", samples)?;
+    let differ = || format!("{other} of {all} pieces of .text differ");
+    Some(if other * 4 > all * 3 {
+        Testimony::new(Says::Different, differ())
+    } else if other * 4 > all {
+        Testimony::new(Says::Unknown, differ())
+    } else {
+        Testimony::new(Says::Same, "same code")
+    })
+}
+
+/// Of about `samples` pieces of a section, spread over it, how many differ and how many the
+/// dump has; `None` if it has none.
+fn differing(
+    kernel: &Kernel,
+    memory: &KernelMemory,
+    section: &str,
+    samples: usize,
+) -> Option<(usize, usize)> {
+    let range = kernel.section_range(section)?;
+    let bytes = kernel.initial_bytes(range.start, range.end.offset_from(range.start)?)?;
+    let pieces = bytes.chunks(PIECE);
+    let step = (pieces.len() / samples).max(1);
+    let (mut other, mut all) = (0, 0);
+    for (index, ours) in pieces.enumerate().step_by(step) {
+        let address = range.start.wrapping_add((index * PIECE) as u64);
+        let mut theirs = [0; PIECE];
+        let Some(theirs) = theirs.get_mut(..ours.len()) else { continue };
+        if memory.read(address, theirs).is_ok() && !is_blank(theirs) {
+            all += 1;
+            other += usize::from(theirs != ours);
+        }
+    }
+    (all > 0).then_some((other, all))
+}
+
+/// How many pieces of a section are compared, about, and how many bytes each has.
+const FEW: usize = 32;
+const MANY: usize = 256;
+const PIECE: usize = 64;
+
+/// Version strings are a few hundred bytes; more of a wrong symbol is not read.
+const MAX_TEXT: u64 = 1024;
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn text(bytes: &[u8]) -> String {
+    let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 120;
+    match text.trim_end().char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.trim_end().to_owned(),
+    }
+}
+
+impl fmt::Display for Kinship {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same(why) => write!(f, "yes: {why}"),
+            Self::Different(why) => write!(f, "no: {why}"),
+            Self::Unknown(why) => write!(f, "unknown: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Says::*;
+    use super::*;
+
+    fn verdict(said: &[Says]) -> &'static str {
+        let said: Vec<Testimony> = said.iter().map(|says| Testimony::new(*says, "why")).collect();
+        match Kinship::of(&said) {
+            None => "none",
+            Some(Kinship::Same(_)) => "same",
+            Some(Kinship::Different(_)) => "different",
+            Some(Kinship::Unknown(_)) => "unknown",
+        }
+    }
+
+    /// All orders in which `said` can be heard lead to the same verdict.
+    fn in_every_order(said: &[Says]) -> &'static str {
+        let first = verdict(said);
+        for turn in 0..said.len() {
+            let mut turned = said.to_vec();
+            turned.rotate_left(turn);
+            assert_eq!(verdict(&turned), first, "{turned:?}");
+            turned.reverse();
+            assert_eq!(verdict(&turned), first, "{turned:?}");
+        }
+        first
+    }
+
+    #[test]
+    fn the_order_of_witnesses_means_nothing() {
+        assert_eq!(in_every_order(&[]), "none");
+        assert_eq!(in_every_order(&[Same, Same]), "same");
+        assert_eq!(in_every_order(&[Same, Unknown, Same]), "unknown");
+        assert_eq!(in_every_order(&[Same, Unknown, Different]), "different");
+        assert_eq!(in_every_order(&[Same, Different, Same]), "different");
+        assert_eq!(in_every_order(&[Proven, Different, Unknown]), "same");
+    }
+
+    #[test]
+    fn a_verdict_names_all_its_reasons() {
+        let said = [
+            Testimony::new(Same, "same version[]"),
+            Testimony::new(Unknown, "another build-id"),
+            Testimony::new(Different, "18 of 18 pieces of .rodata differ"),
+        ];
+        let both = "no: 18 of 18 pieces of .rodata differ; another build-id";
+        assert_eq!(Kinship::of(&said).unwrap().to_string(), both);
+        let doubt = "unknown: same version[], but another build-id";
+        assert_eq!(Kinship::of(&said[..2]).unwrap().to_string(), doubt);
+    }
+}
