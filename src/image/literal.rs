@@ -4,7 +4,7 @@
 //! an error in an `int`: the type decides.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::Deserialize;
 
@@ -12,6 +12,7 @@ use crate::expr::Step;
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::object::Object;
+use crate::image::zone;
 use crate::types::model::{Array, Base, Encoding, Enumeration, Record, Type};
 
 /// A value in a scenario.
@@ -182,16 +183,24 @@ impl Loaded {
                 self.machine_mut().write(object.address, &address.octets())
             }
             Some("in6_addr") => {
-                let address: Ipv6Addr = text.parse().map_err(|_| wrong("IPv6 address"))?;
-                self.machine_mut().write(object.address, &address.octets())
+                let octets = match zone::socket_address(text) {
+                    Some(SocketAddr::V6(address)) if address.port() == 0 => {
+                        zone::in_kernel(address)
+                    }
+                    _ => None,
+                };
+                // Only in a sockaddr_in6 is there room for the zone of any other address.
+                let octets = octets.filter(|(_, zone)| *zone == 0).map(|(octets, _)| octets);
+                let octets = octets.ok_or_else(|| wrong("IPv6 address"))?;
+                self.machine_mut().write(object.address, &octets)
             }
             Some("ether_addr") => {
                 let address = parse_mac(text).ok_or_else(|| wrong("link-level address"))?;
                 self.machine_mut().write(object.address, &address)
             }
             Some("sockaddr_in" | "sockaddr_in6") => {
-                let (address, port) = socket_address(text).ok_or_else(|| wrong("address"))?;
-                self.assign_sockaddr(object, address, port)
+                let address = zone::socket_address(text).ok_or_else(|| wrong("address"))?;
+                self.assign_sockaddr(object, address)
             }
             _ => Err(self.cannot(object, "it cannot hold text; name a member of it".into())),
         }
@@ -201,18 +210,23 @@ impl Loaded {
     pub fn assign_sockaddr(
         &mut self,
         object: Object,
-        address: IpAddr,
-        port: u16,
+        address: SocketAddr,
     ) -> Result<(), ImageError> {
         let size = self.types().size_of(object.type_id)?;
         let (prefix, family, octets) = match address {
-            IpAddr::V4(v4) => ("sin", 2, v4.octets().to_vec()),
-            IpAddr::V6(v6) => ("sin6", 28, v6.octets().to_vec()),
+            SocketAddr::V4(v4) => ("sin", 2, v4.ip().octets().to_vec()),
+            SocketAddr::V6(v6) => {
+                let kept = zone::in_kernel(v6);
+                let why = || format!("the zone of {v6} does not fit in 16 bits");
+                let (octets, scope) = kept.ok_or_else(|| self.cannot(object, why()))?;
+                self.set_if_any(object, "sin6_scope_id", u64::from(scope))?;
+                ("sin6", 28, octets.to_vec())
+            }
         };
         self.set(object, &format!("{prefix}_len"), size)?;
         self.set(object, &format!("{prefix}_family"), family)?;
         let port_at = self.member(object, &format!("{prefix}_port"))?.address;
-        self.machine_mut().write(port_at, &port.to_be_bytes())?;
+        self.machine_mut().write(port_at, &address.port().to_be_bytes())?;
         let address_at = self.member(object, &format!("{prefix}_addr"))?.address;
         self.machine_mut().write(address_at, &octets)
     }
@@ -299,15 +313,6 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
     parts.next().is_none().then_some(mac)
 }
 
-/// An address with or without a port: `10.0.0.1`, `10.0.0.1:80`, `[fe80::1]:80`.
-fn socket_address(text: &str) -> Option<(IpAddr, u16)> {
-    let whole: Option<IpAddr> = text.parse().ok();
-    whole.map(|address| (address, 0)).or_else(|| {
-        let with_port: SocketAddr = text.parse().ok()?;
-        Some((with_port.ip(), with_port.port()))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,12 +330,5 @@ mod tests {
         assert_eq!(parse_mac("02:00:5e:10:0:b"), Some([2, 0, 0x5e, 0x10, 0, 0xb]));
         assert_eq!(parse_mac("02:00:5e:10:00"), None);
         assert_eq!(parse_mac("02:00:5e:10:00:0b:0c"), None);
-    }
-
-    #[test]
-    fn addresses_may_have_ports() {
-        assert_eq!(socket_address("::1"), Some((Ipv6Addr::LOCALHOST.into(), 0)));
-        assert_eq!(socket_address("127.0.0.1:80"), Some((Ipv4Addr::LOCALHOST.into(), 80)));
-        assert_eq!(socket_address("300.0.0.1"), None);
     }
 }

@@ -67,6 +67,7 @@ pub mod object;
 mod origin;
 pub mod runtime;
 pub mod scenario;
+mod zone;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

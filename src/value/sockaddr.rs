@@ -19,7 +19,7 @@ pub fn note(name: &str, bytes: &[u8], target: &Target, address: VirtAddr) -> Opt
     let endian = target.arch().endian();
     match name {
         "in_addr" => inet(bytes.get(..4)?),
-        "in6_addr" => inet6(bytes.get(..16)?),
+        "in6_addr" => inet6(bytes.get(..16)?, 0),
         "sockaddr_in" | "sockaddr_in6" | "sockaddr_dl" | "sockaddr_storage" => {
             family(bytes, endian)
         }
@@ -38,9 +38,8 @@ fn family(bytes: &[u8], endian: Endian) -> Option<String> {
     match *bytes.get(1)? {
         AF_INET if len >= 8 => with_port(inet(bytes.get(4..8)?)?, Fields::big(bytes).u16(2)?),
         AF_INET6 if len >= 24 => {
-            let text = inet6(bytes.get(8..24)?)?;
             let scope = Fields::new(bytes, endian).u32(24).unwrap_or(0);
-            let text = if scope == 0 { text } else { format!("{text}%{scope}") };
+            let text = inet6(bytes.get(8..24)?, scope)?;
             let port = Fields::big(bytes).u16(2)?;
             if port == 0 { Some(text) } else { Some(format!("[{text}]:{port}")) }
         }
@@ -57,8 +56,24 @@ fn inet(bytes: &[u8]) -> Option<String> {
     Some(Ipv4Addr::from(<[u8; 4]>::try_from(bytes).ok()?).to_string())
 }
 
-fn inet6(bytes: &[u8]) -> Option<String> {
-    Some(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).to_string())
+/// An IPv6 address with its zone: the one that is in it, else `scope`, a sin6_scope_id.
+///
+/// The kernel keeps the zone of a link-local address in its second 16 bits, and sin6_scope_id is 0 then;
+/// only on the way to userland does the zone move there (`sys/netinet6/scope6.c`, in6_setscope and
+/// sa6_recoverscope, all releases with IPv6).
+fn inet6(bytes: &[u8], scope: u32) -> Option<String> {
+    let mut segments = Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).segments();
+    let mut zone = scope;
+    if has_zone_inside(segments[0]) && segments[1] != 0 {
+        zone = u32::from(std::mem::take(&mut segments[1]));
+    }
+    let address = Ipv6Addr::from(segments);
+    Some(if zone == 0 { address.to_string() } else { format!("{address}%{zone}") })
+}
+
+/// Link-local addresses, fe80::/10, and multicast ones whose scope is an interface (1) or a link (2).
+fn has_zone_inside(first: u16) -> bool {
+    first & 0xffc0 == 0xfe80 || matches!(first & 0xff0f, 0xff01 | 0xff02)
 }
 
 /// sdl_nlen bytes of interface name, then sdl_alen bytes of hardware address.
@@ -89,10 +104,33 @@ mod tests {
         inet6[23] = 1;
         inet6[24] = 3;
         assert_eq!(family(&inet6, Endian::Little).as_deref(), Some("fe80::1%3"));
+        // As the kernel has it: the zone in the address, sin6_scope_id 0.
+        inet6[10..12].copy_from_slice(&[0, 7]);
+        assert_eq!(family(&inet6, Endian::Little).as_deref(), Some("fe80::1%7"));
+        inet6[24] = 0;
+        inet6[2..4].copy_from_slice(&[0, 53]);
+        assert_eq!(family(&inet6, Endian::Little).as_deref(), Some("[fe80::1%7]:53"));
         let mut dl = [0u8; 54];
         dl[..8].copy_from_slice(&[54, 18, 4, 0, 6, 4, 6, 0]);
         dl[8..18].copy_from_slice(b"eth0\x02\x00\x00\x00\x00\x0a");
         assert_eq!(family(&dl, Endian::Little).as_deref(), Some("eth0 02:00:00:00:00:0a"));
+    }
+
+    #[test]
+    fn only_addresses_of_a_link_have_their_zone_in_them() {
+        for (kept, told) in [
+            ("fe80:3::1", "fe80::1%3"),
+            ("febf:ffff::1", "febf::1%65535"),
+            ("fe80::1", "fe80::1"),
+            ("ff02:2::1:ff00:1", "ff02::1:ff00:1%2"),
+            ("ff31:4::9", "ff31::9%4"),
+            ("ff05:3::1", "ff05:3::1"),
+            ("fec0:3::1", "fec0:3::1"),
+            ("2001:db8::1", "2001:db8::1"),
+        ] {
+            let bytes = kept.parse::<Ipv6Addr>().unwrap().octets();
+            assert_eq!(super::inet6(&bytes, 0).as_deref(), Some(told));
+        }
     }
 
     #[test]

@@ -4,13 +4,15 @@
 //! it was created) and a current one; if_vmove takes it from list to list, and
 //! vnet_destroy sends it home. `vnet_ifcnt` counts those attached.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::{Queue, Runtime, Scope};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::literal::Literal;
 use crate::image::object::Object;
+use crate::image::zone;
+use crate::types::TypeId;
 
 /// An interface to create.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +25,8 @@ pub struct InterfaceOptions {
     pub jail: Option<String>,
     pub flags: u64,
     pub mtu: u64,
-    /// Addresses with prefix lengths: `10.0.0.1/24`, `fe80::1/64`.
+    /// Addresses with prefix lengths: `10.0.0.1/24`, `fe80::1/64`. The zone of a link-local one is
+    /// the interface.
     pub addresses: Vec<String>,
     /// Packets received, for each CPU.
     pub ipackets: Vec<u64>,
@@ -75,13 +78,11 @@ impl Runtime {
         self.kernel.set(ifnet, mtu, options.mtu)?;
         self.kernel.set_pointer(ifnet, "if_home_vnet", vnet_of(home))?;
         self.set_interface_counters(ifnet, options)?;
-        let addresses = self.kernel.member(ifnet, "if_addrhead")?;
-        let ifaddr = self.kernel.types().find("struct ifaddr")?;
-        let queue = Queue::of(&self.kernel, addresses.type_id, ifaddr, "ifa_link")?;
-        queue.init(self.kernel.machine_mut(), addresses.address)?;
+        let (head, _, queue) = self.address_list(ifnet)?;
+        queue.init(self.kernel.machine_mut(), head)?;
         for address in &options.addresses {
             let added = self.create_address(ifnet, address)?;
-            queue.insert_tail(self.kernel.machine_mut(), addresses.address, added.address)?;
+            queue.insert_tail(self.kernel.machine_mut(), head, added.address)?;
         }
         self.attach(ifnet, current)?;
         let (name, address) = (options.name.clone(), ifnet.address);
@@ -160,10 +161,41 @@ impl Runtime {
 
     fn attach(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
         self.ifindex_alloc(ifnet, scope)?;
+        self.in6_setscope(ifnet)?;
         self.kernel.set_pointer(ifnet, "if_vnet", vnet_of(scope))?;
         let (head, queue) = self.interface_list(scope)?;
         queue.insert_tail(self.kernel.machine_mut(), head, ifnet.address)?;
         self.count(scope, 1)
+    }
+
+    /// The zone of its link-local addresses is its number.
+    fn in6_setscope(&mut self, ifnet: Object) -> Result<(), ImageError> {
+        const AF_INET6: u64 = 28;
+        let zone = self.kernel.get(ifnet, "if_index")? as u16;
+        let (head, ifaddr, queue) = self.address_list(ifnet)?;
+        for at in queue.elements(self.kernel.machine(), head)? {
+            let address = VirtAddr::new(self.kernel.get(Object::new(at, ifaddr), "ifa_addr")?);
+            let address = self.kernel.object(address, "struct sockaddr")?;
+            if self.kernel.get(address, "sa_family")? != AF_INET6 {
+                continue;
+            }
+            let address = self.kernel.object(address.address, "struct sockaddr_in6")?;
+            let place = self.kernel.member(address, "sin6_addr")?.address;
+            let mut octets = [0; 16];
+            self.kernel.machine().read(place, &mut octets)?;
+            let address = Ipv6Addr::from(octets);
+            if zone::is_link_local(address) {
+                self.kernel.machine_mut().write(place, &zone::with_zone(address, zone))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The head of an interface's list of addresses, and `struct ifaddr`.
+    fn address_list(&self, ifnet: Object) -> Result<(VirtAddr, TypeId, Queue), ImageError> {
+        let head = self.kernel.member(ifnet, "if_addrhead")?;
+        let ifaddr = self.kernel.types().find("struct ifaddr")?;
+        Ok((head.address, ifaddr, Queue::of(&self.kernel, head.type_id, ifaddr, "ifa_link")?))
     }
 
     fn detach(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
@@ -244,9 +276,9 @@ impl Runtime {
         };
         let added = self.kernel.malloc("ifaddr", type_name)?;
         let own = self.kernel.member(added, "ia_addr")?;
-        self.kernel.assign_sockaddr(own, address, 0)?;
+        self.kernel.assign_sockaddr(own, SocketAddr::new(address, 0))?;
         let netmask = self.kernel.member(added, mask_member)?;
-        self.kernel.assign_sockaddr(netmask, mask, 0)?;
+        self.kernel.assign_sockaddr(netmask, SocketAddr::new(mask, 0))?;
         let ifaddr = self.kernel.member(added, "ia_ifa")?;
         self.kernel.set_pointer(ifaddr, "ifa_addr", own.address)?;
         self.kernel.set_pointer(ifaddr, "ifa_netmask", netmask.address)?;

@@ -6,12 +6,13 @@
 //! those of TCP and UDP on the list of their protocol's `struct inpcbinfo` in the stack
 //! (`sys/netinet/in_pcb.c`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::{Queue, Runtime, Scope, Vnet};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::object::Object;
+use crate::image::zone;
 
 /// A socket to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -224,9 +225,13 @@ impl Runtime {
             let Some(address) = address else { continue };
             let port = self.kernel.member(block, &format!("inp_inc.inc_ie.ie_{end}port"))?;
             self.kernel.machine_mut().write(port.address, &address.port().to_be_bytes())?;
-            let octets = match address.ip() {
-                IpAddr::V4(v4) => v4.octets().to_vec(),
-                IpAddr::V6(v6) => v6.octets().to_vec(),
+            let octets = match address {
+                SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
+                SocketAddr::V6(v6) => {
+                    let kept = zone::in_kernel(v6).filter(|(_, zone)| *zone == 0);
+                    let why = || format!("{v6} has a zone that an inpcb has no room for");
+                    kept.ok_or_else(|| ImageError::Refused(why()))?.0.to_vec()
+                }
             };
             // An IPv4 address lies at the end of the room for an IPv6 one (in_addr_4in6).
             let room = self.kernel.member(block, &format!("inp_inc.inc_ie.ie_depend{end}addr"))?;
