@@ -73,6 +73,13 @@ fn dumps_and_kernels_are_found() {
     fs::write(at("crash/vmcore.2.zst"), zstd::encode_all(&plain[..], 1).unwrap()).unwrap();
     fs::write(at("crash/vmcore_encrypted.3"), "?").unwrap();
     fs::write(at("no-link/vmcore.5"), &plain).unwrap();
+    fs::write(at("crash/core.txt.0"), "gw dumped core - see /var/crash/vmcore.0\n").unwrap();
+    fs::write(at("crash/bounds"), "3\n").unwrap();
+    fs::write(at("crash/minfree"), "2048\n").unwrap();
+    fs::write(at("net/vmcore.gw.example.org.0"), &plain).unwrap();
+    fs::write(at("nets/vmcore.fw.example.org.1"), "?").unwrap();
+    fs::write(at("nets/vmcore.gw.example.org.1"), "?").unwrap();
+    fs::write(at("no-dump/info.0"), INFO_0).unwrap();
     let (len, block) = (plain.len() as u64, 512);
     let header = DumpHeader { version: 4, block, key_len: 0, compression: 0, len, extent: len };
     fs::write(at("ada0p3.img"), header.device(&plain)).unwrap();

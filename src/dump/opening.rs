@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use super::{Core, KernelDumpHeader, Packed, device, elf_core, minidump, probe};
 use crate::error::DumpError;
-use crate::source::Source;
 use crate::source::unpack::{self, Packing, Progress};
+use crate::source::{Source, other};
 
 /// Tells what `source` is, and opens it.
 ///
@@ -28,7 +28,7 @@ pub fn open(source: Source) -> Result<Core, DumpError> {
 /// As [`open`]; or the dump is compressed and cannot be unpacked.
 pub fn open_with(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
     match open_any(source, progress)? {
-        Opened::Core(core) => Ok(core),
+        Opened::Core(core) => Ok(*core),
         Opened::Unknown(unknown) => unknown.search(progress),
     }
 }
@@ -36,8 +36,8 @@ pub fn open_with(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<C
 /// What a file turned out to be.
 #[derive(Debug)]
 pub enum Opened {
-    Core(Core),
-    Unknown(Unknown),
+    Core(Box<Core>),
+    Unknown(Box<Unknown>),
 }
 
 /// What does not say that it is a dump, without what was wrapped around it.
@@ -45,7 +45,6 @@ pub enum Opened {
 pub struct Unknown {
     source: Source,
     around: Around,
-    why: DumpError,
 }
 
 /// What was taken off.
@@ -63,13 +62,10 @@ struct Around {
 pub fn open_any(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Opened, DumpError> {
     let mut around = Around::default();
     let source = around.take_off(source, progress)?;
-    match open_bare(source.clone()) {
-        Ok(core) => Ok(Opened::Core(around.put_on(core))),
-        Err(why @ DumpError::NotADump { .. }) => {
-            Ok(Opened::Unknown(Unknown { source, around, why }))
-        }
-        Err(why) => Err(why),
-    }
+    Ok(match open_bare(&source)? {
+        Some(core) => Opened::Core(Box::new(around.put_on(core))),
+        None => Opened::Unknown(Box::new(Unknown { source, around })),
+    })
 }
 
 impl Unknown {
@@ -86,13 +82,16 @@ impl Unknown {
     /// Looks for a dump on a device whose end is missing.
     ///
     /// # Errors
-    /// There is none: the error says what the file seems to be; or as [`open_with`].
+    /// There is none: the error says so; or as [`open_with`].
     pub fn search(self, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
-        let Self { source, mut around, why } = self;
-        let Some(found) = device::without_its_end(&source)? else { return Err(why) };
+        let Self { source, mut around } = self;
+        let Some(found) = device::without_its_end(&source)? else {
+            return Err(probe::unknown(&source));
+        };
         let dump = around.cut(source, found)?;
         let dump = around.take_off(dump, progress)?;
-        open_bare(dump).map(|core| around.put_on(core))
+        let core = open_bare(&dump)?.ok_or_else(|| probe::unknown(&dump))?;
+        Ok(around.put_on(core))
     }
 }
 
@@ -107,6 +106,10 @@ impl Around {
         const WRAPPINGS: usize = 3;
         for _ in 0..WRAPPINGS {
             if let Some(packing) = Packing::of(source.bytes()) {
+                // A package is large, and nothing in it is a dump.
+                if let Some(archive) = other::inside_archive(source.path(), source.bytes()) {
+                    return Err(probe::other_file(archive));
+                }
                 source = self.unpack(source, packing, progress)?;
             } else if probe::is_core(source.bytes()) {
                 break;
@@ -153,11 +156,12 @@ impl Around {
     }
 }
 
-/// Opens a dump with nothing around it.
-fn open_bare(source: Source) -> Result<Core, DumpError> {
-    let source = Arc::new(source);
-    match probe::probe(&source)? {
-        probe::Kind::Minidump => minidump::open(&source),
-        probe::Kind::ElfCore => elf_core::open(&source),
-    }
+/// Opens a dump with nothing around it; `None` if it does not say that it is one.
+fn open_bare(source: &Source) -> Result<Option<Core>, DumpError> {
+    let opened = match probe::probe(source)? {
+        probe::Kind::Minidump => minidump::open(&Arc::new(source.clone())),
+        probe::Kind::ElfCore => elf_core::open(&Arc::new(source.clone())),
+        probe::Kind::Unknown => return Ok(None),
+    };
+    opened.map(Some)
 }

@@ -1,5 +1,5 @@
-//! What kind of file is this? Dumps by their first bytes, and a good word for
-//! everything else that people hand to `-M` by mistake.
+//! What kind of file is this? Dumps are known by their first bytes, and so are the files
+//! of other programs ([`other`]). What is left may be memory without any header.
 
 use std::path::Path;
 
@@ -7,26 +7,28 @@ use super::minidump;
 use crate::bytes::Fields;
 use crate::error::DumpError;
 use crate::source::Source;
+use crate::source::other::{self, OtherFile};
 
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
-/// A dump that can be opened.
+/// What a file seems to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Minidump,
     ElfCore,
+    /// It does not say what it is: raw memory, or a dump device.
+    Unknown,
 }
 
 /// Tells what `source` is.
 ///
 /// # Errors
-/// It is no dump, or one that must be unpacked or decrypted first; the error says
-/// which, and with what.
+/// It is a file of another kind, or a dump that must be unpacked or decrypted first;
+/// the error says which, and with what.
 pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     let bytes = source.bytes();
     if source.is_device() {
-        let hint = "memory devices are read with the very kernel that is running (-N)";
-        return Err(not_a_dump("a character device", hint));
+        return Ok(Kind::Unknown);
     }
     if bytes.is_empty() {
         return Err(not_a_dump("an empty file", "was the disk full when savecore ran?"));
@@ -35,11 +37,12 @@ pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
         return minidump_of(bytes);
     }
     if bytes.starts_with(ELF_MAGIC) {
-        return elf(bytes);
+        return elf(source);
     }
-    Err(packed(source.path(), bytes)
-        .or_else(|| beside_a_dump(source.path(), bytes))
-        .unwrap_or_else(|| unknown(source)))
+    match other::recognise(source.path(), bytes) {
+        Some(other) => Err(other_file(other)),
+        None => Ok(Kind::Unknown),
+    }
 }
 
 /// Does a dump begin here, with nothing around it?
@@ -59,8 +62,12 @@ fn minidump_of(bytes: &[u8]) -> Result<Kind, DumpError> {
     }
 }
 
-fn elf(bytes: &[u8]) -> Result<Kind, DumpError> {
+fn elf(source: &Source) -> Result<Kind, DumpError> {
     const ET_CORE: u16 = 4;
+    let bytes = source.bytes();
+    if let Some(other) = other::of_a_machine(source.path(), bytes) {
+        return Err(other_file(other));
+    }
     let fields = match Fields::little(bytes).u8(5) {
         Some(2) => Fields::big(bytes),
         _ => Fields::little(bytes),
@@ -79,60 +86,17 @@ fn elf(bytes: &[u8]) -> Result<Kind, DumpError> {
     Err(not_a_dump(what, hint))
 }
 
-/// Files that may hold a dump, packed by some other program.
-fn packed(path: &Path, bytes: &[u8]) -> Option<DumpError> {
-    const FORMS: &[(&[u8], &str, &str)] = &[
-        (b"\x1f\x8b", "a gzip-compressed file that is compressed once more", "gunzip"),
-        (b"\x28\xb5\x2f\xfd", "a zstd-compressed file that is compressed once more", "zstd -d"),
-        (b"BZh", "a bzip2-compressed file", "bunzip2"),
-        (b"\xfd7zXZ\0", "an xz-compressed file", "unxz"),
-        (b"PK\x03\x04", "a zip archive", "unzip"),
-        (b"QFI\xfb", "a qcow2 disk image", "qemu-img convert -O raw"),
-    ];
-    let (_, what, tool) = FORMS.iter().find(|(magic, ..)| bytes.starts_with(magic))?;
-    let hint = match *tool {
-        // What it makes needs a name.
-        "qemu-img convert -O raw" => {
-            format!("convert it first: {tool} {} device.raw", path.display())
-        }
-        tool => format!("unpack it first: {tool} {}", path.display()),
-    };
-    Some(DumpError::Wrapped { what: (*what).to_owned(), hint })
-}
-
-/// The other files that savecore(8) leaves in a crash directory.
-fn beside_a_dump(path: &Path, bytes: &[u8]) -> Option<DumpError> {
-    const TEXT_DUMP_MEMBERS: &[&str] =
-        &["ddb.txt", "config.txt", "msgbuf.txt", "panic.txt", "version.txt"];
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if name.starts_with("vmcore_encrypted.") {
-        return Some(encrypted());
+/// What to say of a file that is known, and is no dump.
+pub(super) fn other_file(other: OtherFile) -> DumpError {
+    let OtherFile { what, for_dump: hint, .. } = other;
+    match other.may_hold_dump {
+        true => DumpError::Wrapped { what, hint },
+        false => DumpError::NotADump { what, hint },
     }
-    let fields = Fields::little(bytes);
-    if fields.slice(257, 5) == Some(b"ustar") {
-        return Some(match fields.text(0, 100) {
-            Some(member) if TEXT_DUMP_MEMBERS.contains(&member.as_str()) => text_dump(),
-            _ => not_a_dump("a tar archive", "unpack it and give the vmcore that is in it"),
-        });
-    }
-    if bytes.starts_with(b"Dump header from device") {
-        let hint = "info.N describes a dump: the memory is in vmcore.N beside it";
-        return Some(not_a_dump("the description of a dump", hint));
-    }
-    if bytes.starts_with(b"KDUMP   ") || bytes.starts_with(b"makedumpfile") {
-        let hint =
-            "write it again as plain ELF, in QEMU with dump-guest-memory without -z, -l or -s";
-        return Some(not_a_dump("a kdump-compressed image, a Linux format", hint));
-    }
-    None
 }
 
 pub(super) fn encrypted() -> DumpError {
-    DumpError::Wrapped {
-        what: "an encrypted dump".to_owned(),
-        hint: "decrypt it first: decryptcore -p PRIVATE_KEY -k key.N -e vmcore_encrypted.N -c vmcore.N"
-            .to_owned(),
-    }
+    DumpError::Wrapped { what: "an encrypted dump".to_owned(), hint: other::decrypt("") }
 }
 
 pub(super) fn text_dump() -> DumpError {
@@ -140,8 +104,17 @@ pub(super) fn text_dump() -> DumpError {
     not_a_dump("a text dump", hint)
 }
 
-fn unknown(source: &Source) -> DumpError {
+/// What to say of a file in which nothing was found.
+pub(super) fn unknown(source: &Source) -> DumpError {
+    if let Some(other) = other::by_its_end(source.path(), source.bytes()) {
+        return other_file(other);
+    }
+    if source.is_device() {
+        let hint = "memory devices are read with the very kernel that is running (-N)";
+        return not_a_dump("a character device", hint);
+    }
     let what = match is_zeros(source) {
+        None if is_vmware(source.path()) => "a memory file of VMware, or the like",
         None => "data in no format that is known",
         Some(true) => "nothing but zeros",
         Some(false) => "zeros as far as it was looked at",
@@ -149,6 +122,11 @@ fn unknown(source: &Source) -> DumpError {
     let hint = "if this is raw memory, give the kernel that ran in it with -N; \
                 a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file";
     not_a_dump(what, hint)
+}
+
+/// A .vmem file is raw memory.
+fn is_vmware(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "vmem")
 }
 
 /// Are there only zeros, and was all of the file looked at? `None` if there is something.
@@ -179,7 +157,8 @@ mod tests {
     use super::*;
 
     fn message(name: &str, bytes: &[u8]) -> (String, String) {
-        let error = probe(&Source::from_vec(name, bytes.to_vec())).unwrap_err();
+        let source = Source::from_vec(name, bytes.to_vec());
+        let error = probe(&source).map(|_| unknown(&source)).unwrap_or_else(|error| error);
         (error.to_string(), error.hint().to_owned())
     }
 
@@ -192,6 +171,7 @@ mod tests {
         core[5] = 2;
         core[16..].copy_from_slice(&[0, 4]);
         assert_eq!(probe(&core), Ok(Kind::ElfCore));
+        assert_eq!(probe(b"anything"), Ok(Kind::Unknown));
     }
 
     #[test]
@@ -199,13 +179,12 @@ mod tests {
         let (what, hint) = message("vmcore.3.xz", b"\xfd7zXZ\0....");
         assert!(what.contains("xz-compressed"), "{what}");
         assert_eq!(hint, "unpack it first: unxz vmcore.3.xz");
-        let (what, hint) = message("vmcore.0.gz", b"\x1f\x8b\x08");
-        assert!(what.contains("compressed once more"), "{what}");
-        assert_eq!(hint, "unpack it first: gunzip vmcore.0.gz");
-        assert_eq!(message("crash.zip", b"PK\x03\x04").1, "unpack it first: unzip crash.zip");
         let (what, hint) = message("disk.img", b"QFI\xfb\0\0\0\x03");
         assert!(what.contains("a qcow2 disk image"), "{what}");
         assert_eq!(hint, "convert it first: qemu-img convert -O raw disk.img device.raw");
+        let mut disk = vec![7; 4096];
+        disk[3584..3592].copy_from_slice(b"conectix");
+        assert!(message("disk.vhd", &disk).0.contains("a VHD disk image"));
     }
 
     #[test]
@@ -219,25 +198,14 @@ mod tests {
     }
 
     #[test]
-    fn text_dumps_have_no_memory() {
-        let mut tar = vec![0; 512];
-        tar[..7].copy_from_slice(b"ddb.txt");
-        tar[257..262].copy_from_slice(b"ustar");
-        assert!(message("textdump.tar.0", &tar).0.contains("a text dump"));
-        tar[..7].copy_from_slice(b"foo.txt");
-        assert!(message("crash.tar", &tar).0.contains("a tar archive"));
-    }
-
-    #[test]
     fn whatever_else_lies_in_var_crash_is_named() {
         assert!(message("vmcore_encrypted.0", b"\x91\x22").1.contains("decryptcore"));
-        assert!(
-            message("info.0", b"Dump header from device: /dev/ada0p3\n").1.contains("vmcore.N")
-        );
-        assert!(message("vmcore.0", b"").0.contains("an empty file"));
+        assert!(message("core.txt.0", b"").0.contains("an empty file"));
+        assert!(message("info.2", b"Dump header from device").1.contains("vmcore.2"));
         assert!(message("vmcore.0", &[0; 100]).0.contains("nothing but zeros"));
         let (what, hint) = message("notes.txt", b"hello");
         assert!(what.contains("no format") && hint.contains("raw memory"), "{what}; {hint}");
+        assert!(message("vm.vmem", b"hello").0.contains("VMware"));
     }
 
     #[test]

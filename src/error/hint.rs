@@ -45,15 +45,10 @@ impl SourceError {
 impl KernelError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NotAKernel { what } if what.contains("crash dump") => {
+            Self::NotAKernel { what, hint: None } if what.contains("crash dump") => {
                 Some("the kernel goes with -N and the dump with -M: are they swapped?".into())
             }
-            Self::NotAKernel { what } if what.contains("gzip") => {
-                Some("unpack it with gunzip".into())
-            }
-            Self::NotAKernel { what } if what.contains("zstd-") => {
-                Some("unpack it with zstd -d".into())
-            }
+            Self::NotAKernel { hint: Some(hint), .. } => Some(hint.clone()),
             Self::NotAKernel { .. } => Some(
                 "name the kernel's ELF file, such as /boot/kernel/kernel or kernel.debug".into(),
             ),

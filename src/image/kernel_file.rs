@@ -36,7 +36,9 @@ fn open(path: &Path) -> Result<Source, ImageError> {
 
 /// Unpacks a kernel of at most `largest` bytes that was packed with zstd.
 pub(super) fn unpack(packed: &[u8], largest: usize) -> Result<Vec<u8>, ImageError> {
-    let damaged =
-        |error| KernelError::NotAKernel { what: format!("a damaged zstd file ({error})") };
+    let damaged = |error| KernelError::NotAKernel {
+        what: format!("a damaged zstd file ({error})"),
+        hint: None,
+    };
     Ok(zstd::bulk::decompress(packed, largest).map_err(damaged)?)
 }

@@ -16,7 +16,7 @@ use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
 use crate::error::KernelError;
 use crate::kernel::compressed;
-use crate::source::Source;
+use crate::source::{Source, other};
 
 /// A parsed ELF file and the bytes it came from.
 #[derive(Debug)]
@@ -120,10 +120,9 @@ impl ElfFile {
     /// The file is no ELF file, is a core or object file, is for a machine
     /// FreeBSD does not run on, or its header tables lie outside of the file.
     pub fn parse(source: Source) -> Result<Self, KernelError> {
-        let header = parse_header(source.bytes())?;
+        let header = parse_header(&source)?;
         if header.e_type == header::ET_REL {
-            let what = "an object file or module".to_owned();
-            return Err(KernelError::NotAKernel { what });
+            return Err(not_a_kernel("an object file or module".to_owned()));
         }
         Self::with_header(source, &header)
     }
@@ -133,7 +132,7 @@ impl ElfFile {
     /// # Errors
     /// As [`ElfFile::parse`], but object files are none.
     pub fn parse_module(source: Source) -> Result<Self, KernelError> {
-        let header = parse_header(source.bytes())?;
+        let header = parse_header(&source)?;
         Self::with_header(source, &header)
     }
 
@@ -320,9 +319,10 @@ impl ElfFile {
 /// No variable of a kernel is larger; a hostile symbol size is not allocated.
 const MAX_ZEROS: u64 = 64 << 20;
 
-fn parse_header(bytes: &[u8]) -> Result<Header, KernelError> {
+fn parse_header(source: &Source) -> Result<Header, KernelError> {
+    let bytes = source.bytes();
     if !bytes.starts_with(b"\x7fELF") {
-        return Err(KernelError::NotAKernel { what: describe(bytes).to_owned() });
+        return Err(other_file(source));
     }
     // The shorter header, of 32-bit machines; the longer one has a class of its own.
     let needed = if bytes.get(4) == Some(&header::ELFCLASS64) { 64 } else { 52 };
@@ -337,7 +337,7 @@ fn parse_header(bytes: &[u8]) -> Result<Header, KernelError> {
         header::ET_CORE => "a crash dump (an ELF core)".to_owned(),
         other => format!("an ELF file of type {other}"),
     };
-    Err(KernelError::NotAKernel { what })
+    Err(not_a_kernel(what))
 }
 
 /// The section table is the last thing in a kernel file: what is cut off lacks it first.
@@ -359,18 +359,23 @@ fn check_tables(bytes: &[u8], header: &Header) -> Result<(), KernelError> {
     Ok(())
 }
 
-fn describe(bytes: &[u8]) -> &'static str {
+/// What a file is that is no ELF file.
+fn other_file(source: &Source) -> KernelError {
+    let bytes = source.bytes();
     if bytes.is_empty() {
-        "an empty file"
-    } else if bytes.starts_with(b"minidump FreeBSD/") {
-        "a crash dump (a minidump)"
-    } else if bytes.starts_with(&[0x1f, 0x8b]) {
-        "a gzip-compressed file"
-    } else if bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        "a zstd-compressed file"
-    } else {
-        "a file of another kind"
+        return not_a_kernel("an empty file".to_owned());
     }
+    if bytes.starts_with(b"minidump FreeBSD/") {
+        return not_a_kernel("a crash dump (a minidump)".to_owned());
+    }
+    match other::recognise(source.path(), bytes) {
+        Some(other) => KernelError::NotAKernel { what: other.what, hint: other.for_kernel },
+        None => not_a_kernel("a file of another kind".to_owned()),
+    }
+}
+
+fn not_a_kernel(what: String) -> KernelError {
+    KernelError::NotAKernel { what, hint: None }
 }
 
 fn arch_of(header: &Header) -> Result<Arch, KernelError> {
@@ -379,8 +384,11 @@ fn arch_of(header: &Header) -> Result<Arch, KernelError> {
         _ => Endian::Little,
     };
     let is_64 = header.e_ident[header::EI_CLASS] == header::ELFCLASS64;
-    Arch::from_elf(header.e_machine, is_64, endian).ok_or_else(|| KernelError::NotAKernel {
-        what: format!("an ELF file for machine {}", header::machine_to_str(header.e_machine)),
+    Arch::from_elf(header.e_machine, is_64, endian).ok_or_else(|| {
+        not_a_kernel(format!(
+            "an ELF file for machine {}",
+            header::machine_to_str(header.e_machine)
+        ))
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) fn open_core(
         return raw(kernel, source, options, progress).map_err(failed);
     }
     match dump::open_any(source, progress).map_err(&failed)? {
-        Opened::Core(core) => Ok(core),
+        Opened::Core(core) => Ok(*core),
         Opened::Unknown(unknown) => {
             match raw_core(kernel, &Arc::new(unknown.source().clone()), &[], options.kernel_phys) {
                 Ok((core, true)) => Ok(unknown.wrap(core)),

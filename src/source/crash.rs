@@ -2,6 +2,7 @@
 //!
 //! `vmcore.N` with `.gz` or `.zst` behind it if it is compressed, `info.N` beside it,
 //! and links to the last of them by the name `last` (`sbin/savecore/savecore.c`, 14.0).
+//! netdumpd(8) puts the host's name before the number: `vmcore.gw.example.org.N`.
 //! Only names are looked at; what the files are is for others to find out.
 
 use std::fs;
@@ -27,34 +28,89 @@ const DUMPS: [(&str, &str); 5] = [
     ("textdump.tar.", ""),
 ];
 
-/// The dump in `directory`, `None` if it is not there. What a link leads to is
-/// given in its place. Where several have the same number, the newest is meant.
-pub fn dump(directory: &Path, which: Which) -> Option<PathBuf> {
-    let number = match which {
+/// What there is of the dump that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Search {
+    Found(PathBuf),
+    /// Dumps of several hosts, any of which may be meant.
+    Several(Vec<String>),
+    None,
+}
+
+/// The dump in `directory`. What a link leads to is given in its place. Where several
+/// of one host have the same number, the newest is meant.
+pub fn dump(directory: &Path, which: Which) -> Search {
+    let name = match which {
         Which::Last => "last".to_owned(),
         Which::Number(number) => number.to_string(),
     };
-    let path = |(name, suffix): (&str, &str)| directory.join(format!("{name}{number}{suffix}"));
-    let found = DUMPS.into_iter().map(path).filter(|path| path.is_file());
+    let path = |(dump, suffix): (&str, &str)| directory.join(format!("{dump}{name}{suffix}"));
+    if let Some(newest) = newest(DUMPS.into_iter().map(path)) {
+        return Search::Found(match fs::read_link(&newest) {
+            Ok(target) => directory.join(target),
+            Err(_) => newest,
+        });
+    }
+    from_net(directory, which)
+}
+
+/// The dump of that number that came over the network, or the last of the only host.
+fn from_net(directory: &Path, which: Which) -> Search {
+    let all = dumps(directory);
+    let all = all.iter().filter_map(|name| Some((name, parts(name)?)));
+    let all = all.filter(|(_, parts)| !parts.host.is_empty());
+    let mut meant: Vec<_> = match which {
+        Which::Number(number) => all.filter(|(_, parts)| parts.number == number).collect(),
+        Which::Last => all.collect(),
+    };
+    let Some(host) = meant.first().map(|(_, parts)| parts.host) else { return Search::None };
+    if meant.iter().any(|(_, parts)| parts.host != host) {
+        return Search::Several(meant.into_iter().map(|(name, _)| name.clone()).collect());
+    }
+    let last = meant.iter().map(|(_, parts)| parts.number).max();
+    meant.retain(|(_, parts)| Some(parts.number) == last);
+    let paths = meant.into_iter().map(|(name, _)| directory.join(name));
+    newest(paths.rev()).map_or(Search::None, Search::Found)
+}
+
+/// Of equals the first.
+fn newest(paths: impl DoubleEndedIterator<Item = PathBuf>) -> Option<PathBuf> {
     // Of several equals `max_by_key` gives the last.
-    let newest = found.rev().max_by_key(|path| modified(path))?;
-    Some(match fs::read_link(&newest) {
-        Ok(target) => directory.join(target),
-        Err(_) => newest,
-    })
+    paths.filter(|path| path.is_file()).rev().max_by_key(|path| modified(path))
+}
+
+/// A dump's name taken apart.
+struct Parts<'a> {
+    /// Empty in savecore(8)'s names.
+    host: &'a str,
+    number: u32,
+}
+
+fn parts(name: &str) -> Option<Parts<'_>> {
+    let names = DUMPS.iter().filter_map(|(dump, suffix)| {
+        let middle = name.strip_prefix(dump)?.strip_suffix(suffix)?;
+        let (host, number) = middle.rsplit_once('.').unwrap_or(("", middle));
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit());
+        Some(Parts { host, number: number.parse().ok().filter(|_| digits)? })
+    });
+    names.into_iter().next()
 }
 
 /// The names of all dumps in `directory`, in order.
 pub fn dumps(directory: &Path) -> Vec<String> {
-    let is_dump = |name: &String| {
-        let numbered = DUMPS.iter().any(|(dump, suffix)| {
-            let number = name.strip_prefix(dump).and_then(|rest| rest.strip_suffix(suffix));
-            number.is_some_and(|number| number.parse::<u32>().is_ok())
-        });
-        numbered && directory.join(name).is_file()
-    };
+    let is_dump = |name: &String| parts(name).is_some() && directory.join(name).is_file();
     let mut names: Vec<String> = names(directory).into_iter().filter(is_dump).collect();
     names.sort_by_key(|name| (name.len(), name.clone()));
+    names
+}
+
+/// The names of the files in `directory`, in order, if only the first of many.
+pub fn files(directory: &Path) -> Vec<String> {
+    const MOST: usize = 12;
+    let mut names: Vec<String> = names(directory);
+    names.retain(|name| directory.join(name).is_file());
+    names.sort();
+    names.truncate(MOST);
     names
 }
 
@@ -98,6 +154,9 @@ pub fn kernel_places(core: &Path, dirs: &[PathBuf]) -> Vec<KernelPlace> {
     let mut places = vec![place(core.parent().unwrap_or(Path::new("")), false)];
     for dir in dirs {
         places.extend([place(dir, false), place(dir, true), place(&dir.join("boot"), true)]);
+        // What FreeBSD's archive of debug files unpacks to.
+        let unpacked = dir.join("usr/lib/debug/boot");
+        places.extend(unpacked.is_dir().then(|| place(&unpacked, true)));
     }
     places.extend(["/boot", "/usr/lib/debug/boot"].map(|dir| place(Path::new(dir), true)));
     places
@@ -161,7 +220,7 @@ mod tests {
         let dir = directory(&files);
         fs::write(dir.path().join("vmcore.old"), "").unwrap();
         let name = |number| {
-            let path = dump(dir.path(), Which::Number(number))?;
+            let Search::Found(path) = dump(dir.path(), Which::Number(number)) else { return None };
             Some(path.file_name().unwrap().to_str().unwrap().to_owned())
         };
         assert_eq!(name(0).as_deref(), Some("vmcore.0"));
@@ -169,7 +228,7 @@ mod tests {
         assert_eq!(name(2).as_deref(), Some("vmcore.2.zst"));
         assert_eq!(name(3).as_deref(), Some("vmcore_encrypted.3"));
         assert_eq!(name(4), None);
-        assert_eq!(dump(dir.path(), Which::Last), None);
+        assert_eq!(dump(dir.path(), Which::Last), Search::None);
         let all = ["vmcore.0", "vmcore.10", "vmcore.1.gz", "vmcore.2.zst", "vmcore_encrypted.3"];
         assert_eq!(dumps(dir.path()), all);
         assert_eq!(dumps(Path::new("no/such/directory")), [""; 0]);
@@ -182,11 +241,39 @@ mod tests {
         let dir = directory(&["vmcore.7.zst", "info.7"]);
         symlink("vmcore.7.zst", dir.path().join("vmcore.last.zst")).unwrap();
         symlink("vmcore.6", dir.path().join("vmcore.last")).unwrap();
-        let last = dump(dir.path(), Which::Last).unwrap();
-        assert_eq!(last, dir.path().join("vmcore.7.zst"));
+        let last = dir.path().join("vmcore.7.zst");
+        assert_eq!(dump(dir.path(), Which::Last), Search::Found(last.clone()));
         assert_eq!(info_beside(&last), Some(dir.path().join("info.7")));
         assert_eq!(info_beside(&dir.path().join("vmcore.8")), None);
         assert_eq!(info_beside(Path::new("/dev/mem")), None);
+    }
+
+    #[test]
+    fn dumps_that_came_over_the_network_have_the_hosts_name() {
+        let dir = directory(&[
+            "vmcore.gw.example.org.0",
+            "vmcore.gw.example.org.12",
+            "info.gw.example.org.0",
+        ]);
+        let found = |which| match dump(dir.path(), which) {
+            Search::Found(path) => path.file_name().unwrap().to_str().unwrap().to_owned(),
+            Search::Several(names) => format!("several: {}", names.join(" ")),
+            Search::None => "none".to_owned(),
+        };
+        assert_eq!(found(Which::Number(0)), "vmcore.gw.example.org.0");
+        assert_eq!(found(Which::Last), "vmcore.gw.example.org.12");
+        assert_eq!(found(Which::Number(1)), "none");
+        let info = info_beside(&dir.path().join("vmcore.gw.example.org.0")).unwrap();
+        assert!(info.ends_with("info.gw.example.org.0"));
+        for name in ["vmcore.fw.0", "vmcore.fw.12.zst", "vmcore.fw.x"] {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(found(Which::Number(0)), "several: vmcore.fw.0 vmcore.gw.example.org.0");
+        assert!(found(Which::Last).starts_with("several: "));
+        // The dump of the machine itself is meant before all others.
+        fs::write(dir.path().join("vmcore.0"), "").unwrap();
+        assert_eq!(found(Which::Number(0)), "vmcore.0");
+        assert_eq!(dumps(dir.path()).len(), 5);
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub fn places(search: &Search<'_>) -> Vec<PathBuf> {
     };
     for dir in search.dirs {
         in_debug_dir(dir, search, &mut add);
+        unpacked(dir).iter().for_each(|dir| in_debug_dir(dir, search, &mut add));
     }
     for name in &search.names {
         add(beside.join(name));
@@ -88,7 +89,9 @@ pub fn modules(search: &ModuleSearch<'_>) -> Vec<PathBuf> {
     };
     for root in search.dirs {
         add(root);
-        installed.into_iter().chain(usual).for_each(|below| add(&root.join(below)));
+        for root in std::iter::once(root).chain(&unpacked(root)) {
+            installed.into_iter().chain(usual).for_each(|below| add(&root.join(below)));
+        }
     }
     [beside, &beside.join(".debug"), &beside.join("modules")].into_iter().for_each(&mut add);
     for root in [Path::new(SYSTEM_DEBUG_DIR), Path::new("/")] {
@@ -105,6 +108,12 @@ fn is_plain(path: &Path, most: usize) -> bool {
     let mut components = path.components();
     let plain = components.by_ref().take(most).all(|c| matches!(c, Component::Normal(_)));
     plain && components.next().is_none() && !path.as_os_str().is_empty()
+}
+
+/// The debug directory in `root`, if that is what FreeBSD's archive of debug files unpacks to.
+fn unpacked(root: &Path) -> Option<PathBuf> {
+    let dir = root.join(SYSTEM_DEBUG_DIR.trim_start_matches('/'));
+    dir.is_dir().then_some(dir)
 }
 
 fn in_debug_dir(dir: &Path, search: &Search<'_>, add: &mut impl FnMut(PathBuf)) {
@@ -176,6 +185,25 @@ mod tests {
         for hostile in ["../if_gif.ko", "", "/etc/passwd", "a/b", ".."] {
             assert!(find(hostile, "/boot/test/if_gif.ko").is_empty(), "{hostile}");
         }
+    }
+
+    #[test]
+    fn what_an_archive_of_debug_files_unpacks_to_is_a_debug_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        let debug = ["kernel.debug", "if_gif.ko.debug"]
+            .map(|name| at(&format!("d/usr/lib/debug/boot/kernel/{name}")));
+        for path in debug.iter().chain(&[at("k/kernel")]) {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let (file, dirs) = (at("k/kernel"), [at("d")]);
+        let names = vec!["kernel.debug".into()];
+        let search = Search { file: &file, names, build_id: None, dirs: &dirs };
+        assert_eq!(candidates(&search), debug[..1]);
+        let (name, path) = ("if_gif.ko", "/boot/kernel/if_gif.ko");
+        let search = ModuleSearch { name, path, kernel: &file, dirs: &dirs };
+        assert_eq!(modules(&search), debug[1..]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod crash;
 mod holes;
 pub mod locate;
+pub mod other;
 pub mod unpack;
 
 use std::fs::{self, File};

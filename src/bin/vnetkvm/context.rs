@@ -125,13 +125,20 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
         (Some(number), _) => Which::Number(number),
         (None, None) => Which::Last,
     };
-    if let Some(core) = crash::dump(dir, which) {
-        let told = match which {
-            Which::Number(number) => format!("the one with number {number}"),
-            Which::Last => "the last".to_owned(),
-        };
-        tell_log(cli, &[format!("dump: {} is {told} in {}", core.display(), dir.display())]);
-        return Ok(core);
+    match crash::dump(dir, which) {
+        crash::Search::Found(core) => {
+            let told = match which {
+                Which::Number(number) => format!("the one with number {number}"),
+                Which::Last => "the last".to_owned(),
+            };
+            tell_log(cli, &[format!("dump: {} is {told} in {}", core.display(), dir.display())]);
+            return Ok(core);
+        }
+        crash::Search::Several(names) => {
+            let what = format!("{} has dumps of several hosts", dir.display());
+            return Err(Failure::new(what).hint(format!("name one with -M: {}", names.join(", "))));
+        }
+        crash::Search::None => {}
     }
     let (what, none) = match which {
         Which::Number(number) => (format!("there is no vmcore.{number}"), "use -M FILE"),
@@ -142,7 +149,13 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
     };
     let failure = Failure::new(format!("{what} in {}", dir.display()));
     Err(match crash::dumps(dir).as_slice() {
-        [] => failure.hint(none),
+        [] if !dir.is_dir() => {
+            failure.hint("there is no such directory; --crash-dir names another")
+        }
+        [] => failure.hint(match crash::files(dir).as_slice() {
+            [] => none.to_owned(),
+            files => format!("{none}; the directory has {}", files.join(", ")),
+        }),
         dumps => failure.hint(format!("choose one with -n; there are {}", dumps.join(", "))),
     })
 }

@@ -105,6 +105,21 @@ pub fn unpack(
     Ok(Unpacked { source, warning })
 }
 
+/// The first `len` bytes of what `packed` unpacks to, or as many as there are.
+pub fn beginning(packed: &[u8], packing: Packing, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let decoder: Box<dyn Read + '_> = match packing {
+        Packing::Gzip => Box::new(flate2::read::GzDecoder::new(packed)),
+        Packing::Zstd => match zstd::Decoder::new(packed) {
+            Ok(decoder) => Box::new(decoder),
+            Err(_) => return bytes,
+        },
+    };
+    // What is damaged or cut off gives what is before that.
+    let _ = decoder.take(len as u64).read_to_end(&mut bytes);
+    bytes
+}
+
 /// Tells before anything is written whether `free` bytes are enough.
 fn check_space(
     packed: &Source,
