@@ -149,9 +149,6 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
     };
     let failure = Failure::new(format!("{what} in {}", dir.display()));
     Err(match crash::dumps(dir).as_slice() {
-        [] if !dir.is_dir() => {
-            failure.hint("there is no such directory; --crash-dir names another")
-        }
         [] => failure.hint(match crash::files(dir).as_slice() {
             [] => none.to_owned(),
             files => format!("{none}; the directory has {}", files.join(", ")),
