@@ -24,6 +24,7 @@ use crate::types::{Types, Variable};
 use kinship::kinship;
 use running::Running;
 
+pub use crate::dump::Processor;
 pub use kinship::Kinship;
 pub use page_tables::raw_core;
 
@@ -116,6 +117,12 @@ impl Target {
     /// Why there are none.
     pub fn types(&self) -> Result<&Types, TypeError> {
         self.types.as_ref().map_err(Clone::clone)
+    }
+
+    /// What each processor was doing when the image was taken, in their order; empty where
+    /// only the kernel itself could tell.
+    pub fn processors(&self) -> &[Processor] {
+        &self.memory.core().clues.processors
     }
 
     pub fn kinship(&self) -> &Kinship {

@@ -13,11 +13,12 @@ use goblin::elf::header::{EI_OSABI, ET_CORE, Header};
 use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
 use goblin::elf::{Elf, section_header::SectionHeader};
 
+use super::processors::Notes;
 use super::segments::{Segment, Segments};
 use super::{Clues, Core, Facts, Format, Hints};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
-use crate::bytes::{Endian, Fields};
+use crate::bytes::Endian;
 use crate::error::DumpError;
 use crate::source::Source;
 
@@ -192,8 +193,8 @@ fn is_virtual(
     })
 }
 
-/// What the headers say about the page tables: PT_DUMP_DELTA of arm
-/// (`sys/arm/arm/dump_machdep.c`, 11.0), and the control registers in QEMU's notes.
+/// What the headers say beside the memory: PT_DUMP_DELTA of arm
+/// (`sys/arm/arm/dump_machdep.c`, 11.0), and the registers in a hypervisor's notes.
 fn clues(headers: &[ProgramHeader], bytes: &[u8], arch: Arch) -> Clues {
     const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
     const MOST_CPUS: usize = 1024;
@@ -203,32 +204,15 @@ fn clues(headers: &[ProgramHeader], bytes: &[u8], arch: Arch) -> Clues {
         let start = usize::try_from(header.p_offset).ok()?;
         bytes.get(start..start.checked_add(usize::try_from(header.p_filesz).ok()?)?)
     });
-    let x86 = matches!(arch, Arch::Amd64 | Arch::I386);
-    let roots = notes.filter(|_| x86).flat_map(qemu_roots).take(MOST_CPUS).collect();
-    Clues { image, start: None, roots }
-}
-
-/// The CR3 of each CPU: at 416 of the state that QEMU notes (`QEMUCPUState` in its
-/// target/i386/arch_dump.c, version 1), for machines of 32 bits as well.
-fn qemu_roots(notes: &[u8]) -> Vec<PhysAddr> {
-    const CR3: usize = 416;
-    let fields = Fields::little(notes);
-    let mut roots = Vec::new();
-    let mut at = 0_usize;
-    while let (Some(name_len), Some(len)) = (fields.u32(at), fields.u32(at + 4)) {
-        let name_at = at + 12;
-        let desc = (name_len as usize).checked_next_multiple_of(4).map(|len| name_at + len);
-        let Some(desc) = desc else { break };
-        if fields.slice(name_at, 5) == Some(b"QEMU\0")
-            && len as usize >= CR3 + 8
-            && let Some(root) = fields.u64(desc + CR3)
-        {
-            roots.push(PhysAddr::new(root));
+    let (mut roots, mut processors) = (Vec::new(), Vec::new());
+    for noted in notes.map(|notes| Notes::read(notes, arch)) {
+        roots.extend(noted.roots);
+        processors.extend(noted.processors);
+        if processors.len() >= MOST_CPUS {
+            break;
         }
-        let Some(next) = (len as usize).checked_next_multiple_of(4) else { break };
-        at = desc + next;
     }
-    roots
+    Clues { image, start: None, roots, processors }
 }
 
 /// Restores what does not fit the 32-bit fields of an i386 kernel with PAE and more

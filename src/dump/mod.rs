@@ -16,6 +16,7 @@ mod messages;
 mod minidump;
 mod opening;
 mod probe;
+mod processors;
 mod raw;
 mod segments;
 
@@ -33,6 +34,7 @@ pub use header::KernelDumpHeader;
 pub use info_file::{InfoFile, Said};
 pub use messages::message_lines;
 pub use opening::{Opened, Unknown, open, open_any, open_with};
+pub use processors::Processor;
 pub use raw::{MemorySegment, open_raw};
 
 /// The physical memory of a machine, as far as a dump holds it.
@@ -177,6 +179,8 @@ pub struct Clues {
     /// The page-table root (CR3) of each CPU, as QEMU notes it. It may be a user
     /// process's that maps hardly any of the kernel.
     pub roots: Vec<PhysAddr>,
+    /// The registers of each CPU, in their order, as a hypervisor notes them.
+    pub processors: Vec<Processor>,
 }
 
 /// The page map of a minidump and the fields of its header that explain it.

@@ -182,6 +182,19 @@ impl Symbols {
         })
     }
 
+    /// The last symbol that is not behind `address`, whatever its size: assembler routines
+    /// have labels without one.
+    pub fn label(&self, address: VirtAddr) -> Option<Symbol<'_>> {
+        let order = self.by_address.get_or_init(|| self.sort_by_address());
+        let entry = |at: &u32| self.entries().get(*at as usize);
+        let linked = address.get().wrapping_sub(self.slide);
+        let after =
+            order.partition_point(|at| entry(at).is_some_and(|entry| entry.address <= linked));
+        let last = order.get(..after)?.last().and_then(entry)?;
+        let is_near = linked.wrapping_sub(last.address) < LONGEST_ROUTINE;
+        is_near.then(|| self.symbol(last))
+    }
+
     /// Builds what the other functions search now, on this thread and those
     /// that have nothing to do.
     pub fn prepare(&self) {
@@ -240,6 +253,9 @@ impl Symbols {
         &name[..memchr::memchr(0, name).unwrap_or(name.len())]
     }
 }
+
+/// No assembler routine is longer, in bytes.
+const LONGEST_ROUTINE: u64 = 4096;
 
 /// How many symbols before an address are looked at for one that holds it.
 const LOOK_BACK: usize = 8;

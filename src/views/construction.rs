@@ -10,7 +10,9 @@
 //! whatever the function has called.
 //!
 //! What it refuses to do: it does not guess. Where nothing tells up from down, both
-//! courses are given; where no stack shows the function, it is one of several.
+//! courses are given; where no stack shows the function, it is one of several. A word on
+//! the stack that no chain of frames leads to may be what an earlier call left behind:
+//! what rests on that alone is possible, never running and never done.
 
 use crate::addr::VirtAddr;
 use crate::target::Target;
@@ -26,8 +28,10 @@ pub struct Construction {
     pub evidence: Box<str>,
     /// The thread that builds it or tears it down.
     pub thread: Option<ThreadName>,
-    /// The function that it is in, by the address of its struct vnet_sysinit.
-    pub function: Option<Running>,
+    /// The function that it certainly is in, by the address of its struct vnet_sysinit.
+    pub function: Option<VirtAddr>,
+    /// Where that is not known: functions that words on its stack point into, by the same.
+    pub possible: Vec<VirtAddr>,
     /// The way up, the way down, or both where it may be either.
     pub courses: Vec<Course>,
 }
@@ -44,16 +48,6 @@ pub enum Phase {
     Between,
     /// vnet_destroy has poisoned it.
     Destroyed,
-}
-
-/// The function that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Running {
-    /// Of its struct vnet_sysinit.
-    pub sysinit: VirtAddr,
-    /// The chain of frames leads through it; else it is a word on the stack, which an
-    /// earlier call may have left there.
-    pub certain: bool,
 }
 
 /// What has been and what is still to be run on one way.
@@ -109,24 +103,33 @@ impl Construction {
             Some(direction) => vec![direction],
             None => vec![Direction::Up, Direction::Down],
         };
-        let candidates = work.as_ref().map(|work| &work.candidates[..]).unwrap_or_default();
+        let inside = work.as_ref().map(|work| &work.inside);
+        let running = match inside {
+            Some(Inside::Certain(sysinits)) => &sysinits[..],
+            _ => &[],
+        };
+        let possible = match inside {
+            Some(Inside::Possible(sysinits)) => sysinits.clone(),
+            _ => Vec::new(),
+        };
         let courses = directions.into_iter();
-        let courses = courses.map(|way| course(way, sysinits, vnet, candidates)).collect();
+        let courses = courses.map(|way| course(way, sysinits, vnet, running, &possible)).collect();
         let phase = match direction {
             Some(Direction::Up) => Phase::Building,
             Some(Direction::Down) => Phase::TearingDown,
             None => Phase::Between,
         };
-        let function = match candidates {
-            [sysinit] => work.as_ref().map(|work| (*sysinit, work.certain)),
+        let function = match running {
+            [sysinit] => Some(*sysinit),
             _ => None,
         };
-        let function = function.map(|(sysinit, certain)| Running { sysinit, certain });
-        Self { phase, evidence, thread: work.map(|work| work.thread), function, courses }
+        let thread = work.map(|work| work.thread);
+        Self { phase, evidence, thread, function, possible, courses }
     }
 
     fn known(phase: Phase, evidence: &str, courses: Vec<Course>) -> Self {
-        Self { phase, evidence: evidence.into(), thread: None, function: None, courses }
+        let (thread, function, possible) = (None, None, Vec::new());
+        Self { phase, evidence: evidence.into(), thread, function, possible, courses }
     }
 }
 
@@ -178,9 +181,18 @@ impl Course {
 struct Work {
     thread: ThreadName,
     direction: Direction,
-    /// The addresses of what it may be running: one, or several that share a function.
-    candidates: Vec<VirtAddr>,
+    /// The chain of frames leads to vnet_alloc or vnet_destroy; else a word does.
     certain: bool,
+    inside: Inside,
+}
+
+/// What runs inside of vnet_alloc or vnet_destroy: the addresses of what it may be.
+#[derive(Debug)]
+enum Inside {
+    /// By the chain of frames: one, or several that share a function.
+    Certain(Vec<VirtAddr>),
+    /// By words of the stack.
+    Possible(Vec<VirtAddr>),
 }
 
 /// The thread that works on this vnet. Its curvnet is the vnet, but while a function
@@ -211,13 +223,17 @@ impl Work {
         let found = [Direction::Up, Direction::Down].into_iter().filter_map(|direction| {
             let runner = Runner::of(target, direction);
             let (at, inner, certain) = runner.find(target, stack)?;
-            let (candidates, exact) =
-                running(target, direction.of(sysinits), vnet, stack, at, inner);
-            let certain = certain && exact;
-            Some(Self { thread: thread.name(), direction, candidates, certain })
+            let inside = inside(target, direction.of(sysinits), vnet, stack, at, inner);
+            Some(Self { thread: thread.name(), direction, certain, inside })
         });
         // What an earlier call left on the stack may lead the other way.
-        found.max_by_key(|work| (work.certain, !work.candidates.is_empty()))
+        found.max_by_key(|work| {
+            let (shown, any) = match &work.inside {
+                Inside::Certain(sysinits) => (true, !sysinits.is_empty()),
+                Inside::Possible(sysinits) => (false, !sysinits.is_empty()),
+            };
+            (work.certain, shown, any)
+        })
     }
 }
 
@@ -252,16 +268,16 @@ impl Runner {
     }
 }
 
-/// What of `list` runs inside of the call at `at`: by the calls of the chain, then by
-/// words of the stack; the outermost first. And whether the chain told.
-fn running(
+/// What of `list` runs inside of the call at `at`: by the calls of the chain, the outermost
+/// first; or by words of the stack.
+fn inside(
     target: &Target,
     list: &[VnetSysinit],
     vnet: &Vnet,
     stack: &Stack,
     at: Option<VirtAddr>,
     inner: &[Call],
-) -> (Vec<VirtAddr>, bool) {
+) -> Inside {
     let state = vnet.state.as_ref().map(|state| state.value);
     let entries = |call: &Call| -> Vec<VirtAddr> {
         let Some(start) = Stack::function(target, call) else { return Vec::new() };
@@ -273,15 +289,18 @@ fn running(
     };
     let by_chain = inner.iter().rev().map(entries).find(|found| !found.is_empty());
     if let Some(found) = by_chain {
-        return (found, true);
+        return Inside::Certain(found);
     }
-    let below = stack.words.iter().rev().filter(|call| call.at < at);
-    (below.map(entries).find(|found| !found.is_empty()).unwrap_or_default(), false)
+    let below = stack.words.iter().filter(|call| call.at < at);
+    let mut possible: Vec<VirtAddr> = below.flat_map(entries).collect();
+    possible.sort_unstable();
+    possible.dedup();
+    Inside::Possible(possible)
 }
 
 /// Up or down, and how that is known.
 fn direction(vnet: &Vnet, work: Option<&Work>) -> (Option<Direction>, Box<str>) {
-    if let Some(work) = work {
+    if let Some(work) = work.filter(|work| work.certain) {
         let [runner, _] = work.direction.runners();
         return (Some(work.direction), format!("{} is in {runner}", work.thread).into());
     }
@@ -293,20 +312,27 @@ fn direction(vnet: &Vnet, work: Option<&Work>) -> (Option<Direction>, Box<str>) 
         Some(Condition::BeingDestroyed) => (Some(Direction::Down), "it was unlinked"),
         _ => (None, "nothing tells up from down"),
     };
-    let unseen = "no thread is seen in vnet_alloc or vnet_destroy";
-    (direction, format!("{why}; {unseen}").into())
+    let seen = match work {
+        Some(work) => {
+            let [runner, _] = work.direction.runners();
+            format!("{} may be in {runner}, by a word on its stack", work.thread)
+        }
+        None => "no thread is seen in vnet_alloc or vnet_destroy".to_owned(),
+    };
+    (direction, format!("{why}; {seen}").into())
 }
 
-/// The progress on one way, by the state, and in its subsystem by what runs.
+/// The progress on one way, by the state, and in its subsystem by what certainly runs.
 fn course(
     direction: Direction,
     sysinits: &Sysinits,
     vnet: &Vnet,
-    candidates: &[VirtAddr],
+    running: &[VirtAddr],
+    possible: &[VirtAddr],
 ) -> Course {
     let list = direction.of(sysinits);
     let state = vnet.state.as_ref().map(|state| state.value);
-    let of_state = |sysinit: &VnetSysinit| match candidates {
+    let of_state = |sysinit: &VnetSysinit| match running {
         [] => state.is_some() && sysinit.subsystem_value() == state,
         known => known.contains(&sysinit.address),
     };
@@ -316,11 +342,12 @@ fn course(
         (Some(first), Some(last), _) => match index {
             index if index < first => Progress::Done,
             index if index > last => Progress::ToCome,
-            _ if candidates.len() == 1 => Progress::Running,
+            _ if running.len() == 1 => Progress::Running,
             _ => Progress::Possible,
         },
         // All functions of that subsystem have been unregistered since.
         (.., Some(state)) => by_subsystem(direction, sysinit, state),
+        _ if possible.contains(&sysinit.address) => Progress::Possible,
         _ => Progress::Unknown,
     });
     Course { direction, progress: progress.collect() }

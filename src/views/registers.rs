@@ -1,23 +1,28 @@
-//! The registers that a thread had, as far as the kernel kept them.
+//! The registers that a thread had, as far as anybody kept them.
 //!
 //! A thread that runs has its registers in a processor. The one that dumps saves
 //! them in `dumppcb` (`sys/kern/kern_shutdown.c`), a processor that is stopped for
-//! the dump in its element of `stoppcbs` (`sys/kern/subr_smp.c`); any other thread
-//! left them in its `td_pcb` when it was switched out. Only those that a switch has
-//! to keep are there at all.
+//! the dump in its element of `stoppcbs` (`sys/kern/subr_smp.c`); a hypervisor notes
+//! those of all processors in the image that it takes. Any other thread left them in
+//! its `td_pcb` when it was switched out. Only those that a switch has to keep are
+//! there at all.
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::error::ReadError;
-use crate::target::Target;
+use crate::target::{Processor, Target};
 use crate::types::model::Type;
 use crate::value::Object;
 
-/// A `struct pcb`, and why it is that of the thread.
-#[derive(Debug, Clone, Copy)]
-pub struct Registers<'t> {
-    pub pcb: Object<'t>,
-    pub origin: Origin,
+/// What leads to the calls that a thread is in. What was not kept is `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// Where it goes on.
+    pub counter: Option<VirtAddr>,
+    pub stack: Option<VirtAddr>,
+    pub frame: Option<VirtAddr>,
+    /// Where its function returns to, on machines that keep that in a register.
+    pub link: Option<VirtAddr>,
 }
 
 /// Where registers were kept.
@@ -27,6 +32,8 @@ pub enum Origin {
     Dump,
     /// It ran on this processor, which was stopped: `stoppcbs`.
     Stopped { cpu: u64 },
+    /// It ran on this processor, as a hypervisor noted.
+    Noted { cpu: u64 },
     /// It did not run: `td_pcb`.
     Switched,
 }
@@ -39,69 +46,79 @@ struct Names {
     frame: &'static [&'static str],
 }
 
-impl<'t> Registers<'t> {
-    /// Those of `thread`; `None` where the kernel kept none.
+impl Registers {
+    /// Those of `thread`, and where they were kept; `None` where nobody kept them.
     ///
     /// # Errors
     /// The thread cannot be read, or the kernel's types do not tell.
-    pub fn of(thread: &Object<'t>) -> Result<Option<Self>, ReadError> {
+    pub fn of(thread: &Object<'_>) -> Result<Option<(Self, Origin)>, ReadError> {
         let target = thread.target();
         let dumps = target.integer("dumptid").is_ok_and(|tid| {
             tid != 0 && thread.int("td_tid").is_ok_and(|own| own == i64::from(tid as i32))
         });
         if dumps {
-            let pcb = Object::global(target, "dumppcb")?;
-            let registers = Self { pcb, origin: Origin::Dump };
+            let registers = Self::in_pcb(&Object::global(target, "dumppcb")?);
             // A dump that is written while the system runs on saves none.
-            return Ok(Some(registers).filter(Self::are_set));
+            if registers.are_set() {
+                return Ok(Some((registers, Origin::Dump)));
+            }
         }
         if let Some(cpu) = processor(thread) {
-            let registers = stopped(target, cpu)?;
-            let registers = registers.map(|pcb| Self { pcb, origin: Origin::Stopped { cpu } });
-            return Ok(registers.filter(Self::are_set));
+            if let Some((registers, cpu)) = noted(thread, cpu) {
+                return Ok(Some((registers, Origin::Noted { cpu })));
+            }
+            let stopped = stopped(target, cpu)?.map(|pcb| Self::in_pcb(&pcb));
+            let stopped = stopped.filter(Self::are_set);
+            return Ok(stopped.map(|registers| (registers, Origin::Stopped { cpu })));
         }
-        let pcb = thread.follow("td_pcb")?;
-        Ok(pcb.map(|pcb| Self { pcb, origin: Origin::Switched }))
-    }
-
-    /// Where the thread goes on.
-    pub fn program_counter(&self) -> Option<VirtAddr> {
-        let known = names(self.target().arch()).counter.iter();
-        known.filter_map(|name| self.get(name)).find(|value| !value.is_null())
-    }
-
-    pub fn stack_pointer(&self) -> Option<VirtAddr> {
-        self.get(names(self.target().arch()).stack).filter(|value| !value.is_null())
-    }
-
-    pub fn frame_pointer(&self) -> Option<VirtAddr> {
-        let known = names(self.target().arch()).frame.iter();
-        known.filter_map(|name| self.get(name)).find(|value| !value.is_null())
-    }
-
-    fn target(&self) -> &'t Target {
-        self.pcb.target()
+        let pcb = if dumps { None } else { thread.follow("td_pcb")? };
+        Ok(pcb.map(|pcb| (Self::in_pcb(&pcb), Origin::Switched)))
     }
 
     fn are_set(&self) -> bool {
-        self.program_counter().is_some() || self.stack_pointer().is_some()
+        self.counter.is_some() || self.stack.is_some()
     }
 
-    /// A member `pcb_rbp`, or an element `pcb_x[29]`.
-    fn get(&self, name: &str) -> Option<VirtAddr> {
-        let (name, index) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
-            Some((name, index)) => (name, index.parse().ok()?),
-            None => (name, 0),
+    fn in_pcb(pcb: &Object<'_>) -> Self {
+        let names = names(pcb.target().arch());
+        let first = |names: &[&str]| {
+            let mut known = names.iter().filter_map(|name| member(pcb, name));
+            known.find(|value| !value.is_null())
         };
-        let member = self.pcb.member(name).ok()?;
-        let (target, size) = (self.target(), self.target().arch().pointer_size());
-        let offset = size.checked_mul(index)?;
-        let whole = target.types().ok()?.size_of(member.type_id).ok()?;
-        if offset.checked_add(size)? > whole {
-            return None;
+        Self {
+            counter: first(names.counter),
+            stack: first(&[names.stack]),
+            frame: first(names.frame),
+            link: None,
         }
-        target.memory().pointer(member.address.wrapping_add(offset)).ok()
     }
+}
+
+impl From<&Processor> for Registers {
+    fn from(processor: &Processor) -> Self {
+        Self {
+            counter: processor.counter.non_null(),
+            stack: processor.stack.non_null(),
+            frame: processor.frame.non_null(),
+            link: processor.link,
+        }
+    }
+}
+
+/// A member `pcb_rbp`, or an element `pcb_x[29]`.
+pub(super) fn member(of: &Object<'_>, name: &str) -> Option<VirtAddr> {
+    let (name, index) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((name, index)) => (name, index.parse().ok()?),
+        None => (name, 0),
+    };
+    let member = of.member(name).ok()?;
+    let (target, size) = (of.target(), of.target().arch().pointer_size());
+    let offset = size.checked_mul(index)?;
+    let whole = target.types().ok()?.size_of(member.type_id).ok()?;
+    if offset.checked_add(size)? > whole {
+        return None;
+    }
+    target.memory().pointer(member.address.wrapping_add(offset)).ok()
 }
 
 /// The processor that a thread runs on: `td_oncpu`, which is NOCPU where it does
@@ -116,6 +133,19 @@ fn processor(thread: &Object<'_>) -> Option<u64> {
 
 /// More than any kernel supports.
 const MOST_PROCESSORS: u64 = 1 << 16;
+
+/// What a hypervisor noted of the processor that runs `thread`: its stack pointer is in
+/// the thread's stack. The kernel and the hypervisor need not number processors alike.
+fn noted(thread: &Object<'_>, cpu: u64) -> Option<(Registers, u64)> {
+    let (stack, len) = super::stack::memory_of(thread).ok()?;
+    let runs = |(_, processor): &(u64, &Processor)| {
+        processor.stack.offset_from(stack).is_some_and(|used| used < len)
+    };
+    let all = thread.target().processors();
+    let own = usize::try_from(cpu).ok().and_then(|own| all.get(own)).map(|own| (cpu, own));
+    let found = own.filter(runs).or_else(|| (0..).zip(all).find(runs));
+    found.map(|(cpu, processor)| (processor.into(), cpu))
+}
 
 /// The element of `stoppcbs`, an array, or in newer kernels a pointer to the first.
 fn stopped(target: &Target, cpu: u64) -> Result<Option<Object<'_>>, ReadError> {

@@ -1,13 +1,17 @@
 //! The calls that a thread is in, read off its kernel stack.
 //!
 //! What: return addresses. FreeBSD's kernels keep frame pointers, so that a chain of
-//! frames leads from the innermost call outwards. Where the chain is broken (an
-//! assembler routine, a trap, a stack that was switched) words of the stack that
-//! point into code are all that is left; they may be what earlier calls left behind,
-//! and are kept apart.
+//! frames leads from the innermost call outwards. A function that has only just been
+//! called has no frame yet: where it returns to is in the link register or on top of
+//! the stack. Where a trap or an interrupt came in between, the chain goes on with what
+//! was interrupted. Words of the stack that look like return addresses may be what
+//! earlier calls left behind, and are kept apart.
 //!
 //! What it refuses to do: it does not unwind by call frame information, and shows no
 //! arguments.
+
+mod code;
+mod trap;
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -15,23 +19,44 @@ use crate::error::ReadError;
 use crate::kernel::SymbolKind;
 use crate::target::Target;
 use crate::value::Object;
-use crate::views::registers::Registers;
+use crate::views::registers::{Origin, Registers};
 
-/// An address in the middle of a function.
+use code::Frame;
+
+pub use code::follows_call;
+
+/// An address in the middle of a function, or at its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {
     /// The next instruction there.
     pub address: VirtAddr,
-    /// Where on the stack that stands; `None` for the program counter.
+    /// Where on the stack that stands; `None` for what is in a register.
     pub at: Option<VirtAddr>,
+    pub found: Found,
+}
+
+/// How a call was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// By the program counter: nothing was called from there.
+    Counter,
+    /// By the program counter that a trap frame has: what was interrupted.
+    Trap,
+    /// By the return address of a function that has no frame yet.
+    Entry,
+    /// By the chain of frames.
+    Chain,
+    /// It is a word on the stack.
+    Word,
 }
 
 /// A thread's kernel stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// By the chain of frames, innermost first.
+    /// What certainly is on it, innermost first.
     pub calls: Vec<Call>,
-    /// All words from the stack pointer outwards that point into the kernel's code.
+    /// All words from the stack pointer outwards that point into the kernel's code, behind
+    /// a call if its instructions can be read.
     pub words: Vec<Call>,
     /// All words of that part of the stack.
     all: Vec<VirtAddr>,
@@ -48,7 +73,7 @@ const MOST_PAGES: u64 = 64;
 
 /// The name of a caller, and the return address, by their distance from where the
 /// frame pointer points, in words.
-struct Frame {
+struct Shape {
     caller: i64,
     return_address: i64,
     /// The return address is kept in the caller's frame.
@@ -64,23 +89,21 @@ impl Stack {
         let target = thread.target();
         // Without its registers the whole stack is looked through.
         let registers = Registers::of(thread).unwrap_or(None);
-        let mut calls = Vec::new();
-        if let Some(registers) = registers {
-            let counter = registers.program_counter();
-            calls.extend(counter.map(|address| Call { address: code(target, address), at: None }));
-            if let Some(frame) = registers.frame_pointer() {
-                walk(target, frame, &mut calls);
-            }
-        }
-        let pointer = registers.and_then(|registers| registers.stack_pointer());
+        let calls = registers.map(|(registers, origin)| calls(target, registers, origin));
+        let pointer = registers.and_then(|(registers, _)| registers.stack);
         let (start, all) = read(thread, pointer)?;
         let word = target.arch().pointer_size();
         let words = all.iter().zip(0..).map(|(value, number): (_, u64)| Call {
-            address: code(target, *value),
+            address: unsigned(target, *value),
             at: Some(start.wrapping_add(number * word)),
+            found: Found::Word,
         });
-        let words = words.filter(|call| Self::function(target, call).is_some()).collect();
-        Ok(Self { calls, words, all })
+        let returns = |call: &Call| {
+            Self::function(target, call).is_some()
+                && follows_call(target, call.address) != Some(false)
+        };
+        let words = words.filter(returns).collect();
+        Ok(Self { calls: calls.unwrap_or_default(), words, all })
     }
 
     /// Is this address one of the words on the stack?
@@ -91,35 +114,112 @@ impl Stack {
     /// The function that a call is in, by its first address. A call never returns to
     /// the first byte of a function: that would be behind the last of another.
     pub fn function(target: &Target, call: &Call) -> Option<VirtAddr> {
-        let back = u64::from(call.at.is_some());
+        let back = u64::from(!matches!(call.found, Found::Counter | Found::Trap));
         let address = VirtAddr::new(call.address.get().wrapping_sub(back));
         let (symbol, _) = target.symbolize(address)?;
         (symbol.kind != SymbolKind::Object).then_some(symbol.address)
     }
 }
 
-/// Follows the chain of frames from `frame` outwards.
-fn walk(target: &Target, mut frame: VirtAddr, calls: &mut Vec<Call>) {
+/// The memory of a thread's stack: where it begins, and its bytes.
+///
+/// # Errors
+/// The thread cannot be read, or the kernel's types do not tell.
+pub fn memory_of(thread: &Object<'_>) -> Result<(VirtAddr, u64), ReadError> {
+    let pages = thread.uint("td_kstack_pages")?.min(MOST_PAGES);
+    Ok((thread.pointer("td_kstack")?, pages * thread.target().memory().page_size()))
+}
+
+/// What registers lead to: by a chain of frames, and from one such chain to the next where
+/// the first began with a trap.
+fn calls(target: &Target, registers: Registers, origin: Origin) -> Vec<Call> {
+    let mut calls = Vec::new();
+    let mut next = Some((registers, Found::Counter));
+    while let Some((registers, found)) = next {
+        if let Some(counter) = registers.counter {
+            let call = Call { address: unsigned(target, counter), at: None, found };
+            if found == Found::Trap && Stack::function(target, &call).is_none() {
+                // It came from user space.
+                return calls;
+            }
+            calls.push(call);
+        }
+        // A pcb keeps the counter of a switch, which is a return address.
+        if found == Found::Trap || origin != Origin::Switched {
+            let is_exact = found == Found::Trap || matches!(origin, Origin::Noted { .. });
+            calls.extend(caller_of_entered(target, &registers, is_exact));
+        }
+        let interrupted = registers.frame.and_then(|frame| walk(target, frame, &mut calls));
+        next = interrupted.filter(|_| calls.len() < MOST_FRAMES).map(|it| (it, Found::Trap));
+    }
+    calls
+}
+
+/// The call of a function that has no frame yet, of which the chain knows nothing.
+fn caller_of_entered(target: &Target, registers: &Registers, is_exact: bool) -> Option<Call> {
+    let counter = unsigned(target, registers.counter?);
+    let (symbol, offset) = target.symbolize(counter)?;
+    if symbol.kind == SymbolKind::Object || (offset != 0 && !is_exact) {
+        return None;
+    }
+    let frame = code::frame(target, symbol.address, offset);
+    let at_stack = |words: u64| {
+        let at = registers.stack?.wrapping_add(words * target.arch().pointer_size());
+        let address = unsigned(target, target.memory().pointer(at).ok()?);
+        Some(Call { address, at: Some(at), found: Found::Entry })
+    };
+    let link = || {
+        let address = unsigned(target, registers.link?);
+        Some(Call { address, at: None, found: Found::Entry })
+    };
+    let on_stack = matches!(target.arch(), Arch::Amd64 | Arch::I386);
+    let candidates = match frame {
+        Frame::There => [None, None],
+        Frame::NotYet if on_stack => [at_stack(0), None],
+        // A breakpoint leaves the counter behind the first byte, which it has not yet run.
+        Frame::Pushed => [at_stack(1), at_stack(0)],
+        Frame::NotYet => [link(), None],
+    };
+    let returns = |call: &&Call| match follows_call(target, call.address) {
+        Some(follows) => follows || (is_exact && frame == Frame::NotYet),
+        None => is_exact,
+    };
+    let is_code = |call: &&Call| Stack::function(target, call).is_some();
+    candidates.iter().flatten().filter(is_code).find(returns).copied()
+}
+
+/// Follows the chain of frames from `frame` outwards. Gives what was interrupted where
+/// the chain ends in a trap.
+fn walk(target: &Target, mut frame: VirtAddr, calls: &mut Vec<Call>) -> Option<Registers> {
     let shape = shape(target.arch());
     let word = target.arch().pointer_size();
     let memory = target.memory();
     let at =
         |frame: VirtAddr, words: i64| frame.wrapping_add(word.wrapping_mul(words.cast_unsigned()));
-    for _ in 0..MOST_FRAMES {
-        let Ok(caller) = memory.pointer(at(frame, shape.caller)) else { return };
+    while calls.len() < MOST_FRAMES {
+        let caller = memory.pointer(at(frame, shape.caller)).ok()?;
         let holder = if shape.in_caller { caller } else { frame };
         let place = at(holder, shape.return_address);
-        let Ok(address) = memory.pointer(place) else { return };
+        let address = memory.pointer(place).ok()?;
         if address.is_null() {
-            return;
+            return None;
         }
-        calls.push(Call { address: code(target, address), at: Some(place) });
+        let call =
+            Call { address: unsigned(target, address), at: Some(place), found: Found::Chain };
+        calls.push(call);
+        let entry = VirtAddr::new(call.address.get().wrapping_sub(1));
+        if let Some(entry) = target.kernel().symbols().label(entry)
+            && let Some(interrupted) = trap::interrupted(target, entry.name, frame, caller)
+        {
+            return Some(interrupted);
+        }
         // Stacks grow downwards, so callers lie above; anything else is no chain.
         match caller.offset_from(frame) {
             Some(distance) if distance != 0 && distance < LARGEST_FRAME => frame = caller,
-            _ => return,
+            _ => return None,
         }
     }
+    None
 }
 
 /// The words of the stack from `pointer` on, or all of them, and where they begin.
@@ -128,8 +228,7 @@ fn read(
     pointer: Option<VirtAddr>,
 ) -> Result<(VirtAddr, Vec<VirtAddr>), ReadError> {
     let target = thread.target();
-    let base = thread.pointer("td_kstack")?;
-    let len = thread.uint("td_kstack_pages")?.min(MOST_PAGES) * target.memory().page_size();
+    let (base, len) = memory_of(thread)?;
     let used = pointer.and_then(|pointer| pointer.offset_from(base));
     let used = used.filter(|used| *used < len).unwrap_or(0);
     let mut bytes = vec![0; (len - used) as usize];
@@ -142,7 +241,7 @@ fn read(
 
 /// The address without the signature that arm64 kernels of 14 and later put above its
 /// 48 bits: bit 55 tells that it is the kernel's.
-fn code(target: &Target, address: VirtAddr) -> VirtAddr {
+fn unsigned(target: &Target, address: VirtAddr) -> VirtAddr {
     const KERNEL: u64 = 1 << 55;
     match target.arch() {
         Arch::Arm64 if address.get() & KERNEL != 0 => {
@@ -153,12 +252,12 @@ fn code(target: &Target, address: VirtAddr) -> VirtAddr {
 }
 
 /// The frames of each architecture's calling convention, as clang and gcc make them.
-fn shape(arch: Arch) -> Frame {
+fn shape(arch: Arch) -> Shape {
     let (caller, return_address, in_caller) = match arch {
         Arch::Amd64 | Arch::I386 | Arch::Arm64 | Arch::Arm => (0, 1, false),
         // s0 points behind the frame.
         Arch::Riscv64 => (-2, -1, false),
         Arch::Powerpc64 | Arch::Powerpc64le => (0, 2, true),
     };
-    Frame { caller, return_address, in_caller }
+    Shape { caller, return_address, in_caller }
 }

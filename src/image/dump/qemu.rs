@@ -9,15 +9,22 @@ use std::io::{Seek, Write};
 
 use super::Contents;
 use super::elf::{ElfCore, Segment};
+use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
 use crate::image::ImageError;
-use crate::image::machine::entry_bytes;
+use crate::image::machine::{Processor, entry_bytes};
 
 const NT_PRSTATUS: u32 = 1;
 /// Bytes of a `QEMUCPUState`, and where its cr[3] is.
 const CPU_STATE: usize = 440;
 const CR3: usize = 416;
+const RSP: usize = 56;
+const RBP: usize = 64;
+const RIP: usize = 136;
+
+/// Where an `elf_prstatus` has the number of the processor.
+const PR_PID: usize = 32;
 
 /// Writes all physical memory.
 ///
@@ -45,22 +52,45 @@ fn notes(contents: &Contents<'_>) -> Vec<u8> {
     let arch = contents.machine.arch();
     let endian = arch.endian();
     let mut notes = Vec::new();
-    for number in 1..=contents.cpus {
+    for number in 0..contents.cpus {
         let mut status = vec![0; prstatus_size(arch)];
-        put(&mut status, 32, &entry_bytes(number.into(), 4, endian));
+        put(&mut status, PR_PID, &entry_bytes(u64::from(number) + 1, 4, endian));
+        let word = arch.pointer_size();
+        for (at, value) in registers(arch, &contents.machine.processor(number)) {
+            put(&mut status, at, &entry_bytes(value.get(), word, endian));
+        }
         notes.extend(note("CORE", NT_PRSTATUS, &status, endian));
     }
-    for _ in 0..contents.cpus {
+    for number in 0..contents.cpus {
         if !matches!(arch, Arch::Amd64 | Arch::I386) {
             break;
         }
         let mut state = vec![0; CPU_STATE];
         put(&mut state, 0, &1_u32.to_le_bytes());
         put(&mut state, 4, &(CPU_STATE as u32).to_le_bytes());
+        let processor = contents.machine.processor(number);
+        for (at, value) in
+            [(RSP, processor.stack), (RBP, processor.frame), (RIP, processor.counter)]
+        {
+            put(&mut state, at, &value.get().to_le_bytes());
+        }
         put(&mut state, CR3, &contents.machine.root().get().to_le_bytes());
         notes.extend(note("QEMU", 0, &state, endian));
     }
     notes
+}
+
+/// Where an `elf_prstatus` has which register.
+fn registers(arch: Arch, processor: &Processor) -> Vec<(usize, VirtAddr)> {
+    let Processor { counter, stack, frame, link } = *processor;
+    match arch {
+        Arch::Amd64 => vec![(240, counter), (264, stack), (144, frame)],
+        Arch::I386 => vec![(120, counter), (132, stack), (92, frame)],
+        Arch::Arm64 => vec![(368, counter), (360, stack), (344, frame), (352, link)],
+        Arch::Arm => vec![(132, counter), (124, stack), (116, frame), (128, link)],
+        Arch::Riscv64 => vec![(112, counter), (128, stack), (176, frame), (120, link)],
+        Arch::Powerpc64 | Arch::Powerpc64le => vec![(368, counter), (120, stack), (400, link)],
+    }
 }
 
 /// Bytes of a `struct elf_prstatus` of Linux, whose layout QEMU uses.

@@ -16,6 +16,7 @@ pub mod i386;
 mod malloc;
 mod options;
 pub mod powerpc64;
+mod processor;
 mod ram;
 pub mod riscv64;
 mod space;
@@ -29,6 +30,8 @@ use self::frames::Frames;
 pub use self::heap::Allocation;
 use self::heap::Heap;
 pub use self::options::{MachineOptions, Paging};
+pub use self::processor::Processor;
+use self::processor::Processors;
 use self::ram::Ram;
 pub use self::space::{Boot, Entry, ImagePlace, Layout, Level, Memory, Rights, Space};
 use self::tables::PageTables;
@@ -56,6 +59,7 @@ pub struct Machine {
     /// Where the next module will lie, if modules lie behind the image.
     next_module: VirtAddr,
     heap: Heap,
+    processors: Processors,
 }
 
 /// Virtually and physically contiguous memory.
@@ -131,6 +135,7 @@ impl Machine {
             next_kernel_map: kernel_map,
             next_module: image_end,
             heap: Heap::default(),
+            processors: Processors::new(),
         };
         machine.map_directly()?;
         image.iter().try_for_each(|part| machine.map_image(part))?;

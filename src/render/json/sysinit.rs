@@ -38,6 +38,8 @@ pub struct JsonConstruction<'a> {
     evidence: &'a str,
     thread: Option<JsonThread<'a>>,
     function: Option<JsonRunning>,
+    /// Functions that words on the thread's stack point into, where no chain of frames tells.
+    possible: Vec<Address>,
     courses: Vec<JsonCourse<'a>>,
 }
 
@@ -106,10 +108,10 @@ impl<'a> JsonConstruction<'a> {
             state: vnet.state.as_ref().map(JsonVnetState::from),
             evidence: &construction.evidence,
             thread: construction.thread.as_ref().map(JsonThread::from),
-            function: construction.function.map(|running| JsonRunning {
-                sysinit: Address(running.sysinit),
-                certain: running.certain,
-            }),
+            function: construction
+                .function
+                .map(|sysinit| JsonRunning { sysinit: Address(sysinit), certain: true }),
+            possible: construction.possible.iter().copied().map(Address).collect(),
             courses: construction.courses.iter().map(course).collect(),
         }
     }

@@ -185,11 +185,16 @@ fn tell(
         };
         writeln!(out, "vnet_state: {name}")?;
     }
-    if let Some(running) = construction.function
-        && let Some(sysinit) = sysinits.iter().find(|s| s.address == running.sysinit)
-    {
-        let doubt = if running.certain { "" } else { " (by a word on its stack)" };
-        writeln!(out, "running: {}{doubt}", pointer(&sysinit.function))?;
+    let name = |address| {
+        let sysinit = sysinits.iter().find(|sysinit| sysinit.address == address);
+        sysinit.map(|sysinit| pointer(&sysinit.function))
+    };
+    if let Some(running) = construction.function.and_then(name) {
+        writeln!(out, "running: {running}")?;
+    }
+    let possible: Vec<String> = construction.possible.iter().copied().filter_map(name).collect();
+    if !possible.is_empty() {
+        writeln!(out, "possible: {} (by words on its stack)", possible.join(", "))?;
     }
     let moving = !matches!(construction.phase, Phase::Up | Phase::Destroyed);
     for course in construction.courses.iter().filter(|_| moving) {
