@@ -54,6 +54,7 @@ fn meaning(lock: &VnetLock, all: &[VnetLock]) -> Box<str> {
     let text = match (state.holder, lock.guards) {
         (Holder::Nobody, _) => "nobody holds it: what it guards is whole",
         (Holder::Destroyed, _) => "it was destroyed: it guards nothing any more",
+        (Holder::NotYet, _) => "the kernel has not initialised it yet: nothing takes it so early",
         (Holder::Nonsense, _) => "no lock has such a word: it is damaged",
         (Holder::Shared { .. }, Guards::List) => "the list of vnets is read and cannot change",
         (Holder::Exclusive { .. }, Guards::List) => list_meaning(lock, all),

@@ -67,6 +67,8 @@ pub enum Holder {
     },
     /// Nobody can hold it any more.
     Destroyed,
+    /// The kernel has not come to its initialisation yet: no lock that it has made is 0.
+    NotYet,
     /// No lock has such a word.
     Nonsense,
 }
@@ -109,6 +111,7 @@ impl LockState {
         let (value, owner) = (word >> flags.count, word >> flags.count << flags.count);
         let holder = match (has(LOCK_SHARED), value) {
             _ if word == LOCK_DESTROYED => Holder::Destroyed,
+            _ if word == 0 => Holder::NotYet,
             (true, 0) => Holder::Nobody,
             (true, readers) => Holder::Shared { readers },
             (false, 0) => Holder::Nonsense,
@@ -156,7 +159,7 @@ mod tests {
             for release in [OLD, NEW] {
                 assert_eq!(holder(kind, 1, release), Holder::Nobody);
                 assert_eq!(holder(kind, 6, release), Holder::Destroyed);
-                assert_eq!(holder(kind, 0, release), Holder::Nonsense);
+                assert_eq!(holder(kind, 0, release), Holder::NotYet);
                 assert_eq!(holder(kind, 4, release), Holder::Nonsense);
             }
         }

@@ -23,7 +23,20 @@ pub struct ModuleSpace {
     pub regions: Vec<Region>,
     /// The free list as the kernel has it, in its order.
     pub free_list: Vec<FreeEntry>,
+    /// What can be said of what neither the list nor a module names.
+    pub accounts: Accounts,
     pub faults: Vec<SpaceFault>,
+}
+
+/// How much is known of who has what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accounts {
+    /// Both the free list and the list of modules were read to their ends.
+    Whole,
+    /// One of them was not: what nobody claims may be anybody's.
+    Broken,
+    /// The kernel has not made its free list yet (`vnet_data_startup`, SI_SUB_KLD).
+    NotYet,
 }
 
 /// A stretch of the arena.
@@ -41,6 +54,10 @@ pub enum Holder {
     Module(Box<str>),
     /// Neither the free list nor any module names it.
     Nobody,
+    /// The same where one of them is not wholly known.
+    Unknown,
+    /// The kernel has not made its free list yet.
+    NotYet,
 }
 
 /// One `struct vnet_data_free`.
@@ -106,8 +123,13 @@ impl ModuleSpace {
         let start = symbol.address;
         let arena = start..start.wrapping_add(symbol.size);
         let head = Object::global(target, "vnet_data_free_head")?;
-        let mut space =
-            Self { arena, regions: Vec::new(), free_list: Vec::new(), faults: Vec::new() };
+        let mut space = Self {
+            arena,
+            regions: Vec::new(),
+            free_list: Vec::new(),
+            accounts: if is_made(&head) { Accounts::Whole } else { Accounts::NotYet },
+            faults: Vec::new(),
+        };
         let walked = walk(head, "vnd_link", MOST_ENTRIES);
         for entry in &walked.elements {
             match free_entry(entry) {
@@ -126,6 +148,10 @@ impl ModuleSpace {
                 format!("the free list: {broken}"),
             );
         }
+        let broken = |fault: &SpaceFault| fault.kind == SpaceFaultKind::BrokenList;
+        if space.faults.iter().any(broken) || !modules.problems.is_empty() {
+            space.accounts = Accounts::Broken;
+        }
         space.check_order();
         let claims = space.claims(modules, target.arch().pointer_size());
         space.divide(claims);
@@ -137,9 +163,9 @@ impl ModuleSpace {
         self.arena.end.offset_from(self.arena.start).unwrap_or(0)
     }
 
-    /// Bytes that are free, by the kernel's list.
-    pub fn free(&self) -> u64 {
-        self.held(|holder| *holder == Holder::Free)
+    /// Bytes that are free, by the kernel's list; `None` where that is not known.
+    pub fn free(&self) -> Option<u64> {
+        self.if_whole(self.held(|holder| *holder == Holder::Free))
     }
 
     /// Bytes that modules have.
@@ -147,24 +173,28 @@ impl ModuleSpace {
         self.held(|holder| matches!(holder, Holder::Module(_)))
     }
 
-    /// Bytes that nobody has.
-    pub fn lost(&self) -> u64 {
-        self.held(|holder| *holder == Holder::Nobody)
+    /// Bytes that nobody has; `None` where that is not known.
+    pub fn lost(&self) -> Option<u64> {
+        self.if_whole(self.held(|holder| *holder == Holder::Nobody))
     }
 
-    /// The most that one module could still get, in bytes.
-    pub fn largest_free(&self) -> u64 {
+    /// The most that one module could still get, in bytes; `None` where that is not known.
+    pub fn largest_free(&self) -> Option<u64> {
         // What touches is not one run for the kernel unless it is one entry.
         let free = self.regions.iter().filter(|region| region.holder == Holder::Free);
-        free.map(Region::len).max().unwrap_or(0)
+        self.if_whole(free.map(Region::len).max().unwrap_or(0))
     }
 
     /// How much of what is free the largest module could not get, from 0 to 1.
-    pub fn fragmentation(&self) -> f64 {
-        match self.free() {
-            0 => 0.0,
-            free => 1.0 - self.largest_free() as f64 / free as f64,
-        }
+    pub fn fragmentation(&self) -> Option<f64> {
+        Some(match (self.free()?, self.largest_free()?) {
+            (0, _) => 0.0,
+            (free, largest) => 1.0 - largest as f64 / free as f64,
+        })
+    }
+
+    fn if_whole(&self, bytes: u64) -> Option<u64> {
+        (self.accounts == Accounts::Whole).then_some(bytes)
     }
 
     fn held(&self, by: impl Fn(&Holder) -> bool) -> u64 {
@@ -274,15 +304,22 @@ impl ModuleSpace {
         self.leave(at..self.arena.end);
     }
 
-    /// Nobody has this, if it is anything.
+    /// This is not claimed, if it is anything.
     fn leave(&mut self, range: Range<VirtAddr>) {
         if range.is_empty() {
             return;
         }
-        let region = Region { range, holder: Holder::Nobody };
+        let holder = match self.accounts {
+            Accounts::Whole => Holder::Nobody,
+            Accounts::Broken => Holder::Unknown,
+            Accounts::NotYet => Holder::NotYet,
+        };
+        let region = Region { range, holder };
         let (start, len) = (region.range.start, region.len());
-        let message = format!("{len} bytes at {start} are neither free nor any module's");
-        self.fault(SpaceFaultKind::Lost, start, message);
+        if self.accounts == Accounts::Whole {
+            let message = format!("{len} bytes at {start} are neither free nor any module's");
+            self.fault(SpaceFaultKind::Lost, start, message);
+        }
         self.regions.push(region);
     }
 }
@@ -310,8 +347,16 @@ impl std::fmt::Display for Holder {
             Self::Free => f.write_str("a free entry"),
             Self::Module(name) => write!(f, "the set of {name}"),
             Self::Nobody => f.write_str("what nobody has"),
+            Self::Unknown => f.write_str("what is not known"),
+            Self::NotYet => f.write_str("what is not given out yet"),
         }
     }
+}
+
+/// Has the list been initialised? The end of an empty TAILQ is its own head, never NULL.
+fn is_made(head: &Object<'_>) -> bool {
+    let is_set = |member| head.pointer(member).map_or(true, |value| !value.is_null());
+    is_set("tqh_first") || is_set("tqh_last")
 }
 
 fn free_entry(entry: &Object<'_>) -> Result<FreeEntry, ReadError> {

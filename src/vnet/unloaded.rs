@@ -13,7 +13,7 @@ use crate::addr::VirtAddr;
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::value::model::{ErrorKind, ValueError};
-use crate::vnet::modspace::{Holder, ModuleSpace, SpaceFaultKind};
+use crate::vnet::modspace::{Accounts, Holder, ModuleSpace};
 
 /// What tells pointers to what is gone from others.
 #[derive(Debug, Clone, Default)]
@@ -30,9 +30,7 @@ impl Unloaded {
     /// `bases` are the `vnet_data_base` of the vnets whose copies are looked at as well.
     pub fn of(target: &Target, modules: &Modules, bases: Vec<VirtAddr>) -> Self {
         let space = ModuleSpace::read(target, modules).ok();
-        let space = space.filter(|space| {
-            space.faults.iter().all(|fault| fault.kind != SpaceFaultKind::BrokenList)
-        });
+        let space = space.filter(|space| space.accounts == Accounts::Whole);
         let regions = space.map(|space| space.regions).unwrap_or_default();
         let free = regions.into_iter().filter(|region| region.holder == Holder::Free);
         Self { code: code(target, modules), free: free.map(|region| region.range).collect(), bases }

@@ -61,6 +61,7 @@ impl From<&LockState> for JsonState {
             Holder::Shared { readers } => ("shared", Some(readers), None),
             Holder::Exclusive { thread } => ("exclusive", None, Some(thread)),
             Holder::Destroyed => ("destroyed", None, None),
+            Holder::NotYet => ("not-yet", None, None),
             Holder::Nonsense => ("nonsense", None, None),
         };
         Self {

@@ -67,10 +67,11 @@ impl Serialize for JsonModuleSpace<'_> {
             address: Address,
             size: u64,
             used: u64,
-            free: u64,
-            lost: u64,
-            largest_free: u64,
-            fragmentation: f64,
+            // Null where a list is not whole, or not made yet.
+            free: Option<u64>,
+            lost: Option<u64>,
+            largest_free: Option<u64>,
+            fragmentation: Option<f64>,
             regions: Vec<JsonRegion<'a>>,
             free_list: Vec<Entry>,
             faults: Vec<Fault<'a>>,
@@ -120,7 +121,7 @@ impl Serialize for JsonModuleSpace<'_> {
 pub struct JsonRegion<'a> {
     address: Address,
     size: u64,
-    /// `module`, `free` or `lost`.
+    /// `module`, `free`, `lost`, `unknown` or `not-yet`.
     kind: &'a str,
     module: Option<&'a str>,
     variables: &'a [&'a str],
@@ -132,6 +133,8 @@ impl<'a> JsonRegion<'a> {
             Holder::Module(name) => ("module", Some(&**name)),
             Holder::Free => ("free", None),
             Holder::Nobody => ("lost", None),
+            Holder::Unknown => ("unknown", None),
+            Holder::NotYet => ("not-yet", None),
         };
         Self { address: Address(region.range.start), size: region.len(), kind, module, variables }
     }

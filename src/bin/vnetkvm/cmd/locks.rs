@@ -76,6 +76,7 @@ fn holder(state: &LockState) -> String {
         Holder::Shared { readers } => format!("shared by {readers}"),
         Holder::Exclusive { .. } => format!("exclusive{again}"),
         Holder::Destroyed => "destroyed".to_owned(),
+        Holder::NotYet => "not yet".to_owned(),
         Holder::Nonsense => format!("{:#x}?", state.word),
     }
 }

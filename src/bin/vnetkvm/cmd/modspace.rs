@@ -6,7 +6,7 @@ use serde::Serialize;
 use vnetkvm::render::json::{JsonModuleSpace, JsonRegion};
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::Session;
-use vnetkvm::vnet::modspace::{Holder, ModuleSpace};
+use vnetkvm::vnet::modspace::{Accounts, Holder, ModuleSpace};
 
 use crate::args::{Cli, Format};
 use crate::context;
@@ -77,6 +77,8 @@ fn table(space: &ModuleSpace, variables: &[Vec<&str>]) -> Table {
             Holder::Free => "(free)",
             Holder::Module(name) => name,
             Holder::Nobody => "(lost)",
+            Holder::Unknown => "(unknown)",
+            Holder::NotYet => "(not yet)",
         };
         table.row([
             region.range.start.to_string(),
@@ -89,16 +91,22 @@ fn table(space: &ModuleSpace, variables: &[Vec<&str>]) -> Table {
 }
 
 fn summary(space: &ModuleSpace) -> String {
-    let lost = match space.lost() {
-        0 => String::new(),
-        lost => format!(", {lost} lost"),
-    };
-    format!(
-        "{} bytes: {} used, {} free{lost}; largest free run {}, fragmentation {:.0}%",
-        space.size(),
-        space.used(),
-        space.free(),
-        space.largest_free(),
-        space.fragmentation() * 100.0
-    )
+    let used = format!("{} bytes: {} used", space.size(), space.used());
+    let known = space.free().zip(space.lost()).zip(space.largest_free().zip(space.fragmentation()));
+    match known {
+        Some(((free, lost), (largest, fragmentation))) => {
+            let lost = if lost == 0 { String::new() } else { format!(", {lost} lost") };
+            let fragmentation = fragmentation * 100.0;
+            format!(
+                "{used}, {free} free{lost}; largest free run {largest}, \
+                 fragmentation {fragmentation:.0}%"
+            )
+        }
+        None if space.accounts == Accounts::NotYet => {
+            format!("{used}; the kernel has not made its list of what is free yet")
+        }
+        None => format!(
+            "{used}; how much is free is unknown, because a list is not whole (see the warnings)"
+        ),
+    }
 }
