@@ -10,6 +10,7 @@ mod page_tables;
 mod roots;
 mod running;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -17,7 +18,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::dump::Core;
 use crate::error::{ReadError, TargetError, TypeError, VnetError};
-use crate::kernel::{Kernel, Symbol, Symbols};
+use crate::kernel::{Kernel, Symbol, Symbols, VNET_PREFIX};
 use crate::memory::KernelMemory;
 use crate::types::{Types, Variable};
 
@@ -45,6 +46,8 @@ pub struct ModuleSymbols {
     /// `if_gif.ko`
     pub name: Box<str>,
     pub memory: Range<VirtAddr>,
+    /// Where in module space its virtualized variables lie.
+    pub set: Option<Range<VirtAddr>>,
     pub symbols: Arc<Symbols>,
 }
 
@@ -148,6 +151,23 @@ impl Target {
     pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         let of_module = || self.module_at(address)?.symbols.by_address(address);
         self.kernel.symbolize(address).or_else(of_module)
+    }
+
+    /// The same as people read it. What lies in module space is named by the module and its
+    /// variable, `if_gif.ko:gif_softc_list`: to the kernel all of that is one variable.
+    pub fn label(&self, address: VirtAddr) -> Option<(Cow<'_, str>, u64)> {
+        let holds =
+            |module: &&ModuleSymbols| module.set.as_ref().is_some_and(|set| set.contains(&address));
+        let module = self.modules.get().and_then(|modules| modules.iter().find(holds));
+        let of_set = module.and_then(|module| {
+            let (symbol, offset) = module.symbols.by_address(address)?;
+            let variable = symbol.name.strip_prefix(VNET_PREFIX)?;
+            Some((format!("{}:{variable}", module.name).into(), offset))
+        });
+        of_set.or_else(|| {
+            let (symbol, offset) = self.symbolize(address)?;
+            Some((symbol.name.into(), offset))
+        })
     }
 
     /// The module whose memory holds `address`.

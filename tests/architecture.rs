@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Raw memory is opened where both the bytes and the kernel are known.
     ("target", &["source", "dump", "paging", "memory", "kernel", "types"]),
     ("value", &["memory", "kernel", "types", "target"]),
-    ("modules", &["source", "kernel", "types", "target", "value"]),
+    ("modules", &["source", "memory", "kernel", "types", "target", "value"]),
     ("vnet", &["constants", "kernel", "types", "target", "value", "modules"]),
     ("views", &["constants", "kernel", "types", "target", "value", "modules", "vnet"]),
     ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),

@@ -216,7 +216,7 @@ fn a_debug_file_that_is_not_the_kernels_is_named() {
     let mut without_id = replaced(&debug, b"GNU\0", b"XYZ\0");
     without_id.push(0);
     for (bytes, why) in [
-        (read("newer-clang-dwarf4"), "is of another build: its build-id is a299316c"),
+        (read("newer-clang-dwarf4"), "is of another build: its build-id is "),
         (read("arm64"), "is for aarch64, not for amd64"),
         (replaced(&debug, &id, &[1; 20]), "is of another build: its build-id is 01010101"),
         (without_id, "by the .gnu_debuglink of "),

@@ -79,6 +79,12 @@ impl<'a> Section<'a> {
         self.has_flag(section_header::SHF_ALLOC)
     }
 
+    /// Is it code, or data that nobody writes?
+    pub fn is_constant(&self) -> bool {
+        let writable = self.has_flag(section_header::SHF_WRITE);
+        self.is_loaded() && !writable && self.header.sh_type == section_header::SHT_PROGBITS
+    }
+
     pub(super) fn header(&self) -> &'a SectionHeader {
         self.header
     }

@@ -5,6 +5,10 @@
 //! start; those to code and data become addresses, by what the caller knows of
 //! where the sections were loaded. What nobody knows stays 0.
 
+use std::ops::Range;
+
+use goblin::elf::section_header::{SHT_REL, SHT_RELA};
+
 use crate::arch::Arch;
 use crate::bytes::Fields;
 use crate::error::KernelError;
@@ -21,6 +25,8 @@ const SHN_LORESERVE: u16 = 0xff00;
 
 const R_X86_64_NONE: u32 = 0;
 const R_X86_64_64: u32 = 1;
+const R_X86_64_PC32: u32 = 2;
+const R_X86_64_PLT32: u32 = 4;
 const R_X86_64_32: u32 = 10;
 const R_X86_64_32S: u32 = 11;
 
@@ -63,6 +69,59 @@ pub fn relocated(
         place.copy_from_slice(&value[..size]);
     }
     Ok(SectionBytes::Unpacked(bytes.into()))
+}
+
+impl ElfFile {
+    /// The bytes of a module's section that loading it changes, as offsets, in order: too
+    /// many rather than too few of them.
+    pub fn relocated_places(&self, section: Section<'_>) -> Vec<Range<usize>> {
+        let (linked, whole) = (section.range().start.get(), usize::try_from(section.size()));
+        let whole = 0..whole.unwrap_or(usize::MAX);
+        let is_64 = self.arch().pointer_size() == 8;
+        let mut places = Vec::new();
+        for table in self.relocations_in(section) {
+            let Some(bytes) = self.raw_bytes(table) else { continue };
+            let size = entry_size(is_64, table.header().sh_type == SHT_RELA);
+            for entry in bytes.chunks_exact(size) {
+                let fields = Fields::new(entry, self.arch().endian());
+                let at = if is_64 { fields.u64(0) } else { fields.u32(0).map(u64::from) };
+                // An object file counts from the section's start, and has it at 0.
+                let at = at.and_then(|at| usize::try_from(at.checked_sub(linked)?).ok());
+                let narrow = self.is_relocatable() && !self.is_wide(fields);
+                let width = if is_64 && !narrow { 8 } else { 4 };
+                places.extend(at.filter(|at| whole.contains(at)).map(|at| at..at + width));
+            }
+        }
+        places.sort_unstable_by_key(|place| place.start);
+        places
+    }
+
+    /// The tables of relocations that may be about a section.
+    fn relocations_in<'a>(&'a self, section: Section<'a>) -> Vec<Section<'a>> {
+        if self.is_relocatable() {
+            return self.relocations_of(section).into_iter().collect();
+        }
+        let tables = self.sections().filter(|table| {
+            matches!(table.header().sh_type, SHT_REL | SHT_RELA) && table.is_loaded()
+        });
+        tables.collect()
+    }
+
+    /// Does this relocation of an object file fill a whole pointer?
+    fn is_wide(&self, entry: Fields<'_>) -> bool {
+        const NARROW: [u32; 4] = [R_X86_64_PC32, R_X86_64_PLT32, R_X86_64_32, R_X86_64_32S];
+        let kind = entry.u64(8).map(|info| info as u32);
+        self.arch() != Arch::Amd64 || kind.is_none_or(|kind| !NARROW.contains(&kind))
+    }
+}
+
+fn entry_size(is_64: bool, with_addend: bool) -> usize {
+    match (is_64, with_addend) {
+        (true, true) => RELA,
+        (true, false) => 16,
+        (false, true) => 12,
+        (false, false) => 8,
+    }
 }
 
 /// The symbols that relocations refer to by their number.

@@ -10,7 +10,7 @@ use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
 use crate::error::KernelError;
-use crate::kernel::elf::{ElfFile, SectionBytes};
+use crate::kernel::elf::{ElfFile, Section, SectionBytes};
 use crate::kernel::name_table::NameTable;
 
 /// Every virtualized variable is a symbol with this prefix (VNET_SYMPREFIX, sys/net/vnet.h).
@@ -125,6 +125,33 @@ impl Symbols {
             by_address: OnceLock::new(),
             slide: 0,
         }
+    }
+
+    /// The symbols of a module's file; `place` makes an address of a symbol's section and
+    /// value. Those of which it knows none are left out.
+    ///
+    /// # Errors
+    /// As [`Symbols::load`].
+    pub fn of_module(
+        elf: &ElfFile,
+        place: impl Fn(Section<'_>, u64) -> Option<u64>,
+    ) -> Result<Self, KernelError> {
+        let plain = Self::load(elf)?;
+        let decode = &plain.decode;
+        let entries = plain.table.chunks_exact(decode.size).filter_map(|bytes| {
+            let entry = decode.entry(bytes)?;
+            if entry.absolute {
+                return Some(entry);
+            }
+            let section = elf.section_at(decode.section(bytes)?.into())?;
+            Some(Entry { address: place(section, entry.address)?, ..entry })
+        });
+        let entries: Vec<Entry> = entries.collect();
+        Ok(Self {
+            image: entries.iter().map(|entry| entry.address).min().unwrap_or(0),
+            entries: entries.into(),
+            ..plain
+        })
     }
 
     /// Says that the kernel runs `slide` bytes from where it is linked, modulo 2^64.
@@ -284,15 +311,17 @@ struct Decode {
 }
 
 impl Decode {
+    /// The number of the section that a symbol is in.
+    fn section(&self, bytes: &[u8]) -> Option<u16> {
+        Fields::new(bytes, self.endian).u16(if self.size == SIZE_64 { 6 } else { 14 })
+    }
+
     /// The symbol in one Elf32_Sym or Elf64_Sym; `None` where it has no name,
     /// no address, or is about a file or section.
     fn entry(&self, bytes: &[u8]) -> Option<Entry> {
         let fields = Fields::new(bytes, self.endian);
-        let name = fields.u32(0)?;
-        let (info, section) = match self.size == SIZE_64 {
-            true => (fields.u8(4)?, fields.u16(6)?),
-            false => (fields.u8(12)?, fields.u16(14)?),
-        };
+        let (name, section) = (fields.u32(0)?, self.section(bytes)?);
+        let info = fields.u8(if self.size == SIZE_64 { 4 } else { 12 })?;
         let (kind, bind) = (info & 0xf, info >> 4);
         if name == 0 || u32::from(section) == SHN_UNDEF || matches!(kind, STT_FILE | STT_SECTION) {
             return None;

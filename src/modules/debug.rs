@@ -1,28 +1,48 @@
 //! Types of modules' variables, from the debug files of the modules.
 //!
 //! Which files may be it, the caller says ([`crate::source::locate::modules`]).
-//! One is taken if it has the symbols that the dump has of the module, at the
-//! same distances: a module of another build is worse than none.
+//! One is taken if it is the very file that was loaded, or its debug file ([`build`]): the
+//! types of another build are worse than none.
 
 use std::path::{Path, PathBuf};
 
 use crate::addr::VirtAddr;
 use crate::error::TypeError;
-use crate::kernel::{ElfFile, Symbols};
-use crate::modules::{Module, Placed};
+use crate::kernel::{ElfFile, debug_file};
+use crate::memory::KernelMemory;
+use crate::modules::{Module, Placed, build};
 use crate::source::Source;
+use crate::target::Kinship;
+use crate::target::kinship::{Says, Testimony};
 use crate::types::{Types, Variable};
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
 /// and adds them to the kernel's. What was looked at is told by its log.
-pub fn find_types(module: &mut Module, types: &Types, candidates: &[PathBuf]) {
-    for path in candidates {
-        let verdict = match take(module, types, path) {
-            Ok(()) => "belongs to it".to_owned(),
-            Err(why) => why,
+pub fn find_types(
+    module: &mut Module,
+    types: &Types,
+    memory: &KernelMemory,
+    candidates: &[PathBuf],
+) {
+    let files: Vec<_> = candidates.iter().map(|path| (path, open(path))).collect();
+    let opened: Vec<&ElfFile> = files.iter().filter_map(|(_, elf)| elf.as_ref().ok()).collect();
+    for (path, elf) in &files {
+        let taken = match elf {
+            Ok(elf) => take(module, types, memory, (path, elf), &opened),
+            Err(why) => Err(Refusal::Foreign(format!("cannot be used: {why}"))),
         };
-        module.log.push(format!("{}: {} {verdict}", module.name, path.display()));
+        let path = path.display();
+        let verdict = match taken {
+            Ok(()) => "belongs to it".to_owned(),
+            Err(Refusal::Untyped) => "has no debug information".to_owned(),
+            Err(Refusal::Foreign(why)) => {
+                module.refused.push(format!("{path} {why}"));
+                why
+            }
+        };
+        module.log.push(format!("{}: {path} {verdict}", module.name));
         if module.types_from.is_some() {
+            module.refused.clear();
             return;
         }
     }
@@ -31,37 +51,71 @@ pub fn find_types(module: &mut Module, types: &Types, candidates: &[PathBuf]) {
     }
 }
 
-fn take(module: &mut Module, types: &Types, path: &Path) -> Result<(), String> {
+/// Why a file does not tell the types.
+enum Refusal {
+    Untyped,
+    /// It is not the module's, or cannot be read.
+    Foreign(String),
+}
+
+fn open(path: &Path) -> Result<ElfFile, String> {
     let source = Source::open(path).map_err(|why| why.to_string())?;
-    let elf = ElfFile::parse_module(source).map_err(|why| why.to_string())?;
+    ElfFile::parse_module(source).map_err(|why| why.to_string())
+}
+
+fn take(
+    module: &mut Module,
+    types: &Types,
+    memory: &KernelMemory,
+    (path, elf): (&Path, &ElfFile),
+    others: &[&ElfFile],
+) -> Result<(), Refusal> {
     if elf.arch() != types.arch() {
-        return Err(format!("is for {}", elf.arch().name()));
+        let (is, wanted) = (elf.arch().name(), types.arch().name());
+        return Err(Refusal::Foreign(format!("is for {is}, not for {wanted}")));
+    }
+    let foreign = |why| Refusal::Foreign(format!("is of another build of {}: {why}", module.name));
+    match kinship(module, memory, elf, others) {
+        Some(Kinship::Same(_)) => {}
+        Some(Kinship::Different(why) | Kinship::Unknown(why)) => return Err(foreign(why)),
+        None => {
+            let why =
+                format!("may be of another build of {}: the dump has nothing of it", module.name);
+            return Err(Refusal::Foreign(why));
+        }
     }
     if !elf.has_debug_info() {
-        return Err("has no debug information".into());
+        return Err(Refusal::Untyped);
     }
-    if !has_the_same_symbols(module, &elf) {
-        return Err("comes from another build".into());
-    }
-    module.typed = typed(module, types, &elf).map_err(|why| why.to_string())?;
+    let unreadable = |why: TypeError| Refusal::Foreign(format!("cannot be used: {why}"));
+    module.typed = typed(module, types, elf).map_err(unreadable)?;
     module.types_from = Some(path.display().to_string().into());
+    module.sections = build::places(module, elf);
     Ok(())
 }
 
-/// Are the virtualized variables that the dump knows in the file as well, at the
-/// same distance from the start of the set?
-fn has_the_same_symbols(module: &Module, elf: &ElfFile) -> bool {
-    let (Ok(symbols), Some(set)) = (Symbols::load(elf), &module.set) else { return false };
-    let start = match &module.placed {
-        Placed::Whole { set } => set.start,
-        _ => 0,
-    };
-    // A boot loader brings no static symbols; in the file they may lie anywhere else.
-    module.vnet_symbols().all(|known| {
-        let offset = known.address.offset_from(set.start);
-        let mut named = symbols.named(known.name);
-        named.any(|symbol| symbol.address.get().checked_sub(start) == offset)
-    })
+/// Is `elf` the module's file? A debug file has no code of its own: there the module's
+/// file decides, which lies among `others`.
+fn kinship(
+    module: &Module,
+    memory: &KernelMemory,
+    elf: &ElfFile,
+    others: &[&ElfFile],
+) -> Option<Kinship> {
+    let mut said = build::testimonies(module, memory, elf);
+    let whole = others.iter().filter(|other| elf.is_debug_only() && !other.is_debug_only());
+    for other in whole {
+        let of_other = build::testimonies(module, memory, other);
+        match debug_file::difference(other, elf) {
+            None => said.extend(of_other),
+            Some(why) if matches!(Kinship::of(&of_other), Some(Kinship::Same(_))) => {
+                let path = other.source().path().display();
+                said.push(Testimony::new(Says::Different, format!("unlike {path} it {why}")));
+            }
+            Some(_) => {}
+        }
+    }
+    Kinship::of(&said)
 }
 
 /// The variables of the set, at their places in module space.
@@ -71,7 +125,7 @@ fn typed(module: &Module, types: &Types, elf: &ElfFile) -> Result<Vec<Variable>,
         Placed::Sections(sections) if elf.is_relocatable() => {
             let placed = |name: &str| {
                 let found = sections.iter().find(|(known, _)| &**known == name);
-                found.map(|(_, at)| at.get())
+                found.map(|(_, range)| range.start.get())
             };
             let own = types.add_module(elf, set.start.get()..set.end.get(), &placed)?;
             Ok(own.variables_in(&set))

@@ -105,7 +105,7 @@ fn object_file(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadErr
                 if &*name == "set_vnet" {
                     module.set = checked_set(range.start, range.end, &mut module.problems);
                 }
-                placed.push((name, range.start));
+                placed.push((name, range));
             }
             Err(why) => {
                 module.problems.push(format!("its section {number} cannot be read: {why}").into());

@@ -13,6 +13,7 @@
 //! What it refuses to do: it walks nothing where only the kernel itself is
 //! loaded, and believes no count or size of a table without a limit.
 
+mod build;
 pub mod debug;
 mod linker_file;
 mod loaded;
@@ -58,6 +59,11 @@ pub struct Module {
     pub typed: Vec<Variable>,
     /// The file that the types come from.
     pub types_from: Option<Box<str>>,
+    /// Where the sections of that file were loaded, by name.
+    pub sections: Vec<(Box<str>, VirtAddr)>,
+    /// Files that lie where its own should and are not it: which and why, a sentence each.
+    /// Empty where its own was found.
+    pub refused: Vec<String>,
     /// Which files were looked at for its types, and why they were not taken.
     pub log: Vec<String>,
     /// What is wrong with it, a sentence each.
@@ -70,7 +76,7 @@ enum Placed {
     #[default]
     Unknown,
     /// An object file: every section has its own place, by name.
-    Sections(Vec<(Box<str>, VirtAddr)>),
+    Sections(Vec<(Box<str>, Range<VirtAddr>)>),
     /// A shared object: the set lies here in the file's own addresses.
     Whole { set: Range<u64> },
 }
@@ -106,8 +112,8 @@ impl Modules {
     pub fn symbols(&self) -> Vec<ModuleSymbols> {
         let sized = self.modules().filter_map(|module| {
             let memory = module.address..module.address.checked_add(module.size?)?;
-            let symbols = Arc::clone(&module.symbols);
-            Some(ModuleSymbols { name: module.name.clone(), memory, symbols })
+            let (symbols, set) = (Arc::clone(&module.symbols), module.set.clone());
+            Some(ModuleSymbols { name: module.name.clone(), memory, set, symbols })
         });
         sized.collect()
     }
@@ -117,6 +123,28 @@ impl Module {
     /// The symbols of its virtualized variables.
     pub fn vnet_symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
         self.symbols.vnet(self.set.clone().unwrap_or_default())
+    }
+
+    /// The address in module space of what a shared object's file has at `linked`, in its
+    /// `set`.
+    fn in_set(&self, linked: u64, set: &Range<u64>) -> Option<VirtAddr> {
+        Some(self.set.as_ref()?.start.wrapping_add(linked.checked_sub(set.start)?))
+    }
+
+    /// Why the types of its variables are not known, as sentences: none where they are, or
+    /// where it has no variables.
+    pub fn without_types(&self) -> Vec<String> {
+        let name = &self.name;
+        match (&self.set, &self.types_from, &self.refused[..]) {
+            (None, ..) | (_, Some(_), _) => Vec::new(),
+            (Some(_), None, []) => vec![format!(
+                "no file tells the types of {name}'s variables: they are shown as bytes"
+            )],
+            (Some(_), None, refused) => {
+                let shown = refused.iter();
+                shown.map(|why| format!("{why}; {name}'s variables are shown as bytes")).collect()
+            }
+        }
     }
 
     /// Bytes of its set.
@@ -140,6 +168,8 @@ impl Module {
             placed: Placed::Unknown,
             typed: Vec::new(),
             types_from: None,
+            sections: Vec::new(),
+            refused: Vec::new(),
             log: Vec::new(),
             problems: file.problems,
         }

@@ -23,6 +23,16 @@ pub struct Header<'a> {
     pub data_base: VirtAddr,
     /// Bytes of the kernel's pointers: a debugger with others cuts addresses off.
     pub pointer_size: u64,
+    /// Files that a debugger has to be given first if it is to know all types.
+    pub symbol_files: &'a [SymbolFile],
+}
+
+/// A module's file, and where its sections were loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SymbolFile {
+    pub module: Box<str>,
+    pub path: Box<str>,
+    pub sections: Vec<(Box<str>, VirtAddr)>,
 }
 
 /// One variable of that vnet.
@@ -46,6 +56,8 @@ pub enum PointerType<'a> {
     Written(&'a str),
     /// It cannot be written; the debugger knows it from the master.
     Borrowed,
+    /// The debugger does not know it, as its file was not given: how C spells it.
+    Elsewhere(&'a str),
     /// Nobody knows it.
     Unknown,
 }
@@ -59,6 +71,7 @@ pub fn write_script<'a>(
     let title = sanitize::line(header.title);
     writeln!(out, "# {title}")?;
     writeln!(out, "# Load with: source FILE; then for example: print *$V_ifnet")?;
+    header.symbol_files.iter().try_for_each(|file| write_symbol_file(&mut out, file))?;
     writeln!(out, "if sizeof (void *) != {}", header.pointer_size)?;
     writeln!(
         out,
@@ -76,6 +89,22 @@ pub fn write_script<'a>(
     Ok(())
 }
 
+/// The line that gives gdb a module's types, as a comment: whoever runs the script may have
+/// the file elsewhere.
+fn write_symbol_file(out: &mut impl Write, file: &SymbolFile) -> io::Result<()> {
+    let address = |name: &str| file.sections.iter().find(|(known, _)| &**known == name);
+    let Some((_, text)) = address(".text").or(file.sections.first()) else { return Ok(()) };
+    let module = sanitize::line(&file.module);
+    writeln!(out, "# For the types of {module}'s variables, before this script is loaded:")?;
+    write!(out, "# add-symbol-file {} {text}", sanitize::line(&file.path))?;
+    for name in [".rodata", ".data", ".bss", "set_vnet"] {
+        if let Some((_, at)) = address(name) {
+            write!(out, " -s {name} {at}")?;
+        }
+    }
+    writeln!(out)
+}
+
 fn write_variable(out: &mut impl Write, variable: &Variable<'_>) -> io::Result<()> {
     if !is_identifier(variable.name) || !is_identifier(variable.symbol) {
         let name = sanitize::line(variable.name);
@@ -87,17 +116,21 @@ fn write_variable(out: &mut impl Write, variable: &Variable<'_>) -> io::Result<(
         name.push_str(&identifier_of(file));
     }
     let address = variable.address;
+    let as_bytes = format!("set ${name} = (char (*)[{}]){address}", variable.size.max(1));
+    let typed = |spelled: Option<&str>| match spelled.filter(|spelled| is_plain(spelled)) {
+        Some(spelled) => format!("set ${name} = ({spelled}){address}"),
+        None => format!("set ${name} = &{{__typeof__({})}}{address}", master(variable)),
+    };
     match variable.pointer {
-        PointerType::Written(spelled) if is_plain(spelled) => {
-            writeln!(out, "set ${name} = ({spelled}){address}")
+        PointerType::Written(spelled) => writeln!(out, "{}", typed(Some(spelled))),
+        PointerType::Borrowed => writeln!(out, "{}", typed(None)),
+        PointerType::Elsewhere(spelled) => {
+            let known = sanitize::line(spelled);
+            writeln!(out, "# Its type is {known}; once gdb has the module's types:")?;
+            writeln!(out, "# {}", typed(Some(spelled)))?;
+            writeln!(out, "{as_bytes}")
         }
-        PointerType::Written(_) | PointerType::Borrowed => {
-            let master = master(variable);
-            writeln!(out, "set ${name} = &{{__typeof__({master})}}{address}")
-        }
-        PointerType::Unknown => {
-            writeln!(out, "set ${name} = (char (*)[{}]){address}", variable.size.max(1))
-        }
+        PointerType::Unknown => writeln!(out, "{as_bytes}"),
     }
 }
 
@@ -152,6 +185,7 @@ mod tests {
             variable("dup", "vnet_entry_dup", Some("net/if_gif.c"), Written("int *")),
             variable("dup", "vnet_entry_dup", Some("net/gre-x.c"), Borrowed),
             variable("raw", "vnet_entry_raw", None, Unknown),
+            variable("mod", "vnet_entry_mod", None, Elsewhere("struct x (*)[3]\nshell rm")),
             variable("a;shell rm", "vnet_entry_a", None, Unknown),
             variable("t", "vnet_entry_t", None, Written("x)0\nshell rm")),
         ];
@@ -161,6 +195,13 @@ mod tests {
             vnet_type: "struct vnet",
             data_base: VirtAddr::new(0x7e00_8000_0000),
             pointer_size: 8,
+            symbol_files: &[SymbolFile {
+                module: "x.ko".into(),
+                path: "/k/x.ko\nshell rm".into(),
+                sections: [(".text", 0x1000), ("set_vnet", 0x2000)]
+                    .map(|(name, at)| (name.into(), VirtAddr::new(at)))
+                    .into(),
+            }],
         };
         let mut out = Vec::new();
         write_script(&mut out, &header, variables).unwrap();
@@ -169,6 +210,8 @@ mod tests {
             "\
 # vnet 1\\nshell rm
 # Load with: source FILE; then for example: print *$V_ifnet
+# For the types of x.ko's variables, before this script is loaded:
+# add-symbol-file /k/x.ko\\nshell rm 0x1000 -s set_vnet 0x2000
 if sizeof (void *) != 8
   printf \"The kernel's pointers have 8 bytes, this debugger's %d: read docs/kgdb.md of vnetkvm.\\n\", (int) sizeof (void *)
 else
@@ -180,6 +223,9 @@ set $V_anon = &{__typeof__(vnet_entry_anon)}0xfffffe0001234560
 set $V_dup__if_gif = (int *)0xfffffe0001234560
 set $V_dup__gre_x = &{__typeof__('net/gre-x.c'::vnet_entry_dup)}0xfffffe0001234560
 set $V_raw = (char (*)[12])0xfffffe0001234560
+# Its type is struct x (*)[3]\\nshell rm; once gdb has the module's types:
+# set $V_mod = &{__typeof__(vnet_entry_mod)}0xfffffe0001234560
+set $V_mod = (char (*)[12])0xfffffe0001234560
 # a;shell rm is no name that gdb could hold
 set $V_t = &{__typeof__(vnet_entry_t)}0xfffffe0001234560
 end

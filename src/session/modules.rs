@@ -56,7 +56,7 @@ impl Session {
                     kernel: self.kernel().main().source().path(),
                     dirs: &self.debug_dirs,
                 });
-                debug::find_types(module, types, &candidates);
+                debug::find_types(module, types, self.memory(), &candidates);
             }
             modules
         })

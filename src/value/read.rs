@@ -149,8 +149,8 @@ impl<'t> ValueReader<'t> {
     }
 
     fn symbol_at(&self, address: VirtAddr) -> Option<SymbolAt> {
-        let (symbol, offset) = self.target.symbolize(address)?;
-        Some(SymbolAt { name: symbol.name.into(), offset })
+        let (name, offset) = self.target.label(address)?;
+        Some(SymbolAt { name: name.into(), offset })
     }
 
     fn text_at(&self, address: VirtAddr) -> Option<Box<str>> {

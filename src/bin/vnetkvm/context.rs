@@ -8,6 +8,7 @@ use vnetkvm::dump::{self, Core, Said};
 use vnetkvm::error::VnetError;
 use vnetkvm::image;
 use vnetkvm::kernel::Kernel;
+use vnetkvm::modules::Module;
 use vnetkvm::session::{self, Beside, Matches, Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::source::crash::{self, Which};
@@ -184,13 +185,22 @@ pub fn tell_modules(
         variables.iter().filter(untyped).map(|variable| &*variable.module).collect();
     names.sort_unstable();
     names.dedup();
-    names.retain(|name| *name != "kernel");
-    for name in &names {
-        warning(&format!("no file tells the types of {name}'s variables: they are shown as bytes"));
+    if names.iter().any(|name| *name != "kernel") {
+        tell_untyped(session, |module| names.contains(&&*module.name))?;
     }
     if cli.output.verbose && variables.iter().any(|variable| &*variable.module != "kernel") {
         session.modules()?.files.iter().flat_map(|module| &module.log).for_each(|line| note(line));
     }
+    Ok(())
+}
+
+/// Why no file tells the types of these modules' variables.
+pub fn tell_untyped(
+    session: &Session,
+    wanted: impl Fn(&Module) -> bool,
+) -> Result<(), vnetkvm::Error> {
+    let modules = session.modules()?.modules().filter(|module| wanted(module));
+    modules.flat_map(Module::without_types).for_each(|why| warning(&why));
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use vnetkvm::render::gdb::{Header, PointerType, Variable, write_script};
+use vnetkvm::render::gdb::{Header, PointerType, SymbolFile, Variable, write_script};
+use vnetkvm::session::Session;
 use vnetkvm::types::Types;
 use vnetkvm::vnet::VnetVariable;
 
@@ -44,6 +45,7 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
         vnet_type: if types.is_some() { "struct vnet" } else { "void" },
         data_base: vnet.data_base,
         pointer_size: session.kernel().arch().pointer_size(),
+        symbol_files: &symbol_files(session, &variables, &pointer_types)?,
     };
     let shown = variables.iter().zip(&pointer_types).map(|(variable, pointer)| {
         let ambiguous = count.get(&*variable.name) > Some(&1);
@@ -61,10 +63,31 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     output.finish(Outcome::Answered)
 }
 
+/// The files of the modules that define types which the kernel does not have.
+fn symbol_files(
+    session: &Session,
+    variables: &[VnetVariable],
+    pointers: &[PointerName],
+) -> anyhow::Result<Vec<SymbolFile>> {
+    let elsewhere = |(_, pointer): &(_, &PointerName)| matches!(pointer, PointerName::Elsewhere(_));
+    let wanted = variables.iter().zip(pointers).filter(elsewhere);
+    let wanted: Vec<&str> = wanted.map(|(variable, _)| &*variable.module).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let modules = session.modules()?.modules().filter(|module| wanted.contains(&&*module.name));
+    let files = modules.filter_map(|module| {
+        let (path, sections) = (module.types_from.clone()?, module.sections.clone());
+        Some(SymbolFile { module: module.name.clone(), path, sections })
+    });
+    Ok(files.collect())
+}
+
 /// The type of a pointer to a variable.
 enum PointerName {
     Written(String),
     Borrowed,
+    Elsewhere(String),
     Unknown,
 }
 
@@ -77,8 +100,9 @@ impl PointerName {
                 Self::Written(types.name(types.pointer_to(id)))
             }
             Some(_) if &*variable.module == "kernel" => Self::Borrowed,
-            Some(_) => Self::Unknown,
-            None => Self::Unknown,
+            _ => known.map_or(Self::Unknown, |(types, id)| {
+                Self::Elsewhere(types.name(types.pointer_to(id)))
+            }),
         }
     }
 
@@ -86,6 +110,7 @@ impl PointerName {
         match self {
             Self::Written(spelled) => PointerType::Written(spelled),
             Self::Borrowed => PointerType::Borrowed,
+            Self::Elsewhere(spelled) => PointerType::Elsewhere(spelled),
             Self::Unknown => PointerType::Unknown,
         }
     }

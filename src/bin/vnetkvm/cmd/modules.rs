@@ -52,6 +52,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             warning(&format!("{}: {problem}", module.name));
         }
     }
+    // That a module has no file is told by the column TYPES.
+    context::tell_untyped(session, |module| !module.refused.is_empty())?;
     let outcome =
         if modules.files.is_empty() { Outcome::NothingMatched } else { Outcome::Answered };
     output.finish(outcome)

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use serde::Serialize;
 use vnetkvm::error::{ExprError, ReadError};
+use vnetkvm::kernel::VNET_PREFIX;
 use vnetkvm::render::json::JsonPrinted;
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::render::{c, sanitize};
-use vnetkvm::session::Printed;
+use vnetkvm::session::{Printed, Session};
 use vnetkvm::value::{Limits, Value};
 use vnetkvm::vnet::Vnet;
 
@@ -40,6 +41,11 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
         }
         answers.push(Answer { vnet, results });
     }
+    let mut printed = answers.iter().flat_map(|answer| &answer.results);
+    let untyped = printed.any(|printed| matches!(printed.value, Value::Bytes(_)));
+    if untyped || !missed.0.is_empty() {
+        tell_modules(session, expressions)?;
+    }
     missed.tell(answers.iter().any(|answer| !answer.results.is_empty()))?;
     let all = cli.vnet.all_vnets;
     match output.format() {
@@ -60,6 +66,18 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
         Format::Plain => write_plain(&mut output, &answers, all)?,
     }
     output.finish(Outcome::Answered)
+}
+
+/// Why the types of modules' variables that the expressions name are not known.
+fn tell_modules(session: &Session, expressions: &[String]) -> Result<(), vnetkvm::Error> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = expressions.iter().flat_map(|text| text.split(|c| !is_part(c)));
+    let words: Vec<&str> = words.map(|word| word.strip_prefix("V_").unwrap_or(word)).collect();
+    context::tell_untyped(session, |module| {
+        let names = module.vnet_symbols().map(|symbol| symbol.name);
+        let mut bare = names.filter_map(|name| name.strip_prefix(VNET_PREFIX));
+        bare.any(|name| words.contains(&name))
+    })
 }
 
 /// Why expressions have no value. What is the same in several vnets is told once.

@@ -1,0 +1,233 @@
+//! Is a file the module that was loaded, or one of another build of it?
+//!
+//! A name decides nothing. What does not move when a module is loaded is held against
+//! the dump: the bytes of its code and constants without those that relocations change,
+//! the sizes of its sections, where its symbols lie in them and how long they are, and
+//! the build-id of a shared object. One difference is enough to refuse the file: the
+//! types of another build are worse than none.
+//!
+//! Zeros are no witness, as for kernels ([`crate::target::kinship`]), nor are the
+//! breakpoints that DTrace and debuggers put into code.
+
+use std::ops::Range;
+
+use crate::addr::VirtAddr;
+use crate::arch::Arch;
+use crate::kernel::elf::Section;
+use crate::kernel::{ElfFile, SymbolKind, Symbols};
+use crate::memory::KernelMemory;
+use crate::modules::{Module, Placed};
+use crate::target::kinship::{Says, Testimony};
+
+/// What speaks for and against `elf`'s being the file that `module` was loaded from.
+pub(super) fn testimonies(module: &Module, memory: &KernelMemory, elf: &ElfFile) -> Vec<Testimony> {
+    let same_class = matches!(
+        (&module.placed, elf.is_relocatable()),
+        (Placed::Sections(_), true) | (Placed::Whole { .. }, false)
+    );
+    if !same_class {
+        return vec![different("it is a module of the other class")];
+    }
+    let file = File { module, memory, elf };
+    let mut said = file.sizes();
+    said.extend(file.symbols());
+    said.extend(file.build_id());
+    said.extend(file.contents());
+    said
+}
+
+/// Where each loaded section of `elf` lies, if it is the file of `module`.
+pub(super) fn places(module: &Module, elf: &ElfFile) -> Vec<(Box<str>, VirtAddr)> {
+    let sections = elf.sections().filter(|section| section.is_loaded() && section.size() > 0);
+    let placed = sections.filter_map(|s| Some((s.name.into(), in_memory(module, s)?.start)));
+    placed.collect()
+}
+
+/// The addresses of a section of the module's file; `None` for one that is not loaded.
+fn in_memory(module: &Module, section: Section<'_>) -> Option<Range<VirtAddr>> {
+    match &module.placed {
+        Placed::Unknown => None,
+        Placed::Sections(sections) => {
+            let found = sections.iter().find(|(name, _)| &**name == section.name);
+            found.map(|(_, range)| range.clone())
+        }
+        Placed::Whole { set } => {
+            let linked = section.range();
+            let start = match set.contains(&linked.start.get()) {
+                true => module.in_set(linked.start.get(), set)?,
+                false => module.address.wrapping_add(linked.start.get()),
+            };
+            Some(start..start.wrapping_add(section.size()))
+        }
+    }
+}
+
+/// A file that may be the module's.
+struct File<'a> {
+    module: &'a Module,
+    memory: &'a KernelMemory,
+    elf: &'a ElfFile,
+}
+
+impl File<'_> {
+    /// The sections of an object file, of which the kernel keeps the sizes.
+    fn sizes(&self) -> Vec<Testimony> {
+        let Placed::Sections(loaded) = &self.module.placed else { return Vec::new() };
+        // The kernel names what has no name `<<PROGBITS>>` and the like.
+        let named = loaded.iter().filter(|(name, _)| !name.is_empty() && !name.starts_with('<'));
+        let compared = named.map(|(name, range)| {
+            let Some(section) = self.elf.section(name) else {
+                return different(format!("it has no section {name}, which was loaded"));
+            };
+            let (ours, theirs) = (section.size(), range.end.offset_from(range.start).unwrap_or(0));
+            match ours == theirs {
+                true => Testimony::new(Says::Same, "same sections"),
+                false => different(format!(
+                    "its section {name} has {ours} bytes, the loaded one {theirs}"
+                )),
+            }
+        });
+        shortest(compared)
+    }
+
+    /// Functions and variables that the loaded symbol table has, by name, place and size.
+    fn symbols(&self) -> Vec<Testimony> {
+        let place = |section: Section<'_>, value: u64| self.place(section, value);
+        let (Ok(placed), Ok(all)) = (Symbols::of_module(self.elf, place), Symbols::load(self.elf))
+        else {
+            return vec![different("its symbol table is damaged")];
+        };
+        let set = self.module.set.clone().unwrap_or_default();
+        let known = self.module.symbols.iter();
+        let known = known.filter(|symbol| symbol.kind != SymbolKind::Other);
+        let compared = known.filter_map(|known| {
+            let mut named = placed.named(known.name).peekable();
+            if named.peek().is_none() {
+                // Static symbols may have been stripped, others may have no place.
+                let wanted = known.global || set.contains(&known.address);
+                let missing = wanted && all.named(known.name).next().is_none();
+                return missing.then(|| different(format!("it has no symbol {}", known.name)));
+            }
+            let is_there = named.any(|own| (own.address, own.size) == (known.address, known.size));
+            Some(match is_there {
+                true => Testimony::new(Says::Same, "same symbols"),
+                false => different(format!("its {} is elsewhere or of another size", known.name)),
+            })
+        });
+        shortest(compared)
+    }
+
+    /// The address of a symbol by its section and value.
+    fn place(&self, section: Section<'_>, value: u64) -> Option<u64> {
+        match &self.module.placed {
+            Placed::Whole { set } if set.contains(&value) => {
+                Some(self.module.in_set(value, set)?.get())
+            }
+            Placed::Whole { .. } => {
+                Some(self.elf.arch().wrap(self.module.address.get().wrapping_add(value)))
+            }
+            _ => Some(in_memory(self.module, section)?.start.get().wrapping_add(value)),
+        }
+    }
+
+    /// The note of a shared object. An object file's notes are not loaded.
+    fn build_id(&self) -> Option<Testimony> {
+        const OWNER: &[u8; 4] = b"GNU\0";
+        let Placed::Whole { .. } = &self.module.placed else { return None };
+        let (linked, ours) = self.elf.build_id_in_memory()?;
+        let at = self.module.address.wrapping_add(linked.get());
+        let mut theirs = vec![0; OWNER.len() + ours.len().min(64)];
+        let start = VirtAddr::new(at.get().wrapping_sub(OWNER.len() as u64));
+        self.memory.read(start, &mut theirs).ok()?;
+        let theirs = theirs.strip_prefix(OWNER).filter(|id| !is_blank(id))?;
+        Some(match theirs == ours {
+            true => Testimony::new(Says::Proven, "same build-id"),
+            false => different("its build-id is not the loaded one's"),
+        })
+    }
+
+    /// Code and constants, as far as relocations leave them alone.
+    fn contents(&self) -> Vec<Testimony> {
+        let read_only = self.elf.sections().filter(Section::is_constant);
+        read_only.filter_map(|section| self.section_contents(section)).collect()
+    }
+
+    fn section_contents(&self, section: Section<'_>) -> Option<Testimony> {
+        let bytes = self.elf.raw_bytes(section)?;
+        let start = in_memory(self.module, section)?.start;
+        let relocated = self.elf.relocated_places(section);
+        let (mut other, mut all) = (0, 0);
+        for (index, ours) in bytes.chunks(PIECE).enumerate() {
+            let offset = index * PIECE;
+            let mut theirs = vec![0; ours.len()];
+            let known = self.memory.read(start.wrapping_add(offset as u64), &mut theirs);
+            if known.is_err() || is_blank(&theirs) {
+                continue;
+            }
+            set_aside_breakpoints(self.elf.arch(), ours, &mut theirs);
+            let moved = |at: usize| is_within(&relocated, offset + at);
+            let same = |(at, (ours, theirs)): (usize, (&u8, &u8))| ours == theirs || moved(at);
+            all += 1;
+            other += usize::from(!ours.iter().zip(&theirs).enumerate().all(same));
+        }
+        let name = section.name;
+        match (other, all) {
+            (_, 0) => None,
+            (0, _) => Some(Testimony::new(Says::Same, format!("same {name}"))),
+            _ => {
+                Some(different(format!("{other} of {all} pieces of its {name} differ from memory")))
+            }
+        }
+    }
+}
+
+/// Bytes that are compared at once.
+const PIECE: usize = 64;
+
+/// Of what all sections or symbols say the first difference, or that there is none.
+fn shortest(said: impl Iterator<Item = Testimony>) -> Vec<Testimony> {
+    let mut same = None;
+    for one in said {
+        match one.says {
+            Says::Different => return vec![one],
+            _ => same = Some(one),
+        }
+    }
+    same.into_iter().collect()
+}
+
+fn different(why: impl Into<String>) -> Testimony {
+    Testimony::new(Says::Different, why)
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Is `at` in one of these ranges, which are in order?
+fn is_within(ranges: &[Range<usize>], at: usize) -> bool {
+    let before = ranges.partition_point(|range| range.start <= at);
+    let nearest = before.checked_sub(1).and_then(|index| ranges.get(index));
+    nearest.is_some_and(|range| range.contains(&at))
+}
+
+/// Makes alike what a breakpoint in memory makes differ. DTrace puts an instruction that
+/// traps at the start and the end of each function that it watches (`fbt_patch_tracepoint`,
+/// `sys/cddl/dev/fbt`, 12.0).
+fn set_aside_breakpoints(arch: Arch, ours: &[u8], theirs: &mut [u8]) {
+    let trap: fn(&[u8]) -> bool = match arch {
+        // int3, and a lock prefix where none can be.
+        Arch::Amd64 | Arch::I386 => |code| matches!(code, [0xcc | 0xf0]),
+        // brk
+        Arch::Arm64 => |code| matches!(code, [_, _, 0x20..=0x3f, 0xd4]),
+        // ebreak
+        Arch::Riscv64 => |code| matches!(code, [0x73, 0, 0x10, 0] | [0x02, 0x90, ..]),
+        Arch::Arm | Arch::Powerpc64 | Arch::Powerpc64le => return,
+    };
+    let len = if matches!(arch, Arch::Amd64 | Arch::I386) { 1 } else { 4 };
+    for (ours, theirs) in ours.chunks_exact(len).zip(theirs.chunks_exact_mut(len)) {
+        if ours != theirs && trap(theirs) {
+            theirs.copy_from_slice(ours);
+        }
+    }
+}
