@@ -40,7 +40,7 @@ impl VnetState {
         let meaning = match (condition, done) {
             (Some(condition), _) => condition.meaning(),
             (None, true) => "up",
-            (None, false) => "listed, though its constructors have not all run",
+            (None, false) => "incomplete, though it is listed",
         };
         Self { value, name, meaning: meaning.into() }
     }

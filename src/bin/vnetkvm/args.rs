@@ -265,12 +265,17 @@ pub enum Command {
     /// Vnets are numbered in order of creation. One that was being created or
     /// destroyed at the time of the dump is on no list of the kernel; where
     /// something still points at it, it is shown without a number.
-    #[command(after_help = "Example:\n  vnetkvm --demo vnets")]
+    #[command(after_help = "Examples:\n  vnetkvm --demo vnets\n  vnetkvm --demo vnets --wide")]
     Vnets {
         /// Search all of the kernel's memory for vnets that nothing points at any
         /// more. Takes as long as it takes to read the dump
         #[arg(long)]
         scan: bool,
+
+        /// All columns, which do not fit a terminal of 80: whether it shuts down, where its
+        /// variables lie (BLOCK), and what is added to a master's address (BASE)
+        #[arg(short, long)]
+        wide: bool,
     },
 
     /// List the virtualized variables of a vnet with their values

@@ -31,7 +31,7 @@ fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Man { directory } => cmd::man::run(directory),
         Command::Image(command) => cmd::image::run(&cli, command),
         Command::Info { dmesg } => cmd::info::run(&cli, *dmesg),
-        Command::Vnets { scan } => cmd::vnets::run(&cli, *scan),
+        Command::Vnets { scan, wide } => cmd::vnets::run(&cli, *scan, *wide),
         Command::Modules => cmd::modules::run(&cli),
         Command::Modspace => cmd::modspace::run(&cli),
         Command::Vars { patterns } => cmd::vars::run(&cli, patterns),

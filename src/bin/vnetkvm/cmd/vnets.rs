@@ -1,5 +1,7 @@
 //! `vnets`: every virtual network stack.
 
+use std::io::Write;
+
 use serde::Serialize;
 use vnetkvm::render::json::JsonVnet;
 use vnetkvm::render::table::{Align, Table};
@@ -12,7 +14,7 @@ use crate::exit::Outcome;
 use crate::output::Output;
 use crate::say::warning;
 
-pub fn run(cli: &Cli, scan: bool) -> anyhow::Result<Outcome> {
+pub fn run(cli: &Cli, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let vnets = &if scan { session.scan()? } else { session.vnets()?.to_vec() };
     let mut output = Output::new(&cli.output);
@@ -29,6 +31,14 @@ pub fn run(cli: &Cli, scan: bool) -> anyhow::Result<Outcome> {
                 output.json_line(&JsonVnet(vnet))?;
             }
         }
+        Format::Table if !wide => {
+            output.table(short_table(vnets))?;
+            for vnet in vnets.iter().filter(|vnet| !vnet.is_listed()) {
+                output.title(&format!("{}: {}", vnet.address, state(vnet)))?;
+                let mut text = output.text();
+                vnet.found_by.iter().try_for_each(|found| writeln!(text, "  found by {found}"))?;
+            }
+        }
         Format::Table | Format::Plain => output.table(table(vnets))?,
     }
     for problem in session.list_problems() {
@@ -42,6 +52,30 @@ pub fn run(cli: &Cli, scan: bool) -> anyhow::Result<Outcome> {
     context::whole_list(cli, session)?;
     let outcome = if vnets.is_empty() { Outcome::NothingMatched } else { Outcome::Answered };
     output.finish(outcome)
+}
+
+/// The columns that fit 80 characters. What they have no room for of a vnet that is on no list
+/// stands below them.
+fn short_table(vnets: &[Vnet]) -> Table {
+    let mut table = Table::new(&[
+        ("VNET", Align::Right),
+        ("STATE", Align::Left),
+        ("IFS", Align::Right),
+        ("SOCKETS", Align::Right),
+        ("ADDRESS", Align::Left),
+        ("JAILS", Align::Left),
+    ]);
+    for vnet in vnets {
+        table.row([
+            number(vnet),
+            short_state(vnet).to_owned(),
+            vnet.ifcnt.to_string(),
+            vnet.sockcnt.to_string(),
+            vnet.address.to_string(),
+            jails(vnet),
+        ]);
+    }
+    table
 }
 
 fn table(vnets: &[Vnet]) -> Table {
@@ -63,7 +97,7 @@ fn table(vnets: &[Vnet]) -> Table {
     let mut table = Table::new(&columns[..shown]);
     for vnet in vnets {
         let cells = [
-            vnet.index.map_or("-".to_owned(), |index| index.to_string()),
+            number(vnet),
             vnet.address.to_string(),
             state(vnet),
             vnet.shutdown.map_or("-", |yes| if yes { "yes" } else { "no" }).to_owned(),
@@ -77,6 +111,23 @@ fn table(vnets: &[Vnet]) -> Table {
         table.row(cells.into_iter().take(shown));
     }
     table
+}
+
+fn number(vnet: &Vnet) -> String {
+    vnet.index.map_or("-".to_owned(), |index| index.to_string())
+}
+
+/// The state without what explains it.
+fn short_state(vnet: &Vnet) -> &str {
+    match (vnet.condition, &vnet.state) {
+        (Some(Condition::Stray), _) => "stray",
+        (Some(condition), _) => condition.meaning(),
+        (None, Some(state)) => {
+            let short = state.meaning.split([',', '(']).next();
+            short.unwrap_or_default().trim_end()
+        }
+        (None, None) => "-",
+    }
 }
 
 fn state(vnet: &Vnet) -> String {
