@@ -119,6 +119,31 @@ fn missing_debug_information_is_said_with_what_is_wanted() {
     assert!(error.err.contains("kernel.debug with build-id"), "{}", error.err);
 }
 
+/// Bytes of unknown type are as many as elements of an array would be.
+#[test]
+fn bytes_of_unknown_type_obey_the_limit_of_elements() {
+    let crash = Crash::new();
+    let files = ["-N", crash.lone_kernel(), "-M", "{image/vmcore.minidump-v2}", "--vnet", "1"];
+    let run = |words: &[&str]| crash.run(&[&files[..], words].concat()).succeeded().out;
+    let size = run(&["vars", "modspace", "--format", "plain"]);
+    let size: usize = size.split('\t').nth(2).unwrap().parse().unwrap();
+    let value = |words: &[&str]| {
+        let row = run(words);
+        let row = row.lines().last().unwrap();
+        row.split("kernel").last().unwrap().trim().to_owned()
+    };
+    let cut = |shown: usize| format!("{} <{} more>", vec!["00"; shown].join(" "), size - shown);
+    assert_eq!(value(&["vars", "modspace"]), cut(32));
+    assert_eq!(value(&["vars", "modspace", "--max-elements", "3"]), cut(3));
+    assert_eq!(value(&["vars", "modspace", "--max-elements", "3", "--format", "plain"]), cut(3));
+    assert_eq!(value(&["vars", "modspace", "--format", "plain"]), vec!["00"; size].join(" "));
+    let json = run(&["vars", "modspace", "--max-elements", "3", "--json"]);
+    let bytes = format!(r#""value":{{"bytes":"000000","omitted":{}}}"#, size - 3);
+    assert!(json.contains(&bytes), "{json}");
+    let json = run(&["vars", "modspace", "--json"]);
+    assert!(json.contains(&format!(r#"{{"bytes":"{}"}}"#, "00".repeat(size))), "not all");
+}
+
 #[test]
 fn jails_that_nobody_knows_are_not_none() {
     let crash = Crash::new();

@@ -112,7 +112,7 @@ fn without_a_debug_file_there_are_bytes() {
     let files = Files::new();
     let kernel = files.put("small-split/kernel", "alone/kernel");
     let session = files.open(&kernel, None);
-    assert_eq!(ttl(&session), Value::Bytes(vec![42, 0, 0, 0]));
+    assert_eq!(ttl(&session), Value::Bytes(vec![42, 0, 0, 0].into()));
     assert!(session.log().iter().any(|line| line == "debug file: none found"));
 }
 

@@ -173,7 +173,7 @@ fn without_files_names_addresses_and_bytes_remain() {
         let vnet = session.select(&Selector::Index(1)).unwrap()[0];
         let (_, value) = session.value(vnet, ttl, &Limits::default());
         let bytes = if arch == "powerpc64" { 30i32.to_be_bytes() } else { 30i32.to_le_bytes() };
-        assert_eq!(value, Value::Bytes(bytes.to_vec()), "{kernel}");
+        assert_eq!(value, Value::Bytes(bytes.to_vec().into()), "{kernel}");
     }
 }
 

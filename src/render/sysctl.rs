@@ -41,10 +41,11 @@ fn text(format: &str, value: &Value) -> String {
             numbers.collect::<Vec<_>>().join(" ")
         }
         Value::Bytes(bytes) => {
-            let shown = bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}"));
-            let more = if bytes.len() > SHOWN_BYTES { "..." } else { "" };
+            let shown = bytes.bytes.iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}"));
+            let len = bytes.bytes.len();
+            let more = if len > SHOWN_BYTES { "..." } else { "" };
             let (format, shown) = (sanitize::line(format), shown.collect::<String>());
-            format!("Format:{format} Length:{} Dump:0x{shown}{more}", bytes.len())
+            format!("Format:{format} Length:{len} Dump:0x{shown}{more}")
         }
         other => c::line(other),
     }
@@ -86,11 +87,11 @@ mod tests {
             ("IK", Value::Int(3001), "27.0C"),
             ("IK3", Value::Int(300_150), "27.000C"),
             ("IK", Value::Int(-1), "-1"),
-            ("S,feat", Value::Bytes(vec![1, 0xab]), "Format:S,feat Length:2 Dump:0x01ab"),
+            ("S,feat", Value::Bytes(vec![1, 0xab].into()), "Format:S,feat Length:2 Dump:0x01ab"),
         ] {
             assert_eq!(text(format, &value), shown, "{format}");
         }
-        let long = text("S", &Value::Bytes(vec![0; 17]));
+        let long = text("S", &Value::Bytes(vec![0; 17].into()));
         assert!(long.ends_with("0000..."), "{long}");
     }
 }

@@ -29,7 +29,7 @@ pub enum Value {
         address: VirtAddr,
     },
     /// Bytes of which only the size is known.
-    Bytes(Vec<u8>),
+    Bytes(BytesValue),
     /// The value could not be read; the reason stands in its place.
     Error(ValueError),
 }
@@ -71,6 +71,20 @@ pub struct ArrayValue {
     pub elements: Vec<Value>,
     /// Elements left out because of a limit.
     pub omitted: u64,
+}
+
+/// The bytes of something that has no known type.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BytesValue {
+    pub bytes: Vec<u8>,
+    /// Bytes left out because of a limit.
+    pub omitted: u64,
+}
+
+impl From<Vec<u8>> for BytesValue {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, omitted: 0 }
+    }
 }
 
 /// Why there is no value.

@@ -101,10 +101,16 @@ impl<'t> ValueReader<'t> {
         }
         let block = MemoryBlock::read(self.target.memory(), address, size as usize);
         match block.get(0..block.len()) {
-            Some(Ok(bytes)) => Value::Bytes(bytes.to_vec()),
+            Some(Ok(bytes)) => self.shown(bytes),
             Some(Err(fault)) => Value::Error(fault.clone().into()),
-            None => Value::Bytes(Vec::new()),
+            None => self.shown(&[]),
         }
+    }
+
+    /// As many of the bytes as elements of an array would be shown.
+    fn shown(&self, bytes: &[u8]) -> Value {
+        let (shown, rest) = bytes.split_at(bytes.len().min(self.limits.elements));
+        Value::Bytes(BytesValue { bytes: shown.to_vec(), omitted: rest.len() as u64 })
     }
 
     /// The value of a bit-field of type `id` in the record member at `address`.
@@ -224,12 +230,12 @@ impl Decoder<'_, '_> {
             Type::Enum(enumeration) => enum_value(enumeration, raw(), width),
             Type::Base(base) => match base.encoding {
                 Encoding::Float => float::decode(bytes, endian)
-                    .map_or_else(|| Value::Bytes(bytes.to_vec()), Value::Float),
-                Encoding::Other => Value::Bytes(bytes.to_vec()),
-                _ if bytes.len() > 16 => Value::Bytes(bytes.to_vec()),
+                    .map_or_else(|| self.reader.shown(bytes), Value::Float),
+                Encoding::Other => self.reader.shown(bytes),
+                _ if bytes.len() > 16 => self.reader.shown(bytes),
                 _ => integer(base, raw(), width),
             },
-            _ => Value::Bytes(bytes.to_vec()),
+            _ => self.reader.shown(bytes),
         }
     }
 
@@ -381,9 +387,8 @@ fn integer(base: &Base, raw: u128, width: u64) -> Value {
         Encoding::SignedChar => Value::Int(bits::sign_extend(raw, width)),
         Encoding::UnsignedChar if width == 8 && is_char(base) => Value::Char(raw as i128),
         // Past 2^127 an unsigned number does not fit the model's integers.
-        _ => {
-            i128::try_from(raw).map_or_else(|_| Value::Bytes(raw.to_le_bytes().into()), Value::Int)
-        }
+        _ => i128::try_from(raw)
+            .map_or_else(|_| Value::Bytes(raw.to_le_bytes().to_vec().into()), Value::Int),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Line, characters, push_note, push_repeats, push_scalar, runs};
+use super::{Line, characters, more_bytes, push_note, push_repeats, push_scalar, runs};
 use crate::render::sanitize;
-use crate::value::model::{ArrayValue, RecordValue, Value};
+use crate::value::model::{ArrayValue, BytesValue, RecordValue, Value};
 
 /// Lines of [`block`] are not made longer than this if it can be helped.
 const WIDTH: usize = 80;
@@ -96,14 +96,15 @@ fn push_filled_block(out: &mut String, array: &ArrayValue, indent: usize) {
     out.push('}');
 }
 
-fn push_bytes_block(out: &mut String, bytes: &[u8], indent: usize) {
-    for row in bytes.chunks(16) {
+fn push_bytes_block(out: &mut String, bytes: &BytesValue, indent: usize) {
+    for row in bytes.bytes.chunks(16) {
         let mut line = Line { out: String::new(), room: usize::MAX };
         line.bytes(row);
         out.push('\n');
         push_indent(out, indent + INDENT);
         out.push_str(&line.out);
     }
+    out.push_str(&more_bytes(bytes));
 }
 
 /// Writes `cells` with spaces between them, on lines of at most [`WIDTH`].

@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use super::sanitize;
 use crate::value::model::{
-    ArrayValue, ErrorKind, PointerValue, RecordValue, SymbolAt, Value, ValueError,
+    ArrayValue, BytesValue, ErrorKind, PointerValue, RecordValue, SymbolAt, Value, ValueError,
 };
 
 pub use block::block;
@@ -74,7 +74,10 @@ impl Line {
         match value {
             Value::Record(record) => self.record(record),
             Value::Array(array) => self.array(array),
-            Value::Bytes(bytes) => self.bytes(bytes),
+            Value::Bytes(bytes) => {
+                self.bytes(&bytes.bytes);
+                self.out.push_str(&more_bytes(bytes));
+            }
             scalar => push_scalar(&mut self.out, scalar),
         }
     }
@@ -125,6 +128,12 @@ impl Line {
             let _ = write!(self.out, "{gap}{byte:02x}");
         }
     }
+}
+
+/// How many bytes a limit left out.
+fn more_bytes(bytes: &BytesValue) -> String {
+    let gap = if bytes.bytes.is_empty() { "" } else { " " };
+    if bytes.omitted == 0 { String::new() } else { format!("{gap}<{} more>", bytes.omitted) }
 }
 
 /// An array of characters as a string, though it is not printable or does not
@@ -296,7 +305,9 @@ mod tests {
             (Value::Pointer(string), "0x1000 \"lo0\""),
             (Value::Text("a\"b".into()), r#""a\"b""#),
             (Value::Counter { sum: 65, address: VirtAddr::new(1) }, "65"),
-            (Value::Bytes(vec![0, 0xab]), "00 ab"),
+            (Value::Bytes(vec![0, 0xab].into()), "00 ab"),
+            (Value::Bytes(BytesValue { bytes: vec![7], omitted: 3 }), "07 <3 more>"),
+            (Value::Bytes(BytesValue { bytes: Vec::new(), omitted: 4 }), "<4 more>"),
         ] {
             assert_eq!(line(&value), text);
             assert_eq!(block(&value, 0), text);

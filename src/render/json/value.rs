@@ -35,8 +35,11 @@ impl Serialize for JsonValue<'_> {
                 map.end()
             }
             Value::Bytes(bytes) => {
-                let mut map = serializer.serialize_map(Some(1))?;
-                map.serialize_entry("bytes", &Hex(bytes))?;
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("bytes", &Hex(&bytes.bytes))?;
+                if bytes.omitted > 0 {
+                    map.serialize_entry("omitted", &bytes.omitted)?;
+                }
                 map.end()
             }
             Value::Pointer(pointer) => self::pointer(pointer, serializer),
@@ -186,6 +189,7 @@ mod tests {
     use super::*;
     use crate::addr::VirtAddr;
     use crate::render::json::write_line;
+    use crate::value::model::BytesValue;
     use crate::value::model::MemberValue;
 
     fn shown(value: &Value) -> String {
@@ -232,7 +236,11 @@ mod tests {
                 Value::Counter { sum: 123, address: VirtAddr::new(0x1000) },
                 r#"{"counter":123,"address":"0x1000"}"#,
             ),
-            (Value::Bytes(vec![0, 0xab]), r#"{"bytes":"00ab"}"#),
+            (Value::Bytes(vec![0, 0xab].into()), r#"{"bytes":"00ab"}"#),
+            (
+                Value::Bytes(BytesValue { bytes: vec![7], omitted: 3 }),
+                r#"{"bytes":"07","omitted":3}"#,
+            ),
             (pointer(false, Some(("x", 4))), r#""0xffffffff80b5c140""#),
             (
                 pointer(true, Some(("tcp_input", 0))),

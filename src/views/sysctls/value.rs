@@ -11,7 +11,9 @@ use crate::addr::VirtAddr;
 use crate::error::ReadError;
 use crate::target::Target;
 use crate::value::bits::sign_extend;
-use crate::value::model::{ArrayValue, ErrorKind, MemberValue, RecordValue, Value, ValueError};
+use crate::value::model::{
+    ArrayValue, BytesValue, ErrorKind, MemberValue, RecordValue, Value, ValueError,
+};
 use crate::value::{Counters, ValueReader};
 use crate::views::counters::{CounterVariable, MemberSum, Teardown};
 use crate::views::jails::Jails;
@@ -175,13 +177,13 @@ impl<'t> SysctlReader<'t> {
             Copies::Bytes => self.opaque(oid, at),
             Copies::Counter => {
                 let sums = self.sums(vnet, oid, at, 1)?;
-                Ok(sums.into_iter().next().unwrap_or(Value::Bytes(Vec::new())))
+                Ok(sums.into_iter().next().unwrap_or(Value::Bytes(BytesValue::default())))
             }
             Copies::Counters => {
                 let count = capped(oid, MAX_COUNTERS)?;
                 self.sums(vnet, oid, at, count).map(numbers_or_reason)
             }
-            Copies::Statistics(_) | Copies::Anything => Ok(Value::Bytes(Vec::new())),
+            Copies::Statistics(_) | Copies::Anything => Ok(Value::Bytes(BytesValue::default())),
         }
     }
 
@@ -198,7 +200,7 @@ impl<'t> SysctlReader<'t> {
             Kind::String => self.text(at, oid.arg2),
             _ => Ok(match self.struct_of(oid) {
                 Some(type_id) => self.values.read(type_id, at),
-                None => Value::Bytes(self.bytes(at, len)?),
+                None => Value::Bytes(self.bytes(at, len)?.into()),
             }),
         }
     }
