@@ -184,6 +184,43 @@ fn the_same_code_with_another_build_id_leaves_it_unknown() {
     assert!(said.status == 2 && said.err.contains("pieces of .rodata differ"), "{}", said.err);
 }
 
+/// What `objcopy --only-keep-debug` leaves of a kernel.
+fn debug_only(file: &[u8]) -> Vec<u8> {
+    const PROGBITS: u32 = 1;
+    const NOBITS: u32 = 8;
+    let elf = goblin::elf::Elf::parse(file).unwrap();
+    let mut bytes = file.to_vec();
+    for (index, section) in elf.section_headers.iter().enumerate() {
+        if section.is_alloc() && section.sh_type == PROGBITS {
+            let at = elf.header.e_shoff as usize + index * 64 + 4;
+            bytes[at..at + 4].copy_from_slice(&NOBITS.to_le_bytes());
+        }
+    }
+    bytes
+}
+
+/// A debug file has nothing of the kernel's memory but the build-id and the places of things.
+#[test]
+fn a_debug_file_alone_of_another_build_is_refused() {
+    let place = Place::of("small-split/kernel");
+    let debug = read("small-split/kernel.debug");
+    let id = build_id(&debug);
+    let right = place.put("right/kernel.debug", &debug);
+    let said = place.ask(&right, &["--vnet", "1", "print", "ip_defttl"]);
+    assert!(said.out == "ip_defttl = (int) 42\n" && said.err.is_empty(), "{}", said.err);
+    let other = place.put("other/kernel.debug", replaced(&debug, &id, &[1; 20]));
+    let said = place.ask(&other, &["--vnet", "1", "print", "ip_defttl"]);
+    assert_eq!((said.status, said.out.as_str()), (2, ""));
+    assert!(said.err.contains("the file's build-id is 01010101"), "{}", said.err);
+    // Without any build-id, by where things are.
+    let place = Place::of("classic-clang-dwarf4");
+    let without = replaced(&debug_only(&read("classic-gcc-dwarf4")), b"GNU\0", b"XYZ\0");
+    let without = place.put("without/kernel.debug", without);
+    let said = place.ask(&without, &["vnets"]);
+    assert_eq!((said.status, said.out.as_str()), (2, ""), "{}", said.err);
+    assert!(said.err.contains("no text of FreeBSD at the address of version[]"), "{}", said.err);
+}
+
 /// The time of the build is a part of version[].
 #[test]
 fn a_kernel_that_was_built_at_another_time_is_another() {
@@ -376,9 +413,10 @@ fn a_kernel_is_what_the_question_needs() {
         assert_eq!(said.err.contains("none of the symbols"), warned, "{}", said.err);
     }
     // A module's debug file is an object file with types.
-    let module = fixture("modules/amd64/if_gif.ko.debug");
-    let said = place.run(&["-N", &module, "type", "struct", "gif_softc"]);
-    assert!(said.status == 0 && said.out.starts_with("struct gif_softc {"), "{}", said.err);
+    for module in ["modules/amd64/if_gif.ko.debug", "modules/amd64/if_gif.ko"] {
+        let said = place.run(&["-N", &fixture(module), "type", "struct", "gif_softc"]);
+        assert!(said.status == 0 && said.out.starts_with("struct gif_softc {"), "{}", said.err);
+    }
 }
 
 /// By the address that the image has above kernbase, and the root in KPML4phys.
@@ -405,4 +443,6 @@ fn a_full_dump_is_read_by_two_symbols() {
     let said = place.ask(&none, &["vnets"]);
     assert_eq!((said.status, said.out.as_str()), (2, ""));
     assert!(!said.err.contains("VIMAGE"), "{}", said.err);
+    let said = place.ask(&none, &["info"]);
+    assert!(said.out.contains("VIMAGE          unknown"), "{}", said.out);
 }

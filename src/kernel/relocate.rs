@@ -89,7 +89,9 @@ impl ElfFile {
                 let at = at.and_then(|at| usize::try_from(at.checked_sub(linked)?).ok());
                 let narrow = self.is_relocatable() && !self.is_wide(fields);
                 let width = if is_64 && !narrow { 8 } else { 4 };
-                places.extend(at.filter(|at| whole.contains(at)).map(|at| at..at + width));
+                places.extend(
+                    at.filter(|at| whole.contains(at)).map(|at| at..at.saturating_add(width)),
+                );
             }
         }
         places.sort_unstable_by_key(|place| place.start);

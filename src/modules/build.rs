@@ -11,10 +11,12 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashSet;
+
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::kernel::elf::Section;
-use crate::kernel::{ElfFile, SymbolKind, Symbols};
+use crate::kernel::{ElfFile, Symbol, SymbolKind, Symbols};
 use crate::memory::KernelMemory;
 use crate::modules::{Module, Placed};
 use crate::target::kinship::{Says, Testimony};
@@ -48,8 +50,10 @@ fn in_memory(module: &Module, section: Section<'_>) -> Option<Range<VirtAddr>> {
     match &module.placed {
         Placed::Unknown => None,
         Placed::Sections(sections) => {
-            let found = sections.iter().find(|(name, _)| &**name == section.name);
-            found.map(|(_, range)| range.clone())
+            // Of several sections of one name nothing tells which is which.
+            let mut found = sections.iter().filter(|(name, _)| &**name == section.name);
+            let first = found.next().map(|(_, range)| range.clone());
+            first.filter(|_| found.next().is_none())
         }
         Placed::Whole { set } => {
             let linked = section.range();
@@ -75,17 +79,21 @@ impl File<'_> {
         let Placed::Sections(loaded) = &self.module.placed else { return Vec::new() };
         // The kernel names what has no name `<<PROGBITS>>` and the like.
         let named = loaded.iter().filter(|(name, _)| !name.is_empty() && !name.starts_with('<'));
-        let compared = named.map(|(name, range)| {
-            let Some(section) = self.elf.section(name) else {
-                return different(format!("it has no section {name}, which was loaded"));
+        let compared = named.filter_map(|(name, range)| {
+            let mut same_name = self.elf.sections().filter(|section| section.name == &**name);
+            let Some(section) = same_name.next() else {
+                return Some(different(format!("it has no section {name}, which was loaded")));
             };
+            if same_name.next().is_some() {
+                return None;
+            }
             let (ours, theirs) = (section.size(), range.end.offset_from(range.start).unwrap_or(0));
-            match ours == theirs {
+            Some(match ours == theirs {
                 true => Testimony::new(Says::Same, "same sections"),
                 false => different(format!(
                     "its section {name} has {ours} bytes, the loaded one {theirs}"
                 )),
-            }
+            })
         });
         shortest(compared)
     }
@@ -97,19 +105,21 @@ impl File<'_> {
         else {
             return vec![different("its symbol table is damaged")];
         };
+        let key = |symbol: &Symbol<'_>| (symbol.address, symbol.size);
+        let there: FxHashSet<_> = placed.iter().map(|symbol| (symbol.name, key(&symbol))).collect();
+        let placed: FxHashSet<_> = there.iter().map(|(name, _)| *name).collect();
+        let names: FxHashSet<_> = all.iter().map(|symbol| symbol.name).collect();
         let set = self.module.set.clone().unwrap_or_default();
-        let known = self.module.symbols.iter();
+        let known = self.module.symbols.iter().take(MOST_SYMBOLS);
         let known = known.filter(|symbol| symbol.kind != SymbolKind::Other);
         let compared = known.filter_map(|known| {
-            let mut named = placed.named(known.name).peekable();
-            if named.peek().is_none() {
+            if !placed.contains(known.name) {
                 // Static symbols may have been stripped, others may have no place.
                 let wanted = known.global || set.contains(&known.address);
-                let missing = wanted && all.named(known.name).next().is_none();
+                let missing = wanted && !names.contains(known.name);
                 return missing.then(|| different(format!("it has no symbol {}", known.name)));
             }
-            let is_there = named.any(|own| (own.address, own.size) == (known.address, known.size));
-            Some(match is_there {
+            Some(match there.contains(&(known.name, key(&known))) {
                 true => Testimony::new(Says::Same, "same symbols"),
                 false => different(format!("its {} is elsewhere or of another size", known.name)),
             })
@@ -180,6 +190,9 @@ impl File<'_> {
         }
     }
 }
+
+/// No module has as many symbols.
+const MOST_SYMBOLS: usize = 1 << 17;
 
 /// Bytes that are compared at once.
 const PIECE: usize = 64;

@@ -177,7 +177,8 @@ fn sibling_names(path: &Path, role: Role, link_name: Option<String>) -> Vec<Stri
 /// from the same link and lacks it as well.
 fn open_candidate(main: &ElfFile, role: Role, path: &Path) -> Result<Option<ElfFile>, String> {
     let source = Source::open(path).map_err(|why| format!("cannot be read: {}", why.cause))?;
-    let elf = ElfFile::parse(source).map_err(|why| format!("cannot be used: {why}"))?;
+    let parse = if main.is_relocatable() { ElfFile::parse_module } else { ElfFile::parse };
+    let elf = parse(source).map_err(|why| format!("cannot be used: {why}"))?;
     if let Some(why) = debug_file::difference(main, &elf) {
         return Err(why);
     }

@@ -8,7 +8,8 @@
 //! 1. The dump's own build-id is proof: it is made of all that was linked, so what
 //!    differs in spite of it was overwritten since.
 //! 2. Without that proof, one "different" is enough: the kernel is another one.
-//! 3. Otherwise one "unknown" leaves the verdict unknown.
+//! 3. Otherwise one "unknown" leaves the verdict unknown. Another build-id is that, where
+//!    pieces of the code or the constants are the same, and "different" where none are.
 //!
 //! Zeros are no witness: sparse dumps, those made for tests of debuggers above all,
 //! have them in the place of most pages.
@@ -85,14 +86,23 @@ impl Kinship {
 /// The verdict on `kernel`, whose memory `memory` is if it is the right one.
 pub(super) fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
     let build_id = build_id(kernel, memory);
-    let proven = build_id.as_ref().is_some_and(|said| said.says == Says::Proven);
-    let mut said: Vec<Testimony> = version(kernel, memory).into_iter().chain(build_id).collect();
-    if proven {
-        said.extend(constants(kernel, memory, FEW));
-    } else {
+    let mut said: Vec<Testimony> = version(kernel, memory).into_iter().collect();
+    match build_id {
+        Some(id) if id.says == Says::Proven => {
+            said.push(id);
+            said.extend(constants(kernel, memory, FEW));
+        }
         // Without proof it is worth reading more.
-        said.extend(constants(kernel, memory, MANY));
-        said.extend(code(kernel, memory, MANY));
+        other_id => {
+            let pieces = [constants(kernel, memory, MANY), code(kernel, memory, MANY)];
+            let pieces: Vec<Testimony> = pieces.into_iter().flatten().collect();
+            let same_code = pieces.iter().any(|said| said.says == Says::Same);
+            said.extend(pieces);
+            // A kernel that was built again from the same sources, with other debug
+            // information perhaps, has another build-id and differs in nothing else.
+            let says = if same_code { Says::Unknown } else { Says::Different };
+            said.extend(other_id.map(|id| Testimony { says, ..id }));
+        }
     }
     Kinship::of(&said).unwrap_or_else(|| {
         let why = match kernel.contents() {
@@ -106,6 +116,9 @@ pub(super) fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
 }
 
 fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
+    if kernel.contents().is_none() {
+        return misplaced(kernel, memory);
+    }
     let (name, ours, theirs) = ["version", "osrelease"].into_iter().find_map(|name| {
         let symbol = kernel.symbol(name)?;
         let ours = kernel.initial_bytes(symbol.address, symbol.size.min(MAX_TEXT))?;
@@ -129,8 +142,20 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
     Some(Testimony::new(Says::Different, why))
 }
 
-/// Another build-id alone is no proof of the contrary: a kernel that was built again from
-/// the same sources, with other debug information perhaps, differs in nothing else.
+/// A debug file knows where the text is, though not which.
+fn misplaced(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
+    const START: &[u8] = b"FreeBSD";
+    let found = ["version", "ostype"].into_iter().find_map(|name| {
+        let mut theirs = [0; START.len()];
+        memory.read(kernel.symbol(name)?.address, &mut theirs).ok()?;
+        (!is_blank(&theirs)).then_some((name, theirs))
+    });
+    let (name, _) = found.filter(|(_, theirs)| theirs != START)?;
+    let why = format!("the dump has no text of FreeBSD at the address of {name}[]");
+    Some(Testimony::new(Says::Different, why))
+}
+
+/// The same id is proof; what another one means, the others tell.
 fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
     let (address, ours) = kernel.build_id_in_memory()?;
     let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];

@@ -24,6 +24,7 @@ impl Serialize for JsonModule<'_> {
             set_vnet: Option<Set>,
             variables: usize,
             types_from: Option<&'a str>,
+            refused: &'a [String],
             problems: &'a [Box<str>],
         }
         #[derive(Serialize)]
@@ -46,6 +47,7 @@ impl Serialize for JsonModule<'_> {
                 .map(|set| Set { address: Address(set.start), size: module.set_size() }),
             variables: module.vnet_symbols().count().max(module.typed.len()),
             types_from: module.types_from.as_deref(),
+            refused: &module.refused,
             problems: &module.problems,
         }
         .serialize(serializer)

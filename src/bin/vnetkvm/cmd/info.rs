@@ -197,7 +197,8 @@ struct KernelInfo {
     units: Option<usize>,
     ident: Option<String>,
     osreldate: Option<u64>,
-    vimage: bool,
+    /// Null for a file that may be no kernel.
+    vimage: Option<bool>,
     set_vnet: Option<SetVnet>,
     belongs: Belongs,
 }
@@ -351,7 +352,8 @@ impl KernelInfo {
             units: session.types().ok().map(|types| types.unit_count()),
             ident: None,
             osreldate: None,
-            vimage: set_vnet.is_some(),
+            vimage: (set_vnet.is_some() || kernel.has_kernel_symbols())
+                .then_some(set_vnet.is_some()),
             set_vnet,
             belongs: Belongs { verdict, why: why.clone() },
         }
@@ -419,8 +421,12 @@ fn lines(info: &Info) -> Vec<(&'static str, String)> {
             .set_vnet
             .as_ref()
             .map(|set| format!("{}..{} ({} bytes)", set.start.0, set.stop.0, set.size));
-        let none = "no: one network stack, whose variables are ordinary globals".to_owned();
-        optional("VIMAGE", Some(if kernel.vimage { "yes".to_owned() } else { none }));
+        let vimage = match kernel.vimage {
+            Some(true) => "yes",
+            Some(false) => "no: one network stack, whose variables are ordinary globals",
+            None => "unknown: the file has none of a kernel's symbols",
+        };
+        optional("VIMAGE", Some(vimage.to_owned()));
         optional("set_vnet", set);
     }
     optional("variables", info.variables.map(|count| count.to_string()));
