@@ -36,11 +36,11 @@
 //!
 //! // The stacks, in order of creation; each knows the jails that live in it.
 //! let vnets = session.vnets()?;
-//! assert_eq!(vnets.len(), 3);
-//! assert_eq!(&*vnets[2].jails.as_ref().unwrap()[0].name, "db01");
+//! assert_eq!(vnets.all.len(), 3);
+//! assert_eq!(&*vnets.all[2].jails.as_ref().unwrap()[0].name, "db01");
 //!
 //! // One of them, and what an expression is worth in it.
-//! let web01 = session.select(&Selector::Jail("web01".into()))?[0];
+//! let web01 = session.select(&Selector::Jail("web01".into()))?.vnets[0];
 //! let limits = Limits::default();
 //! let name = session.print(web01, "V_ifnet.cstqh_first->if_xname", &limits)?;
 //! assert_eq!(c::line(&name.value), "\"epair0b\"");
@@ -56,6 +56,7 @@
 
 pub mod addr;
 pub mod arch;
+pub mod budget;
 pub mod bytes;
 pub mod constants;
 pub mod dump;
@@ -74,6 +75,7 @@ pub mod types;
 pub mod value;
 pub mod views;
 pub mod vnet;
+pub mod walk;
 
 pub use error::Error;
 pub use session::Session;

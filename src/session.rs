@@ -6,6 +6,7 @@
 mod beside;
 mod counters;
 mod find;
+mod inhabitants;
 mod kernel_files;
 mod machinery;
 mod messages;
@@ -20,7 +21,7 @@ use rayon::prelude::*;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::{self, Core, MemorySegment, Said};
-use crate::error::{Error, ExprError, TargetError, TypeError, VnetError};
+use crate::error::{Error, ExprError, ReadError, TargetError, TypeError, VnetError};
 use crate::expr::eval::Scope;
 use crate::expr::{self, SyntaxError};
 use crate::kernel::Kernel;
@@ -29,18 +30,18 @@ use crate::modules::Modules;
 use crate::source::Source;
 use crate::source::unpack::Progress;
 use crate::target::{Kinship, Target};
-use crate::types::{self, Types};
+use crate::types::Types;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
 use crate::views::jails::Jails;
 use crate::views::machine::Machine;
 use crate::views::messages::MessageRing;
-use crate::views::threads::{self, Found};
+use crate::views::threads::{self, Dumping, Found};
 use crate::views::unlisted::Unlisted;
-use crate::vnet::list::JailRef;
 use crate::vnet::named::Named;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetList, VnetVariable, scan};
+use crate::walk::Problems;
 
 pub use beside::Beside;
 pub use kernel_files::{MissingTypes, Search, not_a_kernel, open_kernel};
@@ -97,11 +98,27 @@ pub struct Session {
     variables: OnceLock<Result<Variables, VnetError>>,
     list: OnceLock<Result<VnetList, VnetError>>,
     /// The vnets of the list and those found otherwise, each with its jails.
-    vnets: OnceLock<Vec<Vnet>>,
-    /// What is wrong with what led to the others.
-    search_problems: OnceLock<Vec<Box<str>>>,
+    vnets: OnceLock<Vnets>,
     named: Named,
-    jails: OnceLock<Jails>,
+    jails: OnceLock<Result<Jails, ReadError>>,
+}
+
+/// Vnets, and what keeps others from being known.
+#[derive(Debug, Clone, Default)]
+pub struct Vnets {
+    /// Those on the list, in order of creation, and then the others.
+    pub all: Vec<Vnet>,
+    pub problems: Problems,
+}
+
+/// The vnets that a question is about, and what is wrong with what led to them.
+#[derive(Debug)]
+pub struct Selection<'s> {
+    /// One, or all; `None` is the one stack of a kernel without VIMAGE.
+    pub vnets: Vec<Option<&'s Vnet>>,
+    pub problems: Problems,
+    /// What a person should know about the choice, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// The value of one expression.
@@ -199,7 +216,6 @@ impl Session {
             variables: OnceLock::new(),
             list: OnceLock::new(),
             vnets: OnceLock::new(),
-            search_problems: OnceLock::new(),
             named: Named::default(),
             jails: OnceLock::new(),
         })
@@ -282,20 +298,23 @@ impl Session {
     ///
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE, or its list cannot be read at all.
-    pub fn vnets(&self) -> Result<&[Vnet], Error> {
+    pub fn vnets(&self) -> Result<&Vnets, Error> {
         let list = self.list()?;
         Ok(self.vnets.get_or_init(|| {
-            let jails = Jails::read(&self.target).ok();
+            let none = Jails::default();
+            // Without debug information no jails are known, which is said elsewhere.
+            let jails = self.jails().ok();
             let variables = self.all_variables().ok();
-            let found = Unlisted::find(&self.target, &list.vnets, jails.as_ref(), variables);
-            let mut vnets = list.vnets.clone();
-            vnets.extend(found.vnets);
-            let _ = self.search_problems.set(found.problems);
+            let mut all = list.vnets.clone();
+            let found = Unlisted::find(&self.target, &mut all, jails.unwrap_or(&none), variables);
+            all.extend(found.vnets);
+            let mut problems = list.problems.clone();
             if let Some(jails) = jails {
-                add_jails(&mut vnets, &jails);
-                let _ = self.jails.set(jails);
+                problems.extend(jails.problems.clone());
+                inhabitants::add(&self.target, &mut all, jails);
             }
-            vnets
+            problems.extend(found.problems);
+            Vnets { all, problems }
         }))
     }
 
@@ -304,55 +323,73 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::vnets`].
-    pub fn scan(&self) -> Result<Vec<Vnet>, Error> {
-        let mut vnets = self.vnets()?.to_vec();
-        let known: Vec<VirtAddr> = vnets.iter().map(|vnet| vnet.address).collect();
+    pub fn scan(&self) -> Result<Vnets, Error> {
+        let mut vnets = self.vnets()?.clone();
+        let known: Vec<VirtAddr> = vnets.all.iter().map(|vnet| vnet.address).collect();
         let found = scan::scan(&self.target, self.list()?)?;
-        vnets.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
+        vnets.all.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
         Ok(vnets)
     }
 
-    /// What is wrong with the list of vnets, the list of jails, or what should lead
-    /// to vnets, as sentences.
-    pub fn list_problems(&self) -> Vec<String> {
-        let vnets = self.list().map(|list| &list.problems[..]).unwrap_or_default();
-        let jails = self.jails.get().map(|jails| &jails.problems[..]).unwrap_or_default();
-        let search = self.search_problems.get().map(Vec::as_slice).unwrap_or_default();
-        vnets.iter().chain(jails).chain(search).map(ToString::to_string).collect()
-    }
-
-    /// The vnets that are meant: one, or all, without their jails. In a kernel
-    /// without VIMAGE the one stack there is has no vnet and is `None`.
+    /// All jails, and what keeps others from being known.
     ///
     /// # Errors
-    /// There is no such vnet, jail, process or thread, or it has no vnet.
-    pub fn select(&self, which: &Selector) -> Result<Vec<Option<&Vnet>>, Error> {
+    /// The kernel is not the dump's, or has no debug information.
+    pub fn jails(&self) -> Result<&Jails, Error> {
         self.require_kinship()?;
+        let jails = self.jails.get_or_init(|| Jails::read(&self.target));
+        jails.as_ref().map_err(|why| why.clone().into())
+    }
+
+    /// The thread that wrote the dump; `None` where the kernel says that none did.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's, or does not tell.
+    pub fn dumping(&self) -> Result<Option<Dumping>, Error> {
+        self.require_kinship()?;
+        Ok(threads::dumping(&self.target, self.jails().ok())?)
+    }
+
+    /// The vnets that are meant, without their jails.
+    ///
+    /// # Errors
+    /// There is no such vnet, jail, process or thread, or it has no vnet; or that is
+    /// unknown, because of what cannot be read.
+    pub fn select(&self, which: &Selector) -> Result<Selection<'_>, Error> {
+        self.require_kinship()?;
+        let whole = |vnets| Selection { vnets, problems: Problems::default(), remarks: Vec::new() };
         if self.kernel().set_vnet().is_none() {
             return match which {
-                Selector::Default | Selector::All | Selector::Index(0) => Ok(vec![None]),
+                Selector::Default | Selector::All | Selector::Index(0) => Ok(whole(vec![None])),
                 // The host's jail is all that such a kernel has a network stack for.
-                Selector::Jail(name) if name == "0" => Ok(vec![None]),
+                Selector::Jail(name) if name == "0" => Ok(whole(vec![None])),
                 _ => Err(self.target.without_set().into()),
             };
         }
         let list = self.list()?;
         let vnets = &list.vnets;
+        let mut selection = Selection { problems: list.problems.clone(), ..whole(Vec::new()) };
         let one = match which {
             Selector::All => {
-                let all = self.vnets()?.iter().filter(|vnet| !vnet.is_destroyed());
-                return Ok(all.map(Some).collect());
+                let all = self.vnets()?;
+                let alive = all.all.iter().filter(|vnet| !vnet.is_freed()).map(Some).collect();
+                return Ok(Selection { problems: all.problems.clone(), ..whole(alive) });
             }
-            Selector::Default => self.default_vnet(vnets),
-            Selector::Index(index) => vnets.iter().find(|vnet| vnet.index == Some(*index)),
+            Selector::Default => self.default_vnet(vnets, &mut selection.problems),
+            Selector::Index(index) => {
+                let found = vnets.iter().find(|vnet| vnet.index == Some(*index));
+                match (found, list.problems.none()) {
+                    (None, Err(because)) => {
+                        let what = format!("vnet {index}");
+                        return Err(VnetError::Unknown { what, because }.into());
+                    }
+                    (found, _) => found,
+                }
+            }
             Selector::Address(address) => self.vnet_at(vnets, *address),
             Selector::Jail(wanted) => {
-                let jails = Jails::read(&self.target)?;
-                let Some(jail) = jails.find(wanted) else {
-                    return Err(no_such_jail(wanted, &jails));
-                };
-                let who = format!("jail {} ({})", jail.jid, jail.name);
-                self.home(vnets, &Found { who: who.into(), vnet: jail.vnet })?
+                let found = self.jail(wanted, &mut selection)?;
+                self.home(vnets, &found)?
             }
             Selector::Pid(pid) => match threads::process(&self.target, *pid)? {
                 Some(found) => self.home(vnets, &found)?,
@@ -364,7 +401,10 @@ impl Session {
             },
         };
         match one {
-            Some(vnet) => Ok(vec![Some(vnet)]),
+            Some(vnet) => {
+                selection.vnets.push(Some(vnet));
+                Ok(selection)
+            }
             None => Err(no_such(match which {
                 Selector::Index(index) => format!("the number {index}"),
                 Selector::Address(address) => format!("the address {address}"),
@@ -560,9 +600,12 @@ impl Session {
         variables.as_ref().map_err(|why| why.clone().into())
     }
 
-    fn default_vnet<'s>(&'s self, vnets: &'s [Vnet]) -> Option<&'s Vnet> {
-        let crashed = threads::dumping(&self.target).ok().flatten().and_then(|found| found.vnet);
-        let crashed = crashed.and_then(|at| self.vnet_at(vnets, at));
+    fn default_vnet<'s>(&'s self, vnets: &'s [Vnet], problems: &mut Problems) -> Option<&'s Vnet> {
+        let dumping = threads::dumping(&self.target, None).ok().flatten();
+        let crashed = dumping.and_then(|dumping| {
+            problems.extend(dumping.problems);
+            self.vnet_at(vnets, dumping.curvnet?)
+        });
         crashed.or_else(|| vnets.iter().find(|vnet| vnet.default))
     }
 
@@ -590,14 +633,6 @@ fn what_it_is(core: &Core) -> String {
     format!("a {}, {}{packed}", core.format, core.arch)
 }
 
-fn add_jails(vnets: &mut [Vnet], jails: &Jails) {
-    for vnet in vnets {
-        let home = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
-        let home = home.map(|jail| JailRef { jid: jail.jid, name: jail.name.clone() });
-        vnet.jails = Some(home.collect());
-    }
-}
-
 /// Each variable once, though several patterns may name it.
 fn in_order(mut found: Vec<VnetVariable>) -> Vec<VnetVariable> {
     found.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
@@ -607,12 +642,6 @@ fn in_order(mut found: Vec<VnetVariable>) -> Vec<VnetVariable> {
 
 fn syntax(error: &SyntaxError) -> ExprError {
     ExprError::Syntax { message: error.to_string(), caret: error.caret() }
-}
-
-fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
-    let names = jails.jails.iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
-    let near = types::most_like(names.collect(), |name: &String| name, wanted);
-    VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()
 }
 
 fn no_such_thread(what: String) -> Error {

@@ -16,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
+use crate::budget::Budget;
 use crate::dump::Core;
 use crate::error::{ReadError, TargetError, TypeError, VnetError};
 use crate::kernel::{Kernel, Symbol, Symbols, VNET_PREFIX};
@@ -36,6 +37,7 @@ pub struct Target {
     memory: KernelMemory,
     types: Result<Types, TypeError>,
     kinship: Kinship,
+    budget: Arc<Budget>,
     /// Symbols of the modules, once somebody has read them.
     modules: OnceLock<Vec<ModuleSymbols>>,
 }
@@ -85,7 +87,8 @@ impl Target {
             types.set_slide(kernel.slide());
         }
         let kinship = kinship(&kernel, &memory);
-        Ok(Self { kernel, memory, types, kinship, modules: OnceLock::new() })
+        let budget = types.as_ref().map(|types| Arc::clone(types.budget())).unwrap_or_default();
+        Ok(Self { kernel, memory, types, kinship, budget, modules: OnceLock::new() })
     }
 
     /// Whether `kernel` wrote the dump, without joining them; its addresses are then
@@ -126,6 +129,11 @@ impl Target {
     /// only the kernel itself could tell.
     pub fn processors(&self) -> &[Processor] {
         &self.memory.core().clues.processors
+    }
+
+    /// What every walk over this target's memory and types spends from.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub fn kinship(&self) -> &Kinship {

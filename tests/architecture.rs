@@ -6,14 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the layers at the bottom may name: each other.
-const BOTTOM: &[&str] = &["addr", "arch", "bytes", "error"];
+const BOTTOM: &[&str] = &["addr", "arch", "budget", "bytes", "error", "walk"];
 
 /// What else each layer may name: a module, or a part of one.
 const LAYERS: &[(&str, &[&str])] = &[
     ("addr", &[]),
     ("arch", &[]),
+    ("budget", &[]),
     ("bytes", &[]),
     ("error", &[]),
+    ("walk", &[]),
     ("constants", &[]),
     ("source", &[]),
     ("dump", &["source"]),

@@ -30,7 +30,7 @@ fn named<'a>(
 #[test]
 fn members_of_the_struct_name_the_sums() {
     let session = demo();
-    let vnet = session.select(&Selector::Index(1)).unwrap()[0];
+    let vnet = session.select(&Selector::Index(1)).unwrap().vnets[0];
     let tcpstat = variable(&session, "V_tcpstat");
     assert_eq!(&*tcpstat.type_name, "struct tcpstat");
     let sums = session.counter_sums(vnet, &tcpstat);
@@ -65,7 +65,7 @@ fn arrays_without_a_struct_have_numbers_and_structs_paths() {
 /// that of the subsystem whose destructors ran last.
 fn torn_down(state: u32) -> Session {
     let whole = demo();
-    let [host, web, db] = whole.vnets().unwrap() else { panic!("three vnets") };
+    let [host, web, db] = &whole.vnets().unwrap().all[..] else { panic!("three vnets") };
     let demo = image::demo().unwrap();
     let mut core = demo.core.bytes().to_vec();
     let [of_host, of_web, of_db] = [host, web, db].map(|vnet| {
@@ -81,7 +81,7 @@ fn torn_down(state: u32) -> Session {
 
 #[test]
 fn a_vnet_past_its_destructors_has_no_sums() {
-    let web = demo().vnets().unwrap()[1].address;
+    let web = demo().vnets().unwrap().all[1].address;
     // Destructors run from the last subsystem to the first; ipstat's is in INIT_IF.
     for (state, why) in [
         (0x800_0000, None),
@@ -89,7 +89,7 @@ fn a_vnet_past_its_destructors_has_no_sums() {
         (0x21e_0000, Some("the vnet is past vnet_ipstat_uninit, which frees it")),
     ] {
         let session = torn_down(state);
-        let vnet = session.select(&Selector::Address(web)).unwrap()[0];
+        let vnet = session.select(&Selector::Address(web)).unwrap().vnets[0];
         assert_eq!(vnet.unwrap().condition, Some(Condition::BeingDestroyed));
         let sums = session.counter_sums(vnet, &variable(&session, "ipstat"));
         let printed = session.print(vnet, "V_ipstat[0]", &Limits::default()).unwrap().value;
@@ -132,7 +132,7 @@ fn without_an_early_counter_cpus_are_counted() {
         Session::from_sources(source("kernel", kernel), source("core", &core)).unwrap()
     };
     let sum = |session: &Session| {
-        let vnet = session.select(&Selector::Index(1)).unwrap()[0];
+        let vnet = session.select(&Selector::Index(1)).unwrap().vnets[0];
         let sums = session.counter_sums(vnet, &variable(session, "ipstat"));
         sums.members[0].value.clone().unwrap()
     };

@@ -109,7 +109,7 @@ fn rename(kernel: &mut [u8], old: &str, new: &str) {
 }
 
 fn read(session: &Session, which: &Selector, name: &str) -> Sysctl {
-    let vnet = session.select(which).unwrap()[0];
+    let vnet = session.select(which).unwrap().vnets[0];
     let tree = session.sysctls(&[format!("net.inet.{name}")]).unwrap();
     session.sysctl_reader(&Limits::default()).read(vnet, &tree.oids[0])
 }

@@ -51,7 +51,7 @@ fn session_of(kernel: &str, image: &Image, format: Format) -> Session {
 }
 
 fn unlisted(session: &Session) -> Vec<(&Vnet, Condition)> {
-    let vnets = session.vnets().unwrap().iter();
+    let vnets = session.vnets().unwrap().all.iter();
     vnets.filter_map(|vnet| vnet.condition.map(|condition| (vnet, condition))).collect()
 }
 
@@ -78,8 +78,8 @@ fn what_a_broken_list_no_longer_leads_to_is_found() {
             assert!(witnesses(vnet).contains("td_vnet of thread"), "{kernel}: {vnet:?}");
         }
         let shown = session.select(&Selector::All).unwrap();
-        assert_eq!(shown.len(), 4, "{kernel}: all four are shown");
-        assert!(session.list_problems()[0].contains("leads to 0x100000"), "{kernel}");
+        assert_eq!(shown.vnets.len(), 4, "{kernel}: all four are shown");
+        assert!(problems(&session)[0].contains("leads to 0x100000"), "{kernel}");
     }
 }
 
@@ -105,7 +105,7 @@ fn links_tell_construction_from_destruction() {
         loaded.set_pointer(three, "vnet_le.le_next", VirtAddr::default()).unwrap();
         loaded.set_pointer(three, "vnet_le.le_prev", VirtAddr::default()).unwrap();
         let session = session(kernel, runtime);
-        assert_eq!(session.list_problems(), Vec::<String>::new(), "{kernel}");
+        assert_eq!(problems(&session), [""; 0], "{kernel}");
         let mut found = unlisted(&session);
         found.sort_by_key(|(vnet, _)| vnet.address != two.address);
         let [(second, destroyed), (third, built)] = found[..] else { panic!("{kernel}") };
@@ -126,11 +126,11 @@ fn a_pointer_to_a_freed_vnet_is_told_from_one_to_nothing() {
         let found = unlisted(&session);
         let [(vnet, condition)] = found[..] else { panic!("{kernel}: {found:?}") };
         assert_eq!((vnet.address, condition), (two.address, Condition::Freed), "{kernel}");
-        let problems = session.list_problems();
+        let problems = problems(&session);
         let expected = format!("leads to {}, which is no vnet", prison.address);
         assert!(problems.iter().any(|problem| problem.contains(&expected)), "{problems:?}");
         // Its variables are gone with it.
-        assert_eq!(session.select(&Selector::All).unwrap().len(), 3, "{kernel}");
+        assert_eq!(session.select(&Selector::All).unwrap().vnets.len(), 3, "{kernel}");
     }
 }
 
@@ -154,7 +154,7 @@ fn a_scan_finds_what_nothing_points_at() {
         for format in [Format::MinidumpV2, Format::Full] {
             let session = session_of(kernel, &image, format);
             assert_eq!(unlisted(&session), [], "{kernel}: nothing leads to them");
-            let scanned = session.scan().unwrap();
+            let scanned = session.scan().unwrap().all;
             assert_eq!(scanned.iter().filter(|vnet| vnet.is_listed()).count(), 4, "{kernel}");
             let mut found: Vec<_> = scanned.iter().filter(|vnet| !vnet.is_listed()).collect();
             found.sort_by_key(|vnet| vnet.address != lost.address);
@@ -165,4 +165,9 @@ fn a_scan_finds_what_nothing_points_at() {
             assert_eq!(second.condition, Some(Condition::Freed), "{kernel}");
         }
     }
+}
+
+/// What keeps vnets from being known, a sentence each.
+fn problems(session: &Session) -> Vec<String> {
+    session.vnets().unwrap().problems.iter().map(ToString::to_string).collect()
 }

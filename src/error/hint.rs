@@ -93,7 +93,10 @@ impl TypeError {
             Self::WrongKind { wanted: "a struct or union", .. } => {
                 Some("it has no members: print it as it is, or cast it to what has some".into())
             }
-            Self::WrongKind { .. } | Self::Unreadable { .. } | Self::Damaged { .. } => None,
+            Self::WrongKind { .. }
+            | Self::Unreadable { .. }
+            | Self::Damaged { .. }
+            | Self::Limit(_) => None,
         }
     }
 }
@@ -103,6 +106,7 @@ impl ReadError {
         match self {
             Self::Type(why) => why.hint(),
             Self::Fault(fault) => fault.hint(),
+            Self::Limit(_) => None,
             Self::NoSymbol { .. } => Some(
                 "the kernel may be stripped: try its debug file, or another release's name".into(),
             ),
@@ -115,6 +119,10 @@ impl Fault {
         Some(match self.kind {
             FaultKind::NotMapped | FaultKind::BadAddress => {
                 "the pointer may be stale or damaged: print what it was read from".into()
+            }
+            FaultKind::Freed => {
+                "something still points at what the kernel gave back: print what it was read from"
+                    .into()
             }
             FaultKind::NotDumped => "a full dump would have this page, a minidump does not".into(),
             FaultKind::Truncated => {
@@ -143,6 +151,9 @@ impl VnetError {
             Self::NoSuchThread { .. } => {
                 Some("choose a vnet by --vnet or --jail: `vnetkvm vnets` lists them all".into())
             }
+            Self::Unknown { .. } => Some(
+                "choose a vnet by --vnet: `vnetkvm vnets --scan` lists what is in memory".into(),
+            ),
             Self::BadPattern { .. } => {
                 Some("patterns have * ? [...] and {a,b}: 'tcp*', '[ab]*', '*@if_gif.ko'".into())
             }
@@ -183,7 +194,7 @@ impl ExprError {
             Self::DivisionByZero => {
                 Some("print the divisor alone to see where its 0 is from".into())
             }
-            Self::OptimisedOut(_) => None,
+            Self::OptimisedOut(_) | Self::Limit(_) => None,
         }
     }
 }

@@ -11,6 +11,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::addr::{FileOffset, PhysAddr, VirtAddr};
+use crate::budget::Exhausted;
+use crate::walk::Problem;
 
 /// Why the memory at one kernel address cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub enum FaultKind {
     Truncated,
     /// No kernel address can look like this (NULL, not canonical, wraps around).
     BadAddress,
+    /// The kernel gave the memory back: it holds the pattern that freed memory is filled with.
+    Freed,
 }
 
 /// Where a read stopped on its way from an address to bytes.
@@ -56,6 +60,8 @@ pub enum Stage {
     /// A memory device gave this error number of the operating system instead of the
     /// bytes at the physical address.
     Device { at: PhysAddr, number: i32 },
+    /// All of the translation: the memory was read, and holds this pattern.
+    Fill(u32),
 }
 
 impl fmt::Display for FaultKind {
@@ -65,6 +71,7 @@ impl fmt::Display for FaultKind {
             Self::NotDumped => "not in the dump",
             Self::Truncated => "cut off: the dump file ends before it",
             Self::BadAddress => "not a kernel address",
+            Self::Freed => "freed memory",
         })
     }
 }
@@ -86,6 +93,7 @@ impl fmt::Display for Stage {
             Self::Page(at) => write!(f, "page at physical {at}"),
             Self::File(at) => write!(f, "file offset {at}"),
             Self::Segment => write!(f, "no segment holds it"),
+            Self::Fill(pattern) => write!(f, "{pattern:#x}"),
             Self::Device { at, number } => {
                 let why = std::io::Error::from_raw_os_error(*number);
                 write!(f, "the device at physical {at}: {why}")
@@ -97,6 +105,13 @@ impl fmt::Display for Stage {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is {} ({})", self.address, self.kind, self.stage)
+    }
+}
+
+impl Fault {
+    /// Was the memory read, and is it freed?
+    pub fn is_freed(&self) -> bool {
+        self.kind == FaultKind::Freed
     }
 }
 
@@ -200,6 +215,8 @@ pub enum TypeError {
     Unreadable { why: String },
     #[error("the debug information is damaged at {section}+{offset:#x}: {why}")]
     Damaged { section: &'static str, offset: u64, why: String },
+    #[error(transparent)]
+    Limit(#[from] Exhausted),
 }
 
 /// A structure in kernel memory could not be read.
@@ -211,6 +228,23 @@ pub enum ReadError {
     Type(#[from] TypeError),
     #[error("the kernel has no symbol {name}")]
     NoSymbol { name: String },
+    #[error(transparent)]
+    Limit(#[from] Exhausted),
+}
+
+impl ReadError {
+    /// The fault of the address that could not be read, if that is what it is.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Fault(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// Does it lie in freed memory?
+    pub fn is_freed(&self) -> bool {
+        self.fault().is_some_and(Fault::is_freed)
+    }
 }
 
 /// A kernel and a dump could not be joined.
@@ -253,6 +287,13 @@ pub enum VnetError {
     NoSuchVariable { name: String, near: Vec<String> },
     #[error("there is no {what} in the dump")]
     NoSuchThread { what: String },
+    /// What was asked for was not found, and what could not be read may hold it.
+    #[error("{what} is not on the part of the list that can be read")]
+    Unknown {
+        what: String,
+        #[source]
+        because: Box<Problem>,
+    },
     #[error("{:?} is no pattern: {why}", shortened(pattern))]
     BadPattern { pattern: String, why: String },
     #[error("{name} has no counters")]
@@ -297,6 +338,8 @@ pub enum ExprError {
     OptimisedOut(String),
     #[error("division by zero")]
     DivisionByZero,
+    #[error(transparent)]
+    Limit(#[from] Exhausted),
 }
 
 impl From<TypeError> for ExprError {

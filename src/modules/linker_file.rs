@@ -6,13 +6,12 @@
 
 use std::fmt::Display;
 
-use rustc_hash::FxHashSet;
-
 use crate::addr::VirtAddr;
 use crate::error::{Fault, ReadError};
 use crate::target::Target;
 use crate::value::Object;
-use crate::value::queue::{Broken, walk as walk_queue};
+use crate::value::queue;
+use crate::walk::{Problems, Trail};
 
 /// One element of the list.
 #[derive(Debug)]
@@ -28,15 +27,14 @@ pub struct LinkerFile {
     pub problems: Vec<Box<str>>,
 }
 
-/// The list, and what is wrong with it.
+/// The list, and what keeps the rest of it from being known.
 #[derive(Debug, Default)]
 pub struct List {
     pub files: Vec<LinkerFile>,
-    pub problems: Vec<Box<str>>,
+    pub problems: Problems,
 }
 
-/// A kernel has a hundred modules at most.
-const MOST_FILES: usize = 4096;
+const LINKER_FILES: queue::List<'_> = queue::List { name: "the modules", element: "linker_file" };
 
 /// The longest path that the kernel itself accepts (MAXPATHLEN).
 const LONGEST_PATH: usize = 1024;
@@ -63,20 +61,22 @@ pub fn walk(target: &Target) -> List {
     match Object::global(target, "linker_files") {
         Ok(head) => by_members(target, head),
         Err(ReadError::Type(_)) => by_offsets(target),
-        Err(why) => List::broken(why),
+        Err(why) => List::ended_at(VirtAddr::default(), why),
     }
 }
 
 fn by_members(target: &Target, head: Object<'_>) -> List {
-    let walked = walk_queue(head, "link", MOST_FILES);
     let kernel = kernel_file(target);
     let mut list = List::default();
-    for file in &walked.elements {
+    for file in queue::walk(head, "link", LINKER_FILES).take(&mut list.problems) {
         let mut problems = Vec::new();
         let texts = (file.text("filename"), file.text("pathname"));
         let (name, path) = match named(texts, &mut problems) {
             Ok(names) => names,
-            Err(why) => return list.ended(&Broken::Unreadable { at: file.address, why }),
+            Err(why) => {
+                list.problems.add(LINKER_FILES.unreadable(file.address, why));
+                return list;
+            }
         };
         list.files.push(LinkerFile {
             at: file.address,
@@ -90,7 +90,6 @@ fn by_members(target: &Target, head: Object<'_>) -> List {
             problems,
         });
     }
-    list.problems.extend(walked.broken.iter().map(problem));
     list
 }
 
@@ -120,7 +119,7 @@ fn by_offsets(target: &Target) -> List {
     })();
     let (next, address, [name, path]) = match found {
         Ok(found) => found,
-        Err(why) => return List::broken(why),
+        Err(why) => return List::ended_at(VirtAddr::default(), why),
     };
     let memory = target.memory();
     let text = |at: VirtAddr| -> Result<String, Fault> {
@@ -129,25 +128,23 @@ fn by_offsets(target: &Target) -> List {
     };
     let kernel = kernel_file(target);
     let mut list = List::default();
-    let mut seen = FxHashSet::default();
+    let mut trail = Trail::new(target.budget());
     let mut link = target.address_of("linker_files").map_or(VirtAddr::default(), |head| head);
     loop {
         let at = match memory.pointer(link) {
             Ok(at) if at.is_null() => return list,
             Ok(at) => at,
-            Err(why) => return list.ended(&Broken::Unreadable { at: link, why: why.into() }),
+            Err(why) => return list.ended(link, why.into()),
         };
-        if !seen.insert(at) {
-            return list.ended(&Broken::Cycle { at });
-        }
-        if seen.len() > MOST_FILES {
-            return list.ended(&Broken::TooLong { limit: MOST_FILES });
+        if let Err(why) = trail.visit(at) {
+            list.problems.add(LINKER_FILES.problem(at, why));
+            return list;
         }
         let mut problems = Vec::new();
         let member = |offset: u64| at.wrapping_add(offset);
         let (name, path) = match named((text(member(name)), text(member(path))), &mut problems) {
             Ok(names) => names,
-            Err(why) => return list.ended(&Broken::Unreadable { at, why: why.into() }),
+            Err(why) => return list.ended(at, why.into()),
         };
         list.files.push(LinkerFile {
             at,
@@ -165,19 +162,16 @@ fn by_offsets(target: &Target) -> List {
 }
 
 impl List {
-    fn broken(why: ReadError) -> Self {
-        let problem = format!("the list of modules cannot be read: {why}").into();
-        Self { files: Vec::new(), problems: vec![problem] }
+    /// The list of which nothing can be read.
+    fn ended_at(at: VirtAddr, why: ReadError) -> Self {
+        Self::default().ended(at, why)
     }
 
-    fn ended(mut self, broken: &Broken) -> Self {
-        self.problems.push(problem(broken));
+    /// The list as far as it was read.
+    fn ended(mut self, at: VirtAddr, why: ReadError) -> Self {
+        self.problems.add(LINKER_FILES.unreadable(at, why));
         self
     }
-}
-
-fn problem(broken: &Broken) -> Box<str> {
-    format!("the modules: {broken}").into()
 }
 
 /// An offset that the kernel keeps for debuggers, in bytes.

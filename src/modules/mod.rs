@@ -25,6 +25,7 @@ use crate::addr::VirtAddr;
 use crate::kernel::{Symbol, Symbols};
 use crate::target::{ModuleSymbols, Target};
 use crate::types::Variable;
+use crate::walk::Problems;
 
 use linker_file::LinkerFile;
 
@@ -85,8 +86,8 @@ enum Placed {
 #[derive(Debug, Default)]
 pub struct Modules {
     pub files: Vec<Module>,
-    /// What is wrong with the list.
-    pub problems: Vec<Box<str>>,
+    /// What keeps others from being known.
+    pub problems: Problems,
 }
 
 impl Modules {

@@ -152,7 +152,7 @@ fn mark(kind: FaultKind) -> &'static str {
         FaultKind::NotMapped => "--",
         FaultKind::NotDumped => "..",
         FaultKind::Truncated => "~~",
-        FaultKind::BadAddress => "??",
+        FaultKind::BadAddress | FaultKind::Freed => "??",
     }
 }
 

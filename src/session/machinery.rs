@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::views::construction::Construction;
 use crate::views::eventhandlers::VnetHandlers;
-use crate::views::locks::LockView;
+use crate::views::locks::Locks;
 use crate::views::recursions::Recursions;
 use crate::vnet::{Sysinits, Vnet};
 
@@ -28,9 +28,9 @@ impl Session {
     ///
     /// # Errors
     /// The kernel is not the dump's, or has no VIMAGE.
-    pub fn locks(&self) -> Result<Vec<LockView>, Error> {
+    pub fn locks(&self) -> Result<Locks, Error> {
         self.require_kinship()?;
-        Ok(LockView::all(&self.target)?)
+        Ok(Locks::read(&self.target)?)
     }
 
     /// The event handlers that are called once for each vnet.

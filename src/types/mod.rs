@@ -39,6 +39,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use rustc_hash::FxHashMap;
 
 use crate::arch::Arch;
+use crate::budget::{Allowance, Budget};
 use crate::bytes::Endian;
 use crate::error::TypeError;
 use crate::kernel::Kernel;
@@ -76,6 +77,7 @@ pub struct Types {
     addresses: OnceLock<AddressIndex>,
     /// The types of modules, in the order in which they were added.
     modules: RwLock<Vec<Arc<Types>>>,
+    budget: Arc<Budget>,
 }
 
 /// Types that no entry of the file describes: a pointer to a variable's type,
@@ -95,11 +97,18 @@ impl Types {
         let elf = kernel.debug_file().ok_or(TypeError::NoDebugInfo)?;
         let dwarf = Dwarf::load(elf, &|_| None)?;
         let own = FileNumber::default();
-        let types = Self::new(kernel.arch(), own, image(kernel), dwarf);
+        let budget = Arc::new(Budget::new(Allowance::for_files(elf.source().len())));
+        let types = Self::new(kernel.arch(), own, image(kernel), dwarf, budget);
         Ok(Self { code: code(kernel), slide: kernel.slide(), ..types })
     }
 
-    fn new(arch: Arch, file: FileNumber, image: Range<u64>, dwarf: Dwarf) -> Self {
+    fn new(
+        arch: Arch,
+        file: FileNumber,
+        image: Range<u64>,
+        dwarf: Dwarf,
+        budget: Arc<Budget>,
+    ) -> Self {
         let units = Units::read(&dwarf);
         Self {
             arch,
@@ -115,6 +124,7 @@ impl Types {
             names: OnceLock::new(),
             addresses: OnceLock::new(),
             modules: RwLock::default(),
+            budget,
         }
     }
 
@@ -132,6 +142,11 @@ impl Types {
     /// there its variables lie.
     pub fn set_slide(&mut self, slide: u64) {
         self.slide = slide;
+    }
+
+    /// What every walk over these types spends from.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 
     /// What broke the chain of units off before the end of its section.

@@ -33,7 +33,8 @@ impl Types {
         let mut modules = self.modules.write().unwrap_or_else(PoisonError::into_inner);
         let file = FileNumber::of_module(modules.len() + 1)
             .ok_or_else(|| TypeError::Unreadable { why: "there are too many modules".into() })?;
-        let types = Arc::new(Self::new(elf.arch(), file, image, dwarf));
+        let budget = Arc::clone(&self.budget);
+        let types = Arc::new(Self::new(elf.arch(), file, image, dwarf, budget));
         modules.push(Arc::clone(&types));
         Ok(types)
     }

@@ -4,6 +4,7 @@
 pub mod bits;
 pub mod counter;
 mod float;
+pub mod freed;
 pub mod memory_block;
 pub mod model;
 pub mod object;

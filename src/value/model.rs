@@ -2,6 +2,7 @@
 //! no types to look up.
 
 use crate::addr::VirtAddr;
+use crate::budget::Exhausted;
 use crate::error::{Fault, FaultKind, ReadError, TypeError};
 
 /// The value of a variable, member or expression.
@@ -108,6 +109,7 @@ pub enum ErrorKind {
     Stale,
     TooLarge,
     Limit,
+    Freed,
 }
 
 impl ErrorKind {
@@ -124,6 +126,7 @@ impl ErrorKind {
             Self::Stale => "stale",
             Self::TooLarge => "too-large",
             Self::Limit => "limit",
+            Self::Freed => "freed",
         }
     }
 }
@@ -135,6 +138,7 @@ impl From<FaultKind> for ErrorKind {
             FaultKind::NotDumped => Self::NotDumped,
             FaultKind::Truncated => Self::Truncated,
             FaultKind::BadAddress => Self::BadAddress,
+            FaultKind::Freed => Self::Freed,
         }
     }
 }
@@ -149,10 +153,17 @@ impl From<Fault> for ValueError {
     }
 }
 
+impl From<Exhausted> for ValueError {
+    fn from(why: Exhausted) -> Self {
+        Self { kind: ErrorKind::Limit, address: None, message: why.to_string().into() }
+    }
+}
+
 impl From<ReadError> for ValueError {
     fn from(why: ReadError) -> Self {
         match why {
             ReadError::Fault(fault) => fault.into(),
+            ReadError::Limit(why) | ReadError::Type(TypeError::Limit(why)) => why.into(),
             why @ (ReadError::Type(_) | ReadError::NoSymbol { .. }) => {
                 Self { kind: ErrorKind::NoType, address: None, message: why.to_string().into() }
             }

@@ -4,7 +4,7 @@ use crate::addr::VirtAddr;
 use crate::error::{Fault, ReadError};
 use crate::target::Target;
 use crate::types::{Field, TypeId};
-use crate::value::bits;
+use crate::value::{bits, freed};
 
 /// A place in memory with a type. Members are named by their path: `vnet_le.le_next`.
 #[derive(Debug, Clone, Copy)]
@@ -85,8 +85,22 @@ impl<'t> Object<'t> {
     /// The struct that a pointer member points at; `None` where it is NULL.
     ///
     /// # Errors
-    /// There is no such member, it is no pointer, or its memory cannot be read.
+    /// There is no such member, it is no pointer, its memory cannot be read, or what
+    /// it points at is freed.
     pub fn follow(&self, path: &str) -> Result<Option<Self>, ReadError> {
+        let found = self.follow_anywhere(path)?;
+        match &found {
+            Some(found) => found.check_freed()?,
+            None => {}
+        }
+        Ok(found)
+    }
+
+    /// The same, whether or not it is freed.
+    ///
+    /// # Errors
+    /// There is no such member, it is no pointer, or its memory cannot be read.
+    pub fn follow_anywhere(&self, path: &str) -> Result<Option<Self>, ReadError> {
         let field = self.field(path)?;
         let address = self.target.memory().pointer(self.at(field))?;
         let to = self.target.types()?.pointee(field.type_id)?;
@@ -106,6 +120,15 @@ impl<'t> Object<'t> {
         };
         let bytes = self.target.memory().c_string(start, limit.min(MAX_TEXT))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Is it memory that the kernel has not given back?
+    ///
+    /// # Errors
+    /// It is freed.
+    pub fn check_freed(&self) -> Result<(), Fault> {
+        let size = self.target.types().ok().and_then(|types| types.size_of(self.type_id).ok());
+        freed::check(self.target.memory(), self.address, size.unwrap_or(u64::MAX))
     }
 
     /// Is any byte of the object readable?

@@ -5,62 +5,66 @@
 //! right (14 and later). Parents and colours are not looked at: a walk from the
 //! root needs neither, and finds what the kernel itself would find.
 
-use rustc_hash::FxHashSet;
-
 use crate::addr::VirtAddr;
 use crate::error::{ReadError, TypeError};
 use crate::types::model::Type;
 use crate::value::object::Object;
-use crate::value::queue::{Broken, Walk};
+use crate::value::queue::List;
+use crate::walk::{Problem, Problems, Trail, Walk};
 
-/// Walks the tree at `head`, whose elements are linked by their member `link`,
-/// in order, for no more than `limit` elements.
+/// Walks the tree at `head`, whose elements are linked by their member `link`, in order, and
+/// are unknown to `trail`.
 ///
 /// A subtree that cannot be read costs itself: what stands beside it is walked.
-pub fn walk<'t>(head: Object<'t>, link: &str, limit: usize) -> Walk<'t> {
-    let mut walk = Walk { elements: Vec::new(), broken: None };
-    let mut seen = FxHashSet::default();
+pub fn walk<'t>(
+    head: Object<'t>,
+    link: &str,
+    list: List<'_>,
+    trail: &mut Trail<'_>,
+) -> Walk<Object<'t>> {
+    let (mut elements, mut problems) = (Vec::new(), Problems::default());
     // Elements whose left subtree is being walked: they come after it.
     let mut above: Vec<Object<'t>> = Vec::new();
-    let mut next = match head.follow("rbh_root") {
+    let mut next = match head.follow_anywhere("rbh_root") {
         Ok(root) => root,
-        Err(why) => {
-            walk.broken = Some(Broken::Unreadable { at: head.address, why });
-            return walk;
-        }
+        Err(why) => return Walk::failed(list.unreadable(head.address, why)),
     };
     loop {
         while let Some(element) = next.take() {
-            if !seen.insert(element.address) {
-                walk.broken.get_or_insert(Broken::Cycle { at: element.address });
+            if let Err(problem) = enter(&element, trail, list) {
+                problems.add(problem);
                 break;
             }
-            if seen.len() > limit {
-                walk.broken = Some(Broken::TooLong { limit });
-                return walk;
-            }
-            match child(&element, link, Side::Left) {
-                Ok(left) => next = left,
-                Err(why) => {
-                    let at = element.address;
-                    walk.broken.get_or_insert(Broken::Unreadable { at, why });
-                    if element.probe().is_err() {
-                        break;
-                    }
-                }
+            next = step(&element, link, Side::Left, list, &mut problems);
+            if next.is_none() && element.probe().is_err() {
+                break;
             }
             above.push(element);
         }
-        let Some(element) = above.pop() else { return walk };
-        match child(&element, link, Side::Right) {
-            Ok(right) => next = right,
-            Err(why) => {
-                let at = element.address;
-                walk.broken.get_or_insert(Broken::Unreadable { at, why });
-            }
-        }
-        walk.elements.push(element);
+        let Some(element) = above.pop() else { return Walk::new(elements, problems) };
+        next = step(&element, link, Side::Right, list, &mut problems);
+        elements.push(element);
     }
+}
+
+/// Is it an element that was not met before?
+fn enter(element: &Object<'_>, trail: &mut Trail<'_>, list: List<'_>) -> Result<(), Problem> {
+    let at = element.address;
+    trail.visit(at).map_err(|why| list.problem(at, why))?;
+    element.check_freed().map_err(|fault| list.unreadable(at, fault.into()))
+}
+
+fn step<'t>(
+    element: &Object<'t>,
+    link: &str,
+    side: Side,
+    list: List<'_>,
+    problems: &mut Problems,
+) -> Option<Object<'t>> {
+    child(element, link, side).unwrap_or_else(|why| {
+        problems.add(list.unreadable(element.address, why));
+        None
+    })
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +84,7 @@ fn child<'t>(
         Side::Right => "rbe_right",
     };
     if !links.has("rbe_link") {
-        return links.follow(named);
+        return links.follow_anywhere(named);
     }
     let array = links.member("rbe_link")?;
     let target = element.target();

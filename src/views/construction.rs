@@ -19,6 +19,7 @@ use crate::target::Target;
 use crate::views::stack::{Call, Stack};
 use crate::views::threads::{self, Thread, ThreadName};
 use crate::vnet::{Condition, Sysinits, Vnet, VnetSysinit};
+use crate::walk::Problems;
 
 /// A vnet on its way.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +81,7 @@ pub enum Progress {
 impl Construction {
     /// What the dump tells of `vnet`.
     pub fn of(target: &Target, sysinits: &Sysinits, vnet: &Vnet) -> Self {
-        if vnet.is_destroyed() {
+        if vnet.is_freed() {
             let evidence = "its magic is that of a destroyed vnet";
             let course = whole(Direction::Down, sysinits, Progress::Done);
             return Self::known(Phase::Destroyed, evidence, vec![course]);
@@ -198,7 +199,8 @@ enum Inside {
 /// The thread that works on this vnet. Its curvnet is the vnet, but while a function
 /// has set another: then the vnet's address is somewhere on its stack.
 fn work_in(target: &Target, sysinits: &Sysinits, vnet: &Vnet) -> Option<Work> {
-    let threads = threads::all(target).ok()?;
+    let mut problems = Problems::default();
+    let threads = threads::all(target).ok()?.take(&mut problems);
     let is_in = |thread: &&Thread<'_>| thread.thread.pointer("td_vnet") == Ok(vnet.address);
     let inside = threads.iter().filter(is_in).filter_map(|thread| {
         let stack = Stack::of(&thread.thread).ok()?;

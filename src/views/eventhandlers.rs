@@ -13,10 +13,12 @@ use crate::addr::VirtAddr;
 use crate::error::{ReadError, VnetError};
 use crate::target::Target;
 use crate::types::TypeId;
+use crate::value::Object;
 use crate::value::model::{PointerValue, ValueError};
-use crate::value::{Object, queue};
+use crate::value::queue::{self, List};
 use crate::vnet::sysinit::symbolic;
 use crate::vnet::unloaded::Unloaded;
+use crate::walk::Problems;
 
 /// A handler that is called for each vnet. What cannot be read has the reason in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +38,8 @@ pub struct VnetHandlers {
     pub handlers: Vec<VnetHandler>,
     /// Of all handlers, those of no vnet among them.
     pub registered: usize,
-    /// What is wrong with the lists, a sentence each.
-    pub problems: Vec<Box<str>>,
+    /// What keeps others from being known.
+    pub problems: Problems,
 }
 
 /// EHE_DEAD_PRIORITY: deregistered while the list was in use.
@@ -45,9 +47,7 @@ const DEAD: i64 = -1;
 
 const ITERATOR: &str = "vnet_global_eventhandler_iterator_func";
 
-/// Kernels have tens of events, and of handlers for each.
-const MOST_LISTS: usize = 65_536;
-const MOST_ENTRIES: usize = 65_536;
+const LISTS: List<'_> = List { name: "eventhandler_lists", element: "list of handlers" };
 
 impl VnetHandlers {
     /// Walks all lists.
@@ -60,41 +60,32 @@ impl VnetHandlers {
         }
         let reader = Reader::new(target, unloaded)?;
         let lists = Object::global(target, "eventhandler_lists")?;
-        let walk = queue::walk(lists, "el_link", MOST_LISTS);
         let mut all = Self::default();
-        all.note("eventhandler_lists", walk.broken);
-        for list in &walk.elements {
-            all.add_list(&reader, list);
+        for list in queue::walk(lists, "el_link", LISTS).take(&mut all.problems) {
+            all.add_list(&reader, &list);
         }
         Ok(all)
     }
 
     fn add_list(&mut self, reader: &Reader<'_>, list: &Object<'_>) {
         let event = list.text("el_name").map(Box::from).map_err(ValueError::from);
-        let named = || match &event {
+        let name = match &event {
             Ok(event) => format!("the handlers of {event}"),
             Err(_) => format!("the handlers of the list at {}", list.address),
         };
-        let walk = match list.member("el_entries") {
-            Ok(head) => queue::walk(head, "ee_link", MOST_ENTRIES),
-            Err(why) => return self.problems.push(format!("{}: {why}", named()).into()),
+        let handlers = List { name: &name, element: "handler" };
+        let entries = match list.member("el_entries") {
+            Ok(head) => queue::walk(head, "ee_link", handlers).take(&mut self.problems),
+            Err(why) => return self.problems.add(handlers.unreadable(list.address, why)),
         };
-        self.note(&named(), walk.broken);
-        self.registered += walk.elements.len();
-        for entry in &walk.elements {
+        self.registered += entries.len();
+        for entry in &entries {
             match reader.iterates(entry) {
                 Ok(false) => {}
                 Ok(true) => self.handlers.push(reader.handler(event.clone(), entry)),
-                Err(why) => {
-                    let problem = format!("{}: {} cannot be read: {why}", named(), entry.address);
-                    self.problems.push(problem.into());
-                }
+                Err(why) => self.problems.add(handlers.element(entry.address, why)),
             }
         }
-    }
-
-    fn note(&mut self, what: &str, broken: Option<queue::Broken>) {
-        self.problems.extend(broken.map(|why| format!("{what}: {why}").into()));
     }
 }
 

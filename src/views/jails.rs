@@ -1,10 +1,16 @@
-//! Jails: prison0 and the list `allprison` (`sys/kern/kern_jail.c`).
+//! Jails: prison0, the list `allprison`, and the children of each
+//! (`sys/kern/kern_jail.c`, 9.3 to main).
+//!
+//! The list says which jails there are, and the tree of children says it again: what
+//! a broken list no longer leads to is found in the tree.
 
 use crate::addr::VirtAddr;
 use crate::constants::PR_VNET;
 use crate::error::ReadError;
 use crate::target::Target;
-use crate::value::{Object, queue};
+use crate::value::queue::{self, List};
+use crate::value::{Object, freed};
+use crate::walk::{Problem, Problems, Trail};
 
 /// A jail as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,51 +25,118 @@ pub struct Jail {
     pub vnet: Option<VirtAddr>,
     /// Does it have a vnet of its own, rather than live in its parent's?
     pub own_vnet: bool,
+    pub life: Life,
 }
 
-/// All jails, prison0 first, and what is wrong with their list.
+/// How far a jail has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    Alive,
+    /// Being created: no process can be in it yet.
+    Starting,
+    /// Removed by its administrator, and held by what is left in it.
+    Dying,
+    /// Off the list of jails: its memory is about to be freed.
+    BeingRemoved,
+}
+
+/// All jails, prison0 first, and what keeps others from being known.
 #[derive(Debug, Clone, Default)]
 pub struct Jails {
     pub jails: Vec<Jail>,
-    pub problems: Vec<Box<str>>,
+    pub problems: Problems,
 }
 
-/// Jail ids are ints, but no host runs as many jails as this.
-const MAX_JAILS: usize = 1 << 20;
+const ALLPRISON: List<'_> = List { name: "allprison", element: "prison" };
 
 impl Jails {
-    /// Reads prison0 and walks `allprison`.
+    /// Reads prison0, walks `allprison`, and then the tree of children if the list is
+    /// not whole.
     ///
     /// # Errors
     /// The kernel has no such symbols, or no debug information.
     pub fn read(target: &Target) -> Result<Self, ReadError> {
         let host = Object::global(target, "prison0")?;
-        let walk = queue::walk(Object::global(target, "allprison")?, "pr_list", MAX_JAILS);
+        let walk = queue::walk(Object::global(target, "allprison")?, "pr_list", ALLPRISON);
         let mut jails = Self::default();
         jails.add(&host, true);
+        let whole = walk.is_whole();
         // Some releases have prison0 on the list, others do not.
-        for prison in walk.elements.iter().filter(|prison| prison.address != host.address) {
-            jails.add(prison, false);
+        for prison in walk.take(&mut jails.problems) {
+            if prison.address != host.address {
+                jails.add(&prison, false);
+            }
         }
-        jails.problems.extend(walk.broken.map(|why| format!("allprison: {why}").into()));
+        if !whole {
+            jails.add_children(host);
+        }
         Ok(jails)
     }
 
-    /// The jail of that number or name.
-    pub fn find(&self, wanted: &str) -> Option<&Jail> {
+    /// The jail of that number or name; of several of one name, the one that is alive.
+    ///
+    /// # Errors
+    /// None of those that are known is, and there may be others: why.
+    pub fn find(&self, wanted: &str) -> Result<Option<&Jail>, Problem> {
         let jid: Option<i64> = wanted.parse().ok();
-        let by_name = |jail: &&Jail| *jail.name == *wanted;
-        let by_jid = |jail: &&Jail| Some(jail.jid) == jid;
-        self.jails.iter().find(by_jid).or_else(|| self.jails.iter().find(by_name))
+        let by_jid = self.jails.iter().find(|jail| Some(jail.jid) == jid);
+        match by_jid.or_else(|| self.named(wanted).min_by_key(|jail| jail.life.rank())) {
+            Some(jail) => Ok(Some(jail)),
+            None => self.problems.none().map(|()| None),
+        }
+    }
+
+    /// All jails of that name.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &Jail> {
+        self.jails.iter().filter(move |jail| *jail.name == *name)
+    }
+
+    /// The jail whose struct prison lies at `address`.
+    pub fn at(&self, address: VirtAddr) -> Option<&Jail> {
+        self.jails.iter().find(|jail| jail.address == address)
+    }
+
+    /// How many there are, prison0 among them.
+    ///
+    /// # Errors
+    /// What keeps others from being known.
+    pub fn count(&self) -> Result<usize, Problem> {
+        self.problems.none().map(|()| self.jails.len())
+    }
+
+    /// Adds a jail that something else than the list leads to, unless it is known.
+    pub fn add_unlisted(&mut self, prison: &Object<'_>) {
+        if self.at(prison.address).is_none()
+            && let Ok(jail) = Jail::read(prison, false)
+        {
+            self.jails.push(Jail { life: Life::BeingRemoved, ..jail });
+        }
+    }
+
+    /// Adds those of the tree of children that are not known yet.
+    fn add_children(&mut self, host: Object<'_>) {
+        let mut trail = Trail::new(host.target().budget());
+        let mut next = vec![host];
+        while let Some(prison) = next.pop() {
+            if trail.visit(prison.address).is_err() {
+                continue;
+            }
+            let Ok(head) = prison.member("pr_children") else { continue };
+            let name = format!("the children of the prison at {}", prison.address);
+            let children = List { name: &name, element: "prison" };
+            for child in queue::walk(head, "pr_sibling", children).take(&mut self.problems) {
+                if self.at(child.address).is_none() {
+                    self.add(&child, false);
+                }
+                next.push(child);
+            }
+        }
     }
 
     fn add(&mut self, prison: &Object<'_>, host: bool) {
         match Jail::read(prison, host) {
             Ok(jail) => self.jails.push(jail),
-            Err(why) => {
-                let problem = format!("the prison at {} cannot be read: {why}", prison.address);
-                self.problems.push(problem.into());
-            }
+            Err(why) => self.problems.add(ALLPRISON.element(prison.address, why)),
         }
     }
 }
@@ -82,6 +155,67 @@ impl Jail {
             parent: pointer("pr_parent")?,
             vnet: pointer("pr_vnet")?,
             own_vnet: host || prison.uint("pr_flags")? & PR_VNET != 0,
+            life: if host { Life::Alive } else { Life::read(prison)? },
         })
     }
+
+    /// Its name, and how far it has come unless it is simply alive: `tmp98 (being removed)`.
+    pub fn title(&self) -> String {
+        match self.life.meaning() {
+            Some(meaning) => format!("{} ({meaning})", self.name),
+            None => self.name.to_string(),
+        }
+    }
+}
+
+impl Life {
+    /// pr_state tells since 14.0; before, a jail without user references is dying.
+    fn read(prison: &Object<'_>) -> Result<Self, ReadError> {
+        if prison.has("pr_state") {
+            return Ok(match prison.uint("pr_state")? {
+                0 => Self::Starting,
+                1 => Self::Alive,
+                _ => Self::Dying,
+            });
+        }
+        Ok(if prison.int("pr_uref")? > 0 { Self::Alive } else { Self::Dying })
+    }
+
+    /// In words; `None` for what needs none.
+    pub fn meaning(self) -> Option<&'static str> {
+        match self {
+            Self::Alive => None,
+            Self::Starting => Some("starting"),
+            Self::Dying => Some("dying"),
+            Self::BeingRemoved => Some("being removed"),
+        }
+    }
+
+    fn rank(self) -> usize {
+        match self {
+            Self::Alive => 0,
+            Self::Starting => 1,
+            Self::Dying => 2,
+            Self::BeingRemoved => 3,
+        }
+    }
+}
+
+/// The prison at `address`, if what lies there may be one whose vnet is `vnet`: a word of
+/// a stack may lead anywhere.
+pub fn prison_of_vnet<'t>(
+    target: &'t Target,
+    address: VirtAddr,
+    vnet: VirtAddr,
+) -> Option<Object<'t>> {
+    let types = target.types().ok()?;
+    let shape = Object::new(target, types.find("struct prison").ok()?, address);
+    if address.is_null() || shape.pointer("pr_vnet").ok()? != vnet {
+        return None;
+    }
+    let size = types.size_of(shape.type_id).ok()?;
+    freed::check(target.memory(), address, size).ok()?;
+    let name = shape.text("pr_name").ok()?;
+    let named = !name.is_empty() && name.chars().all(|c| !c.is_control() && c != '\u{fffd}');
+    (named && shape.uint("pr_flags").ok()? & PR_VNET != 0).then_some(shape)
 }

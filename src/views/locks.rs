@@ -9,6 +9,14 @@ use crate::error::VnetError;
 use crate::target::Target;
 use crate::views::threads::{self, Thread, ThreadName};
 use crate::vnet::locks::{Guards, Holder, VnetLock};
+use crate::walk::Problems;
+
+/// All locks that the kernel has, and what keeps their owners from being known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locks {
+    pub locks: Vec<LockView>,
+    pub problems: Problems,
+}
 
 /// A lock and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,20 +29,24 @@ pub struct LockView {
     pub meaning: Box<str>,
 }
 
-impl LockView {
-    /// All locks that the kernel has.
+impl Locks {
+    /// Reads them.
     ///
     /// # Errors
     /// The kernel has no VIMAGE.
-    pub fn all(target: &Target) -> Result<Vec<Self>, VnetError> {
+    pub fn read(target: &Target) -> Result<Self, VnetError> {
         let locks = VnetLock::all(target)?;
-        let threads = threads::all(target).unwrap_or_default();
-        let views = locks.iter().map(|lock| Self {
+        let mut problems = Problems::default();
+        let held = locks.iter().any(|lock| owner(lock).is_some());
+        // Without types there are no threads, which is said once for all.
+        let threads = threads::all(target).ok().filter(|_| held);
+        let threads = threads.map(|walk| walk.take(&mut problems)).unwrap_or_default();
+        let views = locks.iter().map(|lock| LockView {
             lock: lock.clone(),
             owner: owner(lock).and_then(|address| name(&threads, address)),
             meaning: meaning(lock, &locks),
         });
-        Ok(views.collect())
+        Ok(Self { locks: views.collect(), problems })
     }
 }
 

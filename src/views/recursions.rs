@@ -7,9 +7,11 @@
 use crate::addr::VirtAddr;
 use crate::error::ReadError;
 use crate::target::Target;
+use crate::value::Object;
 use crate::value::model::ValueError;
-use crate::value::{Object, queue};
+use crate::value::queue::{self, List};
 use crate::views::threads::{self, ThreadName};
+use crate::walk::Problems;
 
 /// A place that set curvnet though it was set. What cannot be read has the reason in
 /// its place; `None` is a null pointer.
@@ -41,12 +43,11 @@ pub struct Recursions {
     /// The newest first.
     pub recursions: Vec<Recursion>,
     pub threads: Vec<Curvnet>,
-    /// What is wrong with the list, a sentence each.
-    pub problems: Vec<Box<str>>,
+    /// What keeps others from being known.
+    pub problems: Problems,
 }
 
-/// The list has places in the source, of which there are hundreds.
-const MOST: usize = 65_536;
+const RECURSIONS: List<'_> = List { name: "vnet_recursions", element: "recursion" };
 
 impl Recursions {
     /// Reads the list and the threads; `None` if the kernel was compiled without VNET_DEBUG.
@@ -57,18 +58,19 @@ impl Recursions {
         if target.kernel().symbol("vnet_recursions").is_none() {
             return Ok(None);
         }
-        let walk = queue::walk(Object::global(target, "vnet_recursions")?, "vnr_le", MOST);
-        let threads = threads::all(target)?;
+        let mut problems = Problems::default();
+        let head = Object::global(target, "vnet_recursions")?;
+        let recursions = queue::walk(head, "vnr_le", RECURSIONS).take(&mut problems);
+        let threads = threads::all(target)?.take(&mut problems);
         let inside = threads.iter().filter_map(|thread| {
             let vnet = thread.thread.pointer("td_vnet").ok()?.non_null()?;
             let set_by = text(&thread.thread, "td_vnet_lpush");
             Some(Curvnet { thread: thread.name(), vnet, set_by })
         });
-        let problems = walk.broken.map(|why| format!("vnet_recursions: {why}").into());
         Ok(Some(Self {
-            recursions: walk.elements.iter().map(Recursion::read).collect(),
+            recursions: recursions.iter().map(Recursion::read).collect(),
             threads: inside.collect(),
-            problems: problems.into_iter().collect(),
+            problems,
         }))
     }
 }

@@ -3,8 +3,10 @@
 //! for all vnets (`sys/kern/uipc_usrreq.c`).
 
 use crate::target::Target;
-use crate::value::{Object, queue};
+use crate::value::Object;
+use crate::value::queue::{self, List};
 use crate::vnet::{Variables, Vnet};
+use crate::walk::{Problems, Walk};
 
 /// The infos of protocols, each with a list of control blocks.
 const PCB_INFOS: [&str; 4] = ["tcbinfo", "udbinfo", "ulitecbinfo", "ripcbinfo"];
@@ -12,23 +14,61 @@ const PCB_INFOS: [&str; 4] = ["tcbinfo", "udbinfo", "ulitecbinfo", "ripcbinfo"];
 /// The lists of local sockets: stream, datagram, and sequenced packets.
 const UNIX_LISTS: [&str; 3] = ["unp_shead", "unp_dhead", "unp_sphead"];
 
-const MAX_SOCKETS: usize = 1 << 22;
-
 /// The internet sockets of `vnet`.
-pub fn of<'t>(target: &'t Target, vnet: &Vnet, variables: &Variables) -> Vec<Object<'t>> {
-    let infos = PCB_INFOS.into_iter().filter_map(|name| variables.in_vnet(target, vnet, name));
-    // A pointer to the head up to 12, the head itself in newer kernels.
-    let heads = infos.filter_map(|info| match info.follow("ipi_listhead") {
-        Ok(head) => head,
-        Err(_) => info.member("ipi_listhead").ok(),
-    });
-    let blocks = heads.flat_map(|head| queue::walk(head, "inp_list", MAX_SOCKETS).elements);
-    blocks.filter_map(|block| block.follow("inp_socket").ok().flatten()).collect()
+pub fn of<'t>(target: &'t Target, vnet: &Vnet, variables: &Variables) -> Walk<Object<'t>> {
+    let mut problems = Problems::default();
+    let mut sockets = Vec::new();
+    for info in PCB_INFOS {
+        let Some(pcbs) = variables.in_vnet(target, vnet, info) else { continue };
+        let name = format!("V_{info} of {}", vnet.title());
+        let list = List { name: &name, element: "control block" };
+        // A pointer to the head up to 13, the head itself in newer kernels.
+        let head = match target.types().and_then(|types| types.member(pcbs.type_id, "ipi_listhead"))
+        {
+            Ok(field) if target.types().is_ok_and(|types| types.pointee(field.type_id).is_ok()) => {
+                pcbs.follow("ipi_listhead")
+            }
+            Ok(_) => pcbs.member("ipi_listhead").map(Some),
+            Err(why) => Err(why.into()),
+        };
+        match head {
+            Ok(Some(head)) => {
+                let blocks = queue::walk(head, "inp_list", list);
+                sockets.extend(sockets_of(blocks, "inp_socket", list).take(&mut problems));
+            }
+            // Not made yet.
+            Ok(None) => {}
+            Err(why) => problems.add(list.unreadable(pcbs.address, why)),
+        }
+    }
+    Walk::new(sockets, problems)
 }
 
 /// The local sockets of all vnets.
-pub fn unix(target: &Target) -> Vec<Object<'_>> {
-    let heads = UNIX_LISTS.into_iter().filter_map(|name| Object::global(target, name).ok());
-    let blocks = heads.flat_map(|head| queue::walk(head, "unp_link", MAX_SOCKETS).elements);
-    blocks.filter_map(|block| block.follow("unp_socket").ok().flatten()).collect()
+pub fn unix(target: &Target) -> Walk<Object<'_>> {
+    let (mut sockets, mut problems) = (Vec::new(), Problems::default());
+    for name in UNIX_LISTS {
+        let Ok(head) = Object::global(target, name) else { continue };
+        let list = List { name, element: "control block" };
+        let blocks = queue::walk(head, "unp_link", list);
+        sockets.extend(sockets_of(blocks, "unp_socket", list).take(&mut problems));
+    }
+    Walk::new(sockets, problems)
+}
+
+/// The sockets that control blocks point at.
+fn sockets_of<'t>(blocks: Walk<Object<'t>>, member: &str, list: List<'_>) -> Walk<Object<'t>> {
+    let mut problems = Problems::default();
+    let mut sockets = Vec::new();
+    for block in blocks.take(&mut problems) {
+        match block.follow(member) {
+            Ok(socket) => sockets.extend(socket),
+            Err(why) => {
+                let socket = List { element: "socket", ..list };
+                let at = why.fault().map_or(block.address, |fault| fault.address);
+                problems.add(socket.element(at, why));
+            }
+        }
+    }
+    Walk::new(sockets, problems)
 }

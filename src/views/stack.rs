@@ -106,6 +106,11 @@ impl Stack {
         Ok(Self { calls: calls.unwrap_or_default(), words, all })
     }
 
+    /// All words of that part of the stack.
+    pub fn values(&self) -> &[VirtAddr] {
+        &self.all
+    }
+
     /// Is this address one of the words on the stack?
     pub fn mentions(&self, address: VirtAddr) -> bool {
         self.all.contains(&address)

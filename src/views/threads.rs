@@ -2,9 +2,13 @@
 //! `td_vnet` of the running thread, and a process's vnet is its jail's.
 
 use crate::addr::VirtAddr;
-use crate::error::ReadError;
+use crate::error::{ReadError, VnetError};
 use crate::target::Target;
-use crate::value::{Object, queue};
+use crate::value::Object;
+use crate::value::queue::{self, List};
+use crate::views::jails::Jails;
+use crate::vnet::list::JailRef;
+use crate::walk::{Problem, Problems, Trail, Walk};
 
 /// What a process or thread says of its vnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,88 +38,136 @@ pub struct Thread<'t> {
     pub process: Object<'t>,
 }
 
-const MAX_PROCESSES: usize = 1 << 20;
-const MAX_THREADS: usize = 1 << 20;
+/// The thread that wrote the dump: the one that crashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dumping {
+    pub tid: i64,
+    /// `None` where no list leads to it.
+    pub thread: Option<ThreadName>,
+    /// The jail of its credential.
+    pub jail: Option<JailRef>,
+    /// That jail's vnet.
+    pub home: Option<VirtAddr>,
+    /// td_vnet: `None` outside of the network stack.
+    pub curvnet: Option<VirtAddr>,
+    /// What keeps the thread from being found.
+    pub problems: Problems,
+}
+
+const ALLPROC: List<'_> = List { name: "allproc", element: "process" };
 
 /// The vnet of the process with this id: that of its credential's prison.
 ///
 /// # Errors
-/// The list of processes cannot be read at all. `Ok(None)`: no such process.
-pub fn process(target: &Target, pid: i64) -> Result<Option<Found>, ReadError> {
+/// The process cannot be read, or what cannot be read may hold it. `Ok(None)`: there
+/// is no such process.
+pub fn process(target: &Target, pid: i64) -> Result<Option<Found>, VnetError> {
     let processes = processes(target)?;
-    let Some(process) = processes.into_iter().find(|p| p.int("p_pid") == Ok(pid)) else {
-        return Ok(None);
-    };
+    let unknown = |because| VnetError::Unknown { what: format!("process {pid}"), because };
+    let found = processes.find(|process| process.int("p_pid") == Ok(pid)).map_err(unknown)?;
+    let Some(process) = found else { return Ok(None) };
     let name = process.text("p_comm").unwrap_or_default();
-    let vnet = home(&process, "p_ucred")?;
+    let vnet = home(process, "p_ucred")?;
     Ok(Some(Found { who: format!("process {pid} ({name})").into(), vnet }))
 }
 
-/// What all processes and threads say, one after the other, those in error left out.
-pub fn vnets_of_all(target: &Target) -> Vec<Found> {
-    let mut all = Vec::new();
-    for process in processes(target).unwrap_or_default() {
+/// What all processes and threads say, one after the other.
+pub fn vnets_of_all(target: &Target) -> Walk<Found> {
+    let (mut all, mut problems) = (Vec::new(), Problems::default());
+    let threads = match self::all(target) {
+        Ok(threads) => threads.take(&mut problems),
+        Err(why) => return Walk::failed(Problem::unreadable(ALLPROC.name, why)),
+    };
+    let mut last = None;
+    for Thread { thread, process } in threads {
         let name = |object: &Object<'_>, member| object.text(member).unwrap_or_default();
-        if let (Ok(pid), Ok(vnet)) = (process.int("p_pid"), home(&process, "p_ucred")) {
-            let who = format!("pr_vnet of process {pid} ({})", name(&process, "p_comm"));
-            all.push(Found { who: who.into(), vnet });
+        if last.replace(process.address) != Some(process.address)
+            && let Ok(pid) = process.int("p_pid")
+        {
+            let who = format!("process {pid} ({})", name(&process, "p_comm"));
+            let vnet = home(&process, "p_ucred");
+            add(&mut all, &mut problems, "pr_vnet", who, vnet);
         }
-        for thread in threads_of(&process) {
-            let Ok(tid) = thread.int("td_tid") else { continue };
-            let name = name(&thread, "td_name");
-            if let Ok(vnet) = thread.pointer("td_vnet") {
-                let who = format!("td_vnet of thread {tid} ({name})");
-                all.push(Found { who: who.into(), vnet: vnet.non_null() });
-            }
-            if let Ok(vnet) = home(&thread, "td_ucred") {
-                let who = format!("pr_vnet of thread {tid} ({name})");
-                all.push(Found { who: who.into(), vnet });
-            }
-        }
+        let Ok(tid) = thread.int("td_tid") else { continue };
+        let who = format!("thread {tid} ({})", name(&thread, "td_name"));
+        let vnet = thread.pointer("td_vnet").map(VirtAddr::non_null);
+        add(&mut all, &mut problems, "td_vnet", who.clone(), vnet);
+        add(&mut all, &mut problems, "pr_vnet", who, home(&thread, "td_ucred"));
     }
-    all
+    Walk::new(all, problems)
+}
+
+fn add(
+    all: &mut Vec<Found>,
+    problems: &mut Problems,
+    member: &str,
+    who: String,
+    vnet: Result<Option<VirtAddr>, ReadError>,
+) {
+    match vnet {
+        Ok(vnet) => all.push(Found { who: format!("{member} of {who}").into(), vnet }),
+        Err(why) => problems.add(Problem::unreadable(format!("{member} of {who}"), why)),
+    }
 }
 
 /// The curvnet of the thread with this id.
 ///
 /// # Errors
 /// As [`process`].
-pub fn thread(target: &Target, tid: i64) -> Result<Option<Found>, ReadError> {
-    for process in processes(target)? {
-        let threads = threads_of(&process);
-        if let Some(thread) = threads.iter().find(|thread| thread.int("td_tid") == Ok(tid)) {
-            let name = thread.text("td_name").unwrap_or_default();
-            let who = format!("thread {tid} ({name})").into();
-            return Ok(Some(Found { who, vnet: thread.pointer("td_vnet")?.non_null() }));
-        }
-    }
-    Ok(None)
+pub fn thread(target: &Target, tid: i64) -> Result<Option<Found>, VnetError> {
+    let threads = all(target)?;
+    let unknown = |because| VnetError::Unknown { what: format!("thread {tid}"), because };
+    let found = threads.find(|thread| thread.thread.int("td_tid") == Ok(tid)).map_err(unknown)?;
+    let Some(Thread { thread, .. }) = found else { return Ok(None) };
+    let name = thread.text("td_name").unwrap_or_default();
+    let vnet = thread.pointer("td_vnet").map_err(VnetError::from)?.non_null();
+    Ok(Some(Found { who: format!("thread {tid} ({name})").into(), vnet }))
 }
 
-/// Every thread of every process, in the order of the kernel's lists.
+/// Every thread of every process, in the order of the kernel's lists, each once.
 ///
 /// # Errors
-/// As [`process`].
-pub fn all(target: &Target) -> Result<Vec<Thread<'_>>, ReadError> {
-    let mut all = Vec::new();
-    for process in processes(target)? {
-        all.extend(threads_of(&process).into_iter().map(|thread| Thread { thread, process }));
-        if all.len() > MAX_THREADS {
-            break;
-        }
-    }
-    Ok(all)
+/// The kernel has no such list, or no debug information about it.
+pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
+    // One trail for the threads of all: a damaged list may lead into another's.
+    let mut trail = Trail::new(target.budget());
+    Ok(processes(target)?.flat_map(|process| {
+        let name = match process.int("p_pid") {
+            Ok(pid) => format!("the threads of process {pid}"),
+            Err(_) => format!("the threads of the process at {}", process.address),
+        };
+        let list = List { name: &name, element: "thread" };
+        let threads = match process.member("p_threads") {
+            Ok(head) => queue::walk_on(head, "td_plist", list, &mut trail),
+            Err(why) => Walk::failed(list.unreadable(process.address, why)),
+        };
+        threads.map(|thread| Thread { thread, process })
+    }))
 }
 
-/// The curvnet of the thread that wrote the dump: the one that crashed.
+/// The thread that wrote the dump; `None` where the kernel says that none did.
 ///
 /// # Errors
 /// The kernel does not say which thread that was, or it cannot be read.
-pub fn dumping(target: &Target) -> Result<Option<Found>, ReadError> {
-    match target.integer("dumptid")? as i32 {
-        0 => Ok(None),
-        tid => thread(target, tid.into()),
+pub fn dumping(target: &Target, jails: Option<&Jails>) -> Result<Option<Dumping>, ReadError> {
+    let tid = i64::from(target.integer("dumptid")? as i32);
+    if tid == 0 {
+        return Ok(None);
     }
+    let (thread, problems) = match all(target)?.find(|it| it.thread.int("td_tid") == Ok(tid)) {
+        Ok(found) => (found.copied(), Problems::default()),
+        Err(problem) => (None, problem.into()),
+    };
+    let prison = thread.as_ref().and_then(|thread| prison(&thread.thread, "td_ucred").ok()?);
+    let jail = prison.and_then(|prison| jails?.at(prison.address));
+    Ok(Some(Dumping {
+        tid,
+        jail: jail.map(JailRef::from),
+        home: prison.and_then(|prison| prison.pointer("pr_vnet").ok()?.non_null()),
+        curvnet: thread.as_ref().and_then(|it| it.thread.pointer("td_vnet").ok()?.non_null()),
+        thread: thread.map(|thread| thread.name()),
+        problems,
+    }))
 }
 
 impl Thread<'_> {
@@ -151,19 +203,26 @@ impl std::fmt::Display for ThreadName {
     }
 }
 
-fn processes(target: &Target) -> Result<Vec<Object<'_>>, ReadError> {
-    let walk = queue::walk(Object::global(target, "allproc")?, "p_list", MAX_PROCESSES);
-    Ok(walk.elements)
-}
-
-fn threads_of<'t>(process: &Object<'t>) -> Vec<Object<'t>> {
-    let Ok(head) = process.member("p_threads") else { return Vec::new() };
-    queue::walk(head, "td_plist", MAX_THREADS).elements
+/// Every process.
+///
+/// # Errors
+/// As [`all`].
+fn processes(target: &Target) -> Result<Walk<Object<'_>>, ReadError> {
+    Ok(queue::walk(Object::global(target, "allproc")?, "p_list", ALLPROC))
 }
 
 /// The vnet of the prison of the credential that `member` points at.
 fn home(object: &Object<'_>, member: &str) -> Result<Option<VirtAddr>, ReadError> {
-    let Some(credential) = object.follow(member)? else { return Ok(None) };
-    let Some(prison) = credential.follow("cr_prison")? else { return Ok(None) };
-    Ok(prison.pointer("pr_vnet")?.non_null())
+    match prison(object, member)? {
+        Some(prison) => Ok(prison.pointer("pr_vnet")?.non_null()),
+        None => Ok(None),
+    }
+}
+
+/// The prison of the credential that `member` points at.
+pub fn prison<'t>(object: &Object<'t>, member: &str) -> Result<Option<Object<'t>>, ReadError> {
+    match object.follow(member)? {
+        Some(credential) => credential.follow("cr_prison"),
+        None => Ok(None),
+    }
 }

@@ -12,13 +12,14 @@ use crate::value::Object;
 use crate::views::jails::Jails;
 use crate::views::{interfaces, sockets, threads};
 use crate::vnet::{Variables, Vnet};
+use crate::walk::{Problem, Problems};
 
 /// Vnets that something points at, and what is wrong with other pointers.
 #[derive(Debug, Clone, Default)]
 pub struct Unlisted {
     /// In the order in which they were found.
     pub vnets: Vec<Vnet>,
-    pub problems: Vec<Box<str>>,
+    pub problems: Problems,
 }
 
 /// Of the many sockets of one vnet, the first few tell enough.
@@ -26,34 +27,46 @@ const MAX_WITNESSES: usize = 8;
 
 impl Unlisted {
     /// Follows what `jails`, all threads, and the interfaces and sockets of the vnets
-    /// in `listed`, and of those that are found, say of their vnets.
+    /// in `listed`, and of those that are found, say of their vnets. What contradicts
+    /// a vnet in `listed` is added to its problems.
     pub fn find(
         target: &Target,
-        listed: &[Vnet],
-        jails: Option<&Jails>,
+        listed: &mut [Vnet],
+        jails: &Jails,
         variables: Option<&Variables>,
     ) -> Self {
-        let mut search =
-            Search { target, listed, found: Self::default(), seen: FxHashMap::default() };
-        for jail in jails.into_iter().flat_map(|jails| &jails.jails) {
+        let places = listed.iter().enumerate().map(|(at, vnet)| (vnet.address, at)).collect();
+        let mut search = Search {
+            target,
+            listed: places,
+            found: Self::default(),
+            seen: FxHashMap::default(),
+            variables,
+        };
+        for jail in &jails.jails {
             let who = || format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
             search.follow(jail.vnet, who);
         }
-        for found in threads::vnets_of_all(target) {
+        for found in threads::vnets_of_all(target).take(&mut search.found.problems) {
             search.follow(found.vnet, || found.who.into());
         }
-        for socket in sockets::unix(target) {
+        for socket in sockets::unix(target).take(&mut search.found.problems) {
             search.follow_member(&socket, "so_vnet", || {
                 format!("so_vnet of socket {}", socket.address)
             });
         }
-        let known: Vec<&Vnet> = listed.iter().filter(|vnet| vnet.problems.is_empty()).collect();
-        known.into_iter().for_each(|vnet| search.objects_of(vnet, variables));
+        for vnet in listed.iter_mut().filter(|vnet| vnet.problems.is_empty()) {
+            let contradictions = search.objects_of(vnet);
+            vnet.problems.extend(contradictions);
+        }
         // What was found has interfaces and sockets too, which may lead further.
         let mut next = 0;
         while let Some(vnet) = search.found.vnets.get(next).cloned() {
+            let contradictions = search.objects_of(&vnet);
+            if let Some(vnet) = search.found.vnets.get_mut(next) {
+                vnet.problems.extend(contradictions);
+            }
             next += 1;
-            search.objects_of(&vnet, variables);
         }
         search.found
     }
@@ -61,35 +74,55 @@ impl Unlisted {
 
 struct Search<'a> {
     target: &'a Target,
-    listed: &'a [Vnet],
+    /// Addresses of the vnets on the list, and their places in it.
+    listed: FxHashMap<VirtAddr, usize>,
     found: Unlisted,
     /// Addresses that were looked at, and which of the found vnets lies there.
     seen: FxHashMap<VirtAddr, Option<usize>>,
+    variables: Option<&'a Variables>,
 }
 
 impl Search<'_> {
-    fn objects_of(&mut self, vnet: &Vnet, variables: Option<&Variables>) {
-        let Some(variables) = variables else { return };
-        for interface in interfaces::of(self.target, vnet, variables) {
+    /// Follows the interfaces and sockets of a vnet; what they say against it, a
+    /// sentence each.
+    fn objects_of(&mut self, vnet: &Vnet) -> Vec<Box<str>> {
+        let mut against = Vec::new();
+        let Some(variables) = self.variables else { return against };
+        let interfaces = interfaces::of(self.target, vnet, variables);
+        against.extend(fewer(vnet.ifcnt, interfaces.count(), "vnet_ifcnt", "on V_ifnet"));
+        for interface in interfaces.take(&mut self.found.problems) {
             let name = interface.text("if_xname").unwrap_or_else(|_| interface.address.to_string());
             for member in ["if_vnet", "if_home_vnet"] {
                 self.follow_member(&interface, member, || format!("{member} of {name}"));
             }
+            against.extend(stranger(vnet, &interface, &name));
         }
-        for socket in sockets::of(self.target, vnet, variables) {
+        let sockets = sockets::of(self.target, vnet, variables);
+        let mut mine = Vec::new();
+        for socket in sockets.take(&mut self.found.problems) {
             let who = || format!("so_vnet of socket {}", socket.address);
             self.follow_member(&socket, "so_vnet", who);
+            if socket.pointer("so_vnet") == Ok(vnet.address) {
+                mine.push(socket.address);
+            }
         }
+        mine.sort_unstable();
+        mine.dedup();
+        against.extend(more(vnet.sockcnt, mine.len()));
+        against
     }
 
     fn follow_member(&mut self, object: &Object<'_>, member: &str, who: impl FnOnce() -> String) {
-        self.follow(object.pointer(member).ok().and_then(VirtAddr::non_null), who);
+        match object.pointer(member) {
+            Ok(vnet) => self.follow(vnet.non_null(), who),
+            Err(why) => self.found.problems.add(Problem::unreadable(who(), why)),
+        }
     }
 
     /// Nearly all that is followed leads to a vnet on the list, and needs no words.
     fn follow(&mut self, vnet: Option<VirtAddr>, who: impl FnOnce() -> String) {
         let Some(address) = vnet else { return };
-        if self.listed.iter().any(|known| known.address == address) {
+        if self.listed.contains_key(&address) {
             return;
         }
         let who = who();
@@ -112,11 +145,42 @@ impl Search<'_> {
         match Vnet::unlisted(self.target, address) {
             Some(vnet) => self.found.vnets.push(vnet),
             None => {
-                let problem = format!("{who} leads to {address}, which is no vnet");
-                self.found.problems.push(problem.into());
+                let why = format!("it leads to {address}, which is no vnet");
+                let problem = Problem { at: Some(address), ..Problem::new(who, why) };
+                self.found.problems.add(problem);
                 return None;
             }
         }
         Some(self.found.vnets.len() - 1)
     }
+}
+
+/// What an interface that is on the list of `vnet` says against that.
+fn stranger(vnet: &Vnet, interface: &Object<'_>, name: &str) -> Option<Box<str>> {
+    let home = interface.pointer("if_vnet").ok()?;
+    (home != vnet.address).then(|| {
+        let at = interface.address;
+        let home = home.non_null().map_or("no vnet".to_owned(), |home| home.to_string());
+        format!("the interface {name} at {at} is on its list, and its if_vnet is {home}").into()
+    })
+}
+
+/// What the interfaces that were found say against their count: all of them are on one list.
+fn fewer(
+    counted: Option<u64>,
+    found: Result<usize, Problem>,
+    counter: &str,
+    place: &str,
+) -> Option<Box<str>> {
+    let (counted, found) = (counted?, found.ok()?);
+    (counted != found as u64)
+        .then(|| format!("its {counter} is {counted}, and {found} are {place}").into())
+}
+
+/// What the sockets that were found say against their count: others may exist.
+fn more(counted: Option<u64>, found: usize) -> Option<Box<str>> {
+    let counted = counted?;
+    (counted < found as u64).then(|| {
+        format!("its vnet_sockcnt is {counted}, and {found} sockets of it were found").into()
+    })
 }

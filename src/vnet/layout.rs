@@ -9,6 +9,8 @@ use crate::types::{TypeId, Types};
 /// Offsets in `struct vnet`, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct VnetLayout {
+    /// Bytes of the whole struct.
+    pub size: u64,
     pub next: u64,
     /// Where the address of the pointer to this vnet is kept.
     pub prev: u64,
@@ -44,6 +46,7 @@ impl VnetLayout {
     fn from_types(types: &Types, id: TypeId) -> Result<Self, TypeError> {
         let at = |path| types.path(id, path).map(|field| field.offset);
         Ok(Self {
+            size: types.size_of(id)?,
             next: at("vnet_le.le_next")?,
             prev: at("vnet_le.le_prev")?,
             magic: at("vnet_magic_n")?,
@@ -59,7 +62,19 @@ impl VnetLayout {
     fn from_bare(bare: &BareVnet) -> Self {
         let BareVnet { pointer_size: prev, magic, ifcnt, sockcnt, .. } = *bare;
         let BareVnet { state, data_mem, data_base, .. } = *bare;
-        Self { next: 0, prev, magic, ifcnt, sockcnt, state, data_mem, data_base, shutdown: None }
+        let size = data_base + prev;
+        Self {
+            size,
+            next: 0,
+            prev,
+            magic,
+            ifcnt,
+            sockcnt,
+            state,
+            data_mem,
+            data_base,
+            shutdown: None,
+        }
     }
 }
 

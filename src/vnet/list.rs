@@ -4,15 +4,16 @@
 //! destructors run, so the list is not all there is; but what is on it should
 //! be whole. What is not is said beside the vnet, and never stops the others.
 
-use rustc_hash::FxHashSet;
-
 use crate::addr::VirtAddr;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
 use crate::error::{Fault, VnetError};
 use crate::target::Target;
+use crate::value::freed;
+use crate::value::queue::List;
 use crate::vnet::condition::Condition;
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::state::VnetState;
+use crate::walk::{Problem, Problems, Trail};
 
 /// A vnet as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +29,16 @@ pub struct Vnet {
     pub state: Option<VnetState>,
     /// Whether vnet_destroy has marked it, in kernels that do.
     pub shutdown: Option<bool>,
-    pub ifcnt: u64,
-    pub sockcnt: u64,
+    /// `None` where its memory is freed.
+    pub ifcnt: Option<u64>,
+    pub sockcnt: Option<u64>,
     /// The block that holds its copy of the set.
     pub data_mem: VirtAddr,
     /// What is added to a variable's address in the set, modulo the word size.
     pub data_base: VirtAddr,
+    /// Is it filled with what freed memory is filled with? None of its numbers means
+    /// anything then.
+    pub filled: bool,
     /// What it looks like if it is not on the list.
     pub condition: Option<Condition>,
     /// What led to it if it is not on the list: `td_vnet of thread 100123 (ifconfig)`.
@@ -50,17 +55,18 @@ pub struct Vnet {
 pub struct JailRef {
     pub jid: i64,
     pub name: Box<str>,
+    /// How far it has come, in words: `being removed`; `None` if it is simply alive.
+    pub state: Option<&'static str>,
 }
 
 /// All vnets on the list, in order of creation, and what is wrong with the list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VnetList {
     pub vnets: Vec<Vnet>,
-    pub problems: Vec<Box<str>>,
+    pub problems: Problems,
 }
 
-/// A vnet costs a kernel megabytes: a longer list is no list of vnets.
-const MAX_VNETS: usize = 65_536;
+const VNETS: List<'_> = List { name: "the list of vnets", element: "vnet" };
 
 impl VnetList {
     /// Walks `vnet_head`.
@@ -105,26 +111,30 @@ impl VnetList {
         first: Result<VirtAddr, Fault>,
         vnet0: Option<VirtAddr>,
     ) -> bool {
-        let mut seen = FxHashSet::default();
+        let mut trail = Trail::new(target.budget());
+        let head = target.address_of("vnet_head").unwrap_or_default();
         let mut next = first;
+        let mut last = head;
         loop {
             let at = match next {
                 Ok(at) if at.is_null() => return true,
                 Ok(at) => at,
-                Err(fault) => return self.note(format!("the list of vnets breaks off: {fault}")),
+                Err(fault) => return self.note(VNETS.unreadable(last, fault.into())),
             };
-            if !seen.insert(at) {
-                return self.note(format!("the list of vnets comes back to {at}: it has a cycle"));
-            }
-            if seen.len() > MAX_VNETS {
-                return self.note(format!("the list has more than {MAX_VNETS} vnets"));
+            if let Err(why) = trail.visit(at) {
+                return self.note(VNETS.problem(at, why));
             }
             match Vnet::read(target, layout, at, vnet0 == Some(at), true) {
                 Ok(vnet) => self.vnets.push(vnet),
                 Err(fault) => {
-                    return self.note(format!("the list leads to {at}, which is no vnet: {fault}"));
+                    let why = format!("it leads to {at}, which is no vnet: {fault}");
+                    return self.note(Problem::new(VNETS.name, why));
                 }
             }
+            if let Err(fault) = freed::check(target.memory(), at, layout.size) {
+                return self.note(VNETS.unreadable(at, fault.into()));
+            }
+            last = at;
             next = target.memory().pointer(at.wrapping_add(layout.next));
         }
     }
@@ -135,7 +145,7 @@ impl VnetList {
         match self.vnets.iter_mut().find(|vnet| vnet.address == vnet0) {
             Some(vnet) => vnet.index = vnet.index.or(Some(0)),
             None => {
-                self.note(format!("vnet0, at {vnet0}, is not on the list of vnets"));
+                self.note(Problem::new(VNETS.name, format!("vnet0, at {vnet0}, is not on it")));
                 if let Ok(mut vnet) = Vnet::read(target, layout, vnet0, true, false) {
                     if self.vnets.iter().all(|other| other.index.is_none()) {
                         vnet.index = Some(0);
@@ -149,24 +159,23 @@ impl VnetList {
 
     /// Nothing at all is no list, but a reason.
     fn or_why(self) -> Result<Self, VnetError> {
-        match &self.problems[..] {
-            [why, ..] if self.vnets.is_empty() => Err(VnetError::NoList { why: why.to_string() }),
+        match self.problems.none() {
+            Err(why) if self.vnets.is_empty() => Err(VnetError::NoList { why: why.to_string() }),
             _ => Ok(self),
         }
     }
 
     fn note_empty(&mut self, first: &Result<VirtAddr, Fault>) {
         match first {
-            Ok(_) => {
-                self.note("the list of vnets is empty: the kernel had not made vnet0 yet".into())
-            }
-            Err(fault) => self.note(format!("vnet_head cannot be read: {fault}")),
+            Ok(_) => self
+                .note(Problem::new(VNETS.name, "it is empty: the kernel had not made vnet0 yet")),
+            Err(fault) => self.note(Problem::unreadable("vnet_head", fault.clone().into())),
         };
     }
 
     /// Notes a problem; the list is then not whole.
-    fn note(&mut self, problem: String) -> bool {
-        self.problems.push(problem.into());
+    fn note(&mut self, problem: Problem) -> bool {
+        self.problems.add(problem);
         false
     }
 }
@@ -177,7 +186,7 @@ impl Vnet {
     pub fn unlisted(target: &Target, address: VirtAddr) -> Option<Self> {
         let layout = VnetLayout::of(target, address).ok()?;
         let vnet = Self::read(target, &layout, address, false, false).ok()?;
-        (vnet.is_destroyed() || VNET_MAGICS.contains(&vnet.magic)).then_some(vnet)
+        (vnet.is_freed() || VNET_MAGICS.contains(&vnet.magic)).then_some(vnet)
     }
 
     fn read(
@@ -190,25 +199,31 @@ impl Vnet {
         let memory = target.memory();
         let word = |offset| memory.u32(address.wrapping_add(offset));
         let pointer = |offset| memory.pointer(address.wrapping_add(offset));
-        let state = layout.state.map(word).transpose()?;
+        let filled = freed::check(memory, address, layout.size).is_err();
+        let state = layout.state.map(word).transpose()?.filter(|_| !filled);
         let shutdown = layout.shutdown.map(|at| memory.u8(address.wrapping_add(at))).transpose()?;
-        let shutdown = shutdown.map(|byte| byte != 0);
+        let shutdown = shutdown.filter(|_| !filled).map(|byte| byte != 0);
         let magic = word(layout.magic)?;
-        let destroyed = magic == VNET_MAGIC_DESTROYED;
-        let condition =
-            (!listed).then(|| Condition::of(target, layout, address, destroyed, shutdown));
+        let freed = filled || magic == VNET_MAGIC_DESTROYED;
+        let condition = Condition::of(target, layout, address, freed, shutdown);
+        let unlisted = (!listed).then_some(condition);
+        // A vnet that is given up is not up, though the list still leads to it.
+        let told = if freed { Some(condition) } else { unlisted };
+        let count = |offset| Ok(Some(u64::from(word(offset)?)).filter(|_| !filled));
+        let block = |offset| Ok(if filled { VirtAddr::default() } else { pointer(offset)? });
         let mut vnet = Self {
             index: None,
             address,
             default,
             magic,
-            state: state.map(|value| VnetState::new(target, value.into(), default, condition)),
+            state: state.map(|value| VnetState::new(target, value.into(), default, told)),
             shutdown,
-            ifcnt: word(layout.ifcnt)?.into(),
-            sockcnt: word(layout.sockcnt)?.into(),
-            data_mem: pointer(layout.data_mem)?,
-            data_base: pointer(layout.data_base)?,
-            condition,
+            ifcnt: count(layout.ifcnt)?,
+            sockcnt: count(layout.sockcnt)?,
+            data_mem: block(layout.data_mem)?,
+            data_base: block(layout.data_base)?,
+            filled,
+            condition: unlisted,
             found_by: Vec::new(),
             jails: None,
             problems: Vec::new(),
@@ -223,8 +238,16 @@ impl Vnet {
     }
 
     /// Has vnet_destroy given it up? Its block is then freed memory.
-    pub fn is_destroyed(&self) -> bool {
-        self.magic == VNET_MAGIC_DESTROYED
+    pub fn is_freed(&self) -> bool {
+        self.filled || self.magic == VNET_MAGIC_DESTROYED
+    }
+
+    /// Its number and address: `vnet 1 (0xfffff80003a51800)`.
+    pub fn title(&self) -> String {
+        match self.index {
+            Some(index) => format!("vnet {index} ({})", self.address),
+            None => format!("unlisted vnet {}", self.address),
+        }
     }
 
     /// The address of this vnet's copy of what lies at `master` in the set.
@@ -232,7 +255,7 @@ impl Vnet {
     /// # Errors
     /// Why there is no copy, in words: the vnet has no block, or it is freed.
     pub fn copy_of(&self, target: &Target, master: VirtAddr) -> Result<VirtAddr, &'static str> {
-        if self.is_destroyed() {
+        if self.is_freed() {
             return Err("the vnet is destroyed: its copy of the variables is freed");
         }
         if self.data_mem.is_null() {
@@ -253,7 +276,9 @@ impl Vnet {
 
     fn check(&mut self, target: &Target) {
         let mut problems: Vec<String> = Vec::new();
-        if self.is_destroyed() {
+        if self.filled {
+            problems.push("it is freed memory".to_owned());
+        } else if self.is_freed() {
             let magic = self.magic;
             problems.push(format!("it is destroyed: its magic is {magic:#x}"));
         } else if !VNET_MAGICS.contains(&self.magic) {
@@ -262,7 +287,7 @@ impl Vnet {
         let expected = self.expected_base(target);
         // One under construction may have no block yet.
         let early = self.condition.is_some() && self.data_mem.is_null() && self.data_base.is_null();
-        if !self.is_destroyed() && !early && expected != self.data_base.get() {
+        if !self.is_freed() && !early && expected != self.data_base.get() {
             problems.push(format!(
                 "its data_base {} does not follow from its data_mem {}, which gives {expected:#x}",
                 self.data_base, self.data_mem

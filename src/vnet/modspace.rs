@@ -13,7 +13,8 @@ use crate::error::{ReadError, VnetError};
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::value::Object;
-use crate::value::queue::walk;
+use crate::value::queue::{self, List};
+use crate::walk::{Problem, Problems};
 
 /// The arena and who has what of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct ModuleSpace {
     /// What can be said of what neither the list nor a module names.
     pub accounts: Accounts,
     pub faults: Vec<SpaceFault>,
+    /// What keeps unknown who has the rest.
+    pub problems: Problems,
 }
 
 /// How much is known of who has what.
@@ -89,8 +92,6 @@ pub enum SpaceFaultKind {
     OutOfBounds,
     /// Bytes that are neither free nor a module's.
     Lost,
-    /// The free list breaks off or goes in circles.
-    BrokenList,
 }
 
 impl SpaceFaultKind {
@@ -102,7 +103,6 @@ impl SpaceFaultKind {
             Self::Unmerged => "unmerged",
             Self::OutOfBounds => "out-of-bounds",
             Self::Lost => "lost",
-            Self::BrokenList => "broken-list",
         }
     }
 }
@@ -110,8 +110,7 @@ impl SpaceFaultKind {
 /// The symbol of the arena.
 pub(crate) const ARENA: &str = "vnet_entry_modspace";
 
-/// Pieces of at least one pointer in an arena of 32 KB: a longer list goes in circles.
-const MOST_ENTRIES: usize = 1 << 16;
+const FREE_LIST: List<'_> = List { name: "the free list of module space", element: "entry" };
 
 impl ModuleSpace {
     /// Reads the free list and holds it against what the modules have.
@@ -129,27 +128,15 @@ impl ModuleSpace {
             free_list: Vec::new(),
             accounts: if is_made(&head) { Accounts::Whole } else { Accounts::NotYet },
             faults: Vec::new(),
+            problems: modules.problems.clone(),
         };
-        let walked = walk(head, "vnd_link", MOST_ENTRIES);
-        for entry in &walked.elements {
-            match free_entry(entry) {
+        for entry in queue::walk(head, "vnd_link", FREE_LIST).take(&mut space.problems) {
+            match free_entry(&entry) {
                 Ok(entry) => space.free_list.push(entry),
-                Err(why) => space.fault(
-                    SpaceFaultKind::BrokenList,
-                    entry.address,
-                    format!("the entry at {} cannot be read: {why}", entry.address),
-                ),
+                Err(why) => space.problems.add(FREE_LIST.element(entry.address, why)),
             }
         }
-        if let Some(broken) = &walked.broken {
-            space.fault(
-                SpaceFaultKind::BrokenList,
-                head.address,
-                format!("the free list: {broken}"),
-            );
-        }
-        let broken = |fault: &SpaceFault| fault.kind == SpaceFaultKind::BrokenList;
-        if space.faults.iter().any(broken) || !modules.problems.is_empty() {
+        if !space.problems.is_empty() {
             space.accounts = Accounts::Broken;
         }
         space.check_order();

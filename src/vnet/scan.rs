@@ -67,7 +67,7 @@ fn whole(target: &Target, address: VirtAddr) -> Option<Vnet> {
     let aligned = address.page_offset(target.arch().pointer_size()) == 0;
     let mut vnet = aligned.then(|| Vnet::unlisted(target, address)).flatten()?;
     let without_block = vnet.data_mem.is_null() && vnet.data_base.is_null();
-    let sound = vnet.problems.is_empty() && !vnet.is_destroyed();
+    let sound = vnet.problems.is_empty() && !vnet.is_freed();
     if !sound && !without_block {
         return None;
     }

@@ -14,10 +14,12 @@
 use crate::addr::VirtAddr;
 use crate::error::{ReadError, VnetError};
 use crate::target::Target;
+use crate::value::Object;
 use crate::value::model::{PointerValue, SymbolAt, ValueError};
-use crate::value::{Object, queue};
+use crate::value::queue::{self, List};
 use crate::vnet::enumerators::{Enumerated, Enumerators};
 use crate::vnet::unloaded::Unloaded;
+use crate::walk::{Problem, Problems};
 
 /// A constructor or destructor. What cannot be read has the reason in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,11 +40,8 @@ pub struct Sysinits {
     pub constructors: Vec<VnetSysinit>,
     pub destructors: Vec<VnetSysinit>,
     /// What is wrong with the lists, a sentence each.
-    pub problems: Vec<Box<str>>,
+    pub problems: Problems,
 }
-
-/// Kernels have a hundred or two.
-const MOST: usize = 65_536;
 
 impl Sysinits {
     /// Reads both lists.
@@ -53,7 +52,7 @@ impl Sysinits {
         if target.kernel().set_vnet().is_none() {
             return Err(target.without_set());
         }
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         let constructors = read_list(target, unloaded, "vnet_constructors", &mut problems)?;
         let mut destructors = read_list(target, unloaded, "vnet_destructors", &mut problems)?;
         destructors.reverse();
@@ -127,20 +126,19 @@ fn read_list(
     target: &Target,
     unloaded: &Unloaded,
     name: &str,
-    problems: &mut Vec<Box<str>>,
+    problems: &mut Problems,
 ) -> Result<Vec<VnetSysinit>, ReadError> {
     let subsystems = Enumerators::of_element(target, name, "subsystem")?;
     let orders = Enumerators::of_element(target, name, "order")?;
-    let walk = queue::walk(Object::global(target, name)?, "link", MOST);
-    let elements = walk.elements.iter();
-    let list: Vec<_> =
-        elements.map(|e| VnetSysinit::read(e, unloaded, &subsystems, &orders)).collect();
-    problems.extend(walk.broken.map(|why| format!("{name}: {why}").into()));
+    let naming = List { name, element: "vnet_sysinit" };
+    let elements = queue::walk(Object::global(target, name)?, "link", naming).take(problems);
+    let read = |element| VnetSysinit::read(element, unloaded, &subsystems, &orders);
+    let list: Vec<_> = elements.iter().map(read).collect();
     let mut pairs = list.iter().zip(list.iter().skip(1));
     if let Some((_, late)) = pairs.find(|(a, b)| a.rank().zip(b.rank()).is_some_and(|(a, b)| a > b))
     {
         let at = late.address;
-        problems.push(format!("{name}: {at} should stand before the one before it").into());
+        problems.add(Problem::new(name, format!("{at} should stand before the one before it")));
     }
     Ok(list)
 }

@@ -17,6 +17,7 @@ use vnetkvm::vnet::{Vnet, VnetVariable};
 
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};
 use crate::exit::Failure;
+use crate::output::Output;
 use crate::progress::Bar;
 use crate::say::{hint, note, warning};
 
@@ -217,22 +218,26 @@ pub fn limits(cli: &Cli, format: Format, elements: usize) -> Limits {
 
 /// The vnets that the command line means. Without a word from it, says which
 /// one that is. In a kernel without VIMAGE the one stack is no vnet: `None`.
-pub fn chosen<'s>(cli: &Cli, session: &'s Session) -> anyhow::Result<Vec<Option<&'s Vnet>>> {
+pub fn chosen<'s>(
+    cli: &Cli,
+    session: &'s Session,
+    output: &mut Output,
+) -> anyhow::Result<Vec<Option<&'s Vnet>>> {
     let selector = selector(cli);
-    let vnets = session.select(&selector);
-    session.list_problems().iter().for_each(|problem| warning(problem));
-    let vnets = vnets.map_err(|why| {
+    let selection = session.select(&selector).map_err(|why| {
         without_vimage(why, "leave out the choice of a vnet; --vnet 0 and --jail 0 are the host's")
     })?;
+    output.problems(&selection.problems);
+    selection.remarks.iter().for_each(|remark| note(&format!("note: {remark}")));
+    let vnets = selection.vnets;
     let damaged = vnets.iter().flatten().filter(|vnet| !vnet.problems.is_empty());
     for vnet in damaged {
-        vnet.problems.iter().for_each(|why| warning(&format!("{}: {why}", title(vnet))));
+        vnet.problems.iter().for_each(|why| warning(&format!("{}: {why}", vnet.title())));
     }
-    whole_list(cli, session)?;
     if selector == Selector::Default
         && let [Some(vnet)] = vnets.as_slice()
     {
-        let (title, why) = (title(vnet), why_default(vnet));
+        let (title, why) = (vnet.title(), why_default(vnet));
         note(&format!("note: {title}, {why}; choose another with --vnet or --jail"));
     }
     Ok(vnets)
@@ -253,28 +258,9 @@ pub fn chooses(cli: &Cli) -> bool {
     selector(cli) != Selector::Default
 }
 
-/// With --strict, a list of vnets that is not whole is a failure.
-pub fn whole_list(cli: &Cli, session: &Session) -> Result<(), Failure> {
-    match session.list_problems().first() {
-        Some(why) if cli.output.strict => {
-            Err(Failure::new(format!("not all vnets are known: {why}"))
-                .hint("without --strict, those that are known are shown"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Why this vnet is meant where none was chosen.
 pub fn why_default(vnet: &Vnet) -> &'static str {
     if vnet.default { "the host's" } else { "in which the crashed thread worked" }
-}
-
-/// A vnet by its number and address: `vnet 1 (0xfffff80003a51800)`.
-pub fn title(vnet: &Vnet) -> String {
-    match vnet.index {
-        Some(index) => format!("vnet {index} ({})", vnet.address),
-        None => format!("unlisted vnet {}", vnet.address),
-    }
 }
 
 /// A vnet by its number, or by its address where it has none.

@@ -10,10 +10,11 @@ use vnetkvm::render::sanitize::{self, SafeWriter};
 use vnetkvm::render::table::Table;
 use vnetkvm::value::model::{ErrorKind, Value};
 use vnetkvm::vnet::Vnet;
+use vnetkvm::walk::{Problem, Problems};
 
 use crate::args::{Format, OutputArgs};
-use crate::context;
 use crate::exit::{Failure, Outcome};
+use crate::say::warning;
 
 pub struct Output {
     format: Format,
@@ -21,6 +22,7 @@ pub struct Output {
     color: bool,
     buffer: Vec<u8>,
     unreadable: usize,
+    problems: Problems,
 }
 
 impl Output {
@@ -32,6 +34,7 @@ impl Output {
             color: choice != anstream::ColorChoice::Never,
             buffer: Vec::with_capacity(64 * 1024),
             unreadable: 0,
+            problems: Problems::default(),
         }
     }
 
@@ -61,6 +64,25 @@ impl Output {
         }
     }
 
+    /// Tells what could not be read: on the terminal once, in JSON with the answer, and
+    /// to `--strict`.
+    pub fn problems(&mut self, problems: &Problems) {
+        let known = self.problems.clone();
+        self.problems.extend(problems.clone());
+        let told = |problem: &&Problem| known.iter().any(|known| known == *problem);
+        problems.iter().filter(|problem| !told(problem)).for_each(|new| warning(&new.to_string()));
+        let more = problems.len().saturating_sub(problems.iter().count());
+        if more > 0 {
+            warning(&format!("and {more} more of the kind"));
+        }
+    }
+
+    /// The elements of a list for JSON: `None`, which becomes null, where none was found
+    /// and the list could not be read to its end.
+    pub fn listed<T>(&self, elements: Vec<T>) -> Option<Vec<T>> {
+        (!elements.is_empty() || self.problems.is_empty()).then_some(elements)
+    }
+
     pub fn table(&mut self, table: Table) -> io::Result<()> {
         match self.format {
             Format::Plain => table.write_plain(&mut self.buffer),
@@ -73,7 +95,7 @@ impl Output {
 
     /// A JSON document with this body.
     pub fn document<T: Serialize>(&mut self, body: T) -> io::Result<()> {
-        json::write_document(&mut self.buffer, &Document::new(body))
+        json::write_document(&mut self.buffer, &Document::new(body, &self.problems))
     }
 
     /// One line of JSON lines.
@@ -112,7 +134,7 @@ impl Output {
     /// A title above what is about this vnet.
     pub fn vnet_title(&mut self, vnet: Option<&Vnet>) -> io::Result<()> {
         match vnet {
-            Some(vnet) => self.title(&context::title(vnet)),
+            Some(vnet) => self.title(&vnet.title()),
             None => Ok(()),
         }
     }
@@ -137,11 +159,15 @@ impl Output {
 
     /// Writes all of it, unless `--strict` finds it wanting.
     pub fn finish(self, outcome: Outcome) -> anyhow::Result<Outcome> {
+        let hint = "without --strict the answer is shown, with the reasons in their places";
         if self.unreadable > 0 {
             let plural = if self.unreadable == 1 { "value" } else { "values" };
             let what = format!("{} {plural} in the answer could not be read", self.unreadable);
-            let hint = "without --strict the answer is shown, with the reasons in their places";
             return Err(Failure::new(what).hint(hint).into());
+        }
+        if let (true, Err(problem)) = (self.strict, self.problems.none()) {
+            let what = "the answer is not whole, because something could not be read";
+            return Err(Failure::new(what).hint(hint).because(problem));
         }
         write_out(&self.buffer)?;
         Ok(outcome)

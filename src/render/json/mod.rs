@@ -10,6 +10,7 @@ mod declaration;
 mod eventhandlers;
 mod locks;
 mod modules;
+mod problem;
 mod recursions;
 mod sysctl;
 mod sysinit;
@@ -24,12 +25,14 @@ use serde_json::ser::{CompactFormatter, Formatter};
 
 use super::sanitize::{has_hostile, is_hostile};
 use crate::addr::VirtAddr;
+use crate::walk::Problems;
 
 pub use counters::JsonCounters;
 pub use declaration::JsonDeclaration;
 pub use eventhandlers::JsonHandler;
 pub use locks::JsonLock;
 pub use modules::{JsonModule, JsonModuleSpace, JsonRegion};
+pub use problem::JsonProblem;
 pub use recursions::{JsonCurvnet, JsonRecursion};
 pub use sysctl::JsonSysctl;
 pub use sysinit::{JsonConstruction, JsonSysinit};
@@ -56,17 +59,20 @@ fn write<T: Serialize>(mut out: impl Write, value: &T, layout: Layout) -> io::Re
     out.write_all(b"\n")
 }
 
-/// An answer: the schema's version, then whatever the command has to say.
+/// An answer: the schema's version, then whatever the command has to say, and what
+/// could not be read.
 #[derive(Debug, Serialize)]
-pub struct Document<T> {
+pub struct Document<'a, T> {
     schema_version: u32,
     #[serde(flatten)]
     body: T,
+    problems: Vec<JsonProblem<'a>>,
 }
 
-impl<T> Document<T> {
-    pub fn new(body: T) -> Self {
-        Self { schema_version: SCHEMA_VERSION, body }
+impl<'a, T> Document<'a, T> {
+    pub fn new(body: T, problems: &'a Problems) -> Self {
+        let problems = problems.iter().map(JsonProblem).collect();
+        Self { schema_version: SCHEMA_VERSION, body, problems }
     }
 }
 
@@ -200,10 +206,10 @@ mod tests {
         }
         let body = Body { vnet: None, variables: vec![vec![1, 2], vec![3]] };
         let mut out = Vec::new();
-        write_document(&mut out, &Document::new(body)).unwrap();
+        write_document(&mut out, &Document::new(body, &Problems::default())).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "{\"schema_version\":1,\"vnet\":null,\"variables\":[\n[1,2],\n[3]]}\n"
+            "{\"schema_version\":1,\"vnet\":null,\"variables\":[\n[1,2],\n[3]],\"problems\":[]}\n"
         );
     }
 }

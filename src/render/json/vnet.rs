@@ -43,8 +43,8 @@ impl Serialize for JsonVnet<'_> {
             magic: String,
             state: Option<JsonVnetState<'a>>,
             shutdown: Option<bool>,
-            ifcnt: u64,
-            sockcnt: u64,
+            ifcnt: Option<u64>,
+            sockcnt: Option<u64>,
             data_mem: Address,
             data_base: Address,
             listed: bool,
@@ -59,10 +59,15 @@ impl Serialize for JsonVnet<'_> {
         struct Jail<'a> {
             jid: i64,
             name: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            state: Option<&'a str>,
         }
         let vnet = self.0;
         let jails = vnet.jails.as_ref().map(|jails| {
-            jails.iter().map(|jail| Jail { jid: jail.jid, name: &jail.name }).collect()
+            jails
+                .iter()
+                .map(|jail| Jail { jid: jail.jid, name: &jail.name, state: jail.state })
+                .collect()
         });
         Fields {
             index: vnet.index,
@@ -184,13 +189,14 @@ mod tests {
                 meaning: "up".into(),
             }),
             shutdown: None,
-            ifcnt: 2,
-            sockcnt: 4,
+            ifcnt: Some(2),
+            sockcnt: Some(4),
+            filled: false,
             data_mem: VirtAddr::new(0xffff_fe00_0100_0000),
             data_base: VirtAddr::new(0x7eff_0000_0000),
             condition: None,
             found_by: Vec::new(),
-            jails: Some(vec![JailRef { jid: 1, name: "web01".into() }]),
+            jails: Some(vec![JailRef { jid: 1, name: "web01".into(), state: None }]),
             problems: Vec::new(),
         }
     }

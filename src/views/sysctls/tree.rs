@@ -3,8 +3,6 @@
 //! The children of a node hang in its `oid_children`, or, up to 10, in the list
 //! that its `oid_arg1` points at (`sys/sys/sysctl.h`, 10.4, 12.1, main).
 
-use rustc_hash::FxHashSet;
-
 use super::wanted::Wanted;
 use super::{Handler, Kind, Oid};
 use crate::addr::VirtAddr;
@@ -12,18 +10,17 @@ use crate::constants::{CTLFLAG_DORMANT, CTLFLAG_SKIP, CTLFLAG_VNET};
 use crate::error::{ReadError, VnetError};
 use crate::target::Target;
 use crate::types;
+use crate::value::Object;
 use crate::value::model::{ErrorKind, ValueError};
-use crate::value::{Object, queue};
+use crate::value::queue::{self, List};
+use crate::walk::{Problem, Problems, Trail};
 
 /// Oids of the tree, in its order, and what is wrong with it.
 #[derive(Debug, Clone, Default)]
 pub struct SysctlTree {
     pub oids: Vec<Oid>,
-    pub problems: Vec<Box<str>>,
+    pub problems: Problems,
 }
-
-/// Kernels have some ten thousand.
-const MAX_OIDS: usize = 1 << 18;
 
 /// CTL_MAXNAME: names have no more parts.
 const MAX_DEPTH: usize = 24;
@@ -38,7 +35,7 @@ impl SysctlTree {
     pub fn read(target: &Target, names: &[String]) -> Result<Self, VnetError> {
         let root = Object::global(target, "sysctl__children")?;
         let names = names.iter().map(|name| Wanted::new(name)).collect::<Result<_, _>>()?;
-        let seen = FxHashSet::default();
+        let seen = Trail::new(target.budget());
         let mut walk = Walk { target, root, names, seen, tree: Self::default() };
         walk.level(root, "", MAX_DEPTH);
         let Walk { names, mut tree, .. } = walk;
@@ -65,7 +62,7 @@ struct Walk<'t> {
     root: Object<'t>,
     names: Vec<Wanted>,
     /// The oids that were met: a damaged tree may lead to one twice.
-    seen: FxHashSet<VirtAddr>,
+    seen: Trail<'t>,
     tree: SysctlTree,
 }
 
@@ -74,20 +71,14 @@ impl<'t> Walk<'t> {
     fn level(&mut self, head: Object<'t>, parent: &str, depth: usize) {
         let place = if parent.is_empty() { "the sysctl tree" } else { parent };
         let Some(depth) = depth.checked_sub(1) else {
-            return self.note(format!("{place}: deeper than any sysctl is"));
+            return self.tree.problems.add(Problem::new(place, "it is deeper than any sysctl is"));
         };
-        let walk = queue::walk(head, "oid_link", MAX_OIDS - self.seen.len().min(MAX_OIDS));
-        for oid in walk.elements {
-            if !self.seen.insert(oid.address) {
-                self.note(format!("{place}: {} stands in it a second time", oid.address));
-                continue;
-            }
+        let list = List { name: place, element: "oid" };
+        let oids = queue::walk_on(head, "oid_link", list, &mut self.seen);
+        for oid in oids.take(&mut self.tree.problems) {
             if let Err(why) = self.oid(&oid, parent, depth) {
-                self.note(format!("{place}: the oid at {} cannot be read: {why}", oid.address));
+                self.tree.problems.add(list.element(oid.address, why));
             }
-        }
-        if let Some(why) = walk.broken {
-            self.note(format!("{place}: {why}"));
         }
     }
 
@@ -154,10 +145,6 @@ impl<'t> Walk<'t> {
             format: optional(oid, "oid_fmt").unwrap_or_default().into(),
             description: optional(oid, "oid_descr").map(String::into_boxed_str),
         })
-    }
-
-    fn note(&mut self, problem: String) {
-        self.tree.problems.push(problem.into());
     }
 }
 

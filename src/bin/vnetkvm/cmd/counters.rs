@@ -28,8 +28,8 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let variables = session.counter_variables(request.patterns, request.types).map_err(|why| {
         context::without_vimage(why, "name those to sum up: `vnetkvm counters ipstat tcpstat`")
     })?;
-    let vnets = context::chosen(cli, session)?;
     let mut output = Output::new(&cli.output);
+    let vnets = context::chosen(cli, session, &mut output)?;
     let mut listings = Vec::with_capacity(vnets.len());
     for vnet in vnets {
         let sums = variables.iter().map(|variable| session.counter_sums(vnet, variable));

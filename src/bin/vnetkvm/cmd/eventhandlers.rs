@@ -11,12 +11,11 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::say::{note, warning};
+use crate::say::note;
 
 pub fn run(cli: &Cli, names: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let all = session.eventhandlers()?;
-    all.problems.iter().for_each(|problem| warning(problem));
     // A name that cannot be read may be any.
     let is_wanted = |handler: &&VnetHandler| match &handler.event {
         Ok(event) => names.is_empty() || names.iter().any(|name| **name == **event),
@@ -25,15 +24,16 @@ pub fn run(cli: &Cli, names: &[String]) -> anyhow::Result<Outcome> {
     let handlers: Vec<&VnetHandler> = all.handlers.iter().filter(is_wanted).collect();
     let mut output = Output::new(&cli.output);
     output.count_errors(handlers.iter().filter(|handler| is_damaged(handler)).count());
-    output.count_errors(all.problems.len());
+    output.problems(&all.problems);
     match output.format() {
         Format::Json => {
             #[derive(Serialize)]
             struct Body<'a> {
-                eventhandlers: Vec<JsonHandler<'a>>,
+                eventhandlers: Option<Vec<JsonHandler<'a>>>,
             }
             let eventhandlers = handlers.iter().map(|handler| JsonHandler::from(*handler));
-            output.document(Body { eventhandlers: eventhandlers.collect() })?;
+            let eventhandlers = output.listed(eventhandlers.collect());
+            output.document(Body { eventhandlers })?;
         }
         Format::Jsonl => {
             handlers
@@ -55,6 +55,10 @@ pub fn run(cli: &Cli, names: &[String]) -> anyhow::Result<Outcome> {
 
 fn none(all: &VnetHandlers, names: &[String]) -> String {
     match (names, all.registered) {
+        _ if !all.problems.is_empty() => {
+            "whether there are such handlers is not known: their lists cannot be read whole"
+                .to_owned()
+        }
         ([], 0) => "the kernel has no event handlers at all".to_owned(),
         ([], count) => {
             format!("of the kernel's {count} event handlers none is called for each vnet")

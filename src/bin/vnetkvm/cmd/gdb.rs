@@ -15,7 +15,8 @@ use crate::output::Output;
 pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let variables = context::variables(session, patterns)?;
-    let vnets = context::chosen(cli, session)?;
+    let mut output = Output::new(&cli.output);
+    let vnets = context::chosen(cli, session, &mut output)?;
     let vnet = match vnets.as_slice() {
         [Some(vnet)] => vnet,
         [None] => {
@@ -37,8 +38,7 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     for variable in &all {
         *count.entry(&variable.name).or_default() += 1;
     }
-    let title =
-        format!("Variables of {} in {}", context::title(vnet), session.core_path().display());
+    let title = format!("Variables of {} in {}", vnet.title(), session.core_path().display());
     let header = Header {
         title: &title,
         vnet: vnet.address,
@@ -58,7 +58,6 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
             address: session.address(Some(vnet), variable),
         }
     });
-    let mut output = Output::new(&cli.output);
     write_script(output.text(), &header, shown)?;
     output.finish(Outcome::Answered)
 }

@@ -14,7 +14,6 @@ use vnetkvm::render::sanitize;
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::{Beside, Messages, Selector, Session};
 use vnetkvm::target::Kinship;
-use vnetkvm::views::jails::Jails;
 use vnetkvm::views::machine::Machine;
 
 use crate::args::{Cli, Format};
@@ -36,8 +35,9 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
     if dmesg {
         return messages::write(cli, &subject);
     }
+    let mut output = Output::new(&cli.output);
     let info = match &subject {
-        Subject::Session(session) => Info::of(session, doubts),
+        Subject::Session(session) => Info::of(session, doubts, &mut output),
         Subject::Dump(core, path, why) => {
             warning(&story(why));
             why.hint().iter().for_each(|text| hint(text));
@@ -46,7 +46,6 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
             Info { no_kernel, ..Info::of_dump(path, core, doubts) }
         }
     };
-    let mut output = Output::new(&cli.output);
     match output.format() {
         Format::Json => {
             #[derive(Serialize)]
@@ -266,7 +265,7 @@ impl Info {
         }
     }
 
-    fn of(session: &Session, warnings: Vec<String>) -> Self {
+    fn of(session: &Session, warnings: Vec<String>, output: &mut Output) -> Self {
         let mut info = Self::of_dump(session.core_path(), session.core(), warnings);
         info.core.recount(session.memory().page_size());
         info.kernel = Some(KernelInfo::of(session));
@@ -283,18 +282,18 @@ impl Info {
         if let Some(kernel) = &mut info.kernel {
             (kernel.ident, kernel.osreldate) = (machine.ident, machine.osreldate);
         }
-        info.vnets = session.vnets().ok().map(<[_]>::len);
+        if let Ok(vnets) = session.vnets() {
+            output.problems(&vnets.problems);
+            info.vnets = vnets.problems.none().ok().map(|()| vnets.all.len());
+        }
         info.variables = session.variables(&[]).ok().map(|variables| variables.len());
-        info.jails = Jails::read(session.target()).ok().map(|jails| jails.jails.len());
+        info.jails = session.jails().ok().and_then(|jails| jails.count().ok());
         let default = session.select(&Selector::Default).ok();
-        if let Some(vnet) = default.and_then(|vnets| vnets.first().copied().flatten()) {
+        if let Some(vnet) = default.and_then(|found| found.vnets.first().copied().flatten()) {
             info.default_vnet = Some(vnet.into());
             info.default_vnet_title =
-                Some(format!("{}, {}", context::title(vnet), context::why_default(vnet)));
+                Some(format!("{}, {}", vnet.title(), context::why_default(vnet)));
         }
-        let problems = session.list_problems();
-        problems.iter().for_each(|problem| warning(problem));
-        info.warnings.extend(problems);
         info
     }
 }

@@ -16,6 +16,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let locks = session.locks()?;
     let mut output = Output::new(&cli.output);
+    output.problems(&locks.problems);
+    let locks = locks.locks;
     output.count_errors(locks.iter().filter(|view| view.lock.state.is_err()).count());
     match output.format() {
         Format::Json => {

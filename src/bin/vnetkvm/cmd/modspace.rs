@@ -22,6 +22,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let names: Vec<Vec<&str>> =
         variables.iter().map(|names| names.iter().map(|name| &**name).collect()).collect();
     let mut output = Output::new(&cli.output);
+    output.problems(&space.problems);
     match output.format() {
         Format::Json => {
             #[derive(Serialize)]
@@ -46,8 +47,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         module.problems.iter().map(|problem| format!("{}: {problem}", module.name))
     });
     let faults = space.faults.iter().map(|fault| fault.message.to_string());
-    let all = modules.problems.iter().map(ToString::to_string).chain(problems).chain(faults);
-    all.for_each(|problem| warning(&problem));
+    problems.chain(faults).for_each(|problem| warning(&problem));
     output.finish(Outcome::Answered)
 }
 

@@ -14,7 +14,7 @@ use crate::say::{note, warning};
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let modules = session.modules()?;
-    if let ([], Some(why)) = (&modules.files[..], modules.problems.first()) {
+    if let ([], Err(why)) = (&modules.files[..], modules.problems.none()) {
         return Err(Failure::new(why.to_string())
             .hint(
                 "`vnetkvm info` tells whether the dump is whole; symbols alone lead to a list too",
@@ -27,7 +27,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
     let mut output = Output::new(&cli.output);
     let own_problems = modules.files.iter().map(|module| module.problems.len());
-    output.count_errors(modules.problems.len() + own_problems.sum::<usize>());
+    output.problems(&modules.problems);
+    output.count_errors(own_problems.sum::<usize>());
     match output.format() {
         Format::Json => {
             #[derive(Serialize)]
@@ -46,7 +47,6 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     if cli.output.verbose {
         modules.files.iter().flat_map(|module| &module.log).for_each(|line| note(line));
     }
-    modules.problems.iter().for_each(|problem| warning(problem));
     for module in &modules.files {
         for problem in &module.problems {
             warning(&format!("{}: {problem}", module.name));

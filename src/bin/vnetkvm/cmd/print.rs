@@ -20,8 +20,8 @@ use crate::say::warning;
 
 pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let vnets = context::chosen(cli, session)?;
     let mut output = Output::new(&cli.output);
+    let vnets = context::chosen(cli, session, &mut output)?;
     let limits = context::limits(cli, output.format(), Limits::default().elements);
     let mut answers = Vec::with_capacity(vnets.len());
     let alone = vnets.len() * expressions.len() == 1;
@@ -120,7 +120,7 @@ fn in_its_place(
 }
 
 fn tell(vnet: Option<&Vnet>, printed: &Printed, remark: &str) {
-    let place = vnet.map_or(String::new(), |vnet| format!("{}: ", context::title(vnet)));
+    let place = vnet.map_or(String::new(), |vnet| format!("{}: ", vnet.title()));
     warning(&format!("{place}{}: {remark}", printed.expression));
 }
 

@@ -38,6 +38,7 @@ pub struct Request<'a> {
 }
 
 pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
+    let mut output = Output::new(&cli.output);
     let number = number(request.address);
     if number.is_none() && is_bare_hex(request.address) {
         let address = request.address;
@@ -56,7 +57,7 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
             session.require_kinship()?;
             let (start, vnet) = match number {
                 Some(number) => (number, None),
-                None => address(cli, session, request.address)?,
+                None => address(cli, session, request.address, &mut output)?,
             };
             (session.memory(), start, vnet)
         }
@@ -86,7 +87,6 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     if cli.output.strict {
         all_readable(memory, start, request.length)?;
     }
-    let mut output = Output::new(&cli.output);
     match output.format() {
         Format::Table => {
             let mut dump = HexDump::new(output.text(), start);
@@ -152,8 +152,9 @@ fn address<'s>(
     cli: &Cli,
     session: &'s Session,
     text: &str,
+    output: &mut Output,
 ) -> anyhow::Result<(VirtAddr, Option<&'s Vnet>)> {
-    let vnets = context::chosen(cli, session)?;
+    let vnets = context::chosen(cli, session, output)?;
     let [vnet] = vnets.as_slice() else {
         return Err(Failure::new("an address is wanted in one vnet only")
             .hint("choose it with --vnet or --jail")

@@ -15,18 +15,17 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
-use crate::say::warning;
 
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let vnets = session.vnets()?;
+    let vnets = &session.vnets()?.all;
     let Some(recorded) = session.recursions()? else {
         let what = "the kernel records no recursions: it was compiled without VNET_DEBUG";
         let hint = "vnetkvm vnets shows which thread works in a vnet that is on no list";
         return Err(Failure::new(what).hint(hint).into());
     };
-    recorded.problems.iter().for_each(|problem| warning(problem));
     let mut output = Output::new(&cli.output);
+    output.problems(&recorded.problems);
     output.count_errors(errors(&recorded));
     show(&mut output, &recorded, vnets)?;
     let nothing = recorded.recursions.is_empty() && recorded.threads.is_empty();
@@ -121,5 +120,5 @@ fn errors(recorded: &Recursions) -> usize {
         ];
         failed.into_iter().filter(|failed| *failed).count()
     };
-    recorded.recursions.iter().map(of).sum::<usize>() + recorded.problems.len()
+    recorded.recursions.iter().map(of).sum()
 }

@@ -15,7 +15,6 @@ use crate::args::{Cli, Format, SysctlArgs};
 use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
-use crate::say::warning;
 
 pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     if args.names.is_empty() && !args.all {
@@ -24,13 +23,13 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     }
     let session = context::open(cli)?;
     let tree = session.sysctls(&args.names)?;
-    tree.problems.iter().for_each(|problem| warning(problem));
+    let mut output = Output::new(&cli.output);
+    output.problems(&tree.problems);
     // Which vnet does not matter to what belongs to none.
     let vnets = match tree.oids.iter().any(Oid::differs) || context::chooses(cli) {
-        true => context::chosen(cli, session)?,
+        true => context::chosen(cli, session, &mut output)?,
         false => vec![None],
     };
-    let mut output = Output::new(&cli.output);
     let limits = context::limits(cli, output.format(), Limits::default().elements);
     let reader = session.sysctl_reader(&limits);
     let mut listings = Vec::with_capacity(vnets.len());

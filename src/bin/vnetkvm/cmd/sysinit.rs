@@ -16,20 +16,17 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::say::warning;
 
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let sysinits = session.sysinits()?;
     let mut output = Output::new(&cli.output);
     output.count_errors(errors(&sysinits));
-    for problem in &sysinits.problems {
-        warning(problem);
-    }
+    output.problems(&sysinits.problems);
     match cli.vnet.is_given() {
         false => show(&mut output, &sysinits)?,
         true => {
-            let vnets = context::chosen(cli, session)?;
+            let vnets = context::chosen(cli, session, &mut output)?;
             let of = |vnet| (vnet, session.construction(&sysinits, vnet));
             let answers: Vec<_> = vnets.into_iter().flatten().map(of).collect();
             show_vnets(&mut output, &sysinits, &answers, cli.vnet.all_vnets)?;
@@ -77,7 +74,7 @@ fn show_vnets(
             elements.iter().try_for_each(|element| output.vnet_line(Some(vnet), element))
         }),
         Format::Table => answers.iter().try_for_each(|(vnet, construction)| {
-            output.title(&format!("{}: {}", context::title(vnet), phase(construction.phase)))?;
+            output.title(&format!("{}: {}", vnet.title(), phase(construction.phase)))?;
             tell(output, sysinits, vnet, construction)?;
             output.table(progress_table(sysinits, construction, None))
         }),
@@ -274,5 +271,5 @@ fn errors(sysinits: &Sysinits) -> usize {
             .filter(|failed| *failed)
             .count()
     };
-    sysinits.iter().map(of).sum::<usize>() + sysinits.problems.len()
+    sysinits.iter().map(of).sum()
 }

@@ -21,8 +21,8 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let variables = context::variables(session, patterns)?;
     let names = Names::of(session, &variables);
     context::tell_modules(cli, session, &variables)?;
-    let vnets = context::chosen(cli, session)?;
     let mut output = Output::new(&cli.output);
+    let vnets = context::chosen(cli, session, &mut output)?;
     let limits = context::limits(cli, output.format(), SHOWN_ELEMENTS);
     let mut listings = Vec::with_capacity(vnets.len());
     for vnet in vnets {

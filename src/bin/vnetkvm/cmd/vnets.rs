@@ -16,8 +16,10 @@ use crate::say::warning;
 
 pub fn run(cli: &Cli, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let vnets = &if scan { session.scan()? } else { session.vnets()?.to_vec() };
+    let found = if scan { session.scan()? } else { session.vnets()?.clone() };
     let mut output = Output::new(&cli.output);
+    output.problems(&found.problems);
+    let vnets = &found.all;
     match output.format() {
         Format::Json => {
             #[derive(Serialize)]
@@ -41,15 +43,11 @@ pub fn run(cli: &Cli, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
         }
         Format::Table | Format::Plain => output.table(table(vnets))?,
     }
-    for problem in session.list_problems() {
-        warning(&problem);
-    }
     for vnet in vnets {
         for problem in &vnet.problems {
-            warning(&format!("{}: {problem}", context::title(vnet)));
+            warning(&format!("{}: {problem}", vnet.title()));
         }
     }
-    context::whole_list(cli, session)?;
     let outcome = if vnets.is_empty() { Outcome::NothingMatched } else { Outcome::Answered };
     output.finish(outcome)
 }
@@ -69,8 +67,8 @@ fn short_table(vnets: &[Vnet]) -> Table {
         table.row([
             number(vnet),
             short_state(vnet).to_owned(),
-            vnet.ifcnt.to_string(),
-            vnet.sockcnt.to_string(),
+            count(vnet.ifcnt),
+            count(vnet.sockcnt),
             vnet.address.to_string(),
             jails(vnet),
         ]);
@@ -101,8 +99,8 @@ fn table(vnets: &[Vnet]) -> Table {
             vnet.address.to_string(),
             state(vnet),
             vnet.shutdown.map_or("-", |yes| if yes { "yes" } else { "no" }).to_owned(),
-            vnet.ifcnt.to_string(),
-            vnet.sockcnt.to_string(),
+            count(vnet.ifcnt),
+            count(vnet.sockcnt),
             vnet.data_mem.to_string(),
             vnet.data_base.to_string(),
             jails(vnet),
@@ -117,11 +115,16 @@ fn number(vnet: &Vnet) -> String {
     vnet.index.map_or("-".to_owned(), |index| index.to_string())
 }
 
+fn count(count: Option<u64>) -> String {
+    count.map_or("-".to_owned(), |count| count.to_string())
+}
+
 /// The state without what explains it.
 fn short_state(vnet: &Vnet) -> &str {
     match (vnet.condition, &vnet.state) {
         (Some(Condition::Stray), _) => "stray",
         (Some(condition), _) => condition.meaning(),
+        (None, _) if vnet.is_freed() => Condition::Freed.meaning(),
         (None, Some(state)) => {
             let short = state.meaning.split([',', '(']).next();
             short.unwrap_or_default().trim_end()
@@ -134,6 +137,7 @@ fn state(vnet: &Vnet) -> String {
     let meaning = match (&vnet.state, vnet.condition) {
         (Some(state), _) => &state.meaning,
         (None, Some(condition)) => condition.meaning(),
+        (None, None) if vnet.is_freed() => Condition::Freed.meaning(),
         (None, None) => "-",
     };
     // Which subsystem it has come to is the first thing to know of a vnet in between.
@@ -148,7 +152,7 @@ fn state(vnet: &Vnet) -> String {
 
 /// The jails by name, or `?` where they are not known. Prison 0, which is no jail, is the host.
 fn jails(vnet: &Vnet) -> String {
-    let name = |jail: &'_ JailRef| if jail.jid == 0 { "(host)" } else { &*jail.name }.to_owned();
+    let name = |jail: &'_ JailRef| if jail.jid == 0 { "(host)".to_owned() } else { jail.title() };
     let Some(jails) = &vnet.jails else { return "?".to_owned() };
     let names: Vec<String> = jails.iter().map(name).collect();
     if names.is_empty() { "-".to_owned() } else { names.join(",") }

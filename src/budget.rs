@@ -1,0 +1,227 @@
+//! What answering may cost: steps of work and bytes of memory, which every walk
+//! spends from.
+//!
+//! A bound on depth is no bound on work: a struct that holds itself twice doubles
+//! the work with each level. So whatever a file can multiply (types, lists, trees,
+//! notes, segments, values, expressions) asks here before it goes on. What the
+//! budget cuts is an error in its place, of the kind `limit`.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What is left to spend. Threads may share it.
+#[derive(Debug)]
+pub struct Budget {
+    work: Meter,
+    bytes: Meter,
+}
+
+/// How much may be spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Steps: an element of a list, a member of a struct, an entry of a table.
+    pub work: u64,
+    /// Bytes of memory for what a file says is there.
+    pub bytes: u64,
+}
+
+/// What ran out, and how much of it there was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exhausted {
+    pub resource: Resource,
+    pub limit: u64,
+}
+
+/// What can run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Resource {
+    Work,
+    Bytes,
+    /// Something of its own has a limit: the parts of one name, the dimensions of an array.
+    Parts(&'static str),
+}
+
+impl Allowance {
+    /// What files of that many bytes justify. The least is what a small dump of a
+    /// busy machine needs.
+    pub fn for_files(bytes: u64) -> Self {
+        const LEAST_WORK: u64 = 16 << 20;
+        const LEAST_BYTES: u64 = 256 << 20;
+        // A sparse dump of a large machine is long and holds little.
+        let counted = bytes.min(1 << 34);
+        Self { work: LEAST_WORK + counted / 64, bytes: LEAST_BYTES + counted / 4 }
+    }
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self::for_files(0)
+    }
+}
+
+impl Budget {
+    pub fn new(allowance: Allowance) -> Self {
+        Self {
+            work: Meter::new(Resource::Work, allowance.work),
+            bytes: Meter::new(Resource::Bytes, allowance.bytes),
+        }
+    }
+
+    /// What it was given at first.
+    pub fn allowance(&self) -> Allowance {
+        Allowance { work: self.work.limit(), bytes: self.bytes.limit() }
+    }
+
+    /// Gives it another allowance, of which nothing is spent yet.
+    pub fn renew(&self, allowance: Allowance) {
+        self.work.renew(allowance.work);
+        self.bytes.renew(allowance.bytes);
+    }
+
+    /// Steps that were spent since the last allowance.
+    pub fn work_done(&self) -> u64 {
+        self.work.spent.load(Ordering::Relaxed)
+    }
+
+    /// Spends steps of work.
+    ///
+    /// # Errors
+    /// There are not so many left.
+    pub fn work(&self, steps: u64) -> Result<(), Exhausted> {
+        self.work.spend(steps)
+    }
+
+    /// Spends memory. It is never given back: what a question needs in all is what
+    /// is bounded.
+    ///
+    /// # Errors
+    /// There is not so much left.
+    pub fn bytes(&self, count: u64) -> Result<(), Exhausted> {
+        self.bytes.spend(count)
+    }
+
+    /// A part of the work for one thing of one thread: no more than `most` steps,
+    /// called `name` where they run out.
+    pub fn share(&self, name: &'static str, most: u64) -> Share<'_> {
+        Share { budget: self, name, limit: most, left: Cell::new(most), drawn: Cell::new(0) }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self::new(Allowance::default())
+    }
+}
+
+/// A share of a [`Budget`], spent step by step without any other thread being asked
+/// each time.
+#[derive(Debug)]
+pub struct Share<'b> {
+    budget: &'b Budget,
+    name: &'static str,
+    limit: u64,
+    left: Cell<u64>,
+    /// Steps that the budget has been charged with and that are not spent yet.
+    drawn: Cell<u64>,
+}
+
+impl Share<'_> {
+    /// Spends steps of work.
+    ///
+    /// # Errors
+    /// The share is used up, or the whole budget is.
+    pub fn work(&self, steps: u64) -> Result<(), Exhausted> {
+        const DRAWN_AT_ONCE: u64 = 1024;
+        let Some(left) = self.left.get().checked_sub(steps) else {
+            self.left.set(0);
+            return Err(Exhausted { resource: Resource::Parts(self.name), limit: self.limit });
+        };
+        if self.drawn.get() < steps {
+            let more = steps.max(DRAWN_AT_ONCE.min(self.left.get()));
+            self.budget.work(more)?;
+            self.drawn.set(self.drawn.get() + more);
+        }
+        self.drawn.set(self.drawn.get() - steps);
+        self.left.set(left);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Meter {
+    resource: Resource,
+    limit: AtomicU64,
+    spent: AtomicU64,
+}
+
+impl Meter {
+    fn new(resource: Resource, limit: u64) -> Self {
+        Self { resource, limit: AtomicU64::new(limit), spent: AtomicU64::new(0) }
+    }
+
+    fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    fn renew(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+        self.spent.store(0, Ordering::Relaxed);
+    }
+
+    fn spend(&self, amount: u64) -> Result<(), Exhausted> {
+        let limit = self.limit();
+        let add = |spent: u64| spent.checked_add(amount).filter(|&sum| sum <= limit);
+        match self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Exhausted { resource: self.resource, limit }),
+        }
+    }
+}
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = self.limit;
+        match self.resource {
+            Resource::Work => write!(f, "it takes more than {limit} steps, the limit of work"),
+            Resource::Bytes => write!(f, "it takes more than {limit} bytes, the limit of memory"),
+            Resource::Parts(name) => write!(f, "{name} has more than {limit} parts, the limit"),
+        }
+    }
+}
+
+impl std::error::Error for Exhausted {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spent_is_gone_until_it_is_renewed() {
+        let budget = Budget::new(Allowance { work: 10, bytes: 100 });
+        assert_eq!(budget.work(7), Ok(()));
+        let spent = Err(Exhausted { resource: Resource::Work, limit: 10 });
+        assert_eq!(budget.work(4), spent);
+        assert_eq!(budget.work(3), Ok(()));
+        assert_eq!(budget.work(1), spent);
+        assert_eq!(budget.bytes(u64::MAX).unwrap_err().resource, Resource::Bytes);
+        assert_eq!(budget.bytes(100), Ok(()));
+        budget.renew(Allowance { work: 1, bytes: 0 });
+        assert_eq!(budget.work(1), Ok(()));
+    }
+
+    #[test]
+    fn a_share_ends_with_its_own_steps_or_with_the_budget() {
+        let budget = Budget::new(Allowance { work: 5000, bytes: 0 });
+        let share = budget.share("the name", 3);
+        assert!((0..3).all(|_| share.work(1).is_ok()));
+        let why = share.work(1).unwrap_err();
+        assert_eq!(why.to_string(), "the name has more than 3 parts, the limit");
+        assert_eq!(budget.work_done(), 3);
+
+        let share = budget.share("the value", u64::MAX);
+        let done = (0..10_000).take_while(|_| share.work(1).is_ok()).count();
+        assert!((4000..5000).contains(&done), "{done}");
+        assert_eq!(share.work(1).unwrap_err().resource, Resource::Work);
+    }
+}

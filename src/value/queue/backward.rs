@@ -1,0 +1,96 @@
+//! The rest of a tail queue that breaks off, from its other end.
+//!
+//! The head of a TAILQ points at the next pointer of its last element, and each
+//! element at that of the one before it; the head of a STAILQ leads to its last
+//! element alone (`sys/sys/queue.h`).
+
+use super::List;
+use crate::addr::VirtAddr;
+use crate::error::ReadError;
+use crate::value::object::Object;
+use crate::walk::{Problem, Trail, Walk};
+
+/// Names of a head's last pointer, of a link's next pointer and of its previous one.
+const KINDS: [(&str, &str, Option<&str>); 3] = [
+    ("tqh_last", "tqe_next", Some("tqe_prev")),
+    ("stqh_last", "stqe_next", None),
+    ("cstqh_last", "cstqe_next", None),
+];
+
+/// The elements from the last one back to one that `trail` knows, in the order of the list.
+///
+/// That something is missing is known already, so a second break is no news; what
+/// memory from the other end is freed is.
+pub fn walk<'t>(
+    head: &Object<'t>,
+    link: &str,
+    list: List<'_>,
+    trail: &mut Trail<'_>,
+) -> Walk<Object<'t>> {
+    let Some((last, next, previous)) = KINDS.into_iter().find(|(last, ..)| head.has(last)) else {
+        return Walk::whole(Vec::new());
+    };
+    let mut found = Vec::new();
+    let ended = Steps { head, next: format!("{link}.{next}") }.run(
+        head.pointer(last),
+        previous.map(|p| format!("{link}.{p}")),
+        list,
+        trail,
+        &mut found,
+    );
+    found.reverse();
+    match ended {
+        Ok(()) => Walk::whole(found),
+        Err(problem) => Walk::new(found, problem.into()),
+    }
+}
+
+struct Steps<'a, 't> {
+    head: &'a Object<'t>,
+    /// The path to an element's next pointer.
+    next: String,
+}
+
+impl<'t> Steps<'_, 't> {
+    fn run(
+        &self,
+        last: Result<VirtAddr, ReadError>,
+        previous: Option<String>,
+        list: List<'_>,
+        trail: &mut Trail<'_>,
+        found: &mut Vec<Object<'t>>,
+    ) -> Result<(), Problem> {
+        let mut place = last.ok();
+        while let Some(element) = place.and_then(|place| self.element(place)) {
+            // Where the two ends meet, nothing is left to find.
+            if trail.has_seen(element.address) || trail.visit(element.address).is_err() {
+                return Ok(());
+            }
+            // The element that follows must lead back here, or this is no element.
+            let follows = found.last().map_or(VirtAddr::default(), |element| element.address);
+            if element.pointer(&self.next) != Ok(follows) {
+                return Ok(());
+            }
+            super::check(&element, list)?;
+            place = previous.as_ref().and_then(|path| element.pointer(path).ok());
+            found.push(element);
+        }
+        Ok(())
+    }
+
+    /// The element whose next pointer lies at `place`.
+    fn element(&self, place: VirtAddr) -> Option<Object<'t>> {
+        let target = self.head.target();
+        // An empty list's last pointer leads to the head itself.
+        if place.is_null() || place == self.head.address {
+            return None;
+        }
+        let first = ["tqh_first", "stqh_first", "cstqh_first"];
+        let first = first.into_iter().find(|first| self.head.has(first))?;
+        let head = self.head.member(first).ok()?;
+        let types = target.types().ok()?;
+        let element = types.pointee(head.type_id).ok()?;
+        let before = types.path(element, &self.next).ok()?.offset;
+        Some(Object::new(target, element, place.wrapping_add(before.wrapping_neg())))
+    }
+}

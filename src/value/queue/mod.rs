@@ -1,0 +1,122 @@
+//! Walks of queue(3) lists.
+//!
+//! What a list's head and its elements' links are called tells its kind, so no
+//! caller says "this is a TAILQ": LIST, SLIST, STAILQ, TAILQ and their CK forms
+//! (`sys/sys/queue.h`, `sys/contrib/ck/include/ck_queue.h`). Where a release made a
+//! tree of a list, the tree is walked. A tail queue that breaks off is walked from
+//! its other end too.
+
+mod backward;
+
+use crate::addr::VirtAddr;
+use crate::error::ReadError;
+use crate::value::object::Object;
+use crate::value::tree;
+use crate::walk::{Problem, Problems, Trail, Walk, Why};
+
+/// Names of a head's first pointer and of a link's next pointer.
+const KINDS: [(&str, &str); 7] = [
+    ("lh_first", "le_next"),
+    ("slh_first", "sle_next"),
+    ("stqh_first", "stqe_next"),
+    ("tqh_first", "tqe_next"),
+    ("clh_first", "cle_next"),
+    ("cslh_first", "csle_next"),
+    ("cstqh_first", "cstqe_next"),
+];
+
+/// A list as people call it, for when something is wrong with it.
+#[derive(Debug, Clone, Copy)]
+pub struct List<'a> {
+    /// `allprison`, `the threads of process 812`.
+    pub name: &'a str,
+    /// What is on it: `prison`, `interface`.
+    pub element: &'a str,
+}
+
+impl List<'_> {
+    /// The problem of this list that shows at `at`.
+    pub fn problem(&self, at: VirtAddr, why: Why) -> Problem {
+        Problem { what: self.name.into(), at: Some(at), why }
+    }
+
+    /// The same where an element is there and cannot be read: the list goes on.
+    pub fn element(&self, at: VirtAddr, why: ReadError) -> Problem {
+        self.problem(at, Why::Element { element: self.element.into(), why })
+    }
+
+    /// The same where the list ends at `at`, because that or what it leads to cannot be read.
+    pub fn unreadable(&self, at: VirtAddr, why: ReadError) -> Problem {
+        self.problem(at, Why::Unreadable { element: self.element.into(), why })
+    }
+}
+
+/// Walks the list at `head`, whose elements are linked by their member `link`.
+pub fn walk<'t>(head: Object<'t>, link: &str, list: List<'_>) -> Walk<Object<'t>> {
+    let mut trail = Trail::new(head.target().budget());
+    walk_on(head, link, list, &mut trail)
+}
+
+/// The same for one of several lists that must not share an element: `trail` knows those
+/// of the others.
+pub fn walk_on<'t>(
+    head: Object<'t>,
+    link: &str,
+    list: List<'_>,
+    trail: &mut Trail<'_>,
+) -> Walk<Object<'t>> {
+    if head.has("rbh_root") {
+        return tree::walk(head, link, list, trail);
+    }
+    let mut elements = Vec::new();
+    let Err(problem) = forward(&head, link, list, trail, &mut elements) else {
+        return Walk::whole(elements);
+    };
+    let mut problems = Problems::from(problem);
+    elements.extend(backward::walk(&head, link, list, trail).take(&mut problems));
+    Walk::new(elements, problems)
+}
+
+/// Adds the elements from the first on.
+fn forward<'t>(
+    head: &Object<'t>,
+    link: &str,
+    list: List<'_>,
+    trail: &mut Trail<'_>,
+    elements: &mut Vec<Object<'t>>,
+) -> Result<(), Problem> {
+    let (first, next) = KINDS.into_iter().find(|(first, _)| head.has(first)).unwrap_or(KINDS[0]);
+    let path = format!("{link}.{next}");
+    let mut next = pointed_at(head, first, list)?;
+    while let Some(element) = next {
+        let at = element.address;
+        trail.visit(at).map_err(|why| list.problem(at, why))?;
+        check(&element, list)?;
+        next = match pointed_at(&element, &path, list) {
+            Ok(next) => next,
+            // Not even its first byte is there: it is no element.
+            Err(problem) if element.probe().is_err() => return Err(problem),
+            Err(problem) => {
+                elements.push(element);
+                return Err(problem);
+            }
+        };
+        elements.push(element);
+    }
+    Ok(())
+}
+
+/// Is the element memory that the kernel still uses?
+fn check(element: &Object<'_>, list: List<'_>) -> Result<(), Problem> {
+    let at = element.address;
+    element.check_freed().map_err(|fault| list.unreadable(at, fault.into()))
+}
+
+/// What a pointer of the list leads to, freed or not.
+fn pointed_at<'t>(
+    object: &Object<'t>,
+    path: &str,
+    list: List<'_>,
+) -> Result<Option<Object<'t>>, Problem> {
+    object.follow_anywhere(path).map_err(|why| list.unreadable(object.address, why))
+}
