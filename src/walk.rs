@@ -50,9 +50,9 @@ pub enum Why {
     Limit(Exhausted),
     /// The next pointer cannot be read, or leads to freed memory. `element` is what lies
     /// at the place: `prison`, `interface`.
-    Unreadable { element: Box<str>, why: ReadError },
+    Unreadable { element: Box<str>, why: Box<ReadError> },
     /// One element cannot be read, which keeps nothing else from being known.
-    Element { element: Box<str>, why: ReadError },
+    Element { element: Box<str>, why: Box<ReadError> },
     /// In words.
     Other(Box<str>),
 }
@@ -215,7 +215,7 @@ impl Problem {
     /// Something of which not even the beginning can be read.
     pub fn unreadable(what: impl Into<Box<str>>, why: ReadError) -> Self {
         let at = why.fault().map(|fault| fault.address);
-        Self { what: what.into(), at, why: Why::Unreadable { element: "".into(), why } }
+        Self { what: what.into(), at, why: Why::Unreadable { element: "".into(), why: why.into() } }
     }
 }
 
@@ -238,11 +238,8 @@ impl fmt::Display for Reason<'_> {
             Why::Unreadable { element, why } if element.is_empty() => {
                 write!(f, "it cannot be read: {why}")
             }
-            Why::Unreadable { element, why: ReadError::Fault(fault) }
-            | Why::Element { element, why: ReadError::Fault(fault) }
-                if fault.is_freed() =>
-            {
-                write!(f, "the {element} at {fault}")
+            Why::Unreadable { element, why } | Why::Element { element, why } if why.is_freed() => {
+                write!(f, "the {element} at {why}")
             }
             Why::Unreadable { why, .. } => {
                 write!(f, "the list breaks off at {at}: {why}")

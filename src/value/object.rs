@@ -89,9 +89,8 @@ impl<'t> Object<'t> {
     /// it points at is freed.
     pub fn follow(&self, path: &str) -> Result<Option<Self>, ReadError> {
         let found = self.follow_anywhere(path)?;
-        match &found {
-            Some(found) => found.check_freed()?,
-            None => {}
+        if let Some(found) = &found {
+            found.check_freed()?;
         }
         Ok(found)
     }

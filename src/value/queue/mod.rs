@@ -42,12 +42,12 @@ impl List<'_> {
 
     /// The same where an element is there and cannot be read: the list goes on.
     pub fn element(&self, at: VirtAddr, why: ReadError) -> Problem {
-        self.problem(at, Why::Element { element: self.element.into(), why })
+        self.problem(at, Why::Element { element: self.element.into(), why: why.into() })
     }
 
     /// The same where the list ends at `at`, because that or what it leads to cannot be read.
     pub fn unreadable(&self, at: VirtAddr, why: ReadError) -> Problem {
-        self.problem(at, Why::Unreadable { element: self.element.into(), why })
+        self.problem(at, Why::Unreadable { element: self.element.into(), why: why.into() })
     }
 }
 
