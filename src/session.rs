@@ -380,8 +380,7 @@ impl Session {
                 let found = vnets.iter().find(|vnet| vnet.index == Some(*index));
                 match (found, list.problems.none()) {
                     (None, Err(because)) => {
-                        let what = format!("vnet {index}");
-                        return Err(VnetError::Unknown { what, because }.into());
+                        return Err(VnetError::unknown(format!("vnet {index}"), because).into());
                     }
                     (found, _) => found,
                 }

@@ -308,6 +308,13 @@ pub enum VnetError {
     Read(#[from] ReadError),
 }
 
+impl VnetError {
+    /// `what` was not found, and `because` of a problem it may be there all the same.
+    pub fn unknown(what: impl Into<String>, because: Problem) -> Self {
+        Self::Unknown { what: what.into(), because: Box::new(because) }
+    }
+}
+
 /// An expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExprError {

@@ -65,7 +65,7 @@ impl Session {
         match (removed, known) {
             (Some(found), _) => Ok(found),
             (None, Err(because)) => {
-                Err(VnetError::Unknown { what: format!("jail {wanted}"), because }.into())
+                Err(VnetError::unknown(format!("jail {wanted}"), because).into())
             }
             (None, Ok(_)) => Err(no_such_jail(wanted, jails)),
         }

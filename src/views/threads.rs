@@ -63,7 +63,7 @@ const ALLPROC: List<'_> = List { name: "allproc", element: "process" };
 /// is no such process.
 pub fn process(target: &Target, pid: i64) -> Result<Option<Found>, VnetError> {
     let processes = processes(target)?;
-    let unknown = |because| VnetError::Unknown { what: format!("process {pid}"), because };
+    let unknown = |because| VnetError::unknown(format!("process {pid}"), because);
     let found = processes.find(|process| process.int("p_pid") == Ok(pid)).map_err(unknown)?;
     let Some(process) = found else { return Ok(None) };
     let name = process.text("p_comm").unwrap_or_default();
@@ -116,7 +116,7 @@ fn add(
 /// As [`process`].
 pub fn thread(target: &Target, tid: i64) -> Result<Option<Found>, VnetError> {
     let threads = all(target)?;
-    let unknown = |because| VnetError::Unknown { what: format!("thread {tid}"), because };
+    let unknown = |because| VnetError::unknown(format!("thread {tid}"), because);
     let found = threads.find(|thread| thread.thread.int("td_tid") == Ok(tid)).map_err(unknown)?;
     let Some(Thread { thread, .. }) = found else { return Ok(None) };
     let name = thread.text("td_name").unwrap_or_default();
