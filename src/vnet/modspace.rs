@@ -14,7 +14,7 @@ use crate::modules::Modules;
 use crate::target::Target;
 use crate::value::Object;
 use crate::value::queue::{self, List};
-use crate::walk::{Problem, Problems};
+use crate::walk::Problems;
 
 /// The arena and who has what of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,11 +13,7 @@ use crate::addr::VirtAddr;
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::value::model::{ErrorKind, ValueError};
-<<<<<<< HEAD
 use crate::vnet::modspace::{Accounts, Holder, ModuleSpace};
-=======
-use crate::vnet::modspace::{Holder, ModuleSpace};
->>>>>>> 336b8d8 (A budget of work and one result of every walk, which carries its problems)
 
 /// What tells pointers to what is gone from others.
 #[derive(Debug, Clone, Default)]
@@ -34,11 +30,7 @@ impl Unloaded {
     /// `bases` are the `vnet_data_base` of the vnets whose copies are looked at as well.
     pub fn of(target: &Target, modules: &Modules, bases: Vec<VirtAddr>) -> Self {
         let space = ModuleSpace::read(target, modules).ok();
-<<<<<<< HEAD
         let space = space.filter(|space| space.accounts == Accounts::Whole);
-=======
-        let space = space.filter(|space| space.problems.is_empty());
->>>>>>> 336b8d8 (A budget of work and one result of every walk, which carries its problems)
         let regions = space.map(|space| space.regions).unwrap_or_default();
         let free = regions.into_iter().filter(|region| region.holder == Holder::Free);
         Self { code: code(target, modules), free: free.map(|region| region.range).collect(), bases }

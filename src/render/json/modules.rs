@@ -107,7 +107,7 @@ impl Serialize for JsonModuleSpace<'_> {
             size: space.size(),
             used: space.used(),
             free: space.free(),
-            lost: space.lost().ok(),
+            lost: space.lost(),
             largest_free: space.largest_free(),
             fragmentation: space.fragmentation(),
             regions: regions.map(|(region, names)| JsonRegion::new(region, names)).collect(),
