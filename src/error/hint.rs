@@ -36,6 +36,10 @@ impl SourceError {
             ErrorKind::PermissionDenied => {
                 "dumps are root's as a rule: have it copied, or run as root".into()
             }
+            ErrorKind::UnexpectedEof => {
+                "wait until whatever writes it is done, or copy it, and ask again".into()
+            }
+            ErrorKind::Other => "copy what can be read of it to another disk, and try there".into(),
             ErrorKind::Unsupported => "write it to a file, and name that".into(),
             _ => return None,
         })
