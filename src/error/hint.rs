@@ -168,6 +168,7 @@ impl VnetError {
             Self::OtherStatistics { .. } => {
                 Some("leave --type out to see the counters by number".into())
             }
+            Self::SysctlUnknown { .. } => None,
             Self::NoSuchSysctl { near, .. } => did_you_mean(near),
             Self::Ambiguous { name, files } => {
                 let file = files.first().map_or("file.c", |file| file.as_str());

@@ -302,6 +302,13 @@ pub enum VnetError {
     OtherStatistics { name: String, type_name: String, why: String },
     #[error("{name} is no sysctl of this kernel")]
     NoSuchSysctl { name: String, near: Vec<String> },
+    /// It was not found, and what could not be read may hold it.
+    #[error("whether {} is a sysctl of this kernel is unknown", shortened(name))]
+    SysctlUnknown {
+        name: String,
+        #[source]
+        because: Box<Problem>,
+    },
     #[error("{name} is defined in several files")]
     Ambiguous { name: String, files: Vec<String> },
     #[error(transparent)]
