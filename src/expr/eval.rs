@@ -7,6 +7,7 @@
 //! the width of the wider operand's type, as C does.
 
 mod operand;
+mod scattered;
 
 use std::cell::RefCell;
 
@@ -16,12 +17,13 @@ use crate::expr::{Binary, Expr, ExprKind, Name, TypeName, Unary};
 use crate::kernel::{SymbolKind, VNET_PREFIX};
 use crate::target::Target;
 use crate::types::model::{Encoding, Type};
-use crate::types::{self, TypeId, Types};
+use crate::types::{self, Static, TypeId, Types};
 use crate::value::bits;
 use crate::vnet::variables::{self, Variables};
 use crate::vnet::{Vnet, VnetVariable};
 
 pub use operand::Operand;
+pub use scattered::Scattered;
 
 /// What the names in an expression may mean.
 pub struct Scope<'t> {
@@ -116,6 +118,9 @@ impl<'t> Scope<'t> {
             if let Some((symbol, found)) = in_file {
                 return Ok(place(Some(found.type_id), symbol.address, symbol.size));
             }
+            if let Some(found) = self.static_named(name, Some(file)) {
+                return found;
+            }
             let name = first.name.to_owned();
             return Err(VnetError::NoSuchVariable {
                 name: format!("{name}@{file}"),
@@ -124,13 +129,73 @@ impl<'t> Scope<'t> {
             .into());
         }
         let Some(symbol) = self.target.kernel().symbol(name) else {
-            return Err(self.unknown(name));
+            let renamed = self.static_named(name, file);
+            return renamed.unwrap_or_else(|| Err(self.unknown_in(name, file)));
         };
         if symbol.kind == SymbolKind::Function {
             return Ok(Operand::Function { address: symbol.address });
         }
         let type_id = typed(symbol.address).map(|found| found.type_id);
+        // What the symbol has may be no more than a part of the variable.
+        let shrunk = || self.static_named(name, file)?.ok();
+        if type_id.is_none()
+            && let Some(found @ Operand::Scattered(_)) = shrunk()
+        {
+            return Ok(found);
+        }
         Ok(place(type_id, symbol.address, symbol.size))
+    }
+
+    /// The static variable of that name that no symbol leads to; of several the first,
+    /// which is remarked.
+    fn static_named(&self, name: &str, file: Option<&str>) -> Option<Result<Operand, ExprError>> {
+        let is_meant = |found: &Static| {
+            file.is_none_or(|file| found.file.as_deref().is_some_and(|path| path.ends_with(file)))
+        };
+        let found: Vec<_> = self.target.statics(name).into_iter().filter(is_meant).collect();
+        let operand = Scattered::of(self.target, found.first()?);
+        if let [_, _, ..] = found[..] {
+            let names = found.iter().map(|found| match (&found.function, &found.file) {
+                (Some(function), _) => format!("{function}.{name}"),
+                (None, Some(file)) => format!("{name}@{file}"),
+                (None, None) => name.to_owned(),
+            });
+            let mut names: Vec<String> = names.collect();
+            names.dedup();
+            if names.len() > 1 {
+                let count = names.len();
+                let names = names.join(", ");
+                let remark = format!(
+                    "{count} static variables are called {name}: {names}; this is the first"
+                );
+                self.remarks.borrow_mut().push(remark.into());
+            }
+        }
+        Some(operand)
+    }
+
+    /// `function.name`, as symbols call the static variable of a function.
+    fn static_of_function(
+        &self,
+        function: &Expr,
+        name: &str,
+    ) -> Option<Result<Operand, ExprError>> {
+        let ExprKind::Name(Name { name: function, .. }) = &function.kind else { return None };
+        let mut found = self.target.statics(name).into_iter();
+        let found = found.find(|found| found.function.as_deref() == Some(function))?;
+        Some(Scattered::of(self.target, &found))
+    }
+
+    fn unknown_in(&self, name: &str, file: Option<&str>) -> ExprError {
+        let elsewhere = self.target.statics(name);
+        let files = elsewhere.iter().filter_map(|found| found.file.as_deref());
+        let near: Vec<String> = files.map(|path| format!("{name}@{path}")).collect();
+        match file {
+            Some(file) if !near.is_empty() => {
+                VnetError::NoSuchVariable { name: format!("{name}@{file}"), near }.into()
+            }
+            _ => self.unknown(name),
+        }
     }
 
     fn unknown(&self, name: &str) -> ExprError {
@@ -160,7 +225,21 @@ impl<'t> Scope<'t> {
 
     fn member(&self, base: &Expr, name: &str, arrow: bool) -> Result<Operand, ExprError> {
         let operand = self.eval(base)?;
+        if let Operand::Function { .. } = operand
+            && let Some(found) = self.static_of_function(base, name)
+        {
+            return found;
+        }
         let types = self.types()?;
+        if let Operand::Scattered(whole) = &operand {
+            let field = types.member(whole.type_id, name)?;
+            let len = match field.bits {
+                Some(bits) => bits::bytes_of(bits) as u64,
+                None => types.size_of(field.type_id)?,
+            };
+            let name = format!(".{name}");
+            return whole.part(&name, field.type_id, field.offset, len, field.bits);
+        }
         // As in gdb, `.` and `->` both do what only one of them can mean.
         let record = match self.pointee(&operand)? {
             Some(_) => self.follow(&operand)?,
@@ -178,6 +257,12 @@ impl<'t> Scope<'t> {
     fn element(&self, base: &Operand, index: i128) -> Result<Operand, ExprError> {
         let types = self.types()?;
         self.check_index(base, index)?;
+        if let (Operand::Scattered(whole), Some(element)) = (base, self.array_element(base)?) {
+            let size = types.size_of(element)?;
+            let offset = u64::try_from(index).ok().and_then(|index| index.checked_mul(size));
+            let offset = offset.unwrap_or(u64::MAX);
+            return whole.part(&format!("[{index}]"), element, offset, size, None);
+        }
         let (element, start) = match (self.array_element(base)?, self.pointee(base)?) {
             (Some(element), _) => (element, base.address().ok_or_else(|| self.wrong("[]", base))?),
             (None, Some(element)) => (element, VirtAddr::new(self.value_of(base)? as u64)),
@@ -191,7 +276,10 @@ impl<'t> Scope<'t> {
     /// Past the end of a declared array lies something else. An array of none or one
     /// at the end of a struct may be the old way to write a flexible one.
     fn check_index(&self, base: &Operand, index: i128) -> Result<(), ExprError> {
-        let Operand::Place { type_id, .. } = base else { return Ok(()) };
+        let (Operand::Place { type_id, .. } | Operand::Scattered(Scattered { type_id, .. })) = base
+        else {
+            return Ok(());
+        };
         let (_, kind) = self.types()?.resolve(*type_id)?;
         let Type::Array(array) = &*kind else { return Ok(()) };
         if let Some(Some(count @ 2..)) = array.counts.first()
@@ -301,6 +389,7 @@ impl<'t> Scope<'t> {
         }
         match self.eval(operand)? {
             Operand::Place { type_id, bits: None, .. }
+            | Operand::Scattered(Scattered { type_id, bits: None, .. })
             | Operand::Number { type_id: Some(type_id), .. } => {
                 Ok(number(self.types()?.size_of(type_id)?.into()))
             }
@@ -317,8 +406,9 @@ impl<'t> Scope<'t> {
     }
 
     fn pointee(&self, operand: &Operand) -> Result<Option<TypeId>, ExprError> {
-        let (Operand::Place { type_id, .. } | Operand::Number { type_id: Some(type_id), .. }) =
-            operand
+        let (Operand::Place { type_id, .. }
+        | Operand::Scattered(Scattered { type_id, .. })
+        | Operand::Number { type_id: Some(type_id), .. }) = operand
         else {
             return Ok(None);
         };
@@ -331,7 +421,11 @@ impl<'t> Scope<'t> {
 
     /// The type of an array's elements: for several dimensions, of its rows.
     fn array_element(&self, operand: &Operand) -> Result<Option<TypeId>, ExprError> {
-        let Operand::Place { type_id, .. } = operand else { return Ok(None) };
+        let (Operand::Place { type_id, .. } | Operand::Scattered(Scattered { type_id, .. })) =
+            operand
+        else {
+            return Ok(None);
+        };
         let types = self.types()?;
         let (_, kind) = types.resolve(*type_id)?;
         let Type::Array(array) = &*kind else { return Ok(None) };
@@ -356,6 +450,7 @@ impl<'t> Scope<'t> {
             Operand::Function { address } => return Ok(address.get().into()),
             Operand::Untyped { .. } => return Err(self.wrong("arithmetic", operand)),
             Operand::Place { type_id, address, bits } => (type_id, address, bits),
+            Operand::Scattered(ref scattered) => return self.scattered_value(scattered, operand),
         };
         let types = self.types()?;
         let (_, kind) = types.resolve(type_id)?;
@@ -372,6 +467,17 @@ impl<'t> Scope<'t> {
             None => (endian.uint(bytes), size.saturating_mul(8)),
         };
         Ok(if types.is_signed(type_id)? { bits::sign_extend(raw, width) } else { raw as i128 })
+    }
+
+    fn scattered_value(&self, part: &Scattered, operand: &Operand) -> Result<i128, ExprError> {
+        let types = self.types()?;
+        let (_, kind) = types.resolve(part.type_id)?;
+        if !matches!(&*kind, Type::Base(_) | Type::Enum(_) | Type::Pointer(_)) {
+            return Err(self.wrong("arithmetic", operand));
+        }
+        let (raw, width) = part.uint(self.target)?;
+        let signed = types.is_signed(part.type_id)?;
+        Ok(if signed { bits::sign_extend(raw, width) } else { raw as i128 })
     }
 
     fn type_named(&self, name: &TypeName) -> Result<TypeId, ExprError> {

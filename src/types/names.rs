@@ -289,7 +289,8 @@ fn class_of(tag: DwTag) -> Option<Class> {
     }
 }
 
-fn hash(name: &str) -> u64 {
+/// The hash that the indexes have of a name.
+pub(super) fn hash(name: &str) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(name.as_bytes());
     hasher.finish()

@@ -144,7 +144,7 @@ impl<'a> Loader<'a> {
 }
 
 /// The path of a source file below `sys/`, as FreeBSD people call it.
-fn source_path(name: &str) -> Box<str> {
+pub(super) fn source_path(name: &str) -> Box<str> {
     let below = name.rsplit_once("/sys/").map_or(name, |(_, below)| below);
     below.trim_start_matches("../").trim_start_matches("./").into()
 }

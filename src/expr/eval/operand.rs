@@ -2,6 +2,7 @@
 
 use crate::addr::VirtAddr;
 use crate::error::ExprError;
+use crate::expr::eval::scattered::Scattered;
 use crate::target::Target;
 use crate::types::TypeId;
 use crate::types::model::{BitField, Type};
@@ -12,6 +13,8 @@ use crate::value::{Value, ValueReader};
 pub enum Operand {
     /// Something in memory.
     Place { type_id: TypeId, address: VirtAddr, bits: Option<BitField> },
+    /// A static variable in pieces.
+    Scattered(Scattered),
     /// A variable of which only place and size are known.
     Untyped { address: VirtAddr, size: u64 },
     /// A function, which has an address and no value.
@@ -26,14 +29,16 @@ impl Operand {
         match self {
             Self::Place { address, .. } | Self::Untyped { address, .. } => Some(*address),
             Self::Function { address } => Some(*address),
-            Self::Number { .. } => None,
+            Self::Number { .. } | Self::Scattered(_) => None,
         }
     }
 
     /// Its type as C spells it.
     pub fn type_name(&self, target: &Target) -> Option<String> {
         match self {
-            Self::Place { type_id, .. } | Self::Number { type_id: Some(type_id), .. } => {
+            Self::Place { type_id, .. }
+            | Self::Scattered(Scattered { type_id, .. })
+            | Self::Number { type_id: Some(type_id), .. } => {
                 target.types().ok().map(|types| types.name(*type_id))
             }
             Self::Untyped { .. } => None,
@@ -50,6 +55,9 @@ impl Operand {
             Self::Place { type_id, address, bits: None } => reader.read(type_id, address),
             Self::Place { type_id, address, bits: Some(field) } => {
                 reader.read_bit_field(type_id, address, field)
+            }
+            Self::Scattered(Scattered { type_id, bits, ref pieces, .. }) => {
+                reader.read_pieces(type_id, bits, pieces)
             }
             Self::Untyped { address, size } => reader.read_bytes(address, size),
             Self::Function { address } => reader.function(address),
@@ -79,10 +87,13 @@ impl Operand {
             Self::Untyped { .. } => return Some("give it a type: *(struct x *)&name"),
             Self::Function { .. } => return Some("a function has an address and no value"),
             Self::Place { bits: Some(_), .. } => return None,
-            Self::Number { type_id: None, .. } => None,
-            Self::Place { type_id, .. } | Self::Number { type_id: Some(type_id), .. } => {
-                Some(*type_id)
+            Self::Scattered(_) if operator == "&" => {
+                return Some("the compiler keeps it in pieces: its members have addresses");
             }
+            Self::Number { type_id: None, .. } => None,
+            Self::Place { type_id, .. }
+            | Self::Scattered(Scattered { type_id, .. })
+            | Self::Number { type_id: Some(type_id), .. } => Some(*type_id),
         };
         let kind = type_id.and_then(|id| Some(target.types().ok()?.resolve(id).ok()?.1));
         match (operator, kind.as_deref()) {
