@@ -1,14 +1,12 @@
 //! Paths to bytes.
 //!
 //! A regular file is mapped, never read whole: a vmcore may be larger than the
-//! machine's memory. What becomes of a map whose file shrinks is in `map.rs`; [`lost`]
-//! tells of it. A compressed file is unpacked first ([`unpack`]). This layer knows nothing
-//! of what the bytes mean.
+//! machine's memory. A compressed one is unpacked first ([`unpack`]). This layer
+//! knows nothing of what the bytes mean.
 
 pub mod crash;
 mod holes;
 pub mod locate;
-mod map;
 pub mod other;
 pub mod unpack;
 
@@ -19,12 +17,10 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use map::Map;
+use memmap2::Mmap;
 
 use crate::addr::FileOffset;
 use crate::error::SourceError;
-
-pub use map::lost;
 
 /// The bytes of one file, or of a buffer that plays one. A clone shares them.
 #[derive(Debug, Clone)]
@@ -37,7 +33,7 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Bytes {
-    Mapped(Map),
+    Mapped(Mmap, File),
     Owned(Vec<u8>),
     /// A character device: it has no length, and is read by `pread`.
     Device(File),
@@ -82,9 +78,9 @@ impl Source {
     }
 
     fn mapped(path: &Path, file: File) -> io::Result<Self> {
-        let map = Map::new(path, file)?;
+        let map = map(&file)?;
         let shown = 0..map.len();
-        Ok(Self { path: path.to_owned(), bytes: Arc::new(Bytes::Mapped(map)), shown })
+        Ok(Self { path: path.to_owned(), bytes: Arc::new(Bytes::Mapped(map, file)), shown })
     }
 
     /// The `len` bytes at `offset` as a source of their own, under the same path;
@@ -104,7 +100,7 @@ impl Source {
     /// All bytes of the file; none of a device.
     pub fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &*self.bytes {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(map, _) => map,
             Bytes::Owned(bytes) => bytes,
             Bytes::Device(_) => &[],
         };
@@ -118,8 +114,8 @@ impl Source {
     /// The file cannot be positioned.
     pub fn reader(&self) -> io::Result<Box<dyn Read + '_>> {
         match &*self.bytes {
-            Bytes::Mapped(map) => {
-                let mut file: &File = map.file();
+            Bytes::Mapped(_, file) => {
+                let mut file: &File = file;
                 file.seek(SeekFrom::Start(self.shown.start as u64))?;
                 Ok(Box::new(file.take(self.len())))
             }
@@ -132,8 +128,7 @@ impl Source {
         matches!(*self.bytes, Bytes::Device(_))
     }
 
-    /// Reads at `offset` into `buf`: how many bytes that were, 0 at the end, which may have
-    /// come nearer since the file was opened.
+    /// Reads at `offset` into `buf`: how many bytes that were, 0 at the end.
     ///
     /// # Errors
     /// A device cannot be read there.
@@ -145,16 +140,7 @@ impl Source {
         let rest = self.bytes().get(start..).unwrap_or_default();
         let len = rest.len().min(buf.len());
         buf[..len].copy_from_slice(&rest[..len]);
-        let left = self.lost().map_or(usize::MAX, |lost| lost.saturating_sub(start));
-        Ok(len.min(left))
-    }
-
-    /// The first place that could not be read when it was wanted.
-    fn lost(&self) -> Option<usize> {
-        match &*self.bytes {
-            Bytes::Mapped(map) => Some(map.lost()?.saturating_sub(self.shown.start)),
-            Bytes::Owned(_) | Bytes::Device(_) => None,
-        }
+        Ok(len)
     }
 
     /// The length of the file in bytes; 0 for a device.
@@ -202,6 +188,17 @@ impl Region {
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
+}
+
+fn map(file: &File) -> io::Result<Mmap> {
+    // SAFETY: the map is read-only and private to this process, and every read
+    // of it is checked against the length the file had when it was mapped. What
+    // cannot be ruled out is another process that changes the file meanwhile:
+    // the bytes may then differ between two reads, which no code here relies on
+    // for memory safety; and if the file is cut short, touching a page past its
+    // new end raises SIGBUS, which ends the program. Dumps and kernels are
+    // written once, and every mapping debugger and linker takes the same risk.
+    unsafe { Mmap::map(file) }
 }
 
 #[cfg(test)]

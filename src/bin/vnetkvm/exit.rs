@@ -70,14 +70,6 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
-/// Could all files be read so far? What rests on one that could not is not to be told.
-pub fn believable() -> anyhow::Result<()> {
-    match vnetkvm::source::lost() {
-        Some(why) => Err(vnetkvm::Error::from(why).into()),
-        None => Ok(()),
-    }
-}
-
 /// Tells of an error that does not end the command, because others were answered.
 pub fn tell(error: &anyhow::Error) {
     let _ = write_message(&mut anstream::stderr().lock(), "warning:", WARNING, error);

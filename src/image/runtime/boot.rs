@@ -168,11 +168,10 @@ fn first_process(kernel: &mut Loaded, pcpus: &[Object]) -> Result<(), ImageError
     Ok(())
 }
 
-/// thread0: since 11.0 `thread0_st.t0st_thread`, where the scheduler's own data follow it;
-/// or all of `thread0_st`, in a kernel that declares it as a struct thread.
+/// thread0: since 11.0 `thread0_st.t0st_thread`, where the scheduler's own data follow it.
 fn first_thread(kernel: &Loaded) -> Result<Object, ImageError> {
     match kernel.variable("thread0_st") {
-        Ok(storage) => Ok(kernel.member(storage, "t0st_thread").unwrap_or(storage)),
+        Ok(storage) => kernel.member(storage, "t0st_thread"),
         Err(_) => kernel.variable("thread0"),
     }
 }

@@ -15,7 +15,6 @@ use crate::args::{Cli, Format, SysctlArgs};
 use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
-use crate::say::note;
 
 pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     if args.names.is_empty() && !args.all {
@@ -46,12 +45,10 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
         Format::Json => {
             #[derive(Serialize)]
             struct Body<'a> {
-                sysctls: Option<Vec<JsonSysctl<'a>>>,
+                sysctls: Vec<JsonSysctl<'a>>,
             }
-            let known = !tree.oids.is_empty() || tree.problems.is_empty();
-            let parts = listings
-                .iter()
-                .map(|one| (one.vnet, Body { sysctls: known.then(|| one.json().collect()) }));
+            let parts =
+                listings.iter().map(|one| (one.vnet, Body { sysctls: one.json().collect() }));
             output.vnet_documents(parts, all)?;
         }
         Format::Jsonl => {
@@ -79,9 +76,6 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
             }
             output.table(table)?;
         }
-    }
-    if let (true, Err(why)) = (tree.oids.is_empty(), tree.problems.none()) {
-        note(&format!("note: which sysctls there are is unknown, because {why}"));
     }
     output.finish(if tree.oids.is_empty() { Outcome::NothingMatched } else { Outcome::Answered })
 }

@@ -16,7 +16,6 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::say::note;
 
 pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
@@ -34,29 +33,13 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
     }
     let nothing = sysinits.iter().next().is_none();
-    if nothing {
-        note(&format!("note: {}", none(&sysinits)));
-    }
     output.finish(if nothing { Outcome::NothingMatched } else { Outcome::Answered })
-}
-
-/// Why there is nothing to show.
-fn none(sysinits: &Sysinits) -> String {
-    match sysinits.problems.none() {
-        Ok(()) => "the kernel has not registered any constructor or destructor".to_owned(),
-        Err(why) => {
-            format!("which constructors and destructors there are is unknown, because {why}")
-        }
-    }
 }
 
 /// Both lists.
 fn show(output: &mut Output, sysinits: &Sysinits) -> io::Result<()> {
     match output.format() {
-        Format::Json => {
-            let sysinits = output.listed(elements(sysinits, None));
-            output.document(Body { sysinits })
-        }
+        Format::Json => output.document(Body { sysinits: elements(sysinits, None) }),
         Format::Jsonl => {
             elements(sysinits, None).iter().try_for_each(|element| output.json_line(element))
         }
@@ -79,10 +62,8 @@ fn show_vnets(
 ) -> io::Result<()> {
     match output.format() {
         Format::Json => {
-            let whole = sysinits.problems.is_empty();
-            let listed = |found: Vec<_>| (whole || !found.is_empty()).then_some(found);
             let answers = answers.iter().map(|(vnet, construction)| {
-                let sysinits_of = listed(elements(sysinits, Some(construction)));
+                let sysinits_of = elements(sysinits, Some(construction));
                 let construction = JsonConstruction::new(construction, sysinits, vnet);
                 (Some(*vnet), VnetBody { construction, sysinits: sysinits_of })
             });
@@ -105,13 +86,13 @@ fn show_vnets(
 
 #[derive(Serialize)]
 struct Body<'a> {
-    sysinits: Option<Vec<JsonSysinit<'a>>>,
+    sysinits: Vec<JsonSysinit<'a>>,
 }
 
 #[derive(Serialize)]
 struct VnetBody<'a> {
     construction: JsonConstruction<'a>,
-    sysinits: Option<Vec<JsonSysinit<'a>>>,
+    sysinits: Vec<JsonSysinit<'a>>,
 }
 
 const COLUMNS: [(&str, Align); 7] = [
