@@ -2,7 +2,7 @@
 
 use crate::addr::VirtAddr;
 use crate::error::{Error, VnetError};
-use crate::session::Session;
+use crate::session::{Matches, Session};
 use crate::value::Counters;
 use crate::value::Value;
 use crate::value::counter::{has_sums, mark_stale};
@@ -23,18 +23,33 @@ impl Session {
         patterns: &[String],
         types: &[(String, String)],
     ) -> Result<Vec<CounterVariable>, Error> {
+        let (found, mut missed) = self.counter_matches(patterns, types)?;
+        missed.pop().map_or(Ok(found), |why| Err(why.into()))
+    }
+
+    /// The same, and why, for each pattern that names none with counters.
+    ///
+    /// # Errors
+    /// There is no such type, or it does not fit; the kernel has no debug information.
+    pub fn counter_matches(
+        &self,
+        patterns: &[String],
+        types: &[(String, String)],
+    ) -> Result<(Vec<CounterVariable>, Vec<VnetError>), Error> {
         self.target().types()?;
-        let found = self.with_counters(self.variables(patterns)?, types)?;
+        let Matches { variables, mut missed } = self.matches(patterns)?;
+        let found = self.with_counters(variables, types)?;
         for pattern in patterns {
-            let named = self.variables(std::slice::from_ref(pattern))?;
-            if !found.iter().any(|has| named.contains(&has.variable)) {
-                return Err(VnetError::NoCounters { name: pattern.clone() }.into());
+            let named = self.matches(std::slice::from_ref(pattern))?.variables;
+            let has_some = found.iter().any(|has| named.contains(&has.variable));
+            if !named.is_empty() && !has_some {
+                missed.push(VnetError::NoCounters { name: pattern.clone() });
             }
         }
         for (name, type_name) in types {
             self.check_statistics(&found, bare(name), type_name)?;
         }
-        Ok(found)
+        Ok((found, missed))
     }
 
     fn with_counters(

@@ -6,21 +6,34 @@ use crate::value::Limits;
 use crate::views::sysctls::{SysctlReader, SysctlTree};
 
 impl Session {
-    /// The sysctls of these names or patterns and those below them; without names, all.
+    /// The sysctls of these names or patterns and those below them; without names, all. Which names
+    /// there are none of, [`Session::missed_sysctls`] tells.
     ///
     /// # Errors
-    /// There is none of a name; the tree or the debug information is missing.
+    /// The tree or the debug information is missing.
     pub fn sysctls(&self, names: &[String]) -> Result<SysctlTree, Error> {
         self.require_kinship()?;
         self.know_modules();
-        let tree = SysctlTree::read(self.target(), names)?;
-        match names.iter().find(|name| !tree.has(name)) {
-            None => Ok(tree),
-            Some(name) => {
-                let near = SysctlTree::read(self.target(), &[])?.near(name);
-                Err(VnetError::NoSuchSysctl { name: name.clone(), near }.into())
-            }
+        Ok(SysctlTree::read(self.target(), names)?)
+    }
+
+    /// Why, for each of `names` that no sysctl of `tree` has.
+    ///
+    /// # Errors
+    /// The tree is missing.
+    pub fn missed_sysctls(
+        &self,
+        tree: &SysctlTree,
+        names: &[String],
+    ) -> Result<Vec<VnetError>, Error> {
+        let missed: Vec<&String> = names.iter().filter(|name| !tree.has(name)).collect();
+        if missed.is_empty() {
+            return Ok(Vec::new());
         }
+        let all = SysctlTree::read(self.target(), &[])?;
+        let why =
+            |name: &String| VnetError::NoSuchSysctl { name: name.clone(), near: all.near(name) };
+        Ok(missed.into_iter().map(why).collect())
     }
 
     /// What reads the values of sysctls.

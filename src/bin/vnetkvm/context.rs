@@ -16,7 +16,7 @@ use vnetkvm::value::Limits;
 use vnetkvm::vnet::{Vnet, VnetVariable};
 
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::output::Output;
 use crate::progress::Bar;
 use crate::say::{hint, note, warning};
@@ -162,17 +162,9 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
 /// The variables that the patterns name. A pattern that names none is told of, and
 /// is an error if it is the last hope.
 pub fn variables(session: &Session, patterns: &[String]) -> anyhow::Result<Vec<VnetVariable>> {
-    let Matches { variables, mut missed } = session.matches(patterns)?;
-    let last = if variables.is_empty() { missed.pop() } else { None };
-    for why in missed {
-        let error = vnetkvm::Error::from(why);
-        warning(&error.to_string());
-        error.hint().iter().for_each(|text| hint(text));
-    }
-    match last {
-        Some(why) => Err(vnetkvm::Error::from(why).into()),
-        None => Ok(variables),
-    }
+    let Matches { variables, missed } = session.matches(patterns)?;
+    exit::tell_missed(missed, !variables.is_empty())?;
+    Ok(variables)
 }
 
 /// Which modules' variables are shown as bytes, because no file tells their types.

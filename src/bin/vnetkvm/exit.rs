@@ -10,18 +10,25 @@ use vnetkvm::error::{ExprError, ReadError, TypeError, VnetError};
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
-use crate::say::{HINT, WARNING};
+use crate::say::{HINT, WARNING, note};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const CAUSE: Style = Style::new().bold();
 
 /// How a command that did not fail ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The question has an answer, and it was written.
     Answered,
-    /// The question was in order, and nothing matched it.
-    NothingMatched,
+    /// The question was in order, and nothing matched it; why, in words.
+    NothingMatched(String),
+}
+
+impl Outcome {
+    /// How a command ends whose answer has something in it, or has not and `why`.
+    pub fn of(answered: bool, why: impl Into<String>) -> Self {
+        if answered { Self::Answered } else { Self::NothingMatched(why.into()) }
+    }
 }
 
 /// An error that the binary itself finds, with one thing for the user to try.
@@ -60,7 +67,10 @@ impl Error for Failure {}
 pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Answered) => ExitCode::SUCCESS,
-        Ok(Outcome::NothingMatched) => ExitCode::from(1),
+        Ok(Outcome::NothingMatched(why)) => {
+            note(&format!("note: {why}"));
+            ExitCode::from(1)
+        }
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // With standard error gone, there is nobody left to tell.
@@ -70,8 +80,26 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
+/// Tells of what was asked for in vain. If nothing was `answered`, one is the command's own error: one
+/// that is more than a name which nobody has, if there is such a one.
+pub fn tell_missed<E: Into<vnetkvm::Error>>(missed: Vec<E>, answered: bool) -> anyhow::Result<()> {
+    let missed = missed.into_iter().map(|why| anyhow::Error::from(why.into()));
+    tell_errors(missed.collect(), answered)
+}
+
+/// The same for errors of several kinds.
+pub fn tell_errors(mut missed: Vec<anyhow::Error>, answered: bool) -> anyhow::Result<()> {
+    let failed = missed.iter().rposition(|why| !is_empty_answer(why));
+    let own = match answered {
+        true => None,
+        false => failed.or(missed.len().checked_sub(1)).map(|place| missed.remove(place)),
+    };
+    missed.iter().for_each(tell);
+    own.map_or(Ok(()), Err)
+}
+
 /// Tells of an error that does not end the command, because others were answered.
-pub fn tell(error: &anyhow::Error) {
+fn tell(error: &anyhow::Error) {
     let _ = write_message(&mut anstream::stderr().lock(), "warning:", WARNING, error);
 }
 
@@ -120,7 +148,7 @@ fn lines(text: &str) -> String {
 }
 
 /// Was the question in order, and is there nothing of that name?
-fn is_empty_answer(error: &anyhow::Error) -> bool {
+pub fn is_empty_answer(error: &anyhow::Error) -> bool {
     use vnetkvm::Error;
     let vnet = matches!(
         error.downcast_ref(),

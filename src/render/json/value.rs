@@ -62,11 +62,11 @@ impl Serialize for JsonError<'_> {
     }
 }
 
-#[derive(Serialize)]
-struct Reason<'a> {
-    kind: &'a str,
-    address: Option<Address>,
-    message: &'a str,
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Reason<'a> {
+    pub kind: &'a str,
+    pub address: Option<Address>,
+    pub message: &'a str,
 }
 
 impl<'a> From<&'a ValueError> for Reason<'a> {

@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use super::value::Reason;
 use super::{Address, JsonValue};
 use crate::addr::VirtAddr;
 use crate::value::Value;
@@ -150,7 +151,15 @@ pub struct JsonPrinted<'a> {
     type_name: Option<&'a str>,
     /// Null for what was computed rather than read.
     address: Option<Address>,
-    value: JsonValue<'a>,
+    value: Outcome<'a>,
+}
+
+/// A value, or why an expression has none.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Value(JsonValue<'a>),
+    Failed { error: Reason<'a> },
 }
 
 impl<'a> JsonPrinted<'a> {
@@ -161,7 +170,13 @@ impl<'a> JsonPrinted<'a> {
         value: &'a Value,
     ) -> Self {
         let address = address.map(Address);
-        Self { expression, type_name, address, value: JsonValue(value) }
+        Self { expression, type_name, address, value: Outcome::Value(JsonValue(value)) }
+    }
+
+    /// An expression that could not be evaluated; `kind` is for scripts.
+    pub fn failed(expression: &'a str, kind: &'a str, message: &'a str) -> Self {
+        let error = Reason { kind, address: None, message };
+        Self { expression, type_name: None, address: None, value: Outcome::Failed { error } }
     }
 }
 

@@ -12,7 +12,7 @@ use vnetkvm::vnet::Vnet;
 
 use crate::args::{Cli, Format};
 use crate::context;
-use crate::exit::Outcome;
+use crate::exit::{self, Outcome};
 use crate::output::Output;
 
 /// What the command line asks for.
@@ -25,9 +25,11 @@ pub struct Request<'a> {
 
 pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let variables = session.counter_variables(request.patterns, request.types).map_err(|why| {
+    let found = session.counter_matches(request.patterns, request.types).map_err(|why| {
         context::without_vimage(why, "name those to sum up: `vnetkvm counters ipstat tcpstat`")
-    })?;
+    });
+    let (variables, missed) = found?;
+    exit::tell_missed(missed, !variables.is_empty())?;
     let mut output = Output::new(&cli.output);
     let vnets = context::chosen(cli, session, &mut output)?;
     let mut listings = Vec::with_capacity(vnets.len());
@@ -75,8 +77,7 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
             output.table(table)?;
         }
     }
-    let outcome = if variables.is_empty() { Outcome::NothingMatched } else { Outcome::Answered };
-    output.finish(outcome)
+    output.finish(Outcome::of(!variables.is_empty(), "no variable has counters"))
 }
 
 /// The counters of one vnet.

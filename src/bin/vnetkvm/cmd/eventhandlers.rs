@@ -11,17 +11,22 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::say::note;
+use crate::say::warning;
 
 pub fn run(cli: &Cli, names: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let all = session.eventhandlers()?;
     // A name that cannot be read may be any.
     let is_wanted = |handler: &&VnetHandler| match &handler.event {
-        Ok(event) => names.is_empty() || names.iter().any(|name| **name == **event),
+        Ok(_) => names.is_empty() || names.iter().any(|name| is_of(handler, name)),
         Err(_) => true,
     };
     let handlers: Vec<&VnetHandler> = all.handlers.iter().filter(is_wanted).collect();
+    let is_missed = |name: &&String| !handlers.iter().any(|handler| is_of(handler, name));
+    if !handlers.is_empty() {
+        let missed = names.iter().filter(is_missed);
+        missed.for_each(|name| warning(&none(&all, std::slice::from_ref(name))));
+    }
     let mut output = Output::new(&cli.output);
     output.count_errors(handlers.iter().filter(|handler| is_damaged(handler)).count());
     output.problems(&all.problems);
@@ -42,15 +47,11 @@ pub fn run(cli: &Cli, names: &[String]) -> anyhow::Result<Outcome> {
         }
         Format::Table | Format::Plain => output.table(table(&handlers))?,
     }
-    let found = !handlers.is_empty();
-    if !found {
-        note(&format!("note: {}", none(&all, names)));
-    }
-    // That a kernel has none is an answer; that it has none of this name is not.
-    output.finish(match found || names.is_empty() {
-        true => Outcome::Answered,
-        false => Outcome::NothingMatched,
-    })
+    output.finish(Outcome::of(!handlers.is_empty(), none(&all, names)))
+}
+
+fn is_of(handler: &VnetHandler, name: &str) -> bool {
+    handler.event.as_ref().is_ok_and(|event| **event == *name)
 }
 
 fn none(all: &VnetHandlers, names: &[String]) -> String {

@@ -32,7 +32,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
         Format::Table | Format::Plain => output.table(table(&locks))?,
     }
-    output.finish(if locks.is_empty() { Outcome::NothingMatched } else { Outcome::Answered })
+    output.finish(Outcome::of(!locks.is_empty(), "the kernel has none of these locks"))
 }
 
 fn table(locks: &[LockView]) -> Table {

@@ -21,10 +21,6 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             )
             .into());
     }
-    if modules.files.is_empty() {
-        // Even the kernel itself has an entry, from early in its start on.
-        warning("the list of modules is empty");
-    }
     let mut output = Output::new(&cli.output);
     let own_problems = modules.files.iter().map(|module| module.problems.len());
     output.problems(&modules.problems);
@@ -54,9 +50,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     }
     // That a module has no file is told by the column TYPES.
     context::tell_untyped(session, |module| !module.refused.is_empty())?;
-    let outcome =
-        if modules.files.is_empty() { Outcome::NothingMatched } else { Outcome::Answered };
-    output.finish(outcome)
+    // Even the kernel itself has an entry, from early in its start on.
+    output.finish(Outcome::of(!modules.files.is_empty(), "the list of modules is empty"))
 }
 
 fn table(modules: &[Module]) -> Table {

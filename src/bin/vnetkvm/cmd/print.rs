@@ -30,23 +30,29 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
         let mut results = Vec::with_capacity(expressions.len());
         for text in expressions {
             let printed = session.print(vnet, text, &limits);
-            match if alone { printed } else { in_its_place(text, printed) } {
-                Ok(printed) => results.push(printed),
-                Err(why) => missed.add(why.into()),
-            }
+            results.push(match if alone { printed } else { in_its_place(text, printed) } {
+                Ok(printed) => Ok(printed),
+                Err(why) => {
+                    let why = anyhow::Error::from(why);
+                    let failed = Failed::new(text, &why);
+                    missed.add(why);
+                    Err(failed)
+                }
+            });
         }
-        for printed in &results {
+        output.count_errors(results.iter().filter(|result| result.is_err()).count());
+        for printed in results.iter().flatten() {
             output.inspect(&printed.value);
             printed.remarks.iter().for_each(|remark| tell(vnet, printed, remark));
         }
         answers.push(Answer { vnet, results });
     }
-    let mut printed = answers.iter().flat_map(|answer| &answer.results);
+    let mut printed = answers.iter().flat_map(Answer::printed);
     let untyped = printed.any(|printed| matches!(printed.value, Value::Bytes(_)));
     if untyped || !missed.0.is_empty() {
         tell_modules(session, expressions)?;
     }
-    missed.tell(answers.iter().any(|answer| !answer.results.is_empty()))?;
+    missed.tell(answers.iter().any(|answer| answer.printed().next().is_some()))?;
     let all = cli.vnet.all_vnets;
     match output.format() {
         Format::Json => {
@@ -92,11 +98,8 @@ impl Missed {
         }
     }
 
-    /// Tells of them; one is the command's own error if nothing else was `answered`.
-    fn tell(mut self, answered: bool) -> anyhow::Result<()> {
-        let last = if answered { None } else { self.0.pop() };
-        self.0.iter().for_each(|(_, why)| exit::tell(why));
-        last.map_or(Ok(()), |(_, why)| Err(why))
+    fn tell(self, answered: bool) -> anyhow::Result<()> {
+        exit::tell_errors(self.0.into_iter().map(|(_, why)| why).collect(), answered)
     }
 }
 
@@ -126,16 +129,41 @@ fn tell(vnet: Option<&Vnet>, printed: &Printed, remark: &str) {
 
 struct Answer<'a> {
     vnet: Option<&'a Vnet>,
-    results: Vec<Printed>,
+    results: Vec<Result<Printed, Failed>>,
+}
+
+/// An expression that has no value, for those who want an element for each.
+struct Failed {
+    expression: Box<str>,
+    kind: &'static str,
+    message: Box<str>,
+}
+
+impl Failed {
+    fn new(expression: &str, why: &anyhow::Error) -> Self {
+        let kind = if exit::is_empty_answer(why) { "no-such-name" } else { "bad-expression" };
+        let causes: Vec<String> = why.chain().skip(1).map(ToString::to_string).collect();
+        let message = if causes.is_empty() { why.to_string() } else { causes.join(": ") };
+        Self { expression: expression.into(), kind, message: message.into() }
+    }
 }
 
 impl Answer<'_> {
+    fn printed(&self) -> impl Iterator<Item = &Printed> {
+        self.results.iter().flatten()
+    }
+
     fn json(&self) -> Vec<JsonPrinted<'_>> {
         let results = self.results.iter();
         results
-            .map(|Printed { expression, type_name, address, value, .. }| {
-                let type_name = (!type_name.is_empty()).then_some(&**type_name);
-                JsonPrinted::new(expression, type_name, *address, value)
+            .map(|result| match result {
+                Ok(Printed { expression, type_name, address, value, .. }) => {
+                    let type_name = (!type_name.is_empty()).then_some(&**type_name);
+                    JsonPrinted::new(expression, type_name, *address, value)
+                }
+                Err(Failed { expression, kind, message }) => {
+                    JsonPrinted::failed(expression, kind, message)
+                }
             })
             .collect()
     }
@@ -147,7 +175,7 @@ fn write_blocks(output: &mut Output, answers: &[Answer<'_>]) -> anyhow::Result<(
         if answers.len() > 1 {
             output.vnet_title(answer.vnet)?;
         }
-        for printed in &answer.results {
+        for printed in answer.printed() {
             let (text, type_name) = (&printed.expression, &printed.type_name);
             let label = match type_name.is_empty() {
                 true => format!("{text} = "),
@@ -171,7 +199,7 @@ fn write_plain(output: &mut Output, answers: &[Answer<'_>], all: bool) -> anyhow
     ]);
     for answer in answers {
         let which = answer.vnet.filter(|_| all).map(context::short_title);
-        for printed in &answer.results {
+        for printed in answer.printed() {
             let cells = [
                 printed.expression.to_string(),
                 printed.type_name.to_string(),

@@ -62,7 +62,10 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
             (session.memory(), start, vnet)
         }
     };
-    if start.checked_add(request.length.saturating_sub(1)).is_none() {
+    if request.length == 0 {
+        return Ok(Outcome::NothingMatched("no bytes were asked for".into()));
+    }
+    if start.checked_add(request.length - 1).is_none() {
         let most = (u64::MAX - start.get()).saturating_add(1);
         return Err(Failure::new("the end of the range lies beyond 2^64")
             .hint(format!("ask for {most:#x} bytes: there are no more addresses behind {start}"))

@@ -29,7 +29,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     output.count_errors(errors(&recorded));
     show(&mut output, &recorded, vnets)?;
     let nothing = recorded.recursions.is_empty() && recorded.threads.is_empty();
-    output.finish(if nothing { Outcome::NothingMatched } else { Outcome::Answered })
+    output.finish(Outcome::of(!nothing, "no recursion was found, and no thread in a vnet"))
 }
 
 fn show(output: &mut Output, recorded: &Recursions, vnets: &[Vnet]) -> io::Result<()> {
@@ -47,10 +47,15 @@ fn show(output: &mut Output, recorded: &Recursions, vnets: &[Vnet]) -> io::Resul
         Format::Jsonl => recursions.into_iter().try_for_each(|one| output.json_line(&one)),
         Format::Plain => output.table(recursion_table(&recorded.recursions, vnets)),
         Format::Table => {
-            output.title("Set though it was set")?;
-            output.table(recursion_table(&recorded.recursions, vnets))?;
-            output.title("Threads in a vnet")?;
-            output.table(thread_table(&recorded.threads, vnets))
+            if !recorded.recursions.is_empty() {
+                output.title("Set though it was set")?;
+                output.table(recursion_table(&recorded.recursions, vnets))?;
+            }
+            if !recorded.threads.is_empty() {
+                output.title("Threads in a vnet")?;
+                output.table(thread_table(&recorded.threads, vnets))?;
+            }
+            Ok(())
         }
     }
 }

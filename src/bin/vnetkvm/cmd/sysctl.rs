@@ -13,7 +13,7 @@ use vnetkvm::vnet::Vnet;
 
 use crate::args::{Cli, Format, SysctlArgs};
 use crate::context;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{self, Failure, Outcome};
 use crate::output::Output;
 
 pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
@@ -23,6 +23,7 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     }
     let session = context::open(cli)?;
     let tree = session.sysctls(&args.names)?;
+    exit::tell_missed(session.missed_sysctls(&tree, &args.names)?, !tree.oids.is_empty())?;
     let mut output = Output::new(&cli.output);
     output.problems(&tree.problems);
     // Which vnet does not matter to what belongs to none.
@@ -77,7 +78,7 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
             output.table(table)?;
         }
     }
-    output.finish(if tree.oids.is_empty() { Outcome::NothingMatched } else { Outcome::Answered })
+    output.finish(Outcome::of(!tree.oids.is_empty(), "no sysctl was found"))
 }
 
 const COLUMNS: [(&str, Align); 3] =

@@ -32,8 +32,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             show_vnets(&mut output, &sysinits, &answers, cli.vnet.all_vnets)?;
         }
     }
-    let nothing = sysinits.iter().next().is_none();
-    output.finish(if nothing { Outcome::NothingMatched } else { Outcome::Answered })
+    let found = sysinits.iter().next().is_some();
+    output.finish(Outcome::of(found, "no constructor and no destructor was found"))
 }
 
 /// Both lists.

@@ -77,9 +77,8 @@ fn declarations(kernel: &Kernel, names: &[String]) -> anyhow::Result<Vec<Declara
             Err(why) => missed.push(missing(kernel, name, why)),
         }
     }
-    let last = if found.is_empty() { missed.pop() } else { None };
-    missed.iter().for_each(exit::tell);
-    last.map_or(Ok(found), Err)
+    exit::tell_errors(missed, !found.is_empty())?;
+    Ok(found)
 }
 
 /// Why there is no such type; it may be that a variable has the name.

@@ -48,8 +48,8 @@ pub fn run(cli: &Cli, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
             warning(&format!("{}: {problem}", vnet.title()));
         }
     }
-    let outcome = if vnets.is_empty() { Outcome::NothingMatched } else { Outcome::Answered };
-    output.finish(outcome)
+    output
+        .finish(Outcome::of(!vnets.is_empty(), "no vnet was found, on the kernel's list or off it"))
 }
 
 /// The columns that fit 80 characters. What they have no room for of a vnet that is on no list

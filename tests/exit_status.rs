@@ -1,0 +1,187 @@
+//! One rule for all commands: 0 something was answered; 1 nothing matched; 2 wrong usage or
+//! failure. With 1 standard output is empty or a valid empty answer, with 2 it is empty, and
+//! standard error says why, in every format.
+
+use std::process::Command;
+
+use vnetkvm::image::{Format, Scenario, build};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::source::Source;
+
+const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
+
+/// A command line for the demonstration, and its exit status.
+const RULES: [(&str, i32); 62] = [
+    ("info", 0),
+    ("info --dmesg", 0),
+    ("info --vnet 1", 2),
+    ("vnets", 0),
+    ("vnets --scan", 0),
+    ("vnets --all", 2),
+    ("vars --vnet 1 ip_defttl", 0),
+    ("vars ip_defttl no_such", 0),
+    ("vars no_such", 1),
+    ("vars no_such 'also*'", 1),
+    ("vars --vnet 9", 1),
+    ("vars --vnet 0x10", 1),
+    ("vars --jail no_such ip_defttl", 1),
+    ("vars --pid 99999", 1),
+    ("vars --tid 99999", 1),
+    ("vars '[a'", 2),
+    ("modules", 0),
+    ("modules x", 2),
+    ("modspace", 0),
+    ("modspace x", 2),
+    ("print ip_defttl", 0),
+    ("print no_such ip_defttl", 0),
+    ("print ip_defttl '1 +'", 0),
+    ("print '*(int *)8'", 0),
+    ("print no_such", 1),
+    ("print no_such also_not", 1),
+    ("print '(struct no_such *)0'", 1),
+    ("print '1 +'", 2),
+    ("print no_such '1 +'", 2),
+    ("print '1 +' no_such", 2),
+    ("print 'ip_defttl[1]'", 2),
+    ("type vnet", 0),
+    ("type vnet no_such", 0),
+    ("type no_such", 1),
+    ("type no_such also_not", 1),
+    ("read ip_defttl 4", 2),
+    ("read '&ip_defttl' 4", 0),
+    ("read 0xffff 4", 0),
+    ("read '&no_such' 4", 1),
+    ("read '&ip_defttl' 0", 1),
+    ("read '&ip_defttl' x", 2),
+    ("counters ipstat", 0),
+    ("counters no_such", 1),
+    ("counters ip_defttl", 1),
+    ("counters ipstat no_such ip_defttl", 0),
+    ("counters --type ipstat=no_such ipstat", 2),
+    ("sysctl net.inet.ip.ttl", 0),
+    ("sysctl net.inet.ip.ttl no.such", 0),
+    ("sysctl no.such", 1),
+    ("sysctl 'no.such.*'", 1),
+    ("sysctl", 2),
+    ("sysinit", 0),
+    ("sysinit --vnet 9", 1),
+    ("locks", 0),
+    ("locks x", 2),
+    ("eventhandlers", 1),
+    ("eventhandlers no_such", 1),
+    ("recursions", 2),
+    ("gdb ip_defttl", 0),
+    ("gdb no_such", 1),
+    ("gdb --all-vnets", 2),
+    ("no-such-command", 2),
+];
+
+struct Said {
+    status: i32,
+    out: String,
+    err: String,
+}
+
+fn run(words: &[&str]) -> Said {
+    let output = Command::new(env!("CARGO_BIN_EXE_vnetkvm")).args(words).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let status = output.status.code().unwrap();
+    Said { status, out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Is there nothing in this answer?
+fn is_empty(out: &str, format: &str) -> bool {
+    if out.is_empty() || format != "json" {
+        // A table may have its titles.
+        return out.lines().count() <= usize::from(format == "table");
+    }
+    let answer: serde_json::Value = serde_json::from_str(out).unwrap();
+    let parts = answer.as_object().unwrap().values();
+    parts.filter(|part| part.is_array()).all(|part| part.as_array().unwrap().is_empty())
+}
+
+fn check(files: &[&str], line: &str, status: i32) {
+    // An answer that is none looks different in each.
+    for format in if status == 1 { &FORMATS[..] } else { &FORMATS[..1] } {
+        // The gdb script has one form.
+        let has_forms = !line.starts_with("gdb");
+        let form = ["--format", *format].into_iter().filter(|_| has_forms);
+        let words = files.iter().copied().chain(form);
+        let line_words = shlex::split(line).unwrap();
+        let words: Vec<&str> = words.chain(line_words.iter().map(String::as_str)).collect();
+        let Said { status: actual, out, err } = run(&words);
+        assert_eq!(actual, status, "{line} as {format}: {err}");
+        match status {
+            0 => assert!(!out.is_empty(), "{line} as {format} answers nothing: {err}"),
+            1 => assert!(is_empty(&out, format), "{line} as {format}: {out}"),
+            _ => assert_eq!(out, "", "{line} as {format}"),
+        }
+        // Which vnet was taken is no reason.
+        let mut reasons = err.lines().filter(|line| !line.starts_with("note: vnet "));
+        assert!(status == 0 || reasons.next().is_some(), "{line} as {format} does not say why");
+    }
+}
+
+#[test]
+fn every_command_ends_by_the_same_rule() {
+    for (line, status) in RULES {
+        check(&["--demo"], line, status);
+    }
+    let help = run(&["help"]).out;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    for line in listed.take_while(|line| !line.is_empty()) {
+        let Some(name) = line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) else {
+            continue;
+        };
+        let name = name.split(' ').next().unwrap();
+        let tried = RULES.iter().any(|(line, _)| line.split(' ').next() == Some(name));
+        // They ask nothing of a dump.
+        let no_question = ["image", "completions", "man", "help"];
+        assert!(tried || no_question.contains(&name), "{name} is not tried");
+    }
+}
+
+/// A kernel that records recursions and has none, and one without network stacks.
+#[test]
+fn lists_without_elements_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    for (kernel, line, status) in [
+        ("small-vnet-debug-dwarf4", "recursions", 1),
+        ("plain-clang-dwarf4", "vnets", 2),
+        ("newer-clang-dwarf4", "eventhandlers", 1),
+        ("plain-clang-dwarf4", "print no_such", 1),
+        ("plain-clang-dwarf4", "vars no_such", 1),
+    ] {
+        let path = format!("{}/fixtures/kernel/{kernel}", env!("CARGO_MANIFEST_DIR"));
+        let opened = Kernel::open(Source::open(&path).unwrap(), None).unwrap();
+        let image = build(&Scenario::parse("").unwrap(), opened).unwrap();
+        let core = image.save(Format::MinidumpV2, dir.path()).unwrap();
+        check(&["-N", &path, "-M", core.to_str().unwrap()], line, status);
+    }
+}
+
+#[test]
+fn an_expression_that_failed_has_its_element() {
+    let said = run(&["--demo", "print", "--vnet", "1", "--json", "no_such", "ip_defttl", "1 +"]);
+    assert_eq!(said.status, 0);
+    let answer: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let results = answer["results"].as_array().unwrap();
+    let expressions: Vec<&str> =
+        results.iter().map(|result| result["expression"].as_str().unwrap()).collect();
+    assert_eq!(expressions, ["no_such", "ip_defttl", "1 +"]);
+    let error = &results[0]["value"]["error"];
+    assert_eq!(error["kind"], "no-such-name");
+    assert!(error["message"].as_str().unwrap().contains("no_such is neither"), "{error}");
+    assert_eq!((&results[0]["type"], &results[0]["address"]), (&().into(), &().into()));
+    assert_eq!(results[1]["value"], 42);
+    assert_eq!(results[2]["value"]["error"]["kind"], "bad-expression");
+    for warned in ["no_such", "1 +"] {
+        assert!(said.err.contains(&format!("warning: cannot evaluate {warned}")), "{}", said.err);
+    }
+
+    let lines =
+        run(&["--demo", "print", "--format", "jsonl", "--all-vnets", "no_such", "ip_defttl"]);
+    assert_eq!(lines.out.lines().filter(|line| line.contains("no-such-name")).count(), 3);
+    let strict = run(&["--demo", "print", "--strict", "no_such", "ip_defttl"]);
+    assert_eq!((strict.status, strict.out.as_str()), (2, ""), "{}", strict.err);
+}
