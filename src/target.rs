@@ -9,6 +9,7 @@ pub mod kinship;
 mod page_tables;
 mod roots;
 mod running;
+mod statics;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -183,24 +184,31 @@ impl Target {
         self.modules.get()?.iter().find(|module| module.memory.contains(&address))
     }
 
-    /// The address of a symbol.
+    /// The address of a symbol, or of a static variable that has none of its name.
     ///
     /// # Errors
-    /// The kernel has no such symbol.
+    /// The kernel has no such symbol or variable.
     pub fn address_of(&self, name: &str) -> Result<VirtAddr, ReadError> {
-        let symbol = self.kernel.symbol(name);
-        let found = symbol.map(|symbol| symbol.address);
+        let symbol = self.kernel.symbol(name).map(|symbol| symbol.address);
+        let found = symbol.or_else(|| Some(self.whole_static(name)?.address));
         found.ok_or_else(|| ReadError::NoSymbol { name: name.to_owned() })
     }
 
     /// A global variable by name: its address from the symbols, its type from
-    /// the unit that defines it.
+    /// the unit that defines it. Where no symbol has the name, because the compiler gave it
+    /// another one, both from the debug information.
     ///
     /// # Errors
-    /// There is no such symbol, or no debug information about it.
+    /// There is no such variable, or no debug information about it.
     pub fn global(&self, name: &str) -> Result<Variable, ReadError> {
-        let address = self.address_of(name)?;
-        let found = self.types()?.variable_at(address);
+        let symbol = self.kernel.symbol(name);
+        let found = match symbol {
+            Some(symbol) => self.types()?.variable_at(symbol.address),
+            None => self.whole_static(name),
+        };
+        if symbol.is_none() && found.is_none() {
+            return Err(ReadError::NoSymbol { name: name.to_owned() });
+        }
         found.ok_or_else(|| {
             TypeError::NotFound { what: "variable", name: name.to_owned(), near: Vec::new() }.into()
         })

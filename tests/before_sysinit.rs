@@ -41,6 +41,13 @@ fn said(name: &str, words: &[&str], change: impl Fn(&mut Loaded)) -> (String, St
     (text(output.stdout), text(output.stderr), output.status.code().unwrap())
 }
 
+/// Sets the first of these members that the head of a list has.
+fn head(kernel: &mut Loaded, name: &str, members: &[&str], value: u64) {
+    let head = kernel.variable(name).unwrap();
+    let known = members.iter().find(|member| kernel.has(head, member)).unwrap();
+    kernel.set(head, known, value).unwrap();
+}
+
 fn set_free_list(kernel: &mut Loaded, first: u64, last: u64) {
     let head = kernel.variable("vnet_data_free_head").unwrap();
     kernel.set(head, "tqh_first", first).unwrap();
@@ -89,11 +96,54 @@ fn module_space_whose_free_list_cannot_be_read_is_unknown() {
         let nowhere = |kernel: &mut Loaded| set_free_list(kernel, 0x1000, 0x1000);
         let (text, warnings, _) = said(name, &["modspace"], nowhere);
         assert!(text.contains("(unknown)") && text.contains("is unknown"), "{text}");
-        assert!(warnings.contains("the free list: "), "{warnings}");
+        assert!(warnings.contains("the free list of module space: "), "{warnings}");
         assert!(!(text + &warnings).contains("lost"), "{warnings}");
         let (json, ..) = said(name, &["modspace", "--json"], nowhere);
         for member in ["free", "lost", "largest_free", "fragmentation"] {
             assert!(json.contains(&format!("\"{member}\":null")), "{member}: {json}");
         }
     }
+}
+
+/// What a command says when a list is empty though it never is, and when it breaks off.
+#[test]
+fn lists_that_are_not_made_or_cannot_be_read_are_unknown() {
+    type Change = fn(&mut Loaded, u64);
+    let sysctls: Change =
+        |kernel, value| head(kernel, "sysctl__children", &["slh_first", "rbh_root"], value);
+    let sysinits: Change = |kernel, value| {
+        for name in ["vnet_constructors", "vnet_destructors"] {
+            head(kernel, name, &["tqh_first"], value);
+            head(kernel, name, &["tqh_last"], value);
+        }
+    };
+    let handlers: Change = |kernel, value| {
+        head(kernel, "eventhandler_lists", &["tqh_first"], value);
+        head(kernel, "eventhandler_lists", &["tqh_last"], value);
+    };
+    for (words, change, noun) in [
+        (&["sysctl", "-a"][..], sysctls, "sysctls"),
+        (&["sysinit"], sysinits, "sysinits"),
+        (&["eventhandlers"], handlers, "eventhandlers"),
+    ] {
+        for name in KERNELS {
+            for (value, why) in [(0, "not made"), (0x1000, "breaks off")] {
+                let (_, told, code) = said(name, words, |kernel| change(kernel, value));
+                assert!(told.contains(why) && told.contains("known"), "{noun} {why}: {told}");
+                assert_ne!((code, told.contains("at all")), (0, true), "{told}");
+                let json: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
+                let (text, ..) = said(name, &json, |kernel| change(kernel, value));
+                assert!(text.contains(&format!("\"{noun}\":null")), "{noun} {why}: {text}");
+                let strict: Vec<&str> = words.iter().copied().chain(["--strict"]).collect();
+                assert_eq!(said(name, &strict, |kernel| change(kernel, value)).2, 2, "{noun}");
+            }
+        }
+    }
+    let named = |kernel: &mut Loaded| sysctls(kernel, 0x1000);
+    let (text, told, code) = said(KERNELS[0], &["sysctl", "net.inet.ip.ttl"], named);
+    assert!(
+        text.is_empty() && told.contains("is unknown") && told.contains("breaks off"),
+        "{told}"
+    );
+    assert_eq!(code, 2);
 }

@@ -242,7 +242,7 @@ fn a_packed_kernel_is_told_how_to_be_unpacked() {
     let crash = Crash::new();
     let packed = fixture("classic-demo.zst");
     let said = crash.run(&["-N", &packed, "-M", "{image/vmcore.full}", "vnets"]);
-    assert!(said.err.contains("hint: unpack it first: zstd -d "), "{}", said.err);
+    assert!(said.err.contains(&format!("hint: unpack it first: zstd -d {packed}")), "{}", said.err);
 }
 
 /// A minidump has its own page map; the page tables of a full dump are the kernel's.

@@ -36,6 +36,10 @@ impl SourceError {
             ErrorKind::PermissionDenied => {
                 "dumps are root's as a rule: have it copied, or run as root".into()
             }
+            ErrorKind::UnexpectedEof => {
+                "wait until whatever writes it is done, or copy it, and ask again".into()
+            }
+            ErrorKind::Other => "copy what can be read of it to another disk, and try there".into(),
             ErrorKind::Unsupported => "write it to a file, and name that".into(),
             _ => return None,
         })
@@ -164,6 +168,7 @@ impl VnetError {
             Self::OtherStatistics { .. } => {
                 Some("leave --type out to see the counters by number".into())
             }
+            Self::SysctlUnknown { .. } => None,
             Self::NoSuchSysctl { near, .. } => did_you_mean(near),
             Self::Ambiguous { name, files } => {
                 let file = files.first().map_or("file.c", |file| file.as_str());
@@ -190,10 +195,7 @@ impl ExprError {
             Self::TypeNotValue(name) => {
                 Some(format!("a cast has its operand in parentheses too: ({name})(x)"))
             }
-            Self::ShiftCount { bits: 32, .. } => {
-                Some("from 0 to 31; to shift a wider number, write 1ULL or (uint64_t)x".into())
-            }
-            Self::ShiftCount { bits, .. } => Some(format!("from 0 to {}", bits - 1)),
+            Self::ShiftCount(_) => Some("from 0 to 63".into()),
             Self::DivisionByZero => {
                 Some("print the divisor alone to see where its 0 is from".into())
             }

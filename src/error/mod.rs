@@ -302,6 +302,13 @@ pub enum VnetError {
     OtherStatistics { name: String, type_name: String, why: String },
     #[error("{name} is no sysctl of this kernel")]
     NoSuchSysctl { name: String, near: Vec<String> },
+    /// It was not found, and what could not be read may hold it.
+    #[error("whether {} is a sysctl of this kernel is unknown", shortened(name))]
+    SysctlUnknown {
+        name: String,
+        #[source]
+        because: Box<Problem>,
+    },
     #[error("{name} is defined in several files")]
     Ambiguous { name: String, files: Vec<String> },
     #[error(transparent)]
@@ -339,13 +346,8 @@ pub enum ExprError {
     },
     #[error("{0} is a type, where a value should be")]
     TypeNotValue(String),
-    #[error("a value of type {of} cannot be shifted by {count} bits")]
-    ShiftCount {
-        count: i128,
-        /// The type of what is shifted.
-        of: &'static str,
-        bits: u32,
-    },
+    #[error("a shift by {0} bits means nothing")]
+    ShiftCount(i128),
     #[error("{0} has been optimised out: no memory holds it")]
     OptimisedOut(String),
     #[error("division by zero")]
@@ -397,7 +399,7 @@ pub enum Error {
 }
 
 /// What somebody typed, as far as a message has room for it.
-pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+fn shortened(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),

@@ -145,7 +145,11 @@ impl Image {
         let file = file.into();
         let path = directory.join(format!("vmcore.{}", file.name()));
         let mut out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-        self.write(file, &mut out)?;
+        if let Err(why) = self.write(file, &mut out) {
+            // What is half of a dump is none.
+            let _ = fs::remove_file(&path);
+            return Err(why);
+        }
         Ok(path)
     }
 

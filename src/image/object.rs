@@ -5,11 +5,12 @@
 //! release or architecture the kernel is of.
 
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
+use crate::error::{Fault, FaultKind, Stage, TypeError};
 use crate::expr::{self, Step};
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::types::model::{BitField, Type, TypeId};
+use crate::types::{Kept, Piece};
 
 /// A place in kernel memory with a type; what a C programmer calls an lvalue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,19 +29,40 @@ impl Object {
 }
 
 impl Loaded {
-    /// The variable with the symbol `name`, global or static.
+    /// The variable `name`, global or static: by its symbol, or where the compiler gave that
+    /// another name by the debug information alone.
     ///
     /// # Errors
     /// The kernel has none, or the debug information does not describe it.
     pub fn variable(&self, name: &str) -> Result<Object, ImageError> {
-        let symbol = self.kernel().symbol(name);
-        let variable = symbol.and_then(|symbol| self.types().variable_at(symbol.address));
-        let variable = variable.ok_or_else(|| TypeError::NotFound {
+        let found = match self.kernel().symbol(name) {
+            Some(symbol) => {
+                let variable = self.types().variable_at(symbol.address);
+                variable.map(|variable| (variable.address, variable.type_id))
+            }
+            None => self.renamed(name),
+        };
+        let (address, type_id) = found.ok_or_else(|| TypeError::NotFound {
             what: "variable",
             name: name.to_owned(),
             near: Vec::new(),
         })?;
-        Ok(Object::new(self.running(variable.address), variable.type_id))
+        Ok(Object::new(self.running(address), type_id))
+    }
+
+    /// Where the variable of a file is linked that no symbol has the name of.
+    fn renamed(&self, name: &str) -> Option<(VirtAddr, TypeId)> {
+        let types = self.types();
+        let of_files = types.statics(name).into_iter().filter(|found| found.function.is_none());
+        // What is worked out from memory is no place that could be set.
+        let no_memory =
+            |address, _| Err(Fault { address, kind: FaultKind::NotMapped, stage: Stage::Range });
+        of_files.into_iter().find_map(|found| {
+            match types.pieces(&found, &no_memory).ok()?.as_slice() {
+                [Piece { kept: Kept::At(address), .. }] => Some((*address, found.type_id)),
+                _ => None,
+            }
+        })
     }
 
     /// The object of type `type_name` (`struct vnet`) at `address`.

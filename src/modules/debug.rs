@@ -1,7 +1,7 @@
 //! Types of modules' variables, from the debug files of the modules.
 //!
 //! Which files may be it, the caller says ([`crate::source::locate::modules`]).
-//! One is taken if it is the very file that was loaded, or its debug file ([`build`]): the
+//! One is taken if it is the very file that was loaded, or its debug file (`build.rs`): the
 //! types of another build are worse than none.
 
 use std::path::{Path, PathBuf};

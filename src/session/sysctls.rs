@@ -31,8 +31,12 @@ impl Session {
             return Ok(Vec::new());
         }
         let all = SysctlTree::read(self.target(), &[])?;
-        let why =
-            |name: &String| VnetError::NoSuchSysctl { name: name.clone(), near: all.near(name) };
+        let why = |name: &String| match tree.problems.none() {
+            Ok(()) => VnetError::NoSuchSysctl { name: name.clone(), near: all.near(name) },
+            Err(problem) => {
+                VnetError::SysctlUnknown { name: name.clone(), because: Box::new(problem) }
+            }
+        };
         Ok(missed.into_iter().map(why).collect())
     }
 

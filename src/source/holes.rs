@@ -11,8 +11,8 @@ impl Source {
     pub fn data(&self) -> Vec<Range<usize>> {
         let (start, end) = (self.shown.start, self.shown.end);
         let whole = 0..self.bytes().len();
-        let Bytes::Mapped(_, file) = &*self.bytes else { return vec![whole] };
-        let Some(parts) = parts(file, start, end) else { return vec![whole] };
+        let Bytes::Mapped(map) = &*self.bytes else { return vec![whole] };
+        let Some(parts) = parts(map.file(), start, end) else { return vec![whole] };
         parts.into_iter().map(|part| part.start - start..part.end - start).collect()
     }
 }

@@ -1,12 +1,14 @@
 //! Paths to bytes.
 //!
 //! A regular file is mapped, never read whole: a vmcore may be larger than the
-//! machine's memory. A compressed one is unpacked first ([`unpack`]). This layer
-//! knows nothing of what the bytes mean.
+//! machine's memory. What becomes of a map whose file shrinks is in `map.rs`; [`lost`]
+//! tells of it. A compressed file is unpacked first ([`unpack`]). This layer knows nothing
+//! of what the bytes mean.
 
 pub mod crash;
 mod holes;
 pub mod locate;
+mod map;
 pub mod other;
 pub mod unpack;
 
@@ -17,10 +19,12 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memmap2::Mmap;
+use map::Map;
 
 use crate::addr::FileOffset;
 use crate::error::SourceError;
+
+pub use map::lost;
 
 /// The bytes of one file, or of a buffer that plays one. A clone shares them.
 #[derive(Debug, Clone)]
@@ -33,7 +37,7 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Bytes {
-    Mapped(Mmap, File),
+    Mapped(Map),
     Owned(Vec<u8>),
     /// A character device: it has no length, and is read by `pread`.
     Device(File),
@@ -78,9 +82,9 @@ impl Source {
     }
 
     fn mapped(path: &Path, file: File) -> io::Result<Self> {
-        let map = map(&file)?;
+        let map = Map::new(path, file)?;
         let shown = 0..map.len();
-        Ok(Self { path: path.to_owned(), bytes: Arc::new(Bytes::Mapped(map, file)), shown })
+        Ok(Self { path: path.to_owned(), bytes: Arc::new(Bytes::Mapped(map)), shown })
     }
 
     /// The `len` bytes at `offset` as a source of their own, under the same path;
@@ -100,7 +104,7 @@ impl Source {
     /// All bytes of the file; none of a device.
     pub fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &*self.bytes {
-            Bytes::Mapped(map, _) => map,
+            Bytes::Mapped(map) => map,
             Bytes::Owned(bytes) => bytes,
             Bytes::Device(_) => &[],
         };
@@ -114,8 +118,8 @@ impl Source {
     /// The file cannot be positioned.
     pub fn reader(&self) -> io::Result<Box<dyn Read + '_>> {
         match &*self.bytes {
-            Bytes::Mapped(_, file) => {
-                let mut file: &File = file;
+            Bytes::Mapped(map) => {
+                let mut file: &File = map.file();
                 file.seek(SeekFrom::Start(self.shown.start as u64))?;
                 Ok(Box::new(file.take(self.len())))
             }
@@ -128,7 +132,8 @@ impl Source {
         matches!(*self.bytes, Bytes::Device(_))
     }
 
-    /// Reads at `offset` into `buf`: how many bytes that were, 0 at the end.
+    /// Reads at `offset` into `buf`: how many bytes that were, 0 at the end, which may have
+    /// come nearer since the file was opened.
     ///
     /// # Errors
     /// A device cannot be read there.
@@ -140,7 +145,16 @@ impl Source {
         let rest = self.bytes().get(start..).unwrap_or_default();
         let len = rest.len().min(buf.len());
         buf[..len].copy_from_slice(&rest[..len]);
-        Ok(len)
+        let left = self.lost().map_or(usize::MAX, |lost| lost.saturating_sub(start));
+        Ok(len.min(left))
+    }
+
+    /// The first place that could not be read when it was wanted.
+    fn lost(&self) -> Option<usize> {
+        match &*self.bytes {
+            Bytes::Mapped(map) => Some(map.lost()?.saturating_sub(self.shown.start)),
+            Bytes::Owned(_) | Bytes::Device(_) => None,
+        }
     }
 
     /// The length of the file in bytes; 0 for a device.
@@ -188,17 +202,6 @@ impl Region {
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }
-}
-
-fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is read-only and private to this process, and every read
-    // of it is checked against the length the file had when it was mapped. What
-    // cannot be ruled out is another process that changes the file meanwhile:
-    // the bytes may then differ between two reads, which no code here relies on
-    // for memory safety; and if the file is cut short, touching a page past its
-    // new end raises SIGBUS, which ends the program. Dumps and kernels are
-    // written once, and every mapping debugger and linker takes the same risk.
-    unsafe { Mmap::map(file) }
 }
 
 #[cfg(test)]

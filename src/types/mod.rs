@@ -19,18 +19,18 @@
 
 mod bits;
 pub mod declaration;
-mod definitions;
 mod dwarf;
 mod index;
 mod layout;
 mod load;
+mod location;
 pub mod model;
 mod modules;
 mod name;
 mod names;
 mod place;
-mod source_path;
 mod spelling;
+mod statics;
 mod units;
 mod variables;
 mod writable;
@@ -46,16 +46,17 @@ use crate::bytes::Endian;
 use crate::error::TypeError;
 use crate::kernel::Kernel;
 
-pub use definitions::Definition;
 pub use layout::{Field, most_like};
+pub use location::{Kept, Piece};
 pub use model::{Type, TypeId, Variable};
-pub use source_path::is_end_of_path;
+pub use statics::Static;
 
 use dwarf::{Dwarf, UnitSection};
 use index::AddressIndex;
 use load::Loader;
 use names::NameIndex;
 use place::{FileNumber, Place};
+use statics::StaticIndex;
 use units::Units;
 
 /// The types and variables of a kernel, and of the modules loaded into it.
@@ -78,6 +79,7 @@ pub struct Types {
     /// Definitions of types that other units only declare.
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
     names: OnceLock<NameIndex>,
+    statics: StaticIndex,
     addresses: OnceLock<AddressIndex>,
     /// The types of modules, in the order in which they were added.
     modules: RwLock<Vec<Arc<Types>>>,
@@ -126,6 +128,7 @@ impl Types {
             made: Mutex::default(),
             completed: Mutex::default(),
             names: OnceLock::new(),
+            statics: StaticIndex::default(),
             addresses: OnceLock::new(),
             modules: RwLock::default(),
             budget,

@@ -4,16 +4,17 @@
 use std::ops::Range;
 
 use crate::addr::VirtAddr;
-use crate::error::Fault;
 use crate::memory::KernelMemory;
+use crate::types::{Kept, Piece};
+use crate::value::model::{ErrorKind, ValueError};
 
 /// Bytes read from one address on, and which of them could not be read.
 #[derive(Debug)]
 pub struct MemoryBlock {
     pub address: VirtAddr,
     bytes: Vec<u8>,
-    /// In order. Usually there are none.
-    holes: Vec<(Range<usize>, Fault)>,
+    /// In order, with why they are. Usually there are none.
+    holes: Vec<(Range<usize>, ValueError)>,
 }
 
 impl MemoryBlock {
@@ -22,7 +23,7 @@ impl MemoryBlock {
     /// The caller has checked `len` against a limit.
     pub fn read(memory: &KernelMemory, address: VirtAddr, len: usize) -> Self {
         let mut bytes = vec![0; len];
-        let mut holes = Vec::new();
+        let mut holes: Vec<(Range<usize>, ValueError)> = Vec::new();
         let mut done = 0;
         while done < len {
             let at = address.wrapping_add(done as u64);
@@ -33,13 +34,45 @@ impl MemoryBlock {
             let rest_of_page = memory.page_size() - at.page_offset(memory.page_size());
             let end = len.min(done.saturating_add(rest_of_page as usize));
             match holes.last_mut() {
-                Some((hole, known)) if joins(hole, known, done, &fault) => hole.end = end,
-                _ => holes.push((done..end, fault)),
+                Some((hole, known)) if hole.end == done && known.kind == fault.kind.into() => {
+                    hole.end = end;
+                }
+                _ => holes.push((done..end, fault.into())),
             }
             bytes[done..end].fill(0);
             done = end;
         }
         Self { address, bytes, holes }
+    }
+
+    /// The bytes of a variable in pieces. Those that are kept nowhere are holes.
+    ///
+    /// The caller has checked their sum against a limit.
+    pub fn of_pieces(memory: &KernelMemory, pieces: &[Piece]) -> Self {
+        let mut all = Self { address: VirtAddr::default(), bytes: Vec::new(), holes: Vec::new() };
+        for piece in pieces {
+            let (start, len) = (all.bytes.len(), piece.len as usize);
+            match &piece.kept {
+                Kept::At(address) => {
+                    let block = Self::read(memory, *address, len);
+                    let moved = |range: Range<usize>| start + range.start..start + range.end;
+                    all.bytes.extend(block.bytes);
+                    all.holes.extend(block.holes.into_iter().map(|(at, why)| (moved(at), why)));
+                }
+                Kept::Value(bytes) => {
+                    all.bytes.extend(bytes.iter().copied().chain(std::iter::repeat(0)).take(len));
+                }
+                Kept::Nowhere => {
+                    all.bytes.resize(start + len, 0);
+                    all.holes.push((start..start + len, optimised_out()));
+                }
+            }
+        }
+        let first = pieces.iter().find_map(|piece| match piece.kept {
+            Kept::At(address) => Some(address),
+            _ => None,
+        });
+        Self { address: first.unwrap_or_default(), ..all }
     }
 
     pub fn len(&self) -> usize {
@@ -51,7 +84,7 @@ impl MemoryBlock {
     }
 
     /// Why the first byte that is missing cannot be read.
-    pub fn first_fault(&self) -> Option<&Fault> {
+    pub fn first_fault(&self) -> Option<&ValueError> {
         self.holes.first().map(|(_, fault)| fault)
     }
 
@@ -62,7 +95,7 @@ impl MemoryBlock {
     }
 
     /// Why nothing at all of `range` can be read, if that is so.
-    pub fn missing(&self, range: &Range<usize>) -> Option<&Fault> {
+    pub fn missing(&self, range: &Range<usize>) -> Option<&ValueError> {
         let covers = |hole: &Range<usize>| hole.start <= range.start && range.end <= hole.end;
         let hole = self.holes.iter().find(|(hole, _)| covers(hole) && !range.is_empty());
         hole.map(|(_, fault)| fault)
@@ -70,14 +103,18 @@ impl MemoryBlock {
 
     /// The bytes in `range`, all of them readable; else the fault of the first
     /// that is not. `None` where the block ends before the range does.
-    pub fn get(&self, range: Range<usize>) -> Option<Result<&[u8], &Fault>> {
+    pub fn get(&self, range: Range<usize>) -> Option<Result<&[u8], &ValueError>> {
         let bytes = self.bytes.get(range.clone())?;
         let hole = self.holes.iter().find(|(h, _)| h.start < range.end && range.start < h.end);
         Some(hole.map_or(Ok(bytes), |(_, fault)| Err(fault)))
     }
 }
 
-/// Does a fault at `start` go on where the last hole ended, for the same reason?
-fn joins(hole: &Range<usize>, known: &Fault, start: usize, fault: &Fault) -> bool {
-    hole.end == start && known.kind == fault.kind
+/// What stands in the place of a member that the compiler saw no need for.
+fn optimised_out() -> ValueError {
+    ValueError {
+        kind: ErrorKind::OptimisedOut,
+        address: None,
+        message: "no memory holds it".into(),
+    }
 }

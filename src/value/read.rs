@@ -14,7 +14,7 @@ use crate::addr::VirtAddr;
 use crate::error::TypeError;
 use crate::target::Target;
 use crate::types::model::*;
-use crate::types::{Types, model::Member};
+use crate::types::{Piece, Types, model::Member};
 use crate::value::counter::{Counters, is_counter};
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
@@ -94,6 +94,25 @@ impl<'t> ValueReader<'t> {
         Decoder { reader: self, types, block: &block }.decode(id, 0, 0)
     }
 
+    /// The value of type `id`, or of a bit-field of it, whose bytes are in pieces; a member
+    /// that is nowhere has the reason in its place.
+    pub fn read_pieces(&self, id: TypeId, bits: Option<BitField>, pieces: &[Piece]) -> Value {
+        let types = match self.target.types() {
+            Ok(types) => types,
+            Err(why) => return no_type(&why),
+        };
+        let size = pieces.iter().fold(0u64, |size, piece| size.saturating_add(piece.len));
+        if size > MAX_SIZE {
+            return too_large(VirtAddr::default(), size);
+        }
+        let block = MemoryBlock::of_pieces(self.target.memory(), pieces);
+        let decoder = Decoder { reader: self, types, block: &block };
+        match bits {
+            Some(field) => decoder.bit_field(id, 0, field),
+            None => decoder.decode(id, 0, 0),
+        }
+    }
+
     /// A value of which only the size is known.
     pub fn read_bytes(&self, address: VirtAddr, size: u64) -> Value {
         if size > MAX_SIZE {
@@ -102,7 +121,7 @@ impl<'t> ValueReader<'t> {
         let block = MemoryBlock::read(self.target.memory(), address, size as usize);
         match block.get(0..block.len()) {
             Some(Ok(bytes)) => self.shown(bytes),
-            Some(Err(fault)) => Value::Error(fault.clone().into()),
+            Some(Err(why)) => Value::Error(why.clone()),
             None => self.shown(&[]),
         }
     }
@@ -199,7 +218,7 @@ impl Decoder<'_, '_> {
             // One reason in the place of the whole, not in that of each part.
             let end = offset.saturating_add(usize::try_from(*size).unwrap_or(usize::MAX));
             if let Some(fault) = self.block.missing(&(offset..end)) {
-                return Value::Error(fault.clone().into());
+                return Value::Error(fault.clone());
             }
         }
         match &**found {
@@ -365,7 +384,7 @@ impl Decoder<'_, '_> {
         let end = offset.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
         match self.block.get(offset..end) {
             Some(Ok(bytes)) => Ok(bytes),
-            Some(Err(fault)) => Err(Value::Error(fault.clone().into())),
+            Some(Err(why)) => Err(Value::Error(why.clone())),
             None => Err(Value::Error(ValueError {
                 kind: ErrorKind::NoType,
                 address: Some(self.address(offset)),

@@ -18,7 +18,7 @@ use crate::value::model::{PointerValue, ValueError};
 use crate::value::queue::{self, List};
 use crate::vnet::sysinit::symbolic;
 use crate::vnet::unloaded::Unloaded;
-use crate::walk::Problems;
+use crate::walk::{Problem, Problems};
 
 /// A handler that is called for each vnet. What cannot be read has the reason in its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,9 @@ impl VnetHandlers {
         let reader = Reader::new(target, unloaded)?;
         let lists = Object::global(target, "eventhandler_lists")?;
         let mut all = Self::default();
+        if !queue::is_made(&lists) {
+            all.problems.add(Problem::new(LISTS.name, queue::NOT_MADE));
+        }
         for list in queue::walk(lists, "el_link", LISTS).take(&mut all.problems) {
             all.add_list(&reader, &list);
         }

@@ -55,7 +55,7 @@ impl Recursions {
     /// # Errors
     /// The kernel has no debug information about them.
     pub fn read(target: &Target) -> Result<Option<Self>, ReadError> {
-        if target.kernel().symbol("vnet_recursions").is_none() {
+        if !has_vnet_debug(target) {
             return Ok(None);
         }
         let mut problems = Problems::default();
@@ -73,6 +73,19 @@ impl Recursions {
             problems,
         }))
     }
+}
+
+/// Was the kernel compiled with VNET_DEBUG? Only such a kernel has the function that adds to
+/// the list, and sets `td_vnet_lpush`, which is a member of every kernel's struct thread. The
+/// list itself may have another symbol: clang makes `vnet_recursions.0` of it.
+fn has_vnet_debug(target: &Target) -> bool {
+    let symbols = ["vnet_log_recursion", "vnet_recursions"];
+    let set = |thread: &Object<'_>| thread.pointer("td_vnet_lpush").is_ok_and(|by| !by.is_null());
+    if symbols.iter().any(|name| target.kernel().symbol(name).is_some()) {
+        return true;
+    }
+    let threads = threads::all(target);
+    threads.is_ok_and(|all| matches!(all.find(|thread| set(&thread.thread)), Ok(Some(_))))
 }
 
 impl Recursion {

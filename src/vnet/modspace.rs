@@ -126,7 +126,7 @@ impl ModuleSpace {
             arena,
             regions: Vec::new(),
             free_list: Vec::new(),
-            accounts: if is_made(&head) { Accounts::Whole } else { Accounts::NotYet },
+            accounts: if queue::is_made(&head) { Accounts::Whole } else { Accounts::NotYet },
             faults: Vec::new(),
             problems: modules.problems.clone(),
         };
@@ -338,12 +338,6 @@ impl std::fmt::Display for Holder {
             Self::NotYet => f.write_str("what is not given out yet"),
         }
     }
-}
-
-/// Has the list been initialised? The end of an empty TAILQ is its own head, never NULL.
-fn is_made(head: &Object<'_>) -> bool {
-    let is_set = |member| head.pointer(member).map_or(true, |value| !value.is_null());
-    is_set("tqh_first") || is_set("tqh_last")
 }
 
 fn free_entry(entry: &Object<'_>) -> Result<FreeEntry, ReadError> {

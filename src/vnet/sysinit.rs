@@ -131,7 +131,11 @@ fn read_list(
     let subsystems = Enumerators::of_element(target, name, "subsystem")?;
     let orders = Enumerators::of_element(target, name, "order")?;
     let naming = List { name, element: "vnet_sysinit" };
-    let elements = queue::walk(Object::global(target, name)?, "link", naming).take(problems);
+    let head = Object::global(target, name)?;
+    if !queue::is_made(&head) {
+        problems.add(Problem::new(name, queue::NOT_MADE));
+    }
+    let elements = queue::walk(head, "link", naming).take(problems);
     let read = |element| VnetSysinit::read(element, unloaded, &subsystems, &orders);
     let list: Vec<_> = elements.iter().map(read).collect();
     let mut pairs = list.iter().zip(list.iter().skip(1));

@@ -80,6 +80,14 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
+/// Could all files be read so far? What rests on one that could not is not to be told.
+pub fn believable() -> anyhow::Result<()> {
+    match vnetkvm::source::lost() {
+        Some(why) => Err(vnetkvm::Error::from(why).into()),
+        None => Ok(()),
+    }
+}
+
 /// Tells of what was asked for in vain. If nothing was `answered`, one is the command's own error: one
 /// that is more than a name which nobody has, if there is such a one.
 pub fn tell_missed<E: Into<vnetkvm::Error>>(missed: Vec<E>, answered: bool) -> anyhow::Result<()> {

@@ -22,7 +22,9 @@ fn main() -> ExitCode {
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
-    report(run(cli))
+    let result = run(cli);
+    // What was found after a part of a file was lost is neither an answer nor a reason.
+    report(exit::believable().and(result))
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {

@@ -13,7 +13,7 @@ use vnetkvm::vnet::Vnet;
 use vnetkvm::walk::{Problem, Problems};
 
 use crate::args::{Format, OutputArgs};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Outcome, believable};
 use crate::say::warning;
 
 pub struct Output {
@@ -174,8 +174,9 @@ impl Output {
     }
 }
 
-/// Writes bytes to standard output.
+/// Writes bytes to standard output, unless a file was lost from which they come.
 pub fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
+    believable()?;
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     written.context("cannot write to standard output")

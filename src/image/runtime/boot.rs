@@ -168,10 +168,11 @@ fn first_process(kernel: &mut Loaded, pcpus: &[Object]) -> Result<(), ImageError
     Ok(())
 }
 
-/// thread0: since 11.0 `thread0_st.t0st_thread`, where the scheduler's own data follow it.
+/// thread0: since 11.0 `thread0_st.t0st_thread`, where the scheduler's own data follow it;
+/// or all of `thread0_st`, in a kernel that declares it as a struct thread.
 fn first_thread(kernel: &Loaded) -> Result<Object, ImageError> {
     match kernel.variable("thread0_st") {
-        Ok(storage) => kernel.member(storage, "t0st_thread"),
+        Ok(storage) => Ok(kernel.member(storage, "t0st_thread").unwrap_or(storage)),
         Err(_) => kernel.variable("thread0"),
     }
 }

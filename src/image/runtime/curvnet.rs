@@ -2,7 +2,7 @@
 //!
 //! `sys/net/vnet.h`. CURVNET_SET remembers what curvnet was, in the caller's own frame, and
 //! CURVNET_RESTORE puts it back; here the caller keeps a [`SavedCurvnet`]. Kernels with VNET_DEBUG
-//! (those that have `vnet_recursions`) also keep in td_vnet_lpush which function set it, and log
+//! (those that have `vnet_log_recursion`) also keep in td_vnet_lpush which function set it, and log
 //! each place that sets it though it was set. Both macros assert what the kernel asserts; here a
 //! failed assertion is an error with the message of the panic.
 
@@ -202,7 +202,7 @@ impl Runtime {
     }
 
     fn has_vnet_debug(&self) -> bool {
-        self.kernel.kernel().symbol("vnet_recursions").is_some()
+        self.kernel.kernel().symbol("vnet_log_recursion").is_some()
     }
 
     /// Is there a stack with the right magic?

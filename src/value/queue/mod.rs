@@ -77,6 +77,21 @@ pub fn walk_on<'t>(
     Walk::new(elements, problems)
 }
 
+/// Has the kernel initialised this list? The end of an empty tail queue is its own head,
+/// never NULL; of other lists it cannot be told.
+pub fn is_made(head: &Object<'_>) -> bool {
+    let tails = [("tqh_first", "tqh_last"), ("stqh_first", "stqh_last")];
+    let Some((first, last)) = tails.into_iter().find(|(first, _)| head.has(first)) else {
+        return true;
+    };
+    let is_set = |member| head.pointer(member).map_or(true, |value| !value.is_null());
+    is_set(first) || is_set(last)
+}
+
+/// What there is to say of a list that is not made.
+pub const NOT_MADE: &str =
+    "the kernel has not made the list yet, or zeros were dumped in its place";
+
 /// Adds the elements from the first on.
 fn forward<'t>(
     head: &Object<'t>,

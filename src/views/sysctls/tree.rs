@@ -36,8 +36,14 @@ impl SysctlTree {
         let root = Object::global(target, "sysctl__children")?;
         let names = names.iter().map(|name| Wanted::new(name)).collect::<Result<_, _>>()?;
         let seen = Trail::new(target.budget());
-        let mut walk = Walk { target, root, names, seen, tree: Self::default() };
+        let mut walk = Walk { target, root, names, seen, empty: true, tree: Self::default() };
         walk.level(root, "", MAX_DEPTH);
+        if walk.empty {
+            // A kernel that runs has the first of them before it has processes.
+            let why =
+                "it is empty: the kernel has not made it yet, or zeros were dumped in its place";
+            walk.tree.problems.add(Problem::new("the sysctl tree", why));
+        }
         let Walk { names, mut tree, .. } = walk;
         let asked = |oid: &Oid| names.iter().position(|name| name.covers(&oid.name));
         tree.oids.sort_by_key(asked);
@@ -63,6 +69,8 @@ struct Walk<'t> {
     names: Vec<Wanted>,
     /// The oids that were met: a damaged tree may lead to one twice.
     seen: Trail<'t>,
+    /// No oid was met at all.
+    empty: bool,
     tree: SysctlTree,
 }
 
@@ -75,7 +83,9 @@ impl<'t> Walk<'t> {
         };
         let list = List { name: place, element: "oid" };
         let oids = queue::walk_on(head, "oid_link", list, &mut self.seen);
+        self.empty &= oids.is_whole();
         for oid in oids.take(&mut self.tree.problems) {
+            self.empty = false;
             if let Err(why) = self.oid(&oid, parent, depth) {
                 self.tree.problems.add(list.element(oid.address, why));
             }

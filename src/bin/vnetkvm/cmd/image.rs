@@ -1,15 +1,16 @@
 //! `image`: memory images from scenarios.
 
+use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use vnetkvm::image::{self, Scenario};
+use vnetkvm::image::{self, Image, ImageError, Scenario};
 use vnetkvm::kernel::Kernel;
 
 use crate::args::{Cli, ImageCommand};
 use crate::context;
-use crate::exit::Outcome;
+use crate::exit::{Outcome, believable};
 use crate::output::Output;
 
 pub fn run(cli: &Cli, command: &ImageCommand) -> anyhow::Result<Outcome> {
@@ -38,16 +39,35 @@ fn build(cli: &Cli, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
     let scenario = Scenario::open(path).with_context(failed)?;
     let kernel = kernel(cli, &scenario).with_context(failed)?;
     let built = image::build(&scenario, kernel).with_context(failed)?;
-    let mut written = built.save_kernel(directory).with_context(failed)?;
-    for file in &scenario.formats {
-        let core = built.save(file, directory).with_context(failed)?;
-        let info = scenario.info.map(|version| built.save_info(file, version, &core)).transpose();
-        written.push(core);
-        written.extend(info.with_context(failed)?.flatten());
+    believable()?;
+    let mut written = Vec::new();
+    let saved = save(&scenario, &built, directory, &mut written).with_context(failed);
+    if let Err(why) = believable().and(saved) {
+        // What is half of an image is none.
+        written.iter().for_each(|path| drop(fs::remove_file(path)));
+        return Err(why);
     }
     let mut output = Output::new(&cli.output);
     for path in written {
         writeln!(output.text(), "{}", path.display())?;
     }
     output.finish(Outcome::Answered)
+}
+
+/// Saves all files of an image; adds each to `written`.
+fn save(
+    scenario: &Scenario,
+    built: &Image,
+    directory: &Path,
+    written: &mut Vec<PathBuf>,
+) -> Result<(), ImageError> {
+    written.extend(built.save_kernel(directory)?);
+    for file in &scenario.formats {
+        let core = built.save(file, directory)?;
+        written.push(core.clone());
+        let info =
+            scenario.info.map(|version| built.save_info(file, version, &core)).transpose()?;
+        written.extend(info.flatten());
+    }
+    Ok(())
 }

@@ -46,10 +46,12 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
         Format::Json => {
             #[derive(Serialize)]
             struct Body<'a> {
-                sysctls: Vec<JsonSysctl<'a>>,
+                sysctls: Option<Vec<JsonSysctl<'a>>>,
             }
-            let parts =
-                listings.iter().map(|one| (one.vnet, Body { sysctls: one.json().collect() }));
+            let known = !tree.oids.is_empty() || tree.problems.is_empty();
+            let parts = listings
+                .iter()
+                .map(|one| (one.vnet, Body { sysctls: known.then(|| one.json().collect()) }));
             output.vnet_documents(parts, all)?;
         }
         Format::Jsonl => {
@@ -78,7 +80,11 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
             output.table(table)?;
         }
     }
-    output.finish(Outcome::of(!tree.oids.is_empty(), "no sysctl was found"))
+    let none = match tree.problems.none() {
+        Ok(()) => "no sysctl was found".to_owned(),
+        Err(why) => format!("which sysctls there are is unknown, because {why}"),
+    };
+    output.finish(Outcome::of(!tree.oids.is_empty(), none))
 }
 
 const COLUMNS: [(&str, Align); 3] =

@@ -32,14 +32,26 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             show_vnets(&mut output, &sysinits, &answers, cli.vnet.all_vnets)?;
         }
     }
-    let found = sysinits.iter().next().is_some();
-    output.finish(Outcome::of(found, "no constructor and no destructor was found"))
+    output.finish(Outcome::of(sysinits.iter().next().is_some(), none(&sysinits)))
+}
+
+/// Why there is nothing to show.
+fn none(sysinits: &Sysinits) -> String {
+    match sysinits.problems.none() {
+        Ok(()) => "the kernel has not registered any constructor or destructor".to_owned(),
+        Err(why) => {
+            format!("which constructors and destructors there are is unknown, because {why}")
+        }
+    }
 }
 
 /// Both lists.
 fn show(output: &mut Output, sysinits: &Sysinits) -> io::Result<()> {
     match output.format() {
-        Format::Json => output.document(Body { sysinits: elements(sysinits, None) }),
+        Format::Json => {
+            let sysinits = output.listed(elements(sysinits, None));
+            output.document(Body { sysinits })
+        }
         Format::Jsonl => {
             elements(sysinits, None).iter().try_for_each(|element| output.json_line(element))
         }
@@ -62,8 +74,10 @@ fn show_vnets(
 ) -> io::Result<()> {
     match output.format() {
         Format::Json => {
+            let whole = sysinits.problems.is_empty();
+            let listed = |found: Vec<_>| (whole || !found.is_empty()).then_some(found);
             let answers = answers.iter().map(|(vnet, construction)| {
-                let sysinits_of = elements(sysinits, Some(construction));
+                let sysinits_of = listed(elements(sysinits, Some(construction)));
                 let construction = JsonConstruction::new(construction, sysinits, vnet);
                 (Some(*vnet), VnetBody { construction, sysinits: sysinits_of })
             });
@@ -86,13 +100,13 @@ fn show_vnets(
 
 #[derive(Serialize)]
 struct Body<'a> {
-    sysinits: Vec<JsonSysinit<'a>>,
+    sysinits: Option<Vec<JsonSysinit<'a>>>,
 }
 
 #[derive(Serialize)]
 struct VnetBody<'a> {
     construction: JsonConstruction<'a>,
-    sysinits: Vec<JsonSysinit<'a>>,
+    sysinits: Option<Vec<JsonSysinit<'a>>>,
 }
 
 const COLUMNS: [(&str, Align); 7] = [

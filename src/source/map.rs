@@ -1,0 +1,294 @@
+//! Files mapped into memory, and what becomes of a part that cannot be read any more.
+//!
+//! To touch a page of a map whose file has become shorter, or whose disk fails, raises
+//! SIGBUS, which ends the program without a word. So the first map that is made
+//! installs a handler for that signal. It puts zeros in the place of that page and of all
+//! that follow it in the map, and notes where that was: the program goes on, and
+//! [`lost`] tells that what it found is not to be believed. A reader of dumps learns it
+//! with each read ([`Map::lost`]), before it can take the zeros for memory.
+//!
+//! A signal has one handler in a process. That of a program that uses the library is
+//! called for all addresses that are in no map of ours; where it is installed after the
+//! first map, ours is gone, and SIGBUS is what that program makes of it.
+//!
+//! This is the only file with `unsafe`.
+
+use std::ffi::c_int;
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use libc::{c_void, sigaction, siginfo_t};
+use memmap2::Mmap;
+
+use crate::addr::FileOffset;
+use crate::error::SourceError;
+
+/// All bytes of a file, as they were when it was mapped or are now.
+#[derive(Debug)]
+pub(super) struct Map {
+    map: Mmap,
+    file: File,
+    entry: &'static Entry,
+}
+
+impl Map {
+    /// Maps `file`, which is at `path` and not empty.
+    pub(super) fn new(path: &Path, file: File) -> io::Result<Self> {
+        static HANDLER: OnceLock<Result<(), i32>> = OnceLock::new();
+        HANDLER.get_or_init(install).map_err(io::Error::from_raw_os_error)?;
+        // SAFETY: the map is read-only, and every read of it is checked against the
+        // length that the file had when it was mapped. What cannot be ruled out is
+        // another process that changes the file meanwhile. If it writes, the bytes may
+        // differ between two reads, which no code here relies on for memory safety. If it
+        // cuts the file short, a page of the map has nothing behind it, and the handler
+        // puts zeros there; this is such a change too. A slice of the map stays valid as
+        // long as the map: the handler replaces pages and never takes any away.
+        let map = unsafe { Mmap::map(&file)? };
+        let note = Note { path: path.to_owned(), len: map.len() as u64, file: file.try_clone()? };
+        let entry = Entry::claim(map.as_ptr() as usize, map.len(), note);
+        Ok(Self { map, file, entry })
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The first place that could not be read when it was wanted; what lies behind it reads
+    /// as zeros.
+    pub(super) fn lost(&self) -> Option<usize> {
+        self.entry.lost()
+    }
+}
+
+impl Deref for Map {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        self.entry.release();
+    }
+}
+
+/// A file of which a part could not be read when it was wanted, among those that are open
+/// and those that were closed since this was last asked: what was found meanwhile may rest
+/// on zeros. `None` if there is none.
+///
+/// Whoever has an answer, or an error, asks this before it is believed. Of the memory of a
+/// dump it need not be asked: that tells for each address that it cannot be read.
+pub fn lost() -> Option<SourceError> {
+    let closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner).take();
+    closed.or_else(|| all().find_map(Entry::tell))
+}
+
+/// Of the files that were closed the first that was lost.
+static CLOSED: Mutex<Option<SourceError>> = Mutex::new(None);
+
+/// A map, as the signal's handler knows it. Entries are never freed, only used again.
+#[derive(Debug)]
+struct Entry {
+    used: AtomicBool,
+    /// The map's address; 0 while there is none.
+    start: AtomicUsize,
+    len: AtomicUsize,
+    /// Distance of the first page that was lost; `usize::MAX` if none was.
+    lost: AtomicUsize,
+    /// For people; the handler does not look at it.
+    note: Mutex<Option<Note>>,
+    next: OnceLock<&'static Entry>,
+}
+
+#[derive(Debug)]
+struct Note {
+    path: PathBuf,
+    /// The file's length when it was mapped.
+    len: u64,
+    file: File,
+}
+
+static FIRST: Entry = Entry::new();
+
+fn all() -> impl Iterator<Item = &'static Entry> {
+    std::iter::successors(Some(&FIRST), |entry| entry.next.get().copied())
+}
+
+impl Entry {
+    const fn new() -> Self {
+        Self {
+            used: AtomicBool::new(false),
+            start: AtomicUsize::new(0),
+            len: AtomicUsize::new(0),
+            lost: AtomicUsize::new(usize::MAX),
+            note: Mutex::new(None),
+            next: OnceLock::new(),
+        }
+    }
+
+    /// An entry for `len` bytes at `start`.
+    fn claim(start: usize, len: usize, note: Note) -> &'static Self {
+        let mut entry = &FIRST;
+        while entry.used.swap(true, Ordering::Acquire) {
+            entry = entry.next.get_or_init(|| Box::leak(Box::new(Self::new())));
+        }
+        *entry.note.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+        entry.lost.store(usize::MAX, Ordering::Relaxed);
+        entry.len.store(len, Ordering::Relaxed);
+        entry.start.store(start, Ordering::Release);
+        entry
+    }
+
+    /// Nobody reads this map any more.
+    fn release(&self) {
+        if let Some(lost) = self.tell() {
+            CLOSED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
+        }
+        self.start.store(0, Ordering::Release);
+        *self.note.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.used.store(false, Ordering::Release);
+    }
+
+    fn lost(&self) -> Option<usize> {
+        Some(self.lost.load(Ordering::Acquire)).filter(|lost| *lost != usize::MAX)
+    }
+
+    /// The distance of `address` from the start of the map, if it lies in it.
+    fn holds(&self, address: usize) -> Option<usize> {
+        let start = self.start.load(Ordering::Acquire);
+        let distance = address.checked_sub(start).filter(|_| start != 0)?;
+        // The last page goes on after the file's end.
+        let len = self.len.load(Ordering::Relaxed).checked_next_multiple_of(page_size())?;
+        (distance < len).then_some(distance)
+    }
+
+    /// What happened to the file, if a part of it was lost.
+    fn tell(&self) -> Option<SourceError> {
+        let lost = self.lost()?;
+        let note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
+        let note = note.as_ref()?;
+        let at = FileOffset::new(lost as u64);
+        let len = note.file.metadata().map(|meta| meta.len()).unwrap_or(note.len);
+        let cause = if len < note.len {
+            let why = format!(
+                "there is nothing at offset {at} any more: the file had {:#x} bytes when it was \
+                 opened, and has {len:#x} now",
+                note.len
+            );
+            io::Error::new(io::ErrorKind::UnexpectedEof, why)
+        } else {
+            io::Error::other(format!("its disk fails at offset {at}"))
+        };
+        Some(SourceError { action: "read all of", path: note.path.clone(), cause })
+    }
+}
+
+/// Who was called on SIGBUS before.
+static BEFORE: OnceLock<sigaction> = OnceLock::new();
+
+fn install() -> Result<(), i32> {
+    let failed = || Err(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EINVAL));
+    page_size();
+    // SAFETY: a sigaction of zeros is a valid value of this C struct. Both calls get
+    // pointers to such structs that live longer than the calls. The handler does only
+    // what is allowed in one: see there.
+    unsafe {
+        let mut before: sigaction = std::mem::zeroed();
+        if libc::sigaction(libc::SIGBUS, ptr::null(), &mut before) != 0 {
+            return failed();
+        }
+        BEFORE.get_or_init(|| before);
+        let mut ours: sigaction = std::mem::zeroed();
+        ours.sa_sigaction = on_bus_error as extern "C" fn(_, _, _) as usize;
+        ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+        if libc::sigaction(libc::SIGBUS, &ours, ptr::null_mut()) != 0 {
+            return failed();
+        }
+    }
+    Ok(())
+}
+
+extern "C" fn on_bus_error(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    /// Codes of the hardware are small and positive, those of kill(2) are not.
+    const LARGEST_CODE: c_int = 0x100;
+    // SAFETY: the kernel passes a siginfo_t, whose address is set for faults.
+    let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
+    let is_fault = code > 0 && code < LARGEST_CODE;
+    if !(is_fault && put_zeros(address)) {
+        pass_on(signal, info, context);
+    }
+}
+
+/// Puts zeros in the place of the page of `address` and of all that follow it in its map.
+/// It takes no lock and allocates nothing: it runs in a signal's handler.
+fn put_zeros(address: usize) -> bool {
+    let Some((entry, distance)) = all().find_map(|entry| Some((entry, entry.holds(address)?)))
+    else {
+        return false;
+    };
+    let first = distance - distance % page_size();
+    let start = entry.start.load(Ordering::Relaxed);
+    let len = entry.len.load(Ordering::Relaxed).next_multiple_of(page_size()) - first;
+    // Before there are zeros to be read.
+    entry.lost.fetch_min(first, Ordering::AcqRel);
+    // SAFETY: the range is a part of a map of ours, from a page in it up to the end of its
+    // last page, so that no memory of anybody else is replaced. The thread that was
+    // interrupted is reading from the map, which therefore is not being taken down.
+    // The new pages can be read as the old ones could. mmap(2) is a plain system call.
+    let zeros = unsafe {
+        libc::mmap(
+            (start + first) as *mut c_void,
+            len,
+            libc::PROT_READ,
+            libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    zeros != libc::MAP_FAILED
+}
+
+/// Leaves the signal to whoever was called before, or to the system, which ends the program.
+fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
+    type Handler = extern "C" fn(c_int);
+    type InfoHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
+    let before = BEFORE.get().filter(|before| {
+        before.sa_sigaction != libc::SIG_DFL && before.sa_sigaction != libc::SIG_IGN
+    });
+    // SAFETY: what is neither SIG_DFL nor SIG_IGN is the address of a function, of the type
+    // that SA_SIGINFO says; whoever installed it has promised so. A sigaction of zeros
+    // is SIG_DFL, with which the same fault, on return, ends the program.
+    unsafe {
+        match before {
+            Some(before) if before.sa_flags & libc::SA_SIGINFO != 0 => {
+                let handler: InfoHandler = std::mem::transmute(before.sa_sigaction);
+                handler(signal, info, context);
+            }
+            Some(before) => {
+                let handler: Handler = std::mem::transmute(before.sa_sigaction);
+                handler(signal);
+            }
+            None => {
+                let default: sigaction = std::mem::zeroed();
+                libc::sigaction(signal, &default, ptr::null_mut());
+            }
+        }
+    }
+}
+
+/// Asked once, before there is a handler that needs it.
+fn page_size() -> usize {
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    *SIZE.get_or_init(|| {
+        // SAFETY: sysconf(3) takes any number and touches no memory of ours.
+        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
+    })
+}

@@ -1,0 +1,186 @@
+//! Where the parts of a static variable are: its DW_AT_location, worked out.
+//!
+//! Mostly that is one address. It may be an address for each member, with gaps where a
+//! member was optimised out (DW_OP_piece), or a number that is worked out from
+//! what memory holds: clang keeps an int that is only ever 0 or 42 as one byte
+//! (DW_OP_deref_size, DW_OP_mul, DW_OP_stack_value).
+
+use gimli::{AttributeValue, EvaluationResult, Location, constants as dw};
+
+use crate::addr::VirtAddr;
+use crate::error::{Fault, ReadError};
+use crate::types::Types;
+use crate::types::dwarf::damaged;
+use crate::types::load::Loader;
+use crate::types::statics::Static;
+
+/// Consecutive bytes of a variable, and where they are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// In bytes.
+    pub len: u64,
+    pub kept: Kept,
+}
+
+/// Where bytes of a variable are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// In memory, from there on.
+    At(VirtAddr),
+    /// Nowhere: these are the bytes, in the machine's order.
+    Value(Box<[u8]>),
+    /// Nowhere, and nobody knows them any more.
+    Nowhere,
+}
+
+/// Operations of one location. Those of compilers are a dozen; in a damaged file they may
+/// jump in circles.
+const MOST_OPERATIONS: u32 = 1000;
+
+impl Types {
+    /// The pieces of `variable`, which together have the size of its type. `read` gives an
+    /// integer of so many bytes at an address of the running kernel.
+    ///
+    /// # Errors
+    /// The location is damaged, the type has no size, or `read` fails.
+    pub fn pieces(
+        &self,
+        variable: &Static,
+        read: &dyn Fn(VirtAddr, u64) -> Result<u64, Fault>,
+    ) -> Result<Vec<Piece>, ReadError> {
+        let size = self.size_of(variable.type_id)?;
+        let place = variable.place;
+        let loader = Loader::at(self, place)?;
+        let broken = |why: String| damaged(place.section, place.offset, why);
+        let entry = loader.entry(place.offset).ok_or_else(|| broken("no entry".into()))?;
+        let found = match entry.attr_value(dw::DW_AT_location) {
+            Some(AttributeValue::Exprloc(expression)) => loader.evaluate(expression, size, read)?,
+            Some(AttributeValue::Block(block)) => {
+                loader.evaluate(gimli::Expression(block), size, read)?
+            }
+            _ => {
+                let value = entry.attr_value(dw::DW_AT_const_value);
+                vec![Piece { len: size, kept: self.constant(value, size) }]
+            }
+        };
+        Ok(fitted(found, size))
+    }
+
+    fn constant(&self, value: Option<AttributeValue<super::dwarf::Slice<'_>>>, size: u64) -> Kept {
+        match value {
+            Some(AttributeValue::Block(block)) => Kept::Value(block.slice().into()),
+            Some(AttributeValue::Sdata(value)) => self.number(value as u64, size),
+            Some(value) => match value.udata_value() {
+                Some(value) => self.number(value, size),
+                None => Kept::Nowhere,
+            },
+            None => Kept::Nowhere,
+        }
+    }
+
+    /// A number as the bytes of a variable of `size` bytes.
+    fn number(&self, value: u64, size: u64) -> Kept {
+        let Some(len) = usize::try_from(size).ok().filter(|len| *len <= 8) else {
+            return Kept::Nowhere;
+        };
+        let bytes = match self.endian() {
+            crate::bytes::Endian::Little => value.to_le_bytes()[..len].to_vec(),
+            crate::bytes::Endian::Big => value.to_be_bytes()[8 - len..].to_vec(),
+        };
+        Kept::Value(bytes.into())
+    }
+}
+
+impl<'a> Loader<'a> {
+    fn evaluate(
+        &self,
+        expression: gimli::Expression<super::dwarf::Slice<'a>>,
+        size: u64,
+        read: &dyn Fn(VirtAddr, u64) -> Result<u64, Fault>,
+    ) -> Result<Vec<Piece>, ReadError> {
+        let slide = self.types.slide;
+        let broken =
+            |why: &dyn ToString| damaged(self.unit.section, self.unit.offset, why.to_string());
+        let mut evaluation = expression.evaluation(self.unit.encoding);
+        evaluation.set_max_iterations(MOST_OPERATIONS);
+        let mut state = evaluation.evaluate().map_err(|why| broken(&why))?;
+        loop {
+            let next = match state {
+                EvaluationResult::Complete => break,
+                EvaluationResult::RequiresRelocatedAddress(address) => {
+                    evaluation.resume_with_relocated_address(address.wrapping_add(slide))
+                }
+                EvaluationResult::RequiresIndexedAddress { index, .. } => {
+                    let address =
+                        self.types.dwarf.indexed_address(index.0 as u64, &self.root.bases);
+                    let address = address.ok_or_else(|| broken(&"an address it does not have"))?;
+                    evaluation.resume_with_indexed_address(address.wrapping_add(slide))
+                }
+                EvaluationResult::RequiresMemory { address, size, .. } => {
+                    let word = read(VirtAddr::new(address), size.into())?;
+                    evaluation.resume_with_memory(gimli::Value::Generic(word))
+                }
+                // Registers and frames: no static has such a location.
+                _ => return Ok(vec![Piece { len: size, kept: Kept::Nowhere }]),
+            };
+            state = next.map_err(|why| broken(&why))?;
+        }
+        let pieces = evaluation.result().into_iter().map(|piece| {
+            let bits = piece.size_in_bits.unwrap_or(size.saturating_mul(8));
+            // Pieces of single bits are none that a compiler makes of a static.
+            let whole = bits % 8 == 0 && piece.bit_offset.is_none_or(|offset| offset == 0);
+            let len = bits.div_ceil(8);
+            let kept = match piece.location {
+                _ if !whole => Kept::Nowhere,
+                Location::Address { address } => Kept::At(VirtAddr::new(address)),
+                Location::Value { value } => match value.to_u64(u64::MAX) {
+                    Ok(value) => self.types.number(value, len),
+                    Err(_) => Kept::Nowhere,
+                },
+                Location::Bytes { value } => Kept::Value(value.slice().into()),
+                _ => Kept::Nowhere,
+            };
+            Piece { len, kept }
+        });
+        Ok(pieces.collect())
+    }
+}
+
+/// The pieces, cut where the variable ends; what they leave of it is nowhere.
+fn fitted(pieces: Vec<Piece>, size: u64) -> Vec<Piece> {
+    let mut left = size;
+    let mut fitted: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        let len = piece.len.min(left);
+        left -= len;
+        let enough = |bytes: &[u8]| bytes.len() as u64 >= len;
+        let kept = match piece.kept {
+            Kept::Value(bytes) if !enough(&bytes) => Kept::Nowhere,
+            kept => kept,
+        };
+        if len > 0 {
+            fitted.push(Piece { len, kept });
+        }
+    }
+    if left > 0 {
+        fitted.push(Piece { len: left, kept: Kept::Nowhere });
+    }
+    fitted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_have_the_size_of_the_variable() {
+        let at = |address| Kept::At(VirtAddr::new(address));
+        let found = vec![Piece { len: 8, kept: at(0x10) }, Piece { len: 9, kept: at(0x40) }];
+        let all = fitted(found.clone(), 24);
+        assert_eq!(all.iter().map(|piece| piece.len).collect::<Vec<_>>(), [8, 9, 7]);
+        assert_eq!(all[2].kept, Kept::Nowhere);
+        assert_eq!(fitted(found, 10)[1], Piece { len: 2, kept: at(0x40) });
+        let short = vec![Piece { len: 4, kept: Kept::Value([1].into()) }];
+        assert_eq!(fitted(short, 4), [Piece { len: 4, kept: Kept::Nowhere }]);
+    }
+}
