@@ -67,7 +67,10 @@ fn the_message_names_the_field_that_is_wrong() {
         message(28, 4, 0xffff_f000),
         "the file ends at 0xc000, but the message buffer (msgbufsize) needs 0x100000000 bytes"
     );
-    assert_eq!(message(17, 4, 0x0034_3678), "a minidump of \"x64\" is not supported");
+    assert_eq!(
+        message(17, 4, 0x0034_3678),
+        "a minidump of the architecture \"x64\" is not supported"
+    );
 }
 
 #[test]

@@ -224,8 +224,8 @@ fn check(header: &KernelDumpHeader) -> Result<(), DumpError> {
         let what = format!("version {} of the kernel dump header (1 and 4 are)", header.version);
         return Err(DumpError::Unsupported { what });
     }
-    if header.encrypted {
-        return Err(probe::encrypted());
+    if header.key_len != 0 {
+        return Err(probe::encrypted(header.key_len));
     }
     if header.dump_len == 0 {
         return Err(bad("dumplength", 0, "a dump is not empty"));

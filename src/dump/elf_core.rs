@@ -6,6 +6,7 @@
 //! segment that reaches past the end of the file is read as far as it goes.
 //! Cores by virtual address are read by it; cores of processes are told apart and refused.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use goblin::container::{Container, Ctx};
@@ -23,6 +24,9 @@ use crate::error::DumpError;
 use crate::source::Source;
 
 const FORMAT: &str = "ELF core";
+
+/// The segment by which arm says where the kernel is.
+const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
 
 /// The "operating system" that only FreeBSD's kernel names in a core.
 const ELFOSABI_STANDALONE: u8 = 255;
@@ -48,10 +52,11 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     // QEMU's cores do not tell it; whoever finds the page tables does.
     let mut page_size = PAGE;
     if header.e_ident[EI_OSABI] == ELFOSABI_STANDALONE && !is_virtual {
-        if arch.pointer_size() == 4 {
+        if matches!(header.container(), Ok(Container::Little)) {
             widen(&mut loads, table_end);
         }
         page_size = dumped_page_size(&loads, table_end, arch);
+        check_kernel_headers(&headers)?;
         warnings.extend(check_kernel_layout(&loads, table_end, source.len(), page_size)?);
     } else if arch.pointer_size() == 4 && !is_virtual {
         warnings.extend(odd_order(&loads, header.e_ident[EI_OSABI]));
@@ -61,7 +66,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         page_size = mapped_page_size(&loads, arch);
         loads.iter_mut().for_each(|load| load.p_paddr = load.p_vaddr);
     }
-    let memory = Segments::new(Arc::clone(source), sorted_segments(&loads)?);
+    let memory = Segments::new(Arc::clone(source), sorted_segments(&loads, is_virtual)?);
     let (pages, pages_cut_off) = memory.count(page_size);
     if pages_cut_off > 0 {
         warnings.push(format!(
@@ -172,8 +177,11 @@ fn is_virtual(
 ) -> Result<bool, DumpError> {
     if loads.is_empty() {
         return Err(DumpError::NotADump {
-            what: "an ELF core without any memory in it".to_owned(),
-            hint: "no PT_LOAD segment has bytes in the file; take the dump again".to_owned(),
+            what: "an ELF core without any memory in its program headers (e_phoff, e_phnum)"
+                .to_owned(),
+            hint: "none is a segment (p_type PT_LOAD) with bytes in the file (p_filesz); \
+                   take the dump again"
+                .to_owned(),
         });
     }
     // Physical address 0 is a good one, but only one segment can begin there.
@@ -196,14 +204,10 @@ fn is_virtual(
 /// What the headers say beside the memory: PT_DUMP_DELTA of arm
 /// (`sys/arm/arm/dump_machdep.c`, 11.0), and the registers in a hypervisor's notes.
 fn clues(headers: &[ProgramHeader], bytes: &[u8], arch: Arch) -> Clues {
-    const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
     const MOST_CPUS: usize = 1024;
     let delta = headers.iter().find(|header| header.p_type == PT_DUMP_DELTA);
     let image = delta.map(|delta| (VirtAddr::new(delta.p_vaddr), PhysAddr::new(delta.p_paddr)));
-    let notes = headers.iter().filter(|header| header.p_type == PT_NOTE).filter_map(|header| {
-        let start = usize::try_from(header.p_offset).ok()?;
-        bytes.get(start..start.checked_add(usize::try_from(header.p_filesz).ok()?)?)
-    });
+    let notes = note_areas(headers, bytes.len()).into_iter().filter_map(|area| bytes.get(area));
     let (mut roots, mut processors) = (Vec::new(), Vec::new());
     for noted in notes.map(|notes| Notes::read(notes, arch)) {
         roots.extend(noted.roots);
@@ -215,8 +219,29 @@ fn clues(headers: &[ProgramHeader], bytes: &[u8], arch: Arch) -> Clues {
     Clues { image, start: None, roots, processors }
 }
 
+/// Where the notes are, without what an earlier segment of notes has: a file that names
+/// the same bytes many times has no more notes for that.
+fn note_areas(headers: &[ProgramHeader], file_len: usize) -> Vec<Range<usize>> {
+    let notes = headers.iter().filter(|header| header.p_type == PT_NOTE);
+    let area = |notes: &ProgramHeader| {
+        let start = usize::try_from(notes.p_offset).ok()?;
+        let end = start.checked_add(usize::try_from(notes.p_filesz).ok()?)?;
+        (start < end && end <= file_len).then_some(start..end)
+    };
+    let mut areas: Vec<_> = notes.filter_map(area).collect();
+    areas.sort_by_key(|area| area.start);
+    let mut end = 0;
+    areas.retain(|area| {
+        let apart = area.start >= end;
+        end = if apart { area.end } else { end };
+        apart
+    });
+    areas
+}
+
 /// Restores what does not fit the 32-bit fields of an i386 kernel with PAE and more
-/// than 4 GB: its segments ascend, in memory and in the file.
+/// than 4 GB: its segments ascend, in memory and in the file. Of a file with wider fields
+/// nothing was lost.
 fn widen(loads: &mut [ProgramHeader], table_end: u64) {
     const WRAP: u64 = 1 << 32;
     let mut next_offset = table_end.next_multiple_of(PAGE);
@@ -287,6 +312,22 @@ fn check_places(loads: &[ProgramHeader], table_end: u64) -> Result<(), DumpError
     }
 }
 
+/// A kernel's own dump has nothing but memory in its segments, and all of it; arm says
+/// besides where the kernel is.
+fn check_kernel_headers(headers: &[ProgramHeader]) -> Result<(), DumpError> {
+    for header in headers {
+        if !matches!(header.p_type, PT_LOAD | PT_DUMP_DELTA) {
+            let why = "in a full dump (EI_OSABI is 255) all segments are memory (PT_LOAD, 1)";
+            return Err(bad("p_type", header.p_type.into(), why));
+        }
+        if header.p_type == PT_LOAD && (header.p_filesz != header.p_memsz || header.p_filesz == 0) {
+            let why = format!("p_memsz is {:#x}, and a full dump has them equal", header.p_memsz);
+            return Err(bad("p_filesz", header.p_filesz, &why));
+        }
+    }
+    Ok(())
+}
+
 /// A kernel's own dump says each address twice, and its segments follow each other
 /// from the first page after the headers to the end of the file (`cb_dumphdr` in
 /// sys/kern/kern_dump.c). Gives what to warn of.
@@ -299,7 +340,10 @@ fn check_kernel_layout(
     let mut next = table_end.checked_next_multiple_of(page_size);
     for load in loads {
         if load.p_vaddr != load.p_paddr {
-            let why = format!("p_vaddr is {:#x}, and a full dump has them equal", load.p_vaddr);
+            let why = format!(
+                "p_vaddr is {:#x}, and a full dump (EI_OSABI is 255) has them equal",
+                load.p_vaddr
+            );
             return Err(bad("p_paddr", load.p_paddr, &why));
         }
         if next != Some(load.p_offset) {
@@ -318,18 +362,21 @@ fn check_kernel_layout(
 }
 
 /// The segments by address, without overlaps.
-fn sorted_segments(loads: &[ProgramHeader]) -> Result<Vec<Segment>, DumpError> {
-    let mut sorted = loads.iter().map(segment).collect::<Result<Vec<_>, _>>()?;
+fn sorted_segments(loads: &[ProgramHeader], is_virtual: bool) -> Result<Vec<Segment>, DumpError> {
+    let address = if is_virtual { "p_vaddr" } else { "p_paddr" };
+    let segments = loads.iter().map(|load| segment(load, address));
+    let mut sorted = segments.collect::<Result<Vec<_>, _>>()?;
     sorted.sort_by_key(|segment| segment.start);
     cut_overlaps(&mut sorted)?;
     check_file_overlaps(sorted.clone())?;
     Ok(sorted)
 }
 
-fn segment(load: &ProgramHeader) -> Result<Segment, DumpError> {
+/// The segment by the field `address`, which was put into p_paddr.
+fn segment(load: &ProgramHeader, address: &str) -> Result<Segment, DumpError> {
     let (start, len, offset) = (load.p_paddr, load.p_filesz, load.p_offset);
     if start.checked_add(len).is_none() {
-        return Err(bad("p_filesz", len, &format!("from p_paddr {start:#x} on it wraps around")));
+        return Err(bad("p_filesz", len, &format!("from {address} {start:#x} on it wraps around")));
     }
     if offset.checked_add(len).is_none() {
         return Err(bad("p_offset", offset, &format!("with p_filesz {len:#x} it wraps around")));

@@ -30,8 +30,8 @@ pub struct KernelDumpHeader {
     pub kernel_version: String,
     pub panic: String,
     pub compression: Compression,
-    /// Is the dump encrypted?
-    pub encrypted: bool,
+    /// Bytes of the key of an encrypted dump; 0 where it is not encrypted.
+    pub key_len: u32,
     pub parity: u32,
     /// Do the header's words XOR to zero, as they should?
     pub parity_holds: bool,
@@ -75,7 +75,7 @@ impl KernelDumpHeader {
                 2 => Compression::Zstd,
                 other => Compression::Unknown(other),
             },
-            encrypted: keyed && fields.u32(56)? != 0,
+            key_len: if keyed { fields.u32(56)? } else { 0 },
             parity: fields.u32(508)?,
             parity_holds: parity(fields)? == 0,
         })
@@ -144,10 +144,10 @@ pub(super) mod tests {
     fn both_layouts_are_read() {
         let old = KernelDumpHeader::parse(&header(1)).unwrap();
         assert_eq!((old.host.as_str(), old.panic.as_str()), ("web01.example.org", "page fault"));
-        assert_eq!((old.compression, old.encrypted), (Compression::None, false));
+        assert_eq!((old.compression, old.key_len), (Compression::None, 0));
         let new = KernelDumpHeader::parse(&header(4)).unwrap();
         assert_eq!((new.host.as_str(), new.panic.as_str()), ("web01.example.org", "page fault"));
-        assert_eq!((new.compression, new.encrypted), (Compression::Zstd, true));
+        assert_eq!((new.compression, new.key_len), (Compression::Zstd, 96));
         assert_eq!((new.dump_len, new.time), (0x1234_5000, 1_600_000_000));
         assert_eq!((old.extent, new.extent), (None, Some(0x2000_0000)));
         assert_eq!((old.block_len, new.block_len), (512, 512));

@@ -64,6 +64,7 @@ pub fn open_any(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Op
     let source = around.take_off(source, progress)?;
     Ok(match open_bare(&source)? {
         Some(core) => Opened::Core(Box::new(around.put_on(core))),
+        None if around.header.is_some() => return Err(around.misplaced()),
         None => Opened::Unknown(Box::new(Unknown { source, around })),
     })
 }
@@ -90,8 +91,10 @@ impl Unknown {
         };
         let dump = around.cut(source, found)?;
         let dump = around.take_off(dump, progress)?;
-        let core = open_bare(&dump)?.ok_or_else(|| probe::unknown(&dump))?;
-        Ok(around.put_on(core))
+        match open_bare(&dump)? {
+            Some(core) => Ok(around.put_on(core)),
+            None => Err(around.misplaced()),
+        }
     }
 }
 
@@ -146,6 +149,19 @@ impl Around {
         self.header = Some(found.header);
         self.warnings.extend(found.warning);
         Ok(dump)
+    }
+
+    /// No dump begins where the kernel dump header says.
+    fn misplaced(&self) -> DumpError {
+        let dump_len = self.header.as_ref().map_or(0, |header| header.dump_len);
+        DumpError::BadField {
+            format: "kernel dump",
+            field: "dumplength",
+            value: format!("{dump_len:#x}"),
+            why: "by it, blocksize and dumpextent a dump begins where there is none (no magic), \
+                  unless the file is cut off behind the first header"
+                .to_owned(),
+        }
     }
 
     fn put_on(self, mut core: Core) -> Core {

@@ -68,22 +68,26 @@ fn elf(source: &Source) -> Result<Kind, DumpError> {
     if let Some(other) = other::of_a_machine(source.path(), bytes) {
         return Err(other_file(other));
     }
-    let fields = match Fields::little(bytes).u8(5) {
-        Some(2) => Fields::big(bytes),
-        _ => Fields::little(bytes),
+    let types = [Fields::little(bytes), Fields::big(bytes)].map(|fields| fields.u16(16));
+    let e_type = match Fields::little(bytes).u8(5) {
+        Some(1) => types[0],
+        Some(2) => types[1],
+        // What the byte order is has yet to be told; that it is damaged as well.
+        _ if types.contains(&Some(ET_CORE)) => Some(ET_CORE),
+        _ => types[0],
     };
-    let what = match fields.u16(16) {
+    let what = match e_type {
         Some(ET_CORE) => return Ok(Kind::ElfCore),
-        Some(1) => "an ELF object file or kernel module",
-        Some(2 | 3) => "an ELF executable, such as a kernel",
-        Some(_) => "an ELF file of an unknown type",
+        Some(1) => "an ELF object file or kernel module".to_owned(),
+        Some(2 | 3) => "an ELF executable, such as a kernel".to_owned(),
+        Some(other) => format!("an ELF file of an unknown type (e_type {other:#x})"),
         None => {
             let hint = "was it copied whole? info.N beside the dump tells its length (Dump Length)";
             return Err(not_a_dump("the beginning of an ELF file, cut off", hint));
         }
     };
     let hint = "the kernel goes to -N and the core to -M: have they changed places?";
-    Err(not_a_dump(what, hint))
+    Err(not_a_dump(&what, hint))
 }
 
 /// What to say of a file that is known, and is no dump.
@@ -95,8 +99,10 @@ pub(super) fn other_file(other: OtherFile) -> DumpError {
     }
 }
 
-pub(super) fn encrypted() -> DumpError {
-    DumpError::Wrapped { what: "an encrypted dump".to_owned(), hint: other::decrypt("") }
+/// A dump whose header says that it is encrypted by a key of so many bytes.
+pub(super) fn encrypted(key_len: u32) -> DumpError {
+    let what = format!("an encrypted dump (dumpkeysize is {key_len:#x})");
+    DumpError::Wrapped { what, hint: other::decrypt("") }
 }
 
 pub(super) fn text_dump() -> DumpError {
@@ -113,15 +119,44 @@ pub(super) fn unknown(source: &Source) -> DumpError {
         let hint = "memory devices are read with the very kernel that is running (-N)";
         return not_a_dump("a character device", hint);
     }
+    if let Some(damaged) = damaged_magic(source.bytes()) {
+        return damaged;
+    }
     let what = match is_zeros(source) {
-        None if is_vmware(source.path()) => "a memory file of VMware, or the like",
-        None => "data in no format that is known",
-        Some(true) => "nothing but zeros",
-        Some(false) => "zeros as far as it was looked at",
+        None if is_vmware(source.path()) => "a memory file of VMware, or the like".to_owned(),
+        None => {
+            let magic = source.bytes().iter().take(4).map(|byte| format!(" {byte:02x}"));
+            format!("data in no format that is known (magic{})", magic.collect::<String>())
+        }
+        Some(true) => "nothing but zeros, and no magic".to_owned(),
+        Some(false) => "zeros as far as it was looked at, and no magic".to_owned(),
     };
     let hint = "if this is raw memory, give the kernel that ran in it with -N; \
                 a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file";
-    not_a_dump(what, hint)
+    not_a_dump(&what, hint)
+}
+
+/// What is a dump but for its first bytes.
+fn damaged_magic(bytes: &[u8]) -> Option<DumpError> {
+    const ET_CORE: u16 = 4;
+    let (format, magic) = if bytes.get(8..)?.starts_with(b" FreeBSD/") {
+        ("minidump", minidump::MAGIC)
+    } else {
+        let ident = bytes.get(4..7)?;
+        let fields = match ident {
+            [1 | 2, 1, 1] => Fields::little(bytes),
+            [1 | 2, 2, 1] => Fields::big(bytes),
+            _ => return None,
+        };
+        (fields.u16(16)? == ET_CORE && fields.u32(20)? <= 1).then_some(("ELF core", ELF_MAGIC))?
+    };
+    let is = bytes.get(..magic.len())?;
+    Some(DumpError::BadField {
+        format,
+        field: "magic",
+        value: format!("\"{}\"", is.escape_ascii()),
+        why: format!("it is \"{}\" in each, and the rest is as in one", magic.escape_ascii()),
+    })
 }
 
 /// A .vmem file is raw memory.
@@ -202,6 +237,8 @@ mod tests {
         assert!(message("vmcore_encrypted.0", b"\x91\x22").1.contains("decryptcore"));
         assert!(message("core.txt.0", b"").0.contains("an empty file"));
         assert!(message("info.2", b"Dump header from device").1.contains("vmcore.2"));
+        let (what, _) = message("vmcore.0", b"minidamp FreeBSD/amd64\0\0");
+        assert!(what.contains("magic is \"minidamp FreeBSD/\""), "{what}");
         assert!(message("vmcore.0", &[0; 100]).0.contains("nothing but zeros"));
         let (what, hint) = message("notes.txt", b"hello");
         assert!(what.contains("no format") && hint.contains("raw memory"), "{what}; {hint}");

@@ -39,8 +39,8 @@ impl Notes {
         let mut at = 0_usize;
         while let (Some(name_len), Some(len)) = (fields.u32(at), fields.u32(at + 4)) {
             let name_at = at + 12;
-            let desc = (name_len as usize).checked_next_multiple_of(4).map(|len| name_at + len);
-            let Some(desc) = desc else { break };
+            let desc = (name_len as usize).checked_next_multiple_of(4);
+            let Some(desc) = desc.and_then(|len| name_at.checked_add(len)) else { break };
             let contents = fields.slice(desc, len as usize);
             let place =
                 |name: &[u8]| contents.filter(|_| fields.slice(name_at, name.len()) == Some(name));
@@ -52,8 +52,9 @@ impl Notes {
                 let status = Fields::new(status, arch.endian());
                 statuses.extend(status_shape(arch).read(&status));
             }
-            let Some(next) = (len as usize).checked_next_multiple_of(4) else { break };
-            at = desc + next;
+            let next = (len as usize).checked_next_multiple_of(4);
+            let Some(next) = next.and_then(|len| desc.checked_add(len)) else { break };
+            at = next;
         }
         Self { processors: if states.is_empty() { statuses } else { states }, roots }
     }

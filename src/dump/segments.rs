@@ -16,16 +16,31 @@ pub(super) struct Segment {
     pub(super) offset: u64,
 }
 
+impl Segment {
+    /// The memory of which `source` has the bytes.
+    fn held(&self, source: &Source) -> Option<Range<PhysAddr>> {
+        let left = match source.is_device() {
+            true => self.len,
+            false => source.len().saturating_sub(self.offset).min(self.len),
+        };
+        let start = PhysAddr::new(self.start);
+        (left > 0).then(|| start..start.wrapping_add(left))
+    }
+}
+
 /// The segments of a file, as physical memory.
 pub(super) struct Segments {
     source: Arc<Source>,
     sorted: Vec<Segment>,
+    /// What the file has of them, ascending. A header may promise terabytes behind its end.
+    held: Vec<Range<PhysAddr>>,
 }
 
 impl Segments {
     /// The memory in `sorted`: ascending by address, no overlaps.
     pub(super) fn new(source: Arc<Source>, sorted: Vec<Segment>) -> Self {
-        Self { source, sorted }
+        let held = sorted.iter().filter_map(|segment| segment.held(&source)).collect();
+        Self { source, sorted, held }
     }
 
     /// Pages that the segments promise, and how many of them the file cuts off.
@@ -66,16 +81,12 @@ impl PhysicalMemory for Segments {
     }
 
     fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
-        let after = self.sorted.partition_point(|s| s.start + s.len <= at.get());
-        let segment = self.sorted.get(after)?;
-        let start = segment.start.max(at.get());
-        Some(PhysAddr::new(start)..PhysAddr::new(segment.start + segment.len))
+        let after = self.held.partition_point(|range| range.end <= at);
+        let held = self.held.get(after)?;
+        Some(held.start.max(at)..held.end)
     }
 
     fn ranges(&self) -> Vec<Range<PhysAddr>> {
-        let range = |segment: &Segment| {
-            PhysAddr::new(segment.start)..PhysAddr::new(segment.start + segment.len)
-        };
-        self.sorted.iter().map(range).collect()
+        self.held.clone()
     }
 }

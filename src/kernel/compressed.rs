@@ -8,8 +8,12 @@ use crate::bytes::Fields;
 const ELFCOMPRESS_ZLIB: u32 = 1;
 const ELFCOMPRESS_ZSTD: u32 = 2;
 
-/// No debug section packs better than this; a larger promise is hostile.
-const MAX_RATIO: u64 = 2048;
+/// No debug section packs better than this: DWARF of kernels comes to 3 to 8 times the
+/// size of its streams. zlib could promise 1,000 times, and zstd any number.
+const MAX_RATIO: u64 = 64;
+
+/// A section of this size is never too large, in bytes: small ones may be mostly zeros.
+const ALWAYS: u64 = 1 << 20;
 
 /// Unpacks the bytes of a section, its Elf32_Chdr or Elf64_Chdr in front.
 ///
@@ -25,8 +29,12 @@ pub fn unpack(section: &[u8], arch: Arch) -> Result<Vec<u8>, String> {
     else {
         return Err("it is shorter than its compression header".into());
     };
-    if size > (stream.len() as u64).saturating_mul(MAX_RATIO) {
-        return Err(format!("{} bytes cannot unpack to {size}", stream.len()));
+    let packed = stream.len() as u64;
+    if size > packed.saturating_mul(MAX_RATIO).max(ALWAYS) {
+        return Err(format!(
+            "its header says that {packed} bytes unpack to {size} (ch_size), \
+             and debug information does not pack to less than a part in {MAX_RATIO}"
+        ));
     }
     match kind {
         ELFCOMPRESS_ZLIB => exactly(flate2::read::ZlibDecoder::new(stream), size),
@@ -85,6 +93,21 @@ mod tests {
         let error = unpack(&section(ELFCOMPRESS_ZLIB, 13, &stream), Arch::Amd64).unwrap_err();
         assert!(error.contains("instead of 13"), "{error}");
         assert!(unpack(&section(ELFCOMPRESS_ZLIB, u64::MAX, &stream), Arch::Amd64).is_err());
+    }
+
+    #[test]
+    fn what_packs_better_than_debug_information_does_is_not_unpacked() {
+        let zeros = vec![0; 8 << 20];
+        let packed = [
+            section(ELFCOMPRESS_ZLIB, 8 << 20, &zlib(&zeros)),
+            section(ELFCOMPRESS_ZSTD, 8 << 20, &zstd::encode_all(&zeros[..], 3).unwrap()),
+        ];
+        for section in packed {
+            let error = unpack(&section, Arch::Amd64).unwrap_err();
+            assert!(error.contains("ch_size") && error.contains("8388608"), "{error}");
+        }
+        let small = section(ELFCOMPRESS_ZLIB, 1 << 20, &zlib(&zeros[..1 << 20]));
+        assert_eq!(unpack(&small, Arch::Amd64).unwrap().len(), 1 << 20);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
 use crate::error::KernelError;
 use crate::kernel::compressed;
+use crate::kernel::symbols::name_at;
 use crate::source::{Source, other};
 
 /// A parsed ELF file and the bytes it came from.
@@ -192,7 +193,17 @@ impl ElfFile {
 
     /// The section of that name.
     pub fn section(&self, name: &str) -> Option<Section<'_>> {
-        self.sections().find(|section| section.name == name)
+        // Not by way of all names: a file may have 65,535 sections.
+        let names = self.source.bytes().get(self.names.clone()).unwrap_or_default();
+        let is_named = |header: &&SectionHeader| {
+            let found =
+                names.get(header.sh_name..).and_then(|found| found.strip_prefix(name.as_bytes()));
+            found.is_some_and(|rest| rest.first() == Some(&0))
+        };
+        self.sections
+            .iter()
+            .find(is_named)
+            .map(|header| Section { name: self.name_of(header), header })
     }
 
     /// The bytes that the file holds for a section, still packed where it is packed.
@@ -256,11 +267,12 @@ impl ElfFile {
     /// have its bytes (NOBITS in a split debug file). A kernel's .bss reads as
     /// zeros.
     pub fn initial_bytes(&self, address: VirtAddr, len: u64) -> Option<Cow<'_, [u8]>> {
-        let section = self.sections().find(|section| {
-            section.has_flag(section_header::SHF_ALLOC)
-                && !section.has_flag(section_header::SHF_TLS)
-                && covers(section.header, address.get(), len)
+        const PLACE: u64 = (section_header::SHF_ALLOC | section_header::SHF_TLS) as u64;
+        let header = self.sections.iter().find(|header| {
+            header.sh_flags & PLACE == u64::from(section_header::SHF_ALLOC)
+                && covers(header, address.get(), len)
         })?;
+        let section = Section { name: self.name_of(header), header };
         if !section.has_bytes() {
             let zeros = !self.is_debug_only() && len <= MAX_ZEROS;
             return zeros.then(|| Cow::Owned(vec![0; len as usize]));
@@ -316,9 +328,7 @@ impl ElfFile {
 
     fn name_of(&self, header: &SectionHeader) -> &str {
         let names = &self.source.bytes()[self.names.clone()];
-        let name = names.get(header.sh_name..).unwrap_or_default();
-        let end = memchr::memchr(0, name).unwrap_or(0);
-        std::str::from_utf8(&name[..end]).unwrap_or_default()
+        std::str::from_utf8(name_at(names, header.sh_name)).unwrap_or_default()
     }
 }
 

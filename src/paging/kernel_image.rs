@@ -11,7 +11,8 @@ const LARGE_PAGE: u64 = 2 << 20;
 const LOADER_LIMIT: u64 = 4 << 30;
 
 /// Boot loaders put a kernel on a large boundary, if they can. Each boundary, and how
-/// far into a range of memory it is tried: every place costs the reading of a page.
+/// much memory is searched by it, in all ranges together: every place costs the reading of
+/// a page.
 const BOUNDARIES: [(u64, u64); 3] =
     [(LARGE_PAGE, 64 << 30), (64 << 10, 4 << 30), (4 << 10, 256 << 20)];
 
@@ -77,10 +78,10 @@ impl KernelImage {
             let ranges = ranges.clone().into_iter();
             let places = ranges.flat_map(move |range| {
                 let first = range.start.get().next_multiple_of(boundary).saturating_sub(boundary);
-                let last = range.end.get().min(first.saturating_add(limit));
-                (first..last).step_by(boundary as usize)
+                (first..range.end.get()).step_by(boundary as usize)
             });
-            places.filter_map(move |start| {
+            let most = usize::try_from(limit / boundary).unwrap_or(usize::MAX);
+            places.take(most).filter_map(move |start| {
                 let phys = PhysAddr::new(start.checked_add(offset)?);
                 let image = Self { virt, phys };
                 image.agrees(memory, samples).then_some(image)

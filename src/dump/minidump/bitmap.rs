@@ -165,7 +165,11 @@ impl Ranges {
                 break;
             }
             if start >= end || start < previous_end {
-                return Err(damaged(start, end, "the ranges ascend and do not overlap"));
+                return Err(damaged(
+                    start,
+                    end,
+                    "the ranges ascend and do not overlap, unless msgbufsize is wrong and they lie elsewhere",
+                ));
             }
             // Ranges that meet within a page have a bit for it each; the first counts.
             let (first, after) = (start / page, end.div_ceil(page));
@@ -178,7 +182,8 @@ impl Ranges {
         // or more than it.
         let tail = pairs.next().and_then(|at| bytes.get(at..)).unwrap_or_default();
         if tail.iter().any(|byte| *byte != 0) {
-            let why = "there is data after the end of the list, unless msgbufsize is wrong";
+            let why = "there is data after the end of the list, unless msgbufsize or the size of a \
+                       page (flags) is wrong";
             return Err(bad("dumpavailsize", bytes.len() as u64, why));
         }
         check_bitmap_size(bits, bitmap_size, arch.pointer_size(), page)?;
@@ -198,7 +203,8 @@ fn check_bitmap_size(bits: u64, bitmap_size: u64, word: u64, page: u64) -> Resul
     if (needed..=needed.next_multiple_of(page)).contains(&bitmap_size) {
         return Ok(());
     }
-    let why = format!("the memory ranges of the dump have {bits} pages, a bit each");
+    let why =
+        format!("the memory ranges have {bits} pages, a bit each, unless msgbufsize is wrong");
     Err(bad("bitmapsize", bitmap_size, &why))
 }
 

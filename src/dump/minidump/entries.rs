@@ -111,7 +111,8 @@ fn odd(value: String) -> DumpError {
         field: "page map",
         value,
         why: "that is no page map, so the parts of the dump lie elsewhere or are of another \
-              kind: msgbufsize, bitmapsize, pmapsize or the format of the entries is wrong"
+              kind: msgbufsize, bitmapsize, pmapsize or the format of the entries (mmuformat, \
+              paemode) is wrong"
             .to_owned(),
     }
 }

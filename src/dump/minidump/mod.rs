@@ -101,7 +101,7 @@ fn read_header(source: &Source) -> Result<Header, DumpError> {
         b"arm" => arm::header(bytes),
         b"powerpc64" => powerpc64::header(bytes),
         other => Err(DumpError::Unsupported {
-            what: format!("a minidump of {:?}", String::from_utf8_lossy(other)),
+            what: format!("a minidump of the architecture {:?}", String::from_utf8_lossy(other)),
         }),
     }
 }

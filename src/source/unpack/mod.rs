@@ -150,7 +150,9 @@ fn decode(
     let reader = packed.reader().map_err(|why| UnpackError::Input { why: why.to_string() })?;
     let mut input = BufReader::with_capacity(INPUT_BUFFER, Counted { reader, done: &done });
     let total = packed.len();
-    stream::decode(&mut input, blocks, &mut || progress(Progress { done: done.get(), total }))
+    stream::decode(&mut input, total, blocks, &mut || {
+        progress(Progress { done: done.get(), total })
+    })
 }
 
 /// Counts what is read.
@@ -293,6 +295,16 @@ mod tests {
             let unpacked = unpacked(packed).unwrap();
             assert_eq!(unpacked.source.bytes(), b"one two");
             assert_eq!(unpacked.warning, None);
+        }
+    }
+
+    #[test]
+    fn streams_of_nothing_are_not_decoded_by_the_million() {
+        for pack in [gzip, zstd] {
+            let few = unpacked(pack(b"").repeat(4000)).unwrap();
+            assert!(few.source.is_empty());
+            let error = unpacked(pack(b"").repeat(100_000)).unwrap_err();
+            assert!(error.to_string().contains("streams follow each other"), "{error}");
         }
     }
 

@@ -21,10 +21,18 @@ pub(super) trait Blocks {
     fn filled(&mut self, len: usize) -> bool;
 }
 
-/// Decodes everything in `input`, and calls `step` after every piece. Gives what
-/// is odd about it, as a sentence.
+/// How many streams may follow each other in `len` bytes: each costs a decoder, and what
+/// compresses in parallel makes them of megabytes.
+fn most_streams(len: u64) -> u64 {
+    const ALWAYS: u64 = 4096;
+    ALWAYS + len / 512
+}
+
+/// Decodes everything in `input`, which has `len` bytes, and calls `step` after every
+/// piece. Gives what is odd about it, as a sentence.
 pub(super) fn decode(
     input: &mut impl BufRead,
+    len: u64,
     blocks: &mut dyn Blocks,
     step: &mut dyn FnMut(),
 ) -> Result<Option<String>, UnpackError> {
@@ -34,6 +42,10 @@ pub(super) fn decode(
         let next = input.fill_buf().map_err(|why| UnpackError::Input { why: why.to_string() })?;
         let Some(packing) = Packing::of(next) else { break };
         streams += 1;
+        if streams > most_streams(len) {
+            let why = format!("more than {} streams follow each other in it", streams - 1);
+            return Err(UnpackError::Damaged { packing: packing.name(), why });
+        }
         let end = match packing {
             Packing::Gzip => {
                 copy(&mut GzDecoder::new(&mut *input), packing, blocks, step, &mut some)?
@@ -50,7 +62,8 @@ pub(super) fn decode(
             End::Whole => {}
             End::Enough => return Ok(None),
             End::CutOff if !some && streams == 1 => {
-                let why = "the file ends within its header or its first block".to_owned();
+                let why =
+                    "the file ends within its header or its first block (block header)".to_owned();
                 return Err(UnpackError::Damaged { packing: packing.name(), why });
             }
             End::CutOff => {
@@ -98,8 +111,20 @@ fn copy(
     }
 }
 
+/// What is wrong, as the decoder says it, and where that is.
 fn damaged(packing: Packing, why: &io::Error) -> UnpackError {
-    UnpackError::Damaged { packing: packing.name(), why: why.to_string() }
+    let said = why.to_string();
+    let place = match packing {
+        Packing::Gzip if said.contains("header") => "its header (method, flags)",
+        Packing::Gzip if said.contains("checksum") => "its data or its end (crc32, isize)",
+        Packing::Zstd if said.contains("memory") || said.contains("parameter") => {
+            "its frame header (descriptor, window)"
+        }
+        Packing::Zstd if said.contains("checksum") => "its data or its end (checksum)",
+        Packing::Zstd => "a block header, its data, or the window of its frame header",
+        Packing::Gzip => "a block header or its data",
+    };
+    UnpackError::Damaged { packing: packing.name(), why: format!("{place}: {said}") }
 }
 
 fn rest_is_zero(input: &mut impl BufRead) -> io::Result<bool> {
