@@ -167,6 +167,91 @@ fn a_scan_finds_what_nothing_points_at() {
     }
 }
 
+/// Two words that look like what vnet_destroy leaves may stand anywhere in the kernel's own
+/// data, of which the direct map has a second view; and between the objects of the heap.
+#[test]
+fn a_scan_finds_vnets_only_where_the_kernel_allocates_them() {
+    for kernel in ["newer-clang-dwarf4", "arm64-newer", "powerpc64"] {
+        let mut runtime = machine(kernel);
+        let loaded = runtime.kernel_mut();
+        let size = loaded.types().size_of(loaded.types().find("struct vnet").unwrap()).unwrap();
+        let magic = |loaded: &mut Loaded, at: VirtAddr| {
+            let vnet = loaded.object(at, "struct vnet").unwrap();
+            loaded.set(vnet, "vnet_magic_n", 0xdead_beef).unwrap();
+        };
+        // In the image, aligned as a vnet is.
+        let pmap = loaded.variable("kernel_pmap_store").unwrap();
+        let inside = loaded.kernel().segments().any(|segment| {
+            loaded.running(segment.virt) <= pmap.address
+                && pmap.address < loaded.running(segment.virt).wrapping_add(segment.mem_size)
+        });
+        assert!(inside, "{kernel}");
+        let aligned = VirtAddr::new(pmap.address.get().next_multiple_of(64));
+        for step in 0..4 {
+            magic(loaded, aligned.wrapping_add(step * 64));
+        }
+        // On the heap, but not where a vnet of that size begins.
+        let heap = loaded.machine_mut().malloc("test", 256).unwrap();
+        let step = 1 << (size.trailing_zeros() - 1);
+        let odd = heap.get().next_multiple_of(64) + step;
+        if step >= 8 {
+            magic(loaded, VirtAddr::new(odd));
+        }
+        let image = Image::of(runtime).unwrap();
+        for format in [Format::MinidumpV2, Format::Full] {
+            let session = session_of(kernel, &image, format);
+            let scanned = session.scan().unwrap().all;
+            let found: Vec<_> = scanned.iter().filter(|vnet| !vnet.is_listed()).collect();
+            assert!(found.is_empty(), "{kernel} {format:?}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_scan_is_advised_where_a_vnet_may_come_or_go() {
+    let reasons = |kernel, runtime| {
+        let session = session(kernel, runtime);
+        let reasons = session.may_hide_vnets().unwrap();
+        reasons.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for kernel in KERNELS {
+        assert_eq!(reasons(kernel, machine(kernel)), [""; 0], "{kernel}");
+        for lock in ["vnet_rwlock", "vnet_sxlock", "vnet_sysinit_sxlock"] {
+            let mut runtime = machine(kernel);
+            let loaded = runtime.kernel_mut();
+            let held = loaded.variable(lock).unwrap();
+            let word = if lock == "vnet_rwlock" { "rw_lock" } else { "sx_lock" };
+            loaded.set(held, word, 0x21).unwrap();
+            assert_eq!(reasons(kernel, runtime), [format!("{lock} is held")], "{kernel}");
+        }
+        // It had not set a thing yet that leads to a vnet.
+        for function in ["vnet_alloc", "vnet_destroy"] {
+            let mut runtime = machine(kernel);
+            let process = ProcessOptions { tid: Some(100_777), ..ProcessOptions::new("jail") };
+            let thread = runtime.create_process(&process).unwrap();
+            let loaded = runtime.kernel_mut();
+            // Behind a call, of which these kernels have few.
+            let call = loaded.address_of(function).unwrap().wrapping_add(4);
+            loaded.machine_mut().write(call, &[0xe8, 0, 0, 0, 0]).unwrap();
+            let back = call.wrapping_add(5);
+            let stack = loaded.machine_mut().malloc("stack", 16 << 10).unwrap();
+            loaded.set(thread, "td_kstack", stack.get()).unwrap();
+            loaded.set(thread, "td_kstack_pages", 4).unwrap();
+            loaded.machine_mut().set_pointer(stack.wrapping_add(0x3e80), back).unwrap();
+            let told = reasons(kernel, runtime);
+            let [reason] = &told[..] else { panic!("{kernel}: {told:?}") };
+            assert!(reason.contains("100777"), "{reason}");
+            assert!(reason.ends_with(&format!("may be in {function}")), "{reason}");
+        }
+    }
+    let half = |name: &str| open(&format!("small-split/{name}"));
+    let kernel = Kernel::open(half("kernel"), Some(half("kernel.debug"))).unwrap();
+    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    let runtime = Runtime::boot(loaded, &[0]).unwrap();
+    let told = reasons("small-nodebug", runtime);
+    assert_eq!(told, ["without types nothing but the list leads to vnets"]);
+}
+
 /// What keeps vnets from being known, a sentence each.
 fn problems(session: &Session) -> Vec<String> {
     session.vnets().unwrap().problems.iter().map(ToString::to_string).collect()

@@ -5,11 +5,21 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::views::construction::Construction;
 use crate::views::eventhandlers::VnetHandlers;
+use crate::views::hidden::MayHide;
 use crate::views::locks::Locks;
 use crate::views::recursions::Recursions;
 use crate::vnet::{Sysinits, Vnet};
 
 impl Session {
+    /// Why there may be vnets that only [`Session::scan`] finds; empty where nothing says so.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's.
+    pub fn may_hide_vnets(&self) -> Result<Vec<MayHide>, Error> {
+        self.require_kinship()?;
+        Ok(MayHide::reasons(&self.target))
+    }
+
     /// The constructors and destructors of vnets, in the order in which they run.
     ///
     /// # Errors

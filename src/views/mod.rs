@@ -3,6 +3,7 @@
 pub mod construction;
 pub mod counters;
 pub mod eventhandlers;
+pub mod hidden;
 pub mod interfaces;
 pub mod jails;
 pub mod locks;

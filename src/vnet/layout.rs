@@ -43,6 +43,13 @@ impl VnetLayout {
         }
     }
 
+    /// Bytes, of which a vnet's address is a multiple. The size of a struct is a multiple of
+    /// its alignment, and malloc(9) aligns what has the size of a power of two by that.
+    pub fn alignment(&self) -> u64 {
+        const PAGE_BITS: u32 = 12;
+        (1 << self.size.trailing_zeros().min(PAGE_BITS)).max(self.prev)
+    }
+
     fn from_types(types: &Types, id: TypeId) -> Result<Self, TypeError> {
         let at = |path| types.path(id, path).map(|field| field.offset);
         Ok(Self {

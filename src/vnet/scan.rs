@@ -3,12 +3,16 @@
 //! The four bytes may be there by accident, in code that compares them above all, so
 //! a place counts only if the rest of it makes a vnet: a `vnet_data_base` that
 //! follows from its `vnet_data_mem`, or none of either, as before the block is
-//! allocated and after it is freed (`sys/net/vnet.c`, 9.3 to main).
+//! allocated and after it is freed (`sys/net/vnet.c`, 9.3 to main). It lies as struct vnet is
+//! aligned, in memory that the kernel has allocated: never in its own image, whose
+//! pages the direct map shows again, nor in a module's.
+
+use std::cell::OnceCell;
 
 use memchr::memmem::Finder;
 use rustc_hash::FxHashSet;
 
-use crate::addr::VirtAddr;
+use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
 use crate::error::VnetError;
@@ -28,6 +32,7 @@ pub fn scan(target: &Target, list: &VnetList) -> Result<Vec<Vnet>, VnetError> {
     let any = list.vnets.first().map_or(VirtAddr::default(), |vnet| vnet.address);
     let layout = VnetLayout::of(target, any)?;
     let finders = magics(target.arch().endian());
+    let images = Images::new(target);
     let memory = target.memory();
     let mut buffer = Vec::new();
     let mut seen = FxHashSet::default();
@@ -42,6 +47,9 @@ pub fn scan(target: &Target, list: &VnetList) -> Result<Vec<Vnet>, VnetError> {
                 let magic = at.wrapping_add(place as u64);
                 let phys = piece.phys.wrapping_add(start + place as u64);
                 let vnet = VirtAddr::new(magic.get().wrapping_sub(layout.magic));
+                if vnet.page_offset(layout.alignment()) != 0 || images.hold(vnet, phys) {
+                    continue;
+                }
                 if let Some(vnet) = whole(target, vnet).filter(|_| seen.insert(phys)) {
                     found.push(vnet);
                 }
@@ -64,8 +72,7 @@ fn magics(endian: Endian) -> [Finder<'static>; 3] {
 
 /// The vnet at an address, if all of it looks like one.
 fn whole(target: &Target, address: VirtAddr) -> Option<Vnet> {
-    let aligned = address.page_offset(target.arch().pointer_size()) == 0;
-    let mut vnet = aligned.then(|| Vnet::unlisted(target, address)).flatten()?;
+    let mut vnet = Vnet::unlisted(target, address)?;
     let without_block = vnet.data_mem.is_null() && vnet.data_base.is_null();
     let sound = vnet.problems.is_empty() && !vnet.is_freed();
     if !sound && !without_block {
@@ -74,3 +81,43 @@ fn whole(target: &Target, address: VirtAddr) -> Option<Vnet> {
     vnet.found_by.push("a scan of memory for the magic".into());
     Some(vnet)
 }
+
+/// Where the kernel and its modules lie.
+struct Images<'t> {
+    target: &'t Target,
+    /// The physical pages of the kernel's image, by their first addresses.
+    pages: OnceCell<FxHashSet<PhysAddr>>,
+}
+
+impl<'t> Images<'t> {
+    fn new(target: &'t Target) -> Self {
+        Self { target, pages: OnceCell::new() }
+    }
+
+    /// Is this part of one? `phys` is where a byte of it lies.
+    fn hold(&self, address: VirtAddr, phys: PhysAddr) -> bool {
+        let mut segments = self.target.kernel().segments();
+        let within =
+            |from: VirtAddr, len: u64| address.offset_from(from).is_some_and(|at| at < len);
+        segments.any(|segment| within(segment.virt, segment.mem_size))
+            || self.target.module_at(address).is_some()
+            || self.pages.get_or_init(|| self.pages()).contains(&self.page_of(phys))
+    }
+
+    fn pages(&self) -> FxHashSet<PhysAddr> {
+        let memory = self.target.memory();
+        let pages = self.target.kernel().segments().flat_map(|segment| {
+            let steps = (0..segment.mem_size).step_by(memory.page_size() as usize);
+            steps.map(move |at| segment.virt.wrapping_add(at))
+        });
+        let pages = pages.take((LARGEST_IMAGE / memory.page_size()) as usize);
+        pages.filter_map(|at| Some(self.page_of(memory.translate(at).ok()?))).collect()
+    }
+
+    fn page_of(&self, phys: PhysAddr) -> PhysAddr {
+        PhysAddr::new(phys.get() - phys.page_offset(self.target.memory().page_size()))
+    }
+}
+
+/// Kernels are some 30 MB; more of damaged segments is not looked at.
+const LARGEST_IMAGE: u64 = 512 << 20;

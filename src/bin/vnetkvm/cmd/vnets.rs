@@ -12,7 +12,7 @@ use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
 use crate::output::Output;
-use crate::say::warning;
+use crate::say::{hint, warning};
 
 pub fn run(cli: &Cli, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
@@ -47,6 +47,9 @@ pub fn run(cli: &Cli, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
         for problem in &vnet.problems {
             warning(&format!("{}: {problem}", vnet.title()));
         }
+    }
+    if let Some(reason) = session.may_hide_vnets()?.first().filter(|_| !scan) {
+        hint(&format!("{reason}: `vnetkvm vnets --scan` finds vnets that nothing leads to"));
     }
     output
         .finish(Outcome::of(!vnets.is_empty(), "no vnet was found, on the kernel's list or off it"))
