@@ -16,9 +16,13 @@ const INDENT: usize = 4;
 /// Comments are lined up at this column at most: one long line does not push all others.
 const WIDEST: usize = 56;
 
-/// Writes a declaration as C, with comments.
+/// Writes a declaration as C, with comments. One of several of its name has the file that
+/// it is from above it.
 pub fn write_declaration(out: &mut impl Write, declaration: &Declaration) -> io::Result<()> {
     let mut lines = Lines::default();
+    if let Some(file) = &declaration.file {
+        lines.push(0, format!("/* {file} */"), "");
+    }
     let size = match declaration.size {
         Some(size) => format!("size {size}"),
         None => "incomplete".to_owned(),
@@ -42,27 +46,30 @@ pub fn write_declaration(out: &mut impl Write, declaration: &Declaration) -> io:
 /// A declaration as rows for scripts, each with its name in front. Of a struct or union:
 /// member, type, offset, size, and for bit-fields bit offset and bit size, where a member
 /// of an unnamed member has the path to it; of an enum: enumerator and value; of all
-/// others: what it stands for, and the size. What is not known is empty.
+/// others: what it stands for, and the size. What is not known is empty. One of several
+/// types of a name is named with its file.
 pub fn plain_table(declaration: &Declaration) -> Table {
     let mut table = Table::new(&[]);
+    let name = declaration.full_name().into_owned();
     let body = match &declaration.body {
         Body::Typedef { unnamed: Some(body), .. } => body,
         body => body,
     };
     match body {
         Body::Record { members, .. } => {
-            plain_members(&mut table, &declaration.name, "", members);
+            plain_members(&mut table, &name, "", members);
         }
         Body::Enum { enumerators, .. } => {
-            for Enumerator { name, value } in enumerators {
-                table.row([declaration.name.clone(), name.to_string(), value.to_string()]);
+            for enumerator in enumerators {
+                let value = enumerator.value.to_string();
+                table.row([name.clone(), enumerator.name.to_string(), value]);
             }
         }
         Body::Typedef { target, .. } => {
-            table.row([declaration.name.clone(), target.clone(), number(declaration.size)]);
+            table.row([name, target.clone(), number(declaration.size)]);
         }
         Body::Plain => {
-            table.row([declaration.name.clone(), String::new(), number(declaration.size)]);
+            table.row([name, String::new(), number(declaration.size)]);
         }
     }
     table
@@ -294,9 +301,19 @@ mod tests {
         DeclaredMember { bits, ..member(declaration, offset, 4) }
     }
 
+    #[test]
+    fn one_of_several_has_its_file() {
+        let mut one = record(8, vec![member("long l", 0, 8)]);
+        one.file = Some("kern/a.c".into());
+        assert!(shown(&one).starts_with("/* kern/a.c */\nstruct vnet {"), "{}", shown(&one));
+        let mut out = Vec::new();
+        plain_table(&one).write_plain(&mut out).unwrap();
+        assert_eq!(out, b"struct vnet@kern/a.c\tm\t\t0\t8\t\t\n");
+    }
+
     fn record(size: u64, members: Vec<DeclaredMember>) -> Declaration {
         let body = Body::Record { kind: RecordKind::Struct, members, incomplete: false };
-        Declaration { name: "struct vnet".into(), size: Some(size), body }
+        Declaration { name: "struct vnet".into(), file: None, size: Some(size), body }
     }
 
     fn shown(declaration: &Declaration) -> String {
@@ -376,7 +393,7 @@ struct vnet {                   /*   offset    size */
     fn a_union_has_no_holes() {
         let members = vec![member("char c", 0, 1), member("long l", 0, 8)];
         let body = Body::Record { kind: RecordKind::Union, members, incomplete: false };
-        let union = Declaration { name: "union u".into(), size: Some(8), body };
+        let union = Declaration { name: "union u".into(), file: None, size: Some(8), body };
         assert!(shown(&union).ends_with("};           /* size 8 */\n"), "{}", shown(&union));
     }
 
@@ -387,6 +404,7 @@ struct vnet {                   /*   offset    size */
         let body = Body::Enum { enumerators, incomplete: false };
         let unnamed = Declaration {
             name: "state_t".into(),
+            file: None,
             size: Some(4),
             body: Body::Typedef {
                 declaration: "enum {...} state_t".into(),
@@ -406,16 +424,21 @@ typedef enum {
         let declaration = "struct ifnet *if_t".into();
         let target = "struct ifnet *".into();
         let body = Body::Typedef { declaration, target, unnamed: None };
-        let named = Declaration { name: "if_t".into(), size: Some(8), body };
+        let named = Declaration { name: "if_t".into(), file: None, size: Some(8), body };
         assert_eq!(shown(&named), "typedef struct ifnet *if_t;  /* size 8 */\n");
-        let plain = Declaration { name: "unsigned int".into(), size: Some(4), body: Body::Plain };
+        let plain = Declaration {
+            name: "unsigned int".into(),
+            file: None,
+            size: Some(4),
+            body: Body::Plain,
+        };
         assert_eq!(shown(&plain), "unsigned int  /* size 4 */\n");
     }
 
     #[test]
     fn an_incomplete_type_says_so() {
         let body = Body::Record { kind: RecordKind::Struct, members: Vec::new(), incomplete: true };
-        let declared = Declaration { name: "struct secret".into(), size: None, body };
+        let declared = Declaration { name: "struct secret".into(), file: None, size: None, body };
         assert_eq!(shown(&declared), "struct secret;  /* declared, and nowhere defined */\n");
     }
 }

@@ -1,5 +1,6 @@
 //! A type's declaration as plain data: what its members are called, and where they lie.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::error::TypeError;
@@ -15,6 +16,8 @@ const MAX_DEPTH: usize = 16;
 pub struct Declaration {
     /// As C spells it: `struct vnet`, `vnet_state_t`.
     pub name: String,
+    /// The source file that it is from, where several have a type of that name.
+    pub file: Option<Box<str>>,
     /// Bytes; `None` where the type is incomplete, is void, or is a function.
     pub size: Option<u64>,
     pub body: Body,
@@ -74,6 +77,16 @@ pub struct UnnamedRecord {
     pub behind_pointer: bool,
 }
 
+impl Declaration {
+    /// The name that leads to this one among several: `struct elf_file@kern/link_elf.c`.
+    pub fn full_name(&self) -> Cow<'_, str> {
+        match &self.file {
+            Some(file) => format!("{}@{file}", self.name).into(),
+            None => Cow::Borrowed(&self.name),
+        }
+    }
+}
+
 impl Types {
     /// The declaration of a type; declarations elsewhere defined are completed.
     ///
@@ -99,7 +112,7 @@ impl Types {
             Type::Record(_) | Type::Enum(_) => self.body(&self.resolve(id)?.1)?,
             _ => Body::Plain,
         };
-        Ok(Declaration { name, size, body })
+        Ok(Declaration { name, file: None, size, body })
     }
 
     fn body(&self, found: &Type) -> Result<Body, TypeError> {

@@ -19,6 +19,7 @@
 
 mod bits;
 pub mod declaration;
+mod definitions;
 mod dwarf;
 mod index;
 mod layout;
@@ -29,6 +30,7 @@ mod modules;
 mod name;
 mod names;
 mod place;
+mod source_path;
 mod spelling;
 mod statics;
 mod units;
@@ -46,9 +48,11 @@ use crate::bytes::Endian;
 use crate::error::TypeError;
 use crate::kernel::Kernel;
 
+pub use definitions::Definition;
 pub use layout::{Field, most_like};
 pub use location::{Kept, Piece};
 pub use model::{Type, TypeId, Variable};
+pub use source_path::is_end_of_path;
 pub use statics::Static;
 
 use dwarf::{Dwarf, UnitSection};

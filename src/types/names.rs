@@ -13,6 +13,7 @@ use rustc_hash::{FxHashMap, FxHasher};
 use crate::addr::VirtAddr;
 use crate::error::TypeError;
 use crate::types::Types;
+use crate::types::definitions::Outline;
 use crate::types::layout::most_like;
 use crate::types::load::{Loader, is_declaration};
 use crate::types::model::*;
@@ -22,7 +23,7 @@ use crate::types::units::{Die, Unit};
 
 /// What a name may name. C has one space of names for tags, one for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Class {
+pub(super) enum Class {
     Struct,
     Union,
     Enum,
@@ -32,22 +33,28 @@ enum Class {
     Variable,
 }
 
-/// The first definition of every type name.
+/// The first definition of every type name, and what else may be another.
 #[derive(Debug, Default)]
 pub struct NameIndex {
-    places: FxHashMap<(Class, u64), TypeId>,
+    places: FxHashMap<(Class, u64), (TypeId, Outline)>,
+    /// Definitions after the first that look unlike it and unlike each other.
+    others: FxHashMap<(Class, u64), Vec<(TypeId, Outline)>>,
 }
 
 impl Types {
     /// The type of that name: `struct ifnet`, `ifnet_t`, `unsigned int`, and
-    /// pointers to these: `struct ifnet *`.
+    /// pointers to these: `struct ifnet *`. Of several types of one name, the first, or
+    /// that of a source file: `struct elf_file@link_elf.c`.
     ///
     /// # Errors
     /// No unit defines it: the error lists names like it.
     pub fn find(&self, name: &str) -> Result<TypeId, TypeError> {
         let base = name.trim_end_matches([' ', '*']);
         let stars = name[base.len()..].matches('*').count();
-        let mut id = self.find_named(base.trim())?;
+        let mut id = match base.split_once('@') {
+            Some((base, file)) => self.find_in_file(base, file.trim())?,
+            None => self.find_named(base.trim())?,
+        };
         for _ in 0..stars {
             id = self.pointer_to(id);
         }
@@ -69,16 +76,9 @@ impl Types {
         let address = self.linked(address);
         let range = address..address.checked_add(1)?;
         let (class, bare) = class_and_name(name);
-        self.units_about(&range).into_iter().find_map(|hit| {
-            let mut found = None;
-            let loader = Loader::of(self, hit.unit).ok()?;
-            let _ = loader.each_named(true, |key, id| {
-                if found.is_none() && key == (class, hash(&bare)) {
-                    found = Some(id);
-                }
-            });
-            found
-        })
+        self.units_about(&range)
+            .into_iter()
+            .find_map(|hit| Loader::of(self, hit.unit).ok()?.find_named(class, &bare))
     }
 
     /// Does some unit define a variable of that name, though perhaps no memory
@@ -92,7 +92,7 @@ impl Types {
     pub fn structs_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<TypeId> {
         let places = self.name_index().places.iter();
         let structs = places.filter(|((class, _), _)| *class == Class::Struct);
-        let named = structs.filter_map(|(_, &id)| Some((self.name_in_file(id)?, id)));
+        let named = structs.filter_map(|(_, &(id, _))| Some((self.name_in_file(id)?, id)));
         let mut found: Vec<_> = named.filter(|(name, _)| wanted(name)).collect();
         found.sort_unstable();
         found.into_iter().map(|(_, id)| id).collect()
@@ -142,11 +142,11 @@ impl Types {
     }
 
     fn lookup_here(&self, class: Class, name: &str) -> Option<TypeId> {
-        let found = *self.name_index().places.get(&(class, hash(name)))?;
+        let (found, _) = *self.name_index().places.get(&(class, hash(name)))?;
         (self.name_in_file(found)? == name).then_some(found)
     }
 
-    fn name_in_file(&self, id: TypeId) -> Option<String> {
+    pub(super) fn name_in_file(&self, id: TypeId) -> Option<String> {
         match &*self.get(id).ok()? {
             Type::Base(base) => Some(base.name.to_string()),
             Type::Typedef(typedef) => Some(typedef.name.to_string()),
@@ -162,7 +162,7 @@ impl Types {
         let same = others.into_iter().filter(|&other| other != class);
         let mut near: Vec<String> = same
             .filter_map(|other| places.get(&(other, hash(name))))
-            .map(|&id| self.name(id))
+            .map(|&(id, _)| self.name(id))
             .collect();
         if near.is_empty() {
             // A bare name may be a tag whose word was left out.
@@ -170,7 +170,7 @@ impl Types {
                 Class::Plain => other != Class::Variable,
                 _ => other == class,
             };
-            let ids = places.iter().filter(|((other, _), _)| meant(*other)).map(|(_, &id)| id);
+            let ids = places.iter().filter(|((other, _), _)| meant(*other)).map(|(_, &(id, _))| id);
             let mut named: Vec<(String, TypeId)> =
                 ids.filter_map(|id| Some((self.name_in_file(id)?, id))).collect();
             named.sort_unstable();
@@ -180,50 +180,91 @@ impl Types {
                 _ => named.map(|(known, _)| known).collect(),
             };
         }
-        let what = match class {
-            Class::Struct => "struct",
-            Class::Union => "union",
-            Class::Enum => "enum",
-            Class::Plain | Class::Variable => "type",
-        };
-        TypeError::NotFound { what, name: name.to_owned(), near }
+        TypeError::NotFound { what: class.word(), name: name.to_owned(), near }
     }
 
-    fn name_index(&self) -> &NameIndex {
+    pub(super) fn name_index(&self) -> &NameIndex {
         self.names.get_or_init(|| {
             let units = self.units.as_slice().par_iter();
             let parts: Vec<_> = units.map(|unit| self.names_of(unit)).collect();
             let mut index = NameIndex::default();
-            for (key, id) in parts.into_iter().flatten() {
-                // The first definition in the file's order, so that every run
-                // answers the same.
-                index.places.entry(key).or_insert(id);
+            for named in parts.into_iter().flatten() {
+                index.add(named);
             }
             index
         })
     }
 
-    fn names_of(&self, unit: &Unit) -> Vec<((Class, u64), TypeId)> {
+    fn names_of(&self, unit: &Unit) -> Vec<Named> {
         let mut found = Vec::new();
         if let Ok(loader) = Loader::of(self, unit) {
             // What was read before the damage stays.
-            let _ = loader.each_named(false, |key, id| found.push((key, id)));
+            let _ = loader.each_named(false, |named| found.push(named));
         }
         found
     }
 }
 
+/// A definition at the top level of a unit.
+struct Named {
+    key: (Class, u64),
+    id: TypeId,
+    outline: Outline,
+}
+
+impl NameIndex {
+    /// The first definition in the file's order is the name's, so that every run
+    /// answers the same.
+    fn add(&mut self, Named { key, id, outline }: Named) {
+        let &mut (first, known) = self.places.entry(key).or_insert((id, outline));
+        if first == id || known == outline || key.0 == Class::Variable {
+            return;
+        }
+        let others = self.others.entry(key).or_default();
+        if others.len() < MOST_OTHERS && others.iter().all(|(_, other)| *other != outline) {
+            others.push((id, outline));
+        }
+    }
+
+    /// What may be other definitions of that name than the first, in the file's order.
+    pub(super) fn others(&self, class: Class, name: &str) -> &[(TypeId, Outline)] {
+        self.others.get(&(class, hash(name))).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Class {
+    /// What an error calls it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Struct => "struct",
+            Self::Union => "union",
+            Self::Enum => "enum",
+            Self::Plain | Self::Variable => "type",
+        }
+    }
+}
+
+/// No kernel has so many different types of one name; a damaged file may.
+const MOST_OTHERS: usize = 64;
+
 /// No type of C has more levels of pointers and arrays.
 const MOST_POINTERS: usize = 32;
 
 impl<'a> Loader<'a> {
+    /// The first type of that name that the unit has at its top level.
+    pub(super) fn find_named(&self, class: Class, name: &str) -> Option<TypeId> {
+        let mut found = None;
+        let _ = self.each_named(true, |named| {
+            if found.is_none() && named.key == (class, hash(name)) {
+                found = Some(named.id);
+            }
+        });
+        found
+    }
+
     /// Calls `found` for what the unit defines at its top level; `signed`: also for
     /// what stands in the place of a type unit's type.
-    fn each_named(
-        &self,
-        signed: bool,
-        mut found: impl FnMut((Class, u64), TypeId),
-    ) -> gimli::Result<()> {
+    fn each_named(&self, signed: bool, mut found: impl FnMut(Named)) -> gimli::Result<()> {
         let dwarf = &self.types.dwarf;
         let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
         let mut depth = 0;
@@ -249,7 +290,7 @@ impl<'a> Loader<'a> {
                     } else {
                         hash(name)
                     };
-                    found((class, name), id);
+                    found(Named { key: (class, name), id, outline: Outline::of(&die) });
                 }
             }
             // gcc says where the next entry of this level is; clang does not.
@@ -267,7 +308,7 @@ impl<'a> Loader<'a> {
 }
 
 /// What kind of type a name is of, and the name without that.
-fn class_and_name(name: &str) -> (Class, String) {
+pub(super) fn class_and_name(name: &str) -> (Class, String) {
     let words: Vec<&str> =
         name.split_whitespace().filter(|word| !["const", "volatile"].contains(word)).collect();
     match words[..] {

@@ -19,8 +19,8 @@ use crate::types::load::{Loader, is_declaration};
 use crate::types::model::TypeId;
 use crate::types::names::hash;
 use crate::types::place::Place;
+use crate::types::source_path::source_path;
 use crate::types::units::{Die, Unit};
-use crate::types::variables::source_path;
 
 /// A static variable as the debug information has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

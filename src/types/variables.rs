@@ -12,6 +12,7 @@ use crate::types::index::Hit;
 use crate::types::load::Loader;
 use crate::types::model::{TypeId, Variable};
 use crate::types::place::Place;
+use crate::types::source_path::source_path;
 use crate::types::units::Die;
 
 impl Types {
@@ -140,23 +141,5 @@ impl<'a> Loader<'a> {
             }
             _ => None,
         }
-    }
-}
-
-/// The path of a source file below `sys/`, as FreeBSD people call it.
-pub(super) fn source_path(name: &str) -> Box<str> {
-    let below = name.rsplit_once("/sys/").map_or(name, |(_, below)| below);
-    below.trim_start_matches("../").trim_start_matches("./").into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::source_path;
-
-    #[test]
-    fn sources_are_named_below_sys() {
-        assert_eq!(&*source_path("/usr/src/sys/netinet/tcp_input.c"), "netinet/tcp_input.c");
-        assert_eq!(&*source_path("../../../net/vnet.c"), "net/vnet.c");
-        assert_eq!(&*source_path("vers.c"), "vers.c");
     }
 }

@@ -306,6 +306,5 @@ fn in_file(variable: &VnetVariable, file: Option<&str>) -> bool {
     if *variable.module == *wanted || variable.module.strip_suffix(".ko") == Some(wanted) {
         return true;
     }
-    let Some(path) = variable.file.as_deref() else { return false };
-    path.strip_suffix(wanted).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+    variable.file.as_deref().is_some_and(|path| types::is_end_of_path(path, wanted))
 }

@@ -318,9 +318,12 @@ pub enum Command {
     },
 
     /// Show the declaration of a type with offsets, sizes and holes
+    ///
+    /// Where source files have different types of one name, all are shown; NAME@FILE is
+    /// that of one file, by the end of its path.
     #[command(
         name = "type",
-        after_help = "Examples:\n  vnetkvm -N kernel.debug type struct vnet\n  vnetkvm -N kernel.debug type ifnet inpcb u_int"
+        after_help = "Examples:\n  vnetkvm -N kernel.debug type struct vnet\n  vnetkvm -N kernel.debug type ifnet inpcb u_int\n  vnetkvm -N kernel.debug type elf_file@link_elf.c"
     )]
     Type {
         /// Structs, unions, enums, typedefs; the word "struct" may be left out

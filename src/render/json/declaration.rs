@@ -15,6 +15,9 @@ pub struct JsonDeclaration<'a> {
     kind: &'static str,
     /// Bytes; null where the type is incomplete.
     size: Option<u64>,
+    /// What tells it from others of its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     /// What a typedef stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
@@ -55,6 +58,7 @@ impl<'a> JsonDeclaration<'a> {
             name: &declaration.name,
             kind,
             size: declaration.size,
+            file: declaration.file.as_deref(),
             target,
             members: None,
             enumerators: None,
@@ -148,7 +152,7 @@ mod tests {
             DeclaredMember { bits, ..member(Some("c"), 16) },
         ];
         let body = Body::Record { kind: RecordKind::Struct, members, incomplete: false };
-        let declaration = Declaration { name: "struct x".into(), size: Some(20), body };
+        let declaration = Declaration { name: "struct x".into(), file: None, size: Some(20), body };
         assert_eq!(
             shown(&declaration),
             concat!(
@@ -167,6 +171,7 @@ mod tests {
         let body = Body::Enum { enumerators, incomplete: false };
         let typedef = Declaration {
             name: "e_t".into(),
+            file: None,
             size: Some(4),
             body: Body::Typedef {
                 declaration: "enum {...} e_t".into(),
@@ -178,7 +183,9 @@ mod tests {
             shown(&typedef),
             r#"{"name":"e_t","kind":"typedef","size":4,"target":"enum {...}","enumerators":[{"name":"A","value":-1}]}"#
         );
-        let plain = Declaration { name: "int".into(), size: Some(4), body: Body::Plain };
-        assert_eq!(shown(&plain), r#"{"name":"int","kind":"type","size":4}"#);
+        let file = Some("kern/a.c".into());
+        let plain = Declaration { name: "int".into(), file, size: Some(4), body: Body::Plain };
+        let json = r#"{"name":"int","kind":"type","size":4,"file":"kern/a.c"}"#;
+        assert_eq!(shown(&plain), json);
     }
 }

@@ -9,12 +9,13 @@ use vnetkvm::render::decl::{plain_table, write_declaration};
 use vnetkvm::render::json::JsonDeclaration;
 use vnetkvm::session::MissingTypes;
 use vnetkvm::types::declaration::Declaration;
-use vnetkvm::types::{TypeId, Types};
+use vnetkvm::types::{Definition, Types};
 
 use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::{self, Failure, Outcome};
 use crate::output::Output;
+use crate::say::note;
 
 pub fn run(cli: &Cli, words: &[String]) -> anyhow::Result<Outcome> {
     let names = names(words)?;
@@ -68,8 +69,11 @@ fn declarations(kernel: &Kernel, names: &[String]) -> anyhow::Result<Vec<Declara
     let mut found = Vec::with_capacity(names.len());
     let mut missed = Vec::new();
     for name in names {
-        match find(&types, name).and_then(|id| types.declaration(id)) {
-            Ok(declaration) => found.push(declaration),
+        match find(&types, name) {
+            Ok(declarations) => {
+                tell_of_several(&declarations);
+                found.extend(declarations);
+            }
             Err(why) => missed.push(missing(kernel, name, why)),
         }
     }
@@ -123,15 +127,41 @@ fn names(words: &[String]) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// The type of that name; a bare name is a typedef or base type, or else a tag.
-fn find(types: &Types, name: &str) -> Result<TypeId, TypeError> {
-    let bare = types.find(name);
-    if !matches!(bare, Err(TypeError::NotFound { .. })) {
-        return bare;
+/// The types of that name: one, or several that are different. A bare name is a typedef
+/// or base type, or else a tag.
+fn find(types: &Types, name: &str) -> Result<Vec<Declaration>, TypeError> {
+    let mut definitions = types.definitions(name);
+    for tag in ["struct", "union", "enum"] {
+        match (&definitions, types.definitions(&format!("{tag} {name}"))) {
+            (Err(TypeError::NotFound { .. }), Ok(tagged)) => definitions = Ok(tagged),
+            // Other files have it.
+            (Err(TypeError::NotFound { .. }), Err(why)) if is_elsewhere(&why) => {
+                definitions = Err(why);
+            }
+            _ => {}
+        }
     }
-    let tagged = ["struct", "union", "enum"].into_iter();
-    let found = tagged.filter_map(|tag| types.find(&format!("{tag} {name}")).ok()).next();
-    found.map_or(bare, Ok)
+    let definitions = definitions?;
+    // Of a type that all files share, the file says nothing.
+    let by_file = definitions.len() > 1 || name.contains('@');
+    let declared = definitions.into_iter().map(|Definition { type_id, file }| {
+        let declaration = types.declaration(type_id)?;
+        Ok(Declaration { file: file.filter(|_| by_file), ..declaration })
+    });
+    declared.collect()
+}
+
+fn is_elsewhere(why: &TypeError) -> bool {
+    matches!(why, TypeError::NotFound { near, .. } if near.iter().any(|near| near.contains('@')))
+}
+
+fn tell_of_several(declarations: &[Declaration]) {
+    if let [first, _, ..] = declarations {
+        let (count, name, one) = (declarations.len(), &first.name, first.full_name());
+        note(&format!(
+            "note: there are {count} different types named {name}; ask for one as \"{one}\""
+        ));
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,103 @@
+//! Several types of one name. C keeps a struct that one file defines from all other
+//! files, so a kernel may have many: FreeBSD has a `struct elf_file` in each of its two
+//! linkers.
+//!
+//! How: the index of names holds, beside the first definition of a name, those that have
+//! another size or stand on another line of their source. Most are the same all the same
+//! (a typedef repeated in two headers): their declarations are compared.
+
+use gimli::constants as dw;
+
+use crate::error::TypeError;
+use crate::types::Types;
+use crate::types::load::Loader;
+use crate::types::model::TypeId;
+use crate::types::names::{Class, class_and_name};
+use crate::types::place::Place;
+use crate::types::source_path::{is_end_of_path, source_path};
+use crate::types::units::Die;
+
+/// One of the types of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    pub type_id: TypeId,
+    /// The source file of the first unit that has it, below `sys/`: `kern/link_elf.c`;
+    /// `None` where the unit does not say.
+    pub file: Option<Box<str>>,
+}
+
+/// What a definition's entry says of it before it is read: its size and its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Outline {
+    size: u32,
+    line: u32,
+}
+
+impl Outline {
+    pub(super) fn of(die: &Die<'_>) -> Self {
+        let number = |at| die.attr_value(at).and_then(|value| value.udata_value()).unwrap_or(0);
+        let (size, line) = (number(dw::DW_AT_byte_size), number(dw::DW_AT_decl_line));
+        Self { size: size as u32, line: line as u32 }
+    }
+}
+
+impl Types {
+    /// The different types of that name, in the file's order: one, as a rule. The first
+    /// is what [`Types::find`] finds. Modules are asked if the kernel has none.
+    ///
+    /// # Errors
+    /// As [`Types::find`].
+    pub fn definitions(&self, name: &str) -> Result<Vec<Definition>, TypeError> {
+        let first = self.find(name)?;
+        let own = Place::of(first).and_then(|place| self.module(place.file));
+        let here = own.as_deref().unwrap_or(self);
+        let (class, bare) = class_and_name(name);
+        let mut found = vec![here.definition(first)];
+        let mut known = vec![self.declaration(first)];
+        for &(other, _) in here.name_index().others(class, &bare) {
+            let declaration = self.declaration(other);
+            if here.name_in_file(other).as_deref() == Some(&bare) && !known.contains(&declaration) {
+                found.push(here.definition(other));
+                known.push(declaration);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The type of that name in a unit of a source file, which the end of its path tells.
+    ///
+    /// # Errors
+    /// No such unit has one: the error lists those of other files.
+    pub(super) fn find_in_file(&self, name: &str, file: &str) -> Result<TypeId, TypeError> {
+        let (class, bare) = class_and_name(name);
+        self.in_any_file(|types| types.find_in_units(class, &bare, file)).ok_or_else(|| {
+            let elsewhere = match self.definitions(name) {
+                Ok(elsewhere) => elsewhere,
+                Err(why) => return why,
+            };
+            let near = elsewhere.into_iter().filter_map(|other| other.file);
+            TypeError::NotFound {
+                what: class.word(),
+                name: format!("{bare}@{file}"),
+                near: near.map(|file| format!("{bare}@{file}")).collect(),
+            }
+        })
+    }
+
+    fn find_in_units(&self, class: Class, bare: &str, file: &str) -> Option<TypeId> {
+        self.units.as_slice().iter().find_map(|unit| {
+            let root = unit.root(&self.dwarf).ok()?;
+            let path = source_path(root.name.as_deref()?);
+            let loader = Loader::of(self, unit).ok().filter(|_| is_end_of_path(&path, file))?;
+            loader.find_named(class, bare)
+        })
+    }
+
+    fn definition(&self, type_id: TypeId) -> Definition {
+        let unit = Place::of(type_id)
+            .and_then(|place| self.units.holding(place.section, place.offset))
+            .and_then(|unit| unit.root(&self.dwarf).ok());
+        let file = unit.and_then(|root| root.name.as_deref().map(source_path));
+        Definition { type_id, file }
+    }
+}
