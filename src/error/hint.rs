@@ -195,7 +195,10 @@ impl ExprError {
             Self::TypeNotValue(name) => {
                 Some(format!("a cast has its operand in parentheses too: ({name})(x)"))
             }
-            Self::ShiftCount(_) => Some("from 0 to 63".into()),
+            Self::ShiftCount { bits: 32, .. } => {
+                Some("from 0 to 31; to shift a wider number, write 1ULL or (uint64_t)x".into())
+            }
+            Self::ShiftCount { bits, .. } => Some(format!("from 0 to {}", bits - 1)),
             Self::DivisionByZero => {
                 Some("print the divisor alone to see where its 0 is from".into())
             }

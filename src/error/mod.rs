@@ -346,8 +346,13 @@ pub enum ExprError {
     },
     #[error("{0} is a type, where a value should be")]
     TypeNotValue(String),
-    #[error("a shift by {0} bits means nothing")]
-    ShiftCount(i128),
+    #[error("a value of type {of} cannot be shifted by {count} bits")]
+    ShiftCount {
+        count: i128,
+        /// The type of what is shifted.
+        of: &'static str,
+        bits: u32,
+    },
     #[error("{0} has been optimised out: no memory holds it")]
     OptimisedOut(String),
     #[error("division by zero")]
@@ -399,7 +404,7 @@ pub enum Error {
 }
 
 /// What somebody typed, as far as a message has room for it.
-fn shortened(text: &str) -> Cow<'_, str> {
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),

@@ -3,17 +3,19 @@
 use std::ops::Range;
 
 use super::SyntaxError;
+use super::integer::{Literal, Rank};
+use crate::error::shortened;
 
 /// No expression that a person types comes near this many tokens. The bound
 /// keeps the tree shallow enough to be walked by recursion.
-const MAX_TOKENS: usize = 256;
+pub(super) const MAX_TOKENS: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     Name(&'a str),
     /// The file or module after a name: `@netinet/ip_input.c`, without the `@`.
     File(&'a str),
-    Int(u64),
+    Int(Literal),
     /// An operator or bracket, spelled as in [`OPERATORS`].
     Op(&'static str),
     End,
@@ -41,7 +43,9 @@ pub(super) fn lex(text: &str) -> Result<Vec<Spanned<'_>>, SyntaxError> {
         let span = at..at + len;
         at = span.end;
         if tokens.len() == MAX_TOKENS {
-            return Err(SyntaxError::new(text, span, "the expression is too long"));
+            let message =
+                format!("an expression has at most {MAX_TOKENS} names, numbers and operators");
+            return Err(SyntaxError::new(text, span, message));
         }
         tokens.push(Spanned { token, span });
         if token == Token::End {
@@ -55,9 +59,9 @@ fn next<'a>(text: &str, at: usize, rest: &'a str) -> Result<(Token<'a>, usize), 
     let Some(first) = rest.chars().next() else { return Ok((Token::End, 0)) };
     if first.is_ascii_digit() {
         let word = word(rest);
-        let value = integer(word)
+        let literal = integer(word)
             .map_err(|message| SyntaxError::new(text, at..at + word.len(), message))?;
-        return Ok((Token::Int(value), word.len()));
+        return Ok((Token::Int(literal), word.len()));
     }
     if is_name_byte(first) {
         let word = word(rest);
@@ -89,9 +93,9 @@ fn word(text: &str) -> &str {
     text.get(..end).unwrap_or("")
 }
 
-/// The value of a C integer constant: decimal, `0x` hexadecimal or `0` octal,
-/// with any of the suffixes U, L and LL.
-fn integer(word: &str) -> Result<u64, String> {
+/// A C integer constant: decimal, `0x` hexadecimal or `0` octal, with any of the
+/// suffixes U, L and LL.
+fn integer(word: &str) -> Result<Literal, String> {
     let lower = word.to_ascii_lowercase();
     let (digits, radix) = match lower.strip_prefix("0x") {
         Some(hex) => (hex, 16),
@@ -102,10 +106,25 @@ fn integer(word: &str) -> Result<u64, String> {
     let (digits, suffix) = digits.split_at(end);
     // "0u" leaves no octal digit behind its leading 0, and is a zero all the same.
     let digits = if digits.is_empty() && radix == 8 { "0" } else { digits };
-    if digits.is_empty() || !matches!(suffix, "" | "u" | "l" | "ul" | "lu" | "ll" | "ull" | "llu") {
-        return Err(format!("\"{word}\" is no integer"));
+    let (unsigned, rank) = match suffix {
+        "" => (false, Rank::Int),
+        "u" => (true, Rank::Int),
+        "l" => (false, Rank::Long),
+        "ul" | "lu" => (true, Rank::Long),
+        "ll" => (false, Rank::LongLong),
+        "ull" | "llu" => (true, Rank::LongLong),
+        _ => return Err(no_integer(word)),
+    };
+    if digits.is_empty() {
+        return Err(no_integer(word));
     }
-    u64::from_str_radix(digits, radix).map_err(|_| format!("\"{word}\" does not fit in 64 bits"))
+    let value = u64::from_str_radix(digits, radix)
+        .map_err(|_| format!("\"{}\" does not fit in 64 bits", shortened(word)))?;
+    Ok(Literal { value, decimal: radix == 10, unsigned, rank })
+}
+
+fn no_integer(word: &str) -> String {
+    format!("\"{}\" is no integer", shortened(word))
 }
 
 /// The file name at the start of `text`: up to and including its extension.
@@ -131,30 +150,35 @@ mod tests {
         lex(text).unwrap().into_iter().map(|spanned| spanned.token).collect()
     }
 
+    fn int(text: &str) -> Token<'_> {
+        Token::Int(integer(text).unwrap())
+    }
+
     #[test]
     fn arrows_dots_and_brackets() {
         use Token::*;
         assert_eq!(
             tokens("a->b[0].c"),
-            [Name("a"), Op("->"), Name("b"), Op("["), Int(0), Op("]"), Op("."), Name("c"), End]
+            [Name("a"), Op("->"), Name("b"), Op("["), int("0"), Op("]"), Op("."), Name("c"), End]
         );
     }
 
     #[test]
     fn integers_in_every_base_and_suffix() {
-        let cases: [(&str, u64); 9] = [
-            ("0", 0),
-            ("0u", 0),
-            ("42", 42),
-            ("42UL", 42),
-            ("0x1F", 31),
-            ("0xffffffffffffffffULL", u64::MAX),
-            ("18446744073709551615", u64::MAX),
-            ("017", 15),
-            ("0xfLLU", 15),
-        ];
-        for (text, value) in cases {
-            assert_eq!(tokens(text), [Token::Int(value), Token::End], "{text}");
+        use Rank::*;
+        for (text, value, decimal, unsigned, rank) in [
+            ("0", 0, true, false, Int),
+            ("0u", 0, false, true, Int),
+            ("42", 42, true, false, Int),
+            ("42UL", 42, true, true, Long),
+            ("0x1F", 31, false, false, Int),
+            ("0xffffffffffffffffULL", u64::MAX, false, true, LongLong),
+            ("18446744073709551615", u64::MAX, true, false, Int),
+            ("017l", 15, false, false, Long),
+            ("0xfLLU", 15, false, true, LongLong),
+        ] {
+            let literal = Literal { value, decimal, unsigned, rank };
+            assert_eq!(tokens(text), [Token::Int(literal), Token::End], "{text}");
         }
     }
 
@@ -193,6 +217,6 @@ mod tests {
     #[test]
     fn the_number_of_tokens_is_bounded() {
         let error = lex(&"-".repeat(100_000)).unwrap_err();
-        assert_eq!(&*error.message, "the expression is too long");
+        assert_eq!(&*error.message, "an expression has at most 256 names, numbers and operators");
     }
 }

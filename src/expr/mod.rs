@@ -9,12 +9,15 @@
 
 mod cursor;
 pub mod eval;
+pub mod integer;
 mod lex;
 mod parse;
 mod type_name;
 
 use std::fmt;
 use std::ops::Range;
+
+use integer::Literal;
 
 pub use parse::{parse, parse_path};
 pub use type_name::parse_type;
@@ -30,9 +33,8 @@ pub struct Expr {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExprKind {
     Name(Name),
-    /// An integer constant. Suffixes (`U`, `L`) are read and carry no meaning:
-    /// all arithmetic is done wide.
-    Int(u64),
+    /// An integer constant: `42UL`
+    Int(Literal),
     /// `base.name`, or `base->name` where `arrow` is set.
     Member {
         base: Box<Expr>,
@@ -80,6 +82,8 @@ pub enum Unary {
     AddressOf,
     /// `-number`
     Negate,
+    /// `+number`, which promotes it
+    Plus,
     /// `~number`
     Complement,
 }
@@ -106,6 +110,8 @@ pub struct TypeName {
     /// `struct ifnet`, `ifnet_t`; a base type in the order `unsigned long`,
     /// without an `int` that says nothing: `unsigned int` but `unsigned long`.
     pub base: Box<str>,
+    /// What tells types of one name apart: the file that defines it, or the end of its path.
+    pub file: Option<Box<str>>,
     /// The number of `*` behind it.
     pub pointers: usize,
 }
@@ -178,6 +184,9 @@ impl fmt::Display for Name {
 impl fmt::Display for TypeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.base)?;
+        if let Some(file) = &self.file {
+            write!(f, "@{file}")?;
+        }
         if self.pointers > 0 {
             write!(f, " {}", "*".repeat(self.pointers))?;
         }

@@ -10,7 +10,7 @@ use super::{Binary, Expr, ExprKind, Name, Path, Step, SyntaxError, TypeName, Una
 /// A parenthesis around a name may be a cast or not, and only the types could
 /// tell. Without them: `(name *)` is a cast; so is `(name)` before a name, a
 /// number or another parenthesis, since nothing else fits there; before `*`,
-/// `&`, `-` or `~`, `(name)` is a cast if the name ends in `_t` or is one of
+/// `&`, `-`, `+` or `~`, `(name)` is a cast if the name ends in `_t` or is one of
 /// those that `sys/types.h` has for C's own types, such as `u_int`.
 pub fn parse(text: &str) -> Result<Expr, SyntaxError> {
     let mut parser = Parser::new(text)?;
@@ -33,7 +33,7 @@ pub fn parse_path(text: &str) -> Result<Path, SyntaxError> {
             };
             parser.tokens.advance();
             parser.tokens.expect("]")?;
-            steps.push(Step::Index(index));
+            steps.push(Step::Index(index.value));
         } else {
             parser.tokens.end()?;
             return Ok(Path { name, steps });
@@ -72,6 +72,7 @@ impl<'a> Parser<'a> {
             Token::Op("*") => Unary::Deref,
             Token::Op("&") => Unary::AddressOf,
             Token::Op("-") => Unary::Negate,
+            Token::Op("+") => Unary::Plus,
             Token::Op("~") => Unary::Complement,
             Token::Op("(") => return self.parenthesis(),
             Token::Name("sizeof") => return self.size_of(),
@@ -123,7 +124,7 @@ impl<'a> Parser<'a> {
     fn operand_follows(&self, base: &str) -> bool {
         match self.tokens.peek() {
             Token::Name(_) | Token::Int(_) | Token::Op("(") => true,
-            Token::Op("*" | "&" | "-" | "~") => is_type_name(base),
+            Token::Op("*" | "&" | "-" | "+" | "~") => is_type_name(base),
             _ => false,
         }
     }
@@ -149,9 +150,9 @@ impl<'a> Parser<'a> {
     fn primary(&mut self) -> Result<Expr, SyntaxError> {
         let span = self.tokens.span();
         match self.tokens.peek() {
-            Token::Int(value) => {
+            Token::Int(literal) => {
                 self.tokens.advance();
-                Ok(Expr { kind: ExprKind::Int(value), span })
+                Ok(Expr { kind: ExprKind::Int(literal), span })
             }
             Token::Name(word) if is_type_spelling(word) => {
                 let message = format!("a type, \"{word}\", where a value should be");
@@ -238,7 +239,7 @@ mod tests {
     fn show(expr: &Expr) -> String {
         match &expr.kind {
             ExprKind::Name(name) => name.to_string(),
-            ExprKind::Int(value) => value.to_string(),
+            ExprKind::Int(literal) => literal.value.to_string(),
             ExprKind::Member { base, name, arrow } => {
                 format!("({}{}{name})", show(base), if *arrow { "->" } else { "." })
             }
@@ -279,6 +280,7 @@ mod tests {
         assert_eq!(shown("a | b & c << 1"), "(Or a (And b (ShiftLeft c 1)))");
         assert_eq!(shown("-a - -b"), "(Subtract (Negate a) (Negate b))");
         assert_eq!(shown("a % b / c"), "(Divide (Remainder a b) c)");
+        assert_eq!(shown("a + +b"), "(Add a (Plus b))");
     }
 
     #[test]
@@ -296,6 +298,8 @@ mod tests {
         assert_eq!(shown("(a * b) + 1"), "(Add (Multiply a b) 1)");
         assert_eq!(shown("(unsigned)-1"), "(<unsigned int> (Negate 1))");
         assert_eq!(shown("(const char * const *)p"), "(<char **> p)");
+        assert_eq!(shown("(struct a@b.c *)p + 1"), "(Add (<struct a@b.c *> p) 1)");
+        assert_eq!(shown("(count@b.c) + 1"), "(Add count@b.c 1)");
     }
 
     #[test]
@@ -345,8 +349,9 @@ mod tests {
 
     #[test]
     fn deep_nesting_is_refused_not_followed() {
-        for open in ["(", "*", "a[", "sizeof ", "(int)", "a.b+"] {
-            assert!(parse(&open.repeat(50_000)).is_err());
+        for open in ["(", "*", "a[", "sizeof ", "sizeof(", "(int)", "a.b+", "(struct a *)", "- "] {
+            let error = parse(&open.repeat(50_000)).unwrap_err();
+            assert!(error.message.contains("at most 256"), "{error}");
         }
         let deep = format!("{}a{}", "(".repeat(120), ")".repeat(120));
         assert!(parse(&deep).is_ok());

@@ -38,6 +38,11 @@ pub(super) fn type_name(tokens: &mut Cursor<'_>) -> Result<Option<TypeName>, Syn
         }
         _ => {}
     }
+    let mut file = None;
+    if let Token::File(path) = tokens.peek() {
+        tokens.advance();
+        file = Some(path.into());
+    }
     let mut pointers = 0;
     loop {
         match tokens.peek() {
@@ -47,7 +52,7 @@ pub(super) fn type_name(tokens: &mut Cursor<'_>) -> Result<Option<TypeName>, Syn
         }
         tokens.advance();
     }
-    Ok(Some(TypeName { base: base_type(&words).into(), pointers }))
+    Ok(Some(TypeName { base: base_type(&words).into(), file, pointers }))
 }
 
 /// Does `text` begin as only a type can?
@@ -123,6 +128,7 @@ mod tests {
             ("long double", "long double"),
             ("_Bool", "_Bool"),
             ("void *", "void *"),
+            ("struct elf_file@kern/link_elf.c *", "struct elf_file@kern/link_elf.c *"),
         ] {
             assert_eq!(parse_type(text).unwrap().to_string(), name, "{text}");
         }

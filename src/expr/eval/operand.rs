@@ -3,9 +3,10 @@
 use crate::addr::VirtAddr;
 use crate::error::ExprError;
 use crate::expr::eval::scattered::Scattered;
+use crate::expr::integer::Integer;
 use crate::target::Target;
 use crate::types::TypeId;
-use crate::types::model::{BitField, Type};
+use crate::types::model::{BitField, Encoding, Type};
 use crate::value::{Value, ValueReader};
 
 /// What an expression came to, before its memory is read.
@@ -19,8 +20,10 @@ pub enum Operand {
     Untyped { address: VirtAddr, size: u64 },
     /// A function, which has an address and no value.
     Function { address: VirtAddr },
-    /// A number, or an address that was computed; `None` for a plain integer.
-    Number { value: i128, type_id: Option<TypeId> },
+    /// What arithmetic came to.
+    Integer(Integer),
+    /// An address, or what was cast: a value that fits its type.
+    Number { value: i128, type_id: TypeId },
 }
 
 impl Operand {
@@ -29,7 +32,7 @@ impl Operand {
         match self {
             Self::Place { address, .. } | Self::Untyped { address, .. } => Some(*address),
             Self::Function { address } => Some(*address),
-            Self::Number { .. } | Self::Scattered(_) => None,
+            Self::Integer(_) | Self::Number { .. } | Self::Scattered(_) => None,
         }
     }
 
@@ -38,14 +41,10 @@ impl Operand {
         match self {
             Self::Place { type_id, .. }
             | Self::Scattered(Scattered { type_id, .. })
-            | Self::Number { type_id: Some(type_id), .. } => {
-                target.types().ok().map(|types| types.name(*type_id))
-            }
+            | Self::Number { type_id, .. } => target.types().ok().map(|types| types.name(*type_id)),
             Self::Untyped { .. } => None,
             Self::Function { .. } => Some("function".into()),
-            Self::Number { value, .. } => {
-                Some(if i64::try_from(*value).is_ok() { "long" } else { "unsigned long" }.into())
-            }
+            Self::Integer(integer) => Some(integer.of.name().into()),
         }
     }
 
@@ -61,12 +60,15 @@ impl Operand {
             }
             Self::Untyped { address, size } => reader.read_bytes(address, size),
             Self::Function { address } => reader.function(address),
+            // The model's integers end at 2^127.
+            Self::Integer(Integer { value: value @ ..0, of }) if of.unsigned => {
+                Value::Bytes(value.to_le_bytes().to_vec().into())
+            }
+            Self::Integer(Integer { value, .. }) => Value::Int(value),
             Self::Number { value, type_id } => {
-                let pointee = type_id.and_then(|id| target.types().ok()?.pointee(id).ok());
-                match (pointee, type_id) {
-                    (Some(to), _) => reader.pointer(VirtAddr::new(value as u64), to),
-                    (None, Some(type_id)) => reader.number(type_id, value),
-                    (None, None) => Value::Int(value),
+                match target.types().ok().and_then(|types| types.pointee(type_id).ok()) {
+                    Some(to) => reader.pointer(VirtAddr::new(value as u64), to),
+                    None => reader.number(type_id, value),
                 }
             }
         }
@@ -90,17 +92,24 @@ impl Operand {
             Self::Scattered(_) if operator == "&" => {
                 return Some("the compiler keeps it in pieces: its members have addresses");
             }
-            Self::Number { type_id: None, .. } => None,
+            Self::Integer(_) => None,
             Self::Place { type_id, .. }
             | Self::Scattered(Scattered { type_id, .. })
-            | Self::Number { type_id: Some(type_id), .. } => Some(*type_id),
+            | Self::Number { type_id, .. } => Some(*type_id),
         };
         let kind = type_id.and_then(|id| Some(target.types().ok()?.resolve(id).ok()?.1));
         match (operator, kind.as_deref()) {
             ("&", _) => Some("only what lies in memory has an address"),
             ("*", Some(Type::Record(_))) => Some("it is no pointer: without the * it is right"),
             (_, Some(Type::Record(_))) => Some("choose a member of it, with ."),
+            ("+", _) => Some("two pointers have a difference and no sum"),
+            ("-", _) => Some(
+                "it can be subtracted from a pointer to the same type; cast to u_long to compute with addresses",
+            ),
             (_, Some(Type::Array(_))) => Some("choose an element of it, with []"),
+            (_, Some(Type::Base(base))) if base.encoding == Encoding::Float => {
+                Some("the kernel computes with integers, and so do expressions")
+            }
             ("arithmetic" | "sizeof", _) => None,
             (operator, _) if operator.starts_with('(') => {
                 Some("a number is cast to a pointer, and that is followed: *(struct x *)0x1000")

@@ -1,0 +1,217 @@
+//! What the names of variables and types mean.
+
+use crate::addr::VirtAddr;
+use crate::error::{ExprError, VnetError};
+use crate::expr::eval::{Operand, Scattered, Scope, place};
+use crate::expr::{Expr, ExprKind, Name, TypeName};
+use crate::kernel::{Symbol, SymbolKind, VNET_PREFIX};
+use crate::types::{self, Static, TypeId, Variable};
+use crate::vnet::VnetVariable;
+use crate::vnet::variables;
+
+impl Scope<'_> {
+    pub(super) fn name(&self, name: &Name) -> Result<Operand, ExprError> {
+        let bare = name.name.strip_prefix("V_").unwrap_or(&name.name);
+        if let Some(variables) = self.variables
+            && let Some(variable) = variables.one(bare, name.file.as_deref())?
+        {
+            return self.variable(variable);
+        }
+        // Without VIMAGE the plain global is what V_ names.
+        let plain = if self.variables.is_none() { bare } else { &name.name };
+        match &name.file {
+            Some(file) => self.global_of(plain, bare, file),
+            None => self.global(plain),
+        }
+    }
+
+    fn variable(&self, variable: &VnetVariable) -> Result<Operand, ExprError> {
+        if self.unevaluated.get() {
+            return Ok(place(variable.type_id, variable.master, variable.size));
+        }
+        let name = || variable.name.to_string();
+        let vnet = self.vnet.ok_or_else(|| ExprError::NoVnet { name: name() })?;
+        let address = vnet
+            .copy_of(self.target, variable.master)
+            .map_err(|why| ExprError::NoCopy { name: name(), why: why.into() })?;
+        Ok(place(variable.type_id, address, variable.size))
+    }
+
+    /// The global of that name. Where static variables of several files have it, a
+    /// global one is meant, as anywhere in C; if there is none, all of them could be.
+    fn global(&self, name: &str) -> Result<Operand, ExprError> {
+        let symbols = self.symbols(name);
+        let global = symbols.iter().find(|symbol| symbol.global);
+        let Some(symbol) = global.or(symbols.first()) else {
+            return self.static_named(name, None).unwrap_or_else(|| Err(self.unknown(name)));
+        };
+        if global.is_none() && symbols.len() > 1 {
+            let mut files = self.files(&symbols);
+            files.dedup();
+            if files.len() == symbols.len() {
+                return Err(VnetError::Ambiguous { name: name.to_owned(), files }.into());
+            }
+            let (count, at) = (symbols.len(), symbol.address);
+            self.remark(format!("there are {count} variables named {name}; this is that at {at}"));
+        }
+        if symbol.kind == SymbolKind::Function {
+            return Ok(Operand::Function { address: symbol.address });
+        }
+        let type_id = self.typed(symbol.address).map(|found| found.type_id);
+        // What the symbol has may be no more than a part of the variable.
+        if type_id.is_none()
+            && let Some(Ok(found @ Operand::Scattered(_))) = self.static_named(name, None)
+        {
+            return Ok(found);
+        }
+        Ok(place(type_id, symbol.address, symbol.size))
+    }
+
+    /// The global of that name that a file defines.
+    fn global_of(&self, name: &str, bare: &str, file: &str) -> Result<Operand, ExprError> {
+        let symbols = self.symbols(name);
+        for symbol in &symbols {
+            let typed = self.typed(symbol.address);
+            let path = typed.as_ref().and_then(|typed| typed.file.as_deref());
+            if path.is_some_and(|path| types::is_end_of_path(path, file)) {
+                let type_id = typed.as_ref().map(|typed| typed.type_id);
+                return Ok(place(type_id, symbol.address, symbol.size));
+            }
+        }
+        if let Some(found) = self.static_named(name, Some(file)) {
+            return found;
+        }
+        let virtualized = self.variables.and_then(|variables| variables.matching(bare).ok());
+        let virtualized = virtualized.unwrap_or_default();
+        let statics = self.target.statics(name);
+        if symbols.is_empty() && virtualized.is_empty() && statics.is_empty() {
+            return Err(self.unknown(name));
+        }
+        let homes = virtualized.iter().filter_map(|variable| variable.home().map(String::from));
+        let hidden = statics.iter().filter_map(|found| found.file.as_deref().map(String::from));
+        let mut near: Vec<String> = homes.chain(self.files(&symbols)).chain(hidden).collect();
+        near.sort_unstable();
+        near.iter_mut().for_each(|home| *home = format!("{bare}@{home}"));
+        if near.is_empty() {
+            near.push(name.to_owned());
+        }
+        near.dedup();
+        Err(VnetError::NoSuchVariable { name: format!("{name}@{file}"), near }.into())
+    }
+
+    /// The static variable of that name that no symbol leads to; of several the first,
+    /// which is remarked.
+    fn static_named(&self, name: &str, file: Option<&str>) -> Option<Result<Operand, ExprError>> {
+        let is_meant = |found: &Static| {
+            file.is_none_or(|file| {
+                found.file.as_deref().is_some_and(|path| types::is_end_of_path(path, file))
+            })
+        };
+        let found: Vec<_> = self.target.statics(name).into_iter().filter(is_meant).collect();
+        let operand = Scattered::of(self.target, found.first()?);
+        if let [_, _, ..] = found[..] {
+            let names = found.iter().map(|found| match (&found.function, &found.file) {
+                (Some(function), _) => format!("{function}.{name}"),
+                (None, Some(file)) => format!("{name}@{file}"),
+                (None, None) => name.to_owned(),
+            });
+            let mut names: Vec<String> = names.collect();
+            names.dedup();
+            if names.len() > 1 {
+                let count = names.len();
+                let names = names.join(", ");
+                let remark = format!(
+                    "{count} static variables are called {name}: {names}; this is the first"
+                );
+                self.remark(remark);
+            }
+        }
+        Some(operand)
+    }
+
+    /// `function.name`, as symbols call the static variable of a function.
+    pub(super) fn static_of_function(
+        &self,
+        function: &Expr,
+        name: &str,
+    ) -> Option<Result<Operand, ExprError>> {
+        let ExprKind::Name(Name { name: function, .. }) = &function.kind else { return None };
+        let mut found = self.target.statics(name).into_iter();
+        let found = found.find(|found| found.function.as_deref() == Some(function))?;
+        Some(Scattered::of(self.target, &found))
+    }
+
+    /// The symbols of that name, each address once.
+    fn symbols(&self, name: &str) -> Vec<Symbol<'_>> {
+        let mut symbols: Vec<_> = self.target.kernel().symbols().named(name).collect();
+        symbols.sort_by_key(|symbol| symbol.address);
+        symbols.dedup_by_key(|symbol| symbol.address);
+        symbols
+    }
+
+    /// The files that define these symbols, sorted, as far as they are known.
+    fn files(&self, symbols: &[Symbol<'_>]) -> Vec<String> {
+        let files = symbols.iter().filter_map(|symbol| self.typed(symbol.address)?.file);
+        let mut files: Vec<String> = files.map(String::from).collect();
+        files.sort_unstable();
+        files
+    }
+
+    fn typed(&self, address: VirtAddr) -> Option<Variable> {
+        self.target.types().ok()?.variable_at(address)
+    }
+
+    fn unknown(&self, name: &str) -> ExprError {
+        if let Ok(types) = self.target.types() {
+            if types.has_variable(name) {
+                return ExprError::OptimisedOut(name.to_owned());
+            }
+            if types.find(name).is_ok() {
+                return ExprError::TypeNotValue(name.to_owned());
+            }
+        }
+        let bare = name.strip_prefix("V_").unwrap_or(name);
+        let mut near = match self.variables.map(|variables| variables.matching(bare)) {
+            Some(Err(VnetError::NoSuchVariable { near, .. })) => near,
+            _ => Vec::new(),
+        };
+        // What begins with V_ was meant to be a vnet's.
+        if self.variables.is_none() || bare == name {
+            let named = variables::names_like(self.target.kernel(), bare);
+            near.extend(named.into_iter().filter(|name| !name.starts_with(VNET_PREFIX)));
+            near.sort_unstable();
+            near.dedup();
+            near = types::most_like(near, |known| known, bare);
+        }
+        ExprError::NoSuchName { name: name.to_owned(), near }
+    }
+
+    pub(super) fn type_named(&self, name: &TypeName) -> Result<TypeId, ExprError> {
+        let types = self.types()?;
+        let mut id = match &name.file {
+            Some(file) => types.find(&format!("{}@{file}", name.base))?,
+            None => self.one_of_several(&name.base)?,
+        };
+        for _ in 0..name.pointers {
+            id = types.pointer_to(id);
+        }
+        Ok(id)
+    }
+
+    /// The type of that name; a remark if there are others.
+    fn one_of_several(&self, name: &str) -> Result<TypeId, ExprError> {
+        let definitions = self.types()?.definitions(name)?;
+        if let [first, others @ ..] = &definitions[..]
+            && !others.is_empty()
+        {
+            let file = first.file.as_deref().unwrap_or("an unknown file");
+            let other = others.iter().find_map(|other| other.file.as_deref());
+            let other = other.map_or(String::new(), |file| format!("; another is {name}@{file}"));
+            let count = definitions.len();
+            self.remark(format!(
+                "there are {count} different types named {name}; this is the one of {file}{other}"
+            ));
+        }
+        Ok(definitions.first().map_or(TypeId::VOID, |first| first.type_id))
+    }
+}

@@ -1,0 +1,226 @@
+//! Members, elements, and what pointers point at.
+
+use crate::addr::VirtAddr;
+use crate::error::{ExprError, TypeError};
+use crate::expr::eval::{Operand, Scattered, Scope};
+use crate::expr::integer::IntegerType;
+use crate::expr::{Binary, Expr};
+use crate::types::TypeId;
+use crate::types::model::Type;
+use crate::value::bits;
+
+impl Scope<'_> {
+    pub(super) fn member(
+        &self,
+        base: &Expr,
+        name: &str,
+        arrow: bool,
+    ) -> Result<Operand, ExprError> {
+        let operand = self.eval(base)?;
+        if let Operand::Function { .. } = operand
+            && let Some(found) = self.static_of_function(base, name)
+        {
+            return found;
+        }
+        let types = self.types()?;
+        if let Operand::Scattered(whole) = &operand
+            && self.pointee(&operand)?.is_none()
+        {
+            let field = types.member(whole.type_id, name)?;
+            let len = match field.bits {
+                Some(bits) => bits::bytes_of(bits) as u64,
+                None => types.size_of(field.type_id)?,
+            };
+            let name = format!(".{name}");
+            return whole.part(&name, field.type_id, field.offset, len, field.bits);
+        }
+        // As in gdb, `.` and `->` both do what only one of them can mean.
+        let record = match self.pointee(&operand)? {
+            Some(_) => self.follow(&operand)?,
+            None => operand,
+        };
+        let Operand::Place { type_id, address, bits: None } = record else {
+            let operator = if arrow { "->" } else { "." };
+            return Err(self.wrong(&format!("{operator}{name}"), &record));
+        };
+        let field = types.member(type_id, name)?;
+        let address = address.wrapping_add(field.offset);
+        Ok(Operand::Place { type_id: field.type_id, address, bits: field.bits })
+    }
+
+    /// `base[index]`, and as C has it `index[base]`.
+    pub(super) fn index(&self, base: &Expr, index: &Expr) -> Result<Operand, ExprError> {
+        let (mut base, mut index) = (self.eval(base)?, self.eval(index)?);
+        if self.elements(&base)?.is_none() && self.elements(&index)?.is_some() {
+            std::mem::swap(&mut base, &mut index);
+        }
+        let index = self.integer(&index)?.value;
+        self.element(&base, index)
+    }
+
+    fn element(&self, base: &Operand, index: i128) -> Result<Operand, ExprError> {
+        self.check_index(base, index)?;
+        if let Operand::Scattered(whole) = base
+            && let Some(element) = self.array_element(whole.type_id)?
+        {
+            let size = self.types()?.size_of(element)?;
+            let offset = u64::try_from(index).ok().and_then(|index| index.checked_mul(size));
+            let offset = offset.unwrap_or(u64::MAX);
+            return whole.part(&format!("[{index}]"), element, offset, size, None);
+        }
+        let (element, start) = self.elements(base)?.ok_or_else(|| self.wrong("[]", base))?;
+        let offset = index.wrapping_mul(self.types()?.size_of(element)?.into()) as u64;
+        let address = VirtAddr::new(self.target.arch().wrap(start.wrapping_add(offset)));
+        Ok(Operand::Place { type_id: element, address, bits: None })
+    }
+
+    /// Past the end of a declared array lies something else. An array of none or one
+    /// at the end of a struct may be the old way to write a flexible one.
+    fn check_index(&self, base: &Operand, index: i128) -> Result<(), ExprError> {
+        let (Operand::Place { type_id, .. } | Operand::Scattered(Scattered { type_id, .. })) = base
+        else {
+            return Ok(());
+        };
+        let (_, kind) = self.types()?.resolve(*type_id)?;
+        let Type::Array(array) = &*kind else { return Ok(()) };
+        if let Some(Some(count @ 2..)) = array.counts.first()
+            && !(0..i128::from(*count)).contains(&index)
+        {
+            let what = self.types()?.name(*type_id);
+            self.remark(format!("[{index}] is outside of an array of type {what}"));
+        }
+        Ok(())
+    }
+
+    /// What a pointer points at, as a place; of an array, its first element.
+    pub(super) fn follow(&self, pointer: &Operand) -> Result<Operand, ExprError> {
+        match pointer {
+            Operand::Function { .. } => return Ok(pointer.clone()),
+            Operand::Scattered(whole) if self.array_element(whole.type_id)?.is_some() => {
+                return self.element(pointer, 0);
+            }
+            _ => {}
+        }
+        let (to, address) = self.elements(pointer)?.ok_or_else(|| self.wrong("*", pointer))?;
+        Ok(Operand::Place { type_id: to, address: VirtAddr::new(address), bits: None })
+    }
+
+    pub(super) fn address_of(&self, operand: Operand) -> Result<Operand, ExprError> {
+        match operand {
+            Operand::Place { type_id, address, bits: None } => {
+                let type_id = self.types()?.pointer_to(type_id);
+                Ok(Operand::Number { value: address.get().into(), type_id })
+            }
+            // As in C, a function is its own address.
+            function @ Operand::Function { .. } => Ok(function),
+            Operand::Untyped { address, .. } => Ok(match self.target.types() {
+                Ok(types) => {
+                    let type_id = types.pointer_to(TypeId::VOID);
+                    Operand::Number { value: address.get().into(), type_id }
+                }
+                Err(_) => self.address_alone(address.get()),
+            }),
+            other => Err(self.wrong("&", &other)),
+        }
+    }
+
+    /// The sum or difference of operands of which one is a pointer, counted in what it
+    /// points at; `None` if neither is.
+    pub(super) fn pointer_sum(
+        &self,
+        op: Binary,
+        left: &Operand,
+        right: &Operand,
+    ) -> Result<Option<Operand>, ExprError> {
+        let (pointers, number) = match (self.pointer(left)?, self.pointer(right)?) {
+            (None, None) => return Ok(None),
+            (Some(left), Some(other)) if op == Binary::Subtract => {
+                return self.distance(left, other, right).map(Some);
+            }
+            (Some(_), Some(_)) => return Err(self.wrong("+", right)),
+            (None, Some(_)) if op == Binary::Subtract => {
+                return Err(self.wrong("-", right));
+            }
+            (Some(pointer), None) => (pointer, right),
+            (None, Some(pointer)) => (pointer, left),
+        };
+        let (to, start) = pointers;
+        let steps = self.integer(number)?.value;
+        let distance = steps.wrapping_mul(self.step(to)?.into());
+        let distance = if op == Binary::Add { distance } else { distance.wrapping_neg() };
+        let value = self.target.arch().wrap(start.wrapping_add(distance as u64));
+        let type_id = self.types()?.pointer_to(to);
+        Ok(Some(Operand::Number { value: value.into(), type_id }))
+    }
+
+    fn distance(
+        &self,
+        (to, end): (TypeId, u64),
+        (other, start): (TypeId, u64),
+        right: &Operand,
+    ) -> Result<Operand, ExprError> {
+        let step = self.step(to)?;
+        // The same type has another id in every unit: that the sizes agree has to do.
+        if step != self.step(other)? {
+            return Err(self.wrong("-", right));
+        }
+        let arch = self.target.arch();
+        let of = IntegerType::distance(arch);
+        let bytes = of.wrap(end.wrapping_sub(start).into(), arch).value;
+        let steps = bytes.checked_div(step.into());
+        Ok(Operand::Integer(of.wrap(steps.ok_or(ExprError::DivisionByZero)?, arch)))
+    }
+
+    /// The bytes by which a pointer to this type goes on. Those to void and to functions
+    /// go by single bytes, as in gcc and gdb.
+    fn step(&self, to: TypeId) -> Result<u64, ExprError> {
+        let types = self.types()?;
+        match &*types.resolve(to)?.1 {
+            Type::Void | Type::Function(_) => Ok(1),
+            _ => Ok(types.size_of(to)?),
+        }
+    }
+
+    /// As [`Scope::elements`]; a function is a pointer too, to nothing that has a type.
+    fn pointer(&self, operand: &Operand) -> Result<Option<(TypeId, u64)>, ExprError> {
+        match operand {
+            Operand::Function { address } => Ok(Some((TypeId::VOID, address.get()))),
+            _ => self.elements(operand),
+        }
+    }
+
+    /// What a pointer points at, or an array's elements are, and the address of the
+    /// first; `None` if it is neither.
+    fn elements(&self, operand: &Operand) -> Result<Option<(TypeId, u64)>, ExprError> {
+        if let Some(to) = self.pointee(operand)? {
+            return Ok(Some((to, self.integer(operand)?.value as u64)));
+        }
+        let Operand::Place { type_id, address, bits: None } = operand else { return Ok(None) };
+        Ok(self.array_element(*type_id)?.map(|element| (element, address.get())))
+    }
+
+    fn pointee(&self, operand: &Operand) -> Result<Option<TypeId>, ExprError> {
+        let (Operand::Place { type_id, .. }
+        | Operand::Scattered(Scattered { type_id, .. })
+        | Operand::Number { type_id, .. }) = operand
+        else {
+            return Ok(None);
+        };
+        match self.types()?.pointee(*type_id) {
+            Ok(to) => Ok(Some(to)),
+            Err(TypeError::WrongKind { .. }) => Ok(None),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// The type of an array's elements: for several dimensions, of its rows.
+    fn array_element(&self, type_id: TypeId) -> Result<Option<TypeId>, ExprError> {
+        let types = self.types()?;
+        let (_, kind) = types.resolve(type_id)?;
+        let Type::Array(array) = &*kind else { return Ok(None) };
+        Ok(Some(match &array.counts[..] {
+            [] | [_] => array.element,
+            [_, inner @ ..] => types.rows_of(array.element, inner),
+        }))
+    }
+}
