@@ -4,8 +4,10 @@
 use std::path::Path;
 use std::process::Command;
 
-/// ESC [ 7 m, a byte of C1, a bell, and an override of the direction of writing.
-const HOSTILE: &str = r"\u001b[7mX\u009b\u0007\u202e";
+use vnetkvm::image::Scenario;
+
+/// A new line, ESC [ 7 m, a tab, a byte of C1, a bell, and an override of the direction of writing.
+const HOSTILE: &str = r"\n\u001b[7mX\t\u009b\u0007\u202e";
 
 /// Names of every kind, a stack that is being built and one that is being torn down.
 const SCENARIO: &str = r#"
@@ -15,13 +17,14 @@ cpus = 2
 messages = ["m@"]
 memory = "64M"
 formats = ["minidump-v2"]
+info = "v4"
 panic = "p@"
 
 [[step]]
 do = "jail"
 name = "w@"
 jid = 1
-values = { feat_sysctl_string = "s@" }
+values = { feat_sysctl_string = "s$" }
 
 [[step]]
 do = "jail"
@@ -69,6 +72,10 @@ jail = "w@"
 in_network_stack = true
 
 [[step]]
+do = "module"
+file = "k@.ko"
+
+[[step]]
 do = "socket"
 process = "c@"
 kind = "tcp"
@@ -94,8 +101,9 @@ owner = "c@"
 "#;
 
 /// What each command needs to answer about these names; the others need nothing.
-const QUESTIONS: [&[&str]; 14] = [
-    &["info", "--messages"],
+const QUESTIONS: [&[&str]; 23] = [
+    &["info", "-v"],
+    &["info", "--dmesg"],
     &["vnets", "--scan"],
     &["vars", "--all-vnets"],
     &["print", "prison0", "*V_ifnet.tqh_first", "allproc.lh_first->p_comm"],
@@ -107,6 +115,14 @@ const QUESTIONS: [&[&str]; 14] = [
     &["sysctl", "-a", "-d"],
     &["counters", "--all-vnets"],
     &["gdb", "--vnet", "1"],
+    &["vnets", "--wide"],
+    &["modules", "-v"],
+    &["recursions"],
+    &["eventhandlers", "v@"],
+    &["vars", "--jail", "@"],
+    &["vars", "@"],
+    &["print", "@"],
+    &["type", "@"],
     &["completions", "bash"],
     &["image", "build"],
 ];
@@ -117,30 +133,70 @@ const WRITERS: [&str; 3] = ["man", "help", "completions"];
 #[test]
 fn no_string_of_a_dump_acts_on_a_terminal() {
     let image = tempfile::tempdir().unwrap();
-    for kernel in ["classic-clang-dwarf4", "newer-clang-dwarf4"] {
-        let kernel = format!("{}/fixtures/kernel/{kernel}", env!("CARGO_MANIFEST_DIR"));
-        let scenario = SCENARIO.replace("@KERNEL@", &kernel).replace('@', HOSTILE);
-        let file = image.path().join("hostile.toml");
-        std::fs::write(&file, scenario).unwrap();
-        let text = |name: &str| image.path().join(name).to_str().unwrap().to_owned();
-        let built = run(&["image", "build", &text("hostile.toml"), "-o", &text("built")]);
-        assert!(!built.contains("error:"), "{built}");
-        let core = core(&image.path().join("built"));
+    let text = |name: &str| image.path().join(name).to_str().unwrap().to_owned();
+    let module = format!("{}/fixtures/kernel/modules/amd64/if_gif.ko", env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(module, image.path().join(format!("k{}.ko", hostile()))).unwrap();
+    let ask = |kernel: &str, core: &str| {
         let mut shown = 0;
         for question in questions() {
             for format in ["table", "plain", "json", "jsonl"] {
-                let files = ["-N", &kernel, "-M", &core, "--format", format];
+                let files = ["-N", kernel, "-M", core, "--format", format];
                 let words: Vec<&str> =
                     files.iter().copied().chain(question.iter().map(String::as_str)).collect();
                 let said = run(&words);
                 if let Some(found) = said.chars().find(|c| acts(*c, format)) {
                     panic!("{question:?} as {format} lets {found:?} through:\n{said:?}");
                 }
+                // Only the message buffer has lines of its own.
+                let forged = said.lines().find(|line| forges(line));
+                let forged = forged.filter(|_| !question.contains(&"--dmesg".to_owned()));
+                assert_eq!(forged, None, "{question:?} as {format}");
                 shown += usize::from(said.contains("[7mX"));
             }
         }
-        assert!(shown > 30, "the names were hardly shown: {shown}");
+        shown
+    };
+    for kernel in ["classic-clang-dwarf4", "newer-clang-dwarf4"] {
+        let kernel = format!("{}/fixtures/kernel/{kernel}", env!("CARGO_MANIFEST_DIR"));
+        let scenario = SCENARIO.replace("@KERNEL@", &kernel).replace('@', HOSTILE);
+        // The values of sysctls have lines of their own, as sysctl(8) prints them.
+        let scenario = scenario.replace('$', HOSTILE.trim_start_matches(r"\n"));
+        std::fs::write(image.path().join("hostile.toml"), scenario).unwrap();
+        let built = run(&["image", "build", &text("hostile.toml"), "-o", &text("built")]);
+        assert!(!built.contains("error:"), "{built}");
+        let core = core(&image.path().join("built"));
+        let shown = ask(&kernel, &core);
+        assert!(shown > 60, "the names were hardly shown: {shown}");
+        if kernel.contains("newer") {
+            continue;
+        }
+        // No more text at all, and a byte that is C1 by itself: info.N is a file of text.
+        spoil(Path::new(&core));
+        std::fs::remove_file(core.replace("vmcore.", "info.")).unwrap();
+        let shown = ask(&kernel, &core);
+        assert!(shown > 60, "the names were hardly shown: {shown}");
     }
+}
+
+/// Makes the C1 character of every name two bytes that are no UTF-8.
+fn spoil(core: &Path) {
+    let mut bytes = std::fs::read(core).unwrap();
+    let places: Vec<usize> = memchr::memmem::find_iter(&bytes, b"[7mX\t\xc2\x9b").collect();
+    assert!(places.len() > 8, "{}", places.len());
+    places.into_iter().for_each(|at| bytes[at + 5] = 0xff);
+    std::fs::write(core, bytes).unwrap();
+}
+
+/// Is this a line, or in plain a cell, that a name has made?
+fn forges(line: &str) -> bool {
+    let makes = |start: &str| line.starts_with(start) || line.contains(&format!("\t{start}"));
+    ["\\033[7m", "\\u001b[7m", "[7m"].into_iter().any(makes) || line.contains("X\t\\")
+}
+
+/// What [`HOSTILE`] stands for.
+fn hostile() -> String {
+    let file: Scenario = Scenario::parse(&format!("hostname = \"{HOSTILE}\"")).unwrap();
+    file.hostname.unwrap()
 }
 
 /// A character that a terminal takes for more than text. Tabs are the form of plain.
@@ -151,7 +207,7 @@ fn acts(c: char, format: &str) -> bool {
 
 /// Those of [`QUESTIONS`], and every other command on its own.
 fn questions() -> Vec<Vec<String>> {
-    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let owned = |words: &[&str]| words.iter().map(|word| word.replace('@', &hostile())).collect();
     let mut all: Vec<Vec<String>> = QUESTIONS.iter().map(|words| owned(words)).collect();
     let help = run(&["--help"]);
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
@@ -171,9 +227,8 @@ fn run(words: &[&str]) -> String {
         .env_remove("VNETKVM_CORE")
         .output()
         .unwrap();
-    let both =
-        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    both.concat()
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    text(output.stdout) + &text(output.stderr)
 }
 
 fn core(directory: &Path) -> String {

@@ -121,15 +121,18 @@ fn write_message(
     style: Style,
     error: &anyhow::Error,
 ) -> io::Result<()> {
-    writeln!(out, "{style}{label}{style:#} {}", lines(&error.to_string()))?;
-    for cause in error.chain().skip(1) {
-        writeln!(out, "{CAUSE}caused by:{CAUSE:#} {}", lines(&cause.to_string()))?;
+    for (number, cause) in error.chain().enumerate() {
+        let text = text(cause);
+        match number {
+            0 => writeln!(out, "{style}{label}{style:#} {text}")?,
+            _ => writeln!(out, "{CAUSE}caused by:{CAUSE:#} {text}")?,
+        }
     }
     if let Some(caret) = caret(error) {
         caret.lines().try_for_each(|line| writeln!(out, "    {}", sanitize::line(line)))?;
     }
     match hint(error) {
-        Some(hint) => writeln!(out, "{HINT}hint:{HINT:#} {}", lines(&hint)),
+        Some(hint) => writeln!(out, "{HINT}hint:{HINT:#} {}", sanitize::line(&hint)),
         None => Ok(()),
     }
 }
@@ -150,9 +153,16 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     own.or_else(answer).or_else(image).or_else(types)
 }
 
-/// `text` with its line breaks kept and everything else made safe.
-fn lines(text: &str) -> String {
-    text.lines().map(sanitize::line).collect::<Vec<_>>().join("\n")
+/// An error on one line, so that no name in it makes a line of its own. What is wrong with a
+/// scenario is told with the place in it, over several.
+fn text(error: &(dyn Error + 'static)) -> String {
+    let text = error.to_string();
+    match error.downcast_ref() {
+        Some(ImageError::Scenario(_)) => {
+            text.lines().map(sanitize::line).collect::<Vec<_>>().join("\n")
+        }
+        _ => sanitize::line(&text).into_owned(),
+    }
 }
 
 /// Was the question in order, and is there nothing of that name?

@@ -144,6 +144,11 @@ impl Output {
         SafeWriter(&mut self.buffer)
     }
 
+    /// One line of text, whatever is in it.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.buffer, "{}", sanitize::line(text))
+    }
+
     /// A title above a part of an answer, in tables only.
     pub fn title(&mut self, title: &str) -> io::Result<()> {
         if self.format != Format::Table {

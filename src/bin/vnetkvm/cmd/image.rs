@@ -1,7 +1,6 @@
 //! `image`: memory images from scenarios.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -49,7 +48,7 @@ fn build(cli: &Cli, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
     }
     let mut output = Output::new(&cli.output);
     for path in written {
-        writeln!(output.text(), "{}", path.display())?;
+        output.line(&path.display().to_string())?;
     }
     output.finish(Outcome::Answered)
 }

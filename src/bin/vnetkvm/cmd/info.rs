@@ -3,14 +3,12 @@
 mod date;
 mod messages;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
 use vnetkvm::dump::{self, Core};
 use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
-use vnetkvm::render::sanitize;
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::{Beside, Messages, Selector, Session};
 use vnetkvm::target::Kinship;
@@ -57,7 +55,7 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
         Format::Jsonl => output.json_line(&info)?,
         Format::Table => {
             for (key, value) in lines(&info) {
-                writeln!(output.text(), "{key:<16}{}", sanitize::line(&value))?;
+                output.line(&format!("{key:<16}{value}"))?;
             }
         }
         Format::Plain => {

@@ -1,7 +1,7 @@
 //! `sysinit`: what runs when a vnet is made and when it is destroyed, and how far a
 //! vnet has come with it.
 
-use std::io::{self, Write};
+use std::io;
 
 use serde::Serialize;
 use vnetkvm::render::c;
@@ -186,38 +186,37 @@ fn tell(
     vnet: &Vnet,
     construction: &Construction,
 ) -> io::Result<()> {
-    let mut out = output.text();
-    writeln!(out, "{}", sentence(&construction.evidence))?;
+    output.line(&sentence(&construction.evidence))?;
     if let Some(state) = &vnet.state {
         let name = match (&state.name, state.value) {
             (Some(name), _) => name.to_string(),
             (None, 0) => "0 (never set)".to_owned(),
             (None, value) => format!("{value:#x}"),
         };
-        writeln!(out, "vnet_state: {name}")?;
+        output.line(&format!("vnet_state: {name}"))?;
     }
     let name = |address| {
         let sysinit = sysinits.iter().find(|sysinit| sysinit.address == address);
         sysinit.map(|sysinit| pointer(&sysinit.function))
     };
     if let Some(running) = construction.function.and_then(name) {
-        writeln!(out, "running: {running}")?;
+        output.line(&format!("running: {running}"))?;
     }
     let possible: Vec<String> = construction.possible.iter().copied().filter_map(name).collect();
     if !possible.is_empty() {
-        writeln!(out, "possible: {} (by words on its stack)", possible.join(", "))?;
+        output.line(&format!("possible: {} (by words on its stack)", possible.join(", ")))?;
     }
     let moving = !matches!(construction.phase, Phase::Up | Phase::Destroyed);
     for course in construction.courses.iter().filter(|_| moving) {
         if construction.courses.len() > 1 {
-            writeln!(out, "if it is {}:", way(course.direction))?;
+            output.line(&format!("if it is {}:", way(course.direction)))?;
         }
         for (title, progress) in [
             ("done", Progress::Done),
             ("in progress", Progress::Running),
             ("to come", Progress::ToCome),
         ] {
-            writeln!(out, "{title}: {}", names(course, sysinits, progress))?;
+            output.line(&format!("{title}: {}", names(course, sysinits, progress)))?;
         }
     }
     Ok(())

@@ -1,7 +1,5 @@
 //! `vnets`: every virtual network stack.
 
-use std::io::Write;
-
 use serde::Serialize;
 use vnetkvm::render::json::JsonVnet;
 use vnetkvm::render::table::{Align, Table};
@@ -37,8 +35,9 @@ pub fn run(cli: &Cli, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
             output.table(short_table(vnets))?;
             for vnet in vnets.iter().filter(|vnet| !vnet.is_listed()) {
                 output.title(&format!("{}: {}", vnet.address, state(vnet)))?;
-                let mut text = output.text();
-                vnet.found_by.iter().try_for_each(|found| writeln!(text, "  found by {found}"))?;
+                for found in &vnet.found_by {
+                    output.line(&format!("  found by {found}"))?;
+                }
             }
         }
         Format::Table | Format::Plain => output.table(table(vnets))?,

@@ -1,9 +1,6 @@
 //! `info --dmesg`: the kernel's message buffer.
 
-use std::io::Write;
-
 use serde::Serialize;
-use vnetkvm::render::sanitize;
 use vnetkvm::session::Messages;
 
 use super::Subject;
@@ -51,7 +48,7 @@ pub fn write(cli: &Cli, subject: &Subject) -> anyhow::Result<Outcome> {
         }
         Format::Table | Format::Plain => {
             for line in &messages.lines {
-                writeln!(output.text(), "{}", sanitize::line(line))?;
+                output.line(line)?;
             }
         }
     }
