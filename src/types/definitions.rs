@@ -52,9 +52,13 @@ impl Types {
         let own = Place::of(first).and_then(|place| self.module(place.file));
         let here = own.as_deref().unwrap_or(self);
         let (class, bare) = class_and_name(name);
+        let others = here.name_index().others(class, &bare);
         let mut found = vec![here.definition(first)];
+        if others.is_empty() {
+            return Ok(found);
+        }
         let mut known = vec![self.declaration(first)];
-        for &(other, _) in here.name_index().others(class, &bare) {
+        for &(other, _) in others {
             let declaration = self.declaration(other);
             if here.name_in_file(other).as_deref() == Some(&bare) && !known.contains(&declaration) {
                 found.push(here.definition(other));
