@@ -10,6 +10,16 @@ pub enum Endian {
 }
 
 impl Endian {
+    /// The `size` low bytes of a number, in this order; `size` is at most 8.
+    pub fn bytes(self, value: u64, size: u64) -> Vec<u8> {
+        let mut bytes = value.to_le_bytes().to_vec();
+        bytes.truncate(size as usize);
+        if self == Self::Big {
+            bytes.reverse();
+        }
+        bytes
+    }
+
     /// The unsigned number that `bytes` (at most 16) spell in this order.
     pub fn uint(self, bytes: &[u8]) -> u128 {
         debug_assert!(bytes.len() <= 16);

@@ -191,6 +191,29 @@ impl KernelMemory {
         pieces.take(MAX_PIECES).flatten()
     }
 
+    /// Calls `found` with every place in all of memory where `needle` stands. One that
+    /// straddles two pieces of a megabyte is not seen, which what is aligned never does.
+    pub fn search(&self, needle: &[u8], mut found: impl FnMut(VirtAddr)) {
+        const CHUNK: u64 = 1 << 20;
+        let finder = memchr::memmem::Finder::new(needle);
+        let mut buffer = Vec::new();
+        for piece in self.pieces() {
+            for start in (0..piece.len).step_by(CHUNK as usize) {
+                let at = piece.address.wrapping_add(start);
+                buffer.resize(CHUNK.min(piece.len - start) as usize, 0);
+                let (read, _) = self.read_prefix(at, &mut buffer);
+                let held = buffer.get(..read).unwrap_or_default();
+                finder.find_iter(held).for_each(|place| found(at.wrapping_add(place as u64)));
+            }
+        }
+    }
+
+    /// Bytes of physical memory that the dump holds.
+    pub fn held(&self) -> u64 {
+        let facts = &self.core.facts;
+        facts.pages.saturating_mul(facts.page_size)
+    }
+
     fn mapping(&self, at: VirtAddr) -> Result<Mapping, Fault> {
         // No kernel maps the page of the null pointer for itself.
         if at.get() < self.page_size() {

@@ -311,7 +311,7 @@ impl Session {
             let mut problems = list.problems.clone();
             if let Some(jails) = jails {
                 problems.extend(jails.problems.clone());
-                inhabitants::add(&self.target, &mut all, jails);
+                inhabitants::add(&self.target, &mut all, jails, false);
             }
             problems.extend(found.problems);
             Vnets { all, problems }
@@ -328,6 +328,9 @@ impl Session {
         let known: Vec<VirtAddr> = vnets.all.iter().map(|vnet| vnet.address).collect();
         let found = scan::scan(&self.target, self.list()?)?;
         vnets.all.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
+        if let Ok(jails) = self.jails() {
+            inhabitants::add(&self.target, &mut vnets.all, jails, true);
+        }
         Ok(vnets)
     }
 
@@ -610,12 +613,20 @@ impl Session {
 
     fn home<'s>(&'s self, vnets: &'s [Vnet], found: &Found) -> Result<Option<&'s Vnet>, Error> {
         let Some(address) = found.vnet else {
-            return Err(no_such(format!("{} in it: it has no vnet now", found.who)));
+            return Err(VnetError::InNoVnet { who: found.who.to_string() }.into());
         };
         match self.vnet_at(vnets, address) {
             Some(vnet) => Ok(Some(vnet)),
-            None => Err(no_such(format!("{} in it: {address} is no vnet", found.who))),
+            None => {
+                let why = format!("{} has {address} for its vnet, and none is there", found.who);
+                Err(VnetError::StrayVnet { why }.into())
+            }
         }
+    }
+
+    /// The vnet whose struct lies at `address`, on the list or not.
+    pub fn vnet(&self, address: VirtAddr) -> Option<&Vnet> {
+        self.vnet_at(&self.list().ok()?.vnets, address)
     }
 
     fn vnet_at<'s>(&'s self, vnets: &'s [Vnet], address: VirtAddr) -> Option<&'s Vnet> {

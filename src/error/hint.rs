@@ -155,6 +155,15 @@ impl VnetError {
             Self::NoSuchThread { .. } => {
                 Some("choose a vnet by --vnet or --jail: `vnetkvm vnets` lists them all".into())
             }
+            Self::InNoVnet { .. } => Some(
+                "a thread has one while it works in the network stack; --pid takes its jail's"
+                    .into(),
+            ),
+            Self::StrayVnet { .. } => Some("`vnetkvm vnets` lists them all".into()),
+            Self::NotMade { candidates, .. } => Some(match candidates.as_slice() {
+                [] => "`vnetkvm vnets --scan` looks for its vnet in all memory".into(),
+                some => format!("it may be {}", some.join(" or ")),
+            }),
             Self::Unknown { .. } => Some(
                 "choose a vnet by --vnet: `vnetkvm vnets --scan` lists what is in memory".into(),
             ),

@@ -287,6 +287,16 @@ pub enum VnetError {
     NoSuchVariable { name: String, near: Vec<String> },
     #[error("there is no {what} in the dump")]
     NoSuchThread { what: String },
+    #[error("{who} is in no vnet")]
+    InNoVnet { who: String },
+    #[error("{why}")]
+    StrayVnet { why: String },
+    #[error("{who} is being made and has no vnet yet")]
+    NotMade {
+        who: String,
+        /// Vnets that may be made for it, as they can be chosen.
+        candidates: Vec<String>,
+    },
     /// What was asked for was not found, and what could not be read may hold it.
     #[error("{what} is not on the part of the list that can be read")]
     Unknown {

@@ -5,34 +5,39 @@ use crate::addr::VirtAddr;
 use crate::error::VnetError;
 use crate::target::Target;
 use crate::types;
-use crate::views::jails::{Jail, Jails, Life, prison_of_vnet};
+use crate::views::jails::{Jail, Jails, Life, prison_of_vnet, search_prisons};
 use crate::views::stack::Stack;
 use crate::views::threads;
-use crate::vnet::Vnet;
 use crate::vnet::list::JailRef;
+use crate::vnet::{Condition, Vnet};
 use crate::walk::Problems;
 
 /// Says of each vnet which jails live in it. A vnet that is not on the list and that no
 /// jail names is being made or destroyed, and its jail is looked for where the kernel
-/// still has it: in credentials, and on the stack of the thread that works in it.
-pub fn add(target: &Target, vnets: &mut [Vnet], jails: &Jails) {
+/// still has it: in credentials, on the stack of the thread that works in it, and
+/// anywhere in memory if that is small or `everywhere` is asked for.
+pub fn add(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere: bool) {
     for vnet in vnets.iter_mut() {
         let home = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
         let home: Vec<JailRef> = home.map(JailRef::from).collect();
         // None that is known is not none.
-        let unknown = home.is_empty() && !jails.problems.is_empty();
-        vnet.jails = (!unknown).then_some(home);
+        let known = !home.is_empty() || (vnet.is_listed() && jails.problems.is_empty());
+        vnet.jails = known.then_some(home);
     }
-    let homeless = |vnet: &&mut Vnet| {
-        !vnet.is_listed() && vnet.jails.as_ref().is_none_or(|jails| jails.is_empty())
-    };
-    for vnet in vnets.iter_mut().filter(homeless) {
-        let found = witnesses(target, vnet.address, jails);
+    let everywhere = everywhere || target.memory().held() <= SMALL;
+    for vnet in vnets.iter_mut().filter(|vnet| !vnet.is_listed() && vnet.jails.is_none()) {
+        let mut found = witnesses(target, vnet.address, jails);
+        if found.is_empty() && everywhere {
+            found = in_memory(target, vnet.address);
+        }
         if !found.is_empty() {
             vnet.jails = Some(found.iter().map(JailRef::from).collect());
         }
     }
 }
+
+/// So many bytes are searched in the time that a question may take.
+const SMALL: u64 = 1 << 30;
 
 impl Session {
     /// The jail that is meant by a number or a name, and its vnet.
@@ -40,26 +45,20 @@ impl Session {
         let jails = self.jails()?;
         let known = jails.find(wanted);
         if let Ok(Some(jail)) = known {
-            let namesakes = jails.named(&jail.name).filter(|other| other.jid != jail.jid).count();
-            if namesakes > 0 && *jail.name == *wanted {
-                let others = if namesakes == 1 { "another jail is" } else { "other jails are" };
-                selection.remarks.push(format!(
-                    "jail {} is meant; {others} of the name {wanted}, and not alive",
-                    jail.jid
-                ));
-            }
-            let who = format!("jail {} ({})", jail.jid, jail.title());
-            return Ok(Found { who: who.into(), vnet: self.vnet_of(jail)? });
+            selection.remarks.extend(namesakes(jails, jail, wanted));
+            let vnet = self.vnet_of(jail)?;
+            return match vnet {
+                None if jail.own_vnet => Err(self.not_made(jail)?),
+                _ => Ok(Found { who: jail.title().into(), vnet }),
+            };
         }
         // It may be on its way out: then only its vnet still tells.
         selection.problems.extend(jails.problems.clone());
-        let vnets = self.vnets()?;
-        let removed = vnets.all.iter().find_map(|vnet| {
-            let jails = vnet.jails.as_ref()?;
-            let jail = jails
-                .iter()
-                .find(|jail| *jail.name == *wanted || jail.jid.to_string() == wanted)?;
-            let who = format!("jail {} ({})", jail.jid, jail.title());
+        let removed = self.vnets()?.all.iter().find_map(|vnet| {
+            let mut jails = vnet.jails.as_ref()?.iter();
+            let is_meant =
+                |jail: &&JailRef| *jail.name == *wanted || jail.jid.to_string() == wanted;
+            let who = jails.find(is_meant)?.long_title();
             Some(Found { who: who.into(), vnet: Some(vnet.address) })
         });
         match (removed, known) {
@@ -82,12 +81,42 @@ impl Session {
         });
         Ok(made.map(|vnet| vnet.address))
     }
+
+    /// What is said of a jail whose vnet is being made, and of what may be that vnet.
+    fn not_made(&self, jail: &Jail) -> Result<Error, Error> {
+        let made = self.vnets()?.all.iter();
+        let made = made.filter(|vnet| vnet.condition == Some(Condition::UnderConstruction));
+        let candidates = made.map(|vnet| {
+            let found_by = vnet.found_by.first().map_or("", |found| &**found);
+            format!("--vnet {} (under construction, {found_by})", vnet.address)
+        });
+        Ok(VnetError::NotMade {
+            who: format!("jail {} ({})", jail.jid, jail.name),
+            candidates: candidates.collect(),
+        }
+        .into())
+    }
+}
+
+/// Of several jails of one name, which is meant.
+fn namesakes(jails: &Jails, meant: &Jail, wanted: &str) -> Option<String> {
+    let others = jails.named(wanted).filter(|other| other.address != meant.address);
+    let others: Vec<String> = others.map(Jail::title).collect();
+    (!others.is_empty() && *meant.name == *wanted)
+        .then(|| format!("{} is meant, not {}", meant.title(), others.join(" or ")))
 }
 
 fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
     let names = jails.jails.iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
     let near = types::most_like(names.collect(), |name: &String| name, wanted);
     VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()
+}
+
+/// The jails that memory says live in the vnet at `vnet`.
+fn in_memory(target: &Target, vnet: VirtAddr) -> Vec<Jail> {
+    let mut found = Jails::default();
+    search_prisons(target, vnet).iter().for_each(|prison| found.add_unlisted(prison));
+    found.jails
 }
 
 /// The jails that threads say live in the vnet at `vnet`.
@@ -122,16 +151,6 @@ fn on_stack(target: &Target, stack: &Stack, vnet: VirtAddr, jails: &Jails, found
             && found.at(word).is_none()
         {
             found.jails.push(Jail { life: Life::Starting, ..jail.clone() });
-        }
-    }
-}
-
-impl JailRef {
-    /// Its name, and how far it has come unless it is simply alive.
-    pub fn title(&self) -> String {
-        match self.state {
-            Some(state) => format!("{} ({state})", self.name),
-            None => self.name.to_string(),
         }
     }
 }

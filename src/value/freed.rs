@@ -6,6 +6,7 @@
 //! still holds a pointer may have written to the item since, so most words tell, not all.
 
 use crate::addr::VirtAddr;
+use crate::bytes::Endian;
 use crate::error::{Fault, FaultKind, Stage};
 use crate::memory::KernelMemory;
 
@@ -40,6 +41,19 @@ pub fn check_around(memory: &KernelMemory, address: VirtAddr, size: u64) -> Resu
     let start = VirtAddr::new(address.get() & !(ALIGNED - 1));
     let before = address.get() & (ALIGNED - 1);
     check(memory, start, before.saturating_add(size).max(ALIGNED)).map_err(|_| fault(address))
+}
+
+/// Is a number or pointer with these bytes, at `address`, what freed memory is filled with?
+///
+/// # Errors
+/// As [`check`].
+pub fn check_scalar(endian: Endian, address: VirtAddr, bytes: &[u8]) -> Result<(), Fault> {
+    let words = bytes.chunks_exact(4);
+    let whole = !bytes.is_empty() && words.remainder().is_empty();
+    match whole && words.map(|word| endian.uint(word) as u32).all(|word| word == FILL) {
+        true => Err(fault(address)),
+        false => Ok(()),
+    }
 }
 
 /// Are nearly all words of these bytes the pattern?

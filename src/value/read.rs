@@ -18,7 +18,7 @@ use crate::types::{Piece, Types, model::Member};
 use crate::value::counter::{Counters, is_counter};
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
-use crate::value::{bits, float, sockaddr};
+use crate::value::{bits, float, freed, sockaddr};
 
 /// How much of a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,9 @@ impl<'t> ValueReader<'t> {
             Ok(size) => return too_large(address, size),
             Err(why) => return self.sizeless(types, id, address, &why),
         };
+        if let Err(freed) = freed::check_around(self.target.memory(), address, size as u64) {
+            return Value::Error(freed.into());
+        }
         let block = MemoryBlock::read(self.target.memory(), address, size);
         Decoder { reader: self, types, block: &block }.decode(id, 0, 0)
     }
@@ -232,14 +235,17 @@ impl Decoder<'_, '_> {
                 no_type(&TypeError::WrongKind { type_name: self.types.name(id), wanted })
             }
             scalar => match self.bytes(offset, *shape.size.as_ref().unwrap_or(&0)) {
-                Ok(bytes) => self.scalar(scalar, bytes),
+                Ok(bytes) => self.scalar(scalar, self.address(offset), bytes),
                 Err(error) => error,
             },
         }
     }
 
-    fn scalar(&self, scalar: &Type, bytes: &[u8]) -> Value {
+    fn scalar(&self, scalar: &Type, address: VirtAddr, bytes: &[u8]) -> Value {
         let endian = self.reader.target.arch().endian();
+        if let Err(freed) = freed::check_scalar(endian, address, bytes) {
+            return Value::Error(freed.into());
+        }
         let raw = || endian.uint(&bytes[..bytes.len().min(16)]);
         let width = bytes.len() as u64 * 8;
         match scalar {

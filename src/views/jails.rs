@@ -10,6 +10,7 @@ use crate::error::ReadError;
 use crate::target::Target;
 use crate::value::queue::{self, List};
 use crate::value::{Object, freed};
+use crate::vnet::list::JailRef;
 use crate::walk::{Problem, Problems, Trail};
 
 /// A jail as the dump has it.
@@ -124,13 +125,24 @@ impl Jails {
             let Ok(head) = prison.member("pr_children") else { continue };
             let name = format!("the children of the prison at {}", prison.address);
             let children = List { name: &name, element: "prison" };
-            for child in queue::walk(head, "pr_sibling", children).take(&mut self.problems) {
+            let mut problems = Problems::default();
+            let found = queue::walk(head, "pr_sibling", children).take(&mut problems);
+            self.add_news(&problems);
+            for child in found {
                 if self.at(child.address).is_none() {
                     self.add(&child, false);
                 }
                 next.push(child);
             }
         }
+    }
+
+    /// Adds those problems that are of another place than the list's own: what breaks the
+    /// list mostly breaks the tree as well.
+    fn add_news(&mut self, problems: &Problems) {
+        let known: Vec<_> = self.problems.iter().map(|problem| problem.at).collect();
+        let news = problems.iter().filter(|problem| !known.contains(&problem.at));
+        news.for_each(|problem| self.problems.add(problem.clone()));
     }
 
     fn add(&mut self, prison: &Object<'_>, host: bool) {
@@ -159,12 +171,10 @@ impl Jail {
         })
     }
 
-    /// Its name, and how far it has come unless it is simply alive: `tmp98 (being removed)`.
+    /// Its number and name, and how far it has come unless it is simply alive:
+    /// `jail 98 (tmp98), being removed`.
     pub fn title(&self) -> String {
-        match self.life.meaning() {
-            Some(meaning) => format!("{} ({meaning})", self.name),
-            None => self.name.to_string(),
-        }
+        JailRef::from(self).long_title()
     }
 }
 
@@ -185,7 +195,7 @@ impl Life {
     pub fn meaning(self) -> Option<&'static str> {
         match self {
             Self::Alive => None,
-            Self::Starting => Some("starting"),
+            Self::Starting => Some("being made"),
             Self::Dying => Some("dying"),
             Self::BeingRemoved => Some("being removed"),
         }
@@ -199,6 +209,23 @@ impl Life {
             Self::BeingRemoved => 3,
         }
     }
+}
+
+/// The prisons anywhere in memory whose vnet is `vnet`. That takes as long as it takes to
+/// read the dump.
+pub fn search_prisons<'t>(target: &'t Target, vnet: VirtAddr) -> Vec<Object<'t>> {
+    let place = || {
+        let types = target.types().ok()?;
+        Some(types.member(types.find("struct prison").ok()?, "pr_vnet").ok()?.offset)
+    };
+    let Some(offset) = place() else { return Vec::new() };
+    let pointer = target.arch().endian().bytes(vnet.get(), target.arch().pointer_size());
+    let mut found: Vec<Object<'t>> = Vec::new();
+    target.memory().search(&pointer, |at| {
+        let prison = at.wrapping_add(offset.wrapping_neg());
+        found.extend(prison_of_vnet(target, prison, vnet));
+    });
+    found
 }
 
 /// The prison at `address`, if what lies there may be one whose vnet is `vnet`: a word of

@@ -170,6 +170,29 @@ pub fn dumping(target: &Target, jails: Option<&Jails>) -> Result<Option<Dumping>
     }))
 }
 
+impl std::fmt::Display for Dumping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(thread) = &self.thread else {
+            return match self.problems.none() {
+                Ok(()) => write!(f, "thread {}, which no list of threads leads to", self.tid),
+                Err(_) => {
+                    let tid = self.tid;
+                    write!(
+                        f,
+                        "thread {tid}, which is not on the part of the lists that can be read"
+                    )
+                }
+            };
+        };
+        write!(f, "{thread}")?;
+        if let Some(jail) = &self.jail {
+            let name = if jail.jid == 0 { "0, the host".to_owned() } else { jail.title() };
+            write!(f, ", jail {name}")?;
+        }
+        if self.curvnet.is_none() { f.write_str(", in no vnet") } else { Ok(()) }
+    }
+}
+
 impl Thread<'_> {
     /// What it is called.
     pub fn name(&self) -> ThreadName {

@@ -59,6 +59,22 @@ pub struct JailRef {
     pub state: Option<&'static str>,
 }
 
+impl JailRef {
+    /// Its name, and how far it has come unless it is simply alive: `tmp98 (being removed)`.
+    pub fn title(&self) -> String {
+        match self.state {
+            Some(state) => format!("{} ({state})", self.name),
+            None => self.name.to_string(),
+        }
+    }
+
+    /// The same with its number: `jail 98 (tmp98), being removed`.
+    pub fn long_title(&self) -> String {
+        let state = self.state.map_or(String::new(), |state| format!(", {state}"));
+        format!("jail {} ({}){state}", self.jid, self.name)
+    }
+}
+
 /// All vnets on the list, in order of creation, and what is wrong with the list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VnetList {

@@ -13,6 +13,7 @@ use vnetkvm::session::{self, Beside, Matches, Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
+use vnetkvm::views::threads::Dumping;
 use vnetkvm::vnet::{Vnet, VnetVariable};
 
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};
@@ -229,8 +230,8 @@ pub fn chosen<'s>(
     if selector == Selector::Default
         && let [Some(vnet)] = vnets.as_slice()
     {
-        let (title, why) = (vnet.title(), why_default(vnet));
-        note(&format!("note: {title}, {why}; choose another with --vnet or --jail"));
+        let title = title_of_default(session, vnet);
+        note(&format!("note: {title}; choose another with --vnet or --jail"));
     }
     Ok(vnets)
 }
@@ -250,9 +251,30 @@ pub fn chooses(cli: &Cli) -> bool {
     selector(cli) != Selector::Default
 }
 
-/// Why this vnet is meant where none was chosen.
-pub fn why_default(vnet: &Vnet) -> &'static str {
-    if vnet.default { "the host's" } else { "in which the crashed thread worked" }
+/// A vnet that is meant where none was chosen, why, and what the crashed thread has to do
+/// with it.
+pub fn title_of_default(session: &Session, vnet: &Vnet) -> String {
+    let why = if vnet.default { "the host's" } else { "in which the crashed thread worked" };
+    let crashed =
+        session.dumping().ok().flatten().map(|crashed| elsewhere(session, vnet, &crashed));
+    format!("{}, {why}{}", vnet.title(), crashed.unwrap_or_default())
+}
+
+/// What is to be said of the crashed thread where it is not known, or worked in no vnet and
+/// its jail has another than the one that is meant.
+fn elsewhere(session: &Session, meant: &Vnet, crashed: &Dumping) -> String {
+    let tid = crashed.tid;
+    if crashed.thread.is_none() {
+        return format!("; the crashed {crashed}");
+    }
+    let home = crashed.home.and_then(|home| session.vnet(home));
+    match home.filter(|home| crashed.curvnet.is_none() && home.address != meant.address) {
+        Some(home) => format!(
+            "; the crashed thread {tid} worked in no vnet, and its jail's is {}",
+            home.title()
+        ),
+        None => String::new(),
+    }
 }
 
 /// A vnet by its number, or by its address where it has none.

@@ -175,6 +175,9 @@ pub fn is_empty_answer(error: &anyhow::Error) -> bool {
                 | VnetError::NoSuchVnet { .. }
                 | VnetError::NoSuchJail { .. }
                 | VnetError::NoSuchThread { .. }
+                | VnetError::InNoVnet { .. }
+                | VnetError::StrayVnet { .. }
+                | VnetError::NotMade { .. }
                 | VnetError::NoCounters { .. }
                 | VnetError::NoSuchSysctl { .. }
         ))

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::{self, Core};
 use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::{Beside, Messages, Selector, Session};
 use vnetkvm::target::Kinship;
 use vnetkvm::views::machine::Machine;
+use vnetkvm::views::threads::Dumping;
 
 use crate::args::{Cli, Format};
 use crate::context;
@@ -122,10 +124,17 @@ struct Info {
     panic: Option<String>,
     cpus: Option<u64>,
     vnets: Option<usize>,
+    /// Of how many it is known where their number is not.
+    #[serde(skip)]
+    vnets_known: usize,
+    #[serde(skip)]
+    jails_known: usize,
     variables: Option<usize>,
     jails: Option<usize>,
     /// The vnet in which the crashed thread worked, or else vnet0.
     default_vnet: Option<JsonVnetRef>,
+    /// The thread that wrote the dump; null where none did or the kernel does not tell.
+    crashed: Option<CrashedInfo>,
     #[serde(skip)]
     default_vnet_title: Option<String>,
     warnings: Vec<String>,
@@ -183,6 +192,27 @@ struct InfoFileInfo {
 struct CompressedInfo {
     form: &'static str,
     size: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct CrashedInfo {
+    tid: i64,
+    name: Option<String>,
+    pid: Option<i64>,
+    command: Option<String>,
+    jail: Option<CrashedJail>,
+    /// Null outside of the network stack.
+    curvnet: Option<JsonVnetRef>,
+    /// Its jail's.
+    vnet: Option<JsonVnetRef>,
+    #[serde(skip)]
+    title: String,
+}
+
+#[derive(Debug, Serialize)]
+struct CrashedJail {
+    jid: i64,
+    name: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -255,9 +285,12 @@ impl Info {
             panic,
             cpus: None,
             vnets: None,
+            vnets_known: 0,
+            jails_known: 0,
             variables: None,
             jails: None,
             default_vnet: None,
+            crashed: None,
             default_vnet_title: None,
             warnings,
         }
@@ -283,16 +316,48 @@ impl Info {
         if let Ok(vnets) = session.vnets() {
             output.problems(&vnets.problems);
             info.vnets = vnets.problems.none().ok().map(|()| vnets.all.len());
+            info.vnets_known = vnets.all.len();
         }
         info.variables = session.variables(&[]).ok().map(|variables| variables.len());
-        info.jails = session.jails().ok().and_then(|jails| jails.count().ok());
+        if let Ok(jails) = session.jails() {
+            info.jails = jails.count().ok();
+            info.jails_known = jails.jails.len();
+        }
+        if let Ok(Some(crashed)) = session.dumping() {
+            output.problems(&crashed.problems);
+            info.crashed = Some(CrashedInfo::new(session, &crashed));
+        }
         let default = session.select(&Selector::Default).ok();
         if let Some(vnet) = default.and_then(|found| found.vnets.first().copied().flatten()) {
             info.default_vnet = Some(vnet.into());
-            info.default_vnet_title =
-                Some(format!("{}, {}", vnet.title(), context::why_default(vnet)));
+            info.default_vnet_title = Some(context::title_of_default(session, vnet));
         }
         info
+    }
+}
+
+impl CrashedInfo {
+    fn new(session: &Session, crashed: &Dumping) -> Self {
+        let vnet = |at: Option<VirtAddr>| session.vnet(at?);
+        let home = vnet(crashed.home);
+        let title = match (crashed.curvnet, home) {
+            (None, Some(home)) => format!("{crashed}; its jail's is {}", home.title()),
+            _ => crashed.to_string(),
+        };
+        let thread = crashed.thread.as_ref();
+        Self {
+            tid: crashed.tid,
+            name: thread.and_then(|thread| thread.name.as_deref().map(str::to_owned)),
+            pid: thread.and_then(|thread| thread.pid),
+            command: thread.and_then(|thread| thread.command.as_deref().map(str::to_owned)),
+            jail: crashed
+                .jail
+                .as_ref()
+                .map(|jail| CrashedJail { jid: jail.jid, name: jail.name.to_string() }),
+            curvnet: vnet(crashed.curvnet).map(JsonVnetRef::from),
+            vnet: home.map(JsonVnetRef::from),
+            title,
+        }
     }
 }
 
@@ -354,6 +419,15 @@ impl KernelInfo {
             set_vnet,
             belongs: Belongs { verdict, why: why.clone() },
         }
+    }
+}
+
+/// How many there are; where that is unknown, how many are known.
+fn counted(count: Option<usize>, known: usize) -> Option<String> {
+    match count {
+        Some(count) => Some(count.to_string()),
+        None if known > 0 => Some(format!("unknown, at least {known}")),
+        None => None,
     }
 }
 
@@ -427,8 +501,9 @@ fn lines(info: &Info) -> Vec<(&'static str, String)> {
         optional("set_vnet", set);
     }
     optional("variables", info.variables.map(|count| count.to_string()));
-    optional("vnets", info.vnets.map(|count| count.to_string()));
-    optional("jails", info.jails.map(|count| count.to_string()));
+    optional("vnets", counted(info.vnets, info.vnets_known));
+    optional("jails", counted(info.jails, info.jails_known));
+    optional("crashed", info.crashed.as_ref().map(|crashed| crashed.title.clone()));
     optional("default vnet", info.default_vnet_title.clone());
     lines
 }
