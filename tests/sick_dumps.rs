@@ -182,7 +182,7 @@ fn lists_of_processes_and_threads_that_break_off_leave_others_unknown() {
                 runtime,
                 [
                     &["vnets"],
-                    &["--pid", "1", "print", "ip_defttl"],
+                    &["--pid", "4321", "print", "ip_defttl"],
                     &["--tid", "77", "print", "ip_defttl"],
                 ],
             )
@@ -190,7 +190,7 @@ fn lists_of_processes_and_threads_that_break_off_leave_others_unknown() {
         let [vnets, pid, tid] = broken("p_list.le_next");
         assert!(vnets.said.contains("warning: allproc: the list breaks off at"), "{}", vnets.said);
         assert!(
-            pid.said.contains("process 1 is not on the part of the list that can be read"),
+            pid.said.contains("process 4321 is not on the part of the list that can be read"),
             "{}",
             pid.said
         );
@@ -200,8 +200,8 @@ fn lists_of_processes_and_threads_that_break_off_leave_others_unknown() {
         assert!(vnets.said.contains("warning: the threads of process "), "{}", vnets.said);
         assert!(tid.said.contains("thread 77 is not on the part of"), "{}", tid.said);
         // What is whole says for certain.
-        let [pid] = ask(kernel, machine(kernel), [&["--pid", "1", "print", "ip_defttl"]]);
-        assert!(pid.said.contains("there is no process 1 in the dump"), "{}", pid.said);
+        let [pid] = ask(kernel, machine(kernel), [&["--pid", "4321", "print", "ip_defttl"]]);
+        assert!(pid.said.contains("there is no process 4321 in the dump"), "{}", pid.said);
         assert_eq!(pid.code, 1);
     }
 }

@@ -32,28 +32,35 @@ pub fn check(memory: &KernelMemory, address: VirtAddr, size: u64) -> Result<(), 
 }
 
 /// Is the value of `size` bytes at `address`, which may be too small to tell by itself,
-/// part of freed memory?
+/// part of freed memory? A small one has to be fill itself, and so do most words around it:
+/// what lies behind the last variable of a vnet is memory that was never used.
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_around(memory: &KernelMemory, address: VirtAddr, size: u64) -> Result<(), Fault> {
-    const ALIGNED: u64 = 32;
-    let start = VirtAddr::new(address.get() & !(ALIGNED - 1));
-    let before = address.get() & (ALIGNED - 1);
-    check(memory, start, before.saturating_add(size).max(ALIGNED)).map_err(|_| fault(address))
-}
-
-/// Is a number or pointer with these bytes, at `address`, what freed memory is filled with?
-///
-/// # Errors
-/// As [`check`].
-pub fn check_scalar(endian: Endian, address: VirtAddr, bytes: &[u8]) -> Result<(), Fault> {
-    let words = bytes.chunks_exact(4);
-    let whole = !bytes.is_empty() && words.remainder().is_empty();
-    match whole && words.map(|word| endian.uint(word) as u32).all(|word| word == FILL) {
-        true => Err(fault(address)),
+pub fn check_value(memory: &KernelMemory, address: VirtAddr, size: u64) -> Result<(), Fault> {
+    const SMALL: u64 = 8;
+    const AROUND: u64 = 32;
+    if size > SMALL {
+        return check(memory, address, size);
+    }
+    let start = |unit: u64| VirtAddr::new(address.get() & !(unit - 1));
+    let end = address.get().wrapping_add(size);
+    let mut words = [0; 3 * 4];
+    let len = end.wrapping_sub(start(4).get()).next_multiple_of(4).min(words.len() as u64);
+    let words = words.get_mut(..len as usize).unwrap_or_default();
+    let own = memory.read(start(4), words).is_ok() && is_pattern(memory.arch().endian(), words);
+    match own {
+        true => check(memory, start(AROUND), AROUND).map_err(|_| fault(address)),
         false => Ok(()),
     }
+}
+
+/// Is a number or pointer with these bytes what freed memory is filled with? It came from
+/// there, wherever it stands now.
+pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {
+    let words = bytes.chunks_exact(4);
+    let whole = !bytes.is_empty() && words.remainder().is_empty();
+    whole && words.map(|word| endian.uint(word) as u32).all(|word| word == FILL)
 }
 
 /// Are nearly all words of these bytes the pattern?

@@ -90,7 +90,7 @@ impl<'t> ValueReader<'t> {
             Ok(size) => return too_large(address, size),
             Err(why) => return self.sizeless(types, id, address, &why),
         };
-        if let Err(freed) = freed::check_around(self.target.memory(), address, size as u64) {
+        if let Err(freed) = freed::check_value(self.target.memory(), address, size as u64) {
             return Value::Error(freed.into());
         }
         let block = MemoryBlock::read(self.target.memory(), address, size);
@@ -243,8 +243,14 @@ impl Decoder<'_, '_> {
 
     fn scalar(&self, scalar: &Type, address: VirtAddr, bytes: &[u8]) -> Value {
         let endian = self.reader.target.arch().endian();
-        if let Err(freed) = freed::check_scalar(endian, address, bytes) {
-            return Value::Error(freed.into());
+        if freed::is_pattern(endian, bytes) {
+            let message =
+                format!("it is {:#x}, which freed memory is filled with", endian.uint(bytes));
+            return Value::Error(ValueError {
+                kind: ErrorKind::Freed,
+                address: Some(address),
+                message: message.into(),
+            });
         }
         let raw = || endian.uint(&bytes[..bytes.len().min(16)]);
         let width = bytes.len() as u64 * 8;
