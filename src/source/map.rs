@@ -292,3 +292,54 @@ fn page_size() -> usize {
         usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn map(len: usize) -> (tempfile::NamedTempFile, Map) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&vec![7; len]).unwrap();
+        let map = Map::new(file.path(), file.reopen().unwrap()).unwrap();
+        (file, map)
+    }
+
+    #[test]
+    fn what_is_lost_reads_as_zeros_and_is_told() {
+        let (file, map) = map(64 << 10);
+        assert_eq!((map[40_000], map.lost()), (7, None));
+        file.as_file().set_len(page_size() as u64).unwrap();
+        assert_eq!(map.last(), Some(&0));
+        let last_page = ((64 << 10) - 1) / page_size() * page_size();
+        assert_eq!(map.lost(), Some(last_page));
+        // An earlier page that is lost later is told in its place.
+        assert_eq!((map[page_size()], map.lost()), (0, Some(page_size())));
+        assert_eq!(map[0], 7, "what is left of the file is as it was");
+        let told = map.entry.tell().unwrap();
+        assert_eq!(told.path, file.path());
+        assert_eq!(told.cause.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_file_of_the_same_length_has_a_disk_that_fails() {
+        let (_file, map) = map(100);
+        map.entry.lost.store(0, Ordering::Release);
+        let told = map.entry.tell().unwrap();
+        assert_eq!(told.cause.to_string(), "its disk fails at offset 0x0");
+    }
+
+    #[test]
+    fn only_addresses_of_maps_are_ours() {
+        let (_file, first) = map(100);
+        let start = first.as_ptr() as usize;
+        assert_eq!(first.entry.holds(start + 100), Some(100));
+        assert_eq!(first.entry.holds(start + page_size()), None);
+        assert_eq!(first.entry.holds(start - 1), None);
+        assert!(!put_zeros(0));
+        let entry = first.entry;
+        drop(first);
+        assert_eq!(entry.holds(0), None);
+    }
+}
