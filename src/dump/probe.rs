@@ -8,6 +8,7 @@ use crate::bytes::Fields;
 use crate::error::DumpError;
 use crate::source::Source;
 use crate::source::other::{self, OtherFile};
+use crate::source::unpack::Packing;
 
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
@@ -40,6 +41,11 @@ pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
         return elf(source);
     }
     match other::recognise(source.path(), bytes) {
+        // What is compressed was unpacked, but not without end.
+        Some(other) if Packing::of(bytes).is_some() => {
+            let what = format!("{} that is compressed once more", other.what);
+            Err(DumpError::Wrapped { what, hint: other.for_dump })
+        }
         Some(other) => Err(other_file(other)),
         None => Ok(Kind::Unknown),
     }
