@@ -323,7 +323,7 @@ fn one_bad_expression_does_not_keep_the_others_from_being_answered() {
     let crash = Crash::new();
     let run = |words: &[&str]| crash.run(&[&["--demo", "print", "--vnet", "1"], words].concat());
     let said = run(&["V_ip_defttl", "no_such_thing", "1 +", "sizeof(int)"]).succeeded();
-    assert_eq!(said.out, "V_ip_defttl = (int) 42\nsizeof(int) = (long) 4\n");
+    assert_eq!(said.out, "V_ip_defttl = (int) 42\nsizeof(int) = (unsigned long) 4\n");
     for told in ["warning: cannot evaluate no_such_thing", "warning: cannot evaluate 1 +", "^"] {
         assert!(said.err.contains(told), "{told}: {}", said.err);
     }

@@ -73,6 +73,13 @@ fn every_variable_is_what_gdb_says() {
             let printed = session.print(Some(vnet), &expression, &everything());
             let printed = printed.unwrap_or_else(|why| panic!("{name}: {expression}: {why}"));
             let ours = &printed.value;
+            // gdb shows a number where freed memory's pattern is told.
+            if let Value::Error(error) = ours
+                && error.kind == ErrorKind::Freed
+            {
+                assert!(["3735929054", "16045693110842147038"].contains(&value), "{expression}");
+                continue;
+            }
             assert!(is_told(ours, &json(value)), "{name}: {expression}: {value}, not {ours:?}");
         }
     }

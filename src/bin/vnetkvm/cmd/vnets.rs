@@ -61,7 +61,7 @@ fn short_table(vnets: &[Vnet]) -> Table {
         ("VNET", Align::Right),
         ("STATE", Align::Left),
         ("IFS", Align::Right),
-        ("SOCKETS", Align::Right),
+        ("SOCKS", Align::Right),
         ("ADDRESS", Align::Left),
         ("JAILS", Align::Left),
     ]);
