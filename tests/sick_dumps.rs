@@ -207,6 +207,43 @@ fn lists_of_processes_and_threads_that_break_off_leave_others_unknown() {
 }
 
 #[test]
+fn lists_that_zeros_stand_in_the_place_of_are_unknown() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        for (list, members) in
+            [("allprison", &["tqh_first", "tqh_last"][..]), ("allproc", &["lh_first"])]
+        {
+            let head = runtime.kernel().variable(list).unwrap();
+            members.iter().for_each(|member| runtime.kernel_mut().set(head, member, 0).unwrap());
+        }
+        let [vnets, info, jail, gone, pid] = ask(
+            kernel,
+            runtime,
+            [
+                &["vnets"],
+                &["info", "--json"],
+                // The tree of children has it.
+                &["--jail", "two", "print", "ip_defttl"],
+                &["--jail", "nobody", "print", "ip_defttl"],
+                &["--pid", "4321", "print", "ip_defttl"],
+            ],
+        );
+        assert!(vnets.said.contains("warning: allprison: "), "{kernel}: {}", vnets.said);
+        assert!(vnets.said.contains("warning: allproc: it is empty: "), "{kernel}: {}", vnets.said);
+        assert!(vnets.out.contains("(host)") && vnets.out.contains("two"), "{}", vnets.out);
+        assert!(info.out.contains("\"jails\":null"), "{}", info.out);
+        assert_eq!(
+            (jail.code, gone.code, pid.code),
+            (0, 2, 2),
+            "{}{}{}",
+            jail.said,
+            gone.said,
+            pid.said
+        );
+    }
+}
+
+#[test]
 fn the_thread_that_crashed_is_named_with_its_jail() {
     for kernel in KERNELS {
         let dumping = |runtime: &mut Runtime, tid: u64| {

@@ -58,10 +58,14 @@ impl Jails {
     /// The kernel has no such symbols, or no debug information.
     pub fn read(target: &Target) -> Result<Self, ReadError> {
         let host = Object::global(target, "prison0")?;
-        let walk = queue::walk(Object::global(target, "allprison")?, "pr_list", ALLPRISON);
+        let head = Object::global(target, "allprison")?;
         let mut jails = Self::default();
+        if !queue::is_made(&head) {
+            jails.problems.add(Problem::new(ALLPRISON.name, queue::NOT_MADE));
+        }
+        let walk = queue::walk(head, "pr_list", ALLPRISON);
         jails.add(&host, true);
-        let whole = walk.is_whole();
+        let whole = walk.is_whole() && jails.problems.is_empty();
         // Some releases have prison0 on the list, others do not.
         for prison in walk.take(&mut jails.problems) {
             if prison.address != host.address {

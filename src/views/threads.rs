@@ -231,7 +231,14 @@ impl std::fmt::Display for ThreadName {
 /// # Errors
 /// As [`all`].
 fn processes(target: &Target) -> Result<Walk<Object<'_>>, ReadError> {
-    Ok(queue::walk(Object::global(target, "allproc")?, "p_list", ALLPROC))
+    let walk = queue::walk(Object::global(target, "allproc")?, "p_list", ALLPROC);
+    // Process 0 is on it from the kernel's first steps on.
+    Ok(match walk.count() {
+        Ok(0) => {
+            Walk::failed(Problem::new(ALLPROC.name, format!("it is empty: {}", queue::NOT_MADE)))
+        }
+        _ => walk,
+    })
 }
 
 /// The vnet of the prison of the credential that `member` points at.
