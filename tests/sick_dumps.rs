@@ -244,6 +244,23 @@ fn lists_that_zeros_stand_in_the_place_of_are_unknown() {
 }
 
 #[test]
+fn a_lock_whose_owner_is_freed_says_so() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let thread = runtime.thread("worker-three").unwrap();
+        let process = VirtAddr::new(runtime.kernel().get(thread, "td_proc").unwrap());
+        let process = runtime.kernel().object(process, "struct proc").unwrap();
+        runtime.kernel_mut().set(process, "p_threads.tqh_first", 0).unwrap();
+        free(&mut runtime, thread, "struct thread");
+        let lock = runtime.kernel().variable("vnet_sxlock").unwrap();
+        runtime.kernel_mut().set(lock, "sx_lock", thread.address.get()).unwrap();
+        let [locks] = ask(kernel, runtime, [&["locks"]]);
+        let told = format!("{}, freed memory (0xdeadc0de)", thread.address);
+        assert!(locks.out.contains(&told), "{kernel}: {}{}", locks.out, locks.said);
+    }
+}
+
+#[test]
 fn the_thread_that_crashed_is_named_with_its_jail() {
     for kernel in KERNELS {
         let dumping = |runtime: &mut Runtime, tid: u64| {

@@ -7,6 +7,7 @@
 use crate::addr::VirtAddr;
 use crate::error::VnetError;
 use crate::target::Target;
+use crate::value::freed;
 use crate::views::threads::{self, Thread, ThreadName};
 use crate::vnet::locks::{Guards, Holder, VnetLock};
 use crate::walk::Problems;
@@ -25,6 +26,8 @@ pub struct LockView {
     /// The thread that holds it exclusively; `None` if there is none, or if the lists
     /// of threads do not have it.
     pub owner: Option<ThreadName>,
+    /// Why a thread that holds it has no name.
+    pub nameless: Option<Box<str>>,
     /// For what it guards, in words.
     pub meaning: Box<str>,
 }
@@ -41,12 +44,30 @@ impl Locks {
         // Without types there are no threads, which is said once for all.
         let threads = threads::all(target).ok().filter(|_| held);
         let threads = threads.map(|walk| walk.take(&mut problems)).unwrap_or_default();
-        let views = locks.iter().map(|lock| LockView {
-            lock: lock.clone(),
-            owner: owner(lock).and_then(|address| name(&threads, address)),
-            meaning: meaning(lock, &locks),
+        let views = locks.iter().map(|lock| {
+            let owner = owner(lock);
+            let name = owner.and_then(|address| name(&threads, address));
+            let nameless = owner.filter(|_| name.is_none());
+            LockView {
+                lock: lock.clone(),
+                owner: name,
+                nameless: nameless.map(|address| nameless_owner(target, address, &problems)),
+                meaning: meaning(lock, &locks),
+            }
         });
-        Ok(Self { locks: views.collect(), problems })
+        let views: Vec<LockView> = views.collect();
+        Ok(Self { locks: views, problems })
+    }
+}
+
+/// Why the owner at `address` has no name.
+fn nameless_owner(target: &Target, address: VirtAddr, problems: &Problems) -> Box<str> {
+    // As much of a struct thread as shows whether it is freed.
+    const BEGINNING: u64 = 64;
+    match (freed::check(target.memory(), address, BEGINNING), problems.none()) {
+        (Err(freed), _) => format!("{} ({})", freed.kind, freed.stage).into(),
+        (_, Err(_)) => "not on the part of the lists of threads that can be read".into(),
+        (_, Ok(())) => "no thread that is listed".into(),
     }
 }
 

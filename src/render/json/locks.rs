@@ -15,6 +15,8 @@ pub struct JsonLock<'a> {
     #[serde(flatten)]
     state: OrWhy<'a>,
     owner: Option<JsonThread<'a>>,
+    /// Why a thread that holds it has no name.
+    nameless: Option<&'a str>,
     meaning: &'a str,
 }
 
@@ -49,6 +51,7 @@ impl<'a> From<&'a LockView> for JsonLock<'a> {
                 Err(why) => OrWhy::Why(JsonError(why)),
             },
             owner: view.owner.as_ref().map(JsonThread::from),
+            nameless: view.nameless.as_deref(),
             meaning: &view.meaning,
         }
     }

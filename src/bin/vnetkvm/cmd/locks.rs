@@ -97,7 +97,9 @@ fn waiting(state: &LockState) -> String {
 fn owner(view: &LockView) -> String {
     match (&view.owner, view.lock.state.as_ref().map(|state| state.holder)) {
         (Some(owner), _) => owner.to_string(),
-        (None, Ok(Holder::Exclusive { thread })) => format!("{thread}, no thread that is listed"),
+        (None, Ok(Holder::Exclusive { thread })) => {
+            format!("{thread}, {}", view.nameless.as_deref().unwrap_or_default())
+        }
         _ => "-".to_owned(),
     }
 }
