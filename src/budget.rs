@@ -9,12 +9,15 @@
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What is left to spend. Threads may share it.
 #[derive(Debug)]
 pub struct Budget {
     work: Meter,
     bytes: Meter,
+    /// What was asked for in vain first.
+    exhausted: Mutex<Option<Exhausted>>,
 }
 
 /// How much may be spent.
@@ -38,8 +41,10 @@ pub struct Exhausted {
 pub enum Resource {
     Work,
     Bytes,
-    /// Something of its own has a limit: the parts of one name, the dimensions of an array.
+    /// Something of its own has a limit: the parts of one value.
     Parts(&'static str),
+    /// As many levels as nothing in a kernel has: types within types.
+    Levels(&'static str),
 }
 
 impl Allowance {
@@ -65,6 +70,7 @@ impl Budget {
         Self {
             work: Meter::new(Resource::Work, allowance.work),
             bytes: Meter::new(Resource::Bytes, allowance.bytes),
+            exhausted: Mutex::default(),
         }
     }
 
@@ -77,6 +83,12 @@ impl Budget {
     pub fn renew(&self, allowance: Allowance) {
         self.work.renew(allowance.work);
         self.bytes.renew(allowance.bytes);
+        *self.exhausted.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// What there was not enough of, if anything: something is missing from the answer.
+    pub fn exhausted(&self) -> Option<Exhausted> {
+        *self.exhausted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Steps that were spent since the last allowance.
@@ -89,7 +101,7 @@ impl Budget {
     /// # Errors
     /// There are not so many left.
     pub fn work(&self, steps: u64) -> Result<(), Exhausted> {
-        self.work.spend(steps)
+        self.noted(self.work.spend(steps))
     }
 
     /// Spends memory. It is never given back: what a question needs in all is what
@@ -98,13 +110,36 @@ impl Budget {
     /// # Errors
     /// There is not so much left.
     pub fn bytes(&self, count: u64) -> Result<(), Exhausted> {
-        self.bytes.spend(count)
+        self.noted(self.bytes.spend(count))
+    }
+
+    fn noted(&self, spent: Result<(), Exhausted>) -> Result<(), Exhausted> {
+        spent.inspect_err(|why| {
+            self.exhausted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(*why);
+        })
+    }
+
+    /// Bytes that were spent since the last allowance.
+    pub fn bytes_taken(&self) -> u64 {
+        self.bytes.spent.load(Ordering::Relaxed)
     }
 
     /// A part of the work for one thing of one thread: no more than `most` steps,
     /// called `name` where they run out.
     pub fn share(&self, name: &'static str, most: u64) -> Share<'_> {
         Share { budget: self, name, limit: most, left: Cell::new(most), drawn: Cell::new(0) }
+    }
+}
+
+/// How deep `name` may go at most, `deepest` levels.
+///
+/// # Errors
+/// `level`, counted from 0, is beyond that.
+pub fn level(name: &'static str, level: usize, deepest: usize) -> Result<(), Exhausted> {
+    let limit = deepest as u64;
+    match level < deepest {
+        true => Ok(()),
+        false => Err(Exhausted { resource: Resource::Levels(name), limit }),
     }
 }
 
@@ -148,6 +183,13 @@ impl Share<'_> {
     }
 }
 
+/// What was drawn and not spent goes back.
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.budget.work.give_back(self.drawn.get());
+    }
+}
+
 #[derive(Debug)]
 struct Meter {
     resource: Resource,
@@ -169,6 +211,11 @@ impl Meter {
         self.spent.store(0, Ordering::Relaxed);
     }
 
+    fn give_back(&self, amount: u64) {
+        let less = |spent: u64| Some(spent.saturating_sub(amount));
+        let _ = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
     fn spend(&self, amount: u64) -> Result<(), Exhausted> {
         let limit = self.limit();
         let add = |spent: u64| spent.checked_add(amount).filter(|&sum| sum <= limit);
@@ -186,6 +233,7 @@ impl fmt::Display for Exhausted {
             Resource::Work => write!(f, "it takes more than {limit} steps, the limit of work"),
             Resource::Bytes => write!(f, "it takes more than {limit} bytes, the limit of memory"),
             Resource::Parts(name) => write!(f, "{name} has more than {limit} parts, the limit"),
+            Resource::Levels(name) => write!(f, "{name} has more than {limit} levels, the limit"),
         }
     }
 }
@@ -206,7 +254,9 @@ mod tests {
         assert_eq!(budget.work(1), spent);
         assert_eq!(budget.bytes(u64::MAX).unwrap_err().resource, Resource::Bytes);
         assert_eq!(budget.bytes(100), Ok(()));
+        assert_eq!(budget.exhausted().map(|why| why.resource), Some(Resource::Work));
         budget.renew(Allowance { work: 1, bytes: 0 });
+        assert_eq!(budget.exhausted(), None);
         assert_eq!(budget.work(1), Ok(()));
     }
 
@@ -218,6 +268,10 @@ mod tests {
         let why = share.work(1).unwrap_err();
         assert_eq!(why.to_string(), "the name has more than 3 parts, the limit");
         assert_eq!(budget.work_done(), 3);
+
+        // What it did not spend is not charged.
+        assert!(budget.share("the name", 100).work(1).is_ok());
+        assert_eq!(budget.work_done(), 4);
 
         let share = budget.share("the value", u64::MAX);
         let done = (0..10_000).take_while(|_| share.work(1).is_ok()).count();

@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 use rayon::prelude::*;
 
 use crate::addr::{PhysAddr, VirtAddr};
+use crate::budget::{Allowance, Budget};
 use crate::dump::{self, Core, MemorySegment, Said};
 use crate::error::{Error, ExprError, ReadError, TargetError, TypeError, VnetError};
 use crate::expr::eval::Scope;
@@ -198,6 +199,7 @@ impl Session {
             Err(why) => format!("types: {why}"),
         });
         let target = Target::open_at(kernel, core, types, options.kernel_phys)?;
+        target.budget().renew(justified(&target));
         let slide = target.kernel().slide();
         if slide != 0 {
             log.push(format!("kernel: it runs {slide:#x} bytes from where it is linked"));
@@ -223,6 +225,11 @@ impl Session {
 
     pub fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// What answers may cost. At first it has what the sizes of the files justify.
+    pub fn budget(&self) -> &Arc<Budget> {
+        self.target.budget()
     }
 
     pub fn kernel(&self) -> &Kernel {
@@ -634,6 +641,15 @@ impl Session {
         let read = || Vnet::unlisted(&self.target, address);
         listed.or_else(|| self.named.at(address, read))
     }
+}
+
+/// What the kernel, its debug file and the dump are worth.
+fn justified(target: &Target) -> Allowance {
+    let kernel = target.kernel();
+    let files = [Some(kernel.main()), kernel.debug_file()];
+    let lens = files.into_iter().flatten().map(|file| file.source().len());
+    let dump = target.memory().core().facts.file_len;
+    Allowance::for_files(lens.fold(dump, u64::saturating_add))
 }
 
 fn what_it_is(core: &Core) -> String {

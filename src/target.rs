@@ -133,7 +133,7 @@ impl Target {
     }
 
     /// What every walk over this target's memory and types spends from.
-    pub fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 

@@ -105,7 +105,9 @@ fn a_vnet_past_its_destructors_has_no_sums() {
         assert_eq!(*stale.message, format!("{why}; its memory adds up to 65 now"));
         assert!(matches!(&printed, Value::Error(why) if why.kind == ErrorKind::Stale));
         let Value::Array(listed) = listed else { panic!("{listed:?}") };
-        assert!(matches!(&listed.elements[0], Value::Error(why) if why.kind == ErrorKind::Stale));
+        assert!(
+            matches!(&*listed.elements.get(0).unwrap(), Value::Error(why) if why.kind == ErrorKind::Stale)
+        );
     }
 }
 

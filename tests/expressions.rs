@@ -192,7 +192,7 @@ fn is_told(ours: &Value, told: &Json) -> bool {
             let told: Vec<&Json> = elements(told).collect();
             told.len() == array.elements.len()
                 && array.omitted == 0
-                && array.elements.iter().zip(told).all(|(ours, told)| is_told(ours, told))
+                && array.elements.iter().zip(told).all(|(ours, told)| is_told(&ours, told))
         }
         // What stands behind the end of a string is not shown.
         Value::Text(text) => {

@@ -37,7 +37,7 @@ fn text(format: &str, value: &Value) -> String {
             lines.collect::<Vec<_>>().join("\n")
         }
         Value::Array(array) => {
-            let numbers = array.elements.iter().map(|element| text(format, element));
+            let numbers = array.elements.iter().map(|element| text(format, &element));
             numbers.collect::<Vec<_>>().join(" ")
         }
         Value::Bytes(bytes) => {
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn numbers_and_strings_look_as_in_sysctl() {
-        let numbers = ArrayValue { elements: vec![Value::Int(1), Value::Int(-2)], omitted: 0 };
+        let numbers =
+            ArrayValue { elements: vec![Value::Int(1), Value::Int(-2)].into(), omitted: 0 };
         for (format, value, shown) in [
             ("I", Value::Int(-5), "-5"),
             ("QU", Value::Int(u64::MAX.into()), "18446744073709551615"),

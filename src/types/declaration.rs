@@ -3,13 +3,24 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::budget::{self, Share};
 use crate::error::TypeError;
 use crate::types::Types;
 use crate::types::model::*;
 use crate::types::name::UNNAMED;
 
 /// Unnamed records within unnamed records: real ones end long before this.
-const MAX_DEPTH: usize = 16;
+const DEEPEST: usize = 16;
+
+/// Members of unnamed records in one declaration, which a damaged file can multiply.
+const MOST_UNNAMED: u64 = 1 << 16;
+
+/// Where in a declaration one is: the unnamed records around the place, of which none
+/// is shown within itself.
+struct Around<'b> {
+    unnamed: Vec<TypeId>,
+    share: Share<'b>,
+}
 
 /// A type as its declaration shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +111,7 @@ impl Types {
             Type::Typedef(typedef) => {
                 let target = self.get(typedef.target)?;
                 let unnamed = match has_no_name(&target) {
-                    true => Some(Box::new(self.body(&target)?)),
+                    true => Some(Box::new(self.body(typedef.target, &target)?)),
                     false => None,
                 };
                 Body::Typedef {
@@ -109,23 +120,33 @@ impl Types {
                     unnamed,
                 }
             }
-            Type::Record(_) | Type::Enum(_) => self.body(&self.resolve(id)?.1)?,
+            Type::Record(_) | Type::Enum(_) => {
+                let (id, found) = self.resolve(id)?;
+                self.body(id, &found)?
+            }
             _ => Body::Plain,
         };
         Ok(Declaration { name, file: None, size, body })
     }
 
-    fn body(&self, found: &Type) -> Result<Body, TypeError> {
+    fn body(&self, id: TypeId, found: &Type) -> Result<Body, TypeError> {
+        let share = self.budget().share("the declaration", MOST_UNNAMED);
+        let mut around = Around { unnamed: vec![id], share };
         Ok(match found {
             Type::Record(record) => Body::Record {
                 kind: record.kind,
-                members: self.declared_members(record, 0, MAX_DEPTH)?,
+                members: self.declared_members(record, 0, &mut around)?,
                 incomplete: record.declaration,
             },
-            Type::Enum(enumeration) => Body::Enum {
-                enumerators: enumeration.enumerators.clone(),
-                incomplete: enumeration.declaration,
-            },
+            Type::Enum(enumeration) => {
+                let names = enumeration.enumerators.iter().map(|each| each.name.len() as u64);
+                let each = size_of::<Enumerator>() as u64;
+                self.budget().bytes(names.map(|name| each + name).sum())?;
+                Body::Enum {
+                    enumerators: enumeration.enumerators.clone(),
+                    incomplete: enumeration.declaration,
+                }
+            }
             _ => Body::Plain,
         })
     }
@@ -134,19 +155,19 @@ impl Types {
         &self,
         record: &Record,
         base: u64,
-        depth: usize,
+        around: &mut Around<'_>,
     ) -> Result<Vec<DeclaredMember>, TypeError> {
         let members = record.members.iter().map(|member| {
             let name = member.name.as_deref().unwrap_or("");
             let declaration = self.declare(member.type_id, name);
+            let type_name = self.name(member.type_id);
+            let text = name.len() + declaration.len() + type_name.len();
+            self.budget().bytes((size_of::<DeclaredMember>() + text) as u64)?;
             let offset = base.saturating_add(member.offset);
-            let unnamed = match depth.checked_sub(1) {
-                Some(depth) => self.unnamed_record(member, &declaration, offset, depth)?,
-                None => None,
-            };
+            let unnamed = self.unnamed_record(member, &declaration, offset, around)?;
             Ok(DeclaredMember {
                 name: member.name.clone(),
-                type_name: self.name(member.type_id),
+                type_name,
                 declaration,
                 offset,
                 size: self.size_of(member.type_id).ok(),
@@ -163,27 +184,35 @@ impl Types {
         member: &Member,
         declaration: &str,
         offset: u64,
-        depth: usize,
+        around: &mut Around<'_>,
     ) -> Result<Option<UnnamedRecord>, TypeError> {
-        let Some((found, behind_pointer)) = self.innermost(member.type_id)? else {
+        let Some((id, found, behind_pointer)) = self.innermost(member.type_id)? else {
             return Ok(None);
         };
         let Type::Record(record) = &*found else { return Ok(None) };
         let Some((before, after)) = declaration.split_once(UNNAMED) else { return Ok(None) };
+        if around.unnamed.contains(&id) {
+            return Ok(None);
+        }
+        budget::level("the declaration", around.unnamed.len(), DEEPEST)?;
+        around.share.work(record.members.len() as u64)?;
+        around.unnamed.push(id);
         let base = if behind_pointer { 0 } else { offset };
+        let members = self.declared_members(record, base, around)?;
+        around.unnamed.pop();
         Ok(Some(UnnamedRecord {
             before: before.trim_end().to_owned(),
             after: after.trim_start().to_owned(),
-            members: self.declared_members(record, base, depth)?,
+            members,
             size: record.size,
             behind_pointer,
         }))
     }
 
     /// The unnamed record behind arrays, pointers and qualifiers, and whether a pointer led there.
-    fn innermost(&self, mut id: TypeId) -> Result<Option<(Arc<Type>, bool)>, TypeError> {
+    fn innermost(&self, mut id: TypeId) -> Result<Option<(TypeId, Arc<Type>, bool)>, TypeError> {
         let mut behind_pointer = false;
-        for _ in 0..MAX_DEPTH {
+        for _ in 0..DEEPEST {
             let found = self.get(id)?;
             id = match &*found {
                 Type::Array(array) => array.element,
@@ -192,7 +221,8 @@ impl Types {
                     behind_pointer = true;
                     pointer.target
                 }
-                other => return Ok(has_no_name(other).then(|| (found.clone(), behind_pointer))),
+                other if has_no_name(other) => return Ok(Some((id, found, behind_pointer))),
+                _ => return Ok(None),
             };
         }
         Ok(None)

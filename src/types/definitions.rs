@@ -59,6 +59,7 @@ impl Types {
         }
         let mut known = vec![self.declaration(first)];
         for &(other, _) in others {
+            self.budget().work(known.len() as u64)?;
             let declaration = self.declaration(other);
             if here.name_in_file(other).as_deref() == Some(&bare) && !known.contains(&declaration) {
                 found.push(here.definition(other));

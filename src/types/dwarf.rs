@@ -160,14 +160,15 @@ impl Dwarf {
     }
 
     /// The text of a string attribute, wherever its form puts it; `None` if it
-    /// is no string, or lies outside of its section.
+    /// is no string, or lies outside of its section. Thousands of entries may name
+    /// one string, so a very long one ends after [`LONGEST_TEXT`] bytes.
     pub fn string<'a>(
         &'a self,
         value: &AttributeValue<Slice<'a>>,
         bases: &Bases,
     ) -> Option<&'a str> {
         let bytes = match *value {
-            AttributeValue::String(text) => return std::str::from_utf8(text.slice()).ok(),
+            AttributeValue::String(text) => return str_of(text.slice()),
             AttributeValue::DebugStrRef(at) => self.strings.get(at.0..)?,
             AttributeValue::DebugLineStrRef(at) => self.line_strings.get(at.0..)?,
             AttributeValue::DebugStrOffsetsIndex(index) => {
@@ -180,7 +181,12 @@ impl Dwarf {
             }
             _ => return None,
         };
-        std::str::from_utf8(&bytes[..memchr::memchr(0, bytes)?]).ok()
+        let near = &bytes[..bytes.len().min(LONGEST_TEXT + 1)];
+        match memchr::memchr(0, near) {
+            Some(end) => str_of(&near[..end]),
+            None if near.len() > LONGEST_TEXT => str_of(near),
+            None => None,
+        }
     }
 
     /// The address with this index in the unit's part of .debug_addr.
@@ -189,6 +195,22 @@ impl Dwarf {
         let place = bases.addresses.checked_add(index.checked_mul(size)?)?;
         let mut bytes = self.slice(self.addresses.get(usize::try_from(place).ok()?..)?);
         bytes.read_address(bases.address_size).ok()
+    }
+}
+
+/// Bytes of the longest name or path: no identifier is a quarter of that.
+const LONGEST_TEXT: usize = 4096;
+
+/// As much of the text as is not too long.
+fn str_of(bytes: &[u8]) -> Option<&str> {
+    if bytes.len() <= LONGEST_TEXT {
+        return std::str::from_utf8(bytes).ok();
+    }
+    let cut = bytes.get(..LONGEST_TEXT)?;
+    match std::str::from_utf8(cut) {
+        Ok(text) => Some(text),
+        // The cut may go through a character.
+        Err(why) => std::str::from_utf8(cut.get(..why.valid_up_to())?).ok(),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, PoisonError};
 
+use rustc_hash::FxHashSet;
+
+use crate::budget;
 use crate::error::TypeError;
 use crate::types::Types;
 use crate::types::model::*;
@@ -18,7 +21,29 @@ pub struct Field {
 
 /// Typedefs of typedefs, structs in structs: real ones end long before this; a
 /// cycle in a damaged file must end as well.
-const MAX_DEPTH: usize = 64;
+const DEEPEST: usize = 64;
+
+/// A way down through anonymous members. A struct in a damaged file may hold itself,
+/// so no record is entered twice: what its first place has not, no other has.
+#[derive(Default)]
+struct Descent {
+    entered: FxHashSet<TypeId>,
+    depth: usize,
+}
+
+impl Descent {
+    /// Goes a level deeper, into the record `id`; false where it was before.
+    fn enter(&mut self, id: TypeId) -> Result<bool, TypeError> {
+        budget::level("the nesting of anonymous members", self.depth, DEEPEST)?;
+        let new = self.entered.insert(id);
+        self.depth += usize::from(new);
+        Ok(new)
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
+    }
+}
 
 impl Types {
     /// The type behind typedefs and qualifiers, with the definition in the
@@ -45,7 +70,7 @@ impl Types {
     /// # Errors
     /// An entry is damaged.
     pub fn strip(&self, mut id: TypeId) -> Result<(TypeId, Arc<Type>), TypeError> {
-        for _ in 0..MAX_DEPTH {
+        for _ in 0..DEEPEST {
             let found = self.get(id)?;
             match &*found {
                 Type::Typedef(Typedef { target, .. })
@@ -61,24 +86,35 @@ impl Types {
     /// # Errors
     /// The type is incomplete, is void or a function, or its entry is damaged.
     pub fn size_of(&self, id: TypeId) -> Result<u64, TypeError> {
-        self.size_within(id, MAX_DEPTH)
+        let (mut innermost, mut elements) = (id, 1u64);
+        for level in 0.. {
+            budget::level("the array", level, DEEPEST)?;
+            let (resolved, found) = self.resolve(innermost)?;
+            let Type::Array(array) = &*found else {
+                let size = self.size_of_one(resolved, &found)?;
+                return size.checked_mul(elements).ok_or_else(|| self.too_large(id));
+            };
+            let mut counts = array.counts.iter().map(|count| count.unwrap_or(0));
+            let product = counts.try_fold(elements, |product, count| product.checked_mul(count));
+            elements = product.ok_or_else(|| self.too_large(id))?;
+            innermost = array.element;
+        }
+        Err(self.too_large(id))
     }
 
-    fn size_within(&self, id: TypeId, depth: usize) -> Result<u64, TypeError> {
-        let (id, found) = self.resolve(id)?;
+    fn too_large(&self, id: TypeId) -> TypeError {
+        let why = format!("the size of {} does not fit into 64 bits", self.name(id));
+        TypeError::Unreadable { why }
+    }
+
+    /// Bytes of what is no array.
+    fn size_of_one(&self, id: TypeId, found: &Type) -> Result<u64, TypeError> {
         let incomplete = || TypeError::Incomplete { type_name: self.name(id) };
-        match &*found {
+        match found {
             Type::Base(base) => Ok(base.size),
             Type::Pointer(pointer) => Ok(pointer.size),
             Type::Enum(enumeration) if !enumeration.declaration => Ok(enumeration.size),
             Type::Record(record) if !record.declaration => record.size.ok_or_else(incomplete),
-            Type::Array(array) => {
-                let depth = depth.checked_sub(1).ok_or_else(incomplete)?;
-                let element = self.size_within(array.element, depth)?;
-                let mut counts = array.counts.iter().map(|count| count.unwrap_or(0));
-                let size = counts.try_fold(element, |size, count| size.checked_mul(count));
-                size.ok_or_else(incomplete)
-            }
             Type::Void | Type::Function(_) => {
                 let wanted = "something that has a size";
                 Err(TypeError::WrongKind { type_name: self.name(id), wanted })
@@ -116,7 +152,7 @@ impl Types {
     /// The type is no record, is incomplete, or has no such member: the error
     /// then lists those it has.
     pub fn member(&self, id: TypeId, name: &str) -> Result<Field, TypeError> {
-        if let Some(field) = self.member_within(id, name, MAX_DEPTH)? {
+        if let Some(field) = self.member_within(id, name, &mut Descent::default())? {
             return Ok(field);
         }
         let mut candidates = self.member_names(id)?;
@@ -127,7 +163,7 @@ impl Types {
 
     /// Does the struct or union have this member?
     pub fn has_member(&self, id: TypeId, name: &str) -> bool {
-        matches!(self.member_within(id, name, MAX_DEPTH), Ok(Some(_)))
+        matches!(self.member_within(id, name, &mut Descent::default()), Ok(Some(_)))
     }
 
     /// The member at the end of a path of names: `vnet_le.le_next`.
@@ -148,7 +184,7 @@ impl Types {
     /// The type is no record, or is incomplete.
     pub fn member_names(&self, id: TypeId) -> Result<Vec<String>, TypeError> {
         let mut names = Vec::new();
-        self.collect_names(id, &mut names, MAX_DEPTH)?;
+        self.collect_names(id, &mut names, &mut Descent::default())?;
         Ok(names)
     }
 
@@ -156,19 +192,27 @@ impl Types {
         &self,
         id: TypeId,
         names: &mut Vec<String>,
-        depth: usize,
+        descent: &mut Descent,
     ) -> Result<(), TypeError> {
-        let (_, found) = self.record(id)?;
+        let (id, found) = self.record(id)?;
         let Type::Record(record) = &*found else { return Ok(()) };
+        if !descent.enter(id)? {
+            return Ok(());
+        }
+        self.budget().work(record.members.len() as u64)?;
         for member in &record.members {
-            match (&member.name, depth.checked_sub(1)) {
-                (Some(name), _) => names.push(name.to_string()),
-                (None, Some(depth)) if self.record(member.type_id).is_ok() => {
-                    self.collect_names(member.type_id, names, depth)?;
+            match &member.name {
+                Some(name) => {
+                    self.budget().bytes(name.len() as u64)?;
+                    names.push(name.to_string());
                 }
-                _ => {}
+                None if self.record(member.type_id).is_ok() => {
+                    self.collect_names(member.type_id, names, descent)?;
+                }
+                None => {}
             }
         }
+        descent.leave();
         Ok(())
     }
 
@@ -176,24 +220,29 @@ impl Types {
         &self,
         id: TypeId,
         name: &str,
-        depth: usize,
+        descent: &mut Descent,
     ) -> Result<Option<Field>, TypeError> {
-        let (_, found) = self.record(id)?;
+        let (id, found) = self.record(id)?;
         let Type::Record(record) = &*found else { return Ok(None) };
+        self.budget().work(record.members.len() as u64 / MEMBERS_A_STEP)?;
         if let Some(member) = record.members.iter().find(|m| m.name.as_deref() == Some(name)) {
             let Member { type_id, offset, bits, .. } = *member;
             return Ok(Some(Field { type_id, offset, bits }));
         }
-        let Some(depth) = depth.checked_sub(1) else { return Ok(None) };
-        for member in record.members.iter().filter(|m| m.name.is_none() && m.bits.is_none()) {
+        let anonymous = |m: &&Member| m.name.is_none() && m.bits.is_none();
+        if !record.members.iter().any(|member| anonymous(&member)) || !descent.enter(id)? {
+            return Ok(None);
+        }
+        for member in record.members.iter().filter(anonymous) {
             if self.record(member.type_id).is_err() {
                 continue;
             }
-            if let Some(field) = self.member_within(member.type_id, name, depth)? {
+            if let Some(field) = self.member_within(member.type_id, name, descent)? {
                 let offset = member.offset.saturating_add(field.offset);
                 return Ok(Some(Field { offset, ..field }));
             }
         }
+        descent.leave();
         Ok(None)
     }
 
@@ -233,10 +282,14 @@ impl Types {
     }
 }
 
+/// Members whose names are compared in one step of work.
+const MEMBERS_A_STEP: u64 = 64;
+
 /// Puts the names most like `wanted` first: what was probably meant.
 pub fn sort_by_likeness(names: &mut [String], wanted: &str) {
-    // Nobody mistypes a name as long as this, and to compare it costs seconds.
-    if wanted.len() > LONGEST_NAME {
+    // No struct has so many members, and to compare them all costs seconds.
+    const MOST_NAMES: usize = 1 << 16;
+    if wanted.len() > LONGEST_NAME || names.len() > MOST_NAMES {
         return;
     }
     names.sort_by_cached_key(|name| likeness(name, wanted));
@@ -263,7 +316,7 @@ pub fn most_like<T>(items: Vec<T>, name_of: impl Fn(&T) -> &str, wanted: &str) -
     near.into_iter().map(|(_, item)| item).take(MOST).collect()
 }
 
-/// Longer names are compared with no others.
+/// Longer names are compared with no others: nobody mistypes one, and it costs seconds.
 const LONGEST_NAME: usize = 64;
 
 /// The less, the more alike.
@@ -288,6 +341,10 @@ fn may_be_meant(name: &str, wanted: &str, likeness: Likeness) -> bool {
 /// Edit distance, in which upper and lower case are the same, with a bonus for a name
 /// that contains the other.
 fn likeness(name: &str, wanted: &str) -> Likeness {
+    let far = name.len() + wanted.len();
+    if name.len() > LONGEST_NAME {
+        return Likeness { weighed: far, distance: far, apart: true };
+    }
     let (name, wanted) = (name.to_ascii_lowercase(), wanted.to_ascii_lowercase());
     let (name, wanted) = (name.as_bytes(), wanted.as_bytes());
     let mut row: Vec<usize> = (0..=wanted.len()).collect();

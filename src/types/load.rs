@@ -1,9 +1,10 @@
 //! One entry of the DWARF tree to one [`Type`].
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use gimli::{Abbreviations, AttributeValue, EntriesRaw, Operation, constants as dw};
 
+use crate::budget::{Exhausted, Resource};
 use crate::error::TypeError;
 use crate::types::Types;
 use crate::types::bits;
@@ -48,7 +49,10 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// There is no entry of a type, or it is damaged.
     pub fn type_at(&self, offset: u64) -> Result<Type, TypeError> {
-        let _nested = Nested::enter().ok_or_else(|| self.damaged(offset, "types go in circles"))?;
+        let place = self.types.place(self.unit.section, offset);
+        let nested = place.id().and_then(Nested::enter);
+        let _nested = nested.ok_or_else(|| self.damaged(offset, "types go in circles"))?;
+        self.types.budget().work(1)?;
         let mut entries = self.unit.entries(&self.types.dwarf, self.abbreviations, offset);
         let mut die = Die::null();
         let read = entries.read_entry(&mut die).map_err(|why| self.damaged(offset, why))?;
@@ -155,7 +159,9 @@ impl<'a> Loader<'a> {
         let mut members = Vec::new();
         while let Some(child) = children.next()? {
             if child.tag() == dw::DW_TAG_member && !child.has_attr(dw::DW_AT_external) {
-                members.push(self.member(&child)?);
+                let member = self.member(&child)?;
+                self.keep::<Member>(member.name.as_deref())?;
+                members.push(member);
             }
         }
         Ok(Type::Record(Record {
@@ -235,7 +241,9 @@ impl<'a> Loader<'a> {
             if child.tag() == dw::DW_TAG_enumerator {
                 let value = child.attr_value(dw::DW_AT_const_value);
                 let value = value.and_then(|value| constant(&value)).unwrap_or(0);
-                enumerators.push(Enumerator { name: self.name(&child).unwrap_or_default(), value });
+                let name = self.name(&child).unwrap_or_default();
+                self.keep::<Enumerator>(Some(&name))?;
+                enumerators.push(Enumerator { name, value });
             }
         }
         let declared = underlying.and_then(|id| self.types.is_signed(id).ok());
@@ -253,6 +261,10 @@ impl<'a> Loader<'a> {
         let mut counts = Vec::new();
         while let Some(child) = children.next()? {
             if matches!(child.tag(), dw::DW_TAG_subrange_type | dw::DW_TAG_enumeration_type) {
+                if counts.len() as u64 == MOST_DIMENSIONS {
+                    let resource = Resource::Levels("the array");
+                    return Err(Exhausted { resource, limit: MOST_DIMENSIONS }.into());
+                }
                 counts.push(self.element_count(&child));
             }
         }
@@ -282,13 +294,22 @@ impl<'a> Loader<'a> {
         let mut variadic = false;
         while let Some(child) = children.next()? {
             match child.tag() {
-                dw::DW_TAG_formal_parameter => parameters.push(self.target(&child)),
+                dw::DW_TAG_formal_parameter => {
+                    self.keep::<TypeId>(None)?;
+                    parameters.push(self.target(&child));
+                }
                 dw::DW_TAG_unspecified_parameters => variadic = true,
                 _ => {}
             }
         }
         let prototyped = flag(die, dw::DW_AT_prototyped);
         Ok(Type::Function(Function { returns: self.target(die), parameters, variadic, prototyped }))
+    }
+
+    /// Spends the memory that a part of a type takes up.
+    fn keep<T>(&self, name: Option<&str>) -> Result<(), Exhausted> {
+        let name = name.map_or(0, str::len);
+        self.types.budget().bytes((size_of::<T>() + name) as u64)
     }
 
     fn number(&self, die: &Die<'a>, name: gimli::DwAt) -> Option<u64> {
@@ -309,14 +330,14 @@ impl<'a> Loader<'a> {
 struct Nested;
 
 impl Nested {
-    const DEEPEST: u32 = 32;
+    const DEEPEST: usize = 32;
 
-    /// One level deeper, on this thread, until it is dropped; `None` past the deepest.
-    fn enter() -> Option<Self> {
-        DEPTH.with(|depth| {
-            let deeper = depth.get() + 1;
-            (deeper <= Self::DEEPEST).then(|| {
-                depth.set(deeper);
+    /// One level deeper, on this thread, until it is dropped; `None` past the deepest, and
+    /// where the type is being read already: each of its parts would read it again.
+    fn enter(id: TypeId) -> Option<Self> {
+        READING.with_borrow_mut(|reading| {
+            (reading.len() < Self::DEEPEST && !reading.contains(&id)).then(|| {
+                reading.push(id);
                 Self
             })
         })
@@ -325,13 +346,16 @@ impl Nested {
 
 impl Drop for Nested {
     fn drop(&mut self) {
-        DEPTH.with(|depth| depth.set(depth.get() - 1));
+        READING.with_borrow_mut(|reading| reading.pop());
     }
 }
 
 thread_local! {
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
+    static READING: RefCell<Vec<TypeId>> = const { RefCell::new(Vec::new()) };
 }
+
+/// C compilers need not take more than 12 dimensions, and no kernel has as many.
+const MOST_DIMENSIONS: u64 = 64;
 
 /// The direct children of an entry that has just been read.
 struct Children<'l, 'a> {
@@ -347,6 +371,7 @@ impl<'a> Children<'_, 'a> {
             let depth = self.entries.next_depth();
             let offset = self.loader.unit.offset + self.entries.next_offset().0 as u64;
             let failed = |why| self.loader.damaged(offset, why);
+            self.loader.types.budget().work(1)?;
             if depth == 1 {
                 if self.entries.read_entry(&mut die).map_err(failed)? {
                     return Ok(Some(die));

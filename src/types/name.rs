@@ -1,13 +1,22 @@
 //! Types spelled as C spells them, the way gdb's `whatis` does.
 
+use crate::budget::Share;
 use crate::types::Types;
 use crate::types::model::*;
 
 /// Nested function and array types end long before this in real code.
-const MAX_DEPTH: usize = 32;
+const DEEPEST: usize = 32;
+
+/// The types that one name may be made of, and the bytes of it: no name in a kernel
+/// has a tenth of them.
+pub(super) const MOST_PARTS: u64 = 512;
+const LONGEST: usize = 8192;
 
 /// Stands for the name of a record or enum without one, as gdb writes it.
 pub(super) const UNNAMED: &str = "{...}";
+
+/// Stands for what is left out: a type within itself, and what is past a limit.
+const LEFT_OUT: &str = "…";
 
 impl Types {
     /// The type's name: `struct ifnet *`, `counter_u64_t [35]`, `void (*)(int, ...)`.
@@ -19,65 +28,94 @@ impl Types {
     ///
     /// The declarator may itself be of several parts: `*(*x)[3]`.
     pub fn declare(&self, id: TypeId, declarator: &str) -> String {
-        self.declare_within(id, declarator.to_owned(), MAX_DEPTH)
+        let parts = self.budget().share("the name of a type", MOST_PARTS);
+        Speller { types: self, parts, within: Vec::new() }.declare(id, declarator.to_owned())
+    }
+}
+
+/// Spells one type, and the types in it.
+struct Speller<'t> {
+    types: &'t Types,
+    parts: Share<'t>,
+    /// The types around the one that is being spelled. A function type may have a
+    /// parameter of its own type only in a damaged file; C cannot write it.
+    within: Vec<TypeId>,
+}
+
+impl Speller<'_> {
+    fn declare(&mut self, id: TypeId, inner: String) -> String {
+        let fits = self.within.len() < DEEPEST && inner.len() < LONGEST;
+        if !fits || self.within.contains(&id) || self.parts.work(1).is_err() {
+            return join(LEFT_OUT, &inner);
+        }
+        let Ok(found) = self.types.get(id) else { return join("<damaged type>", &inner) };
+        self.within.push(id);
+        let declared = self.declare_found(&found, inner);
+        self.within.pop();
+        declared
     }
 
-    fn declare_within(&self, id: TypeId, inner: String, depth: usize) -> String {
-        let Some(depth) = depth.checked_sub(1) else { return join("…", &inner) };
-        let Ok(found) = self.get(id) else { return join("<damaged type>", &inner) };
-        match &*found {
+    fn declare_found(&mut self, found: &Type, inner: String) -> String {
+        match found {
             Type::Pointer(pointer) => {
                 let suffix = self.is_suffixed(pointer.target);
                 let inner = if suffix { format!("(*{inner})") } else { format!("*{inner}") };
-                self.declare_within(pointer.target, inner, depth)
+                self.declare(pointer.target, inner)
             }
-            Type::Qualified(qualified) => self.declare_qualified(qualified, &inner, depth),
+            Type::Qualified(qualified) => self.declare_qualified(qualified, &inner),
             Type::Array(array) => {
                 let mut inner = inner;
                 for count in &array.counts {
                     inner += &count.map_or("[]".to_owned(), |count| format!("[{count}]"));
                 }
-                self.declare_within(array.element, inner, depth)
+                self.declare(array.element, inner)
             }
             Type::Function(function) => {
-                let mut parameters: Vec<String> = function
-                    .parameters
-                    .iter()
-                    .map(|&parameter| self.declare_within(parameter, String::new(), depth))
-                    .collect();
-                if function.variadic {
-                    parameters.push("...".into());
-                }
-                if parameters.is_empty() && function.prototyped {
-                    parameters.push("void".into());
-                }
-                let inner = format!("{inner}({})", parameters.join(", "));
-                self.declare_within(function.returns, inner, depth)
+                let parameters = self.parameters(function);
+                self.declare(function.returns, format!("{inner}({parameters})"))
             }
             other => join(&plain_name(other), &inner),
         }
     }
 
+    fn parameters(&mut self, function: &Function) -> String {
+        let mut list = String::new();
+        for parameter in &function.parameters {
+            list += if list.is_empty() { "" } else { ", " };
+            // The rest of a list that is too long is left out once.
+            if list.len() >= LONGEST || self.parts.work(1).is_err() {
+                return list + LEFT_OUT;
+            }
+            list += &self.declare(*parameter, String::new());
+        }
+        match (function.variadic, list.is_empty()) {
+            (true, false) => list + ", ...",
+            (true, true) => "...".to_owned(),
+            (false, true) if function.prototyped => "void".to_owned(),
+            (false, _) => list,
+        }
+    }
+
     /// Qualifiers of a pointer stand behind the star, others in front of the name.
-    fn declare_qualified(&self, qualified: &Qualified, inner: &str, depth: usize) -> String {
+    fn declare_qualified(&mut self, qualified: &Qualified, inner: &str) -> String {
         let word = match qualified.qualifier {
             Qualifier::Const => "const",
             Qualifier::Volatile => "volatile",
             Qualifier::Restrict => "restrict",
             Qualifier::Atomic => "_Atomic",
         };
-        let pointer = matches!(self.get(qualified.target).as_deref(), Ok(Type::Pointer(_)));
+        let pointer = matches!(self.types.get(qualified.target).as_deref(), Ok(Type::Pointer(_)));
         if pointer || self.is_qualified_pointer(qualified.target) {
             let word =
                 if inner.is_empty() { format!(" {word}") } else { format!(" {word} {inner}") };
-            return self.declare_within(qualified.target, word, depth);
+            return self.declare(qualified.target, word);
         }
-        format!("{word} {}", self.declare_within(qualified.target, inner.to_owned(), depth))
+        format!("{word} {}", self.declare(qualified.target, inner.to_owned()))
     }
 
     fn is_qualified_pointer(&self, mut id: TypeId) -> bool {
-        for _ in 0..MAX_DEPTH {
-            match self.get(id).as_deref() {
+        for _ in 0..DEEPEST {
+            match self.types.get(id).as_deref() {
                 Ok(Type::Qualified(qualified)) => id = qualified.target,
                 Ok(Type::Pointer(_)) => return true,
                 _ => return false,
@@ -88,8 +126,8 @@ impl Types {
 
     /// Does C write part of this type behind the declarator?
     fn is_suffixed(&self, mut id: TypeId) -> bool {
-        for _ in 0..MAX_DEPTH {
-            match self.get(id).as_deref() {
+        for _ in 0..DEEPEST {
+            match self.types.get(id).as_deref() {
                 Ok(Type::Array(_) | Type::Function(_)) => return true,
                 Ok(Type::Qualified(qualified)) => id = qualified.target,
                 _ => return false,

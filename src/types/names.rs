@@ -146,14 +146,16 @@ impl Types {
         (self.name_in_file(found)? == name).then_some(found)
     }
 
+    /// The name of a type of this file, whose members nobody asked for yet.
     pub(super) fn name_in_file(&self, id: TypeId) -> Option<String> {
-        match &*self.get(id).ok()? {
-            Type::Base(base) => Some(base.name.to_string()),
-            Type::Typedef(typedef) => Some(typedef.name.to_string()),
-            Type::Record(record) => record.name.as_deref().map(String::from),
-            Type::Enum(enumeration) => enumeration.name.as_deref().map(String::from),
-            _ => None,
-        }
+        let place = Place::of(id)?;
+        let loader = Loader::at(self, place).ok()?;
+        let entry = loader.entry(place.offset)?;
+        let name = loader.name_str(&entry)?;
+        Some(match entry.tag() {
+            dw::DW_TAG_base_type => spelling::canonical(name),
+            _ => name.to_owned(),
+        })
     }
 
     fn no_such_type(&self, class: Class, name: &str) -> TypeError {

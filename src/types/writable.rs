@@ -1,10 +1,12 @@
 //! Which types a debugger can be told by their name alone.
 
+use crate::budget::Share;
 use crate::types::Types;
 use crate::types::model::*;
+use crate::types::name::MOST_PARTS;
 
 /// Nested types end long before this in real code.
-const MAX_DEPTH: usize = 32;
+const DEEPEST: usize = 32;
 
 /// What C's own types are made of. gdb cannot parse others, such as `__int128`.
 const WORDS: [&str; 11] = [
@@ -18,12 +20,14 @@ impl Types {
     /// Not if a part of it has no name, nor if it names a struct that its own
     /// unit only declares: there may be no other, or several.
     pub fn can_be_written(&self, id: TypeId) -> bool {
-        self.can_be_written_within(id, MAX_DEPTH)
+        let parts = self.budget().share("the name of a type", MOST_PARTS);
+        self.can_be_written_within(id, &parts, DEEPEST)
     }
 
-    fn can_be_written_within(&self, id: TypeId, depth: usize) -> bool {
-        let (Some(depth), Ok(found)) = (depth.checked_sub(1), self.get(id)) else { return false };
-        let part = |id| self.can_be_written_within(id, depth);
+    fn can_be_written_within(&self, id: TypeId, parts: &Share<'_>, depth: usize) -> bool {
+        let (Some(depth), Ok(())) = (depth.checked_sub(1), parts.work(1)) else { return false };
+        let Ok(found) = self.get(id) else { return false };
+        let part = |id| self.can_be_written_within(id, parts, depth);
         match &*found {
             Type::Void | Type::Typedef(_) => true,
             Type::Base(base) => base.name.split(' ').all(|word| WORDS.contains(&word)),

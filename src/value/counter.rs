@@ -67,7 +67,7 @@ pub fn has_sums(value: &Value) -> bool {
         Value::Counter { .. } => true,
         Value::Record(record) => record.members.iter().any(|member| has_sums(&member.value)),
         // All elements are of one type, but some may be errors.
-        Value::Array(array) => array.elements.iter().any(has_sums),
+        Value::Array(array) => array.elements.iter().any(|element| has_sums(&element)),
         _ => false,
     }
 }
@@ -80,7 +80,9 @@ pub fn mark_stale(value: &mut Value, why: &str) {
         Value::Record(record) => {
             record.members.iter_mut().for_each(|member| mark_stale(&mut member.value, why));
         }
-        Value::Array(array) => array.elements.iter_mut().for_each(|each| mark_stale(each, why)),
+        Value::Array(array) => {
+            array.elements.values_mut().iter_mut().for_each(|each| mark_stale(each, why));
+        }
         _ => {}
     }
 }
@@ -315,11 +317,11 @@ mod tests {
     fn a_stale_sum_is_told_but_is_no_value() {
         let address = VirtAddr::new(0x1000);
         let counter = Value::Counter { sum: 65, address };
-        let elements = vec![counter, Value::Int(3)];
+        let elements = vec![counter, Value::Int(3)].into();
         let mut value = Value::Array(crate::value::model::ArrayValue { elements, omitted: 0 });
         mark_stale(&mut value, "its destructor may have run");
-        let Value::Array(array) = value else { unreachable!() };
-        let [Value::Error(error), Value::Int(3)] = &array.elements[..] else { panic!("{array:?}") };
+        let Value::Array(mut array) = value else { unreachable!() };
+        let [Value::Error(error), Value::Int(3)] = array.elements.values_mut() else { panic!() };
         assert_eq!(error.kind, ErrorKind::Stale);
         assert_eq!(&*error.message, "its destructor may have run; its memory adds up to 65 now");
     }

@@ -9,6 +9,7 @@ use crate::addr::VirtAddr;
 use crate::bytes::Endian;
 use crate::error::{Fault, FaultKind, Stage};
 use crate::memory::KernelMemory;
+use crate::value::model::{ErrorKind, ValueError};
 
 /// What memory is filled with when it is freed.
 pub const FILL: u32 = 0xdead_c0de;
@@ -61,6 +62,15 @@ pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {
     let words = bytes.chunks_exact(4);
     let whole = !bytes.is_empty() && words.remainder().is_empty();
     whole && words.map(|word| endian.uint(word) as u32).all(|word| word == FILL)
+}
+
+/// What stands in the place of a number or pointer that is such a pattern.
+pub fn number(endian: Endian, bytes: &[u8], address: VirtAddr) -> Option<ValueError> {
+    is_pattern(endian, bytes).then(|| {
+        let number = endian.uint(bytes);
+        let message = format!("it is {number:#x}, which freed memory is filled with").into();
+        ValueError { kind: ErrorKind::Freed, address: Some(address), message }
+    })
 }
 
 /// Are nearly all words of these bytes the pattern?

@@ -8,13 +8,16 @@ use crate::memory::KernelMemory;
 use crate::types::{Kept, Piece};
 use crate::value::model::{ErrorKind, ValueError};
 
+/// Which bytes cannot be read, in order, and why.
+pub type Holes = Vec<(Range<usize>, ValueError)>;
+
 /// Bytes read from one address on, and which of them could not be read.
 #[derive(Debug)]
 pub struct MemoryBlock {
     pub address: VirtAddr,
     bytes: Vec<u8>,
     /// In order, with why they are. Usually there are none.
-    holes: Vec<(Range<usize>, ValueError)>,
+    holes: Holes,
 }
 
 impl MemoryBlock {
@@ -23,7 +26,7 @@ impl MemoryBlock {
     /// The caller has checked `len` against a limit.
     pub fn read(memory: &KernelMemory, address: VirtAddr, len: usize) -> Self {
         let mut bytes = vec![0; len];
-        let mut holes: Vec<(Range<usize>, ValueError)> = Vec::new();
+        let mut holes = Holes::new();
         let mut done = 0;
         while done < len {
             let at = address.wrapping_add(done as u64);
@@ -97,16 +100,35 @@ impl MemoryBlock {
     /// Why nothing at all of `range` can be read, if that is so.
     pub fn missing(&self, range: &Range<usize>) -> Option<&ValueError> {
         let covers = |hole: &Range<usize>| hole.start <= range.start && range.end <= hole.end;
-        let hole = self.holes.iter().find(|(hole, _)| covers(hole) && !range.is_empty());
-        hole.map(|(_, fault)| fault)
+        let hole = self.holes_from(range.start).first();
+        hole.filter(|(hole, _)| covers(hole) && !range.is_empty()).map(|(_, fault)| fault)
+    }
+
+    /// The holes that end behind `start`.
+    fn holes_from(&self, start: usize) -> &[(Range<usize>, ValueError)] {
+        let first = self.holes.partition_point(|(hole, _)| hole.end <= start);
+        self.holes.get(first..).unwrap_or_default()
     }
 
     /// The bytes in `range`, all of them readable; else the fault of the first
     /// that is not. `None` where the block ends before the range does.
     pub fn get(&self, range: Range<usize>) -> Option<Result<&[u8], &ValueError>> {
         let bytes = self.bytes.get(range.clone())?;
-        let hole = self.holes.iter().find(|(h, _)| h.start < range.end && range.start < h.end);
+        let hole = self.holes_from(range.start).first().filter(|(h, _)| h.start < range.end);
         Some(hole.map_or(Ok(bytes), |(_, fault)| Err(fault)))
+    }
+
+    /// The bytes in `range`, zeros for those that cannot be read, and which these are, by
+    /// their distance from its start. `None` where the block ends before the range does.
+    pub fn with_holes(&self, range: Range<usize>) -> Option<(&[u8], Holes)> {
+        let bytes = self.bytes.get(range.clone())?;
+        let inside = self.holes_from(range.start).iter();
+        let inside = inside.take_while(|(hole, _)| hole.start < range.end);
+        let moved = inside.map(|(hole, why)| {
+            let (start, end) = (hole.start.max(range.start), hole.end.min(range.end));
+            (start - range.start..end - range.start, why.clone())
+        });
+        Some((bytes, moved.collect()))
     }
 }
 

@@ -3,10 +3,12 @@
 
 pub mod bits;
 pub mod counter;
+mod elements;
 mod float;
 pub mod freed;
 pub mod memory_block;
 pub mod model;
+mod number;
 pub mod object;
 pub mod queue;
 pub mod read;

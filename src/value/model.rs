@@ -4,6 +4,7 @@
 use crate::addr::VirtAddr;
 use crate::budget::Exhausted;
 use crate::error::{Fault, FaultKind, ReadError, TypeError};
+pub use crate::value::elements::Elements;
 
 /// The value of a variable, member or expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +70,7 @@ pub struct MemberValue {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArrayValue {
-    pub elements: Vec<Value>,
+    pub elements: Elements,
     /// Elements left out because of a limit.
     pub omitted: u64,
 }

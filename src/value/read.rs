@@ -4,21 +4,24 @@
 //! that is not readable, has no type or goes past a limit becomes an error in
 //! its own place; nothing is left out silently.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
+use crate::budget::{self, Budget, Exhausted, Share};
 use crate::error::TypeError;
 use crate::target::Target;
 use crate::types::model::*;
 use crate::types::{Piece, Types, model::Member};
 use crate::value::counter::{Counters, is_counter};
+use crate::value::elements::{Elements, Packed};
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
-use crate::value::{bits, float, freed, sockaddr};
+use crate::value::number::{self, enum_value, integer, is_char};
+use crate::value::{bits, freed, sockaddr};
 
 /// How much of a value is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,70 @@ impl Limits {
 
 /// A value of more bytes is not read: no variable is that large, only a damaged size.
 pub const MAX_SIZE: u64 = 64 << 20;
+
+/// Records and arrays within each other, whatever `Limits::depth` says: to follow them
+/// takes stack.
+const DEEPEST: usize = 64;
+
+/// What one value may be made of: members, elements, and what is left to spend on them.
+///
+/// A struct that holds itself twice has twice as many members with each level, and
+/// its size says that it cannot be. So the members and elements of a value are no more
+/// than its bytes justify: [`PARTS_A_BYTE`] of them, since each bit of a byte may have a
+/// name, in each of several unions. Those that there is a byte for cost nothing.
+struct Parts<'b> {
+    budget: &'b Budget,
+    share: Share<'b>,
+    count: Cell<u64>,
+    /// As many as there are bytes.
+    free: u64,
+}
+
+const PARTS_A_BYTE: u64 = 64;
+/// So many a value may have though it has no bytes.
+const LEAST_PARTS: u64 = 4096;
+/// From here on the memory for parts is counted too.
+const CHEAP_PARTS: u64 = 1 << 16;
+
+impl<'b> Parts<'b> {
+    fn of(budget: &'b Budget, size: usize) -> Result<Self, Exhausted> {
+        const BYTES_A_STEP: u64 = 256;
+        let free = size as u64;
+        budget.work(free / BYTES_A_STEP)?;
+        let most = LEAST_PARTS.saturating_add(free.saturating_mul(PARTS_A_BYTE));
+        Ok(Self { budget, share: budget.share("the value", most), count: Cell::new(0), free })
+    }
+
+    /// Spends one part.
+    fn spend(&self) -> Result<(), Exhausted> {
+        let count = self.count.get();
+        if count >= self.free {
+            self.share.work(1)?;
+        }
+        if count >= CHEAP_PARTS && count.is_multiple_of(CHEAP_PARTS) {
+            self.budget.bytes(CHEAP_PARTS * size_of::<MemberValue>() as u64)?;
+        }
+        self.count.set(count + 1);
+        Ok(())
+    }
+}
+
+/// How deep within a value one is: in records, and in records and arrays.
+#[derive(Debug, Clone, Copy, Default)]
+struct Depth {
+    records: usize,
+    levels: usize,
+}
+
+impl Depth {
+    fn of_record(self) -> Self {
+        Self { records: self.records + 1, levels: self.levels + 1 }
+    }
+
+    fn of_array(self) -> Self {
+        Self { levels: self.levels + 1, ..self }
+    }
+}
 
 /// Reads values of one target.
 #[derive(Debug, Clone)]
@@ -93,8 +160,13 @@ impl<'t> ValueReader<'t> {
         if let Err(freed) = freed::check_value(self.target.memory(), address, size as u64) {
             return Value::Error(freed.into());
         }
-        let block = MemoryBlock::read(self.target.memory(), address, size);
-        Decoder { reader: self, types, block: &block }.decode(id, 0, 0)
+        match Parts::of(self.target.budget(), size) {
+            Ok(parts) => {
+                let block = MemoryBlock::read(self.target.memory(), address, size);
+                Decoder { reader: self, types, block: &block, parts }.whole(id)
+            }
+            Err(why) => Value::Error(why.into()),
+        }
     }
 
     /// The value of type `id`, or of a bit-field of it, whose bytes are in pieces; a member
@@ -108,11 +180,15 @@ impl<'t> ValueReader<'t> {
         if size > MAX_SIZE {
             return too_large(VirtAddr::default(), size);
         }
+        let parts = match Parts::of(self.target.budget(), size as usize) {
+            Ok(parts) => parts,
+            Err(why) => return Value::Error(why.into()),
+        };
         let block = MemoryBlock::of_pieces(self.target.memory(), pieces);
-        let decoder = Decoder { reader: self, types, block: &block };
+        let decoder = Decoder { reader: self, types, block: &block, parts };
         match bits {
             Some(field) => decoder.bit_field(id, 0, field),
-            None => decoder.decode(id, 0, 0),
+            None => decoder.whole(id),
         }
     }
 
@@ -141,8 +217,14 @@ impl<'t> ValueReader<'t> {
             Ok(types) => types,
             Err(why) => return no_type(&why),
         };
-        let block = MemoryBlock::read(self.target.memory(), address, bits::bytes_of(field));
-        Decoder { reader: self, types, block: &block }.bit_field(id, 0, field)
+        let size = bits::bytes_of(field);
+        match Parts::of(self.target.budget(), size) {
+            Ok(parts) => {
+                let block = MemoryBlock::read(self.target.memory(), address, size);
+                Decoder { reader: self, types, block: &block, parts }.bit_field(id, 0, field)
+            }
+            Err(why) => Value::Error(why.into()),
+        }
     }
 
     /// A pointer value of type "pointer to `pointee`".
@@ -199,16 +281,29 @@ impl<'t> ValueReader<'t> {
     }
 }
 
+/// What an array is of, and its bytes.
+#[derive(Debug, Clone, Copy)]
+struct ElementType {
+    id: TypeId,
+    size: u64,
+}
+
 /// Takes one block of memory apart.
 struct Decoder<'a, 't> {
     reader: &'a ValueReader<'t>,
     types: &'a Types,
     block: &'a MemoryBlock,
+    parts: Parts<'a>,
 }
 
 impl Decoder<'_, '_> {
+    /// The value of type `id` that the block is.
+    fn whole(&self, id: TypeId) -> Value {
+        self.decode(id, 0, Depth::default())
+    }
+
     /// The value of type `id` at `offset` of the block.
-    fn decode(&self, id: TypeId, offset: usize, depth: usize) -> Value {
+    fn decode(&self, id: TypeId, offset: usize, depth: Depth) -> Value {
         let shape = self.shape(id);
         if shape.counter {
             return self.counter(offset);
@@ -243,14 +338,8 @@ impl Decoder<'_, '_> {
 
     fn scalar(&self, scalar: &Type, address: VirtAddr, bytes: &[u8]) -> Value {
         let endian = self.reader.target.arch().endian();
-        if freed::is_pattern(endian, bytes) {
-            let message =
-                format!("it is {:#x}, which freed memory is filled with", endian.uint(bytes));
-            return Value::Error(ValueError {
-                kind: ErrorKind::Freed,
-                address: Some(address),
-                message: message.into(),
-            });
+        if let Some(why) = freed::number(endian, bytes, address) {
+            return Value::Error(why);
         }
         let raw = || endian.uint(&bytes[..bytes.len().min(16)]);
         let width = bytes.len() as u64 * 8;
@@ -258,28 +347,38 @@ impl Decoder<'_, '_> {
             Type::Pointer(pointer) => {
                 self.reader.pointer(VirtAddr::new(raw() as u64), pointer.target)
             }
-            Type::Enum(enumeration) => enum_value(enumeration, raw(), width),
-            Type::Base(base) => match base.encoding {
-                Encoding::Float => float::decode(bytes, endian)
-                    .map_or_else(|| self.reader.shown(bytes), Value::Float),
-                Encoding::Other => self.reader.shown(bytes),
-                _ if bytes.len() > 16 => self.reader.shown(bytes),
-                _ => integer(base, raw(), width),
-            },
+            Type::Enum(enumeration) => self.enumerated(enumeration, raw(), width),
+            Type::Base(base) => {
+                number::decode(base, bytes, endian).unwrap_or_else(|| self.reader.shown(bytes))
+            }
             _ => self.reader.shown(bytes),
         }
     }
 
-    fn record(&self, record: &Record, offset: usize, depth: usize) -> Value {
-        if depth >= self.reader.limits.depth {
+    /// Every value of an enum is looked for among its enumerators, of which there may be
+    /// millions.
+    fn enumerated(&self, enumeration: &Enumeration, raw: u128, width: u64) -> Value {
+        const ENUMERATORS_A_STEP: u64 = 32;
+        let steps = enumeration.enumerators.len() as u64 / ENUMERATORS_A_STEP;
+        match self.parts.budget.work(steps) {
+            Ok(()) => enum_value(enumeration, raw, width),
+            Err(why) => Value::Error(why.into()),
+        }
+    }
+
+    fn record(&self, record: &Record, offset: usize, depth: Depth) -> Value {
+        if let Err(why) = budget::level("the value", depth.levels, DEEPEST) {
+            return Value::Error(why.into());
+        }
+        if depth.records >= self.reader.limits.depth {
             return Value::Error(ValueError {
                 kind: ErrorKind::Limit,
                 address: Some(self.address(offset)),
                 message: "nested deeper than the depth limit".into(),
             });
         }
-        let mut members = Vec::with_capacity(record.members.len());
-        self.collect(&record.members, offset, depth, &mut members);
+        let mut members = Vec::new();
+        self.collect(&record.members, offset, depth.of_record(), &mut members);
         let size = record.size.unwrap_or(0);
         let bytes = self.bytes(offset, size).unwrap_or_default();
         let note = record
@@ -289,17 +388,23 @@ impl Decoder<'_, '_> {
         Value::Record(RecordValue { members, note: note.map(String::into_boxed_str) })
     }
 
-    /// Adds the members of a record; those of anonymous ones stand among them.
-    fn collect(&self, members: &[Member], offset: usize, depth: usize, out: &mut Vec<MemberValue>) {
+    /// Adds the members of a record; those of anonymous ones stand among them. Where
+    /// no parts are left, the reason stands in the place of the rest.
+    fn collect(&self, members: &[Member], offset: usize, depth: Depth, out: &mut Vec<MemberValue>) {
         for member in members {
+            if let Err(why) = self.parts.spend() {
+                leave_out(out, why.into());
+                return;
+            }
             let at = offset.saturating_add(usize::try_from(member.offset).unwrap_or(usize::MAX));
             let value = match member.bits {
                 Some(field) => self.bit_field(member.type_id, at, field),
-                None => self.decode(member.type_id, at, depth + 1),
+                None => self.decode(member.type_id, at, depth),
             };
             match (&member.name, value) {
                 (Some(name), value) => out.push(MemberValue { name: name.clone(), value }),
                 (None, Value::Record(anonymous)) => out.extend(anonymous.members),
+                (None, Value::Error(why)) if member.bits.is_none() => leave_out(out, why),
                 // Padding has neither a name nor a meaning.
                 (None, _) => {}
             }
@@ -313,17 +418,20 @@ impl Decoder<'_, '_> {
         };
         let raw = bits::extract(self.reader.target.arch().endian(), bytes, field);
         match self.types.resolve(id).map(|(_, found)| found).as_deref() {
-            Ok(Type::Enum(enumeration)) => enum_value(enumeration, raw, field.bit_size),
+            Ok(Type::Enum(enumeration)) => self.enumerated(enumeration, raw, field.bit_size),
             Ok(Type::Base(base)) => integer(base, raw, field.bit_size),
             Ok(_) => Value::Int(raw as i128),
             Err(why) => no_type(why),
         }
     }
 
-    fn array(&self, array: &Array, offset: usize, depth: usize) -> Value {
+    fn array(&self, array: &Array, offset: usize, depth: Depth) -> Value {
         let counts: Vec<u64> = array.counts.iter().map(|count| count.unwrap_or(0)).collect();
         match &self.shape(array.element).size {
-            Ok(size) => self.dimension(array.element, &counts, *size, offset, depth),
+            Ok(size) => {
+                let element = ElementType { id: array.element, size: *size };
+                self.dimension(element, &counts, offset, depth)
+            }
             Err(why) => no_type(why),
         }
     }
@@ -331,34 +439,60 @@ impl Decoder<'_, '_> {
     /// One dimension of an array, and within it the others.
     fn dimension(
         &self,
-        element: TypeId,
+        element: ElementType,
         counts: &[u64],
-        size: u64,
         offset: usize,
-        depth: usize,
+        depth: Depth,
     ) -> Value {
         let Some((&count, inner)) = counts.split_first() else {
-            return self.decode(element, offset, depth);
+            return self.decode(element.id, offset, depth);
         };
-        if let ([], Some(text)) = (inner, self.text(element, count, offset, size)) {
+        if let Err(why) = budget::level("the value", depth.levels, DEEPEST) {
+            return Value::Error(why.into());
+        }
+        if let ([], Some(text)) = (inner, self.text(element, count, offset)) {
             return Value::Text(text);
         }
-        let stride = inner.iter().fold(size, |size, count| size.saturating_mul(*count));
+        let stride = inner.iter().fold(element.size, |size, count| size.saturating_mul(*count));
         let shown = count.min(self.reader.limits.elements as u64).min(self.block.len() as u64);
-        let at = |index: u64| {
+        let omitted = count - shown;
+        if let ([], Some(elements)) = (inner, self.numbers(element, shown, offset)) {
+            return Value::Array(ArrayValue { elements, omitted });
+        }
+        let mut elements = Vec::new();
+        for index in 0..shown {
+            if let Err(why) = self.parts.spend() {
+                elements.push(Value::Error(why.into()));
+                break;
+            }
             let distance = usize::try_from(index.saturating_mul(stride)).unwrap_or(usize::MAX);
-            offset.saturating_add(distance)
-        };
-        let elements = (0..shown).map(|i| self.dimension(element, inner, size, at(i), depth));
-        Value::Array(ArrayValue { elements: elements.collect(), omitted: count - shown })
+            let at = offset.saturating_add(distance);
+            elements.push(self.dimension(element, inner, at, depth.of_array()));
+        }
+        Value::Array(ArrayValue { elements: elements.into(), omitted })
+    }
+
+    /// So many numbers in a row, which stay bytes; `None` where they are no numbers.
+    fn numbers(&self, element: ElementType, count: u64, offset: usize) -> Option<Elements> {
+        let shape = self.shape(element.id);
+        let Ok((_, found)) = &shape.resolved else { return None };
+        let Type::Base(base) = &**found else { return None };
+        if shape.counter || !number::is_word(base) {
+            return None;
+        }
+        let end = offset.checked_add(usize::try_from(count.checked_mul(base.size)?).ok()?)?;
+        let (bytes, holes) = self.block.with_holes(offset..end)?;
+        let endian = self.reader.target.arch().endian();
+        let (bytes, base, address) = (bytes.into(), base.clone(), self.address(offset));
+        Some(Elements::packed(Packed { bytes, base, endian, address, holes }))
     }
 
     /// The string in a char array: up to its NUL, if all before that is printable.
-    fn text(&self, element: TypeId, count: u64, offset: usize, size: u64) -> Option<Box<str>> {
-        let shape = self.shape(element);
-        let Ok((_, element)) = &shape.resolved else { return None };
-        let Type::Base(base) = &**element else { return None };
-        if size != 1 || count == 0 || !is_char(base) {
+    fn text(&self, element: ElementType, count: u64, offset: usize) -> Option<Box<str>> {
+        let shape = self.shape(element.id);
+        let Ok((_, found)) = &shape.resolved else { return None };
+        let Type::Base(base) = &**found else { return None };
+        if element.size != 1 || count == 0 || !is_char(base) {
             return None;
         }
         let bytes = self.bytes(offset, count).ok()?;
@@ -410,53 +544,13 @@ impl Decoder<'_, '_> {
     }
 }
 
-fn integer(base: &Base, raw: u128, width: u64) -> Value {
-    match base.encoding {
-        Encoding::Bool => Value::Bool(raw != 0),
-        Encoding::Signed => Value::Int(bits::sign_extend(raw, width)),
-        Encoding::SignedChar if width == 8 => Value::Char(bits::sign_extend(raw, width)),
-        Encoding::SignedChar => Value::Int(bits::sign_extend(raw, width)),
-        Encoding::UnsignedChar if width == 8 && is_char(base) => Value::Char(raw as i128),
-        // Past 2^127 an unsigned number does not fit the model's integers.
-        _ => i128::try_from(raw)
-            .map_or_else(|_| Value::Bytes(raw.to_le_bytes().to_vec().into()), Value::Int),
+/// Puts the reason in the place of members that have no names to stand for them, once.
+fn leave_out(members: &mut Vec<MemberValue>, why: ValueError) {
+    const LEFT_OUT: &str = "...";
+    let value = Value::Error(why);
+    if members.last().is_none_or(|last| &*last.name != LEFT_OUT || last.value != value) {
+        members.push(MemberValue { name: LEFT_OUT.into(), value });
     }
-}
-
-fn enum_value(enumeration: &Enumeration, raw: u128, width: u64) -> Value {
-    let value = if enumeration.signed { bits::sign_extend(raw, width) } else { raw as i128 };
-    let named = enumeration.enumerators.iter().find(|enumerator| enumerator.value == value);
-    let name = named.map(|enumerator| enumerator.name.clone());
-    Value::Enum { name: name.or_else(|| flags(enumeration, value)), value }
-}
-
-/// The names of several flags that are set: `A | B`, as gdb tells them. An enum is of
-/// flags if each enumerator is a single bit; bits without a name are told as a number.
-fn flags(enumeration: &Enumeration, value: i128) -> Option<Box<str>> {
-    let mut names = Vec::new();
-    let mut rest = value;
-    for Enumerator { name, value: bit } in &enumeration.enumerators {
-        if *bit < 0 || bit & (bit.wrapping_sub(1)) != 0 {
-            return None;
-        }
-        // Of two names for one bit the first is told.
-        if rest & bit != 0 {
-            names.push(name.to_string());
-            rest &= !bit;
-        }
-    }
-    if names.is_empty() {
-        return None;
-    }
-    if rest != 0 {
-        names.push(format!("unknown: {rest:#x}"));
-    }
-    Some(names.join(" | ").into())
-}
-
-/// `char` itself. `u_char` and `uint8_t` hold numbers.
-fn is_char(base: &Base) -> bool {
-    &*base.name == "char"
 }
 
 fn is_printable(text: &str) -> bool {
@@ -464,8 +558,7 @@ fn is_printable(text: &str) -> bool {
 }
 
 fn no_type(why: &TypeError) -> Value {
-    let message = why.to_string().into();
-    Value::Error(ValueError { kind: ErrorKind::NoType, address: None, message })
+    Value::Error(why.clone().into())
 }
 
 fn too_large(address: VirtAddr, size: u64) -> Value {
@@ -474,29 +567,4 @@ fn too_large(address: VirtAddr, size: u64) -> Value {
         address: Some(address),
         message: format!("{size} bytes are more than any variable has").into(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_are_told_by_name() {
-        let enumerators = [("A", 1), ("B", 2), ("C", 4), ("D", 4), ("ZERO", 0)];
-        let enumerators = enumerators.map(|(name, value)| Enumerator { name: name.into(), value });
-        let (name, enumerators) = (None, enumerators.to_vec());
-        let mut of_flags =
-            Enumeration { name, size: 4, signed: false, enumerators, declaration: false };
-        let name = |enumeration: &Enumeration, raw| match enum_value(enumeration, raw, 32) {
-            Value::Enum { name, .. } => name.map(String::from),
-            other => panic!("{other:?}"),
-        };
-        for (raw, told) in [(5, "A | C"), (4, "C"), (0, "ZERO"), (0x13, "A | B | unknown: 0x10")] {
-            assert_eq!(name(&of_flags, raw).as_deref(), Some(told));
-        }
-        assert_eq!(name(&of_flags, 0x40), None);
-        // A state is none of two others.
-        of_flags.enumerators.push(Enumerator { name: "THREE".into(), value: 3 });
-        assert_eq!(name(&of_flags, 5), None);
-    }
 }

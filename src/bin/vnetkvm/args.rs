@@ -106,6 +106,20 @@ pub struct InputArgs {
     /// In full dumps and raw memory it is found by the kernel's own bytes, as a rule.
     #[arg(long, value_name = "ADDRESS", global = true, value_parser = number)]
     pub kernel_phys: Option<u64>,
+
+    /// Take no more than this many steps to answer: members, elements, entries
+    ///
+    /// A damaged or hostile file can make them more than anybody waits for. Without the
+    /// option, the sizes of the files say how many are justified.
+    #[arg(long, value_name = "STEPS", global = true, value_parser = number)]
+    pub max_work: Option<u64>,
+
+    /// Take no more than about this many bytes of memory for what the files describe
+    ///
+    /// The files themselves are mapped, and do not count. Without the option, their sizes
+    /// say how many are justified.
+    #[arg(long, value_name = "BYTES", global = true, value_parser = number)]
+    pub max_memory: Option<u64>,
 }
 
 /// A path, or what an empty variable of the environment has in its place.

@@ -18,6 +18,7 @@ use vnetkvm::vnet::{Vnet, VnetVariable};
 
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};
 use crate::exit::{self, Failure};
+use crate::limits;
 use crate::output::Output;
 use crate::progress::Bar;
 use crate::say::{hint, note, warning};
@@ -58,6 +59,7 @@ pub fn doubts(core: &Core, path: &Path) -> Vec<String> {
 /// Tells with -v how everything was found, and what is odd about it. The session
 /// stays for good: to take it apart before the process ends costs milliseconds.
 pub fn keep(cli: &Cli, session: Session) -> &'static Session {
+    limits::give(cli, session.budget(), session.budget().allowance());
     tell_log(cli, session.log());
     session.warnings().iter().for_each(|why| warning(why));
     session.missing_types().iter().for_each(|missing| hint(&missing.hint));

@@ -10,7 +10,9 @@ use vnetkvm::error::{ExprError, ReadError, TypeError, VnetError};
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
+use crate::limits;
 use crate::say::{HINT, WARNING, note};
+use crate::stdout;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const CAUSE: Style = Style::new().bold();
@@ -75,7 +77,11 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
         Err(error) => {
             // With standard error gone, there is nobody left to tell.
             let _ = write_error(&mut anstream::stderr().lock(), &error);
-            ExitCode::from(if is_empty_answer(&error) { 1 } else { 2 })
+            let started = stdout::has_started();
+            if started {
+                note("note: a part of the answer was written, which is not whole");
+            }
+            ExitCode::from(if is_empty_answer(&error) && !started { 1 } else { 2 })
         }
     }
 }
@@ -150,7 +156,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     let answer = || error.downcast_ref::<vnetkvm::Error>()?.hint();
     let image = || error.downcast_ref::<ImageError>()?.hint();
     let types = || vnetkvm::Error::from(error.downcast_ref::<TypeError>()?.clone()).hint();
-    own.or_else(answer).or_else(image).or_else(types)
+    let limit = || limits::reached().and_then(|why| limits::option(&why)).map(String::from);
+    own.or_else(limit).or_else(answer).or_else(image).or_else(types)
 }
 
 /// An error on one line, so that no name in it makes a line of its own. What is wrong with a

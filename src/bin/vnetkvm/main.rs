@@ -5,9 +5,11 @@ mod args;
 mod cmd;
 mod context;
 mod exit;
+mod limits;
 mod output;
 mod progress;
 mod say;
+mod stdout;
 mod usage;
 
 use std::process::ExitCode;

@@ -1,9 +1,8 @@
-//! Where answers go: collected first, written to standard output only if the
-//! whole command succeeded.
+//! Where answers go: to standard output, in the form that was asked for, with what
+//! could not be read noted for `--strict`.
 
 use std::io::{self, IsTerminal, Write};
 
-use anyhow::Context;
 use serde::Serialize;
 use vnetkvm::render::json::{self, Document, JsonVnetRef};
 use vnetkvm::render::sanitize::{self, SafeWriter};
@@ -13,14 +12,16 @@ use vnetkvm::vnet::Vnet;
 use vnetkvm::walk::{Problem, Problems};
 
 use crate::args::{Format, OutputArgs};
-use crate::exit::{Failure, Outcome, believable};
-use crate::say::warning;
+use crate::exit::{Failure, Outcome};
+use crate::limits;
+use crate::say::{hint, warning};
+use crate::stdout::Stdout;
 
 pub struct Output {
     format: Format,
     strict: bool,
     color: bool,
-    buffer: Vec<u8>,
+    out: Stdout,
     unreadable: usize,
     problems: Problems,
 }
@@ -32,7 +33,7 @@ impl Output {
             format: if args.json { Format::Json } else { args.format },
             strict: args.strict,
             color: choice != anstream::ColorChoice::Never,
-            buffer: Vec::with_capacity(64 * 1024),
+            out: Stdout::new(),
             unreadable: 0,
             problems: Problems::default(),
         }
@@ -85,22 +86,22 @@ impl Output {
 
     pub fn table(&mut self, table: Table) -> io::Result<()> {
         match self.format {
-            Format::Plain => table.write_plain(&mut self.buffer),
+            Format::Plain => table.write_plain(&mut self.out),
             _ => {
                 let width = self.width();
-                table.write_aligned(&mut self.buffer, width, self.color)
+                table.write_aligned(&mut self.out, width, self.color)
             }
         }
     }
 
     /// A JSON document with this body.
     pub fn document<T: Serialize>(&mut self, body: T) -> io::Result<()> {
-        json::write_document(&mut self.buffer, &Document::new(body, &self.problems))
+        json::write_document(&mut self.out, &Document::new(body, &self.problems))
     }
 
     /// One line of JSON lines.
     pub fn json_line<T: Serialize>(&mut self, element: &T) -> io::Result<()> {
-        json::write_line(&mut self.buffer, element)
+        json::write_line(&mut self.out, element)
     }
 
     /// A JSON document of answers about vnets: the answer itself, or with `all`
@@ -141,12 +142,12 @@ impl Output {
 
     /// Text in no particular form, in which nothing can act on a terminal.
     pub fn text(&mut self) -> impl Write {
-        SafeWriter(&mut self.buffer)
+        SafeWriter(&mut self.out)
     }
 
     /// One line of text, whatever is in it.
     pub fn line(&mut self, text: &str) -> io::Result<()> {
-        writeln!(self.buffer, "{}", sanitize::line(text))
+        writeln!(self.out, "{}", sanitize::line(text))
     }
 
     /// A title above a part of an answer, in tables only.
@@ -154,37 +155,37 @@ impl Output {
         if self.format != Format::Table {
             return Ok(());
         }
-        let gap = if self.buffer.is_empty() { "" } else { "\n" };
+        let gap = if self.out.is_empty() { "" } else { "\n" };
         let title = sanitize::line(title);
         match self.color {
-            true => writeln!(self.buffer, "{gap}\x1b[1;4m{title}\x1b[0m"),
-            false => writeln!(self.buffer, "{gap}{title}"),
+            true => writeln!(self.out, "{gap}\x1b[1;4m{title}\x1b[0m"),
+            false => writeln!(self.out, "{gap}{title}"),
         }
     }
 
-    /// Writes all of it, unless `--strict` finds it wanting.
+    /// Writes the rest of it, unless `--strict` finds it wanting.
     pub fn finish(self, outcome: Outcome) -> anyhow::Result<Outcome> {
-        let hint = "without --strict the answer is shown, with the reasons in their places";
+        let way_out = "without --strict the answer is shown, with the reasons in their places";
         if self.unreadable > 0 {
             let plural = if self.unreadable == 1 { "value" } else { "values" };
             let what = format!("{} {plural} in the answer could not be read", self.unreadable);
-            return Err(Failure::new(what).hint(hint).into());
+            return Err(Failure::new(what).hint(way_out).into());
         }
         if let (true, Err(problem)) = (self.strict, self.problems.none()) {
             let what = "the answer is not whole, because something could not be read";
-            return Err(Failure::new(what).hint(hint).because(problem));
+            return Err(Failure::new(what).hint(way_out).because(problem));
         }
-        write_out(&self.buffer)?;
+        if let Some(why) = limits::reached() {
+            let what = "the answer is not whole, because it would cost too much";
+            if self.strict {
+                return Err(Failure::new(what).hint(way_out).because(why));
+            }
+            warning(&format!("{what}: {why}"));
+            limits::option(&why).into_iter().for_each(hint);
+        }
+        self.out.finish()?;
         Ok(outcome)
     }
-}
-
-/// Writes bytes to standard output, unless a file was lost from which they come.
-pub fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
-    believable()?;
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
-    written.context("cannot write to standard output")
 }
 
 /// An answer and the vnet that it is about.
@@ -206,7 +207,7 @@ fn errors(value: &Value) -> usize {
     match value {
         Value::Error(error) => usize::from(error.kind != ErrorKind::Limit),
         Value::Record(record) => record.members.iter().map(|member| errors(&member.value)).sum(),
-        Value::Array(array) => array.elements.iter().map(errors).sum(),
+        Value::Array(array) => array.elements.sum_of(errors),
         _ => 0,
     }
 }

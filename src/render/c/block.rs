@@ -31,7 +31,7 @@ fn push_block(out: &mut String, value: &Value, indent: usize, column: usize) {
     }
     match value {
         Value::Record(record) => push_record_block(out, record, indent),
-        Value::Array(array) if array.elements.iter().all(is_scalar) => match characters(array) {
+        Value::Array(array) if is_flat(array) => match characters(array) {
             Some(text) => out.push_str(&text),
             None => push_filled_block(out, array, indent),
         },
@@ -39,6 +39,10 @@ fn push_block(out: &mut String, value: &Value, indent: usize, column: usize) {
         Value::Bytes(bytes) => push_bytes_block(out, bytes, indent),
         scalar => push_scalar(out, scalar),
     }
+}
+
+fn is_flat(array: &ArrayValue) -> bool {
+    array.elements.are_numbers() || array.elements.iter().all(|element| is_scalar(&element))
 }
 
 fn is_scalar(value: &Value) -> bool {
@@ -69,7 +73,7 @@ fn push_array_block(out: &mut String, array: &ArrayValue, indent: usize) {
             _ => format!("[{start} ... {}] = ", start + len - 1),
         };
         out.push_str(&label);
-        push_block(out, element, indent + INDENT, indent + INDENT + label.len());
+        push_block(out, &element, indent + INDENT, indent + INDENT + label.len());
         out.push_str(",\n");
     }
     if array.omitted > 0 {
@@ -84,7 +88,7 @@ fn push_array_block(out: &mut String, array: &ArrayValue, indent: usize) {
 fn push_filled_block(out: &mut String, array: &ArrayValue, indent: usize) {
     let cells = runs(&array.elements).map(|(_, len, element)| {
         let mut cell = String::new();
-        push_scalar(&mut cell, element);
+        push_scalar(&mut cell, &element);
         push_repeats(&mut cell, len);
         cell.push(',');
         cell
@@ -146,7 +150,7 @@ mod tests {
     }
 
     fn array(elements: Vec<Value>) -> Value {
-        Value::Array(ArrayValue { elements, omitted: 0 })
+        Value::Array(ArrayValue { elements: elements.into(), omitted: 0 })
     }
 
     #[test]

@@ -7,11 +7,13 @@
 
 mod block;
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::sanitize;
 use crate::value::model::{
-    ArrayValue, BytesValue, ErrorKind, PointerValue, RecordValue, SymbolAt, Value, ValueError,
+    ArrayValue, BytesValue, Elements, ErrorKind, PointerValue, RecordValue, SymbolAt, Value,
+    ValueError,
 };
 
 pub use block::block;
@@ -112,7 +114,7 @@ impl Line {
             if start > 0 {
                 self.out.push_str(", ");
             }
-            self.value(element);
+            self.value(&element);
             push_repeats(&mut self.out, len);
         }
         push_omitted(&mut self.out, array);
@@ -139,8 +141,8 @@ fn more_bytes(bytes: &BytesValue) -> String {
 /// An array of characters as a string, though it is not printable or does not
 /// end: `"\\033[1m"`. NULs at its end are left out.
 fn characters(array: &ArrayValue) -> Option<String> {
-    let byte = |element: &Value| match element {
-        Value::Char(number) => Some((*number & 0xff) as u8),
+    let byte = |element: Cow<'_, Value>| match *element {
+        Value::Char(number) => Some((number & 0xff) as u8),
         _ => None,
     };
     let bytes: Vec<u8> = array.elements.iter().map(byte).collect::<Option<_>>()?;
@@ -233,18 +235,18 @@ fn push_omitted(out: &mut String, array: &ArrayValue) {
 
 /// The elements with their indices: `(start, length, element)`, where a length
 /// above 1 stands for that many equal ones.
-fn runs(elements: &[Value]) -> impl Iterator<Item = (usize, usize, &Value)> {
+fn runs(elements: &Elements) -> impl Iterator<Item = (usize, usize, Cow<'_, Value>)> {
     let mut start = 0;
     // How many elements from `start` on are known to repeat too few times to be a run.
     let mut singles = 0;
     std::iter::from_fn(move || {
-        let rest = elements.get(start..)?;
-        let first = rest.first()?;
+        let first = elements.get(start)?;
         let mut len = 1;
         if singles == 0 {
-            let equal = 1 + rest.iter().skip(1).take_while(|element| *element == first).count();
+            let rest = (start + 1..).map_while(|index| elements.get(index));
+            let equal = 1 + rest.take_while(|element| *element == first).count();
             // One reason for many unreadable elements is enough to tell once.
-            let repeats = if matches!(first, Value::Error(_)) { 2 } else { REPEATS };
+            let repeats = if matches!(*first, Value::Error(_)) { 2 } else { REPEATS };
             if equal >= repeats {
                 len = equal;
             } else {
@@ -276,7 +278,7 @@ mod tests {
     }
 
     fn array(elements: Vec<Value>) -> Value {
-        Value::Array(ArrayValue { elements, omitted: 0 })
+        Value::Array(ArrayValue { elements: elements.into(), omitted: 0 })
     }
 
     fn pointer(address: u64, symbol: Option<(&str, u64)>) -> PointerValue {
@@ -348,7 +350,8 @@ mod tests {
 
     #[test]
     fn elements_left_out_are_counted() {
-        let value = |elements| Value::Array(ArrayValue { elements, omitted: 5 });
+        let value =
+            |elements| Value::Array(ArrayValue { elements: Vec::into(elements), omitted: 5 });
         assert_eq!(line(&value(vec![Value::Int(1)])), "{1, <5 more>}");
         assert_eq!(line(&value(vec![])), "{<5 more>}");
     }
@@ -370,7 +373,10 @@ mod tests {
         assert_eq!(line(&chars(&[0, 0])), "\"\"");
         assert_eq!(line(&chars(&[])), "{}");
         let elements = vec![Value::Char(97)];
-        assert_eq!(line(&Value::Array(ArrayValue { elements, omitted: 3 })), "\"a\" <3 more>");
+        assert_eq!(
+            line(&Value::Array(ArrayValue { elements: elements.into(), omitted: 3 })),
+            "\"a\" <3 more>"
+        );
     }
 
     #[test]

@@ -173,8 +173,8 @@ fn record<S: Serializer>(record: &RecordValue, serializer: S) -> Result<S::Ok, S
 /// Elements that a limit left out are an error behind the others, never silence.
 fn array<S: Serializer>(array: &ArrayValue, serializer: S) -> Result<S::Ok, S::Error> {
     let mut seq = serializer.serialize_seq(None)?;
-    for element in &array.elements {
-        seq.serialize_element(&JsonValue(element))?;
+    for element in array.elements.iter() {
+        seq.serialize_element(&JsonValue(&element))?;
     }
     if array.omitted > 0 {
         let message = format!("{} more elements", array.omitted).into();
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn records_and_arrays_nest() {
-        let array = ArrayValue { elements: vec![Value::Int(1), Value::Int(2)], omitted: 3 };
+        let array = ArrayValue { elements: vec![Value::Int(1), Value::Int(2)].into(), omitted: 3 };
         let member = MemberValue { name: "a".into(), value: Value::Array(array) };
         let record = RecordValue { members: vec![member], note: Some("10.0.0.1".into()) };
         assert_eq!(

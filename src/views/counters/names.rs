@@ -6,6 +6,7 @@
 //! the same, or but for digits, underscores and a plural (ipsec4stat, struct
 //! ipsecstat). Where none is, the counters have numbers.
 
+use crate::budget::Share;
 use crate::error::TypeError;
 use crate::types::model::{Member, Type};
 use crate::types::{TypeId, Types};
@@ -29,14 +30,32 @@ const MAX_PLACES: usize = 1 << 16;
 /// Structs in structs and arrays in arrays end before this.
 const MAX_DEPTH: usize = 8;
 
+/// Members and elements that are looked at for the counters of one variable.
+const MOST_PARTS: u64 = 1 << 18;
+
+/// What [`descend`] goes through, and what it may still look at.
+struct Parts<'t> {
+    types: &'t Types,
+    share: Share<'t>,
+    found: Vec<CounterPlace>,
+}
+
+impl<'t> Parts<'t> {
+    fn new(types: &'t Types) -> Self {
+        let share = types.budget().share("what has the counters", MOST_PARTS);
+        Self { types, share, found: Vec::new() }
+    }
+}
+
 /// The counters in a variable of type `id`. That of a variable which is one itself is
 /// called `name`.
 ///
 /// # Errors
 /// The debug information is damaged.
 pub fn places(types: &Types, id: TypeId, name: &str) -> Result<Vec<CounterPlace>, TypeError> {
-    let mut found = Vec::new();
-    collect(types, id, &Path::start(), MAX_DEPTH, &mut found)?;
+    let mut parts = Parts::new(types);
+    collect(&mut parts, id, &Path::start(), MAX_DEPTH)?;
+    let mut found = parts.found;
     if let [CounterPlace { name: single, .. }] = &mut found[..]
         && single.is_empty()
     {
@@ -90,11 +109,11 @@ pub fn slot_names(
     statistics: TypeId,
     count: u64,
 ) -> Result<Vec<Option<Box<str>>>, TypeError> {
-    let mut leaves = Vec::new();
+    let mut leaves = Parts::new(types);
     types.member_names(statistics)?;
-    collect_words(types, statistics, &Path::start(), MAX_DEPTH, &mut leaves)?;
+    collect_words(&mut leaves, statistics, &Path::start(), MAX_DEPTH)?;
     let mut names = vec![None; usize::try_from(count).unwrap_or(0).min(MAX_PLACES)];
-    for CounterPlace { name, offset } in leaves {
+    for CounterPlace { name, offset } in leaves.found {
         let slot = usize::try_from(offset / COUNTER).unwrap_or(usize::MAX);
         if let Some(slot) = names.get_mut(slot).filter(|_| offset % COUNTER == 0) {
             *slot = Some(name);
@@ -143,54 +162,47 @@ impl Path {
     }
 }
 
-fn collect(
-    types: &Types,
-    id: TypeId,
-    at: &Path,
-    depth: usize,
-    found: &mut Vec<CounterPlace>,
-) -> Result<(), TypeError> {
-    if is_counter(types, id) {
-        found.push(at.place());
+fn collect(parts: &mut Parts<'_>, id: TypeId, at: &Path, depth: usize) -> Result<(), TypeError> {
+    if is_counter(parts.types, id) {
+        parts.found.push(at.place());
         return Ok(());
     }
-    descend(types, id, at, depth, found, collect)
+    descend(parts, id, at, depth, collect)
 }
 
 /// The 8-byte numbers in a struct.
 fn collect_words(
-    types: &Types,
+    parts: &mut Parts<'_>,
     id: TypeId,
     at: &Path,
     depth: usize,
-    found: &mut Vec<CounterPlace>,
 ) -> Result<(), TypeError> {
-    if let Type::Base(base) = &*types.strip(id)?.1 {
+    if let Type::Base(base) = &*parts.types.strip(id)?.1 {
         if base.size == COUNTER {
-            found.push(at.place());
+            parts.found.push(at.place());
         }
         return Ok(());
     }
-    descend(types, id, at, depth, found, collect_words)
+    descend(parts, id, at, depth, collect_words)
 }
 
-type Collect = fn(&Types, TypeId, &Path, usize, &mut Vec<CounterPlace>) -> Result<(), TypeError>;
+type Collect = fn(&mut Parts<'_>, TypeId, &Path, usize) -> Result<(), TypeError>;
 
 /// Collects from the members of a struct, or the elements of an array.
 fn descend(
-    types: &Types,
+    parts: &mut Parts<'_>,
     id: TypeId,
     at: &Path,
     depth: usize,
-    found: &mut Vec<CounterPlace>,
     collect: Collect,
 ) -> Result<(), TypeError> {
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
     // A type that is only declared has no counters to show.
-    match &*types.strip(id)?.1 {
+    match &*parts.types.strip(id)?.1 {
         Type::Record(record) => {
             for member in record.members.iter().filter(|member| member.bits.is_none()) {
-                collect(types, member.type_id, &at.member(member), depth, found)?;
+                parts.share.work(1)?;
+                collect(parts, member.type_id, &at.member(member), depth)?;
             }
         }
         Type::Array(array) => {
@@ -199,11 +211,12 @@ fn descend(
                 return Ok(());
             };
             // What the first element has not, none has.
-            let size = types.size_of(array.element)?;
-            let before = found.len();
+            let size = parts.types.size_of(array.element)?;
+            let before = parts.found.len();
             for index in 0..count {
-                collect(types, array.element, &at.element(index, size), depth, found)?;
-                if found.len() == before || found.len() >= MAX_PLACES {
+                parts.share.work(1)?;
+                collect(parts, array.element, &at.element(index, size), depth)?;
+                if parts.found.len() == before || parts.found.len() >= MAX_PLACES {
                     break;
                 }
             }

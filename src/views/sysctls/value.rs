@@ -332,5 +332,5 @@ fn sum(member: &MemberSum) -> Value {
 }
 
 fn array(elements: Vec<Value>) -> ArrayValue {
-    ArrayValue { elements, omitted: 0 }
+    ArrayValue { elements: elements.into(), omitted: 0 }
 }

@@ -14,12 +14,13 @@ use vnetkvm::types::{Definition, Types};
 use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::{self, Failure, Outcome};
+use crate::limits;
 use crate::output::Output;
 use crate::say::note;
 
 pub fn run(cli: &Cli, words: &[String]) -> anyhow::Result<Outcome> {
     let names = names(words)?;
-    let declarations = context::with_kernel(cli, |kernel| declarations(kernel, &names))?;
+    let declarations = context::with_kernel(cli, |kernel| declarations(cli, kernel, &names))?;
     let mut output = Output::new(&cli.output);
     match output.format() {
         Format::Json => write_json(&mut output, &declarations)?,
@@ -64,8 +65,9 @@ fn write_json(output: &mut Output, declarations: &[Declaration]) -> std::io::Res
 
 /// What the names name. Of several, one that names nothing is told of; it is an error
 /// if it is the last hope.
-fn declarations(kernel: &Kernel, names: &[String]) -> anyhow::Result<Vec<Declaration>> {
+fn declarations(cli: &Cli, kernel: &Kernel, names: &[String]) -> anyhow::Result<Vec<Declaration>> {
     let types = Types::load(kernel).map_err(|why| no_types(kernel, why))?;
+    limits::give(cli, types.budget(), types.budget().allowance());
     let mut found = Vec::with_capacity(names.len());
     let mut missed = Vec::new();
     for name in names {

@@ -1,0 +1,65 @@
+//! Standard output: nothing of a short answer before all of it is there, and no more
+//! than a little of a long one in memory.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+
+use crate::exit::believable;
+
+/// An answer is kept back up to this many bytes. What fails before has written nothing.
+const KEPT_BACK: usize = 64 << 10;
+
+/// Has any of the answer been written?
+static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Standard output with the bytes that are not written yet.
+pub struct Stdout {
+    kept: Vec<u8>,
+}
+
+impl Stdout {
+    pub fn new() -> Self {
+        Self { kept: Vec::with_capacity(KEPT_BACK) }
+    }
+
+    /// Is there no answer so far?
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty() && !has_started()
+    }
+
+    /// Writes the rest.
+    pub fn finish(mut self) -> anyhow::Result<()> {
+        // What was kept back may rest on what cannot be believed any more.
+        believable()?;
+        self.flush().context("cannot write to standard output")
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.kept.extend_from_slice(bytes);
+        if self.kept.len() > KEPT_BACK {
+            believable().map_err(io::Error::other)?;
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.kept.is_empty() {
+            return Ok(());
+        }
+        STARTED.store(true, Ordering::Relaxed);
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&self.kept)?;
+        self.kept.clear();
+        stdout.flush()
+    }
+}
+
+/// Has a part of the answer been written? Then what failed behind it left it incomplete.
+pub fn has_started() -> bool {
+    STARTED.load(Ordering::Relaxed)
+}
