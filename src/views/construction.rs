@@ -35,6 +35,8 @@ pub struct Construction {
     pub possible: Vec<VirtAddr>,
     /// The way up, the way down, or both where it may be either.
     pub courses: Vec<Course>,
+    /// What keeps the thread that works on it from being known.
+    pub problems: Problems,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +100,11 @@ impl Construction {
             let course = whole(Direction::Up, sysinits, Progress::Done);
             return Self::known(Phase::Up, evidence, vec![course]);
         }
-        let work = work_in(target, sysinits, vnet);
+        let mut problems = Problems::default();
+        let work = work_in(target, sysinits, vnet, &mut problems);
+        if work.is_some() {
+            problems = Problems::default();
+        }
         let (direction, evidence) = direction(vnet, work.as_ref());
         let directions = match direction {
             Some(direction) => vec![direction],
@@ -125,12 +131,13 @@ impl Construction {
             _ => None,
         };
         let thread = work.map(|work| work.thread);
-        Self { phase, evidence, thread, function, possible, courses }
+        Self { phase, evidence, thread, function, possible, courses, problems }
     }
 
     fn known(phase: Phase, evidence: &str, courses: Vec<Course>) -> Self {
         let (thread, function, possible) = (None, None, Vec::new());
-        Self { phase, evidence: evidence.into(), thread, function, possible, courses }
+        let problems = Problems::default();
+        Self { phase, evidence: evidence.into(), thread, function, possible, courses, problems }
     }
 }
 
@@ -198,9 +205,13 @@ enum Inside {
 
 /// The thread that works on this vnet. Its curvnet is the vnet, but while a function
 /// has set another: then the vnet's address is somewhere on its stack.
-fn work_in(target: &Target, sysinits: &Sysinits, vnet: &Vnet) -> Option<Work> {
-    let mut problems = Problems::default();
-    let threads = threads::all(target).ok()?.take(&mut problems);
+fn work_in(
+    target: &Target,
+    sysinits: &Sysinits,
+    vnet: &Vnet,
+    problems: &mut Problems,
+) -> Option<Work> {
+    let threads = threads::all(target).ok()?.take(problems);
     let is_in = |thread: &&Thread<'_>| thread.thread.pointer("td_vnet") == Ok(vnet.address);
     let inside = threads.iter().filter(is_in).filter_map(|thread| {
         let stack = Stack::of(&thread.thread).ok()?;

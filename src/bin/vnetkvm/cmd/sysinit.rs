@@ -29,6 +29,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
             let vnets = context::chosen(cli, session, &mut output)?;
             let of = |vnet| (vnet, session.construction(&sysinits, vnet));
             let answers: Vec<_> = vnets.into_iter().flatten().map(of).collect();
+            answers.iter().for_each(|(_, construction)| output.problems(&construction.problems));
             show_vnets(&mut output, &sysinits, &answers, cli.vnet.all_vnets)?;
         }
     }
