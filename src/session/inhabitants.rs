@@ -1,10 +1,13 @@
 //! Which jails live in which vnets, and the jail that a user names.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::{Error, Found, Selection, Session};
 use crate::addr::VirtAddr;
 use crate::error::VnetError;
 use crate::target::Target;
 use crate::types;
+use crate::value::Object;
 use crate::views::jails::{Jail, Jails, Life, prison_of_vnet, search_prisons};
 use crate::views::stack::Stack;
 use crate::views::threads;
@@ -24,17 +27,25 @@ pub fn add(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere: bool)
         let known = !home.is_empty() || (vnet.is_listed() && jails.problems.is_empty());
         vnet.jails = known.then_some(home);
     }
-    let everywhere = everywhere || target.memory().held() <= SMALL;
-    for vnet in vnets.iter_mut().filter(|vnet| !vnet.is_listed() && vnet.jails.is_none()) {
-        let mut found = witnesses(target, vnet.address, jails);
-        if found.is_empty() && everywhere {
+    let held = target.memory().held();
+    let everywhere = everywhere || held <= SMALL;
+    let mut unknown = vnets.iter_mut().filter(|vnet| !vnet.is_listed() && vnet.jails.is_none());
+    let mut witnesses = None;
+    unknown.by_ref().for_each(|vnet| {
+        let witnesses = witnesses.get_or_insert_with(|| Witnesses::of(target));
+        let mut found = witnesses.jails_in(target, vnet.address, jails);
+        // There may be thousands of such vnets, and each search reads the whole dump.
+        if found.is_empty() && everywhere && target.budget().work(held / BYTES_A_STEP).is_ok() {
             found = in_memory(target, vnet.address);
         }
         if !found.is_empty() {
             vnet.jails = Some(found.iter().map(JailRef::from).collect());
         }
-    }
+    });
 }
+
+/// Bytes of memory that are searched in one step of work.
+const BYTES_A_STEP: u64 = 4096;
 
 /// So many bytes are searched in the time that a question may take.
 const SMALL: u64 = 1 << 30;
@@ -119,25 +130,48 @@ fn in_memory(target: &Target, vnet: VirtAddr) -> Vec<Jail> {
     found.jails
 }
 
-/// The jails that threads say live in the vnet at `vnet`.
-fn witnesses(target: &Target, vnet: VirtAddr, jails: &Jails) -> Vec<Jail> {
-    let mut found = Jails::default();
-    // What is wrong with the threads was said when they led to the vnet.
-    let mut told = Problems::default();
-    let threads = threads::all(target).map(|walk| walk.take(&mut told)).unwrap_or_default();
-    for thread in threads {
-        if let Ok(Some(prison)) = threads::prison(&thread.thread, "td_ucred")
-            && prison.pointer("pr_vnet") == Ok(vnet)
-        {
-            found.add_unlisted(&prison);
+/// What threads say of vnets, by the vnet.
+struct Witnesses<'t> {
+    /// The prisons of threads' credentials.
+    prisons: FxHashMap<VirtAddr, Vec<Object<'t>>>,
+    /// The threads at work in it.
+    working: FxHashMap<VirtAddr, Vec<Object<'t>>>,
+}
+
+impl<'t> Witnesses<'t> {
+    fn of(target: &'t Target) -> Self {
+        let mut all = Self { prisons: FxHashMap::default(), working: FxHashMap::default() };
+        // What is wrong with the threads was said when they led to the vnet.
+        let mut told = Problems::default();
+        let threads = threads::all(target).map(|walk| walk.take(&mut told)).unwrap_or_default();
+        let mut seen = FxHashSet::default();
+        for threads::Thread { thread, .. } in threads {
+            if let Ok(Some(prison)) = threads::prison(&thread, "td_ucred")
+                && seen.insert(prison.address)
+                && let Ok(vnet) = prison.pointer("pr_vnet")
+            {
+                all.prisons.entry(vnet).or_default().push(prison);
+            }
+            if let Ok(vnet) = thread.pointer("td_vnet") {
+                all.working.entry(vnet).or_default().push(thread);
+            }
         }
-        if thread.thread.pointer("td_vnet") == Ok(vnet)
-            && let Ok(stack) = Stack::of(&thread.thread)
-        {
-            on_stack(target, &stack, vnet, jails, &mut found);
-        }
+        all
     }
-    found.jails
+
+    /// The jails that threads say live in the vnet at `vnet`.
+    fn jails_in(&self, target: &Target, vnet: VirtAddr, jails: &Jails) -> Vec<Jail> {
+        let mut found = Jails::default();
+        for prison in self.prisons.get(&vnet).into_iter().flatten() {
+            found.add_unlisted(prison);
+        }
+        for thread in self.working.get(&vnet).into_iter().flatten() {
+            if let Ok(stack) = Stack::of(thread) {
+                on_stack(target, &stack, vnet, jails, &mut found);
+            }
+        }
+        found.jails
+    }
 }
 
 /// The jails that words of the stack of a thread at work in `vnet` point at: one that

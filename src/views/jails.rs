@@ -227,7 +227,10 @@ pub fn search_prisons<'t>(target: &'t Target, vnet: VirtAddr) -> Vec<Object<'t>>
     let mut found: Vec<Object<'t>> = Vec::new();
     target.memory().search(&pointer, |at| {
         let prison = at.wrapping_add(offset.wrapping_neg());
-        found.extend(prison_of_vnet(target, prison, vnet));
+        // Memory may be full of such words.
+        if target.budget().work(1).is_ok() {
+            found.extend(prison_of_vnet(target, prison, vnet));
+        }
     });
     found
 }
