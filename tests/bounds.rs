@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use types::{DebugInfo, Entry, X, dump, numbered};
+use types::{DebugInfo, Entry, ROOT, X, dump, leb128, numbered};
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::render::c;
 use vnetkvm::render::json::{JsonPrinted, write_line};
@@ -290,6 +290,34 @@ fn a_large_array_is_kept_as_its_bytes() {
     let printed = JsonPrinted::new("x", None, Some(VirtAddr::new(X)), &value);
     let (_, _, peak) = counted(|| write_line(std::io::sink(), &printed).unwrap());
     assert!(peak < 1 << 20, "{peak} bytes at one time");
+}
+
+/// A table of abbreviations that thousands of units share is read once, and one with more
+/// attributes than anything has is refused.
+#[test]
+fn a_table_is_read_once_for_all_units() {
+    let _alone = COUNTING.lock();
+    let mut table = Vec::new();
+    for code in 2..20_000 {
+        leb128(&mut table, code);
+        table.extend([0x24, 0, 0, 0]);
+    }
+    table.extend([ROOT, 0x11, 0, 0, 0, 0]);
+    let mut attributes = vec![ROOT, 0x11, 0];
+    (0..20_000).for_each(|_| attributes.extend([0x03, 0x21, 0]));
+    attributes.extend([0, 0, 0]);
+    for table in [table, attributes] {
+        let mut info = DebugInfo::new();
+        let int = info.int();
+        let kernel = info.kernel_beside(int, 5_000, &table);
+        let session = session(&kernel);
+        let types = session.types().unwrap();
+        assert_eq!(types.unit_count(), 5_001);
+        let (found, total, _) = counted(|| types.find("struct nothing"));
+        assert!(found.is_err());
+        assert!(total < 96 << 20, "{total} bytes allocated");
+        assert!(types.find("int").is_ok(), "what is whole is found all the same");
+    }
 }
 
 fn run(kernel: &[u8], args: &[&str]) -> Output {

@@ -1,6 +1,8 @@
 //! The DWARF sections of one file, and how strings and addresses are found in
 //! them. gimli reads the bytes; this file gives it the bytes to read.
 
+use std::ops::Range;
+
 use gimli::{
     AttributeSpecification, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DwAt, DwForm,
     EndianSlice, Reader, RunTimeEndian,
@@ -112,51 +114,50 @@ impl Dwarf {
         EndianSlice::new(bytes, self.endian)
     }
 
-    /// The abbreviations at an offset of .debug_abbrev.
+    /// The abbreviations in a range of .debug_abbrev.
     ///
     /// # Errors
     /// They are damaged.
-    pub fn abbreviations(&self, offset: u64) -> Result<gimli::Abbreviations, gimli::Error> {
-        let section = DebugAbbrev::from(self.slice(&self.abbrev));
-        let offset =
-            usize::try_from(offset).map_err(|_| gimli::Error::OffsetOutOfBounds(offset))?;
-        section.abbreviations(DebugAbbrevOffset(offset))
-    }
-
-    /// The attributes of one abbreviation of the table at `offset`, without
-    /// reading those behind it: the root's stands first in every table.
-    ///
-    /// # Errors
-    /// The table is damaged or has no such code.
-    pub fn abbreviation(
-        &self,
-        offset: u64,
-        wanted: u64,
-    ) -> Result<Vec<AttributeSpecification>, gimli::Error> {
-        let bytes = usize::try_from(offset).ok().and_then(|at| self.abbrev.get(at..));
-        let mut input = self.slice(bytes.ok_or(gimli::Error::OffsetOutOfBounds(offset))?);
-        loop {
-            let code = input.read_uleb128()?;
-            if code == 0 {
-                return Err(gimli::Error::InvalidAbbreviationCode(wanted));
-            }
-            let _tag = input.read_uleb128()?;
-            let _has_children = input.read_u8()?;
-            let mut specifications = Vec::new();
-            loop {
-                let name = DwAt(input.read_uleb128_u16()?);
-                let form = DwForm(input.read_uleb128_u16()?);
-                if name.0 == 0 && form.0 == 0 {
-                    break;
-                }
-                let implicit = form == gimli::DW_FORM_implicit_const;
-                let value = implicit.then(|| input.read_sleb128()).transpose()?;
-                specifications.push(AttributeSpecification::new(name, form, value));
-            }
-            if code == wanted {
-                return Ok(specifications);
+    pub fn abbreviations(&self, range: &Range<u64>) -> Result<gimli::Abbreviations, gimli::Error> {
+        let mut input = self.table(range)?;
+        // What else is wrong with them gimli tells.
+        while let Ok(Some((code, specifications))) = next_abbreviation(&mut input) {
+            if specifications.len() > MOST_ATTRIBUTES {
+                return Err(gimli::Error::InvalidAbbreviationCode(code));
             }
         }
+        DebugAbbrev::from(self.table(range)?).abbreviations(DebugAbbrevOffset(0))
+    }
+
+    /// The attributes of one of the first abbreviations of a table, without reading those
+    /// behind it: the root's stands first in every table. `None` where it does not.
+    ///
+    /// # Errors
+    /// The table is damaged.
+    pub fn early_abbreviation(
+        &self,
+        range: &Range<u64>,
+        wanted: u64,
+    ) -> Result<Option<Vec<AttributeSpecification>>, gimli::Error> {
+        const NEAR: usize = 512;
+        let table = self.table(range)?.slice();
+        let mut input = self.slice(table.get(..NEAR).unwrap_or(table));
+        while let Ok(Some((code, specifications))) = next_abbreviation(&mut input) {
+            if code == wanted {
+                return Ok(Some(specifications));
+            }
+        }
+        Ok(None)
+    }
+
+    fn table(&self, range: &Range<u64>) -> Result<Slice<'_>, gimli::Error> {
+        let outside = gimli::Error::OffsetOutOfBounds(range.start);
+        let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
+        else {
+            return Err(outside);
+        };
+        let end = end.min(self.abbrev.len());
+        Ok(self.slice(self.abbrev.get(start..end).ok_or(outside)?))
     }
 
     /// The text of a string attribute, wherever its form puts it; `None` if it
@@ -195,6 +196,33 @@ impl Dwarf {
         let place = bases.addresses.checked_add(index.checked_mul(size)?)?;
         let mut bytes = self.slice(self.addresses.get(usize::try_from(place).ok()?..)?);
         bytes.read_address(bases.address_size).ok()
+    }
+}
+
+/// Attributes of one entry: real ones have a tenth. Each entry of a damaged file would be
+/// read with all of them, though they may take up no byte of it.
+const MOST_ATTRIBUTES: usize = 256;
+
+/// The code and the attributes of the abbreviation that begins here; `None` at the end.
+fn next_abbreviation(
+    input: &mut Slice<'_>,
+) -> Result<Option<(u64, Vec<AttributeSpecification>)>, gimli::Error> {
+    let code = input.read_uleb128()?;
+    if code == 0 {
+        return Ok(None);
+    }
+    let _tag = input.read_uleb128()?;
+    let _has_children = input.read_u8()?;
+    let mut specifications = Vec::new();
+    loop {
+        let name = DwAt(input.read_uleb128_u16()?);
+        let form = DwForm(input.read_uleb128_u16()?);
+        if name.0 == 0 && form.0 == 0 {
+            return Ok(Some((code, specifications)));
+        }
+        let implicit = form == gimli::DW_FORM_implicit_const;
+        let value = implicit.then(|| input.read_sleb128()).transpose()?;
+        specifications.push(AttributeSpecification::new(name, form, value));
     }
 }
 

@@ -4,11 +4,12 @@
 //! costs a millisecond; what lies behind a header (its root entry, its
 //! abbreviations) is read when something asks for that unit.
 
-use std::sync::OnceLock;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use gimli::{
-    Abbreviations, AttributeValue, DebugInfo, DebugTypes, DebuggingInformationEntry, Encoding,
-    EntriesRaw, Reader, UnitHeader, UnitOffset, UnitType,
+    Abbreviations, AttributeSpecification, AttributeValue, DebugInfo, DebugTypes,
+    DebuggingInformationEntry, Encoding, EntriesRaw, Reader, UnitHeader, UnitOffset, UnitType,
 };
 use rustc_hash::FxHashMap;
 
@@ -38,11 +39,29 @@ pub struct Unit {
     pub end: u64,
     header_size: u64,
     pub encoding: Encoding,
-    abbreviations_at: u64,
+    table: Arc<Table>,
     /// Signature and place (from the unit's start) of the type in a type unit.
     pub signature: Option<(u64, u64)>,
     root: OnceLock<Result<Root, TypeError>>,
-    abbreviations: OnceLock<Result<Abbreviations, TypeError>>,
+}
+
+/// A table of abbreviations, which units may share.
+#[derive(Debug)]
+struct Table {
+    /// Where it lies: up to where the next one begins, because tables that overlap would
+    /// be read as often as there are units.
+    range: Range<u64>,
+    read: OnceLock<Result<Abbreviations, gimli::Error>>,
+}
+
+impl Table {
+    fn new(range: Range<u64>) -> Arc<Self> {
+        Arc::new(Self { range, read: OnceLock::new() })
+    }
+
+    fn read(&self, dwarf: &Dwarf) -> Result<&Abbreviations, gimli::Error> {
+        self.read.get_or_init(|| dwarf.abbreviations(&self.range)).as_ref().map_err(|why| *why)
+    }
 }
 
 /// What a unit's root entry says.
@@ -77,6 +96,7 @@ impl Units {
         while let Ok(Some(header)) = headers.next() {
             units.push(Unit::new(UnitSection::Types, &header));
         }
+        share_tables(&mut units);
         Self { units, signatures: OnceLock::new(), damage }
     }
 
@@ -110,7 +130,7 @@ impl Unit {
             end: offset + header.length_including_self() as u64,
             header_size: header.root_offset().0 as u64,
             encoding: header.encoding(),
-            abbreviations_at: header.debug_abbrev_offset().0 as u64,
+            table: Table::new(header.debug_abbrev_offset().0 as u64..u64::MAX),
             signature: match header.type_() {
                 UnitType::Type { type_signature, type_offset }
                 | UnitType::SplitType { type_signature, type_offset } => {
@@ -119,7 +139,6 @@ impl Unit {
                 _ => None,
             },
             root: OnceLock::new(),
-            abbreviations: OnceLock::new(),
         }
     }
 
@@ -139,11 +158,21 @@ impl Unit {
     /// # Errors
     /// They are damaged.
     pub fn abbreviations(&self, dwarf: &Dwarf) -> Result<&Abbreviations, TypeError> {
-        let abbreviations = self.abbreviations.get_or_init(|| {
-            let read = dwarf.abbreviations(self.abbreviations_at);
-            read.map_err(|why| damaged(self.section, self.offset, why))
-        });
-        abbreviations.as_ref().map_err(Clone::clone)
+        self.table.read(dwarf).map_err(|why| damaged(self.section, self.offset, why))
+    }
+
+    /// The attributes of the root entry's kind.
+    fn root_attributes(
+        &self,
+        dwarf: &Dwarf,
+        code: u64,
+    ) -> gimli::Result<Vec<AttributeSpecification>> {
+        if let Some(early) = dwarf.early_abbreviation(&self.table.range, code)? {
+            return Ok(early);
+        }
+        let found = self.table.read(dwarf)?.get(code);
+        let found = found.ok_or(gimli::Error::InvalidAbbreviationCode(code))?;
+        Ok(found.attributes().to_vec())
     }
 
     /// The section offset of the unit's first entry.
@@ -171,7 +200,7 @@ impl Unit {
         let bytes = bytes.get(self.first_entry() as usize..self.end as usize).unwrap_or_default();
         let mut input = dwarf.slice(bytes);
         let code = input.read_uleb128()?;
-        let specifications = dwarf.abbreviation(self.abbreviations_at, code)?;
+        let specifications = self.root_attributes(dwarf, code)?;
         let none = Abbreviations::default();
         let mut entries = EntriesRaw::new(input, self.encoding, &none, UnitOffset(0));
         for specification in specifications {
@@ -185,5 +214,22 @@ impl Unit {
         }
         let name = name.and_then(|value| dwarf.string(&value, &bases)).map(Box::from);
         Ok(Root { bases, name })
+    }
+}
+
+/// Gives the units whose tables begin at one place one table, which ends where the next
+/// begins.
+fn share_tables(units: &mut [Unit]) {
+    let mut starts: Vec<u64> = units.iter().map(|unit| unit.table.range.start).collect();
+    starts.sort_unstable();
+    starts.dedup();
+    let ends = starts.iter().skip(1).copied().chain([u64::MAX]);
+    let tables: Vec<Arc<Table>> =
+        starts.iter().zip(ends).map(|(&start, end)| Table::new(start..end)).collect();
+    for unit in units {
+        let place = starts.partition_point(|start| *start < unit.table.range.start);
+        if let Some(table) = tables.get(place) {
+            unit.table = Arc::clone(table);
+        }
     }
 }

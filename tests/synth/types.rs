@@ -18,6 +18,9 @@ pub struct DebugInfo {
     references: Vec<(usize, Entry)>,
 }
 
+/// The code of the root entries of [`DebugInfo::kernel_beside`].
+pub const ROOT: u8 = 1;
+
 /// What entries of a kind look like.
 struct Abbreviation {
     kind: &'static str,
@@ -189,7 +192,13 @@ impl DebugInfo {
     }
 
     /// The kernel with a variable `x` of that type.
-    pub fn kernel(mut self, x: Entry) -> Vec<u8> {
+    pub fn kernel(self, x: Entry) -> Vec<u8> {
+        self.kernel_beside(x, 0, &[])
+    }
+
+    /// The same beside so many empty units, which share a table of abbreviations whose
+    /// last is that of their root entries.
+    pub fn kernel_beside(mut self, x: Entry, units: usize, table: &[u8]) -> Vec<u8> {
         self.tag("variable");
         self.text("x");
         self.reference(x);
@@ -202,7 +211,15 @@ impl DebugInfo {
             let offset = self.offsets[entry.0].expect("every promised entry is written");
             self.bytes[at..at + 4].copy_from_slice(&offset.to_le_bytes());
         }
-        elf(&self.bytes, &self.strings)
+        let mut abbreviations = abbreviations();
+        let table_at = abbreviations.len() as u32;
+        abbreviations.extend(table);
+        for _ in 0..units {
+            self.bytes.extend([9, 0, 0, 0, 4, 0]);
+            self.bytes.extend(table_at.to_le_bytes());
+            self.bytes.extend([8, ROOT, 0]);
+        }
+        elf(&self.bytes, &self.strings, &abbreviations)
     }
 
     fn begin(&mut self, entry: Entry, tag: &str) {
@@ -230,7 +247,8 @@ impl DebugInfo {
     }
 }
 
-fn leb128(out: &mut Vec<u8>, mut number: u64) {
+/// An unsigned number as DWARF writes it.
+pub fn leb128(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -250,7 +268,7 @@ fn abbreviations() -> Vec<u8> {
 }
 
 /// An ELF file of FreeBSD on amd64 with `x` in its .data, and no code.
-fn elf(info: &[u8], strings: &[u8]) -> Vec<u8> {
+fn elf(info: &[u8], strings: &[u8], abbreviations: &[u8]) -> Vec<u8> {
     const DATA_SIZE: u64 = 4096;
     let mut symbols = vec![0; 24];
     let mut names = vec![0];
@@ -262,12 +280,11 @@ fn elf(info: &[u8], strings: &[u8]) -> Vec<u8> {
     }
     let mut data = vec![0; DATA_SIZE as usize];
     data[2048..2055].copy_from_slice(b"FreeBSD");
-    let abbreviations = abbreviations();
     // Name, type, flags, address, contents, link, entry size.
     type Section<'a> = (&'a str, u32, u64, u64, &'a [u8], u32, u64);
     let sections: [Section<'_>; 6] = [
         (".data", 1, 3, X, &data, 0, 0),
-        (".debug_abbrev", 1, 0, 0, &abbreviations, 0, 0),
+        (".debug_abbrev", 1, 0, 0, abbreviations, 0, 0),
         (".debug_info", 1, 0, 0, info, 0, 0),
         (".debug_str", 1, 0, 0, strings, 0, 0),
         (".symtab", 2, 0, 0, &symbols, 6, 24),
