@@ -109,7 +109,10 @@ pub enum ErrorKind {
     Unallocated,
     Stale,
     TooLarge,
+    /// The budget of work or memory cut it.
     Limit,
+    /// It is nested deeper than was asked for.
+    Depth,
     Freed,
 }
 
@@ -126,7 +129,7 @@ impl ErrorKind {
             Self::Unallocated => "unallocated",
             Self::Stale => "stale",
             Self::TooLarge => "too-large",
-            Self::Limit => "limit",
+            Self::Limit | Self::Depth => "limit",
             Self::Freed => "freed",
         }
     }

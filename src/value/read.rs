@@ -372,7 +372,7 @@ impl Decoder<'_, '_> {
         }
         if depth.records >= self.reader.limits.depth {
             return Value::Error(ValueError {
-                kind: ErrorKind::Limit,
+                kind: ErrorKind::Depth,
                 address: Some(self.address(offset)),
                 message: "nested deeper than the depth limit".into(),
             });

@@ -205,7 +205,7 @@ impl<T> About<T> {
 /// The number of errors in a value; what a limit left out is none.
 fn errors(value: &Value) -> usize {
     match value {
-        Value::Error(error) => usize::from(error.kind != ErrorKind::Limit),
+        Value::Error(error) => usize::from(error.kind != ErrorKind::Depth),
         Value::Record(record) => record.members.iter().map(|member| errors(&member.value)).sum(),
         Value::Array(array) => array.elements.sum_of(errors),
         _ => 0,

@@ -209,7 +209,7 @@ impl std::fmt::Display for SymbolName<'_> {
 fn push_error(out: &mut String, error: &ValueError) {
     let _ = match error.kind {
         // What gdb shows where `set print max-depth` ends.
-        ErrorKind::Limit => out.write_str("{...}"),
+        ErrorKind::Depth => out.write_str("{...}"),
         _ => write!(out, "<{}: {}>", error.kind.name(), sanitize::line(&error.message)),
     };
 }
@@ -324,9 +324,13 @@ mod tests {
         };
         let value = record(&[
             ("a", error(ErrorKind::NotDumped, "0x10 is not in the dump")),
-            ("b", error(ErrorKind::Limit, "nested too deeply")),
+            ("b", error(ErrorKind::Depth, "nested too deeply")),
+            ("c", error(ErrorKind::Limit, "it takes too much")),
         ]);
-        assert_eq!(line(&value), "{a = <not-dumped: 0x10 is not in the dump>, b = {...}}");
+        assert_eq!(
+            line(&value),
+            "{a = <not-dumped: 0x10 is not in the dump>, b = {...}, c = <limit: it takes too much>}"
+        );
     }
 
     #[test]
