@@ -39,22 +39,24 @@ impl Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.kept.extend_from_slice(bytes);
-        if self.kept.len() > KEPT_BACK {
-            believable().map_err(io::Error::other)?;
-            self.flush()?;
+        if self.kept.len() + bytes.len() <= KEPT_BACK {
+            self.kept.extend_from_slice(bytes);
+            return Ok(bytes.len());
         }
+        believable().map_err(io::Error::other)?;
+        self.flush()?;
+        STARTED.store(true, Ordering::Relaxed);
+        io::stdout().lock().write_all(bytes)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.kept.is_empty() {
-            return Ok(());
-        }
-        STARTED.store(true, Ordering::Relaxed);
         let mut stdout = io::stdout().lock();
-        stdout.write_all(&self.kept)?;
-        self.kept.clear();
+        if !self.kept.is_empty() {
+            STARTED.store(true, Ordering::Relaxed);
+            stdout.write_all(&self.kept)?;
+            self.kept.clear();
+        }
         stdout.flush()
     }
 }
