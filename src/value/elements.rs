@@ -159,4 +159,20 @@ mod tests {
         packed.push(Value::Bool(true));
         assert_eq!((packed.len(), packed.get(4).as_deref()), (5, Some(&Value::Bool(true))));
     }
+
+    #[test]
+    fn what_freed_memory_is_filled_with_is_no_number() {
+        let numbers = Packed {
+            bytes: [5u32, 0xdead_c0de].map(u32::to_be_bytes).concat().into(),
+            base: Base { name: "unsigned int".into(), size: 4, encoding: Encoding::Unsigned },
+            endian: Endian::Big,
+            address: VirtAddr::new(0x1000),
+            holes: Vec::new(),
+        };
+        let packed = Elements::packed(numbers);
+        assert_eq!(packed.get(0).as_deref(), Some(&Value::Int(5)));
+        let Some(Value::Error(why)) = packed.get(1).map(Cow::into_owned) else { panic!() };
+        assert_eq!((why.kind, why.address), (ErrorKind::Freed, Some(VirtAddr::new(0x1004))));
+        assert_eq!(packed.sum_of(|value| usize::from(matches!(value, Value::Error(_)))), 1);
+    }
 }
