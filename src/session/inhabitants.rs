@@ -24,7 +24,9 @@ pub fn add(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere: bool)
         let home = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
         let home: Vec<JailRef> = home.map(JailRef::from).collect();
         // None that is known is not none.
-        let known = !home.is_empty() || (vnet.is_listed() && jails.problems.is_empty());
+        // A jail ends before its vnet is freed.
+        let settled = vnet.is_freed() || (vnet.is_listed() && jails.problems.is_empty());
+        let known = !home.is_empty() || settled;
         vnet.jails = known.then_some(home);
     }
     let held = target.memory().held();

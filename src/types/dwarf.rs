@@ -7,6 +7,7 @@ use gimli::{
     AttributeSpecification, AttributeValue, DebugAbbrev, DebugAbbrevOffset, DwAt, DwForm,
     EndianSlice, Reader, RunTimeEndian,
 };
+use memchr::memmem::Finder;
 use rayon::prelude::*;
 
 use crate::bytes::Endian;
@@ -188,6 +189,15 @@ impl Dwarf {
             None if near.len() > LONGEST_TEXT => str_of(near),
             None => None,
         }
+    }
+
+    /// Does this text stand anywhere where names do?
+    pub fn mentions(&self, name: &str) -> bool {
+        let mut text = name.as_bytes().to_vec();
+        text.push(0);
+        let finder = Finder::new(&text);
+        let sections = [&self.strings, &self.info, &self.types];
+        sections.into_iter().any(|section| finder.find(section).is_some())
     }
 
     /// The address with this index in the unit's part of .debug_addr.

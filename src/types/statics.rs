@@ -54,8 +54,12 @@ const MOST_ORIGINS: usize = 4;
 
 impl Types {
     /// The variables of that name that have a location: those of files, then those of
-    /// functions, each in the order of the debug information.
+    /// functions, each in the order of the debug information. To ask for a name that no
+    /// section holds costs a search of them, and not an index of all units.
     pub fn statics(&self, name: &str) -> Vec<Static> {
+        if !self.dwarf.mentions(name) {
+            return Vec::new();
+        }
         let sorted = self.statics.sorted.get_or_init(|| self.index_statics());
         let wanted = hash(name);
         let first = sorted.partition_point(|entry| entry.name < wanted);

@@ -216,7 +216,9 @@ struct PerCpu {
 impl PerCpu {
     /// `None` where the kernel has no such variable.
     fn of(target: &Target, name: &str) -> Result<Option<Self>, ReadError> {
-        let Ok(variable) = target.global(name) else { return Ok(None) };
+        // It is no static: what has no symbol is not there, and need not be looked for.
+        let symbol = target.kernel().symbol(name);
+        let Some(Ok(variable)) = symbol.map(|_| target.global(name)) else { return Ok(None) };
         let types = target.types()?;
         // An array of struct pcpu, or a pointer to one, or an array of pointers.
         let (mut start, mut id, mut by_pointer) = (variable.address, variable.type_id, false);

@@ -8,8 +8,9 @@ use crate::addr::VirtAddr;
 use crate::constants::PR_VNET;
 use crate::error::ReadError;
 use crate::target::Target;
+use crate::types::TypeId;
+use crate::value::Object;
 use crate::value::queue::{self, List};
-use crate::value::{Object, freed};
 use crate::vnet::list::JailRef;
 use crate::walk::{Problem, Problems, Trail};
 
@@ -218,10 +219,7 @@ impl Life {
 /// The prisons anywhere in memory whose vnet is `vnet`. That takes as long as it takes to
 /// read the dump.
 pub fn search_prisons<'t>(target: &'t Target, vnet: VirtAddr) -> Vec<Object<'t>> {
-    let place = || {
-        let types = target.types().ok()?;
-        Some(types.member(types.find("struct prison").ok()?, "pr_vnet").ok()?.offset)
-    };
+    let place = || Some(target.types().ok()?.member(prison_type(target)?, "pr_vnet").ok()?.offset);
     let Some(offset) = place() else { return Vec::new() };
     let pointer = target.arch().endian().bytes(vnet.get(), target.arch().pointer_size());
     let mut found: Vec<Object<'t>> = Vec::new();
@@ -235,6 +233,12 @@ pub fn search_prisons<'t>(target: &'t Target, vnet: VirtAddr) -> Vec<Object<'t>>
     found
 }
 
+/// `struct prison`, by the one prison that every kernel has: to find a type by its name
+/// takes an index of all names.
+fn prison_type(target: &Target) -> Option<TypeId> {
+    Some(target.global("prison0").ok()?.type_id)
+}
+
 /// The prison at `address`, if what lies there may be one whose vnet is `vnet`: a word of
 /// a stack may lead anywhere.
 pub fn prison_of_vnet<'t>(
@@ -242,13 +246,11 @@ pub fn prison_of_vnet<'t>(
     address: VirtAddr,
     vnet: VirtAddr,
 ) -> Option<Object<'t>> {
-    let types = target.types().ok()?;
-    let shape = Object::new(target, types.find("struct prison").ok()?, address);
+    let shape = Object::new(target, prison_type(target)?, address);
     if address.is_null() || shape.pointer("pr_vnet").ok()? != vnet {
         return None;
     }
-    let size = types.size_of(shape.type_id).ok()?;
-    freed::check(target.memory(), address, size).ok()?;
+    shape.check_freed().ok()?;
     let name = shape.text("pr_name").ok()?;
     let named = !name.is_empty() && name.chars().all(|c| !c.is_control() && c != '\u{fffd}');
     (named && shape.uint("pr_flags").ok()? & PR_VNET != 0).then_some(shape)
