@@ -4,7 +4,7 @@
 //! Answers are worked out when they are first asked for, and kept.
 
 mod beside;
-mod counters;
+pub mod counters;
 mod find;
 mod inhabitants;
 mod kernel_files;
@@ -42,7 +42,7 @@ use crate::views::unlisted::Unlisted;
 use crate::vnet::named::Named;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetList, VnetVariable, scan};
-use crate::walk::Problems;
+use crate::walk::{Problem, Problems};
 
 pub use beside::Beside;
 pub use kernel_files::{MissingTypes, Search, not_a_kernel, open_kernel};
@@ -141,6 +141,8 @@ pub struct Matches {
     pub variables: Vec<VnetVariable>,
     /// Why, for each pattern that names none.
     pub missed: Vec<VnetError>,
+    /// What keeps other variables from being known.
+    pub problems: Problems,
 }
 
 impl Session {
@@ -376,6 +378,12 @@ impl Session {
                 _ => Err(self.target.without_set().into()),
             };
         }
+        // An address needs no list.
+        if let (Err(_), Selector::Address(address)) = (self.list(), which)
+            && let Some(vnet) = self.vnet_at(&[], *address)
+        {
+            return Ok(whole(vec![Some(vnet)]));
+        }
         let list = self.list()?;
         let vnets = &list.vnets;
         let mut selection = Selection { problems: list.problems.clone(), ..whole(Vec::new()) };
@@ -445,7 +453,8 @@ impl Session {
         self.require_kinship()?;
         let plain = self.kernel().set_vnet().is_none() && !patterns.is_empty();
         let all = if plain { None } else { Some(self.all_variables()?) };
-        let mut matches = Matches::default();
+        let problems = all.map(|all| all.problems().clone()).unwrap_or_default();
+        let mut matches = Matches { problems, ..Matches::default() };
         if let (Some(all), []) = (all, patterns) {
             matches.variables = all.all().to_vec();
             return Ok(matches);
@@ -459,7 +468,10 @@ impl Session {
             };
             match found {
                 Ok(found) => matches.variables.extend(found),
-                Err(why) => matches.missed.push(why),
+                Err(why) => {
+                    let problems = all.map(Variables::problems);
+                    matches.missed.push(missed(pattern, why, problems));
+                }
             }
         }
         matches.variables = in_order(matches.variables);
@@ -613,7 +625,14 @@ impl Session {
         let dumping = threads::dumping(&self.target, None).ok().flatten();
         let crashed = dumping.and_then(|dumping| {
             problems.extend(dumping.problems);
-            self.vnet_at(vnets, dumping.curvnet?)
+            let curvnet = dumping.curvnet?;
+            let found = self.vnet_at(vnets, curvnet);
+            if found.is_none() {
+                let what = format!("td_vnet of the crashed thread {}", dumping.tid);
+                let why = format!("it leads to {curvnet}, which is no vnet");
+                problems.add(Problem { at: Some(curvnet), ..Problem::new(what, why) });
+            }
+            found
         });
         crashed.or_else(|| vnets.iter().find(|vnet| vnet.default))
     }
@@ -650,6 +669,14 @@ fn justified(target: &Target) -> Allowance {
     let lens = files.into_iter().flatten().map(|file| file.source().len());
     let dump = target.memory().core().facts.file_len;
     Allowance::for_files(lens.fold(dump, u64::saturating_add))
+}
+
+/// Why a pattern names nothing: there is nothing of that name, or that is not known.
+fn missed(pattern: &str, why: VnetError, problems: Option<&Problems>) -> VnetError {
+    match (&why, problems.and_then(|problems| problems.none().err())) {
+        (VnetError::NoSuchVariable { .. }, Some(because)) => VnetError::unknown(pattern, because),
+        _ => why,
+    }
 }
 
 fn what_it_is(core: &Core) -> String {

@@ -469,6 +469,11 @@ impl Scene {
         let first = loaded.get(head, "tqh_first").unwrap();
         loaded.set(list, "el_link.tqe_next", first).unwrap();
         loaded.set(head, "tqh_first", list.address.get()).unwrap();
+        // The event that was added first stays the last.
+        if first == 0 {
+            let end = loaded.member(list, "el_link.tqe_next").unwrap().address;
+            loaded.set(head, "tqh_last", end.get()).unwrap();
+        }
         let mut place = loaded.member(list, "el_entries.tqh_first").unwrap();
         let mut entries = Vec::new();
         for (function, argument, priority, global) in handlers {
@@ -494,6 +499,7 @@ impl Scene {
             place = loaded.member(entry, "ee_link.tqe_next").unwrap();
             entries.push(entry.address.get());
         }
+        self.loaded().set(list, "el_entries.tqh_last", place.address.get()).unwrap();
         (list.address.get(), entries)
     }
 }

@@ -446,3 +446,38 @@ fn a_list_of_modules_that_cannot_be_read_at_all_is_a_failure() {
 fn first_of(problems: &Problems) -> String {
     problems.iter().next().expect("there is one").to_string()
 }
+
+/// A variable of a module that the list no longer leads to is not "no variable".
+#[test]
+fn what_a_broken_list_of_modules_hides_is_unknown() {
+    let mut runtime = boot("classic-clang-dwarf4");
+    runtime.load_module(&module("amd64", "if_gif.ko")).unwrap();
+    let head = runtime.kernel().variable("linker_files").unwrap();
+    let kernel = runtime.kernel();
+    let first = VirtAddr::new(kernel.get(head, "tqh_first").unwrap());
+    let first = kernel.object(first, "struct linker_file").unwrap();
+    let nowhere = VirtAddr::new(0x4141_4141_4141_4141);
+    runtime.kernel_mut().set(first, "link.tqe_next", nowhere.get()).unwrap();
+    runtime.kernel_mut().set(head, "tqh_last", nowhere.get()).unwrap();
+    let (dir, session) = session(runtime, false);
+    for (words, code) in [
+        (&["vars", "max_gif_nesting"][..], 2),
+        (&["print", "max_gif_nesting"], 2),
+        (&["counters", "max_gif_nesting"], 2),
+        (&["--strict", "vars", "ip_defttl"], 2),
+        (&["info"], 0),
+    ] {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_vnetkvm"))
+            .arg("-N")
+            .arg(dir.path().join("kernel"))
+            .arg("-M")
+            .arg(session.core_path())
+            .args(words)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("the modules: the list breaks off"), "{words:?}: {text}");
+        assert!(!text.contains("is no variable"), "{words:?}: {text}");
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {text}");
+    }
+}

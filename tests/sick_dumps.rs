@@ -68,7 +68,7 @@ fn ask<const N: usize>(kernel: &str, runtime: Runtime, commands: [&[&str]; N]) -
 /// Fills an object as a kernel with INVARIANTS does when it is freed.
 fn free(runtime: &mut Runtime, object: Object, kind: &str) {
     let size = runtime.kernel().types().size_of(object.type_id).unwrap();
-    assert!(size >= 32, "{kind}");
+    assert!(size >= 16, "{kind}");
     let fill: Vec<u8> =
         0xdead_c0de_u32.to_le_bytes().into_iter().cycle().take(size as usize).collect();
     runtime.kernel_mut().machine_mut().write(object.address, &fill).unwrap();
@@ -240,6 +240,98 @@ fn lists_that_zeros_stand_in_the_place_of_are_unknown() {
             gone.said,
             pid.said
         );
+    }
+}
+
+#[test]
+fn lists_that_end_before_their_heads_say_are_followed_from_the_other_end() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let head = runtime.kernel().variable("allprison").unwrap();
+        let first = VirtAddr::new(runtime.kernel().get(head, "tqh_first").unwrap());
+        let first = runtime.kernel().object(first, "struct prison").unwrap();
+        runtime.kernel_mut().set(first, "pr_list.tqe_next", 0).unwrap();
+        let [vnets, three, strict] = ask(
+            kernel,
+            runtime,
+            [&["vnets"], &["--jail", "three", "print", "ip_defttl"], &["vnets", "--strict"]],
+        );
+        let told = format!("allprison: the list ends at {}, and its head has 0x", first.address);
+        assert!(vnets.said.contains(&told), "{kernel}: {}", vnets.said);
+        assert!(vnets.out.contains("three"), "{kernel}: {}", vnets.out);
+        assert_eq!((three.code, strict.code), (0, 2), "{}", three.said);
+    }
+}
+
+#[test]
+fn a_list_of_vnets_that_skips_one_is_not_whole() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let [one, three] = ["one", "three"].map(|name| {
+            let vnet = runtime.jail_vnet(name).unwrap().unwrap();
+            runtime.vnet_object(vnet).unwrap()
+        });
+        runtime.kernel_mut().set(three, "vnet_le.le_next", one.address.get()).unwrap();
+        let [vnets, two, strict] = ask(
+            kernel,
+            runtime,
+            [&["vnets"], &["--vnet", "2", "print", "ip_defttl"], &["vnets", "--strict"]],
+        );
+        let told =
+            format!("the list of vnets: the vnet at {} stands behind the link at", one.address);
+        assert!(vnets.said.contains(&told), "{kernel}: {}", vnets.said);
+        assert!(
+            two.said.contains("vnet 2 is not on the part of the list that can be read"),
+            "{}",
+            two.said
+        );
+        assert_eq!((two.code, strict.code), (2, 2));
+    }
+}
+
+#[test]
+fn a_curvnet_that_leads_nowhere_is_warned_of_before_the_host_is_meant() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let thread = runtime.thread("worker-two").unwrap();
+        let tid = runtime.kernel().get(thread, "td_tid").unwrap();
+        assert!(runtime.kernel_mut().set_symbol("dumptid", tid).unwrap());
+        runtime.kernel_mut().set(thread, "td_vnet", 0x1000).unwrap();
+        let [print, strict] =
+            ask(kernel, runtime, [&["print", "ip_defttl"], &["--strict", "print", "ip_defttl"]]);
+        let told =
+            format!("td_vnet of the crashed thread {tid}: it leads to 0x1000, which is no vnet");
+        assert!(print.said.contains(&told), "{kernel}: {}", print.said);
+        assert_eq!((print.code, strict.code), (0, 2));
+    }
+}
+
+#[test]
+fn an_address_needs_no_list_of_vnets() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let two = runtime.jail_vnet("two").unwrap().unwrap().0;
+        for pointer in ["vnet_head", "vnet0"] {
+            let pointer = runtime.kernel().variable(pointer).unwrap().address;
+            let nowhere = VirtAddr::new(0x1234);
+            runtime.kernel_mut().machine_mut().set_pointer(pointer, nowhere).unwrap();
+        }
+        let [vnets, print] =
+            ask(kernel, runtime, [&["vnets"], &["--vnet", &two.to_string(), "print", "ip_defttl"]]);
+        assert_eq!((vnets.code, print.code), (2, 0), "{kernel}: {}{}", vnets.said, print.said);
+        assert_eq!(print.out, "ip_defttl = (int) 64\n");
+    }
+}
+
+#[test]
+fn a_lock_that_is_fill_is_freed() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let lock = runtime.kernel().variable("vnet_sxlock").unwrap();
+        free(&mut runtime, lock, "struct sx");
+        let [locks] = ask(kernel, runtime, [&["locks"]]);
+        let row = locks.out.lines().find(|line| line.starts_with("vnet_sxlock")).unwrap();
+        assert!(row.contains("freed") && !row.contains("exclusive"), "{kernel}: {row}");
     }
 }
 

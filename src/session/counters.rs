@@ -9,6 +9,17 @@ use crate::value::counter::{has_sums, mark_stale};
 use crate::views::counters::names;
 use crate::views::counters::{CounterSums, CounterVariable, Teardown};
 use crate::vnet::{Vnet, VnetVariable};
+use crate::walk::Problems;
+
+/// What some patterns name of what has counters.
+#[derive(Debug, Default)]
+pub struct CounterMatches {
+    pub variables: Vec<CounterVariable>,
+    /// Why, for each pattern that names none.
+    pub missed: Vec<VnetError>,
+    /// What keeps others from being known.
+    pub problems: Problems,
+}
 
 impl Session {
     /// The variables with counters that any of the patterns name; without a
@@ -23,11 +34,11 @@ impl Session {
         patterns: &[String],
         types: &[(String, String)],
     ) -> Result<Vec<CounterVariable>, Error> {
-        let (found, mut missed) = self.counter_matches(patterns, types)?;
-        missed.pop().map_or(Ok(found), |why| Err(why.into()))
+        let mut found = self.counter_matches(patterns, types)?;
+        found.missed.pop().map_or(Ok(found.variables), |why| Err(why.into()))
     }
 
-    /// The same, and why, for each pattern that names none with counters.
+    /// The same, with why for each pattern that names none with counters.
     ///
     /// # Errors
     /// There is no such type, or it does not fit; the kernel has no debug information.
@@ -35,9 +46,9 @@ impl Session {
         &self,
         patterns: &[String],
         types: &[(String, String)],
-    ) -> Result<(Vec<CounterVariable>, Vec<VnetError>), Error> {
+    ) -> Result<CounterMatches, Error> {
         self.target().types()?;
-        let Matches { variables, mut missed } = self.matches(patterns)?;
+        let Matches { variables, mut missed, problems } = self.matches(patterns)?;
         let found = self.with_counters(variables, types)?;
         for pattern in patterns {
             let named = self.matches(std::slice::from_ref(pattern))?.variables;
@@ -49,7 +60,7 @@ impl Session {
         for (name, type_name) in types {
             self.check_statistics(&found, bare(name), type_name)?;
         }
-        Ok((found, missed))
+        Ok(CounterMatches { variables: found, missed, problems })
     }
 
     fn with_counters(

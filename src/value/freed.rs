@@ -56,6 +56,20 @@ pub fn check_value(memory: &KernelMemory, address: VirtAddr, size: u64) -> Resul
     }
 }
 
+/// Is the word of a pointer's size at `address` not the pattern?
+///
+/// # Errors
+/// As [`check`].
+pub fn check_word(memory: &KernelMemory, address: VirtAddr) -> Result<(), Fault> {
+    let mut word = [0; 8];
+    let len = memory.arch().pointer_size() as usize;
+    let word = word.get_mut(..len).unwrap_or_default();
+    match memory.read(address, word).is_ok() && is_pattern(memory.arch().endian(), word) {
+        true => Err(fault(address)),
+        false => Ok(()),
+    }
+}
+
 /// Is a number or pointer with these bytes what freed memory is filled with? It came from
 /// there, wherever it stands now.
 pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {

@@ -131,9 +131,10 @@ impl VnetList {
         let head = target.address_of("vnet_head").unwrap_or_default();
         let mut next = first;
         let mut last = head;
+        let mut whole = true;
         loop {
             let at = match next {
-                Ok(at) if at.is_null() => return true,
+                Ok(at) if at.is_null() => return whole,
                 Ok(at) => at,
                 Err(fault) => return self.note(VNETS.unreadable(last, fault.into())),
             };
@@ -150,8 +151,29 @@ impl VnetList {
             if let Err(fault) = freed::check(target.memory(), at, layout.size) {
                 return self.note(VNETS.unreadable(at, fault.into()));
             }
-            last = at;
+            whole &= self.check_link(target, layout, at, last);
+            last = at.wrapping_add(layout.next);
             next = target.memory().pointer(at.wrapping_add(layout.next));
+        }
+    }
+
+    /// Does the vnet at `at` know the pointer that led to it? Else there are vnets between.
+    fn check_link(
+        &mut self,
+        target: &Target,
+        layout: &VnetLayout,
+        at: VirtAddr,
+        led_here: VirtAddr,
+    ) -> bool {
+        match target.memory().pointer(at.wrapping_add(layout.prev)) {
+            Ok(previous) if previous != led_here => self.note(Problem {
+                at: Some(at),
+                ..Problem::new(
+                    VNETS.name,
+                    format!("the vnet at {at} stands behind the link at {previous}, and the list led to it from {led_here}"),
+                )
+            }),
+            _ => true,
         }
     }
 

@@ -12,8 +12,8 @@ use crate::addr::VirtAddr;
 use crate::constants::*;
 use crate::error::{ReadError, VnetError};
 use crate::target::Target;
-use crate::value::Object;
 use crate::value::model::ValueError;
+use crate::value::{Object, freed};
 
 /// A lock as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +136,7 @@ fn read_state(target: &Target, name: &str) -> Result<LockState, ReadError> {
         true => (LockKind::Rwlock, "rw_lock"),
         false => (LockKind::Sx, "sx_lock"),
     };
+    freed::check_word(target.memory(), lock.member(member)?.address)?;
     Ok(LockState::decode(kind, lock.uint(member)?, target.integer("osreldate")?))
 }
 

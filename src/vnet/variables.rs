@@ -16,6 +16,7 @@ use crate::types::{self, TypeId, Types};
 use crate::value::Object;
 use crate::vnet::Vnet;
 use crate::vnet::modspace::ARENA;
+use crate::walk::{Problem, Problems};
 
 /// A variable that every vnet has its own copy of; in a kernel without VIMAGE,
 /// a plain global.
@@ -43,6 +44,8 @@ const KERNEL: &str = "kernel";
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
     all: Vec<VnetVariable>,
+    /// What keeps variables of modules from being known.
+    problems: Problems,
 }
 
 impl Variables {
@@ -64,7 +67,18 @@ impl Variables {
             all.extend(join(&symbols, module.typed.clone(), types, &module.name));
         }
         all.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
-        Ok(Self { all })
+        let mut problems = modules.problems.clone();
+        for module in modules.modules().filter(|module| module.set.is_none()) {
+            for why in &module.problems {
+                problems.add(Problem::new(module.name.clone(), why.clone()));
+            }
+        }
+        Ok(Self { all, problems })
+    }
+
+    /// What keeps variables of modules from being known.
+    pub fn problems(&self) -> &Problems {
+        &self.problems
     }
 
     pub fn all(&self) -> &[VnetVariable] {

@@ -164,8 +164,13 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
 
 /// The variables that the patterns name. A pattern that names none is told of, and
 /// is an error if it is the last hope.
-pub fn variables(session: &Session, patterns: &[String]) -> anyhow::Result<Vec<VnetVariable>> {
-    let Matches { variables, missed } = session.matches(patterns)?;
+pub fn variables(
+    session: &Session,
+    patterns: &[String],
+    output: &mut Output,
+) -> anyhow::Result<Vec<VnetVariable>> {
+    let Matches { variables, missed, problems } = session.matches(patterns)?;
+    output.problems(&problems);
     exit::tell_missed(missed, !variables.is_empty())?;
     Ok(variables)
 }

@@ -170,6 +170,9 @@ impl Scope<'_> {
                 return ExprError::TypeNotValue(name.to_owned());
             }
         }
+        if let Some(Err(because)) = self.variables.map(|variables| variables.problems().none()) {
+            return VnetError::unknown(name, because).into();
+        }
         let bare = name.strip_prefix("V_").unwrap_or(name);
         let mut near = match self.variables.map(|variables| variables.matching(bare)) {
             Some(Err(VnetError::NoSuchVariable { near, .. })) => near,

@@ -8,7 +8,7 @@ use super::List;
 use crate::addr::VirtAddr;
 use crate::error::ReadError;
 use crate::value::object::Object;
-use crate::walk::{Problem, Trail, Walk};
+use crate::walk::{Problem, Trail, Walk, Why};
 
 /// Names of a head's last pointer, of a link's next pointer and of its previous one.
 const KINDS: [(&str, &str, Option<&str>); 3] = [
@@ -16,6 +16,34 @@ const KINDS: [(&str, &str, Option<&str>); 3] = [
     ("stqh_last", "stqe_next", None),
     ("cstqh_last", "cstqe_next", None),
 ];
+
+/// Does a list whose elements end with `last` end where its head says?
+///
+/// # Errors
+/// It does not: something is missing, or was being changed.
+pub fn agrees(
+    head: &Object<'_>,
+    link: &str,
+    list: List<'_>,
+    last: Option<&Object<'_>>,
+) -> Result<(), Problem> {
+    let Some((tail, next, _)) = KINDS.into_iter().find(|(tail, ..)| head.has(tail)) else {
+        return Ok(());
+    };
+    let end = match last {
+        Some(element) => element.member(&format!("{link}.{next}")),
+        None => first(head),
+    };
+    match (head.pointer(tail), end) {
+        // The head of a list that is not made yet is NULL all over.
+        (Ok(told), Ok(end)) if told != end.address && !(last.is_none() && told.is_null()) => {
+            let at = last.map_or(head.address, |element| element.address);
+            let why = format!("the list ends at {at}, and its head has {told} for its end");
+            Err(list.problem(at, Why::Other(why.into())))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The elements from the last one back to one that `trail` knows, in the order of the list.
 ///
@@ -43,6 +71,12 @@ pub fn walk<'t>(
         Ok(()) => Walk::whole(found),
         Err(problem) => Walk::new(found, problem.into()),
     }
+}
+
+/// The head's pointer to the first element, as a place.
+fn first<'t>(head: &Object<'t>) -> Result<Object<'t>, ReadError> {
+    let names = ["tqh_first", "stqh_first", "cstqh_first"];
+    head.member(names.into_iter().find(|name| head.has(name)).unwrap_or(names[0]))
 }
 
 struct Steps<'a, 't> {
@@ -85,9 +119,7 @@ impl<'t> Steps<'_, 't> {
         if place.is_null() || place == self.head.address {
             return None;
         }
-        let first = ["tqh_first", "stqh_first", "cstqh_first"];
-        let first = first.into_iter().find(|first| self.head.has(first))?;
-        let head = self.head.member(first).ok()?;
+        let head = first(self.head).ok()?;
         let types = target.types().ok()?;
         let element = types.pointee(head.type_id).ok()?;
         let before = types.path(element, &self.next).ok()?.offset;

@@ -3,8 +3,8 @@
 //! What a list's head and its elements' links are called tells its kind, so no
 //! caller says "this is a TAILQ": LIST, SLIST, STAILQ, TAILQ and their CK forms
 //! (`sys/sys/queue.h`, `sys/contrib/ck/include/ck_queue.h`). Where a release made a
-//! tree of a list, the tree is walked. A tail queue that breaks off is walked from
-//! its other end too.
+//! tree of a list, the tree is walked. A tail queue that breaks off, or that ends
+//! where its head does not say, is walked from its other end too.
 
 mod backward;
 
@@ -69,9 +69,9 @@ pub fn walk_on<'t>(
         return tree::walk(head, link, list, trail);
     }
     let mut elements = Vec::new();
-    let Err(problem) = forward(&head, link, list, trail, &mut elements) else {
-        return Walk::whole(elements);
-    };
+    let ended = forward(&head, link, list, trail, &mut elements)
+        .and_then(|()| backward::agrees(&head, link, list, elements.last()));
+    let Err(problem) = ended else { return Walk::whole(elements) };
     let mut problems = Problems::from(problem);
     elements.extend(backward::walk(&head, link, list, trail).take(&mut problems));
     Walk::new(elements, problems)

@@ -6,6 +6,7 @@ use serde::Serialize;
 use vnetkvm::render::c;
 use vnetkvm::render::json::JsonCounters;
 use vnetkvm::render::table::{Align, Table};
+use vnetkvm::session::counters::CounterMatches;
 use vnetkvm::value::model::{Value, ValueError};
 use vnetkvm::views::counters::{CounterSums, CounterVariable, MemberSum};
 use vnetkvm::vnet::Vnet;
@@ -28,9 +29,10 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let found = session.counter_matches(request.patterns, request.types).map_err(|why| {
         context::without_vimage(why, "name those to sum up: `vnetkvm counters ipstat tcpstat`")
     });
-    let (variables, missed) = found?;
-    exit::tell_missed(missed, !variables.is_empty())?;
+    let CounterMatches { variables, missed, problems } = found?;
     let mut output = Output::new(&cli.output);
+    output.problems(&problems);
+    exit::tell_missed(missed, !variables.is_empty())?;
     let vnets = context::chosen(cli, session, &mut output)?;
     let mut listings = Vec::with_capacity(vnets.len());
     for vnet in vnets {

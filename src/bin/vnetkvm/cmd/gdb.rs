@@ -14,8 +14,8 @@ use crate::output::Output;
 
 pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let variables = context::variables(session, patterns)?;
     let mut output = Output::new(&cli.output);
+    let variables = context::variables(session, patterns, &mut output)?;
     let vnets = context::chosen(cli, session, &mut output)?;
     let vnet = match vnets.as_slice() {
         [Some(vnet)] => vnet,

@@ -129,6 +129,8 @@ struct Info {
     vnets_known: usize,
     #[serde(skip)]
     jails_known: usize,
+    #[serde(skip)]
+    variables_known: usize,
     variables: Option<usize>,
     jails: Option<usize>,
     /// The vnet in which the crashed thread worked, or else vnet0.
@@ -287,6 +289,7 @@ impl Info {
             vnets: None,
             vnets_known: 0,
             jails_known: 0,
+            variables_known: 0,
             variables: None,
             jails: None,
             default_vnet: None,
@@ -318,7 +321,11 @@ impl Info {
             info.vnets = vnets.problems.none().ok().map(|()| vnets.all.len());
             info.vnets_known = vnets.all.len();
         }
-        info.variables = session.variables(&[]).ok().map(|variables| variables.len());
+        if let Ok(found) = session.matches(&[]) {
+            output.problems(&found.problems);
+            info.variables = found.problems.none().ok().map(|()| found.variables.len());
+            info.variables_known = found.variables.len();
+        }
         if let Ok(jails) = session.jails() {
             info.jails = jails.count().ok();
             info.jails_known = jails.jails.len();
@@ -500,7 +507,7 @@ fn lines(info: &Info) -> Vec<(&'static str, String)> {
         optional("VIMAGE", Some(vimage.to_owned()));
         optional("set_vnet", set);
     }
-    optional("variables", info.variables.map(|count| count.to_string()));
+    optional("variables", counted(info.variables, info.variables_known));
     optional("vnets", counted(info.vnets, info.vnets_known));
     optional("jails", counted(info.jails, info.jails_known));
     optional("crashed", info.crashed.as_ref().map(|crashed| crashed.title.clone()));

@@ -18,10 +18,10 @@ use crate::output::Output;
 
 pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let variables = context::variables(session, patterns)?;
+    let mut output = Output::new(&cli.output);
+    let variables = context::variables(session, patterns, &mut output)?;
     let names = Names::of(session, &variables);
     context::tell_modules(cli, session, &variables)?;
-    let mut output = Output::new(&cli.output);
     let vnets = context::chosen(cli, session, &mut output)?;
     let limits = context::limits(cli, output.format(), SHOWN_ELEMENTS);
     let mut listings = Vec::with_capacity(vnets.len());
