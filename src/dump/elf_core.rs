@@ -19,6 +19,7 @@ use super::segments::{Segment, Segments};
 use super::{Clues, Core, Facts, Format, Hints};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
+use crate::budget::{Allowance, Budget};
 use crate::bytes::Endian;
 use crate::error::DumpError;
 use crate::source::Source;
@@ -41,9 +42,10 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     let bytes = source.bytes();
     let header = Elf::parse_header(bytes).map_err(|_| bad_header(bytes))?;
     let arch = arch(&header)?;
-    let headers = program_headers(&header, bytes)?;
+    let budget = Budget::new(Allowance::for_files(source.len()));
+    let headers = program_headers(&header, bytes, &budget)?;
     let table_end = header.e_phoff + headers.len() as u64 * u64::from(header.e_phentsize);
-    let clues = clues(&headers, bytes, arch);
+    let clues = clues(&headers, bytes, arch, &budget)?;
     let is_load = |load: &ProgramHeader| load.p_type == PT_LOAD && load.p_filesz > 0;
     let mut loads = headers.iter().filter(|load| is_load(load)).cloned().collect::<Vec<_>>();
     let is_virtual = is_virtual(&loads, &headers, arch)?;
@@ -125,7 +127,11 @@ fn arch(header: &Header) -> Result<Arch, DumpError> {
     })
 }
 
-fn program_headers(header: &Header, bytes: &[u8]) -> Result<Vec<ProgramHeader>, DumpError> {
+fn program_headers(
+    header: &Header,
+    bytes: &[u8],
+    budget: &Budget,
+) -> Result<Vec<ProgramHeader>, DumpError> {
     let (Ok(container), Ok(endian)) = (header.container(), header.endianness()) else {
         return Err(bad_header(bytes));
     };
@@ -143,6 +149,7 @@ fn program_headers(header: &Header, bytes: &[u8]) -> Result<Vec<ProgramHeader>, 
     if needed > bytes.len() as u64 {
         return Err(cut_off("its program headers (e_phoff, e_phnum)", needed, bytes));
     }
+    budget.work(count)?;
     ProgramHeader::parse(bytes, header.e_phoff as usize, count as usize, context)
         .map_err(|_| cut_off("its program headers", needed, bytes))
 }
@@ -203,20 +210,26 @@ fn is_virtual(
 
 /// What the headers say beside the memory: PT_DUMP_DELTA of arm
 /// (`sys/arm/arm/dump_machdep.c`, 11.0), and the registers in a hypervisor's notes.
-fn clues(headers: &[ProgramHeader], bytes: &[u8], arch: Arch) -> Clues {
+fn clues(
+    headers: &[ProgramHeader],
+    bytes: &[u8],
+    arch: Arch,
+    budget: &Budget,
+) -> Result<Clues, DumpError> {
     const MOST_CPUS: usize = 1024;
     let delta = headers.iter().find(|header| header.p_type == PT_DUMP_DELTA);
     let image = delta.map(|delta| (VirtAddr::new(delta.p_vaddr), PhysAddr::new(delta.p_paddr)));
     let notes = note_areas(headers, bytes.len()).into_iter().filter_map(|area| bytes.get(area));
     let (mut roots, mut processors) = (Vec::new(), Vec::new());
-    for noted in notes.map(|notes| Notes::read(notes, arch)) {
+    for notes in notes {
+        let noted = Notes::read(notes, arch, budget)?;
         roots.extend(noted.roots);
         processors.extend(noted.processors);
         if processors.len() >= MOST_CPUS {
             break;
         }
     }
-    Clues { image, start: None, roots, processors }
+    Ok(Clues { image, start: None, roots, processors })
 }
 
 /// Where the notes are, without what an earlier segment of notes has: a file that names

@@ -7,6 +7,7 @@
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
+use crate::budget::{Budget, Exhausted};
 use crate::bytes::Fields;
 
 /// What one processor was doing when the core was written.
@@ -33,11 +34,15 @@ pub(super) struct Notes {
 
 impl Notes {
     /// Reads a segment of notes.
-    pub fn read(notes: &[u8], arch: Arch) -> Self {
+    ///
+    /// # Errors
+    /// There are more of them than the budget has steps.
+    pub fn read(notes: &[u8], arch: Arch, budget: &Budget) -> Result<Self, Exhausted> {
         let fields = Fields::new(notes, arch.endian());
         let (mut statuses, mut states, mut roots) = (Vec::new(), Vec::new(), Vec::new());
         let mut at = 0_usize;
         while let (Some(name_len), Some(len)) = (fields.u32(at), fields.u32(at + 4)) {
+            budget.work(1)?;
             let name_at = at + 12;
             let desc = (name_len as usize).checked_next_multiple_of(4);
             let Some(desc) = desc.and_then(|len| name_at.checked_add(len)) else { break };
@@ -56,7 +61,7 @@ impl Notes {
             let Some(next) = next.and_then(|len| desc.checked_add(len)) else { break };
             at = next;
         }
-        Self { processors: if states.is_empty() { statuses } else { states }, roots }
+        Ok(Self { processors: if states.is_empty() { statuses } else { states }, roots })
     }
 }
 
@@ -115,5 +120,23 @@ impl Shape {
             frame: get(self.frame)?,
             link: self.link.and_then(get),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Allowance;
+
+    #[test]
+    fn each_note_costs_a_step() {
+        // Notes without name and contents are the smallest there are.
+        let notes = [0; 12 * 100];
+        let budget = |work| Budget::new(Allowance { work, bytes: 0 });
+        let spent = budget(1000);
+        assert!(Notes::read(&notes, Arch::Amd64, &spent).is_ok());
+        assert_eq!(spent.work_done(), 100);
+        let why = Notes::read(&notes, Arch::Amd64, &budget(99)).unwrap_err();
+        assert_eq!(why.limit, 99);
     }
 }

@@ -168,6 +168,8 @@ pub enum DumpError {
     Unsupported { what: String },
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    #[error("its headers and notes are too many: {0}")]
+    Limit(#[from] Exhausted),
 }
 
 impl DumpError {
@@ -183,6 +185,7 @@ impl DumpError {
             }
             Self::Unsupported { .. } => "see docs/formats for the dumps that can be read",
             Self::Unpack(why) => why.hint(),
+            Self::Limit(_) => "the file is damaged: copy it again, or take the dump again",
         }
     }
 }
