@@ -644,7 +644,10 @@ impl Session {
         match self.vnet_at(vnets, address) {
             Some(vnet) => Ok(Some(vnet)),
             None => {
-                let why = format!("{} has {address} for its vnet, and none is there", found.who);
+                let why = format!(
+                    "{} points at {address} as its vnet, and there is no vnet at that address",
+                    found.who
+                );
                 Err(VnetError::StrayVnet { why }.into())
             }
         }

@@ -10,7 +10,7 @@ impl Error {
             Self::Dump { source, .. } => Some(source.hint().into()),
             Self::Kernel { source, .. } => source.hint(),
             Self::NoKernel { .. } => {
-                Some("use -N FILE or set VNETKVM_KERNEL; -v tells where was looked".into())
+                Some("use -N FILE or set VNETKVM_KERNEL; -v shows where one was looked for".into())
             }
             Self::Target(why) => why.hint(),
             Self::Types(why) => why.hint(),
@@ -34,7 +34,7 @@ impl SourceError {
                 }
             }
             ErrorKind::PermissionDenied => {
-                "dumps are root's as a rule: have it copied, or run as root".into()
+                "you may not read it: run as root, or have somebody copy it".into()
             }
             ErrorKind::UnexpectedEof => {
                 "wait until whatever writes it is done, or copy it, and ask again".into()
@@ -173,7 +173,9 @@ impl VnetError {
             Self::NoSuchJail { near, .. } => did_you_mean(near)
                 .or_else(|| Some("`vnetkvm vnets` lists the jails of each vnet".into())),
             Self::NoSuchVariable { near, .. } => did_you_mean(near),
-            Self::NoCounters { .. } => Some("`vnetkvm counters` lists all that has some".into()),
+            Self::NoCounters { .. } => {
+                Some("`vnetkvm counters` lists all variables that have counters".into())
+            }
             Self::OtherStatistics { .. } => {
                 Some("leave --type out to see the counters by number".into())
             }

@@ -146,7 +146,7 @@ impl UnpackError {
         match self {
             Self::Damaged { .. } => "copy it again, or unpack by other means what can be unpacked",
             Self::NoSpace { .. } | Self::File { .. } => {
-                "name a directory with more room in the environment variable TMPDIR"
+                "name a directory that exists and has more room in the environment variable TMPDIR"
             }
             Self::Input { .. } => "copy the file to another disk and try there",
         }

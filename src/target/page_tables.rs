@@ -45,7 +45,7 @@ pub(super) fn find(
     }
     Err(no_tables(match kernel_phys {
         Some(_) => "at the load address that was given its variables make no sense",
-        None => "at no place where a loader would put it do its own variables make sense",
+        None => "its own variables make no sense wherever a loader may have put it",
     }))
 }
 

@@ -35,7 +35,7 @@ impl MayHide {
         if target.types().is_err() {
             return vec![Self::NoTypes];
         }
-        // A list of threads that breaks off is told of by whoever asks for threads.
+        // The answer that this is a hint to has the problems of the lists of threads.
         let threads = threads::all(target).map(|walk| walk.take(&mut Problems::default()));
         let functions = FUNCTIONS.map(|name| (name, start_of(target, name)));
         let threads = threads.unwrap_or_default();

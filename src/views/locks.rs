@@ -67,7 +67,7 @@ fn nameless_owner(target: &Target, address: VirtAddr, problems: &Problems) -> Bo
     match (freed::check(target.memory(), address, BEGINNING), problems.none()) {
         (Err(freed), _) => format!("{} ({})", freed.kind, freed.stage).into(),
         (_, Err(_)) => "not on the part of the lists of threads that can be read".into(),
-        (_, Ok(())) => "no thread that is listed".into(),
+        (_, Ok(())) => "not a listed thread".into(),
     }
 }
 

@@ -16,9 +16,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     let modules = session.modules()?;
     if let ([], Err(why)) = (&modules.files[..], modules.problems.none()) {
         return Err(Failure::new(why.to_string())
-            .hint(
-                "`vnetkvm info` tells whether the dump is whole; symbols alone lead to a list too",
-            )
+            .hint("`vnetkvm info` shows whether the dump is whole")
             .into());
     }
     let mut output = Output::new(&cli.output);

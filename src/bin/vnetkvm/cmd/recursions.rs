@@ -48,7 +48,7 @@ fn show(output: &mut Output, recorded: &Recursions, vnets: &[Vnet]) -> io::Resul
         Format::Plain => output.table(recursion_table(&recorded.recursions, vnets)),
         Format::Table => {
             if !recorded.recursions.is_empty() {
-                output.title("Set though it was set")?;
+                output.title("Recursions: curvnet was already set")?;
                 output.table(recursion_table(&recorded.recursions, vnets))?;
             }
             if !recorded.threads.is_empty() {
