@@ -1,12 +1,16 @@
 //! The command line. Help, man pages and completions all come from here.
 
+mod values;
+
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
+use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::MemorySegment;
+
+use values::{byte, length, memory_segment, name_and_type, number, vnet_choice};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -125,18 +129,6 @@ pub struct InputArgs {
 /// A path, or what an empty variable of the environment has in its place.
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
-}
-
-/// `PHYSICAL+LENGTH@OFFSET`, each decimal or with 0x.
-fn memory_segment(text: &str) -> Result<MemorySegment, String> {
-    let parts = text.split_once('+').and_then(|(phys, rest)| Some((phys, rest.split_once('@')?)));
-    let (phys, (len, offset)) =
-        parts.ok_or("it is written like 0x40000000+0x8000000@0".to_owned())?;
-    Ok(MemorySegment {
-        phys: PhysAddr::new(number(phys)?),
-        len: number(len)?,
-        offset: FileOffset::new(number(offset)?),
-    })
 }
 
 /// Which vnet is meant. At most one of these may be given.
@@ -522,52 +514,6 @@ Example:
   kgdb -x web01.gdb kernel.debug vmcore.0
   (kgdb) print *$V_tcbinfo";
 
-fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
-    if let Some(hex) = text.strip_prefix("0x").or(text.strip_prefix("0X")) {
-        let address = u64::from_str_radix(hex, 16);
-        return address
-            .map(|raw| VnetChoice::Address(VirtAddr::new(raw)))
-            .map_err(|_| "an address has up to 16 hex digits behind its 0x".to_owned());
-    }
-    text.parse()
-        .map(VnetChoice::Index)
-        .map_err(|_| "neither a number nor an address such as 0xfffff80003a51800; jails are chosen with --jail".to_owned())
-}
-
-/// `ipstat=struct ipstat`
-fn name_and_type(text: &str) -> Result<(String, String), String> {
-    let (name, type_name) =
-        text.split_once('=').ok_or("it is written like ipstat='struct ipstat'")?;
-    Ok((name.trim().to_owned(), type_name.trim().to_owned()))
-}
-
-/// A number of bytes: decimal or hexadecimal, with a binary multiple behind it.
-fn length(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.char_indices().last() {
-        Some((at, 'k' | 'K')) => (text.get(..at), 10),
-        Some((at, 'm' | 'M')) => (text.get(..at), 20),
-        Some((at, 'g' | 'G')) => (text.get(..at), 30),
-        Some((at, 't' | 'T')) => (text.get(..at), 40),
-        _ => (Some(text), 0),
-    };
-    let value = number(digits.unwrap_or("")).map_err(|_| {
-        "not a number such as 64, 0x40 or 4K; K, M, G and T are multiples".to_owned()
-    })?;
-    value.checked_mul(1 << shift).ok_or_else(|| "more than 2^64 bytes".to_owned())
-}
-
-fn byte(text: &str) -> Result<u8, String> {
-    number(text)?.try_into().map_err(|_| "a byte is at most 255, or 0xff".to_owned())
-}
-
-fn number(text: &str) -> Result<u64, String> {
-    let parsed = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None => text.parse(),
-    };
-    parsed.map_err(|_| "not a number such as 64 or 0x40".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -579,27 +525,5 @@ mod tests {
         assert_eq!(before.vnet.vnet, Some(VnetChoice::Index(1)));
         assert_eq!(behind.vnet.vnet, before.vnet.vnet);
         assert!(before.output.json && behind.output.json);
-    }
-
-    #[test]
-    fn vnets_are_numbers_or_addresses() {
-        let address = VnetChoice::Address(VirtAddr::new(0xffff_f800_0000_1000));
-        assert_eq!(vnet_choice("0xfffff80000001000"), Ok(address));
-        assert_eq!(vnet_choice("12"), Ok(VnetChoice::Index(12)));
-        assert!(vnet_choice("web01").unwrap_err().contains("--jail"));
-        assert!(vnet_choice("0x").is_err());
-    }
-
-    #[test]
-    fn lengths_have_binary_multiples() {
-        assert_eq!(length("0x40"), Ok(64));
-        assert_eq!(length("4K"), Ok(4096));
-        assert_eq!(length("1g"), Ok(1 << 30));
-        assert_eq!(length("1T"), Ok(1 << 40));
-        assert!(length("").is_err());
-        assert!(length("4P").unwrap_err().contains("K, M, G and T"));
-        assert!(length("17179869184g").is_err());
-        assert!(byte("256").is_err());
-        assert_eq!(byte("0xff"), Ok(255));
     }
 }

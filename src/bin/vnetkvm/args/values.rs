@@ -1,0 +1,91 @@
+//! The values of options: numbers, lengths, addresses, and what is written with them.
+
+use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
+use vnetkvm::dump::MemorySegment;
+
+use super::VnetChoice;
+
+/// `PHYSICAL+LENGTH@OFFSET`, each decimal or with 0x.
+pub(super) fn memory_segment(text: &str) -> Result<MemorySegment, String> {
+    let parts = text.split_once('+').and_then(|(phys, rest)| Some((phys, rest.split_once('@')?)));
+    let (phys, (len, offset)) =
+        parts.ok_or("it is written like 0x40000000+0x8000000@0".to_owned())?;
+    Ok(MemorySegment {
+        phys: PhysAddr::new(number(phys)?),
+        len: number(len)?,
+        offset: FileOffset::new(number(offset)?),
+    })
+}
+
+pub(super) fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
+    if let Some(hex) = text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        let address = u64::from_str_radix(hex, 16);
+        return address
+            .map(|raw| VnetChoice::Address(VirtAddr::new(raw)))
+            .map_err(|_| "an address has up to 16 hex digits behind its 0x".to_owned());
+    }
+    text.parse()
+        .map(VnetChoice::Index)
+        .map_err(|_| "neither a number nor an address such as 0xfffff80003a51800; jails are chosen with --jail".to_owned())
+}
+
+/// `ipstat=struct ipstat`
+pub(super) fn name_and_type(text: &str) -> Result<(String, String), String> {
+    let (name, type_name) =
+        text.split_once('=').ok_or("it is written like ipstat='struct ipstat'")?;
+    Ok((name.trim().to_owned(), type_name.trim().to_owned()))
+}
+
+/// A number of bytes: decimal or hexadecimal, with a binary multiple behind it.
+pub(super) fn length(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (text.get(..at), 10),
+        Some((at, 'm' | 'M')) => (text.get(..at), 20),
+        Some((at, 'g' | 'G')) => (text.get(..at), 30),
+        Some((at, 't' | 'T')) => (text.get(..at), 40),
+        _ => (Some(text), 0),
+    };
+    let value = number(digits.unwrap_or("")).map_err(|_| {
+        "not a number such as 64, 0x40 or 4K; K, M, G and T are multiples".to_owned()
+    })?;
+    value.checked_mul(1 << shift).ok_or_else(|| "more than 2^64 bytes".to_owned())
+}
+
+pub(super) fn byte(text: &str) -> Result<u8, String> {
+    number(text)?.try_into().map_err(|_| "a byte is at most 255, or 0xff".to_owned())
+}
+
+pub(super) fn number(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| "not a number such as 64 or 0x40".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vnets_are_numbers_or_addresses() {
+        let address = VnetChoice::Address(VirtAddr::new(0xffff_f800_0000_1000));
+        assert_eq!(vnet_choice("0xfffff80000001000"), Ok(address));
+        assert_eq!(vnet_choice("12"), Ok(VnetChoice::Index(12)));
+        assert!(vnet_choice("web01").unwrap_err().contains("--jail"));
+        assert!(vnet_choice("0x").is_err());
+    }
+
+    #[test]
+    fn lengths_have_binary_multiples() {
+        assert_eq!(length("0x40"), Ok(64));
+        assert_eq!(length("4K"), Ok(4096));
+        assert_eq!(length("1g"), Ok(1 << 30));
+        assert_eq!(length("1T"), Ok(1 << 40));
+        assert!(length("").is_err());
+        assert!(length("4P").unwrap_err().contains("K, M, G and T"));
+        assert!(length("17179869184g").is_err());
+        assert!(byte("256").is_err());
+        assert_eq!(byte("0xff"), Ok(255));
+    }
+}

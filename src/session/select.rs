@@ -1,0 +1,157 @@
+//! Which vnets a question is about: by number, address, jail, process or thread.
+
+use super::Session;
+use crate::addr::VirtAddr;
+use crate::error::{Error, VnetError};
+use crate::views::threads::{self, Found};
+use crate::vnet::Vnet;
+use crate::walk::{Problem, Problems};
+
+/// Which vnets a question is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// The crashing thread's vnet if it had one, else vnet0.
+    Default,
+    /// By order of creation; 0 is vnet0.
+    Index(usize),
+    /// By the address of its struct vnet.
+    Address(VirtAddr),
+    /// By the name or number of a jail that lives in it.
+    Jail(String),
+    /// That of a process's jail.
+    Pid(i64),
+    /// A thread's curvnet.
+    Tid(i64),
+    All,
+}
+
+/// The vnets that a question is about, and what is wrong with what led to them.
+#[derive(Debug)]
+pub struct Selection<'s> {
+    /// One, or all; `None` is the one stack of a kernel without VIMAGE.
+    pub vnets: Vec<Option<&'s Vnet>>,
+    pub problems: Problems,
+    /// What a person should know about the choice, a sentence each.
+    pub remarks: Vec<String>,
+}
+
+impl Session {
+    /// The vnets that are meant, without their jails.
+    ///
+    /// # Errors
+    /// There is no such vnet, jail, process or thread, or it has no vnet; or that is
+    /// unknown, because of what cannot be read.
+    pub fn select(&self, which: &Selector) -> Result<Selection<'_>, Error> {
+        self.require_kinship()?;
+        let whole = |vnets| Selection { vnets, problems: Problems::default(), remarks: Vec::new() };
+        if self.kernel().set_vnet().is_none() {
+            return match which {
+                Selector::Default | Selector::All | Selector::Index(0) => Ok(whole(vec![None])),
+                // The host's jail is all that such a kernel has a network stack for.
+                Selector::Jail(name) if name == "0" => Ok(whole(vec![None])),
+                _ => Err(self.target.without_set().into()),
+            };
+        }
+        // An address needs no list.
+        if let (Err(_), Selector::Address(address)) = (self.list(), which)
+            && let Some(vnet) = self.vnet_at(&[], *address)
+        {
+            return Ok(whole(vec![Some(vnet)]));
+        }
+        let list = self.list()?;
+        let vnets = &list.vnets;
+        let mut selection = Selection { problems: list.problems.clone(), ..whole(Vec::new()) };
+        let one = match which {
+            Selector::All => {
+                let all = self.vnets()?;
+                let alive = all.all.iter().filter(|vnet| !vnet.is_freed()).map(Some).collect();
+                return Ok(Selection { problems: all.problems.clone(), ..whole(alive) });
+            }
+            Selector::Default => self.default_vnet(vnets, &mut selection.problems),
+            Selector::Index(index) => {
+                let found = vnets.iter().find(|vnet| vnet.index == Some(*index));
+                match (found, list.problems.none()) {
+                    (None, Err(because)) => {
+                        return Err(VnetError::unknown(format!("vnet {index}"), because).into());
+                    }
+                    (found, _) => found,
+                }
+            }
+            Selector::Address(address) => self.vnet_at(vnets, *address),
+            Selector::Jail(wanted) => {
+                let found = self.jail(wanted, &mut selection)?;
+                self.home(vnets, &found)?
+            }
+            Selector::Pid(pid) => match threads::process(&self.target, *pid)? {
+                Some(found) => self.home(vnets, &found)?,
+                None => return Err(no_such_thread(format!("process {pid}"))),
+            },
+            Selector::Tid(tid) => match threads::thread(&self.target, *tid)? {
+                Some(found) => self.home(vnets, &found)?,
+                None => return Err(no_such_thread(format!("thread {tid}"))),
+            },
+        };
+        match one {
+            Some(vnet) => {
+                selection.vnets.push(Some(vnet));
+                Ok(selection)
+            }
+            None => Err(no_such(match which {
+                Selector::Index(index) => format!("the number {index}"),
+                Selector::Address(address) => format!("the address {address}"),
+                _ => "been made yet".into(),
+            })),
+        }
+    }
+
+    fn default_vnet<'s>(&'s self, vnets: &'s [Vnet], problems: &mut Problems) -> Option<&'s Vnet> {
+        let dumping = threads::dumping(&self.target, None).ok().flatten();
+        let crashed = dumping.and_then(|dumping| {
+            problems.extend(dumping.problems);
+            let curvnet = dumping.curvnet?;
+            let found = self.vnet_at(vnets, curvnet);
+            if found.is_none() {
+                let what = format!("td_vnet of the crashed thread {}", dumping.tid);
+                let why = format!("it leads to {curvnet}, which is no vnet");
+                problems.add(Problem { at: Some(curvnet), ..Problem::new(what, why) });
+            }
+            found
+        });
+        crashed.or_else(|| vnets.iter().find(|vnet| vnet.default))
+    }
+
+    fn home<'s>(&'s self, vnets: &'s [Vnet], found: &Found) -> Result<Option<&'s Vnet>, Error> {
+        let Some(address) = found.vnet else {
+            return Err(VnetError::InNoVnet { who: found.who.to_string() }.into());
+        };
+        match self.vnet_at(vnets, address) {
+            Some(vnet) => Ok(Some(vnet)),
+            None => {
+                let why = format!(
+                    "{} points at {address} as its vnet, and there is no vnet at that address",
+                    found.who
+                );
+                Err(VnetError::StrayVnet { why }.into())
+            }
+        }
+    }
+
+    /// The vnet whose struct lies at `address`, on the list or not.
+    pub fn vnet(&self, address: VirtAddr) -> Option<&Vnet> {
+        self.vnet_at(&self.list().ok()?.vnets, address)
+    }
+
+    fn vnet_at<'s>(&'s self, vnets: &'s [Vnet], address: VirtAddr) -> Option<&'s Vnet> {
+        let listed = vnets.iter().find(|vnet| vnet.address == address);
+        let read = || Vnet::unlisted(&self.target, address);
+        listed.or_else(|| self.named.at(address, read))
+    }
+}
+
+fn no_such_thread(what: String) -> Error {
+    VnetError::NoSuchThread { what }.into()
+}
+
+fn no_such(what: String) -> Error {
+    VnetError::NoSuchVnet { what }.into()
+}
