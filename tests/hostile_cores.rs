@@ -3,10 +3,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use vnetkvm::addr::{PhysAddr, VirtAddr};
 use vnetkvm::dump::{self, Core, PhysFault, PhysicalMemory};
+use vnetkvm::error::DumpError;
 use vnetkvm::paging::{KernelImage, Sample};
 use vnetkvm::source::Source;
 
@@ -185,4 +189,85 @@ fn segments_over_the_same_memory_or_the_same_bytes_are_refused() {
         let field = if by_address { "p_paddr" } else { "p_offset" };
         assert!(why.contains(field), "{why}");
     }
+}
+
+/// A file of `len` bytes that begins with `bytes`, ends with `tail` and has a hole between.
+fn sparse(bytes: &[u8], len: u64, tail: &[u8]) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(len).unwrap();
+    file.as_file().write_all_at(bytes, 0).unwrap();
+    file.as_file().write_all_at(tail, len - tail.len() as u64).unwrap();
+    file
+}
+
+fn info(core: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vnetkvm"));
+    command.env_clear().arg("-M").arg(core).arg("info").output().unwrap()
+}
+
+#[test]
+fn a_hole_where_notes_should_be_is_not_read_to_its_end() {
+    const HOLE: u64 = 1 << 36;
+    let notes = note(0x5000);
+    let at = tail_at(2) + 4096;
+    let headers =
+        [(LOAD, tail_at(2), 0xffff_ffff_8000_0000, 0x10_0000, 4096), (NOTE, at, 0, 0, HOLE)];
+    let mut tail = vec![1; 4096];
+    tail.extend(notes);
+    let file = sparse(&core(AMD64, 0, &headers, &tail), at + HOLE, &[]);
+    let core = dump::open(Source::open(file.path()).unwrap()).unwrap();
+    assert_eq!(core.clues.roots, [PhysAddr::new(0x5000)], "what comes first is read");
+    let cut = "the notes are not read to their end: \
+               the list of notes has more than 1048576 parts, the limit";
+    assert_eq!(core.warnings, [cut]);
+    let said = info(file.path());
+    let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
+    assert!(said.contains(cut), "{said}");
+}
+
+#[test]
+fn of_notes_that_begin_together_the_longest_counts() {
+    let notes: Vec<u8> = (1..=3).flat_map(|cpu| note(cpu << 12)).collect();
+    let (at, len) = (tail_at(3), notes.len() as u64);
+    let load = (LOAD, at + len, 0xffff_ffff_8000_0000, 0x10_0000, 4096);
+    let headers = [(NOTE, at, 0, 0, 16), (NOTE, at, 0, 0, len), load];
+    let mut tail = notes;
+    tail.extend([1; 4096]);
+    let core = open(core(AMD64, 0, &headers, &tail)).unwrap();
+    assert_eq!(core.clues.roots, [0x1000, 0x2000, 0x3000].map(PhysAddr::new));
+    assert_eq!(core.clues.processors.len(), 3);
+}
+
+#[test]
+fn headers_without_end_in_a_sparse_file_take_no_memory() {
+    const COUNT: u32 = 100_000_000;
+    let mut start = core(AMD64, 0, &[], &[]);
+    let sections = 64 + 56 * u64::from(COUNT);
+    start[40..48].copy_from_slice(&sections.to_le_bytes());
+    start[56..58].copy_from_slice(&u16::MAX.to_le_bytes());
+    start[58..62].copy_from_slice(&[64, 0, 1, 0]);
+    // sh_info of section 0 counts the segments.
+    let mut section = vec![0; 64];
+    section[44..48].copy_from_slice(&COUNT.to_le_bytes());
+    let file = sparse(&start, sections + 64, &section);
+    let before = ALLOCATED.load(Ordering::Relaxed);
+    let why = dump::open(Source::open(file.path()).unwrap()).unwrap_err();
+    let allocated = ALLOCATED.load(Ordering::Relaxed) - before;
+    assert!(allocated < 1 << 30, "{allocated} bytes allocated");
+    assert!(matches!(why, DumpError::Limit(_)), "{why}");
+    let said = info(file.path());
+    let (code, said) = (said.status.code(), String::from_utf8(said.stderr).unwrap());
+    assert_eq!(said.matches("the limit of memory").count(), 1, "{code:?}: {said}");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("hint: the file is damaged"), "{said}");
+}
+
+/// Memory may end where addresses do.
+#[test]
+fn a_kernel_is_searched_in_the_last_page_of_all() {
+    let at = tail_at(1);
+    let last = 0_u64.wrapping_sub(4096);
+    let headers = [(LOAD, at, 0xffff_ffff_8000_0000, last, 4095)];
+    let core = open(core(AMD64, 0, &headers, &[7; 4095])).unwrap();
+    assert!((1..100).contains(&tries(core.memory())));
 }

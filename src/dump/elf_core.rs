@@ -6,6 +6,7 @@
 //! segment that reaches past the end of the file is read as far as it goes.
 //! Cores by virtual address are read by it; cores of processes are told apart and refused.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -45,12 +46,12 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     let budget = Budget::new(Allowance::for_files(source.len()));
     let headers = program_headers(&header, bytes, &budget)?;
     let table_end = header.e_phoff + headers.len() as u64 * u64::from(header.e_phentsize);
-    let clues = clues(&headers, bytes, arch, &budget)?;
+    let (clues, notes_warning) = clues(&headers, bytes, arch, &budget);
     let is_load = |load: &ProgramHeader| load.p_type == PT_LOAD && load.p_filesz > 0;
     let mut loads = headers.iter().filter(|load| is_load(load)).cloned().collect::<Vec<_>>();
     let is_virtual = is_virtual(&loads, &headers, arch)?;
     check_places(&loads, table_end)?;
-    let mut warnings = Vec::new();
+    let mut warnings = Vec::from_iter(notes_warning);
     // QEMU's cores do not tell it; whoever finds the page tables does.
     let mut page_size = PAGE;
     if header.e_ident[EI_OSABI] == ELFOSABI_STANDALONE && !is_virtual {
@@ -132,6 +133,8 @@ fn program_headers(
     bytes: &[u8],
     budget: &Budget,
 ) -> Result<Vec<ProgramHeader>, DumpError> {
+    /// A header is kept, copied, and then becomes a segment, all at one time.
+    const COPIES: u64 = 4;
     let (Ok(container), Ok(endian)) = (header.container(), header.endianness()) else {
         return Err(bad_header(bytes));
     };
@@ -149,7 +152,9 @@ fn program_headers(
     if needed > bytes.len() as u64 {
         return Err(cut_off("its program headers (e_phoff, e_phnum)", needed, bytes));
     }
+    // A sparse file has room for any number of them.
     budget.work(count)?;
+    budget.bytes(count.saturating_mul(COPIES * size_of::<ProgramHeader>() as u64))?;
     ProgramHeader::parse(bytes, header.e_phoff as usize, count as usize, context)
         .map_err(|_| cut_off("its program headers", needed, bytes))
 }
@@ -209,27 +214,27 @@ fn is_virtual(
 }
 
 /// What the headers say beside the memory: PT_DUMP_DELTA of arm
-/// (`sys/arm/arm/dump_machdep.c`, 11.0), and the registers in a hypervisor's notes.
+/// (`sys/arm/arm/dump_machdep.c`, 11.0), and the registers in a hypervisor's notes. Gives
+/// what to warn of, too.
 fn clues(
     headers: &[ProgramHeader],
     bytes: &[u8],
     arch: Arch,
     budget: &Budget,
-) -> Result<Clues, DumpError> {
-    const MOST_CPUS: usize = 1024;
+) -> (Clues, Option<String>) {
+    /// QEMU writes two for each processor. A hole in the file reads as notes without
+    /// end, of twelve bytes each.
+    const MOST_NOTES: u64 = 1 << 20;
     let delta = headers.iter().find(|header| header.p_type == PT_DUMP_DELTA);
     let image = delta.map(|delta| (VirtAddr::new(delta.p_vaddr), PhysAddr::new(delta.p_paddr)));
-    let notes = note_areas(headers, bytes.len()).into_iter().filter_map(|area| bytes.get(area));
-    let (mut roots, mut processors) = (Vec::new(), Vec::new());
-    for notes in notes {
-        let noted = Notes::read(notes, arch, budget)?;
-        roots.extend(noted.roots);
-        processors.extend(noted.processors);
-        if processors.len() >= MOST_CPUS {
-            break;
-        }
-    }
-    Ok(Clues { image, start: None, roots, processors })
+    let work = budget.share("the list of notes", MOST_NOTES);
+    let mut areas = note_areas(headers, bytes.len()).into_iter();
+    let mut notes = Notes::default();
+    let read =
+        areas.try_for_each(|area| notes.read(bytes.get(area).unwrap_or_default(), arch, &work));
+    let warning = read.err().map(|why| format!("the notes are not read to their end: {why}"));
+    let (processors, roots) = notes.finish();
+    (Clues { image, start: None, roots, processors }, warning)
 }
 
 /// Where the notes are, without what an earlier segment of notes has: a file that names
@@ -242,7 +247,7 @@ fn note_areas(headers: &[ProgramHeader], file_len: usize) -> Vec<Range<usize>> {
         (start < end && end <= file_len).then_some(start..end)
     };
     let mut areas: Vec<_> = notes.filter_map(area).collect();
-    areas.sort_by_key(|area| area.start);
+    areas.sort_by_key(|area| (area.start, Reverse(area.end)));
     let mut end = 0;
     areas.retain(|area| {
         let apart = area.start >= end;

@@ -7,7 +7,7 @@
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
-use crate::budget::{Budget, Exhausted};
+use crate::budget::{Exhausted, Share};
 use crate::bytes::Fields;
 
 /// What one processor was doing when the core was written.
@@ -25,45 +25,71 @@ pub struct Processor {
 const MOST: usize = 1024;
 
 /// What the notes of a core tell, in the order of processors.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Notes {
-    pub processors: Vec<Processor>,
-    /// The page-table root of each (CR3), on x86.
-    pub roots: Vec<PhysAddr>,
+    statuses: Vec<Processor>,
+    states: Vec<Processor>,
+    roots: Vec<PhysAddr>,
 }
 
 impl Notes {
-    /// Reads a segment of notes.
+    /// Reads one more segment of notes, each of which is a step of `work`.
     ///
     /// # Errors
-    /// There are more of them than the budget has steps.
-    pub fn read(notes: &[u8], arch: Arch, budget: &Budget) -> Result<Self, Exhausted> {
+    /// There are more notes than that. Those before stay.
+    pub fn read(&mut self, notes: &[u8], arch: Arch, work: &Share<'_>) -> Result<(), Exhausted> {
         let fields = Fields::new(notes, arch.endian());
-        let (mut statuses, mut states, mut roots) = (Vec::new(), Vec::new(), Vec::new());
         let mut at = 0_usize;
-        while let (Some(name_len), Some(len)) = (fields.u32(at), fields.u32(at + 4)) {
-            budget.work(1)?;
-            let name_at = at + 12;
-            let desc = (name_len as usize).checked_next_multiple_of(4);
-            let Some(desc) = desc.and_then(|len| name_at.checked_add(len)) else { break };
-            let contents = fields.slice(desc, len as usize);
-            let place =
-                |name: &[u8]| contents.filter(|_| fields.slice(name_at, name.len()) == Some(name));
-            if let Some(state) = place(b"QEMU\0").filter(|_| is_x86(arch) && states.len() < MOST) {
-                let state = Fields::little(state);
-                roots.extend(state.u64(X86_STATE_CR3).map(PhysAddr::new));
-                states.extend(X86_STATE.read(&state));
-            } else if let Some(status) = place(b"CORE\0").filter(|_| statuses.len() < MOST) {
-                let status = Fields::new(status, arch.endian());
-                statuses.extend(status_shape(arch).read(&status));
-            }
-            let next = (len as usize).checked_next_multiple_of(4);
-            let Some(next) = next.and_then(|len| desc.checked_add(len)) else { break };
+        while let Some((note, next)) = Note::at(fields, at) {
+            work.work(1)?;
+            self.add(&note, arch);
+            let Some(next) = next else { break };
             at = next;
         }
-        Ok(Self { processors: if states.is_empty() { statuses } else { states }, roots })
+        Ok(())
+    }
+
+    fn add(&mut self, note: &Note<'_>, arch: Arch) {
+        let Some(contents) = note.contents else { return };
+        if note.name.starts_with(b"QEMU\0") && is_x86(arch) && self.states.len() < MOST {
+            let state = Fields::little(contents);
+            self.roots.extend(state.u64(X86_STATE_CR3).map(PhysAddr::new));
+            self.states.extend(X86_STATE.read(&state));
+        } else if note.name.starts_with(b"CORE\0") && self.statuses.len() < MOST {
+            let status = Fields::new(contents, arch.endian());
+            self.statuses.extend(status_shape(arch).read(&status));
+        }
+    }
+
+    /// The processors, and the page-table root of each (CR3) on x86.
+    pub fn finish(self) -> (Vec<Processor>, Vec<PhysAddr>) {
+        let processors = if self.states.is_empty() { self.statuses } else { self.states };
+        (processors, self.roots)
     }
 }
+
+/// One note: an Elf_Nhdr, the name and the contents, each on a boundary of four bytes.
+struct Note<'a> {
+    /// Its first bytes.
+    name: &'a [u8],
+    /// `None` where the segment ends before they do.
+    contents: Option<&'a [u8]>,
+}
+
+impl<'a> Note<'a> {
+    /// The note at `at`, and the place of the next one; `None` where no place can be it.
+    fn at(fields: Fields<'a>, at: usize) -> Option<(Self, Option<usize>)> {
+        let name_at = at.checked_add(12)?;
+        let (name_len, len) = (fields.u32(at)? as usize, fields.u32(at.checked_add(4)?)? as usize);
+        let desc = name_at.checked_add(name_len.checked_next_multiple_of(4)?)?;
+        let name = fields.slice(name_at, NAME).unwrap_or_default();
+        let next = len.checked_next_multiple_of(4).and_then(|len| desc.checked_add(len));
+        Some((Self { name, contents: fields.slice(desc, len) }, next))
+    }
+}
+
+/// The length of the names that count, in bytes, with the NUL.
+const NAME: usize = 5;
 
 fn is_x86(arch: Arch) -> bool {
     matches!(arch, Arch::Amd64 | Arch::I386)
@@ -126,17 +152,18 @@ impl Shape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::Allowance;
+    use crate::budget::Budget;
 
     #[test]
     fn each_note_costs_a_step() {
         // Notes without name and contents are the smallest there are.
         let notes = [0; 12 * 100];
-        let budget = |work| Budget::new(Allowance { work, bytes: 0 });
-        let spent = budget(1000);
-        assert!(Notes::read(&notes, Arch::Amd64, &spent).is_ok());
-        assert_eq!(spent.work_done(), 100);
-        let why = Notes::read(&notes, Arch::Amd64, &budget(99)).unwrap_err();
-        assert_eq!(why.limit, 99);
+        let budget = Budget::default();
+        let read = |most| {
+            Notes::default().read(&notes, Arch::Amd64, &budget.share("the list of notes", most))
+        };
+        assert_eq!(read(1000), Ok(()));
+        assert_eq!(budget.work_done(), 100);
+        assert_eq!(read(99).unwrap_err().limit, 99);
     }
 }

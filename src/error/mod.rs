@@ -168,7 +168,7 @@ pub enum DumpError {
     Unsupported { what: String },
     #[error(transparent)]
     Unpack(#[from] UnpackError),
-    #[error("its headers and notes are too many: {0}")]
+    #[error("its program headers are more than the size of the file justifies")]
     Limit(#[from] Exhausted),
 }
 
