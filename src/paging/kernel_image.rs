@@ -77,7 +77,8 @@ impl KernelImage {
             let offset = virt.page_offset(boundary);
             let ranges = ranges.clone().into_iter();
             let places = ranges.flat_map(move |range| {
-                let first = range.start.get().next_multiple_of(boundary).saturating_sub(boundary);
+                // The last boundary before its first byte; memory may end at 2^64.
+                let first = range.start.get().saturating_sub(1) / boundary * boundary;
                 (first..range.end.get()).step_by(boundary as usize)
             });
             let most = usize::try_from(limit / boundary).unwrap_or(usize::MAX);
