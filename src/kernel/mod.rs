@@ -14,6 +14,7 @@
 mod compressed;
 pub mod debug_file;
 pub mod elf;
+mod extents;
 mod name_table;
 pub mod relocate;
 mod relocations;
@@ -28,6 +29,7 @@ use crate::arch::Arch;
 use crate::error::KernelError;
 use crate::source::Source;
 
+use extents::Extents;
 use relocations::Relocations;
 
 pub use elf::{ElfFile, SectionBytes, Segment};
@@ -41,6 +43,8 @@ pub struct Kernel {
     symbols: Symbols,
     slide: u64,
     relocations: OnceLock<Relocations>,
+    /// Where its segments are linked.
+    extents: OnceLock<Extents>,
 }
 
 impl Kernel {
@@ -63,7 +67,8 @@ impl Kernel {
             Some(sibling) if !has_symtab(&main) && has_symtab(sibling) => Symbols::load(sibling)?,
             _ => Symbols::load(&main)?,
         };
-        Ok(Self { main, sibling, symbols, slide: 0, relocations: OnceLock::new() })
+        let (relocations, extents) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { main, sibling, symbols, slide: 0, relocations, extents })
     }
 
     /// How far from where it is linked the kernel runs, in bytes modulo 2^64.
@@ -112,10 +117,9 @@ impl Kernel {
 
     /// The symbol whose bytes hold `address`, and the distance from its start.
     pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
-        let holds = |segment: Segment<'_>| {
-            address.offset_from(segment.virt).is_some_and(|offset| offset < segment.mem_size)
-        };
-        self.segments().any(holds).then(|| self.symbols.by_address(address))?
+        let extents = self.extents.get_or_init(|| Extents::of(self.linked_segments()));
+        let linked = address.wrapping_add(self.slide.wrapping_neg());
+        extents.contain(linked).then(|| self.symbols.by_address(address))?
     }
 
     /// The linker set of the virtualized variables, from `__start_set_vnet` up
@@ -140,8 +144,12 @@ impl Kernel {
 
     /// The segments that the boot loader puts into memory.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
-        let segments = self.contents().unwrap_or(&self.main).segments();
-        segments.map(|segment| Segment { virt: segment.virt.wrapping_add(self.slide), ..segment })
+        let linked = self.linked_segments();
+        linked.map(|segment| Segment { virt: segment.virt.wrapping_add(self.slide), ..segment })
+    }
+
+    fn linked_segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        self.contents().unwrap_or(&self.main).segments()
     }
 
     /// The addresses that the section of that name takes up in memory.
