@@ -305,6 +305,23 @@ fn a_damaged_module_costs_itself_alone() {
     }
 }
 
+#[test]
+fn a_symbol_table_that_costs_too_much_says_by_which_limit() {
+    let mut runtime = boot("classic-clang-dwarf4");
+    for name in ["if_gif.ko", "bridgestp.ko"] {
+        runtime.load_module(&module("amd64", name)).unwrap();
+    }
+    // 24 bytes each: less than a file may have, and more than these files justify.
+    let count = member(&runtime, "obj", "ddbsymcnt");
+    runtime.kernel_mut().store(count, 100 << 20).unwrap();
+    let (_dir, session) = session(runtime, true);
+    let modules = session.modules().unwrap();
+    let problems = modules.files[1].problems.join("; ");
+    assert!(problems.contains("bytes, the limit of memory"), "{problems}");
+    assert!(session.budget().bytes_taken() < 16 << 20, "what was refused is not charged");
+    assert!(modules.files[2].problems.is_empty() && modules.files[2].symbols.iter().count() > 0);
+}
+
 /// What a stray link leads to is often zeros, which are no module.
 #[test]
 fn what_has_no_name_and_no_path_ends_the_list() {

@@ -26,8 +26,9 @@ use crate::types::TypeId;
 use crate::value::Object;
 use crate::value::memory_block::MemoryBlock;
 
-/// All symbol tables together have no more bytes than this: some megabytes are usual.
-pub const MOST_BYTES: u64 = 128 << 20;
+/// The largest symbol table with its names that is believed, in bytes: some megabytes are
+/// usual.
+const LARGEST_TABLES: u64 = 1 << 32;
 
 /// The largest part of module space that is believed: all of it has 32 KB.
 const LARGEST_SET: u64 = 1 << 20;
@@ -38,10 +39,10 @@ const MOST_SECTIONS: u64 = 4096;
 const LONGEST_NAME: usize = 64;
 
 /// Adds to a file of the list what its class knows of it.
-pub fn describe(target: &Target, file: LinkerFile, budget: &mut u64) -> Module {
+pub fn describe(target: &Target, file: LinkerFile) -> Module {
     let at = file.at;
     let mut module = Module::new(file);
-    if let Err(why) = fill(target, at, &mut module, budget) {
+    if let Err(why) = fill(target, at, &mut module) {
         // Without debug information there are names and addresses, which `info` says once.
         if target.types().is_ok() {
             module.problems.push(format!("its variables cannot be found: {why}").into());
@@ -50,12 +51,7 @@ pub fn describe(target: &Target, file: LinkerFile, budget: &mut u64) -> Module {
     module
 }
 
-fn fill(
-    target: &Target,
-    at: VirtAddr,
-    module: &mut Module,
-    budget: &mut u64,
-) -> Result<(), ReadError> {
+fn fill(target: &Target, at: VirtAddr, module: &mut Module) -> Result<(), ReadError> {
     let list_type = target.global("linker_files")?.type_id;
     let first = target.types()?.member(list_type, "tqh_first")?;
     let file = Object::new(target, target.types()?.pointee(first.type_id)?, at);
@@ -74,7 +70,7 @@ fn fill(
     } else {
         shared_object(&elf_file, module)?;
     }
-    read_symbols(&elf_file, module, budget)
+    read_symbols(&elf_file, module)
 }
 
 /// The `struct elf_file` of the unit that defines the class.
@@ -162,22 +158,18 @@ fn checked_set(
 
 /// The symbol table that the kernel keeps for its debugger: static symbols as well,
 /// except in a shared object that a boot loader brought.
-fn read_symbols(
-    elf_file: &Object<'_>,
-    module: &mut Module,
-    budget: &mut u64,
-) -> Result<(), ReadError> {
+fn read_symbols(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadError> {
     let target = elf_file.target();
     let entry_size = symbols::entry_size(target.arch()) as u64;
     let table = (elf_file.pointer("ddbsymtab")?, elf_file.uint("ddbsymcnt")?);
     let strings = (elf_file.pointer("ddbstrtab")?, elf_file.uint("ddbstrcnt")?);
     let size = table.1.checked_mul(entry_size).and_then(|size| size.checked_add(strings.1));
-    if size.is_none_or(|size| size > *budget) {
+    let Some(size) = size.filter(|size| *size <= LARGEST_TABLES) else {
         let problem = format!("its symbol table has {} entries, which cannot be", table.1);
         module.problems.push(problem.into());
         return Ok(());
-    }
-    *budget -= size.unwrap_or(0);
+    };
+    target.budget().bytes(size)?;
     let mut read = |at: VirtAddr, len: u64, what: &str| {
         let block = MemoryBlock::read(target.memory(), at, len as usize);
         if let Some(fault) = block.first_fault() {

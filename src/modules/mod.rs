@@ -94,8 +94,7 @@ impl Modules {
     /// Reads the list. A kernel without `linker_files` has no modules.
     pub fn read(target: &Target) -> Self {
         let list = linker_file::walk(target);
-        let mut budget = loaded::MOST_BYTES;
-        let files = list.files.into_iter().map(|file| loaded::describe(target, file, &mut budget));
+        let files = list.files.into_iter().map(|file| loaded::describe(target, file));
         Self { files: files.collect(), problems: list.problems }
     }
 
