@@ -74,7 +74,7 @@ struct File<'a> {
 }
 
 impl File<'_> {
-    /// The sections of an object file, of which the kernel keeps the sizes.
+    /// The sections of an object file. The kernel keeps their sizes.
     fn sizes(&self) -> Vec<Testimony> {
         let Placed::Sections(loaded) = &self.module.placed else { return Vec::new() };
         // The kernel names what has no name `<<PROGBITS>>` and the like.

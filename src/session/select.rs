@@ -25,7 +25,7 @@ pub enum Selector {
     All,
 }
 
-/// The vnets that a question is about, and what is wrong with what led to them.
+/// The vnets that a question is about, and the problems of finding them.
 #[derive(Debug)]
 pub struct Selection<'s> {
     /// One, or all; `None` is the one stack of a kernel without VIMAGE.

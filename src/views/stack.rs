@@ -160,7 +160,7 @@ fn calls(target: &Target, registers: Registers, origin: Origin) -> Vec<Call> {
     calls
 }
 
-/// The call of a function that has no frame yet, of which the chain knows nothing.
+/// The call of a function that has no frame yet. The chain of frames does not have it.
 fn caller_of_entered(target: &Target, registers: &Registers, is_exact: bool) -> Option<Call> {
     let counter = unsigned(target, registers.counter?);
     let (symbol, offset) = target.symbolize(counter)?;
