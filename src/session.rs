@@ -31,7 +31,7 @@ use crate::memory::KernelMemory;
 use crate::modules::Modules;
 use crate::source::Source;
 use crate::source::unpack::Progress;
-use crate::target::{Kinship, Target};
+use crate::target::{KernelMatch, Target};
 use crate::types::Types;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
@@ -180,7 +180,7 @@ impl Session {
         if slide != 0 {
             log.push(format!("kernel: it runs {slide:#x} bytes from where it is linked"));
         }
-        log.push(format!("kernel and dump belong together: {}", target.kinship()));
+        log.push(format!("kernel and dump belong together: {}", target.kernel_match()));
         let beside = Beside::find(&core_path);
         Ok(Self {
             target,
@@ -245,7 +245,7 @@ impl Session {
         if let Some(beside) = &self.beside {
             warnings.extend(beside.disagreements(self.core(), self.said()));
         }
-        if let Kinship::Unknown(why) = self.target.kinship() {
+        if let KernelMatch::Unknown(why) = self.target.kernel_match() {
             warnings.push(format!("whether kernel and dump belong together is unknown: {why}"));
         }
         warnings.extend(self.refused.iter().cloned());
@@ -263,7 +263,7 @@ impl Session {
 
     /// What the dump's memory says of its machine.
     fn said(&self) -> Said {
-        if matches!(self.target.kinship(), Kinship::Different(_)) {
+        if matches!(self.target.kernel_match(), KernelMatch::Different(_)) {
             return Said::default();
         }
         let Machine { hostname, panic, version, .. } = Machine::read(&self.target);
@@ -322,7 +322,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, or has no debug information.
     pub fn jails(&self) -> Result<&Jails, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         let jails = self.jails.get_or_init(|| Jails::read(&self.target));
         jails.as_ref().map_err(|why| why.clone().into())
     }
@@ -332,7 +332,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, or does not tell.
     pub fn dumping(&self) -> Result<Option<Dumping>, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         Ok(threads::dumping(&self.target, self.jails().ok())?)
     }
 
@@ -356,7 +356,7 @@ impl Session {
     /// # Errors
     /// The variables are not known at all.
     pub fn matches(&self, patterns: &[String]) -> Result<Matches, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         let plain = self.kernel().set_vnet().is_none() && !patterns.is_empty();
         let all = if plain { None } else { Some(self.all_variables()?) };
         let problems = all.map(|all| all.problems().clone()).unwrap_or_default();
@@ -453,7 +453,7 @@ impl Session {
         expression: &str,
         limits: &Limits,
     ) -> Result<Printed, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         let failed = |source| Error::Expr { expression: expression.to_owned(), source };
         let parsed = expr::parse(expression).map_err(|why| failed(syntax(&why)))?;
         let variables = match self.all_variables() {
@@ -478,9 +478,9 @@ impl Session {
     /// The lines of the kernel's message buffer, from memory if they can be read there,
     /// else those that a minidump keeps apart; `None` if there are neither.
     pub fn messages(&self) -> Option<Messages> {
-        let ring = match self.target.kinship() {
-            Kinship::Different(_) => None,
-            Kinship::Same(_) | Kinship::Unknown(_) => {
+        let ring = match self.target.kernel_match() {
+            KernelMatch::Different(_) => None,
+            KernelMatch::Same(_) | KernelMatch::Unknown(_) => {
                 MessageRing::read(&self.target).ok().flatten()
             }
         };
@@ -497,10 +497,12 @@ impl Session {
     ///
     /// # Errors
     /// The kernel is not the one that wrote the dump.
-    pub fn require_kinship(&self) -> Result<(), Error> {
-        match self.target.kinship() {
-            Kinship::Different(why) => Err(TargetError::OtherKernel { why: why.clone() }.into()),
-            Kinship::Same(_) | Kinship::Unknown(_) => Ok(()),
+    pub fn require_match(&self) -> Result<(), Error> {
+        match self.target.kernel_match() {
+            KernelMatch::Different(why) => {
+                Err(TargetError::OtherKernel { why: why.clone() }.into())
+            }
+            KernelMatch::Same(_) | KernelMatch::Unknown(_) => Ok(()),
         }
     }
 
@@ -510,7 +512,7 @@ impl Session {
     }
 
     fn list(&self) -> Result<&VnetList, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         let list = self.list.get_or_init(|| VnetList::read(&self.target));
         list.as_ref().map_err(|why| why.clone().into())
     }

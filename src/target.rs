@@ -5,7 +5,7 @@
 //! and whether the kernel is the one that wrote the dump. Nothing above this
 //! layer needs to know either again.
 
-pub mod kinship;
+pub mod kernel_match;
 mod page_tables;
 mod roots;
 mod running;
@@ -24,11 +24,11 @@ use crate::kernel::{Kernel, Symbol, Symbols, VNET_PREFIX};
 use crate::memory::KernelMemory;
 use crate::types::{Types, Variable};
 
-use kinship::kinship;
+use kernel_match::kernel_match;
 use running::Running;
 
 pub use crate::dump::Processor;
-pub use kinship::Kinship;
+pub use kernel_match::KernelMatch;
 pub use page_tables::raw_core;
 
 /// A kernel, its types, and its memory as a dump holds it.
@@ -37,7 +37,7 @@ pub struct Target {
     kernel: Kernel,
     memory: KernelMemory,
     types: Result<Types, TypeError>,
-    kinship: Kinship,
+    kernel_match: KernelMatch,
     budget: Arc<Budget>,
     /// Symbols of the modules, once somebody has read them.
     modules: OnceLock<Vec<ModuleSymbols>>,
@@ -63,7 +63,7 @@ impl Target {
     /// # Errors
     /// They are of different machines, or the kernel's page tables cannot be
     /// found in a dump that has none of its own. A kernel of the right machine
-    /// that merely differs is no error here: see [`Target::kinship`].
+    /// that merely differs is no error here: see [`Target::kernel_match`].
     pub fn open(
         kernel: Kernel,
         core: impl Into<Arc<Core>>,
@@ -87,9 +87,9 @@ impl Target {
         if let Ok(types) = &mut types {
             types.set_slide(kernel.slide());
         }
-        let kinship = kinship(&kernel, &memory);
+        let kernel_match = kernel_match(&kernel, &memory);
         let budget = types.as_ref().map(|types| Arc::clone(types.budget())).unwrap_or_default();
-        Ok(Self { kernel, memory, types, kinship, budget, modules: OnceLock::new() })
+        Ok(Self { kernel, memory, types, kernel_match, budget, modules: OnceLock::new() })
     }
 
     /// Whether `kernel` wrote the dump, without joining them; its addresses are then
@@ -97,13 +97,13 @@ impl Target {
     ///
     /// # Errors
     /// As [`Target::open`].
-    pub fn kinship_of(
+    pub fn kernel_match_of(
         kernel: &mut Kernel,
         core: &Arc<Core>,
         kernel_phys: Option<PhysAddr>,
-    ) -> Result<Kinship, TargetError> {
+    ) -> Result<KernelMatch, TargetError> {
         let memory = memory(kernel, Arc::clone(core), kernel_phys)?;
-        Ok(kinship(kernel, &memory))
+        Ok(kernel_match(kernel, &memory))
     }
 
     pub fn arch(&self) -> Arch {
@@ -137,8 +137,8 @@ impl Target {
         &self.budget
     }
 
-    pub fn kinship(&self) -> &Kinship {
-        &self.kinship
+    pub fn kernel_match(&self) -> &KernelMatch {
+        &self.kernel_match
     }
 
     /// Why there are no virtualized variables, where the kernel has no linker set of them.

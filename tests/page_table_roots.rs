@@ -9,7 +9,7 @@ use vnetkvm::error::TargetError;
 use vnetkvm::image::{Format, Scenario, build};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::source::Source;
-use vnetkvm::target::{Kinship, Target};
+use vnetkvm::target::{KernelMatch, Target};
 use vnetkvm::types::Types;
 
 const SCENARIO: &str = "hostname = \"gw\"\ncpus = 1\nmemory = \"16M\"\nformats = [\"full\"]\n";
@@ -30,7 +30,7 @@ fn open(name: &str, globals: &str, more: &str) -> Result<Target, TargetError> {
 }
 
 fn assert_same(target: &Target) {
-    assert!(matches!(target.kinship(), Kinship::Same(_)), "{}", target.kinship());
+    assert!(matches!(target.kernel_match(), KernelMatch::Same(_)), "{}", target.kernel_match());
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn overwritten_constants_are_not_another_kernels() {
     }
     let core = vnetkvm::source::Source::from_vec("core", core);
     let session = Session::from_sources(demo.kernel, core).unwrap();
-    let verdict = session.target().kinship().to_string();
+    let verdict = session.target().kernel_match().to_string();
     assert!(verdict.starts_with("yes: same build-id; overwritten since: "), "{verdict}");
     assert_eq!(session.vnets().unwrap().all.len(), 3);
 }

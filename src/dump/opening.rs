@@ -61,9 +61,9 @@ struct Around {
 /// As [`open_with`], unless the file only is no dump.
 pub fn open_any(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Opened, DumpError> {
     let mut around = Around::default();
-    let source = around.take_off(source, progress)?;
+    let source = around.strip(source, progress)?;
     Ok(match open_bare(&source)? {
-        Some(core) => Opened::Core(Box::new(around.put_on(core))),
+        Some(core) => Opened::Core(Box::new(around.wrap(core))),
         None if around.header.is_some() => return Err(around.misplaced()),
         None => Opened::Unknown(Box::new(Unknown { source, around })),
     })
@@ -77,7 +77,7 @@ impl Unknown {
 
     /// `core`, which was found in these bytes, with what was around it.
     pub fn wrap(self, core: Core) -> Core {
-        self.around.put_on(core)
+        self.around.wrap(core)
     }
 
     /// Looks for a dump on a device whose end is missing.
@@ -90,9 +90,9 @@ impl Unknown {
             return Err(probe::unknown(&source));
         };
         let dump = around.cut(source, found)?;
-        let dump = around.take_off(dump, progress)?;
+        let dump = around.strip(dump, progress)?;
         match open_bare(&dump)? {
-            Some(core) => Ok(around.put_on(core)),
+            Some(core) => Ok(around.wrap(core)),
             None => Err(around.misplaced()),
         }
     }
@@ -100,7 +100,7 @@ impl Unknown {
 
 impl Around {
     /// Unpacks `source` and takes the dump from its device, as often as need be.
-    fn take_off(
+    fn strip(
         &mut self,
         mut source: Source,
         progress: &mut dyn FnMut(Progress),
@@ -164,7 +164,7 @@ impl Around {
         }
     }
 
-    fn put_on(self, mut core: Core) -> Core {
+    fn wrap(self, mut core: Core) -> Core {
         core.packed = self.packed.or(core.packed);
         core.header = self.header.or(core.header);
         core.warnings.splice(0..0, self.warnings);

@@ -6,7 +6,7 @@
 //! the build-id of a shared object. One difference is enough to refuse the file: the
 //! types of another build are worse than none.
 //!
-//! Zeros are no witness, as for kernels ([`crate::target::kinship`]), nor are the
+//! Zeros are no witness, as for kernels ([`crate::target::kernel_match`]), nor are the
 //! breakpoints that DTrace and debuggers put into code.
 
 use std::ops::Range;
@@ -19,7 +19,7 @@ use crate::kernel::elf::Section;
 use crate::kernel::{ElfFile, Symbol, SymbolKind, Symbols};
 use crate::memory::KernelMemory;
 use crate::modules::{Module, Placed};
-use crate::target::kinship::{Says, Testimony};
+use crate::target::kernel_match::{Says, Testimony};
 
 /// What speaks for and against `elf`'s being the file that `module` was loaded from.
 pub(super) fn testimonies(module: &Module, memory: &KernelMemory, elf: &ElfFile) -> Vec<Testimony> {

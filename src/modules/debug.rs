@@ -12,8 +12,8 @@ use crate::kernel::{ElfFile, debug_file};
 use crate::memory::KernelMemory;
 use crate::modules::{Module, Placed, build};
 use crate::source::Source;
-use crate::target::Kinship;
-use crate::target::kinship::{Says, Testimony};
+use crate::target::KernelMatch;
+use crate::target::kernel_match::{Says, Testimony};
 use crate::types::{Types, Variable};
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
@@ -75,9 +75,9 @@ fn take(
         return Err(Refusal::Foreign(format!("is for {is}, not for {wanted}")));
     }
     let foreign = |why| Refusal::Foreign(format!("is of another build of {}: {why}", module.name));
-    match kinship(module, memory, elf, others) {
-        Some(Kinship::Same(_)) => {}
-        Some(Kinship::Different(why) | Kinship::Unknown(why)) => return Err(foreign(why)),
+    match module_match(module, memory, elf, others) {
+        Some(KernelMatch::Same(_)) => {}
+        Some(KernelMatch::Different(why) | KernelMatch::Unknown(why)) => return Err(foreign(why)),
         None => {
             let why =
                 format!("may be of another build of {}: the dump has nothing of it", module.name);
@@ -96,26 +96,26 @@ fn take(
 
 /// Is `elf` the module's file? A debug file has no code of its own: there the module's
 /// file decides, which lies among `others`.
-fn kinship(
+fn module_match(
     module: &Module,
     memory: &KernelMemory,
     elf: &ElfFile,
     others: &[&ElfFile],
-) -> Option<Kinship> {
+) -> Option<KernelMatch> {
     let mut said = build::testimonies(module, memory, elf);
     let whole = others.iter().filter(|other| elf.is_debug_only() && !other.is_debug_only());
     for other in whole {
         let of_other = build::testimonies(module, memory, other);
         match debug_file::difference(other, elf) {
             None => said.extend(of_other),
-            Some(why) if matches!(Kinship::of(&of_other), Some(Kinship::Same(_))) => {
+            Some(why) if matches!(KernelMatch::of(&of_other), Some(KernelMatch::Same(_))) => {
                 let path = other.source().path().display();
                 said.push(Testimony::new(Says::Different, format!("unlike {path} it {why}")));
             }
             Some(_) => {}
         }
     }
-    Kinship::of(&said)
+    KernelMatch::of(&said)
 }
 
 /// The variables of the set, at their places in module space.

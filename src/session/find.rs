@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::kernel::{Kernel, debug_file};
 use crate::source::Source;
 use crate::source::crash::{self, KernelPlace};
-use crate::target::{Kinship, Target};
+use crate::target::{KernelMatch, Target};
 
 impl Session {
     /// Opens the kernel that wrote `core`: it is looked for beside the dump, in the
@@ -98,9 +98,9 @@ fn writer(
 ) -> Result<(Kernel, Search, String), String> {
     let opened = linked_kernel(path, &options.debug_dirs);
     let (mut kernel, search) = opened.map_err(|why| whole_story(&why))?;
-    match Target::kinship_of(&mut kernel, core, options.kernel_phys) {
-        Ok(Kinship::Same(why)) => Ok((kernel, search, why)),
-        Ok(Kinship::Different(why) | Kinship::Unknown(why)) => Err(why),
+    match Target::kernel_match_of(&mut kernel, core, options.kernel_phys) {
+        Ok(KernelMatch::Same(why)) => Ok((kernel, search, why)),
+        Ok(KernelMatch::Different(why) | KernelMatch::Unknown(why)) => Err(why),
         Err(why) => Err(why.to_string()),
     }
 }

@@ -16,7 +16,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's.
     pub fn may_hide_vnets(&self) -> Result<Vec<MayHide>, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         Ok(MayHide::reasons(&self.target))
     }
 
@@ -25,7 +25,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
     pub fn sysinits(&self) -> Result<Sysinits, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         Ok(Sysinits::read(&self.target, &self.unloaded())?)
     }
 
@@ -39,7 +39,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, or has no VIMAGE.
     pub fn locks(&self) -> Result<Locks, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         Ok(Locks::read(&self.target)?)
     }
 
@@ -48,7 +48,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
     pub fn eventhandlers(&self) -> Result<VnetHandlers, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         Ok(VnetHandlers::read(&self.target, &self.unloaded())?)
     }
 
@@ -57,7 +57,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, or has no debug information.
     pub fn recursions(&self) -> Result<Option<Recursions>, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         Ok(Recursions::read(&self.target)?)
     }
 }

@@ -14,7 +14,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's.
     pub fn modules(&self) -> Result<&Modules, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         Ok(self.read_modules())
     }
 
@@ -23,7 +23,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE or no debug information.
     pub fn module_space(&self) -> Result<ModuleSpace, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         Ok(ModuleSpace::read(&self.target, self.read_modules())?)
     }
 

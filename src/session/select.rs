@@ -42,7 +42,7 @@ impl Session {
     /// There is no such vnet, jail, process or thread, or it has no vnet; or that is
     /// unknown, because of what cannot be read.
     pub fn select(&self, which: &Selector) -> Result<Selection<'_>, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         let whole = |vnets| Selection { vnets, problems: Problems::default(), remarks: Vec::new() };
         if self.kernel().set_vnet().is_none() {
             return match which {

@@ -12,7 +12,7 @@ impl Session {
     /// # Errors
     /// The tree or the debug information is missing.
     pub fn sysctls(&self, names: &[String]) -> Result<SysctlTree, Error> {
-        self.require_kinship()?;
+        self.require_match()?;
         self.know_modules();
         Ok(SysctlTree::read(self.target(), names)?)
     }

@@ -117,7 +117,7 @@ impl Variables {
         }
         let elsewhere = self.all.iter().filter(|variable| wanted.names(&variable.name));
         let mut near: Vec<String> = elsewhere
-            .filter_map(|variable| Some(format!("{}@{}", variable.name, variable.home()?)))
+            .filter_map(|variable| Some(format!("{}@{}", variable.name, variable.qualifier()?)))
             .take(MOST_OFFERED + 1)
             .collect();
         if near.len() > MOST_OFFERED {
@@ -144,7 +144,7 @@ impl Variables {
             [] => Ok(None),
             [one] => Ok(Some(one)),
             _ => {
-                let files = found.iter().filter_map(|variable| variable.home());
+                let files = found.iter().filter_map(|variable| variable.qualifier());
                 let files = files.map(String::from).collect();
                 Err(VnetError::Ambiguous { name: name.to_owned(), files })
             }
@@ -154,7 +154,7 @@ impl Variables {
 
 impl VnetVariable {
     /// What tells it from others of its name: its module or, in the kernel, its file.
-    pub fn home(&self) -> Option<&str> {
+    pub fn qualifier(&self) -> Option<&str> {
         if *self.module == *KERNEL { self.file.as_deref() } else { Some(&self.module) }
     }
 }

@@ -87,11 +87,12 @@ impl Scope<'_> {
         if symbols.is_empty() && virtualized.is_empty() && statics.is_empty() {
             return Err(self.unknown(name));
         }
-        let homes = virtualized.iter().filter_map(|variable| variable.home().map(String::from));
+        let qualifiers =
+            virtualized.iter().filter_map(|variable| variable.qualifier().map(String::from));
         let hidden = statics.iter().filter_map(|found| found.file.as_deref().map(String::from));
-        let mut near: Vec<String> = homes.chain(self.files(&symbols)).chain(hidden).collect();
+        let mut near: Vec<String> = qualifiers.chain(self.files(&symbols)).chain(hidden).collect();
         near.sort_unstable();
-        near.iter_mut().for_each(|home| *home = format!("{bare}@{home}"));
+        near.iter_mut().for_each(|qualifier| *qualifier = format!("{bare}@{qualifier}"));
         if near.is_empty() {
             near.push(name.to_owned());
         }

@@ -52,7 +52,7 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
         Variable {
             name: &variable.name,
             symbol: &variable.symbol,
-            file: variable.home().filter(|_| ambiguous),
+            file: variable.qualifier().filter(|_| ambiguous),
             pointer: pointer.shown(),
             size: variable.size,
             address: session.address(Some(vnet), variable),

@@ -12,7 +12,7 @@ use vnetkvm::dump::{self, Core};
 use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::{Beside, Messages, Selector, Session};
-use vnetkvm::target::Kinship;
+use vnetkvm::target::KernelMatch;
 use vnetkvm::views::machine::Machine;
 use vnetkvm::views::threads::Dumping;
 
@@ -303,7 +303,7 @@ impl Info {
         let mut info = Self::of_dump(session.core_path(), session.core(), warnings);
         info.core.recount(session.memory().page_size());
         info.kernel = Some(KernelInfo::of(session));
-        if matches!(session.target().kinship(), Kinship::Different(_)) {
+        if matches!(session.target().kernel_match(), KernelMatch::Different(_)) {
             // What another kernel's symbols point at is no answer to anything.
             return info;
         }
@@ -409,10 +409,10 @@ impl KernelInfo {
             stop: Address(set.end),
             size: set.end.offset_from(set.start).unwrap_or(0),
         });
-        let (verdict, why) = match session.target().kinship() {
-            Kinship::Same(why) => ("yes", why),
-            Kinship::Different(why) => ("no", why),
-            Kinship::Unknown(why) => ("unknown", why),
+        let (verdict, why) = match session.target().kernel_match() {
+            KernelMatch::Same(why) => ("yes", why),
+            KernelMatch::Different(why) => ("no", why),
+            KernelMatch::Unknown(why) => ("unknown", why),
         };
         Self {
             path: path(kernel.main()),

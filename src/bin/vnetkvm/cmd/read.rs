@@ -54,7 +54,7 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
         (Some(memory), Some(start)) => (memory, start, None),
         (_, number) => {
             let session = context::open(cli)?;
-            session.require_kinship()?;
+            session.require_match()?;
             let (start, vnet) = match number {
                 Some(number) => (number, None),
                 None => address(cli, session, request.address, &mut output)?,

@@ -70,9 +70,9 @@ impl Names {
         for variable in variables {
             *count.entry(&variable.name).or_default() += 1;
         }
-        let shown = |variable: &VnetVariable| match variable.home() {
-            Some(home) if count.get(&*variable.name) > Some(&1) => {
-                format!("{}@{home}", variable.name)
+        let shown = |variable: &VnetVariable| match variable.qualifier() {
+            Some(qualifier) if count.get(&*variable.name) > Some(&1) => {
+                format!("{}@{qualifier}", variable.name)
             }
             _ => variable.name.to_string(),
         };

@@ -3,7 +3,7 @@
 //! Witnesses are heard one by one, each about bytes that both the file and the dump
 //! have: the build-id, the version, pieces of .rodata and .text. Each of them says
 //! "same", "different" or "unknown", and why. One rule makes a verdict of what they
-//! say, in whatever order they are heard ([`Kinship::of`]):
+//! say, in whatever order they are heard ([`KernelMatch::of`]):
 //!
 //! 1. The dump's own build-id is proof: it is made of all that was linked, so what
 //!    differs in spite of it was overwritten since.
@@ -22,7 +22,7 @@ use crate::memory::KernelMemory;
 
 /// Is a file the one that was running when the dump was written?
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kinship {
+pub enum KernelMatch {
     /// The same bytes stand in the file and in the dump; which ones.
     Same(String),
     /// They differ; how.
@@ -55,7 +55,7 @@ impl Testimony {
     }
 }
 
-impl Kinship {
+impl KernelMatch {
     /// The verdict on all that was said; `None` if nobody said anything.
     pub fn of(testimonies: &[Testimony]) -> Option<Self> {
         let all = |wanted: &[Says]| {
@@ -84,7 +84,7 @@ impl Kinship {
 }
 
 /// The verdict on `kernel`, whose memory `memory` is if it is the right one.
-pub(super) fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
+pub(super) fn kernel_match(kernel: &Kernel, memory: &KernelMemory) -> KernelMatch {
     let build_id = build_id(kernel, memory);
     let mut said: Vec<Testimony> = version(kernel, memory).into_iter().collect();
     match build_id {
@@ -104,14 +104,14 @@ pub(super) fn kinship(kernel: &Kernel, memory: &KernelMemory) -> Kinship {
             said.extend(other_id.map(|id| Testimony { says, ..id }));
         }
     }
-    Kinship::of(&said).unwrap_or_else(|| {
+    KernelMatch::of(&said).unwrap_or_else(|| {
         let why = match kernel.contents() {
             Some(_) => {
                 "the dump holds neither its version[] nor its build-id nor its code and constants"
             }
             None => "a debug file has none of the kernel's bytes, and the kernel is not beside it",
         };
-        Kinship::Unknown(why.into())
+        KernelMatch::Unknown(why.into())
     })
 }
 
@@ -256,7 +256,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-impl fmt::Display for Kinship {
+impl fmt::Display for KernelMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Same(why) => write!(f, "yes: {why}"),
@@ -273,11 +273,11 @@ mod tests {
 
     fn verdict(said: &[Says]) -> &'static str {
         let said: Vec<Testimony> = said.iter().map(|says| Testimony::new(*says, "why")).collect();
-        match Kinship::of(&said) {
+        match KernelMatch::of(&said) {
             None => "none",
-            Some(Kinship::Same(_)) => "same",
-            Some(Kinship::Different(_)) => "different",
-            Some(Kinship::Unknown(_)) => "unknown",
+            Some(KernelMatch::Same(_)) => "same",
+            Some(KernelMatch::Different(_)) => "different",
+            Some(KernelMatch::Unknown(_)) => "unknown",
         }
     }
 
@@ -312,8 +312,8 @@ mod tests {
             Testimony::new(Different, "18 of 18 pieces of .rodata differ"),
         ];
         let both = "no: 18 of 18 pieces of .rodata differ; another build-id";
-        assert_eq!(Kinship::of(&said).unwrap().to_string(), both);
+        assert_eq!(KernelMatch::of(&said).unwrap().to_string(), both);
         let doubt = "unknown: same version[], but another build-id";
-        assert_eq!(Kinship::of(&said[..2]).unwrap().to_string(), doubt);
+        assert_eq!(KernelMatch::of(&said[..2]).unwrap().to_string(), doubt);
     }
 }
