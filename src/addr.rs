@@ -1,56 +1,88 @@
 //! A type for every address space, so that a physical address can never be
 //! used where a kernel virtual one is meant.
+//!
+//! Each prints in hex, in JSON as the string `"0x…"`, and is parsed as a person
+//! writes it:
+//!
+//! ```
+//! use vnetkvm::addr::VirtAddr;
+//!
+//! let address: VirtAddr = "0xfffff80003a51800".parse()?;
+//! assert_eq!(address, VirtAddr::new(0xffff_f800_03a5_1800));
+//! assert_eq!(address.to_string(), "0xfffff80003a51800");
+//! assert_eq!(format!("{address:?}"), "VirtAddr(0xfffff80003a51800)");
+//! # Ok::<(), vnetkvm::addr::ParseAddressError>(())
+//! ```
 
 use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// A text that is not an address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not an address such as 0xfffff80003a51800 or 4096")]
+pub struct ParseAddressError {
+    text: Box<str>,
+}
 
 macro_rules! address_space {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub struct $name(u64);
 
         impl $name {
             /// The address `raw`.
+            #[must_use]
             pub const fn new(raw: u64) -> Self {
                 Self(raw)
             }
 
             /// The bare number.
+            #[must_use]
             pub const fn get(self) -> u64 {
                 self.0
             }
 
             /// Is this address zero?
+            #[must_use]
             pub const fn is_null(self) -> bool {
                 self.0 == 0
             }
 
             /// The address, unless it is zero.
+            #[must_use]
             pub fn non_null(self) -> Option<Self> {
                 (!self.is_null()).then_some(self)
             }
 
             /// The address `bytes` further on, or `None` past 2^64.
+            #[must_use]
             pub fn checked_add(self, bytes: u64) -> Option<Self> {
                 self.0.checked_add(bytes).map(Self)
             }
 
             /// The address `bytes` further on, modulo 2^64.
+            #[must_use]
             pub const fn wrapping_add(self, bytes: u64) -> Self {
                 Self(self.0.wrapping_add(bytes))
             }
 
             /// The distance from `start` up to this address, or `None` if it lies below.
+            #[must_use]
             pub fn offset_from(self, start: Self) -> Option<u64> {
                 self.0.checked_sub(start.0)
             }
 
             /// The start of the page of `page_size` bytes (a power of two) that holds this address.
+            #[must_use]
             pub const fn page_start(self, page_size: u64) -> Self {
                 Self(self.0 & !(page_size - 1))
             }
 
             /// The place of this address within its page of `page_size` bytes (a power of two).
+            #[must_use]
             pub const fn page_offset(self, page_size: u64) -> u64 {
                 self.0 & (page_size - 1)
             }
@@ -59,6 +91,52 @@ macro_rules! address_space {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{:#x}", self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:#x})"), self.0)
+            }
+        }
+
+        impl fmt::LowerHex for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::LowerHex::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::UpperHex for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::UpperHex::fmt(&self.0, f)
+            }
+        }
+
+        impl From<u64> for $name {
+            fn from(raw: u64) -> Self {
+                Self(raw)
+            }
+        }
+
+        impl From<$name> for u64 {
+            fn from(address: $name) -> Self {
+                address.0
+            }
+        }
+
+        /// Hexadecimal behind `0x` or `0X`, else decimal.
+        impl FromStr for $name {
+            type Err = ParseAddressError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                parse(text).map(Self).ok_or_else(|| ParseAddressError { text: text.into() })
+            }
+        }
+
+        /// The string `"0x…"`.
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
     };
@@ -77,6 +155,14 @@ address_space! {
 address_space! {
     /// A byte's place in a file.
     FileOffset
+}
+
+fn parse(text: &str) -> Option<u64> {
+    let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
+    let (digits, radix) = hex.map_or((text, 10), |hex| (hex, 16));
+    // The standard library takes a sign too.
+    let unsigned = !digits.starts_with('+');
+    unsigned.then(|| u64::from_str_radix(digits, radix).ok()).flatten()
 }
 
 #[cfg(test)]
@@ -101,5 +187,29 @@ mod tests {
     #[test]
     fn addresses_print_in_hex() {
         assert_eq!(FileOffset::new(4096).to_string(), "0x1000");
+    }
+    #[test]
+    fn hex_is_padded_as_a_number_is() {
+        let address = VirtAddr::from(0xab0);
+        assert_eq!(format!("{address:x} {address:X} {address:#010x}"), "ab0 AB0 0x00000ab0");
+        assert_eq!(format!("{address:?}"), "VirtAddr(0xab0)");
+        assert_eq!(u64::from(address), 0xab0);
+    }
+
+    #[test]
+    fn texts_are_hexadecimal_or_decimal() {
+        assert_eq!("0xFFFF".parse(), Ok(PhysAddr::new(0xffff)));
+        assert_eq!("0X10".parse(), Ok(PhysAddr::new(16)));
+        assert_eq!("10".parse(), Ok(PhysAddr::new(10)));
+        for wrong in ["", "0x", "ffff", "-1", "+1", "0x+1", " 1", "0x10000000000000000"] {
+            let error = wrong.parse::<PhysAddr>().unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{wrong:?} is not an address")));
+        }
+    }
+
+    #[test]
+    fn json_is_a_string() {
+        let json = serde_json::to_string(&VirtAddr::new(u64::MAX)).unwrap();
+        assert_eq!(json, "\"0xffffffffffffffff\"");
     }
 }

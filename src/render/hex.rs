@@ -138,7 +138,7 @@ impl<W: Write> HexDump<W> {
                 }
             }
         }
-        writeln!(self.out, "{:#018x} {hex:<49}  |{text}|", address.get())
+        writeln!(self.out, "{address:#018x} {hex:<49}  |{text}|")
     }
 }
 

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use vnetkvm::addr::VirtAddr;
+use vnetkvm::addr::{PhysAddr, VirtAddr};
 use vnetkvm::dump::MemorySegment;
 
-use values::{byte, length, memory_segment, name_and_type, number, vnet_choice};
+use values::{address, byte, length, memory_segment, name_and_type, number, vnet_choice};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -108,8 +108,8 @@ pub struct InputArgs {
     /// Physical address of the kernel's first segment
     ///
     /// In full dumps and raw memory it is found by the kernel's own bytes, as a rule.
-    #[arg(long, value_name = "ADDRESS", global = true, value_parser = number)]
-    pub kernel_phys: Option<u64>,
+    #[arg(long, value_name = "ADDRESS", global = true, value_parser = address::<PhysAddr>)]
+    pub kernel_phys: Option<PhysAddr>,
 
     /// Take no more than this many steps to answer: members, elements, entries
     ///

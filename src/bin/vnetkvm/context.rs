@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vnetkvm::addr::PhysAddr;
 use vnetkvm::dump::{self, Core, Said};
 use vnetkvm::error::VnetError;
 use vnetkvm::image;
@@ -114,7 +113,7 @@ pub fn options(cli: &Cli) -> anyhow::Result<Options> {
         core: core(cli)?,
         debug_dirs: input.debug_dir.clone(),
         memory_map: input.memory_map.clone(),
-        kernel_phys: input.kernel_phys.map(PhysAddr::new),
+        kernel_phys: input.kernel_phys,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{Address, JsonError};
+use super::JsonError;
+use crate::addr::VirtAddr;
 use crate::value::model::ValueError;
 use crate::views::counters::{CounterSums, CounterVariable};
 
@@ -14,7 +15,7 @@ pub struct JsonCounters<'a> {
     #[serde(rename = "type")]
     type_name: &'a str,
     /// Null where the vnet has no copy.
-    address: Option<Address>,
+    address: Option<VirtAddr>,
     file: Option<&'a str>,
     members: Vec<JsonMember<'a>>,
 }
@@ -62,7 +63,7 @@ impl<'a> JsonCounters<'a> {
         Self {
             name: &variable.variable.name,
             type_name: &variable.type_name,
-            address: sums.address.map(Address),
+            address: sums.address,
             file: variable.variable.file.as_deref(),
             members: members.collect(),
         }

@@ -2,15 +2,15 @@
 
 use serde::Serialize;
 
-use super::Address;
 use super::value::{JsonNumber, JsonPointer, JsonText, OrError};
+use crate::addr::VirtAddr;
 use crate::views::eventhandlers::VnetHandler;
 
 /// An event handler that is called for each vnet.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct JsonHandler<'a> {
     event: OrError<'a, JsonText<'a>>,
-    address: Address,
+    address: VirtAddr,
     priority: OrError<'a, JsonNumber>,
     dead: bool,
     function: OrError<'a, JsonPointer<'a>>,
@@ -21,7 +21,7 @@ impl<'a> From<&'a VnetHandler> for JsonHandler<'a> {
     fn from(handler: &'a VnetHandler) -> Self {
         Self {
             event: OrError::new(&handler.event),
-            address: Address(handler.address),
+            address: handler.address,
             priority: OrError::new(&handler.priority),
             dead: handler.is_dead(),
             function: OrError::new(&handler.function),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Address, JsonError, JsonThread};
+use super::{JsonError, JsonThread};
 use crate::addr::VirtAddr;
 use crate::views::locks::LockView;
 use crate::vnet::locks::{Holder, LockKind, LockState};
@@ -11,7 +11,7 @@ use crate::vnet::locks::{Holder, LockKind, LockState};
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct JsonLock<'a> {
     name: &'a str,
-    address: Option<Address>,
+    address: Option<VirtAddr>,
     #[serde(flatten)]
     state: OrWhy<'a>,
     owner: Option<JsonThread<'a>>,
@@ -31,10 +31,10 @@ enum OrWhy<'a> {
 struct JsonState {
     #[serde(rename = "type")]
     kind: &'static str,
-    word: Address,
+    word: VirtAddr,
     state: &'static str,
     readers: Option<u64>,
-    owner_address: Option<Address>,
+    owner_address: Option<VirtAddr>,
     shared_waiters: bool,
     exclusive_waiters: bool,
     spinner: bool,
@@ -45,7 +45,7 @@ impl<'a> From<&'a LockView> for JsonLock<'a> {
     fn from(view: &'a LockView) -> Self {
         Self {
             name: view.lock.name,
-            address: view.lock.address.map(Address),
+            address: view.lock.address,
             state: match &view.lock.state {
                 Ok(state) => OrWhy::State(state.into()),
                 Err(why) => OrWhy::Why(JsonError(why)),
@@ -72,10 +72,10 @@ impl From<&LockState> for JsonState {
                 LockKind::Rwlock => "rwlock",
                 LockKind::Sx => "sx",
             },
-            word: Address(VirtAddr::new(state.word)),
+            word: VirtAddr::new(state.word),
             state: name,
             readers,
-            owner_address: owner.map(Address),
+            owner_address: owner,
             shared_waiters: state.shared_waiters,
             exclusive_waiters: state.exclusive_waiters,
             spinner: state.spinner,

@@ -24,7 +24,6 @@ use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
 
 use super::sanitize::{has_hostile, is_hostile};
-use crate::addr::VirtAddr;
 use crate::walk::Problems;
 
 pub use counters::JsonCounters;
@@ -73,16 +72,6 @@ impl<'a, T> Document<'a, T> {
     pub fn new(body: T, problems: &'a Problems) -> Self {
         let problems = problems.iter().map(JsonProblem).collect();
         Self { schema_version: SCHEMA_VERSION, body, problems }
-    }
-}
-
-/// An address as JSON: `"0x…"`.
-#[derive(Debug, Clone, Copy)]
-pub struct Address(pub VirtAddr);
-
-impl Serialize for Address {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
     }
 }
 

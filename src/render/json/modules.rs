@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::Address;
+use crate::addr::VirtAddr;
 use crate::modules::Module;
 use crate::vnet::modspace::{Holder, ModuleSpace, Region};
 
@@ -17,7 +17,7 @@ impl Serialize for JsonModule<'_> {
             id: Option<i64>,
             name: &'a str,
             path: &'a str,
-            address: Address,
+            address: VirtAddr,
             size: Option<u64>,
             refs: Option<i64>,
             class: Option<&'a str>,
@@ -29,7 +29,7 @@ impl Serialize for JsonModule<'_> {
         }
         #[derive(Serialize)]
         struct Set {
-            address: Address,
+            address: VirtAddr,
             size: u64,
         }
         let module = self.0;
@@ -37,14 +37,14 @@ impl Serialize for JsonModule<'_> {
             id: module.id,
             name: &module.name,
             path: &module.path,
-            address: Address(module.address),
+            address: module.address,
             size: module.size,
             refs: module.refs,
             class: module.class.as_deref(),
             set_vnet: module
                 .set
                 .as_ref()
-                .map(|set| Set { address: Address(set.start), size: module.set_size() }),
+                .map(|set| Set { address: set.start, size: module.set_size() }),
             variables: module.vnet_symbols().count().max(module.typed.len()),
             types_from: module.types_from.as_deref(),
             refused: &module.refused,
@@ -66,7 +66,7 @@ impl Serialize for JsonModuleSpace<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Fields<'a> {
-            address: Address,
+            address: VirtAddr,
             size: u64,
             used: u64,
             // Null where a list is not whole, or not made yet.
@@ -80,30 +80,30 @@ impl Serialize for JsonModuleSpace<'_> {
         }
         #[derive(Serialize)]
         struct Entry {
-            entry: Address,
-            address: Address,
+            entry: VirtAddr,
+            address: VirtAddr,
             size: i64,
         }
         #[derive(Serialize)]
         struct Fault<'a> {
             kind: &'a str,
-            address: Address,
+            address: VirtAddr,
             message: &'a str,
         }
         let space = self.space;
         let regions = space.regions.iter().zip(self.variables);
         let entries = space.free_list.iter().map(|entry| Entry {
-            entry: Address(entry.at),
-            address: Address(entry.start),
+            entry: entry.at,
+            address: entry.start,
             size: entry.len,
         });
         let faults = space.faults.iter().map(|fault| Fault {
             kind: fault.kind.name(),
-            address: Address(fault.address),
+            address: fault.address,
             message: &fault.message,
         });
         Fields {
-            address: Address(space.arena.start),
+            address: space.arena.start,
             size: space.size(),
             used: space.used(),
             free: space.free(),
@@ -121,7 +121,7 @@ impl Serialize for JsonModuleSpace<'_> {
 /// A stretch of module space.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct JsonRegion<'a> {
-    address: Address,
+    address: VirtAddr,
     size: u64,
     /// `module`, `free`, `lost`, `unknown` or `not-yet`.
     kind: &'a str,
@@ -138,6 +138,6 @@ impl<'a> JsonRegion<'a> {
             Holder::Unknown => ("unknown", None),
             Holder::NotYet => ("not-yet", None),
         };
-        Self { address: Address(region.range.start), size: region.len(), kind, module, variables }
+        Self { address: region.range.start, size: region.len(), kind, module, variables }
     }
 }

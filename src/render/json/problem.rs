@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use super::Address;
+use crate::addr::VirtAddr;
 use crate::walk::Problem;
 
 /// `{"what": "allprison", "where": "0x…", "why": "…"}`
@@ -14,14 +14,10 @@ impl Serialize for JsonProblem<'_> {
         #[derive(Serialize)]
         struct Fields<'a> {
             what: &'a str,
-            r#where: Option<Address>,
+            r#where: Option<VirtAddr>,
             why: String,
         }
-        Fields {
-            what: &self.0.what,
-            r#where: self.0.at.map(Address),
-            why: self.0.reason().to_string(),
-        }
-        .serialize(serializer)
+        Fields { what: &self.0.what, r#where: self.0.at, why: self.0.reason().to_string() }
+            .serialize(serializer)
     }
 }

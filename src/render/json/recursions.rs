@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::value::{JsonNumber, JsonText, OrError};
-use super::{Address, JsonError, JsonThread, JsonVnetRef};
+use super::{JsonError, JsonThread, JsonVnetRef};
 use crate::addr::VirtAddr;
 use crate::value::model::ValueError;
 use crate::views::recursions::{Curvnet, Recursion};
@@ -12,7 +12,7 @@ use crate::vnet::Vnet;
 /// A place that set curvnet though it was set.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct JsonRecursion<'a> {
-    address: Address,
+    address: VirtAddr,
     previous: OrError<'a, Option<JsonText<'a>>>,
     function: OrError<'a, Option<JsonText<'a>>>,
     line: OrError<'a, JsonNumber>,
@@ -36,7 +36,7 @@ impl<'a> JsonRecursion<'a> {
             Err(why) => OrError::Error(JsonError(why)),
         };
         Self {
-            address: Address(recursion.address),
+            address: recursion.address,
             previous: text(&recursion.previous),
             function: text(&recursion.function),
             line: OrError::new(&recursion.line),

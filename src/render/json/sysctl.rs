@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Address, JsonError, JsonValue, JsonVnetRef};
+use super::{JsonError, JsonValue, JsonVnetRef};
+use crate::addr::VirtAddr;
 use crate::value::model::Value;
 use crate::views::sysctls::{Oid, Sysctl};
 use crate::vnet::Vnet;
@@ -17,7 +18,7 @@ pub struct JsonSysctl<'a> {
     /// Null for one that belongs to no vnet.
     vnet: Option<JsonVnetRef>,
     /// Where the value lies; null where it is in no one place.
-    address: Option<Address>,
+    address: Option<VirtAddr>,
     /// The function that answers for it; null in a node without one.
     handler: Option<String>,
     /// The same where it does more than copy, and `value` is what it would have answered.
@@ -42,7 +43,7 @@ impl<'a> JsonSysctl<'a> {
             kind: oid.kind.name(),
             format: &oid.format,
             vnet: vnet.filter(|_| oid.differs()).map(JsonVnetRef::from),
-            address: sysctl.address.map(Address),
+            address: sysctl.address,
             behind_handler: handler.clone().filter(|_| sysctl.behind_handler),
             handler,
             description: match &oid.description {

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::value::{JsonPointer, OrError};
-use super::{Address, JsonThread, JsonVnetState};
+use super::{JsonThread, JsonVnetState};
+use crate::addr::VirtAddr;
 use crate::views::construction::{Construction, Course, Direction, Phase, Progress};
 use crate::vnet::enumerators::Enumerated;
 use crate::vnet::{Sysinits, Vnet, VnetSysinit};
@@ -12,7 +13,7 @@ use crate::vnet::{Sysinits, Vnet, VnetSysinit};
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct JsonSysinit<'a> {
     kind: &'static str,
-    address: Address,
+    address: VirtAddr,
     subsystem: OrError<'a, JsonEnumerated<'a>>,
     order: OrError<'a, JsonEnumerated<'a>>,
     function: OrError<'a, JsonPointer<'a>>,
@@ -39,13 +40,13 @@ pub struct JsonConstruction<'a> {
     thread: Option<JsonThread<'a>>,
     function: Option<JsonRunning>,
     /// Functions that words on the thread's stack point into, where no chain of frames tells.
-    possible: Vec<Address>,
+    possible: Vec<VirtAddr>,
     courses: Vec<JsonCourse<'a>>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
 struct JsonRunning {
-    sysinit: Address,
+    sysinit: VirtAddr,
     certain: bool,
 }
 
@@ -64,7 +65,7 @@ impl<'a> JsonSysinit<'a> {
                 Direction::Up => "constructor",
                 Direction::Down => "destructor",
             },
-            address: Address(sysinit.address),
+            address: sysinit.address,
             subsystem: OrError::new(&sysinit.subsystem),
             order: OrError::new(&sysinit.order),
             function: OrError::new(&sysinit.function),
@@ -108,10 +109,8 @@ impl<'a> JsonConstruction<'a> {
             state: vnet.state.as_ref().map(JsonVnetState::from),
             evidence: &construction.evidence,
             thread: construction.thread.as_ref().map(JsonThread::from),
-            function: construction
-                .function
-                .map(|sysinit| JsonRunning { sysinit: Address(sysinit), certain: true }),
-            possible: construction.possible.iter().copied().map(Address).collect(),
+            function: construction.function.map(|sysinit| JsonRunning { sysinit, certain: true }),
+            possible: construction.possible.clone(),
             courses: construction.courses.iter().map(course).collect(),
         }
     }

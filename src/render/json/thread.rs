@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::Address;
+use crate::addr::VirtAddr;
 use crate::views::threads::ThreadName;
 
 /// A thread by its names and numbers; null is what cannot be read.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct JsonThread<'a> {
-    address: Address,
+    address: VirtAddr,
     tid: Option<i64>,
     name: Option<&'a str>,
     pid: Option<i64>,
@@ -18,7 +18,7 @@ pub struct JsonThread<'a> {
 impl<'a> From<&'a ThreadName> for JsonThread<'a> {
     fn from(thread: &'a ThreadName) -> Self {
         Self {
-            address: Address(thread.address),
+            address: thread.address,
             tid: thread.tid,
             name: thread.name.as_deref(),
             pid: thread.pid,

@@ -3,7 +3,8 @@
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use super::{Address, Hex, Integer};
+use super::{Hex, Integer};
+use crate::addr::VirtAddr;
 use crate::error::Fault;
 use crate::render::c::SymbolName;
 use crate::value::model::{
@@ -31,7 +32,7 @@ impl Serialize for JsonValue<'_> {
             Value::Counter { sum, address } => {
                 let mut map = serializer.serialize_map(Some(2))?;
                 map.serialize_entry("counter", sum)?;
-                map.serialize_entry("address", &Address(*address))?;
+                map.serialize_entry("address", address)?;
                 map.end()
             }
             Value::Bytes(bytes) => {
@@ -65,17 +66,13 @@ impl Serialize for JsonError<'_> {
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Reason<'a> {
     pub kind: &'a str,
-    pub address: Option<Address>,
+    pub address: Option<VirtAddr>,
     pub message: &'a str,
 }
 
 impl<'a> From<&'a ValueError> for Reason<'a> {
     fn from(error: &'a ValueError) -> Self {
-        Self {
-            kind: error.kind.name(),
-            address: error.address.map(Address),
-            message: &error.message,
-        }
+        Self { kind: error.kind.name(), address: error.address, message: &error.message }
     }
 }
 
@@ -149,7 +146,7 @@ impl Serialize for JsonPointer<'_> {
             }
         }
         let mut map = serializer.serialize_map(Some(2))?;
-        map.serialize_entry("pointer", &Address(self.0.address))?;
+        map.serialize_entry("pointer", &self.0.address)?;
         map.serialize_entry("symbol", &self.0.symbol.as_ref().map(Symbol))?;
         map.end()
     }
@@ -158,7 +155,7 @@ impl Serialize for JsonPointer<'_> {
 fn pointer<S: Serializer>(pointer: &PointerValue, serializer: S) -> Result<S::Ok, S::Error> {
     match pointer.function {
         true => JsonPointer(pointer).serialize(serializer),
-        false => Address(pointer.address).serialize(serializer),
+        false => pointer.address.serialize(serializer),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
+use super::JsonValue;
 use super::value::Reason;
-use super::{Address, JsonValue};
 use crate::addr::VirtAddr;
 use crate::value::Value;
 use crate::vnet::{Condition, Vnet, VnetState, VnetVariable};
@@ -13,12 +13,12 @@ use crate::vnet::{Condition, Vnet, VnetState, VnetVariable};
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct JsonVnetRef {
     index: Option<usize>,
-    address: Address,
+    address: VirtAddr,
 }
 
 impl From<&Vnet> for JsonVnetRef {
     fn from(vnet: &Vnet) -> Self {
-        Self { index: vnet.index, address: Address(vnet.address) }
+        Self { index: vnet.index, address: vnet.address }
     }
 }
 
@@ -26,7 +26,7 @@ impl JsonVnetRef {
     /// The vnet at `address`, with the number that it has in `vnets`.
     pub fn at(address: VirtAddr, vnets: &[Vnet]) -> Self {
         let known = vnets.iter().find(|vnet| vnet.address == address);
-        Self { index: known.and_then(|vnet| vnet.index), address: Address(address) }
+        Self { index: known.and_then(|vnet| vnet.index), address }
     }
 }
 
@@ -39,15 +39,15 @@ impl Serialize for JsonVnet<'_> {
         #[derive(Serialize)]
         struct Fields<'a> {
             index: Option<usize>,
-            address: Address,
+            address: VirtAddr,
             default: bool,
             magic: String,
             state: Option<JsonVnetState<'a>>,
             shutdown: Option<bool>,
             ifcnt: Option<u64>,
             sockcnt: Option<u64>,
-            data_mem: Address,
-            data_base: Address,
+            data_mem: VirtAddr,
+            data_base: VirtAddr,
             listed: bool,
             /// Null for one that is on the list.
             condition: Option<&'static str>,
@@ -72,15 +72,15 @@ impl Serialize for JsonVnet<'_> {
         });
         Fields {
             index: vnet.index,
-            address: Address(vnet.address),
+            address: vnet.address,
             default: vnet.default,
             magic: format!("{:#x}", vnet.magic),
             state: vnet.state.as_ref().map(JsonVnetState::from),
             shutdown: vnet.shutdown,
             ifcnt: vnet.ifcnt,
             sockcnt: vnet.sockcnt,
-            data_mem: Address(vnet.data_mem),
-            data_base: Address(vnet.data_base),
+            data_mem: vnet.data_mem,
+            data_base: vnet.data_base,
             listed: vnet.is_listed(),
             condition: vnet.condition.map(Condition::name),
             found_by: &vnet.found_by,
@@ -110,8 +110,8 @@ impl<'a> From<&'a VnetState> for JsonVnetState<'a> {
 pub struct JsonVariable<'a> {
     name: &'a str,
     symbol: &'a str,
-    address: Address,
-    master: Address,
+    address: VirtAddr,
+    master: VirtAddr,
     size: u64,
     /// Null in a kernel without debug information.
     #[serde(rename = "type")]
@@ -131,8 +131,8 @@ impl<'a> JsonVariable<'a> {
         Self {
             name: &variable.name,
             symbol: &variable.symbol,
-            address: Address(address),
-            master: Address(variable.master),
+            address,
+            master: variable.master,
             size: variable.size,
             type_name,
             module: &variable.module,
@@ -150,7 +150,7 @@ pub struct JsonPrinted<'a> {
     #[serde(rename = "type")]
     type_name: Option<&'a str>,
     /// Null for what was computed rather than read.
-    address: Option<Address>,
+    address: Option<VirtAddr>,
     value: Outcome<'a>,
 }
 
@@ -169,7 +169,6 @@ impl<'a> JsonPrinted<'a> {
         address: Option<VirtAddr>,
         value: &'a Value,
     ) -> Self {
-        let address = address.map(Address);
         Self { expression, type_name, address, value: Outcome::Value(JsonValue(value)) }
     }
 

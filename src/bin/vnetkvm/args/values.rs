@@ -1,6 +1,5 @@
 //! The values of options: numbers, lengths, addresses, and what is written with them.
 
-use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
 use vnetkvm::dump::MemorySegment;
 
 use super::VnetChoice;
@@ -10,18 +9,14 @@ pub(super) fn memory_segment(text: &str) -> Result<MemorySegment, String> {
     let parts = text.split_once('+').and_then(|(phys, rest)| Some((phys, rest.split_once('@')?)));
     let (phys, (len, offset)) =
         parts.ok_or("it is written like 0x40000000+0x8000000@0".to_owned())?;
-    Ok(MemorySegment {
-        phys: PhysAddr::new(number(phys)?),
-        len: number(len)?,
-        offset: FileOffset::new(number(offset)?),
-    })
+    Ok(MemorySegment { phys: address(phys)?, len: number(len)?, offset: address(offset)? })
 }
 
 pub(super) fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
-    if let Some(hex) = text.strip_prefix("0x").or(text.strip_prefix("0X")) {
-        let address = u64::from_str_radix(hex, 16);
-        return address
-            .map(|raw| VnetChoice::Address(VirtAddr::new(raw)))
+    if text.starts_with("0x") || text.starts_with("0X") {
+        return text
+            .parse()
+            .map(VnetChoice::Address)
             .map_err(|_| "an address has up to 16 hex digits behind its 0x".to_owned());
     }
     text.parse()
@@ -63,8 +58,14 @@ pub(super) fn number(text: &str) -> Result<u64, String> {
     parsed.map_err(|_| "not a number such as 64 or 0x40".to_owned())
 }
 
+pub(super) fn address<A: From<u64>>(text: &str) -> Result<A, String> {
+    number(text).map(A::from)
+}
+
 #[cfg(test)]
 mod tests {
+    use vnetkvm::addr::VirtAddr;
+
     use super::*;
 
     #[test]

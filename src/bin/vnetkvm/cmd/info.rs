@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::{self, Core};
-use vnetkvm::render::json::{Address, Hex, JsonVnetRef};
+use vnetkvm::render::json::{Hex, JsonVnetRef};
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::{Beside, Messages, Selector, Session};
 use vnetkvm::target::KernelMatch;
@@ -166,7 +166,7 @@ struct CoreInfo {
 #[derive(Debug, Serialize)]
 struct MinidumpInfo {
     version: u32,
-    kernbase: Address,
+    kernbase: VirtAddr,
     /// Null on architectures without one.
     direct_map: Option<DirectMapInfo>,
     message_buffer_size: u64,
@@ -176,8 +176,8 @@ struct MinidumpInfo {
 
 #[derive(Debug, Serialize)]
 struct DirectMapInfo {
-    start: Address,
-    end: Address,
+    start: VirtAddr,
+    end: VirtAddr,
     /// The physical address at its start.
     physical: String,
 }
@@ -234,8 +234,8 @@ struct KernelInfo {
 
 #[derive(Debug, Serialize)]
 struct SetVnet {
-    start: Address,
-    stop: Address,
+    start: VirtAddr,
+    stop: VirtAddr,
     size: u64,
 }
 
@@ -373,13 +373,13 @@ impl MinidumpInfo {
         let dump::Format::Minidump { version } = core.format else { return None };
         let facts = core.facts.minidump.as_ref()?;
         let direct_map = facts.direct_map.as_ref().map(|map| DirectMapInfo {
-            start: Address(map.range.start),
-            end: Address(map.range.end),
+            start: map.range.start,
+            end: map.range.end,
             physical: map.phys.to_string(),
         });
         Some(Self {
             version,
-            kernbase: Address(facts.kernbase),
+            kernbase: facts.kernbase,
             direct_map,
             message_buffer_size: facts.message_buffer.len(),
             bitmap_size: facts.bitmap_len,
@@ -405,8 +405,8 @@ impl KernelInfo {
         let kernel = session.kernel();
         let path = |elf: &vnetkvm::kernel::ElfFile| elf.source().path().display().to_string();
         let set_vnet = kernel.set_vnet().map(|set| SetVnet {
-            start: Address(set.start),
-            stop: Address(set.end),
+            start: set.start,
+            stop: set.end,
             size: set.end.offset_from(set.start).unwrap_or(0),
         });
         let (verdict, why) = match session.target().kernel_match() {
@@ -458,10 +458,9 @@ fn lines(info: &Info) -> Vec<(&'static str, String)> {
     });
     optional("memory", memory);
     if let Some(minidump) = &core.minidump {
-        optional("kernbase", Some(minidump.kernbase.0.to_string()));
+        optional("kernbase", Some(minidump.kernbase.to_string()));
         let map = minidump.direct_map.as_ref();
-        let map =
-            map.map(|map| format!("{}..{}, physical {}", map.start.0, map.end.0, map.physical));
+        let map = map.map(|map| format!("{}..{}, physical {}", map.start, map.end, map.physical));
         optional("direct map", Some(map.unwrap_or("none".to_owned())));
         optional("messages", Some(format!("{} bytes", minidump.message_buffer_size)));
     }
@@ -498,7 +497,7 @@ fn lines(info: &Info) -> Vec<(&'static str, String)> {
         let set = kernel
             .set_vnet
             .as_ref()
-            .map(|set| format!("{}..{} ({} bytes)", set.start.0, set.stop.0, set.size));
+            .map(|set| format!("{}..{} ({} bytes)", set.start, set.stop, set.size));
         let vimage = match kernel.vimage {
             Some(true) => "yes",
             Some(false) => "no: one network stack, whose variables are ordinary globals",

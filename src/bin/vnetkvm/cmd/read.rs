@@ -9,7 +9,7 @@ use vnetkvm::error::Fault;
 use vnetkvm::memory::KernelMemory;
 use vnetkvm::render::c;
 use vnetkvm::render::hex::HexDump;
-use vnetkvm::render::json::{Address, Hex, JsonFault, JsonVnetRef};
+use vnetkvm::render::json::{Hex, JsonFault, JsonVnetRef};
 use vnetkvm::render::table::Table;
 use vnetkvm::session::Session;
 use vnetkvm::value::{Limits, Value};
@@ -39,7 +39,7 @@ pub struct Request<'a> {
 
 pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let mut output = Output::new(&cli.output);
-    let number = number(request.address);
+    let number = request.address.parse::<VirtAddr>().ok();
     if number.is_none() && is_bare_hex(request.address) {
         let address = request.address;
         return Err(Failure::new(format!("{address} is neither a number nor a name"))
@@ -102,7 +102,7 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
         Format::Plain => output.table(plain(&stretches(memory, start, request.length)))?,
         Format::Json => {
             let stretches = stretches(memory, start, request.length);
-            let (address, length, ranges) = (Address(start), request.length, ranges(&stretches));
+            let (address, length, ranges) = (start, request.length, ranges(&stretches));
             let vnet = vnet.map(JsonVnetRef::from);
             output.document(Body { vnet, memory: Memory { address, length, ranges } })?;
         }
@@ -137,12 +137,6 @@ fn memory_alone(cli: &Cli) -> anyhow::Result<Option<&'static KernelMemory>> {
     context::doubts(&core, &path).iter().for_each(|why| warning(why));
     let memory = KernelMemory::without_kernel(core);
     Ok(memory.map(|memory| &*Box::leak(Box::new(memory))))
-}
-
-fn number(text: &str) -> Option<VirtAddr> {
-    let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
-    let number = hex.map_or_else(|| text.parse(), |hex| u64::from_str_radix(hex, 16));
-    number.ok().map(VirtAddr::new)
 }
 
 /// An address as debuggers and panic messages print it; no name is that long and odd.
@@ -313,14 +307,14 @@ struct Body<'a> {
 
 #[derive(Serialize)]
 struct Memory<'a> {
-    address: Address,
+    address: VirtAddr,
     length: u64,
     ranges: Vec<Range<'a>>,
 }
 
 #[derive(Serialize)]
 struct Range<'a> {
-    address: Address,
+    address: VirtAddr,
     length: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<Hex<'a>>,
@@ -331,7 +325,7 @@ struct Range<'a> {
 fn ranges<'a>(stretches: &'a [Stretch]) -> Vec<Range<'a>> {
     let range = |stretch: &'a Stretch| -> Range<'a> {
         let Stretch { address, length, content } = stretch;
-        let (address, length) = (Address(*address), *length);
+        let (address, length) = (*address, *length);
         let (bytes, error) = (content.as_ref().ok(), content.as_ref().err());
         Range { address, length, bytes: bytes.map(|bytes| Hex(bytes)), error: error.map(JsonFault) }
     };
