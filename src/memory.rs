@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::dump::{Core, Hints, PhysFault, PhysFaultKind};
-use crate::error::{Fault, FaultKind, Stage};
+use crate::fault::{Fault, FaultKind, Stage};
 use crate::paging::{self, Mapping, Translate};
 
 /// A piece of kernel memory.

@@ -5,6 +5,7 @@
 //! and whether the kernel is the one that wrote the dump. Nothing above this
 //! layer needs to know either again.
 
+mod error;
 pub mod kernel_match;
 mod page_tables;
 mod roots;
@@ -19,15 +20,15 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::budget::Budget;
 use crate::dump::Core;
-use crate::error::{ReadError, TargetError, TypeError, VnetError};
 use crate::kernel::{Kernel, Symbol, Symbols, VNET_PREFIX};
 use crate::memory::KernelMemory;
-use crate::types::{Types, Variable};
+use crate::types::{TypeError, Types, Variable};
 
 use kernel_match::kernel_match;
 use running::Running;
 
 pub use crate::dump::Processor;
+pub use error::{ReadError, TargetError};
 pub use kernel_match::KernelMatch;
 pub use page_tables::raw_core;
 
@@ -139,14 +140,6 @@ impl Target {
 
     pub fn kernel_match(&self) -> &KernelMatch {
         &self.kernel_match
-    }
-
-    /// Why there are no virtualized variables, where the kernel has no linker set of them.
-    pub fn without_set(&self) -> VnetError {
-        match self.kernel.has_kernel_symbols() {
-            true => VnetError::NoVimage,
-            false => VnetError::NoKernelSymbols,
-        }
     }
 
     /// Makes the symbols of modules known, the first time.

@@ -12,7 +12,7 @@ use rustc_hash::FxHashSet;
 
 use crate::addr::VirtAddr;
 use crate::budget::{Budget, Exhausted};
-use crate::error::ReadError;
+use crate::target::ReadError;
 
 /// Elements in the order in which they were found, and what kept others from being found.
 #[must_use]

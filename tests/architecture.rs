@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What the layers at the bottom may name: each other.
-const BOTTOM: &[&str] = &["addr", "arch", "budget", "bytes", "error", "walk"];
+const BOTTOM: &[&str] = &["addr", "arch", "budget", "bytes", "fault", "shorten"];
 
 /// What else each layer may name: a module, or a part of one.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -14,8 +14,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("arch", &[]),
     ("budget", &[]),
     ("bytes", &[]),
-    ("error", &[]),
-    ("walk", &[]),
+    ("fault", &[]),
+    ("shorten", &[]),
     ("constants", &[]),
     ("source", &[]),
     ("dump", &["source"]),
@@ -25,17 +25,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("types", &["kernel"]),
     // Raw memory is opened where both the bytes and the kernel are known.
     ("target", &["source", "dump", "paging", "memory", "kernel", "types"]),
-    ("value", &["memory", "kernel", "types", "target"]),
-    ("modules", &["source", "memory", "kernel", "types", "target", "value"]),
-    ("vnet", &["constants", "kernel", "types", "target", "value", "modules"]),
-    ("views", &["constants", "kernel", "types", "target", "value", "modules", "vnet"]),
+    ("walk", &["target::ReadError"]),
+    ("value", &["memory", "kernel", "types", "target", "walk"]),
+    ("modules", &["source", "memory", "kernel", "types", "target", "walk", "value"]),
+    ("vnet", &["constants", "kernel", "types", "target", "walk", "value", "modules"]),
+    ("views", &["constants", "kernel", "types", "target", "walk", "value", "modules", "vnet"]),
     ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),
     ("expr", &[]),
+    // The errors of all layers, joined.
+    ("error", &["source", "dump", "kernel", "types", "target", "vnet", "expr"]),
     (
         "session",
         &[
-            "source", "dump", "memory", "kernel", "types", "target", "value", "modules", "vnet",
-            "views", "expr",
+            "source", "dump", "memory", "kernel", "types", "target", "walk", "value", "modules",
+            "vnet", "views", "expr", "error",
         ],
     ),
     (
@@ -44,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "types::model",
             "types::declaration",
             "value::model",
+            "walk",
             "value::Value",
             "modules",
             "vnet",

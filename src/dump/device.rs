@@ -15,7 +15,7 @@ use super::header::{self, KernelDumpHeader};
 use super::probe;
 use crate::addr::FileOffset;
 use crate::bytes::Fields;
-use crate::error::DumpError;
+use crate::dump::DumpError;
 use crate::source::Source;
 use crate::source::unpack::Packing;
 

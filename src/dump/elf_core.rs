@@ -22,7 +22,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::budget::{Allowance, Budget};
 use crate::bytes::Endian;
-use crate::error::DumpError;
+use crate::dump::DumpError;
 use crate::source::Source;
 
 const FORMAT: &str = "ELF core";

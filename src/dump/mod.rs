@@ -10,6 +10,7 @@
 
 mod device;
 mod elf_core;
+mod error;
 mod header;
 mod info_file;
 mod messages;
@@ -30,6 +31,7 @@ use crate::bytes::Endian;
 use crate::source::unpack::Packing;
 use crate::source::{Region, Source};
 
+pub use error::DumpError;
 pub use header::KernelDumpHeader;
 pub use info_file::{InfoFile, Said};
 pub use messages::message_lines;

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::{Core, KernelDumpHeader, Packed, device, elf_core, minidump, probe};
-use crate::error::DumpError;
+use crate::dump::DumpError;
 use crate::source::unpack::{self, Packing, Progress};
 use crate::source::{Source, other};
 

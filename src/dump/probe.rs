@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::minidump;
 use crate::bytes::Fields;
-use crate::error::DumpError;
+use crate::dump::DumpError;
 use crate::source::Source;
 use crate::source::other::{self, OtherFile};
 use crate::source::unpack::Packing;

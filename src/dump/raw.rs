@@ -10,7 +10,7 @@ use super::segments::{Segment, Segments};
 use super::{Clues, Core, Facts, Format, Hints};
 use crate::addr::{FileOffset, PhysAddr};
 use crate::arch::Arch;
-use crate::error::DumpError;
+use crate::dump::DumpError;
 use crate::source::Source;
 
 /// A stretch of physical memory and its place in a raw file.

@@ -5,6 +5,7 @@
 //! symbol `vnet_entry_NAME` is what it is in the symbol table: the initial
 //! value in the kernel's own set. Arithmetic is C's, in the types that C does it in.
 
+mod error;
 mod names;
 mod numbers;
 mod operand;
@@ -13,7 +14,6 @@ mod scattered;
 
 use std::cell::{Cell, RefCell};
 
-use crate::error::ExprError;
 use crate::expr::integer::{Integer, IntegerType, Undefined};
 use crate::expr::{Binary, Expr, ExprKind, Unary};
 use crate::target::Target;
@@ -21,6 +21,7 @@ use crate::types::{TypeId, Types};
 use crate::vnet::Vnet;
 use crate::vnet::variables::Variables;
 
+pub use error::ExprError;
 pub use operand::Operand;
 pub use scattered::Scattered;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::SyntaxError;
 use super::integer::{Literal, Rank};
-use crate::error::shortened;
+use crate::shorten::shortened;
 
 /// No expression that a person types comes near this many tokens. The bound
 /// keeps the tree shallow enough to be walked by recursion.

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
-use crate::error::{KernelError, SourceError, TypeError};
+use crate::kernel::KernelError;
+use crate::source::SourceError;
+use crate::types::TypeError;
 
 /// A scenario, a kernel or a value that no image can be made of.
 #[derive(Debug, thiserror::Error)]

@@ -11,13 +11,12 @@ use std::ops::Range;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::bytes::Fields;
-use crate::error::TypeError;
 use crate::image::ImageError;
 use crate::image::machine::{
     ImagePart, ImagePlace, Machine, MachineOptions, Paging, Rights, Space,
 };
 use crate::kernel::{Kernel, Segment, Symbol};
-use crate::types::Types;
+use crate::types::{TypeError, Types};
 
 /// A kernel that has been loaded into a machine.
 #[derive(Debug)]

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::{ImageError, Scenario};
-use crate::error::KernelError;
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, KernelError};
 use crate::source::Source;
 
 /// What a packed kernel may unpack to.

@@ -5,12 +5,11 @@
 //! release or architecture the kernel is of.
 
 use crate::addr::VirtAddr;
-use crate::error::{Fault, FaultKind, Stage, TypeError};
 use crate::expr::{self, Step};
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::types::model::{BitField, Type, TypeId};
-use crate::types::{Kept, Piece};
+use crate::types::{Kept, Piece, TypeError};
 
 /// A place in kernel memory with a type; what a C programmer calls an lvalue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +54,7 @@ impl Loaded {
         let types = self.types();
         let of_files = types.statics(name).into_iter().filter(|found| found.function.is_none());
         // What is worked out from memory is no place that could be set.
-        let no_memory =
-            |address, _| Err(Fault { address, kind: FaultKind::NotMapped, stage: Stage::Range });
+        let no_memory = |address, _| Err(ImageError::NotMapped(address));
         of_files.into_iter().find_map(|found| {
             match types.pieces(&found, &no_memory).ok()?.as_slice() {
                 [Piece { kept: Kept::At(address), .. }] => Some((*address, found.type_id)),

@@ -14,9 +14,8 @@ use goblin::elf::{
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
-use crate::error::KernelError;
-use crate::kernel::compressed;
 use crate::kernel::symbols::name_at;
+use crate::kernel::{KernelError, compressed};
 use crate::source::{Source, other};
 
 /// A parsed ELF file and the bytes it came from.

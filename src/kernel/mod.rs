@@ -14,6 +14,7 @@
 mod compressed;
 pub mod debug_file;
 pub mod elf;
+mod error;
 mod extents;
 mod name_table;
 pub mod relocate;
@@ -26,13 +27,13 @@ use std::sync::OnceLock;
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
-use crate::error::KernelError;
 use crate::source::Source;
 
 use extents::Extents;
 use relocations::Relocations;
 
 pub use elf::{ElfFile, SectionBytes, Segment};
+pub use error::KernelError;
 pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
 
 /// A kernel: the file that was named and, where there is one, its other half.

@@ -11,7 +11,7 @@ use goblin::elf::section_header::{SHT_REL, SHT_RELA};
 
 use crate::arch::Arch;
 use crate::bytes::Fields;
-use crate::error::KernelError;
+use crate::kernel::KernelError;
 use crate::kernel::elf::{ElfFile, Section, SectionBytes};
 
 /// Bytes of an Elf64_Rela and an Elf64_Sym.

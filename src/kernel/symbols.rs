@@ -9,7 +9,7 @@ use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_OBJECT, STT_SECTION, S
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
-use crate::error::KernelError;
+use crate::kernel::KernelError;
 use crate::kernel::elf::{ElfFile, Section, SectionBytes};
 use crate::kernel::name_table::NameTable;
 

@@ -7,14 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
 use crate::kernel::{ElfFile, debug_file};
 use crate::memory::KernelMemory;
 use crate::modules::{Module, Placed, build};
 use crate::source::Source;
 use crate::target::KernelMatch;
 use crate::target::kernel_match::{Says, Testimony};
-use crate::types::{Types, Variable};
+use crate::types::{TypeError, Types, Variable};
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
 /// and adds them to the kernel's. What was looked at is told by its log.

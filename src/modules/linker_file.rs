@@ -7,8 +7,8 @@
 use std::fmt::Display;
 
 use crate::addr::VirtAddr;
-use crate::error::{Fault, ReadError};
-use crate::target::Target;
+use crate::fault::Fault;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue;
 use crate::walk::{Problems, Trail};

@@ -17,11 +17,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::addr::VirtAddr;
-use crate::error::{Fault, ReadError};
+use crate::fault::Fault;
 use crate::kernel::{Symbols, symbols};
 use crate::modules::linker_file::LinkerFile;
 use crate::modules::{Module, Placed};
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::types::TypeId;
 use crate::value::Object;
 use crate::value::memory_block::MemoryBlock;

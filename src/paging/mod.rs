@@ -22,7 +22,7 @@ mod walk;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::{PageMap, PageMapFormat, PhysFault, PhysFaultKind, PhysicalMemory};
-use crate::error::{Fault, FaultKind, Stage};
+use crate::fault::{Fault, FaultKind, Stage};
 
 pub use kernel_image::{KernelImage, Sample};
 pub use walk::PageTables;

@@ -6,7 +6,7 @@ use super::{Mapping, Translate};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Fields;
 use crate::dump::{DirectMap, PageMap, PhysicalMemory};
-use crate::error::{Fault, FaultKind, Stage};
+use crate::fault::{Fault, FaultKind, Stage};
 
 /// The translation of a minidump by its page map.
 pub(super) struct FlatMap {

@@ -8,7 +8,7 @@ use super::{Mapping, Translate};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::{Endian, Fields};
 use crate::dump::{PageMap, PhysicalMemory};
-use crate::error::{Fault, FaultKind, Stage};
+use crate::fault::{Fault, FaultKind, Stage};
 
 const VALID: u64 = 1 << 63;
 const LEAF: u64 = 1 << 62;

@@ -13,7 +13,7 @@ use super::{Mapping, Translate};
 use crate::addr::VirtAddr;
 use crate::bytes::{Endian, Fields};
 use crate::dump::{PageMap, PhysicalMemory};
-use crate::error::{Fault, FaultKind, Stage};
+use crate::fault::{Fault, FaultKind, Stage};
 
 const PAGE: u64 = 1 << 12;
 const SEGMENT_BITS: u32 = 28;

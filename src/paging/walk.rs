@@ -9,7 +9,7 @@ use super::{Mapping, Translate, missing};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
 use crate::dump::PhysicalMemory;
-use crate::error::{Fault, FaultKind, Stage};
+use crate::fault::{Fault, FaultKind, Stage};
 
 /// A level of page tables.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::addr::VirtAddr;
-use crate::error::FaultKind;
+use crate::fault::FaultKind;
 
 const ROW: usize = 16;
 

@@ -1,14 +1,14 @@
 //! The session's answers about counters.
 
 use crate::addr::VirtAddr;
-use crate::error::{Error, VnetError};
+use crate::error::Error;
 use crate::session::{Matches, Session};
 use crate::value::Counters;
 use crate::value::Value;
 use crate::value::counter::{has_sums, mark_stale};
 use crate::views::counters::names;
 use crate::views::counters::{CounterSums, CounterVariable, Teardown};
-use crate::vnet::{Vnet, VnetVariable};
+use crate::vnet::{Vnet, VnetError, VnetVariable};
 use crate::walk::Problems;
 
 /// What some patterns name of what has counters.

@@ -4,7 +4,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Error, Found, Selection, Session};
 use crate::addr::VirtAddr;
-use crate::error::VnetError;
 use crate::target::Target;
 use crate::types;
 use crate::value::Object;
@@ -12,7 +11,7 @@ use crate::views::jails::{Jail, Jails, Life, prison_of_vnet, search_prisons};
 use crate::views::stack::Stack;
 use crate::views::threads;
 use crate::vnet::list::JailRef;
-use crate::vnet::{Condition, Vnet};
+use crate::vnet::{Condition, Vnet, VnetError};
 use crate::walk::Problems;
 
 /// Says of each vnet which jails live in it. A vnet that is not on the list and that no

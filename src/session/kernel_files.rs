@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, KernelError, TypeError};
+use crate::error::Error;
 use crate::kernel::debug_file::{self, Role};
-use crate::kernel::{ElfFile, Kernel};
+use crate::kernel::{ElfFile, Kernel, KernelError};
 use crate::source::{Source, locate};
-use crate::types::Types;
+use crate::types::{TypeError, Types};
 
 /// How the two files of a kernel were looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

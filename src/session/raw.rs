@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::Options;
-use crate::dump::{self, Core, Opened, Packed};
-use crate::error::{DumpError, Error};
+use crate::dump::{self, Core, DumpError, Opened, Packed};
+use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::source::Source;
 use crate::source::unpack::{self, Packing, Progress};

@@ -2,9 +2,9 @@
 
 use super::Session;
 use crate::addr::VirtAddr;
-use crate::error::{Error, VnetError};
+use crate::error::Error;
 use crate::views::threads::{self, Found};
-use crate::vnet::Vnet;
+use crate::vnet::{Vnet, VnetError};
 use crate::walk::{Problem, Problems};
 
 /// Which vnets a question is about.
@@ -49,7 +49,7 @@ impl Session {
                 Selector::Default | Selector::All | Selector::Index(0) => Ok(whole(vec![None])),
                 // The host's jail is all that such a kernel has a network stack for.
                 Selector::Jail(name) if name == "0" => Ok(whole(vec![None])),
-                _ => Err(self.target.without_set().into()),
+                _ => Err(VnetError::without_set(self.target.kernel()).into()),
             };
         }
         // An address needs no list.

@@ -1,9 +1,10 @@
 //! The session's answers about sysctls.
 
-use crate::error::{Error, VnetError};
+use crate::error::Error;
 use crate::session::Session;
 use crate::value::Limits;
 use crate::views::sysctls::{SysctlReader, SysctlTree};
+use crate::vnet::VnetError;
 
 impl Session {
     /// The sysctls of these names or patterns and those below them; without names, all. Which names

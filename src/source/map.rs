@@ -26,7 +26,7 @@ use libc::{c_void, sigaction, siginfo_t};
 use memmap2::Mmap;
 
 use crate::addr::FileOffset;
-use crate::error::SourceError;
+use crate::source::SourceError;
 
 /// All bytes of a file, as they were when it was mapped or are now.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 //! of what the bytes mean.
 
 pub mod crash;
+mod error;
 mod holes;
 pub mod locate;
 mod map;
@@ -22,8 +23,8 @@ use std::sync::Arc;
 use map::Map;
 
 use crate::addr::FileOffset;
-use crate::error::SourceError;
 
+pub use error::{SourceError, UnpackError};
 pub use map::lost;
 
 /// The bytes of one file, or of a buffer that plays one. A clone shares them.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 use crate::arch::Arch;
-use crate::dump::{self, Core, MemorySegment};
-use crate::error::{DumpError, TargetError};
+use crate::dump::{self, Core, DumpError, MemorySegment};
 use crate::kernel::{Kernel, SymbolKind};
 use crate::paging::{KernelImage, Sample};
 use crate::source::Source;
+use crate::target::TargetError;
 use crate::target::roots::Booted;
 use crate::target::running::Running;
 

@@ -9,9 +9,9 @@
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::dump::{Core, Hints};
-use crate::error::TargetError;
 use crate::kernel::Kernel;
 use crate::paging::{self, KernelImage, Translate};
+use crate::target::TargetError;
 use crate::target::page_tables::{self, samples};
 
 /// Bytes of a page, but for arm64's kernels with larger ones.

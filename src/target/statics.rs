@@ -1,7 +1,7 @@
 //! Static variables that no symbol leads to, by their place in the debug information.
 
 use super::Target;
-use crate::error::ReadError;
+use crate::target::ReadError;
 use crate::types::{Kept, Piece, Static, Variable};
 
 impl Target {
@@ -17,7 +17,7 @@ impl Target {
     /// Its location is damaged, or needs memory that cannot be read.
     pub fn pieces(&self, variable: &Static) -> Result<Vec<Piece>, ReadError> {
         let memory = self.memory();
-        self.types()?.pieces(variable, &|at, size| memory.uint(at, size.min(8) as usize))
+        self.types()?.pieces(variable, &|at, size| Ok(memory.uint(at, size.min(8) as usize)?))
     }
 
     /// The variable of a file that has this name and lies in memory in one piece.

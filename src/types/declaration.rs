@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::budget::{self, Share};
-use crate::error::TypeError;
-use crate::types::Types;
 use crate::types::model::*;
 use crate::types::name::UNNAMED;
+use crate::types::{TypeError, Types};
 
 /// Unnamed records within unnamed records: real ones end long before this.
 const DEEPEST: usize = 16;

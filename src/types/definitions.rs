@@ -8,14 +8,13 @@
 
 use gimli::constants as dw;
 
-use crate::error::TypeError;
-use crate::types::Types;
 use crate::types::load::Loader;
 use crate::types::model::TypeId;
 use crate::types::names::{Class, class_and_name};
 use crate::types::place::Place;
 use crate::types::source_path::{is_end_of_path, source_path};
 use crate::types::units::Die;
+use crate::types::{TypeError, Types};
 
 /// One of the types of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use memchr::memmem::Finder;
 use rayon::prelude::*;
 
 use crate::bytes::Endian;
-use crate::error::{KernelError, TypeError};
-use crate::kernel::{ElfFile, SectionBytes, relocate};
+use crate::kernel::{ElfFile, KernelError, SectionBytes, relocate};
+use crate::types::TypeError;
 use crate::types::modules::SectionAddress;
 
 /// A piece of a section, in gimli's terms.

@@ -5,10 +5,9 @@ use std::sync::{Arc, PoisonError};
 use rustc_hash::FxHashSet;
 
 use crate::budget;
-use crate::error::TypeError;
-use crate::types::Types;
 use crate::types::model::*;
 use crate::types::place::Place;
+use crate::types::{TypeError, Types};
 
 /// A member found by name, however deep in anonymous members it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,13 @@ use std::cell::RefCell;
 use gimli::{Abbreviations, AttributeValue, EntriesRaw, Operation, constants as dw};
 
 use crate::budget::{Exhausted, Resource};
-use crate::error::TypeError;
 use crate::types::Types;
-use crate::types::bits;
 use crate::types::dwarf::{Slice, UnitSection, damaged};
 use crate::types::model::*;
 use crate::types::place::Place;
 use crate::types::spelling;
 use crate::types::units::{Die, Root, Unit};
+use crate::types::{TypeError, bits};
 
 /// Reads entries of one unit.
 pub struct Loader<'a> {

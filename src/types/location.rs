@@ -8,11 +8,10 @@
 use gimli::{AttributeValue, EvaluationResult, Location, constants as dw};
 
 use crate::addr::VirtAddr;
-use crate::error::{Fault, ReadError};
-use crate::types::Types;
 use crate::types::dwarf::damaged;
 use crate::types::load::Loader;
 use crate::types::statics::Static;
+use crate::types::{TypeError, Types};
 
 /// Consecutive bytes of a variable, and where they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +38,15 @@ const MOST_OPERATIONS: u32 = 1000;
 
 impl Types {
     /// The pieces of `variable`, which together have the size of its type. `read` gives an
-    /// integer of so many bytes at an address of the running kernel.
+    /// integer of so many bytes at an address of the running kernel; its error is passed on.
     ///
     /// # Errors
     /// The location is damaged, the type has no size, or `read` fails.
-    pub fn pieces(
+    pub fn pieces<E: From<TypeError>>(
         &self,
         variable: &Static,
-        read: &dyn Fn(VirtAddr, u64) -> Result<u64, Fault>,
-    ) -> Result<Vec<Piece>, ReadError> {
+        read: &dyn Fn(VirtAddr, u64) -> Result<u64, E>,
+    ) -> Result<Vec<Piece>, E> {
         let size = self.size_of(variable.type_id)?;
         let place = variable.place;
         let loader = Loader::at(self, place)?;
@@ -92,12 +91,12 @@ impl Types {
 }
 
 impl<'a> Loader<'a> {
-    fn evaluate(
+    fn evaluate<E: From<TypeError>>(
         &self,
         expression: gimli::Expression<super::dwarf::Slice<'a>>,
         size: u64,
-        read: &dyn Fn(VirtAddr, u64) -> Result<u64, Fault>,
-    ) -> Result<Vec<Piece>, ReadError> {
+        read: &dyn Fn(VirtAddr, u64) -> Result<u64, E>,
+    ) -> Result<Vec<Piece>, E> {
         let slide = self.types.slide;
         let broken =
             |why: &dyn ToString| damaged(self.unit.section, self.unit.offset, why.to_string());

@@ -3,11 +3,10 @@
 use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
-use crate::error::TypeError;
 use crate::kernel::ElfFile;
-use crate::types::Types;
 use crate::types::dwarf::Dwarf;
 use crate::types::place::FileNumber;
+use crate::types::{TypeError, Types};
 
 /// Where a section of a relocatable module was loaded, by its name.
 pub type SectionAddress<'a> = &'a (dyn Fn(&str) -> Option<u64> + Sync);

@@ -11,15 +11,13 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
-use crate::types::Types;
 use crate::types::definitions::Outline;
 use crate::types::layout::most_like;
 use crate::types::load::{Loader, is_declaration};
 use crate::types::model::*;
 use crate::types::place::Place;
-use crate::types::spelling;
 use crate::types::units::{Die, Unit};
+use crate::types::{TypeError, Types, spelling};
 
 /// What a name may name. C has one space of names for tags, one for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

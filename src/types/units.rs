@@ -13,7 +13,7 @@ use gimli::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::error::TypeError;
+use crate::types::TypeError;
 use crate::types::dwarf::{Bases, Dwarf, Slice, UnitSection, damaged};
 
 /// One entry of the tree, with its attributes.

@@ -6,10 +6,9 @@
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
-use crate::error::{ReadError, TypeError};
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::types::model::{Qualified, Type, Typedef};
-use crate::types::{TypeId, Types};
+use crate::types::{TypeError, TypeId, Types};
 use crate::value::model::{ErrorKind, Value, ValueError};
 use crate::value::object::Object;
 

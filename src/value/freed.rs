@@ -7,7 +7,7 @@
 
 use crate::addr::VirtAddr;
 use crate::bytes::Endian;
-use crate::error::{Fault, FaultKind, Stage};
+use crate::fault::{Fault, FaultKind, Stage};
 use crate::memory::KernelMemory;
 use crate::value::model::{ErrorKind, ValueError};
 

@@ -3,7 +3,9 @@
 
 use crate::addr::VirtAddr;
 use crate::budget::Exhausted;
-use crate::error::{Fault, FaultKind, ReadError, TypeError};
+use crate::fault::{Fault, FaultKind};
+use crate::target::ReadError;
+use crate::types::TypeError;
 pub use crate::value::elements::Elements;
 
 /// The value of a variable, member or expression.

@@ -1,8 +1,8 @@
 //! A struct in kernel memory, read member by member.
 
 use crate::addr::VirtAddr;
-use crate::error::{Fault, ReadError};
-use crate::target::Target;
+use crate::fault::Fault;
+use crate::target::{ReadError, Target};
 use crate::types::{Field, TypeId};
 use crate::value::{bits, freed};
 

@@ -12,10 +12,9 @@ use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
 use crate::budget::{self, Budget, Exhausted, Share};
-use crate::error::TypeError;
 use crate::target::Target;
 use crate::types::model::*;
-use crate::types::{Piece, Types, model::Member};
+use crate::types::{Piece, TypeError, Types, model::Member};
 use crate::value::counter::{Counters, is_counter};
 use crate::value::elements::{Elements, Packed};
 use crate::value::memory_block::MemoryBlock;

@@ -6,7 +6,8 @@
 //! root needs neither, and finds what the kernel itself would find.
 
 use crate::addr::VirtAddr;
-use crate::error::{ReadError, TypeError};
+use crate::target::ReadError;
+use crate::types::TypeError;
 use crate::types::model::Type;
 use crate::value::object::Object;
 use crate::value::queue::List;

@@ -10,12 +10,12 @@
 //! is a `struct eventhandler_entry_vimage` with the real ones (`sys/sys/eventhandler.h`).
 
 use crate::addr::VirtAddr;
-use crate::error::{ReadError, VnetError};
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::types::TypeId;
 use crate::value::Object;
 use crate::value::model::{PointerValue, ValueError};
 use crate::value::queue::{self, List};
+use crate::vnet::VnetError;
 use crate::vnet::sysinit::symbolic;
 use crate::vnet::unloaded::Unloaded;
 use crate::walk::{Problem, Problems};
@@ -56,7 +56,7 @@ impl VnetHandlers {
     /// The kernel has no VIMAGE, no such lists, or no debug information about them.
     pub fn read(target: &Target, unloaded: &Unloaded) -> Result<Self, VnetError> {
         if target.kernel().set_vnet().is_none() {
-            return Err(target.without_set());
+            return Err(VnetError::without_set(target.kernel()));
         }
         let reader = Reader::new(target, unloaded)?;
         let lists = Object::global(target, "eventhandler_lists")?;

@@ -6,8 +6,7 @@
 
 use crate::addr::VirtAddr;
 use crate::constants::PR_VNET;
-use crate::error::ReadError;
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::types::TypeId;
 use crate::value::Object;
 use crate::value::queue::{self, List};

@@ -5,10 +5,10 @@
 //! perhaps not begun to change anything, or had finished.
 
 use crate::addr::VirtAddr;
-use crate::error::VnetError;
 use crate::target::Target;
 use crate::value::freed;
 use crate::views::threads::{self, Thread, ThreadName};
+use crate::vnet::VnetError;
 use crate::vnet::locks::{Guards, Holder, VnetLock};
 use crate::walk::Problems;
 

@@ -1,8 +1,8 @@
 //! The kernel's message buffer as it is in memory: what dmesg(8) prints.
 
 use crate::constants::MSG_MAGIC;
-use crate::error::{FaultKind, ReadError};
-use crate::target::Target;
+use crate::fault::FaultKind;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 
 /// The ring, not unwrapped.

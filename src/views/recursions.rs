@@ -5,8 +5,7 @@
 //! the name of its function in `td_vnet_lpush` (`sys/net/vnet.h`, `sys/net/vnet.c`, 9.3 to main).
 
 use crate::addr::VirtAddr;
-use crate::error::ReadError;
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::model::ValueError;
 use crate::value::queue::{self, List};

@@ -9,8 +9,7 @@
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
-use crate::error::ReadError;
-use crate::target::{Processor, Target};
+use crate::target::{Processor, ReadError, Target};
 use crate::types::model::Type;
 use crate::value::Object;
 

@@ -15,9 +15,8 @@ mod trap;
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
-use crate::error::ReadError;
 use crate::kernel::SymbolKind;
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::views::registers::{Origin, Registers};
 

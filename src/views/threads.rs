@@ -2,11 +2,11 @@
 //! `td_vnet` of the running thread, and a process's vnet is its jail's.
 
 use crate::addr::VirtAddr;
-use crate::error::{ReadError, VnetError};
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::views::jails::Jails;
+use crate::vnet::VnetError;
 use crate::vnet::list::JailRef;
 use crate::walk::{Problem, Problems, Trail, Walk};
 

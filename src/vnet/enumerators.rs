@@ -1,9 +1,8 @@
 //! The names that the kernel's own enums have for its numbers.
 
-use crate::error::{ReadError, TypeError};
-use crate::target::Target;
-use crate::types::TypeId;
+use crate::target::{ReadError, Target};
 use crate::types::model::Type;
+use crate::types::{TypeError, TypeId};
 
 /// A number of an enum.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use crate::addr::VirtAddr;
 use crate::constants::{BARE_VNETS, BareVnet, VNET_MAGICS};
-use crate::error::{ReadError, TypeError, VnetError};
-use crate::target::Target;
-use crate::types::{TypeId, Types};
+use crate::target::{ReadError, Target};
+use crate::types::{TypeError, TypeId, Types};
+use crate::vnet::VnetError;
 
 /// Offsets in `struct vnet`, in bytes.
 #[derive(Debug, Clone, Copy)]

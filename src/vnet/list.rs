@@ -6,10 +6,11 @@
 
 use crate::addr::VirtAddr;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
-use crate::error::{Fault, VnetError};
+use crate::fault::Fault;
 use crate::target::Target;
 use crate::value::freed;
 use crate::value::queue::List;
+use crate::vnet::VnetError;
 use crate::vnet::condition::Condition;
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::state::VnetState;
@@ -91,7 +92,7 @@ impl VnetList {
     /// The kernel has no VIMAGE, or the shape of its struct vnet is not known.
     pub fn read(target: &Target) -> Result<Self, VnetError> {
         if target.kernel().set_vnet().is_none() {
-            return Err(target.without_set());
+            return Err(VnetError::without_set(target.kernel()));
         }
         let memory = target.memory();
         let pointer = |name| Ok::<_, VnetError>(memory.pointer(target.address_of(name)?));

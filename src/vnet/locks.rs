@@ -10,10 +10,10 @@
 
 use crate::addr::VirtAddr;
 use crate::constants::*;
-use crate::error::{ReadError, VnetError};
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::value::model::ValueError;
 use crate::value::{Object, freed};
+use crate::vnet::VnetError;
 
 /// A lock as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl VnetLock {
     /// The kernel has no VIMAGE.
     pub fn all(target: &Target) -> Result<Vec<Self>, VnetError> {
         if target.kernel().set_vnet().is_none() {
-            return Err(target.without_set());
+            return Err(VnetError::without_set(target.kernel()));
         }
         let known = LOCKS.into_iter().filter(|(name, _)| target.kernel().symbol(name).is_some());
         Ok(known.map(|(name, guards)| Self::read(target, name, guards)).collect())

@@ -3,6 +3,7 @@
 
 mod condition;
 pub mod enumerators;
+mod error;
 mod layout;
 pub mod list;
 pub mod locks;
@@ -15,6 +16,7 @@ pub mod unloaded;
 pub mod variables;
 
 pub use condition::Condition;
+pub use error::VnetError;
 pub use list::{Vnet, VnetList};
 pub use modspace::ModuleSpace;
 pub use state::VnetState;

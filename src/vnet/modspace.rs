@@ -9,11 +9,11 @@
 use std::ops::Range;
 
 use crate::addr::VirtAddr;
-use crate::error::{ReadError, VnetError};
 use crate::modules::Modules;
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue::{self, List};
+use crate::vnet::VnetError;
 use crate::walk::Problems;
 
 /// The arena and who has what of it.
@@ -118,7 +118,8 @@ impl ModuleSpace {
     /// # Errors
     /// The kernel has no VIMAGE, or no debug information that tells the list's layout.
     pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
-        let symbol = target.kernel().symbol(ARENA).ok_or_else(|| target.without_set())?;
+        let symbol =
+            target.kernel().symbol(ARENA).ok_or_else(|| VnetError::without_set(target.kernel()))?;
         let start = symbol.address;
         let arena = start..start.wrapping_add(symbol.size);
         let head = Object::global(target, "vnet_data_free_head")?;

@@ -15,10 +15,9 @@ use rustc_hash::FxHashSet;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
-use crate::error::VnetError;
 use crate::target::Target;
 use crate::vnet::layout::VnetLayout;
-use crate::vnet::{Vnet, VnetList};
+use crate::vnet::{Vnet, VnetError, VnetList};
 
 /// Memory is searched in pieces of this size, a page or more.
 const CHUNK: u64 = 1 << 20;

@@ -12,11 +12,11 @@
 //! `views::construction`.
 
 use crate::addr::VirtAddr;
-use crate::error::{ReadError, VnetError};
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::model::{PointerValue, SymbolAt, ValueError};
 use crate::value::queue::{self, List};
+use crate::vnet::VnetError;
 use crate::vnet::enumerators::{Enumerated, Enumerators};
 use crate::vnet::unloaded::Unloaded;
 use crate::walk::{Problem, Problems};
@@ -50,7 +50,7 @@ impl Sysinits {
     /// The kernel has no VIMAGE, no such lists, or no debug information about them.
     pub fn read(target: &Target, unloaded: &Unloaded) -> Result<Self, VnetError> {
         if target.kernel().set_vnet().is_none() {
-            return Err(target.without_set());
+            return Err(VnetError::without_set(target.kernel()));
         }
         let mut problems = Problems::default();
         let constructors = read_list(target, unloaded, "vnet_constructors", &mut problems)?;

@@ -8,14 +8,13 @@
 use globset::{Glob, GlobMatcher};
 
 use crate::addr::VirtAddr;
-use crate::error::VnetError;
 use crate::kernel::{Kernel, Symbol, SymbolKind, VNET_PREFIX};
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::types::{self, TypeId, Types};
 use crate::value::Object;
-use crate::vnet::Vnet;
 use crate::vnet::modspace::ARENA;
+use crate::vnet::{Vnet, VnetError};
 use crate::walk::{Problem, Problems};
 
 /// A variable that every vnet has its own copy of; in a kernel without VIMAGE,
@@ -55,7 +54,7 @@ impl Variables {
     /// The kernel has no VIMAGE.
     pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
         let kernel = target.kernel();
-        let set = kernel.set_vnet().ok_or_else(|| target.without_set())?;
+        let set = kernel.set_vnet().ok_or_else(|| VnetError::without_set(target.kernel()))?;
         let types = target.types().ok();
         let typed = types.map(|types| types.variables_in(&set)).unwrap_or_default();
         let mut symbols: Vec<Symbol<'_>> = kernel.vnet_symbols().collect();

@@ -8,8 +8,7 @@ use super::header::{
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
-use crate::dump::PageMapFormat;
-use crate::error::DumpError;
+use crate::dump::{DumpError, PageMapFormat};
 
 const PAGE_4K: u64 = 4 << 10;
 const PAGE_16K: u64 = 16 << 10;

@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::header::{FORMAT, Header, bad};
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
-use crate::error::DumpError;
+use crate::dump::DumpError;
 use crate::source::Region;
 
 const WORD: usize = 8;

@@ -8,8 +8,7 @@ use super::header::{Entries, FORMAT};
 use super::pages::Pages;
 use crate::addr::PhysAddr;
 use crate::bytes::Fields;
-use crate::dump::{PageMap, PageMapFormat, PhysFaultKind, PhysicalMemory};
-use crate::error::DumpError;
+use crate::dump::{DumpError, PageMap, PageMapFormat, PhysFaultKind, PhysicalMemory};
 
 /// Looks at the entries of `map`, and at the tables behind it where there are some.
 pub(super) fn check(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {

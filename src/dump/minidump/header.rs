@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
-use crate::dump::{DirectMap, PageMapFormat};
-use crate::error::DumpError;
+use crate::dump::{DirectMap, DumpError, PageMapFormat};
 use crate::source::{Region, Source};
 
 /// The format's name in messages.

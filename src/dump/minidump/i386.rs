@@ -6,8 +6,7 @@ use super::header::{Entries, Head, Header, HeaderFields, Look, Versions, bad, ch
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
-use crate::dump::PageMapFormat;
-use crate::error::DumpError;
+use crate::dump::{DumpError, PageMapFormat};
 
 const PAGE: u64 = 4 << 10;
 

@@ -28,7 +28,7 @@ use super::{
     Clues, Core, DirectMap, Facts, Format, Hints, KernelDumpHeader, MinidumpFacts, PageMap,
     PageMapFormat,
 };
-use crate::error::DumpError;
+use crate::dump::DumpError;
 use crate::source::Source;
 use bitmap::{Bitmap, Ranges};
 use header::{Header, Layout, bad};

@@ -8,8 +8,7 @@ use super::header::{
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
-use crate::dump::PageMapFormat;
-use crate::error::DumpError;
+use crate::dump::{DumpError, PageMapFormat};
 
 const PAGE: u64 = 4 << 10;
 

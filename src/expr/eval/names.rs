@@ -1,13 +1,11 @@
 //! What the names of variables and types mean.
 
 use crate::addr::VirtAddr;
-use crate::error::{ExprError, VnetError};
-use crate::expr::eval::{Operand, Scattered, Scope, place};
+use crate::expr::eval::{ExprError, Operand, Scattered, Scope, place};
 use crate::expr::{Expr, ExprKind, Name, TypeName};
 use crate::kernel::{Symbol, SymbolKind, VNET_PREFIX};
 use crate::types::{self, Static, TypeId, Variable};
-use crate::vnet::VnetVariable;
-use crate::vnet::variables;
+use crate::vnet::{VnetError, VnetVariable, variables};
 
 impl Scope<'_> {
     pub(super) fn name(&self, name: &Name) -> Result<Operand, ExprError> {

@@ -1,8 +1,7 @@
 //! Operands as numbers: read, promoted as C promotes them, and cast.
 
 use crate::addr::VirtAddr;
-use crate::error::ExprError;
-use crate::expr::eval::{Operand, Scattered, Scope};
+use crate::expr::eval::{ExprError, Operand, Scattered, Scope};
 use crate::expr::integer::{Integer, IntegerType};
 use crate::types::TypeId;
 use crate::types::model::{Array, BitField, Encoding, Type};

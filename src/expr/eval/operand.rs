@@ -1,7 +1,7 @@
 //! What an expression came to, before its memory is read.
 
 use crate::addr::VirtAddr;
-use crate::error::ExprError;
+use crate::expr::eval::ExprError;
 use crate::expr::eval::scattered::Scattered;
 use crate::expr::integer::Integer;
 use crate::target::Target;

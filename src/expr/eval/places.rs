@@ -1,12 +1,11 @@
 //! Members, elements, and what pointers point at.
 
 use crate::addr::VirtAddr;
-use crate::error::{ExprError, TypeError};
-use crate::expr::eval::{Operand, Scattered, Scope};
+use crate::expr::eval::{ExprError, Operand, Scattered, Scope};
 use crate::expr::integer::IntegerType;
 use crate::expr::{Binary, Expr};
-use crate::types::TypeId;
 use crate::types::model::Type;
+use crate::types::{TypeError, TypeId};
 use crate::value::bits;
 
 impl Scope<'_> {

@@ -5,9 +5,8 @@
 //! place like any other too. What is nowhere has no value.
 
 use crate::bytes::Endian;
-use crate::error::{ExprError, ReadError};
-use crate::expr::eval::Operand;
-use crate::target::Target;
+use crate::expr::eval::{ExprError, Operand};
+use crate::target::{ReadError, Target};
 use crate::types::model::BitField;
 use crate::types::{Kept, Piece, Static, TypeId};
 use crate::value::bits;

@@ -8,10 +8,10 @@
 
 use super::Runtime;
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::object::Object;
+use crate::types::TypeError;
 
 /// The locks, by name.
 pub const LOCKS: [&str; 4] =

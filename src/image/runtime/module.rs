@@ -15,12 +15,11 @@ use std::collections::BTreeMap;
 
 use super::{Queue, Runtime, SysinitKind};
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::object::Object;
 use crate::source::Source;
-use crate::types::{TypeId, Variable};
+use crate::types::{TypeError, TypeId, Variable};
 
 pub use self::file::ModuleFile;
 

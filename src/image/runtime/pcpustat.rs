@@ -11,10 +11,10 @@ use super::counter::CounterValues;
 use super::sysinit::{SysinitKind, SysinitOptions};
 use super::{Runtime, Scope};
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
 use crate::expr::Step;
 use crate::image::ImageError;
 use crate::image::object::Object;
+use crate::types::TypeError;
 use crate::types::model::Type;
 
 /// Bytes of a counter, and of the members of a statistics struct.

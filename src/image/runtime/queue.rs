@@ -5,11 +5,10 @@
 //! so one [`Queue`] with two optional places does what all of the macros do.
 
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
 use crate::image::ImageError;
 use crate::image::kernel::Loaded;
 use crate::image::machine::Machine;
-use crate::types::TypeId;
+use crate::types::{TypeError, TypeId};
 
 /// Where a queue keeps its pointers, in bytes from the start of its head and of its elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Hex, Integer};
 use crate::addr::VirtAddr;
-use crate::error::Fault;
+use crate::fault::Fault;
 use crate::render::c::SymbolName;
 use crate::value::model::{
     ArrayValue, ErrorKind, PointerValue, RecordValue, SymbolAt, Value, ValueError,

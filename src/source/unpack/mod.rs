@@ -21,7 +21,7 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::Source;
-use crate::error::UnpackError;
+use crate::source::UnpackError;
 use sparse::{Stored, Writer};
 
 /// How a file is compressed.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use flate2::bufread::GzDecoder;
 
 use super::Packing;
-use crate::error::UnpackError;
+use crate::source::UnpackError;
 
 /// A window of zstd that is larger would take more memory than a reader should:
 /// 128 MB, as zstd(1) has it. Kernels compress with windows of a few megabytes.

@@ -6,7 +6,7 @@
 
 use super::List;
 use crate::addr::VirtAddr;
-use crate::error::ReadError;
+use crate::target::ReadError;
 use crate::value::object::Object;
 use crate::walk::{Problem, Trail, Walk, Why};
 

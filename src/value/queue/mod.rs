@@ -9,7 +9,7 @@
 mod backward;
 
 use crate::addr::VirtAddr;
-use crate::error::ReadError;
+use crate::target::ReadError;
 use crate::value::object::Object;
 use crate::value::tree;
 use crate::walk::{Problem, Problems, Trail, Walk, Why};

@@ -10,9 +10,8 @@ pub mod names;
 mod teardown;
 
 use crate::addr::VirtAddr;
-use crate::error::TypeError;
 use crate::target::Target;
-use crate::types::TypeId;
+use crate::types::{TypeError, TypeId};
 use crate::value::Counters;
 use crate::value::counter::{CpuSlot, stale};
 use crate::value::model::{ErrorKind, ValueError};

@@ -7,9 +7,8 @@
 //! ipsecstat). Where none is, the counters have numbers.
 
 use crate::budget::Share;
-use crate::error::TypeError;
 use crate::types::model::{Member, Type};
-use crate::types::{TypeId, Types};
+use crate::types::{TypeError, TypeId, Types};
 use crate::value::counter::is_counter;
 
 /// A counter in a variable.

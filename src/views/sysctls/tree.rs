@@ -7,12 +7,12 @@ use super::wanted::Wanted;
 use super::{Handler, Kind, Oid};
 use crate::addr::VirtAddr;
 use crate::constants::{CTLFLAG_DORMANT, CTLFLAG_SKIP, CTLFLAG_VNET};
-use crate::error::{ReadError, VnetError};
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::types;
 use crate::value::Object;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::queue::{self, List};
+use crate::vnet::VnetError;
 use crate::walk::{Problem, Problems, Trail};
 
 /// Oids of the tree, in its order, and what is wrong with it.

@@ -8,8 +8,7 @@ use std::cell::OnceCell;
 
 use super::{Kind, Oid, Sysctl};
 use crate::addr::VirtAddr;
-use crate::error::ReadError;
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::value::bits::sign_extend;
 use crate::value::model::{
     ArrayValue, BytesValue, ErrorKind, MemberValue, RecordValue, Value, ValueError,

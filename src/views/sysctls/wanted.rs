@@ -2,7 +2,7 @@
 
 use globset::GlobMatcher;
 
-use crate::error::VnetError;
+use crate::vnet::VnetError;
 use crate::vnet::variables::compile_glob;
 
 /// A name or a pattern. A node stands for what is below it.

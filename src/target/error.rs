@@ -1,0 +1,50 @@
+//! Why a kernel and a dump cannot be joined, and why a typed read of the two fails.
+
+use crate::budget::Exhausted;
+use crate::fault::Fault;
+use crate::types::TypeError;
+
+/// A kernel and a dump could not be joined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    #[error("the kernel is for {kernel}, but the dump is of {core}")]
+    OtherArch { kernel: &'static str, core: &'static str },
+    #[error("no page tables of this kernel are in the dump: {why}")]
+    NoPageTables { why: String },
+    #[error(
+        "the kernel has a hashed page table, which can be read from a minidump and from nothing else"
+    )]
+    HashedPageTable,
+    #[error("the dump file is cut off, {pages} pages are missing, and the page tables with them")]
+    CutOff { pages: u64 },
+    #[error("the kernel is not the one that wrote this dump: {why}")]
+    OtherKernel { why: String },
+}
+
+/// A structure in kernel memory could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error(transparent)]
+    Type(#[from] TypeError),
+    #[error("the kernel has no symbol {name}")]
+    NoSymbol { name: String },
+    #[error(transparent)]
+    Limit(#[from] Exhausted),
+}
+
+impl ReadError {
+    /// The fault of the address that could not be read, if that is what it is.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Fault(fault) => Some(fault),
+            _ => None,
+        }
+    }
+
+    /// Does it lie in freed memory?
+    pub fn is_freed(&self) -> bool {
+        self.fault().is_some_and(Fault::is_freed)
+    }
+}
