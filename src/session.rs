@@ -3,15 +3,15 @@
 //!
 //! Answers are worked out when they are first asked for, and kept.
 
-mod beside;
 pub mod counters;
-mod find;
-mod inhabitants;
+mod find_kernel;
+mod jails;
 mod kernel_files;
 mod machinery;
 mod messages;
 mod modules;
 mod raw;
+mod savecore_info;
 mod select;
 mod sysctls;
 
@@ -22,7 +22,7 @@ use rayon::prelude::*;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::budget::{Allowance, Budget};
-use crate::dump::{self, Core, MemorySegment, Said};
+use crate::dump::{self, Core, DumpIdentity, MemorySegment};
 use crate::error::Error;
 use crate::expr::eval::{ExprError, Scope};
 use crate::expr::{self, SyntaxError};
@@ -38,18 +38,18 @@ use crate::value::{Counters, Limits, Value, ValueReader};
 use crate::views::jails::Jails;
 use crate::views::machine::Machine;
 use crate::views::messages::MessageRing;
-use crate::views::threads::{self, Dumping, Found};
+use crate::views::threads::{self, CrashedThread, VnetPointer};
 use crate::views::unlisted::Unlisted;
 use crate::vnet::named::Named;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
 use crate::walk::Problems;
 
-pub use beside::Beside;
 pub use kernel_files::{MissingTypes, Search, not_a_kernel, open_kernel};
 use kernel_files::{linked_kernel, prepare};
 pub use messages::Messages;
 use raw::open_core;
+pub use savecore_info::SavecoreInfo;
 pub use select::{Selection, Selector};
 
 /// What to open.
@@ -77,7 +77,7 @@ pub struct Session {
     log: Vec<String>,
     /// Files that are not the kernel's other half, and why.
     refused: Vec<String>,
-    beside: Option<Beside>,
+    savecore_info: Option<SavecoreInfo>,
     modules: OnceLock<Modules>,
     counters: OnceLock<Counters>,
     variables: OnceLock<Result<Variables, VnetError>>,
@@ -181,14 +181,14 @@ impl Session {
             log.push(format!("kernel: it runs {slide:#x} bytes from where it is linked"));
         }
         log.push(format!("kernel and dump belong together: {}", target.kernel_match()));
-        let beside = Beside::find(&core_path);
+        let savecore_info = SavecoreInfo::find(&core_path);
         Ok(Self {
             target,
             core_path,
             debug_dirs: options.debug_dirs.clone(),
             log,
             refused,
-            beside,
+            savecore_info,
             modules: OnceLock::new(),
             counters: OnceLock::new(),
             variables: OnceLock::new(),
@@ -242,8 +242,8 @@ impl Session {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.core().warnings.clone();
         warnings.extend(not_a_kernel(self.kernel()));
-        if let Some(beside) = &self.beside {
-            warnings.extend(beside.disagreements(self.core(), self.said()));
+        if let Some(savecore_info) = &self.savecore_info {
+            warnings.extend(savecore_info.disagreements(self.core(), self.dump_identity()));
         }
         if let KernelMatch::Unknown(why) = self.target.kernel_match() {
             warnings.push(format!("whether kernel and dump belong together is unknown: {why}"));
@@ -257,17 +257,17 @@ impl Session {
     }
 
     /// The description of the dump that savecore(8) left beside it.
-    pub fn beside(&self) -> Option<&Beside> {
-        self.beside.as_ref()
+    pub fn savecore_info(&self) -> Option<&SavecoreInfo> {
+        self.savecore_info.as_ref()
     }
 
     /// What the dump's memory says of its machine.
-    fn said(&self) -> Said {
+    fn dump_identity(&self) -> DumpIdentity {
         if matches!(self.target.kernel_match(), KernelMatch::Different(_)) {
-            return Said::default();
+            return DumpIdentity::default();
         }
         let Machine { hostname, panic, version, .. } = Machine::read(&self.target);
-        Said { host: hostname, panic, version }
+        DumpIdentity { host: hostname, panic, version }
     }
 
     /// What is wanted where the kernel's types are not known; `None` where they are.
@@ -294,7 +294,7 @@ impl Session {
             let mut problems = list.problems.clone();
             if let Some(jails) = jails {
                 problems.extend(jails.problems.clone());
-                inhabitants::add(&self.target, &mut all, jails, false);
+                jails::add_jails(&self.target, &mut all, jails, false);
             }
             problems.extend(found.problems);
             Vnets { all, problems }
@@ -312,7 +312,7 @@ impl Session {
         let found = scan::scan(&self.target, self.list()?)?;
         vnets.all.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
         if let Ok(jails) = self.jails() {
-            inhabitants::add(&self.target, &mut vnets.all, jails, true);
+            jails::add_jails(&self.target, &mut vnets.all, jails, true);
         }
         Ok(vnets)
     }
@@ -331,9 +331,9 @@ impl Session {
     ///
     /// # Errors
     /// The kernel is not the dump's, or does not tell.
-    pub fn dumping(&self) -> Result<Option<Dumping>, Error> {
+    pub fn crashed_thread(&self) -> Result<Option<CrashedThread>, Error> {
         self.require_match()?;
-        Ok(threads::dumping(&self.target, self.jails().ok())?)
+        Ok(threads::crashed_thread(&self.target, self.jails().ok())?)
     }
 
     /// The variables that any of the patterns name; without a pattern, all of them.
@@ -437,7 +437,7 @@ impl Session {
             Some(type_id) => reader.read(type_id, address),
             None => reader.read_bytes(address, variable.size),
         };
-        self.distrust(vnet, Some(&variable.name), &mut value);
+        self.withdraw_stale_sums(vnet, Some(&variable.name), &mut value);
         (address, value)
     }
 
@@ -465,7 +465,7 @@ impl Session {
         let operand = scope.eval(&parsed).map_err(failed)?;
         let mut value = operand.read(&self.target, &self.reader(limits));
         let variable = self.variable_at(vnet, operand.address());
-        self.distrust(vnet, variable.map(|variable| &*variable.name), &mut value);
+        self.withdraw_stale_sums(vnet, variable.map(|variable| &*variable.name), &mut value);
         Ok(Printed {
             expression: expression.into(),
             type_name: operand.type_name(&self.target).unwrap_or_default().into(),

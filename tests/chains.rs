@@ -51,7 +51,7 @@ fn work(session: &Session) -> u64 {
     assert_eq!(vnets.all.len(), 1);
     let _ = session.select(&Selector::Tid(i64::MAX));
     let _ = session.select(&Selector::Pid(i64::MAX));
-    let _ = session.dumping();
+    let _ = session.crashed_thread();
     session.budget().work_done() - before
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use vnetkvm::dump::{self, InfoFile, Said};
+use vnetkvm::dump::{self, DumpIdentity, InfoFile};
 use vnetkvm::image::{HeaderVersion, Image, Scenario, build};
 use vnetkvm::source::{Source, crash};
 
@@ -73,7 +73,7 @@ fn an_info_file_says_what_the_dump_is() {
             assert_eq!(info.dump_len, Some(std::fs::metadata(&core).unwrap().len()));
             assert_eq!(info.status.as_deref(), Some("good"));
             let dump = dump::open(Source::open(&core).unwrap()).unwrap();
-            assert_eq!(info.disagreements(&dump, &Said::default()), [""; 0]);
+            assert_eq!(info.disagreements(&dump, &DumpIdentity::default()), [""; 0]);
         }
     }
     let core = image.save(device, directory.path()).unwrap();

@@ -62,9 +62,9 @@ impl InfoFile {
     }
 
     /// What speaks against this file's being about `core`, of whose kernel and machine
-    /// `said` is known otherwise; or against the dump itself. Ends of sentences that begin
+    /// `known` holds what else is known; or against the dump itself. Ends of sentences that begin
     /// with the file's name.
-    pub fn disagreements(&self, core: &Core, said: &Said) -> Vec<String> {
+    pub fn disagreements(&self, core: &Core, known: &DumpIdentity) -> Vec<String> {
         let other = |what: &str, told: &Option<String>, is: &Option<String>| {
             let (told, is) = (first_line(told)?, first_line(is)?);
             let why = || {
@@ -78,16 +78,16 @@ impl InfoFile {
         let found = [
             self.bad(),
             self.other_length(core),
-            other("host", &self.host, &said.host),
-            other("panic", &self.panic, &said.panic),
-            other("kernel", &self.version, &said.version).filter(|_| !self.same_version(said)),
+            other("host", &self.host, &known.host),
+            other("panic", &self.panic, &known.panic),
+            other("kernel", &self.version, &known.version).filter(|_| !self.same_version(known)),
         ];
         found.into_iter().flatten().collect()
     }
 
     /// A kernel tells its version in more words and in fewer: the shorter text begins the longer.
-    fn same_version(&self, said: &Said) -> bool {
-        let both = first_line(&self.version).zip(first_line(&said.version));
+    fn same_version(&self, known: &DumpIdentity) -> bool {
+        let both = first_line(&self.version).zip(first_line(&known.version));
         both.is_none_or(|(told, is)| told.starts_with(is) || is.starts_with(told))
     }
 
@@ -125,7 +125,7 @@ impl InfoFile {
 
 /// What is known of a dump's kernel and machine from the dump itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct DumpIdentity {
     pub host: Option<String>,
     pub panic: Option<String>,
     pub version: Option<String>,

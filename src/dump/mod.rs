@@ -33,7 +33,7 @@ use crate::source::{Region, Source};
 
 pub use error::DumpError;
 pub use header::KernelDumpHeader;
-pub use info_file::{InfoFile, Said};
+pub use info_file::{DumpIdentity, InfoFile};
 pub use messages::message_lines;
 pub use opening::{Opened, Unknown, open, open_any, open_with};
 pub use processors::Processor;

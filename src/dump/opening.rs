@@ -44,12 +44,12 @@ pub enum Opened {
 #[derive(Debug)]
 pub struct Unknown {
     source: Source,
-    around: Around,
+    wrapping: Wrapping,
 }
 
 /// What was taken off.
 #[derive(Debug, Default)]
-struct Around {
+struct Wrapping {
     packed: Option<Packed>,
     header: Option<KernelDumpHeader>,
     warnings: Vec<String>,
@@ -60,12 +60,12 @@ struct Around {
 /// # Errors
 /// As [`open_with`], unless the file only is no dump.
 pub fn open_any(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Opened, DumpError> {
-    let mut around = Around::default();
-    let source = around.strip(source, progress)?;
+    let mut wrapping = Wrapping::default();
+    let source = wrapping.strip(source, progress)?;
     Ok(match open_bare(&source)? {
-        Some(core) => Opened::Core(Box::new(around.wrap(core))),
-        None if around.header.is_some() => return Err(around.misplaced()),
-        None => Opened::Unknown(Box::new(Unknown { source, around })),
+        Some(core) => Opened::Core(Box::new(wrapping.wrap(core))),
+        None if wrapping.header.is_some() => return Err(wrapping.misplaced()),
+        None => Opened::Unknown(Box::new(Unknown { source, wrapping })),
     })
 }
 
@@ -77,7 +77,7 @@ impl Unknown {
 
     /// `core`, which was found in these bytes, with what was around it.
     pub fn wrap(self, core: Core) -> Core {
-        self.around.wrap(core)
+        self.wrapping.wrap(core)
     }
 
     /// Looks for a dump on a device whose end is missing.
@@ -85,20 +85,20 @@ impl Unknown {
     /// # Errors
     /// There is none: the error says so; or as [`open_with`].
     pub fn search(self, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
-        let Self { source, mut around } = self;
+        let Self { source, mut wrapping } = self;
         let Some(found) = device::without_its_end(&source)? else {
             return Err(probe::unknown(&source));
         };
-        let dump = around.cut(source, found)?;
-        let dump = around.strip(dump, progress)?;
+        let dump = wrapping.cut(source, found)?;
+        let dump = wrapping.strip(dump, progress)?;
         match open_bare(&dump)? {
-            Some(core) => Ok(around.wrap(core)),
-            None => Err(around.misplaced()),
+            Some(core) => Ok(wrapping.wrap(core)),
+            None => Err(wrapping.misplaced()),
         }
     }
 }
 
-impl Around {
+impl Wrapping {
     /// Unpacks `source` and takes the dump from its device, as often as need be.
     fn strip(
         &mut self,

@@ -6,11 +6,11 @@ use super::dump::Format;
 use super::kernel::Loaded;
 use super::literal::{Literal, PerCpu};
 use super::machine::MachineOptions;
-use super::machinery::{self, Memory};
 use super::runtime::{
     InterfaceOptions, JailOptions, ModuleFile, ProcessOptions, Runtime, Scope, Stop, SysinitKind,
 };
 use super::scenario::{InterfaceStep, JailStep, ModuleStep, Scenario, Statistics, Step};
+use super::vnet_steps::{self, EarlierSteps};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
@@ -36,9 +36,9 @@ pub fn build(scenario: &Scenario, kernel: Kernel) -> Result<Image, ImageError> {
     let host = runtime.host();
     set_all(runtime, host, &scenario.host.values)?;
     set_statistics(runtime, host, &scenario.host.statistics)?;
-    let mut memory = Memory::default();
+    let mut earlier = EarlierSteps::default();
     for (number, step) in scenario.steps.iter().enumerate() {
-        take(&mut image, &mut memory, step).map_err(|cause| ImageError::Step {
+        take(&mut image, &mut earlier, step).map_err(|cause| ImageError::Step {
             step: number + 1,
             what: step.describe(),
             cause: Box::new(cause),
@@ -69,14 +69,14 @@ fn machine_options(scenario: &Scenario, arch: Arch) -> MachineOptions {
     }
 }
 
-fn take(image: &mut Image, memory: &mut Memory, step: &Step) -> Result<(), ImageError> {
+fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<(), ImageError> {
     let runtime = &mut image.runtime;
     match step {
         Step::Jail(step) => create_jail(runtime, step),
         Step::Destroy { jail, stop, process } => match stop {
             None => runtime.destroy_jail(jail),
             Some(stop) => {
-                let thread = machinery::jailer(runtime, process.as_deref())?;
+                let thread = vnet_steps::jail_thread(runtime, process.as_deref())?;
                 runtime.destroy_jail_until(jail, &Stop::parse(stop), thread).map(|_| ())
             }
         },
@@ -102,34 +102,34 @@ fn take(image: &mut Image, memory: &mut Memory, step: &Step) -> Result<(), Image
             let scope = scope(runtime, jail.as_deref())?;
             runtime.if_vmove(ifnet, scope)
         }
-        Step::Sysinit(step) => machinery::register(runtime, SysinitKind::Constructor, step),
+        Step::Sysinit(step) => vnet_steps::register(runtime, SysinitKind::Constructor, step),
         Step::RemoveSysinit { name } => runtime.vnet_deregister(SysinitKind::Constructor, name),
-        Step::Sysuninit(step) => machinery::register(runtime, SysinitKind::Destructor, step),
+        Step::Sysuninit(step) => vnet_steps::register(runtime, SysinitKind::Destructor, step),
         Step::RemoveSysuninit { name } => runtime.vnet_deregister(SysinitKind::Destructor, name),
-        Step::Lock(step) => machinery::lock(runtime, step),
+        Step::Lock(step) => vnet_steps::lock(runtime, step),
         Step::Counters(step) => {
             let scope = scope(runtime, step.jail.as_deref())?;
-            machinery::counters(runtime, scope, step)
+            vnet_steps::counters(runtime, scope, step)
         }
         Step::EventHandler(step) => {
             let curvnet = scope(runtime, step.jail.as_deref())?;
-            machinery::handler(runtime, memory, curvnet, step)
+            vnet_steps::handler(runtime, earlier, curvnet, step)
         }
-        Step::RemoveEventHandler { tag } => machinery::deregister_handler(runtime, memory, tag),
+        Step::RemoveEventHandler { tag } => vnet_steps::deregister_handler(runtime, earlier, tag),
         Step::Event { event, process } => {
             let thread = runtime.thread(process)?;
             runtime.eventhandler_invoke(event, thread)
         }
-        Step::Sysctl(step) => machinery::sysctl(runtime, step),
+        Step::Sysctl(step) => vnet_steps::sysctl(runtime, step),
         Step::SysctlWrite { name, value, process } => {
-            machinery::write_sysctl(runtime, process, name, value)
+            vnet_steps::write_sysctl(runtime, process, name, value)
         }
-        Step::Socket(step) => machinery::socket(runtime, step),
+        Step::Socket(step) => vnet_steps::socket(runtime, step),
         Step::Curvnet(step) => {
             let scope = scope(runtime, step.jail.as_deref())?;
-            machinery::set_curvnet(runtime, memory, scope, step)
+            vnet_steps::set_curvnet(runtime, earlier, scope, step)
         }
-        Step::RestoreCurvnet { process } => machinery::restore_curvnet(runtime, memory, process),
+        Step::RestoreCurvnet { process } => vnet_steps::restore_curvnet(runtime, earlier, process),
         Step::Module(step) => load(runtime, step),
         Step::Unload { module } if runtime.is_loaded(module) => runtime.unload_module(module),
         Step::Unload { module } => runtime.remove_module(module),
@@ -153,7 +153,7 @@ fn create_jail(runtime: &mut Runtime, step: &JailStep) -> Result<(), ImageError>
     let full_name = match &step.stop {
         None => runtime.create_jail(&options)?,
         Some(stop) => {
-            let thread = machinery::jailer(runtime, step.process.as_deref())?;
+            let thread = vnet_steps::jail_thread(runtime, step.process.as_deref())?;
             runtime.create_jail_until(&options, &Stop::parse(stop), thread)?;
             options.full_name()
         }

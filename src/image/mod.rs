@@ -62,11 +62,11 @@ pub mod kernel;
 mod kernel_file;
 pub mod literal;
 pub mod machine;
-pub mod machinery;
 pub mod object;
 mod origin;
 pub mod runtime;
 pub mod scenario;
+pub mod vnet_steps;
 mod zone;
 
 use std::collections::BTreeSet;

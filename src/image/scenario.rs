@@ -14,7 +14,7 @@ use crate::image::ImageError;
 use crate::image::dump::{DumpFile, Format, HeaderVersion};
 use crate::image::literal::{Literal, PerCpu};
 use crate::image::machine::Paging;
-use crate::image::machinery::{
+use crate::image::vnet_steps::{
     CountersStep, CurvnetStep, HandlerStep, LockStep, SocketStep, SysctlStep, SysinitStep,
 };
 use crate::source::Source;

@@ -19,10 +19,10 @@ use crate::kernel::elf::Section;
 use crate::kernel::{ElfFile, Symbol, SymbolKind, Symbols};
 use crate::memory::KernelMemory;
 use crate::modules::{Module, Placed};
-use crate::target::kernel_match::{Says, Testimony};
+use crate::target::kernel_match::{Evidence, Finding};
 
 /// What speaks for and against `elf`'s being the file that `module` was loaded from.
-pub(super) fn testimonies(module: &Module, memory: &KernelMemory, elf: &ElfFile) -> Vec<Testimony> {
+pub(super) fn evidence(module: &Module, memory: &KernelMemory, elf: &ElfFile) -> Vec<Evidence> {
     let same_class = matches!(
         (&module.placed, elf.is_relocatable()),
         (Placed::Sections(_), true) | (Placed::Whole { .. }, false)
@@ -75,7 +75,7 @@ struct File<'a> {
 
 impl File<'_> {
     /// The sections of an object file. The kernel keeps their sizes.
-    fn sizes(&self) -> Vec<Testimony> {
+    fn sizes(&self) -> Vec<Evidence> {
         let Placed::Sections(loaded) = &self.module.placed else { return Vec::new() };
         // The kernel names what has no name `<<PROGBITS>>` and the like.
         let named = loaded.iter().filter(|(name, _)| !name.is_empty() && !name.starts_with('<'));
@@ -89,7 +89,7 @@ impl File<'_> {
             }
             let (ours, theirs) = (section.size(), range.end.offset_from(range.start).unwrap_or(0));
             Some(match ours == theirs {
-                true => Testimony::new(Says::Same, "same sections"),
+                true => Evidence::new(Finding::Same, "same sections"),
                 false => different(format!(
                     "its section {name} has {ours} bytes, the loaded one {theirs}"
                 )),
@@ -99,7 +99,7 @@ impl File<'_> {
     }
 
     /// Functions and variables that the loaded symbol table has, by name, place and size.
-    fn symbols(&self) -> Vec<Testimony> {
+    fn symbols(&self) -> Vec<Evidence> {
         let place = |section: Section<'_>, value: u64| self.place(section, value);
         let (Ok(placed), Ok(all)) = (Symbols::of_module(self.elf, place), Symbols::load(self.elf))
         else {
@@ -120,7 +120,7 @@ impl File<'_> {
                 return missing.then(|| different(format!("it has no symbol {}", known.name)));
             }
             Some(match there.contains(&(known.name, key(&known))) {
-                true => Testimony::new(Says::Same, "same symbols"),
+                true => Evidence::new(Finding::Same, "same symbols"),
                 false => different(format!("its {} is elsewhere or of another size", known.name)),
             })
         });
@@ -141,7 +141,7 @@ impl File<'_> {
     }
 
     /// The note of a shared object. An object file's notes are not loaded.
-    fn build_id(&self) -> Option<Testimony> {
+    fn build_id(&self) -> Option<Evidence> {
         const OWNER: &[u8; 4] = b"GNU\0";
         let Placed::Whole { .. } = &self.module.placed else { return None };
         let (linked, ours) = self.elf.build_id_in_memory()?;
@@ -151,18 +151,18 @@ impl File<'_> {
         self.memory.read(start, &mut theirs).ok()?;
         let theirs = theirs.strip_prefix(OWNER).filter(|id| !is_blank(id))?;
         Some(match theirs == ours {
-            true => Testimony::new(Says::Proven, "same build-id"),
+            true => Evidence::new(Finding::Proven, "same build-id"),
             false => different("its build-id is not the loaded one's"),
         })
     }
 
     /// Code and constants, as far as relocations leave them alone.
-    fn contents(&self) -> Vec<Testimony> {
+    fn contents(&self) -> Vec<Evidence> {
         let read_only = self.elf.sections().filter(Section::is_constant);
         read_only.filter_map(|section| self.section_contents(section)).collect()
     }
 
-    fn section_contents(&self, section: Section<'_>) -> Option<Testimony> {
+    fn section_contents(&self, section: Section<'_>) -> Option<Evidence> {
         let bytes = self.elf.raw_bytes(section)?;
         let start = in_memory(self.module, section)?.start;
         let relocated = self.elf.relocated_places(section);
@@ -183,7 +183,7 @@ impl File<'_> {
         let name = section.name;
         match (other, all) {
             (_, 0) => None,
-            (0, _) => Some(Testimony::new(Says::Same, format!("same {name}"))),
+            (0, _) => Some(Evidence::new(Finding::Same, format!("same {name}"))),
             _ => {
                 Some(different(format!("{other} of {all} pieces of its {name} differ from memory")))
             }
@@ -198,19 +198,19 @@ const MOST_SYMBOLS: usize = 1 << 17;
 const PIECE: usize = 64;
 
 /// Of what all sections or symbols say the first difference, or that there is none.
-fn shortest(said: impl Iterator<Item = Testimony>) -> Vec<Testimony> {
+fn shortest(said: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
     let mut same = None;
     for one in said {
-        match one.says {
-            Says::Different => return vec![one],
+        match one.finding {
+            Finding::Different => return vec![one],
             _ => same = Some(one),
         }
     }
     same.into_iter().collect()
 }
 
-fn different(why: impl Into<String>) -> Testimony {
-    Testimony::new(Says::Different, why)
+fn different(why: impl Into<String>) -> Evidence {
+    Evidence::new(Finding::Different, why)
 }
 
 fn is_blank(bytes: &[u8]) -> bool {

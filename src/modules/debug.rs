@@ -12,7 +12,7 @@ use crate::memory::KernelMemory;
 use crate::modules::{Module, Placed, build};
 use crate::source::Source;
 use crate::target::KernelMatch;
-use crate::target::kernel_match::{Says, Testimony};
+use crate::target::kernel_match::{Evidence, Finding};
 use crate::types::{TypeError, Types, Variable};
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
@@ -101,15 +101,15 @@ fn module_match(
     elf: &ElfFile,
     others: &[&ElfFile],
 ) -> Option<KernelMatch> {
-    let mut said = build::testimonies(module, memory, elf);
+    let mut said = build::evidence(module, memory, elf);
     let whole = others.iter().filter(|other| elf.is_debug_only() && !other.is_debug_only());
     for other in whole {
-        let of_other = build::testimonies(module, memory, other);
+        let of_other = build::evidence(module, memory, other);
         match debug_file::difference(other, elf) {
             None => said.extend(of_other),
             Some(why) if matches!(KernelMatch::of(&of_other), Some(KernelMatch::Same(_))) => {
                 let path = other.source().path().display();
-                said.push(Testimony::new(Says::Different, format!("unlike {path} it {why}")));
+                said.push(Evidence::new(Finding::Different, format!("unlike {path} it {why}")));
             }
             Some(_) => {}
         }

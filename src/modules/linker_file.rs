@@ -83,7 +83,7 @@ fn by_members(target: &Target, head: Object<'_>) -> List {
             id: file.int("id").ok(),
             name,
             path,
-            address: told(file.pointer("address"), "address", &mut problems),
+            address: or_problem(file.pointer("address"), "address", &mut problems),
             size: file.uint("size").ok(),
             refs: file.int("refs").ok(),
             is_kernel: kernel == Some(file.address),
@@ -107,7 +107,7 @@ fn named<E: Display>(
             let name = path.rsplit('/').next().unwrap_or_default();
             Ok((name.into(), path.into()))
         }
-        (Ok(name), path) => Ok((name.into(), told(path, "pathname", problems))),
+        (Ok(name), path) => Ok((name.into(), or_problem(path, "pathname", problems))),
     }
 }
 
@@ -151,7 +151,7 @@ fn by_offsets(target: &Target) -> List {
             id: None,
             name,
             path,
-            address: told(memory.pointer(member(address)), "address", &mut problems),
+            address: or_problem(memory.pointer(member(address)), "address", &mut problems),
             size: None,
             refs: None,
             is_kernel: kernel == Some(at),
@@ -190,7 +190,7 @@ fn kernel_file(target: &Target) -> Option<VirtAddr> {
 }
 
 /// What was read, or nothing and a note of why.
-fn told<T, U: From<T> + Default>(
+fn or_problem<T, U: From<T> + Default>(
     read: Result<T, impl Display>,
     what: &str,
     problems: &mut Vec<Box<str>>,

@@ -105,7 +105,12 @@ impl Session {
     }
 
     /// Takes back the sums in a value of a vnet whose counters may be freed.
-    pub(super) fn distrust(&self, vnet: Option<&Vnet>, variable: Option<&str>, value: &mut Value) {
+    pub(super) fn withdraw_stale_sums(
+        &self,
+        vnet: Option<&Vnet>,
+        variable: Option<&str>,
+        value: &mut Value,
+    ) {
         let Some(vnet) = vnet.filter(|_| has_sums(value)) else { return };
         let why =
             Teardown::of(self.target(), vnet).and_then(|past| past.why(self.target(), variable));

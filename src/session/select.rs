@@ -3,7 +3,7 @@
 use super::Session;
 use crate::addr::VirtAddr;
 use crate::error::Error;
-use crate::views::threads::{self, Found};
+use crate::views::threads::{self, VnetPointer};
 use crate::vnet::{Vnet, VnetError};
 use crate::walk::{Problem, Problems};
 
@@ -80,14 +80,14 @@ impl Session {
             Selector::Address(address) => self.vnet_at(vnets, *address),
             Selector::Jail(wanted) => {
                 let found = self.jail(wanted, &mut selection)?;
-                self.home(vnets, &found)?
+                self.follow(vnets, &found)?
             }
             Selector::Pid(pid) => match threads::process(&self.target, *pid)? {
-                Some(found) => self.home(vnets, &found)?,
+                Some(found) => self.follow(vnets, &found)?,
                 None => return Err(no_such_thread(format!("process {pid}"))),
             },
             Selector::Tid(tid) => match threads::thread(&self.target, *tid)? {
-                Some(found) => self.home(vnets, &found)?,
+                Some(found) => self.follow(vnets, &found)?,
                 None => return Err(no_such_thread(format!("thread {tid}"))),
             },
         };
@@ -105,13 +105,13 @@ impl Session {
     }
 
     fn default_vnet<'s>(&'s self, vnets: &'s [Vnet], problems: &mut Problems) -> Option<&'s Vnet> {
-        let dumping = threads::dumping(&self.target, None).ok().flatten();
-        let crashed = dumping.and_then(|dumping| {
-            problems.extend(dumping.problems);
-            let curvnet = dumping.curvnet?;
+        let crashed = threads::crashed_thread(&self.target, None).ok().flatten();
+        let crashed = crashed.and_then(|crashed| {
+            problems.extend(crashed.problems);
+            let curvnet = crashed.curvnet?;
             let found = self.vnet_at(vnets, curvnet);
             if found.is_none() {
-                let what = format!("td_vnet of the crashed thread {}", dumping.tid);
+                let what = format!("td_vnet of the crashed thread {}", crashed.tid);
                 let why = format!("it leads to {curvnet}, which is no vnet");
                 problems.add(Problem { at: Some(curvnet), ..Problem::new(what, why) });
             }
@@ -120,16 +120,20 @@ impl Session {
         crashed.or_else(|| vnets.iter().find(|vnet| vnet.default))
     }
 
-    fn home<'s>(&'s self, vnets: &'s [Vnet], found: &Found) -> Result<Option<&'s Vnet>, Error> {
-        let Some(address) = found.vnet else {
-            return Err(VnetError::InNoVnet { who: found.who.to_string() }.into());
+    fn follow<'s>(
+        &'s self,
+        vnets: &'s [Vnet],
+        pointer: &VnetPointer,
+    ) -> Result<Option<&'s Vnet>, Error> {
+        let Some(address) = pointer.vnet else {
+            return Err(VnetError::InNoVnet { who: pointer.holder.to_string() }.into());
         };
         match self.vnet_at(vnets, address) {
             Some(vnet) => Ok(Some(vnet)),
             None => {
                 let why = format!(
                     "{} points at {address} as its vnet, and there is no vnet at that address",
-                    found.who
+                    pointer.holder
                 );
                 Err(VnetError::StrayVnet { why }.into())
             }

@@ -87,7 +87,7 @@ impl Drop for Map {
 /// dump it need not be asked: that tells for each address that it cannot be read.
 pub fn lost() -> Option<SourceError> {
     let closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner).take();
-    closed.or_else(|| all().find_map(Entry::tell))
+    closed.or_else(|| all().find_map(Entry::to_error))
 }
 
 /// Of the files that were closed the first that was lost.
@@ -148,7 +148,7 @@ impl Entry {
 
     /// Nobody reads this map any more.
     fn release(&self) {
-        if let Some(lost) = self.tell() {
+        if let Some(lost) = self.to_error() {
             CLOSED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
         }
         self.start.store(0, Ordering::Release);
@@ -170,7 +170,7 @@ impl Entry {
     }
 
     /// What happened to the file, if a part of it was lost.
-    fn tell(&self) -> Option<SourceError> {
+    fn to_error(&self) -> Option<SourceError> {
         let lost = self.lost()?;
         let note = self.note.lock().unwrap_or_else(PoisonError::into_inner);
         let note = note.as_ref()?;
@@ -317,7 +317,7 @@ mod tests {
         // An earlier page that is lost later is told in its place.
         assert_eq!((map[page_size()], map.lost()), (0, Some(page_size())));
         assert_eq!(map[0], 7, "what is left of the file is as it was");
-        let told = map.entry.tell().unwrap();
+        let told = map.entry.to_error().unwrap();
         assert_eq!(told.path, file.path());
         assert_eq!(told.cause.kind(), io::ErrorKind::UnexpectedEof);
     }
@@ -326,7 +326,7 @@ mod tests {
     fn a_file_of_the_same_length_has_a_disk_that_fails() {
         let (_file, map) = map(100);
         map.entry.lost.store(0, Ordering::Release);
-        let told = map.entry.tell().unwrap();
+        let told = map.entry.to_error().unwrap();
         assert_eq!(told.cause.to_string(), "its disk fails at offset 0x0");
     }
 

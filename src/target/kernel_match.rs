@@ -33,15 +33,15 @@ pub enum KernelMatch {
 
 /// What one witness says, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Testimony {
-    pub says: Says,
+pub struct Evidence {
+    pub finding: Finding,
     /// "same version[]", "18 of 18 pieces of .rodata differ"
     pub why: String,
 }
 
 /// What a witness can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
+pub enum Finding {
     /// The same, and that settles it.
     Proven,
     Same,
@@ -49,22 +49,22 @@ pub enum Says {
     Unknown,
 }
 
-impl Testimony {
-    pub fn new(says: Says, why: impl Into<String>) -> Self {
-        Self { says, why: why.into() }
+impl Evidence {
+    pub fn new(finding: Finding, why: impl Into<String>) -> Self {
+        Self { finding, why: why.into() }
     }
 }
 
 impl KernelMatch {
     /// The verdict on all that was said; `None` if nobody said anything.
-    pub fn of(testimonies: &[Testimony]) -> Option<Self> {
-        let all = |wanted: &[Says]| {
-            let said = testimonies.iter().filter(|one| wanted.contains(&one.says));
+    pub fn of(evidence: &[Evidence]) -> Option<Self> {
+        let all = |wanted: &[Finding]| {
+            let said = evidence.iter().filter(|one| wanted.contains(&one.finding));
             said.map(|one| one.why.as_str()).collect::<Vec<_>>()
         };
-        let same = all(&[Says::Proven, Says::Same]).join(", ");
-        let (different, unknown) = (all(&[Says::Different]), all(&[Says::Unknown]));
-        let proven = testimonies.iter().any(|one| one.says == Says::Proven);
+        let same = all(&[Finding::Proven, Finding::Same]).join(", ");
+        let (different, unknown) = (all(&[Finding::Different]), all(&[Finding::Unknown]));
+        let proven = evidence.iter().any(|one| one.finding == Finding::Proven);
         if proven && !different.is_empty() {
             let since = different.join("; ");
             return Some(Self::Same(format!("{same}; overwritten since: {since}")));
@@ -86,22 +86,22 @@ impl KernelMatch {
 /// The verdict on `kernel`, whose memory `memory` is if it is the right one.
 pub(super) fn kernel_match(kernel: &Kernel, memory: &KernelMemory) -> KernelMatch {
     let build_id = build_id(kernel, memory);
-    let mut said: Vec<Testimony> = version(kernel, memory).into_iter().collect();
+    let mut said: Vec<Evidence> = version(kernel, memory).into_iter().collect();
     match build_id {
-        Some(id) if id.says == Says::Proven => {
+        Some(id) if id.finding == Finding::Proven => {
             said.push(id);
             said.extend(constants(kernel, memory, FEW));
         }
         // Without proof it is worth reading more.
         other_id => {
             let pieces = [constants(kernel, memory, MANY), code(kernel, memory, MANY)];
-            let pieces: Vec<Testimony> = pieces.into_iter().flatten().collect();
-            let same_code = pieces.iter().any(|said| said.says == Says::Same);
+            let pieces: Vec<Evidence> = pieces.into_iter().flatten().collect();
+            let same_code = pieces.iter().any(|said| said.finding == Finding::Same);
             said.extend(pieces);
             // A kernel that was built again from the same sources, with other debug
             // information perhaps, has another build-id and differs in nothing else.
-            let says = if same_code { Says::Unknown } else { Says::Different };
-            said.extend(other_id.map(|id| Testimony { says, ..id }));
+            let finding = if same_code { Finding::Unknown } else { Finding::Different };
+            said.extend(other_id.map(|id| Evidence { finding, ..id }));
         }
     }
     KernelMatch::of(&said).unwrap_or_else(|| {
@@ -115,7 +115,7 @@ pub(super) fn kernel_match(kernel: &Kernel, memory: &KernelMemory) -> KernelMatc
     })
 }
 
-fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
+fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Evidence> {
     if kernel.contents().is_none() {
         return misplaced(kernel, memory);
     }
@@ -130,7 +130,7 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
         is_told.then(|| (name, text(&ours), text(theirs)))
     })?;
     if ours == theirs {
-        return Some(Testimony::new(Says::Same, format!("same {name}[]")));
+        return Some(Evidence::new(Finding::Same, format!("same {name}[]")));
     }
     let ours = shortened(&ours);
     let theirs = if theirs.len() > 2 && theirs.chars().all(|c| !c.is_control() || c == '\n') {
@@ -139,11 +139,11 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
         "and the dump has no text at its address".to_owned()
     };
     let why = format!("the file's {name}[] is {ours:?}, {theirs}");
-    Some(Testimony::new(Says::Different, why))
+    Some(Evidence::new(Finding::Different, why))
 }
 
 /// A debug file knows where the text is, though not which.
-fn misplaced(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
+fn misplaced(kernel: &Kernel, memory: &KernelMemory) -> Option<Evidence> {
     const START: &[u8] = b"FreeBSD";
     let found = ["version", "ostype"].into_iter().find_map(|name| {
         let mut theirs = [0; START.len()];
@@ -152,16 +152,16 @@ fn misplaced(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
     });
     let (name, _) = found.filter(|(_, theirs)| theirs != START)?;
     let why = format!("the dump has no text of FreeBSD at the address of {name}[]");
-    Some(Testimony::new(Says::Different, why))
+    Some(Evidence::new(Finding::Different, why))
 }
 
 /// The same id is proof; what another one means, the others tell.
-fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
+fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Evidence> {
     let (address, ours) = kernel.build_id_in_memory()?;
     let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];
     memory.read(address, &mut theirs).ok()?;
     if theirs == ours {
-        return Some(Testimony::new(Says::Proven, "same build-id"));
+        return Some(Evidence::new(Finding::Proven, "same build-id"));
     }
     // A loader need not have loaded the note: its place then holds something else.
     let mut owner = [0; 4];
@@ -169,7 +169,7 @@ fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Testimony> {
     (owner == OWNER && !is_blank(&theirs)).then(|| {
         let (ours, theirs) = (hex(ours), hex(&theirs));
         let why = format!("the file's build-id is {ours}, the dump's {theirs}");
-        Testimony::new(Says::Unknown, why)
+        Evidence::new(Finding::Unknown, why)
     })
 }
 
@@ -178,27 +178,27 @@ const OWNER: [u8; 4] = *b"GNU\0";
 
 /// Pieces of .rodata, which nothing should change while a kernel runs. A few that
 /// differ are some driver's fault; in another kernel, most do.
-fn constants(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Testimony> {
+fn constants(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Evidence> {
     let (other, all) = differing(kernel, memory, ".rodata", samples)?;
     Some(if other * 4 > all {
-        Testimony::new(Says::Different, format!("{other} of {all} pieces of .rodata differ"))
+        Evidence::new(Finding::Different, format!("{other} of {all} pieces of .rodata differ"))
     } else {
-        Testimony::new(Says::Same, "same constants")
+        Evidence::new(Finding::Same, "same constants")
     })
 }
 
 /// Pieces of .text. A kernel changes some of them when it boots, wherever it calls what is
 /// chosen by the kind of CPU (`sys/kern/link_elf.c`, 12.0), and DTrace changes every
 /// function that it watches.
-fn code(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Testimony> {
+fn code(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Evidence> {
     let (other, all) = differing(kernel, memory, ".text", samples)?;
     let differ = || format!("{other} of {all} pieces of .text differ");
     Some(if other * 4 > all * 3 {
-        Testimony::new(Says::Different, differ())
+        Evidence::new(Finding::Different, differ())
     } else if other * 4 > all {
-        Testimony::new(Says::Unknown, differ())
+        Evidence::new(Finding::Unknown, differ())
     } else {
-        Testimony::new(Says::Same, "same code")
+        Evidence::new(Finding::Same, "same code")
     })
 }
 
@@ -268,11 +268,12 @@ impl fmt::Display for KernelMatch {
 
 #[cfg(test)]
 mod tests {
-    use super::Says::*;
+    use super::Finding::*;
     use super::*;
 
-    fn verdict(said: &[Says]) -> &'static str {
-        let said: Vec<Testimony> = said.iter().map(|says| Testimony::new(*says, "why")).collect();
+    fn verdict(said: &[Finding]) -> &'static str {
+        let said: Vec<Evidence> =
+            said.iter().map(|finding| Evidence::new(*finding, "why")).collect();
         match KernelMatch::of(&said) {
             None => "none",
             Some(KernelMatch::Same(_)) => "same",
@@ -282,7 +283,7 @@ mod tests {
     }
 
     /// All orders in which `said` can be heard lead to the same verdict.
-    fn in_every_order(said: &[Says]) -> &'static str {
+    fn in_every_order(said: &[Finding]) -> &'static str {
         let first = verdict(said);
         for turn in 0..said.len() {
             let mut turned = said.to_vec();
@@ -307,9 +308,9 @@ mod tests {
     #[test]
     fn a_verdict_names_all_its_reasons() {
         let said = [
-            Testimony::new(Same, "same version[]"),
-            Testimony::new(Unknown, "another build-id"),
-            Testimony::new(Different, "18 of 18 pieces of .rodata differ"),
+            Evidence::new(Same, "same version[]"),
+            Evidence::new(Unknown, "another build-id"),
+            Evidence::new(Different, "18 of 18 pieces of .rodata differ"),
         ];
         let both = "no: 18 of 18 pieces of .rodata differ; another build-id";
         assert_eq!(KernelMatch::of(&said).unwrap().to_string(), both);

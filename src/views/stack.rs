@@ -31,12 +31,12 @@ pub struct Call {
     pub address: VirtAddr,
     /// Where on the stack that stands; `None` for what is in a register.
     pub at: Option<VirtAddr>,
-    pub found: Found,
+    pub found: FoundBy,
 }
 
 /// How a call was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundBy {
     /// By the program counter: nothing was called from there.
     Counter,
     /// By the program counter that a trap frame has: what was interrupted.
@@ -72,7 +72,7 @@ const MOST_PAGES: u64 = 64;
 
 /// The name of a caller, and the return address, by their distance from where the
 /// frame pointer points, in words.
-struct Shape {
+struct FrameLayout {
     caller: i64,
     return_address: i64,
     /// The return address is kept in the caller's frame.
@@ -95,7 +95,7 @@ impl Stack {
         let words = all.iter().zip(0..).map(|(value, number): (_, u64)| Call {
             address: unsigned(target, *value),
             at: Some(start.wrapping_add(number * word)),
-            found: Found::Word,
+            found: FoundBy::Word,
         });
         let returns = |call: &Call| {
             Self::function(target, call).is_some()
@@ -118,7 +118,7 @@ impl Stack {
     /// The function that a call is in, by its first address. A call never returns to
     /// the first byte of a function: that would be behind the last of another.
     pub fn function(target: &Target, call: &Call) -> Option<VirtAddr> {
-        let back = u64::from(!matches!(call.found, Found::Counter | Found::Trap));
+        let back = u64::from(!matches!(call.found, FoundBy::Counter | FoundBy::Trap));
         let address = VirtAddr::new(call.address.get().wrapping_sub(back));
         let (symbol, _) = target.symbolize(address)?;
         (symbol.kind != SymbolKind::Object).then_some(symbol.address)
@@ -138,23 +138,23 @@ pub fn memory_of(thread: &Object<'_>) -> Result<(VirtAddr, u64), ReadError> {
 /// the first began with a trap.
 fn calls(target: &Target, registers: Registers, origin: Origin) -> Vec<Call> {
     let mut calls = Vec::new();
-    let mut next = Some((registers, Found::Counter));
+    let mut next = Some((registers, FoundBy::Counter));
     while let Some((registers, found)) = next {
         if let Some(counter) = registers.counter {
             let call = Call { address: unsigned(target, counter), at: None, found };
-            if found == Found::Trap && Stack::function(target, &call).is_none() {
+            if found == FoundBy::Trap && Stack::function(target, &call).is_none() {
                 // It came from user space.
                 return calls;
             }
             calls.push(call);
         }
         // A pcb keeps the counter of a switch, which is a return address.
-        if found == Found::Trap || origin != Origin::Switched {
-            let is_exact = found == Found::Trap || matches!(origin, Origin::Noted { .. });
+        if found == FoundBy::Trap || origin != Origin::Switched {
+            let is_exact = found == FoundBy::Trap || matches!(origin, Origin::Noted { .. });
             calls.extend(caller_of_entered(target, &registers, is_exact));
         }
         let interrupted = registers.frame.and_then(|frame| walk(target, frame, &mut calls));
-        next = interrupted.filter(|_| calls.len() < MOST_FRAMES).map(|it| (it, Found::Trap));
+        next = interrupted.filter(|_| calls.len() < MOST_FRAMES).map(|it| (it, FoundBy::Trap));
     }
     calls
 }
@@ -170,11 +170,11 @@ fn caller_of_entered(target: &Target, registers: &Registers, is_exact: bool) -> 
     let at_stack = |words: u64| {
         let at = registers.stack?.wrapping_add(words * target.arch().pointer_size());
         let address = unsigned(target, target.memory().pointer(at).ok()?);
-        Some(Call { address, at: Some(at), found: Found::Entry })
+        Some(Call { address, at: Some(at), found: FoundBy::Entry })
     };
     let link = || {
         let address = unsigned(target, registers.link?);
-        Some(Call { address, at: None, found: Found::Entry })
+        Some(Call { address, at: None, found: FoundBy::Entry })
     };
     let on_stack = matches!(target.arch(), Arch::Amd64 | Arch::I386);
     let candidates = match frame {
@@ -195,21 +195,21 @@ fn caller_of_entered(target: &Target, registers: &Registers, is_exact: bool) -> 
 /// Follows the chain of frames from `frame` outwards. Gives what was interrupted where
 /// the chain ends in a trap.
 fn walk(target: &Target, mut frame: VirtAddr, calls: &mut Vec<Call>) -> Option<Registers> {
-    let shape = shape(target.arch());
+    let layout = frame_layout(target.arch());
     let word = target.arch().pointer_size();
     let memory = target.memory();
     let at =
         |frame: VirtAddr, words: i64| frame.wrapping_add(word.wrapping_mul(words.cast_unsigned()));
     while calls.len() < MOST_FRAMES {
-        let caller = memory.pointer(at(frame, shape.caller)).ok()?;
-        let holder = if shape.in_caller { caller } else { frame };
-        let place = at(holder, shape.return_address);
+        let caller = memory.pointer(at(frame, layout.caller)).ok()?;
+        let holder = if layout.in_caller { caller } else { frame };
+        let place = at(holder, layout.return_address);
         let address = memory.pointer(place).ok()?;
         if address.is_null() {
             return None;
         }
         let call =
-            Call { address: unsigned(target, address), at: Some(place), found: Found::Chain };
+            Call { address: unsigned(target, address), at: Some(place), found: FoundBy::Chain };
         calls.push(call);
         let entry = VirtAddr::new(call.address.get().wrapping_sub(1));
         if let Some(entry) = target.kernel().symbols().label(entry)
@@ -256,12 +256,12 @@ fn unsigned(target: &Target, address: VirtAddr) -> VirtAddr {
 }
 
 /// The frames of each architecture's calling convention, as clang and gcc make them.
-fn shape(arch: Arch) -> Shape {
+fn frame_layout(arch: Arch) -> FrameLayout {
     let (caller, return_address, in_caller) = match arch {
         Arch::Amd64 | Arch::I386 | Arch::Arm64 | Arch::Arm => (0, 1, false),
         // s0 points behind the frame.
         Arch::Riscv64 => (-2, -1, false),
         Arch::Powerpc64 | Arch::Powerpc64le => (0, 2, true),
     };
-    Shape { caller, return_address, in_caller }
+    FrameLayout { caller, return_address, in_caller }
 }

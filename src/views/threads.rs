@@ -12,9 +12,9 @@ use crate::walk::{Problem, Problems, Trail, Walk};
 
 /// What a process or thread says of its vnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct VnetPointer {
     /// `proc` 812 (nginx), `thread` 100123 …
-    pub who: Box<str>,
+    pub holder: Box<str>,
     /// `None` where it has none: td_vnet is NULL outside of the network stack.
     pub vnet: Option<VirtAddr>,
 }
@@ -40,14 +40,14 @@ pub struct Thread<'t> {
 
 /// The thread that wrote the dump: the one that crashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dumping {
+pub struct CrashedThread {
     pub tid: i64,
     /// `None` where no list leads to it.
     pub thread: Option<ThreadName>,
     /// The jail of its credential.
     pub jail: Option<JailRef>,
     /// That jail's vnet.
-    pub home: Option<VirtAddr>,
+    pub jail_vnet: Option<VirtAddr>,
     /// td_vnet: `None` outside of the network stack.
     pub curvnet: Option<VirtAddr>,
     /// What keeps the thread from being found.
@@ -61,18 +61,18 @@ const ALLPROC: List<'_> = List { name: "allproc", element: "process" };
 /// # Errors
 /// The process cannot be read, or what cannot be read may hold it. `Ok(None)`: there
 /// is no such process.
-pub fn process(target: &Target, pid: i64) -> Result<Option<Found>, VnetError> {
+pub fn process(target: &Target, pid: i64) -> Result<Option<VnetPointer>, VnetError> {
     let processes = processes(target)?;
     let unknown = |because| VnetError::unknown(format!("process {pid}"), because);
     let found = processes.find(|process| process.int("p_pid") == Ok(pid)).map_err(unknown)?;
     let Some(process) = found else { return Ok(None) };
     let name = process.text("p_comm").unwrap_or_default();
-    let vnet = home(process, "p_ucred")?;
-    Ok(Some(Found { who: format!("process {pid} ({name})").into(), vnet }))
+    let vnet = jail_vnet(process, "p_ucred")?;
+    Ok(Some(VnetPointer { holder: format!("process {pid} ({name})").into(), vnet }))
 }
 
 /// What all processes and threads say, one after the other.
-pub fn vnets_of_all(target: &Target) -> Walk<Found> {
+pub fn vnets_of_all(target: &Target) -> Walk<VnetPointer> {
     let (mut all, mut problems) = (Vec::new(), Problems::default());
     let threads = match self::all(target) {
         Ok(threads) => threads.take(&mut problems),
@@ -85,27 +85,27 @@ pub fn vnets_of_all(target: &Target) -> Walk<Found> {
             && let Ok(pid) = process.int("p_pid")
         {
             let who = format!("process {pid} ({})", name(&process, "p_comm"));
-            let vnet = home(&process, "p_ucred");
+            let vnet = jail_vnet(&process, "p_ucred");
             add(&mut all, &mut problems, "pr_vnet", who, vnet);
         }
         let Ok(tid) = thread.int("td_tid") else { continue };
         let who = format!("thread {tid} ({})", name(&thread, "td_name"));
         let vnet = thread.pointer("td_vnet").map(VirtAddr::non_null);
         add(&mut all, &mut problems, "td_vnet", who.clone(), vnet);
-        add(&mut all, &mut problems, "pr_vnet", who, home(&thread, "td_ucred"));
+        add(&mut all, &mut problems, "pr_vnet", who, jail_vnet(&thread, "td_ucred"));
     }
     Walk::new(all, problems)
 }
 
 fn add(
-    all: &mut Vec<Found>,
+    all: &mut Vec<VnetPointer>,
     problems: &mut Problems,
     member: &str,
     who: String,
     vnet: Result<Option<VirtAddr>, ReadError>,
 ) {
     match vnet {
-        Ok(vnet) => all.push(Found { who: format!("{member} of {who}").into(), vnet }),
+        Ok(vnet) => all.push(VnetPointer { holder: format!("{member} of {who}").into(), vnet }),
         Err(why) => problems.add(Problem::unreadable(format!("{member} of {who}"), why)),
     }
 }
@@ -114,14 +114,14 @@ fn add(
 ///
 /// # Errors
 /// As [`process`].
-pub fn thread(target: &Target, tid: i64) -> Result<Option<Found>, VnetError> {
+pub fn thread(target: &Target, tid: i64) -> Result<Option<VnetPointer>, VnetError> {
     let threads = all(target)?;
     let unknown = |because| VnetError::unknown(format!("thread {tid}"), because);
     let found = threads.find(|thread| thread.thread.int("td_tid") == Ok(tid)).map_err(unknown)?;
     let Some(Thread { thread, .. }) = found else { return Ok(None) };
     let name = thread.text("td_name").unwrap_or_default();
     let vnet = thread.pointer("td_vnet").map_err(VnetError::from)?.non_null();
-    Ok(Some(Found { who: format!("thread {tid} ({name})").into(), vnet }))
+    Ok(Some(VnetPointer { holder: format!("thread {tid} ({name})").into(), vnet }))
 }
 
 /// Every thread of every process, in the order of the kernel's lists, each once.
@@ -149,7 +149,10 @@ pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
 ///
 /// # Errors
 /// The kernel does not say which thread that was, or it cannot be read.
-pub fn dumping(target: &Target, jails: Option<&Jails>) -> Result<Option<Dumping>, ReadError> {
+pub fn crashed_thread(
+    target: &Target,
+    jails: Option<&Jails>,
+) -> Result<Option<CrashedThread>, ReadError> {
     let tid = i64::from(target.integer("dumptid")? as i32);
     if tid == 0 {
         return Ok(None);
@@ -160,17 +163,17 @@ pub fn dumping(target: &Target, jails: Option<&Jails>) -> Result<Option<Dumping>
     };
     let prison = thread.as_ref().and_then(|thread| prison(&thread.thread, "td_ucred").ok()?);
     let jail = prison.and_then(|prison| jails?.at(prison.address));
-    Ok(Some(Dumping {
+    Ok(Some(CrashedThread {
         tid,
         jail: jail.map(JailRef::from),
-        home: prison.and_then(|prison| prison.pointer("pr_vnet").ok()?.non_null()),
+        jail_vnet: prison.and_then(|prison| prison.pointer("pr_vnet").ok()?.non_null()),
         curvnet: thread.as_ref().and_then(|it| it.thread.pointer("td_vnet").ok()?.non_null()),
         thread: thread.map(|thread| thread.name()),
         problems,
     }))
 }
 
-impl std::fmt::Display for Dumping {
+impl std::fmt::Display for CrashedThread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Some(thread) = &self.thread else {
             return match self.problems.none() {
@@ -242,7 +245,7 @@ fn processes(target: &Target) -> Result<Walk<Object<'_>>, ReadError> {
 }
 
 /// The vnet of the prison of the credential that `member` points at.
-fn home(object: &Object<'_>, member: &str) -> Result<Option<VirtAddr>, ReadError> {
+fn jail_vnet(object: &Object<'_>, member: &str) -> Result<Option<VirtAddr>, ReadError> {
     match prison(object, member)? {
         Some(prison) => Ok(prison.pointer("pr_vnet")?.non_null()),
         None => Ok(None),

@@ -44,11 +44,11 @@ impl Unlisted {
             variables,
         };
         for jail in &jails.jails {
-            let who = || format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
-            search.follow(jail.vnet, who);
+            let holder = || format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
+            search.follow(jail.vnet, holder);
         }
-        for found in threads::vnets_of_all(target).take(&mut search.found.problems) {
-            search.follow(found.vnet, || found.who.into());
+        for pointer in threads::vnets_of_all(target).take(&mut search.found.problems) {
+            search.follow(pointer.vnet, || pointer.holder.into());
         }
         for socket in sockets::unix(target).take(&mut search.found.problems) {
             search.follow_member(&socket, "so_vnet", || {
@@ -89,47 +89,57 @@ impl Search<'_> {
         let mut against = Vec::new();
         let Some(variables) = self.variables else { return against };
         let interfaces = interfaces::of(self.target, vnet, variables);
-        against.extend(fewer(vnet.ifcnt, interfaces.count(), "vnet_ifcnt", "on V_ifnet"));
+        against.extend(wrong_interface_count(
+            vnet.ifcnt,
+            interfaces.count(),
+            "vnet_ifcnt",
+            "on V_ifnet",
+        ));
         for interface in interfaces.take(&mut self.found.problems) {
             let name = interface.text("if_xname").unwrap_or_else(|_| interface.address.to_string());
             for member in ["if_vnet", "if_home_vnet"] {
                 self.follow_member(&interface, member, || format!("{member} of {name}"));
             }
-            against.extend(stranger(vnet, &interface, &name));
+            against.extend(other_vnet(vnet, &interface, &name));
         }
         let sockets = sockets::of(self.target, vnet, variables);
         let mut mine = Vec::new();
         for socket in sockets.take(&mut self.found.problems) {
-            let who = || format!("so_vnet of socket {}", socket.address);
-            self.follow_member(&socket, "so_vnet", who);
+            let holder = || format!("so_vnet of socket {}", socket.address);
+            self.follow_member(&socket, "so_vnet", holder);
             if socket.pointer("so_vnet") == Ok(vnet.address) {
                 mine.push(socket.address);
             }
         }
         mine.sort_unstable();
         mine.dedup();
-        against.extend(more(vnet.sockcnt, mine.len()));
+        against.extend(too_many_sockets(vnet.sockcnt, mine.len()));
         against
     }
 
-    fn follow_member(&mut self, object: &Object<'_>, member: &str, who: impl FnOnce() -> String) {
+    fn follow_member(
+        &mut self,
+        object: &Object<'_>,
+        member: &str,
+        holder: impl FnOnce() -> String,
+    ) {
         match object.pointer(member) {
-            Ok(vnet) => self.follow(vnet.non_null(), who),
-            Err(why) => self.found.problems.add(Problem::unreadable(who(), why)),
+            Ok(vnet) => self.follow(vnet.non_null(), holder),
+            Err(why) => self.found.problems.add(Problem::unreadable(holder(), why)),
         }
     }
 
     /// Nearly all that is followed leads to a vnet on the list, and needs no words.
-    fn follow(&mut self, vnet: Option<VirtAddr>, who: impl FnOnce() -> String) {
+    fn follow(&mut self, vnet: Option<VirtAddr>, holder: impl FnOnce() -> String) {
         let Some(address) = vnet else { return };
         if self.listed.contains_key(&address) {
             return;
         }
-        let who = who();
+        let holder = holder();
         let place = match self.seen.get(&address) {
             Some(place) => *place,
             None => {
-                let place = self.look(address, &who);
+                let place = self.look(address, &holder);
                 self.seen.insert(address, place);
                 place
             }
@@ -137,16 +147,16 @@ impl Search<'_> {
         if let Some(vnet) = place.and_then(|at| self.found.vnets.get_mut(at))
             && vnet.found_by.len() < MAX_WITNESSES
         {
-            vnet.found_by.push(who.into());
+            vnet.found_by.push(holder.into());
         }
     }
 
-    fn look(&mut self, address: VirtAddr, who: &str) -> Option<usize> {
+    fn look(&mut self, address: VirtAddr, holder: &str) -> Option<usize> {
         match Vnet::unlisted(self.target, address) {
             Some(vnet) => self.found.vnets.push(vnet),
             None => {
                 let why = format!("it leads to {address}, which is no vnet");
-                let problem = Problem { at: Some(address), ..Problem::new(who, why) };
+                let problem = Problem { at: Some(address), ..Problem::new(holder, why) };
                 self.found.problems.add(problem);
                 return None;
             }
@@ -156,17 +166,17 @@ impl Search<'_> {
 }
 
 /// What an interface that is on the list of `vnet` says against that.
-fn stranger(vnet: &Vnet, interface: &Object<'_>, name: &str) -> Option<Box<str>> {
-    let home = interface.pointer("if_vnet").ok()?;
-    (home != vnet.address).then(|| {
+fn other_vnet(vnet: &Vnet, interface: &Object<'_>, name: &str) -> Option<Box<str>> {
+    let actual = interface.pointer("if_vnet").ok()?;
+    (actual != vnet.address).then(|| {
         let at = interface.address;
-        let home = home.non_null().map_or("no vnet".to_owned(), |home| home.to_string());
-        format!("the interface {name} at {at} is on its list, and its if_vnet is {home}").into()
+        let actual = actual.non_null().map_or("no vnet".to_owned(), |actual| actual.to_string());
+        format!("the interface {name} at {at} is on its list, and its if_vnet is {actual}").into()
     })
 }
 
 /// What the interfaces that were found say against their count: all of them are on one list.
-fn fewer(
+fn wrong_interface_count(
     counted: Option<u64>,
     found: Result<usize, Problem>,
     counter: &str,
@@ -178,7 +188,7 @@ fn fewer(
 }
 
 /// What the sockets that were found say against their count: others may exist.
-fn more(counted: Option<u64>, found: usize) -> Option<Box<str>> {
+fn too_many_sockets(counted: Option<u64>, found: usize) -> Option<Box<str>> {
     let counted = counted?;
     (counted < found as u64).then(|| {
         format!("its vnet_sockcnt is {counted}, and {found} sockets of it were found").into()

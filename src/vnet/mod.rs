@@ -2,7 +2,7 @@
 //! of them has its own copy of (`sys/net/vnet.c`, `sys/net/vnet.h`).
 
 mod condition;
-pub mod enumerators;
+pub mod enum_names;
 mod error;
 mod layout;
 pub mod list;

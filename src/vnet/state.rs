@@ -3,7 +3,7 @@
 use crate::constants::SI_SUB_VNET_DONE;
 use crate::target::Target;
 use crate::vnet::condition::Condition;
-use crate::vnet::enumerators::Enumerators;
+use crate::vnet::enum_names::EnumNames;
 
 /// How far construction or destruction has come: the subsystem whose
 /// constructors or destructors vnet_alloc or vnet_destroy ran last.
@@ -31,7 +31,7 @@ impl VnetState {
             };
             return Self { value, name: None, meaning: meaning.into() };
         }
-        let names = Enumerators::of_element(target, "vnet_constructors", "subsystem");
+        let names = EnumNames::of_element(target, "vnet_constructors", "subsystem");
         let name = names.ok().and_then(|names| names.name(value).name);
         let done = match &name {
             Some(name) => &**name == "SI_SUB_VNET_DONE",

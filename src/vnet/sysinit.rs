@@ -17,7 +17,7 @@ use crate::value::Object;
 use crate::value::model::{PointerValue, SymbolAt, ValueError};
 use crate::value::queue::{self, List};
 use crate::vnet::VnetError;
-use crate::vnet::enumerators::{Enumerated, Enumerators};
+use crate::vnet::enum_names::{EnumNames, EnumValue};
 use crate::vnet::unloaded::Unloaded;
 use crate::walk::{Problem, Problems};
 
@@ -26,8 +26,8 @@ use crate::walk::{Problem, Problems};
 pub struct VnetSysinit {
     /// Of its struct vnet_sysinit.
     pub address: VirtAddr,
-    pub subsystem: Result<Enumerated, ValueError>,
-    pub order: Result<Enumerated, ValueError>,
+    pub subsystem: Result<EnumValue, ValueError>,
+    pub order: Result<EnumValue, ValueError>,
     pub function: Result<PointerValue, ValueError>,
     pub argument: Result<PointerValue, ValueError>,
     /// Who owns the function: `kernel`, or a module by its file name.
@@ -74,11 +74,11 @@ impl VnetSysinit {
     fn read(
         sysinit: &Object<'_>,
         unloaded: &Unloaded,
-        subsystems: &Enumerators,
-        orders: &Enumerators,
+        subsystems: &EnumNames,
+        orders: &EnumNames,
     ) -> Self {
         let target = sysinit.target();
-        let number = |member, names: &Enumerators| -> Result<Enumerated, ValueError> {
+        let number = |member, names: &EnumNames| -> Result<EnumValue, ValueError> {
             Ok(names.name(sysinit.uint(member)?))
         };
         let function = sysinit.pointer("func").map_err(ValueError::from);
@@ -128,8 +128,8 @@ fn read_list(
     name: &str,
     problems: &mut Problems,
 ) -> Result<Vec<VnetSysinit>, ReadError> {
-    let subsystems = Enumerators::of_element(target, name, "subsystem")?;
-    let orders = Enumerators::of_element(target, name, "order")?;
+    let subsystems = EnumNames::of_element(target, name, "subsystem")?;
+    let orders = EnumNames::of_element(target, name, "order")?;
     let naming = List { name, element: "vnet_sysinit" };
     let head = Object::global(target, name)?;
     if !queue::is_made(&head) {

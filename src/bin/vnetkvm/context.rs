@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use vnetkvm::dump::{self, Core, Said};
+use vnetkvm::dump::{self, Core, DumpIdentity};
 use vnetkvm::error::VnetError;
 use vnetkvm::image;
 use vnetkvm::kernel::Kernel;
 use vnetkvm::modules::Module;
-use vnetkvm::session::{self, Beside, Matches, Options, Selector, Session};
+use vnetkvm::session::{self, Matches, Options, SavecoreInfo, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
-use vnetkvm::views::threads::Dumping;
+use vnetkvm::views::threads::CrashedThread;
 use vnetkvm::vnet::{Vnet, VnetVariable};
 
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};
@@ -28,12 +28,12 @@ pub fn open(cli: &Cli) -> anyhow::Result<&'static Session> {
         let demo = image::demo()?;
         Session::from_sources(demo.kernel, demo.core)?
     } else {
-        tell_debug_dirs(cli);
+        warn_missing_debug_dirs(cli);
         let options = options(cli)?;
         let mut bar = Bar::new();
         let session = Session::open_with(&options, &mut |progress| bar.show(progress));
         drop(bar);
-        session.inspect_err(|error| tell_search(cli, error))?
+        session.inspect_err(|error| log_search(cli, error))?
     };
     Ok(keep(cli, session))
 }
@@ -50,29 +50,30 @@ pub fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
 }
 
 /// What is odd about a dump of which no kernel is known.
-pub fn doubts(core: &Core, path: &Path) -> Vec<String> {
-    let beside = Beside::find(path).map(|beside| beside.disagreements(core, Said::default()));
-    core.warnings.iter().cloned().chain(beside.into_iter().flatten()).collect()
+pub fn dump_warnings(core: &Core, path: &Path) -> Vec<String> {
+    let saved =
+        SavecoreInfo::find(path).map(|saved| saved.disagreements(core, DumpIdentity::default()));
+    core.warnings.iter().cloned().chain(saved.into_iter().flatten()).collect()
 }
 
 /// Tells with -v how everything was found, and what is odd about it. The session
 /// stays for good: to take it apart before the process ends costs milliseconds.
 pub fn keep(cli: &Cli, session: Session) -> &'static Session {
-    limits::give(cli, session.budget(), session.budget().allowance());
-    tell_log(cli, session.log());
+    limits::set_budget(cli, session.budget(), session.budget().allowance());
+    write_log(cli, session.log());
     session.warnings().iter().for_each(|why| warning(why));
     session.missing_types().iter().for_each(|missing| hint(&missing.hint));
     Box::leak(Box::new(session))
 }
 
 /// With -v, which kernels were looked at in vain.
-pub fn tell_search(cli: &Cli, error: &vnetkvm::Error) {
+pub fn log_search(cli: &Cli, error: &vnetkvm::Error) {
     if let vnetkvm::Error::NoKernel { searched, .. } = error {
-        tell_log(cli, searched);
+        write_log(cli, searched);
     }
 }
 
-fn tell_log(cli: &Cli, log: &[String]) {
+fn write_log(cli: &Cli, log: &[String]) {
     if cli.output.verbose {
         log.iter().for_each(|line| note(line));
     }
@@ -91,15 +92,15 @@ pub fn with_kernel<T>(
 
 /// A kernel with its debug file.
 pub fn open_kernel(cli: &Cli, path: &Path) -> anyhow::Result<Kernel> {
-    tell_debug_dirs(cli);
+    warn_missing_debug_dirs(cli);
     let (kernel, search) = session::open_kernel(path, &cli.input.debug_dir)?;
-    tell_log(cli, &search.log);
+    write_log(cli, &search.log);
     session::not_a_kernel(&kernel).iter().chain(&search.refused).for_each(|why| warning(why));
     Ok(kernel)
 }
 
 /// A directory that is not there is a slip of the fingers.
-fn tell_debug_dirs(cli: &Cli) {
+fn warn_missing_debug_dirs(cli: &Cli) {
     for dir in cli.input.debug_dir.iter().filter(|dir| !dir.is_dir()) {
         warning(&format!("--debug-dir {}: there is no such directory", dir.display()));
     }
@@ -135,7 +136,7 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
                 Which::Number(number) => format!("the one with number {number}"),
                 Which::Last => "the last".to_owned(),
             };
-            tell_log(cli, &[format!("dump: {} is {told} in {}", core.display(), dir.display())]);
+            write_log(cli, &[format!("dump: {} is {told} in {}", core.display(), dir.display())]);
             return Ok(core);
         }
         crash::Search::Several(names) => {
@@ -170,12 +171,12 @@ pub fn variables(
 ) -> anyhow::Result<Vec<VnetVariable>> {
     let Matches { variables, missed, problems } = session.matches(patterns)?;
     output.problems(&problems);
-    exit::tell_missed(missed, !variables.is_empty())?;
+    exit::report_missed(missed, !variables.is_empty())?;
     Ok(variables)
 }
 
 /// Which modules' variables are shown as bytes, because no file tells their types.
-pub fn tell_modules(
+pub fn warn_untyped_variables(
     cli: &Cli,
     session: &Session,
     variables: &[VnetVariable],
@@ -186,7 +187,7 @@ pub fn tell_modules(
     names.sort_unstable();
     names.dedup();
     if names.iter().any(|name| *name != "kernel") {
-        tell_untyped(session, |module| names.contains(&&*module.name))?;
+        warn_untyped_modules(session, |module| names.contains(&&*module.name))?;
     }
     if cli.output.verbose && variables.iter().any(|variable| &*variable.module != "kernel") {
         session.modules()?.files.iter().flat_map(|module| &module.log).for_each(|line| note(line));
@@ -195,7 +196,7 @@ pub fn tell_modules(
 }
 
 /// Why no file tells the types of these modules' variables.
-pub fn tell_untyped(
+pub fn warn_untyped_modules(
     session: &Session,
     wanted: impl Fn(&Module) -> bool,
 ) -> Result<(), vnetkvm::Error> {
@@ -253,7 +254,7 @@ pub fn without_vimage(error: vnetkvm::Error, hint: &str) -> anyhow::Error {
 }
 
 /// Does the command line say which vnet it means?
-pub fn chooses(cli: &Cli) -> bool {
+pub fn is_vnet_chosen(cli: &Cli) -> bool {
     selector(cli) != Selector::Default
 }
 
@@ -261,23 +262,28 @@ pub fn chooses(cli: &Cli) -> bool {
 /// with it.
 pub fn title_of_default(session: &Session, vnet: &Vnet) -> String {
     let why = if vnet.default { "the host's" } else { "in which the crashed thread worked" };
-    let crashed =
-        session.dumping().ok().flatten().map(|crashed| elsewhere(session, vnet, &crashed));
+    let crashed = session
+        .crashed_thread()
+        .ok()
+        .flatten()
+        .map(|crashed| crashed_thread_remark(session, vnet, &crashed));
     format!("{}, {why}{}", vnet.title(), crashed.unwrap_or_default())
 }
 
 /// What is to be said of the crashed thread where it is not known, or worked in no vnet and
 /// its jail has another than the one that is meant.
-fn elsewhere(session: &Session, meant: &Vnet, crashed: &Dumping) -> String {
+fn crashed_thread_remark(session: &Session, meant: &Vnet, crashed: &CrashedThread) -> String {
     let tid = crashed.tid;
     if crashed.thread.is_none() {
         return format!("; the crashed {crashed}");
     }
-    let home = crashed.home.and_then(|home| session.vnet(home));
-    match home.filter(|home| crashed.curvnet.is_none() && home.address != meant.address) {
-        Some(home) => format!(
+    let jail_vnet = crashed.jail_vnet.and_then(|jail_vnet| session.vnet(jail_vnet));
+    match jail_vnet
+        .filter(|jail_vnet| crashed.curvnet.is_none() && jail_vnet.address != meant.address)
+    {
+        Some(jail_vnet) => format!(
             "; the crashed thread {tid} worked in no vnet, and its jail's is {}",
-            home.title()
+            jail_vnet.title()
         ),
         None => String::new(),
     }

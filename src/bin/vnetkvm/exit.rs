@@ -87,7 +87,7 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
 }
 
 /// Could all files be read so far? What rests on one that could not is not to be told.
-pub fn believable() -> anyhow::Result<()> {
+pub fn require_intact_files() -> anyhow::Result<()> {
     match vnetkvm::source::lost() {
         Some(why) => Err(vnetkvm::Error::from(why).into()),
         None => Ok(()),
@@ -96,24 +96,27 @@ pub fn believable() -> anyhow::Result<()> {
 
 /// Tells of what was asked for in vain. If nothing was `answered`, one is the command's own error: one
 /// that is more than a name which nobody has, if there is such a one.
-pub fn tell_missed<E: Into<vnetkvm::Error>>(missed: Vec<E>, answered: bool) -> anyhow::Result<()> {
+pub fn report_missed<E: Into<vnetkvm::Error>>(
+    missed: Vec<E>,
+    answered: bool,
+) -> anyhow::Result<()> {
     let missed = missed.into_iter().map(|why| anyhow::Error::from(why.into()));
-    tell_errors(missed.collect(), answered)
+    report_missed_errors(missed.collect(), answered)
 }
 
 /// The same for errors of several kinds.
-pub fn tell_errors(mut missed: Vec<anyhow::Error>, answered: bool) -> anyhow::Result<()> {
+pub fn report_missed_errors(mut missed: Vec<anyhow::Error>, answered: bool) -> anyhow::Result<()> {
     let failed = missed.iter().rposition(|why| !is_empty_answer(why));
     let own = match answered {
         true => None,
         false => failed.or(missed.len().checked_sub(1)).map(|place| missed.remove(place)),
     };
-    missed.iter().for_each(tell);
+    missed.iter().for_each(warn_of);
     own.map_or(Ok(()), Err)
 }
 
 /// Tells of an error that does not end the command, because others were answered.
-fn tell(error: &anyhow::Error) {
+fn warn_of(error: &anyhow::Error) {
     let _ = write_message(&mut anstream::stderr().lock(), "warning:", WARNING, error);
 }
 

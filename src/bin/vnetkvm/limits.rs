@@ -10,7 +10,7 @@ use crate::args::Cli;
 static BUDGET: OnceLock<Arc<Budget>> = OnceLock::new();
 
 /// Gives the budget what the command line allows, or else what the files justify.
-pub fn give(cli: &Cli, budget: &Arc<Budget>, justified: Allowance) {
+pub fn set_budget(cli: &Cli, budget: &Arc<Budget>, justified: Allowance) {
     let work = cli.input.max_work.unwrap_or(justified.work);
     let bytes = cli.input.max_memory.unwrap_or(justified.bytes);
     budget.renew(Allowance { work, bytes });

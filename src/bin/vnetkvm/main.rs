@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     }
     let result = run(cli);
     // What was found after a part of a file was lost is neither an answer nor a reason.
-    report(exit::believable().and(result))
+    report(exit::require_intact_files().and(result))
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {

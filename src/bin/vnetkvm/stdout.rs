@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
-use crate::exit::believable;
+use crate::exit::require_intact_files;
 
 /// An answer is kept back up to this many bytes. What fails before has written nothing.
 const KEPT_BACK: usize = 64 << 10;
@@ -32,7 +32,7 @@ impl Stdout {
     /// Writes the rest.
     pub fn finish(mut self) -> anyhow::Result<()> {
         // What was kept back may rest on what cannot be believed any more.
-        believable()?;
+        require_intact_files()?;
         self.flush().context("cannot write to standard output")
     }
 }
@@ -43,7 +43,7 @@ impl Write for Stdout {
             self.kept.extend_from_slice(bytes);
             return Ok(bytes.len());
         }
-        believable().map_err(io::Error::other)?;
+        require_intact_files().map_err(io::Error::other)?;
         self.flush()?;
         STARTED.store(true, Ordering::Relaxed);
         io::stdout().lock().write_all(bytes)?;

@@ -23,7 +23,7 @@ const STRICT: &[&str] = &["strict"];
 const REST: &[&str] = &["verbose"];
 
 /// The options that a command has no use for.
-fn useless(command: &str) -> Vec<&'static str> {
+fn unused_options(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {
         "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, REST],
         "image" => &[DUMP, VNET, FORMAT, LIMITS, STRICT],
@@ -40,20 +40,20 @@ fn useless(command: &str) -> Vec<&'static str> {
 
 /// The definition of the command line as each command offers it.
 pub fn command() -> Command {
-    without_useless(Cli::command())
+    hide_unused_options(Cli::command())
 }
 
 /// Hides what a command has no use for: from it and from the commands below it.
-fn without_useless(mut command: Command) -> Command {
+fn hide_unused_options(mut command: Command) -> Command {
     let globals: Vec<Arg> =
         command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
     let names: Vec<String> =
         command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
     for name in names {
-        let unused = useless(&name);
+        let unused = unused_options(&name);
         let is_hidden = |arg: &&Arg| arg.is_hide_set() || unused.contains(&arg.get_id().as_str());
         let hidden = globals.iter().filter(is_hidden).map(|arg| arg.clone().hide(true));
-        command = command.mut_subcommand(name, |inner| without_useless(inner.args(hidden)));
+        command = command.mut_subcommand(name, |inner| hide_unused_options(inner.args(hidden)));
     }
     command
 }
@@ -92,7 +92,7 @@ fn check(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
         let inner = definition.find_subcommand_mut(name).cloned();
         inner.unwrap_or(definition).error(ErrorKind::ArgumentConflict, what)
     };
-    if let Some(option) = useless(name).into_iter().find(|option| named(matches, option)) {
+    if let Some(option) = unused_options(name).into_iter().find(|option| named(matches, option)) {
         let option = option.replace('_', "-");
         return Err(conflict(format!("{name} has no use for --{option}")));
     }

@@ -6,7 +6,7 @@ use super::value::{JsonPointer, OrError};
 use super::{JsonThread, JsonVnetState};
 use crate::addr::VirtAddr;
 use crate::views::construction::{Construction, Course, Direction, Phase, Progress};
-use crate::vnet::enumerators::Enumerated;
+use crate::vnet::enum_names::EnumValue;
 use crate::vnet::{Sysinits, Vnet, VnetSysinit};
 
 /// A constructor or destructor, and how far one vnet has come with it.
@@ -14,8 +14,8 @@ use crate::vnet::{Sysinits, Vnet, VnetSysinit};
 pub struct JsonSysinit<'a> {
     kind: &'static str,
     address: VirtAddr,
-    subsystem: OrError<'a, JsonEnumerated<'a>>,
-    order: OrError<'a, JsonEnumerated<'a>>,
+    subsystem: OrError<'a, JsonEnumValue<'a>>,
+    order: OrError<'a, JsonEnumValue<'a>>,
     function: OrError<'a, JsonPointer<'a>>,
     argument: OrError<'a, JsonPointer<'a>>,
     module: Option<&'a str>,
@@ -25,7 +25,7 @@ pub struct JsonSysinit<'a> {
 
 /// `{"enum": "SI_ORDER_ANY", "value": 268435455}`
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct JsonEnumerated<'a> {
+pub struct JsonEnumValue<'a> {
     #[serde(rename = "enum")]
     name: Option<&'a str>,
     value: u64,
@@ -81,8 +81,8 @@ impl<'a> JsonSysinit<'a> {
     }
 }
 
-impl<'a> From<&'a Enumerated> for JsonEnumerated<'a> {
-    fn from(number: &'a Enumerated) -> Self {
+impl<'a> From<&'a EnumValue> for JsonEnumValue<'a> {
+    fn from(number: &'a EnumValue) -> Self {
         Self { name: number.name.as_deref(), value: number.value }
     }
 }

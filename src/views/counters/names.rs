@@ -82,18 +82,18 @@ pub fn statistics(types: &Types, name: &str, count: u64) -> Option<TypeId> {
     let likely = [name, singular, &digitless];
     let likely = likely.iter().filter_map(|name| types.find(&format!("struct {name}")).ok());
     likely.into_iter().find(fits).or_else(|| {
-        let wanted = essence(name);
+        let wanted = bare_name(name);
         let counts = |id: &TypeId| {
             let names = slot_names(types, *id, count);
             names.is_ok_and(|names| names.iter().all(Option::is_some))
         };
-        let similar = types.structs_where(|name| essence(name) == wanted);
+        let similar = types.structs_where(|name| bare_name(name) == wanted);
         similar.into_iter().find(|id| fits(id) && counts(id))
     })
 }
 
 /// A name without what tells the names of an array and its struct apart.
-fn essence(name: &str) -> String {
+fn bare_name(name: &str) -> String {
     let kept: String = name.chars().filter(|c| !c.is_ascii_digit() && *c != '_').collect();
     kept.trim_end_matches('s').to_owned()
 }
@@ -237,9 +237,9 @@ mod tests {
             ("carpstats", "carpstats"),
             ("pfsyncstats", "pfsyncstat"),
         ] {
-            assert_eq!(essence(array), essence(structure), "{array}");
+            assert_eq!(bare_name(array), bare_name(structure), "{array}");
         }
-        assert_ne!(essence("tcps_states"), essence("tcpstat"));
-        assert_ne!(essence("ipstat"), essence("icmpstat"));
+        assert_ne!(bare_name("tcps_states"), bare_name("tcpstat"));
+        assert_ne!(bare_name("ipstat"), bare_name("icmpstat"));
     }
 }

@@ -10,7 +10,7 @@
 //! handler is named, and there is no value. Nor is there one where a module that is
 //! gone had the handler or the variable.
 
-mod behind;
+mod handler_answer;
 mod tree;
 mod value;
 mod wanted;

@@ -78,7 +78,7 @@ impl<'t> SysctlReader<'t> {
         let value = match &copies {
             Copies::Anything => {
                 let unknown = || Sysctl::copied(self.place(vnet, oid).ok().flatten(), None);
-                return self.behind(vnet, oid).unwrap_or_else(unknown);
+                return self.handler_answer(vnet, oid).unwrap_or_else(unknown);
             }
             Copies::Statistics(variable) => {
                 let sums = variable.read(self.target, self.counters, vnet);

@@ -32,7 +32,7 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let CounterMatches { variables, missed, problems } = found?;
     let mut output = Output::new(&cli.output);
     output.problems(&problems);
-    exit::tell_missed(missed, !variables.is_empty())?;
+    exit::report_missed(missed, !variables.is_empty())?;
     let vnets = context::chosen(cli, session, &mut output)?;
     let mut listings = Vec::with_capacity(vnets.len());
     for vnet in vnets {

@@ -9,7 +9,7 @@ use vnetkvm::kernel::Kernel;
 
 use crate::args::{Cli, ImageCommand};
 use crate::context;
-use crate::exit::{Outcome, believable};
+use crate::exit::{Outcome, require_intact_files};
 use crate::output::Output;
 
 pub fn run(cli: &Cli, command: &ImageCommand) -> anyhow::Result<Outcome> {
@@ -38,10 +38,10 @@ fn build(cli: &Cli, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
     let scenario = Scenario::open(path).with_context(failed)?;
     let kernel = kernel(cli, &scenario).with_context(failed)?;
     let built = image::build(&scenario, kernel).with_context(failed)?;
-    believable()?;
+    require_intact_files()?;
     let mut written = Vec::new();
     let saved = save(&scenario, &built, directory, &mut written).with_context(failed);
-    if let Err(why) = believable().and(saved) {
+    if let Err(why) = require_intact_files().and(saved) {
         // What is half of an image is none.
         written.iter().for_each(|path| drop(fs::remove_file(path)));
         return Err(why);

@@ -11,10 +11,10 @@ use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::{self, Core};
 use vnetkvm::render::json::{Hex, JsonVnetRef};
 use vnetkvm::render::table::{Align, Table};
-use vnetkvm::session::{Beside, Messages, Selector, Session};
+use vnetkvm::session::{Messages, SavecoreInfo, Selector, Session};
 use vnetkvm::target::KernelMatch;
 use vnetkvm::views::machine::Machine;
-use vnetkvm::views::threads::Dumping;
+use vnetkvm::views::threads::CrashedThread;
 
 use crate::args::{Cli, Format};
 use crate::context;
@@ -27,7 +27,7 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
     let doubts = match &subject {
         Subject::Session(session) => session.warnings(),
         Subject::Dump(core, path, _) => {
-            let doubts = context::doubts(core, path);
+            let doubts = context::dump_warnings(core, path);
             doubts.iter().for_each(|why| warning(why));
             doubts
         }
@@ -96,7 +96,7 @@ fn subject(cli: &Cli) -> anyhow::Result<Subject> {
     match Session::of_dump(Arc::clone(&core), &options) {
         Ok(session) => Ok(Subject::Session(context::keep(cli, session))),
         Err(error) => {
-            context::tell_search(cli, &error);
+            context::log_search(cli, &error);
             Ok(Subject::Dump(core, path, error))
         }
     }
@@ -249,8 +249,8 @@ struct Belongs {
 impl Info {
     fn of_dump(path: &Path, core: &Core, warnings: Vec<String>) -> Self {
         let header = core.header.as_ref();
-        let beside = Beside::find(path);
-        let told = beside.as_ref().map(|beside| beside.told.clone()).unwrap_or_default();
+        let saved = SavecoreInfo::find(path);
+        let told = saved.as_ref().map(|saved| saved.info.clone()).unwrap_or_default();
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
         let messages = Messages::saved(core);
         let said = |what: fn(&Messages) -> Option<&str>| Some(what(messages.as_ref()?)?.to_owned());
@@ -259,7 +259,7 @@ impl Info {
         let panic = header.and_then(|header| text(&header.panic));
         let panic = panic.or_else(|| said(Messages::panic)).or(told.panic);
         Self {
-            info_file: beside.map(|Beside { path, told }| InfoFileInfo {
+            info_file: saved.map(|SavecoreInfo { path, .. }| InfoFileInfo {
                 path: path.display().to_string(),
                 time: told.time,
                 status: told.status,
@@ -330,7 +330,7 @@ impl Info {
             info.jails = jails.count().ok();
             info.jails_known = jails.jails.len();
         }
-        if let Ok(Some(crashed)) = session.dumping() {
+        if let Ok(Some(crashed)) = session.crashed_thread() {
             output.problems(&crashed.problems);
             info.crashed = Some(CrashedInfo::new(session, &crashed));
         }
@@ -344,11 +344,11 @@ impl Info {
 }
 
 impl CrashedInfo {
-    fn new(session: &Session, crashed: &Dumping) -> Self {
+    fn new(session: &Session, crashed: &CrashedThread) -> Self {
         let vnet = |at: Option<VirtAddr>| session.vnet(at?);
-        let home = vnet(crashed.home);
-        let title = match (crashed.curvnet, home) {
-            (None, Some(home)) => format!("{crashed}; its jail's is {}", home.title()),
+        let jail_vnet = vnet(crashed.jail_vnet);
+        let title = match (crashed.curvnet, jail_vnet) {
+            (None, Some(jail_vnet)) => format!("{crashed}; its jail's is {}", jail_vnet.title()),
             _ => crashed.to_string(),
         };
         let thread = crashed.thread.as_ref();
@@ -362,7 +362,7 @@ impl CrashedInfo {
                 .as_ref()
                 .map(|jail| CrashedJail { jid: jail.jid, name: jail.name.to_string() }),
             curvnet: vnet(crashed.curvnet).map(JsonVnetRef::from),
-            vnet: home.map(JsonVnetRef::from),
+            vnet: jail_vnet.map(JsonVnetRef::from),
             title,
         }
     }
@@ -465,11 +465,11 @@ fn lines(info: &Info) -> Vec<(&'static str, String)> {
         optional("messages", Some(format!("{} bytes", minidump.message_buffer_size)));
     }
     optional("dumped at", core.time.map(date::utc));
-    if let Some(beside) = &info.info_file {
+    if let Some(saved) = &info.info_file {
         let parts =
-            [beside.status.as_ref().map(|status| format!("status {status}")), beside.time.clone()];
+            [saved.status.as_ref().map(|status| format!("status {status}")), saved.time.clone()];
         let told: Vec<String> = parts.into_iter().flatten().collect();
-        optional("info file", Some(format!("{}: {}", beside.path, told.join(", "))));
+        optional("info file", Some(format!("{}: {}", saved.path, told.join(", "))));
     }
     let cut_off = (core.pages_cut_off > 0).then(|| format!("{} pages", core.pages_cut_off));
     optional("cut off", cut_off);

@@ -47,7 +47,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         }
     }
     // That a module has no file is told by the column TYPES.
-    context::tell_untyped(session, |module| !module.refused.is_empty())?;
+    context::warn_untyped_modules(session, |module| !module.refused.is_empty())?;
     // Even the kernel itself has an entry, from early in its start on.
     output.finish(Outcome::of(!modules.files.is_empty(), "the list of modules is empty"))
 }

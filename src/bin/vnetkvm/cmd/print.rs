@@ -43,16 +43,16 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
         output.count_errors(results.iter().filter(|result| result.is_err()).count());
         for printed in results.iter().flatten() {
             output.inspect(&printed.value);
-            printed.remarks.iter().for_each(|remark| tell(vnet, printed, remark));
+            printed.remarks.iter().for_each(|remark| note_remark(vnet, printed, remark));
         }
         answers.push(Answer { vnet, results });
     }
     let mut printed = answers.iter().flat_map(Answer::printed);
     let untyped = printed.any(|printed| matches!(printed.value, Value::Bytes(_)));
     if untyped || !missed.0.is_empty() {
-        tell_modules(session, expressions)?;
+        warn_untyped_variables(session, expressions)?;
     }
-    missed.tell(answers.iter().any(|answer| answer.printed().next().is_some()))?;
+    missed.report(answers.iter().any(|answer| answer.printed().next().is_some()))?;
     let all = cli.vnet.all_vnets;
     match output.format() {
         Format::Json => {
@@ -75,11 +75,11 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
 }
 
 /// Why the types of modules' variables that the expressions name are not known.
-fn tell_modules(session: &Session, expressions: &[String]) -> Result<(), vnetkvm::Error> {
+fn warn_untyped_variables(session: &Session, expressions: &[String]) -> Result<(), vnetkvm::Error> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = expressions.iter().flat_map(|text| text.split(|c| !is_part(c)));
     let words: Vec<&str> = words.map(|word| word.strip_prefix("V_").unwrap_or(word)).collect();
-    context::tell_untyped(session, |module| {
+    context::warn_untyped_modules(session, |module| {
         let names = module.vnet_symbols().map(|symbol| symbol.name);
         let mut bare = names.filter_map(|name| name.strip_prefix(VNET_PREFIX));
         bare.any(|name| words.contains(&name))
@@ -98,8 +98,8 @@ impl Missed {
         }
     }
 
-    fn tell(self, answered: bool) -> anyhow::Result<()> {
-        exit::tell_errors(self.0.into_iter().map(|(_, why)| why).collect(), answered)
+    fn report(self, answered: bool) -> anyhow::Result<()> {
+        exit::report_missed_errors(self.0.into_iter().map(|(_, why)| why).collect(), answered)
     }
 }
 
@@ -122,7 +122,7 @@ fn in_its_place(
     }
 }
 
-fn tell(vnet: Option<&Vnet>, printed: &Printed, remark: &str) {
+fn note_remark(vnet: Option<&Vnet>, printed: &Printed, remark: &str) {
     let place = vnet.map_or(String::new(), |vnet| format!("{}: ", vnet.title()));
     warning(&format!("{place}{}: {remark}", printed.expression));
 }

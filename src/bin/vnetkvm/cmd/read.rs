@@ -134,7 +134,7 @@ fn memory_alone(cli: &Cli) -> anyhow::Result<Option<&'static KernelMemory>> {
         return Ok(None);
     }
     let (core, path) = context::dump_alone(&context::options(cli)?)?;
-    context::doubts(&core, &path).iter().for_each(|why| warning(why));
+    context::dump_warnings(&core, &path).iter().for_each(|why| warning(why));
     let memory = KernelMemory::without_kernel(core);
     Ok(memory.map(|memory| &*Box::leak(Box::new(memory))))
 }

@@ -23,11 +23,11 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     }
     let session = context::open(cli)?;
     let tree = session.sysctls(&args.names)?;
-    exit::tell_missed(session.missed_sysctls(&tree, &args.names)?, !tree.oids.is_empty())?;
+    exit::report_missed(session.missed_sysctls(&tree, &args.names)?, !tree.oids.is_empty())?;
     let mut output = Output::new(&cli.output);
     output.problems(&tree.problems);
     // Which vnet does not matter to what belongs to none.
-    let vnets = match tree.oids.iter().any(Oid::differs) || context::chooses(cli) {
+    let vnets = match tree.oids.iter().any(Oid::differs) || context::is_vnet_chosen(cli) {
         true => context::chosen(cli, session, &mut output)?,
         false => vec![None],
     };

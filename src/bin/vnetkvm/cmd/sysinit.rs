@@ -9,7 +9,7 @@ use vnetkvm::render::json::{JsonConstruction, JsonSysinit};
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::value::model::{PointerValue, ValueError};
 use vnetkvm::views::construction::{Construction, Course, Direction, Phase, Progress};
-use vnetkvm::vnet::enumerators::Enumerated;
+use vnetkvm::vnet::enum_names::EnumValue;
 use vnetkvm::vnet::{Sysinits, Vnet, VnetSysinit};
 
 use crate::args::{Cli, Format};
@@ -234,7 +234,7 @@ fn sentence(text: &str) -> String {
     format!("{}{}.", first.unwrap_or_default(), chars.as_str())
 }
 
-fn label(number: &Result<Enumerated, ValueError>) -> String {
+fn label(number: &Result<EnumValue, ValueError>) -> String {
     match number {
         Ok(number) => number.label.to_string(),
         Err(why) => c::error(why),

@@ -67,19 +67,19 @@ fn write_json(output: &mut Output, declarations: &[Declaration]) -> std::io::Res
 /// if it is the last hope.
 fn declarations(cli: &Cli, kernel: &Kernel, names: &[String]) -> anyhow::Result<Vec<Declaration>> {
     let types = Types::load(kernel).map_err(|why| no_types(kernel, why))?;
-    limits::give(cli, types.budget(), types.budget().allowance());
+    limits::set_budget(cli, types.budget(), types.budget().allowance());
     let mut found = Vec::with_capacity(names.len());
     let mut missed = Vec::new();
     for name in names {
         match find(&types, name) {
             Ok(declarations) => {
-                tell_of_several(&declarations);
+                note_other_definitions(&declarations);
                 found.extend(declarations);
             }
             Err(why) => missed.push(missing(kernel, name, why)),
         }
     }
-    exit::tell_errors(missed, !found.is_empty())?;
+    exit::report_missed_errors(missed, !found.is_empty())?;
     Ok(found)
 }
 
@@ -157,7 +157,7 @@ fn is_elsewhere(why: &TypeError) -> bool {
     matches!(why, TypeError::NotFound { near, .. } if near.iter().any(|near| near.contains('@')))
 }
 
-fn tell_of_several(declarations: &[Declaration]) {
+fn note_other_definitions(declarations: &[Declaration]) {
     if let [first, _, ..] = declarations {
         let (count, name, one) = (declarations.len(), &first.name, first.full_name());
         note(&format!(

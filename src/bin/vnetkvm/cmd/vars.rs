@@ -21,7 +21,7 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let mut output = Output::new(&cli.output);
     let variables = context::variables(session, patterns, &mut output)?;
     let names = Names::of(session, &variables);
-    context::tell_modules(cli, session, &variables)?;
+    context::warn_untyped_variables(cli, session, &variables)?;
     let vnets = context::chosen(cli, session, &mut output)?;
     let limits = context::limits(cli, output.format(), SHOWN_ELEMENTS);
     let mut listings = Vec::with_capacity(vnets.len());

@@ -180,7 +180,7 @@ pub enum SocketKindName {
 
 /// What later steps refer to.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct EarlierSteps {
     /// What CURVNET_SET saved, by process, the newest last.
     saved: Vec<(String, SavedCurvnet)>,
     /// Event handlers by tag, with their events.
@@ -274,7 +274,7 @@ pub(super) fn counters(
 
 pub(super) fn handler(
     runtime: &mut Runtime,
-    memory: &mut Memory,
+    earlier: &mut EarlierSteps,
     curvnet: Scope,
     step: &HandlerStep,
 ) -> Result<(), ImageError> {
@@ -293,24 +293,24 @@ pub(super) fn handler(
         runtime.eventhandler_kill(&step.event, tag)?;
     }
     if let Some(name) = &step.tag {
-        memory.tags.insert(name.clone(), (step.event.clone(), tag));
+        earlier.tags.insert(name.clone(), (step.event.clone(), tag));
     }
     Ok(())
 }
 
 pub(super) fn deregister_handler(
     runtime: &mut Runtime,
-    memory: &mut Memory,
+    earlier: &mut EarlierSteps,
     tag: &str,
 ) -> Result<(), ImageError> {
     let none = || ImageError::Refused(format!("no event handler has the tag {tag}"));
-    let (event, entry) = memory.tags.remove(tag).ok_or_else(none)?;
+    let (event, entry) = earlier.tags.remove(tag).ok_or_else(none)?;
     runtime.eventhandler_deregister(&event, entry)
 }
 
 pub(super) fn set_curvnet(
     runtime: &mut Runtime,
-    memory: &mut Memory,
+    earlier: &mut EarlierSteps,
     scope: Scope,
     step: &CurvnetStep,
 ) -> Result<(), ImageError> {
@@ -325,24 +325,27 @@ pub(super) fn set_curvnet(
         true => runtime.curvnet_set_quiet(thread, vnet, place)?,
         false => runtime.curvnet_set(thread, vnet, place)?,
     };
-    memory.saved.push((step.process.clone(), saved));
+    earlier.saved.push((step.process.clone(), saved));
     Ok(())
 }
 
 pub(super) fn restore_curvnet(
     runtime: &mut Runtime,
-    memory: &mut Memory,
+    earlier: &mut EarlierSteps,
     process: &str,
 ) -> Result<(), ImageError> {
-    let place = memory.saved.iter().rposition(|(known, _)| known == process);
+    let place = earlier.saved.iter().rposition(|(known, _)| known == process);
     let none = || ImageError::Refused(format!("{process} has not set curvnet"));
-    let (_, saved) = memory.saved.remove(place.ok_or_else(none)?);
+    let (_, saved) = earlier.saved.remove(place.ok_or_else(none)?);
     let place = Place { file: "/usr/src/sys/net/vnet.c", line: 1, function: "vnet" };
     runtime.curvnet_restore(saved, place)
 }
 
 /// The thread that creates or removes a jail: of the process named, or of a new jail(8).
-pub(super) fn jailer(runtime: &mut Runtime, process: Option<&str>) -> Result<Object, ImageError> {
+pub(super) fn jail_thread(
+    runtime: &mut Runtime,
+    process: Option<&str>,
+) -> Result<Object, ImageError> {
     match process {
         Some(process) => runtime.thread(process),
         None => runtime.create_process(&ProcessOptions::new("jail")),

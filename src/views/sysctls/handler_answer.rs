@@ -41,16 +41,16 @@ impl Oid {
 
 impl SysctlReader<'_> {
     /// What the handler of `oid` would have answered, where that can be told.
-    pub(super) fn behind(&self, vnet: Option<&Vnet>, oid: &Oid) -> Option<Sysctl> {
+    pub(super) fn handler_answer(&self, vnet: Option<&Vnet>, oid: &Oid) -> Option<Sysctl> {
         let (address, value) = match oid.answer() {
-            Some(answer) => self.told(answer, vnet, oid).transpose()?.unwrap_or_else(unreadable),
+            Some(answer) => self.by_rule(answer, vnet, oid).transpose()?.unwrap_or_else(unreadable),
             None => self.variable(vnet, oid)?,
         };
         Some(Sysctl { address, value: Some(value), behind_handler: true })
     }
 
     /// The answer of a handler whose rule is known; `None` where the oid is not as the rule has it.
-    fn told(
+    fn by_rule(
         &self,
         answer: HandlerAnswer,
         vnet: Option<&Vnet>,

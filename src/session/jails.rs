@@ -2,7 +2,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Error, Found, Selection, Session};
+use super::{Error, Selection, Session, VnetPointer};
 use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::types;
@@ -18,23 +18,23 @@ use crate::walk::Problems;
 /// jail names is being made or destroyed, and its jail is looked for where the kernel
 /// still has it: in credentials, on the stack of the thread that works in it, and
 /// anywhere in memory if that is small or `everywhere` is asked for.
-pub fn add(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere: bool) {
+pub fn add_jails(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere: bool) {
     for vnet in vnets.iter_mut() {
-        let home = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
-        let home: Vec<JailRef> = home.map(JailRef::from).collect();
+        let inside = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
+        let inside: Vec<JailRef> = inside.map(JailRef::from).collect();
         // None that is known is not none.
         // A jail ends before its vnet is freed.
         let settled = vnet.is_freed() || (vnet.is_listed() && jails.problems.is_empty());
-        let known = !home.is_empty() || settled;
-        vnet.jails = known.then_some(home);
+        let known = !inside.is_empty() || settled;
+        vnet.jails = known.then_some(inside);
     }
     let held = target.memory().held();
     let everywhere = everywhere || held <= SMALL;
     let mut unknown = vnets.iter_mut().filter(|vnet| !vnet.is_listed() && vnet.jails.is_none());
-    let mut witnesses = None;
+    let mut by_threads = None;
     unknown.by_ref().for_each(|vnet| {
-        let witnesses = witnesses.get_or_insert_with(|| Witnesses::of(target));
-        let mut found = witnesses.jails_in(target, vnet.address, jails);
+        let by_threads = by_threads.get_or_insert_with(|| ThreadJails::of(target));
+        let mut found = by_threads.jails_in(target, vnet.address, jails);
         // There may be thousands of such vnets, and each search reads the whole dump.
         if found.is_empty() && everywhere && target.budget().work(held / BYTES_A_STEP).is_ok() {
             found = in_memory(target, vnet.address);
@@ -53,15 +53,19 @@ const SMALL: u64 = 1 << 30;
 
 impl Session {
     /// The jail that is meant by a number or a name, and its vnet.
-    pub(super) fn jail(&self, wanted: &str, selection: &mut Selection<'_>) -> Result<Found, Error> {
+    pub(super) fn jail(
+        &self,
+        wanted: &str,
+        selection: &mut Selection<'_>,
+    ) -> Result<VnetPointer, Error> {
         let jails = self.jails()?;
         let known = jails.find(wanted);
         if let Ok(Some(jail)) = known {
-            selection.remarks.extend(namesakes(jails, jail, wanted));
+            selection.remarks.extend(same_name_remark(jails, jail, wanted));
             let vnet = self.vnet_of(jail)?;
             return match vnet {
-                None if jail.own_vnet => Err(self.not_made(jail)?),
-                _ => Ok(Found { who: jail.title().into(), vnet }),
+                None if jail.own_vnet => Err(self.vnet_not_made(jail)?),
+                _ => Ok(VnetPointer { holder: jail.title().into(), vnet }),
             };
         }
         // It may be on its way out: then only its vnet still tells.
@@ -71,7 +75,7 @@ impl Session {
             let is_meant =
                 |jail: &&JailRef| *jail.name == *wanted || jail.jid.to_string() == wanted;
             let who = jails.find(is_meant)?.long_title();
-            Some(Found { who: who.into(), vnet: Some(vnet.address) })
+            Some(VnetPointer { holder: who.into(), vnet: Some(vnet.address) })
         });
         match (removed, known) {
             (Some(found), _) => Ok(found),
@@ -95,7 +99,7 @@ impl Session {
     }
 
     /// What is said of a jail whose vnet is being made, and of what may be that vnet.
-    fn not_made(&self, jail: &Jail) -> Result<Error, Error> {
+    fn vnet_not_made(&self, jail: &Jail) -> Result<Error, Error> {
         let made = self.vnets()?.all.iter();
         let made = made.filter(|vnet| vnet.condition == Some(Condition::UnderConstruction));
         let candidates = made.map(|vnet| {
@@ -111,7 +115,7 @@ impl Session {
 }
 
 /// Of several jails of one name, which is meant.
-fn namesakes(jails: &Jails, meant: &Jail, wanted: &str) -> Option<String> {
+fn same_name_remark(jails: &Jails, meant: &Jail, wanted: &str) -> Option<String> {
     let others = jails.named(wanted).filter(|other| other.address != meant.address);
     let others: Vec<String> = others.map(Jail::title).collect();
     (!others.is_empty() && *meant.name == *wanted)
@@ -132,14 +136,14 @@ fn in_memory(target: &Target, vnet: VirtAddr) -> Vec<Jail> {
 }
 
 /// What threads say of vnets, by the vnet.
-struct Witnesses<'t> {
+struct ThreadJails<'t> {
     /// The prisons of threads' credentials.
     prisons: FxHashMap<VirtAddr, Vec<Object<'t>>>,
     /// The threads at work in it.
     working: FxHashMap<VirtAddr, Vec<Object<'t>>>,
 }
 
-impl<'t> Witnesses<'t> {
+impl<'t> ThreadJails<'t> {
     fn of(target: &'t Target) -> Self {
         let mut all = Self { prisons: FxHashMap::default(), working: FxHashMap::default() };
         // What is wrong with the threads was said when they led to the vnet.
@@ -168,7 +172,7 @@ impl<'t> Witnesses<'t> {
         }
         for thread in self.working.get(&vnet).into_iter().flatten() {
             if let Ok(stack) = Stack::of(thread) {
-                on_stack(target, &stack, vnet, jails, &mut found);
+                add_jails_on_stack(target, &stack, vnet, jails, &mut found);
             }
         }
         found.jails
@@ -177,7 +181,13 @@ impl<'t> Witnesses<'t> {
 
 /// The jails that words of the stack of a thread at work in `vnet` point at: one that
 /// still has the vnet, or one that has none yet and waits for it.
-fn on_stack(target: &Target, stack: &Stack, vnet: VirtAddr, jails: &Jails, found: &mut Jails) {
+fn add_jails_on_stack(
+    target: &Target,
+    stack: &Stack,
+    vnet: VirtAddr,
+    jails: &Jails,
+    found: &mut Jails,
+) {
     for &word in stack.values() {
         if let Some(prison) = prison_of_vnet(target, word, vnet) {
             found.add_unlisted(&prison);

@@ -6,7 +6,7 @@ use crate::types::{TypeError, TypeId};
 
 /// A number of an enum.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Enumerated {
+pub struct EnumValue {
     pub value: u64,
     /// The enumerator of exactly this value.
     pub name: Option<Box<str>>,
@@ -17,12 +17,12 @@ pub struct Enumerated {
 
 /// The enumerators of an enum, in the order of its declaration.
 #[derive(Debug, Clone, Default)]
-pub struct Enumerators(Vec<(Box<str>, u64)>);
+pub struct EnumNames(Vec<(Box<str>, u64)>);
 
 /// Source adds small numbers to a name: what is further away has nothing to do with it.
 const NEAR: u64 = 100;
 
-impl Enumerators {
+impl EnumNames {
     /// Those of the enum behind `id`; none where it is no enum.
     ///
     /// # Errors
@@ -47,11 +47,11 @@ impl Enumerators {
     }
 
     /// `value` with its name.
-    pub fn name(&self, value: u64) -> Enumerated {
+    pub fn name(&self, value: u64) -> EnumValue {
         let exact = self.0.iter().find(|(_, known)| *known == value);
         let name = exact.map(|(name, _)| name.clone());
         let label = name.clone().unwrap_or_else(|| self.describe(value).into());
-        Enumerated { value, name, label }
+        EnumValue { value, name, label }
     }
 
     /// A value that has no name.
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_number_without_a_name_is_near_one_or_is_hex() {
         let orders = [("SI_ORDER_FIRST", 0), ("SI_ORDER_SECOND", 1), ("SI_ORDER_ANY", 0xfff_ffff)];
-        let orders = Enumerators(orders.map(|(name, value)| (name.into(), value)).to_vec());
+        let orders = EnumNames(orders.map(|(name, value)| (name.into(), value)).to_vec());
         let label = |value| orders.name(value).label.to_string();
         assert_eq!(label(1), "SI_ORDER_SECOND");
         assert_eq!(label(3), "SI_ORDER_SECOND+2");
@@ -80,6 +80,6 @@ mod tests {
         assert_eq!(label(0x1000_0000), "SI_ORDER_ANY+1");
         assert_eq!(label(0x80_0000), "0x800000");
         assert_eq!(orders.name(3).name, None);
-        assert_eq!(&*Enumerators::default().name(5).label, "0x5");
+        assert_eq!(&*EnumNames::default().name(5).label, "0x5");
     }
 }

@@ -3,47 +3,47 @@
 use std::path::{Path, PathBuf};
 
 use super::Messages;
-use crate::dump::{Core, InfoFile, Said};
+use crate::dump::{Core, DumpIdentity, InfoFile};
 use crate::source::{Source, crash};
 
 /// The file info.N beside a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beside {
+pub struct SavecoreInfo {
     pub path: PathBuf,
-    pub told: InfoFile,
+    pub info: InfoFile,
 }
 
-impl Beside {
+impl SavecoreInfo {
     /// Reads the one that is about the dump at `core`, by its name.
     pub fn find(core: &Path) -> Option<Self> {
         let path = crash::info_beside(core)?;
-        let told = InfoFile::parse(Source::open(&path).ok()?.bytes())?;
-        Some(Self { path, told })
+        let info = InfoFile::parse(Source::open(&path).ok()?.bytes())?;
+        Some(Self { path, info })
     }
 
     /// What speaks against its being about `core`, or against the dump, as sentences;
     /// `known` is what the dump's memory says of its machine.
-    pub fn disagreements(&self, core: &Core, known: Said) -> Vec<String> {
-        let own = said(core);
-        let known = Said {
+    pub fn disagreements(&self, core: &Core, known: DumpIdentity) -> Vec<String> {
+        let own = identity(core);
+        let known = DumpIdentity {
             host: known.host.or(own.host),
             panic: known.panic.or(own.panic),
             version: known.version.or(own.version),
         };
         let path = self.path.display();
-        let found = self.told.disagreements(core, &known).into_iter();
+        let found = self.info.disagreements(core, &known).into_iter();
         found.map(|why| format!("{path} {why}")).collect()
     }
 }
 
 /// What a dump says of its machine without a kernel: in its header, or in a minidump's
 /// copy of the kernel's messages.
-fn said(core: &Core) -> Said {
+fn identity(core: &Core) -> DumpIdentity {
     let messages = Messages::saved(core);
     let message = |what: fn(&Messages) -> Option<&str>| Some(what(messages.as_ref()?)?.to_owned());
     let header = core.header.as_ref();
     let text = |text: &String| (!text.is_empty()).then(|| text.clone());
-    Said {
+    DumpIdentity {
         host: header.and_then(|header| text(&header.host)),
         panic: header.and_then(|header| text(&header.panic)).or_else(|| message(Messages::panic)),
         version: header

@@ -22,13 +22,13 @@ impl Session {
     /// There is no such kernel; the error tells what was looked at. Or as [`Session::open`].
     pub fn of_dump(core: Arc<Core>, options: &Options) -> Result<Self, Error> {
         let places = crash::kernel_places(&options.core, &options.debug_dirs);
-        let places: Vec<String> = places.iter().map(place).collect();
+        let places: Vec<String> = places.iter().map(place_pattern).collect();
         let names = crash::KERNELS.join(", ");
         let mut searched = vec![format!("kernel: looked for {names} in {}", places.join(", "))];
         let (mut untyped, mut refused) = (None, 0);
         for path in crash::kernels(&options.core, &options.debug_dirs) {
             let shown = path.display();
-            match writer(&path, &core, options) {
+            match open_if_matching(&path, &core, options) {
                 Ok((kernel, mut search, why)) => {
                     searched.push(format!("kernel: {shown} wrote this dump: {why}"));
                     searched.append(&mut search.log);
@@ -52,7 +52,7 @@ impl Session {
     }
 
     fn found(
-        (_, kernel, search): Found,
+        (_, kernel, search): FoundKernel,
         core: Arc<Core>,
         options: &Options,
         log: Vec<String>,
@@ -63,11 +63,11 @@ impl Session {
 }
 
 /// A kernel that wrote the dump, and how its two files were looked for.
-type Found = (PathBuf, Kernel, Search);
+type FoundKernel = (PathBuf, Kernel, Search);
 
 /// A debug file that was found without its kernel, with the stripped kernel that was found
 /// before it and wrote the dump as well.
-fn with_contents(found: Found, stripped: Option<Found>) -> Found {
+fn with_contents(found: FoundKernel, stripped: Option<FoundKernel>) -> FoundKernel {
     let (path, kernel, search) = found;
     let other = stripped.filter(|(_, other, _)| {
         let same = debug_file::difference(kernel.main(), other.main()).is_none();
@@ -84,20 +84,20 @@ fn with_contents(found: Found, stripped: Option<Found>) -> Found {
 }
 
 /// A directory as a shell's pattern, in which `*` stands for all directories below.
-fn place(place: &KernelPlace) -> String {
+fn place_pattern(place: &KernelPlace) -> String {
     let dir = if place.dir.as_os_str().is_empty() { Path::new(".") } else { &place.dir };
     let below = if place.below { "/*" } else { "" };
     format!("{}{below}", dir.display())
 }
 
 /// The kernel at `path` and why it is the one that wrote the dump, or why it is not.
-fn writer(
+fn open_if_matching(
     path: &Path,
     core: &Arc<Core>,
     options: &Options,
 ) -> Result<(Kernel, Search, String), String> {
     let opened = linked_kernel(path, &options.debug_dirs);
-    let (mut kernel, search) = opened.map_err(|why| whole_story(&why))?;
+    let (mut kernel, search) = opened.map_err(|why| root_cause(&why))?;
     match Target::kernel_match_of(&mut kernel, core, options.kernel_phys) {
         Ok(KernelMatch::Same(why)) => Ok((kernel, search, why)),
         Ok(KernelMatch::Different(why) | KernelMatch::Unknown(why)) => Err(why),
@@ -105,7 +105,7 @@ fn writer(
     }
 }
 
-fn whole_story(error: &Error) -> String {
+fn root_cause(error: &Error) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     cause.unwrap_or_else(|| error.to_string())
 }
