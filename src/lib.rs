@@ -81,3 +81,8 @@ pub mod walk;
 
 pub use error::Error;
 pub use session::Session;
+
+// The guide's program has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide.md")]
+mod guide {}

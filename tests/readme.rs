@@ -1,39 +1,105 @@
-//! What README.md and the other pages say is true: commands in `console` blocks
-//! are run and must print what stands below them, and links lead somewhere.
+//! What README.md, docs/guide.md and the other pages say is true.
 //!
-//! A line `...` in the README stands for any lines, `[..]` for any text in a line.
-//! `/tmp` stands for a directory that is new in every run.
+//! - Commands in `console` blocks are run and must print what stands below them. A line
+//!   `...` stands for any lines, `[..]` for any text in a line, `/tmp` for a directory
+//!   that is new in every run.
+//! - `sh` blocks, and the commands in README's table, are run by sh in a crash directory
+//!   that holds the demonstration's kernel and dump. They must succeed.
+//! - `rust` blocks are compiled with the library's documentation.
+//! - The picture shows what its commands print now.
+//! - Links lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use snapbox::Assert;
+use vnetkvm::image::{self, Format, Scenario};
+
+/// The pages whose examples are run.
+const PAGES: [&str; 2] = ["README.md", "docs/guide.md"];
+
+const VNETKVM: &str = env!("CARGO_BIN_EXE_vnetkvm");
 
 #[test]
-fn commands_print_what_the_readme_shows() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let directory = tempfile::tempdir().unwrap();
+fn commands_print_what_the_pages_show() {
     let mut commands = 0;
-    for block in blocks(&readme, "console") {
-        for example in split_at_commands(block) {
-            let (command, expected) = example.split_once('\n').unwrap();
-            let actual = run(command, directory.path());
-            Assert::new().normalize_paths(false).eq(actual, expected);
-            commands += 1;
+    for page in PAGES {
+        let directory = tempfile::tempdir().unwrap();
+        for block in blocks(&read(page), "console") {
+            commands += replay(&block, directory.path());
         }
     }
-    assert!(commands >= 15, "only {commands} commands are shown");
+    assert!(commands >= 30, "only {commands} commands are shown");
+}
+
+#[test]
+fn commands_to_type_succeed() {
+    let directory = crash_directory();
+    let mut run = 0;
+    for page in PAGES {
+        for block in blocks(&read(page), "sh") {
+            // The reader's shell builds and installs; this test does not.
+            if !block.starts_with("cargo ") {
+                shell(&block, directory.path());
+                run += 1;
+            }
+        }
+    }
+    assert!(run >= 5, "only {run} blocks were run");
+}
+
+#[test]
+fn every_question_of_the_readme_has_an_answer() {
+    let directory = crash_directory();
+    let readme = read("README.md");
+    let table = readme.split("| question | command |\n").nth(1).unwrap();
+    let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+    let mut run = 0;
+    for command in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+        let output = shell(command, directory.path());
+        assert!(command.contains('>') || !output.stdout.is_empty(), "{command} prints nothing");
+        run += 1;
+    }
+    assert!(run >= 10, "only {run} commands are in the table");
+}
+
+#[test]
+fn every_block_is_of_a_kind_that_is_tested() {
+    for page in PAGES {
+        let text = read(page);
+        for opening in text.lines().filter(|line| line.starts_with("```")).step_by(2) {
+            let tested = ["```console", "```sh", "```rust,no_run"];
+            assert!(tested.contains(&opening), "{page} has a block {opening}");
+        }
+    }
 }
 
 #[test]
 fn the_first_command_is_the_main_job_and_the_second_runs_the_tests() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let first = blocks(&readme, "sh").next().unwrap();
+    let first = blocks(&read("README.md"), "sh").next().unwrap();
     let expected = ["cargo run --release -- --demo vars --vnet 1", "cargo test"];
     assert_eq!(first.lines().collect::<Vec<_>>(), expected);
-    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
-    assert!(ci.lines().any(|line| line.starts_with(expected[1])), "CI runs other tests");
+    assert!(
+        read(".ci/run").lines().any(|line| line.starts_with(expected[1])),
+        "CI runs other tests"
+    );
+}
+
+/// The colours may differ, the text may not.
+#[test]
+fn the_picture_shows_what_the_program_prints() {
+    let picture = read("docs/picture.svg");
+    let lines = picture.split("<text ").skip(1).map(|element| {
+        let content = element.split_once('>').unwrap().1.split("</text>").next().unwrap();
+        let text: String =
+            content.split('<').map(|piece| piece.rsplit('>').next().unwrap()).collect();
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&") + "\n"
+    });
+    let transcript: String = lines.collect();
+    let directory = tempfile::tempdir().unwrap();
+    let commands = replay(&transcript, directory.path());
+    assert!(commands >= 3, "only {commands} commands are in the picture: run docs/picture.py");
 }
 
 #[test]
@@ -45,39 +111,97 @@ fn links_lead_somewhere() {
             if target.contains("://") {
                 continue;
             }
-            let file = target.split('#').next().unwrap();
-            let path = page.parent().unwrap().join(file);
+            let (file, section) = target.split_once('#').unwrap_or((target, ""));
+            let path =
+                if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
             assert!(path.exists(), "{} links to {target}", page.display());
+            if !section.is_empty() {
+                let there = fs::read_to_string(&path).unwrap();
+                assert!(
+                    sections(&there).any(|it| it == section),
+                    "{} links to {target}",
+                    page.display()
+                );
+            }
             links += 1;
         }
     }
     assert!(links >= 10, "only {links} links were found");
 }
 
+/// Runs the commands of a transcript, compares what they print, and counts them.
+fn replay(transcript: &str, directory: &Path) -> usize {
+    let mut commands = 0;
+    for example in split_at_commands(transcript) {
+        let (command, expected) = example.split_once('\n').unwrap();
+        let actual = run(command, directory);
+        Assert::new().normalize_paths(false).eq(actual, expected);
+        commands += 1;
+    }
+    commands
+}
+
 /// Runs a command line and gives what a terminal would have shown.
 fn run(command: &str, directory: &Path) -> String {
     let directory = directory.to_str().unwrap();
     let words = shlex::split(command.strip_prefix("$ ").unwrap()).unwrap();
-    let (program, arguments) = words.split_first().unwrap();
-    assert_eq!(program, "vnetkvm", "{command}");
-    let output = Command::new(env!("CARGO_BIN_EXE_vnetkvm"))
-        .args(arguments.iter().map(|word| word.replace("/tmp", directory)))
-        .current_dir(root())
-        .env_remove("VNETKVM_KERNEL")
-        .env_remove("VNETKVM_CORE")
-        .output()
-        .unwrap();
+    let mut words = words.iter().map(|word| word.replace("/tmp", directory));
+    let program = match words.next().unwrap().as_str() {
+        "vnetkvm" => VNETKVM,
+        "rm" => "rm",
+        _ => panic!("{command} is no command of an example"),
+    };
+    let mut process = Command::new(program);
+    process.args(words).current_dir(root());
+    let output = without_defaults(&mut process).output().unwrap();
     let shown = [output.stderr, output.stdout].concat();
     let shown = String::from_utf8(shown).unwrap().replace(directory, "/tmp");
     assert_eq!(output.status.success(), !shown.contains("error: "), "{command}: {shown}");
     shown
 }
 
+/// Runs a script as a reader would, in the crash directory; it must succeed.
+fn shell(script: &str, directory: &Path) -> Output {
+    let programs = Path::new(VNETKVM).parent().unwrap().to_str().unwrap();
+    let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
+    let mut process = Command::new("sh");
+    process.args(["-euc", script]).current_dir(directory).env("PATH", path);
+    let output =
+        without_defaults(&mut process).env("VNETKVM_CRASH_DIR", directory).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !errors.contains("error: "), "{script}: {errors}");
+    output
+}
+
+fn without_defaults(process: &mut Command) -> &mut Command {
+    process.env_remove("VNETKVM_KERNEL").env_remove("VNETKVM_CORE").env_remove("VNETKVM_CRASH_DIR")
+}
+
+/// A directory with the files that the examples name: the kernel of the demonstration,
+/// its dump under several names, and its memory without a header.
+fn crash_directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let scenario = Scenario::open(root().join("fixtures/scenarios/demo.toml")).unwrap();
+    let built = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+    built.save_kernel(directory.path()).unwrap();
+    fs::rename(at("kernel"), at("kernel.debug")).unwrap();
+    let dump = built.save(Format::MinidumpV2, directory.path()).unwrap();
+    for name in ["vmcore.0", "vmcore.3", "vmcore.last"] {
+        fs::copy(&dump, at(name)).unwrap();
+    }
+    let memory = built.save(Format::Raw, directory.path()).unwrap();
+    fs::rename(memory, at("guest.mem")).unwrap();
+    directory
+}
+
 /// The contents of the fenced blocks in this language.
-fn blocks<'a>(page: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
+fn blocks(page: &str, language: &str) -> impl Iterator<Item = String> {
     let fence = format!("```{language}\n");
-    let starts: Vec<usize> = page.match_indices(&fence).map(|(at, _)| at + fence.len()).collect();
-    starts.into_iter().map(|start| page[start..].split("```").next().unwrap())
+    let starts = page.match_indices(&fence).map(|(at, _)| at + fence.len());
+    let contents: Vec<String> =
+        starts.map(|start| page[start..].split("```").next().unwrap().into()).collect();
+    contents.into_iter()
 }
 
 /// Each command with what it prints.
@@ -88,6 +212,15 @@ fn split_at_commands(block: &str) -> impl Iterator<Item = &str> {
     starts.into_iter().zip(ends).map(|(start, end)| &block[start..end])
 }
 
+/// The names by which links reach the headings of a page.
+fn sections(page: &str) -> impl Iterator<Item = String> {
+    page.lines().filter(|line| line.starts_with('#')).map(|line| {
+        let heading = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading.chars().filter(|char| char.is_alphanumeric() || " -_".contains(*char));
+        kept.map(|char| if char == ' ' { '-' } else { char }).collect()
+    })
+}
+
 /// Every page for people to read.
 fn pages() -> Vec<PathBuf> {
     let directories = ["", "docs", "docs/formats", "fixtures"];
@@ -95,6 +228,10 @@ fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     pages
+}
+
+fn read(page: &str) -> String {
+    fs::read_to_string(root().join(page)).unwrap()
 }
 
 fn root() -> &'static Path {
