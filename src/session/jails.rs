@@ -124,7 +124,7 @@ fn same_name_remark(jails: &Jails, meant: &Jail, wanted: &str) -> Option<String>
 
 fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
     let names = jails.jails.iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
-    let near = types::most_like(names.collect(), |name: &String| name, wanted);
+    let near = types::most_similar(names.collect(), |name: &String| name, wanted);
     VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()
 }
 

@@ -7,6 +7,7 @@ use rustc_hash::FxHashSet;
 use crate::budget;
 use crate::types::model::*;
 use crate::types::place::Place;
+use crate::types::suggestions::sort_by_similarity;
 use crate::types::{TypeError, Types};
 
 /// A member found by name, however deep in anonymous members it lies.
@@ -155,7 +156,7 @@ impl Types {
             return Ok(field);
         }
         let mut candidates = self.member_names(id)?;
-        sort_by_likeness(&mut candidates, name);
+        sort_by_similarity(&mut candidates, name);
         let member = name.to_owned();
         Err(TypeError::NoMember { type_name: self.name(id), member, candidates })
     }
@@ -283,109 +284,3 @@ impl Types {
 
 /// Members whose names are compared in one step of work.
 const MEMBERS_A_STEP: u64 = 64;
-
-/// Puts the names most like `wanted` first: what was probably meant.
-pub fn sort_by_likeness(names: &mut [String], wanted: &str) {
-    // No struct has so many members, and to compare them all costs seconds.
-    const MOST_NAMES: usize = 1 << 16;
-    if wanted.len() > LONGEST_NAME || names.len() > MOST_NAMES {
-        return;
-    }
-    names.sort_by_cached_key(|name| likeness(name, wanted));
-}
-
-/// The few of them whose names may have been meant by `wanted`, the likeliest first;
-/// none where all are far-fetched.
-pub fn most_like<T>(items: Vec<T>, name_of: impl Fn(&T) -> &str, wanted: &str) -> Vec<T> {
-    const MOST: usize = 3;
-    if wanted.len() > LONGEST_NAME {
-        return Vec::new();
-    }
-    let near = items.into_iter().filter_map(|item| {
-        let name = name_of(&item);
-        let distance = likeness(name, wanted);
-        may_be_meant(name, wanted, distance).then_some((distance, item))
-    });
-    let mut near: Vec<(Likeness, T)> = near.collect();
-    near.sort_by_key(|(distance, _)| *distance);
-    // What differs in case alone leaves no doubt.
-    if near.first().is_some_and(|(first, _)| first.distance == 0) {
-        near.retain(|(likeness, _)| likeness.distance == 0);
-    }
-    near.into_iter().map(|(_, item)| item).take(MOST).collect()
-}
-
-/// Longer names are compared with no others: nobody mistypes one, and it costs seconds.
-const LONGEST_NAME: usize = 64;
-
-/// The less, the more alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Likeness {
-    /// The edit distance, less by what one name has of the other whole.
-    weighed: usize,
-    distance: usize,
-    /// One of them is no part of the other.
-    apart: bool,
-}
-
-/// No more than a third of it is wrong, or one of them is a part of the other.
-fn may_be_meant(name: &str, wanted: &str, likeness: Likeness) -> bool {
-    /// Less is part of nearly every name.
-    const SHORTEST_PART: usize = 3;
-    let shorter = name.len().min(wanted.len());
-    let part = shorter >= SHORTEST_PART && !likeness.apart;
-    part || likeness.distance * 3 <= name.len().max(wanted.len())
-}
-
-/// Edit distance, in which upper and lower case are the same, with a bonus for a name
-/// that contains the other.
-fn likeness(name: &str, wanted: &str) -> Likeness {
-    let far = name.len() + wanted.len();
-    if name.len() > LONGEST_NAME {
-        return Likeness { weighed: far, distance: far, apart: true };
-    }
-    let (name, wanted) = (name.to_ascii_lowercase(), wanted.to_ascii_lowercase());
-    let (name, wanted) = (name.as_bytes(), wanted.as_bytes());
-    let mut row: Vec<usize> = (0..=wanted.len()).collect();
-    for (i, a) in name.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in wanted.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    let distance = row[wanted.len()];
-    let contains = |whole, part: &[u8]| memchr::memmem::find(whole, part).is_some();
-    let apart = !contains(name, wanted) && !contains(wanted, name);
-    let bonus = if apart { 0 } else { name.len().min(wanted.len()) };
-    Likeness { weighed: distance.saturating_sub(bonus), distance, apart }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_likeliest_name_comes_first() {
-        let mut names: Vec<String> =
-            ["if_addr", "if_xname", "if_dname", "x"].map(String::from).to_vec();
-        sort_by_likeness(&mut names, "if_name");
-        assert!(["if_xname", "if_dname"].contains(&names[0].as_str()), "{names:?}");
-        sort_by_likeness(&mut names, "xnam");
-        assert_eq!(names[0], "if_xname");
-    }
-
-    #[test]
-    fn nothing_far_fetched_is_offered() {
-        let names = ["ip_defttl", "ip6_defhlim", "ifnet", "ifnets", "tcbinfo", "x", "ipstat"];
-        let like = |wanted| most_like(names.to_vec(), |name| name, wanted);
-        assert_eq!(like("ip_deftll"), ["ip_defttl"]);
-        assert_eq!(like("IFNET"), ["ifnet"]);
-        assert_eq!(like("tcb"), ["tcbinfo"]);
-        assert_eq!(like("the_tcbinfo"), ["tcbinfo"]);
-        assert_eq!(like("no_such_thing"), [""; 0]);
-        assert_eq!(like(&"x".repeat(1000)), [""; 0]);
-    }
-}

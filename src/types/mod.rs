@@ -34,6 +34,7 @@ mod place;
 mod source_path;
 mod spelling;
 mod statics;
+mod suggestions;
 mod units;
 mod variables;
 mod writable;
@@ -50,11 +51,12 @@ use crate::kernel::Kernel;
 
 pub use definitions::Definition;
 pub use error::TypeError;
-pub use layout::{Field, most_like};
+pub use layout::Field;
 pub use location::{Kept, Piece};
 pub use model::{Type, TypeId, Variable};
 pub use source_path::is_end_of_path;
 pub use statics::Static;
+pub use suggestions::most_similar;
 
 use dwarf::{Dwarf, UnitSection};
 use index::AddressIndex;

@@ -12,10 +12,10 @@ use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::addr::VirtAddr;
 use crate::types::definitions::Outline;
-use crate::types::layout::most_like;
 use crate::types::load::{Loader, is_declaration};
 use crate::types::model::*;
 use crate::types::place::Place;
+use crate::types::suggestions::most_similar;
 use crate::types::units::{Die, Unit};
 use crate::types::{TypeError, Types, spelling};
 
@@ -174,7 +174,7 @@ impl Types {
             let mut named: Vec<(String, TypeId)> =
                 ids.filter_map(|id| Some((self.name_in_file(id)?, id))).collect();
             named.sort_unstable();
-            let named = most_like(named, |(known, _)| known, name).into_iter();
+            let named = most_similar(named, |(known, _)| known, name).into_iter();
             near = match class {
                 Class::Plain => named.map(|(_, id)| self.name(id)).collect(),
                 _ => named.map(|(known, _)| known).collect(),

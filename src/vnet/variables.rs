@@ -125,7 +125,7 @@ impl Variables {
         } else if near.is_empty() {
             let mut names: Vec<String> = self.all.iter().map(|v| v.name.to_string()).collect();
             names.dedup();
-            near = types::most_like(names, |name| name, &wanted.name);
+            near = types::most_similar(names, |name| name, &wanted.name);
         }
         Err(VnetError::NoSuchVariable { name: pattern.to_owned(), near })
     }
@@ -197,7 +197,7 @@ pub fn names_like(kernel: &Kernel, name: &str) -> Vec<String> {
     let mut near: Vec<String> = objects.map(|symbol| symbol.name.to_owned()).collect();
     near.sort_unstable();
     near.dedup();
-    types::most_like(near, |known| known, name)
+    types::most_similar(near, |known| known, name)
 }
 
 /// Symbols and entries of variables, both sorted by address and name, as one list. A

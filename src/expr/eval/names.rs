@@ -183,7 +183,7 @@ impl Scope<'_> {
             near.extend(named.into_iter().filter(|name| !name.starts_with(VNET_PREFIX)));
             near.sort_unstable();
             near.dedup();
-            near = types::most_like(near, |known| known, bare);
+            near = types::most_similar(near, |known| known, bare);
         }
         ExprError::NoSuchName { name: name.to_owned(), near }
     }

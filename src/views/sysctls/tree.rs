@@ -59,7 +59,7 @@ impl SysctlTree {
     /// The names that are most like `name`.
     pub fn near(&self, name: &str) -> Vec<String> {
         let names = self.oids.iter().map(|oid| oid.name.to_string()).collect();
-        types::most_like(names, |known: &String| known, name)
+        types::most_similar(names, |known: &String| known, name)
     }
 }
 
