@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! source ─► dump ─► paging ─► memory ─┐
-//!                                     ├─► target ─► value ─► modules ─► vnet, views ─► expr ─► session ─► render
+//!                                     ├─► target ─► value ─► modules ─► vnet ─► threads ─► views ─► expr ─► session ─► render
 //! source ─► kernel ─► types ──────────┘
 //! ```
 //!
@@ -13,7 +13,7 @@
 //!   physical ones. [`memory`]: reads by kernel address.
 //! - [`kernel`]: an ELF file to symbols and initial values. [`types`]: DWARF to C types.
 //! - [`target`]: joins a kernel and a dump. [`value`]: typed reads. [`modules`]: what was loaded into the kernel. [`vnet`]: the list of stacks and where the
-//!   variables of each lie. [`views`]: jails, threads. [`expr`]: C-like expressions.
+//!   variables of each lie. [`threads`]: processes, threads, and their stacks. [`views`]: jails, interfaces, and more. [`expr`]: C-like expressions.
 //! - [`session`]: all of these behind one door. [`render`]: answers to text.
 //! - [`image`]: the same picture backwards, from a scenario to a dump.
 //!
@@ -73,6 +73,7 @@ pub mod session;
 mod shorten;
 pub mod source;
 pub mod target;
+pub mod threads;
 pub mod types;
 pub mod value;
 pub mod views;

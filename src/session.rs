@@ -32,13 +32,14 @@ use crate::modules::Modules;
 use crate::source::Source;
 use crate::source::unpack::Progress;
 use crate::target::{KernelMatch, ReadError, Target, TargetError};
+use crate::threads::VnetPointer;
 use crate::types::{TypeError, Types};
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
+use crate::views::crashed_thread::CrashedThread;
 use crate::views::jails::Jails;
 use crate::views::machine::Machine;
 use crate::views::messages::MessageRing;
-use crate::views::threads::{self, CrashedThread, VnetPointer};
 use crate::views::unlisted::Unlisted;
 use crate::vnet::named::Named;
 use crate::vnet::variables::plain_globals;
@@ -333,7 +334,7 @@ impl Session {
     /// The kernel is not the dump's, or does not tell.
     pub fn crashed_thread(&self) -> Result<Option<CrashedThread>, Error> {
         self.require_match()?;
-        Ok(threads::crashed_thread(&self.target, self.jails().ok())?)
+        Ok(CrashedThread::find(&self.target, self.jails().ok())?)
     }
 
     /// The variables that any of the patterns name; without a pattern, all of them.

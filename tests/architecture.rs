@@ -29,7 +29,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("value", &["memory", "kernel", "types", "target", "walk"]),
     ("modules", &["source", "memory", "kernel", "types", "target", "walk", "value"]),
     ("vnet", &["constants", "kernel", "types", "target", "walk", "value", "modules"]),
-    ("views", &["constants", "kernel", "types", "target", "walk", "value", "modules", "vnet"]),
+    ("threads", &["constants", "kernel", "types", "target", "walk", "value", "modules", "vnet"]),
+    (
+        "views",
+        &["constants", "kernel", "types", "target", "walk", "value", "modules", "vnet", "threads"],
+    ),
     ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),
     ("expr", &[]),
     // The errors of all layers, joined.
@@ -38,7 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "session",
         &[
             "source", "dump", "memory", "kernel", "types", "target", "walk", "value", "modules",
-            "vnet", "views", "expr", "error",
+            "vnet", "threads", "views", "expr", "error",
         ],
     ),
     (
@@ -51,6 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "value::Value",
             "modules",
             "vnet",
+            "threads",
             "views",
         ],
     ),

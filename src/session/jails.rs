@@ -5,11 +5,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{Error, Selection, Session, VnetPointer};
 use crate::addr::VirtAddr;
 use crate::target::Target;
+use crate::threads;
+use crate::threads::stack::Stack;
 use crate::types;
 use crate::value::Object;
 use crate::views::jails::{Jail, Jails, Life, prison_of_vnet, search_prisons};
-use crate::views::stack::Stack;
-use crate::views::threads;
 use crate::vnet::list::JailRef;
 use crate::vnet::{Condition, Vnet, VnetError};
 use crate::walk::Problems;
@@ -197,11 +197,5 @@ fn add_jails_on_stack(
         {
             found.jails.push(Jail { life: Life::Starting, ..jail.clone() });
         }
-    }
-}
-
-impl From<&Jail> for JailRef {
-    fn from(jail: &Jail) -> Self {
-        Self { jid: jail.jid, name: jail.name.clone(), state: jail.life.meaning() }
     }
 }

@@ -3,7 +3,8 @@
 use super::Session;
 use crate::addr::VirtAddr;
 use crate::error::Error;
-use crate::views::threads::{self, VnetPointer};
+use crate::threads::{self, VnetPointer};
+use crate::views::crashed_thread::CrashedThread;
 use crate::vnet::{Vnet, VnetError};
 use crate::walk::{Problem, Problems};
 
@@ -105,7 +106,7 @@ impl Session {
     }
 
     fn default_vnet<'s>(&'s self, vnets: &'s [Vnet], problems: &mut Problems) -> Option<&'s Vnet> {
-        let crashed = threads::crashed_thread(&self.target, None).ok().flatten();
+        let crashed = CrashedThread::find(&self.target, None).ok().flatten();
         let crashed = crashed.and_then(|crashed| {
             problems.extend(crashed.problems);
             let curvnet = crashed.curvnet?;

@@ -16,8 +16,8 @@
 
 use crate::addr::VirtAddr;
 use crate::target::Target;
-use crate::views::stack::{Call, Stack};
-use crate::views::threads::{self, Thread, ThreadName};
+use crate::threads::stack::{Call, Stack};
+use crate::threads::{self, Thread, ThreadName};
 use crate::vnet::{Condition, Sysinits, Vnet, VnetSysinit};
 use crate::walk::Problems;
 

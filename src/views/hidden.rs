@@ -10,8 +10,8 @@ use std::fmt;
 
 use crate::addr::VirtAddr;
 use crate::target::Target;
-use crate::views::stack::{Call, Stack};
-use crate::views::threads::{self, Thread, ThreadName};
+use crate::threads::stack::{Call, Stack};
+use crate::threads::{self, Thread, ThreadName};
 use crate::vnet::locks::{Guards, Holder, VnetLock};
 use crate::walk::Problems;
 

@@ -254,3 +254,9 @@ pub fn prison_of_vnet<'t>(
     let named = !name.is_empty() && name.chars().all(|c| !c.is_control() && c != '\u{fffd}');
     (named && shape.uint("pr_flags").ok()? & PR_VNET != 0).then_some(shape)
 }
+
+impl From<&Jail> for JailRef {
+    fn from(jail: &Jail) -> Self {
+        Self { jid: jail.jid, name: jail.name.clone(), state: jail.life.meaning() }
+    }
+}

@@ -6,8 +6,8 @@
 
 use crate::addr::VirtAddr;
 use crate::target::Target;
+use crate::threads::{self, Thread, ThreadName};
 use crate::value::freed;
-use crate::views::threads::{self, Thread, ThreadName};
 use crate::vnet::VnetError;
 use crate::vnet::locks::{Guards, Holder, VnetLock};
 use crate::walk::Problems;

@@ -2,6 +2,7 @@
 
 pub mod construction;
 pub mod counters;
+pub mod crashed_thread;
 pub mod eventhandlers;
 pub mod hidden;
 pub mod interfaces;
@@ -10,9 +11,6 @@ pub mod locks;
 pub mod machine;
 pub mod messages;
 pub mod recursions;
-pub mod registers;
 pub mod sockets;
-pub mod stack;
 pub mod sysctls;
-pub mod threads;
 pub mod unlisted;

@@ -6,10 +6,10 @@
 
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
+use crate::threads::{self, ThreadName};
 use crate::value::Object;
 use crate::value::model::ValueError;
 use crate::value::queue::{self, List};
-use crate::views::threads::{self, ThreadName};
 use crate::walk::Problems;
 
 /// A place that set curvnet though it was set. What cannot be read has the reason in

@@ -8,9 +8,10 @@ use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
 use crate::target::Target;
+use crate::threads;
 use crate::value::Object;
 use crate::views::jails::Jails;
-use crate::views::{interfaces, sockets, threads};
+use crate::views::{interfaces, sockets};
 use crate::vnet::{Variables, Vnet};
 use crate::walk::{Problem, Problems};
 

@@ -12,7 +12,7 @@ use vnetkvm::session::{self, Matches, Options, SavecoreInfo, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
-use vnetkvm::views::threads::CrashedThread;
+use vnetkvm::views::crashed_thread::CrashedThread;
 use vnetkvm::vnet::{Vnet, VnetVariable};
 
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::addr::VirtAddr;
-use crate::views::threads::ThreadName;
+use crate::threads::ThreadName;
 
 /// A thread by its names and numbers; null is what cannot be read.
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -13,8 +13,8 @@ use vnetkvm::render::json::{Hex, JsonVnetRef};
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::{Messages, SavecoreInfo, Selector, Session};
 use vnetkvm::target::KernelMatch;
+use vnetkvm::views::crashed_thread::CrashedThread;
 use vnetkvm::views::machine::Machine;
-use vnetkvm::views::threads::CrashedThread;
 
 use crate::args::{Cli, Format};
 use crate::context;

@@ -9,8 +9,8 @@
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::target::Target;
+use crate::threads::registers::{Registers, member};
 use crate::value::Object;
-use crate::views::registers::{Registers, member};
 
 /// Entry points of amd64 and i386; each of them may end in `_pti`.
 const X86: [&str; 15] = [

@@ -17,8 +17,9 @@ use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::kernel::SymbolKind;
 use crate::target::{ReadError, Target};
+use crate::threads::registers::{Origin, Registers};
+use crate::threads::stack_memory;
 use crate::value::Object;
-use crate::views::registers::{Origin, Registers};
 
 use code::Frame;
 
@@ -67,9 +68,6 @@ const MOST_FRAMES: usize = 256;
 /// A frame is smaller than a stack.
 const LARGEST_FRAME: u64 = 1 << 20;
 
-/// Pages of the largest kernel stack: KSTACK_PAGES is 2 to 6.
-const MOST_PAGES: u64 = 64;
-
 /// The name of a caller, and the return address, by their distance from where the
 /// frame pointer points, in words.
 struct FrameLayout {
@@ -90,7 +88,7 @@ impl Stack {
         let registers = Registers::of(thread).unwrap_or(None);
         let calls = registers.map(|(registers, origin)| calls(target, registers, origin));
         let pointer = registers.and_then(|(registers, _)| registers.stack);
-        let (start, all) = read(thread, pointer)?;
+        let (start, all) = stack_memory::words(thread, pointer)?;
         let word = target.arch().pointer_size();
         let words = all.iter().zip(0..).map(|(value, number): (_, u64)| Call {
             address: unsigned(target, *value),
@@ -123,15 +121,6 @@ impl Stack {
         let (symbol, _) = target.symbolize(address)?;
         (symbol.kind != SymbolKind::Object).then_some(symbol.address)
     }
-}
-
-/// The memory of a thread's stack: where it begins, and its bytes.
-///
-/// # Errors
-/// The thread cannot be read, or the kernel's types do not tell.
-pub fn memory_of(thread: &Object<'_>) -> Result<(VirtAddr, u64), ReadError> {
-    let pages = thread.uint("td_kstack_pages")?.min(MOST_PAGES);
-    Ok((thread.pointer("td_kstack")?, pages * thread.target().memory().page_size()))
 }
 
 /// What registers lead to: by a chain of frames, and from one such chain to the next where
@@ -224,23 +213,6 @@ fn walk(target: &Target, mut frame: VirtAddr, calls: &mut Vec<Call>) -> Option<R
         }
     }
     None
-}
-
-/// The words of the stack from `pointer` on, or all of them, and where they begin.
-fn read(
-    thread: &Object<'_>,
-    pointer: Option<VirtAddr>,
-) -> Result<(VirtAddr, Vec<VirtAddr>), ReadError> {
-    let target = thread.target();
-    let (base, len) = memory_of(thread)?;
-    let used = pointer.and_then(|pointer| pointer.offset_from(base));
-    let used = used.filter(|used| *used < len).unwrap_or(0);
-    let mut bytes = vec![0; (len - used) as usize];
-    let start = base.wrapping_add(used);
-    let (read, _) = target.memory().read_prefix(start, &mut bytes);
-    let (word, endian) = (target.arch().pointer_size(), target.arch().endian());
-    let words = bytes.get(..read).unwrap_or_default().chunks_exact(word as usize);
-    Ok((start, words.map(|bytes| VirtAddr::new(endian.uint(bytes) as u64)).collect()))
 }
 
 /// The address without the signature that arm64 kernels of 14 and later put above its

@@ -5,9 +5,7 @@ use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue::{self, List};
-use crate::views::jails::Jails;
 use crate::vnet::VnetError;
-use crate::vnet::list::JailRef;
 use crate::walk::{Problem, Problems, Trail, Walk};
 
 /// What a process or thread says of its vnet.
@@ -36,22 +34,6 @@ pub struct ThreadName {
 pub struct Thread<'t> {
     pub thread: Object<'t>,
     pub process: Object<'t>,
-}
-
-/// The thread that wrote the dump: the one that crashed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CrashedThread {
-    pub tid: i64,
-    /// `None` where no list leads to it.
-    pub thread: Option<ThreadName>,
-    /// The jail of its credential.
-    pub jail: Option<JailRef>,
-    /// That jail's vnet.
-    pub jail_vnet: Option<VirtAddr>,
-    /// td_vnet: `None` outside of the network stack.
-    pub curvnet: Option<VirtAddr>,
-    /// What keeps the thread from being found.
-    pub problems: Problems,
 }
 
 const ALLPROC: List<'_> = List { name: "allproc", element: "process" };
@@ -143,57 +125,6 @@ pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
         };
         threads.map(|thread| Thread { thread, process })
     }))
-}
-
-/// The thread that wrote the dump; `None` where the kernel says that none did.
-///
-/// # Errors
-/// The kernel does not say which thread that was, or it cannot be read.
-pub fn crashed_thread(
-    target: &Target,
-    jails: Option<&Jails>,
-) -> Result<Option<CrashedThread>, ReadError> {
-    let tid = i64::from(target.integer("dumptid")? as i32);
-    if tid == 0 {
-        return Ok(None);
-    }
-    let (thread, problems) = match all(target)?.find(|it| it.thread.int("td_tid") == Ok(tid)) {
-        Ok(found) => (found.copied(), Problems::default()),
-        Err(problem) => (None, problem.into()),
-    };
-    let prison = thread.as_ref().and_then(|thread| prison(&thread.thread, "td_ucred").ok()?);
-    let jail = prison.and_then(|prison| jails?.at(prison.address));
-    Ok(Some(CrashedThread {
-        tid,
-        jail: jail.map(JailRef::from),
-        jail_vnet: prison.and_then(|prison| prison.pointer("pr_vnet").ok()?.non_null()),
-        curvnet: thread.as_ref().and_then(|it| it.thread.pointer("td_vnet").ok()?.non_null()),
-        thread: thread.map(|thread| thread.name()),
-        problems,
-    }))
-}
-
-impl std::fmt::Display for CrashedThread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Some(thread) = &self.thread else {
-            return match self.problems.none() {
-                Ok(()) => write!(f, "thread {}, which no list of threads leads to", self.tid),
-                Err(_) => {
-                    let tid = self.tid;
-                    write!(
-                        f,
-                        "thread {tid}, which is not on the part of the lists that can be read"
-                    )
-                }
-            };
-        };
-        write!(f, "{thread}")?;
-        if let Some(jail) = &self.jail {
-            let name = if jail.jid == 0 { "0, the host".to_owned() } else { jail.title() };
-            write!(f, ", jail {name}")?;
-        }
-        if self.curvnet.is_none() { f.write_str(", in no vnet") } else { Ok(()) }
-    }
 }
 
 impl Thread<'_> {

@@ -10,6 +10,7 @@
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::target::{Processor, ReadError, Target};
+use crate::threads::stack_memory;
 use crate::types::model::Type;
 use crate::value::Object;
 
@@ -136,7 +137,7 @@ const MOST_PROCESSORS: u64 = 1 << 16;
 /// What a hypervisor noted of the processor that runs `thread`: its stack pointer is in
 /// the thread's stack. The kernel and the hypervisor need not number processors alike.
 fn noted(thread: &Object<'_>, cpu: u64) -> Option<(Registers, u64)> {
-    let (stack, len) = super::stack::memory_of(thread).ok()?;
+    let (stack, len) = stack_memory::range(thread).ok()?;
     let runs = |(_, processor): &(u64, &Processor)| {
         processor.stack.offset_from(stack).is_some_and(|used| used < len)
     };

@@ -1,0 +1,78 @@
+//! The thread that wrote the dump, and its jail and vnet.
+
+use std::fmt;
+
+use crate::addr::VirtAddr;
+use crate::target::{ReadError, Target};
+use crate::threads::{self, ThreadName};
+use crate::views::jails::Jails;
+use crate::vnet::list::JailRef;
+use crate::walk::Problems;
+
+/// The thread that wrote the dump: the one that crashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrashedThread {
+    pub tid: i64,
+    /// `None` where no list leads to it.
+    pub thread: Option<ThreadName>,
+    /// The jail of its credential.
+    pub jail: Option<JailRef>,
+    /// That jail's vnet.
+    pub jail_vnet: Option<VirtAddr>,
+    /// td_vnet: `None` outside of the network stack.
+    pub curvnet: Option<VirtAddr>,
+    /// What keeps the thread from being found.
+    pub problems: Problems,
+}
+
+impl CrashedThread {
+    /// Finds it; `jails` name its jail. `None` where the kernel says that no thread wrote the dump.
+    ///
+    /// # Errors
+    /// The kernel does not say which thread that was, or it cannot be read.
+    pub fn find(target: &Target, jails: Option<&Jails>) -> Result<Option<Self>, ReadError> {
+        let tid = i64::from(target.integer("dumptid")? as i32);
+        if tid == 0 {
+            return Ok(None);
+        }
+        let (thread, problems) =
+            match threads::all(target)?.find(|it| it.thread.int("td_tid") == Ok(tid)) {
+                Ok(found) => (found.copied(), Problems::default()),
+                Err(problem) => (None, problem.into()),
+            };
+        let prison =
+            thread.as_ref().and_then(|thread| threads::prison(&thread.thread, "td_ucred").ok()?);
+        let jail = prison.and_then(|prison| jails?.at(prison.address));
+        Ok(Some(Self {
+            tid,
+            jail: jail.map(JailRef::from),
+            jail_vnet: prison.and_then(|prison| prison.pointer("pr_vnet").ok()?.non_null()),
+            curvnet: thread.as_ref().and_then(|it| it.thread.pointer("td_vnet").ok()?.non_null()),
+            thread: thread.map(|thread| thread.name()),
+            problems,
+        }))
+    }
+}
+
+impl fmt::Display for CrashedThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(thread) = &self.thread else {
+            return match self.problems.none() {
+                Ok(()) => write!(f, "thread {}, which no list of threads leads to", self.tid),
+                Err(_) => {
+                    let tid = self.tid;
+                    write!(
+                        f,
+                        "thread {tid}, which is not on the part of the lists that can be read"
+                    )
+                }
+            };
+        };
+        write!(f, "{thread}")?;
+        if let Some(jail) = &self.jail {
+            let name = if jail.jid == 0 { "0, the host".to_owned() } else { jail.title() };
+            write!(f, ", jail {name}")?;
+        }
+        if self.curvnet.is_none() { f.write_str(", in no vnet") } else { Ok(()) }
+    }
+}
