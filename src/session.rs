@@ -10,7 +10,7 @@ mod kernel_files;
 mod machinery;
 mod messages;
 mod modules;
-mod raw;
+mod open_core;
 mod savecore_info;
 mod select;
 mod sysctls;
@@ -41,7 +41,7 @@ use crate::views::jails::Jails;
 use crate::views::machine::Machine;
 use crate::views::messages::MessageRing;
 use crate::views::unlisted::Unlisted;
-use crate::vnet::named::Named;
+use crate::vnet::by_address::VnetsByAddress;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
 use crate::walk::Problems;
@@ -49,7 +49,7 @@ use crate::walk::Problems;
 pub use kernel_files::{MissingTypes, Search, not_a_kernel, open_kernel};
 use kernel_files::{linked_kernel, prepare};
 pub use messages::Messages;
-use raw::open_core;
+use open_core::open_core;
 pub use savecore_info::SavecoreInfo;
 pub use select::{Selection, Selector};
 
@@ -85,7 +85,7 @@ pub struct Session {
     list: OnceLock<Result<VnetList, VnetError>>,
     /// The vnets of the list and those found otherwise, each with its jails.
     vnets: OnceLock<Vnets>,
-    named: Named,
+    vnets_by_address: VnetsByAddress,
     jails: OnceLock<Result<Jails, ReadError>>,
 }
 
@@ -195,7 +195,7 @@ impl Session {
             variables: OnceLock::new(),
             list: OnceLock::new(),
             vnets: OnceLock::new(),
-            named: Named::default(),
+            vnets_by_address: VnetsByAddress::default(),
             jails: OnceLock::new(),
         })
     }

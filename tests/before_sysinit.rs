@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::runtime::Runtime;
 use vnetkvm::image::{Format, Image};
@@ -24,11 +24,11 @@ fn kernel(name: &str) -> String {
 }
 
 /// What a command says of a machine after this has been done to it.
-fn said(name: &str, words: &[&str], change: impl Fn(&mut Loaded)) -> (String, String, i32) {
+fn said(name: &str, words: &[&str], change: impl Fn(&mut LoadedKernel)) -> (String, String, i32) {
     let directory = tempfile::tempdir().unwrap();
     let options = MachineOptions { memory: 32 << 20, ..MachineOptions::default() };
     let opened = Kernel::open(Source::open(kernel(name)).unwrap(), None).unwrap();
-    let mut runtime = Runtime::boot(Loaded::load(opened, options).unwrap(), &[0]).unwrap();
+    let mut runtime = Runtime::boot(LoadedKernel::load(opened, options).unwrap(), &[0]).unwrap();
     change(runtime.kernel_mut());
     let image = Image::of(runtime).unwrap();
     let core: PathBuf = image.save(Format::MinidumpV2, directory.path()).unwrap();
@@ -42,13 +42,13 @@ fn said(name: &str, words: &[&str], change: impl Fn(&mut Loaded)) -> (String, St
 }
 
 /// Sets the first of these members that the head of a list has.
-fn head(kernel: &mut Loaded, name: &str, members: &[&str], value: u64) {
+fn head(kernel: &mut LoadedKernel, name: &str, members: &[&str], value: u64) {
     let head = kernel.variable(name).unwrap();
     let known = members.iter().find(|member| kernel.has(head, member)).unwrap();
     kernel.set(head, known, value).unwrap();
 }
 
-fn set_free_list(kernel: &mut Loaded, first: u64, last: u64) {
+fn set_free_list(kernel: &mut LoadedKernel, first: u64, last: u64) {
     let head = kernel.variable("vnet_data_free_head").unwrap();
     kernel.set(head, "tqh_first", first).unwrap();
     kernel.set(head, "tqh_last", last).unwrap();
@@ -57,7 +57,7 @@ fn set_free_list(kernel: &mut Loaded, first: u64, last: u64) {
 #[test]
 fn locks_of_zeros_are_not_initialised_yet() {
     for name in KERNELS {
-        let zero = |kernel: &mut Loaded| {
+        let zero = |kernel: &mut LoadedKernel| {
             for (lock, member) in LOCKS {
                 let lock = kernel.variable(lock).unwrap();
                 kernel.set(lock, member, 0).unwrap();
@@ -82,7 +82,7 @@ fn module_space_whose_free_list_is_not_made_yet_is_not_lost() {
         assert!(!(text + &warnings).contains("lost") && !warnings.contains("neither free"));
         assert_eq!(code, 0);
         // Made, and empty.
-        let empty = |kernel: &mut Loaded| {
+        let empty = |kernel: &mut LoadedKernel| {
             let head = kernel.variable("vnet_data_free_head").unwrap().address.get();
             set_free_list(kernel, 0, head);
         };
@@ -93,7 +93,7 @@ fn module_space_whose_free_list_is_not_made_yet_is_not_lost() {
 #[test]
 fn module_space_whose_free_list_cannot_be_read_is_unknown() {
     for name in KERNELS {
-        let nowhere = |kernel: &mut Loaded| set_free_list(kernel, 0x1000, 0x1000);
+        let nowhere = |kernel: &mut LoadedKernel| set_free_list(kernel, 0x1000, 0x1000);
         let (text, warnings, _) = said(name, &["modspace"], nowhere);
         assert!(text.contains("(unknown)") && text.contains("is unknown"), "{text}");
         assert!(warnings.contains("the free list of module space: "), "{warnings}");
@@ -108,7 +108,7 @@ fn module_space_whose_free_list_cannot_be_read_is_unknown() {
 /// What a command says when a list is empty though it never is, and when it breaks off.
 #[test]
 fn lists_that_are_not_made_or_cannot_be_read_are_unknown() {
-    type Change = fn(&mut Loaded, u64);
+    type Change = fn(&mut LoadedKernel, u64);
     let sysctls: Change =
         |kernel, value| head(kernel, "sysctl__children", &["slh_first", "rbh_root"], value);
     let sysinits: Change = |kernel, value| {
@@ -139,7 +139,7 @@ fn lists_that_are_not_made_or_cannot_be_read_are_unknown() {
             }
         }
     }
-    let named = |kernel: &mut Loaded| sysctls(kernel, 0x1000);
+    let named = |kernel: &mut LoadedKernel| sysctls(kernel, 0x1000);
     let (text, told, code) = said(KERNELS[0], &["sysctl", "net.inet.ip.ttl"], named);
     assert!(
         text.is_empty() && told.contains("is unknown") && told.contains("breaks off"),

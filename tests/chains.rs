@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{ProcessOptions, Runtime};
@@ -23,7 +23,8 @@ fn open() -> Source {
 fn session(processes: usize, chained: bool) -> Session {
     let kernel = Kernel::open(open(), None).unwrap();
     let mut runtime =
-        Runtime::boot(Loaded::load(kernel, MachineOptions::default()).unwrap(), &[0]).unwrap();
+        Runtime::boot(LoadedKernel::load(kernel, MachineOptions::default()).unwrap(), &[0])
+            .unwrap();
     let threads: Vec<Object> = (0..processes)
         .map(|at| runtime.create_process(&ProcessOptions::new(format!("p{at}"))).unwrap())
         .collect();

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use vnetkvm::addr::VirtAddr;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{
@@ -23,7 +23,7 @@ const KERNELS: [&str; 2] = [CLASSIC, NEWER];
 fn boot(name: &str, cpus: &[u32]) -> Runtime {
     let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
     let kernel = Kernel::open(source, None).unwrap();
-    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    let loaded = LoadedKernel::load(kernel, MachineOptions::default()).unwrap();
     Runtime::boot(loaded, cpus).unwrap()
 }
 

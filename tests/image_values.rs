@@ -3,7 +3,7 @@
 //! equal the initial value that the compiler put into the kernel file.
 
 use vnetkvm::image::Scenario;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::runtime::{Runtime, Scope};
 use vnetkvm::kernel::Kernel;
@@ -82,7 +82,7 @@ const IN_PART: [&str; 1] = ["feat_holes"];
 fn boot(name: &str) -> Runtime {
     let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
     let kernel = Kernel::open(source, None).unwrap();
-    Runtime::boot(Loaded::load(kernel, MachineOptions::default()).unwrap(), &[0]).unwrap()
+    Runtime::boot(LoadedKernel::load(kernel, MachineOptions::default()).unwrap(), &[0]).unwrap()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::arch::Arch;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{ModuleFile, ProcessOptions, Runtime};
@@ -60,7 +60,7 @@ impl Scene {
     fn new(kernel: &'static str) -> Self {
         let source = Source::open(format!("fixtures/kernel/{kernel}")).unwrap();
         let options = MachineOptions { memory: 32 << 20, ..MachineOptions::default() };
-        let loaded = Loaded::load(Kernel::open(source, None).unwrap(), options).unwrap();
+        let loaded = LoadedKernel::load(Kernel::open(source, None).unwrap(), options).unwrap();
         Self { kernel, runtime: Runtime::boot(loaded, &[0]).unwrap() }
     }
 
@@ -72,7 +72,7 @@ impl Scene {
         scene
     }
 
-    fn loaded(&mut self) -> &mut Loaded {
+    fn loaded(&mut self) -> &mut LoadedKernel {
         self.runtime.kernel_mut()
     }
 
@@ -388,7 +388,7 @@ fn vnets_on_the_list_are_up() {
 fn lists_that_make_no_sense_are_shown_as_far_as_they_go() {
     let mut scene = Scene::with_lists("classic-clang-dwarf2");
     let entries = scene.register("vnet_constructors", &CONSTRUCTORS);
-    let entry = |loaded: &mut Loaded, n: usize| {
+    let entry = |loaded: &mut LoadedKernel, n: usize| {
         loaded.object(VirtAddr::new(entries[n]), "struct vnet_sysinit").unwrap()
     };
     let loaded = scene.loaded();
@@ -607,7 +607,7 @@ fn handlers_that_make_no_sense_are_errors_in_their_places() {
     let (list, entries) =
         scene.event("vm_lowmem", &[("tcp_init", 0, 0, true), ("tcp_init", 0, 1, true)]);
     let loaded = scene.loaded();
-    let entry = |loaded: &mut Loaded, n: usize| {
+    let entry = |loaded: &mut LoadedKernel, n: usize| {
         loaded.object(VirtAddr::new(entries[n]), "struct eventhandler_entry").unwrap()
     };
     // The first has lost the real handler, the second leads back to the first.

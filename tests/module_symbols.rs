@@ -8,7 +8,7 @@ use goblin::elf::sym::STB_LOCAL;
 use goblin::elf::{Elf, SectionHeader};
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::runtime::{Event, JailOptions, ModuleFile, Runtime};
-use vnetkvm::image::{Image, ImageError, Scenario, build, kernel::Loaded};
+use vnetkvm::image::{Image, ImageError, Scenario, build, kernel::LoadedKernel};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::source::Source;
 
@@ -18,7 +18,7 @@ fn fixture(path: &str) -> PathBuf {
 
 fn boot(kernel: &str) -> Runtime {
     let kernel = Kernel::open(Source::open(fixture(kernel)).unwrap(), None).unwrap();
-    Runtime::boot(Loaded::load(kernel, MachineOptions::default()).unwrap(), &[0]).unwrap()
+    Runtime::boot(LoadedKernel::load(kernel, MachineOptions::default()).unwrap(), &[0]).unwrap()
 }
 
 /// Changes each entry `name` of the symbol table in the section `table`.

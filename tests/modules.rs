@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{JailOptions, ModuleFile, Runtime, SysinitKind};
-use vnetkvm::image::{Format, Image, Literal, kernel::Loaded, machine::MachineOptions};
+use vnetkvm::image::{Format, Image, Literal, kernel::LoadedKernel, machine::MachineOptions};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
@@ -33,7 +33,7 @@ fn fixture(path: &str) -> PathBuf {
 
 fn boot(kernel: &str) -> Runtime {
     let kernel = Kernel::open(Source::open(fixture(kernel)).unwrap(), None).unwrap();
-    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    let loaded = LoadedKernel::load(kernel, MachineOptions::default()).unwrap();
     let mut runtime = Runtime::boot(loaded, &[0]).unwrap();
     runtime.create_jail(&JailOptions::new("web01")).unwrap();
     runtime
@@ -343,7 +343,7 @@ fn what_has_no_name_and_no_path_ends_the_list() {
 fn without_debug_information_the_kernel_itself_says_where_names_are() {
     let open = |name| Source::open(fixture(&format!("small-split/{name}"))).unwrap();
     let kernel = Kernel::open(open("kernel"), Some(open("kernel.debug"))).unwrap();
-    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    let loaded = LoadedKernel::load(kernel, MachineOptions::default()).unwrap();
     let mut runtime = Runtime::boot(loaded, &[0]).unwrap();
     runtime.load_module(&module("amd64", "if_gif.ko")).unwrap();
     let dir = tempfile::tempdir().unwrap();

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use vnetkvm::addr::VirtAddr;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{
@@ -37,7 +37,7 @@ use SysinitKind::{Constructor, Destructor};
 fn boot(name: &str) -> Runtime {
     let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
     let kernel = Kernel::open(source, None).unwrap();
-    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    let loaded = LoadedKernel::load(kernel, MachineOptions::default()).unwrap();
     Runtime::boot(loaded, &[0, 2]).unwrap()
 }
 

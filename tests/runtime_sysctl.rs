@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::image::ImageError;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{
@@ -22,7 +22,7 @@ const KERNELS: [&str; 6] = [CLASSIC, NEWER, "i386", "i386-newer", "powerpc64", "
 fn boot(name: &str) -> Runtime {
     let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
     let kernel = Kernel::open(source, None).unwrap();
-    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    let loaded = LoadedKernel::load(kernel, MachineOptions::default()).unwrap();
     Runtime::boot(loaded, &[0, 2]).unwrap()
 }
 

@@ -5,7 +5,7 @@
 use std::process::Command;
 
 use vnetkvm::addr::VirtAddr;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{InterfaceOptions, JailOptions, ProcessOptions, Runtime, Scope};
@@ -27,7 +27,7 @@ struct Answer {
 fn machine(kernel: &str) -> Runtime {
     let options = MachineOptions { memory: 32 << 20, ..MachineOptions::default() };
     let opened = Kernel::open(Source::open(path(kernel)).unwrap(), None).unwrap();
-    let mut runtime = Runtime::boot(Loaded::load(opened, options).unwrap(), &[0]).unwrap();
+    let mut runtime = Runtime::boot(LoadedKernel::load(opened, options).unwrap(), &[0]).unwrap();
     for name in ["one", "two", "three"] {
         runtime.create_jail(&JailOptions::new(name)).unwrap();
         let worker = ProcessOptions {
@@ -440,8 +440,9 @@ fn a_jail_that_is_being_removed_is_found_by_what_still_points_at_its_vnet() {
 /// Takes an object off a doubly linked list.
 fn unlink(runtime: &mut Runtime, object: Object, link: &str, (next, previous): (&str, &str)) {
     let loaded = runtime.kernel_mut();
-    let get =
-        |loaded: &Loaded, member: &str| loaded.get(object, &format!("{link}.{member}")).unwrap();
+    let get = |loaded: &LoadedKernel, member: &str| {
+        loaded.get(object, &format!("{link}.{member}")).unwrap()
+    };
     let (after, before) = (get(loaded, next), VirtAddr::new(get(loaded, previous)));
     loaded.machine_mut().set_pointer(before, VirtAddr::new(after)).unwrap();
     if after != 0 {

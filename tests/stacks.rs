@@ -6,7 +6,7 @@ use std::process::Command;
 
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::arch::Arch;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::{MachineOptions, Processor};
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{HalfWay, ProcessOptions, Runtime, Stop, Sysinit, SysinitKind};
@@ -51,7 +51,7 @@ impl Scene {
     fn new(kernel: &'static str) -> Self {
         let source = Source::open(path(kernel)).unwrap();
         let options = MachineOptions { memory: 64 << 20, ..MachineOptions::default() };
-        let loaded = Loaded::load(Kernel::open(source, None).unwrap(), options).unwrap();
+        let loaded = LoadedKernel::load(Kernel::open(source, None).unwrap(), options).unwrap();
         let mut runtime = Runtime::boot(loaded, &[0, 1]).unwrap();
         let all = runtime.sysinits(SysinitKind::Constructor).unwrap();
         let pair = all.windows(2).find(|pair| pair[0].subsystem == pair[1].subsystem);

@@ -5,7 +5,7 @@ mod tsv;
 
 use std::path::Path;
 
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::runtime::Runtime;
 use vnetkvm::image::{Format, Image};
@@ -28,7 +28,7 @@ fn source(name: &str) -> Source {
 
 fn boot(name: &str) -> Runtime {
     let kernel = Kernel::open(source(name), None).unwrap();
-    Runtime::boot(Loaded::load(kernel, MachineOptions::default()).unwrap(), &[0]).unwrap()
+    Runtime::boot(LoadedKernel::load(kernel, MachineOptions::default()).unwrap(), &[0]).unwrap()
 }
 
 fn open(name: &str, runtime: Runtime) -> Session {

@@ -7,7 +7,7 @@
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{JailOptions, Runtime, SysctlKind, SysctlOptions};
@@ -35,7 +35,7 @@ impl Scene {
     fn new(kernel: &'static str) -> Self {
         let source = Source::open(path(kernel)).unwrap();
         let options = MachineOptions { memory: 32 << 20, ..MachineOptions::default() };
-        let loaded = Loaded::load(Kernel::open(source, None).unwrap(), options).unwrap();
+        let loaded = LoadedKernel::load(Kernel::open(source, None).unwrap(), options).unwrap();
         let mut runtime = Runtime::boot(loaded, &[0]).unwrap();
         runtime.create_jail(&JailOptions::new("web")).unwrap();
         Self { kernel, runtime, renamed: Vec::new() }

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;
-use vnetkvm::image::kernel::Loaded;
+use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::runtime::{self, JailOptions, ProcessOptions, Runtime};
 use vnetkvm::image::{Format, Image};
@@ -22,7 +22,8 @@ fn open(name: &str) -> Source {
 /// works in it.
 fn machine(kernel: &str) -> Runtime {
     let loaded =
-        Loaded::load(Kernel::open(open(kernel), None).unwrap(), MachineOptions::default()).unwrap();
+        LoadedKernel::load(Kernel::open(open(kernel), None).unwrap(), MachineOptions::default())
+            .unwrap();
     let mut runtime = Runtime::boot(loaded, &[0]).unwrap();
     for name in ["one", "two", "three"] {
         runtime.create_jail(&JailOptions::new(name)).unwrap();
@@ -175,7 +176,7 @@ fn a_scan_finds_vnets_only_where_the_kernel_allocates_them() {
         let mut runtime = machine(kernel);
         let loaded = runtime.kernel_mut();
         let size = loaded.types().size_of(loaded.types().find("struct vnet").unwrap()).unwrap();
-        let magic = |loaded: &mut Loaded, at: VirtAddr| {
+        let magic = |loaded: &mut LoadedKernel, at: VirtAddr| {
             let vnet = loaded.object(at, "struct vnet").unwrap();
             loaded.set(vnet, "vnet_magic_n", 0xdead_beef).unwrap();
         };
@@ -246,7 +247,7 @@ fn a_scan_is_advised_where_a_vnet_may_come_or_go() {
     }
     let half = |name: &str| open(&format!("small-split/{name}"));
     let kernel = Kernel::open(half("kernel"), Some(half("kernel.debug"))).unwrap();
-    let loaded = Loaded::load(kernel, MachineOptions::default()).unwrap();
+    let loaded = LoadedKernel::load(kernel, MachineOptions::default()).unwrap();
     let runtime = Runtime::boot(loaded, &[0]).unwrap();
     let told = reasons("small-nodebug", runtime);
     assert_eq!(told, ["without types nothing but the list leads to vnets"]);

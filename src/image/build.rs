@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dump::Format;
-use super::kernel::Loaded;
+use super::kernel::LoadedKernel;
 use super::literal::{Literal, PerCpu};
 use super::machine::MachineOptions;
 use super::runtime::{
@@ -22,7 +22,7 @@ use crate::kernel::Kernel;
 /// The kernel cannot be loaded, or a step cannot be done: the error says which one and why.
 pub fn build(scenario: &Scenario, kernel: Kernel) -> Result<Image, ImageError> {
     let options = machine_options(scenario, kernel.arch());
-    let loaded = Loaded::load(kernel, options)?;
+    let loaded = LoadedKernel::load(kernel, options)?;
     let runtime = Runtime::boot(loaded, &scenario.cpus.ids())?;
     let mut image = Image { runtime, left_out: BTreeSet::new() };
     let runtime = &mut image.runtime;

@@ -4,7 +4,7 @@
 //! The segments of the ELF file are copied to where the machine has them, what
 //! the file does not hold is zero, and the few variables by which a debugger
 //! finds the page tables are set. Values are set by name through the kernel's
-//! own types: see [`Loaded::object`] and `object.rs`.
+//! own types: see [`LoadedKernel::object`] and `object.rs`.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ use crate::types::{TypeError, Types};
 
 /// A kernel that has been loaded into a machine.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct LoadedKernel {
     kernel: Kernel,
     types: Types,
     machine: Machine,
@@ -31,7 +31,7 @@ pub struct Loaded {
 /// A kernel image larger than this is a damaged file.
 const LARGEST_IMAGE: u64 = 512 << 20;
 
-impl Loaded {
+impl LoadedKernel {
     /// Loads `kernel` where the options say, or where the boot loader puts it.
     ///
     /// # Errors
@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn refused(name: &str, options: MachineOptions) -> String {
-        Loaded::load(kernel(name), options).unwrap_err().to_string()
+        LoadedKernel::load(kernel(name), options).unwrap_err().to_string()
     }
 
     #[test]
@@ -243,7 +243,7 @@ mod tests {
         let load = PhysAddr::new(6 << 20);
         let name = "newer-clang-dwarf4";
         let options = MachineOptions { load: Some(load), ..Default::default() };
-        let loaded = Loaded::load(kernel(name), options).unwrap();
+        let loaded = LoadedKernel::load(kernel(name), options).unwrap();
         for segment in loaded.kernel().segments() {
             let mut bytes = vec![0; segment.mem_size as usize];
             loaded.machine().read(segment.virt, &mut bytes).unwrap();
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn an_absolute_kernphys_is_no_variable() {
         let mut loaded =
-            Loaded::load(kernel("classic-clang-dwarf4"), MachineOptions::default()).unwrap();
+            LoadedKernel::load(kernel("classic-clang-dwarf4"), MachineOptions::default()).unwrap();
         assert!(!loaded.set_symbol("kernphys", 1).unwrap());
         assert!(!loaded.set_symbol("no_such_symbol", 1).unwrap());
         assert!(loaded.set_symbol("mp_maxid", 1).unwrap());
@@ -292,7 +292,7 @@ mod tests {
     fn the_halves_of_a_split_kernel_make_one() {
         let open = |name| Source::open(format!("fixtures/kernel/small-split/{name}")).unwrap();
         let joined = Kernel::open(open("kernel"), Some(open("kernel.debug"))).unwrap();
-        let loaded = Loaded::load(joined, MachineOptions::default()).unwrap();
+        let loaded = LoadedKernel::load(joined, MachineOptions::default()).unwrap();
         let version = loaded.variable("version").unwrap();
         let mut text = [0; 7];
         loaded.machine().read(version.address, &mut text).unwrap();

@@ -10,9 +10,9 @@ use serde::Deserialize;
 
 use crate::expr::Step;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::ipv6_zone;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
-use crate::image::zone;
 use crate::types::model::{Array, Base, Encoding, Enumeration, Record, Type};
 
 /// A value in a scenario.
@@ -50,7 +50,7 @@ impl PerCpu {
 /// No array of characters in a kernel is longer.
 const LONGEST_TEXT: u64 = 1 << 20;
 
-impl Loaded {
+impl LoadedKernel {
     /// Makes `object` hold `value`, as its type reads it.
     ///
     /// # Errors
@@ -183,9 +183,9 @@ impl Loaded {
                 self.machine_mut().write(object.address, &address.octets())
             }
             Some("in6_addr") => {
-                let octets = match zone::socket_address(text) {
+                let octets = match ipv6_zone::socket_address(text) {
                     Some(SocketAddr::V6(address)) if address.port() == 0 => {
-                        zone::in_kernel(address)
+                        ipv6_zone::in_kernel(address)
                     }
                     _ => None,
                 };
@@ -199,7 +199,7 @@ impl Loaded {
                 self.machine_mut().write(object.address, &address)
             }
             Some("sockaddr_in" | "sockaddr_in6") => {
-                let address = zone::socket_address(text).ok_or_else(|| wrong("address"))?;
+                let address = ipv6_zone::socket_address(text).ok_or_else(|| wrong("address"))?;
                 self.assign_sockaddr(object, address)
             }
             _ => Err(self.cannot(object, "it cannot hold text; name a member of it".into())),
@@ -216,7 +216,7 @@ impl Loaded {
         let (prefix, family, octets) = match address {
             SocketAddr::V4(v4) => ("sin", 2, v4.ip().octets().to_vec()),
             SocketAddr::V6(v6) => {
-                let kept = zone::in_kernel(v6);
+                let kept = ipv6_zone::in_kernel(v6);
                 let why = || format!("the zone of {v6} does not fit in 16 bits");
                 let (octets, scope) = kept.ok_or_else(|| self.cannot(object, why()))?;
                 self.set_if_any(object, "sin6_scope_id", u64::from(scope))?;

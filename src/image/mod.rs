@@ -58,6 +58,7 @@ mod build;
 mod demo;
 pub mod dump;
 mod error;
+mod ipv6_zone;
 pub mod kernel;
 mod kernel_file;
 pub mod literal;
@@ -67,7 +68,6 @@ mod origin;
 pub mod runtime;
 pub mod scenario;
 pub mod vnet_steps;
-mod zone;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -7,7 +7,7 @@
 use crate::addr::VirtAddr;
 use crate::expr::{self, Step};
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::types::model::{BitField, Type, TypeId};
 use crate::types::{Kept, Piece, TypeError};
 
@@ -27,7 +27,7 @@ impl Object {
     }
 }
 
-impl Loaded {
+impl LoadedKernel {
     /// The variable `name`, global or static: by its symbol, or where the compiler gave that
     /// another name by the debug information alone.
     ///
@@ -150,7 +150,7 @@ impl Loaded {
         self.store(member, value)
     }
 
-    /// As [`Loaded::set`], where the kernel has that member; some releases do not.
+    /// As [`LoadedKernel::set`], where the kernel has that member; some releases do not.
     pub fn set_if_any(&mut self, object: Object, name: &str, value: u64) -> Result<(), ImageError> {
         if self.has(object, name) { self.set(object, name, value) } else { Ok(()) }
     }

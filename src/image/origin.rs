@@ -1,7 +1,7 @@
 //! What a kernel puts into the header of its dump: its host's name, its version, why it panicked.
 
 use super::dump::Origin;
-use super::kernel::Loaded;
+use super::kernel::LoadedKernel;
 use super::machine::Machine;
 use crate::addr::VirtAddr;
 
@@ -9,7 +9,7 @@ use crate::addr::VirtAddr;
 const LONGEST: u64 = 256;
 
 /// Reads them from memory; what the kernel does not have is empty.
-pub(super) fn origin_of(kernel: &Loaded) -> Origin {
+pub(super) fn origin_of(kernel: &LoadedKernel) -> Origin {
     let machine = kernel.machine();
     let host = kernel.variable("prison0").and_then(|prison| kernel.member(prison, "pr_hostname"));
     let panic = kernel.address_of("panicstr").and_then(|at| machine.pointer(at).ok());

@@ -149,7 +149,7 @@ impl Session {
     fn vnet_at<'s>(&'s self, vnets: &'s [Vnet], address: VirtAddr) -> Option<&'s Vnet> {
         let listed = vnets.iter().find(|vnet| vnet.address == address);
         let read = || Vnet::unlisted(&self.target, address);
-        listed.or_else(|| self.named.at(address, read))
+        listed.or_else(|| self.vnets_by_address.at(address, read))
     }
 }
 

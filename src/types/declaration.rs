@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::budget::{self, Share};
+use crate::types::c_name::UNNAMED;
 use crate::types::model::*;
-use crate::types::name::UNNAMED;
 use crate::types::{TypeError, Types};
 
 /// Unnamed records within unnamed records: real ones end long before this.

@@ -10,7 +10,7 @@ use gimli::constants as dw;
 
 use crate::types::load::Loader;
 use crate::types::model::TypeId;
-use crate::types::names::{Class, class_and_name};
+use crate::types::name_index::{Class, class_and_name};
 use crate::types::place::Place;
 use crate::types::source_path::{is_end_of_path, source_path};
 use crate::types::units::Die;

@@ -18,6 +18,7 @@
 //! that names the section and the offset.
 
 mod bits;
+mod c_name;
 pub mod declaration;
 mod definitions;
 mod dwarf;
@@ -28,8 +29,7 @@ mod load;
 mod location;
 pub mod model;
 mod modules;
-mod name;
-mod names;
+mod name_index;
 mod place;
 mod source_path;
 mod spelling;
@@ -61,7 +61,7 @@ pub use suggestions::most_similar;
 use dwarf::{Dwarf, UnitSection};
 use index::AddressIndex;
 use load::Loader;
-use names::NameIndex;
+use name_index::NameIndex;
 use place::{FileNumber, Place};
 use statics::StaticIndex;
 use units::Units;
@@ -82,7 +82,7 @@ pub struct Types {
     units: Units,
     /// Types by their place, parsed on demand.
     read: RwLock<FxHashMap<TypeId, Arc<Type>>>,
-    made: Mutex<Made>,
+    synthetic: Mutex<Synthetic>,
     /// Definitions of types that other units only declare.
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
     names: OnceLock<NameIndex>,
@@ -96,7 +96,7 @@ pub struct Types {
 /// Types that no entry of the file describes: a pointer to a variable's type,
 /// an array that a cast asked for.
 #[derive(Debug, Default)]
-struct Made {
+struct Synthetic {
     types: Vec<Arc<Type>>,
     pointers: FxHashMap<TypeId, TypeId>,
 }
@@ -132,7 +132,7 @@ impl Types {
             dwarf,
             units,
             read: RwLock::default(),
-            made: Mutex::default(),
+            synthetic: Mutex::default(),
             completed: Mutex::default(),
             names: OnceLock::new(),
             statics: StaticIndex::default(),
@@ -178,10 +178,10 @@ impl Types {
     /// # Errors
     /// Its entry is damaged.
     pub fn get(&self, id: TypeId) -> Result<Arc<Type>, TypeError> {
-        if let Some(index) = id.made_index() {
-            let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            let made = made.types.get(index).cloned();
-            return made.ok_or_else(foreign);
+        if let Some(index) = id.synthetic_index() {
+            let synthetic = self.synthetic.lock().unwrap_or_else(PoisonError::into_inner);
+            let synthetic = synthetic.types.get(index).cloned();
+            return synthetic.ok_or_else(foreign);
         }
         let Some(place) = Place::of(id) else { return Ok(Arc::new(Type::Void)) };
         if place.file != self.file {
@@ -199,21 +199,21 @@ impl Types {
     /// The type "pointer to `target`".
     pub fn pointer_to(&self, target: TypeId) -> TypeId {
         let size = self.arch.pointer_size();
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&id) = made.pointers.get(&target) {
+        let mut synthetic = self.synthetic.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&id) = synthetic.pointers.get(&target) {
             return id;
         }
-        let id = made.push(Type::Pointer(model::Pointer { target, size }));
-        made.pointers.insert(target, id);
+        let id = synthetic.push(Type::Pointer(model::Pointer { target, size }));
+        synthetic.pointers.insert(target, id);
         id
     }
 
     /// The array type with these dimensions: what is left of an array of more
     /// of them after one index.
     pub fn rows_of(&self, element: TypeId, counts: &[Option<u64>]) -> TypeId {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut synthetic = self.synthetic.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = model::Array { element, counts: counts.to_vec() };
-        made.push(Type::Array(rows))
+        synthetic.push(Type::Array(rows))
     }
 
     fn endian(&self) -> Endian {
@@ -230,10 +230,10 @@ fn foreign() -> TypeError {
     TypeError::Unreadable { why: "a type id of another kernel".into() }
 }
 
-impl Made {
+impl Synthetic {
     fn push(&mut self, new: Type) -> TypeId {
         self.types.push(Arc::new(new));
-        TypeId::made(self.types.len() - 1)
+        TypeId::synthetic(self.types.len() - 1)
     }
 }
 

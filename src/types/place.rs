@@ -28,12 +28,12 @@ impl TypeId {
     pub const VOID: Self = Self(0);
 
     /// The id of the `index`-th type that was made, not read.
-    pub(super) fn made(index: usize) -> Self {
+    pub(super) fn synthetic(index: usize) -> Self {
         Self(MADE | index as u64)
     }
 
-    /// The index that [`TypeId::made`] was given.
-    pub(super) fn made_index(self) -> Option<usize> {
+    /// The index that [`TypeId::synthetic`] was given.
+    pub(super) fn synthetic_index(self) -> Option<usize> {
         (self.0 & MADE != 0).then_some((self.0 & !MADE) as usize)
     }
 }
@@ -62,9 +62,9 @@ impl Place {
         (self.offset >> FILE_SHIFT == 0).then_some(TypeId(self.offset | file | flag))
     }
 
-    /// The place of a type that was read; `None` for void and for made types.
+    /// The place of a type that was read; `None` for void and for synthetic types.
     pub fn of(id: TypeId) -> Option<Self> {
-        if id == TypeId::VOID || id.made_index().is_some() {
+        if id == TypeId::VOID || id.synthetic_index().is_some() {
             return None;
         }
         let section = if id.0 & IN_TYPES != 0 { UnitSection::Types } else { UnitSection::Info };
@@ -88,6 +88,6 @@ mod tests {
             }
         }
         assert_eq!(FileNumber::of_module(MOST_FILES), None);
-        assert_eq!(Place::of(TypeId::made(7)), None);
+        assert_eq!(Place::of(TypeId::synthetic(7)), None);
     }
 }

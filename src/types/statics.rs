@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::types::Types;
 use crate::types::load::{Loader, is_declaration};
 use crate::types::model::TypeId;
-use crate::types::names::hash;
+use crate::types::name_index::hash;
 use crate::types::place::Place;
 use crate::types::source_path::source_path;
 use crate::types::units::{Die, Unit};

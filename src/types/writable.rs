@@ -2,8 +2,8 @@
 
 use crate::budget::Share;
 use crate::types::Types;
+use crate::types::c_name::MOST_PARTS;
 use crate::types::model::*;
-use crate::types::name::MOST_PARTS;
 
 /// Nested types end long before this in real code.
 const DEEPEST: usize = 32;

@@ -1,6 +1,7 @@
 //! Virtual network stacks: the list of vnets, and the variables that every one
 //! of them has its own copy of (`sys/net/vnet.c`, `sys/net/vnet.h`).
 
+pub mod by_address;
 mod condition;
 pub mod enum_names;
 mod error;
@@ -8,7 +9,6 @@ mod layout;
 pub mod list;
 pub mod locks;
 pub mod modspace;
-pub mod named;
 pub mod scan;
 mod state;
 pub mod sysinit;

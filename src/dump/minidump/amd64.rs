@@ -2,7 +2,9 @@
 //! 7.0 to 8.1, version 2 (page directories instead of page tables) until 12,
 //! version 3 (dump_avail) since 13.0. 24 bytes of magic; all fields little-endian.
 
-use super::header::{Entries, Head, Header, HeaderFields, Look, Versions, check_upper, direct_map};
+use super::header::{
+    CommonFields, DecodedEntry, Entries, Header, HeaderFields, Versions, check_upper, direct_map,
+};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
@@ -21,7 +23,7 @@ const VERSIONS: Versions = Versions { arch: "amd64", since: 3, last: 3 };
 /// Reads the header page at the start of `bytes`.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     let fields = HeaderFields::new(bytes, Endian::Little);
-    let head = Head::parse(&fields, 24, Arch::Amd64)?;
+    let head = CommonFields::parse(&fields, 24, Arch::Amd64)?;
     let (kernbase, start, end) = (fields.u64(40)?, fields.u64(48)?, fields.u64(56)?);
     let dump_avail_size = head.dump_avail_size(&fields, 64, VERSIONS)?;
     for (field, value) in [("kernbase", kernbase), ("dmapbase", start), ("dmapend", end)] {
@@ -43,7 +45,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         kernbase: VirtAddr::new(kernbase),
         direct_map: Some(direct_map(start, end, 0)?),
         map_format,
-        entries: Entries { size: 8, endian: Endian::Little, look },
+        entries: Entries { size: 8, endian: Endian::Little, decode },
         is_sure: true,
         start: None,
     })
@@ -52,10 +54,10 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
 /// The kernel gives its own pages no protection key, which is what bits 59 to 62
 /// of a valid entry are. The bits below are free, and 14.0 marks promoted large
 /// pages by one of them (54). Text, code and pointers hardly ever have them clear.
-fn look(entry: u64, _: u64) -> Option<Look> {
+fn decode(entry: u64, _: u64) -> Option<DecodedEntry> {
     const VALID: u64 = 1;
     const FRAME: u64 = 0x000f_ffff_ffff_f000;
     const PROTECTION_KEY: u64 = 0x7800_0000_0000_0000;
     let odd = entry & PROTECTION_KEY != 0;
-    (entry & VALID != 0).then_some(Look { frame: entry & FRAME, odd })
+    (entry & VALID != 0).then_some(DecodedEntry { frame: entry & FRAME, odd })
 }

@@ -3,7 +3,8 @@
 //! flags) since 14.0. 24 bytes of magic; all fields little-endian.
 
 use super::header::{
-    Entries, Head, Header, HeaderFields, Look, Versions, bad, check_upper, direct_map,
+    CommonFields, DecodedEntry, Entries, Header, HeaderFields, Versions, bad, check_upper,
+    direct_map,
 };
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -24,7 +25,7 @@ const VERSIONS: Versions = Versions { arch: "arm64", since: 2, last: 3 };
 /// Reads the header page at the start of `bytes`.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     let fields = HeaderFields::new(bytes, Endian::Little);
-    let head = Head::parse(&fields, 24, Arch::Arm64)?;
+    let head = CommonFields::parse(&fields, 24, Arch::Arm64)?;
     let dump_avail_size = head.dump_avail_size(&fields, 72, VERSIONS)?;
     let page_size = match head.version {
         1 | 2 => PAGE_4K,
@@ -51,7 +52,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         kernbase: VirtAddr::new(kernbase),
         direct_map: Some(direct_map(start, end, phys)?),
         map_format: PageMapFormat::Arm64 { page_size },
-        entries: Entries { size: 8, endian: Endian::Little, look },
+        entries: Entries { size: 8, endian: Endian::Little, decode },
         is_sure: true,
         start: None,
     })
@@ -69,9 +70,9 @@ fn page_size(flags: u32) -> Result<u64, DumpError> {
 
 /// Bits 48 and 49 are reserved, and 59 to 62 are for the hardware of systems that
 /// FreeBSD does not run on.
-fn look(entry: u64, _: u64) -> Option<Look> {
+fn decode(entry: u64, _: u64) -> Option<DecodedEntry> {
     const FRAME: u64 = 0x0000_ffff_ffff_f000;
     const RESERVED: u64 = 0x7803_0000_0000_0000;
     let odd = entry & RESERVED != 0;
-    (entry & 1 != 0).then_some(Look { frame: entry & FRAME, odd })
+    (entry & 1 != 0).then_some(DecodedEntry { frame: entry & FRAME, odd })
 }

@@ -34,7 +34,7 @@ pub(super) fn check_kind(map: &PageMap, entries: Entries, memory: &Pages) -> Res
 fn check_halves(map: &PageMap, entries: Entries) -> Result<(), DumpError> {
     const ENOUGH: usize = 4;
     let mut valid = values(map.entries.bytes(), entries)
-        .filter(|(_, value)| (entries.look)(value.0, value.1).is_some())
+        .filter(|(_, value)| (entries.decode)(value.0, value.1).is_some())
         .map(|(index, _)| index);
     let even = valid.by_ref().take(ENOUGH).filter(|index| index % 2 == 0).count();
     if even < ENOUGH || valid.any(|index| index % 2 == 1) {
@@ -49,7 +49,7 @@ fn check_tables(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), D
     const LARGE: u64 = 1 << 7;
     let tables = values(map.entries.bytes(), entries)
         .filter(|(_, value)| value.0 & LARGE == 0)
-        .filter_map(|(_, value)| (entries.look)(value.0, value.1))
+        .filter_map(|(_, value)| (entries.decode)(value.0, value.1))
         .map(|look| PhysAddr::new(look.frame));
     let mut table = [0; 4096];
     for at in tables.take(SAMPLE) {
@@ -67,7 +67,7 @@ fn check_tables(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), D
 fn check_sample(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
     const SAMPLE: usize = 4096;
     let looks = values(map.entries.bytes(), entries)
-        .filter_map(|(_, value)| (entries.look)(value.0, value.1))
+        .filter_map(|(_, value)| (entries.decode)(value.0, value.1))
         .take(SAMPLE);
     let (mut valid, mut dumped, mut odd_ones) = (0_usize, 0_usize, 0_usize);
     for look in looks {
@@ -88,7 +88,8 @@ fn check_sample(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), D
 }
 
 fn first_odd(bytes: &[u8], entries: Entries) -> Option<(usize, u64)> {
-    let odd = |value: &(u64, u64)| (entries.look)(value.0, value.1).is_some_and(|look| look.odd);
+    let odd =
+        |value: &(u64, u64)| (entries.decode)(value.0, value.1).is_some_and(|entry| entry.odd);
     let found = values(bytes, entries).find(|(_, value)| odd(value));
     found.map(|(index, (first, _))| (index, first))
 }

@@ -43,26 +43,26 @@ pub(super) struct Entries {
     /// What a valid entry leads to, and whether it looks like a kernel's; `None`
     /// for one that is not valid. Entries of 16 bytes are two words, of others the
     /// second is zero.
-    pub(super) look: fn(u64, u64) -> Option<Look>,
+    pub(super) decode: fn(u64, u64) -> Option<DecodedEntry>,
 }
 
 /// A valid entry.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
+pub(super) struct DecodedEntry {
     pub(super) frame: u64,
     /// Is a bit set that kernels leave clear?
     pub(super) odd: bool,
 }
 
 /// The version and the three sizes that stand side by side in every header.
-pub(super) struct Head {
+pub(super) struct CommonFields {
     pub(super) version: u32,
     pub(super) message_buffer_size: u32,
     pub(super) bitmap_size: u32,
     pub(super) page_map_size: u32,
 }
 
-impl Head {
+impl CommonFields {
     /// Reads them from `offset`, and checks what holds on every architecture.
     pub(super) fn parse(
         fields: &HeaderFields<'_>,

@@ -2,7 +2,9 @@
 //! 12, version 2 (dump_avail) since 13.0. 24 bytes of magic; all fields
 //! little-endian and of 32 bits. The memory ranges are of 64 bits all the same.
 
-use super::header::{Entries, Head, Header, HeaderFields, Look, Versions, bad, check_upper};
+use super::header::{
+    CommonFields, DecodedEntry, Entries, Header, HeaderFields, Versions, bad, check_upper,
+};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
@@ -19,13 +21,16 @@ const VERSIONS: Versions = Versions { arch: "i386", since: 2, last: 2 };
 /// Reads the header page at the start of `bytes`.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     let fields = HeaderFields::new(bytes, Endian::Little);
-    let head = Head::parse(&fields, 24, Arch::I386)?;
+    let head = CommonFields::parse(&fields, 24, Arch::I386)?;
     let dump_avail_size = head.dump_avail_size(&fields, 48, VERSIONS)?;
     let kernbase = u64::from(fields.u32(40)?);
     check_upper("kernbase", kernbase, LARGE_PAGE, LARGE_PAGE)?;
     let (map_format, entries) = match fields.u32(44)? {
-        0 => (PageMapFormat::I386, Entries { size: 4, endian: Endian::Little, look }),
-        1 => (PageMapFormat::I386Pae, Entries { size: 8, endian: Endian::Little, look: look_pae }),
+        0 => (PageMapFormat::I386, Entries { size: 4, endian: Endian::Little, decode }),
+        1 => (
+            PageMapFormat::I386Pae,
+            Entries { size: 8, endian: Endian::Little, decode: decode_pae },
+        ),
         other => return Err(bad("paemode", other.into(), "it is 1 with PAE and 0 without")),
     };
     head.check_page_map(entries.size as u64, PAGE, kernbase, 32)?;
@@ -47,17 +52,17 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
 }
 
 /// The kernel's own pages are not the user's (bit 2).
-fn look(entry: u64, _: u64) -> Option<Look> {
+fn decode(entry: u64, _: u64) -> Option<DecodedEntry> {
     const VALID: u64 = 1;
     const USER: u64 = 1 << 2;
     let odd = entry & USER != 0;
-    (entry & VALID != 0).then_some(Look { frame: entry & 0xffff_f000, odd })
+    (entry & VALID != 0).then_some(DecodedEntry { frame: entry & 0xffff_f000, odd })
 }
 
 /// With PAE bits 52 to 62 are reserved as well.
-fn look_pae(entry: u64, _: u64) -> Option<Look> {
+fn decode_pae(entry: u64, _: u64) -> Option<DecodedEntry> {
     const FRAME: u64 = 0x000f_ffff_ffff_f000;
     const RESERVED: u64 = 0x7ff0_0000_0000_0000;
-    let low = look(entry & 0xffff_ffff, 0)?;
-    Some(Look { frame: entry & FRAME, odd: low.odd || entry & RESERVED != 0 })
+    let low = decode(entry & 0xffff_ffff, 0)?;
+    Some(DecodedEntry { frame: entry & FRAME, odd: low.odd || entry & RESERVED != 0 })
 }

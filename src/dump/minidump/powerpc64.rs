@@ -4,7 +4,8 @@
 //! magic does not tell.
 
 use super::header::{
-    Entries, Head, Header, HeaderFields, Look, Versions, bad, check_upper, direct_map,
+    CommonFields, DecodedEntry, Entries, Header, HeaderFields, Versions, bad, check_upper,
+    direct_map,
 };
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -25,7 +26,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     let endian = endian(bytes);
     let arch = if endian == Endian::Big { Arch::Powerpc64 } else { Arch::Powerpc64le };
     let fields = HeaderFields::new(bytes, endian);
-    let head = Head::parse(&fields, 64, arch)?;
+    let head = CommonFields::parse(&fields, 64, arch)?;
     let dump_avail_size = head.dump_avail_size(&fields, 136, VERSIONS)?;
     let (kernbase, kernend) = (fields.u64(80)?, fields.u64(88)?);
     let (start, end) = (fields.u64(96)?, fields.u64(104)?);
@@ -84,10 +85,10 @@ fn mmu(bytes: &[u8], kernel: Endian, size: u32) -> Result<(PageMapFormat, Entrie
     match name.as_str() {
         "mmu_g5" | "mmu_phyp" if size.is_power_of_two() && size >= GROUP => Ok((
             PageMapFormat::Powerpc64Hash { endian },
-            Entries { size: 16, endian, look: look_hash },
+            Entries { size: 16, endian, decode: decode_hash },
         )),
         "mmu_radix" if size == ROOT => {
-            Ok((PageMapFormat::Powerpc64Radix, Entries { size: 8, endian, look: look_radix }))
+            Ok((PageMapFormat::Powerpc64Radix, Entries { size: 8, endian, decode: decode_radix }))
         }
         "mmu_g5" | "mmu_phyp" | "mmu_radix" => {
             let why = "a hashed page table has a power of two, the root of a radix tree 64 KB";
@@ -102,7 +103,7 @@ fn mmu(bytes: &[u8], kernel: Endian, size: u32) -> Result<(PageMapFormat, Entrie
 
 /// The kernel's own entries; the table has those of all processes. No segment has a
 /// number of more than 38 bits, nor a size other than 256 MB.
-fn look_hash(first: u64, second: u64) -> Option<Look> {
+fn decode_hash(first: u64, second: u64) -> Option<DecodedEntry> {
     const VALID: u64 = 1;
     const LARGE: u64 = 1 << 2;
     const KERNEL: u64 = 1 << 48;
@@ -110,13 +111,13 @@ fn look_hash(first: u64, second: u64) -> Option<Look> {
     let odd = first >> 50 != 0;
     let kernel = first & (KERNEL | LARGE) == KERNEL;
     let told = first & VALID != 0 && (odd || kernel);
-    told.then_some(Look { frame: second & FRAME, odd })
+    told.then_some(DecodedEntry { frame: second & FRAME, odd })
 }
 
 /// Bits 56 to 60 are reserved.
-fn look_radix(entry: u64, _: u64) -> Option<Look> {
+fn decode_radix(entry: u64, _: u64) -> Option<DecodedEntry> {
     const VALID: u64 = 1 << 63;
     const NEXT: u64 = 0x00ff_ffff_ffff_ff00;
     let odd = entry & 0x1f00_0000_0000_0000 != 0;
-    (entry & VALID != 0).then_some(Look { frame: entry & NEXT & !0xfff, odd })
+    (entry & VALID != 0).then_some(DecodedEntry { frame: entry & NEXT & !0xfff, odd })
 }

@@ -3,7 +3,8 @@
 //! little-endian, the same as arm64's of these versions.
 
 use super::header::{
-    Entries, Head, Header, HeaderFields, Look, Versions, bad, check_upper, direct_map,
+    CommonFields, DecodedEntry, Entries, Header, HeaderFields, Versions, bad, check_upper,
+    direct_map,
 };
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -23,7 +24,7 @@ const VERSIONS: Versions = Versions { arch: "riscv", since: 2, last: 2 };
 /// Reads the header page at the start of `bytes`.
 pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     let fields = HeaderFields::new(bytes, Endian::Little);
-    let head = Head::parse(&fields, 24, Arch::Riscv64)?;
+    let head = CommonFields::parse(&fields, 24, Arch::Riscv64)?;
     let dump_avail_size = head.dump_avail_size(&fields, 72, VERSIONS)?;
     let (kernbase, phys) = (fields.u64(40)?, fields.u64(48)?);
     let (start, end) = (fields.u64(56)?, fields.u64(64)?);
@@ -46,19 +47,19 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
         kernbase: VirtAddr::new(kernbase),
         direct_map: Some(direct_map(start, end, phys)?),
         map_format: PageMapFormat::Riscv64,
-        entries: Entries { size: 8, endian: Endian::Little, look },
+        entries: Entries { size: 8, endian: Endian::Little, decode },
         is_sure: true,
         start: None,
     })
 }
 
 /// Bits 54 to 60 are reserved.
-fn look(entry: u64, _: u64) -> Option<Look> {
+fn decode(entry: u64, _: u64) -> Option<DecodedEntry> {
     const VALID: u64 = 1;
     const LEAF: u64 = 0b1110;
     const FRAME: u64 = 0x003f_ffff_ffff_fc00;
     const RESERVED: u64 = 0x1fc0_0000_0000_0000;
     let odd = entry & RESERVED != 0;
     let leaf = entry & VALID != 0 && entry & LEAF != 0;
-    leaf.then_some(Look { frame: (entry & FRAME) << 2, odd })
+    leaf.then_some(DecodedEntry { frame: (entry & FRAME) << 2, odd })
 }

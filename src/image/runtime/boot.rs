@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::image::runtime::counter::CounterZone;
 use crate::image::runtime::module::Linker;
@@ -28,7 +28,7 @@ impl Runtime {
     ///
     /// # Errors
     /// There is no CPU or one with an absurd id, or the kernel lacks a type that it must have.
-    pub fn boot(mut kernel: Loaded, cpus: &[u32]) -> Result<Self, ImageError> {
+    pub fn boot(mut kernel: LoadedKernel, cpus: &[u32]) -> Result<Self, ImageError> {
         let ascend = cpus.is_sorted_by(|id, next| id < next);
         if !ascend || cpus.last().is_none_or(|last| *last >= MOST_CPUS) {
             let why = format!(
@@ -97,7 +97,7 @@ impl Runtime {
     }
 }
 
-fn set_cpus(kernel: &mut Loaded, cpus: &[u32]) -> Result<(), ImageError> {
+fn set_cpus(kernel: &mut LoadedKernel, cpus: &[u32]) -> Result<(), ImageError> {
     kernel.set_symbol("mp_ncpus", cpus.len() as u64)?;
     kernel.set_symbol("mp_maxid", u64::from(cpus.last().copied().unwrap_or(0)))?;
     let Ok(all) = kernel.variable("all_cpus") else { return Ok(()) };
@@ -114,7 +114,7 @@ fn set_cpus(kernel: &mut Loaded, cpus: &[u32]) -> Result<(), ImageError> {
 }
 
 /// The per-CPU structures: an array in the kernel until 12.x, pages of their own since.
-fn set_pcpu(kernel: &mut Loaded, cpus: &[u32]) -> Result<Vec<Object>, ImageError> {
+fn set_pcpu(kernel: &mut LoadedKernel, cpus: &[u32]) -> Result<Vec<Object>, ImageError> {
     let Ok(variable) = kernel.variable("__pcpu") else { return Ok(Vec::new()) };
     let (_, shape) = kernel.types().resolve(variable.type_id)?;
     let (base, type_id) = match &*shape {
@@ -140,7 +140,7 @@ fn set_pcpu(kernel: &mut Loaded, cpus: &[u32]) -> Result<Vec<Object>, ImageError
 }
 
 /// proc0 and thread0, and the list of processes; whatever the file says about them is built anew.
-fn first_process(kernel: &mut Loaded, pcpus: &[Object]) -> Result<(), ImageError> {
+fn first_process(kernel: &mut LoadedKernel, pcpus: &[Object]) -> Result<(), ImageError> {
     let proc0 = kernel.variable("proc0")?;
     let list = kernel.variable("allproc")?;
     let thread0 = first_thread(kernel)?;
@@ -170,7 +170,7 @@ fn first_process(kernel: &mut Loaded, pcpus: &[Object]) -> Result<(), ImageError
 
 /// thread0: since 11.0 `thread0_st.t0st_thread`, where the scheduler's own data follow it;
 /// or all of `thread0_st`, in a kernel that declares it as a struct thread.
-fn first_thread(kernel: &Loaded) -> Result<Object, ImageError> {
+fn first_thread(kernel: &LoadedKernel) -> Result<Object, ImageError> {
     match kernel.variable("thread0_st") {
         Ok(storage) => Ok(kernel.member(storage, "t0st_thread").unwrap_or(storage)),
         Err(_) => kernel.variable("thread0"),

@@ -8,7 +8,7 @@
 use super::Runtime;
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::types::model::Type;
 
@@ -36,7 +36,7 @@ const TRASH: u32 = 0xdead_c0de;
 impl CounterZone {
     /// Decides by the shape of `__pcpu`: a pointer means offsets, an array plain pointers. What
     /// counts before counters can be allocated, a member of struct pcpu, came with the pages.
-    pub fn of(kernel: &Loaded, cpus: &[u32]) -> Result<Self, ImageError> {
+    pub fn of(kernel: &LoadedKernel, cpus: &[u32]) -> Result<Self, ImageError> {
         let slots = u64::from(cpus.last().copied().unwrap_or(0)) + 1;
         let page = kernel.machine().page_size();
         let pcpu = kernel.variable("__pcpu")?;
@@ -55,7 +55,7 @@ impl CounterZone {
     }
 
     /// counter_u64_alloc: the value of a new counter_u64_t, all slots 0.
-    fn alloc(&mut self, kernel: &mut Loaded) -> Result<u64, ImageError> {
+    fn alloc(&mut self, kernel: &mut LoadedKernel) -> Result<u64, ImageError> {
         if self.left < COUNTER {
             let page = kernel.machine().page_size();
             // More than a page, so that it always lies in the kernel map, as UMA's pcpu zones do.

@@ -9,9 +9,9 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use super::{Queue, Runtime, Scope};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
+use crate::image::ipv6_zone;
 use crate::image::literal::Literal;
 use crate::image::object::Object;
-use crate::image::zone;
 use crate::types::TypeId;
 
 /// An interface to create.
@@ -184,8 +184,8 @@ impl Runtime {
             let mut octets = [0; 16];
             self.kernel.machine().read(place, &mut octets)?;
             let address = Ipv6Addr::from(octets);
-            if zone::is_link_local(address) {
-                self.kernel.machine_mut().write(place, &zone::with_zone(address, zone))?;
+            if ipv6_zone::is_link_local(address) {
+                self.kernel.machine_mut().write(place, &ipv6_zone::with_zone(address, zone))?;
             }
         }
         Ok(())

@@ -9,7 +9,7 @@
 use super::Runtime;
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::types::TypeError;
 
@@ -43,7 +43,7 @@ const DESTROYED: u64 = SHARED_WAITERS | EXCLUSIVE_WAITERS;
 const OLD_RW_SPINNER: u64 = 8;
 
 /// rw_init and sx_init, where the kernel has the lock.
-pub(super) fn init(kernel: &mut Loaded) -> Result<(), ImageError> {
+pub(super) fn init(kernel: &mut LoadedKernel) -> Result<(), ImageError> {
     for name in LOCKS {
         if let Some(word) = word(kernel, name)? {
             kernel.store(word, UNLOCKED)?;
@@ -230,7 +230,7 @@ impl Runtime {
 }
 
 /// The word of the lock `name`, if the kernel has that lock.
-fn word(kernel: &Loaded, name: &str) -> Result<Option<Object>, ImageError> {
+fn word(kernel: &LoadedKernel, name: &str) -> Result<Option<Object>, ImageError> {
     let lock = match kernel.variable(name) {
         Ok(lock) => lock,
         Err(ImageError::Type(TypeError::NotFound { .. })) => return Ok(None),
@@ -240,7 +240,7 @@ fn word(kernel: &Loaded, name: &str) -> Result<Option<Object>, ImageError> {
     kernel.member(lock, member).map(Some)
 }
 
-fn is_rwlock(kernel: &Loaded, name: &str) -> bool {
+fn is_rwlock(kernel: &LoadedKernel, name: &str) -> bool {
     kernel.variable(name).is_ok_and(|lock| kernel.has(lock, "rw_lock"))
 }
 
@@ -249,7 +249,7 @@ fn held(name: &str, owner: VirtAddr) -> ImageError {
 }
 
 /// In a kernel that does not have the lock, the macros do nothing.
-fn not_held(kernel: &Loaded, name: &str, how: &str) -> Result<(), ImageError> {
+fn not_held(kernel: &LoadedKernel, name: &str, how: &str) -> Result<(), ImageError> {
     match word(kernel, name)? {
         Some(_) => {
             Err(ImageError::Assertion(format!("{name} is released by one who does not {how} it")))

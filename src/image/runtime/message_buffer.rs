@@ -6,7 +6,7 @@
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::machine::Machine;
 use crate::image::object::Object;
 
@@ -27,7 +27,7 @@ pub struct MessageBuffer {
 
 impl MessageBuffer {
     /// Allocates the buffer and points `msgbufp` at it.
-    pub(super) fn allocate(kernel: &mut Loaded) -> Result<Self, ImageError> {
+    pub(super) fn allocate(kernel: &mut LoadedKernel) -> Result<Self, ImageError> {
         let type_id = kernel.types().find("struct msgbuf")?;
         let text = kernel.machine_mut().malloc_contiguous("msgbuf", MEMORY)?;
         let size = MEMORY.checked_sub(kernel.types().size_of(type_id)?).filter(|size| *size > 0);

@@ -142,7 +142,7 @@ mod vnet;
 use std::collections::BTreeMap;
 
 use crate::addr::VirtAddr;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 
 pub use self::construction::{HalfWay, Stop};
 pub use self::counter::CounterValues;
@@ -176,7 +176,7 @@ use self::vnet::{Vnets, no_vimage};
 /// A running kernel.
 #[derive(Debug)]
 pub struct Runtime {
-    kernel: Loaded,
+    kernel: LoadedKernel,
     cpus: Vec<u32>,
     /// `None` in a kernel without VIMAGE.
     vnets: Option<Vnets>,
@@ -202,12 +202,12 @@ pub struct Runtime {
 
 impl Runtime {
     /// The kernel, its types and its memory.
-    pub fn kernel(&self) -> &Loaded {
+    pub fn kernel(&self) -> &LoadedKernel {
         &self.kernel
     }
 
     /// The kernel, to change what the runtime has no operation for.
-    pub fn kernel_mut(&mut self) -> &mut Loaded {
+    pub fn kernel_mut(&mut self) -> &mut LoadedKernel {
         &mut self.kernel
     }
 

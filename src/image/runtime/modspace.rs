@@ -8,7 +8,7 @@
 use super::queue::Queue;
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::machine::Machine;
 
 /// The allocator: where its list starts, and how an entry is laid out.
@@ -36,7 +36,7 @@ impl ModuleSpace {
     ///
     /// # Errors
     /// The kernel has no module space: it was built without VIMAGE.
-    pub fn of(kernel: &Loaded) -> Result<Self, ImageError> {
+    pub fn of(kernel: &LoadedKernel) -> Result<Self, ImageError> {
         let types = kernel.types();
         let head = kernel.variable("vnet_data_free_head")?;
         let entry = types.find("struct vnet_data_free")?;

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use super::{Queue, Runtime, SysinitKind};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::source::Source;
 use crate::types::{TypeError, TypeId, Variable};
@@ -87,7 +87,7 @@ const DIRECTORY: &str = "/boot/kernel";
 impl Linker {
     /// linker_init and link_elf_init: the list has the kernel alone. `None` where the
     /// kernel's types do not tell how.
-    pub fn of(kernel: &mut Loaded) -> Result<Option<Self>, ImageError> {
+    pub fn of(kernel: &mut LoadedKernel) -> Result<Option<Self>, ImageError> {
         if class(kernel, false).is_none() {
             return Ok(None);
         }
@@ -124,7 +124,7 @@ impl Linker {
     /// linker_make_file: a new `struct elf_file` of that class, last on the list.
     fn new_file(
         &mut self,
-        kernel: &mut Loaded,
+        kernel: &mut LoadedKernel,
         is_object: bool,
         name: &str,
         path: &str,
@@ -161,7 +161,7 @@ impl Linker {
     /// linker_file_add_dependency: every module holds the kernel.
     fn depend_on_kernel(
         &self,
-        kernel: &mut Loaded,
+        kernel: &mut LoadedKernel,
         elf_file: Object,
     ) -> Result<VirtAddr, ImageError> {
         let file = kernel.member(elf_file, "lf")?;
@@ -175,14 +175,14 @@ impl Linker {
     }
 
     /// Changes the number of those that hold the kernel.
-    fn count_reference(&self, kernel: &mut Loaded, by: i64) -> Result<(), ImageError> {
+    fn count_reference(&self, kernel: &mut LoadedKernel, by: i64) -> Result<(), ImageError> {
         let file = Object::new(self.kernel_file, self.file_type);
         let refs = kernel.get(file, "refs")?;
         kernel.set(file, "refs", refs.wrapping_add_signed(by))
     }
 
     /// The compiled methods of a class, made at its first use (kobj_class_compile).
-    fn ops(&mut self, kernel: &mut Loaded, class: VirtAddr) -> Result<VirtAddr, ImageError> {
+    fn ops(&mut self, kernel: &mut LoadedKernel, class: VirtAddr) -> Result<VirtAddr, ImageError> {
         if let Some(ops) = self.ops.get(&class) {
             return Ok(*ops);
         }
@@ -329,7 +329,7 @@ impl Runtime {
 
 /// Copies of the symbol table and its strings, in memory of their own.
 fn keep_symbols(
-    kernel: &mut Loaded,
+    kernel: &mut LoadedKernel,
     placed: &mut Placed,
     blocks: &mut Vec<VirtAddr>,
 ) -> Result<Table, ImageError> {
@@ -347,7 +347,7 @@ fn keep_symbols(
 
 /// The linker's class for object files, or that for shared objects and the kernel itself, as it is
 /// linked. Releases call both `link_elf_class`, so what tells is the name in them.
-fn class(kernel: &Loaded, is_object: bool) -> Option<VirtAddr> {
+fn class(kernel: &LoadedKernel, is_object: bool) -> Option<VirtAddr> {
     let names = ["link_elf_class", "link_elf_obj_class"];
     let mut classes = names.into_iter().flat_map(|name| kernel.kernel().symbols().named(name));
     let found = classes.find(|symbol| {
@@ -368,7 +368,7 @@ fn class(kernel: &Loaded, is_object: bool) -> Option<VirtAddr> {
 }
 
 /// The head of the list, and the type of its elements.
-fn list(kernel: &Loaded) -> Result<(Object, TypeId), ImageError> {
+fn list(kernel: &LoadedKernel) -> Result<(Object, TypeId), ImageError> {
     let head = kernel.variable("linker_files")?;
     let first = kernel.types().member(head.type_id, "tqh_first")?;
     let file = kernel.types().pointee(first.type_id)?;

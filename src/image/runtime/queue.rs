@@ -6,7 +6,7 @@
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::machine::Machine;
 use crate::types::{TypeError, TypeId};
 
@@ -51,7 +51,7 @@ impl Queue {
     /// # Errors
     /// The head is none of the kinds, or the element has no such link.
     pub fn of(
-        kernel: &Loaded,
+        kernel: &LoadedKernel,
         head: TypeId,
         element: TypeId,
         link: &str,

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use super::{Queue, Runtime, Scope, Vnet};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
+use crate::image::ipv6_zone;
 use crate::image::object::Object;
-use crate::image::zone;
 
 /// A socket to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,7 +228,7 @@ impl Runtime {
             let octets = match address {
                 SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
                 SocketAddr::V6(v6) => {
-                    let kept = zone::in_kernel(v6).filter(|(_, zone)| *zone == 0);
+                    let kept = ipv6_zone::in_kernel(v6).filter(|(_, zone)| *zone == 0);
                     let why = || format!("{v6} has a zone that an inpcb has no room for");
                     kept.ok_or_else(|| ImageError::Refused(why()))?.0.to_vec()
                 }

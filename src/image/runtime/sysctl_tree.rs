@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::Queue;
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::types::TypeId;
 
@@ -53,7 +53,7 @@ const DEEPEST: u32 = 64;
 impl SysctlTree {
     /// The tree of this kernel, empty: what the file says of links is forgotten. `None` where the
     /// debug information knows no oids.
-    pub fn of(kernel: &mut Loaded) -> Result<Option<Self>, ImageError> {
+    pub fn of(kernel: &mut LoadedKernel) -> Result<Option<Self>, ImageError> {
         let (Ok(type_id), Ok(root)) =
             (kernel.types().find("struct sysctl_oid"), kernel.variable("sysctl__children"))
         else {
@@ -74,7 +74,7 @@ impl SysctlTree {
     }
 
     /// sysctl_register_all: every oid of the linker set, in its order.
-    pub fn register_all(&mut self, kernel: &mut Loaded) -> Result<(), ImageError> {
+    pub fn register_all(&mut self, kernel: &mut LoadedKernel) -> Result<(), ImageError> {
         let Some(section) = kernel.kernel().main().section("set_sysctl_set") else { return Ok(()) };
         let range = section.range();
         let (start, end) = (kernel.running(range.start), kernel.running(range.end));
@@ -98,7 +98,7 @@ impl SysctlTree {
 
     /// sysctl_register_oid: among the children of its parent, by its number. A node that exists
     /// already is counted instead.
-    pub fn register(&mut self, kernel: &mut Loaded, oid: Object) -> Result<(), ImageError> {
+    pub fn register(&mut self, kernel: &mut LoadedKernel, oid: Object) -> Result<(), ImageError> {
         let head = VirtAddr::new(kernel.get(oid, "oid_parent")?);
         let mut siblings = self.siblings(kernel, head)?;
         let name = self.name(kernel, oid)?;
@@ -132,7 +132,7 @@ impl SysctlTree {
     }
 
     /// The oid with this name, its nodes joined by dots.
-    pub fn find(&self, kernel: &Loaded, name: &str) -> Result<Option<Object>, ImageError> {
+    pub fn find(&self, kernel: &LoadedKernel, name: &str) -> Result<Option<Object>, ImageError> {
         let mut head = Some(self.root);
         let mut found = None;
         for part in name.split('.') {
@@ -152,7 +152,7 @@ impl SysctlTree {
     /// The head of the children of a node.
     pub fn children_head(
         &self,
-        kernel: &Loaded,
+        kernel: &LoadedKernel,
         oid: Object,
     ) -> Result<Option<VirtAddr>, ImageError> {
         if kernel.get(oid, "oid_kind")? & TYPE != NODE {
@@ -166,7 +166,11 @@ impl SysctlTree {
     }
 
     /// The oids on one level, by number.
-    pub fn siblings(&self, kernel: &Loaded, head: VirtAddr) -> Result<Vec<Object>, ImageError> {
+    pub fn siblings(
+        &self,
+        kernel: &LoadedKernel,
+        head: VirtAddr,
+    ) -> Result<Vec<Object>, ImageError> {
         let addresses = match self.form {
             Form::List(queue) => queue.elements(kernel.machine(), head)?,
             Form::Tree { root, links } => {
@@ -181,7 +185,7 @@ impl SysctlTree {
 
     fn set_siblings(
         &self,
-        kernel: &mut Loaded,
+        kernel: &mut LoadedKernel,
         head: VirtAddr,
         siblings: &[Object],
     ) -> Result<(), ImageError> {
@@ -200,7 +204,7 @@ impl SysctlTree {
         }
     }
 
-    fn name(&self, kernel: &Loaded, oid: Object) -> Result<String, ImageError> {
+    fn name(&self, kernel: &LoadedKernel, oid: Object) -> Result<String, ImageError> {
         match self.names.get(&oid.address) {
             Some(name) => Ok(name.clone()),
             None => kernel.text(VirtAddr::new(kernel.get(oid, "oid_name")?)),
@@ -208,7 +212,7 @@ impl SysctlTree {
     }
 
     /// Since 11 numbers count down, so that a new oid goes to the front of a sorted list.
-    fn next_number(&mut self, kernel: &Loaded, oid: Object) -> u64 {
+    fn next_number(&mut self, kernel: &LoadedKernel, oid: Object) -> u64 {
         let counts_down = kernel.has(oid, "oid_children");
         self.last_number = match (counts_down, self.last_number) {
             (true, 0..=AUTO_START) => LARGEST,
@@ -220,7 +224,7 @@ impl SysctlTree {
 }
 
 fn in_order(
-    kernel: &Loaded,
+    kernel: &LoadedKernel,
     links: u64,
     at: VirtAddr,
     depth: u32,
@@ -245,7 +249,7 @@ fn in_order(
 /// right (2) child bridge two ranks; those to missing children count from rank −1. That is one
 /// of the shapes that the kernel's own balancing may arrive at.
 fn balanced(
-    kernel: &mut Loaded,
+    kernel: &mut LoadedKernel,
     links: u64,
     oids: &[Object],
     parent: VirtAddr,

@@ -15,7 +15,7 @@ use super::vnet::Vnet;
 use super::{Queue, Runtime};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::literal::Literal;
 use crate::image::object::Object;
 use crate::types::TypeId;
@@ -74,7 +74,7 @@ const SI_SUB_VNET: u64 = 0x021e_0000;
 
 impl Sysinits {
     /// Both lists, empty; `None` in a kernel that has none.
-    pub fn prepare(kernel: &mut Loaded) -> Result<Self, ImageError> {
+    pub fn prepare(kernel: &mut LoadedKernel) -> Result<Self, ImageError> {
         let type_id = kernel.types().find("struct vnet_sysinit")?;
         let constructors = kernel.variable("vnet_constructors")?;
         let destructors = kernel.variable("vnet_destructors")?.address;
@@ -93,7 +93,7 @@ impl Sysinits {
         }
     }
 
-    fn read(&self, kernel: &Loaded, address: VirtAddr) -> Result<Sysinit, ImageError> {
+    fn read(&self, kernel: &LoadedKernel, address: VirtAddr) -> Result<Sysinit, ImageError> {
         let entry = Object::new(address, self.type_id);
         Ok(Sysinit {
             address,
@@ -104,7 +104,7 @@ impl Sysinits {
         })
     }
 
-    fn list(&self, kernel: &Loaded, kind: SysinitKind) -> Result<Vec<Sysinit>, ImageError> {
+    fn list(&self, kernel: &LoadedKernel, kind: SysinitKind) -> Result<Vec<Sysinit>, ImageError> {
         let entries = self.queue.elements(kernel.machine(), self.head(kind))?;
         entries.into_iter().map(|entry| self.read(kernel, entry)).collect()
     }
@@ -112,7 +112,7 @@ impl Sysinits {
     /// Behind all whose subsystem and order are not greater.
     fn insert(
         &self,
-        kernel: &mut Loaded,
+        kernel: &mut LoadedKernel,
         kind: SysinitKind,
         new: Sysinit,
     ) -> Result<(), ImageError> {
@@ -126,7 +126,7 @@ impl Sysinits {
     }
 
     /// The kernel file's own, in the order in which mi_startup registers them.
-    fn of_kernel(&self, kernel: &Loaded) -> Result<Vec<(SysinitKind, Sysinit)>, ImageError> {
+    fn of_kernel(&self, kernel: &LoadedKernel) -> Result<Vec<(SysinitKind, Sysinit)>, ImageError> {
         let size = kernel.types().size_of(self.type_id)?;
         let mut found = Vec::new();
         for symbol in kernel.kernel().symbols().iter().filter(|symbol| symbol.size == size) {

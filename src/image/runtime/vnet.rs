@@ -12,7 +12,7 @@ use super::trace::Event;
 use super::{Runtime, locks};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::types::TypeId;
 
@@ -51,7 +51,7 @@ const LARGEST_SET: u64 = 64 << 20;
 impl Vnets {
     /// vnet_init_prelink and vnet_data_startup: an empty list, unlocked locks, and module space
     /// all free.
-    pub fn prepare(kernel: &mut Loaded, set: Range<VirtAddr>) -> Result<Self, ImageError> {
+    pub fn prepare(kernel: &mut LoadedKernel, set: Range<VirtAddr>) -> Result<Self, ImageError> {
         let bytes = set.end.offset_from(set.start).unwrap_or(0);
         if bytes > LARGEST_SET {
             return Err(ImageError::Load(format!("its set_vnet has {bytes:#x} bytes")));
@@ -242,13 +242,18 @@ pub(super) fn no_vimage() -> ImageError {
 }
 
 /// malloc(9) without M_ZERO.
-fn malloc_uninitialised(kernel: &mut Loaded, size: u64) -> Result<VirtAddr, ImageError> {
+fn malloc_uninitialised(kernel: &mut LoadedKernel, size: u64) -> Result<VirtAddr, ImageError> {
     let block = kernel.machine_mut().malloc("vnet_data", size)?;
     kernel.machine_mut().fill(block, size, UNINITIALISED)?;
     Ok(block)
 }
 
-fn copy(kernel: &mut Loaded, from: VirtAddr, to: VirtAddr, size: u64) -> Result<(), ImageError> {
+fn copy(
+    kernel: &mut LoadedKernel,
+    from: VirtAddr,
+    to: VirtAddr,
+    size: u64,
+) -> Result<(), ImageError> {
     let size = usize::try_from(size.min(LARGEST_SET)).unwrap_or(0);
     let mut bytes = vec![0; size];
     kernel.machine().read(from, &mut bytes)?;
@@ -258,7 +263,7 @@ fn copy(kernel: &mut Loaded, from: VirtAddr, to: VirtAddr, size: u64) -> Result<
 /// Newer kernels keep a copy of the set; what no module has put into module space is not
 /// initialised in it.
 fn keep_initial_values(
-    kernel: &mut Loaded,
+    kernel: &mut LoadedKernel,
     set: &Range<VirtAddr>,
     arena: VirtAddr,
     arena_size: u64,

@@ -10,10 +10,10 @@
 //! handler is named, and there is no value. Nor is there one where a module that is
 //! gone had the handler or the variable.
 
+mod filter;
 mod handler_answer;
 mod tree;
 mod value;
-mod wanted;
 
 use crate::addr::VirtAddr;
 use crate::value::Value;

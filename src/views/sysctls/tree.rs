@@ -3,7 +3,7 @@
 //! The children of a node hang in its `oid_children`, or, up to 10, in the list
 //! that its `oid_arg1` points at (`sys/sys/sysctl.h`, 10.4, 12.1, main).
 
-use super::wanted::Wanted;
+use super::filter::SysctlFilter;
 use super::{Handler, Kind, Oid};
 use crate::addr::VirtAddr;
 use crate::constants::{CTLFLAG_DORMANT, CTLFLAG_SKIP, CTLFLAG_VNET};
@@ -34,7 +34,7 @@ impl SysctlTree {
     /// The kernel has no such tree, or no debug information about it; a pattern is none.
     pub fn read(target: &Target, names: &[String]) -> Result<Self, VnetError> {
         let root = Object::global(target, "sysctl__children")?;
-        let names = names.iter().map(|name| Wanted::new(name)).collect::<Result<_, _>>()?;
+        let names = names.iter().map(|name| SysctlFilter::new(name)).collect::<Result<_, _>>()?;
         let seen = Trail::new(target.budget());
         let mut walk = Walk { target, root, names, seen, empty: true, tree: Self::default() };
         walk.level(root, "", MAX_DEPTH);
@@ -52,8 +52,8 @@ impl SysctlTree {
 
     /// Is one of the oids that of this name or pattern, or below it?
     pub fn has(&self, name: &str) -> bool {
-        let covers = |wanted: Wanted| self.oids.iter().any(|oid| wanted.covers(&oid.name));
-        Wanted::new(name).is_ok_and(covers)
+        let covers = |wanted: SysctlFilter| self.oids.iter().any(|oid| wanted.covers(&oid.name));
+        SysctlFilter::new(name).is_ok_and(covers)
     }
 
     /// The names that are most like `name`.
@@ -66,7 +66,7 @@ impl SysctlTree {
 struct Walk<'t> {
     target: &'t Target,
     root: Object<'t>,
-    names: Vec<Wanted>,
+    names: Vec<SysctlFilter>,
     /// The oids that were met: a damaged tree may lead to one twice.
     seen: Trail<'t>,
     /// No oid was met at all.
@@ -97,7 +97,7 @@ impl<'t> Walk<'t> {
             "" => oid.text("oid_name")?,
             _ => format!("{parent}.{}", oid.text("oid_name")?),
         };
-        let leads = |wanted: &Wanted| wanted.leads_through(&name);
+        let leads = |wanted: &SysctlFilter| wanted.may_match_below(&name);
         if !self.names.is_empty() && !self.names.iter().any(leads) {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use goblin::elf::{Elf, header, section_header, sym};
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::kernel::ElfFile;
 use crate::source::Source;
 use crate::types::Variable;
@@ -85,7 +85,7 @@ impl ModuleFile {
     }
 
     /// Is it for this kernel's machine?
-    pub(super) fn check(&self, kernel: &Loaded) -> Result<(), ImageError> {
+    pub(super) fn check(&self, kernel: &LoadedKernel) -> Result<(), ImageError> {
         let arch = kernel.machine().arch();
         let elf = self.elf()?;
         let same = elf.header.e_machine == arch.elf_machine()
@@ -118,7 +118,7 @@ impl ModuleFile {
     /// What its debug file says of the virtualized variables, at their places in module space.
     pub(super) fn variables(
         &self,
-        kernel: &Loaded,
+        kernel: &LoadedKernel,
         set: Option<(VirtAddr, u64)>,
     ) -> Result<Vec<Variable>, ImageError> {
         let Some((start, size)) = set else { return Ok(Vec::new()) };

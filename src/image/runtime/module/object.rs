@@ -19,7 +19,7 @@ use super::{MALLOC_TYPE, Placed, Runtime, sysinit_kind};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 
 /// Modules are a few hundred kilobytes.
@@ -93,7 +93,7 @@ impl Runtime {
 
 /// Fills in `progtab`: each section's name and place.
 pub(super) fn set_sections(
-    kernel: &mut Loaded,
+    kernel: &mut LoadedKernel,
     elf_file: Object,
     file: &ModuleFile,
     placed: &Placed,

@@ -19,7 +19,7 @@ use super::{MALLOC_TYPE, Placed, Runtime, Table, sysinit_kind};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::image::ImageError;
-use crate::image::kernel::Loaded;
+use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 
 /// Modules are a few hundred kilobytes.
@@ -82,7 +82,7 @@ impl Runtime {
 
 /// Says where the set lies: in the module, and in module space.
 pub(super) fn set_bounds(
-    kernel: &mut Loaded,
+    kernel: &mut LoadedKernel,
     elf_file: Object,
     file: &ModuleFile,
     placed: &Placed,

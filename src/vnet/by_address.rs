@@ -7,7 +7,7 @@ use crate::vnet::Vnet;
 
 /// Vnets as they were asked for. Grows only, so that what was lent stays.
 #[derive(Debug, Default)]
-pub struct Named {
+pub struct VnetsByAddress {
     first: OnceLock<Box<Node>>,
 }
 
@@ -17,7 +17,7 @@ struct Node {
     next: OnceLock<Box<Node>>,
 }
 
-impl Named {
+impl VnetsByAddress {
     /// The vnet at `address`; `read` is called if nobody asked for it before.
     pub fn at(&self, address: VirtAddr, read: impl FnOnce() -> Option<Vnet>) -> Option<&Vnet> {
         let mut slot = &self.first;
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn threads_that_ask_at_once_are_all_answered() {
         const THREADS: u64 = 8;
-        let (named, barrier) = (Named::default(), Barrier::new(THREADS as usize));
+        let (named, barrier) = (VnetsByAddress::default(), Barrier::new(THREADS as usize));
         std::thread::scope(|scope| {
             for thread in 0..THREADS {
                 let (named, barrier) = (&named, &barrier);

@@ -21,7 +21,7 @@ pub(super) fn open_core(
     let path = source.path().to_owned();
     let failed = |why| Error::Dump { path: path.clone(), source: why };
     if !options.memory_map.is_empty() {
-        return raw(kernel, source, options, progress).map_err(failed);
+        return open_raw_memory(kernel, source, options, progress).map_err(failed);
     }
     match dump::open_any(source, progress).map_err(&failed)? {
         Opened::Core(core) => Ok(*core),
@@ -35,7 +35,7 @@ pub(super) fn open_core(
 }
 
 /// Opens what is raw memory by this map.
-fn raw(
+fn open_raw_memory(
     kernel: &Kernel,
     source: Source,
     options: &Options,

@@ -7,7 +7,7 @@ use crate::vnet::variables::compile_glob;
 
 /// A name or a pattern. A node stands for what is below it.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(super) struct SysctlFilter {
     name: String,
     /// `*` stands for dots as well: `net.*` is all below net.
     glob: Option<GlobMatcher>,
@@ -15,7 +15,7 @@ pub(super) struct Wanted {
 
 const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
-impl Wanted {
+impl SysctlFilter {
     /// # Errors
     /// It is no pattern.
     pub fn new(name: &str) -> Result<Self, VnetError> {
@@ -35,7 +35,7 @@ impl Wanted {
     }
 
     /// May something below it be asked for?
-    pub fn leads_through(&self, node: &str) -> bool {
+    pub fn may_match_below(&self, node: &str) -> bool {
         let fixed = self.name.split(WILDCARDS).next().unwrap_or_default();
         match &self.glob {
             None => is_within(node, &self.name) || is_within(&self.name, node),
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_name_is_a_prefix_by_whole_parts() {
-        let covers = |wanted, name| Wanted::new(wanted).unwrap().covers(name);
+        let covers = |wanted, name| SysctlFilter::new(wanted).unwrap().covers(name);
         assert!(covers("net.inet.ip", "net.inet.ip.ttl"));
         assert!(covers("net.inet.ip.", "net.inet.ip"));
         assert!(!covers("net.inet.ip", "net.inet.ipsec"));
@@ -76,12 +76,12 @@ mod tests {
             ("net.inet.?dp", "net.inet.udp.checksum", true),
             ("net.inet.{tcp,udp}", "net.inet.ip.ttl", false),
         ] {
-            let wanted = Wanted::new(pattern).unwrap();
+            let wanted = SysctlFilter::new(pattern).unwrap();
             assert_eq!(wanted.covers(name), covered, "{pattern} {name}");
-            assert!(!covered || wanted.leads_through("net"), "{pattern}");
+            assert!(!covered || wanted.may_match_below("net"), "{pattern}");
             assert!(!wanted.is(name));
         }
-        assert!(!Wanted::new("net.*").unwrap().leads_through("kern"));
-        assert!(Wanted::new("net.[a").is_err());
+        assert!(!SysctlFilter::new("net.*").unwrap().may_match_below("kern"));
+        assert!(SysctlFilter::new("net.[a").is_err());
     }
 }
