@@ -3,11 +3,11 @@
 //! - Commands in `console` blocks are run and must print what stands below them. A line
 //!   `...` stands for any lines, `[..]` for any text in a line, `/tmp` for a directory
 //!   that is new in every run.
-//! - `sh` blocks, and the commands in README's table, are run by sh in a crash directory
+//! - `sh` blocks of every page, and the commands in README's table, are run by sh in a crash directory
 //!   that holds the demonstration's kernel and dump. They must succeed.
 //! - `rust` blocks are compiled with the library's documentation.
 //! - The picture shows what its commands print now.
-//! - Links lead somewhere.
+//! - Links lead somewhere, and files of the project that pages name exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,8 +37,8 @@ fn commands_print_what_the_pages_show() {
 fn commands_to_type_succeed() {
     let directory = crash_directory();
     let mut run = 0;
-    for page in PAGES {
-        for block in blocks(&read(page), "sh") {
+    for page in pages() {
+        for block in blocks(&fs::read_to_string(page).unwrap(), "sh") {
             // The reader's shell builds and installs; this test does not.
             if !block.starts_with("cargo ") {
                 shell(&block, directory.path());
@@ -127,6 +127,30 @@ fn links_lead_somewhere() {
         }
     }
     assert!(links >= 10, "only {links} links were found");
+}
+
+/// `ARCH` in a name stands for an architecture.
+#[test]
+fn pages_name_files_that_exist() {
+    let files = files_below(root(), &["src", "tests", "benches", "fixtures", "docs", ".ci"]);
+    let mut named = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for line in text.lines() {
+            for span in line.split('`').skip(1).step_by(2) {
+                let ours = files.iter().any(|(top, _)| span.starts_with(&format!("{top}/")));
+                let plain =
+                    span.chars().all(|char| char.is_alphanumeric() || "._-/".contains(char));
+                if plain && (ours || span.ends_with(".rs")) {
+                    let name = format!("/{}", span.trim_end_matches('/').replace("ARCH", "amd64"));
+                    let exists = files.iter().any(|(_, path)| path.ends_with(&name));
+                    assert!(exists, "{} names {span}", page.display());
+                    named += 1;
+                }
+            }
+        }
+    }
+    assert!(named >= 50, "only {named} files are named");
 }
 
 /// Runs the commands of a transcript, compares what they print, and counts them.
@@ -219,6 +243,21 @@ fn sections(page: &str) -> impl Iterator<Item = String> {
         let kept = heading.chars().filter(|char| char.is_alphanumeric() || " -_".contains(*char));
         kept.map(|char| if char == ' ' { '-' } else { char }).collect()
     })
+}
+
+/// Every file and directory below these, each with the top directory it is in.
+fn files_below<'a>(root: &Path, tops: &[&'a str]) -> Vec<(&'a str, String)> {
+    let mut found = Vec::new();
+    for top in tops {
+        let mut pending = vec![root.join(top)];
+        while let Some(path) = pending.pop() {
+            if path.is_dir() {
+                pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+            found.push((*top, path.to_str().unwrap().to_owned()));
+        }
+    }
+    found
 }
 
 /// Every page for people to read.
