@@ -43,7 +43,7 @@
 //! while the jail's stack is being destroyed.
 //!
 //! ```
-//! use vnetkvm::image::kernel::Loaded;
+//! use vnetkvm::image::kernel::LoadedKernel;
 //! use vnetkvm::image::machine::MachineOptions;
 //! use vnetkvm::image::runtime::{
 //!     Event, InterfaceOptions, JailOptions, Place, ProcessOptions, Runtime, Stop, SysctlKind,
@@ -55,7 +55,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let kernel = Kernel::open(Source::open("fixtures/kernel/classic-clang-dwarf4")?, None)?;
-//! let mut machine = Runtime::boot(Loaded::load(kernel, MachineOptions::default())?, &[0, 1])?;
+//! let mut machine = Runtime::boot(LoadedKernel::load(kernel, MachineOptions::default())?, &[0, 1])?;
 //! machine.create_jail(&JailOptions::new("web01"))?;
 //! let web01 = machine.jail_scope("web01")?;
 //! machine.set(web01, "ip_defttl", &Literal::Int(42))?;
