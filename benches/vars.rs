@@ -58,7 +58,7 @@ fn bench(criterion: &mut Criterion) {
 fn vars(options: &Options) -> usize {
     let session = Session::open(options).expect("it opens");
     let variables = session.variables(&[]).expect("variables");
-    let vnet = session.select(&Selector::Index(1)).expect("vnet 1").vnets[0];
+    let vnet = session.select(&Selector::Index(1)).expect("vnet 1").stacks[0];
     session.values(vnet, &variables, &Limits::default()).len()
 }
 

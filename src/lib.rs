@@ -40,7 +40,7 @@
 //! assert_eq!(&*vnets.all[2].jails.as_ref().unwrap()[0].name, "db01");
 //!
 //! // One of them, and what an expression is worth in it.
-//! let web01 = session.select(&Selector::Jail("web01".into()))?.vnets[0];
+//! let web01 = session.select(&Selector::Jail("web01".into()))?.stacks[0];
 //! let limits = Limits::default();
 //! let name = session.print(web01, "V_ifnet.cstqh_first->if_xname", &limits)?;
 //! assert_eq!(c::line(&name.value), "\"epair0b\"");

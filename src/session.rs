@@ -43,7 +43,7 @@ use crate::views::messages::MessageRing;
 use crate::views::unlisted::Unlisted;
 use crate::vnet::by_address::VnetsByAddress;
 use crate::vnet::variables::plain_globals;
-use crate::vnet::{Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
+use crate::vnet::{Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
 use crate::walk::Problems;
 
 pub use kernel_files::{MissingTypes, Search, not_a_kernel, open_kernel};
@@ -385,64 +385,58 @@ impl Session {
         Ok(matches)
     }
 
-    /// The address of a vnet's copy of a variable; without a vnet, of the
-    /// variable itself.
-    pub fn address(&self, vnet: Option<&Vnet>, variable: &VnetVariable) -> VirtAddr {
-        let copy = vnet.and_then(|vnet| vnet.copy_of(&self.target, variable.master).ok());
-        match vnet {
-            Some(_) => copy.unwrap_or_default(),
-            None => variable.master,
-        }
+    /// The address of a stack's copy of a variable; zero if it has none.
+    pub fn address(&self, stack: Stack<'_>, variable: &VnetVariable) -> VirtAddr {
+        stack.copy_of(&self.target, variable.master).unwrap_or_default()
     }
 
-    /// A vnet's copy of a variable: where it lies, and its value.
+    /// A stack's copy of a variable: where it lies, and its value.
     pub fn value(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         variable: &VnetVariable,
         limits: &Limits,
     ) -> (VirtAddr, Value) {
-        self.value_by(&self.reader(limits), vnet, variable)
+        self.value_by(&self.reader(limits), stack, variable)
     }
 
-    /// A vnet's copies of many variables, in their order.
+    /// A stack's copies of many variables, in their order.
     pub fn values(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         variables: &[VnetVariable],
         limits: &Limits,
     ) -> Vec<(VirtAddr, Value)> {
         let reader = || self.reader(limits);
         let values = variables
             .par_iter()
-            .map_init(reader, |reader, variable| self.value_by(reader, vnet, variable));
+            .map_init(reader, |reader, variable| self.value_by(reader, stack, variable));
         values.collect()
     }
 
     fn value_by(
         &self,
         reader: &ValueReader<'_>,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         variable: &VnetVariable,
     ) -> (VirtAddr, Value) {
-        let address = match vnet.map(|vnet| vnet.copy_of(&self.target, variable.master)) {
-            Some(Err(why)) => {
+        let address = match stack.copy_of(&self.target, variable.master) {
+            Ok(address) => address,
+            Err(why) => {
                 let error =
                     ValueError { kind: ErrorKind::Stale, address: None, message: why.into() };
                 return (VirtAddr::default(), Value::Error(error));
             }
-            Some(Ok(address)) => address,
-            None => variable.master,
         };
         let mut value = match variable.type_id {
             Some(type_id) => reader.read(type_id, address),
             None => reader.read_bytes(address, variable.size),
         };
-        self.withdraw_stale_sums(vnet, Some(&variable.name), &mut value);
+        self.withdraw_stale_sums(stack, Some(&variable.name), &mut value);
         (address, value)
     }
 
-    /// The value of a C expression in a vnet.
+    /// The value of a C expression in a network stack.
     ///
     /// # Errors
     /// It is no expression, names what is not there, or needs memory that cannot
@@ -450,7 +444,7 @@ impl Session {
     /// error: it says so in its place.
     pub fn print(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         expression: &str,
         limits: &Limits,
     ) -> Result<Printed, Error> {
@@ -462,11 +456,11 @@ impl Session {
             Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => None,
             Err(why) => return Err(why),
         };
-        let scope = Scope::new(&self.target, variables, vnet);
+        let scope = Scope::new(&self.target, variables, stack);
         let operand = scope.eval(&parsed).map_err(failed)?;
         let mut value = operand.read(&self.target, &self.reader(limits));
-        let variable = self.variable_at(vnet, operand.address());
-        self.withdraw_stale_sums(vnet, variable.map(|variable| &*variable.name), &mut value);
+        let variable = self.variable_at(stack, operand.address());
+        self.withdraw_stale_sums(stack, variable.map(|variable| &*variable.name), &mut value);
         Ok(Printed {
             expression: expression.into(),
             type_name: operand.type_name(&self.target).unwrap_or_default().into(),

@@ -16,6 +16,7 @@ use vnetkvm::render::json::{JsonPrinted, write_line};
 use vnetkvm::session::Session;
 use vnetkvm::source::Source;
 use vnetkvm::value::{Limits, Value};
+use vnetkvm::vnet::Stack;
 
 /// Counts what is allocated in all, and the most at one time.
 struct Counting;
@@ -231,8 +232,11 @@ fn ask(session: &Session) -> Value {
     }
     let _ = session.counter_variables(&["x".into()], &[]);
     let limits = Limits { elements: usize::MAX, depth: usize::MAX, ..Limits::default() };
-    let value = session.print(None, "x", &limits).unwrap().value;
-    let _ = (session.print(None, "x.nothing", &limits), session.print(None, "x.m", &limits));
+    let value = session.print(Stack::Unchosen, "x", &limits).unwrap().value;
+    let _ = (
+        session.print(Stack::Unchosen, "x.nothing", &limits),
+        session.print(Stack::Unchosen, "x.m", &limits),
+    );
     let _ = c::line_within(&value, 200);
     let mut json = Vec::new();
     write_line(&mut json, &JsonPrinted::new("x", None, None, &value)).unwrap();
@@ -280,7 +284,7 @@ fn a_large_array_is_kept_as_its_bytes() {
     let _alone = COUNTING.lock();
     let session = session(&kernel(|info| array(info, &[LEN as u64])));
     let limits = Limits::unlimited();
-    let (value, _, peak) = counted(|| session.print(None, "x", &limits).unwrap().value);
+    let (value, _, peak) = counted(|| session.print(Stack::Unchosen, "x", &limits).unwrap().value);
     assert!(peak < 3 * LEN, "{peak} bytes at one time");
     let Value::Array(array) = &value else { panic!("{value:?}") };
     assert_eq!((array.elements.len(), array.omitted), (LEN, 0));

@@ -30,7 +30,7 @@ fn named<'a>(
 #[test]
 fn members_of_the_struct_name_the_sums() {
     let session = demo();
-    let vnet = session.select(&Selector::Index(1)).unwrap().vnets[0];
+    let vnet = session.select(&Selector::Index(1)).unwrap().stacks[0];
     let tcpstat = variable(&session, "V_tcpstat");
     assert_eq!(&*tcpstat.type_name, "struct tcpstat");
     let sums = session.counter_sums(vnet, &tcpstat);
@@ -89,8 +89,8 @@ fn a_vnet_past_its_destructors_has_no_sums() {
         (0x21e_0000, Some("the vnet is past vnet_ipstat_uninit, which frees it")),
     ] {
         let session = torn_down(state);
-        let vnet = session.select(&Selector::Address(web)).unwrap().vnets[0];
-        assert_eq!(vnet.unwrap().condition, Some(Condition::BeingDestroyed));
+        let vnet = session.select(&Selector::Address(web)).unwrap().stacks[0];
+        assert_eq!(vnet.vnet().unwrap().condition, Some(Condition::BeingDestroyed));
         let sums = session.counter_sums(vnet, &variable(&session, "ipstat"));
         let printed = session.print(vnet, "V_ipstat[0]", &Limits::default()).unwrap().value;
         let variables = session.variables(&["ipstat".into()]).unwrap();
@@ -134,7 +134,7 @@ fn without_an_early_counter_cpus_are_counted() {
         Session::from_sources(source("kernel", kernel), source("core", &core)).unwrap()
     };
     let sum = |session: &Session| {
-        let vnet = session.select(&Selector::Index(1)).unwrap().vnets[0];
+        let vnet = session.select(&Selector::Index(1)).unwrap().stacks[0];
         let sums = session.counter_sums(vnet, &variable(session, "ipstat"));
         sums.members[0].value.clone().unwrap()
     };

@@ -41,7 +41,7 @@ fn expressions_are_what_gdb_and_c_say() {
                 None => gdb,
             };
             compared += 1;
-            let ours = session.print(Some(vnet), expression, &everything());
+            let ours = session.print(vnet.into(), expression, &everything());
             let agrees = match &ours {
                 Ok(printed) if told.0.is_empty() => matches!(printed.value, Value::Error(_)),
                 Ok(printed) => {
@@ -70,7 +70,7 @@ fn every_variable_is_what_gdb_says() {
         for row in rows {
             let [variable, file, _, value] = row.fields();
             let expression = format!("{variable}@{file}");
-            let printed = session.print(Some(vnet), &expression, &everything());
+            let printed = session.print(vnet.into(), &expression, &everything());
             let printed = printed.unwrap_or_else(|why| panic!("{name}: {expression}: {why}"));
             let ours = &printed.value;
             // gdb shows a number where freed memory's pattern is told.
@@ -143,7 +143,7 @@ fn image_of(kernel: &str) -> Image {
 }
 
 fn other_vnet(session: &Session) -> &Vnet {
-    session.select(&Selector::Index(1)).unwrap().vnets[0].unwrap()
+    session.select(&Selector::Index(1)).unwrap().stacks[0].vnet().unwrap()
 }
 
 fn table(name: &str) -> PathBuf {

@@ -84,7 +84,7 @@ fn damaged_memory_is_an_error_in_its_place() {
         };
         let Ok(variables) = session.variables(&[]) else { continue };
         let limits = Limits { elements: 8, ..Limits::default() };
-        for vnet in session.select(&Selector::All).map(|all| all.vnets).unwrap_or_default() {
+        for vnet in session.select(&Selector::All).map(|all| all.stacks).unwrap_or_default() {
             assert_eq!(session.values(vnet, &variables, &limits).len(), variables.len());
             let _ = session.print(vnet, "*V_ifnet.cstqh_first", &limits);
         }

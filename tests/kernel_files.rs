@@ -56,7 +56,7 @@ fn fixture(name: &str) -> PathBuf {
 
 /// The value of a variable in vnet 1.
 fn ttl(session: &Session) -> Value {
-    let vnet = session.select(&Selector::Index(1)).unwrap().vnets[0];
+    let vnet = session.select(&Selector::Index(1)).unwrap().stacks[0];
     session.print(vnet, "ip_defttl", &Limits::default()).unwrap().value
 }
 

@@ -226,7 +226,7 @@ impl Scene {
 
 fn construction(session: &Session, vnet: VirtAddr) -> (Sysinits, Construction) {
     let sysinits = session.sysinits().unwrap();
-    let vnet = session.select(&Selector::Address(vnet)).unwrap().vnets[0].unwrap();
+    let vnet = session.select(&Selector::Address(vnet)).unwrap().stacks[0].vnet().unwrap();
     let construction = session.construction(&sysinits, vnet);
     (sysinits, construction)
 }

@@ -131,7 +131,7 @@ fn check(session: &Session) {
     let vnets = &session.vnets().unwrap().all;
     let every_variable = session.variables(&[]).unwrap();
     for (variable, (_, value)) in every_variable.iter().zip(session.values(
-        Some(&vnets[1]),
+        (&vnets[1]).into(),
         &every_variable,
         &Limits::default(),
     )) {
@@ -159,7 +159,7 @@ fn check_history(session: &Session) {
     assert!(matches!(total, Value::Counter { sum: 0, .. } | Value::Error(_)), "{total:?}");
     let ipstat = &session.counter_variables(&["ipstat".into()], &[]).unwrap()[0];
     assert_eq!(&*ipstat.type_name, "struct ipstat");
-    let sums = session.counter_sums(Some(&vnets[1]), ipstat);
+    let sums = session.counter_sums((&vnets[1]).into(), ipstat);
     let cpus = sums.members[0].cpus.iter().map(|slot| slot.value.clone().unwrap());
     assert_eq!(cpus.collect::<Vec<_>>(), [60, 5]);
     let plus = print(session, &vnets[1], "V_feat_enum_signed");
@@ -188,7 +188,7 @@ fn check_places(session: &Session) {
 }
 
 fn print(session: &Session, vnet: &Vnet, expression: &str) -> Value {
-    session.print(Some(vnet), expression, &Limits::default()).unwrap().value
+    session.print(vnet.into(), expression, &Limits::default()).unwrap().value
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn every_vnet_has_its_own_copy() {
         runtime.create_jail(&JailOptions::new("later")).unwrap();
         let (_dir, session) = session(runtime, true);
         let value = |vnet: usize, what: &str| {
-            let vnet = session.select(&Selector::Index(vnet)).unwrap().vnets[0];
+            let vnet = session.select(&Selector::Index(vnet)).unwrap().stacks[0];
             session.print(vnet, what, &Limits::default()).unwrap().value
         };
         let nesting: Vec<_> = (0..3).map(|vnet| value(vnet, "V_max_gif_nesting")).collect();
@@ -171,7 +171,7 @@ fn without_files_names_addresses_and_bytes_remain() {
         assert_eq!(variables.len(), expected.len(), "{kernel}");
         assert!(variables.iter().all(|variable| variable.type_id.is_none()));
         let ttl = &session.variables(&["ip_gif_ttl@if_gif.ko".into()]).unwrap()[0];
-        let vnet = session.select(&Selector::Index(1)).unwrap().vnets[0];
+        let vnet = session.select(&Selector::Index(1)).unwrap().stacks[0];
         let (_, value) = session.value(vnet, ttl, &Limits::default());
         let bytes = if arch == "powerpc64" { 30i32.to_be_bytes() } else { 30i32.to_le_bytes() };
         assert_eq!(value, Value::Bytes(bytes.to_vec().into()), "{kernel}");

@@ -59,7 +59,7 @@ fn check(session: &Session) {
         vnets.iter().map(|vnet| vnet.ifcnt).collect::<Vec<_>>(),
         [Some(2), Some(1), Some(1)]
     );
-    let vnet = session.select(&Selector::Index(1)).unwrap().vnets[0];
+    let vnet = session.select(&Selector::Index(1)).unwrap().stacks[0];
     let value = session.print(vnet, "V_ip_defttl", &Limits::default()).unwrap().value;
     assert_eq!(value, Value::Int(42));
 }
@@ -92,7 +92,7 @@ fn a_kernel_in_one_writable_segment_is_found_by_its_code_and_constants() {
             let core = Source::from_vec("memory", raw(&image_of(&path, &scenario)));
             let session = Session::from_sources(Source::open(&path).unwrap(), core).unwrap();
             assert_eq!(session.core().format, Dump::Raw, "{name} at {load}");
-            let vnet = session.select(&Selector::Index(0)).unwrap().vnets[0];
+            let vnet = session.select(&Selector::Index(0)).unwrap().stacks[0];
             let value = session.print(vnet, "V_ip_defttl", &Limits::default()).unwrap().value;
             assert_eq!(value, Value::Int(42), "{name} at {load}");
         }

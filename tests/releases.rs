@@ -10,6 +10,7 @@ use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::value::{Limits, Value};
+use vnetkvm::vnet::Stack;
 
 const KERNELS: [&str; 2] = ["classic-clang-dwarf4", "stable14-clang-dwarf4"];
 
@@ -47,8 +48,8 @@ fn told(session: &Session) -> Vec<String> {
         let jails = vnet.jails.iter().flatten().map(|jail| format!("{} {}", jail.jid, jail.name));
         let jails: Vec<_> = jails.collect();
         let at = Selector::Address(vnet.address);
-        let ttl = session.select(&at).ok().map(|vnets| {
-            session.print(vnets.vnets[0], "V_ip_defttl", &Limits::default()).unwrap().value
+        let ttl = session.select(&at).ok().map(|found| {
+            session.print(found.stacks[0], "V_ip_defttl", &Limits::default()).unwrap().value
         });
         assert!(matches!(ttl, None | Some(Value::Int(_))), "{ttl:?}");
         format!(
@@ -90,7 +91,7 @@ fn the_first_thread_is_a_member_of_its_storage() {
         let session =
             session(kernel, &build_on(kernel, Path::new("fixtures/scenarios/demo.toml")).unwrap());
         let print = |expression: &str| {
-            let printed = session.print(None, expression, &Limits::default());
+            let printed = session.print(Stack::Unchosen, expression, &Limits::default());
             printed.unwrap_or_else(|why| panic!("{kernel}: {expression}: {why}")).value
         };
         assert_eq!(print("thread0_st.t0st_thread.td_tid"), Value::Int(100_000));

@@ -1,10 +1,13 @@
 //! The whole reader over the built-in demonstration image. What is expected
 //! here stands in `fixtures/scenarios/demo.toml`, which only the builder reads.
 
+use vnetkvm::Error;
+use vnetkvm::expr::eval::ExprError;
 use vnetkvm::image;
 use vnetkvm::session::{Selector, Session};
 use vnetkvm::value::model::{ErrorKind, PointerValue};
 use vnetkvm::value::{Limits, Value};
+use vnetkvm::vnet::Stack;
 
 fn demo() -> Session {
     let demo = image::demo().expect("the demonstration builds");
@@ -12,15 +15,31 @@ fn demo() -> Session {
 }
 
 fn print(session: &Session, vnet: usize, expression: &str) -> Value {
-    let vnet = session.select(&Selector::Index(vnet)).unwrap().vnets[0];
+    let vnet = session.select(&Selector::Index(vnet)).unwrap().stacks[0];
     session.print(vnet, expression, &Limits::default()).unwrap().value
 }
 
 fn failure(session: &Session, expression: &str) -> (String, String) {
-    let vnet = session.select(&Selector::Index(1)).unwrap().vnets[0];
+    let vnet = session.select(&Selector::Index(1)).unwrap().stacks[0];
     let error = session.print(vnet, expression, &Limits::default()).unwrap_err();
     let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
     (cause, error.hint().unwrap_or_default())
+}
+
+/// What has no vnet says so, and is not taken for a kernel without VIMAGE.
+#[test]
+fn without_a_vnet_only_plain_globals_are_read() {
+    let session = demo();
+    let print = |text| session.print(Stack::Unchosen, text, &Limits::default());
+    assert!(print("&allprison").is_ok());
+    assert!(matches!(
+        print("V_ip_defttl"),
+        Err(Error::Expr { source: ExprError::NoVnet { .. }, .. })
+    ));
+    let ttl = &session.variables(&["ip_defttl".into()]).unwrap()[0];
+    let (_, value) = session.value(Stack::Unchosen, ttl, &Limits::default());
+    let Value::Error(error) = value else { panic!("{value:?}") };
+    assert_eq!(&*error.message, "no vnet was chosen");
 }
 
 #[test]
@@ -78,7 +97,11 @@ fn counters_are_sums_over_the_cpus() {
 fn vnets_are_chosen_in_every_way() {
     let session = demo();
     let index = |selector: Selector| {
-        session.select(&selector).unwrap().vnets[0].unwrap().index.expect("it is on the list")
+        session.select(&selector).unwrap().stacks[0]
+            .vnet()
+            .unwrap()
+            .index
+            .expect("it is on the list")
     };
     let address = session.vnets().unwrap().all[2].address;
     assert_eq!(index(Selector::Address(address)), 2);
@@ -104,7 +127,7 @@ fn every_variable_can_be_read_in_every_vnet() {
     let variables = session.variables(&[]).unwrap();
     assert_eq!(variables.len(), 672);
     assert!(variables.iter().all(|variable| variable.type_id.is_some()));
-    for vnet in session.select(&Selector::All).unwrap().vnets {
+    for vnet in session.select(&Selector::All).unwrap().stacks {
         for variable in &variables {
             match session.value(vnet, variable, &Limits::default()).1 {
                 // A counter that no constructor has allocated, and a pointer that came from
@@ -243,8 +266,8 @@ fn a_damaged_base_is_no_value() {
     core[at..at + 16].copy_from_slice(&pair(0x1234));
     let core = vnetkvm::source::Source::from_vec("core", core);
     let damaged = Session::from_sources(demo.kernel, core).unwrap();
-    let vnet = damaged.select(&Selector::Index(1)).unwrap().vnets[0];
-    assert!(vnet.unwrap().problems[0].contains("does not follow from its data_mem"));
+    let vnet = damaged.select(&Selector::Index(1)).unwrap().stacks[0];
+    assert!(vnet.vnet().unwrap().problems[0].contains("does not follow from its data_mem"));
     let variables = damaged.variables(&["ip_defttl".into()]).unwrap();
     let (_, value) = damaged.value(vnet, &variables[0], &Limits::default());
     assert!(

@@ -162,7 +162,7 @@ impl Scene {
     fn construction(self, format: Format) -> (Sysinits, Construction) {
         let (session, vnet) = self.open(format);
         let sysinits = session.sysinits().unwrap();
-        let vnet = session.select(&Selector::Address(vnet)).unwrap().vnets[0].unwrap();
+        let vnet = session.select(&Selector::Address(vnet)).unwrap().stacks[0].vnet().unwrap();
         let construction = session.construction(&sysinits, vnet);
         (sysinits, construction)
     }

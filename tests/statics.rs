@@ -15,6 +15,7 @@ use vnetkvm::session::Session;
 use vnetkvm::source::Source;
 use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
+use vnetkvm::vnet::Stack;
 
 const KERNELS: [&str; 2] = ["small-statics-dwarf4", "small-statics-clang19-dwarf5"];
 
@@ -38,7 +39,7 @@ fn open(name: &str, runtime: Runtime) -> Session {
 }
 
 fn print(session: &Session, expression: &str) -> Result<(String, Value), String> {
-    let printed = session.print(None, expression, &Limits::default());
+    let printed = session.print(Stack::Unchosen, expression, &Limits::default());
     let printed = printed.map_err(|why| {
         let cause = std::error::Error::source(&why).map(ToString::to_string);
         format!("{why}: {}", cause.unwrap_or_default())
@@ -133,7 +134,7 @@ fn what_is_missing_in_a_piece_is_the_pieces_own_fault() {
 #[test]
 fn of_several_the_first_is_taken_and_the_others_are_named() {
     let session = open(KERNELS[0], boot(KERNELS[0]));
-    let printed = session.print(None, "asked", &Limits::default()).unwrap();
+    let printed = session.print(Stack::Unchosen, "asked", &Limits::default()).unwrap();
     assert_eq!(printed.value, Value::Int(65536));
     assert_eq!(
         &*printed.remarks[0],

@@ -18,6 +18,7 @@ use vnetkvm::source::Source;
 use vnetkvm::value::Limits;
 use vnetkvm::value::model::{ErrorKind, Value};
 use vnetkvm::views::sysctls::Sysctl;
+use vnetkvm::vnet::Stack;
 
 const VNET: u64 = 0x0002_0000;
 const INT: u64 = 2;
@@ -109,7 +110,7 @@ fn rename(kernel: &mut [u8], old: &str, new: &str) {
 }
 
 fn read(session: &Session, which: &Selector, name: &str) -> Sysctl {
-    let vnet = session.select(which).unwrap().vnets[0];
+    let vnet = session.select(which).unwrap().stacks[0];
     let tree = session.sysctls(&[format!("net.inet.{name}")]).unwrap();
     session.sysctl_reader(&Limits::default()).read(vnet, &tree.oids[0])
 }
@@ -187,7 +188,7 @@ fn without_vimage_the_variable_is_the_only_one() {
     let session =
         Session::from_sources(kernel, Source::from_vec("vmcore", core.into_inner())).unwrap();
     let tree = session.sysctls(&["debug.feat.handled".into()]).unwrap();
-    let found = session.sysctl_reader(&Limits::default()).read(None, &tree.oids[0]);
+    let found = session.sysctl_reader(&Limits::default()).read(Stack::Only, &tree.oids[0]);
     assert_eq!((found.value, found.behind_handler), (Some(Value::Int(6)), true));
 }
 

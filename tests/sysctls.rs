@@ -61,7 +61,7 @@ fn open(kernel: &[u8], core: &[u8]) -> Session {
 }
 
 fn value(session: &Session, vnet: usize, name: &str) -> Value {
-    let vnet = session.select(&Selector::Index(vnet)).unwrap().vnets[0];
+    let vnet = session.select(&Selector::Index(vnet)).unwrap().stacks[0];
     let tree = session.sysctls(&[name.into()]).unwrap();
     let reader = session.sysctl_reader(&Limits::default());
     reader.read(vnet, &tree.oids[0]).value.unwrap()

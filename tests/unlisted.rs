@@ -79,7 +79,7 @@ fn what_a_broken_list_no_longer_leads_to_is_found() {
             assert!(witnesses(vnet).contains("td_vnet of thread"), "{kernel}: {vnet:?}");
         }
         let shown = session.select(&Selector::All).unwrap();
-        assert_eq!(shown.vnets.len(), 4, "{kernel}: all four are shown");
+        assert_eq!(shown.stacks.len(), 4, "{kernel}: all four are shown");
         assert!(problems(&session)[0].contains("leads to 0x100000"), "{kernel}");
     }
 }
@@ -131,7 +131,7 @@ fn a_pointer_to_a_freed_vnet_is_told_from_one_to_nothing() {
         let expected = format!("leads to {}, which is no vnet", prison.address);
         assert!(problems.iter().any(|problem| problem.contains(&expected)), "{problems:?}");
         // Its variables are gone with it.
-        assert_eq!(session.select(&Selector::All).unwrap().vnets.len(), 3, "{kernel}");
+        assert_eq!(session.select(&Selector::All).unwrap().stacks.len(), 3, "{kernel}");
     }
 }
 

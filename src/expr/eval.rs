@@ -1,4 +1,4 @@
-//! What an expression is worth in one vnet.
+//! What an expression is worth in one network stack.
 //!
 //! A name is looked up as C code in that vnet would see it: a virtualized
 //! variable first (with or without its `V_`), then a global of the kernel. A
@@ -18,7 +18,7 @@ use crate::expr::integer::{Integer, IntegerType, Undefined};
 use crate::expr::{Binary, Expr, ExprKind, Unary};
 use crate::target::Target;
 use crate::types::{TypeId, Types};
-use crate::vnet::Vnet;
+use crate::vnet::Stack;
 use crate::vnet::variables::Variables;
 
 pub use error::ExprError;
@@ -30,7 +30,7 @@ pub struct Scope<'t> {
     target: &'t Target,
     /// `None` in a kernel without VIMAGE.
     variables: Option<&'t Variables>,
-    vnet: Option<&'t Vnet>,
+    stack: Stack<'t>,
     remarks: RefCell<Vec<Box<str>>>,
     /// Only the type is asked for, as of the operand of `sizeof`: nothing is read.
     unevaluated: Cell<bool>,
@@ -38,13 +38,9 @@ pub struct Scope<'t> {
 
 impl<'t> Scope<'t> {
     /// `variables` are `None` in a kernel without VIMAGE.
-    pub fn new(
-        target: &'t Target,
-        variables: Option<&'t Variables>,
-        vnet: Option<&'t Vnet>,
-    ) -> Self {
+    pub fn new(target: &'t Target, variables: Option<&'t Variables>, stack: Stack<'t>) -> Self {
         let (remarks, unevaluated) = Default::default();
-        Self { target, variables, vnet, remarks, unevaluated }
+        Self { target, variables, stack, remarks, unevaluated }
     }
 
     /// What was doubtful about the expressions evaluated so far, a sentence each.

@@ -8,7 +8,7 @@ use crate::value::Value;
 use crate::value::counter::{has_sums, mark_stale};
 use crate::views::counters::names;
 use crate::views::counters::{CounterSums, CounterVariable, Teardown};
-use crate::vnet::{Vnet, VnetError, VnetVariable};
+use crate::vnet::{Stack, VnetError, VnetVariable};
 use crate::walk::Problems;
 
 /// What some patterns name of what has counters.
@@ -79,9 +79,9 @@ impl Session {
         Ok(found)
     }
 
-    /// The sums of a variable's counters in a vnet.
-    pub fn counter_sums(&self, vnet: Option<&Vnet>, variable: &CounterVariable) -> CounterSums {
-        variable.read(self.target(), self.counters(), vnet)
+    /// The sums of a variable's counters in a network stack.
+    pub fn counter_sums(&self, stack: Stack<'_>, variable: &CounterVariable) -> CounterSums {
+        variable.read(self.target(), self.counters(), stack)
     }
 
     /// How this kernel's counters work.
@@ -92,10 +92,10 @@ impl Session {
     /// The variable in whose copy an address lies.
     pub(super) fn variable_at(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         address: Option<VirtAddr>,
     ) -> Option<&VnetVariable> {
-        let (vnet, address) = vnet.zip(address)?;
+        let (vnet, address) = stack.vnet().zip(address)?;
         let master = address.get().wrapping_sub(vnet.data_base.get());
         let master = VirtAddr::new(self.target().arch().wrap(master));
         let mut variables = self.all_variables().ok()?.all().iter();
@@ -107,11 +107,11 @@ impl Session {
     /// Takes back the sums in a value of a vnet whose counters may be freed.
     pub(super) fn withdraw_stale_sums(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         variable: Option<&str>,
         value: &mut Value,
     ) {
-        let Some(vnet) = vnet.filter(|_| has_sums(value)) else { return };
+        let Some(vnet) = stack.vnet().filter(|_| has_sums(value)) else { return };
         let why =
             Teardown::of(self.target(), vnet).and_then(|past| past.why(self.target(), variable));
         if let Some(why) = why {

@@ -5,7 +5,7 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::threads::{self, VnetPointer};
 use crate::views::crashed_thread::CrashedThread;
-use crate::vnet::{Vnet, VnetError};
+use crate::vnet::{Stack, Vnet, VnetError};
 use crate::walk::{Problem, Problems};
 
 /// Which vnets a question is about.
@@ -26,30 +26,33 @@ pub enum Selector {
     All,
 }
 
-/// The vnets that a question is about, and the problems of finding them.
+/// The network stacks that a question is about, and the problems of finding them.
 #[derive(Debug)]
 pub struct Selection<'s> {
-    /// One, or all; `None` is the one stack of a kernel without VIMAGE.
-    pub vnets: Vec<Option<&'s Vnet>>,
+    /// One, or all vnets.
+    pub stacks: Vec<Stack<'s>>,
     pub problems: Problems,
     /// What a person should know about the choice, a sentence each.
     pub remarks: Vec<String>,
 }
 
 impl Session {
-    /// The vnets that are meant, without their jails.
+    /// The vnets that are meant, without their jails; [`Stack::Only`] in a kernel without VIMAGE.
     ///
     /// # Errors
     /// There is no such vnet, jail, process or thread, or it has no vnet; or that is
     /// unknown, because of what cannot be read.
     pub fn select(&self, which: &Selector) -> Result<Selection<'_>, Error> {
         self.require_match()?;
-        let whole = |vnets| Selection { vnets, problems: Problems::default(), remarks: Vec::new() };
+        let whole =
+            |stacks| Selection { stacks, problems: Problems::default(), remarks: Vec::new() };
         if self.kernel().set_vnet().is_none() {
             return match which {
-                Selector::Default | Selector::All | Selector::Index(0) => Ok(whole(vec![None])),
+                Selector::Default | Selector::All | Selector::Index(0) => {
+                    Ok(whole(vec![Stack::Only]))
+                }
                 // The host's jail is all that such a kernel has a network stack for.
-                Selector::Jail(name) if name == "0" => Ok(whole(vec![None])),
+                Selector::Jail(name) if name == "0" => Ok(whole(vec![Stack::Only])),
                 _ => Err(VnetError::without_set(self.target.kernel()).into()),
             };
         }
@@ -57,7 +60,7 @@ impl Session {
         if let (Err(_), Selector::Address(address)) = (self.list(), which)
             && let Some(vnet) = self.vnet_at(&[], *address)
         {
-            return Ok(whole(vec![Some(vnet)]));
+            return Ok(whole(vec![Stack::Vnet(vnet)]));
         }
         let list = self.list()?;
         let vnets = &list.vnets;
@@ -65,7 +68,8 @@ impl Session {
         let one = match which {
             Selector::All => {
                 let all = self.vnets()?;
-                let alive = all.all.iter().filter(|vnet| !vnet.is_freed()).map(Some).collect();
+                let alive = all.all.iter().filter(|vnet| !vnet.is_freed());
+                let alive = alive.map(Stack::Vnet).collect();
                 return Ok(Selection { problems: all.problems.clone(), ..whole(alive) });
             }
             Selector::Default => self.default_vnet(vnets, &mut selection.problems),
@@ -94,7 +98,7 @@ impl Session {
         };
         match one {
             Some(vnet) => {
-                selection.vnets.push(Some(vnet));
+                selection.stacks.push(Stack::Vnet(vnet));
                 Ok(selection)
             }
             None => Err(no_such(match which {

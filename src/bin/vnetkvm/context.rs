@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
 use vnetkvm::views::crashed_thread::CrashedThread;
-use vnetkvm::vnet::{Vnet, VnetVariable};
+use vnetkvm::vnet::{Stack, Vnet, VnetVariable};
 
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};
 use crate::exit::{self, Failure};
@@ -217,30 +217,30 @@ pub fn limits(cli: &Cli, format: Format, elements: usize) -> Limits {
 }
 
 /// The vnets that the command line means. Without a word from it, says which
-/// one that is. In a kernel without VIMAGE the one stack is no vnet: `None`.
+/// one that is.
 pub fn chosen<'s>(
     cli: &Cli,
     session: &'s Session,
     output: &mut Output,
-) -> anyhow::Result<Vec<Option<&'s Vnet>>> {
+) -> anyhow::Result<Vec<Stack<'s>>> {
     let selector = selector(cli);
     let selection = session.select(&selector).map_err(|why| {
         without_vimage(why, "leave out the choice of a vnet; --vnet 0 and --jail 0 are the host's")
     })?;
     output.problems(&selection.problems);
     selection.remarks.iter().for_each(|remark| note(&format!("note: {remark}")));
-    let vnets = selection.vnets;
-    let damaged = vnets.iter().flatten().filter(|vnet| !vnet.problems.is_empty());
-    for vnet in damaged {
+    let stacks = selection.stacks;
+    let vnets = stacks.iter().filter_map(|stack| stack.vnet());
+    for vnet in vnets.filter(|vnet| !vnet.problems.is_empty()) {
         vnet.problems.iter().for_each(|why| warning(&format!("{}: {why}", vnet.title())));
     }
     if selector == Selector::Default
-        && let [Some(vnet)] = vnets.as_slice()
+        && let [Stack::Vnet(vnet)] = stacks.as_slice()
     {
         let title = title_of_default(session, vnet);
         note(&format!("note: {title}; choose another with --vnet or --jail"));
     }
-    Ok(vnets)
+    Ok(stacks)
 }
 
 /// Of a kernel without VIMAGE: what to do about it where that is not the usual.

@@ -5,7 +5,7 @@ use crate::expr::eval::{ExprError, Operand, Scattered, Scope, place};
 use crate::expr::{Expr, ExprKind, Name, TypeName};
 use crate::kernel::{Symbol, SymbolKind, VNET_PREFIX};
 use crate::types::{self, Static, TypeId, Variable};
-use crate::vnet::{VnetError, VnetVariable, variables};
+use crate::vnet::{Stack, VnetError, VnetVariable, variables};
 
 impl Scope<'_> {
     pub(super) fn name(&self, name: &Name) -> Result<Operand, ExprError> {
@@ -28,7 +28,7 @@ impl Scope<'_> {
             return Ok(place(variable.type_id, variable.master, variable.size));
         }
         let name = || variable.name.to_string();
-        let vnet = self.vnet.ok_or_else(|| ExprError::NoVnet { name: name() })?;
+        let Stack::Vnet(vnet) = self.stack else { return Err(ExprError::NoVnet { name: name() }) };
         let address = vnet
             .copy_of(self.target, variable.master)
             .map_err(|why| ExprError::NoCopy { name: name(), why: why.into() })?;

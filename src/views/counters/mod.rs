@@ -15,7 +15,7 @@ use crate::types::{TypeError, TypeId};
 use crate::value::Counters;
 use crate::value::counter::{CpuSlot, stale};
 use crate::value::model::{ErrorKind, ValueError};
-use crate::vnet::{Vnet, VnetVariable};
+use crate::vnet::{Stack, VnetVariable};
 
 pub use names::CounterPlace;
 pub use teardown::Teardown;
@@ -76,14 +76,13 @@ impl CounterVariable {
         Ok(Some(Self { variable: variable.clone(), type_name: type_name.into(), places }))
     }
 
-    /// The sums in a vnet; without a vnet, those of the variable itself.
-    pub fn read(&self, target: &Target, counters: &Counters, vnet: Option<&Vnet>) -> CounterSums {
-        let address = match vnet.map(|vnet| vnet.copy_of(target, self.variable.master)) {
-            None => self.variable.master,
-            Some(Ok(address)) => address,
-            Some(Err(why)) => return self.without_copy(why),
+    /// The sums in a network stack.
+    pub fn read(&self, target: &Target, counters: &Counters, stack: Stack<'_>) -> CounterSums {
+        let address = match stack.copy_of(target, self.variable.master) {
+            Ok(address) => address,
+            Err(why) => return self.without_copy(why),
         };
-        let teardown = vnet.and_then(|vnet| Teardown::of(target, vnet));
+        let teardown = stack.vnet().and_then(|vnet| Teardown::of(target, vnet));
         let stale = teardown.and_then(|past| past.why(target, Some(&self.variable.name)));
         let member = |place: &CounterPlace| {
             MemberSum::read(target, counters, address.wrapping_add(place.offset), stale.as_deref())

@@ -15,7 +15,7 @@ use crate::value::Object;
 use crate::value::bits::sign_extend;
 use crate::value::model::{ErrorKind, Value, ValueError};
 use crate::views::jails::Jails;
-use crate::vnet::Vnet;
+use crate::vnet::Stack;
 use crate::vnet::variables::plain_globals;
 
 /// Bits of an sbintime_t below the second.
@@ -41,10 +41,12 @@ impl Oid {
 
 impl SysctlReader<'_> {
     /// What the handler of `oid` would have answered, where that can be told.
-    pub(super) fn handler_answer(&self, vnet: Option<&Vnet>, oid: &Oid) -> Option<Sysctl> {
+    pub(super) fn handler_answer(&self, stack: Stack<'_>, oid: &Oid) -> Option<Sysctl> {
         let (address, value) = match oid.answer() {
-            Some(answer) => self.by_rule(answer, vnet, oid).transpose()?.unwrap_or_else(unreadable),
-            None => self.variable(vnet, oid)?,
+            Some(answer) => {
+                self.by_rule(answer, stack, oid).transpose()?.unwrap_or_else(unreadable)
+            }
+            None => self.variable(stack, oid)?,
         };
         Some(Sysctl { address, value: Some(value), behind_handler: true })
     }
@@ -53,10 +55,10 @@ impl SysctlReader<'_> {
     fn by_rule(
         &self,
         answer: HandlerAnswer,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         oid: &Oid,
     ) -> Result<Option<(Option<VirtAddr>, Value)>, ValueError> {
-        let here = || self.place(vnet, oid).ok().flatten();
+        let here = || self.place(stack, oid).ok().flatten();
         let memory = self.target.memory();
         Ok(match answer {
             HandlerAnswer::MillisecondsOfTicks => match (here(), self.target.integer("hz")?) {
@@ -81,10 +83,10 @@ impl SysctlReader<'_> {
                 Some((None, self.number(bytes.into(), size, oid.kind)))
             }
             HandlerAnswer::NameBehind { variable, member } => {
-                self.name_behind(vnet, variable, member)?
+                self.name_behind(stack, variable, member)?
             }
             HandlerAnswer::PrisonTextAtArgument => {
-                let prison = self.prison(vnet)?;
+                let prison = self.prison(stack)?;
                 let size = self.target.types()?.size_of(prison.type_id)?;
                 match oid.arg1.get() {
                     offset if offset != 0 && offset < size => {
@@ -95,12 +97,12 @@ impl SysctlReader<'_> {
                 }
             }
             HandlerAnswer::PrisonText { member } => {
-                let prison = self.prison(vnet)?;
+                let prison = self.prison(stack)?;
                 let at = prison.member(member)?.address;
                 Some((Some(at), Value::Text(prison.text(member)?.into())))
             }
             HandlerAnswer::PrisonNumber { member } => {
-                let prison = self.prison(vnet)?;
+                let prison = self.prison(stack)?;
                 let (at, number) = (prison.member(member)?.address, prison.int(member)?);
                 let size = self.size_of(oid.kind).unwrap_or(8) as u64;
                 Some((Some(at), self.number(i128::from(number) as u128, size, oid.kind)))
@@ -111,12 +113,12 @@ impl SysctlReader<'_> {
     /// The text `member` of the struct that a virtualized pointer leads to; nothing where it is NULL.
     fn name_behind(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         variable: &str,
         member: &str,
     ) -> Result<Option<(Option<VirtAddr>, Value)>, ValueError> {
-        let copy = match (self.variables, vnet) {
-            (Some(variables), Some(vnet)) => variables.in_vnet(self.target, vnet, variable),
+        let copy = match (self.variables, stack) {
+            (Some(variables), Stack::Vnet(vnet)) => variables.in_vnet(self.target, vnet, variable),
             _ => plain_globals(self.target, variable).ok().and_then(|found| {
                 let found = found.into_iter().next()?;
                 Some(Object::new(self.target, found.type_id?, found.master))
@@ -133,9 +135,9 @@ impl SysctlReader<'_> {
     }
 
     /// The prison of a process that asks from within this vnet: that which owns the vnet.
-    fn prison(&self, vnet: Option<&Vnet>) -> Result<Object<'_>, ValueError> {
+    fn prison(&self, stack: Stack<'_>) -> Result<Object<'_>, ValueError> {
         let host = Object::global(self.target, "prison0")?;
-        let Some(vnet) = vnet.filter(|vnet| !vnet.default) else { return Ok(host) };
+        let Some(vnet) = stack.vnet().filter(|vnet| !vnet.default) else { return Ok(host) };
         let jails = self.jails.get_or_init(|| Jails::read(self.target));
         let jails = jails.as_ref().map_err(|why| ValueError::from(why.clone()))?;
         let owner =
@@ -149,14 +151,14 @@ impl SysctlReader<'_> {
     }
 
     /// The number or text that arg1 of an oid of the network stack is the address of.
-    fn variable(&self, vnet: Option<&Vnet>, oid: &Oid) -> Option<(Option<VirtAddr>, Value)> {
+    fn variable(&self, stack: Stack<'_>, oid: &Oid) -> Option<(Option<VirtAddr>, Value)> {
         if !oid.of_network || oid.arg1.is_null() {
             return None;
         }
         let types = self.target.types().ok()?;
         let (whole, offset) = self.typed(oid.arg1)?;
         let (type_id, plain) = plain_at(types, whole, offset)?;
-        let at = match self.place(vnet, oid) {
+        let at = match self.place(stack, oid) {
             Ok(at) => at?,
             Err(why) => return Some(unreadable(why)),
         };

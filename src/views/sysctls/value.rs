@@ -18,7 +18,7 @@ use crate::views::counters::{CounterVariable, MemberSum, Teardown};
 use crate::views::jails::Jails;
 use crate::vnet::unloaded::Unloaded;
 use crate::vnet::variables::plain_globals;
-use crate::vnet::{Variables, Vnet, VnetVariable};
+use crate::vnet::{Stack, Variables, VnetVariable};
 
 /// Reads the values of oids.
 #[derive(Debug)]
@@ -69,19 +69,20 @@ impl<'t> SysctlReader<'t> {
         Self { target, counters, values, variables, unloaded, jails: OnceCell::new() }
     }
 
-    /// The value of an oid in a vnet.
-    pub fn read(&self, vnet: Option<&Vnet>, oid: &Oid) -> Sysctl {
+    /// The value of an oid in a network stack, of which none need be chosen if the
+    /// oid [is the same](Oid::differs) in all.
+    pub fn read(&self, stack: Stack<'_>, oid: &Oid) -> Sysctl {
         if let Some(gone) = self.gone(oid) {
             return Sysctl::copied(None, Some(Value::Error(gone)));
         }
         let copies = self.copies(oid);
         let value = match &copies {
             Copies::Anything => {
-                let unknown = || Sysctl::copied(self.place(vnet, oid).ok().flatten(), None);
-                return self.handler_answer(vnet, oid).unwrap_or_else(unknown);
+                let unknown = || Sysctl::copied(self.place(stack, oid).ok().flatten(), None);
+                return self.handler_answer(stack, oid).unwrap_or_else(unknown);
             }
             Copies::Statistics(variable) => {
-                let sums = variable.read(self.target, self.counters, vnet);
+                let sums = variable.read(self.target, self.counters, stack);
                 let value = Some(statistics(variable, &sums.members));
                 return Sysctl::copied(sums.address, value);
             }
@@ -89,13 +90,13 @@ impl<'t> SysctlReader<'t> {
                 let number = self.number(oid.arg2 as u64 as u128, *size, oid.kind);
                 return Sysctl::copied(None, Some(number));
             }
-            _ => self.place(vnet, oid),
+            _ => self.place(stack, oid),
         };
         match value {
             Err(error) => Sysctl::copied(None, Some(Value::Error(error))),
             Ok(None) => Sysctl::copied(None, None),
             Ok(Some(at)) => {
-                let value = self.at(vnet, oid, &copies, at).unwrap_or_else(Value::Error);
+                let value = self.at(stack, oid, &copies, at).unwrap_or_else(Value::Error);
                 Sysctl::copied(Some(at), Some(value))
             }
         }
@@ -139,16 +140,18 @@ impl<'t> SysctlReader<'t> {
         (found.places.len() > 1).then_some(found)
     }
 
-    /// Where arg1 points in this vnet; `None` where it is NULL.
+    /// Where arg1 points in this network stack; `None` where it is NULL.
     pub(super) fn place(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         oid: &Oid,
     ) -> Result<Option<VirtAddr>, ValueError> {
         if oid.arg1.is_null() {
             return Ok(None);
         }
-        let (true, Some(vnet)) = (oid.per_vnet, vnet) else { return Ok(Some(oid.arg1)) };
+        if !oid.per_vnet || matches!(stack, Stack::Only) {
+            return Ok(Some(oid.arg1));
+        }
         let error = |kind, message: String| ValueError {
             kind,
             address: Some(oid.arg1),
@@ -159,13 +162,13 @@ impl<'t> SysctlReader<'t> {
             let message = format!("{} is not in the set, so no vnet has a copy of it", oid.arg1);
             return Err(error(ErrorKind::BadAddress, message));
         }
-        let copy = vnet.copy_of(self.target, oid.arg1);
+        let copy = stack.copy_of(self.target, oid.arg1);
         copy.map(Some).map_err(|why| error(ErrorKind::Stale, why.to_string()))
     }
 
     fn at(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         oid: &Oid,
         copies: &Copies,
         at: VirtAddr,
@@ -175,12 +178,12 @@ impl<'t> SysctlReader<'t> {
             Copies::Text => self.text(at, if oid.arg2 > 0 { oid.arg2 } else { MAX_TEXT }),
             Copies::Bytes => self.opaque(oid, at),
             Copies::Counter => {
-                let sums = self.sums(vnet, oid, at, 1)?;
+                let sums = self.sums(stack, oid, at, 1)?;
                 Ok(sums.into_iter().next().unwrap_or(Value::Bytes(BytesValue::default())))
             }
             Copies::Counters => {
                 let count = capped(oid, MAX_COUNTERS)?;
-                self.sums(vnet, oid, at, count).map(numbers_or_reason)
+                self.sums(stack, oid, at, count).map(numbers_or_reason)
             }
             Copies::Statistics(_) | Copies::Anything => Ok(Value::Bytes(BytesValue::default())),
         }
@@ -215,12 +218,12 @@ impl<'t> SysctlReader<'t> {
 
     fn sums(
         &self,
-        vnet: Option<&Vnet>,
+        stack: Stack<'_>,
         oid: &Oid,
         at: VirtAddr,
         count: usize,
     ) -> Result<Vec<Value>, ValueError> {
-        let teardown = vnet.filter(|_| oid.per_vnet);
+        let teardown = stack.vnet().filter(|_| oid.per_vnet);
         let teardown = teardown.and_then(|vnet| Teardown::of(self.target, vnet));
         let freed = teardown.and_then(|past| past.why(self.target, None));
         let size = self.target.arch().pointer_size();

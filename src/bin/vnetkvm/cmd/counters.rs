@@ -33,15 +33,20 @@ pub fn run(cli: &Cli, request: &Request<'_>) -> anyhow::Result<Outcome> {
     let mut output = Output::new(&cli.output);
     output.problems(&problems);
     exit::report_missed(missed, !variables.is_empty())?;
-    let vnets = context::chosen(cli, session, &mut output)?;
-    let mut listings = Vec::with_capacity(vnets.len());
-    for vnet in vnets {
-        let sums = variables.iter().map(|variable| session.counter_sums(vnet, variable));
+    let stacks = context::chosen(cli, session, &mut output)?;
+    let mut listings = Vec::with_capacity(stacks.len());
+    for stack in stacks {
+        let sums = variables.iter().map(|variable| session.counter_sums(stack, variable));
         let sums: Vec<CounterSums> = sums.collect();
         let errors =
             sums.iter().flat_map(|sums| &sums.members).filter_map(|m| m.value.as_ref().err());
         output.count_errors(errors.count());
-        listings.push(Listing { vnet, variables: &variables, sums, per_cpu: request.per_cpu });
+        listings.push(Listing {
+            vnet: stack.vnet(),
+            variables: &variables,
+            sums,
+            per_cpu: request.per_cpu,
+        });
     }
     let all = cli.vnet.all_vnets;
     let cpus = if request.per_cpu { session.counters().cpus() } else { &[] };

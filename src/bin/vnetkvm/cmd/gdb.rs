@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use vnetkvm::render::gdb::{Header, PointerType, SymbolFile, Variable, write_script};
 use vnetkvm::session::Session;
 use vnetkvm::types::Types;
-use vnetkvm::vnet::VnetVariable;
+use vnetkvm::vnet::{Stack, VnetVariable};
 
 use crate::args::Cli;
 use crate::context;
@@ -16,10 +16,10 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let mut output = Output::new(&cli.output);
     let variables = context::variables(session, patterns, &mut output)?;
-    let vnets = context::chosen(cli, session, &mut output)?;
-    let vnet = match vnets.as_slice() {
-        [Some(vnet)] => vnet,
-        [None] => {
+    let stacks = context::chosen(cli, session, &mut output)?;
+    let vnet = match stacks.as_slice() {
+        [Stack::Vnet(vnet)] => *vnet,
+        [Stack::Only] => {
             return Err(Failure::new("this kernel has no VIMAGE, and no vnets")
                 .hint("gdb knows its variables by their own names")
                 .into());
@@ -55,7 +55,7 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
             file: variable.qualifier().filter(|_| ambiguous),
             pointer: pointer.shown(),
             size: variable.size,
-            address: session.address(Some(vnet), variable),
+            address: session.address(vnet.into(), variable),
         }
     });
     write_script(output.text(), &header, shown)?;

@@ -335,7 +335,9 @@ impl Info {
             info.crashed = Some(CrashedInfo::new(session, &crashed));
         }
         let default = session.select(&Selector::Default).ok();
-        if let Some(vnet) = default.and_then(|found| found.vnets.first().copied().flatten()) {
+        if let Some(vnet) =
+            default.and_then(|found| found.stacks.first().and_then(|stack| stack.vnet()))
+        {
             info.default_vnet = Some(vnet.into());
             info.default_vnet_title = Some(context::title_of_default(session, vnet));
         }

@@ -21,15 +21,15 @@ use crate::say::warning;
 pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
     let mut output = Output::new(&cli.output);
-    let vnets = context::chosen(cli, session, &mut output)?;
+    let stacks = context::chosen(cli, session, &mut output)?;
     let limits = context::limits(cli, output.format(), Limits::default().elements);
-    let mut answers = Vec::with_capacity(vnets.len());
-    let alone = vnets.len() * expressions.len() == 1;
+    let mut answers = Vec::with_capacity(stacks.len());
+    let alone = stacks.len() * expressions.len() == 1;
     let mut missed = Missed::default();
-    for vnet in vnets {
+    for stack in stacks {
         let mut results = Vec::with_capacity(expressions.len());
         for text in expressions {
-            let printed = session.print(vnet, text, &limits);
+            let printed = session.print(stack, text, &limits);
             results.push(match if alone { printed } else { in_its_place(text, printed) } {
                 Ok(printed) => Ok(printed),
                 Err(why) => {
@@ -43,9 +43,9 @@ pub fn run(cli: &Cli, expressions: &[String]) -> anyhow::Result<Outcome> {
         output.count_errors(results.iter().filter(|result| result.is_err()).count());
         for printed in results.iter().flatten() {
             output.inspect(&printed.value);
-            printed.remarks.iter().for_each(|remark| note_remark(vnet, printed, remark));
+            printed.remarks.iter().for_each(|remark| note_remark(stack.vnet(), printed, remark));
         }
-        answers.push(Answer { vnet, results });
+        answers.push(Answer { vnet: stack.vnet(), results });
     }
     let mut printed = answers.iter().flat_map(Answer::printed);
     let untyped = printed.any(|printed| matches!(printed.value, Value::Bytes(_)));

@@ -151,22 +151,22 @@ fn address<'s>(
     text: &str,
     output: &mut Output,
 ) -> anyhow::Result<(VirtAddr, Option<&'s Vnet>)> {
-    let vnets = context::chosen(cli, session, output)?;
-    let [vnet] = vnets.as_slice() else {
+    let stacks = context::chosen(cli, session, output)?;
+    let [stack] = stacks.as_slice() else {
         return Err(Failure::new("an address is wanted in one vnet only")
             .hint("choose it with --vnet or --jail")
             .into());
     };
-    let printed = session.print(*vnet, text, &Limits::default())?;
+    let printed = session.print(*stack, text, &Limits::default())?;
     printed.remarks.iter().for_each(|remark| warning(&format!("{text}: {remark}")));
     // No kernel maps its first page: what holds such a number is a variable, whose own
     // address was meant.
     let lowest = session.memory().page_size();
     match printed.value {
-        Value::Pointer(pointer) => Ok((pointer.address, *vnet)),
+        Value::Pointer(pointer) => Ok((pointer.address, stack.vnet())),
         Value::Int(number) => match u64::try_from(number) {
             Ok(number) if printed.address.is_none() || number >= lowest => {
-                Ok((VirtAddr::new(number), *vnet))
+                Ok((VirtAddr::new(number), stack.vnet()))
             }
             _ => Err(no_address(text, &format!("is {number}, of type {}", printed.type_name))),
         },

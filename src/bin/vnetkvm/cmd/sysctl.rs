@@ -9,7 +9,7 @@ use vnetkvm::render::{c, sanitize, sysctl as text};
 use vnetkvm::value::Limits;
 use vnetkvm::value::model::Value;
 use vnetkvm::views::sysctls::{Oid, Sysctl};
-use vnetkvm::vnet::Vnet;
+use vnetkvm::vnet::{Stack, Vnet};
 
 use crate::args::{Cli, Format, SysctlArgs};
 use crate::context;
@@ -27,19 +27,19 @@ pub fn run(cli: &Cli, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     let mut output = Output::new(&cli.output);
     output.problems(&tree.problems);
     // Which vnet does not matter to what belongs to none.
-    let vnets = match tree.oids.iter().any(Oid::differs) || context::is_vnet_chosen(cli) {
+    let stacks = match tree.oids.iter().any(Oid::differs) || context::is_vnet_chosen(cli) {
         true => context::chosen(cli, session, &mut output)?,
-        false => vec![None],
+        false => vec![Stack::Unchosen],
     };
     let limits = context::limits(cli, output.format(), Limits::default().elements);
     let reader = session.sysctl_reader(&limits);
-    let mut listings = Vec::with_capacity(vnets.len());
-    for vnet in vnets {
-        let read = |oid| (oid, reader.read(vnet, oid));
+    let mut listings = Vec::with_capacity(stacks.len());
+    for stack in stacks {
+        let read = |oid| (oid, reader.read(stack, oid));
         let sysctls: Vec<(&Oid, Sysctl)> = tree.oids.iter().map(read).collect();
         let values = sysctls.iter().filter_map(|(_, sysctl)| sysctl.value.as_ref());
         values.for_each(|value| output.inspect(value));
-        listings.push(Listing { vnet, sysctls });
+        listings.push(Listing { vnet: stack.vnet(), sysctls });
     }
     let all = cli.vnet.all_vnets;
     match output.format() {

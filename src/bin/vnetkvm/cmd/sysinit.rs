@@ -26,9 +26,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match cli.vnet.is_given() {
         false => show(&mut output, &sysinits)?,
         true => {
-            let vnets = context::chosen(cli, session, &mut output)?;
+            let stacks = context::chosen(cli, session, &mut output)?;
             let of = |vnet| (vnet, session.construction(&sysinits, vnet));
-            let answers: Vec<_> = vnets.into_iter().flatten().map(of).collect();
+            let answers: Vec<_> = stacks.iter().filter_map(|stack| stack.vnet()).map(of).collect();
             answers.iter().for_each(|(_, construction)| output.problems(&construction.problems));
             show_vnets(&mut output, &sysinits, &answers, cli.vnet.all_vnets)?;
         }

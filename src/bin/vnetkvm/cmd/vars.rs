@@ -22,13 +22,13 @@ pub fn run(cli: &Cli, patterns: &[String]) -> anyhow::Result<Outcome> {
     let variables = context::variables(session, patterns, &mut output)?;
     let names = Names::of(session, &variables);
     context::warn_untyped_variables(cli, session, &variables)?;
-    let vnets = context::chosen(cli, session, &mut output)?;
+    let stacks = context::chosen(cli, session, &mut output)?;
     let limits = context::limits(cli, output.format(), SHOWN_ELEMENTS);
-    let mut listings = Vec::with_capacity(vnets.len());
-    for vnet in vnets {
-        let values = session.values(vnet, &variables, &limits);
+    let mut listings = Vec::with_capacity(stacks.len());
+    for stack in stacks {
+        let values = session.values(stack, &variables, &limits);
         values.iter().for_each(|(_, value)| output.inspect(value));
-        listings.push(Listing { vnet, variables: &variables, names: &names, values });
+        listings.push(Listing { vnet: stack.vnet(), variables: &variables, names: &names, values });
     }
     let all = cli.vnet.all_vnets;
     match output.format() {
