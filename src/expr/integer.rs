@@ -4,7 +4,7 @@
 //! Signed overflow wraps around, as it does in gdb. Nothing here knows a kernel's
 //! types: whoever does says which of C's types an operand is promoted to.
 
-use super::Binary;
+use super::operators::Binary;
 use crate::arch::Arch;
 
 /// The integer types that arithmetic is done in; narrower ones are promoted to `int`.

@@ -11,6 +11,7 @@ mod cursor;
 pub mod eval;
 pub mod integer;
 mod lex;
+mod operators;
 mod parse;
 mod type_name;
 
@@ -19,6 +20,7 @@ use std::ops::Range;
 
 use integer::Literal;
 
+pub use operators::{Binary, Unary};
 pub use parse::{parse, parse_path};
 pub use type_name::parse_type;
 
@@ -72,34 +74,6 @@ pub struct Name {
     pub name: Box<str>,
     /// Source file, or the end of its path, or module: what tells variables of one name apart.
     pub file: Option<Box<str>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Unary {
-    /// `*pointer`
-    Deref,
-    /// `&variable`
-    AddressOf,
-    /// `-number`
-    Negate,
-    /// `+number`, which promotes it
-    Plus,
-    /// `~number`
-    Complement,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Binary {
-    Multiply,
-    Divide,
-    Remainder,
-    Add,
-    Subtract,
-    ShiftLeft,
-    ShiftRight,
-    And,
-    Xor,
-    Or,
 }
 
 /// A type as it is spelled in a cast: a named type and the pointers to it.

@@ -14,7 +14,7 @@ use goblin::elf::{
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
-use crate::kernel::symbols::name_at;
+use crate::kernel::string_table::name_at;
 use crate::kernel::{KernelError, compressed};
 use crate::source::{Source, other};
 

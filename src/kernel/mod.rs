@@ -19,6 +19,7 @@ mod extents;
 mod name_table;
 pub mod relocate;
 mod relocations;
+mod string_table;
 pub mod symbols;
 
 use std::borrow::Cow;

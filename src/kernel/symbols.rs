@@ -12,6 +12,7 @@ use crate::bytes::{Endian, Fields};
 use crate::kernel::KernelError;
 use crate::kernel::elf::{ElfFile, Section, SectionBytes};
 use crate::kernel::name_table::NameTable;
+use crate::kernel::string_table::name_at;
 
 /// Every virtualized variable is a symbol with this prefix (VNET_SYMPREFIX, sys/net/vnet.h).
 pub const VNET_PREFIX: &str = "vnet_entry_";
@@ -280,16 +281,6 @@ impl Symbols {
     }
 }
 
-/// The name that begins at `start` of a table of strings. Strings may share their ends, and a
-/// table without an end would make each name as long as itself: what is longer than any
-/// name is cut.
-pub(super) fn name_at(strings: &[u8], start: usize) -> &[u8] {
-    const LONGEST: usize = 1024;
-    let rest = strings.get(start..).unwrap_or_default();
-    let name = rest.get(..LONGEST).unwrap_or(rest);
-    name.get(..memchr::memchr(0, name).unwrap_or(name.len())).unwrap_or_default()
-}
-
 /// No assembler routine is longer, in bytes.
 const LONGEST_ROUTINE: u64 = 4096;
 
@@ -351,17 +342,4 @@ impl Decode {
 
 fn damaged(why: impl ToString) -> KernelError {
     KernelError::Damaged { part: "symbol table", why: why.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_end_with_their_table_and_are_never_endless() {
-        assert_eq!(name_at(b"\0one\0two", 1), b"one");
-        assert_eq!(name_at(b"\0one\0two", 5), b"two");
-        assert_eq!(name_at(b"\0one", 9), b"");
-        assert_eq!(name_at(&[b'x'; 1 << 20], 1).len(), 1024);
-    }
 }

@@ -1,8 +1,8 @@
 //! The page maps of minidumps: one level of the page tables, flat, for every
 //! address from kernbase on; and the direct map beside it.
 
+use super::translate::{Mapping, Translate};
 use super::walk::{Format, Level, MAX_GAPS, Step, after, mapping};
-use super::{Mapping, Translate};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Fields;
 use crate::dump::{DirectMap, PageMap, PhysicalMemory};

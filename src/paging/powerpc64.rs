@@ -3,8 +3,8 @@
 //! kernel. The hashed page table of other processors is in `powerpc64_hash`.
 
 use super::page_map::{direct_map, next_direct};
+use super::translate::{Mapping, Translate};
 use super::walk::{Addresses, Format, Level, MAX_GAPS, PageTables, Step, after};
-use super::{Mapping, Translate};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::{Endian, Fields};
 use crate::dump::{PageMap, PhysicalMemory};

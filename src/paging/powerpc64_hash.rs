@@ -8,8 +8,8 @@
 //! number of a segment of its own from the address alone, so no other table is needed.
 
 use super::page_map::{direct_map, next_direct};
+use super::translate::{Mapping, Translate};
 use super::walk::mapping;
-use super::{Mapping, Translate};
 use crate::addr::VirtAddr;
 use crate::bytes::{Endian, Fields};
 use crate::dump::{PageMap, PhysicalMemory};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Mapping, Translate, missing};
+use super::translate::{Mapping, Translate, missing};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
 use crate::dump::PhysicalMemory;

@@ -6,14 +6,11 @@
 //! another size or stand on another line of their source. Most are the same all the same
 //! (a typedef repeated in two headers): their declarations are compared.
 
-use gimli::constants as dw;
-
 use crate::types::load::Loader;
 use crate::types::model::TypeId;
 use crate::types::name_index::{Class, class_and_name};
 use crate::types::place::Place;
 use crate::types::source_path::{is_end_of_path, source_path};
-use crate::types::units::Die;
 use crate::types::{TypeError, Types};
 
 /// One of the types of a name.
@@ -23,21 +20,6 @@ pub struct Definition {
     /// The source file of the first unit that has it, below `sys/`: `kern/link_elf.c`;
     /// `None` where the unit does not say.
     pub file: Option<Box<str>>,
-}
-
-/// What a definition's entry says of it before it is read: its size and its line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Outline {
-    size: u32,
-    line: u32,
-}
-
-impl Outline {
-    pub(super) fn of(die: &Die<'_>) -> Self {
-        let number = |at| die.attr_value(at).and_then(|value| value.udata_value()).unwrap_or(0);
-        let (size, line) = (number(dw::DW_AT_byte_size), number(dw::DW_AT_decl_line));
-        Self { size: size as u32, line: line as u32 }
-    }
 }
 
 impl Types {

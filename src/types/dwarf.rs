@@ -13,7 +13,9 @@ use rayon::prelude::*;
 use crate::bytes::Endian;
 use crate::kernel::{ElfFile, KernelError, SectionBytes, relocate};
 use crate::types::TypeError;
-use crate::types::modules::SectionAddress;
+
+/// Where a section of a relocatable module was loaded, by its name.
+pub type SectionAddress<'a> = &'a (dyn Fn(&str) -> Option<u64> + Sync);
 
 /// A piece of a section, in gimli's terms.
 pub type Slice<'a> = EndianSlice<'a, RunTimeEndian>;

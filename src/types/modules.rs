@@ -4,12 +4,9 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError};
 
 use crate::kernel::ElfFile;
-use crate::types::dwarf::Dwarf;
+use crate::types::dwarf::{Dwarf, SectionAddress};
 use crate::types::place::FileNumber;
 use crate::types::{TypeError, Types};
-
-/// Where a section of a relocatable module was loaded, by its name.
-pub type SectionAddress<'a> = &'a (dyn Fn(&str) -> Option<u64> + Sync);
 
 impl Types {
     /// Adds what the debug file of a module says. The types of its variables can

@@ -11,7 +11,6 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::addr::VirtAddr;
-use crate::types::definitions::Outline;
 use crate::types::load::{Loader, is_declaration};
 use crate::types::model::*;
 use crate::types::place::Place;
@@ -29,6 +28,21 @@ pub(super) enum Class {
     Plain,
     /// Variables, with or without a place in memory.
     Variable,
+}
+
+/// What a definition's entry says of it before it is read: its size and its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Outline {
+    size: u32,
+    line: u32,
+}
+
+impl Outline {
+    pub(super) fn of(die: &Die<'_>) -> Self {
+        let number = |at| die.attr_value(at).and_then(|value| value.udata_value()).unwrap_or(0);
+        let (size, line) = (number(dw::DW_AT_byte_size), number(dw::DW_AT_decl_line));
+        Self { size: size as u32, line: line as u32 }
+    }
 }
 
 /// The first definition of every type name, and what else may be another.

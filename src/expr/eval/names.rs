@@ -107,7 +107,7 @@ impl Scope<'_> {
             })
         };
         let found: Vec<_> = self.target.statics(name).into_iter().filter(is_meant).collect();
-        let operand = Scattered::of(self.target, found.first()?);
+        let operand = self.static_operand(found.first()?);
         if let [_, _, ..] = found[..] {
             let names = found.iter().map(|found| match (&found.function, &found.file) {
                 (Some(function), _) => format!("{function}.{name}"),
@@ -137,7 +137,11 @@ impl Scope<'_> {
         let ExprKind::Name(Name { name: function, .. }) = &function.kind else { return None };
         let mut found = self.target.statics(name).into_iter();
         let found = found.find(|found| found.function.as_deref() == Some(function))?;
-        Some(Scattered::of(self.target, &found))
+        Some(self.static_operand(&found))
+    }
+
+    fn static_operand(&self, found: &Static) -> Result<Operand, ExprError> {
+        Operand::of_pieces(Scattered::of(self.target, found)?)
     }
 
     /// The symbols of that name, each address once.

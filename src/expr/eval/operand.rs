@@ -5,8 +5,8 @@ use crate::expr::eval::ExprError;
 use crate::expr::eval::scattered::Scattered;
 use crate::expr::integer::Integer;
 use crate::target::Target;
-use crate::types::TypeId;
 use crate::types::model::{BitField, Encoding, Type};
+use crate::types::{Kept, Piece, TypeId};
 use crate::value::{Value, ValueReader};
 
 /// What an expression came to, before its memory is read.
@@ -27,6 +27,23 @@ pub enum Operand {
 }
 
 impl Operand {
+    /// A static variable or a part of one: a place like any other if one piece of memory
+    /// holds it.
+    ///
+    /// # Errors
+    /// All of it was optimised out.
+    pub fn of_pieces(found: Scattered) -> Result<Self, ExprError> {
+        if found.pieces.iter().all(|piece| piece.kept == Kept::Nowhere) {
+            return Err(ExprError::OptimisedOut(found.name.into()));
+        }
+        Ok(match found.pieces.as_slice() {
+            [Piece { kept: Kept::At(address), .. }] => {
+                Self::Place { type_id: found.type_id, address: *address, bits: found.bits }
+            }
+            _ => Self::Scattered(found),
+        })
+    }
+
     /// Where it lies, if it lies anywhere and begins at a byte.
     pub fn address(&self) -> Option<VirtAddr> {
         match self {

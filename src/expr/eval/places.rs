@@ -31,7 +31,8 @@ impl Scope<'_> {
                 None => types.size_of(field.type_id)?,
             };
             let name = format!(".{name}");
-            return whole.part(&name, field.type_id, field.offset, len, field.bits);
+            let part = whole.part(&name, field.type_id, field.offset, len, field.bits);
+            return Operand::of_pieces(part);
         }
         // As in gdb, `.` and `->` both do what only one of them can mean.
         let record = match self.pointee(&operand)? {
@@ -65,7 +66,8 @@ impl Scope<'_> {
             let size = self.types()?.size_of(element)?;
             let offset = u64::try_from(index).ok().and_then(|index| index.checked_mul(size));
             let offset = offset.unwrap_or(u64::MAX);
-            return whole.part(&format!("[{index}]"), element, offset, size, None);
+            let part = whole.part(&format!("[{index}]"), element, offset, size, None);
+            return Operand::of_pieces(part);
         }
         let (element, start) = self.elements(base)?.ok_or_else(|| self.wrong("[]", base))?;
         let offset = index.wrapping_mul(self.types()?.size_of(element)?.into()) as u64;

@@ -5,7 +5,7 @@
 //! place like any other too. What is nowhere has no value.
 
 use crate::bytes::Endian;
-use crate::expr::eval::{ExprError, Operand};
+use crate::expr::eval::ExprError;
 use crate::target::{ReadError, Target};
 use crate::types::model::BitField;
 use crate::types::{Kept, Piece, Static, TypeId};
@@ -22,23 +22,20 @@ pub struct Scattered {
 }
 
 impl Scattered {
-    /// What a static variable is as an operand.
+    /// A static variable.
     ///
     /// # Errors
-    /// All of it was optimised out, or its location cannot be worked out.
-    pub fn of(target: &Target, found: &Static) -> Result<Operand, ExprError> {
+    /// Its location cannot be worked out.
+    pub fn of(target: &Target, found: &Static) -> Result<Self, ReadError> {
         let pieces = target.pieces(found)?;
         let name = match &found.function {
             Some(function) => format!("{function}.{}", found.name),
             None => found.name.to_string(),
         };
-        Self { name: name.into(), type_id: found.type_id, bits: None, pieces }.operand()
+        Ok(Self { name: name.into(), type_id: found.type_id, bits: None, pieces })
     }
 
     /// The part at `offset`, of `len` bytes.
-    ///
-    /// # Errors
-    /// It was optimised out.
     pub fn part(
         &self,
         name: &str,
@@ -46,22 +43,10 @@ impl Scattered {
         offset: u64,
         len: u64,
         bits: Option<BitField>,
-    ) -> Result<Operand, ExprError> {
+    ) -> Self {
         let name = format!("{}{name}", self.name);
         let pieces = slice(&self.pieces, offset, len);
-        Self { name: name.into(), type_id, bits, pieces }.operand()
-    }
-
-    fn operand(self) -> Result<Operand, ExprError> {
-        if self.pieces.iter().all(|piece| piece.kept == Kept::Nowhere) {
-            return Err(ExprError::OptimisedOut(self.name.into()));
-        }
-        Ok(match self.pieces.as_slice() {
-            [Piece { kept: Kept::At(address), .. }] => {
-                Operand::Place { type_id: self.type_id, address: *address, bits: self.bits }
-            }
-            _ => Operand::Scattered(self),
-        })
+        Self { name: name.into(), type_id, bits, pieces }
     }
 
     /// Its bytes as an integer, and how many bits of that count.

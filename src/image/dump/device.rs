@@ -8,8 +8,8 @@
 
 use std::io::{self, Read, Seek, Write};
 
-use super::Sparse;
 use super::kernel_header::KernelHeader;
+use super::sparse::Sparse;
 
 /// Bytes of a sector of the device.
 pub(super) const SECTOR: u32 = 512;

@@ -2,7 +2,8 @@
 
 use std::io::{Seek, Write};
 
-use super::{Contents, Sparse};
+use super::contents::Contents;
+use super::sparse::Sparse;
 use crate::addr::PhysAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;

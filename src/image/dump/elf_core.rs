@@ -8,7 +8,7 @@
 
 use std::io::{Seek, Write};
 
-use super::Contents;
+use super::contents::Contents;
 use super::elf::{ElfCore, Segment};
 use crate::arch::Arch;
 use crate::image::ImageError;

@@ -5,6 +5,7 @@
 //! kernel in it, and share no code and no layouts with the readers of dumps:
 //! both follow FreeBSD's sources, and only so do they agree.
 
+mod contents;
 mod device;
 mod elf;
 pub mod elf_core;
@@ -18,19 +19,15 @@ pub mod raw;
 mod sparse;
 pub mod virtual_core;
 
-use std::collections::BTreeSet;
 use std::io::{Seek, Write};
-use std::ops::Range;
 
+pub use self::contents::Contents;
 pub use self::file::{DumpFile, Wrapping};
 pub(super) use self::info_file::info_file;
 pub use self::kernel_header::{HeaderVersion, Origin};
 
-use self::sparse::Sparse;
-
 use super::ImageError;
-use super::machine::{Machine, Paging};
-use crate::addr::PhysAddr;
+use super::machine::Paging;
 
 /// The formats in which an image can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,40 +102,5 @@ impl Format {
             Self::Qemu => qemu::write(contents, out),
             Self::Virtual => virtual_core::write(contents, out),
         }
-    }
-}
-
-/// What goes into a dump.
-#[derive(Debug)]
-pub struct Contents<'a> {
-    pub machine: &'a Machine,
-    /// The kernel's message buffer: all of its memory, and the part that is text.
-    pub message_buffer: &'a [u8],
-    pub message_size: u32,
-    /// How many processors there are.
-    pub cpus: u32,
-    /// Pages that the dump leaves out though they are in use.
-    pub left_out: &'a BTreeSet<PhysAddr>,
-}
-
-impl Contents<'_> {
-    /// The installed memory, less what is left out.
-    fn memory(&self) -> Vec<Range<PhysAddr>> {
-        let page = self.machine.page_size();
-        let mut rows = Vec::new();
-        for range in self.machine.memory_ranges() {
-            let mut start = range.start;
-            for gone in self.left_out.range(range.clone()) {
-                rows.push(start..*gone);
-                start = gone.wrapping_add(page);
-            }
-            rows.push(start..range.end);
-        }
-        rows.retain(|row| row.start < row.end);
-        rows
-    }
-
-    fn is_dumped(&self, page: PhysAddr) -> bool {
-        !self.left_out.contains(&page)
     }
 }

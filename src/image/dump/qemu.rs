@@ -7,7 +7,7 @@
 
 use std::io::{Seek, Write};
 
-use super::Contents;
+use super::contents::Contents;
 use super::elf::{ElfCore, Segment};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;

@@ -5,7 +5,8 @@
 
 use std::io::{Seek, Write};
 
-use super::{Contents, Sparse};
+use super::contents::Contents;
+use super::sparse::Sparse;
 use crate::image::ImageError;
 
 /// Writes all physical memory from the first byte of it to the last.

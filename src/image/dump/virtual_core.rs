@@ -6,7 +6,7 @@
 
 use std::io::{Seek, Write};
 
-use super::Contents;
+use super::contents::Contents;
 use super::elf::{ElfCore, Pages, Segment};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::image::ImageError;

@@ -5,9 +5,9 @@
 //! came with 11.0, is set to the subsystem before each call. So a stack that hangs half way is on
 //! no list, and the thread that builds or destroys it is the only one that knows where it is.
 
+use super::scope::Vnet;
 use super::sysinit::{Sysinit, SysinitKind};
 use super::trace::Event;
-use super::vnet::Vnet;
 use super::{Runtime, Scope};
 use crate::image::ImageError;
 use crate::image::object::Object;

@@ -3,7 +3,7 @@
 //! `sys/net/vnet.h`: CRED_TO_VNET and its like lead through the credential's prison. Without
 //! VIMAGE they are NULL, and everything is in the default stack.
 
-use super::vnet::Vnet;
+use super::scope::Vnet;
 use super::{Runtime, Scope};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::vnet::Vnet;
+use super::scope::Vnet;
 use super::{Queue, Runtime};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;

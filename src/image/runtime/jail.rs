@@ -6,7 +6,7 @@
 
 use super::construction::{HalfWay, Stop};
 use super::queue::Queue;
-use super::vnet::Vnet;
+use super::scope::Vnet;
 use super::{Runtime, Scope};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;

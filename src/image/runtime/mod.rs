@@ -131,6 +131,7 @@ mod module;
 mod pcpustat;
 mod process;
 mod queue;
+mod scope;
 mod socket;
 mod sysctl;
 mod sysctl_tree;
@@ -156,12 +157,11 @@ pub use self::modspace::ModuleSpace;
 pub use self::module::ModuleFile;
 pub use self::process::ProcessOptions;
 pub use self::queue::Queue;
+pub use self::scope::{Scope, Vnet};
 pub use self::socket::{SocketKind, SocketOptions};
 pub use self::sysctl::{SysctlKind, SysctlOptions};
 pub use self::sysinit::{Sysinit, SysinitKind, SysinitOptions};
 pub use self::trace::Event;
-pub use self::variables::Scope;
-pub use self::vnet::Vnet;
 
 use self::counter::CounterZone;
 use self::interface::Interface;
@@ -171,7 +171,7 @@ use self::process::NamedThread;
 use self::socket::Socket;
 use self::sysctl_tree::SysctlTree;
 use self::sysinit::Sysinits;
-use self::vnet::{Vnets, no_vimage};
+use self::vnet::Vnets;
 
 /// A running kernel.
 #[derive(Debug)]

@@ -8,12 +8,13 @@
 
 mod file;
 mod object;
+mod placed;
 mod shared;
 mod symbols;
 
 use std::collections::BTreeMap;
 
-use super::{Queue, Runtime, SysinitKind};
+use super::{Queue, Runtime};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
@@ -23,8 +24,8 @@ use crate::types::{TypeError, TypeId, Variable};
 
 pub use self::file::ModuleFile;
 
+use self::placed::{MALLOC_TYPE, Placed, Table};
 pub(super) use self::symbols::FoundSymbol;
-use self::symbols::ModuleSymbol;
 
 /// What the kernel's linker knows.
 #[derive(Debug)]
@@ -51,35 +52,6 @@ pub(super) struct LoadedModule {
     /// Its virtualized variables, if it has a debug file.
     pub variables: Vec<Variable>,
 }
-
-/// Where a module lies.
-#[derive(Debug, Default)]
-struct Placed {
-    base: VirtAddr,
-    size: u64,
-    /// Its part of module space, and how many bytes that is.
-    set: Option<(VirtAddr, u64)>,
-    /// In the order in which the kernel looks for names among them.
-    defined: Vec<ModuleSymbol>,
-    /// What VNET_SYSINIT and VNET_SYSUNINIT made: `struct vnet_sysinit`s.
-    sysinits: Vec<(SysinitKind, VirtAddr)>,
-    /// The symbol table and its strings, as the kernel keeps them.
-    symbols: Vec<u8>,
-    strings: Vec<u8>,
-    /// A table of symbols that is a part of the module itself.
-    own_table: Option<Table>,
-}
-
-/// A symbol table in memory.
-#[derive(Debug, Clone, Copy)]
-struct Table {
-    symbols: VirtAddr,
-    count: u64,
-    strings: VirtAddr,
-    strings_size: u64,
-}
-
-const MALLOC_TYPE: &str = "linker";
 
 /// Where modules are installed.
 const DIRECTORY: &str = "/boot/kernel";
@@ -374,15 +346,6 @@ fn list(kernel: &LoadedKernel) -> Result<(Object, TypeId), ImageError> {
     let file = kernel.types().pointee(first.type_id)?;
     kernel.types().size_of(file)?;
     Ok((head, file))
-}
-
-/// What the macros call the registrations of `ident`.
-fn sysinit_kind(symbol: &str) -> Option<SysinitKind> {
-    match symbol {
-        name if name.ends_with("_vnet_init") => Some(SysinitKind::Constructor),
-        name if name.ends_with("_vnet_uninit") => Some(SysinitKind::Destructor),
-        _ => None,
-    }
 }
 
 fn no_linker() -> ImageError {

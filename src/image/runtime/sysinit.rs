@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 use super::constructors::Effect;
 use super::module::FoundSymbol;
-use super::trace::Event;
-use super::vnet::Vnet;
+use super::scope::Vnet;
+use super::vnet::no_vimage;
 use super::{Queue, Runtime};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
@@ -206,7 +206,7 @@ impl Runtime {
     /// # Errors
     /// Its subsystem is not behind SI_SUB_VNET, which the kernel asserts; or there is no VIMAGE.
     pub fn vnet_register(&mut self, kind: SysinitKind, entry: VirtAddr) -> Result<(), ImageError> {
-        let sysinits = self.sysinits.as_ref().ok_or_else(super::no_vimage)?;
+        let sysinits = self.sysinits.as_ref().ok_or_else(no_vimage)?;
         let entry = sysinits.read(&self.kernel, entry)?;
         let least = self.enumerator("SI_SUB_VNET").unwrap_or(SI_SUB_VNET);
         if kind == SysinitKind::Constructor && entry.subsystem <= least {
@@ -225,7 +225,7 @@ impl Runtime {
     /// # Errors
     /// None of that name is registered.
     pub fn vnet_deregister(&mut self, kind: SysinitKind, name: &str) -> Result<(), ImageError> {
-        let sysinits = self.sysinits.as_mut().ok_or_else(super::no_vimage)?;
+        let sysinits = self.sysinits.as_mut().ok_or_else(no_vimage)?;
         let place = sysinits.named.iter().position(|known| known.0 == kind && known.1 == name);
         let place = place.ok_or_else(|| {
             ImageError::Refused(format!("no VNET_SYSINIT named {name} is registered"))
@@ -288,7 +288,7 @@ impl Runtime {
         vnet: Option<Vnet>,
     ) -> Result<(), ImageError> {
         let name = self.function_name(function);
-        self.note(Event::Called { kind, function: name.clone(), vnet });
+        self.note_call(kind, &name, vnet);
         let scope = vnet.map_or(super::Scope::Kernel, super::Scope::Vnet);
         match effect.or_else(|| self.effect_of(&name)) {
             Some(effect) => self.take_effect(&effect, scope),

@@ -4,7 +4,7 @@
 //! ran before which, when the state was set, when a stack went on the list. Every operation of
 //! the runtime notes such events, so that a test can compare them with the rules.
 
-use super::vnet::Vnet;
+use super::scope::Vnet;
 use super::{Runtime, SysinitKind};
 
 /// One thing that the kernel did.
@@ -37,6 +37,11 @@ impl Runtime {
     /// The same, and starts over.
     pub fn take_trace(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.trace)
+    }
+
+    /// Notes that a constructor or destructor is called.
+    pub(super) fn note_call(&mut self, kind: SysinitKind, function: &str, vnet: Option<Vnet>) {
+        self.note(Event::Called { kind, function: function.to_owned(), vnet });
     }
 
     pub(super) fn note(&mut self, event: Event) {

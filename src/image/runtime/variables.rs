@@ -1,23 +1,13 @@
 //! Variables by name: which stack's copy of which variable a path means.
 
 use super::Runtime;
-use super::vnet::Vnet;
+use super::scope::Scope;
 use crate::addr::VirtAddr;
 use crate::expr::{self, Name};
 use crate::image::ImageError;
 use crate::image::literal::Literal;
 use crate::image::object::Object;
 use crate::types::Variable;
-
-/// Whose copy of a variable is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// One stack's.
-    Vnet(Vnet),
-    /// The master in the kernel's set, from which new stacks are copied; also a kernel without
-    /// VIMAGE, and variables that are not virtualized.
-    Kernel,
-}
 
 /// Prefix of the symbols in the set, `VNET_SYMPREFIX`.
 const PREFIX: &str = "vnet_entry_";

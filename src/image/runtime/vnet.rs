@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::modspace::ModuleSpace;
 use super::queue::Queue;
+use super::scope::Vnet;
 use super::trace::Event;
 use super::{Runtime, locks};
 use crate::addr::VirtAddr;
@@ -15,10 +16,6 @@ use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::types::TypeId;
-
-/// A virtual network stack, by the address of its `struct vnet`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Vnet(pub VirtAddr);
 
 /// What the kernel knows of all stacks: the list, the set, module space.
 #[derive(Debug)]

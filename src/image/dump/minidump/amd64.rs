@@ -5,7 +5,8 @@
 //! version 2 until 13.0 (page-directory entries, one per 2 MB), version 3 since
 //! (`dump_avail` in front of the bitmap, which then skips what is no memory).
 
-use super::{Header, Sizes, Style};
+use super::header::Header;
+use super::style::{Sizes, Style};
 use crate::addr::VirtAddr;
 use crate::bytes::Endian;
 use crate::image::machine::Machine;

@@ -4,7 +4,8 @@
 //! until 12, version 2 (`dump_avail`) since 13.0. The page map has an entry for
 //! every page from KERNBASE on; sections are split up.
 
-use super::{Header, Sizes, Style};
+use super::header::Header;
+use super::style::{Sizes, Style};
 use crate::bytes::Endian;
 use crate::image::machine::Machine;
 

@@ -5,7 +5,8 @@
 //! a page) since 14.0. The page map has an entry for every page, from the start of
 //! the kernel's address space; blocks are split up.
 
-use super::{Sizes, Style};
+use super::header::direct_map_header;
+use super::style::{Sizes, Style};
 use crate::image::machine::Machine;
 
 /// In the flags of version 3.
@@ -25,7 +26,7 @@ pub(super) fn style(machine: &Machine) -> Style {
 }
 
 fn header(machine: &Machine, sizes: &Sizes) -> Vec<u8> {
-    let mut header = super::direct_map_header("minidump FreeBSD/arm64", machine, sizes);
+    let mut header = direct_map_header("minidump FreeBSD/arm64", machine, sizes);
     if sizes.version >= 3 {
         header.u32(if machine.page_size() == 4 << 10 { 0 } else { PAGES_OF_16K });
     }

@@ -5,7 +5,8 @@
 //! entry of 4 bytes, or 8 with PAE, for every page from KERNBASE on; large pages
 //! are split up.
 
-use super::{Header, Sizes, Style};
+use super::header::Header;
+use super::style::{Sizes, Style};
 use crate::bytes::Endian;
 use crate::image::machine::Machine;
 

@@ -8,45 +8,25 @@
 mod amd64;
 mod arm;
 mod arm64;
+mod header;
 mod i386;
 mod powerpc64;
 mod powerpc64_hash;
 mod riscv64;
+mod style;
 
 use std::io::{Seek, Write};
 use std::ops::Range;
 
-use super::{Contents, Sparse};
-use crate::addr::{PhysAddr, VirtAddr};
+use self::style::{Sizes, Style};
+
+use super::contents::Contents;
+use super::sparse::Sparse;
+use crate::addr::PhysAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
 use crate::image::ImageError;
 use crate::image::machine::{Machine, entry_bytes};
-
-/// What is peculiar to an architecture's minidumps, and to this machine.
-struct Style {
-    /// The versions of the header, and the first one with `dump_avail`.
-    oldest: u32,
-    newest: u32,
-    dump_avail_since: u32,
-    /// The entries of this level of page tables (0 is the topmost) make the page map …
-    level: usize,
-    /// … those that cover these addresses.
-    covered: Range<VirtAddr>,
-    /// A page map that is not made of page tables.
-    whole: Option<fn(&Machine) -> Vec<u8>>,
-    header: fn(&Machine, &Sizes) -> Vec<u8>,
-}
-
-/// What every header says.
-#[derive(Debug)]
-struct Sizes {
-    version: u32,
-    message: u32,
-    bitmap: u32,
-    page_map: u32,
-    dump_avail: u32,
-}
 
 /// The largest page map that is written: that of a 12.1 amd64 kernel has 8 MB.
 const LARGEST_PAGE_MAP: u64 = 64 << 20;
@@ -200,57 +180,4 @@ fn bitmap(contents: &Contents<'_>, has_dump_avail: bool) -> Vec<u8> {
 fn bit_of(ranges: &[(Range<PhysAddr>, u64)], at: PhysAddr, page: u64) -> Option<u64> {
     let (range, first_bit) = ranges.iter().find(|(range, _)| range.contains(&at))?;
     Some(first_bit + at.offset_from(range.start)? / page)
-}
-
-/// A header's fields, one after the other.
-struct Header {
-    bytes: Vec<u8>,
-    endian: Endian,
-}
-
-impl Header {
-    /// A header that starts with `magic`, in a field of `size` bytes.
-    fn new(magic: &str, size: usize, endian: Endian) -> Self {
-        let mut header = Self { bytes: Vec::new(), endian };
-        header.text(magic, size);
-        header
-    }
-
-    fn text(&mut self, text: &str, size: usize) {
-        let end = self.bytes.len() + size;
-        self.bytes.extend(text.as_bytes());
-        self.bytes.resize(end, 0);
-    }
-
-    fn u32(&mut self, value: u32) {
-        self.bytes.extend(entry_bytes(value.into(), 4, self.endian));
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.bytes.extend(entry_bytes(value, 8, self.endian));
-    }
-
-    fn address(&mut self, at: VirtAddr) {
-        self.u64(at.get());
-    }
-
-    /// What all headers have behind the magic.
-    fn sizes(&mut self, sizes: &Sizes) {
-        for size in [sizes.version, sizes.message, sizes.bitmap, sizes.page_map] {
-            self.u32(size);
-        }
-    }
-}
-
-/// What arm64 and riscv64 have in common.
-fn direct_map_header(magic: &str, machine: &Machine, sizes: &Sizes) -> Header {
-    let mut header = Header::new(magic, 24, machine.arch().endian());
-    header.sizes(sizes);
-    let map = machine.space().layout().direct_map.clone().unwrap_or_default();
-    header.address(machine.image().start);
-    header.u64(machine.direct().start.get());
-    header.address(map.start);
-    header.address(map.end);
-    header.u32(sizes.dump_avail);
-    header
 }

@@ -5,7 +5,9 @@
 //! page map: the topmost table of the radix tree, whose others are among the pages;
 //! or all of the hashed table, in the processor's order unless a hypervisor tells it.
 
-use super::{Header, Sizes, Style, powerpc64_hash};
+use super::header::Header;
+use super::powerpc64_hash;
+use super::style::{Sizes, Style};
 use crate::bytes::Endian;
 use crate::image::machine::Machine;
 use crate::image::machine::powerpc64::{DIRECT_MAP, KERNEL_MAP};

@@ -4,7 +4,8 @@
 //! version 1 in 12, version 2 (`dump_avail`) since 13.0. The page map has an entry
 //! for every page, from KERNBASE on; large pages are split up.
 
-use super::{Sizes, Style};
+use super::header::direct_map_header;
+use super::style::{Sizes, Style};
 use crate::image::machine::Machine;
 
 pub(super) fn style(machine: &Machine) -> Style {
@@ -20,5 +21,5 @@ pub(super) fn style(machine: &Machine) -> Style {
 }
 
 fn header(machine: &Machine, sizes: &Sizes) -> Vec<u8> {
-    super::direct_map_header("minidump FreeBSD/riscv", machine, sizes).bytes
+    direct_map_header("minidump FreeBSD/riscv", machine, sizes).bytes
 }

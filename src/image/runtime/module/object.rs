@@ -14,13 +14,14 @@ use goblin::elf::sym::STT_OBJECT;
 use goblin::elf::{Elf, Reloc, SectionHeader};
 
 use super::file::{ModuleFile, SET};
+use super::placed::{MALLOC_TYPE, Placed, sysinit_kind};
 use super::symbols::ModuleSymbol;
-use super::{MALLOC_TYPE, Placed, Runtime, sysinit_kind};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
+use crate::image::runtime::Runtime;
 
 /// Modules are a few hundred kilobytes.
 const LARGEST: u64 = 16 << 20;

@@ -14,13 +14,14 @@ use goblin::elf::{Elf, Reloc};
 use goblin::strtab::Strtab;
 
 use super::file::ModuleFile;
+use super::placed::{MALLOC_TYPE, Placed, Table, sysinit_kind};
 use super::symbols::ModuleSymbol;
-use super::{MALLOC_TYPE, Placed, Runtime, Table, sysinit_kind};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
+use crate::image::runtime::Runtime;
 
 /// Modules are a few hundred kilobytes.
 const LARGEST: u64 = 16 << 20;
