@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use crate::addr::VirtAddr;
 use crate::bytes::Endian;
 use crate::types::model::Base;
+use crate::value::access::ElementsIter;
 use crate::value::memory_block::Holes;
 use crate::value::model::Value;
 use crate::value::{freed, number};
@@ -60,8 +61,8 @@ impl Elements {
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Cow<'_, Value>> {
-        (0..self.len()).map_while(|index| self.get(index))
+    pub fn iter(&self) -> ElementsIter<'_> {
+        self.into_iter()
     }
 
     /// The values themselves, where they are kept as such; numbers are not.

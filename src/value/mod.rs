@@ -1,6 +1,7 @@
 //! Typed reads of kernel memory: values to print, structs to walk, queues and
 //! trees, per-CPU counters.
 
+mod access;
 pub mod bits;
 pub mod counter;
 mod elements;
@@ -15,6 +16,7 @@ pub mod read;
 mod sockaddr;
 pub mod tree;
 
+pub use access::{ElementsIter, PathError};
 pub use counter::Counters;
 pub use model::Value;
 pub use object::Object;

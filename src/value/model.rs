@@ -188,3 +188,5 @@ impl std::fmt::Display for ValueError {
         f.write_str(&self.message)
     }
 }
+
+impl std::error::Error for ValueError {}

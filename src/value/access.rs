@@ -1,0 +1,314 @@
+//! Values as a program wants them: a number, a text, a member by its path.
+//!
+//! What: whether a value is of some kind, and what is in it, without a `match` over
+//! all kinds. How: an `as_…` is `None` for a value of another kind, an unreadable one
+//! included; [`Value::error`] tells those apart. [`Value::get`] says what is missing.
+//! What this refuses to do: read memory. A path cannot follow a pointer;
+//! [`Session::print`](crate::Session::print) evaluates expressions that do.
+
+use std::borrow::Cow;
+
+use crate::addr::VirtAddr;
+use crate::value::model::{ArrayValue, Elements, PointerValue, RecordValue, Value, ValueError};
+
+/// Why a path leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    #[error("`{path}` is not a path such as `a.b[2].c`: byte {at} does not belong there")]
+    Syntax { path: Box<str>, at: usize },
+    #[error("{} has no member `{name}`", place(within))]
+    NoMember { within: Box<str>, name: Box<str> },
+    #[error("{} has no element {index}: it has {len}", place(within))]
+    NoElement { within: Box<str>, index: u64, len: usize },
+    /// The elements from `len` on were left out because of a limit.
+    #[error("element {index} of {} was left out: only {len} were read", place(within))]
+    Omitted { within: Box<str>, index: u64, len: usize },
+    /// Only structs and unions have members.
+    #[error("{} is {found}, which has no members", place(within))]
+    NotARecord { within: Box<str>, found: &'static str },
+    #[error("{} is {found}, which has no elements", place(within))]
+    NotAnArray { within: Box<str>, found: &'static str },
+    /// The path goes on behind a value that could not be read.
+    #[error("{} could not be read", place(within))]
+    Unreadable {
+        within: Box<str>,
+        #[source]
+        why: ValueError,
+    },
+}
+
+fn place(within: &str) -> Cow<'_, str> {
+    match within {
+        "" => "the value".into(),
+        within => format!("`{within}`").into(),
+    }
+}
+
+impl Value {
+    /// The number of an integer, a character, an enum, or the sum of a counter.
+    #[must_use]
+    pub fn as_i128(&self) -> Option<i128> {
+        match self {
+            Self::Int(number) | Self::Char(number) | Self::Enum { value: number, .. } => {
+                Some(*number)
+            }
+            Self::Counter { sum, .. } => Some((*sum).into()),
+            _ => None,
+        }
+    }
+
+    /// The same, if it fits.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        self.as_i128()?.try_into().ok()
+    }
+
+    /// The same, if it fits.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        self.as_i128()?.try_into().ok()
+    }
+
+    #[must_use]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// A `bool`, or `_Bool`. Numbers are none.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The text in a char array, or the text that a `char *` points at.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Pointer(pointer) => pointer.text.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The bytes of something that has no known type.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(&bytes.bytes),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn as_pointer(&self) -> Option<&PointerValue> {
+        match self {
+            Self::Pointer(pointer) => Some(pointer),
+            _ => None,
+        }
+    }
+
+    /// The kernel address that a pointer, or a counter's pointer, holds.
+    #[must_use]
+    pub fn as_address(&self) -> Option<VirtAddr> {
+        match self {
+            Self::Pointer(PointerValue { address, .. }) | Self::Counter { address, .. } => {
+                Some(*address)
+            }
+            _ => None,
+        }
+    }
+
+    /// A struct or union.
+    #[must_use]
+    pub fn as_record(&self) -> Option<&RecordValue> {
+        match self {
+            Self::Record(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    /// An array, unless it is a text.
+    #[must_use]
+    pub fn as_array(&self) -> Option<&ArrayValue> {
+        match self {
+            Self::Array(array) => Some(array),
+            _ => None,
+        }
+    }
+
+    /// Why the value could not be read; `None` if it was.
+    #[must_use]
+    pub fn error(&self) -> Option<&ValueError> {
+        match self {
+            Self::Error(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// The members of a struct or union in their order; of anything else, none.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let members = self.as_record().into_iter().flat_map(|record| &record.members);
+        members.map(|member| (&*member.name, &member.value))
+    }
+
+    /// The elements of an array in their order; of anything else, none.
+    pub fn elements(&self) -> impl Iterator<Item = Cow<'_, Value>> {
+        self.as_array().into_iter().flat_map(|array| &array.elements)
+    }
+
+    /// The value at a path of members and indexes, such as `a.b[2].c`. An element is
+    /// borrowed where it is kept as a value; numbers are kept as bytes and made into
+    /// values here. The empty path leads to the value itself.
+    ///
+    /// ```
+    /// use vnetkvm::value::Value;
+    /// # use vnetkvm::value::model::{MemberValue, RecordValue, ArrayValue};
+    /// # let numbers = vec![Value::Int(16), Value::Int(3)];
+    /// # let name = || Box::from("sa_data");
+    /// # let data = Value::Array(ArrayValue { elements: numbers.into(), omitted: 0 });
+    /// # let members = vec![MemberValue { name: name(), value: data }];
+    /// # let value = Value::Record(RecordValue { members, note: None });
+    ///
+    /// assert_eq!(value.get("sa_data[1]")?.as_u64(), Some(3));
+    /// let error = value.get("sa_data[2]").unwrap_err();
+    /// assert_eq!(error.to_string(), "`sa_data` has no element 2: it has 2");
+    /// # Ok::<(), vnetkvm::value::PathError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is not such a path, or says what is not there. A value that could not be
+    /// read is an error only where the path goes on behind it.
+    pub fn get(&self, path: &str) -> Result<Cow<'_, Value>, PathError> {
+        let mut here = Cow::Borrowed(self);
+        let mut rest = path;
+        while !rest.is_empty() {
+            let at = path.len() - rest.len();
+            let within = path.get(..at).unwrap_or_default();
+            let (step, left) = Step::first(rest, at == 0)
+                .map_err(|bytes| PathError::Syntax { path: path.into(), at: at + bytes })?;
+            here = match here {
+                Cow::Borrowed(value) => value.step(&step, within)?,
+                Cow::Owned(value) => Cow::Owned(value.step(&step, within)?.into_owned()),
+            };
+            rest = left;
+        }
+        Ok(here)
+    }
+
+    fn step(&self, step: &Step<'_>, within: &str) -> Result<Cow<'_, Value>, PathError> {
+        let within = || Box::from(within);
+        match (self, step) {
+            (Self::Error(why), _) => {
+                Err(PathError::Unreadable { within: within(), why: why.clone() })
+            }
+            (Self::Record(_), Step::Member(name)) => {
+                let found = self.members().find(|(member, _)| member == name);
+                let (_, value) = found.ok_or_else(|| PathError::NoMember {
+                    within: within(),
+                    name: (*name).into(),
+                })?;
+                Ok(Cow::Borrowed(value))
+            }
+            (other, Step::Member(_)) => {
+                Err(PathError::NotARecord { within: within(), found: other.kind() })
+            }
+            (Self::Array(array), Step::Element(index)) => {
+                let found = usize::try_from(*index).ok().and_then(|at| array.elements.get(at));
+                let (index, len) = (*index, array.elements.len());
+                found.ok_or_else(|| match index < array.omitted.saturating_add(len as u64) {
+                    true => PathError::Omitted { within: within(), index, len },
+                    false => PathError::NoElement { within: within(), index, len },
+                })
+            }
+            (other, Step::Element(_)) => {
+                Err(PathError::NotAnArray { within: within(), found: other.kind() })
+            }
+        }
+    }
+
+    /// What it is, in words: "an integer".
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Int(_) => "an integer",
+            Self::Bool(_) => "a boolean",
+            Self::Char(_) => "a character",
+            Self::Float(_) => "a floating-point number",
+            Self::Enum { .. } => "an enum",
+            Self::Pointer(_) => "a pointer",
+            Self::Record(_) => "a struct or union",
+            Self::Array(_) => "an array",
+            Self::Text(_) => "a text",
+            Self::Counter { .. } => "a counter",
+            Self::Bytes(_) => "bytes of no known type",
+            Self::Error(_) => "an error",
+        }
+    }
+}
+
+enum Step<'p> {
+    Member(&'p str),
+    Element(u64),
+}
+
+impl<'p> Step<'p> {
+    /// The first step of a path and what follows, or the number of bytes before what is
+    /// wrong. A dot stands before each member but the first of all.
+    fn first(path: &'p str, is_start: bool) -> Result<(Self, &'p str), usize> {
+        if let Some(inside) = path.strip_prefix('[') {
+            let end = inside.find(|other: char| !other.is_ascii_digit());
+            let (digits, rest) = inside.split_at(end.unwrap_or(inside.len()));
+            let rest = rest.strip_prefix(']').ok_or(1 + digits.len())?;
+            return Ok((Self::Element(digits.parse().map_err(|_| 1usize)?), rest));
+        }
+        let name = match path.strip_prefix('.') {
+            Some(name) if !is_start => name,
+            None if is_start => path,
+            _ => return Err(0),
+        };
+        let end = name.find(['.', '[', ']']).unwrap_or(name.len());
+        match name.split_at(end) {
+            ("", _) => Err(path.len() - name.len()),
+            (name, rest) => Ok((Self::Member(name), rest)),
+        }
+    }
+}
+
+/// The elements of an array, one after the other.
+#[derive(Debug, Clone)]
+pub struct ElementsIter<'v> {
+    elements: &'v Elements,
+    next: usize,
+}
+
+impl<'v> Iterator for ElementsIter<'v> {
+    type Item = Cow<'v, Value>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let element = self.elements.get(self.next)?;
+        self.next += 1;
+        Some(element)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.elements.len().saturating_sub(self.next);
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for ElementsIter<'_> {}
+
+impl<'v> IntoIterator for &'v Elements {
+    type Item = Cow<'v, Value>;
+    type IntoIter = ElementsIter<'v>;
+
+    fn into_iter(self) -> ElementsIter<'v> {
+        ElementsIter { elements: self, next: 0 }
+    }
+}
