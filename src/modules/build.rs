@@ -18,7 +18,7 @@ use crate::arch::Arch;
 use crate::kernel::elf::Section;
 use crate::kernel::{ElfFile, Symbol, SymbolKind, Symbols};
 use crate::memory::KernelMemory;
-use crate::modules::{Module, Placed};
+use crate::modules::module::{Module, Placed};
 use crate::target::kernel_match::{Evidence, Finding};
 
 /// What speaks for and against `elf`'s being the file that `module` was loaded from.

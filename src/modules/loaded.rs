@@ -20,7 +20,7 @@ use crate::addr::VirtAddr;
 use crate::fault::Fault;
 use crate::kernel::{Symbols, symbols};
 use crate::modules::linker_file::LinkerFile;
-use crate::modules::{Module, Placed};
+use crate::modules::module::{Module, Placed};
 use crate::target::{ReadError, Target};
 use crate::types::TypeId;
 use crate::value::Object;

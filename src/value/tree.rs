@@ -52,7 +52,7 @@ pub fn walk<'t>(
 fn enter(element: &Object<'_>, trail: &mut Trail<'_>, list: List<'_>) -> Result<(), Problem> {
     let at = element.address;
     trail.visit(at).map_err(|why| list.problem(at, why))?;
-    element.check_freed().map_err(|fault| list.unreadable(at, fault.into()))
+    list.check(element)
 }
 
 fn step<'t>(

@@ -11,54 +11,19 @@
 //! first what the holes leave of it. A stream that is cut off gives what is there of it,
 //! with a warning; one that is damaged gives nothing.
 
+mod packing;
 mod sparse;
 mod stream;
 
 use std::cell::Cell;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::Source;
 use crate::source::UnpackError;
+pub use packing::Packing;
 use sparse::{Stored, Writer};
-
-/// How a file is compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    Gzip,
-    Zstd,
-}
-
-impl Packing {
-    /// By the first bytes of a file; `None` if they are of neither.
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        const GZIP: &[u8] = b"\x1f\x8b";
-        const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
-        if bytes.starts_with(GZIP) {
-            Some(Self::Gzip)
-        } else if bytes.starts_with(ZSTD) {
-            Some(Self::Zstd)
-        } else {
-            None
-        }
-    }
-
-    /// `gzip` or `zstd`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-        }
-    }
-}
-
-impl fmt::Display for Packing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// How far unpacking has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

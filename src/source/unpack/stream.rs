@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 
 use flate2::bufread::GzDecoder;
 
-use super::Packing;
+use super::packing::Packing;
 use crate::source::UnpackError;
 
 /// A window of zstd that is larger would take more memory than a reader should:

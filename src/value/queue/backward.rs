@@ -4,7 +4,7 @@
 //! element at that of the one before it; the head of a STAILQ leads to its last
 //! element alone (`sys/sys/queue.h`).
 
-use super::List;
+use super::list::List;
 use crate::addr::VirtAddr;
 use crate::target::ReadError;
 use crate::value::object::Object;
@@ -105,7 +105,7 @@ impl<'t> Steps<'_, 't> {
             if element.pointer(&self.next) != Ok(follows) {
                 return Ok(());
             }
-            super::check(&element, list)?;
+            list.check(&element)?;
             place = previous.as_ref().and_then(|path| element.pointer(path).ok());
             found.push(element);
         }

@@ -7,12 +7,13 @@
 //! where its head does not say, is walked from its other end too.
 
 mod backward;
+mod list;
 
-use crate::addr::VirtAddr;
-use crate::target::ReadError;
 use crate::value::object::Object;
 use crate::value::tree;
-use crate::walk::{Problem, Problems, Trail, Walk, Why};
+use crate::walk::{Problem, Problems, Trail, Walk};
+
+pub use list::List;
 
 /// Names of a head's first pointer and of a link's next pointer.
 const KINDS: [(&str, &str); 7] = [
@@ -24,32 +25,6 @@ const KINDS: [(&str, &str); 7] = [
     ("cslh_first", "csle_next"),
     ("cstqh_first", "cstqe_next"),
 ];
-
-/// A list as people call it, for when something is wrong with it.
-#[derive(Debug, Clone, Copy)]
-pub struct List<'a> {
-    /// `allprison`, `the threads of process 812`.
-    pub name: &'a str,
-    /// What is on it: `prison`, `interface`.
-    pub element: &'a str,
-}
-
-impl List<'_> {
-    /// The problem of this list that shows at `at`.
-    pub fn problem(&self, at: VirtAddr, why: Why) -> Problem {
-        Problem { what: self.name.into(), at: Some(at), why }
-    }
-
-    /// The same where an element is there and cannot be read: the list goes on.
-    pub fn element(&self, at: VirtAddr, why: ReadError) -> Problem {
-        self.problem(at, Why::Element { element: self.element.into(), why: why.into() })
-    }
-
-    /// The same where the list ends at `at`, because that or what it leads to cannot be read.
-    pub fn unreadable(&self, at: VirtAddr, why: ReadError) -> Problem {
-        self.problem(at, Why::Unreadable { element: self.element.into(), why: why.into() })
-    }
-}
 
 /// Walks the list at `head`, whose elements are linked by their member `link`.
 pub fn walk<'t>(head: Object<'t>, link: &str, list: List<'_>) -> Walk<Object<'t>> {
@@ -106,7 +81,7 @@ fn forward<'t>(
     while let Some(element) = next {
         let at = element.address;
         trail.visit(at).map_err(|why| list.problem(at, why))?;
-        check(&element, list)?;
+        list.check(&element)?;
         next = match pointed_at(&element, &path, list) {
             Ok(next) => next,
             // Not even its first byte is there: it is no element.
@@ -119,12 +94,6 @@ fn forward<'t>(
         elements.push(element);
     }
     Ok(())
-}
-
-/// Is the element memory that the kernel still uses?
-fn check(element: &Object<'_>, list: List<'_>) -> Result<(), Problem> {
-    let at = element.address;
-    element.check_freed().map_err(|fault| list.unreadable(at, fault.into()))
 }
 
 /// What a pointer of the list leads to, freed or not.
