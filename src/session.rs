@@ -10,6 +10,7 @@ mod kernel_files;
 mod machinery;
 mod messages;
 mod modules;
+mod open;
 mod open_core;
 mod savecore_info;
 mod select;
@@ -20,20 +21,17 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 
-use crate::addr::{PhysAddr, VirtAddr};
-use crate::budget::{Allowance, Budget};
-use crate::dump::{self, Core, DumpIdentity, MemorySegment};
+use crate::addr::VirtAddr;
+use crate::budget::Budget;
+use crate::dump::{self, Core, DumpIdentity};
 use crate::error::Error;
 use crate::expr::eval::{ExprError, Scope};
 use crate::expr::{self, SyntaxError};
-use crate::kernel::Kernel;
+use crate::kernel::RunningKernel;
 use crate::memory::KernelMemory;
-use crate::modules::Modules;
-use crate::source::Source;
-use crate::source::unpack::Progress;
 use crate::target::{KernelMatch, ReadError, Target, TargetError};
 use crate::threads::VnetPointer;
-use crate::types::{TypeError, Types};
+use crate::types::Types;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Value, ValueReader};
 use crate::views::crashed_thread::CrashedThread;
@@ -46,40 +44,26 @@ use crate::vnet::variables::plain_globals;
 use crate::vnet::{Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
 use crate::walk::Problems;
 
+use kernel_files::prepare;
 pub use kernel_files::{MissingTypes, Search, not_a_kernel, open_kernel};
-use kernel_files::{linked_kernel, prepare};
 pub use messages::Messages;
-use open_core::open_core;
+use modules::Loaded;
+pub use open::Options;
 pub use savecore_info::SavecoreInfo;
 pub use select::{Selection, Selector};
-
-/// What to open.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The kernel's ELF file, or its debug file; `None` leaves it to be found by the dump.
-    pub kernel: Option<PathBuf>,
-    /// The dump.
-    pub core: PathBuf,
-    /// Where debug files lie, before the usual places.
-    pub debug_dirs: Vec<PathBuf>,
-    /// Where raw memory lies; empty leaves it to be found out.
-    pub memory_map: Vec<MemorySegment>,
-    /// Where the first byte of the kernel's first segment was loaded; `None` leaves
-    /// it to be found out.
-    pub kernel_phys: Option<PhysAddr>,
-}
 
 /// An opened kernel and dump.
 #[derive(Debug)]
 pub struct Session {
-    target: Target,
+    /// The kernel and its memory, without what was loaded into it.
+    alone: Target,
     core_path: PathBuf,
     debug_dirs: Vec<PathBuf>,
     log: Vec<String>,
     /// Files that are not the kernel's other half, and why.
     refused: Vec<String>,
     savecore_info: Option<SavecoreInfo>,
-    modules: OnceLock<Modules>,
+    loaded: OnceLock<Loaded>,
     counters: OnceLock<Counters>,
     variables: OnceLock<Result<Variables, VnetError>>,
     list: OnceLock<Result<VnetList, VnetError>>,
@@ -121,100 +105,21 @@ pub struct Matches {
 }
 
 impl Session {
-    /// Opens a kernel and a dump, and finds the kernel's other half.
-    ///
-    /// # Errors
-    /// A file cannot be read or is not what it should be, or the dump's memory
-    /// cannot be translated with this kernel. A kernel that merely is not the
-    /// one that wrote the dump is an error of the questions that need it.
-    pub fn open(options: &Options) -> Result<Self, Error> {
-        Self::open_with(options, &mut |_| {})
-    }
-
-    /// The same, and tells `progress` how far unpacking a compressed dump has come.
-    ///
-    /// # Errors
-    /// As [`Session::open`].
-    pub fn open_with(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Self, Error> {
-        let source = Source::open(&options.core)?;
-        let Some(path) = &options.kernel else {
-            let failed = |source| Error::Dump { path: options.core.clone(), source };
-            let core = dump::open_with(source, progress).map_err(failed)?;
-            return Self::of_dump(Arc::new(core), options);
-        };
-        let (kernel, search) = linked_kernel(path, &options.debug_dirs)?;
-        let types = prepare(&kernel);
-        let core = open_core(&kernel, source, options, progress)?;
-        Self::join(kernel, types, core, options, search)
-    }
-
-    /// The same from files that are in memory already.
-    ///
-    /// # Errors
-    /// As [`Session::open`].
-    pub fn from_sources(kernel: Source, core: Source) -> Result<Self, Error> {
-        let path = kernel.path().to_owned();
-        let kernel = Kernel::open(kernel, None).map_err(|source| Error::Kernel { path, source })?;
-        let options = Options { core: core.path().to_owned(), ..Options::default() };
-        let core = open_core(&kernel, core, &options, &mut |_| {})?;
-        let types = prepare(&kernel);
-        Self::join(kernel, types, core, &options, Search::default())
-    }
-
-    fn join(
-        kernel: Kernel,
-        types: Result<Types, TypeError>,
-        core: impl Into<Arc<Core>>,
-        options: &Options,
-        search: Search,
-    ) -> Result<Self, Error> {
-        let Search { mut log, refused } = search;
-        let (core, core_path) = (core.into(), options.core.clone());
-        log.push(format!("dump: {} is {}", core_path.display(), what_it_is(&core)));
-        log.push(match &types {
-            Ok(types) => format!("types: {} units of debug information", types.unit_count()),
-            Err(why) => format!("types: {why}"),
-        });
-        let target = Target::open_at(kernel, core, types, options.kernel_phys)?;
-        target.budget().renew(justified(&target));
-        let slide = target.kernel().slide();
-        if slide != 0 {
-            log.push(format!("kernel: it runs {slide:#x} bytes from where it is linked"));
-        }
-        log.push(format!("kernel and dump belong together: {}", target.kernel_match()));
-        let savecore_info = SavecoreInfo::find(&core_path);
-        Ok(Self {
-            target,
-            core_path,
-            debug_dirs: options.debug_dirs.clone(),
-            log,
-            refused,
-            savecore_info,
-            modules: OnceLock::new(),
-            counters: OnceLock::new(),
-            variables: OnceLock::new(),
-            list: OnceLock::new(),
-            vnets: OnceLock::new(),
-            vnets_by_address: VnetsByAddress::default(),
-            jails: OnceLock::new(),
-        })
-    }
-
     pub fn target(&self) -> &Target {
-        &self.target
+        &self.loaded().target
     }
 
     /// What answers may cost. At first it has what the sizes of the files justify.
     pub fn budget(&self) -> &Arc<Budget> {
-        self.target.budget()
+        self.alone.budget()
     }
 
-    pub fn kernel(&self) -> &Kernel {
-        self.target.kernel()
+    pub fn kernel(&self) -> &RunningKernel {
+        self.alone.kernel()
     }
 
     pub fn memory(&self) -> &KernelMemory {
-        self.target.memory()
+        self.alone.memory()
     }
 
     pub fn core(&self) -> &Core {
@@ -230,7 +135,7 @@ impl Session {
     /// # Errors
     /// Why there are none.
     pub fn types(&self) -> Result<&Types, Error> {
-        Ok(self.target.types()?)
+        Ok(self.target().types()?)
     }
 
     /// How kernel, debug file and dump were found, a line each.
@@ -242,15 +147,15 @@ impl Session {
     /// answered, as sentences.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.core().warnings.clone();
-        warnings.extend(not_a_kernel(self.kernel()));
+        warnings.extend(not_a_kernel(self.kernel().linked()));
         if let Some(savecore_info) = &self.savecore_info {
             warnings.extend(savecore_info.disagreements(self.core(), self.dump_identity()));
         }
-        if let KernelMatch::Unknown(why) = self.target.kernel_match() {
+        if let KernelMatch::Unknown(why) = self.alone.kernel_match() {
             warnings.push(format!("whether kernel and dump belong together is unknown: {why}"));
         }
         warnings.extend(self.refused.iter().cloned());
-        match self.target.types() {
+        match self.alone.types() {
             Ok(types) => warnings.extend(types.damage().map(ToString::to_string)),
             Err(_) => warnings.extend(self.missing_types().map(|missing| missing.what)),
         }
@@ -264,17 +169,17 @@ impl Session {
 
     /// What the dump's memory says of its machine.
     fn dump_identity(&self) -> DumpIdentity {
-        if matches!(self.target.kernel_match(), KernelMatch::Different(_)) {
+        if matches!(self.alone.kernel_match(), KernelMatch::Different(_)) {
             return DumpIdentity::default();
         }
-        let Machine { hostname, panic, version, .. } = Machine::read(&self.target);
+        let Machine { hostname, panic, version, .. } = Machine::read(&self.alone);
         DumpIdentity { host: hostname, panic, version }
     }
 
     /// What is wanted where the kernel's types are not known; `None` where they are.
     pub fn missing_types(&self) -> Option<MissingTypes> {
-        let why = self.target.types().err()?;
-        Some(MissingTypes::of(self.kernel(), &why))
+        let why = self.alone.types().err()?;
+        Some(MissingTypes::of(self.kernel().linked(), &why))
     }
 
     /// The vnets on the list, in order of creation, and then those that are not on
@@ -290,12 +195,12 @@ impl Session {
             let jails = self.jails().ok();
             let variables = self.all_variables().ok();
             let mut all = list.vnets.clone();
-            let found = Unlisted::find(&self.target, &mut all, jails.unwrap_or(&none), variables);
+            let found = Unlisted::find(self.target(), &mut all, jails.unwrap_or(&none), variables);
             all.extend(found.vnets);
             let mut problems = list.problems.clone();
             if let Some(jails) = jails {
                 problems.extend(jails.problems.clone());
-                jails::add_jails(&self.target, &mut all, jails, false);
+                jails::add_jails(self.target(), &mut all, jails, false);
             }
             problems.extend(found.problems);
             Vnets { all, problems }
@@ -310,10 +215,10 @@ impl Session {
     pub fn scan(&self) -> Result<Vnets, Error> {
         let mut vnets = self.vnets()?.clone();
         let known: Vec<VirtAddr> = vnets.all.iter().map(|vnet| vnet.address).collect();
-        let found = scan::scan(&self.target, self.list()?)?;
+        let found = scan::scan(self.target(), self.list()?)?;
         vnets.all.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
         if let Ok(jails) = self.jails() {
-            jails::add_jails(&self.target, &mut vnets.all, jails, true);
+            jails::add_jails(self.target(), &mut vnets.all, jails, true);
         }
         Ok(vnets)
     }
@@ -324,7 +229,7 @@ impl Session {
     /// The kernel is not the dump's, or has no debug information.
     pub fn jails(&self) -> Result<&Jails, Error> {
         self.require_match()?;
-        let jails = self.jails.get_or_init(|| Jails::read(&self.target));
+        let jails = self.jails.get_or_init(|| Jails::read(self.target()));
         jails.as_ref().map_err(|why| why.clone().into())
     }
 
@@ -334,7 +239,7 @@ impl Session {
     /// The kernel is not the dump's, or does not tell.
     pub fn crashed_thread(&self) -> Result<Option<CrashedThread>, Error> {
         self.require_match()?;
-        Ok(CrashedThread::find(&self.target, self.jails().ok())?)
+        Ok(CrashedThread::find(self.target(), self.jails().ok())?)
     }
 
     /// The variables that any of the patterns name; without a pattern, all of them.
@@ -371,7 +276,7 @@ impl Session {
                 Some(all) => {
                     all.matching(pattern).map(|found| found.into_iter().cloned().collect())
                 }
-                None => plain_globals(&self.target, pattern),
+                None => plain_globals(self.target(), pattern),
             };
             match found {
                 Ok(found) => matches.variables.extend(found),
@@ -387,7 +292,7 @@ impl Session {
 
     /// The address of a stack's copy of a variable; zero if it has none.
     pub fn address(&self, stack: Stack<'_>, variable: &VnetVariable) -> VirtAddr {
-        stack.copy_of(&self.target, variable.master).unwrap_or_default()
+        stack.copy_of(self.target(), variable.master).unwrap_or_default()
     }
 
     /// A stack's copy of a variable: where it lies, and its value.
@@ -420,7 +325,7 @@ impl Session {
         stack: Stack<'_>,
         variable: &VnetVariable,
     ) -> (VirtAddr, Value) {
-        let address = match stack.copy_of(&self.target, variable.master) {
+        let address = match stack.copy_of(self.target(), variable.master) {
             Ok(address) => address,
             Err(why) => {
                 let error =
@@ -456,14 +361,14 @@ impl Session {
             Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => None,
             Err(why) => return Err(why),
         };
-        let scope = Scope::new(&self.target, variables, stack);
+        let scope = Scope::new(self.target(), variables, stack);
         let operand = scope.eval(&parsed).map_err(failed)?;
-        let mut value = operand.read(&self.target, &self.reader(limits));
+        let mut value = operand.read(self.target(), &self.reader(limits));
         let variable = self.variable_at(stack, operand.address());
         self.withdraw_stale_sums(stack, variable.map(|variable| &*variable.name), &mut value);
         Ok(Printed {
             expression: expression.into(),
-            type_name: operand.type_name(&self.target).unwrap_or_default().into(),
+            type_name: operand.type_name(self.target()).unwrap_or_default().into(),
             address: operand.address(),
             value,
             remarks: scope.remarks(),
@@ -473,10 +378,10 @@ impl Session {
     /// The lines of the kernel's message buffer, from memory if they can be read there,
     /// else those that a minidump keeps apart; `None` if there are neither.
     pub fn messages(&self) -> Option<Messages> {
-        let ring = match self.target.kernel_match() {
+        let ring = match self.alone.kernel_match() {
             KernelMatch::Different(_) => None,
             KernelMatch::Same(_) | KernelMatch::Unknown(_) => {
-                MessageRing::read(&self.target).ok().flatten()
+                MessageRing::read(&self.alone).ok().flatten()
             }
         };
         match ring {
@@ -493,7 +398,7 @@ impl Session {
     /// # Errors
     /// The kernel is not the one that wrote the dump.
     pub fn require_match(&self) -> Result<(), Error> {
-        match self.target.kernel_match() {
+        match self.alone.kernel_match() {
             KernelMatch::Different(why) => {
                 Err(TargetError::OtherKernel { why: why.clone() }.into())
             }
@@ -503,35 +408,22 @@ impl Session {
 
     /// A reader of this target's values.
     pub fn reader(&self, limits: &Limits) -> ValueReader<'_> {
-        ValueReader::new(&self.target, self.counters(), limits.clone())
+        ValueReader::new(self.target(), self.counters(), limits.clone())
     }
 
     fn list(&self) -> Result<&VnetList, Error> {
         self.require_match()?;
-        let list = self.list.get_or_init(|| VnetList::read(&self.target));
+        let list = self.list.get_or_init(|| VnetList::read(self.target()));
         list.as_ref().map_err(|why| why.clone().into())
     }
 
     fn all_variables(&self) -> Result<&Variables, Error> {
         let variables = self.variables.get_or_init(|| {
-            // Most dumps have no modules, and then nothing is spent on them.
-            if Modules::any(&self.target) {
-                Variables::read(&self.target, self.read_modules())
-            } else {
-                Variables::read(&self.target, &Modules::default())
-            }
+            let Loaded { target, modules, .. } = self.loaded();
+            Variables::read(target, modules)
         });
         variables.as_ref().map_err(|why| why.clone().into())
     }
-}
-
-/// What the kernel, its debug file and the dump are worth.
-fn justified(target: &Target) -> Allowance {
-    let kernel = target.kernel();
-    let files = [Some(kernel.main()), kernel.debug_file()];
-    let lens = files.into_iter().flatten().map(|file| file.source().len());
-    let dump = target.memory().core().facts.file_len;
-    Allowance::for_files(lens.fold(dump, u64::saturating_add))
 }
 
 /// Why a pattern names nothing: there is nothing of that name, or that is not known.
@@ -540,13 +432,6 @@ fn missed(pattern: &str, why: VnetError, problems: Option<&Problems>) -> VnetErr
         (VnetError::NoSuchVariable { .. }, Some(because)) => VnetError::unknown(pattern, because),
         _ => why,
     }
-}
-
-fn what_it_is(core: &Core) -> String {
-    let packed = core.packed.map_or(String::new(), |packed| {
-        format!(", unpacked from {} bytes of {}", packed.len, packed.packing)
-    });
-    format!("a {}, {}{packed}", core.format, core.arch)
 }
 
 /// Each variable once, though several patterns may name it.

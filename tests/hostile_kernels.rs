@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use vnetkvm::image;
-use vnetkvm::kernel::Kernel;
+use vnetkvm::kernel::{Kernel, RunningKernel};
 use vnetkvm::session::{Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::types::model::Type;
@@ -96,14 +96,14 @@ fn damaged_memory_is_an_error_in_its_place() {
 fn ask_everything(bytes: Vec<u8>) {
     let Ok(kernel) = Kernel::open(Source::from_vec("kernel", bytes), None) else { return };
     let _ = (kernel.version(), kernel.build_id().map(<[_]>::len), kernel.symbol("vnet_head"));
-    let mut kernel = kernel;
-    kernel.set_slide(0xc000_0000_0040_0000);
-    for symbol in kernel.symbols().iter().take(50) {
-        let bytes = kernel.initial_bytes(symbol.address, 16);
+    let running = RunningKernel::new(kernel, 0xc000_0000_0040_0000);
+    for symbol in running.symbols().take(50) {
+        let bytes = running.initial_bytes(symbol.address, 16);
         assert!(bytes.is_none_or(|bytes| bytes.len() == 16));
-        let _ = kernel.symbolize(symbol.address);
+        let _ = running.symbolize(symbol.address);
     }
-    let Ok(types) = Types::load(&kernel) else { return };
+    let kernel = running.linked();
+    let Ok(types) = Types::load(kernel) else { return };
     if let Some(set) = kernel.set_vnet() {
         for variable in types.variables_in(&set) {
             look_at(&types, variable.type_id, 6);

@@ -183,7 +183,7 @@ fn check_places(session: &Session) {
     assert_eq!((&*at.name, at.offset), ("prison0", 0));
     assert_eq!(kernel.set_vnet(), kernel.section_range("set_vnet"));
     let ttl = session.variables(&["ip_defttl".into()]).unwrap().remove(0);
-    let typed = session.types().unwrap().variable_at(ttl.master).unwrap();
+    let typed = session.target().variable_at(ttl.master).unwrap();
     assert_eq!((&*typed.name, typed.address), ("vnet_entry_ip_defttl", ttl.master));
 }
 

@@ -7,6 +7,7 @@
 //! own types: see [`LoadedKernel::object`] and `object.rs`.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
@@ -15,8 +16,8 @@ use crate::image::ImageError;
 use crate::image::machine::{
     ImagePart, ImagePlace, Machine, MachineOptions, Paging, Rights, Space,
 };
-use crate::kernel::{Kernel, Segment, Symbol};
-use crate::types::{TypeError, Types};
+use crate::kernel::{ElfFile, Kernel, Segment, Symbol};
+use crate::types::{ModuleTypes, SectionAddress, TypeError, Types};
 
 /// A kernel that has been loaded into a machine.
 #[derive(Debug)]
@@ -64,6 +65,22 @@ impl LoadedKernel {
 
     pub fn types(&self) -> &Types {
         &self.types
+    }
+
+    /// Adds the types of a module, as [`ModuleTypes::add`] does.
+    ///
+    /// # Errors
+    /// See there.
+    pub(super) fn add_types(
+        &mut self,
+        elf: &ElfFile,
+        image: Range<u64>,
+        placed: SectionAddress<'_>,
+    ) -> Result<Arc<Types>, TypeError> {
+        let mut modules = ModuleTypes::of(&self.types);
+        let added = modules.add(elf, image, placed)?;
+        self.types = self.types.with_modules(modules);
+        Ok(added)
     }
 
     pub fn machine(&self) -> &Machine {

@@ -56,7 +56,7 @@ impl LoadedKernel {
         // What is worked out from memory is no place that could be set.
         let no_memory = |address, _| Err(ImageError::NotMapped(address));
         of_files.into_iter().find_map(|found| {
-            match types.pieces(&found, &no_memory).ok()?.as_slice() {
+            match types.pieces(&found, 0, &no_memory).ok()?.as_slice() {
                 [Piece { kept: Kept::At(address), .. }] => Some((*address, found.type_id)),
                 _ => None,
             }

@@ -6,10 +6,8 @@
 //! contents (its .data and set_vnet are NOBITS). [`Kernel`] joins the two, in
 //! whichever order they are given. It knows nothing of any dump.
 //!
-//! A kernel of powerpc64 is linked at one address and runs at another. Whoever
-//! knows the distance tells it ([`Kernel::set_slide`]); symbols, segments, the
-//! linker set and initial values are then those of the running kernel. Only
-//! [`ElfFile`] speaks of the file.
+//! All addresses of a [`Kernel`] are those at which it is linked. A [`RunningKernel`]
+//! is a kernel at the addresses where some machine has it.
 
 mod compressed;
 pub mod debug_file;
@@ -19,6 +17,7 @@ mod extents;
 mod name_table;
 pub mod relocate;
 mod relocations;
+mod running;
 mod string_table;
 pub mod symbols;
 
@@ -35,17 +34,17 @@ use relocations::Relocations;
 
 pub use elf::{ElfFile, SectionBytes, Segment};
 pub use error::KernelError;
+pub use running::RunningKernel;
 pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
 
-/// A kernel: the file that was named and, where there is one, its other half.
+/// A kernel as it is linked: the file that was named and, where there is one, its
+/// other half.
 #[derive(Debug)]
 pub struct Kernel {
     main: ElfFile,
     sibling: Option<ElfFile>,
     symbols: Symbols,
-    slide: u64,
     relocations: OnceLock<Relocations>,
-    /// Where its segments are linked.
     extents: OnceLock<Extents>,
 }
 
@@ -70,18 +69,7 @@ impl Kernel {
             _ => Symbols::load(&main)?,
         };
         let (relocations, extents) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { main, sibling, symbols, slide: 0, relocations, extents })
-    }
-
-    /// How far from where it is linked the kernel runs, in bytes modulo 2^64.
-    pub fn slide(&self) -> u64 {
-        self.slide
-    }
-
-    /// Says that the kernel runs `slide` bytes from where it is linked.
-    pub fn set_slide(&mut self, slide: u64) {
-        self.slide = slide;
-        self.symbols.set_slide(slide);
+        Ok(Self { main, sibling, symbols, relocations, extents })
     }
 
     pub fn arch(&self) -> Arch {
@@ -119,9 +107,17 @@ impl Kernel {
 
     /// The symbol whose bytes hold `address`, and the distance from its start.
     pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
-        let extents = self.extents.get_or_init(|| Extents::of(self.linked_segments()));
-        let linked = address.wrapping_add(self.slide.wrapping_neg());
-        extents.contain(linked).then(|| self.symbols.by_address(address))?
+        self.has(address).then(|| self.symbols.by_address(address))?
+    }
+
+    /// The same among the symbols that are places, without absolute ones.
+    fn symbolize_place(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
+        self.has(address).then(|| self.symbols.place_by_address(address))?
+    }
+
+    /// Does one of the segments hold `address`?
+    fn has(&self, address: VirtAddr) -> bool {
+        self.extents.get_or_init(|| Extents::of(self.segments())).contain(address)
     }
 
     /// The linker set of the virtualized variables, from `__start_set_vnet` up
@@ -146,28 +142,27 @@ impl Kernel {
 
     /// The segments that the boot loader puts into memory.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
-        let linked = self.linked_segments();
-        linked.map(|segment| Segment { virt: segment.virt.wrapping_add(self.slide), ..segment })
-    }
-
-    fn linked_segments(&self) -> impl Iterator<Item = Segment<'_>> {
         self.contents().unwrap_or(&self.main).segments()
     }
 
-    /// The addresses that the section of that name takes up in memory.
+    /// The addresses that the section of that name takes up.
     pub fn section_range(&self, name: &str) -> Option<Range<VirtAddr>> {
-        let range = self.main.section(name)?.range();
-        Some(range.start.wrapping_add(self.slide)..range.end.wrapping_add(self.slide))
+        Some(self.main.section(name)?.range())
     }
 
-    /// The bytes that memory holds at `address` before the kernel has run, its own
-    /// relocation done; `None` where no file has them, never zeros for lack of a file.
+    /// The bytes that memory would hold at `address` if the kernel ran where it is
+    /// linked, before it has run, its own relocation done; `None` where no file has
+    /// them, never zeros for lack of a file.
     pub fn initial_bytes(&self, address: VirtAddr, len: u64) -> Option<Cow<'_, [u8]>> {
+        self.relocated_bytes(address, len, 0)
+    }
+
+    /// The same where the kernel runs `slide` bytes further on.
+    fn relocated_bytes(&self, address: VirtAddr, len: u64, slide: u64) -> Option<Cow<'_, [u8]>> {
         let elf = self.contents()?;
-        let linked = address.wrapping_add(self.slide.wrapping_neg());
-        let bytes = elf.initial_bytes(linked, len)?;
+        let bytes = elf.initial_bytes(address, len)?;
         let relocations = self.relocations.get_or_init(|| Relocations::of(elf));
-        Some(relocations.apply(linked, bytes, self.slide))
+        Some(relocations.apply(address, bytes, slide))
     }
 
     /// Has it any of the symbols that every FreeBSD kernel has, even one that is stripped
@@ -184,10 +179,9 @@ impl Kernel {
         Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
     }
 
-    /// The build-id's place in memory, and its bytes.
+    /// The build-id's place where a loader puts it, and its bytes.
     pub fn build_id_in_memory(&self) -> Option<(VirtAddr, &[u8])> {
-        let (address, id) = self.main.build_id_in_memory()?;
-        Some((address.wrapping_add(self.slide), id))
+        self.main.build_id_in_memory()
     }
 
     /// The GNU build-id.

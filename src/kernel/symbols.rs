@@ -28,8 +28,6 @@ pub struct Symbols {
     entries: OnceLock<Vec<Entry>>,
     by_name: OnceLock<NameTable>,
     by_address: OnceLock<Vec<u32>>,
-    /// Added to the address of every symbol that is a place.
-    slide: u64,
 }
 
 /// One symbol.
@@ -40,6 +38,8 @@ pub struct Symbol<'a> {
     /// Bytes; 0 where the linker or an assembler did not say.
     pub size: u64,
     pub global: bool,
+    /// A number, not a place (SHN_ABS): it stays what it is wherever the kernel runs.
+    pub absolute: bool,
     pub kind: SymbolKind,
 }
 
@@ -90,7 +90,6 @@ impl Symbols {
             entries: OnceLock::new(),
             by_name: OnceLock::new(),
             by_address: OnceLock::new(),
-            slide: 0,
         })
     }
 
@@ -124,7 +123,6 @@ impl Symbols {
             entries: entries.into(),
             by_name: OnceLock::new(),
             by_address: OnceLock::new(),
-            slide: 0,
         }
     }
 
@@ -155,11 +153,6 @@ impl Symbols {
         })
     }
 
-    /// Says that the kernel runs `slide` bytes from where it is linked, modulo 2^64.
-    pub fn set_slide(&mut self, slide: u64) {
-        self.slide = slide;
-    }
-
     /// All symbols that have a name and an address.
     pub fn iter(&self) -> impl Iterator<Item = Symbol<'_>> {
         self.entries().iter().map(|entry| self.symbol(entry))
@@ -168,8 +161,7 @@ impl Symbols {
     /// The symbols of virtualized variables in the linker set `set`, global and
     /// local, as the table lists them.
     pub fn vnet(&self, set: Range<VirtAddr>) -> impl Iterator<Item = Symbol<'_>> {
-        let linked = |at: VirtAddr| at.get().wrapping_sub(self.slide);
-        let (start, stop) = (linked(set.start), linked(set.end));
+        let (start, stop) = (set.start.get(), set.end.get());
         let inside = self.entries().iter().filter(move |e| (start..stop).contains(&e.address));
         let symbols = inside.map(|entry| self.symbol(entry));
         symbols.filter(|symbol| symbol.name.starts_with(VNET_PREFIX))
@@ -197,16 +189,28 @@ impl Symbols {
     ///
     /// A symbol without a size holds only the address it stands at.
     pub fn by_address(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
+        self.holding(address, |_| true)
+    }
+
+    /// The same among the symbols that are places, without absolute ones.
+    pub(super) fn place_by_address(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
+        self.holding(address, |entry| !entry.absolute)
+    }
+
+    fn holding(
+        &self,
+        address: VirtAddr,
+        wanted: impl Fn(&Entry) -> bool,
+    ) -> Option<(Symbol<'_>, u64)> {
         let order = self.by_address.get_or_init(|| self.sort_by_address());
         let entry = |at: &u32| &self.entries()[*at as usize];
-        let linked = address.get().wrapping_sub(self.slide);
-        let after = order.partition_point(|at| entry(at).address <= linked);
+        let address = address.get();
+        let after = order.partition_point(|at| entry(at).address <= address);
         // A symbol may lie within another one (a label in assembly), so look
         // back a little for one that is long enough.
         order[..after].iter().rev().take(LOOK_BACK).map(entry).find_map(|entry| {
-            let offset = linked - entry.address;
-            let stays = entry.absolute && self.slide != 0;
-            (offset < entry.size.max(1) && !stays).then(|| (self.symbol(entry), offset))
+            let offset = address - entry.address;
+            (offset < entry.size.max(1) && wanted(entry)).then(|| (self.symbol(entry), offset))
         })
     }
 
@@ -215,11 +219,11 @@ impl Symbols {
     pub fn label(&self, address: VirtAddr) -> Option<Symbol<'_>> {
         let order = self.by_address.get_or_init(|| self.sort_by_address());
         let entry = |at: &u32| self.entries().get(*at as usize);
-        let linked = address.get().wrapping_sub(self.slide);
+        let address = address.get();
         let after =
-            order.partition_point(|at| entry(at).is_some_and(|entry| entry.address <= linked));
+            order.partition_point(|at| entry(at).is_some_and(|entry| entry.address <= address));
         let last = order.get(..after)?.last().and_then(entry)?;
-        let is_near = linked.wrapping_sub(last.address) < LONGEST_ROUTINE;
+        let is_near = address.wrapping_sub(last.address) < LONGEST_ROUTINE;
         is_near.then(|| self.symbol(last))
     }
 
@@ -266,12 +270,12 @@ impl Symbols {
     }
 
     fn symbol(&self, entry: &Entry) -> Symbol<'_> {
-        let slide = if entry.absolute { 0 } else { self.slide };
         Symbol {
             name: std::str::from_utf8(self.name_bytes(entry)).unwrap_or_default(),
-            address: VirtAddr::new(entry.address).wrapping_add(slide),
+            address: VirtAddr::new(entry.address),
             size: entry.size,
             global: entry.global,
+            absolute: entry.absolute,
             kind: entry.kind,
         }
     }

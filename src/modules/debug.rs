@@ -14,13 +14,13 @@ use crate::modules::module::{Module, Placed};
 use crate::source::Source;
 use crate::target::KernelMatch;
 use crate::target::kernel_match::{Evidence, Finding};
-use crate::types::{TypeError, Types, Variable};
+use crate::types::{ModuleTypes, TypeError, Variable};
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
 /// and adds them to the kernel's. What was looked at is told by its log.
 pub fn find_types(
     module: &mut Module,
-    types: &Types,
+    types: &mut ModuleTypes,
     memory: &KernelMemory,
     candidates: &[PathBuf],
 ) {
@@ -65,7 +65,7 @@ fn open(path: &Path) -> Result<ElfFile, String> {
 
 fn take(
     module: &mut Module,
-    types: &Types,
+    types: &mut ModuleTypes,
     memory: &KernelMemory,
     (path, elf): (&Path, &ElfFile),
     others: &[&ElfFile],
@@ -119,7 +119,11 @@ fn module_match(
 }
 
 /// The variables of the set, at their places in module space.
-fn typed(module: &Module, types: &Types, elf: &ElfFile) -> Result<Vec<Variable>, TypeError> {
+fn typed(
+    module: &Module,
+    types: &mut ModuleTypes,
+    elf: &ElfFile,
+) -> Result<Vec<Variable>, TypeError> {
     let Some(set) = module.set.clone() else { return Ok(Vec::new()) };
     match &module.placed {
         Placed::Sections(sections) if elf.is_relocatable() => {
@@ -127,11 +131,11 @@ fn typed(module: &Module, types: &Types, elf: &ElfFile) -> Result<Vec<Variable>,
                 let found = sections.iter().find(|(known, _)| &**known == name);
                 found.map(|(_, range)| range.start.get())
             };
-            let own = types.add_module(elf, set.start.get()..set.end.get(), &placed)?;
+            let own = types.add(elf, set.start.get()..set.end.get(), &placed)?;
             Ok(own.variables_in(&set))
         }
         Placed::Whole { set: in_file } if !elf.is_relocatable() => {
-            let own = types.add_module(elf, in_file.clone(), &|_| None)?;
+            let own = types.add(elf, in_file.clone(), &|_| None)?;
             let range = VirtAddr::new(in_file.start)..VirtAddr::new(in_file.end);
             let moved = own.variables_in(&range).into_iter().map(|variable| {
                 let offset = variable.address.get().wrapping_sub(in_file.start);

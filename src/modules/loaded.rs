@@ -75,10 +75,9 @@ fn fill(target: &Target, at: VirtAddr, module: &mut Module) -> Result<(), ReadEr
 
 /// The `struct elf_file` of the unit that defines the class.
 fn elf_file(target: &Target, class: VirtAddr) -> Result<TypeId, ReadError> {
-    let types = target.types()?;
-    match types.find_beside(class, "struct elf_file") {
+    match target.type_beside(class, "struct elf_file") {
         Some(found) => Ok(found),
-        None => Ok(types.find("struct elf_file")?),
+        None => Ok(target.types()?.find("struct elf_file")?),
     }
 }
 

@@ -63,7 +63,7 @@ impl Session {
 }
 
 /// A kernel that wrote the dump, and how its two files were looked for.
-type FoundKernel = (PathBuf, Kernel, Search);
+type FoundKernel = (PathBuf, Arc<Kernel>, Search);
 
 /// A debug file that was found without its kernel, with the stripped kernel that was found
 /// before it and wrote the dump as well.
@@ -78,7 +78,7 @@ fn with_contents(found: FoundKernel, stripped: Option<FoundKernel>) -> FoundKern
         Some((Kernel::open(open(&other)?, Some(open(&path)?)).ok()?, other))
     });
     match joined {
-        Some((whole, other)) => (other, whole, Search::default()),
+        Some((whole, other)) => (other, Arc::new(whole), Search::default()),
         None => (path, kernel, search),
     }
 }
@@ -95,10 +95,11 @@ fn open_if_matching(
     path: &Path,
     core: &Arc<Core>,
     options: &Options,
-) -> Result<(Kernel, Search, String), String> {
+) -> Result<(Arc<Kernel>, Search, String), String> {
     let opened = linked_kernel(path, &options.debug_dirs);
-    let (mut kernel, search) = opened.map_err(|why| root_cause(&why))?;
-    match Target::kernel_match_of(&mut kernel, core, options.kernel_phys) {
+    let (kernel, search) = opened.map_err(|why| root_cause(&why))?;
+    let kernel = Arc::new(kernel);
+    match Target::kernel_match_of(&kernel, core, options.kernel_phys) {
         Ok(KernelMatch::Same(why)) => Ok((kernel, search, why)),
         Ok(KernelMatch::Different(why) | KernelMatch::Unknown(why)) => Err(why),
         Err(why) => Err(why.to_string()),

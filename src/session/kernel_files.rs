@@ -28,7 +28,7 @@ pub fn open_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Search), Er
     join(path, ElfFile::parse_module, dirs)
 }
 
-/// Opens a kernel that goes with a dump. Its symbols have not been looked at.
+/// Opens a kernel that goes with a dump.
 ///
 /// # Errors
 /// The file cannot be read, is no ELF file, or one that was not linked.

@@ -17,7 +17,7 @@ impl Session {
     /// The kernel is not the dump's.
     pub fn may_hide_vnets(&self) -> Result<Vec<MayHide>, Error> {
         self.require_match()?;
-        Ok(MayHide::reasons(&self.target))
+        Ok(MayHide::reasons(self.target()))
     }
 
     /// The constructors and destructors of vnets, in the order in which they run.
@@ -26,12 +26,12 @@ impl Session {
     /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
     pub fn sysinits(&self) -> Result<Sysinits, Error> {
         self.require_match()?;
-        Ok(Sysinits::read(&self.target, &self.unloaded())?)
+        Ok(Sysinits::read(self.target(), &self.unloaded())?)
     }
 
     /// How far `vnet` has come in running them.
     pub fn construction(&self, sysinits: &Sysinits, vnet: &Vnet) -> Construction {
-        Construction::of(&self.target, sysinits, vnet)
+        Construction::of(self.target(), sysinits, vnet)
     }
 
     /// The locks of the VNET machinery, who holds them, and what that means.
@@ -40,7 +40,7 @@ impl Session {
     /// The kernel is not the dump's, or has no VIMAGE.
     pub fn locks(&self) -> Result<Locks, Error> {
         self.require_match()?;
-        Ok(Locks::read(&self.target)?)
+        Ok(Locks::read(self.target())?)
     }
 
     /// The event handlers that are called once for each vnet.
@@ -49,7 +49,7 @@ impl Session {
     /// The kernel is not the dump's, has no VIMAGE or no such lists, or no debug information.
     pub fn eventhandlers(&self) -> Result<VnetHandlers, Error> {
         self.require_match()?;
-        Ok(VnetHandlers::read(&self.target, &self.unloaded())?)
+        Ok(VnetHandlers::read(self.target(), &self.unloaded())?)
     }
 
     /// What the kernel recorded of curvnet; `None` without VNET_DEBUG.
@@ -58,6 +58,6 @@ impl Session {
     /// The kernel is not the dump's, or has no debug information.
     pub fn recursions(&self) -> Result<Option<Recursions>, Error> {
         self.require_match()?;
-        Ok(Recursions::read(&self.target)?)
+        Ok(Recursions::read(self.target())?)
     }
 }

@@ -1,11 +1,66 @@
 //! What was loaded into the kernel, and the files that tell the types of it.
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
 use super::Session;
 use crate::error::Error;
 use crate::modules::{Modules, debug};
 use crate::source::locate::{self, ModuleSearch};
+use crate::target::{KernelMatch, Target};
+use crate::types::ModuleTypes;
 use crate::vnet::ModuleSpace;
 use crate::vnet::unloaded::Unloaded;
+
+/// The running kernel with its modules.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// The kernel with the symbols and types of its modules.
+    pub(super) target: Target,
+    /// The kernel's file and those of its modules; none where the kernel is alone, as in most
+    /// dumps, where nothing is spent on them.
+    pub(super) modules: Modules,
+    /// The kernel's file where it is alone.
+    kernel_file: OnceLock<Modules>,
+}
+
+impl Loaded {
+    /// Reads which modules were loaded into the kernel of `alone`, and looks for their types in
+    /// `debug_dirs` and the usual places. Nothing is believed that another kernel's memory
+    /// says.
+    pub(super) fn read(alone: &Target, debug_dirs: &[PathBuf]) -> Self {
+        let other = matches!(alone.kernel_match(), KernelMatch::Different(_));
+        if other || !Modules::any(alone) {
+            let (modules, kernel_file) = (Modules::default(), OnceLock::new());
+            return Self { target: alone.clone(), modules, kernel_file };
+        }
+        let mut modules = Modules::read(alone);
+        let types = alone.types().ok().map(|kernel| {
+            let mut types = ModuleTypes::of(kernel);
+            // Only their virtualized variables are asked for.
+            for module in modules.files.iter_mut().filter(|module| module.set.is_some()) {
+                let candidates = locate::modules(&ModuleSearch {
+                    name: &module.name,
+                    path: &module.path,
+                    kernel: alone.kernel().linked().main().source().path(),
+                    dirs: debug_dirs,
+                });
+                debug::find_types(module, &mut types, alone.memory(), &candidates);
+            }
+            types
+        });
+        let target = alone.with_modules(modules.symbols(), types);
+        Self { target, modules, kernel_file: OnceLock::new() }
+    }
+
+    /// The files that make up the running kernel, its own among them.
+    fn files(&self) -> &Modules {
+        match self.modules.files.is_empty() && self.modules.problems.is_empty() {
+            true => self.kernel_file.get_or_init(|| Modules::read(&self.target)),
+            false => &self.modules,
+        }
+    }
+}
 
 impl Session {
     /// The files that make up the running kernel: itself and its modules, each with
@@ -15,7 +70,7 @@ impl Session {
     /// The kernel is not the dump's.
     pub fn modules(&self) -> Result<&Modules, Error> {
         self.require_match()?;
-        Ok(self.read_modules())
+        Ok(self.loaded().files())
     }
 
     /// Module space: which module holds what of it, and what is free.
@@ -23,42 +78,19 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE or no debug information.
     pub fn module_space(&self) -> Result<ModuleSpace, Error> {
-        self.require_match()?;
-        Ok(ModuleSpace::read(&self.target, self.read_modules())?)
+        Ok(ModuleSpace::read(self.target(), self.modules()?)?)
     }
 
     /// What tells pointers to what unloaded modules had.
     pub(super) fn unloaded(&self) -> Unloaded {
         let vnets = self.list().map(|list| &list.vnets[..]).unwrap_or_default();
         let bases = vnets.iter().map(|vnet| vnet.data_base).collect();
-        let none = Modules::default();
-        let modules = if Modules::any(&self.target) { self.read_modules() } else { &none };
-        Unloaded::of(&self.target, modules, bases)
+        Unloaded::of(self.target(), &self.loaded().modules, bases)
     }
 
-    /// Makes the symbols of modules known, if there are any modules.
-    pub(super) fn know_modules(&self) {
-        if Modules::any(&self.target) {
-            self.read_modules();
-        }
-    }
-
-    pub(super) fn read_modules(&self) -> &Modules {
-        self.modules.get_or_init(|| {
-            let mut modules = Modules::read(&self.target);
-            self.target.set_modules(modules.symbols());
-            let Ok(types) = self.target.types() else { return modules };
-            // Only their virtualized variables are asked for.
-            for module in modules.files.iter_mut().filter(|module| module.set.is_some()) {
-                let candidates = locate::modules(&ModuleSearch {
-                    name: &module.name,
-                    path: &module.path,
-                    kernel: self.kernel().main().source().path(),
-                    dirs: &self.debug_dirs,
-                });
-                debug::find_types(module, types, self.memory(), &candidates);
-            }
-            modules
-        })
+    /// Everything that answers are read from. It is read at the first question for it, out of
+    /// what never changes, so that it is the same whatever the question is.
+    pub(super) fn loaded(&self) -> &Loaded {
+        self.loaded.get_or_init(|| Loaded::read(&self.alone, &self.debug_dirs))
     }
 }

@@ -53,7 +53,7 @@ impl Session {
                 }
                 // The host's jail is all that such a kernel has a network stack for.
                 Selector::Jail(name) if name == "0" => Ok(whole(vec![Stack::Only])),
-                _ => Err(VnetError::without_set(self.target.kernel()).into()),
+                _ => Err(VnetError::without_set(self.target().kernel()).into()),
             };
         }
         // An address needs no list.
@@ -87,11 +87,11 @@ impl Session {
                 let found = self.jail(wanted, &mut selection)?;
                 self.follow(vnets, &found)?
             }
-            Selector::Pid(pid) => match threads::process(&self.target, *pid)? {
+            Selector::Pid(pid) => match threads::process(self.target(), *pid)? {
                 Some(found) => self.follow(vnets, &found)?,
                 None => return Err(no_such_thread(format!("process {pid}"))),
             },
-            Selector::Tid(tid) => match threads::thread(&self.target, *tid)? {
+            Selector::Tid(tid) => match threads::thread(self.target(), *tid)? {
                 Some(found) => self.follow(vnets, &found)?,
                 None => return Err(no_such_thread(format!("thread {tid}"))),
             },
@@ -110,7 +110,7 @@ impl Session {
     }
 
     fn default_vnet<'s>(&'s self, vnets: &'s [Vnet], problems: &mut Problems) -> Option<&'s Vnet> {
-        let crashed = CrashedThread::find(&self.target, None).ok().flatten();
+        let crashed = CrashedThread::find(self.target(), None).ok().flatten();
         let crashed = crashed.and_then(|crashed| {
             problems.extend(crashed.problems);
             let curvnet = crashed.curvnet?;
@@ -152,7 +152,7 @@ impl Session {
 
     fn vnet_at<'s>(&'s self, vnets: &'s [Vnet], address: VirtAddr) -> Option<&'s Vnet> {
         let listed = vnets.iter().find(|vnet| vnet.address == address);
-        let read = || Vnet::unlisted(&self.target, address);
+        let read = || Vnet::unlisted(self.target(), address);
         listed.or_else(|| self.vnets_by_address.at(address, read))
     }
 }

@@ -14,7 +14,6 @@ impl Session {
     /// The tree or the debug information is missing.
     pub fn sysctls(&self, names: &[String]) -> Result<SysctlTree, Error> {
         self.require_match()?;
-        self.know_modules();
         Ok(SysctlTree::read(self.target(), names)?)
     }
 

@@ -17,7 +17,7 @@
 use std::fmt;
 
 use crate::addr::VirtAddr;
-use crate::kernel::Kernel;
+use crate::kernel::RunningKernel;
 use crate::memory::KernelMemory;
 
 /// Is a file the one that was running when the dump was written?
@@ -84,7 +84,7 @@ impl KernelMatch {
 }
 
 /// The verdict on `kernel`, whose memory `memory` is if it is the right one.
-pub(super) fn kernel_match(kernel: &Kernel, memory: &KernelMemory) -> KernelMatch {
+pub(super) fn kernel_match(kernel: &RunningKernel, memory: &KernelMemory) -> KernelMatch {
     let build_id = build_id(kernel, memory);
     let mut said: Vec<Evidence> = version(kernel, memory).into_iter().collect();
     match build_id {
@@ -105,7 +105,7 @@ pub(super) fn kernel_match(kernel: &Kernel, memory: &KernelMemory) -> KernelMatc
         }
     }
     KernelMatch::of(&said).unwrap_or_else(|| {
-        let why = match kernel.contents() {
+        let why = match kernel.linked().contents() {
             Some(_) => {
                 "the dump holds neither its version[] nor its build-id nor its code and constants"
             }
@@ -115,8 +115,8 @@ pub(super) fn kernel_match(kernel: &Kernel, memory: &KernelMemory) -> KernelMatc
     })
 }
 
-fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Evidence> {
-    if kernel.contents().is_none() {
+fn version(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
+    if kernel.linked().contents().is_none() {
         return misplaced(kernel, memory);
     }
     let (name, ours, theirs) = ["version", "osrelease"].into_iter().find_map(|name| {
@@ -143,7 +143,7 @@ fn version(kernel: &Kernel, memory: &KernelMemory) -> Option<Evidence> {
 }
 
 /// A debug file knows where the text is, though not which.
-fn misplaced(kernel: &Kernel, memory: &KernelMemory) -> Option<Evidence> {
+fn misplaced(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
     const START: &[u8] = b"FreeBSD";
     let found = ["version", "ostype"].into_iter().find_map(|name| {
         let mut theirs = [0; START.len()];
@@ -156,7 +156,7 @@ fn misplaced(kernel: &Kernel, memory: &KernelMemory) -> Option<Evidence> {
 }
 
 /// The same id is proof; what another one means, the others tell.
-fn build_id(kernel: &Kernel, memory: &KernelMemory) -> Option<Evidence> {
+fn build_id(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
     let (address, ours) = kernel.build_id_in_memory()?;
     let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];
     memory.read(address, &mut theirs).ok()?;
@@ -178,7 +178,7 @@ const OWNER: [u8; 4] = *b"GNU\0";
 
 /// Pieces of .rodata, which nothing should change while a kernel runs. A few that
 /// differ are some driver's fault; in another kernel, most do.
-fn constants(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Evidence> {
+fn constants(kernel: &RunningKernel, memory: &KernelMemory, samples: usize) -> Option<Evidence> {
     let (other, all) = differing(kernel, memory, ".rodata", samples)?;
     Some(if other * 4 > all {
         Evidence::new(Finding::Different, format!("{other} of {all} pieces of .rodata differ"))
@@ -190,7 +190,7 @@ fn constants(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<E
 /// Pieces of .text. A kernel changes some of them when it boots, wherever it calls what is
 /// chosen by the kind of CPU (`sys/kern/link_elf.c`, 12.0), and DTrace changes every
 /// function that it watches.
-fn code(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Evidence> {
+fn code(kernel: &RunningKernel, memory: &KernelMemory, samples: usize) -> Option<Evidence> {
     let (other, all) = differing(kernel, memory, ".text", samples)?;
     let differ = || format!("{other} of {all} pieces of .text differ");
     Some(if other * 4 > all * 3 {
@@ -205,7 +205,7 @@ fn code(kernel: &Kernel, memory: &KernelMemory, samples: usize) -> Option<Eviden
 /// Of about `samples` pieces of a section, spread over it, how many differ and how many the
 /// dump has; `None` if it has none.
 fn differing(
-    kernel: &Kernel,
+    kernel: &RunningKernel,
     memory: &KernelMemory,
     section: &str,
     samples: usize,

@@ -146,7 +146,6 @@ pub(super) fn samples(kernel: &Kernel) -> Vec<Sample> {
     let sections = CONSTANT.into_iter().filter_map(|name| elf.section(name));
     let mut parts: Vec<(VirtAddr, &[u8])> = sections
         .filter_map(|section| Some((section.range().start, elf.raw_bytes(section)?)))
-        .map(|(linked, bytes)| (linked.wrapping_add(kernel.slide()), bytes))
         .collect();
     if parts.is_empty() {
         let read_only = kernel.segments().filter(|segment| !segment.writable);

@@ -31,7 +31,7 @@ impl Types {
     pub fn definitions(&self, name: &str) -> Result<Vec<Definition>, TypeError> {
         let first = self.find(name)?;
         let own = Place::of(first).and_then(|place| self.module(place.file));
-        let here = own.as_deref().unwrap_or(self);
+        let here = own.unwrap_or(self);
         let (class, bare) = class_and_name(name);
         let others = here.name_index().others(class, &bare);
         let mut found = vec![here.definition(first)];

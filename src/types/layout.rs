@@ -275,7 +275,7 @@ impl Types {
         };
         // What a module declares it may define itself in another unit.
         let own = Place::of(id).and_then(|place| self.module(place.file));
-        let found = own.and_then(|module| find(&module)).or_else(|| self.in_any_file(find));
+        let found = own.and_then(find).or_else(|| self.in_any_file(find));
         let complete = found.unwrap_or(id);
         self.completed.lock().unwrap_or_else(PoisonError::into_inner).insert(id, complete);
         complete

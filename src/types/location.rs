@@ -37,14 +37,16 @@ pub enum Kept {
 const MOST_OPERATIONS: u32 = 1000;
 
 impl Types {
-    /// The pieces of `variable`, which together have the size of its type. `read` gives an
-    /// integer of so many bytes at an address of the running kernel; its error is passed on.
+    /// The pieces of `variable`, which together have the size of its type, in a kernel that
+    /// runs `slide` bytes from where it is linked. `read` gives an integer of so many bytes
+    /// at an address of the running kernel; its error is passed on.
     ///
     /// # Errors
     /// The location is damaged, the type has no size, or `read` fails.
     pub fn pieces<E: From<TypeError>>(
         &self,
         variable: &Static,
+        slide: u64,
         read: &dyn Fn(VirtAddr, u64) -> Result<u64, E>,
     ) -> Result<Vec<Piece>, E> {
         let size = self.size_of(variable.type_id)?;
@@ -53,9 +55,11 @@ impl Types {
         let broken = |why: String| damaged(place.section, place.offset, why);
         let entry = loader.entry(place.offset).ok_or_else(|| broken("no entry".into()))?;
         let found = match entry.attr_value(dw::DW_AT_location) {
-            Some(AttributeValue::Exprloc(expression)) => loader.evaluate(expression, size, read)?,
+            Some(AttributeValue::Exprloc(expression)) => {
+                loader.evaluate(expression, size, slide, read)?
+            }
             Some(AttributeValue::Block(block)) => {
-                loader.evaluate(gimli::Expression(block), size, read)?
+                loader.evaluate(gimli::Expression(block), size, slide, read)?
             }
             _ => {
                 let value = entry.attr_value(dw::DW_AT_const_value);
@@ -95,9 +99,9 @@ impl<'a> Loader<'a> {
         &self,
         expression: gimli::Expression<super::dwarf::Slice<'a>>,
         size: u64,
+        slide: u64,
         read: &dyn Fn(VirtAddr, u64) -> Result<u64, E>,
     ) -> Result<Vec<Piece>, E> {
-        let slide = self.types.slide;
         let broken =
             |why: &dyn ToString| damaged(self.unit.section, self.unit.offset, why.to_string());
         let mut evaluation = expression.evaluation(self.unit.encoding);

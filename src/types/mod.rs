@@ -10,8 +10,8 @@
 //! and remembered by its place in the file. Only a question for a name that
 //! nothing else leads to reads all units ([`Types::find`]).
 //!
-//! Modules have debug files of their own. Their types are added to the kernel's
-//! ([`Types::add_module`]), so that one id and one set of questions serve all.
+//! Modules have debug files of their own. Their types and the kernel's together make
+//! one value ([`Types::with_modules`]), so that one id and one set of questions serve all.
 //!
 //! What it refuses to do: it never looks at a dump, and never guesses. A type
 //! that is declared and nowhere defined stays incomplete; damage is an error
@@ -50,10 +50,12 @@ use crate::bytes::Endian;
 use crate::kernel::Kernel;
 
 pub use definitions::Definition;
+pub use dwarf::SectionAddress;
 pub use error::TypeError;
 pub use layout::Field;
 pub use location::{Kept, Piece};
 pub use model::{Type, TypeId, Variable};
+pub use modules::ModuleTypes;
 pub use source_path::is_end_of_path;
 pub use statics::Static;
 pub use suggestions::most_similar;
@@ -76,20 +78,18 @@ pub struct Types {
     image: Range<u64>,
     /// The addresses of its code, where none lies either.
     code: Range<u64>,
-    /// How far from there the kernel runs, modulo 2^64.
-    slide: u64,
-    dwarf: Dwarf,
-    units: Units,
+    dwarf: Arc<Dwarf>,
+    units: Arc<Units>,
     /// Types by their place, parsed on demand.
     read: RwLock<FxHashMap<TypeId, Arc<Type>>>,
-    synthetic: Mutex<Synthetic>,
+    synthetic: Arc<Mutex<Synthetic>>,
     /// Definitions of types that other units only declare.
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
-    names: OnceLock<NameIndex>,
-    statics: StaticIndex,
-    addresses: OnceLock<AddressIndex>,
-    /// The types of modules, in the order in which they were added.
-    modules: RwLock<Vec<Arc<Types>>>,
+    names: Arc<OnceLock<NameIndex>>,
+    statics: Arc<StaticIndex>,
+    addresses: Arc<OnceLock<AddressIndex>>,
+    /// The types of modules, in the order of their numbers.
+    modules: Vec<Arc<Types>>,
     budget: Arc<Budget>,
 }
 
@@ -112,7 +112,7 @@ impl Types {
         let own = FileNumber::default();
         let budget = Arc::new(Budget::new(Allowance::for_files(elf.source().len())));
         let types = Self::new(kernel.arch(), own, image(kernel), dwarf, budget);
-        Ok(Self { code: code(kernel), slide: kernel.slide(), ..types })
+        Ok(Self { code: code(kernel), ..types })
     }
 
     fn new(
@@ -128,16 +128,15 @@ impl Types {
             file,
             image,
             code: 0..0,
-            slide: 0,
-            dwarf,
-            units,
+            dwarf: Arc::new(dwarf),
+            units: Arc::new(units),
             read: RwLock::default(),
-            synthetic: Mutex::default(),
+            synthetic: Arc::default(),
             completed: Mutex::default(),
-            names: OnceLock::new(),
-            statics: StaticIndex::default(),
-            addresses: OnceLock::new(),
-            modules: RwLock::default(),
+            names: Arc::default(),
+            statics: Arc::default(),
+            addresses: Arc::default(),
+            modules: Vec::new(),
             budget,
         }
     }
@@ -150,12 +149,6 @@ impl Types {
     /// variable would wait for.
     pub fn prepare(&self) {
         self.addresses.get_or_init(|| AddressIndex::build(self));
-    }
-
-    /// Says that the kernel runs `slide` bytes from where it is linked: so far from
-    /// there its variables lie.
-    pub fn set_slide(&mut self, slide: u64) {
-        self.slide = slide;
     }
 
     /// What every walk over these types spends from.

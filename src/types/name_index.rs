@@ -82,10 +82,10 @@ impl Types {
             .ok_or_else(|| self.no_such_type(class, &bare))
     }
 
-    /// The type of that name in the unit that defines the variable at `address`:
+    /// The type of that name in the unit that defines the variable that is linked at `address`:
     /// several units may have different types of one name.
     pub fn find_beside(&self, address: VirtAddr, name: &str) -> Option<TypeId> {
-        let address = self.linked(address);
+        let address = address.get();
         let range = address..address.checked_add(1)?;
         let (class, bare) = class_and_name(name);
         self.units_about(&range)

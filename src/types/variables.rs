@@ -16,13 +16,13 @@ use crate::types::source_path::source_path;
 use crate::types::units::Die;
 
 impl Types {
-    /// The variables whose addresses lie in the range, sorted by address and name.
+    /// The variables that are linked at addresses in the range, sorted by address and name.
     ///
     /// Only the units that define such variables are read, in parallel, and no
     /// further than to the last such variable. A damaged unit costs its own
     /// variables, not those of others.
     pub fn variables_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
-        let range = self.linked(range.start)..self.linked(range.end);
+        let range = range.start.get()..range.end.get();
         let hits = self.units_about(&range);
         let found = hits.par_iter().flat_map_iter(|hit| self.variables_of(*hit, &range));
         let mut found: Vec<Variable> = found.collect();
@@ -32,15 +32,15 @@ impl Types {
         found
     }
 
-    /// The variable at exactly this address.
+    /// The variable that is linked at exactly this address.
     pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
-        let address = self.linked(address);
+        let address = address.get();
         let range = address..address.checked_add(1)?;
         let mut hits = self.units_about(&range).into_iter();
         hits.find_map(|hit| self.variables_of(hit, &range).pop())
     }
 
-    /// The variables in a range of addresses as linked.
+    /// The variables in a range of addresses.
     fn variables_of(&self, hit: Hit<'_>, range: &Range<u64>) -> Vec<Variable> {
         let mut found: Vec<Variable> = Vec::new();
         if let Ok(loader) = Loader::of(self, hit.unit) {
@@ -51,14 +51,7 @@ impl Types {
                 if found.len() < hit.count { Continue(()) } else { Break(()) }
             });
         }
-        let running = |found: VirtAddr| found.wrapping_add(self.slide);
-        found.iter_mut().for_each(|variable| variable.address = running(variable.address));
         found
-    }
-
-    /// An address as the file has it.
-    pub(super) fn linked(&self, running: VirtAddr) -> u64 {
-        running.get().wrapping_sub(self.slide)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a question about vnets has no answer.
 
-use crate::kernel::Kernel;
+use crate::kernel::RunningKernel;
 use crate::shorten::shortened;
 use crate::target::ReadError;
 use crate::walk::Problem;
@@ -68,8 +68,8 @@ pub enum VnetError {
 
 impl VnetError {
     /// Why a kernel without the linker set of virtualized variables has none.
-    pub fn without_set(kernel: &Kernel) -> Self {
-        match kernel.has_kernel_symbols() {
+    pub fn without_set(kernel: &RunningKernel) -> Self {
+        match kernel.linked().has_kernel_symbols() {
             true => Self::NoVimage,
             false => Self::NoKernelSymbols,
         }

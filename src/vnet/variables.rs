@@ -8,7 +8,7 @@
 use globset::{Glob, GlobMatcher};
 
 use crate::addr::VirtAddr;
-use crate::kernel::{Kernel, Symbol, SymbolKind, VNET_PREFIX};
+use crate::kernel::{RunningKernel, Symbol, SymbolKind, VNET_PREFIX};
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::types::{self, TypeId, Types};
@@ -56,7 +56,7 @@ impl Variables {
         let kernel = target.kernel();
         let set = kernel.set_vnet().ok_or_else(|| VnetError::without_set(target.kernel()))?;
         let types = target.types().ok();
-        let typed = types.map(|types| types.variables_in(&set)).unwrap_or_default();
+        let typed = target.variables_in(&set);
         let mut symbols: Vec<Symbol<'_>> = kernel.vnet_symbols().collect();
         symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
         let mut all = join(&symbols, typed, types, KERNEL);
@@ -166,7 +166,7 @@ impl VnetVariable {
 pub fn plain_globals(target: &Target, pattern: &str) -> Result<Vec<VnetVariable>, VnetError> {
     let wanted = Pattern::new(pattern)?;
     let kernel = target.kernel();
-    let globals = kernel.symbols().iter().filter(|symbol| symbol.kind == SymbolKind::Object);
+    let globals = kernel.symbols().filter(|symbol| symbol.kind == SymbolKind::Object);
     let named = globals.filter(|symbol| wanted.names(symbol.name));
     let mut found: Vec<VnetVariable> = named.map(|symbol| plain(target, &symbol)).collect();
     found.retain(|variable| in_file(variable, wanted.file.as_deref()));
@@ -179,7 +179,7 @@ pub fn plain_globals(target: &Target, pattern: &str) -> Result<Vec<VnetVariable>
 }
 
 fn plain(target: &Target, symbol: &Symbol<'_>) -> VnetVariable {
-    let typed = target.types().ok().and_then(|types| types.variable_at(symbol.address));
+    let typed = target.variable_at(symbol.address);
     VnetVariable {
         name: symbol.name.into(),
         symbol: symbol.name.into(),
@@ -192,8 +192,8 @@ fn plain(target: &Target, symbol: &Symbol<'_>) -> VnetVariable {
 }
 
 /// Names of objects in the kernel that are most like `name`.
-pub fn names_like(kernel: &Kernel, name: &str) -> Vec<String> {
-    let objects = kernel.symbols().iter().filter(|symbol| symbol.kind == SymbolKind::Object);
+pub fn names_like(kernel: &RunningKernel, name: &str) -> Vec<String> {
+    let objects = kernel.symbols().filter(|symbol| symbol.kind == SymbolKind::Object);
     let mut near: Vec<String> = objects.map(|symbol| symbol.name.to_owned()).collect();
     near.sort_unstable();
     near.dedup();

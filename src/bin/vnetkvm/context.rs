@@ -86,7 +86,7 @@ pub fn with_kernel<T>(
 ) -> anyhow::Result<T> {
     match &cli.input.kernel {
         Some(path) if !cli.input.demo => f(&open_kernel(cli, path)?),
-        _ => f(open(cli)?.kernel()),
+        _ => f(open(cli)?.kernel().linked()),
     }
 }
 

@@ -146,7 +146,7 @@ impl Scope<'_> {
 
     /// The symbols of that name, each address once.
     fn symbols(&self, name: &str) -> Vec<Symbol<'_>> {
-        let mut symbols: Vec<_> = self.target.kernel().symbols().named(name).collect();
+        let mut symbols: Vec<_> = self.target.kernel().symbols_named(name).collect();
         symbols.sort_by_key(|symbol| symbol.address);
         symbols.dedup_by_key(|symbol| symbol.address);
         symbols
@@ -161,7 +161,7 @@ impl Scope<'_> {
     }
 
     fn typed(&self, address: VirtAddr) -> Option<Variable> {
-        self.target.types().ok()?.variable_at(address)
+        self.target.variable_at(address)
     }
 
     fn unknown(&self, name: &str) -> ExprError {

@@ -201,7 +201,7 @@ fn walk(target: &Target, mut frame: VirtAddr, calls: &mut Vec<Call>) -> Option<R
             Call { address: unsigned(target, address), at: Some(place), found: FoundBy::Chain };
         calls.push(call);
         let entry = VirtAddr::new(call.address.get().wrapping_sub(1));
-        if let Some(entry) = target.kernel().symbols().label(entry)
+        if let Some(entry) = target.kernel().label(entry)
             && let Some(interrupted) = trap::interrupted(target, entry.name, frame, caller)
         {
             return Some(interrupted);

@@ -173,7 +173,7 @@ impl SysctlReader<'_> {
     /// The type of the variable that holds this address of a master, and the distance from its start.
     fn typed(&self, address: VirtAddr) -> Option<(TypeId, u64)> {
         let Some(variables) = self.variables else {
-            let found = self.target.types().ok()?.variable_at(address)?;
+            let found = self.target.variable_at(address)?;
             return Some((found.type_id, 0));
         };
         let variable = variables.holding(address)?;

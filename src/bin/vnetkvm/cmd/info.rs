@@ -404,7 +404,7 @@ impl CoreInfo {
 
 impl KernelInfo {
     fn of(session: &Session) -> Self {
-        let kernel = session.kernel();
+        let (kernel, file) = (session.kernel(), session.kernel().linked());
         let path = |elf: &vnetkvm::kernel::ElfFile| elf.source().path().display().to_string();
         let set_vnet = kernel.set_vnet().map(|set| SetVnet {
             start: set.start,
@@ -417,14 +417,13 @@ impl KernelInfo {
             KernelMatch::Unknown(why) => ("unknown", why),
         };
         Self {
-            path: path(kernel.main()),
-            debug_file: kernel.debug_file().map(path),
-            build_id: kernel.build_id().map(|id| Hex(id).to_string()),
+            path: path(file.main()),
+            debug_file: file.debug_file().map(path),
+            build_id: file.build_id().map(|id| Hex(id).to_string()),
             units: session.types().ok().map(|types| types.unit_count()),
             ident: None,
             osreldate: None,
-            vimage: (set_vnet.is_some() || kernel.has_kernel_symbols())
-                .then_some(set_vnet.is_some()),
+            vimage: (set_vnet.is_some() || file.has_kernel_symbols()).then_some(set_vnet.is_some()),
             set_vnet,
             belongs: Belongs { verdict, why: why.clone() },
         }

@@ -118,7 +118,7 @@ impl ModuleFile {
     /// What its debug file says of the virtualized variables, at their places in module space.
     pub(super) fn variables(
         &self,
-        kernel: &LoadedKernel,
+        kernel: &mut LoadedKernel,
         set: Option<(VirtAddr, u64)>,
     ) -> Result<Vec<Variable>, ImageError> {
         let Some((start, size)) = set else { return Ok(Vec::new()) };
@@ -133,7 +133,7 @@ impl ModuleFile {
             false => elf.section(SET).map_or(0, |section| section.range().start.get()),
         };
         let placed = |name: &str| (name == SET).then_some(start.get());
-        let types = kernel.types().add_module(&elf, linked..linked.wrapping_add(size), &placed)?;
+        let types = kernel.add_types(&elf, linked..linked.wrapping_add(size), &placed)?;
         let range = VirtAddr::new(linked)..VirtAddr::new(linked.wrapping_add(size));
         let moved = types.variables_in(&range).into_iter().map(|variable| {
             let offset = variable.address.get().wrapping_sub(linked);

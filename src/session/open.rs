@@ -1,0 +1,132 @@
+//! Opening: two files become a kernel in its memory.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use super::Session;
+use super::kernel_files::{Search, linked_kernel, prepare};
+use super::open_core::open_core;
+use super::savecore_info::SavecoreInfo;
+use crate::addr::PhysAddr;
+use crate::budget::Allowance;
+use crate::dump::{self, Core, MemorySegment};
+use crate::error::Error;
+use crate::kernel::Kernel;
+use crate::source::Source;
+use crate::source::unpack::Progress;
+use crate::target::Target;
+use crate::types::{TypeError, Types};
+use crate::vnet::by_address::VnetsByAddress;
+
+/// What to open.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The kernel's ELF file, or its debug file; `None` leaves it to be found by the dump.
+    pub kernel: Option<PathBuf>,
+    /// The dump.
+    pub core: PathBuf,
+    /// Where debug files lie, before the usual places.
+    pub debug_dirs: Vec<PathBuf>,
+    /// Where raw memory lies; empty leaves it to be found out.
+    pub memory_map: Vec<MemorySegment>,
+    /// Where the first byte of the kernel's first segment was loaded; `None` leaves
+    /// it to be found out.
+    pub kernel_phys: Option<PhysAddr>,
+}
+
+impl Session {
+    /// Opens a kernel and a dump, and finds the kernel's other half.
+    ///
+    /// # Errors
+    /// A file cannot be read or is not what it should be, or the dump's memory
+    /// cannot be translated with this kernel. A kernel that merely is not the
+    /// one that wrote the dump is an error of the questions that need it.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        Self::open_with(options, &mut |_| {})
+    }
+
+    /// The same, and tells `progress` how far unpacking a compressed dump has come.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn open_with(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Self, Error> {
+        let source = Source::open(&options.core)?;
+        let Some(path) = &options.kernel else {
+            let failed = |source| Error::Dump { path: options.core.clone(), source };
+            let core = dump::open_with(source, progress).map_err(failed)?;
+            return Self::of_dump(Arc::new(core), options);
+        };
+        let (kernel, search) = linked_kernel(path, &options.debug_dirs)?;
+        let types = prepare(&kernel);
+        let core = open_core(&kernel, source, options, progress)?;
+        Self::join(kernel, types, core, options, search)
+    }
+
+    /// The same from files that are in memory already.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn from_sources(kernel: Source, core: Source) -> Result<Self, Error> {
+        let path = kernel.path().to_owned();
+        let kernel = Kernel::open(kernel, None).map_err(|source| Error::Kernel { path, source })?;
+        let options = Options { core: core.path().to_owned(), ..Options::default() };
+        let core = open_core(&kernel, core, &options, &mut |_| {})?;
+        let types = prepare(&kernel);
+        Self::join(kernel, types, core, &options, Search::default())
+    }
+
+    pub(super) fn join(
+        kernel: impl Into<Arc<Kernel>>,
+        types: Result<Types, TypeError>,
+        core: impl Into<Arc<Core>>,
+        options: &Options,
+        search: Search,
+    ) -> Result<Self, Error> {
+        let Search { mut log, refused } = search;
+        let (core, core_path) = (core.into(), options.core.clone());
+        log.push(format!("dump: {} is {}", core_path.display(), what_it_is(&core)));
+        log.push(match &types {
+            Ok(types) => format!("types: {} units of debug information", types.unit_count()),
+            Err(why) => format!("types: {why}"),
+        });
+        let alone = Target::open_at(kernel, core, types, options.kernel_phys)?;
+        alone.budget().renew(justified(&alone));
+        let slide = alone.kernel().slide();
+        if slide != 0 {
+            log.push(format!("kernel: it runs {slide:#x} bytes from where it is linked"));
+        }
+        log.push(format!("kernel and dump belong together: {}", alone.kernel_match()));
+        let savecore_info = SavecoreInfo::find(&core_path);
+        Ok(Self {
+            alone,
+            core_path,
+            debug_dirs: options.debug_dirs.clone(),
+            log,
+            refused,
+            savecore_info,
+            loaded: OnceLock::new(),
+            counters: OnceLock::new(),
+            variables: OnceLock::new(),
+            list: OnceLock::new(),
+            vnets: OnceLock::new(),
+            vnets_by_address: VnetsByAddress::default(),
+            jails: OnceLock::new(),
+        })
+    }
+}
+
+/// What the kernel, its debug file and the dump are worth.
+fn justified(target: &Target) -> Allowance {
+    let kernel = target.kernel().linked();
+    let files = [Some(kernel.main()), kernel.debug_file()];
+    let lens = files.into_iter().flatten().map(|file| file.source().len());
+    let dump = target.memory().core().facts.file_len;
+    Allowance::for_files(lens.fold(dump, u64::saturating_add))
+}
+
+fn what_it_is(core: &Core) -> String {
+    let packed = core.packed.map_or(String::new(), |packed| {
+        format!(", unpacked from {} bytes of {}", packed.len, packed.packing)
+    });
+    format!("a {}, {}{packed}", core.format, core.arch)
+}

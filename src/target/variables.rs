@@ -1,0 +1,107 @@
+//! Variables of the running kernel: by symbol, by address, and those that only the debug
+//! information leads to. [`Types`](crate::types::Types) know where variables are linked; here they are
+//! where they are in memory.
+
+use std::ops::Range;
+
+use super::Target;
+use crate::addr::VirtAddr;
+use crate::target::ReadError;
+use crate::types::{Kept, Piece, Static, TypeError, TypeId, Variable};
+
+impl Target {
+    /// The address of a symbol, or of a static variable that has none of its name.
+    ///
+    /// # Errors
+    /// The kernel has no such symbol or variable.
+    pub fn address_of(&self, name: &str) -> Result<VirtAddr, ReadError> {
+        let symbol = self.kernel.symbol(name).map(|symbol| symbol.address);
+        let found = symbol.or_else(|| Some(self.whole_static(name)?.address));
+        found.ok_or_else(|| ReadError::NoSymbol { name: name.to_owned() })
+    }
+
+    /// A global variable by name: its address from the symbols, its type from
+    /// the unit that defines it. Where no symbol has the name, because the compiler gave it
+    /// another one, both from the debug information.
+    ///
+    /// # Errors
+    /// There is no such variable, or no debug information about it.
+    pub fn global(&self, name: &str) -> Result<Variable, ReadError> {
+        let symbol = self.kernel.symbol(name);
+        let found = match symbol {
+            Some(symbol) => {
+                self.types()?;
+                self.variable_at(symbol.address)
+            }
+            None => self.whole_static(name),
+        };
+        if symbol.is_none() && found.is_none() {
+            return Err(ReadError::NoSymbol { name: name.to_owned() });
+        }
+        found.ok_or_else(|| {
+            TypeError::NotFound { what: "variable", name: name.to_owned(), near: Vec::new() }.into()
+        })
+    }
+
+    /// An integer variable of the kernel, by the size of its symbol.
+    ///
+    /// # Errors
+    /// There is no such symbol, or its memory cannot be read.
+    pub fn integer(&self, name: &str) -> Result<u64, ReadError> {
+        let symbol = self.kernel.symbol(name);
+        let symbol = symbol.ok_or_else(|| ReadError::NoSymbol { name: name.to_owned() })?;
+        let size = if matches!(symbol.size, 1 | 2 | 8) { symbol.size } else { 4 };
+        Ok(self.memory.uint(symbol.address, size as usize)?)
+    }
+
+    /// The kernel's variable at exactly this address; none without types.
+    pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
+        let types = self.types.as_ref().ok()?;
+        types.variable_at(self.kernel.linked_at(address)).map(|variable| self.moved(variable))
+    }
+
+    /// The kernel's variables whose addresses lie in the range, sorted by address and name;
+    /// none without types.
+    pub fn variables_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
+        let Ok(types) = &self.types else { return Vec::new() };
+        let linked = self.kernel.linked_at(range.start)..self.kernel.linked_at(range.end);
+        types.variables_in(&linked).into_iter().map(|variable| self.moved(variable)).collect()
+    }
+
+    /// The type of that name in the unit that defines the kernel's variable at `address`:
+    /// several units may have different types of one name.
+    pub fn type_beside(&self, address: VirtAddr, name: &str) -> Option<TypeId> {
+        self.types.as_ref().ok()?.find_beside(self.kernel.linked_at(address), name)
+    }
+
+    /// The static variables of that name that have a place, those of files before those of
+    /// functions; none without types.
+    pub fn statics(&self, name: &str) -> Vec<Static> {
+        self.types.as_ref().map_or_else(|_| Vec::new(), |types| types.statics(name))
+    }
+
+    /// Where the bytes of a static variable are.
+    ///
+    /// # Errors
+    /// Its location is damaged, or needs memory that cannot be read.
+    pub fn pieces(&self, variable: &Static) -> Result<Vec<Piece>, ReadError> {
+        let read = |at, size: u64| Ok(self.memory.uint(at, size.min(8) as usize)?);
+        self.types()?.pieces(variable, self.kernel.slide(), &read)
+    }
+
+    /// The variable of a file that has this name and lies in memory in one piece.
+    fn whole_static(&self, name: &str) -> Option<Variable> {
+        let of_files = self.statics(name).into_iter().filter(|found| found.function.is_none());
+        of_files.into_iter().find_map(|found| match self.pieces(&found).ok()?.as_slice() {
+            [Piece { kept: Kept::At(address), .. }] => {
+                let Static { name, type_id, file, .. } = found;
+                Some(Variable { name, type_id, address: *address, file })
+            }
+            _ => None,
+        })
+    }
+
+    fn moved(&self, linked: Variable) -> Variable {
+        Variable { address: self.kernel.running_at(linked.address), ..linked }
+    }
+}
