@@ -12,12 +12,15 @@ use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 pub struct Fault {
     /// The first address that could not be read.
     pub address: VirtAddr,
+    /// What is the matter with it.
     pub kind: FaultKind,
+    /// Where on the way to its bytes that came out.
     pub stage: Stage,
 }
 
 /// The different answers to "why not": they are never confused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FaultKind {
     /// The kernel itself had no memory there.
     NotMapped,
@@ -33,6 +36,7 @@ pub enum FaultKind {
 
 /// Where a read stopped on its way from an address to bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Stage {
     /// The address lies outside every range that the translation covers.
     Range,

@@ -45,7 +45,7 @@ use crate::vnet::{Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, sca
 use crate::walk::Problems;
 
 use kernel_files::prepare;
-pub use kernel_files::{MissingTypes, Search, not_a_kernel, open_kernel};
+pub use kernel_files::{DebugFile, MissingTypes, Search, not_a_kernel, open_kernel};
 pub use messages::Messages;
 use modules::Loaded;
 pub use open::Options;
@@ -157,7 +157,7 @@ impl Session {
         warnings.extend(self.refused.iter().cloned());
         match self.alone.types() {
             Ok(types) => warnings.extend(types.damage().map(ToString::to_string)),
-            Err(_) => warnings.extend(self.missing_types().map(|missing| missing.what)),
+            Err(_) => warnings.extend(self.missing_types().map(|missing| missing.to_string())),
         }
         warnings
     }

@@ -82,7 +82,6 @@ fn memory_of_a_dump_that_shrank_is_cut_off_and_not_zeros() {
     let told = lost.cause.to_string();
     assert!(told.contains("has 0x1000 now") && told.contains(&format!("had {len:#x}")), "{told}");
     assert!(told.starts_with("there is nothing at offset 0x"), "{told}");
-    assert!(vnetkvm::Error::from(lost).hint().is_some());
     assert!(session.memory().read(VirtAddr::new(0), &mut [0]).is_err());
 
     drop(session);

@@ -122,7 +122,7 @@ fn memory_with_its_holes_left_out_is_read_by_its_map() {
 fn memory_of_another_machine_is_no_dump() {
     let core = Source::from_vec("memory", b"some text, again and again\n".repeat(100_000));
     let error = Session::from_sources(Source::open(KERNEL).unwrap(), core).unwrap_err();
-    assert_eq!(error.to_string(), "memory is no dump that can be read");
+    assert_eq!(error.to_string(), "memory is not a usable dump");
 }
 
 #[test]

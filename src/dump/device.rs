@@ -15,7 +15,7 @@ use super::header::{self, KernelDumpHeader};
 use super::probe;
 use crate::addr::FileOffset;
 use crate::bytes::Fields;
-use crate::dump::DumpError;
+use crate::dump::{DumpError, NotADump};
 use crate::source::Source;
 use crate::source::unpack::Packing;
 
@@ -202,15 +202,10 @@ pub(super) fn live(bytes: &[u8]) -> Option<Found> {
 /// Headers that say there is no dump to be read.
 fn refuse(block: &[u8]) -> Result<(), DumpError> {
     if block.starts_with(b"FreeBSD Text Dump\0") {
-        return Err(probe::text_dump());
+        return Err(NotADump::TextDump.into());
     }
     if block.starts_with(b"Cleared Kernel Dump\0") {
-        return Err(DumpError::NotADump {
-            what: "a dump device whose dump was cleared".to_owned(),
-            hint: "savecore(8) has saved this dump already: look for vmcore.N in /var/crash, \
-                   or let savecore -f save it again"
-                .to_owned(),
-        });
+        return Err(NotADump::ClearedDevice.into());
     }
     Ok(())
 }
@@ -225,7 +220,7 @@ fn check(header: &KernelDumpHeader) -> Result<(), DumpError> {
         return Err(DumpError::Unsupported { what });
     }
     if header.key_len != 0 {
-        return Err(probe::encrypted(header.key_len));
+        return Err(DumpError::Encrypted { key_len: header.key_len });
     }
     if header.dump_len == 0 {
         return Err(bad("dumplength", 0, "a dump is not empty"));
@@ -369,7 +364,7 @@ mod tests {
         assert_eq!(search(&memory), Ok(None));
         let encrypted = HeaderBytes { key: 512, ..header(4, 512, 4096, 4096) };
         memory[1024..1536].copy_from_slice(&encrypted.write());
-        assert!(search(&memory).unwrap_err().hint().contains("decryptcore"));
+        assert_eq!(search(&memory), Err(DumpError::Encrypted { key_len: 512 }));
     }
 
     #[test]
@@ -394,8 +389,7 @@ mod tests {
         let message = |header: HeaderBytes| {
             let mut bytes = vec![0; 4096];
             bytes[4096 - header::LEN..].copy_from_slice(&header.write());
-            let error = find(&bytes).unwrap_err();
-            format!("{error}; {}", error.hint())
+            find(&bytes).unwrap_err().to_string()
         };
         assert!(message(header(4, 512, 512, 1 << 40)).contains("dumpextent is 0x10000000000"));
         assert!(message(header(1, 512, u64::MAX, 0)).contains("dumplength is 0xffff"));
@@ -403,9 +397,9 @@ mod tests {
         assert!(message(header(4, 512, 0, 1024)).contains("dumplength is 0x0"));
         assert!(message(header(7, 512, 512, 512)).contains("version 7"));
         let encrypted = HeaderBytes { key: 512, ..header(4, 512, 512, 512) };
-        assert!(message(encrypted).contains("decryptcore"));
+        assert!(message(encrypted).contains("an encrypted dump"));
         let cleared = HeaderBytes { magic: b"Cleared Kernel Dump", ..header(4, 512, 512, 512) };
-        assert!(message(cleared).contains("savecore -f"));
+        assert!(message(cleared).contains("was cleared"));
         let text = HeaderBytes { magic: b"FreeBSD Text Dump", ..header(4, 512, 512, 512) };
         assert!(message(text).contains("a text dump"));
         let mut bytes = header(4, 512, 512, 512).write();

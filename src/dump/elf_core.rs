@@ -22,7 +22,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::budget::{Allowance, Budget};
 use crate::bytes::Endian;
-use crate::dump::DumpError;
+use crate::dump::{DumpError, NotADump};
 use crate::source::Source;
 
 const FORMAT: &str = "ELF core";
@@ -188,13 +188,7 @@ fn is_virtual(
     arch: Arch,
 ) -> Result<bool, DumpError> {
     if loads.is_empty() {
-        return Err(DumpError::NotADump {
-            what: "an ELF core without any memory in its program headers (e_phoff, e_phnum)"
-                .to_owned(),
-            hint: "none is a segment (p_type PT_LOAD) with bytes in the file (p_filesz); \
-                   take the dump again"
-                .to_owned(),
-        });
+        return Err(NotADump::CoreWithoutMemory.into());
     }
     // Physical address 0 is a good one, but only one segment can begin there.
     let physical = loads.iter().any(|load| load.p_paddr != 0);
@@ -207,10 +201,7 @@ fn is_virtual(
     if upper || (arch == Arch::I386 && !notes) {
         return Ok(true);
     }
-    Err(DumpError::NotADump {
-        what: "the core of a process".to_owned(),
-        hint: "the kernel's dump is the vmcore.N that savecore left in /var/crash".to_owned(),
-    })
+    Err(NotADump::ProcessCore.into())
 }
 
 /// What the headers say beside the memory: PT_DUMP_DELTA of arm

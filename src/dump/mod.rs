@@ -31,7 +31,7 @@ use crate::bytes::Endian;
 use crate::source::unpack::Packing;
 use crate::source::{Region, Source};
 
-pub use error::DumpError;
+pub use error::{DumpError, NotADump};
 pub use header::KernelDumpHeader;
 pub use info_file::{DumpIdentity, InfoFile};
 pub use messages::message_lines;

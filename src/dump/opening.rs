@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::{Core, KernelDumpHeader, Packed, device, elf_core, minidump, probe};
-use crate::dump::DumpError;
+use crate::dump::{DumpError, NotADump};
 use crate::source::unpack::{self, Packing, Progress};
 use crate::source::{Source, other};
 
@@ -110,8 +110,8 @@ impl Wrapping {
         for _ in 0..WRAPPINGS {
             if let Some(packing) = Packing::of(source.bytes()) {
                 // A package is large, and nothing in it is a dump.
-                if let Some(archive) = other::inside_archive(source.path(), source.bytes()) {
-                    return Err(probe::other_file(archive));
+                if let Some(archive) = other::inside_archive(source.bytes()) {
+                    return Err(archive.into());
                 }
                 source = self.unpack(source, packing, progress)?;
             } else if probe::is_core(source.bytes()) {
@@ -144,7 +144,7 @@ impl Wrapping {
 
     fn cut(&mut self, source: Source, found: device::Found) -> Result<Source, DumpError> {
         let Some(dump) = source.cut(found.offset, found.len) else {
-            return Err(probe::not_a_dump("a dump device without a dump", "look for vmcore.N"));
+            return Err(NotADump::EmptyDevice.into());
         };
         self.header = Some(found.header);
         self.warnings.extend(found.warning);

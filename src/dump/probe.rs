@@ -5,10 +5,9 @@ use std::path::Path;
 
 use super::minidump;
 use crate::bytes::Fields;
-use crate::dump::DumpError;
-use crate::source::Source;
-use crate::source::other::{self, OtherFile};
+use crate::dump::{DumpError, NotADump};
 use crate::source::unpack::Packing;
+use crate::source::{Source, other};
 
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
@@ -32,7 +31,7 @@ pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
         return Ok(Kind::Unknown);
     }
     if bytes.is_empty() {
-        return Err(not_a_dump("an empty file", "was the disk full when savecore ran?"));
+        return Err(NotADump::Empty.into());
     }
     if bytes.starts_with(minidump::MAGIC) || minidump::MAGIC.starts_with(bytes) {
         return minidump_of(bytes);
@@ -42,11 +41,8 @@ pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     }
     match other::recognise(source.path(), bytes) {
         // What is compressed was unpacked, but not without end.
-        Some(other) if Packing::of(bytes).is_some() => {
-            let what = format!("{} that is compressed once more", other.what);
-            Err(DumpError::Wrapped { what, hint: other.for_dump })
-        }
-        Some(other) => Err(other_file(other)),
+        Some(other) if Packing::of(bytes).is_some() => Err(DumpError::PackedAgain(other)),
+        Some(other) => Err(other.into()),
         None => Ok(Kind::Unknown),
     }
 }
@@ -71,8 +67,8 @@ fn minidump_of(bytes: &[u8]) -> Result<Kind, DumpError> {
 fn elf(source: &Source) -> Result<Kind, DumpError> {
     const ET_CORE: u16 = 4;
     let bytes = source.bytes();
-    if let Some(other) = other::of_a_machine(source.path(), bytes) {
-        return Err(other_file(other));
+    if let Some(other) = other::of_a_machine(bytes) {
+        return Err(other.into());
     }
     let types = [Fields::little(bytes), Fields::big(bytes)].map(|fields| fields.u16(16));
     let e_type = match Fields::little(bytes).u8(5) {
@@ -84,62 +80,31 @@ fn elf(source: &Source) -> Result<Kind, DumpError> {
     };
     let what = match e_type {
         Some(ET_CORE) => return Ok(Kind::ElfCore),
-        Some(1) => "an ELF object file or kernel module".to_owned(),
-        Some(2 | 3) => "an ELF executable, such as a kernel".to_owned(),
-        Some(other) => format!("an ELF file of an unknown type (e_type {other:#x})"),
-        None => {
-            let hint = "was it copied whole? info.N beside the dump tells its length (Dump Length)";
-            return Err(not_a_dump("the beginning of an ELF file, cut off", hint));
-        }
+        Some(1) => NotADump::ElfObject,
+        Some(2 | 3) => NotADump::ElfExecutable,
+        Some(other) => NotADump::ElfOfType(other),
+        None => NotADump::ElfCutOff,
     };
-    let hint = "the kernel goes to -N and the core to -M: have they changed places?";
-    Err(not_a_dump(&what, hint))
-}
-
-/// What to say of a file that is known, and is no dump.
-pub(super) fn other_file(other: OtherFile) -> DumpError {
-    let OtherFile { what, for_dump: hint, .. } = other;
-    match other.may_hold_dump {
-        true => DumpError::Wrapped { what, hint },
-        false => DumpError::NotADump { what, hint },
-    }
-}
-
-/// A dump whose header says that it is encrypted by a key of so many bytes.
-pub(super) fn encrypted(key_len: u32) -> DumpError {
-    let what = format!("an encrypted dump (dumpkeysize is {key_len:#x})");
-    DumpError::Wrapped { what, hint: other::decrypt("") }
-}
-
-pub(super) fn text_dump() -> DumpError {
-    let hint = "a text dump is what ddb(4) printed and holds no memory: read it with tar -xf";
-    not_a_dump("a text dump", hint)
+    Err(what.into())
 }
 
 /// What to say of a file in which nothing was found.
 pub(super) fn unknown(source: &Source) -> DumpError {
-    if let Some(other) = other::by_its_end(source.path(), source.bytes()) {
-        return other_file(other);
+    if let Some(other) = other::by_its_end(source.bytes()) {
+        return other.into();
     }
     if source.is_device() {
-        let hint = "memory devices are read with the very kernel that is running (-N)";
-        return not_a_dump("a character device", hint);
+        return NotADump::CharacterDevice.into();
     }
     if let Some(damaged) = damaged_magic(source.bytes()) {
         return damaged;
     }
     let what = match is_zeros(source) {
-        None if is_vmware(source.path()) => "a memory file of VMware, or the like".to_owned(),
-        None => {
-            let magic = source.bytes().iter().take(4).map(|byte| format!(" {byte:02x}"));
-            format!("data in no format that is known (magic{})", magic.collect::<String>())
-        }
-        Some(true) => "nothing but zeros, and no magic".to_owned(),
-        Some(false) => "zeros as far as it was looked at, and no magic".to_owned(),
+        Some(whole) => NotADump::Zeros { whole },
+        None if is_vmware(source.path()) => NotADump::VmwareMemory,
+        None => NotADump::Unknown { magic: source.bytes().iter().take(4).copied().collect() },
     };
-    let hint = "if this is raw memory, give the kernel that ran in it with -N; \
-                a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file";
-    not_a_dump(&what, hint)
+    what.into()
 }
 
 /// What is a dump but for its first bytes.
@@ -189,18 +154,13 @@ fn is_zeros(source: &Source) -> Option<bool> {
     Some(true)
 }
 
-pub(super) fn not_a_dump(what: &str, hint: &str) -> DumpError {
-    DumpError::NotADump { what: what.to_owned(), hint: hint.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn message(name: &str, bytes: &[u8]) -> (String, String) {
+    fn message(name: &str, bytes: &[u8]) -> String {
         let source = Source::from_vec(name, bytes.to_vec());
-        let error = probe(&source).map(|_| unknown(&source)).unwrap_or_else(|error| error);
-        (error.to_string(), error.hint().to_owned())
+        probe(&source).map(|_| unknown(&source)).unwrap_or_else(|error| error).to_string()
     }
 
     #[test]
@@ -216,47 +176,41 @@ mod tests {
     }
 
     #[test]
-    fn a_compressed_dump_names_the_program_to_run() {
-        let (what, hint) = message("vmcore.3.xz", b"\xfd7zXZ\0....");
-        assert!(what.contains("xz-compressed"), "{what}");
-        assert_eq!(hint, "unpack it first: unxz vmcore.3.xz");
-        let (what, hint) = message("disk.img", b"QFI\xfb\0\0\0\x03");
-        assert!(what.contains("a qcow2 disk image"), "{what}");
-        assert_eq!(hint, "convert it first: qemu-img convert -O raw disk.img device.raw");
+    fn what_may_hold_a_dump_is_named() {
+        let cannot = |what: &str| format!("this is {what}: it cannot be read as it is");
+        assert_eq!(message("vmcore.3.xz", b"\xfd7zXZ\0...."), cannot("an xz-compressed file"));
+        assert_eq!(message("disk.img", b"QFI\xfb\0\0\0\x03"), cannot("a qcow2 disk image"));
+        assert_eq!(message("vmcore_encrypted.0", b"\x91\x22"), cannot("an encrypted dump"));
         let mut disk = vec![7; 4096];
         disk[3584..3592].copy_from_slice(b"conectix");
-        assert!(message("disk.vhd", &disk).0.contains("a VHD disk image"));
+        assert_eq!(message("disk.vhd", &disk), cannot("a VHD disk image"));
     }
 
     #[test]
     fn a_kernel_in_the_place_of_the_core_is_noticed() {
         let kernel = b"\x7fELF\x02\x01\x01\x09\0\0\0\0\0\0\0\0\x02\0";
-        let (what, hint) = message("kernel", kernel);
-        assert!(what.contains("ELF executable"), "{what}");
-        assert!(hint.contains("-N") && hint.contains("-M"), "{hint}");
-        assert!(message("kernel", b"\x7fELF").0.contains("cut off"));
-        assert!(message("vmcore.0", b"minidump Fr").0.contains("the file ends at 0xb"));
+        assert!(message("kernel", kernel).contains("ELF executable"));
+        assert!(message("kernel", b"\x7fELF").contains("cut off"));
+        assert!(message("vmcore.0", b"minidump Fr").contains("the file ends at 0xb"));
     }
 
     #[test]
     fn whatever_else_lies_in_var_crash_is_named() {
-        assert!(message("vmcore_encrypted.0", b"\x91\x22").1.contains("decryptcore"));
-        assert!(message("core.txt.0", b"").0.contains("an empty file"));
-        assert!(message("info.2", b"Dump header from device").1.contains("vmcore.2"));
-        let (what, _) = message("vmcore.0", b"minidamp FreeBSD/amd64\0\0");
-        assert!(what.contains("magic is \"minidamp FreeBSD/\""), "{what}");
-        assert!(message("vmcore.0", &[0; 100]).0.contains("nothing but zeros"));
-        let (what, hint) = message("notes.txt", b"hello");
-        assert!(what.contains("no format") && hint.contains("raw memory"), "{what}; {hint}");
-        assert!(message("vm.vmem", b"hello").0.contains("VMware"));
+        assert!(message("core.txt.0", b"").contains("an empty file"));
+        let info = message("info.2", b"Dump header from device");
+        assert_eq!(info, "this is the description of a dump, not a crash dump");
+        let damaged = message("vmcore.0", b"minidamp FreeBSD/amd64\0\0");
+        assert!(damaged.contains("magic is \"minidamp FreeBSD/\""), "{damaged}");
+        assert!(message("vmcore.0", &[0; 100]).contains("nothing but zeros"));
+        assert!(message("notes.txt", b"hello").contains("no format that is known (magic 68 65"));
+        assert!(message("vm.vmem", b"hello").contains("VMware"));
     }
 
     #[test]
     fn memory_may_begin_with_zeros() {
         let mut memory = vec![0; 3 << 20];
-        let (what, hint) = message("vmcore.raw", &memory);
-        assert!(what.contains("nothing but zeros") && hint.contains("-N"), "{what}; {hint}");
+        assert!(message("vmcore.raw", &memory).contains("nothing but zeros"));
         memory[2 << 20] = 1;
-        assert!(message("vmcore.raw", &memory).0.contains("no format"));
+        assert!(message("vmcore.raw", &memory).contains("no format"));
     }
 }

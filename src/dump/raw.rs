@@ -10,7 +10,7 @@ use super::segments::{Segment, Segments};
 use super::{Clues, Core, Facts, Format, Hints};
 use crate::addr::{FileOffset, PhysAddr};
 use crate::arch::Arch;
-use crate::dump::DumpError;
+use crate::dump::{DumpError, NotADump};
 use crate::source::Source;
 
 /// A stretch of physical memory and its place in a raw file.
@@ -39,8 +39,7 @@ pub fn open_raw(
     segments: &[MemorySegment],
 ) -> Result<Core, DumpError> {
     if source.is_empty() && !source.is_device() {
-        let hint = "was the disk full when it was written?".to_owned();
-        return Err(DumpError::NotADump { what: "an empty file".to_owned(), hint });
+        return Err(NotADump::Empty.into());
     }
     let mut sorted = match segments {
         [] => vec![whole(&source)],

@@ -21,7 +21,7 @@ use crate::types::{TypeId, Types};
 use crate::vnet::Stack;
 use crate::vnet::variables::Variables;
 
-pub use error::ExprError;
+pub use error::{ExprError, OperandKind, Operator};
 pub use operand::Operand;
 pub use scattered::Scattered;
 
@@ -120,7 +120,7 @@ impl<'t> Scope<'t> {
                 Ok(self.size(u64::from(of.bits(self.target.arch()) / 8)))
             }
             Operand::Untyped { size, .. } => Ok(self.size(size)),
-            other => Err(self.wrong("sizeof", &other)),
+            other => Err(self.wrong(Operator::Sizeof, &other)),
         }
     }
 
@@ -151,7 +151,7 @@ impl<'t> Scope<'t> {
         Ok(self.target.types()?)
     }
 
-    fn wrong(&self, operator: &str, operand: &Operand) -> ExprError {
+    fn wrong(&self, operator: Operator, operand: &Operand) -> ExprError {
         operand.refused(operator, self.target)
     }
 }

@@ -1,5 +1,6 @@
 //! Why an image cannot be built or written.
 
+use std::fmt;
 use std::ops::Range;
 
 use crate::addr::VirtAddr;
@@ -10,9 +11,10 @@ use crate::types::TypeError;
 
 /// A scenario, a kernel or a value that no image can be made of.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ImageError {
     #[error("the simulated machine has no {wanted:#x} bytes of {what} left")]
-    OutOfMemory { wanted: u64, what: &'static str },
+    OutOfMemory { wanted: u64, what: Memory },
     #[error("{bytes} bytes is no memory size for this machine: {why}")]
     BadMemorySize { bytes: u64, why: &'static str },
     #[error(
@@ -67,30 +69,27 @@ pub enum ImageError {
     Write(#[from] std::io::Error),
 }
 
-impl ImageError {
-    /// The one thing to try next, where there is one.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::OutOfMemory { what: "physical memory", .. } => {
-                Some("give the scenario more memory: memory = \"256M\"".into())
-            }
-            Self::BadMemorySize { .. } => {
-                Some("give the scenario another size: memory = \"256M\"".into())
-            }
-            Self::PageMapTooLarge { .. } => {
-                Some("set kernel_map = \"0xfffffffe40000000\" in the scenario's [machine]".into())
-            }
-            Self::Type(TypeError::NoDebugInfo) => Some(
-                "values are set by the kernel's own types: use a kernel with debug information, \
-                 or name its debug file"
-                    .into(),
-            ),
-            Self::Type(TypeError::NoMember { candidates, .. }) if !candidates.is_empty() => {
-                let likely: Vec<_> = candidates.iter().take(5).map(String::as_str).collect();
-                Some(format!("it has {}", likely.join(", ")))
-            }
-            Self::Step { cause, .. } => cause.hint(),
-            _ => None,
-        }
+/// What a simulated machine has only so much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Memory {
+    /// Physical memory.
+    Physical,
+    /// Physical memory in one piece.
+    Contiguous,
+    /// The kernel's heap.
+    Heap,
+    /// Addresses of the kernel.
+    AddressSpace,
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Physical => "physical memory",
+            Self::Contiguous => "contiguous physical memory",
+            Self::Heap => "heap",
+            Self::AddressSpace => "kernel address space",
+        })
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{ImageError, Scenario};
-use crate::kernel::{Kernel, KernelError};
+use crate::kernel::{Kernel, KernelError, NotAKernel};
 use crate::source::Source;
 
 /// What a packed kernel may unpack to.
@@ -35,9 +35,7 @@ fn open(path: &Path) -> Result<Source, ImageError> {
 
 /// Unpacks a kernel of at most `largest` bytes that was packed with zstd.
 pub(super) fn unpack(packed: &[u8], largest: usize) -> Result<Vec<u8>, ImageError> {
-    let damaged = |error| KernelError::NotAKernel {
-        what: format!("a damaged zstd file ({error})"),
-        hint: None,
-    };
-    Ok(zstd::bulk::decompress(packed, largest).map_err(damaged)?)
+    let damaged = |why: std::io::Error| NotAKernel::DamagedZstd { why: why.to_string() };
+    let unpacked = zstd::bulk::decompress(packed, largest);
+    Ok(unpacked.map_err(|why| KernelError::from(damaged(why)))?)
 }

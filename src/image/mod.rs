@@ -77,7 +77,7 @@ use std::path::{Path, PathBuf};
 pub use self::build::build;
 pub use self::demo::{Demo, demo};
 pub use self::dump::{DumpFile, Format, HeaderVersion, Wrapping};
-pub use self::error::ImageError;
+pub use self::error::{ImageError, Memory};
 pub use self::literal::Literal;
 pub use self::scenario::Scenario;
 

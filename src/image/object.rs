@@ -9,7 +9,7 @@ use crate::expr::{self, Step};
 use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::types::model::{BitField, Type, TypeId};
-use crate::types::{Kept, Piece, TypeError};
+use crate::types::{Kept, NameKind, Piece, TypeError, WantedKind};
 
 /// A place in kernel memory with a type; what a C programmer calls an lvalue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl LoadedKernel {
             None => self.renamed(name),
         };
         let (address, type_id) = found.ok_or_else(|| TypeError::NotFound {
-            what: "variable",
+            what: NameKind::Variable,
             name: name.to_owned(),
             near: Vec::new(),
         })?;
@@ -212,7 +212,7 @@ impl LoadedKernel {
         let (_, found) = types.resolve(array.type_id)?;
         let Type::Array(shape) = &*found else {
             let type_name = types.name(array.type_id);
-            return Err(TypeError::WrongKind { type_name, wanted: "an array" }.into());
+            return Err(TypeError::WrongKind { type_name, wanted: WantedKind::Array }.into());
         };
         let count = shape.counts.first().copied().flatten();
         if count.is_some_and(|count| index >= count) {

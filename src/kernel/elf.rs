@@ -15,7 +15,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
 use crate::kernel::string_table::name_at;
-use crate::kernel::{KernelError, compressed};
+use crate::kernel::{KernelError, NotAKernel, compressed};
 use crate::source::{Source, other};
 
 /// A parsed ELF file and the bytes it came from.
@@ -128,7 +128,7 @@ impl ElfFile {
     pub fn parse(source: Source) -> Result<Self, KernelError> {
         let header = parse_header(&source)?;
         if header.e_type == header::ET_REL {
-            return Err(not_a_kernel("an object file or module".to_owned()));
+            return Err(NotAKernel::Object.into());
         }
         Self::with_header(source, &header)
     }
@@ -337,7 +337,7 @@ const MAX_ZEROS: u64 = 64 << 20;
 fn parse_header(source: &Source) -> Result<Header, KernelError> {
     let bytes = source.bytes();
     if !bytes.starts_with(b"\x7fELF") {
-        return Err(other_file(source));
+        return Err(other_file(source).into());
     }
     // The shorter header, of 32-bit machines; the longer one has a class of its own.
     let needed = if bytes.get(4) == Some(&header::ELFCLASS64) { 64 } else { 52 };
@@ -349,10 +349,10 @@ fn parse_header(source: &Source) -> Result<Header, KernelError> {
     let header = Elf::parse_header(bytes).map_err(|why| damaged("header", why))?;
     let what = match header.e_type {
         header::ET_EXEC | header::ET_DYN | header::ET_REL => return Ok(header),
-        header::ET_CORE => "a crash dump (an ELF core)".to_owned(),
-        other => format!("an ELF file of type {other}"),
+        header::ET_CORE => NotAKernel::ElfCore,
+        other => NotAKernel::ElfOfType(other),
     };
-    Err(not_a_kernel(what))
+    Err(what.into())
 }
 
 /// The section table is the last thing in a kernel file: what is cut off lacks it first.
@@ -374,23 +374,16 @@ fn check_tables(bytes: &[u8], header: &Header) -> Result<(), KernelError> {
     Ok(())
 }
 
-/// What a file is that is no ELF file.
-fn other_file(source: &Source) -> KernelError {
+/// What a file is that is not an ELF file.
+fn other_file(source: &Source) -> NotAKernel {
     let bytes = source.bytes();
     if bytes.is_empty() {
-        return not_a_kernel("an empty file".to_owned());
+        return NotAKernel::Empty;
     }
     if bytes.starts_with(b"minidump FreeBSD/") {
-        return not_a_kernel("a crash dump (a minidump)".to_owned());
+        return NotAKernel::Minidump;
     }
-    match other::recognise(source.path(), bytes) {
-        Some(other) => KernelError::NotAKernel { what: other.what, hint: other.for_kernel },
-        None => not_a_kernel("a file of another kind".to_owned()),
-    }
-}
-
-fn not_a_kernel(what: String) -> KernelError {
-    KernelError::NotAKernel { what, hint: None }
+    other::recognise(source.path(), bytes).map_or(NotAKernel::Unknown, NotAKernel::Other)
 }
 
 fn arch_of(header: &Header) -> Result<Arch, KernelError> {
@@ -399,12 +392,8 @@ fn arch_of(header: &Header) -> Result<Arch, KernelError> {
         _ => Endian::Little,
     };
     let is_64 = header.e_ident[header::EI_CLASS] == header::ELFCLASS64;
-    Arch::from_elf(header.e_machine, is_64, endian).ok_or_else(|| {
-        not_a_kernel(format!(
-            "an ELF file for machine {}",
-            header::machine_to_str(header.e_machine)
-        ))
-    })
+    let other = || NotAKernel::ElfOfMachine(header.e_machine).into();
+    Arch::from_elf(header.e_machine, is_64, endian).ok_or_else(other)
 }
 
 fn damaged(part: &'static str, why: impl ToString) -> KernelError {

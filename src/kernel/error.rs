@@ -1,12 +1,70 @@
 //! Why a file is not a usable kernel.
 
-/// A file is no kernel that can be used.
+use std::fmt;
+
+use goblin::elf::header::machine_to_str;
+
+use crate::source::other::OtherFile;
+
+/// A file is not a usable kernel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KernelError {
-    #[error("this is {what}, not a kernel ELF file")]
-    NotAKernel { what: String, hint: Option<String> },
+    /// It is a file of another kind.
+    #[error("this is {0}, not a kernel ELF file")]
+    NotAKernel(NotAKernel),
+    /// A part of the ELF file is damaged, or missing.
     #[error("the ELF file's {part} is damaged: {why}")]
     Damaged { part: &'static str, why: String },
+    /// A section is compressed, and cannot be unpacked.
     #[error("section {section} is compressed and does not unpack: {why}")]
     Compressed { section: String, why: String },
+}
+
+/// What a file is that is not a kernel. Displayed with its article.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotAKernel {
+    /// An empty file.
+    Empty,
+    /// Nothing is known of it.
+    Unknown,
+    /// A known file of another program.
+    Other(OtherFile),
+    /// A file that begins as zstd's do, and cannot be unpacked.
+    DamagedZstd { why: String },
+    /// A crash dump: a minidump.
+    Minidump,
+    /// A crash dump: an ELF core.
+    ElfCore,
+    /// An ELF object file, such as a kernel module, which was not linked.
+    Object,
+    /// An ELF file of another type, by its `e_type`.
+    ElfOfType(u16),
+    /// An ELF file for a machine that FreeBSD's kernel does not run on, by its `e_machine`.
+    ElfOfMachine(u16),
+}
+
+impl fmt::Display for NotAKernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("an empty file"),
+            Self::Unknown => f.write_str("a file of another kind"),
+            Self::Other(other) => other.fmt(f),
+            Self::DamagedZstd { why } => write!(f, "a damaged zstd file ({why})"),
+            Self::Minidump => f.write_str("a crash dump (a minidump)"),
+            Self::ElfCore => f.write_str("a crash dump (an ELF core)"),
+            Self::Object => f.write_str("an object file or module"),
+            Self::ElfOfType(e_type) => write!(f, "an ELF file of type {e_type}"),
+            Self::ElfOfMachine(e_machine) => {
+                write!(f, "an ELF file for machine {}", machine_to_str(*e_machine))
+            }
+        }
+    }
+}
+
+impl From<NotAKernel> for KernelError {
+    fn from(what: NotAKernel) -> Self {
+        Self::NotAKernel(what)
+    }
 }

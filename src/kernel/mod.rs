@@ -33,7 +33,7 @@ use extents::Extents;
 use relocations::Relocations;
 
 pub use elf::{ElfFile, SectionBytes, Segment};
-pub use error::KernelError;
+pub use error::{KernelError, NotAKernel};
 pub use running::RunningKernel;
 pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
 

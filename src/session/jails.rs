@@ -11,7 +11,7 @@ use crate::types;
 use crate::value::Object;
 use crate::views::jails::{Jail, Jails, Life, prison_of_vnet, search_prisons};
 use crate::vnet::list::JailRef;
-use crate::vnet::{Condition, Vnet, VnetError};
+use crate::vnet::{Condition, Vnet, VnetCandidate, VnetError};
 use crate::walk::Problems;
 
 /// Says of each vnet which jails live in it. A vnet that is not on the list and that no
@@ -103,8 +103,8 @@ impl Session {
         let made = self.vnets()?.all.iter();
         let made = made.filter(|vnet| vnet.condition == Some(Condition::UnderConstruction));
         let candidates = made.map(|vnet| {
-            let found_by = vnet.found_by.first().map_or("", |found| &**found);
-            format!("--vnet {} (under construction, {found_by})", vnet.address)
+            let found_by = vnet.found_by.first().map_or("", |found| &**found).into();
+            VnetCandidate { address: vnet.address, found_by }
         });
         Ok(VnetError::NotMade {
             who: format!("jail {} ({})", jail.jid, jail.name),

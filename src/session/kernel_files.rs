@@ -1,6 +1,7 @@
 //! The files of a kernel: the one that was named, and the other half of it, which is
 //! looked for. What was tried is told, and what is wanted where nothing was found.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -67,39 +68,42 @@ pub(super) fn prepare(kernel: &Kernel) -> Result<Types, TypeError> {
     rayon::join(|| kernel.symbols().prepare(), types).1
 }
 
-/// What is wanted where a kernel's types are not known.
+/// Why a kernel's types are not known, and the file that would have them. Displayed with what
+/// that means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingTypes {
-    /// Why they are not known, and what that means, as a sentence.
-    pub what: String,
-    /// What to do about it.
-    pub hint: String,
+    /// Why they could not be loaded.
+    pub why: TypeError,
+    /// The kernel's debug file, if its own file has no types; `None` if types are damaged.
+    pub debug_file: Option<DebugFile>,
+}
+
+/// A debug file that a kernel has beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DebugFile {
+    /// Its name, without a directory.
+    pub name: String,
+    /// The build-id that it has in common with the kernel.
+    pub build_id: Option<Vec<u8>>,
 }
 
 impl MissingTypes {
     /// What `kernel` wants, whose types could not be loaded because of `why`.
     pub fn of(kernel: &Kernel, why: &TypeError) -> Self {
-        const MEANING: &str = "types and jails are unknown, and values are shown as bytes";
-        let hint = match debug_file::wanted(kernel.main())
-            .filter(|_| *why == TypeError::NoDebugInfo)
-        {
-            Some(wanted) => {
-                let name = wanted.link_name.unwrap_or_else(|| "kernel.debug".to_owned());
-                let build_id = wanted.build_id.as_deref().map(hex);
-                let build_id = build_id.map_or(String::new(), |id| format!(" with build-id {id}"));
-                format!(
-                    "its debug file, {name}{build_id}, is looked for beside the kernel, in the \
-                     directories of --debug-dir and below /usr/lib/debug; -v tells the places"
-                )
-            }
-            None => "copy the debug file again, or use another of the same build".to_owned(),
-        };
-        Self { what: format!("{why}: {MEANING}"), hint }
+        let wanted = debug_file::wanted(kernel.main());
+        let wanted = wanted.filter(|_| *why == TypeError::NoDebugInfo);
+        let debug_file = wanted.map(|wanted| DebugFile {
+            name: wanted.link_name.unwrap_or_else(|| "kernel.debug".to_owned()),
+            build_id: wanted.build_id,
+        });
+        Self { why: why.clone(), debug_file }
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+impl fmt::Display for MissingTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: types and jails are unknown, and values are shown as bytes", self.why)
+    }
 }
 
 /// The first candidate that comes from the same link as `main` and has what it lacks.

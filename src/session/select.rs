@@ -5,7 +5,7 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::threads::{self, VnetPointer};
 use crate::views::crashed_thread::CrashedThread;
-use crate::vnet::{Stack, Vnet, VnetError};
+use crate::vnet::{Stack, Vnet, VnetError, WantedThread, WantedVnet};
 use crate::walk::{Problem, Problems};
 
 /// Which vnets a question is about.
@@ -89,11 +89,11 @@ impl Session {
             }
             Selector::Pid(pid) => match threads::process(self.target(), *pid)? {
                 Some(found) => self.follow(vnets, &found)?,
-                None => return Err(no_such_thread(format!("process {pid}"))),
+                None => return Err(no_such_thread(WantedThread::Process(*pid))),
             },
             Selector::Tid(tid) => match threads::thread(self.target(), *tid)? {
                 Some(found) => self.follow(vnets, &found)?,
-                None => return Err(no_such_thread(format!("thread {tid}"))),
+                None => return Err(no_such_thread(WantedThread::Thread(*tid))),
             },
         };
         match one {
@@ -101,11 +101,12 @@ impl Session {
                 selection.stacks.push(Stack::Vnet(vnet));
                 Ok(selection)
             }
-            None => Err(no_such(match which {
-                Selector::Index(index) => format!("the number {index}"),
-                Selector::Address(address) => format!("the address {address}"),
-                _ => "been made yet".into(),
-            })),
+            None => Err(match which {
+                Selector::Index(index) => VnetError::NoSuchVnet(WantedVnet::Index(*index)),
+                Selector::Address(address) => VnetError::NoSuchVnet(WantedVnet::Address(*address)),
+                _ => VnetError::NoneYet,
+            }
+            .into()),
         }
     }
 
@@ -136,11 +137,8 @@ impl Session {
         match self.vnet_at(vnets, address) {
             Some(vnet) => Ok(Some(vnet)),
             None => {
-                let why = format!(
-                    "{} points at {address} as its vnet, and there is no vnet at that address",
-                    pointer.holder
-                );
-                Err(VnetError::StrayVnet { why }.into())
+                let who = pointer.holder.to_string();
+                Err(VnetError::StrayVnet { who, address }.into())
             }
         }
     }
@@ -157,10 +155,6 @@ impl Session {
     }
 }
 
-fn no_such_thread(what: String) -> Error {
-    VnetError::NoSuchThread { what }.into()
-}
-
-fn no_such(what: String) -> Error {
-    VnetError::NoSuchVnet { what }.into()
+fn no_such_thread(wanted: WantedThread) -> Error {
+    VnetError::NoSuchThread(wanted).into()
 }

@@ -14,26 +14,18 @@ pub struct SourceError {
 
 /// A compressed file cannot be unpacked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum UnpackError {
+    /// The compressed stream is damaged.
     #[error("the {packing} stream is damaged: {why}")]
     Damaged { packing: &'static str, why: String },
+    /// The directory of temporary files has room for `free` bytes, which is not enough.
     #[error("there is not enough room to unpack it: {} has room for {free} bytes", dir.display())]
     NoSpace { dir: PathBuf, free: u64 },
+    /// A temporary file in `dir` cannot be made, written or mapped.
     #[error("cannot {action} a temporary file in {}: {why}", dir.display())]
     File { action: &'static str, dir: PathBuf, why: String },
+    /// The compressed file itself cannot be read.
     #[error("the file cannot be read: {why}")]
     Input { why: String },
-}
-
-impl UnpackError {
-    /// The one thing to try next.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Damaged { .. } => "copy it again, or unpack by other means what can be unpacked",
-            Self::NoSpace { .. } | Self::File { .. } => {
-                "name a directory that exists and has more room in the environment variable TMPDIR"
-            }
-            Self::Input { .. } => "copy the file to another disk and try there",
-        }
-    }
 }

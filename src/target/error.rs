@@ -6,30 +6,41 @@ use crate::types::TypeError;
 
 /// A kernel and a dump could not be joined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TargetError {
+    /// They are of different architectures, by FreeBSD's names for them.
     #[error("the kernel is for {kernel}, but the dump is of {core}")]
     OtherArch { kernel: &'static str, core: &'static str },
+    /// The kernel's symbols lead to no page tables in the dump.
     #[error("no page tables of this kernel are in the dump: {why}")]
     NoPageTables { why: String },
+    /// The processor's page table is hashed, and the dump is not a minidump.
     #[error(
         "the kernel has a hashed page table, which can be read from a minidump and from nothing else"
     )]
     HashedPageTable,
+    /// The dump file lacks so many of its pages.
     #[error("the dump file is cut off, {pages} pages are missing, and the page tables with them")]
     CutOff { pages: u64 },
+    /// The dump's memory differs from what the kernel file says of it.
     #[error("the kernel is not the one that wrote this dump: {why}")]
     OtherKernel { why: String },
 }
 
 /// A structure in kernel memory could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
+    /// Its memory cannot be read.
     #[error(transparent)]
     Fault(#[from] Fault),
+    /// Its type is not known, or not what was expected.
     #[error(transparent)]
     Type(#[from] TypeError),
+    /// The kernel has no symbol of that name.
     #[error("the kernel has no symbol {name}")]
     NoSymbol { name: String },
+    /// It would cost more than the budget allows.
     #[error(transparent)]
     Limit(#[from] Exhausted),
 }

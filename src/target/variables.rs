@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::Target;
 use crate::addr::VirtAddr;
 use crate::target::ReadError;
-use crate::types::{Kept, Piece, Static, TypeError, TypeId, Variable};
+use crate::types::{Kept, NameKind, Piece, Static, TypeError, TypeId, Variable};
 
 impl Target {
     /// The address of a symbol, or of a static variable that has none of its name.
@@ -39,7 +39,12 @@ impl Target {
             return Err(ReadError::NoSymbol { name: name.to_owned() });
         }
         found.ok_or_else(|| {
-            TypeError::NotFound { what: "variable", name: name.to_owned(), near: Vec::new() }.into()
+            TypeError::NotFound {
+                what: NameKind::Variable,
+                name: name.to_owned(),
+                near: Vec::new(),
+            }
+            .into()
         })
     }
 

@@ -63,7 +63,7 @@ impl Types {
             };
             let near = elsewhere.into_iter().filter_map(|other| other.file);
             TypeError::NotFound {
-                what: class.word(),
+                what: class.named(),
                 name: format!("{bare}@{file}"),
                 near: near.map(|file| format!("{bare}@{file}")).collect(),
             }

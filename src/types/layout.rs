@@ -8,7 +8,7 @@ use crate::budget;
 use crate::types::model::*;
 use crate::types::place::Place;
 use crate::types::suggestions::sort_by_similarity;
-use crate::types::{TypeError, Types};
+use crate::types::{TypeError, Types, WantedKind};
 
 /// A member found by name, however deep in anonymous members it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Types {
             Type::Enum(enumeration) if !enumeration.declaration => Ok(enumeration.size),
             Type::Record(record) if !record.declaration => record.size.ok_or_else(incomplete),
             Type::Void | Type::Function(_) => {
-                let wanted = "something that has a size";
+                let wanted = WantedKind::Sized;
                 Err(TypeError::WrongKind { type_name: self.name(id), wanted })
             }
             _ => Err(incomplete()),
@@ -130,7 +130,9 @@ impl Types {
     pub fn pointee(&self, id: TypeId) -> Result<TypeId, TypeError> {
         match &*self.strip(id)?.1 {
             Type::Pointer(pointer) => Ok(pointer.target),
-            _ => Err(TypeError::WrongKind { type_name: self.name(id), wanted: "a pointer" }),
+            _ => {
+                Err(TypeError::WrongKind { type_name: self.name(id), wanted: WantedKind::Pointer })
+            }
         }
     }
 
@@ -254,9 +256,7 @@ impl Types {
                 Err(TypeError::Incomplete { type_name: self.name(id) })
             }
             Type::Record(_) => Ok((id, found)),
-            _ => {
-                Err(TypeError::WrongKind { type_name: self.name(id), wanted: "a struct or union" })
-            }
+            _ => Err(TypeError::WrongKind { type_name: self.name(id), wanted: WantedKind::Record }),
         }
     }
 

@@ -51,7 +51,7 @@ use crate::kernel::Kernel;
 
 pub use definitions::Definition;
 pub use dwarf::SectionAddress;
-pub use error::TypeError;
+pub use error::{NameKind, TypeError, WantedKind};
 pub use layout::Field;
 pub use location::{Kept, Piece};
 pub use model::{Type, TypeId, Variable};

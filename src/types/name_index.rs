@@ -16,7 +16,7 @@ use crate::types::model::*;
 use crate::types::place::Place;
 use crate::types::suggestions::most_similar;
 use crate::types::units::{Die, Unit};
-use crate::types::{TypeError, Types, spelling};
+use crate::types::{NameKind, TypeError, Types, spelling};
 
 /// What a name may name. C has one space of names for tags, one for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -194,7 +194,7 @@ impl Types {
                 _ => named.map(|(known, _)| known).collect(),
             };
         }
-        TypeError::NotFound { what: class.word(), name: name.to_owned(), near }
+        TypeError::NotFound { what: class.named(), name: name.to_owned(), near }
     }
 
     pub(super) fn name_index(&self) -> &NameIndex {
@@ -248,12 +248,12 @@ impl NameIndex {
 
 impl Class {
     /// What an error calls it.
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn named(self) -> NameKind {
         match self {
-            Self::Struct => "struct",
-            Self::Union => "union",
-            Self::Enum => "enum",
-            Self::Plain | Self::Variable => "type",
+            Self::Struct => NameKind::Struct,
+            Self::Union => NameKind::Union,
+            Self::Enum => NameKind::Enum,
+            Self::Plain | Self::Variable => NameKind::Type,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::addr::VirtAddr;
 use crate::budget::{self, Budget, Exhausted, Share};
 use crate::target::Target;
 use crate::types::model::*;
-use crate::types::{Piece, TypeError, Types, model::Member};
+use crate::types::{Piece, TypeError, Types, WantedKind, model::Member};
 use crate::value::counter::{Counters, is_counter};
 use crate::value::elements::{Elements, Packed};
 use crate::value::memory_block::MemoryBlock;
@@ -325,7 +325,7 @@ impl Decoder<'_, '_> {
             Type::Record(record) => self.record(record, offset, depth),
             Type::Array(array) => self.array(array, offset, depth),
             Type::Void | Type::Function(_) => {
-                let wanted = "something that has a value";
+                let wanted = WantedKind::Valued;
                 no_type(&TypeError::WrongKind { type_name: self.types.name(id), wanted })
             }
             scalar => match self.bytes(offset, *shape.size.as_ref().unwrap_or(&0)) {

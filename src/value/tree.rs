@@ -7,8 +7,8 @@
 
 use crate::addr::VirtAddr;
 use crate::target::ReadError;
-use crate::types::TypeError;
 use crate::types::model::Type;
+use crate::types::{TypeError, WantedKind};
 use crate::value::object::Object;
 use crate::value::queue::List;
 use crate::walk::{Problem, Problems, Trail, Walk};
@@ -93,7 +93,7 @@ fn child<'t>(
     let (_, shape) = types.resolve(array.type_id)?;
     let Type::Array(shape) = &*shape else {
         let type_name = types.name(array.type_id);
-        return Err(TypeError::WrongKind { type_name, wanted: "an array" }.into());
+        return Err(TypeError::WrongKind { type_name, wanted: WantedKind::Array }.into());
     };
     let index = match side {
         Side::Left => 1,

@@ -1,5 +1,8 @@
 //! Why a question about vnets has no answer.
 
+use std::fmt;
+
+use crate::addr::VirtAddr;
 use crate::kernel::RunningKernel;
 use crate::shorten::shortened;
 use crate::target::ReadError;
@@ -7,37 +10,49 @@ use crate::walk::Problem;
 
 /// A question about vnets has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VnetError {
+    /// The kernel was built without VIMAGE.
     #[error(
         "this kernel has no VIMAGE: it has one network stack, whose variables are ordinary globals"
     )]
     NoVimage,
+    /// Nothing in the file is a kernel's.
     #[error(
         "this file has none of a kernel's symbols, and neither a section nor symbols of set_vnet"
     )]
     NoKernelSymbols,
+    /// Without debug information, and of no known shape.
     #[error("struct vnet has no layout that fits this kernel")]
     NoLayout,
-    #[error("the vnets cannot be listed: {why}")]
-    NoList { why: String },
-    #[error("no vnet has {what}")]
-    NoSuchVnet { what: String },
+    /// The list of vnets cannot be read, not even in part.
+    #[error("the vnets cannot be listed: {because}")]
+    NoList { because: Box<Problem> },
+    /// There is not a single vnet yet.
+    #[error("no vnet has been made yet")]
+    NoneYet,
+    /// No vnet has that number or address.
+    #[error("no vnet has {0}")]
+    NoSuchVnet(WantedVnet),
+    /// No jail has that name or number; `near` are names that may be meant, the likeliest
+    /// first.
     #[error("there is no jail {}", shortened(name))]
     NoSuchJail { name: String, near: Vec<String> },
+    /// No variable has that name; `near` are names that may be meant, the likeliest first.
     #[error("{} is no variable of this kernel", shortened(name))]
     NoSuchVariable { name: String, near: Vec<String> },
-    #[error("there is no {what} in the dump")]
-    NoSuchThread { what: String },
+    /// No process or thread has that number.
+    #[error("there is no {0} in the dump")]
+    NoSuchThread(WantedThread),
+    /// A jail, process or thread has no vnet.
     #[error("{who} is in no vnet")]
     InNoVnet { who: String },
-    #[error("{why}")]
-    StrayVnet { why: String },
+    /// A jail, process or thread points at a vnet that is none.
+    #[error("{who} points at {address} as its vnet, and there is no vnet at that address")]
+    StrayVnet { who: String, address: VirtAddr },
+    /// A jail is being made; `candidates` are vnets that may be made for it.
     #[error("{who} is being made and has no vnet yet")]
-    NotMade {
-        who: String,
-        /// Vnets that may be made for it, as they can be chosen.
-        candidates: Vec<String>,
-    },
+    NotMade { who: String, candidates: Vec<VnetCandidate> },
     /// What was asked for was not found, and what could not be read may hold it.
     #[error("{what} is not on the part of the list that can be read")]
     Unknown {
@@ -45,12 +60,16 @@ pub enum VnetError {
         #[source]
         because: Box<Problem>,
     },
+    /// A pattern of names that cannot be understood.
     #[error("{:?} is no pattern: {why}", shortened(pattern))]
     BadPattern { pattern: String, why: String },
+    /// The variable is none of per-CPU counters.
     #[error("{name} has no counters")]
     NoCounters { name: String },
+    /// The counters of the variable are not those of that struct.
     #[error("{type_name} does not name the counters of {name}: {why}")]
     OtherStatistics { name: String, type_name: String, why: String },
+    /// No sysctl has that name; `near` are names that may be meant, the likeliest first.
     #[error("{name} is no sysctl of this kernel")]
     NoSuchSysctl { name: String, near: Vec<String> },
     /// It was not found, and what could not be read may hold it.
@@ -60,8 +79,10 @@ pub enum VnetError {
         #[source]
         because: Box<Problem>,
     },
+    /// Several source files or modules define a variable of that name.
     #[error("{name} is defined in several files")]
     Ambiguous { name: String, files: Vec<String> },
+    /// The kernel's memory cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -79,4 +100,75 @@ impl VnetError {
     pub fn unknown(what: impl Into<String>, because: Problem) -> Self {
         Self::Unknown { what: what.into(), because: Box::new(because) }
     }
+
+    /// Was the question in order, and nothing matches it?
+    pub fn is_no_match(&self) -> bool {
+        match self {
+            Self::NoneYet
+            | Self::NoSuchVnet(_)
+            | Self::NoSuchJail { .. }
+            | Self::NoSuchVariable { .. }
+            | Self::NoSuchThread(_)
+            | Self::InNoVnet { .. }
+            | Self::StrayVnet { .. }
+            | Self::NotMade { .. }
+            | Self::NoCounters { .. }
+            | Self::NoSuchSysctl { .. } => true,
+            Self::NoVimage
+            | Self::NoKernelSymbols
+            | Self::NoLayout
+            | Self::NoList { .. }
+            | Self::Unknown { .. }
+            | Self::BadPattern { .. }
+            | Self::OtherStatistics { .. }
+            | Self::SysctlUnknown { .. }
+            | Self::Ambiguous { .. }
+            | Self::Read(_) => false,
+        }
+    }
+}
+
+/// A vnet that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedVnet {
+    /// By its number in order of creation.
+    Index(usize),
+    /// By the address of its struct vnet.
+    Address(VirtAddr),
+}
+
+impl fmt::Display for WantedVnet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "the number {index}"),
+            Self::Address(address) => write!(f, "the address {address}"),
+        }
+    }
+}
+
+/// A process or thread that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedThread {
+    /// The process with this pid.
+    Process(i64),
+    /// The thread with this tid.
+    Thread(i64),
+}
+
+impl fmt::Display for WantedThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(pid) => write!(f, "process {pid}"),
+            Self::Thread(tid) => write!(f, "thread {tid}"),
+        }
+    }
+}
+
+/// A vnet under construction, which may be that of a jail that is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VnetCandidate {
+    /// The address of its struct vnet.
+    pub address: VirtAddr,
+    /// What led to it; empty if nothing is known.
+    pub found_by: Box<str>,
 }

@@ -199,7 +199,7 @@ impl VnetList {
     /// Nothing at all is no list, but a reason.
     fn or_why(self) -> Result<Self, VnetError> {
         match self.problems.none() {
-            Err(why) if self.vnets.is_empty() => Err(VnetError::NoList { why: why.to_string() }),
+            Err(why) if self.vnets.is_empty() => Err(VnetError::NoList { because: Box::new(why) }),
             _ => Ok(self),
         }
     }

@@ -17,7 +17,7 @@ pub mod unloaded;
 pub mod variables;
 
 pub use condition::Condition;
-pub use error::VnetError;
+pub use error::{VnetCandidate, VnetError, WantedThread, WantedVnet};
 pub use list::{Vnet, VnetList};
 pub use modspace::ModuleSpace;
 pub use stack::Stack;

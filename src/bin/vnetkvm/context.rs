@@ -17,6 +17,7 @@ use vnetkvm::vnet::{Stack, Vnet, VnetVariable};
 
 use crate::args::{Cli, Format, OutputArgs, VnetChoice};
 use crate::exit::{self, Failure};
+use crate::hints;
 use crate::limits;
 use crate::output::Output;
 use crate::progress::Bar;
@@ -62,7 +63,7 @@ pub fn keep(cli: &Cli, session: Session) -> &'static Session {
     limits::set_budget(cli, session.budget(), session.budget().allowance());
     write_log(cli, session.log());
     session.warnings().iter().for_each(|why| warning(why));
-    session.missing_types().iter().for_each(|missing| hint(&missing.hint));
+    session.missing_types().iter().for_each(|missing| hint(&hints::missing_types(missing)));
     Box::leak(Box::new(session))
 }
 

@@ -6,11 +6,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use vnetkvm::error::{ExprError, ReadError, TypeError, VnetError};
+use vnetkvm::error::{ExprError, TypeError};
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
-use crate::limits;
+use crate::hints;
 use crate::say::{HINT, WARNING, note};
 use crate::stdout;
 
@@ -48,6 +48,10 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    pub fn own_hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// The failure with what caused it.
@@ -140,7 +144,7 @@ fn write_message(
     if let Some(caret) = caret(error) {
         caret.lines().try_for_each(|line| writeln!(out, "    {}", sanitize::line(line)))?;
     }
-    match hint(error) {
+    match hints::of(error) {
         Some(hint) => writeln!(out, "{HINT}hint:{HINT:#} {}", sanitize::line(&hint)),
         None => Ok(()),
     }
@@ -152,15 +156,6 @@ fn caret(error: &anyhow::Error) -> Option<&str> {
         vnetkvm::Error::Expr { source: ExprError::Syntax { caret, .. }, .. } => Some(caret),
         _ => None,
     }
-}
-
-fn hint(error: &anyhow::Error) -> Option<String> {
-    let own = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
-    let answer = || error.downcast_ref::<vnetkvm::Error>()?.hint();
-    let image = || error.downcast_ref::<ImageError>()?.hint();
-    let types = || vnetkvm::Error::from(error.downcast_ref::<TypeError>()?.clone()).hint();
-    let limit = || limits::reached().and_then(|why| limits::option(&why)).map(String::from);
-    own.or_else(limit).or_else(answer).or_else(image).or_else(types)
 }
 
 /// An error on one line, so that no name in it makes a line of its own. What is wrong with a
@@ -175,33 +170,10 @@ fn text(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// Was the question in order, and is there nothing of that name?
+/// Was the question in order, and does nothing match it?
 pub fn is_empty_answer(error: &anyhow::Error) -> bool {
-    use vnetkvm::Error;
-    let vnet = matches!(
-        error.downcast_ref(),
-        Some(Error::Vnet(
-            VnetError::NoSuchVariable { .. }
-                | VnetError::NoSuchVnet { .. }
-                | VnetError::NoSuchJail { .. }
-                | VnetError::NoSuchThread { .. }
-                | VnetError::InNoVnet { .. }
-                | VnetError::StrayVnet { .. }
-                | VnetError::NotMade { .. }
-                | VnetError::NoCounters { .. }
-                | VnetError::NoSuchSysctl { .. }
-        ))
-    );
-    let expression = match error.downcast_ref() {
-        Some(Error::Expr { source, .. }) => matches!(
-            source,
-            ExprError::NoSuchName { .. }
-                | ExprError::Vnet(VnetError::NoSuchVariable { .. })
-                | ExprError::Read(ReadError::Type(TypeError::NotFound { .. }))
-        ),
-        _ => false,
-    };
-    vnet || expression || matches!(error.downcast_ref(), Some(TypeError::NotFound { .. }))
+    let answer = error.downcast_ref().is_some_and(vnetkvm::Error::is_no_match);
+    answer || error.downcast_ref().is_some_and(TypeError::is_no_match)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

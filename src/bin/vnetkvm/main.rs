@@ -5,6 +5,7 @@ mod args;
 mod cmd;
 mod context;
 mod exit;
+mod hints;
 mod limits;
 mod output;
 mod progress;

@@ -1,5 +1,7 @@
 //! Why an expression has no value.
 
+use std::fmt;
+
 use crate::budget::Exhausted;
 use crate::fault::Fault;
 use crate::shorten::shortened;
@@ -9,28 +11,40 @@ use crate::vnet::VnetError;
 
 /// An expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ExprError {
+    /// It is not an expression. `caret` shows it with the mistake underlined, on two lines.
     #[error("{message}")]
     Syntax { message: String, caret: String },
+    /// What it names of a vnet cannot be found.
     #[error(transparent)]
     Vnet(#[from] VnetError),
+    /// Its memory cannot be read, or its type is not what it takes it for.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Nothing has the name; `near` are names that may be meant, the likeliest first.
     #[error("{} is neither a virtualized variable nor a global of this kernel", shortened(name))]
     NoSuchName { name: String, near: Vec<String> },
+    /// Each vnet has the variable, and none was chosen.
     #[error("{name} is a variable of a vnet, and no vnet is chosen")]
     NoVnet { name: String },
+    /// The vnet has no copy of the variable.
     #[error("{name} has no copy in this vnet: {why}")]
     NoCopy { name: String, why: String },
-    #[error("{operator} does not apply to {operand}")]
+    /// An operator does not apply to its operand.
+    #[error("{operator} does not apply to {}", value_of(type_name.as_deref()))]
     WrongOperand {
-        operator: String,
-        operand: String,
-        /// What would have been right, where that can be told.
-        advice: Option<&'static str>,
+        /// The operator.
+        operator: Operator,
+        /// The operand's type, where that is known.
+        type_name: Option<String>,
+        /// What kind of operand it is.
+        kind: OperandKind,
     },
+    /// A type stands where a value should be.
     #[error("{0} is a type, where a value should be")]
     TypeNotValue(String),
+    /// A shift by a negative number or by the width of the shifted type, `of`, or more.
     #[error("a value of type {of} cannot be shifted by {count} bits")]
     ShiftCount {
         count: i128,
@@ -38,12 +52,97 @@ pub enum ExprError {
         of: &'static str,
         bits: u32,
     },
+    /// The compiler left the variable out, or the part of it.
     #[error("{0} has been optimised out: no memory holds it")]
     OptimisedOut(String),
+    /// A division or remainder by 0.
     #[error("division by zero")]
     DivisionByZero,
+    /// It would cost more than the budget allows.
     #[error(transparent)]
     Limit(#[from] Exhausted),
+}
+
+impl ExprError {
+    /// Was the expression in order, and nothing has a name in it?
+    pub fn is_no_match(&self) -> bool {
+        match self {
+            Self::NoSuchName { .. } => true,
+            Self::Vnet(why) => why.is_no_match(),
+            Self::Read(ReadError::Type(why)) => why.is_no_match(),
+            _ => false,
+        }
+    }
+}
+
+/// An operator, as an expression has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operator {
+    /// `(TYPE)`, with the type's name.
+    Cast(String),
+    /// `.NAME` or `->NAME`, as written.
+    Member(String),
+    /// `[]`.
+    Index,
+    /// `*` before its operand.
+    Dereference,
+    /// `&` before its operand.
+    AddressOf,
+    /// `+` of an address.
+    Plus,
+    /// `-` of an address.
+    Minus,
+    /// Any other arithmetic.
+    Arithmetic,
+    /// `sizeof`.
+    Sizeof,
+}
+
+impl fmt::Display for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Cast(type_name) => return write!(f, "({type_name})"),
+            Self::Member(member) => member,
+            Self::Index => "[]",
+            Self::Dereference => "*",
+            Self::AddressOf => "&",
+            Self::Plus => "+",
+            Self::Minus => "-",
+            Self::Arithmetic => "arithmetic",
+            Self::Sizeof => "sizeof",
+        };
+        f.write_str(text)
+    }
+}
+
+/// What kind of operand an operator was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperandKind {
+    /// A variable whose type is not known.
+    Untyped,
+    /// A function.
+    Function,
+    /// A bit-field.
+    BitField,
+    /// A variable in pieces, which has no address of its own.
+    InPieces,
+    /// A struct or union.
+    Record,
+    /// An array.
+    Array,
+    /// A floating-point number.
+    Float,
+    /// Any other value.
+    Value,
+}
+
+fn value_of(type_name: Option<&str>) -> String {
+    match type_name {
+        Some(name) => format!("a value of type {name}"),
+        None => "a variable whose type is not known".to_owned(),
+    }
 }
 
 impl From<TypeError> for ExprError {

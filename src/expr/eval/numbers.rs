@@ -1,7 +1,7 @@
 //! Operands as numbers: read, promoted as C promotes them, and cast.
 
 use crate::addr::VirtAddr;
-use crate::expr::eval::{ExprError, Operand, Scattered, Scope};
+use crate::expr::eval::{ExprError, Operand, Operator, Scattered, Scope};
 use crate::expr::integer::{Integer, IntegerType};
 use crate::types::TypeId;
 use crate::types::model::{Array, BitField, Encoding, Type};
@@ -21,13 +21,13 @@ impl Scope<'_> {
                 let of = IntegerType::promoted(size, true, "", arch);
                 return Ok(of.wrap(self.read(address, size)? as i128, arch));
             }
-            Operand::Untyped { .. } => return Err(self.wrong("arithmetic", operand)),
+            Operand::Untyped { .. } => return Err(self.wrong(Operator::Arithmetic, operand)),
             Operand::Number { type_id, .. } => (type_id, None),
             Operand::Place { type_id, bits, .. } => (type_id, bits),
             Operand::Scattered(Scattered { type_id, bits, .. }) => (type_id, bits),
         };
         let of = self.promoted(type_id, field)?;
-        let of = of.ok_or_else(|| self.wrong("arithmetic", operand))?;
+        let of = of.ok_or_else(|| self.wrong(Operator::Arithmetic, operand))?;
         let value = match *operand {
             Operand::Number { value, .. } => value,
             Operand::Place { address, .. } => self.value_at(type_id, address, field)?,
@@ -51,7 +51,7 @@ impl Scope<'_> {
     pub(super) fn cast(&self, to: TypeId, operand: &Operand) -> Result<Operand, ExprError> {
         let types = self.types()?;
         let (_, kind) = types.resolve(to)?;
-        let refused = || self.wrong(&format!("({})", types.name(to)), operand);
+        let refused = || self.wrong(Operator::Cast(types.name(to)), operand);
         let width = match &*kind {
             Type::Record(_) | Type::Array(_) => {
                 let address = operand.address().ok_or_else(refused)?;

@@ -1,8 +1,8 @@
 //! What an expression came to, before its memory is read.
 
 use crate::addr::VirtAddr;
-use crate::expr::eval::ExprError;
 use crate::expr::eval::scattered::Scattered;
+use crate::expr::eval::{ExprError, OperandKind, Operator};
 use crate::expr::integer::Integer;
 use crate::target::Target;
 use crate::types::model::{BitField, Encoding, Type};
@@ -91,47 +91,29 @@ impl Operand {
         }
     }
 
-    /// That `operator` does not apply to it, and what would.
-    pub(super) fn refused(&self, operator: &str, target: &Target) -> ExprError {
-        let operand = match self.type_name(target) {
-            Some(name) => format!("a value of type {name}"),
-            None => "a variable whose type is not known".into(),
-        };
-        let advice = self.advice(operator, target);
-        ExprError::WrongOperand { operator: operator.into(), operand, advice }
+    /// That `operator` does not apply to it.
+    pub(super) fn refused(&self, operator: Operator, target: &Target) -> ExprError {
+        let kind = self.kind(&operator, target);
+        ExprError::WrongOperand { operator, type_name: self.type_name(target), kind }
     }
 
-    fn advice(&self, operator: &str, target: &Target) -> Option<&'static str> {
+    fn kind(&self, operator: &Operator, target: &Target) -> OperandKind {
         let type_id = match self {
-            Self::Untyped { .. } => return Some("give it a type: *(struct x *)&name"),
-            Self::Function { .. } => return Some("a function has an address and no value"),
-            Self::Place { bits: Some(_), .. } => return None,
-            Self::Scattered(_) if operator == "&" => {
-                return Some("the compiler keeps it in pieces: its members have addresses");
-            }
-            Self::Integer(_) => None,
+            Self::Untyped { .. } => return OperandKind::Untyped,
+            Self::Function { .. } => return OperandKind::Function,
+            Self::Place { bits: Some(_), .. } => return OperandKind::BitField,
+            Self::Scattered(_) if *operator == Operator::AddressOf => return OperandKind::InPieces,
+            Self::Integer(_) => return OperandKind::Value,
             Self::Place { type_id, .. }
             | Self::Scattered(Scattered { type_id, .. })
-            | Self::Number { type_id, .. } => Some(*type_id),
+            | Self::Number { type_id, .. } => *type_id,
         };
-        let kind = type_id.and_then(|id| Some(target.types().ok()?.resolve(id).ok()?.1));
-        match (operator, kind.as_deref()) {
-            ("&", _) => Some("only what lies in memory has an address"),
-            ("*", Some(Type::Record(_))) => Some("it is no pointer: without the * it is right"),
-            (_, Some(Type::Record(_))) => Some("choose a member of it, with ."),
-            ("+", _) => Some("two pointers have a difference and no sum"),
-            ("-", _) => Some(
-                "it can be subtracted from a pointer to the same type; cast to u_long to compute with addresses",
-            ),
-            (_, Some(Type::Array(_))) => Some("choose an element of it, with []"),
-            (_, Some(Type::Base(base))) if base.encoding == Encoding::Float => {
-                Some("the kernel computes with integers, and so do expressions")
-            }
-            ("arithmetic" | "sizeof", _) => None,
-            (operator, _) if operator.starts_with('(') => {
-                Some("a number is cast to a pointer, and that is followed: *(struct x *)0x1000")
-            }
-            _ => Some("cast it to a pointer: ((struct ifnet *)0xfffff80003a51800)->if_xname"),
+        let kind = target.types().ok().and_then(|types| Some(types.resolve(type_id).ok()?.1));
+        match kind.as_deref() {
+            Some(Type::Record(_)) => OperandKind::Record,
+            Some(Type::Array(_)) => OperandKind::Array,
+            Some(Type::Base(base)) if base.encoding == Encoding::Float => OperandKind::Float,
+            _ => OperandKind::Value,
         }
     }
 }

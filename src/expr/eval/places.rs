@@ -1,7 +1,7 @@
 //! Members, elements, and what pointers point at.
 
 use crate::addr::VirtAddr;
-use crate::expr::eval::{ExprError, Operand, Scattered, Scope};
+use crate::expr::eval::{ExprError, Operand, Operator, Scattered, Scope};
 use crate::expr::integer::IntegerType;
 use crate::expr::{Binary, Expr};
 use crate::types::model::Type;
@@ -41,7 +41,7 @@ impl Scope<'_> {
         };
         let Operand::Place { type_id, address, bits: None } = record else {
             let operator = if arrow { "->" } else { "." };
-            return Err(self.wrong(&format!("{operator}{name}"), &record));
+            return Err(self.wrong(Operator::Member(format!("{operator}{name}")), &record));
         };
         let field = types.member(type_id, name)?;
         let address = address.wrapping_add(field.offset);
@@ -69,7 +69,8 @@ impl Scope<'_> {
             let part = whole.part(&format!("[{index}]"), element, offset, size, None);
             return Operand::of_pieces(part);
         }
-        let (element, start) = self.elements(base)?.ok_or_else(|| self.wrong("[]", base))?;
+        let (element, start) =
+            self.elements(base)?.ok_or_else(|| self.wrong(Operator::Index, base))?;
         let offset = index.wrapping_mul(self.types()?.size_of(element)?.into()) as u64;
         let address = VirtAddr::new(self.target.arch().wrap(start.wrapping_add(offset)));
         Ok(Operand::Place { type_id: element, address, bits: None })
@@ -102,7 +103,8 @@ impl Scope<'_> {
             }
             _ => {}
         }
-        let (to, address) = self.elements(pointer)?.ok_or_else(|| self.wrong("*", pointer))?;
+        let (to, address) =
+            self.elements(pointer)?.ok_or_else(|| self.wrong(Operator::Dereference, pointer))?;
         Ok(Operand::Place { type_id: to, address: VirtAddr::new(address), bits: None })
     }
 
@@ -121,7 +123,7 @@ impl Scope<'_> {
                 }
                 Err(_) => self.address_alone(address.get()),
             }),
-            other => Err(self.wrong("&", &other)),
+            other => Err(self.wrong(Operator::AddressOf, &other)),
         }
     }
 
@@ -138,9 +140,9 @@ impl Scope<'_> {
             (Some(left), Some(other)) if op == Binary::Subtract => {
                 return self.distance(left, other, right).map(Some);
             }
-            (Some(_), Some(_)) => return Err(self.wrong("+", right)),
+            (Some(_), Some(_)) => return Err(self.wrong(Operator::Plus, right)),
             (None, Some(_)) if op == Binary::Subtract => {
-                return Err(self.wrong("-", right));
+                return Err(self.wrong(Operator::Minus, right));
             }
             (Some(pointer), None) => (pointer, right),
             (None, Some(pointer)) => (pointer, left),
@@ -163,7 +165,7 @@ impl Scope<'_> {
         let step = self.step(to)?;
         // The same type has another id in every unit: that the sizes agree has to do.
         if step != self.step(other)? {
-            return Err(self.wrong("-", right));
+            return Err(self.wrong(Operator::Minus, right));
         }
         let arch = self.target.arch();
         let of = IntegerType::distance(arch);

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::addr::PhysAddr;
-use crate::image::ImageError;
+use crate::image::{ImageError, Memory};
 
 /// The machine's physical memory, as frames.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Frames {
         let frames = range.start.get() / self.size..range.end.get().div_ceil(self.size);
         if !self.ranges.iter().any(|r| r.start <= frames.start && frames.end <= r.end) {
             let wanted = range.end.get().saturating_sub(range.start.get());
-            return Err(ImageError::OutOfMemory { wanted, what: "physical memory" });
+            return Err(ImageError::OutOfMemory { wanted, what: Memory::Physical });
         }
         self.bottom = self.bottom.max(frames.end);
         self.taken.extend(frames);
@@ -63,13 +63,13 @@ impl Frames {
                 return Ok(self.take(frame));
             }
         }
-        Err(ImageError::OutOfMemory { wanted: self.size, what: "physical memory" })
+        Err(ImageError::OutOfMemory { wanted: self.size, what: Memory::Physical })
     }
 
     /// Takes whole frames for `bytes` bytes in a row, as low as possible, the first one on a
     /// multiple of `align` bytes.
     pub fn take_low_run(&mut self, bytes: u64, align: u64) -> Result<PhysAddr, ImageError> {
-        let none = || ImageError::OutOfMemory { wanted: bytes, what: "contiguous physical memory" };
+        let none = || ImageError::OutOfMemory { wanted: bytes, what: Memory::Contiguous };
         let count = bytes.div_ceil(self.size).max(1);
         let step = (align / self.size).max(1);
         let mut first = self.bottom.next_multiple_of(step);
@@ -95,7 +95,7 @@ impl Frames {
                 return Ok(self.take(frame));
             }
         }
-        Err(ImageError::OutOfMemory { wanted: self.size, what: "physical memory" })
+        Err(ImageError::OutOfMemory { wanted: self.size, what: Memory::Physical })
     }
 
     /// Gives a frame back: it is no longer in use, so a minidump leaves it out.

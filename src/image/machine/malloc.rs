@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::heap::{Allocation, Heap};
 use super::{Machine, Rights, Run, Space};
 use crate::addr::VirtAddr;
-use crate::image::ImageError;
+use crate::image::{ImageError, Memory};
 
 impl Machine {
     /// malloc(9) with M_ZERO: objects of up to 4 KB lie in the direct map, if there is one,
@@ -106,7 +106,7 @@ impl Machine {
             None => self.kernel_map(page)?,
         };
         self.heap.add_slab(bucket, slab, page);
-        self.heap.cut(bucket).ok_or(ImageError::OutOfMemory { wanted: bucket, what: "heap" })
+        self.heap.cut(bucket).ok_or(ImageError::OutOfMemory { wanted: bucket, what: Memory::Heap })
     }
 
     /// Whole pages in the kernel map, with an unmapped page behind them.
@@ -120,7 +120,7 @@ impl Machine {
         let page = self.page_size();
         let pages = size.div_ceil(page);
         if pages > self.options.memory / page {
-            return Err(ImageError::OutOfMemory { wanted: size, what: "physical memory" });
+            return Err(ImageError::OutOfMemory { wanted: size, what: Memory::Physical });
         }
         (0..pages).map(|_| Ok(Run { to: self.frames.take_high()?, len: page })).collect()
     }
@@ -139,7 +139,7 @@ impl Machine {
         let mut at = room.start;
         for run in runs {
             if at.checked_add(run.len).is_none_or(|end| end >= room.end) {
-                let what = "kernel address space";
+                let what = Memory::AddressSpace;
                 return Err(ImageError::OutOfMemory { wanted: run.len, what });
             }
             for done in (0..run.len).step_by(page as usize) {

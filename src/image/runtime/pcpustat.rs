@@ -14,8 +14,8 @@ use crate::addr::VirtAddr;
 use crate::expr::Step;
 use crate::image::ImageError;
 use crate::image::object::Object;
-use crate::types::TypeError;
 use crate::types::model::Type;
+use crate::types::{TypeError, WantedKind};
 
 /// Bytes of a counter, and of the members of a statistics struct.
 const COUNTER: u64 = 8;
@@ -128,7 +128,7 @@ impl Runtime {
             _ if is_counter(&types.name(found.type_id)) => Ok(vec![found]),
             _ => Err(TypeError::WrongKind {
                 type_name: types.name(found.type_id),
-                wanted: "a counter_u64_t or an array of them",
+                wanted: WantedKind::Counter,
             }
             .into()),
         }

@@ -8,7 +8,7 @@ use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::image::machine::Machine;
-use crate::types::{TypeError, TypeId};
+use crate::types::{TypeError, TypeId, WantedKind};
 
 /// Where a queue keeps its pointers, in bytes from the start of its head and of its elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Queue {
         let kind = KINDS.iter().find(|kind| types.has_member(head, kind.first));
         let kind = kind.ok_or_else(|| TypeError::WrongKind {
             type_name: types.name(head),
-            wanted: "the head of a list or tail queue",
+            wanted: WantedKind::QueueHead,
         })?;
         let link = types.path(element, link)?;
         let in_link = |name| types.member(link.type_id, name).map(|f| link.offset + f.offset);

@@ -3,52 +3,66 @@
 
 use std::path::Path;
 
-use super::{OtherFile, begins};
+use super::begins;
 
-pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Option<OtherFile> {
+/// A file of a crash directory that is not a dump to be read. `dump` is what tells its dump
+/// from others, where the file's name has it: `3` of `info.3`, `gw.3` of `info.gw.3`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CrashFile {
+    /// `info.N`: savecore's description of a dump.
+    Info { dump: Option<String> },
+    /// `core.txt.N`: crashinfo's summary of a dump.
+    Summary { dump: Option<String> },
+    /// `vmcore_encrypted.N`.
+    EncryptedDump { dump: Option<String> },
+    /// `key.N`: the key of an encrypted dump.
+    Key { dump: Option<String> },
+    /// `bounds`: the number of the next dump.
+    Bounds,
+    /// `minfree`: the space that savecore leaves free.
+    Minfree,
+    /// A number, as in the two, in a file of another name.
+    Number,
+}
+
+impl CrashFile {
+    pub(super) fn what(&self) -> &'static str {
+        match self {
+            Self::Info { .. } => "the description of a dump",
+            Self::Summary { .. } => "a summary of a dump by crashinfo(8)",
+            Self::EncryptedDump { .. } => "an encrypted dump",
+            Self::Key { .. } => "the key of an encrypted dump",
+            Self::Bounds => "the number of the next dump",
+            Self::Minfree => "the space that savecore(8) leaves free",
+            Self::Number => "a number, as in the bounds and minfree of a crash directory",
+        }
+    }
+}
+
+pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Option<CrashFile> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (what, beside) = if begins(bytes, b"Dump header from device") || name.starts_with("info.") {
-        ("the description of a dump", dump_of(&name, "info."))
-    } else if is_crashinfo(bytes) || name.starts_with("core.txt.") {
-        ("a summary of a dump by crashinfo(8)", dump_of(&name, "core.txt."))
-    } else if name.starts_with("vmcore_encrypted.") {
-        return Some(OtherFile {
-            what: "an encrypted dump".to_owned(),
-            may_hold_dump: true,
-            for_dump: decrypt(&name),
-            for_kernel: None,
-        });
-    } else if name.starts_with("key.") {
-        ("the key of an encrypted dump", format!("vmcore_encrypted.{}", number(&name, "key.")))
-    } else if name == "bounds" && is_number(bytes) {
-        ("the number of the next dump", "vmcore.N".to_owned())
-    } else if name == "minfree" && is_number(bytes) {
-        ("the space that savecore(8) leaves free", "vmcore.N".to_owned())
-    } else if is_number(bytes) {
-        ("a number, as in the bounds and minfree of a crash directory", "vmcore.N".to_owned())
-    } else {
-        return None;
+    let dump = |prefix| {
+        let rest = name.strip_prefix(prefix)?;
+        (!rest.is_empty()).then(|| rest.to_owned())
     };
-    let for_dump = format!("the memory is in {beside} beside it");
-    Some(OtherFile { what: what.to_owned(), may_hold_dump: false, for_dump, for_kernel: None })
-}
-
-/// How `name`, an encrypted dump, is decrypted.
-pub fn decrypt(name: &str) -> String {
-    let number = number(name, "vmcore_encrypted.");
-    format!(
-        "decrypt it first: decryptcore -p PRIVATE_KEY -k key.{number} -e vmcore_encrypted.{number} \
-         -c vmcore.{number}"
-    )
-}
-
-fn dump_of(name: &str, prefix: &str) -> String {
-    format!("vmcore.{}", number(name, prefix))
-}
-
-/// What stands behind `prefix`, with the host's name if there is one.
-fn number<'a>(name: &'a str, prefix: &str) -> &'a str {
-    name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).unwrap_or("N")
+    if begins(bytes, b"Dump header from device") || name.starts_with("info.") {
+        Some(CrashFile::Info { dump: dump("info.") })
+    } else if is_crashinfo(bytes) || name.starts_with("core.txt.") {
+        Some(CrashFile::Summary { dump: dump("core.txt.") })
+    } else if name.starts_with("vmcore_encrypted.") {
+        Some(CrashFile::EncryptedDump { dump: dump("vmcore_encrypted.") })
+    } else if name.starts_with("key.") {
+        Some(CrashFile::Key { dump: dump("key.") })
+    } else if !is_number(bytes) {
+        None
+    } else if name == "bounds" {
+        Some(CrashFile::Bounds)
+    } else if name == "minfree" {
+        Some(CrashFile::Minfree)
+    } else {
+        Some(CrashFile::Number)
+    }
 }
 
 /// Its first line says whose dump it is about, and where that lies.
@@ -69,41 +83,31 @@ fn is_number(bytes: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn known(name: &str, bytes: &[u8]) -> (String, String) {
-        let other = recognise(Path::new(name), bytes).unwrap();
-        (other.what, other.for_dump)
+    fn known(name: &str, bytes: &[u8]) -> CrashFile {
+        recognise(Path::new(name), bytes).unwrap()
     }
 
     #[test]
     fn each_file_names_the_dump_that_it_is_about() {
-        let (what, hint) =
-            known("/var/crash/core.txt.3", b"gw dumped core - see /var/crash/vmcore.3\n");
-        assert!(what.contains("crashinfo(8)"), "{what}");
-        assert_eq!(hint, "the memory is in vmcore.3 beside it");
-        assert_eq!(
-            known("copy", b"gw dumped core - see x\n").1,
-            "the memory is in vmcore.N beside it"
-        );
-        assert_eq!(
-            known("info.gw.4", b"Dump header from device: x").1,
-            "the memory is in vmcore.gw.4 beside it"
-        );
-        assert_eq!(known("copy", b"Dump header").0, "the description of a dump");
-        assert_eq!(known("key.0", b"\x01\x02").1, "the memory is in vmcore_encrypted.0 beside it");
+        let dump = |name: &str| Some(name.to_owned());
+        let summary = b"gw dumped core - see /var/crash/vmcore.3\n";
+        let of_3 = CrashFile::Summary { dump: dump("3") };
+        assert_eq!(known("/var/crash/core.txt.3", summary), of_3);
+        assert_eq!(known("copy", summary), CrashFile::Summary { dump: None });
+        let info = b"Dump header from device: x";
+        assert_eq!(known("info.gw.4", info), CrashFile::Info { dump: dump("gw.4") });
+        assert_eq!(known("copy", b"Dump header"), CrashFile::Info { dump: None });
+        assert_eq!(known("key.0", b"\x01\x02"), CrashFile::Key { dump: dump("0") });
+        let encrypted = CrashFile::EncryptedDump { dump: dump("5") };
+        assert_eq!(known("vmcore_encrypted.5", b"\x91\x22"), encrypted);
     }
 
     #[test]
     fn numbers_are_no_dump() {
-        assert_eq!(known("bounds", b"1\n").0, "the number of the next dump");
-        assert!(known("minfree", b"2048\n").0.contains("leaves free"));
-        assert!(known("copy", b"2048").0.contains("minfree"));
+        assert_eq!(known("bounds", b"1\n"), CrashFile::Bounds);
+        assert_eq!(known("minfree", b"2048\n"), CrashFile::Minfree);
+        assert_eq!(known("copy", b"2048"), CrashFile::Number);
         assert_eq!(recognise(Path::new("bounds"), b"x\n"), None);
         assert_eq!(recognise(Path::new("raw"), &[b'0'; 4096]), None);
-    }
-
-    #[test]
-    fn an_encrypted_dump_is_decrypted_with_its_own_key() {
-        let (_, hint) = known("vmcore_encrypted.5", b"\x91\x22");
-        assert!(hint.ends_with("-k key.5 -e vmcore_encrypted.5 -c vmcore.5"), "{hint}");
     }
 }

@@ -1,5 +1,5 @@
-//! Files of other programs that are handed over in the place of a dump or a kernel:
-//! what each is, and the one thing to do with it.
+//! Files of other programs that are handed over in the place of a dump or a kernel: what
+//! each is.
 //!
 //! A file is known by its first bytes, so that a part of it is enough; by its name only
 //! where it is text that could be anything. What is not known here is not refused here:
@@ -9,23 +9,55 @@ mod archive;
 mod crash_directory;
 mod machine;
 
+use std::fmt;
 use std::path::Path;
 
 pub use archive::inside as inside_archive;
-pub use crash_directory::decrypt;
+pub use archive::{Archive, Compression};
+pub use crash_directory::CrashFile;
 pub use machine::recognise as of_a_machine;
+pub use machine::{DiskImage, MemoryRange, SavedMachine};
 
-/// What a file is, and what to do with it.
+/// What a file of another program is. Displayed with its article: `a qcow2 disk image`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherFile {
-    /// With its article: `a qcow2 disk image`.
-    pub what: String,
+#[non_exhaustive]
+pub enum OtherFile {
+    /// The memory or the whole state of a machine, in a format of its own.
+    Machine(SavedMachine),
+    /// The image of a disk, on which there may be a dump device.
+    Disk(DiskImage),
+    /// An archive, in which there may be a dump or a kernel.
+    Archive(Archive),
+    /// A compressed file.
+    Compressed(Compression),
+    /// The archive of what ddb(4) printed (textdump(4)). It holds no memory.
+    TextDump,
+    /// A file of a crash directory.
+    Crash(CrashFile),
+}
+
+impl OtherFile {
     /// May there be a dump in it, in another form?
-    pub may_hold_dump: bool,
-    /// What to do where a dump was wanted.
-    pub for_dump: String,
-    /// What to do where a kernel was wanted, if there is anything but to name another file.
-    pub for_kernel: Option<String>,
+    pub fn may_hold_dump(&self) -> bool {
+        match self {
+            Self::Machine(_) | Self::Disk(_) | Self::Archive(_) | Self::Compressed(_) => true,
+            Self::Crash(file) => matches!(file, CrashFile::EncryptedDump { .. }),
+            Self::TextDump => false,
+        }
+    }
+}
+
+impl fmt::Display for OtherFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Machine(machine) => machine.what(),
+            Self::Disk(disk) => disk.what(),
+            Self::Archive(archive) => archive.what(),
+            Self::Compressed(compression) => compression.what(),
+            Self::TextDump => "a text dump",
+            Self::Crash(file) => file.what(),
+        })
+    }
 }
 
 /// What the file at `path` is, which begins with `bytes`; `None` if it is not known.
@@ -33,14 +65,14 @@ pub struct OtherFile {
 /// The bytes need not be all of the file. The more there are the surer the answer is:
 /// a tar archive has its mark at 257.
 pub fn recognise(path: &Path, bytes: &[u8]) -> Option<OtherFile> {
-    machine::recognise(path, bytes)
+    machine::recognise(bytes)
         .or_else(|| archive::recognise(path, bytes))
-        .or_else(|| crash_directory::recognise(path, bytes))
+        .or_else(|| crash_directory::recognise(path, bytes).map(OtherFile::Crash))
 }
 
 /// What a file is by what it ends with.
-pub fn by_its_end(path: &Path, bytes: &[u8]) -> Option<OtherFile> {
-    machine::by_its_end(path, bytes)
+pub fn by_its_end(bytes: &[u8]) -> Option<OtherFile> {
+    machine::by_its_end(bytes)
 }
 
 /// Does a file that begins with `bytes` begin with `magic`, as far as it goes?

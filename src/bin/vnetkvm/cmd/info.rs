@@ -19,6 +19,7 @@ use vnetkvm::views::machine::Machine;
 use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::Outcome;
+use crate::hints;
 use crate::output::Output;
 use crate::say::{hint, warning};
 
@@ -40,7 +41,7 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
         Subject::Session(session) => Info::of(session, doubts, &mut output),
         Subject::Dump(core, path, why) => {
             warning(&story(why));
-            why.hint().iter().for_each(|text| hint(text));
+            hints::of_library(why).iter().for_each(|text| hint(text));
             let searched = matches!(why, vnetkvm::Error::NoKernel { .. });
             let no_kernel = if searched { "none found" } else { "none that goes with the dump" };
             Info { no_kernel, ..Info::of_dump(path, core, doubts) }

@@ -14,6 +14,7 @@ use vnetkvm::types::{Definition, Types};
 use crate::args::{Cli, Format};
 use crate::context;
 use crate::exit::{self, Failure, Outcome};
+use crate::hints;
 use crate::limits;
 use crate::output::Output;
 use crate::say::note;
@@ -98,7 +99,7 @@ fn missing(kernel: &Kernel, name: &str, why: TypeError) -> anyhow::Error {
 
 fn no_types(kernel: &Kernel, why: TypeError) -> anyhow::Error {
     let missing = MissingTypes::of(kernel, &why);
-    Failure::new("types are needed for this").hint(missing.hint).because(why)
+    Failure::new("types are needed for this").hint(hints::missing_types(&missing)).because(why)
 }
 
 /// The words as names of types, each of one word or more: `struct vnet`, `unsigned

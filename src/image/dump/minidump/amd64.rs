@@ -205,6 +205,5 @@ mod tests {
         };
         let error = write(&contents, 1, &mut Cursor::new(Vec::new())).unwrap_err();
         assert!(matches!(error, ImageError::PageMapTooLarge { bytes, .. } if bytes > 1 << 31));
-        assert!(error.hint().unwrap().contains("kernel_map"));
     }
 }

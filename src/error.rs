@@ -3,61 +3,88 @@
 //! Each layer owns its error: what went wrong, with what a caller may want to know of it in
 //! fields. Every error is a sentence.
 
-mod hint;
-
 use std::path::PathBuf;
 
 use crate::shorten::shortened;
 
-pub use crate::dump::DumpError;
-pub use crate::expr::eval::ExprError;
+pub use crate::dump::{DumpError, NotADump};
+pub use crate::expr::eval::{ExprError, OperandKind, Operator};
 pub use crate::fault::{Fault, FaultKind, Stage};
-pub use crate::kernel::KernelError;
+pub use crate::kernel::{KernelError, NotAKernel};
 pub use crate::source::{SourceError, UnpackError};
 pub use crate::target::{ReadError, TargetError};
-pub use crate::types::TypeError;
-pub use crate::vnet::VnetError;
+pub use crate::types::{NameKind, TypeError, WantedKind};
+pub use crate::vnet::{VnetCandidate, VnetError, WantedThread, WantedVnet};
 
 /// What the library cannot do, whatever the layer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
+    /// A file cannot be opened or read.
     #[error(transparent)]
     Source(#[from] SourceError),
-    #[error("{} is no dump that can be read", path.display())]
+    /// The file at `path` is not a dump that can be read.
+    #[error("{} is not a usable dump", path.display())]
     Dump { path: PathBuf, source: DumpError },
-    #[error("{} is no kernel that can be used", path.display())]
+    /// The file at `path` is not a usable kernel.
+    #[error("{} is not a usable kernel", path.display())]
     Kernel { path: PathBuf, source: KernelError },
+    /// No kernel was given, and none that wrote the dump was found.
     #[error("no kernel was given, and {}", none_found(*refused, *cut_off))]
     NoKernel {
-        /// Where was looked, what was found there and why it was not taken, a line each.
+        /// The places that were searched, what was found there and why it was not taken, a
+        /// line each.
         searched: Vec<String>,
         /// Kernels that were found and not taken.
         refused: usize,
         /// Pages that are missing from the dump.
         cut_off: u64,
     },
+    /// The kernel and the dump cannot be joined.
     #[error("{}", joining(.0))]
     Target(#[from] TargetError),
+    /// The question needs types, and they are not known.
     #[error("types are needed for this")]
     Types(#[from] TypeError),
+    /// The kernel's memory cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A question about vnets, and what is in them, has no answer.
     #[error(transparent)]
     Vnet(#[from] VnetError),
+    /// An expression has no value.
     #[error("cannot evaluate {}", shortened(expression))]
     Expr { expression: String, source: ExprError },
+}
+
+impl Error {
+    /// Was the question in order, and nothing matches it? A name that nothing has is such an
+    /// error; one that may have been in what cannot be read is not.
+    pub fn is_no_match(&self) -> bool {
+        match self {
+            Self::Vnet(why) => why.is_no_match(),
+            Self::Expr { source, .. } => source.is_no_match(),
+            Self::Source(_)
+            | Self::Dump { .. }
+            | Self::Kernel { .. }
+            | Self::NoKernel { .. }
+            | Self::Target(_)
+            | Self::Types(_)
+            | Self::Read(_) => false,
+        }
+    }
 }
 
 fn joining(why: &TargetError) -> &'static str {
     match why {
         TargetError::CutOff { .. } => "the dump is not complete",
-        _ => "the kernel and the dump do not go together",
+        _ => "kernel and dump do not match",
     }
 }
 
 fn none_found(refused: usize, cut_off: u64) -> String {
     match (refused, cut_off) {
-        (0, _) => "none lies beside the dump or where kernels are installed".to_owned(),
+        (0, _) => "there is none beside the dump or where kernels are installed".to_owned(),
         (_, 1..) => format!(
             "the dump file is cut off: {cut_off} pages are missing, by which its kernel could be told"
         ),

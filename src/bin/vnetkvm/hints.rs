@@ -1,0 +1,106 @@
+//! The one thing to try next, for every error that a person can do something about. An
+//! error says what went wrong; only the program knows the options and commands to name.
+
+mod dump;
+mod expr;
+mod image;
+mod kernel;
+mod other_file;
+mod source;
+mod types;
+mod vnet;
+
+use vnetkvm::Error;
+use vnetkvm::error::{Fault, FaultKind, ReadError, TargetError, TypeError};
+use vnetkvm::image::ImageError;
+
+use crate::exit::Failure;
+use crate::limits;
+
+pub use types::missing_types;
+
+/// The hint for an error of whatever kind.
+pub fn of(error: &anyhow::Error) -> Option<String> {
+    if let Some(failure) = error.downcast_ref::<Failure>()
+        && let Some(own) = failure.own_hint()
+    {
+        return Some(own.to_owned());
+    }
+    if let Some(option) = limits::reached().and_then(|why| limits::option(&why)) {
+        return Some(option.to_owned());
+    }
+    let answer = || of_library(error.downcast_ref::<Error>()?);
+    let image = || image::hint(error.downcast_ref::<ImageError>()?);
+    let types = || types::hint(error.downcast_ref::<TypeError>()?);
+    answer().or_else(image).or_else(types)
+}
+
+/// The hint for an error of the library.
+pub fn of_library(error: &Error) -> Option<String> {
+    match error {
+        Error::Source(why) => source::hint(why),
+        Error::Dump { path, source } => dump::hint(path, source),
+        Error::Kernel { path, source } => Some(kernel::hint(path, source)),
+        Error::NoKernel { .. } => {
+            Some("use -N FILE or set VNETKVM_KERNEL; -v shows where it looked".into())
+        }
+        Error::Target(why) => target(why),
+        Error::Types(why) => types::hint(why),
+        Error::Read(why) => read(why),
+        Error::Vnet(why) => vnet::hint(why),
+        Error::Expr { source, .. } => expr::hint(source),
+        _ => None,
+    }
+}
+
+fn target(why: &TargetError) -> Option<String> {
+    let hint = match why {
+        TargetError::OtherArch { .. } | TargetError::OtherKernel { .. } => {
+            "name the kernel that was running, or leave out -N: then it is searched for, and -v \
+             shows where"
+        }
+        TargetError::CutOff { .. } => {
+            "the copy is not complete: compare its size with the original's"
+        }
+        TargetError::HashedPageTable => {
+            "have the machine write minidumps: `sysctl debug.minidump=1`, the default"
+        }
+        TargetError::NoPageTables { .. } => {
+            "check that -N names the very kernel that was running, with its symbols"
+        }
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+fn read(why: &ReadError) -> Option<String> {
+    match why {
+        ReadError::Type(why) => types::hint(why),
+        ReadError::Fault(fault) => fault_hint(fault),
+        ReadError::NoSymbol { .. } => {
+            Some("the kernel may be stripped: try its debug file, or another release's name".into())
+        }
+        _ => None,
+    }
+}
+
+fn fault_hint(fault: &Fault) -> Option<String> {
+    let hint = match fault.kind {
+        FaultKind::NotMapped | FaultKind::BadAddress => {
+            "the pointer may be stale or damaged: print what it was read from"
+        }
+        FaultKind::Freed => {
+            "something still points at what the kernel gave back: print what it was read from"
+        }
+        FaultKind::NotDumped => "a full dump would have this page, a minidump does not",
+        FaultKind::Truncated => {
+            "the copy of the dump is not complete: compare its size with the original's"
+        }
+        _ => return None,
+    };
+    Some(hint.into())
+}
+
+fn did_you_mean(near: &[String]) -> Option<String> {
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
+}

@@ -1,0 +1,50 @@
+//! Types that are not known, or not what they were taken for.
+
+use vnetkvm::error::{TypeError, WantedKind};
+use vnetkvm::session::MissingTypes;
+
+use super::did_you_mean;
+
+pub fn hint(error: &TypeError) -> Option<String> {
+    match error {
+        TypeError::NoDebugInfo => {
+            Some("install the kernel's debug file and name its directory with --debug-dir".into())
+        }
+        TypeError::NotFound { near, .. } => did_you_mean(near),
+        TypeError::NoMember { candidates, .. } => members(candidates),
+        TypeError::Incomplete { .. } => {
+            Some("a module's debug file may define it, or there is another type to cast to".into())
+        }
+        TypeError::WrongKind { wanted: WantedKind::Record, .. } => {
+            Some("it has no members: print it as it is, or cast it to what has some".into())
+        }
+        _ => None,
+    }
+}
+
+/// What to do about a kernel whose types are not known.
+pub fn missing_types(missing: &MissingTypes) -> String {
+    let Some(file) = &missing.debug_file else {
+        return "copy the debug file again, or use another of the same build".into();
+    };
+    let build_id = file.build_id.as_deref().map(|bytes| {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!(" with build-id {hex}")
+    });
+    format!(
+        "its debug file, {}{}, is searched for beside the kernel, in the directories of \
+         --debug-dir and below /usr/lib/debug; -v shows the places",
+        file.name,
+        build_id.unwrap_or_default()
+    )
+}
+
+fn members(candidates: &[String]) -> Option<String> {
+    const SHOWN: usize = 12;
+    if candidates.is_empty() {
+        return None;
+    }
+    let shown = candidates.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if candidates.len() > SHOWN { ", …" } else { "" };
+    Some(format!("its members: {shown}{more}"))
+}
