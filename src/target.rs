@@ -8,11 +8,13 @@
 //! A target never changes. Its parts are shared, so that to clone it costs nothing.
 
 mod error;
+mod find_mapping;
+mod image_samples;
 pub mod kernel_match;
+mod mapping;
 mod modules;
 mod page_tables;
 mod roots;
-mod running;
 mod variables;
 
 use std::sync::Arc;
@@ -26,7 +28,6 @@ use crate::memory::KernelMemory;
 use crate::types::{TypeError, Types};
 
 use kernel_match::kernel_match;
-use running::Running;
 
 pub use crate::dump::Processor;
 pub use error::{ReadError, TargetError};
@@ -142,11 +143,11 @@ fn run(
         return Err(TargetError::OtherArch { kernel, core });
     }
     let cut_off = core.facts.pages_cut_off;
-    let running = Running::find(&kernel, &core, kernel_phys).map_err(|why| match why {
+    let mapping = find_mapping::find(&kernel, &core, kernel_phys).map_err(|why| match why {
         TargetError::NoPageTables { .. } if cut_off > 0 => TargetError::CutOff { pages: cut_off },
         other => other,
     })?;
     let memory =
-        KernelMemory::from_core(core, running.translation).with_page_size(running.page_size);
-    Ok((RunningKernel::new(kernel, running.slide), memory))
+        KernelMemory::from_core(core, mapping.translation).with_page_size(mapping.page_size);
+    Ok((RunningKernel::new(kernel, mapping.slide), memory))
 }

@@ -2,11 +2,12 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Error, Selection, Session, VnetPointer};
+use super::{Selection, Session};
 use crate::addr::VirtAddr;
+use crate::error::Error;
 use crate::target::Target;
-use crate::threads;
 use crate::threads::stack::Stack;
+use crate::threads::{self, VnetPointer};
 use crate::types;
 use crate::value::Object;
 use crate::views::jails::{Jail, Jails, Life, prison_of_vnet, search_prisons};

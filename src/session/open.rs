@@ -1,15 +1,14 @@
 //! Opening: two files become a kernel in its memory.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::Session;
 use super::kernel_files::{Search, linked_kernel, prepare};
 use super::open_core::open_core;
+use super::options::Options;
 use super::savecore_info::SavecoreInfo;
-use crate::addr::PhysAddr;
 use crate::budget::Allowance;
-use crate::dump::{self, Core, MemorySegment};
+use crate::dump::{self, Core};
 use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::source::Source;
@@ -17,22 +16,6 @@ use crate::source::unpack::Progress;
 use crate::target::Target;
 use crate::types::{TypeError, Types};
 use crate::vnet::by_address::VnetsByAddress;
-
-/// What to open.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The kernel's ELF file, or its debug file; `None` leaves it to be found by the dump.
-    pub kernel: Option<PathBuf>,
-    /// The dump.
-    pub core: PathBuf,
-    /// Where debug files lie, before the usual places.
-    pub debug_dirs: Vec<PathBuf>,
-    /// Where raw memory lies; empty leaves it to be found out.
-    pub memory_map: Vec<MemorySegment>,
-    /// Where the first byte of the kernel's first segment was loaded; `None` leaves
-    /// it to be found out.
-    pub kernel_phys: Option<PhysAddr>,
-}
 
 impl Session {
     /// Opens a kernel and a dump, and finds the kernel's other half.

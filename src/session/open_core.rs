@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::Options;
+use super::options::Options;
 use crate::dump::{self, Core, DumpError, Opened, Packed};
 use crate::error::Error;
 use crate::kernel::Kernel;

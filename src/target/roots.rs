@@ -8,7 +8,7 @@ use crate::arch::Arch;
 use crate::dump::Core;
 use crate::kernel::Kernel;
 use crate::paging::{KernelImage, PageTables, amd64, arm, arm64, i386, powerpc64, riscv64};
-use crate::target::running::{PAGE, Running, page_sizes, slide, slides};
+use crate::target::mapping::{KernelMapping, PAGE, page_sizes, slide, slides};
 
 /// A kernel whose image lies at a known place.
 pub(super) struct Booted<'a> {
@@ -19,7 +19,7 @@ pub(super) struct Booted<'a> {
 
 impl Booted<'_> {
     /// The page tables that the kernel's variables lead to, the likeliest first.
-    pub(super) fn candidates(&self) -> Vec<Running> {
+    pub(super) fn candidates(&self) -> Vec<KernelMapping> {
         let tables = match self.kernel.arch() {
             Arch::Amd64 => self.amd64(),
             Arch::I386 => self.i386(),
@@ -28,7 +28,8 @@ impl Booted<'_> {
             Arch::Arm => self.arm(),
             Arch::Powerpc64 | Arch::Powerpc64le => return self.powerpc64(),
         };
-        let running = |tables| Running { translation: Box::new(tables), page_size: PAGE, slide: 0 };
+        let running =
+            |tables| KernelMapping { translation: Box::new(tables), page_size: PAGE, slide: 0 };
         tables.into_iter().map(running).collect()
     }
 
@@ -60,13 +61,13 @@ impl Booted<'_> {
 
     /// The table `pagetable_l0_ttbr1`, which is a part of the image, or what the
     /// kernel's pmap has for pm_l0_paddr; with pages of either size.
-    fn arm64(&self) -> Vec<Running> {
+    fn arm64(&self) -> Vec<KernelMapping> {
         let own = self.kernel.symbol("pagetable_l0_ttbr1");
         let own = own.map(|symbol| self.image.phys(symbol.address));
         let addresses = self.pmap_words().filter(|word| *word % PAGE == 0);
         let roots = own.into_iter().chain(addresses.map(PhysAddr::new));
         let sizes = page_sizes(self.kernel, |at| self.uint(at, 8));
-        let running = |root, page_size| Running {
+        let running = |root, page_size| KernelMapping {
             translation: Box::new(arm64::page_tables(root, page_size)),
             page_size,
             slide: 0,
@@ -111,7 +112,7 @@ impl Booted<'_> {
     /// pm_pml1 of the kernel's pmap, an address in the direct map
     /// (`sys/powerpc/aim/mmu_radix.c`, 13.0). The kernel itself runs there too, and
     /// knows where: in `__startkernel`, which its relocation has made right.
-    fn powerpc64(&self) -> Vec<Running> {
+    fn powerpc64(&self) -> Vec<KernelMapping> {
         const DIRECT_MAP: u64 = 0xc000_0000_0000_0000;
         let in_direct_map = |word: &u64| word >> 60 == DIRECT_MAP >> 60;
         let start = self.word("__startkernel", 8).filter(in_direct_map).map(VirtAddr::new);
@@ -120,7 +121,7 @@ impl Booted<'_> {
         let slides = slides.filter_map(|start| slide(self.kernel, start)).collect::<Vec<_>>();
         let is_root = |word: &u64| in_direct_map(word) && word.is_multiple_of(PAGE);
         let roots = self.pmap_words().filter(is_root).map(|word| PhysAddr::new(word - DIRECT_MAP));
-        let running = |root, slide| Running {
+        let running = |root, slide| KernelMapping {
             translation: Box::new(powerpc64::page_tables(root)),
             page_size: PAGE,
             slide,
@@ -158,7 +159,7 @@ impl Booted<'_> {
     /// Do these tables map the image to where it lies? Asked of the version string
     /// and of variables, which are far from each other; of the image's first byte
     /// where the kernel has none of these names.
-    pub(super) fn confirm(&self, running: &Running) -> bool {
+    pub(super) fn confirm(&self, running: &KernelMapping) -> bool {
         const WITNESSES: [&str; 3] = ["version", "panicstr", "allproc"];
         let named = WITNESSES.into_iter().filter_map(|name| self.kernel.symbol(name));
         let mut witnesses = named.map(|symbol| symbol.address).collect::<Vec<_>>();

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use vnetkvm::addr::{PhysAddr, VirtAddr};
+use vnetkvm::addr::PhysAddr;
 use vnetkvm::dump::MemorySegment;
 
+pub use values::VnetChoice;
 use values::{address, byte, length, memory_segment, name_and_type, number, vnet_choice};
 
 const STYLES: Styles = Styles::styled()
@@ -165,12 +166,6 @@ impl VnetArgs {
         let Self { vnet, jail, pid, tid, all_vnets } = self;
         vnet.is_some() || jail.is_some() || pid.is_some() || tid.is_some() || *all_vnets
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VnetChoice {
-    Index(usize),
-    Address(VirtAddr),
 }
 
 /// How answers are written.

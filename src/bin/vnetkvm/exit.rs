@@ -90,14 +90,6 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
     }
 }
 
-/// Could all files be read so far? What rests on one that could not is not to be told.
-pub fn require_intact_files() -> anyhow::Result<()> {
-    match vnetkvm::source::lost() {
-        Some(why) => Err(vnetkvm::Error::from(why).into()),
-        None => Ok(()),
-    }
-}
-
 /// Tells of what was asked for in vain. If nothing was `answered`, one is the command's own error: one
 /// that is more than a name which nobody has, if there is such a one.
 pub fn report_missed<E: Into<vnetkvm::Error>>(

@@ -7,6 +7,7 @@ mod context;
 mod exit;
 mod hints;
 mod limits;
+mod lost_files;
 mod output;
 mod progress;
 mod say;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     }
     let result = run(cli);
     // What was found after a part of a file was lost is neither an answer nor a reason.
-    report(exit::require_intact_files().and(result))
+    report(lost_files::require_intact_files().and(result))
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {

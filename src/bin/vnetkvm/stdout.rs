@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 
-use crate::exit::require_intact_files;
+use crate::lost_files::require_intact_files;
 
 /// An answer is kept back up to this many bytes. What fails before has written nothing.
 const KEPT_BACK: usize = 64 << 10;

@@ -1,8 +1,7 @@
 //! The values of options: numbers, lengths, addresses, and what is written with them.
 
+use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::MemorySegment;
-
-use super::VnetChoice;
 
 /// `PHYSICAL+LENGTH@OFFSET`, each decimal or with 0x.
 pub(super) fn memory_segment(text: &str) -> Result<MemorySegment, String> {
@@ -10,6 +9,12 @@ pub(super) fn memory_segment(text: &str) -> Result<MemorySegment, String> {
     let (phys, (len, offset)) =
         parts.ok_or("it is written like 0x40000000+0x8000000@0".to_owned())?;
     Ok(MemorySegment { phys: address(phys)?, len: number(len)?, offset: address(offset)? })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VnetChoice {
+    Index(usize),
+    Address(VirtAddr),
 }
 
 pub(super) fn vnet_choice(text: &str) -> Result<VnetChoice, String> {

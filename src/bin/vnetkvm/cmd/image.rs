@@ -9,7 +9,8 @@ use vnetkvm::kernel::Kernel;
 
 use crate::args::{Cli, ImageCommand};
 use crate::context;
-use crate::exit::{Outcome, require_intact_files};
+use crate::exit::Outcome;
+use crate::lost_files::require_intact_files;
 use crate::output::Output;
 
 pub fn run(cli: &Cli, command: &ImageCommand) -> anyhow::Result<Outcome> {
