@@ -1,9 +1,11 @@
 //! What each layer must not know, as docs/architecture.md states it, checked
 //! against the paths that the source really names. Unit tests may cross layers.
 
-use std::collections::BTreeSet;
+mod source_paths;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+
+use source_paths::{SourceFile, crate_paths, library, root, source_files};
 
 /// What the layers at the bottom may name: each other.
 const BOTTOM: &[&str] = &["addr", "arch", "budget", "bytes", "fault", "shorten"];
@@ -67,7 +69,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 fn no_layer_names_what_it_must_not_know() {
     let mut wrong = Vec::new();
     let mut named = 0;
-    for (path, code) in library() {
+    for SourceFile { path, code, .. } in library() {
         let layer = layer_of(&path);
         let top = layer.split('/').next().unwrap();
         let (_, allowed) = LAYERS.iter().find(|(name, _)| *name == layer).unwrap_or_else(|| {
@@ -90,7 +92,7 @@ fn no_layer_names_what_it_must_not_know() {
 fn only_the_edges_touch_the_world() {
     const FILES: &[&str] = &["source/", "image/mod.rs"];
     let mut wrong = Vec::new();
-    for (path, code) in library() {
+    for SourceFile { path, code, .. } in library() {
         let mut forbidden = vec!["println!", "print!", "eprint!", "dbg!", "std::process"];
         if !FILES.iter().any(|edge| path.starts_with(edge)) {
             forbidden.extend(["std::fs", "fs::read", "File::open", "File::create"]);
@@ -106,7 +108,7 @@ fn only_the_edges_touch_the_world() {
 
 #[test]
 fn every_module_says_what_it_is() {
-    for path in source_files() {
+    for path in source_files(&root().join("src")) {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.starts_with("//! "), "{} has no module documentation", path.display());
     }
@@ -120,31 +122,6 @@ fn the_code_map_knows_every_module() {
         let name = if name.contains('.') { name } else { format!("{name}/") };
         assert!(page.contains(&format!("src/{name}")), "src/{name} is not on the code map");
     }
-}
-
-/// The library's files, by path below src/, without comments and unit tests.
-fn library() -> Vec<(String, String)> {
-    let files = source_files().into_iter().map(|path| {
-        let text = fs::read_to_string(&path).unwrap();
-        let name = path.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
-        let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
-        let code = code.filter(|line| !line.trim_start().starts_with("//"));
-        (name, code.collect::<Vec<_>>().join("\n"))
-    });
-    files.filter(|(name, _)| !name.starts_with("bin/") && name != "lib.rs").collect()
-}
-
-fn source_files() -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    let mut directories = vec![root().join("src")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { directories.push(path) } else { files.push(path) }
-        }
-    }
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
-    files
 }
 
 /// The layer of a file: its module at the top, apart from the evaluator.
@@ -161,57 +138,9 @@ fn is_within(item: &str, prefix: &str) -> bool {
     item.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Every path below `crate::` that the code names, without the `crate::`.
-fn crate_paths(code: &str) -> BTreeSet<String> {
-    let mut paths = BTreeSet::new();
-    for rest in code.split("crate::").skip(1) {
-        expand(rest, "", &mut paths);
-    }
-    paths
-}
-
-/// Reads a path or a `{…}` of paths from the start of `text`, adds what it names
-/// below `prefix`, and gives what follows it.
-fn expand<'a>(text: &'a str, prefix: &str, paths: &mut BTreeSet<String>) -> &'a str {
-    let text = text.trim_start();
-    if let Some(mut rest) = text.strip_prefix('{') {
-        loop {
-            rest = rest.trim_start().trim_start_matches(',').trim_start();
-            if let Some(rest) = rest.strip_prefix('}') {
-                return rest;
-            }
-            if rest.is_empty() {
-                return rest;
-            }
-            rest = expand(rest, prefix, paths);
-            // What follows an `as` is no path of its own.
-            rest = &rest[rest.find([',', '}']).unwrap_or(rest.len())..];
-        }
-    }
-    let word = |byte: char| byte.is_alphanumeric() || byte == '_' || byte == '*';
-    let end = text.find(|byte| !word(byte)).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
-    let path = match (prefix, name) {
-        (_, "self" | "*") => prefix.to_owned(),
-        ("", _) => name.to_owned(),
-        _ => format!("{prefix}::{name}"),
-    };
-    match rest.strip_prefix("::") {
-        Some(deeper) => expand(deeper, &path, paths),
-        None => {
-            paths.insert(path);
-            rest
-        }
-    }
-}
-
 #[test]
 fn paths_are_found_in_every_spelling() {
     let code = "use crate::a::{self, b, c::{D as E, *}};\nfn f(x: crate::g::H) {}";
     let expected = ["a", "a::b", "a::c", "a::c::D", "g::H"];
     assert_eq!(crate_paths(code).into_iter().collect::<Vec<_>>(), expected);
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::{OtherFile, begins};
+use super::OtherFile;
+use super::magic::begins;
 use crate::bytes::Fields;
 use crate::source::unpack::{self, Packing};
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::begins;
+use super::magic::begins;
 
 /// A file of a crash directory that is not a dump to be read. `dump` is what tells its dump
 /// from others, where the file's name has it: `3` of `info.3`, `gw.3` of `info.gw.3`.

@@ -1,7 +1,8 @@
 //! What hypervisors and other systems' tools write: saved machines, memory in formats of
 //! their own, disk images, and the dumps of other systems.
 
-use super::{OtherFile, begins};
+use super::OtherFile;
+use super::magic::begins;
 use crate::addr::{FileOffset, PhysAddr};
 use crate::bytes::Fields;
 

@@ -8,6 +8,7 @@
 mod archive;
 mod crash_directory;
 mod machine;
+mod magic;
 
 use std::fmt;
 use std::path::Path;
@@ -73,12 +74,4 @@ pub fn recognise(path: &Path, bytes: &[u8]) -> Option<OtherFile> {
 /// What a file is by what it ends with.
 pub fn by_its_end(bytes: &[u8]) -> Option<OtherFile> {
     machine::by_its_end(bytes)
-}
-
-/// Does a file that begins with `bytes` begin with `magic`, as far as it goes?
-fn begins(bytes: &[u8], magic: &[u8]) -> bool {
-    /// Fewer bytes may be anything.
-    const FEWEST: usize = 4;
-    let cut_off = bytes.len() >= FEWEST && magic.starts_with(bytes);
-    bytes.starts_with(magic) || cut_off
 }
