@@ -45,7 +45,7 @@ fn bench(criterion: &mut Criterion) {
     group.bench_function("types", |bencher| {
         let kernel = kernel(options.kernel.as_deref().expect("a kernel"));
         let set = kernel.set_vnet().expect("a kernel with VIMAGE");
-        bencher.iter(|| black_box(Types::load(&kernel).expect("types").variables_in(&set)))
+        bencher.iter(|| black_box(Types::load(&kernel).expect("types").variables_linked_in(&set)))
     });
     group.bench_function("name-index", |bencher| {
         let kernel = kernel(options.kernel.as_deref().expect("a kernel"));

@@ -1,7 +1,8 @@
 //! The facade: a kernel and a dump, opened, and every question that can be asked
 //! of them. What libkvm's `kvm_t` is, for vnets.
 //!
-//! Answers are worked out when they are first asked for, and kept.
+//! Answers are worked out when they are first asked for, and kept. What is asked first makes no
+//! difference: nothing that they are made of changes.
 
 pub mod counters;
 mod find_kernel;

@@ -105,12 +105,12 @@ fn ask_everything(bytes: Vec<u8>) {
     let kernel = running.linked();
     let Ok(types) = Types::load(kernel) else { return };
     if let Some(set) = kernel.set_vnet() {
-        for variable in types.variables_in(&set) {
+        for variable in types.variables_linked_in(&set) {
             look_at(&types, variable.type_id, 6);
         }
     }
     for symbol in kernel.symbols().iter().take(50) {
-        let _ = types.variable_at(symbol.address);
+        let _ = types.variable_linked_at(symbol.address);
     }
     for name in ["struct vnet", "struct ifnet", "unsigned int", "struct nonsense"] {
         if let Ok(id) = types.find(name) {

@@ -13,10 +13,11 @@ use vnetkvm::image::{
 };
 use vnetkvm::kernel::{Kernel, RunningKernel};
 use vnetkvm::modules::Modules;
-use vnetkvm::session::{Options, Session};
+use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::target::{KernelMatch, Target};
 use vnetkvm::types::Types;
+use vnetkvm::value::Limits;
 
 fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kernel").join(path)
@@ -70,17 +71,48 @@ fn names_of_addresses_do_not_depend_on_earlier_questions() {
     }
 }
 
-#[test]
-fn types_of_modules_do_not_depend_on_earlier_questions() {
-    let (_dir, options) = with_gif("classic-clang-dwarf4", "amd64");
-    let asked = Session::open(&options).unwrap();
-    asked.variables(&[]).unwrap();
-    let size = |session: &Session| {
+/// A question, and its whole answer as text.
+type Question = (&'static str, fn(&Session) -> String);
+
+const QUESTIONS: [Question; 15] = [
+    ("vnets", |session| format!("{:?}", session.vnets())),
+    ("scan", |session| format!("{:?}", session.scan())),
+    ("jails", |session| format!("{:?}", session.jails())),
+    ("variables", |session| format!("{:?}", session.variables(&[]))),
+    ("values", |session| {
+        let variables = session.variables(&[]).unwrap();
+        let chosen = session.select(&Selector::Index(0)).unwrap().stacks;
+        format!("{:?}", session.values(chosen[0], &variables, &Limits::default()))
+    }),
+    ("a type", |session| {
         let types = session.types().unwrap();
-        types.size_of(types.find("struct gif_softc").unwrap()).unwrap()
-    };
-    let later = size(&asked);
-    assert_eq!(size(&Session::open(&options).unwrap()), later);
+        format!("{:?}", types.find("struct gif_softc").map(|found| types.size_of(found)))
+    }),
+    ("counters", |session| format!("{:?}", session.counter_variables(&[], &[]))),
+    ("crashed thread", |session| format!("{:?}", session.crashed_thread())),
+    ("sysinits", |session| format!("{:?}", session.sysinits())),
+    ("eventhandlers", |session| format!("{:?}", session.eventhandlers())),
+    ("locks", |session| format!("{:?}", session.locks())),
+    ("recursions", |session| format!("{:?}", session.recursions())),
+    ("sysctls", |session| format!("{:?}", session.sysctls(&[]).map(|tree| tree.oids))),
+    ("module space", |session| format!("{:?}", session.module_space())),
+    ("warnings", |session| format!("{:?} {:?}", session.warnings(), session.messages())),
+];
+
+#[test]
+fn answers_do_not_depend_on_earlier_questions() {
+    let (_dir, options) = with_gif("classic-clang-dwarf4", "amd64");
+    let all = Session::open(&options).unwrap();
+    let mut forwards = Vec::new();
+    for (name, ask) in QUESTIONS {
+        let first = ask(&Session::open(&options).unwrap());
+        assert_eq!(ask(&all), first, "{name}");
+        forwards.push(first);
+    }
+    let all = Session::open(&options).unwrap();
+    for ((name, ask), first) in QUESTIONS.iter().zip(&forwards).rev() {
+        assert_eq!(&ask(&all), first, "{name}, asked backwards");
+    }
 }
 
 #[test]

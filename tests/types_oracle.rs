@@ -175,7 +175,7 @@ fn record_named(types: &Types, record: &str) -> Option<TypeId> {
 fn check_variables(kernel_name: &str, table: &str) {
     let kernel = kernel(kernel_name);
     let types = Types::load(&kernel).unwrap();
-    let ours = types.variables_in(&kernel.set_vnet().unwrap());
+    let ours = types.variables_linked_in(&kernel.set_vnet().unwrap());
     let rows: Vec<_> = tsv::rows(&fixture(table)).collect();
     assert_eq!(ours.len(), rows.len(), "{kernel_name}");
     for row in rows {

@@ -36,7 +36,7 @@ impl LoadedKernel {
     pub fn variable(&self, name: &str) -> Result<Object, ImageError> {
         let found = match self.kernel().symbol(name) {
             Some(symbol) => {
-                let variable = self.types().variable_at(symbol.address);
+                let variable = self.types().variable_linked_at(symbol.address);
                 variable.map(|variable| (variable.address, variable.type_id))
             }
             None => self.renamed(name),

@@ -132,12 +132,12 @@ fn typed(
                 found.map(|(_, range)| range.start.get())
             };
             let own = types.add(elf, set.start.get()..set.end.get(), &placed)?;
-            Ok(own.variables_in(&set))
+            Ok(own.variables_linked_in(&set))
         }
         Placed::Whole { set: in_file } if !elf.is_relocatable() => {
             let own = types.add(elf, in_file.clone(), &|_| None)?;
             let range = VirtAddr::new(in_file.start)..VirtAddr::new(in_file.end);
-            let moved = own.variables_in(&range).into_iter().map(|variable| {
+            let moved = own.variables_linked_in(&range).into_iter().map(|variable| {
                 let offset = variable.address.get().wrapping_sub(in_file.start);
                 Variable { address: set.start.wrapping_add(offset), ..variable }
             });

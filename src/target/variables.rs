@@ -62,7 +62,9 @@ impl Target {
     /// The kernel's variable at exactly this address; none without types.
     pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
         let types = self.types.as_ref().ok()?;
-        types.variable_at(self.kernel.linked_at(address)).map(|variable| self.moved(variable))
+        types
+            .variable_linked_at(self.kernel.linked_at(address))
+            .map(|variable| self.moved(variable))
     }
 
     /// The kernel's variables whose addresses lie in the range, sorted by address and name;
@@ -70,7 +72,11 @@ impl Target {
     pub fn variables_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
         let Ok(types) = &self.types else { return Vec::new() };
         let linked = self.kernel.linked_at(range.start)..self.kernel.linked_at(range.end);
-        types.variables_in(&linked).into_iter().map(|variable| self.moved(variable)).collect()
+        types
+            .variables_linked_in(&linked)
+            .into_iter()
+            .map(|variable| self.moved(variable))
+            .collect()
     }
 
     /// The type of that name in the unit that defines the kernel's variable at `address`:

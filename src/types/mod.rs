@@ -4,7 +4,7 @@
 //! them, versions 2 to 5, from clang and gcc, in one file or in type units.
 //!
 //! How: nothing is read before it is asked for. The chain of unit headers is
-//! walked once; [`Types::variables_in`] finds the few units that define
+//! walked once; [`Types::variables_linked_in`] finds the few units that define
 //! virtualized variables by a search of the sections for the addresses
 //! themselves, and reads those alone; a type is parsed when it is looked at
 //! and remembered by its place in the file. Only a question for a name that

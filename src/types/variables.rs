@@ -21,7 +21,7 @@ impl Types {
     /// Only the units that define such variables are read, in parallel, and no
     /// further than to the last such variable. A damaged unit costs its own
     /// variables, not those of others.
-    pub fn variables_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
+    pub fn variables_linked_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
         let range = range.start.get()..range.end.get();
         let hits = self.units_about(&range);
         let found = hits.par_iter().flat_map_iter(|hit| self.variables_of(*hit, &range));
@@ -33,7 +33,7 @@ impl Types {
     }
 
     /// The variable that is linked at exactly this address.
-    pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
+    pub fn variable_linked_at(&self, address: VirtAddr) -> Option<Variable> {
         let address = address.get();
         let range = address..address.checked_add(1)?;
         let mut hits = self.units_about(&range).into_iter();

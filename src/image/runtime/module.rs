@@ -324,7 +324,7 @@ fn class(kernel: &LoadedKernel, is_object: bool) -> Option<VirtAddr> {
     let mut classes = names.into_iter().flat_map(|name| kernel.kernel().symbols().named(name));
     let found = classes.find(|symbol| {
         let name = || {
-            let variable = kernel.types().variable_at(symbol.address)?;
+            let variable = kernel.types().variable_linked_at(symbol.address)?;
             let class = Object::new(kernel.running(symbol.address), variable.type_id);
             let at = VirtAddr::new(kernel.get(class, "name").ok()?);
             let mut name = [0; 16];

@@ -102,9 +102,9 @@ impl Runtime {
     fn described(&self, address: VirtAddr, plain: &str) -> Option<Variable> {
         let types = self.kernel.types();
         let right = |variable: &Variable| variable.name.strip_prefix(PREFIX) == Some(plain);
-        types.variable_at(address).filter(right).or_else(|| {
+        types.variable_linked_at(address).filter(right).or_else(|| {
             let range = address..address.checked_add(1)?;
-            types.variables_in(&range).into_iter().find(right)
+            types.variables_linked_in(&range).into_iter().find(right)
         })
     }
 

@@ -135,7 +135,7 @@ impl ModuleFile {
         let placed = |name: &str| (name == SET).then_some(start.get());
         let types = kernel.add_types(&elf, linked..linked.wrapping_add(size), &placed)?;
         let range = VirtAddr::new(linked)..VirtAddr::new(linked.wrapping_add(size));
-        let moved = types.variables_in(&range).into_iter().map(|variable| {
+        let moved = types.variables_linked_in(&range).into_iter().map(|variable| {
             let offset = variable.address.get().wrapping_sub(linked);
             Variable { address: start.wrapping_add(offset), ..variable }
         });
