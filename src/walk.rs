@@ -43,6 +43,7 @@ pub struct Problem {
 
 /// Why something could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Why {
     /// The walk came back to an element that it had seen.
     Cycle,

@@ -276,9 +276,23 @@ fn an_empty_variable_of_the_environment_is_none() {
     crash.run_with(&files, &empty).succeeded();
     crash.run_with(&["--demo", "vnets"], &empty).succeeded();
     let none = crash.run_with(&["vnets"], &empty);
-    assert!(none.err.contains("in /var/crash"), "{}", none.err);
+    assert!(none.err.contains("no core was given"), "{}", none.err);
+    assert!(none.err.contains(" /var/crash"), "{}", none.err);
     let named = crash.run_with(&["-N", &kernel, "-M", "", "vnets"], &empty);
     assert!(named.err.contains("--core names no file"), "{}", named.err);
+}
+
+#[test]
+fn a_crash_directory_that_is_none_is_told() {
+    let crash = Crash::new();
+    let file = crash.at("image/vmcore.full").display().to_string();
+    for (dir, what) in [("/nowhere", "does not exist"), (&file, "is not a directory")] {
+        let told = format!("the crash directory {dir} {what}");
+        let last = crash.run(&["--crash-dir", dir, "vnets"]).err;
+        assert!(last.contains(&format!("error: no core was given, and {told}\n")), "{last}");
+        let numbered = crash.run(&["--crash-dir", dir, "-n", "1", "vnets"]).err;
+        assert!(numbered.contains(&format!("error: {told}\n")), "{numbered}");
+    }
 }
 
 #[test]
@@ -360,6 +374,9 @@ fn mistakes_are_answered_with_what_was_probably_meant() {
         ("print 1/0", 2, "hint: print the divisor"),
         ("print ip_defttl.foo", 2, "hint: "),
         ("vars --pid 4711", 1, "hint: choose a vnet by --vnet"),
+        ("vars --pid sshd", 2, "not the number of a process, such as 742"),
+        ("vars --tid x", 2, "not the number of a thread, such as 100742"),
+        ("vars --max-elements all", 2, "not a number such as 64"),
         ("vars --tid 4711", 1, "there is no thread 4711"),
     ] {
         let said = demo(words);

@@ -185,3 +185,28 @@ fn an_expression_that_failed_has_its_element() {
     let strict = run(&["--demo", "print", "--strict", "no_such", "ip_defttl"]);
     assert_eq!((strict.status, strict.out.as_str()), (2, ""), "{}", strict.err);
 }
+
+/// A full disk takes neither an answer nor a help text.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_written_is_an_error() {
+    for line in [
+        "--version",
+        "--help",
+        "vars --help",
+        "--demo vnets",
+        "--demo vars",
+        "--demo read --raw 0xffffffff80200000 4096",
+        "completions zsh",
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vnetkvm"));
+        let output = command.args(line.split(' ')).stdout(full).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}: {err}");
+        let said = err.lines().skip_while(|line| line.starts_with("note: vnet "));
+        let said = said.take(2).collect::<Vec<_>>();
+        assert!(said[0].ends_with("error: cannot write to standard output"), "{line}: {err}");
+        assert!(said[1].contains("No space left"), "{line}: {err}");
+    }
+}

@@ -135,6 +135,7 @@ pub struct Packed {
 
 /// The layout of a dump file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Format {
     Minidump {
         version: u32,

@@ -101,6 +101,7 @@ pub struct ValueError {
 
 /// The kinds of error that stand in a value's place; scripts tell them apart by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ErrorKind {
     NotMapped,
     NotDumped,

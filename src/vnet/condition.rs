@@ -11,6 +11,7 @@ use crate::vnet::layout::VnetLayout;
 
 /// Why a vnet may be off the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Condition {
     /// Never linked: vnet_alloc has not come to its end.
     UnderConstruction,

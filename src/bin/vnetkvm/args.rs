@@ -11,7 +11,10 @@ use vnetkvm::addr::PhysAddr;
 use vnetkvm::dump::MemorySegment;
 
 pub use values::VnetChoice;
-use values::{address, byte, length, memory_segment, name_and_type, number, vnet_choice};
+use values::{
+    address, byte, count, dump_number, length, memory_segment, name_and_type, number, pid, tid,
+    vnet_choice,
+};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -81,7 +84,7 @@ pub struct InputArgs {
     pub core: Option<PathBuf>,
 
     /// The dump with this number in the crash directory: vmcore.N, vmcore.N.zst, vmcore.N.gz
-    #[arg(short = 'n', long = "dump", value_name = "N", global = true)]
+    #[arg(short = 'n', long = "dump", value_name = "N", global = true, value_parser = dump_number)]
     pub dump: Option<u32>,
 
     /// Where savecore(8) puts dumps, if not in /var/crash
@@ -148,11 +151,11 @@ pub struct VnetArgs {
     pub jail: Option<String>,
 
     /// The vnet of this process
-    #[arg(long, value_name = "PID", global = true)]
+    #[arg(long, value_name = "PID", global = true, value_parser = pid)]
     pub pid: Option<i64>,
 
     /// The vnet in which this thread was working
-    #[arg(long, value_name = "TID", global = true)]
+    #[arg(long, value_name = "TID", global = true, value_parser = tid)]
     pub tid: Option<i64>,
 
     /// Every vnet in turn
@@ -187,11 +190,11 @@ pub struct OutputArgs {
 
     /// Show no more than this many elements of an array (default: 200, in the
     /// table of vars 32, in plain and JSON all)
-    #[arg(long, value_name = "N", global = true)]
+    #[arg(long, value_name = "N", global = true, value_parser = count)]
     pub max_elements: Option<usize>,
 
     /// Follow structures within structures no deeper than this
-    #[arg(long, value_name = "N", default_value_t = 20, global = true)]
+    #[arg(long, value_name = "N", default_value_t = 20, global = true, value_parser = count)]
     pub max_depth: usize,
 
     /// Fail, with status 2, if any part of the answer could not be read

@@ -138,29 +138,40 @@ fn core(cli: &Cli) -> Result<PathBuf, Failure> {
                 Which::Last => "the last".to_owned(),
             };
             write_log(cli, &[format!("dump: {} is {told} in {}", core.display(), dir.display())]);
-            return Ok(core);
+            Ok(core)
         }
         crash::Search::Several(names) => {
             let what = format!("{} has dumps of several hosts", dir.display());
-            return Err(Failure::new(what).hint(format!("name one with -M: {}", names.join(", "))));
+            Err(Failure::new(what).hint(format!("name one with -M: {}", names.join(", "))))
         }
-        crash::Search::None => {}
+        crash::Search::None => Err(no_dump(dir, which)),
     }
-    let (what, none) = match which {
-        Which::Number(number) => (format!("there is no vmcore.{number}"), "use -M FILE"),
+}
+
+/// What to say of a crash directory without the dump that is meant.
+fn no_dump(dir: &Path, which: Which) -> Failure {
+    let shown = dir.display();
+    let (given, name, way_out) = match which {
+        Which::Number(number) => ("", format!("vmcore.{number}"), "use -M FILE"),
         Which::Last => (
-            "no core was given, and there is no vmcore.last".to_owned(),
+            "no core was given, and ",
+            "vmcore.last".to_owned(),
             "use -M FILE or set VNETKVM_CORE; --demo needs neither",
         ),
     };
-    let failure = Failure::new(format!("{what} in {}", dir.display()));
-    Err(match crash::dumps(dir).as_slice() {
+    if !dir.is_dir() {
+        let what = if dir.exists() { "is not a directory" } else { "does not exist" };
+        return Failure::new(format!("{given}the crash directory {shown} {what}")).hint(way_out);
+    }
+    let failure = Failure::new(format!("{given}there is no {name} in {shown}"));
+    match crash::dumps(dir).as_slice() {
         [] => failure.hint(match crash::files(dir).as_slice() {
-            [] => none.to_owned(),
-            files => format!("{none}; the directory has {}", files.join(", ")),
+            [] => way_out.to_owned(),
+            files => format!("{way_out}; the directory has {}", files.join(", ")),
         }),
-        dumps => failure.hint(format!("choose one with -n; there are {}", dumps.join(", "))),
-    })
+        [only] => failure.hint(format!("{only} is there: choose it with -n")),
+        dumps => failure.hint(format!("choose one with -n: {}", dumps.join(", "))),
+    }
 }
 
 /// The variables that the patterns name. A pattern that names none is told of, and
@@ -170,7 +181,9 @@ pub fn variables(
     patterns: &[String],
     output: &mut Output,
 ) -> anyhow::Result<Vec<VnetVariable>> {
-    let Matches { variables, missed, problems } = session.matches(patterns)?;
+    let Matches { variables, missed, problems } = session
+        .matches(patterns)
+        .map_err(|why| without_vimage(why, "name variables to show: `vnetkvm vars 'tcp*'`"))?;
     output.problems(&problems);
     exit::report_missed(missed, !variables.is_empty())?;
     Ok(variables)

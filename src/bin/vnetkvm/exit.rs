@@ -50,10 +50,6 @@ impl Failure {
         self
     }
 
-    pub fn own_hint(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
     /// The failure with what caused it.
     pub fn because(self, cause: impl Error + Send + Sync + 'static) -> anyhow::Error {
         anyhow::Error::new(cause).context(self)
@@ -136,7 +132,8 @@ fn write_message(
     if let Some(caret) = caret(error) {
         caret.lines().try_for_each(|line| writeln!(out, "    {}", sanitize::line(line)))?;
     }
-    match hints::of(error) {
+    let own = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
+    match own.or_else(|| hints::of(error)) {
         Some(hint) => writeln!(out, "{HINT}hint:{HINT:#} {}", sanitize::line(&hint)),
         None => Ok(()),
     }

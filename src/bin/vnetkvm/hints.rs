@@ -14,18 +14,12 @@ use vnetkvm::Error;
 use vnetkvm::error::{Fault, FaultKind, ReadError, TargetError, TypeError};
 use vnetkvm::image::ImageError;
 
-use crate::exit::Failure;
 use crate::limits;
 
 pub use types::missing_types;
 
-/// The hint for an error of whatever kind.
+/// The hint for an error that the library found.
 pub fn of(error: &anyhow::Error) -> Option<String> {
-    if let Some(failure) = error.downcast_ref::<Failure>()
-        && let Some(own) = failure.own_hint()
-    {
-        return Some(own.to_owned());
-    }
     if let Some(option) = limits::reached().and_then(|why| limits::option(&why)) {
         return Some(option.to_owned());
     }

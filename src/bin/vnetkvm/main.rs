@@ -20,7 +20,11 @@ use args::{Cli, Color, Command};
 use exit::{Outcome, report};
 
 fn main() -> ExitCode {
-    let cli = usage::parse();
+    let cli = match usage::parse() {
+        Ok(Some(cli)) => cli,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => return report(Err(error.into())),
+    };
     match cli.output.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),

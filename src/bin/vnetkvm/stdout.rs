@@ -1,10 +1,10 @@
 //! Standard output: nothing of a short answer before all of it is there, and no more
 //! than a little of a long one in memory.
 
+use std::error::Error;
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use anyhow::Context;
 
 use crate::lost_files::require_intact_files;
 
@@ -33,7 +33,7 @@ impl Stdout {
     pub fn finish(mut self) -> anyhow::Result<()> {
         // What was kept back may rest on what cannot be believed any more.
         require_intact_files()?;
-        self.flush().context("cannot write to standard output")
+        Ok(self.flush()?)
     }
 }
 
@@ -46,7 +46,7 @@ impl Write for Stdout {
         require_intact_files().map_err(io::Error::other)?;
         self.flush()?;
         STARTED.store(true, Ordering::Relaxed);
-        io::stdout().lock().write_all(bytes)?;
+        io::stdout().lock().write_all(bytes).map_err(cannot_write)?;
         Ok(bytes.len())
     }
 
@@ -54,10 +54,30 @@ impl Write for Stdout {
         let mut stdout = io::stdout().lock();
         if !self.kept.is_empty() {
             STARTED.store(true, Ordering::Relaxed);
-            stdout.write_all(&self.kept)?;
+            stdout.write_all(&self.kept).map_err(cannot_write)?;
             self.kept.clear();
         }
-        stdout.flush()
+        stdout.flush().map_err(cannot_write)
+    }
+}
+
+/// An error of standard output, which says so and keeps its kind and its cause.
+pub fn cannot_write(cause: io::Error) -> io::Error {
+    io::Error::new(cause.kind(), CannotWrite(cause))
+}
+
+#[derive(Debug)]
+struct CannotWrite(io::Error);
+
+impl fmt::Display for CannotWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot write to standard output")
+    }
+}
+
+impl Error for CannotWrite {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
     }
 }
 

@@ -3,12 +3,14 @@
 //! is neither offered by its help nor passed over in silence.
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::args::{Cli, Format};
+use crate::stdout::cannot_write;
 
 const INPUT: &[&str] =
     &["kernel", "core", "dump", "crash_dir", "demo", "debug_dir", "memory_map", "kernel_phys"];
@@ -58,9 +60,20 @@ fn hide_unused_options(mut command: Command) -> Command {
     command
 }
 
-/// Reads the command line. A wrong one ends the program here, with status 2 and a message.
-pub fn parse() -> Cli {
-    parse_from(std::env::args_os()).unwrap_or_else(|error| error.exit())
+/// Reads the command line. `None` if it asked for help or the version, which is written.
+/// A wrong one ends the program here, with status 2 and a message.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub fn parse() -> io::Result<Option<Cli>> {
+    match parse_from(std::env::args_os()) {
+        Ok(cli) => Ok(Some(cli)),
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(help) => {
+            help.print().and_then(|()| io::stdout().flush()).map_err(cannot_write)?;
+            Ok(None)
+        }
+    }
 }
 
 fn parse_from<W: Into<OsString> + Clone>(

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Packing {
     Gzip,
     Zstd,

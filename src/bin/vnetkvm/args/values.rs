@@ -55,6 +55,26 @@ pub(super) fn byte(text: &str) -> Result<u8, String> {
     number(text)?.try_into().map_err(|_| "a byte is at most 255, or 0xff".to_owned())
 }
 
+/// A number of elements or levels.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "not a number such as 64".to_owned())
+}
+
+/// The number of a dump in the crash directory.
+pub(super) fn dump_number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "not the number of a dump, as 3 is that of vmcore.3".to_owned())
+}
+
+/// The number of a process.
+pub(super) fn pid(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "not the number of a process, such as 742".to_owned())
+}
+
+/// The number of a thread.
+pub(super) fn tid(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|_| "not the number of a thread, such as 100742".to_owned())
+}
+
 pub(super) fn number(text: &str) -> Result<u64, String> {
     let parsed = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
         Some(hex) => u64::from_str_radix(hex, 16),
@@ -80,6 +100,15 @@ mod tests {
         assert_eq!(vnet_choice("12"), Ok(VnetChoice::Index(12)));
         assert!(vnet_choice("web01").unwrap_err().contains("--jail"));
         assert!(vnet_choice("0x").is_err());
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_which_number_is_wanted() {
+        assert_eq!(pid("742"), Ok(742));
+        assert!(pid("sshd").unwrap_err().contains("of a process"));
+        assert!(tid("").unwrap_err().contains("of a thread"));
+        assert!(dump_number("vmcore.3").unwrap_err().contains("vmcore.3"));
+        assert!(count("all").unwrap_err().contains("64"));
     }
 
     #[test]

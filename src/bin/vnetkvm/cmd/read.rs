@@ -20,6 +20,7 @@ use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;
 use crate::say::warning;
+use crate::stdout::cannot_write;
 
 /// How much is read at a time.
 const CHUNK: usize = 1 << 20;
@@ -229,7 +230,7 @@ fn gap_length(memory: &KernelMemory, at: VirtAddr) -> u64 {
 fn go_on(written: io::Result<()>) -> ControlFlow<anyhow::Error> {
     match written {
         Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error.into()),
+        Err(error) => ControlFlow::Break(cannot_write(error).into()),
     }
 }
 
@@ -259,7 +260,7 @@ fn write_raw(
             ControlFlow::Break(Failure::new(what).hint(hint).because(fault.clone()))
         }
     });
-    stdout.flush()?;
+    stdout.flush().map_err(cannot_write)?;
     finished(copied)?;
     Ok(Outcome::Answered)
 }

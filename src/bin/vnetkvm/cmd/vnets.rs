@@ -14,7 +14,10 @@ use crate::say::{hint, warning};
 
 pub fn run(cli: &Cli, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
     let session = context::open(cli)?;
-    let found = if scan { session.scan()? } else { session.vnets()?.clone() };
+    let found = if scan { session.scan() } else { session.vnets().cloned() };
+    let found = found.map_err(|why| {
+        context::without_vimage(why, "its variables are shown by name: `vnetkvm vars 'tcp*'`")
+    })?;
     let mut output = Output::new(&cli.output);
     output.problems(&found.problems);
     let vnets = &found.all;

@@ -9,7 +9,6 @@ const LISTS_ALL: &str = "`vnetkvm vnets` lists them all";
 
 pub fn hint(error: &VnetError) -> Option<String> {
     let hint = match error {
-        VnetError::NoVimage => "its variables are shown by name: `vnetkvm print tcbinfo`",
         VnetError::NoKernelSymbols => NAME_THE_KERNEL,
         VnetError::NoLayout => "give a kernel with debug information",
         VnetError::NoList { .. } => {
