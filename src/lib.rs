@@ -63,6 +63,7 @@ pub mod dump;
 pub mod error;
 pub mod expr;
 pub mod fault;
+#[cfg(feature = "image")]
 pub mod image;
 pub mod kernel;
 pub mod memory;

@@ -1,6 +1,8 @@
 //! Memory from before the kernel has come to its SYSINITs, and lists that cannot be read:
 //! what is not made yet, or not known, is neither damaged nor lost.
 
+#![cfg(feature = "cli")]
+
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -1,6 +1,8 @@
 //! What a file costs to look at is in proportion to what it holds, whatever types refer to
 //! each other in it. Work and bytes are counted, never seconds.
 
+#![cfg(feature = "cli")]
+
 #[path = "synth/types.rs"]
 mod types;
 

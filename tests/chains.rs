@@ -1,5 +1,7 @@
 //! Lists that lead into each other: what is reached on many ways is looked at once.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;

@@ -12,6 +12,8 @@
 //! `SNAPSHOTS=overwrite cargo test --test cli` writes what the commands print
 //! now into the transcripts. Read the difference before it is committed.
 
+#![cfg(feature = "cli")]
+
 mod synth;
 
 use std::fs;

@@ -2,6 +2,8 @@
 //! file, a dump that was not copied whole, an environment that says something else.
 //! What needs no files of its own is a transcript in tests/cli.
 
+#![cfg(feature = "cli")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,5 +1,7 @@
 //! Counters over built images: what the scenario added on each CPU is what is read.
 
+#![cfg(feature = "image")]
+
 use vnetkvm::image;
 use vnetkvm::session::{Selector, Session};
 use vnetkvm::source::Source;

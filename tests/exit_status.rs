@@ -2,6 +2,8 @@
 //! failure. With 1 standard output is empty or a valid empty answer, with 2 it is empty, and
 //! standard error says why, in every format.
 
+#![cfg(feature = "cli")]
+
 use std::process::Command;
 
 use vnetkvm::image::{Format, Scenario, build};

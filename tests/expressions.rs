@@ -2,6 +2,8 @@
 //! (`fixtures/expressions`): types and values. Where gdb does not say what C says,
 //! `differences.tsv` has what C says, and why.
 
+#![cfg(feature = "image")]
+
 mod tsv;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! The script that `vnetkvm gdb` writes, tried with the real gdb.
 
+#![cfg(feature = "cli")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,6 +1,8 @@
 //! Cores whose headers multiply: many segments over the same bytes, segments that promise
 //! what the file does not have. What is done about them is counted, not timed.
 
+#![cfg(feature = "cli")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;

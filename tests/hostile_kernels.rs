@@ -1,6 +1,8 @@
 //! Damaged kernel files and damaged memory make errors, never a panic, a hang or
 //! a huge allocation. What is damaged is chosen by chance, repeatably.
 
+#![cfg(feature = "image")]
+
 use std::path::PathBuf;
 
 use vnetkvm::image;

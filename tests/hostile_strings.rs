@@ -1,6 +1,8 @@
 //! Strings of a dump that would act on a terminal, in every place that can be set, through
 //! every command and format: none of them arrives there as it is.
 
+#![cfg(feature = "cli")]
+
 use std::path::Path;
 use std::process::Command;
 

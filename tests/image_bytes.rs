@@ -2,6 +2,8 @@
 //! offsets stand here as numbers, and nothing of the reader is used: what both
 //! got wrong in the same way would be found.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 
 use vnetkvm::addr::{PhysAddr, VirtAddr};

@@ -1,5 +1,7 @@
 //! A damaged kernel file makes an error or an odd image, never a panic or a hang.
 
+#![cfg(feature = "image")]
+
 use proptest::prelude::*;
 use vnetkvm::image::{Format, Scenario, build};
 use vnetkvm::kernel::Kernel;

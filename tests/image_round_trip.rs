@@ -1,6 +1,8 @@
 //! What the builder wrote is what the reader reads: every kernel, every format,
 //! every byte of every live object.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 
 use vnetkvm::addr::{PhysAddr, VirtAddr};

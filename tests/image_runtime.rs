@@ -2,6 +2,8 @@
 //! every expectation here is a fact about FreeBSD, read out of simulated memory
 //! through the kernel's own types.
 
+#![cfg(feature = "image")]
+
 use std::collections::BTreeMap;
 
 use vnetkvm::addr::VirtAddr;

@@ -2,6 +2,8 @@
 //! each variable is cleared in a new vnet, set again from text, and must then
 //! equal the initial value that the compiler put into the kernel file.
 
+#![cfg(feature = "image")]
+
 use vnetkvm::image::Scenario;
 use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;

@@ -1,6 +1,8 @@
 //! A kernel in two files: found in every place, in whichever order they are
 //! named, and never taken from another build.
 
+#![cfg(feature = "image")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,8 @@
 //! Files that shrink while they are read. The library says what cannot be read any more;
 //! the program says it and exits 2, and writes no answer.
 
+#![cfg(feature = "cli")]
+
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Constructors, destructors, locks and event handlers, on machines whose memory is
 //! written here word by word: every architecture, and memory that makes no sense.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 use std::path::Path;
 

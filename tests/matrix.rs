@@ -5,6 +5,8 @@
 //! around a dump. Each image has the same history, whose results are read back through the
 //! whole library: kernel, types, dump, page tables, vnets, values.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The message buffer: from memory, and from a minidump's own copy of it.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 
 use vnetkvm::Session;

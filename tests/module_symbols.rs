@@ -1,6 +1,8 @@
 //! Symbols of modules in the runtime: modules link to each other by local symbols too, as the
 //! kernel's linker allows it, and a step may stop in a module's function.
 
+#![cfg(feature = "cli")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

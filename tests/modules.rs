@@ -1,6 +1,8 @@
 //! Modules that the runtime loaded, read back from a dump: what readelf and gdb say of the
 //! modules' files must be what a dump shows of them, in every vnet.
 
+#![cfg(feature = "cli")]
+
 mod tsv;
 
 use std::collections::BTreeMap;

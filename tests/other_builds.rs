@@ -1,6 +1,8 @@
 //! Nothing of another build is believed: kernels, debug files and descriptions of dumps
 //! that lie where the right ones should.
 
+#![cfg(feature = "cli")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

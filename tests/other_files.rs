@@ -1,6 +1,8 @@
 //! Files of other programs that are given in the place of a dump or a kernel: each is
 //! named, with one thing to do, by the program that people see.
 
+#![cfg(feature = "cli")]
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;

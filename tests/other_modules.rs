@@ -1,5 +1,7 @@
 //! A module's file is believed if it is the one that was loaded, whatever its name says.
 
+#![cfg(feature = "cli")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

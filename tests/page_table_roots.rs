@@ -1,6 +1,8 @@
 //! Kernels whose page tables must be looked for: what leads to their root, and what is
 //! said of those that have none.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;

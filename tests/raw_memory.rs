@@ -1,6 +1,8 @@
 //! The memory of a machine without any header: the kernel is found in it by its own
 //! bytes, and all questions have the answers that the full dump gives.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 use std::sync::Arc;
 

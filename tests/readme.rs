@@ -9,6 +9,8 @@
 //! - The picture shows what its commands print now.
 //! - Links lead somewhere, and files of the project that pages name exist.
 
+#![cfg(feature = "cli")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,6 +1,8 @@
 //! The same histories on kernels with the very layouts of 12.1 and of 14.0: every scenario
 //! that is checked in builds on both, and reads back the same.
 
+#![cfg(feature = "image")]
+
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! A running kernel does not change: what it answers does not depend on what was asked
 //! before, and a kernel's file is the same however many dumps it is held against.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! The VNET machinery of the runtime against the kernel's rules: what runs when, what a stack
 //! that was left half way looks like, who holds which lock.
 
+#![cfg(feature = "image")]
+
 use proptest::prelude::*;
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::image::kernel::LoadedKernel;

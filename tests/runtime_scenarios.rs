@@ -1,6 +1,8 @@
 //! The machinery's steps in TOML: that they do what they say, and that what a kernel would not
 //! do is an error which names the step.
 
+#![cfg(feature = "image")]
+
 use std::error::Error;
 
 use vnetkvm::image::runtime::{Event, Holder, Runtime, Scope, SysinitKind};

@@ -1,6 +1,8 @@
 //! sysctls and sockets of the runtime against the kernel's rules: the tree in both forms, whose
 //! copy of a variable a request reaches, and who counts a socket.
 
+#![cfg(feature = "image")]
+
 use proptest::prelude::*;
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::image::ImageError;

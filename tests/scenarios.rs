@@ -1,5 +1,7 @@
 //! Every scenario that is checked in or written in the documentation builds.
 
+#![cfg(feature = "image")]
+
 use std::path::Path;
 
 use vnetkvm::dump::{self, DumpIdentity, InfoFile};

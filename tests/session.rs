@@ -1,6 +1,8 @@
 //! The whole reader over the built-in demonstration image. What is expected
 //! here stands in `fixtures/scenarios/demo.toml`, which only the builder reads.
 
+#![cfg(feature = "image")]
+
 use vnetkvm::error::{Error, ExprError, ReadError, TargetError, TypeError, VnetError};
 use vnetkvm::image;
 use vnetkvm::session::{Selector, Session};

@@ -2,6 +2,8 @@
 //! was freed while something still points at it, and threads that crashed outside of any
 //! vnet. What cannot be read is unknown, and what is freed is named.
 
+#![cfg(feature = "cli")]
+
 use std::process::Command;
 
 use vnetkvm::addr::VirtAddr;

@@ -1,6 +1,8 @@
 //! The function that a thread is in, by its processor's registers, by trap frames and at
 //! the very entry of a function; and what words that earlier calls left behind are worth.
 
+#![cfg(feature = "cli")]
+
 use std::io::Cursor;
 use std::process::Command;
 

@@ -1,6 +1,8 @@
 //! Static variables that the compiler renamed, took apart or shrank: found by the debug
 //! information alone, and worth what gdb says (`fixtures/kernel/record_statics.py`).
 
+#![cfg(feature = "image")]
+
 mod tsv;
 
 use std::path::Path;

@@ -4,6 +4,8 @@
 //! The fixture kernels have few handlers; here functions and variables of theirs are given
 //! the names of real ones, in the string table of the kernel that is opened.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;

@@ -1,6 +1,8 @@
 //! Sysctls over built images: values as their handlers would copy them out, and trees
 //! that damage has bent.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;

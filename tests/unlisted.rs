@@ -1,5 +1,7 @@
 //! Vnets that are not on the list: what leads to them, and what they look like.
 
+#![cfg(feature = "image")]
+
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;

@@ -1,5 +1,7 @@
 //! Values out of the demonstration image, taken apart as a program does it.
 
+#![cfg(feature = "image")]
+
 use std::borrow::Cow;
 
 use vnetkvm::addr::VirtAddr;

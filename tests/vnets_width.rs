@@ -1,6 +1,8 @@
 //! The table of `vnets` fits a terminal of 80 columns on every image that the project has, and
 //! `--wide` keeps what scripts get: the same columns as in the plain format.
 
+#![cfg(feature = "cli")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 
 use super::sanitize;
+#[cfg(feature = "cli")]
 use super::table::Table;
 use crate::types::declaration::{Body, Declaration, DeclaredMember, UnnamedRecord};
 use crate::types::model::{Enumerator, RecordKind};
@@ -48,6 +49,7 @@ pub fn write_declaration(out: &mut impl Write, declaration: &Declaration) -> io:
 /// of an unnamed member has the path to it; of an enum: enumerator and value; of all
 /// others: what it stands for, and the size. What is not known is empty. One of several
 /// types of a name is named with its file.
+#[cfg(feature = "cli")]
 pub fn plain_table(declaration: &Declaration) -> Table {
     let mut table = Table::new(&[]);
     let name = declaration.full_name().into_owned();
@@ -75,6 +77,7 @@ pub fn plain_table(declaration: &Declaration) -> Table {
     table
 }
 
+#[cfg(feature = "cli")]
 fn plain_members(table: &mut Table, of: &str, path: &str, members: &[DeclaredMember]) {
     for member in members {
         let name = format!("{path}{}", member.name.as_deref().unwrap_or_default());
@@ -101,6 +104,7 @@ fn plain_members(table: &mut Table, of: &str, path: &str, members: &[DeclaredMem
     }
 }
 
+#[cfg(feature = "cli")]
 fn number(number: Option<u64>) -> String {
     number.map_or(String::new(), |number| number.to_string())
 }
@@ -301,6 +305,7 @@ mod tests {
         DeclaredMember { bits, ..member(declaration, offset, 4) }
     }
 
+    #[cfg(feature = "cli")]
     #[test]
     fn one_of_several_has_its_file() {
         let mut one = record(8, vec![member("long l", 0, 8)]);
@@ -322,6 +327,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    #[cfg(feature = "cli")]
     #[test]
     fn rows_for_scripts_name_every_member() {
         let inner = vec![member("struct vnet *le_next", 0, 8)];

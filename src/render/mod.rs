@@ -11,4 +11,5 @@ pub mod hex;
 pub mod json;
 pub mod sanitize;
 pub mod sysctl;
+#[cfg(feature = "cli")]
 pub mod table;
