@@ -35,8 +35,7 @@ pub use kernel_match::KernelMatch;
 pub use modules::ModuleSymbols;
 pub use page_tables::raw_core;
 
-/// A running kernel, its types, and its memory as a dump holds it; with the modules that were
-/// loaded into it, where [`Target::with_modules`] has added them.
+/// A running kernel, its types, and its memory as a dump holds it; alone or with its modules.
 #[derive(Debug, Clone)]
 pub struct Target {
     kernel: RunningKernel,
@@ -48,7 +47,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Joins a kernel with a dump. Modules that were loaded into it are not known yet.
+    /// Joins a kernel with a dump. The target has the kernel alone; [`Target::with_modules`]
+    /// makes one that has its modules.
     ///
     /// `types` may be the error that kept them from being loaded: names,
     /// addresses and bytes are there without them.
@@ -108,7 +108,7 @@ impl Target {
         &self.memory
     }
 
-    /// The types of the kernel and of the modules that are known.
+    /// The types of the kernel and, in a target that has them, of its modules.
     ///
     /// # Errors
     /// Why there are none.
