@@ -6,12 +6,14 @@ mod expr;
 mod image;
 mod kernel;
 mod other_file;
+mod read;
 mod source;
+mod suggestion;
 mod types;
 mod vnet;
 
 use vnetkvm::Error;
-use vnetkvm::error::{Fault, FaultKind, ReadError, TargetError, TypeError};
+use vnetkvm::error::{TargetError, TypeError};
 use vnetkvm::image::ImageError;
 
 use crate::limits;
@@ -40,7 +42,7 @@ pub fn of_library(error: &Error) -> Option<String> {
         }
         Error::Target(why) => target(why),
         Error::Types(why) => types::hint(why),
-        Error::Read(why) => read(why),
+        Error::Read(why) => read::hint(why),
         Error::Vnet(why) => vnet::hint(why),
         Error::Expr { source, .. } => expr::hint(source),
         _ => None,
@@ -65,36 +67,4 @@ fn target(why: &TargetError) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
-}
-
-fn read(why: &ReadError) -> Option<String> {
-    match why {
-        ReadError::Type(why) => types::hint(why),
-        ReadError::Fault(fault) => fault_hint(fault),
-        ReadError::NoSymbol { .. } => {
-            Some("the kernel may be stripped: try its debug file, or another release's name".into())
-        }
-        _ => None,
-    }
-}
-
-fn fault_hint(fault: &Fault) -> Option<String> {
-    let hint = match fault.kind {
-        FaultKind::NotMapped | FaultKind::BadAddress => {
-            "the pointer may be stale or damaged: print what it was read from"
-        }
-        FaultKind::Freed => {
-            "something still points at what the kernel gave back: print what it was read from"
-        }
-        FaultKind::NotDumped => "a full dump would have this page, a minidump does not",
-        FaultKind::Truncated => {
-            "the copy of the dump is not complete: compare its size with the original's"
-        }
-        _ => return None,
-    };
-    Some(hint.into())
-}
-
-fn did_you_mean(near: &[String]) -> Option<String> {
-    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
 }

@@ -2,9 +2,9 @@
 
 mod date;
 mod messages;
+mod subject;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use serde::Serialize;
 use vnetkvm::addr::VirtAddr;
@@ -22,9 +22,10 @@ use crate::exit::Outcome;
 use crate::hints;
 use crate::output::Output;
 use crate::say::{hint, warning};
+use subject::Subject;
 
 pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
-    let subject = subject(cli)?;
+    let subject = Subject::open(cli)?;
     let doubts = match &subject {
         Subject::Session(session) => session.warnings(),
         Subject::Dump(core, path, _) => {
@@ -68,39 +69,6 @@ pub fn run(cli: &Cli, dmesg: bool) -> anyhow::Result<Outcome> {
         }
     }
     output.finish(Outcome::Answered)
-}
-
-/// What there is to tell about.
-pub enum Subject {
-    Session(&'static Session),
-    /// A dump whose kernel is not known: none was found, or the one given does not fit.
-    Dump(Arc<Core>, PathBuf, vnetkvm::Error),
-}
-
-/// A dump alone can say which kernel to look for.
-fn subject(cli: &Cli) -> anyhow::Result<Subject> {
-    if cli.input.demo || cli.input.kernel.is_some() {
-        return match context::open(cli) {
-            Ok(session) => Ok(Subject::Session(session)),
-            Err(error) => match error.downcast() {
-                Ok(why @ vnetkvm::Error::Target(_)) => {
-                    let (core, path) = context::dump_alone(&context::options(cli)?)?;
-                    Ok(Subject::Dump(core, path, why))
-                }
-                Ok(error) => Err(error.into()),
-                Err(error) => Err(error),
-            },
-        };
-    }
-    let options = context::options(cli)?;
-    let (core, path) = context::dump_alone(&options)?;
-    match Session::of_dump(Arc::clone(&core), &options) {
-        Ok(session) => Ok(Subject::Session(context::keep(cli, session))),
-        Err(error) => {
-            context::log_search(cli, &error);
-            Ok(Subject::Dump(core, path, error))
-        }
-    }
 }
 
 /// An error with its cause in one sentence.

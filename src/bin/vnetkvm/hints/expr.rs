@@ -2,13 +2,14 @@
 
 use vnetkvm::error::{ExprError, OperandKind, Operator};
 
-use super::{did_you_mean, read, vnet};
+use super::suggestion::did_you_mean;
+use super::{read, vnet};
 
 pub fn hint(error: &ExprError) -> Option<String> {
     match error {
         ExprError::Syntax { .. } => Some("see docs/expressions.md for what can be written".into()),
         ExprError::Vnet(why) => vnet::hint(why),
-        ExprError::Read(why) => read(why),
+        ExprError::Read(why) => read::hint(why),
         ExprError::NoSuchName { near, .. } => did_you_mean(near),
         ExprError::NoVnet { .. } => Some("choose one with --vnet".into()),
         ExprError::NoCopy { .. } => {

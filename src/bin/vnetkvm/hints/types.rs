@@ -3,7 +3,7 @@
 use vnetkvm::error::{TypeError, WantedKind};
 use vnetkvm::session::MissingTypes;
 
-use super::did_you_mean;
+use super::suggestion::did_you_mean;
 
 pub fn hint(error: &TypeError) -> Option<String> {
     match error {

@@ -3,7 +3,8 @@
 use vnetkvm::error::{VnetCandidate, VnetError};
 
 use super::kernel::NAME_THE_KERNEL;
-use super::{did_you_mean, read};
+use super::read;
+use super::suggestion::did_you_mean;
 
 const LISTS_ALL: &str = "`vnetkvm vnets` lists them all";
 
@@ -38,7 +39,7 @@ pub fn hint(error: &VnetError) -> Option<String> {
         VnetError::NoCounters { .. } => "`vnetkvm counters` lists all variables that have counters",
         VnetError::OtherStatistics { .. } => "leave --type out to see the counters by number",
         VnetError::Ambiguous { name, files } => return Some(ambiguous(name, files)),
-        VnetError::Read(why) => return read(why),
+        VnetError::Read(why) => return read::hint(why),
         _ => return None,
     };
     Some(hint.into())

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use vnetkvm::session::Messages;
 
-use super::Subject;
+use super::subject::Subject;
 use crate::args::{Cli, Format};
 use crate::exit::{Failure, Outcome};
 use crate::output::Output;

@@ -1,0 +1,5 @@
+//! Names that may have been meant.
+
+pub(super) fn did_you_mean(near: &[String]) -> Option<String> {
+    (!near.is_empty()).then(|| format!("did you mean {}?", near.join(", ")))
+}
