@@ -53,6 +53,17 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Programs to begin with
+//!
+//! Three whole programs are in `examples/`, and `cargo run --example NAME` runs them:
+//! `variable` lists the network stacks with what each has in a variable, `interfaces` walks the
+//! interfaces of a jail, and `image` builds the image of a machine and reads it back.
+//!
+//! # Features
+//!
+//! `cli` (default) adds the program and [`render::table`]; `image` (default) adds the builder,
+//! [`image`]. Without them this is a library that reads kernels and dumps.
 
 pub mod addr;
 pub mod arch;
