@@ -134,7 +134,8 @@ fn links_lead_somewhere() {
 /// `ARCH` in a name stands for an architecture.
 #[test]
 fn pages_name_files_that_exist() {
-    let files = files_below(root(), &["src", "tests", "benches", "fixtures", "docs", ".ci"]);
+    let files =
+        files_below(root(), &["src", "tests", "benches", "examples", "fixtures", "docs", ".ci"]);
     let mut named = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
