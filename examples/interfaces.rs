@@ -69,7 +69,7 @@ fn addresses(
         let Some(sockaddr) = ifaddr.follow("ifa_addr")? else { continue };
         // Values of structs with a network address know how it is written.
         let value = reader.read(sockaddr.type_id, sockaddr.address);
-        found.extend(value.as_record().and_then(|record| record.note.clone()).map(String::from));
+        found.extend(value.as_record().and_then(|record| record.note()).map(String::from));
     }
     Ok(found)
 }

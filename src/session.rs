@@ -34,7 +34,7 @@ use crate::memory::KernelMemory;
 use crate::target::{KernelMatch, ReadError, Target, TargetError};
 use crate::types::Types;
 use crate::value::model::{ErrorKind, ValueError};
-use crate::value::{Counters, Limits, Value, ValueReader};
+use crate::value::{Counters, Limits, Plans, Value, ValueReader};
 use crate::views::crashed_thread::CrashedThread;
 use crate::views::jails::Jails;
 use crate::views::machine::Machine;
@@ -66,6 +66,8 @@ pub struct Session {
     savecore_info: Option<SavecoreInfo>,
     loaded: OnceLock<Loaded>,
     counters: OnceLock<Counters>,
+    /// How values are read, found out type by type.
+    plans: Plans,
     variables: OnceLock<Result<Variables, VnetError>>,
     list: OnceLock<Result<VnetList, VnetError>>,
     /// The vnets of the list and those found otherwise, each with its jails.
@@ -331,14 +333,16 @@ impl Session {
             Err(why) => {
                 let error =
                     ValueError { kind: ErrorKind::Stale, address: None, message: why.into() };
-                return (VirtAddr::default(), Value::Error(error));
+                return (VirtAddr::default(), error.into());
             }
         };
         let mut value = match variable.type_id {
             Some(type_id) => reader.read(type_id, address),
             None => reader.read_bytes(address, variable.size),
         };
-        self.withdraw_stale_sums(stack, Some(&variable.name), &mut value);
+        if variable.type_id.is_some_and(|type_id| reader.may_hold_sums(type_id)) {
+            self.withdraw_stale_sums(stack, Some(&variable.name), &mut value);
+        }
         (address, value)
     }
 
@@ -409,7 +413,7 @@ impl Session {
 
     /// A reader of this target's values.
     pub fn reader(&self, limits: &Limits) -> ValueReader<'_> {
-        ValueReader::new(self.target(), self.counters(), limits.clone())
+        ValueReader::new(self.target(), self.counters(), &self.plans, limits.clone())
     }
 
     fn list(&self) -> Result<&VnetList, Error> {

@@ -19,6 +19,7 @@ const LARGE_TYPES: &[(&str, &str)] = &[
     ("types", "Types"),
     ("value::elements", "Elements"),
     ("value::model", "Value"),
+    ("value::read", "ValueReader"),
 ];
 
 #[test]

@@ -180,15 +180,15 @@ fn is_told(ours: &Value, told: &Json) -> bool {
     };
     match ours {
         Value::Int(number) | Value::Char(number) => is_number(*number),
-        Value::Enum { value, .. } => is_number(*value),
+        Value::Enum(found) => is_number(found.value),
         Value::Bool(value) => is_number((*value).into()),
         Value::Float(value) => told.as_f64() == Some(*value),
         Value::Pointer(pointer) => is_number(pointer.address.get().into()),
         Value::Record(record) => {
             let Json::Object(told) = told else { return false };
             let is_member = |name: &str, value| told.get(name).is_some_and(|m| is_told(value, m));
-            told.len() == record.members.len()
-                && record.members.iter().all(|member| is_member(&member.name, &member.value))
+            told.len() == record.len()
+                && record.members().all(|(name, value)| is_member(name, value))
         }
         Value::Array(array) => {
             let told: Vec<&Json> = elements(told).collect();

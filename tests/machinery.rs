@@ -235,7 +235,7 @@ fn construction(session: &Session, vnet: VirtAddr) -> (Sysinits, Construction) {
 
 fn functions(list: &[VnetSysinit]) -> Vec<String> {
     let name = |sysinit: &VnetSysinit| {
-        sysinit.function.as_ref().unwrap().symbol.as_ref().unwrap().name.to_string()
+        sysinit.function.as_ref().unwrap().symbol().unwrap().name.to_string()
     };
     list.iter().map(name).collect()
 }
@@ -577,7 +577,7 @@ fn handlers_for_each_vnet_are_told_from_others() {
             .iter()
             .map(|handler| {
                 let function =
-                    handler.function.as_ref().unwrap().symbol.as_ref().unwrap().name.to_string();
+                    handler.function.as_ref().unwrap().symbol().unwrap().name.to_string();
                 let argument = handler.argument.as_ref().unwrap().address.get();
                 (
                     handler.event.clone().unwrap().to_string(),
@@ -674,7 +674,7 @@ fn functions_of_modules_are_named_by_the_modules_own_symbols() {
         loaded.set(real, "func", function).unwrap();
         let session = scene.open();
         let handlers = session.eventhandlers().unwrap().handlers;
-        let handler = handlers[0].function.as_ref().unwrap().symbol.as_ref().unwrap();
+        let handler = handlers[0].function.as_ref().unwrap().symbol().unwrap();
         assert_eq!((&*handler.name, handler.offset), ("vnet_gif_init", 0));
         let (sysinits, found) = construction(&session, vnet);
         assert_eq!(with(&sysinits, &found, Progress::Running), ["vnet_gif_init"], "{kernel}");

@@ -165,7 +165,7 @@ fn check_history(session: &Session) {
     let cpus = sums.members[0].cpus.iter().map(|slot| slot.value.clone().unwrap());
     assert_eq!(cpus.collect::<Vec<_>>(), [60, 5]);
     let plus = print(session, &vnets[1], "V_feat_enum_signed");
-    assert!(matches!(&plus, Value::Enum { name: Some(name), .. } if &**name == "FEAT_PLUS"));
+    assert!(matches!(&plus, Value::Enum(found) if found.name.as_deref() == Some("FEAT_PLUS")));
     assert_eq!(session.memory().u8(VirtAddr::new(16)).unwrap_err().address.get(), 16);
 }
 
@@ -181,7 +181,7 @@ fn check_places(session: &Session) {
     let prison = print(session, host, "proc0.p_ucred->cr_prison");
     let Value::Pointer(prison) = prison else { panic!("{prison:?}") };
     assert_eq!(Some(prison.address), kernel.symbol("prison0").map(|symbol| symbol.address));
-    let at = prison.symbol.unwrap();
+    let at = prison.symbol().unwrap();
     assert_eq!((&*at.name, at.offset), ("prison0", 0));
     assert_eq!(kernel.set_vnet(), kernel.section_range("set_vnet"));
     let ttl = session.variables(&["ip_defttl".into()]).unwrap().remove(0);

@@ -155,7 +155,7 @@ fn every_vnet_has_its_own_copy() {
             assert_eq!(value(2, "ip_gif_ttl@if_bridge.ko"), Value::Int(64));
             let name = value(1, "V_bridge_list_mtx.lock_object.lo_name");
             let Value::Pointer(name) = name else { panic!("{name:?}") };
-            assert_eq!(name.text.as_deref(), Some("bridge"), "its pointers are relocated");
+            assert_eq!(name.text(), Some("bridge"), "its pointers are relocated");
         }
     }
 }

@@ -6,7 +6,7 @@
 use vnetkvm::error::{Error, ExprError, ReadError, TargetError, TypeError, VnetError};
 use vnetkvm::image;
 use vnetkvm::session::{Selector, Session};
-use vnetkvm::value::model::{ErrorKind, PointerValue};
+use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
 use vnetkvm::vnet::Stack;
 
@@ -160,11 +160,10 @@ fn expressions_reach_what_c_reaches() {
     assert_eq!(print(&session, 1, "vnet_entry_ip_defttl"), Value::Int(64));
     assert_eq!(print(&session, 1, "((struct vnet *)vnet0)->vnet_ifcnt"), Value::Int(2));
     assert_eq!(print(&session, 1, "prison0.pr_hostname"), Value::Text("gw.example.org".into()));
-    let Value::Pointer(PointerValue { symbol, function, .. }) = print(&session, 1, "tcp_input")
-    else {
+    let Value::Pointer(pointer) = print(&session, 1, "tcp_input") else {
         panic!("a function is a pointer");
     };
-    assert_eq!((symbol.unwrap().name.as_ref(), function), ("tcp_input", true));
+    assert_eq!((&*pointer.symbol().unwrap().name, pointer.function), ("tcp_input", true));
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn a_shrunk_variable_is_worked_out_of_the_byte_that_is_left() {
         assert_eq!(print(&session, "uuid_ready").unwrap(), ("int".into(), Value::Int(42)));
         assert_eq!(print(&session, "uuid_ready - uuid_last.time").unwrap().1, Value::Int(37));
         let (_, Value::Record(whole)) = print(&session, "uuid_last").unwrap() else { panic!() };
-        let members: Vec<_> = whole.members.iter().map(|m| (&*m.name, &m.value)).collect();
+        let members: Vec<_> = whole.members().collect();
         assert_eq!(members[0], ("time", &Value::Int(5)));
         assert_eq!(members[1], ("seq", &Value::Int(6)));
         assert_eq!(members[3], ("generation", &Value::Int(9)));
@@ -128,7 +128,7 @@ fn what_is_missing_in_a_piece_is_the_pieces_own_fault() {
     let core = Source::from_vec("core", core.into_inner());
     let session = Session::from_sources(source(KERNELS[0]), core).unwrap();
     let (_, Value::Record(whole)) = print(&session, "uuid_last").unwrap() else { panic!() };
-    let Value::Error(error) = &whole.members[1].value else { panic!("{whole:?}") };
+    let Some((_, Value::Error(error))) = whole.members().nth(1) else { panic!("{whole:?}") };
     assert_eq!(error.kind, ErrorKind::NotDumped);
     assert!(print(&session, "uuid_last.seq + 1").unwrap_err().contains("not in the dump"));
 }

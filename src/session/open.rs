@@ -15,6 +15,7 @@ use crate::source::Source;
 use crate::source::unpack::Progress;
 use crate::target::Target;
 use crate::types::{TypeError, Types};
+use crate::value::Plans;
 use crate::vnet::by_address::VnetsByAddress;
 
 impl Session {
@@ -89,6 +90,7 @@ impl Session {
             savecore_info,
             loaded: OnceLock::new(),
             counters: OnceLock::new(),
+            plans: Plans::default(),
             variables: OnceLock::new(),
             list: OnceLock::new(),
             vnets: OnceLock::new(),

@@ -50,9 +50,8 @@ impl Value {
     #[must_use]
     pub fn as_i128(&self) -> Option<i128> {
         match self {
-            Self::Int(number) | Self::Char(number) | Self::Enum { value: number, .. } => {
-                Some(*number)
-            }
+            Self::Int(number) | Self::Char(number) => Some(*number),
+            Self::Enum(found) => Some(found.value),
             Self::Counter { sum, .. } => Some((*sum).into()),
             _ => None,
         }
@@ -92,7 +91,7 @@ impl Value {
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Pointer(pointer) => pointer.text.as_deref(),
+            Self::Pointer(pointer) => pointer.text(),
             _ => None,
         }
     }
@@ -154,8 +153,7 @@ impl Value {
 
     /// The members of a struct or union in their order; of anything else, none.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
-        let members = self.as_record().into_iter().flat_map(|record| &record.members);
-        members.map(|member| (&*member.name, &member.value))
+        self.as_record().into_iter().flat_map(RecordValue::members)
     }
 
     /// The elements of an array in their order; of anything else, none.
@@ -169,12 +167,10 @@ impl Value {
     ///
     /// ```
     /// use vnetkvm::value::Value;
-    /// # use vnetkvm::value::model::{MemberValue, RecordValue, ArrayValue};
+    /// # use vnetkvm::value::model::{RecordValue, ArrayValue};
     /// # let numbers = vec![Value::Int(16), Value::Int(3)];
-    /// # let name = || Box::from("sa_data");
     /// # let data = Value::Array(ArrayValue { elements: numbers.into(), omitted: 0 });
-    /// # let members = vec![MemberValue { name: name(), value: data }];
-    /// # let value = Value::Record(RecordValue { members, note: None });
+    /// # let value = Value::Record(RecordValue::new([("sa_data", data)]));
     ///
     /// assert_eq!(value.get("sa_data[1]")?.as_u64(), Some(3));
     /// let error = value.get("sa_data[2]").unwrap_err();
@@ -206,7 +202,7 @@ impl Value {
         let within = || Box::from(within);
         match (self, step) {
             (Self::Error(why), _) => {
-                Err(PathError::Unreadable { within: within(), why: why.clone() })
+                Err(PathError::Unreadable { within: within(), why: (**why).clone() })
             }
             (Self::Record(_), Step::Member(name)) => {
                 let found = self.members().find(|(member, _)| member == name);
@@ -240,7 +236,7 @@ impl Value {
             Self::Bool(_) => "a boolean",
             Self::Char(_) => "a character",
             Self::Float(_) => "a floating-point number",
-            Self::Enum { .. } => "an enum",
+            Self::Enum(_) => "an enum",
             Self::Pointer(_) => "a pointer",
             Self::Record(_) => "a struct or union",
             Self::Array(_) => "an array",

@@ -64,7 +64,7 @@ pub fn is_counter(types: &Types, mut id: TypeId) -> bool {
 pub fn has_sums(value: &Value) -> bool {
     match value {
         Value::Counter { .. } => true,
-        Value::Record(record) => record.members.iter().any(|member| has_sums(&member.value)),
+        Value::Record(record) => record.members().any(|(_, value)| has_sums(value)),
         // All elements are of one type, but some may be errors.
         Value::Array(array) => array.elements.iter().any(|element| has_sums(&element)),
         _ => false,
@@ -75,9 +75,9 @@ pub fn has_sums(value: &Value) -> bool {
 /// counters may belong to others by now.
 pub fn mark_stale(value: &mut Value, why: &str) {
     match value {
-        Value::Counter { sum, address } => *value = Value::Error(stale(*address, *sum, why)),
+        Value::Counter { sum, address } => *value = stale(*address, *sum, why).into(),
         Value::Record(record) => {
-            record.members.iter_mut().for_each(|member| mark_stale(&mut member.value, why));
+            record.values_mut().iter_mut().for_each(|each| mark_stale(each, why));
         }
         Value::Array(array) => {
             array.elements.values_mut().iter_mut().for_each(|each| mark_stale(each, why));
@@ -105,7 +105,7 @@ impl Counters {
     pub fn value(&self, target: &Target, pointer: VirtAddr) -> Value {
         match self.sum(target, pointer) {
             Ok(sum) => Value::Counter { sum, address: pointer },
-            Err(error) => Value::Error(error),
+            Err(error) => error.into(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Counters {
         self.layout.as_ref().map_err(|why| ValueError {
             kind: ErrorKind::NoType,
             address: None,
-            message: why.clone(),
+            message: why.to_string().into(),
         })
     }
 }

@@ -7,12 +7,10 @@
 use std::borrow::Cow;
 
 use crate::addr::VirtAddr;
-use crate::bytes::Endian;
-use crate::types::model::Base;
 use crate::value::access::ElementsIter;
 use crate::value::memory_block::Holes;
 use crate::value::model::Value;
-use crate::value::{freed, number};
+use crate::value::number::Number;
 
 /// The elements of an array, in order.
 #[derive(Debug, Clone)]
@@ -20,33 +18,60 @@ pub struct Elements(Kept);
 
 #[derive(Debug, Clone)]
 enum Kept {
-    Values(Vec<Value>),
-    Packed(Packed),
+    Values(Box<[Value]>),
+    Few(Few),
+    Packed(Box<Packed>),
+}
+
+/// A few numbers, all of them readable.
+#[derive(Debug, Clone, Copy)]
+struct Few {
+    number: Number,
+    /// Bytes that are in use: a whole number of elements.
+    len: u8,
+    bytes: [u8; Self::MOST],
+}
+
+impl Few {
+    const MOST: usize = 16;
 }
 
 /// Numbers as the bytes that they lie in memory as.
 #[derive(Debug, Clone)]
-pub struct Packed {
+struct Packed {
+    number: Number,
     /// A whole number of elements.
-    pub bytes: Box<[u8]>,
-    /// What each of them is. Its size is not 0.
-    pub base: Base,
-    pub endian: Endian,
+    bytes: Box<[u8]>,
     /// Where the first lies.
-    pub address: VirtAddr,
+    address: VirtAddr,
     /// Bytes that cannot be read, in order, and why.
-    pub holes: Holes,
+    holes: Holes,
 }
 
 impl Elements {
-    pub fn packed(numbers: Packed) -> Self {
-        Self(Kept::Packed(numbers))
+    /// Numbers as the bytes that they lie in memory as, a whole number of elements, the first
+    /// of them at `address`; `holes` are bytes that cannot be read, in order, and why.
+    pub(in crate::value) fn numbers(
+        number: Number,
+        bytes: &[u8],
+        address: VirtAddr,
+        holes: Holes,
+    ) -> Self {
+        let mut few = Few { number, len: bytes.len() as u8, bytes: [0; Few::MOST] };
+        match few.bytes.get_mut(..bytes.len()) {
+            Some(kept) if holes.is_empty() && !number.any_freed(bytes) => {
+                kept.copy_from_slice(bytes);
+                Self(Kept::Few(few))
+            }
+            _ => Self(Kept::Packed(Packed { number, bytes: bytes.into(), address, holes }.into())),
+        }
     }
 
     pub fn len(&self) -> usize {
         match &self.0 {
             Kept::Values(values) => values.len(),
-            Kept::Packed(numbers) => numbers.bytes.len() / numbers.size(),
+            Kept::Few(few) => usize::from(few.len) / few.number.size(),
+            Kept::Packed(packed) => packed.bytes.len() / packed.number.size(),
         }
     }
 
@@ -57,7 +82,8 @@ impl Elements {
     pub fn get(&self, index: usize) -> Option<Cow<'_, Value>> {
         match &self.0 {
             Kept::Values(values) => values.get(index).map(Cow::Borrowed),
-            Kept::Packed(numbers) => numbers.get(index).map(Cow::Owned),
+            Kept::Few(few) => few.get(index).map(Cow::Owned),
+            Kept::Packed(packed) => packed.get(index).map(Cow::Owned),
         }
     }
 
@@ -69,22 +95,13 @@ impl Elements {
     pub fn values_mut(&mut self) -> &mut [Value] {
         match &mut self.0 {
             Kept::Values(values) => values,
-            Kept::Packed(_) => &mut [],
-        }
-    }
-
-    pub fn push(&mut self, value: Value) {
-        if let Kept::Packed(_) = self.0 {
-            self.0 = Kept::Values(self.iter().map(Cow::into_owned).collect());
-        }
-        if let Kept::Values(values) = &mut self.0 {
-            values.push(value);
+            Kept::Few(_) | Kept::Packed(_) => &mut [],
         }
     }
 
     /// Can the elements be neither records nor arrays?
     pub fn are_numbers(&self) -> bool {
-        matches!(self.0, Kept::Packed(_))
+        !matches!(self.0, Kept::Values(_))
     }
 
     /// How many of them hold something that `count` counts; of numbers only those that
@@ -92,28 +109,29 @@ impl Elements {
     pub fn sum_of(&self, count: impl Fn(&Value) -> usize) -> usize {
         match &self.0 {
             Kept::Values(values) => values.iter().map(count).sum(),
-            Kept::Packed(numbers) => numbers.unreadable().map(|value| count(&value)).sum(),
+            Kept::Few(_) => 0,
+            Kept::Packed(packed) => packed.unreadable().map(|value| count(&value)).sum(),
         }
     }
 }
 
-impl Packed {
-    fn size(&self) -> usize {
-        usize::try_from(self.base.size).unwrap_or(usize::MAX).max(1)
-    }
-
+impl Few {
     fn get(&self, index: usize) -> Option<Value> {
-        let start = index.checked_mul(self.size())?;
-        let range = start..start.checked_add(self.size())?;
+        let bytes = self.bytes.get(..usize::from(self.len))?;
+        Some(self.number.value(bytes.get(self.number.place(index)?)?))
+    }
+}
+
+impl Packed {
+    fn get(&self, index: usize) -> Option<Value> {
+        let range = self.number.place(index)?;
         let bytes = self.bytes.get(range.clone())?;
         let next = self.holes.partition_point(|(hole, _)| hole.end <= range.start);
         match self.holes.get(next).filter(|(hole, _)| hole.start < range.end) {
-            Some((_, why)) => Some(Value::Error(why.clone())),
+            Some((_, why)) => Some(why.clone().into()),
             None => {
-                match freed::number(self.endian, bytes, self.address.wrapping_add(start as u64)) {
-                    Some(why) => Some(Value::Error(why)),
-                    None => number::decode(&self.base, bytes, self.endian),
-                }
+                let address = self.address.wrapping_add(range.start as u64);
+                Some(self.number.value_at(bytes, address))
             }
         }
     }
@@ -127,7 +145,7 @@ impl Packed {
 
 impl From<Vec<Value>> for Elements {
     fn from(values: Vec<Value>) -> Self {
-        Self(Kept::Values(values))
+        Self(Kept::Values(values.into()))
     }
 }
 
@@ -140,40 +158,55 @@ impl PartialEq for Elements {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::model::Encoding;
+    use crate::bytes::Endian;
+    use crate::types::model::{Base, Encoding};
     use crate::value::model::{ErrorKind, ValueError};
+
+    fn numbers(
+        size: u64,
+        encoding: Encoding,
+        endian: Endian,
+        bytes: &[u8],
+        holes: Holes,
+    ) -> Elements {
+        let number = Number::of(&Base { name: "number".into(), size, encoding }, endian).unwrap();
+        Elements::numbers(number, bytes, VirtAddr::new(0x1000), holes)
+    }
+
+    fn errors(elements: &Elements) -> usize {
+        elements.sum_of(|value| usize::from(matches!(value, Value::Error(_))))
+    }
 
     #[test]
     fn numbers_are_the_values_that_they_are_the_bytes_of() {
         let why = ValueError { kind: ErrorKind::NotDumped, address: None, message: "gone".into() };
-        let numbers = Packed {
-            bytes: [1, 0, 0xfe, 0xff, 0, 0, 7, 0].into(),
-            base: Base { name: "short".into(), size: 2, encoding: Encoding::Signed },
-            endian: Endian::Little,
-            address: VirtAddr::new(0x1000),
-            holes: vec![(4..5, why.clone())],
-        };
-        let mut packed = Elements::packed(numbers);
-        let values = [Value::Int(1), Value::Int(-2), Value::Error(why), Value::Int(7)];
-        assert_eq!(packed, Elements::from(values.to_vec()));
-        assert_eq!(packed.sum_of(|value| usize::from(matches!(value, Value::Error(_)))), 1);
-        packed.push(Value::Bool(true));
-        assert_eq!((packed.len(), packed.get(4).as_deref()), (5, Some(&Value::Bool(true))));
+        for count in [4, 20] {
+            let mut bytes = [1, 0, 0xfe, 0xff, 0, 0, 7, 0].to_vec();
+            bytes.resize(count * 2, 9);
+            let mut values = vec![Value::Int(1), Value::Int(-2), Value::Int(0), Value::Int(7)];
+            values.resize(count, Value::Int(0x909));
+            let short = |holes| numbers(2, Encoding::Signed, Endian::Little, &bytes, holes);
+            assert_eq!(short(Vec::new()), Elements::from(values.clone()));
+            assert_eq!(short(Vec::new()).get(count), None);
+            assert_eq!(errors(&short(Vec::new())), 0);
+            let holed = short(vec![(4..5, why.clone())]);
+            values[2] = why.clone().into();
+            assert_eq!((errors(&holed), holed), (1, values.into()));
+        }
     }
 
     #[test]
     fn what_freed_memory_is_filled_with_is_no_number() {
-        let numbers = Packed {
-            bytes: [5u32, 0xdead_c0de].map(u32::to_be_bytes).concat().into(),
-            base: Base { name: "unsigned int".into(), size: 4, encoding: Encoding::Unsigned },
-            endian: Endian::Big,
-            address: VirtAddr::new(0x1000),
-            holes: Vec::new(),
-        };
-        let packed = Elements::packed(numbers);
-        assert_eq!(packed.get(0).as_deref(), Some(&Value::Int(5)));
-        let Some(Value::Error(why)) = packed.get(1).map(Cow::into_owned) else { panic!() };
-        assert_eq!((why.kind, why.address), (ErrorKind::Freed, Some(VirtAddr::new(0x1004))));
-        assert_eq!(packed.sum_of(|value| usize::from(matches!(value, Value::Error(_)))), 1);
+        for (endian, count) in [(Endian::Big, 2), (Endian::Little, 2), (Endian::Big, 20)] {
+            let mut words = [5u32, 0xdead_c0de].to_vec();
+            words.resize(count, 7);
+            let word = |word: &u32| endian.bytes((*word).into(), 4);
+            let bytes: Vec<u8> = words.iter().flat_map(word).collect();
+            let packed = numbers(4, Encoding::Unsigned, endian, &bytes, Vec::new());
+            assert_eq!(packed.get(0).as_deref(), Some(&Value::Int(5)));
+            let Some(Value::Error(why)) = packed.get(1).map(Cow::into_owned) else { panic!() };
+            assert_eq!((why.kind, why.address), (ErrorKind::Freed, Some(VirtAddr::new(0x1004))));
+            assert_eq!(errors(&packed), 1);
+        }
     }
 }

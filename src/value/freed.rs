@@ -78,13 +78,29 @@ pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {
     whole && words.map(|word| endian.uint(word) as u32).all(|word| word == FILL)
 }
 
+/// The same of a number of `size` bytes, 8 at most.
+pub fn is_word(number: u64, size: usize) -> bool {
+    const WORD: u64 = FILL as u64;
+    match size {
+        4 => number == WORD,
+        8 => number == WORD << 32 | WORD,
+        _ => false,
+    }
+}
+
 /// What stands in the place of a number or pointer that is such a pattern.
 pub fn number(endian: Endian, bytes: &[u8], address: VirtAddr) -> Option<ValueError> {
-    is_pattern(endian, bytes).then(|| {
-        let number = endian.uint(bytes);
-        let message = format!("it is {number:#x}, which freed memory is filled with").into();
-        ValueError { kind: ErrorKind::Freed, address: Some(address), message }
-    })
+    is_pattern(endian, bytes).then(|| found(endian.uint(bytes), address))
+}
+
+/// What stands in the place of such a number at `address`.
+pub fn word(number: u64, address: VirtAddr) -> ValueError {
+    found(number.into(), address)
+}
+
+fn found(number: u128, address: VirtAddr) -> ValueError {
+    let message = format!("it is {number:#x}, which freed memory is filled with").into();
+    ValueError { kind: ErrorKind::Freed, address: Some(address), message }
 }
 
 /// Are nearly all words of these bytes the pattern?

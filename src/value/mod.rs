@@ -4,15 +4,20 @@
 mod access;
 pub mod bits;
 pub mod counter;
+mod decode;
 mod elements;
 mod float;
 pub mod freed;
+mod gathered;
 pub mod memory_block;
 pub mod model;
 mod number;
 pub mod object;
+mod parts;
+mod plan;
 pub mod queue;
 pub mod read;
+mod record;
 mod sockaddr;
 pub mod tree;
 
@@ -20,4 +25,5 @@ pub use access::{ElementsIter, PathError};
 pub use counter::Counters;
 pub use model::Value;
 pub use object::Object;
+pub use plan::Plans;
 pub use read::{Limits, ValueReader};

@@ -1,14 +1,19 @@
 //! A value read from kernel memory, ready to be printed: no addresses to follow,
 //! no types to look up.
 
+use std::borrow::Cow;
+
 use crate::addr::VirtAddr;
 use crate::budget::Exhausted;
 use crate::fault::{Fault, FaultKind};
 use crate::target::ReadError;
 use crate::types::TypeError;
 pub use crate::value::elements::Elements;
+pub use crate::value::record::RecordValue;
 
 /// The value of a variable, member or expression.
+///
+/// A vnet has tens of thousands of them, so it is small: what is rare stands in a box.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Any integer, a bit-field included.
@@ -17,11 +22,7 @@ pub enum Value {
     /// One character; `signed` as its type is.
     Char(i128),
     Float(f64),
-    Enum {
-        /// `A`, or `A | B` for several flags; `None` where no name fits.
-        name: Option<Box<str>>,
-        value: i128,
-    },
+    Enum(Box<EnumValue>),
     Pointer(PointerValue),
     Record(RecordValue),
     Array(ArrayValue),
@@ -35,18 +36,65 @@ pub enum Value {
     /// Bytes of which only the size is known.
     Bytes(BytesValue),
     /// The value could not be read; the reason stands in its place.
-    Error(ValueError),
+    Error(Box<ValueError>),
+}
+
+/// The value of an enum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnumValue {
+    /// `A`, or `A | B` for several flags; `None` where no name fits.
+    pub name: Option<Box<str>>,
+    pub value: i128,
 }
 
 /// A pointer, with the kernel symbol it points into where there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointerValue {
     pub address: VirtAddr,
-    pub symbol: Option<SymbolAt>,
     /// The target is a function.
     pub function: bool,
+    /// Most pointers have nothing to tell.
+    target: Option<Box<PointerTarget>>,
+}
+
+/// What is known about the place that a pointer points at.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct PointerTarget {
+    symbol: Option<SymbolAt>,
+    text: Option<Box<str>>,
+}
+
+impl PointerValue {
+    /// A pointer to a function or something else, of which nothing else is known.
+    pub fn new(address: VirtAddr, function: bool) -> Self {
+        Self { address, function, target: None }
+    }
+
+    /// The same pointer with the symbol that it points into.
+    pub fn with_symbol(mut self, symbol: Option<SymbolAt>) -> Self {
+        if symbol.is_some() || self.target.is_some() {
+            self.target.get_or_insert_default().symbol = symbol;
+        }
+        self
+    }
+
+    /// The same pointer with the text that it points at.
+    pub fn with_text(mut self, text: Option<Box<str>>) -> Self {
+        if text.is_some() || self.target.is_some() {
+            self.target.get_or_insert_default().text = text;
+        }
+        self
+    }
+
+    /// The kernel symbol it points into.
+    pub fn symbol(&self) -> Option<&SymbolAt> {
+        self.target.as_ref()?.symbol.as_ref()
+    }
+
     /// The text at the other end of a `char *`, where it is readable.
-    pub text: Option<Box<str>>,
+    pub fn text(&self) -> Option<&str> {
+        self.target.as_ref()?.text.as_deref()
+    }
 }
 
 /// A symbol and the distance of an address from its start.
@@ -54,20 +102,6 @@ pub struct PointerValue {
 pub struct SymbolAt {
     pub name: Box<str>,
     pub offset: u64,
-}
-
-/// A struct or union. Members of anonymous members stand among the others.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RecordValue {
-    pub members: Vec<MemberValue>,
-    /// What a network engineer would read out of it: `10.0.0.1:22` for a sockaddr_in.
-    pub note: Option<Box<str>>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct MemberValue {
-    pub name: Box<str>,
-    pub value: Value,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -80,14 +114,14 @@ pub struct ArrayValue {
 /// The bytes of something that has no known type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BytesValue {
-    pub bytes: Vec<u8>,
+    pub bytes: Box<[u8]>,
     /// Bytes left out because of a limit.
     pub omitted: u64,
 }
 
 impl From<Vec<u8>> for BytesValue {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, omitted: 0 }
+        Self { bytes: bytes.into(), omitted: 0 }
     }
 }
 
@@ -96,7 +130,7 @@ impl From<Vec<u8>> for BytesValue {
 pub struct ValueError {
     pub kind: ErrorKind,
     pub address: Option<VirtAddr>,
-    pub message: Box<str>,
+    pub message: Cow<'static, str>,
 }
 
 /// The kinds of error that stand in a value's place; scripts tell them apart by name.
@@ -135,6 +169,12 @@ impl ErrorKind {
             Self::Limit | Self::Depth => "limit",
             Self::Freed => "freed",
         }
+    }
+}
+
+impl From<ValueError> for Value {
+    fn from(why: ValueError) -> Self {
+        Self::Error(why.into())
     }
 }
 
@@ -191,3 +231,13 @@ impl std::fmt::Display for ValueError {
 }
 
 impl std::error::Error for ValueError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_small() {
+        assert_eq!(size_of::<Value>(), 32);
+    }
+}

@@ -1,19 +1,97 @@
 //! Numbers and enums: bytes and a type to a [`Value`].
 
+use std::ops::Range;
+
+use crate::addr::VirtAddr;
 use crate::bytes::Endian;
 use crate::types::model::{Base, Encoding, Enumeration, Enumerator};
-use crate::value::model::Value;
-use crate::value::{bits, float};
+use crate::value::model::{EnumValue, Value};
+use crate::value::{bits, float, freed};
 
 /// Bytes of the widest number that is taken apart.
 const WIDEST: usize = 16;
 
-/// Is every value of this type a number of 8 bytes at most?
-pub fn is_word(base: &Base) -> bool {
-    match base.encoding {
-        Encoding::Other => false,
-        Encoding::Float => matches!(base.size, 4 | 8),
-        _ => (1..=8).contains(&base.size),
+/// A type each of whose values is a number of 8 bytes at most: how its bytes are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Number {
+    kind: Kind,
+    /// In bytes, from 1 to 8.
+    size: u8,
+    endian: Endian,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bool,
+    Signed,
+    Unsigned,
+    SignedChar,
+    UnsignedChar,
+    Float,
+}
+
+impl Number {
+    /// `None` for a type with other values.
+    pub fn of(base: &Base, endian: Endian) -> Option<Self> {
+        let kind = match base.encoding {
+            Encoding::Bool => Kind::Bool,
+            Encoding::SignedChar if base.size == 1 => Kind::SignedChar,
+            Encoding::Signed | Encoding::SignedChar => Kind::Signed,
+            Encoding::UnsignedChar if base.size == 1 && is_char(base) => Kind::UnsignedChar,
+            Encoding::Unsigned | Encoding::UnsignedChar | Encoding::Utf => Kind::Unsigned,
+            Encoding::Float if matches!(base.size, 4 | 8) => Kind::Float,
+            Encoding::Float | Encoding::Other => return None,
+        };
+        let size = u8::try_from(base.size).ok().filter(|size| (1..=8).contains(size))?;
+        Some(Self { kind, size, endian })
+    }
+
+    /// Bytes of a value.
+    pub fn size(self) -> usize {
+        self.size.into()
+    }
+
+    /// Where the number of that index lies among others.
+    pub fn place(self, index: usize) -> Option<Range<usize>> {
+        let start = index.checked_mul(self.size())?;
+        Some(start..start.checked_add(self.size())?)
+    }
+
+    /// The value with these bytes, whatever they are.
+    pub fn value(self, bytes: &[u8]) -> Value {
+        self.value_of(self.endian.uint(bytes) as u64)
+    }
+
+    /// The value with these bytes that lies at `address`; an error where they are what freed
+    /// memory is filled with.
+    pub fn value_at(self, bytes: &[u8], address: VirtAddr) -> Value {
+        let raw = self.endian.uint(bytes) as u64;
+        match freed::is_word(raw, bytes.len()) {
+            true => freed::word(raw, address).into(),
+            false => self.value_of(raw),
+        }
+    }
+
+    /// Are there numbers among these that freed memory is filled with?
+    pub fn any_freed(self, bytes: &[u8]) -> bool {
+        let is_freed = |word: &[u8]| freed::is_word(self.endian.uint(word) as u64, word.len());
+        self.size.is_multiple_of(4) && bytes.chunks_exact(self.size()).any(is_freed)
+    }
+
+    fn value_of(self, raw: u64) -> Value {
+        let signed = || {
+            let unused = 64 - u32::from(self.size) * 8;
+            i128::from((raw << unused) as i64 >> unused)
+        };
+        match self.kind {
+            Kind::Unsigned => Value::Int(raw.into()),
+            Kind::Signed => Value::Int(signed()),
+            Kind::Bool => Value::Bool(raw != 0),
+            Kind::SignedChar => Value::Char(signed()),
+            Kind::UnsignedChar => Value::Char(raw.into()),
+            Kind::Float if self.size == 4 => Value::Float(f32::from_bits(raw as u32).into()),
+            Kind::Float => Value::Float(f64::from_bits(raw)),
+        }
     }
 }
 
@@ -51,7 +129,7 @@ pub fn enum_value(enumeration: &Enumeration, raw: u128, width: u64) -> Value {
     let value = if enumeration.signed { bits::sign_extend(raw, width) } else { raw as i128 };
     let named = enumeration.enumerators.iter().find(|enumerator| enumerator.value == value);
     let name = named.map(|enumerator| enumerator.name.clone());
-    Value::Enum { name: name.or_else(|| flags(enumeration, value)), value }
+    Value::Enum(EnumValue { name: name.or_else(|| flags(enumeration, value)), value }.into())
 }
 
 /// The names of several flags that are set: `A | B`, as gdb tells them. An enum is of
@@ -83,6 +161,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_number_is_what_its_type_says() {
+        use Encoding::*;
+        let encodings =
+            [Bool, Signed, Unsigned, SignedChar, UnsignedChar, Utf, Float, Other].into_iter();
+        let bases = encodings.flat_map(|encoding| (0..=16).map(move |size| (encoding, size)));
+        for (encoding, size) in bases {
+            for name in ["char", "other"] {
+                let base = Base { name: name.into(), size, encoding };
+                for endian in [Endian::Little, Endian::Big] {
+                    let Some(number) = Number::of(&base, endian) else {
+                        let none = encoding == Other || size == 0 || size > 8;
+                        assert!(none || encoding == Float, "{base:?}");
+                        continue;
+                    };
+                    assert_eq!(number.size() as u64, size);
+                    for byte in [0, 1, 0x61, 0x80, 0xff] {
+                        let bytes: Vec<u8> = (0..size as u8).map(|at| byte ^ at).collect();
+                        let known = decode(&base, &bytes, endian).unwrap();
+                        // NaN is not equal to itself.
+                        let told = |value| format!("{value:?}");
+                        assert_eq!(told(number.value(&bytes)), told(known), "{base:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn flags_are_told_by_name() {
         let enumerators = [("A", 1), ("B", 2), ("C", 4), ("D", 4), ("ZERO", 0)];
         let enumerators = enumerators.map(|(name, value)| Enumerator { name: name.into(), value });
@@ -90,7 +196,7 @@ mod tests {
         let mut of_flags =
             Enumeration { name, size: 4, signed: false, enumerators, declaration: false };
         let name = |enumeration: &Enumeration, raw| match enum_value(enumeration, raw, 32) {
-            Value::Enum { name, .. } => name.map(String::from),
+            Value::Enum(found) => found.name.map(String::from),
             other => panic!("{other:?}"),
         };
         for (raw, told) in [(5, "A | C"), (4, "C"), (0, "ZERO"), (0x13, "A | B | unknown: 0x10")] {

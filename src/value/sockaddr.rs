@@ -5,30 +5,84 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::addr::VirtAddr;
 use crate::bytes::{Endian, Fields};
 use crate::target::Target;
+use crate::value::model::Value;
 
 const AF_INET: u8 = 2;
 const AF_LINK: u8 = 18;
 const AF_INET6: u8 = 28;
 
-/// What the bytes of a struct of this name say, if it is an address.
+/// A struct that is an address and nothing else, as a number: its bytes in their order,
+/// the first the most significant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Address {
+    /// `struct in_addr`
+    Inet,
+    /// `struct in6_addr`
+    Inet6,
+}
+
+/// A struct that says a network address.
 ///
 /// The layouts are those of `sys/netinet/in.h`, `sys/netinet6/in6.h` and
-/// `sys/net/if_dl.h`, the same in all releases. A plain `struct sockaddr` stands
-/// for a longer struct of the family it names; the rest is read from memory.
-pub fn note(name: &str, bytes: &[u8], target: &Target, address: VirtAddr) -> Option<String> {
-    let endian = target.arch().endian();
-    match name {
-        "in_addr" => inet(bytes.get(..4)?),
-        "in6_addr" => inet6(bytes.get(..16)?, 0),
-        "sockaddr_in" | "sockaddr_in6" | "sockaddr_dl" | "sockaddr_storage" => {
-            family(bytes, endian)
+/// `sys/net/if_dl.h`, the same in all releases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    Address(Address),
+    /// `struct sockaddr_in` and its like.
+    Sockaddr,
+    /// A plain `struct sockaddr` stands for a longer struct of the family it names; the
+    /// rest is read from memory.
+    Header,
+}
+
+impl Noted {
+    /// The struct of that name, if it is an address.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "in_addr" => Some(Self::Address(Address::Inet)),
+            "in6_addr" => Some(Self::Address(Address::Inet6)),
+            "sockaddr_in" | "sockaddr_in6" | "sockaddr_dl" | "sockaddr_storage" => {
+                Some(Self::Sockaddr)
+            }
+            "sockaddr" => Some(Self::Header),
+            _ => None,
         }
-        "sockaddr" => {
-            let mut longer = vec![0; usize::from(*bytes.first()?)];
-            target.memory().read(address, &mut longer).ok()?;
-            family(&longer, endian)
+    }
+
+    /// What the bytes of such a struct at `address` say, as a text or the number of an
+    /// [`Address`].
+    pub fn note(self, bytes: &[u8], target: &Target, address: VirtAddr) -> Option<Value> {
+        let endian = target.arch().endian();
+        let text = match self {
+            Self::Address(kind) => {
+                let number = Endian::Big.uint(bytes.get(..kind.size())?);
+                return Some(Value::Int(number as i128));
+            }
+            Self::Sockaddr => family(bytes, endian),
+            Self::Header => {
+                let mut longer = vec![0; usize::from(*bytes.first()?)];
+                target.memory().read(address, &mut longer).ok()?;
+                family(&longer, endian)
+            }
+        };
+        Some(Value::Text(text?.into()))
+    }
+}
+
+impl Address {
+    fn size(self) -> usize {
+        match self {
+            Self::Inet => 4,
+            Self::Inet6 => 16,
         }
-        _ => None,
+    }
+
+    /// The address as text, from its number.
+    pub fn text(self, number: u128) -> String {
+        match self {
+            Self::Inet => Ipv4Addr::from(number as u32).to_string(),
+            Self::Inet6 => inet6(Ipv6Addr::from(number), 0),
+        }
     }
 }
 
@@ -39,7 +93,8 @@ fn family(bytes: &[u8], endian: Endian) -> Option<String> {
         AF_INET if len >= 8 => with_port(inet(bytes.get(4..8)?)?, Fields::big(bytes).u16(2)?),
         AF_INET6 if len >= 24 => {
             let scope = Fields::new(bytes, endian).u32(24).unwrap_or(0);
-            let text = inet6(bytes.get(8..24)?, scope)?;
+            let address = <[u8; 16]>::try_from(bytes.get(8..24)?).ok()?;
+            let text = inet6(address.into(), scope);
             let port = Fields::big(bytes).u16(2)?;
             if port == 0 { Some(text) } else { Some(format!("[{text}]:{port}")) }
         }
@@ -61,14 +116,14 @@ fn inet(bytes: &[u8]) -> Option<String> {
 /// The kernel keeps the zone of a link-local address in its second 16 bits, and sin6_scope_id is 0 then;
 /// only on the way to userland does the zone move there (`sys/netinet6/scope6.c`, in6_setscope and
 /// sa6_recoverscope, all releases with IPv6).
-fn inet6(bytes: &[u8], scope: u32) -> Option<String> {
-    let mut segments = Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?).segments();
+fn inet6(address: Ipv6Addr, scope: u32) -> String {
+    let mut segments = address.segments();
     let mut zone = scope;
     if has_zone_inside(segments[0]) && segments[1] != 0 {
         zone = u32::from(std::mem::take(&mut segments[1]));
     }
     let address = Ipv6Addr::from(segments);
-    Some(if zone == 0 { address.to_string() } else { format!("{address}%{zone}") })
+    if zone == 0 { address.to_string() } else { format!("{address}%{zone}") }
 }
 
 /// Link-local addresses, fe80::/10, and multicast ones whose scope is an interface (1) or a link (2).
@@ -128,8 +183,7 @@ mod tests {
             ("fec0:3::1", "fec0:3::1"),
             ("2001:db8::1", "2001:db8::1"),
         ] {
-            let bytes = kept.parse::<Ipv6Addr>().unwrap().octets();
-            assert_eq!(super::inet6(&bytes, 0).as_deref(), Some(told));
+            assert_eq!(super::inet6(kept.parse().unwrap(), 0), told);
         }
     }
 

@@ -108,7 +108,7 @@ impl VnetSysinit {
 pub fn symbolic(target: &Target, address: VirtAddr, function: bool) -> PointerValue {
     let symbol = target.symbolize(address);
     let symbol = symbol.map(|(symbol, offset)| SymbolAt { name: symbol.name.into(), offset });
-    PointerValue { address, symbol, function, text: None }
+    PointerValue::new(address, function).with_symbol(symbol)
 }
 
 /// Whose code lies at `address`.

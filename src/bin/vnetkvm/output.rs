@@ -206,7 +206,7 @@ impl<T> About<T> {
 fn errors(value: &Value) -> usize {
     match value {
         Value::Error(error) => usize::from(error.kind != ErrorKind::Depth),
-        Value::Record(record) => record.members.iter().map(|member| errors(&member.value)).sum(),
+        Value::Record(record) => record.members().map(|(_, value)| errors(value)).sum(),
         Value::Array(array) => array.elements.sum_of(errors),
         _ => 0,
     }

@@ -52,11 +52,11 @@ fn is_scalar(value: &Value) -> bool {
 fn push_record_block(out: &mut String, record: &RecordValue, indent: usize) {
     push_note(out, record);
     out.push_str("{\n");
-    for member in &record.members {
+    for (name, value) in record.members() {
         push_indent(out, indent + INDENT);
-        let label = format!("{} = ", sanitize::line(&member.name));
+        let label = format!("{} = ", sanitize::line(name));
         out.push_str(&label);
-        push_block(out, &member.value, indent + INDENT, indent + INDENT + label.len());
+        push_block(out, value, indent + INDENT, indent + INDENT + label.len());
         out.push_str(",\n");
     }
     push_indent(out, indent);
@@ -139,14 +139,9 @@ fn push_indent(out: &mut String, indent: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::model::MemberValue;
 
     fn record(members: &[(&str, Value)]) -> Value {
-        let members = members
-            .iter()
-            .map(|(name, value)| MemberValue { name: (*name).into(), value: value.clone() })
-            .collect();
-        Value::Record(RecordValue { members, note: None })
+        Value::Record(RecordValue::new(members.iter().map(|(name, value)| (*name, value.clone()))))
     }
 
     fn array(elements: Vec<Value>) -> Value {

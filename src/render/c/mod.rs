@@ -45,7 +45,7 @@ pub fn error(error: &ValueError) -> String {
 /// The name of what a pointer points at, `tcp_input` or `tcp_input+4`; its address
 /// where that has none.
 pub fn symbol_or_address(pointer: &PointerValue) -> String {
-    match &pointer.symbol {
+    match pointer.symbol() {
         Some(symbol) => SymbolName(symbol).to_string(),
         None if pointer.address.is_null() => "NULL".to_owned(),
         None => pointer.address.to_string(),
@@ -87,16 +87,16 @@ impl Line {
     fn record(&mut self, record: &RecordValue) {
         push_note(&mut self.out, record);
         self.out.push('{');
-        for (index, member) in record.members.iter().enumerate() {
+        for (index, (name, value)) in record.members().enumerate() {
             if self.full() {
                 return;
             }
             if index > 0 {
                 self.out.push_str(", ");
             }
-            self.out.push_str(&sanitize::line(&member.name));
+            self.out.push_str(&sanitize::line(name));
             self.out.push_str(" = ");
-            self.value(&member.value);
+            self.value(value);
         }
         self.out.push('}');
     }
@@ -164,11 +164,11 @@ fn push_scalar(out: &mut String, value: &Value) {
             write!(out, "{number} {}", sanitize::character((*number & 0xff) as u8))
         }
         Value::Float(number) => write!(out, "{number}"),
-        Value::Enum { name: Some(name), .. } if name.contains('|') => {
-            write!(out, "({})", sanitize::line(name))
-        }
-        Value::Enum { name: Some(name), .. } => out.write_str(&sanitize::line(name)),
-        Value::Enum { name: None, value } => write!(out, "{value}"),
+        Value::Enum(found) => match &found.name {
+            Some(name) if name.contains('|') => write!(out, "({})", sanitize::line(name)),
+            Some(name) => out.write_str(&sanitize::line(name)),
+            None => write!(out, "{}", found.value),
+        },
         Value::Pointer(pointer) => {
             push_pointer(out, pointer);
             Ok(())
@@ -185,10 +185,10 @@ fn push_scalar(out: &mut String, value: &Value) {
 
 fn push_pointer(out: &mut String, pointer: &PointerValue) {
     let _ = write!(out, "{}", pointer.address);
-    if let Some(symbol) = &pointer.symbol {
+    if let Some(symbol) = pointer.symbol() {
         let _ = write!(out, " <{}>", SymbolName(symbol));
     }
-    if let Some(text) = &pointer.text {
+    if let Some(text) = pointer.text() {
         let _ = write!(out, " {}", sanitize::quoted(text));
     }
 }
@@ -215,8 +215,8 @@ fn push_error(out: &mut String, error: &ValueError) {
 }
 
 fn push_note(out: &mut String, record: &RecordValue) {
-    if let Some(note) = &record.note {
-        let _ = write!(out, "{} ", sanitize::line(note));
+    if let Some(note) = record.note() {
+        let _ = write!(out, "{} ", sanitize::line(&note));
     }
 }
 
@@ -263,14 +263,10 @@ fn runs(elements: &Elements) -> impl Iterator<Item = (usize, usize, Cow<'_, Valu
 mod tests {
     use super::*;
     use crate::addr::VirtAddr;
-    use crate::value::model::MemberValue;
+    use crate::value::model::EnumValue;
 
     fn record(members: &[(&str, Value)]) -> Value {
-        let members = members
-            .iter()
-            .map(|(name, value)| MemberValue { name: (*name).into(), value: value.clone() })
-            .collect();
-        Value::Record(RecordValue { members, note: None })
+        Value::Record(RecordValue::new(members.iter().map(|(name, value)| (*name, value.clone()))))
     }
 
     fn ints(values: impl IntoIterator<Item = i128>) -> Value {
@@ -283,14 +279,16 @@ mod tests {
 
     fn pointer(address: u64, symbol: Option<(&str, u64)>) -> PointerValue {
         let symbol = symbol.map(|(name, offset)| SymbolAt { name: name.into(), offset });
-        PointerValue { address: VirtAddr::new(address), symbol, function: false, text: None }
+        PointerValue::new(VirtAddr::new(address), false).with_symbol(symbol)
+    }
+
+    fn enumerator(name: Option<&str>, value: i128) -> Value {
+        Value::Enum(EnumValue { name: name.map(Box::from), value }.into())
     }
 
     #[test]
     fn scalars_look_as_in_gdb() {
-        let enumerator = Value::Enum { name: Some("SI_SUB_VNET".into()), value: 3 };
-        let mut string = pointer(0x1000, None);
-        string.text = Some("lo0".into());
+        let string = pointer(0x1000, None).with_text(Some("lo0".into()));
         for (value, text) in [
             (Value::Int(-3), "-3"),
             (Value::Int(u64::MAX.into()), "18446744073709551615"),
@@ -298,9 +296,9 @@ mod tests {
             (Value::Char(97), "97 'a'"),
             (Value::Char(-1), r"-1 '\377'"),
             (Value::Float(1.5), "1.5"),
-            (enumerator, "SI_SUB_VNET"),
-            (Value::Enum { name: None, value: 7 }, "7"),
-            (Value::Enum { name: Some("A | B".into()), value: 3 }, "(A | B)"),
+            (enumerator(Some("SI_SUB_VNET"), 3), "SI_SUB_VNET"),
+            (enumerator(None, 7), "7"),
+            (enumerator(Some("A | B"), 3), "(A | B)"),
             (Value::Pointer(pointer(0, None)), "0x0"),
             (Value::Pointer(pointer(0x1004, Some(("f", 4)))), "0x1004 <f+4>"),
             (Value::Pointer(pointer(0x1000, Some(("f", 0)))), "0x1000 <f>"),
@@ -308,8 +306,8 @@ mod tests {
             (Value::Text("a\"b".into()), r#""a\"b""#),
             (Value::Counter { sum: 65, address: VirtAddr::new(1) }, "65"),
             (Value::Bytes(vec![0, 0xab].into()), "00 ab"),
-            (Value::Bytes(BytesValue { bytes: vec![7], omitted: 3 }), "07 <3 more>"),
-            (Value::Bytes(BytesValue { bytes: Vec::new(), omitted: 4 }), "<4 more>"),
+            (Value::Bytes(BytesValue { bytes: [7].into(), omitted: 3 }), "07 <3 more>"),
+            (Value::Bytes(BytesValue { bytes: [].into(), omitted: 4 }), "<4 more>"),
         ] {
             assert_eq!(line(&value), text);
             assert_eq!(block(&value, 0), text);
@@ -319,8 +317,8 @@ mod tests {
     #[test]
     fn errors_stand_in_the_place_of_values() {
         let error = |kind, message: &str| {
-            let message = message.into();
-            Value::Error(ValueError { kind, address: None, message })
+            let message = message.to_owned().into();
+            Value::from(ValueError { kind, address: None, message })
         };
         let value = record(&[
             ("a", error(ErrorKind::NotDumped, "0x10 is not in the dump")),
@@ -335,8 +333,7 @@ mod tests {
 
     #[test]
     fn a_note_comes_first() {
-        let members = vec![MemberValue { name: "sin_len".into(), value: Value::Int(16) }];
-        let value = RecordValue { members, note: Some("10.0.0.1:22".into()) };
+        let value = RecordValue::new([("sin_len", Value::Int(16))]).with_note("10.0.0.1:22");
         assert_eq!(line(&Value::Record(value)), "10.0.0.1:22 {sin_len = 16}");
     }
 
@@ -346,7 +343,7 @@ mod tests {
         assert_eq!(nine, "{7, 7, 7, 7, 7, 7, 7, 7, 7}");
         let message = "0x10 is not in the dump".into();
         let error = ValueError { kind: ErrorKind::NotDumped, address: None, message };
-        let errors = line(&array(vec![Value::Error(error); 2]));
+        let errors = line(&array(vec![error.into(); 2]));
         assert_eq!(errors, "{<not-dumped: 0x10 is not in the dump> <repeats 2 times>}");
         let mixed = line(&ints([1, 1].into_iter().chain([0; 10]).chain([1])));
         assert_eq!(mixed, "{1, 1, 0 <repeats 10 times>, 1}");

@@ -23,10 +23,10 @@ impl Serialize for JsonValue<'_> {
             Value::Float(number) if number.is_finite() => serializer.serialize_f64(*number),
             Value::Float(number) => serializer.collect_str(number),
             Value::Text(text) => serializer.serialize_str(text),
-            Value::Enum { name, value } => {
+            Value::Enum(found) => {
                 let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("enum", name)?;
-                map.serialize_entry("value", &Integer(*value))?;
+                map.serialize_entry("enum", &found.name)?;
+                map.serialize_entry("value", &Integer(found.value))?;
                 map.end()
             }
             Value::Counter { sum, address } => {
@@ -147,7 +147,7 @@ impl Serialize for JsonPointer<'_> {
         }
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("pointer", &self.0.address)?;
-        map.serialize_entry("symbol", &self.0.symbol.as_ref().map(Symbol))?;
+        map.serialize_entry("symbol", &self.0.symbol().map(Symbol))?;
         map.end()
     }
 }
@@ -160,9 +160,9 @@ fn pointer<S: Serializer>(pointer: &PointerValue, serializer: S) -> Result<S::Ok
 }
 
 fn record<S: Serializer>(record: &RecordValue, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(record.members.len()))?;
-    for member in &record.members {
-        map.serialize_entry(&*member.name, &JsonValue(&member.value))?;
+    let mut map = serializer.serialize_map(Some(record.len()))?;
+    for (name, value) in record.members() {
+        map.serialize_entry(name, &JsonValue(value))?;
     }
     map.end()
 }
@@ -186,8 +186,7 @@ mod tests {
     use super::*;
     use crate::addr::VirtAddr;
     use crate::render::json::write_line;
-    use crate::value::model::BytesValue;
-    use crate::value::model::MemberValue;
+    use crate::value::model::{BytesValue, EnumValue};
 
     fn shown(value: &Value) -> String {
         let mut out = Vec::new();
@@ -198,7 +197,11 @@ mod tests {
     fn pointer(function: bool, symbol: Option<(&str, u64)>) -> Value {
         let symbol = symbol.map(|(name, offset)| SymbolAt { name: name.into(), offset });
         let address = VirtAddr::new(0xffff_ffff_80b5_c140);
-        Value::Pointer(PointerValue { address, symbol, function, text: None })
+        Value::Pointer(PointerValue::new(address, function).with_symbol(symbol))
+    }
+
+    fn enumerator(name: Option<&str>, value: i128) -> Value {
+        Value::Enum(EnumValue { name: name.map(Box::from), value }.into())
     }
 
     #[test]
@@ -227,15 +230,15 @@ mod tests {
             (Value::Float(0.5), "0.5"),
             (Value::Float(f64::NAN), "\"NaN\""),
             (Value::Text("lo0".into()), "\"lo0\""),
-            (Value::Enum { name: Some("A".into()), value: 3 }, r#"{"enum":"A","value":3}"#),
-            (Value::Enum { name: None, value: -1 }, r#"{"enum":null,"value":-1}"#),
+            (enumerator(Some("A"), 3), r#"{"enum":"A","value":3}"#),
+            (enumerator(None, -1), r#"{"enum":null,"value":-1}"#),
             (
                 Value::Counter { sum: 123, address: VirtAddr::new(0x1000) },
                 r#"{"counter":123,"address":"0x1000"}"#,
             ),
             (Value::Bytes(vec![0, 0xab].into()), r#"{"bytes":"00ab"}"#),
             (
-                Value::Bytes(BytesValue { bytes: vec![7], omitted: 3 }),
+                Value::Bytes(BytesValue { bytes: [7].into(), omitted: 3 }),
                 r#"{"bytes":"07","omitted":3}"#,
             ),
             (pointer(false, Some(("x", 4))), r#""0xffffffff80b5c140""#),
@@ -245,7 +248,7 @@ mod tests {
             ),
             (pointer(true, None), r#"{"pointer":"0xffffffff80b5c140","symbol":null}"#),
             (
-                Value::Error(error),
+                error.into(),
                 r#"{"error":{"kind":"not-dumped","address":"0x10","message":"0x10 is not in the dump"}}"#,
             ),
         ] {
@@ -256,8 +259,7 @@ mod tests {
     #[test]
     fn records_and_arrays_nest() {
         let array = ArrayValue { elements: vec![Value::Int(1), Value::Int(2)].into(), omitted: 3 };
-        let member = MemberValue { name: "a".into(), value: Value::Array(array) };
-        let record = RecordValue { members: vec![member], note: Some("10.0.0.1".into()) };
+        let record = RecordValue::new([("a", Value::Array(array))]).with_note("10.0.0.1");
         assert_eq!(
             shown(&Value::Record(record)),
             r#"{"a":[1,2,{"error":{"kind":"limit","address":null,"message":"3 more elements"}}]}"#

@@ -91,7 +91,8 @@ impl CounterVariable {
     }
 
     fn without_copy(&self, why: &str) -> CounterSums {
-        let error = ValueError { kind: ErrorKind::Stale, address: None, message: why.into() };
+        let error =
+            ValueError { kind: ErrorKind::Stale, address: None, message: why.to_owned().into() };
         let member = |_: &CounterPlace| MemberSum { value: Err(error.clone()), cpus: Vec::new() };
         CounterSums { address: None, members: self.places.iter().map(member).collect() }
     }

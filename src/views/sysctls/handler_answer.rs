@@ -167,7 +167,7 @@ impl SysctlReader<'_> {
             (Plain::Text { size }, Kind::String) => self.text(at, size),
             _ => return None,
         };
-        Some((Some(at), value.unwrap_or_else(Value::Error)))
+        Some((Some(at), value.unwrap_or_else(Value::from)))
     }
 
     /// The type of the variable that holds this address of a master, and the distance from its start.
@@ -199,7 +199,7 @@ impl SysctlReader<'_> {
 }
 
 fn unreadable(why: ValueError) -> (Option<VirtAddr>, Value) {
-    (None, Value::Error(why))
+    (None, why.into())
 }
 
 /// What a handler can be trusted to copy.

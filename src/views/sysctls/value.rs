@@ -10,9 +10,7 @@ use super::{Kind, Oid, Sysctl};
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::value::bits::sign_extend;
-use crate::value::model::{
-    ArrayValue, BytesValue, ErrorKind, MemberValue, RecordValue, Value, ValueError,
-};
+use crate::value::model::{ArrayValue, BytesValue, ErrorKind, RecordValue, Value, ValueError};
 use crate::value::{Counters, ValueReader};
 use crate::views::counters::{CounterVariable, MemberSum, Teardown};
 use crate::views::jails::Jails;
@@ -73,7 +71,7 @@ impl<'t> SysctlReader<'t> {
     /// oid [is the same](Oid::differs) in all.
     pub fn read(&self, stack: Stack<'_>, oid: &Oid) -> Sysctl {
         if let Some(gone) = self.gone(oid) {
-            return Sysctl::copied(None, Some(Value::Error(gone)));
+            return Sysctl::copied(None, Some(gone.into()));
         }
         let copies = self.copies(oid);
         let value = match &copies {
@@ -93,10 +91,10 @@ impl<'t> SysctlReader<'t> {
             _ => self.place(stack, oid),
         };
         match value {
-            Err(error) => Sysctl::copied(None, Some(Value::Error(error))),
+            Err(error) => Sysctl::copied(None, Some(error.into())),
             Ok(None) => Sysctl::copied(None, None),
             Ok(Some(at)) => {
-                let value = self.at(stack, oid, &copies, at).unwrap_or_else(Value::Error);
+                let value = self.at(stack, oid, &copies, at).unwrap_or_else(Value::from);
                 Sysctl::copied(Some(at), Some(value))
             }
         }
@@ -291,27 +289,38 @@ fn statistics(variable: &CounterVariable, sums: &[MemberSum]) -> Value {
     if let Some(why) = common_error(&values) {
         return why;
     }
-    let mut members: Vec<MemberValue> = Vec::new();
+    let mut members: Vec<(&str, Sums)> = Vec::new();
     for (place, value) in variable.places.iter().zip(values) {
         let indexed = place.name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
-        let name = indexed.map_or(&*place.name, |(name, _)| name);
-        match members.last_mut() {
-            Some(MemberValue { name: last, value: Value::Array(array) })
-                if indexed.is_some() && **last == *name =>
-            {
-                array.elements.push(value);
+        match (indexed, members.last_mut()) {
+            (Some((name, _)), Some((last, Sums::Several(values)))) if *last == name => {
+                values.push(value);
             }
-            _ if indexed.is_some() => {
-                let value = Value::Array(array(vec![value]));
-                members.push(MemberValue { name: name.into(), value });
-            }
-            _ => members.push(MemberValue { name: name.into(), value }),
+            (Some((name, _)), _) => members.push((name, Sums::Several(vec![value]))),
+            (None, _) => members.push((&place.name, Sums::One(value))),
         }
     }
+    let mut members: Vec<(&str, Value)> =
+        members.into_iter().map(|(name, sums)| (name, sums.value())).collect();
     match &mut members[..] {
         // Without a struct there is nothing but the array.
-        [MemberValue { name, value }] if name.is_empty() => value.clone(),
-        _ => Value::Record(RecordValue { members, note: None }),
+        [("", value)] => value.clone(),
+        _ => Value::Record(RecordValue::new(members)),
+    }
+}
+
+/// What is under one name.
+enum Sums {
+    One(Value),
+    Several(Vec<Value>),
+}
+
+impl Sums {
+    fn value(self) -> Value {
+        match self {
+            Self::One(value) => value,
+            Self::Several(values) => Value::Array(array(values)),
+        }
     }
 }
 
@@ -329,7 +338,7 @@ fn common_error(values: &[Value]) -> Option<Value> {
 fn sum(member: &MemberSum) -> Value {
     match &member.value {
         Ok(sum) => Value::Int((*sum).into()),
-        Err(error) => Value::Error(error.clone()),
+        Err(error) => error.clone().into(),
     }
 }
 

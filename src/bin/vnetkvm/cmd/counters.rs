@@ -7,7 +7,7 @@ use vnetkvm::render::c;
 use vnetkvm::render::json::JsonCounters;
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::session::counters::CounterMatches;
-use vnetkvm::value::model::{Value, ValueError};
+use vnetkvm::value::model::ValueError;
 use vnetkvm::views::counters::{CounterSums, CounterVariable, MemberSum};
 use vnetkvm::vnet::Vnet;
 
@@ -138,7 +138,7 @@ fn row(variable: &str, counter: &str, member: &MemberSum, cpus: &[u64]) -> Vec<S
 fn shown(sum: &Result<u64, ValueError>) -> String {
     match sum {
         Ok(sum) => sum.to_string(),
-        Err(error) => c::line(&Value::Error(error.clone())),
+        Err(error) => c::error(error),
     }
 }
 

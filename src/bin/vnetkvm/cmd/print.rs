@@ -9,6 +9,7 @@ use vnetkvm::render::json::JsonPrinted;
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::render::{c, sanitize};
 use vnetkvm::session::{Printed, Session};
+use vnetkvm::value::model::ValueError;
 use vnetkvm::value::{Limits, Value};
 use vnetkvm::vnet::Vnet;
 
@@ -114,7 +115,7 @@ fn in_its_place(
                 expression: expression.into(),
                 type_name: "".into(),
                 address: None,
-                value: Value::Error(fault.into()),
+                value: ValueError::from(fault).into(),
                 remarks: Vec::new(),
             })
         }

@@ -339,7 +339,7 @@ fn plain(stretches: &[Stretch]) -> Table {
     for Stretch { address, length, content } in stretches {
         let content = match content {
             Ok(bytes) => Hex(bytes).to_string(),
-            Err(fault) => c::line(&Value::Error(fault.clone().into())),
+            Err(fault) => c::error(&fault.clone().into()),
         };
         table.row([address.to_string(), length.to_string(), content]);
     }

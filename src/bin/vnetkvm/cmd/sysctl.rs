@@ -7,7 +7,6 @@ use vnetkvm::render::json::JsonSysctl;
 use vnetkvm::render::table::{Align, Table};
 use vnetkvm::render::{c, sanitize, sysctl as text};
 use vnetkvm::value::Limits;
-use vnetkvm::value::model::Value;
 use vnetkvm::views::sysctls::{Oid, Sysctl};
 use vnetkvm::vnet::{Stack, Vnet};
 
@@ -166,6 +165,6 @@ fn answer(args: &SysctlArgs, oid: &Oid, sysctl: &Sysctl, label: Option<&str>) ->
     }
     match &oid.description {
         Ok(description) => sanitize::line(description).into_owned(),
-        Err(error) => c::line(&Value::Error(error.clone())),
+        Err(error) => c::error(error),
     }
 }

@@ -1,0 +1,300 @@
+//! One block of memory, taken apart by the plan of its type.
+
+use crate::addr::VirtAddr;
+use crate::budget;
+use crate::bytes::Endian;
+use crate::types::Types;
+use crate::types::model::{BitField, Enumeration, Type};
+use crate::value::gathered::Gathered;
+use crate::value::memory_block::MemoryBlock;
+use crate::value::model::*;
+use crate::value::number::{self, Number, enum_value, integer};
+use crate::value::parts::{CHEAP_PARTS, Depth, Parts};
+use crate::value::plan::*;
+use crate::value::read::ValueReader;
+use crate::value::{bits, freed};
+
+/// Records and arrays within each other, whatever `Limits::depth` says: to follow them
+/// takes stack.
+const DEEPEST: usize = 64;
+
+/// Takes one block of memory apart.
+pub struct Decoder<'a, 't> {
+    reader: &'a ValueReader<'t>,
+    types: &'a Types,
+    block: &'a MemoryBlock,
+    endian: Endian,
+    parts: Parts<'a>,
+}
+
+impl<'a, 't> Decoder<'a, 't> {
+    pub fn new(
+        reader: &'a ValueReader<'t>,
+        types: &'a Types,
+        block: &'a MemoryBlock,
+        parts: Parts<'a>,
+    ) -> Self {
+        Self { reader, types, block, endian: reader.target.arch().endian(), parts }
+    }
+
+    /// The value that the block is.
+    pub fn whole(&self, plan: &Plan) -> Value {
+        self.value(plan, 0, Depth::default())
+    }
+
+    /// The value at `offset` of the block.
+    fn value(&self, plan: &Plan, offset: usize, depth: Depth) -> Value {
+        match &plan.shape {
+            Shape::Number(number) => self.number(*number, offset),
+            Shape::Record(record) => match self.missing(plan, offset) {
+                None => self.record(record, offset, depth),
+                Some(fault) => fault.clone().into(),
+            },
+            Shape::Array(array) => match self.missing(plan, offset) {
+                None => self.dimension(array, &array.counts, offset, depth),
+                Some(fault) => fault.clone().into(),
+            },
+            Shape::Counter => self.counter(offset),
+            Shape::Nothing(why) => why.clone().into(),
+            scalar => match self.bytes(offset, *plan.size.as_ref().unwrap_or(&0)) {
+                Ok(bytes) => self.scalar(scalar, self.address(offset), bytes),
+                Err(error) => error,
+            },
+        }
+    }
+
+    fn part(&self, part: &Part, offset: usize, depth: Depth) -> Value {
+        match part {
+            Part::Known(plan) => self.value(plan, offset, depth),
+            Part::Later(id) => self.value(&self.reader.plans.of(self.types, *id), offset, depth),
+        }
+    }
+
+    /// Why nothing at all of a record or array can be read: one reason in the place of the
+    /// whole, not in that of each part.
+    fn missing(&self, plan: &Plan, offset: usize) -> Option<&ValueError> {
+        let size = usize::try_from(*plan.size.as_ref().ok()?).unwrap_or(usize::MAX);
+        self.block.missing(&(offset..offset.saturating_add(size)))
+    }
+
+    fn number(&self, number: Number, offset: usize) -> Value {
+        match self.bytes(offset, number.size() as u64) {
+            Ok(bytes) => number.value_at(bytes, self.address(offset)),
+            Err(error) => error,
+        }
+    }
+
+    fn scalar(&self, scalar: &Shape, address: VirtAddr, bytes: &[u8]) -> Value {
+        if let Some(why) = freed::number(self.endian, bytes, address) {
+            return why.into();
+        }
+        let raw = || self.endian.uint(bytes.get(..16).unwrap_or(bytes));
+        match scalar {
+            Shape::Pointer(pointer) => {
+                self.reader.pointer_by(*pointer, VirtAddr::new(raw() as u64))
+            }
+            Shape::Enum(enumeration) => self.enumerated(enumeration, raw(), bytes.len() as u64 * 8),
+            Shape::Base(base) => {
+                number::decode(base, bytes, self.endian).unwrap_or_else(|| self.reader.shown(bytes))
+            }
+            _ => self.reader.shown(bytes),
+        }
+    }
+
+    /// Every value of an enum is looked for among its enumerators, of which there may be
+    /// millions.
+    fn enumerated(&self, enumeration: &Enumeration, raw: u128, width: u64) -> Value {
+        const ENUMERATORS_A_STEP: u64 = 32;
+        match self.parts.work(enumeration.enumerators.len() as u64 / ENUMERATORS_A_STEP) {
+            Ok(()) => enum_value(enumeration, raw, width),
+            Err(why) => ValueError::from(why).into(),
+        }
+    }
+
+    fn record(&self, plan: &RecordPlan, offset: usize, depth: Depth) -> Value {
+        if let Err(why) = self.enter(offset, depth) {
+            return why.into();
+        }
+        let mut members = Gathered::of(&plan.names, plan.noted.is_some());
+        self.members(plan, offset, depth.of_record(), &mut members);
+        let note = plan.noted.and_then(|noted| {
+            let bytes = self.bytes(offset, plan.size).unwrap_or_default();
+            noted.note(bytes, self.reader.target, self.address(offset))
+        });
+        Value::Record(members.into_record(note))
+    }
+
+    /// May a record be looked into?
+    fn enter(&self, offset: usize, depth: Depth) -> Result<(), ValueError> {
+        budget::level("the value", depth.levels, DEEPEST)?;
+        if depth.records >= self.reader.limits.depth {
+            return Err(ValueError {
+                kind: ErrorKind::Depth,
+                address: Some(self.address(offset)),
+                message: "nested deeper than the depth limit".into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds the members of a record; those of anonymous ones stand among them. Where
+    /// no parts are left, the reason stands in the place of the rest.
+    fn members(&self, plan: &RecordPlan, offset: usize, depth: Depth, out: &mut Gathered<'_>) {
+        let start = out.len();
+        for member in &plan.members {
+            if let Err(why) = self.parts.spend() {
+                out.leave_out(start, why.into());
+                return;
+            }
+            let at = offset.saturating_add(member.offset);
+            match (&member.place, &member.kind) {
+                (Place::Named, MemberKind::Value(part)) => out.push(self.part(part, at, depth)),
+                (Place::Named, MemberKind::Bits(field, found)) => {
+                    out.push(self.bit_field(found, at, *field));
+                }
+                (Place::Among(count), MemberKind::Value(Part::Known(plan))) => {
+                    let behind = out.names_used() + count;
+                    if let Err(why) = self.anonymous(plan, at, depth, out) {
+                        out.leave_out(start, why);
+                    }
+                    out.use_names(behind);
+                }
+                (_, MemberKind::Value(part)) => match self.part(part, at, depth) {
+                    Value::Record(anonymous) => out.append(anonymous),
+                    Value::Error(why) => out.leave_out(start, *why),
+                    _ => {}
+                },
+                // Padding has neither a name nor a meaning.
+                (_, MemberKind::Bits(..)) => {}
+            }
+        }
+    }
+
+    /// Adds the members of an anonymous record to those of the one it is in.
+    fn anonymous(
+        &self,
+        plan: &Plan,
+        offset: usize,
+        depth: Depth,
+        out: &mut Gathered<'_>,
+    ) -> Result<(), ValueError> {
+        if let Some(fault) = self.missing(plan, offset) {
+            return Err(fault.clone());
+        }
+        self.enter(offset, depth)?;
+        if let Shape::Record(plan) = &plan.shape {
+            self.members(plan, offset, depth.of_record(), out);
+        }
+        Ok(())
+    }
+
+    /// The value of a bit-field of a type.
+    pub fn bit_field(&self, found: &BitType, offset: usize, field: BitField) -> Value {
+        let bytes = match self.bytes(offset, bits::bytes_of(field) as u64) {
+            Ok(bytes) => bytes,
+            Err(error) => return error,
+        };
+        let raw = bits::extract(self.endian, bytes, field);
+        match found.as_deref() {
+            Ok(Type::Enum(enumeration)) => self.enumerated(enumeration, raw, field.bit_size),
+            Ok(Type::Base(base)) => integer(base, raw, field.bit_size),
+            Ok(_) => Value::Int(raw as i128),
+            Err(why) => why.clone().into(),
+        }
+    }
+
+    /// One dimension of an array, and within it the others.
+    fn dimension(&self, plan: &ArrayPlan, counts: &[u64], offset: usize, depth: Depth) -> Value {
+        let Some((&count, inner)) = counts.split_first() else {
+            return self.part(&plan.element, offset, depth);
+        };
+        if let Err(why) = budget::level("the value", depth.levels, DEEPEST) {
+            return ValueError::from(why).into();
+        }
+        let limit = self.reader.limits.elements as u64;
+        let shown = count.min(limit).min(self.block.len() as u64);
+        let omitted = count - shown;
+        if inner.is_empty() {
+            if let Some(text) = plan.characters.then(|| self.text(count, offset)).flatten() {
+                return Value::Text(text);
+            }
+            if let Some(elements) = plan.number.and_then(|n| self.numbers(n, shown, offset)) {
+                return Value::Array(ArrayValue { elements, omitted });
+            }
+        }
+        let stride = inner.iter().fold(plan.size, |size, count| size.saturating_mul(*count));
+        // They are paid for one by one.
+        let mut elements = Vec::with_capacity(shown.min(CHEAP_PARTS) as usize);
+        for index in 0..shown {
+            if let Err(why) = self.parts.spend() {
+                elements.push(ValueError::from(why).into());
+                break;
+            }
+            let distance = usize::try_from(index.saturating_mul(stride)).unwrap_or(usize::MAX);
+            let at = offset.saturating_add(distance);
+            elements.push(self.dimension(plan, inner, at, depth.of_array()));
+        }
+        Value::Array(ArrayValue { elements: elements.into(), omitted })
+    }
+
+    /// So many numbers in a row, which stay bytes; `None` where they go past the block.
+    fn numbers(&self, number: Number, count: u64, offset: usize) -> Option<Elements> {
+        let size = number.size().checked_mul(usize::try_from(count).ok()?)?;
+        let (bytes, holes) = self.block.with_holes(offset..offset.checked_add(size)?)?;
+        Some(Elements::numbers(number, bytes, self.address(offset), holes))
+    }
+
+    /// The string in a char array: up to its NUL, if all before that is printable.
+    fn text(&self, count: u64, offset: usize) -> Option<Box<str>> {
+        if count == 0 {
+            return None;
+        }
+        let bytes = self.bytes(offset, count).ok()?;
+        let end = memchr::memchr(0, bytes)?;
+        // A buffer that merely begins with a zero byte is no empty string.
+        if end == 0 && bytes.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        let text = std::str::from_utf8(&bytes[..end]).ok()?;
+        is_printable(text).then(|| text.into())
+    }
+
+    fn counter(&self, offset: usize) -> Value {
+        let target = self.reader.target;
+        match self.bytes(offset, target.arch().pointer_size()) {
+            Ok(bytes) => {
+                let raw = self.endian.uint(bytes) as u64;
+                self.reader.counters.value(target, VirtAddr::new(raw))
+            }
+            Err(error) => error,
+        }
+    }
+
+    /// `size` bytes at `offset`, or the error that stands in their place.
+    fn bytes(&self, offset: usize, size: u64) -> Result<&[u8], Value> {
+        let end = offset.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
+        match self.block.get(offset..end) {
+            Some(Ok(bytes)) => Ok(bytes),
+            Some(Err(why)) => Err(why.clone().into()),
+            None => Err(self.outside(offset)),
+        }
+    }
+
+    #[cold]
+    fn outside(&self, offset: usize) -> Value {
+        Value::from(ValueError {
+            kind: ErrorKind::NoType,
+            address: Some(self.address(offset)),
+            message: "the type says this lies outside of the variable".into(),
+        })
+    }
+
+    fn address(&self, offset: usize) -> VirtAddr {
+        self.block.address.wrapping_add(offset as u64)
+    }
+}
+
+/// Is it text that people can read?
+pub fn is_printable(text: &str) -> bool {
+    text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+}
