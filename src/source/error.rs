@@ -1,15 +1,44 @@
 //! Why a file cannot be read or unpacked.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// A file could not be opened or read at all.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {action} {}", path.display())]
+#[error("cannot {access} {}", path.display())]
 pub struct SourceError {
-    pub action: &'static str,
+    /// What was done to the file.
+    pub access: Access,
+    /// The file.
     pub path: PathBuf,
+    /// Why that failed.
     #[source]
     pub cause: std::io::Error,
+}
+
+/// What is done to a file. Displayed as the verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Access {
+    /// It is opened.
+    Open,
+    /// It is read, or what it is.
+    Read,
+    /// It is mapped into memory.
+    Map,
+    /// It was mapped, and its pages are read.
+    ReadMapped,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Map => "map",
+            Self::ReadMapped => "read all of",
+        })
+    }
 }
 
 /// A compressed file cannot be unpacked.

@@ -26,7 +26,7 @@ use libc::{c_void, sigaction, siginfo_t};
 use memmap2::Mmap;
 
 use crate::addr::FileOffset;
-use crate::source::SourceError;
+use crate::source::{Access, SourceError};
 
 /// All bytes of a file, as they were when it was mapped or are now.
 #[derive(Debug)]
@@ -186,7 +186,7 @@ impl Entry {
         } else {
             io::Error::other(format!("its disk fails at offset {at}"))
         };
-        Some(SourceError { action: "read all of", path: note.path.clone(), cause })
+        Some(SourceError { access: Access::ReadMapped, path: note.path.clone(), cause })
     }
 }
 

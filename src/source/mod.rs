@@ -24,7 +24,7 @@ use map::Map;
 
 use crate::addr::FileOffset;
 
-pub use error::{SourceError, UnpackError};
+pub use error::{Access, SourceError, UnpackError};
 pub use map::lost;
 
 /// The bytes of one file, or of a buffer that plays one. A clone shares them.
@@ -51,18 +51,18 @@ impl Source {
     /// The file cannot be opened or mapped; a directory is an error too.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref();
-        let failed = |action| move |cause| SourceError { action, path: path.to_owned(), cause };
+        let failed = |access| move |cause| SourceError { access, path: path.to_owned(), cause };
         // Asked before it is opened, because to open a pipe is to wait for a writer.
-        let kind = fs::metadata(path).map_err(failed("open"))?.file_type();
+        let kind = fs::metadata(path).map_err(failed(Access::Open))?.file_type();
         if kind.is_dir() {
-            return Err(failed("read")(io::ErrorKind::IsADirectory.into()));
+            return Err(failed(Access::Read)(io::ErrorKind::IsADirectory.into()));
         }
         if kind.is_fifo() || kind.is_socket() {
-            let why = "it is a pipe or socket; put it into a file first";
-            return Err(failed("read")(io::Error::new(io::ErrorKind::Unsupported, why)));
+            let why = "it is a pipe or socket";
+            return Err(failed(Access::Read)(io::Error::new(io::ErrorKind::Unsupported, why)));
         }
-        let file = File::open(path).map_err(failed("open"))?;
-        let meta = file.metadata().map_err(failed("read"))?;
+        let file = File::open(path).map_err(failed(Access::Open))?;
+        let meta = file.metadata().map_err(failed(Access::Read))?;
         if meta.file_type().is_char_device() {
             return Ok(Self {
                 path: path.to_owned(),
@@ -73,7 +73,7 @@ impl Source {
         if meta.len() == 0 {
             return Ok(Self::from_vec(path, Vec::new()));
         }
-        Self::mapped(path, file).map_err(failed("map"))
+        Self::mapped(path, file).map_err(failed(Access::Map))
     }
 
     /// A source whose bytes are already in memory; `path` is only its name in messages.

@@ -61,12 +61,10 @@ impl Types {
                 Ok(elsewhere) => elsewhere,
                 Err(why) => return why,
             };
-            let near = elsewhere.into_iter().filter_map(|other| other.file);
-            TypeError::NotFound {
-                what: class.named(),
-                name: format!("{bare}@{file}"),
-                near: near.map(|file| format!("{bare}@{file}")).collect(),
-            }
+            let elsewhere =
+                elsewhere.into_iter().filter_map(|other| other.file).map(String::from).collect();
+            let (what, file) = (class.named(), file.into());
+            TypeError::NotInFile { what, name: bare.to_string(), file, elsewhere }
         })
     }
 

@@ -15,6 +15,9 @@ pub enum TypeError {
     /// Nothing has the name; `near` are names that may be meant, the likeliest first.
     #[error("the debug information has no {what} named {}", shortened(name))]
     NotFound { what: NameKind, name: String, near: Vec<String> },
+    /// No unit of the source file has the name; `elsewhere` are files that have it.
+    #[error("the debug information has no {what} named {}@{file}", shortened(name))]
+    NotInFile { what: NameKind, name: String, file: Box<str>, elsewhere: Box<[String]> },
     /// The struct or union has no such member; `candidates` are those it has, the likeliest
     /// first.
     #[error("{type_name} has no member {}", shortened(member))]
@@ -39,7 +42,7 @@ pub enum TypeError {
 impl TypeError {
     /// Was the question in order, and nothing has the name?
     pub fn is_no_match(&self) -> bool {
-        matches!(self, Self::NotFound { .. })
+        matches!(self, Self::NotFound { .. } | Self::NotInFile { .. })
     }
 }
 

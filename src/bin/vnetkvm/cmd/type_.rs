@@ -89,7 +89,7 @@ fn missing(kernel: &Kernel, name: &str, why: TypeError) -> anyhow::Error {
     let bare = name.strip_prefix("V_").unwrap_or(name);
     let symbols = [name.to_owned(), format!("vnet_entry_{bare}")];
     let variable = symbols.iter().any(|symbol| kernel.symbol(symbol).is_some());
-    if !variable || !matches!(why, TypeError::NotFound { .. }) {
+    if !variable || !why.is_no_match() {
         return why.into();
     }
     Failure::new(format!("{name} is a variable or function, not a type"))
@@ -136,9 +136,8 @@ fn find(types: &Types, name: &str) -> Result<Vec<Declaration>, TypeError> {
     let mut definitions = types.definitions(name);
     for tag in ["struct", "union", "enum"] {
         match (&definitions, types.definitions(&format!("{tag} {name}"))) {
-            (Err(TypeError::NotFound { .. }), Ok(tagged)) => definitions = Ok(tagged),
-            // Other files have it.
-            (Err(TypeError::NotFound { .. }), Err(why)) if is_elsewhere(&why) => {
+            (Err(bare), Ok(tagged)) if bare.is_no_match() => definitions = Ok(tagged),
+            (Err(bare), Err(why)) if bare.is_no_match() && is_elsewhere(&why) => {
                 definitions = Err(why);
             }
             _ => {}
@@ -154,8 +153,9 @@ fn find(types: &Types, name: &str) -> Result<Vec<Declaration>, TypeError> {
     declared.collect()
 }
 
+/// Do other files than the one that was named have it?
 fn is_elsewhere(why: &TypeError) -> bool {
-    matches!(why, TypeError::NotFound { near, .. } if near.iter().any(|near| near.contains('@')))
+    matches!(why, TypeError::NotInFile { elsewhere, .. } if !elsewhere.is_empty())
 }
 
 fn note_other_definitions(declarations: &[Declaration]) {

@@ -11,6 +11,10 @@ pub fn hint(error: &TypeError) -> Option<String> {
             Some("install the kernel's debug file and name its directory with --debug-dir".into())
         }
         TypeError::NotFound { near, .. } => did_you_mean(near),
+        TypeError::NotInFile { name, elsewhere, .. } => {
+            let named = elsewhere.iter().map(|file| format!("{name}@{file}"));
+            did_you_mean(&named.collect::<Vec<_>>())
+        }
         TypeError::NoMember { candidates, .. } => members(candidates),
         TypeError::Incomplete { .. } => {
             Some("a module's debug file may define it, or there is another type to cast to".into())
