@@ -10,6 +10,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use vnetkvm::answers::{self, Chosen, Element};
 use vnetkvm::image::{self, Format, Scenario};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Options, Selector, Session};
@@ -57,9 +58,12 @@ fn bench(criterion: &mut Criterion) {
 /// Everything that `vars --vnet 1` does, but for the printing.
 fn vars(options: &Options) -> usize {
     let session = Session::open(options).expect("it opens");
-    let variables = session.variables(&[]).expect("variables");
-    let vnet = session.select(&Selector::Index(1)).expect("vnet 1").stacks[0];
-    session.values(vnet, &variables, &Limits::default()).len()
+    let chosen = Chosen::ask(&session, &Selector::Index(1)).expect("vnet 1");
+    let answer = answers::variables(&session, chosen, &[], &Limits::default());
+    let (_, list) = answer.expect("variables").answers().next().expect("one vnet");
+    let mut count = 0;
+    list.elements.for_each(|variable| count += black_box(variable).unreadable());
+    count
 }
 
 fn kernel(path: &Path) -> Kernel {

@@ -136,10 +136,31 @@ macro_rules! address_space {
         /// The string `"0x…"`.
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                // Answers have millions of them.
+                serializer.serialize_str(hex(self.0, &mut [0; HEX_LEN]))
             }
         }
     };
+}
+
+/// `0x` and 16 digits.
+const HEX_LEN: usize = 18;
+
+/// A number in hex, as `{:#x}` writes it.
+fn hex(number: u64, buffer: &mut [u8; HEX_LEN]) -> &str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let (mut start, mut rest) = (HEX_LEN, number);
+    while start > 2 {
+        start -= 1;
+        buffer[start] = DIGITS[(rest & 0xf) as usize];
+        rest >>= 4;
+        if rest == 0 {
+            break;
+        }
+    }
+    buffer[start - 1] = b'x';
+    buffer[start - 2] = b'0';
+    std::str::from_utf8(&buffer[start - 2..]).unwrap_or_default()
 }
 
 address_space! {
@@ -182,6 +203,13 @@ mod tests {
         assert_eq!(last.checked_add(1), None);
         assert_eq!(last.wrapping_add(1), PhysAddr::new(0));
         assert_eq!(PhysAddr::new(1).offset_from(last), None);
+    }
+
+    #[test]
+    fn hex_is_that_of_the_standard_library() {
+        for number in [0, 1, 0xf, 0x10, 0xdead_beef, u64::MAX >> 4, u64::MAX] {
+            assert_eq!(hex(number, &mut [0; HEX_LEN]), format!("{number:#x}"));
+        }
     }
 
     #[test]

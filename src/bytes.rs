@@ -2,6 +2,49 @@
 //!
 //! Nothing here panics on a short slice: every read says `None` instead.
 
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Bytes that become text at a time.
+const HEX_CHUNK: usize = 64;
+
+/// Bytes as a string of hex digits.
+#[derive(Debug, Clone, Copy)]
+pub struct Hex<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: [char; 16] =
+            ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
+        // Megabytes are written this way, and to format each byte takes far longer.
+        let mut text = String::with_capacity(2 * HEX_CHUNK);
+        self.0.chunks(HEX_CHUNK).try_for_each(|bytes| {
+            text.clear();
+            bytes.iter().for_each(|byte| text.extend([digit(byte >> 4), digit(byte & 15)]));
+            f.write_str(&text)
+        })
+    }
+}
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Any integer that a C type can hold, exact.
+pub fn integer<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+    if let Ok(number) = u64::try_from(*number) {
+        serializer.serialize_u64(number)
+    } else if let Ok(number) = i64::try_from(*number) {
+        serializer.serialize_i64(number)
+    } else {
+        serializer.collect_str(number)
+    }
+}
+
 /// The order of the bytes in a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endian {

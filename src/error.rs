@@ -46,6 +46,12 @@ pub enum Error {
     /// The question needs types, and they are not known.
     #[error("types are needed for this")]
     Types(#[from] TypeError),
+    /// No type has a name that was asked for.
+    #[error(transparent)]
+    NoSuchType(TypeError),
+    /// The name of a type was asked for, and something else has it.
+    #[error("{name} is a variable or function, not a type")]
+    NotAType { name: String, source: TypeError },
     /// The kernel's memory cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -64,6 +70,7 @@ impl Error {
         match self {
             Self::Vnet(why) => why.is_no_match(),
             Self::Expr { source, .. } => source.is_no_match(),
+            Self::NoSuchType(why) | Self::NotAType { source: why, .. } => why.is_no_match(),
             Self::Source(_)
             | Self::Dump { .. }
             | Self::Kernel { .. }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! source ─► dump ─► paging ─► memory ─┐
-//!                                     ├─► target ─► value ─► modules ─► vnet ─► threads ─► views ─► expr ─► session ─► render
+//!                                     ├─► target ─► value ─► modules ─► vnet ─► threads ─► views ─► expr ─► session ─► answers ─► render
 //! source ─► kernel ─► types ──────────┘
 //! ```
 //!
@@ -14,7 +14,8 @@
 //! - [`kernel`]: an ELF file to symbols and initial values, as linked and as it runs. [`types`]: DWARF to C types.
 //! - [`target`]: joins a kernel and a dump to a running kernel that never changes. [`value`]: typed reads. [`modules`]: what was loaded into the kernel. [`vnet`]: the list of stacks and where the
 //!   variables of each lie. [`threads`]: processes, threads, and their stacks. [`views`]: jails, interfaces, and more. [`expr`]: C-like expressions.
-//! - [`session`]: all of these behind one door. [`render`]: answers to text.
+//! - [`session`]: all of these behind one door. [`answers`]: questions, and what each is answered
+//!   with. [`render`]: answers to text.
 //! - [`image`]: the same picture backwards, from a scenario to a dump.
 //!
 //! Nothing is read before it is asked for, and dumps are mapped, never copied. A
@@ -62,10 +63,11 @@
 //!
 //! # Features
 //!
-//! `cli` (default) adds the program and [`render::table`]; `image` (default) adds the builder,
+//! `cli` (default) adds the program and [`render::page`]; `image` (default) adds the builder,
 //! [`image`]. Without them this is a library that reads kernels and dumps.
 
 pub mod addr;
+pub mod answers;
 pub mod arch;
 pub mod budget;
 pub mod bytes;

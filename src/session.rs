@@ -21,8 +21,6 @@ mod sysctls;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use rayon::prelude::*;
-
 use crate::addr::VirtAddr;
 use crate::budget::Budget;
 use crate::dump::{self, Core, DumpIdentity};
@@ -308,21 +306,8 @@ impl Session {
         self.value_by(&self.reader(limits), stack, variable)
     }
 
-    /// A stack's copies of many variables, in their order.
-    pub fn values(
-        &self,
-        stack: Stack<'_>,
-        variables: &[VnetVariable],
-        limits: &Limits,
-    ) -> Vec<(VirtAddr, Value)> {
-        let reader = || self.reader(limits);
-        let values = variables
-            .par_iter()
-            .map_init(reader, |reader, variable| self.value_by(reader, stack, variable));
-        values.collect()
-    }
-
-    fn value_by(
+    /// The same by a reader that has been at work on others.
+    pub fn value_by(
         &self,
         reader: &ValueReader<'_>,
         stack: Stack<'_>,

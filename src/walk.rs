@@ -9,6 +9,7 @@
 use std::fmt;
 
 use rustc_hash::FxHashSet;
+use serde::{Serialize, Serializer};
 
 use crate::addr::VirtAddr;
 use crate::budget::{Budget, Exhausted};
@@ -260,6 +261,27 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+/// `{"what": "allprison", "where": "0x…", "why": "…"}`
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            what: &'a str,
+            r#where: Option<VirtAddr>,
+            why: String,
+        }
+        Fields { what: &self.what, r#where: self.at, why: self.reason().to_string() }
+            .serialize(serializer)
+    }
+}
+
+/// Those that are kept.
+impl Serialize for Problems {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.list.serialize(serializer)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -48,8 +48,28 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "answers",
+        &[
+            "dump",
+            "memory",
+            "kernel",
+            "types",
+            "target",
+            "walk",
+            "value",
+            "modules",
+            "vnet",
+            "threads",
+            "views",
+            "expr::eval",
+            "error",
+            "session",
+        ],
+    ),
+    (
         "render",
         &[
+            "answers",
             "types::model",
             "types::declaration",
             "value::model",

@@ -132,11 +132,9 @@ fn check(session: &Session) {
     check_history(session);
     let vnets = &session.vnets().unwrap().all;
     let every_variable = session.variables(&[]).unwrap();
-    for (variable, (_, value)) in every_variable.iter().zip(session.values(
-        (&vnets[1]).into(),
-        &every_variable,
-        &Limits::default(),
-    )) {
+    let reader = session.reader(&Limits::default());
+    for variable in &every_variable {
+        let (_, value) = session.value_by(&reader, (&vnets[1]).into(), variable);
         let unread = matches!(&value, Value::Error(error) if UNREAD.contains(&error.kind));
         assert!(!unread, "{}: {value:?}", variable.name);
     }

@@ -84,7 +84,9 @@ const QUESTIONS: [Question; 15] = [
     ("values", |session| {
         let variables = session.variables(&[]).unwrap();
         let chosen = session.select(&Selector::Index(0)).unwrap().stacks;
-        format!("{:?}", session.values(chosen[0], &variables, &Limits::default()))
+        let reader = session.reader(&Limits::default());
+        let values = variables.iter().map(|of| session.value_by(&reader, chosen[0], of));
+        format!("{:?}", values.collect::<Vec<_>>())
     }),
     ("a type", |session| {
         let types = session.types().unwrap();

@@ -7,8 +7,6 @@
 use std::io::{self, Write};
 
 use super::sanitize;
-#[cfg(feature = "cli")]
-use super::table::Table;
 use crate::types::declaration::{Body, Declaration, DeclaredMember, UnnamedRecord};
 use crate::types::model::{Enumerator, RecordKind};
 
@@ -42,71 +40,6 @@ pub fn write_declaration(out: &mut impl Write, declaration: &Declaration) -> io:
         body => lines.body(&declaration.name, body, "", &size),
     }
     lines.write(out)
-}
-
-/// A declaration as rows for scripts, each with its name in front. Of a struct or union:
-/// member, type, offset, size, and for bit-fields bit offset and bit size, where a member
-/// of an unnamed member has the path to it; of an enum: enumerator and value; of all
-/// others: what it stands for, and the size. What is not known is empty. One of several
-/// types of a name is named with its file.
-#[cfg(feature = "cli")]
-pub fn plain_table(declaration: &Declaration) -> Table {
-    let mut table = Table::new(&[]);
-    let name = declaration.full_name().into_owned();
-    let body = match &declaration.body {
-        Body::Typedef { unnamed: Some(body), .. } => body,
-        body => body,
-    };
-    match body {
-        Body::Record { members, .. } => {
-            plain_members(&mut table, &name, "", members);
-        }
-        Body::Enum { enumerators, .. } => {
-            for enumerator in enumerators {
-                let value = enumerator.value.to_string();
-                table.row([name.clone(), enumerator.name.to_string(), value]);
-            }
-        }
-        Body::Typedef { target, .. } => {
-            table.row([name, target.clone(), number(declaration.size)]);
-        }
-        Body::Plain => {
-            table.row([name, String::new(), number(declaration.size)]);
-        }
-    }
-    table
-}
-
-#[cfg(feature = "cli")]
-fn plain_members(table: &mut Table, of: &str, path: &str, members: &[DeclaredMember]) {
-    for member in members {
-        let name = format!("{path}{}", member.name.as_deref().unwrap_or_default());
-        if member.name.is_some() {
-            table.row([
-                of.to_owned(),
-                name.clone(),
-                member.type_name.clone(),
-                member.offset.to_string(),
-                number(member.size),
-                number(member.bits.map(|bits| bits.bit_offset)),
-                number(member.bits.map(|bits| bits.bit_size)),
-            ]);
-        }
-        // Those behind a pointer or in an array have no offset of their own.
-        let inside = member
-            .unnamed
-            .as_ref()
-            .filter(|unnamed| !unnamed.behind_pointer && member.size == unnamed.size);
-        if let Some(unnamed) = inside {
-            let path = if member.name.is_some() { format!("{name}.") } else { path.to_owned() };
-            plain_members(table, of, &path, &unnamed.members);
-        }
-    }
-}
-
-#[cfg(feature = "cli")]
-fn number(number: Option<u64>) -> String {
-    number.map_or(String::new(), |number| number.to_string())
 }
 
 /// Lines of C and what the comment behind each says.
@@ -305,15 +238,11 @@ mod tests {
         DeclaredMember { bits, ..member(declaration, offset, 4) }
     }
 
-    #[cfg(feature = "cli")]
     #[test]
     fn one_of_several_has_its_file() {
         let mut one = record(8, vec![member("long l", 0, 8)]);
         one.file = Some("kern/a.c".into());
         assert!(shown(&one).starts_with("/* kern/a.c */\nstruct vnet {"), "{}", shown(&one));
-        let mut out = Vec::new();
-        plain_table(&one).write_plain(&mut out).unwrap();
-        assert_eq!(out, b"struct vnet@kern/a.c\tm\t\t0\t8\t\t\n");
     }
 
     fn record(size: u64, members: Vec<DeclaredMember>) -> Declaration {
@@ -325,31 +254,6 @@ mod tests {
         let mut out = Vec::new();
         write_declaration(&mut out, declaration).unwrap();
         String::from_utf8(out).unwrap()
-    }
-
-    #[cfg(feature = "cli")]
-    #[test]
-    fn rows_for_scripts_name_every_member() {
-        let inner = vec![member("struct vnet *le_next", 0, 8)];
-        let unnamed = |name: Option<&str>| DeclaredMember {
-            name: name.map(Into::into),
-            unnamed: Some(UnnamedRecord {
-                before: "struct".into(),
-                after: String::new(),
-                members: inner.clone(),
-                size: Some(8),
-                behind_pointer: false,
-            }),
-            ..member("", 0, 8)
-        };
-        let members = vec![unnamed(Some("le")), unnamed(None), bit_field("int b", 8, 3, 2)];
-        let mut out = Vec::new();
-        plain_table(&record(16, members)).write_plain(&mut out).unwrap();
-        let expected = "struct vnet\tle\t\t0\t8\t\t\n\
-                        struct vnet\tle.m\t\t0\t8\t\t\n\
-                        struct vnet\tm\t\t0\t8\t\t\n\
-                        struct vnet\tm\t\t8\t4\t3\t2\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]

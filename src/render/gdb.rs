@@ -10,81 +10,25 @@
 use std::io::{self, Write};
 
 use super::sanitize;
-use crate::addr::VirtAddr;
-
-/// The vnet that a script is about.
-#[derive(Debug, Clone, Copy)]
-pub struct Header<'a> {
-    /// Which vnet of which dump this is, for the reader of the script.
-    pub title: &'a str,
-    pub vnet: VirtAddr,
-    /// `struct vnet`, or `void` for a debugger that knows no types.
-    pub vnet_type: &'a str,
-    pub data_base: VirtAddr,
-    /// Bytes of the kernel's pointers: a debugger with others cuts addresses off.
-    pub pointer_size: u64,
-    /// Files that a debugger has to be given first if it is to know all types.
-    pub symbol_files: &'a [SymbolFile],
-}
-
-/// A module's file, and where its sections were loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SymbolFile {
-    pub module: Box<str>,
-    pub path: Box<str>,
-    pub sections: Vec<(Box<str>, VirtAddr)>,
-}
-
-/// One variable of that vnet.
-#[derive(Debug, Clone, Copy)]
-pub struct Variable<'a> {
-    /// `tcbinfo`
-    pub name: &'a str,
-    /// What the debugger calls the master: `vnet_entry_tcbinfo`.
-    pub symbol: &'a str,
-    /// The source file, where it is known and other files define the same name.
-    pub file: Option<&'a str>,
-    pub pointer: PointerType<'a>,
-    pub size: u64,
-    pub address: VirtAddr,
-}
-
-/// How a pointer to a variable gets its type.
-#[derive(Debug, Clone, Copy)]
-pub enum PointerType<'a> {
-    /// Written out, as C spells it: `struct inpcbinfo *`.
-    Written(&'a str),
-    /// It cannot be written; the debugger knows it from the master.
-    Borrowed,
-    /// The debugger does not know it, as its file was not given: how C spells it.
-    Elsewhere(&'a str),
-    /// Nobody knows it.
-    Unknown,
-}
+use crate::answers::gdb::{PointerType, Script, ScriptVariable, SymbolFile};
 
 /// Writes the script.
-pub fn write_script<'a>(
-    mut out: impl Write,
-    header: &Header<'_>,
-    variables: impl IntoIterator<Item = Variable<'a>>,
-) -> io::Result<()> {
-    let title = sanitize::line(header.title);
+pub fn write_script(mut out: impl Write, script: &Script) -> io::Result<()> {
+    let title = sanitize::line(&script.title);
     writeln!(out, "# {title}")?;
     writeln!(out, "# Load with: source FILE; then for example: print *$V_ifnet")?;
-    header.symbol_files.iter().try_for_each(|file| write_symbol_file(&mut out, file))?;
-    writeln!(out, "if sizeof (void *) != {}", header.pointer_size)?;
+    script.symbol_files.iter().try_for_each(|file| write_symbol_file(&mut out, file))?;
+    writeln!(out, "if sizeof (void *) != {}", script.pointer_size)?;
     writeln!(
         out,
         "  printf \"The kernel's pointers have {} bytes, this debugger's %d: read \
          docs/kgdb.md of vnetkvm.\\n\", (int) sizeof (void *)",
-        header.pointer_size
+        script.pointer_size
     )?;
     writeln!(out, "else")?;
-    writeln!(out, "set $vnet = ({} *){}", header.vnet_type, header.vnet)?;
-    writeln!(out, "set $vnet_data_base = {}", header.data_base)?;
-    for variable in variables {
-        write_variable(&mut out, &variable)?;
-    }
+    writeln!(out, "set $vnet = ({} *){}", script.vnet_type, script.vnet)?;
+    writeln!(out, "set $vnet_data_base = {}", script.data_base)?;
+    script.variables.iter().try_for_each(|variable| write_variable(&mut out, variable))?;
     writeln!(out, "end")?;
     Ok(())
 }
@@ -105,13 +49,13 @@ fn write_symbol_file(out: &mut impl Write, file: &SymbolFile) -> io::Result<()> 
     writeln!(out)
 }
 
-fn write_variable(out: &mut impl Write, variable: &Variable<'_>) -> io::Result<()> {
-    if !is_identifier(variable.name) || !is_identifier(variable.symbol) {
-        let name = sanitize::line(variable.name);
+fn write_variable(out: &mut impl Write, variable: &ScriptVariable) -> io::Result<()> {
+    if !is_identifier(&variable.name) || !is_identifier(&variable.symbol) {
+        let name = sanitize::line(&variable.name);
         return writeln!(out, "# {name} is no name that gdb could hold");
     }
     let mut name = format!("V_{}", variable.name);
-    if let Some(file) = variable.file {
+    if let Some(file) = &variable.file {
         name.push_str("__");
         name.push_str(&identifier_of(file));
     }
@@ -121,7 +65,7 @@ fn write_variable(out: &mut impl Write, variable: &Variable<'_>) -> io::Result<(
         Some(spelled) => format!("set ${name} = ({spelled}){address}"),
         None => format!("set ${name} = &{{__typeof__({})}}{address}", master(variable)),
     };
-    match variable.pointer {
+    match &variable.pointer {
         PointerType::Written(spelled) => writeln!(out, "{}", typed(Some(spelled))),
         PointerType::Borrowed => writeln!(out, "{}", typed(None)),
         PointerType::Elsewhere(spelled) => {
@@ -135,10 +79,10 @@ fn write_variable(out: &mut impl Write, variable: &Variable<'_>) -> io::Result<(
 }
 
 /// How gdb names the master, with its file where there are several.
-fn master(variable: &Variable<'_>) -> String {
-    match variable.file {
+fn master(variable: &ScriptVariable) -> String {
+    match &variable.file {
         Some(file) if is_path(file) => format!("'{file}'::{}", variable.symbol),
-        _ => variable.symbol.to_owned(),
+        _ => variable.symbol.to_string(),
     }
 }
 
@@ -165,46 +109,53 @@ fn is_plain(spelled: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::PointerType::*;
     use super::*;
+    use crate::addr::VirtAddr;
+    use crate::walk::Problems;
 
     #[test]
     fn pointers_are_typed_and_unwritable_types_borrowed() {
-        let variable = |name, symbol, file, pointer| Variable {
-            name,
-            symbol,
-            file,
+        let variable = |name: &str, symbol: &str, file: Option<&str>, pointer| ScriptVariable {
+            name: name.into(),
+            symbol: symbol.into(),
+            file: file.map(Into::into),
             pointer,
             size: 12,
             address: VirtAddr::new(0xffff_fe00_0123_4560),
         };
-        let variables = [
-            variable("tcbinfo", "vnet_entry_tcbinfo", None, Written("struct inpcbinfo *")),
-            variable("ipstat", "vnet_entry_ipstat", None, Written("counter_u64_t (*)[35]")),
+        use PointerType::{Borrowed, Unknown};
+        let written = |spelled: &str| PointerType::Written(spelled.into());
+        let elsewhere = |spelled: &str| PointerType::Elsewhere(spelled.into());
+        let variables = vec![
+            variable("tcbinfo", "vnet_entry_tcbinfo", None, written("struct inpcbinfo *")),
+            variable("ipstat", "vnet_entry_ipstat", None, written("counter_u64_t (*)[35]")),
             variable("anon", "vnet_entry_anon", None, Borrowed),
-            variable("dup", "vnet_entry_dup", Some("net/if_gif.c"), Written("int *")),
+            variable("dup", "vnet_entry_dup", Some("net/if_gif.c"), written("int *")),
             variable("dup", "vnet_entry_dup", Some("net/gre-x.c"), Borrowed),
             variable("raw", "vnet_entry_raw", None, Unknown),
-            variable("mod", "vnet_entry_mod", None, Elsewhere("struct x (*)[3]\nshell rm")),
+            variable("mod", "vnet_entry_mod", None, elsewhere("struct x (*)[3]\nshell rm")),
             variable("a;shell rm", "vnet_entry_a", None, Unknown),
-            variable("t", "vnet_entry_t", None, Written("x)0\nshell rm")),
+            variable("t", "vnet_entry_t", None, written("x)0\nshell rm")),
         ];
-        let header = Header {
-            title: "vnet 1\nshell rm",
+        let script = Script {
+            title: "vnet 1\nshell rm".into(),
             vnet: VirtAddr::new(0xffff_f800_0123_4560),
             vnet_type: "struct vnet",
             data_base: VirtAddr::new(0x7e00_8000_0000),
             pointer_size: 8,
-            symbol_files: &[SymbolFile {
+            symbol_files: vec![SymbolFile {
                 module: "x.ko".into(),
                 path: "/k/x.ko\nshell rm".into(),
                 sections: [(".text", 0x1000), ("set_vnet", 0x2000)]
                     .map(|(name, at)| (name.into(), VirtAddr::new(at)))
                     .into(),
             }],
+            variables,
+            problems: Problems::default(),
+            missed: Vec::new(),
         };
         let mut out = Vec::new();
-        write_script(&mut out, &header, variables).unwrap();
+        write_script(&mut out, &script).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "\

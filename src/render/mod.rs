@@ -9,6 +9,8 @@ pub mod decl;
 pub mod gdb;
 pub mod hex;
 pub mod json;
+#[cfg(feature = "cli")]
+pub mod page;
 pub mod sanitize;
 pub mod sysctl;
 #[cfg(feature = "cli")]

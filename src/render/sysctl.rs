@@ -7,12 +7,6 @@ use crate::views::sysctls::{Oid, Sysctl};
 /// As many bytes of an opaque value are shown, as with sysctl -o.
 const SHOWN_BYTES: usize = 16;
 
-/// `(behind HANDLER)` for a value that was read behind its handler.
-pub fn mark(oid: &Oid, sysctl: &Sysctl) -> Option<String> {
-    let handler = oid.handler.as_ref().filter(|_| sysctl.behind_handler)?;
-    Some(format!("(behind {})", sanitize::line(&handler.to_string())))
-}
-
 /// The value in text: a number, numbers with spaces between them, a string as it is;
 /// a struct as C has it; `(handler NAME)` where there is none. A struct that is too
 /// wide for a line with `label` in front is broken over several; without a label,

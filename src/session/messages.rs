@@ -1,12 +1,15 @@
 //! What the kernel had to say before it died.
 
+use serde::Serialize;
+
 use crate::dump::Core;
 
 /// The lines of the message buffer, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Messages {
     /// Read from the kernel's memory, not from a minidump's copy, which is a little older.
     pub in_memory: bool,
+    /// Oldest first.
     pub lines: Vec<String>,
 }
 

@@ -1,6 +1,8 @@
 //! Threads and processes, as far as they lead to a vnet: `curvnet` is the
 //! `td_vnet` of the running thread, and a process's vnet is its jail's.
 
+use serde::Serialize;
+
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::value::Object;
@@ -18,7 +20,7 @@ pub struct VnetPointer {
 }
 
 /// A thread of the kernel's lists, by its names and numbers; `None` is what cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ThreadName {
     /// Of its struct thread.
     pub address: VirtAddr,

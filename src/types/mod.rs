@@ -31,6 +31,7 @@ pub mod model;
 mod modules;
 mod name_index;
 mod place;
+mod serialize;
 mod source_path;
 mod spelling;
 mod statics;

@@ -18,6 +18,7 @@ mod plan;
 pub mod queue;
 pub mod read;
 mod record;
+pub mod serialize;
 mod sockaddr;
 pub mod tree;
 

@@ -47,6 +47,18 @@ pub struct EnumValue {
     pub value: i128,
 }
 
+impl Value {
+    /// How many values in it could not be read. What a limit on depth left out is none of them.
+    pub fn unreadable(&self) -> usize {
+        match self {
+            Self::Error(error) => usize::from(error.kind != ErrorKind::Depth),
+            Self::Record(record) => record.members().map(|(_, value)| value.unreadable()).sum(),
+            Self::Array(array) => array.elements.sum_of(Self::unreadable),
+            _ => 0,
+        }
+    }
+}
+
 /// A pointer, with the kernel symbol it points into where there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointerValue {
@@ -102,6 +114,17 @@ impl PointerValue {
 pub struct SymbolAt {
     pub name: Box<str>,
     pub offset: u64,
+}
+
+/// `tcp_input`, or `tcp_input+4` inside it.
+impl std::fmt::Display for SymbolAt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        match self.offset {
+            0 => Ok(()),
+            offset => write!(f, "+{offset}"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,17 +1,21 @@
 //! The names that the kernel's own enums have for its numbers.
 
+use serde::Serialize;
+
 use crate::target::{ReadError, Target};
 use crate::types::model::Type;
 use crate::types::{TypeError, TypeId};
 
 /// A number of an enum.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EnumValue {
-    pub value: u64,
     /// The enumerator of exactly this value.
+    #[serde(rename = "enum")]
     pub name: Option<Box<str>>,
+    pub value: u64,
     /// The name; else the nearest one and the distance from it, `SI_ORDER_ANY-1`, as
     /// kernel source writes it; else the number in hex.
+    #[serde(skip)]
     pub label: Box<str>,
 }
 

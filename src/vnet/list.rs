@@ -4,6 +4,8 @@
 //! destructors run, so the list is not all there is; but what is on it should
 //! be whole. What is not is said beside the vnet, and never stops the others.
 
+use serde::Serialize;
+
 use crate::addr::VirtAddr;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
 use crate::fault::Fault;
@@ -52,11 +54,12 @@ pub struct Vnet {
 }
 
 /// A jail, by its number and name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JailRef {
     pub jid: i64,
     pub name: Box<str>,
     /// How far it has come, in words: `being removed`; `None` if it is simply alive.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
 }
 

@@ -1,5 +1,7 @@
 //! What `vnet_state` says of a vnet.
 
+use serde::Serialize;
+
 use crate::constants::SI_SUB_VNET_DONE;
 use crate::target::Target;
 use crate::vnet::condition::Condition;
@@ -7,7 +9,7 @@ use crate::vnet::enum_names::EnumNames;
 
 /// How far construction or destruction has come: the subsystem whose
 /// constructors or destructors vnet_alloc or vnet_destroy ran last.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VnetState {
     pub value: u64,
     /// The enumerator in the kernel's `enum sysinit_sub_id`.

@@ -27,10 +27,13 @@ pub fn binary() -> Vec<SourceFile> {
     read(&root().join("src/bin/vnetkvm"))
 }
 
+/// What the unit tests of a file begin with, which come last.
+const UNIT_TESTS: [&str; 2] = ["#[cfg(test)]", "#[cfg(all(test, feature = \"cli\"))]"];
+
 fn read(top: &Path) -> Vec<SourceFile> {
     let files = source_files(top).into_iter().map(|path| {
         let text = fs::read_to_string(&path).unwrap();
-        let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        let code = text.lines().take_while(|line| !UNIT_TESTS.contains(line));
         let code = code.filter(|line| !line.trim_start().starts_with("//"));
         let code = code.collect::<Vec<_>>().join("\n");
         let path = path.strip_prefix(top).unwrap().to_str().unwrap().to_owned();

@@ -26,13 +26,6 @@ pub enum Outcome {
     NothingMatched(String),
 }
 
-impl Outcome {
-    /// How a command ends whose answer has something in it, or has not and `why`.
-    pub fn of(answered: bool, why: impl Into<String>) -> Self {
-        if answered { Self::Answered } else { Self::NothingMatched(why.into()) }
-    }
-}
-
 /// An error that the binary itself finds, with one thing for the user to try.
 #[derive(Debug)]
 pub struct Failure {

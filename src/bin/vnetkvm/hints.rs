@@ -41,7 +41,10 @@ pub fn of_library(error: &Error) -> Option<String> {
             Some("use -N FILE or set VNETKVM_KERNEL; -v shows where it looked".into())
         }
         Error::Target(why) => target(why),
-        Error::Types(why) => types::hint(why),
+        Error::Types(why) | Error::NoSuchType(why) => types::hint(why),
+        Error::NotAType { name, .. } => {
+            Some(format!("`vnetkvm print {name}` shows it with its type"))
+        }
         Error::Read(why) => read::hint(why),
         Error::Vnet(why) => vnet::hint(why),
         Error::Expr { source, .. } => expr::hint(source),

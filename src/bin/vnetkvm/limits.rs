@@ -4,15 +4,15 @@ use std::sync::{Arc, OnceLock};
 
 use vnetkvm::budget::{Allowance, Budget, Exhausted, Resource};
 
-use crate::args::Cli;
+use crate::args::Globals;
 
 /// The budget of the one question that the process answers.
 static BUDGET: OnceLock<Arc<Budget>> = OnceLock::new();
 
 /// Gives the budget what the command line allows, or else what the files justify.
-pub fn set_budget(cli: &Cli, budget: &Arc<Budget>, justified: Allowance) {
-    let work = cli.input.max_work.unwrap_or(justified.work);
-    let bytes = cli.input.max_memory.unwrap_or(justified.bytes);
+pub fn set_budget(globals: &Globals, budget: &Arc<Budget>, justified: Allowance) {
+    let work = globals.input.max_work.unwrap_or(justified.work);
+    let bytes = globals.input.max_memory.unwrap_or(justified.bytes);
     budget.renew(Allowance { work, bytes });
     // Of several it is the first, which is the session's.
     let _ = BUDGET.set(Arc::clone(budget));

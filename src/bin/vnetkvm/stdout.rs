@@ -24,9 +24,16 @@ impl Stdout {
         Self { kept: Vec::with_capacity(KEPT_BACK) }
     }
 
-    /// Is there no answer so far?
-    pub fn is_empty(&self) -> bool {
-        self.kept.is_empty() && !has_started()
+    /// Writes what was kept back, and then, or later, these bytes.
+    #[cold]
+    fn overflow(&mut self, bytes: &[u8]) -> io::Result<()> {
+        require_intact_files().map_err(io::Error::other)?;
+        self.flush()?;
+        if bytes.len() > KEPT_BACK {
+            return io::stdout().lock().write_all(bytes).map_err(cannot_write);
+        }
+        self.kept.extend_from_slice(bytes);
+        Ok(())
     }
 
     /// Writes the rest.
@@ -39,15 +46,18 @@ impl Stdout {
 
 impl Write for Stdout {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.kept.len() + bytes.len() <= KEPT_BACK {
-            self.kept.extend_from_slice(bytes);
-            return Ok(bytes.len());
-        }
-        require_intact_files().map_err(io::Error::other)?;
-        self.flush()?;
-        STARTED.store(true, Ordering::Relaxed);
-        io::stdout().lock().write_all(bytes).map_err(cannot_write)?;
+        self.write_all(bytes)?;
         Ok(bytes.len())
+    }
+
+    // Answers are written a few bytes at a time.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.kept.len() + bytes.len() > KEPT_BACK {
+            return self.overflow(bytes);
+        }
+        self.kept.extend_from_slice(bytes);
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

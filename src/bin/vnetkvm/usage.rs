@@ -9,7 +9,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use crate::args::{Cli, Format};
+use crate::args::{Format, Globals};
+use crate::cli::Cli;
 use crate::stdout::cannot_write;
 
 const INPUT: &[&str] =
@@ -81,10 +82,10 @@ fn parse_from<W: Into<OsString> + Clone>(
 ) -> Result<Cli, clap::Error> {
     let matches = command().try_get_matches_from(words)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
-    cli.kernel_named = named(&matches, "kernel");
-    cli.core_named = named(&matches, "core");
-    check(&cli, &matches)?;
-    let input = &mut cli.input;
+    cli.globals.kernel_named = named(&matches, "kernel");
+    cli.globals.core_named = named(&matches, "core");
+    check(&cli.globals, &matches)?;
+    let input = &mut cli.globals.input;
     for path in [&mut input.kernel, &mut input.core, &mut input.crash_dir] {
         // As everywhere, an empty variable of the environment is none.
         *path = path.take().filter(|path| !path.as_os_str().is_empty());
@@ -97,7 +98,7 @@ fn named(matches: &ArgMatches, option: &str) -> bool {
     matches.value_source(option) == Some(ValueSource::CommandLine)
 }
 
-fn check(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
+fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
     let Some((name, _)) = matches.subcommand() else { return Ok(()) };
     let conflict = |what: String| {
         let mut definition = command();
@@ -109,7 +110,7 @@ fn check(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
         let option = option.replace('_', "-");
         return Err(conflict(format!("{name} has no use for --{option}")));
     }
-    let input = &cli.input;
+    let input = &globals.input;
     let paths = [("kernel", &input.kernel), ("core", &input.core), ("crash_dir", &input.crash_dir)];
     for (option, path) in paths {
         let empty = path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
@@ -126,7 +127,7 @@ fn check(cli: &Cli, matches: &ArgMatches) -> Result<(), clap::Error> {
             "--demo and --{option} were given: the demonstration has its own kernel and dump"
         )));
     }
-    if cli.output.json && named(matches, "format") && cli.output.format != Format::Json {
+    if globals.output.json && named(matches, "format") && globals.output.format != Format::Json {
         return Err(conflict("--json and another --format were given: use one of them".to_owned()));
     }
     let vnets = VNET.iter().filter(|option| named(matches, option)).count();

@@ -12,8 +12,7 @@ use std::fmt::Write;
 
 use super::sanitize;
 use crate::value::model::{
-    ArrayValue, BytesValue, Elements, ErrorKind, PointerValue, RecordValue, SymbolAt, Value,
-    ValueError,
+    ArrayValue, BytesValue, Elements, ErrorKind, PointerValue, RecordValue, Value, ValueError,
 };
 
 pub use block::block;
@@ -46,7 +45,7 @@ pub fn error(error: &ValueError) -> String {
 /// where that has none.
 pub fn symbol_or_address(pointer: &PointerValue) -> String {
     match pointer.symbol() {
-        Some(symbol) => SymbolName(symbol).to_string(),
+        Some(symbol) => sanitize::line(&symbol.to_string()).into_owned(),
         None if pointer.address.is_null() => "NULL".to_owned(),
         None => pointer.address.to_string(),
     }
@@ -186,23 +185,10 @@ fn push_scalar(out: &mut String, value: &Value) {
 fn push_pointer(out: &mut String, pointer: &PointerValue) {
     let _ = write!(out, "{}", pointer.address);
     if let Some(symbol) = pointer.symbol() {
-        let _ = write!(out, " <{}>", SymbolName(symbol));
+        let _ = write!(out, " <{}>", sanitize::line(&symbol.to_string()));
     }
     if let Some(text) = pointer.text() {
         let _ = write!(out, " {}", sanitize::quoted(text));
-    }
-}
-
-/// `tcp_input`, or `tcp_input+4` inside it.
-pub(super) struct SymbolName<'a>(pub &'a SymbolAt);
-
-impl std::fmt::Display for SymbolName<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&sanitize::line(&self.0.name))?;
-        match self.0.offset {
-            0 => Ok(()),
-            offset => write!(f, "+{offset}"),
-        }
     }
 }
 
@@ -263,7 +249,7 @@ fn runs(elements: &Elements) -> impl Iterator<Item = (usize, usize, Cow<'_, Valu
 mod tests {
     use super::*;
     use crate::addr::VirtAddr;
-    use crate::value::model::EnumValue;
+    use crate::value::model::{EnumValue, SymbolAt};
 
     fn record(members: &[(&str, Value)]) -> Value {
         Value::Record(RecordValue::new(members.iter().map(|(name, value)| (*name, value.clone()))))

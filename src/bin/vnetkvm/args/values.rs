@@ -4,7 +4,7 @@ use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::MemorySegment;
 
 /// `PHYSICAL+LENGTH@OFFSET`, each decimal or with 0x.
-pub(super) fn memory_segment(text: &str) -> Result<MemorySegment, String> {
+pub fn memory_segment(text: &str) -> Result<MemorySegment, String> {
     let parts = text.split_once('+').and_then(|(phys, rest)| Some((phys, rest.split_once('@')?)));
     let (phys, (len, offset)) =
         parts.ok_or("it is written like 0x40000000+0x8000000@0".to_owned())?;
@@ -17,7 +17,7 @@ pub enum VnetChoice {
     Address(VirtAddr),
 }
 
-pub(super) fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
+pub fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
     if text.starts_with("0x") || text.starts_with("0X") {
         return text
             .parse()
@@ -30,14 +30,14 @@ pub(super) fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
 }
 
 /// `ipstat=struct ipstat`
-pub(super) fn name_and_type(text: &str) -> Result<(String, String), String> {
+pub fn name_and_type(text: &str) -> Result<(String, String), String> {
     let (name, type_name) =
         text.split_once('=').ok_or("it is written like ipstat='struct ipstat'")?;
     Ok((name.trim().to_owned(), type_name.trim().to_owned()))
 }
 
 /// A number of bytes: decimal or hexadecimal, with a binary multiple behind it.
-pub(super) fn length(text: &str) -> Result<u64, String> {
+pub fn length(text: &str) -> Result<u64, String> {
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (text.get(..at), 10),
         Some((at, 'm' | 'M')) => (text.get(..at), 20),
@@ -51,31 +51,31 @@ pub(super) fn length(text: &str) -> Result<u64, String> {
     value.checked_mul(1 << shift).ok_or_else(|| "more than 2^64 bytes".to_owned())
 }
 
-pub(super) fn byte(text: &str) -> Result<u8, String> {
+pub fn byte(text: &str) -> Result<u8, String> {
     number(text)?.try_into().map_err(|_| "a byte is at most 255, or 0xff".to_owned())
 }
 
 /// A number of elements or levels.
-pub(super) fn count(text: &str) -> Result<usize, String> {
+pub fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "not a number such as 64".to_owned())
 }
 
 /// The number of a dump in the crash directory.
-pub(super) fn dump_number(text: &str) -> Result<u32, String> {
+pub fn dump_number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "not the number of a dump, as 3 is that of vmcore.3".to_owned())
 }
 
 /// The number of a process.
-pub(super) fn pid(text: &str) -> Result<i64, String> {
+pub fn pid(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| "not the number of a process, such as 742".to_owned())
 }
 
 /// The number of a thread.
-pub(super) fn tid(text: &str) -> Result<i64, String> {
+pub fn tid(text: &str) -> Result<i64, String> {
     text.parse().map_err(|_| "not the number of a thread, such as 100742".to_owned())
 }
 
-pub(super) fn number(text: &str) -> Result<u64, String> {
+pub fn number(text: &str) -> Result<u64, String> {
     let parsed = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
         Some(hex) => u64::from_str_radix(hex, 16),
         None => text.parse(),
@@ -83,7 +83,7 @@ pub(super) fn number(text: &str) -> Result<u64, String> {
     parsed.map_err(|_| "not a number such as 64 or 0x40".to_owned())
 }
 
-pub(super) fn address<A: From<u64>>(text: &str) -> Result<A, String> {
+pub fn address<A: From<u64>>(text: &str) -> Result<A, String> {
     number(text).map(A::from)
 }
 

@@ -6,38 +6,40 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use vnetkvm::image::{self, Image, ImageError, Scenario};
 use vnetkvm::kernel::Kernel;
+use vnetkvm::render::sanitize;
 
-use crate::args::{Cli, ImageCommand};
+use crate::args::Globals;
+use crate::commands::ImageCommand;
 use crate::context;
 use crate::exit::Outcome;
 use crate::lost_files::require_intact_files;
-use crate::output::Output;
+use crate::output;
 
-pub fn run(cli: &Cli, command: &ImageCommand) -> anyhow::Result<Outcome> {
+pub fn run(globals: &Globals, command: &ImageCommand) -> anyhow::Result<Outcome> {
     match command {
-        ImageCommand::Build { scenario, output } => build(cli, scenario, output),
+        ImageCommand::Build { scenario, output } => build(globals, scenario, output),
     }
 }
 
 /// The kernel that the command line names, or else the scenario's own; one from the
 /// environment is for other commands, unless the scenario has none.
-fn kernel(cli: &Cli, scenario: &Scenario) -> anyhow::Result<Kernel> {
-    let named = cli.input.kernel.as_ref();
-    match named.filter(|_| cli.kernel_named || scenario.kernel.is_none()) {
+fn kernel(globals: &Globals, scenario: &Scenario) -> anyhow::Result<Kernel> {
+    let named = globals.input.kernel.as_ref();
+    match named.filter(|_| globals.kernel_named || scenario.kernel.is_none()) {
         Some(path) if path.extension().is_some_and(|extension| extension == "zst") => {
             let packed = Scenario { kernel: Some(path.clone()), ..Scenario::default() };
             Ok(packed.open_kernel()?)
         }
-        Some(path) => context::open_kernel(cli, path),
+        Some(path) => context::open_kernel(globals, path),
         None => Ok(scenario.open_kernel()?),
     }
 }
 
 /// Writes the kernel and a dump of every format, and says where.
-fn build(cli: &Cli, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
+fn build(globals: &Globals, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
     let failed = || format!("cannot build the image of {}", path.display());
     let scenario = Scenario::open(path).with_context(failed)?;
-    let kernel = kernel(cli, &scenario).with_context(failed)?;
+    let kernel = kernel(globals, &scenario).with_context(failed)?;
     let built = image::build(&scenario, kernel).with_context(failed)?;
     require_intact_files()?;
     let mut written = Vec::new();
@@ -47,11 +49,10 @@ fn build(cli: &Cli, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
         written.iter().for_each(|path| drop(fs::remove_file(path)));
         return Err(why);
     }
-    let mut output = Output::new(&cli.output);
-    for path in written {
-        output.line(&path.display().to_string())?;
-    }
-    output.finish(Outcome::Answered)
+    output::text(globals, |out| {
+        let mut paths = written.iter();
+        paths.try_for_each(|path| writeln!(out, "{}", sanitize::line(&path.display().to_string())))
+    })
 }
 
 /// Saves all files of an image; adds each to `written`.

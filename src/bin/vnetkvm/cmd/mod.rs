@@ -1,20 +1,9 @@
-//! One file for each command.
+//! The commands that do more than ask one question of a session, a file each.
 
 pub mod completions;
-pub mod counters;
-pub mod eventhandlers;
 pub mod gdb;
 pub mod image;
 pub mod info;
-pub mod locks;
 pub mod man;
-pub mod modspace;
-pub mod modules;
-pub mod print;
 pub mod read;
-pub mod recursions;
-pub mod sysctl;
-pub mod sysinit;
 pub mod type_;
-pub mod vars;
-pub mod vnets;

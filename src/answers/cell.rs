@@ -1,0 +1,134 @@
+//! What stands on a page: rows of cells under columns.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::memory::Stretch;
+use crate::addr::VirtAddr;
+use crate::value::model::{PointerValue, Value, ValueError};
+use crate::views::sysctls::{Oid, Sysctl};
+
+/// What a page is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// People, who want titles, alignment and short values.
+    People,
+    /// Scripts that split lines at tabs: rows alone, and all of every value.
+    Columns,
+    /// Programs that read an element a line.
+    Lines,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub title: Cow<'static, str>,
+    pub align: Align,
+}
+
+/// The side of a column that its cells begin at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    Left,
+    Right,
+}
+
+impl Column {
+    pub fn left(title: impl Into<Cow<'static, str>>) -> Self {
+        Self { title: title.into(), align: Align::Left }
+    }
+
+    pub fn right(title: impl Into<Cow<'static, str>>) -> Self {
+        Self { title: title.into(), align: Align::Right }
+    }
+}
+
+/// An element of an answer, as rows of a table and as a line of JSON lines.
+pub trait Row: Serialize {
+    /// Its rows, nearly always one, each with a cell for every column.
+    fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>>;
+}
+
+impl<T: Row> Row for &T {
+    fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
+        (**self).rows(medium)
+    }
+}
+
+/// What stands at one place of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell<'a> {
+    /// Not known, or there is none: `-`.
+    Nothing,
+    Text(Cow<'a, str>),
+    /// Memory in hex, read as it is written.
+    Bytes(Stretch<'a>),
+    Number(i128),
+    Address(VirtAddr),
+    Value(&'a Value),
+    /// The name of what it points at, or its address.
+    Pointer(&'a PointerValue),
+    Error(&'a ValueError),
+    /// A sysctl's value as sysctl(8) prints it.
+    Sysctl(&'a Oid, &'a Sysctl),
+}
+
+impl<'a> Cell<'a> {
+    pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// What was read, or the error in its place.
+    pub fn read<T>(read: &'a Result<T, ValueError>, cell: impl FnOnce(&'a T) -> Self) -> Self {
+        read.as_ref().map_or_else(Self::Error, cell)
+    }
+}
+
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(cell: Option<T>) -> Self {
+        cell.map_or(Self::Nothing, Into::into)
+    }
+}
+
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Cell<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<VirtAddr> for Cell<'_> {
+    fn from(address: VirtAddr) -> Self {
+        Self::Address(address)
+    }
+}
+
+impl From<u64> for Cell<'_> {
+    fn from(number: u64) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl From<usize> for Cell<'_> {
+    fn from(number: usize) -> Self {
+        Self::Number(number as i128)
+    }
+}
+
+impl<'a> From<&'a PointerValue> for Cell<'a> {
+    fn from(pointer: &'a PointerValue) -> Self {
+        Self::Pointer(pointer)
+    }
+}

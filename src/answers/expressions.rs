@@ -1,0 +1,266 @@
+//! `print`: C expressions in the chosen vnets.
+
+use std::io;
+
+use serde::{Serialize, Serializer};
+
+use super::variables::why_untyped;
+use super::{Answer, Cell, Chosen, Column, Element, Elements, Medium, Page, PerVnet, Remark, Row};
+use crate::addr::VirtAddr;
+use crate::error::Error;
+use crate::expr::eval::ExprError;
+use crate::kernel::VNET_PREFIX;
+use crate::session::{Printed, Session};
+use crate::target::ReadError;
+use crate::value::model::ValueError;
+use crate::value::{Limits, Value};
+use crate::vnet::Stack;
+
+/// The values of expressions in one vnet.
+#[derive(Debug, Serialize)]
+pub struct Results {
+    pub results: Elements<'static, Evaluated>,
+}
+
+/// An expression, and its value or the reason why it has none.
+#[derive(Debug, Clone, Serialize)]
+pub struct Evaluated {
+    pub expression: Box<str>,
+    /// `None` where it is not known.
+    #[serde(rename = "type")]
+    pub type_name: Option<Box<str>>,
+    /// `None` for what was computed rather than read.
+    pub address: Option<VirtAddr>,
+    #[serde(serialize_with = "value_or_failure")]
+    pub value: Result<Value, Failure>,
+}
+
+/// Why an expression has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// For scripts: `no-such-name` or `bad-expression`.
+    pub kind: &'static str,
+    pub message: Box<str>,
+}
+
+/// The values of the expressions in each of the chosen vnets. Of each, as much as `limits` allows
+/// is read.
+///
+/// # Errors
+/// There is one expression and one vnet, and it has no value there: as [`Session::print`].
+pub fn expressions<'s>(
+    session: &'s Session,
+    chosen: Chosen<'s>,
+    expressions: &[String],
+    limits: &Limits,
+) -> Result<PerVnet<'s, Results>, Error> {
+    let alone = chosen.stacks.len() * expressions.len() == 1;
+    let trial = Trial::of(session, &chosen, expressions, alone)?;
+    let (expressions, limits) = (expressions.to_vec(), limits.clone());
+    let of_vnet = move |stack: Stack<'s>| {
+        let evaluated = expressions
+            .iter()
+            .map(|text| Evaluated::new(text, print(session, stack, text, &limits, alone)));
+        Results { results: evaluated.collect::<Vec<_>>().into() }
+    };
+    let nothing = (!trial.answered).then(|| "no expression has a value".to_owned());
+    let answer = PerVnet::new(chosen, of_vnet);
+    Ok(PerVnet { remarks: trial.remarks, missed: trial.missed, nothing, ..answer })
+}
+
+/// What is to be said before the values, which are not kept.
+struct Trial {
+    /// At least one expression has a value.
+    answered: bool,
+    missed: Vec<Error>,
+    remarks: Vec<Remark>,
+}
+
+impl Trial {
+    fn of(
+        session: &Session,
+        chosen: &Chosen<'_>,
+        expressions: &[String],
+        alone: bool,
+    ) -> Result<Self, Error> {
+        // Enough to know whether there is a value, and of what kind.
+        let limits = Limits { elements: 1, depth: 1, string: 0 };
+        let mut trial = Self { answered: false, missed: Vec::new(), remarks: Vec::new() };
+        let (mut untyped, mut stories) = (false, Vec::new());
+        for stack in &chosen.stacks {
+            for text in expressions {
+                match print(session, *stack, text, &limits, alone) {
+                    Ok(printed) => {
+                        trial.answered = true;
+                        untyped |= matches!(printed.value, Value::Bytes(_));
+                        trial.remarks.extend(remarks(*stack, &printed));
+                    }
+                    // What is the same in several vnets is told once.
+                    Err(why) => {
+                        untyped = true;
+                        let story = story(&why);
+                        if !stories.contains(&story) {
+                            stories.push(story);
+                            trial.missed.push(why);
+                        }
+                    }
+                }
+            }
+        }
+        if untyped {
+            trial.remarks.extend(why_untyped_variables(session, expressions)?);
+        }
+        Ok(trial)
+    }
+}
+
+/// Among several expressions or vnets, memory that cannot be read on the way to a value is an error
+/// in its place.
+fn print(
+    session: &Session,
+    stack: Stack<'_>,
+    text: &str,
+    limits: &Limits,
+    alone: bool,
+) -> Result<Printed, Error> {
+    match session.print(stack, text, limits) {
+        Err(Error::Expr { source: ExprError::Read(ReadError::Fault(fault)), .. }) if !alone => {
+            Ok(Printed {
+                expression: text.into(),
+                type_name: "".into(),
+                address: None,
+                value: ValueError::from(fault).into(),
+                remarks: Vec::new(),
+            })
+        }
+        printed => printed,
+    }
+}
+
+fn remarks(stack: Stack<'_>, printed: &Printed) -> Vec<Remark> {
+    let place = stack.vnet().map_or(String::new(), |vnet| format!("{}: ", vnet.title()));
+    let remarks = printed.remarks.iter();
+    let remarks = remarks.map(|remark| format!("{place}{}: {remark}", printed.expression));
+    remarks.map(Remark::Warning).collect()
+}
+
+/// An error with its causes.
+fn story(error: &Error) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |story, cause| format!("{story}: {cause}"))
+}
+
+/// Why the types of modules' variables that the expressions name are not known.
+fn why_untyped_variables(session: &Session, expressions: &[String]) -> Result<Vec<Remark>, Error> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = expressions.iter().flat_map(|text| text.split(|c| !is_part(c)));
+    let words: Vec<&str> = words.map(|word| word.strip_prefix("V_").unwrap_or(word)).collect();
+    why_untyped(session, |module| {
+        let names = module.vnet_symbols().map(|symbol| symbol.name);
+        let mut bare = names.filter_map(|name| name.strip_prefix(VNET_PREFIX));
+        bare.any(|name| words.contains(&name))
+    })
+}
+
+impl Evaluated {
+    fn new(text: &str, printed: Result<Printed, Error>) -> Self {
+        match printed {
+            Ok(Printed { expression, type_name, address, value, .. }) => {
+                let type_name = Some(type_name).filter(|name| !name.is_empty());
+                Self { expression, type_name, address, value: Ok(value) }
+            }
+            Err(why) => {
+                let value = Err(Failure::from(&why));
+                Self { expression: text.into(), type_name: None, address: None, value }
+            }
+        }
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(why: &Error) -> Self {
+        let kind = if why.is_no_match() { "no-such-name" } else { "bad-expression" };
+        let message = match std::error::Error::source(why) {
+            Some(_) => {
+                story(why).split_once(": ").map_or_else(String::new, |(_, rest)| rest.into())
+            }
+            None => why.to_string(),
+        };
+        Self { kind, message: message.into() }
+    }
+}
+
+impl Answer for Results {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        if page.medium() != Medium::People {
+            return page.table(&columns(), &self.results);
+        }
+        self.results.try_for_each(|one| {
+            let Ok(value) = &one.value else { return Ok(()) };
+            let label = match &one.type_name {
+                None => format!("{} = ", one.expression),
+                Some(type_name) => format!("{} = ({type_name}) ", one.expression),
+            };
+            page.entry(&label, &Cell::Value(value), None)
+        })
+    }
+
+    fn unreadable(&self) -> usize {
+        let mut count = 0;
+        self.results.for_each(|one| count += one.unreadable());
+        count
+    }
+}
+
+fn columns() -> [Column; 4] {
+    [
+        Column::left("EXPRESSION"),
+        Column::left("TYPE"),
+        Column::left("ADDRESS"),
+        Column::left("VALUE"),
+    ]
+}
+
+impl Element for Evaluated {
+    const ARRAY: &'static str = "results";
+
+    fn unreadable(&self) -> usize {
+        self.value.as_ref().map_or(1, Value::unreadable)
+    }
+}
+
+/// What is not known is an empty cell. What has no value is told elsewhere.
+impl Row for Evaluated {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        let Ok(value) = &self.value else { return Vec::new() };
+        let address = self.address.map_or(String::new(), |address| address.to_string());
+        vec![vec![
+            (&*self.expression).into(),
+            self.type_name.as_deref().unwrap_or_default().into(),
+            address.into(),
+            Cell::Value(value),
+        ]]
+    }
+}
+
+fn value_or_failure<S: Serializer>(
+    value: &Result<Value, Failure>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Reason<'a> {
+        kind: &'a str,
+        address: Option<VirtAddr>,
+        message: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Failed<'a> {
+        error: Reason<'a>,
+    }
+    match value {
+        Ok(value) => value.serialize(serializer),
+        Err(Failure { kind, message }) => {
+            Failed { error: Reason { kind, address: None, message } }.serialize(serializer)
+        }
+    }
+}

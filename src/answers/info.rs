@@ -1,0 +1,300 @@
+//! `info`: what this dump is, whose kernel wrote it, and whether both belong together.
+
+mod core;
+mod crashed;
+mod date;
+mod kernel;
+mod rows;
+
+use std::io;
+use std::path::Path;
+
+use serde::{Serialize, Serializer};
+
+use super::chosen::title_of_default;
+use super::{Answer, Cell, Column, Elements, Medium, Page, Row};
+use crate::dump::Core;
+use crate::error::Error;
+use crate::session::{Messages, SavecoreInfo, Selector, Session};
+use crate::target::KernelMatch;
+use crate::views::machine::Machine;
+use crate::vnet::VnetRef;
+use crate::walk::Problems;
+
+pub use self::core::{CompressedInfo, CoreInfo, DirectMapInfo, InfoFileInfo, MinidumpInfo};
+pub use self::crashed::{CrashedInfo, CrashedJail};
+pub use self::kernel::{Belongs, KernelInfo, SetVnet, Verdict};
+
+/// What there is to tell of a dump and its kernel.
+#[derive(Debug, Clone, Serialize)]
+pub struct Info {
+    /// What is known.
+    #[serde(rename = "info")]
+    pub overview: Overview,
+    /// What could not be read, and what that leaves unknown.
+    #[serde(skip)]
+    pub problems: Problems,
+}
+
+/// A dump, its kernel and the machine that they are from; `None` is what is not known.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overview {
+    /// The dump.
+    pub core: CoreInfo,
+    /// What savecore(8) wrote beside the dump.
+    pub info_file: Option<InfoFileInfo>,
+    /// `None` where no kernel goes with the dump.
+    pub kernel: Option<KernelInfo>,
+    /// What is said in the place of a kernel.
+    #[serde(skip)]
+    pub no_kernel: &'static str,
+    /// The machine's name.
+    pub host: Option<String>,
+    /// Why the kernel panicked.
+    pub panic: Option<String>,
+    /// CPUs in use.
+    pub cpus: Option<u64>,
+    /// How many vnets there are.
+    pub vnets: Count,
+    /// How many virtualized variables there are.
+    pub variables: Count,
+    /// How many jails there are, the host among them.
+    pub jails: Count,
+    /// The vnet in which the crashed thread worked, or else the host's.
+    pub default_vnet: Option<VnetRef>,
+    /// The same in words, with why it is the one.
+    #[serde(skip)]
+    pub default_vnet_title: Option<String>,
+    /// The thread that wrote the dump; `None` where none did or the kernel does not tell.
+    pub crashed: Option<CrashedInfo>,
+    /// What is odd about the files.
+    pub warnings: Vec<String>,
+}
+
+/// How many there are; null in JSON where that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// So many, and no more.
+    Exactly(usize),
+    /// So many are known, and there may be others.
+    AtLeast(usize),
+}
+
+/// What a session's files and memory tell.
+pub fn info(session: &Session) -> Info {
+    let mut overview = of_core(session.core_path(), session.core(), session.warnings());
+    overview.core.recount(session.memory().page_size());
+    overview.kernel = Some(KernelInfo::of(session));
+    let mut problems = Problems::default();
+    // What another kernel's symbols point at is no answer to anything.
+    if !matches!(session.target().kernel_match(), KernelMatch::Different(_)) {
+        overview.add_machine(Machine::read(session.target()));
+        overview.add_counts(session, &mut problems);
+        overview.add_vnets(session, &mut problems);
+    }
+    Info { overview, problems }
+}
+
+/// What a dump alone tells, at this path, with what is odd about it; `why` there is no session of
+/// it and a kernel.
+pub fn info_of_dump(core: &Core, path: &Path, warnings: Vec<String>, why: &Error) -> Info {
+    let no_kernel = match why {
+        Error::NoKernel { .. } => "none found",
+        _ => "none that goes with the dump",
+    };
+    let overview = Overview { no_kernel, ..of_core(path, core, warnings) };
+    Info { overview, problems: Problems::default() }
+}
+
+fn of_core(path: &Path, core: &Core, warnings: Vec<String>) -> Overview {
+    let header = core.header.as_ref();
+    let saved = SavecoreInfo::find(path);
+    let told = saved.as_ref().map(|saved| saved.info.clone()).unwrap_or_default();
+    let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let messages = Messages::saved(core);
+    let said = |what: fn(&Messages) -> Option<&str>| Some(what(messages.as_ref()?)?.to_owned());
+    let version = header.and_then(|header| text(&header.kernel_version));
+    let version = version.or_else(|| said(Messages::version)).or(told.version);
+    let panic = header.and_then(|header| text(&header.panic));
+    let panic = panic.or_else(|| said(Messages::panic)).or(told.panic);
+    let host = header.and_then(|header| text(&header.host)).or(told.host);
+    Overview {
+        core: CoreInfo::of(path, core, version.map(|version| version.trim_end().to_owned())),
+        info_file: saved.map(InfoFileInfo::from),
+        kernel: None,
+        no_kernel: "",
+        host,
+        panic,
+        cpus: None,
+        vnets: Count::AtLeast(0),
+        variables: Count::AtLeast(0),
+        jails: Count::AtLeast(0),
+        default_vnet: None,
+        default_vnet_title: None,
+        crashed: None,
+        warnings,
+    }
+}
+
+impl Overview {
+    /// What the machine said of itself, which is surer than what was written beside the dump.
+    fn add_machine(&mut self, machine: Machine) {
+        self.core.version = machine.version.or(self.core.version.take());
+        self.host = machine.hostname.or(self.host.take());
+        self.panic = machine.panic.or(self.panic.take());
+        self.cpus = machine.cpus;
+        self.core.memory_pages = self.core.memory_pages.or(machine.physical_pages);
+        if let Some(kernel) = &mut self.kernel {
+            (kernel.ident, kernel.osreldate) = (machine.ident, machine.osreldate);
+        }
+    }
+
+    fn add_counts(&mut self, session: &Session, problems: &mut Problems) {
+        if let Ok(vnets) = session.vnets() {
+            problems.extend(vnets.problems.clone());
+            self.vnets = Count::new(vnets.all.len(), vnets.problems.is_empty());
+        }
+        if let Ok(found) = session.matches(&[]) {
+            self.variables = Count::new(found.variables.len(), found.problems.is_empty());
+            problems.extend(found.problems);
+        }
+        if let Ok(jails) = session.jails() {
+            self.jails = Count::new(jails.jails.len(), jails.count().is_ok());
+        }
+    }
+
+    fn add_vnets(&mut self, session: &Session, problems: &mut Problems) {
+        if let Ok(Some(crashed)) = session.crashed_thread() {
+            self.crashed = Some(CrashedInfo::new(session, &crashed));
+            problems.extend(crashed.problems);
+        }
+        let default = session.select(&Selector::Default).ok();
+        if let Some(vnet) = default.and_then(|found| found.stacks.first()?.vnet()) {
+            self.default_vnet = Some(vnet.into());
+            self.default_vnet_title = Some(title_of_default(session, vnet));
+        }
+    }
+}
+
+impl Count {
+    fn new(known: usize, whole: bool) -> Self {
+        if whole { Self::Exactly(known) } else { Self::AtLeast(known) }
+    }
+
+    /// In words; `None` where not one is known.
+    fn shown(self) -> Option<String> {
+        match self {
+            Self::Exactly(count) => Some(count.to_string()),
+            Self::AtLeast(0) => None,
+            Self::AtLeast(known) => Some(format!("unknown, at least {known}")),
+        }
+    }
+}
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let exactly = match self {
+            Self::Exactly(count) => Some(count),
+            Self::AtLeast(_) => None,
+        };
+        exactly.serialize(serializer)
+    }
+}
+
+impl Answer for Info {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        if page.medium() == Medium::People {
+            let mut rows = self.overview.key_values().into_iter();
+            return rows.try_for_each(|(key, value)| page.line(&format!("{key:<16}{value}")));
+        }
+        let columns = [Column::left("KEY"), Column::left("VALUE")];
+        page.table(&columns, &Elements::from(vec![&self.overview]))
+    }
+
+    fn problems(&self) -> Problems {
+        self.problems.clone()
+    }
+}
+
+impl Row for Overview {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        let rows = self.key_values().into_iter();
+        rows.map(|(key, value)| vec![key.into(), value.into()]).collect()
+    }
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+    use crate::answers::testing::{assert_keys, demo, json, laid_out};
+
+    #[test]
+    fn it_tells_of_the_files_and_of_what_is_in_them() {
+        let info = info(demo());
+        let json = json(&info);
+        assert_keys(&json, &["info"]);
+        assert_keys(
+            &json["info"],
+            &[
+                "core",
+                "info_file",
+                "kernel",
+                "host",
+                "panic",
+                "cpus",
+                "vnets",
+                "variables",
+                "jails",
+                "default_vnet",
+                "crashed",
+                "warnings",
+            ],
+        );
+        assert_keys(
+            &json["info"]["core"],
+            &[
+                "path",
+                "format",
+                "arch",
+                "size",
+                "compressed",
+                "page_size",
+                "pages",
+                "memory_pages",
+                "pages_cut_off",
+                "minidump",
+                "time",
+                "version",
+            ],
+        );
+        assert_eq!(json["info"]["vnets"], 3);
+        assert_eq!(json["info"]["kernel"]["belongs"]["verdict"], "yes");
+
+        let people = laid_out(&info, Medium::People);
+        assert!(people.contains("\nvnets           3\n"), "{people}");
+        let columns = laid_out(&info, Medium::Columns);
+        assert!(columns.contains("\nvnets\t3\n"), "{columns}");
+        let lines = laid_out(&info, Medium::Lines);
+        assert!(lines.starts_with(r#"{"core":{"path":"#) && lines.lines().count() == 1, "{lines}");
+    }
+
+    #[test]
+    fn a_dump_without_a_kernel_says_so() {
+        let (session, warnings) = (demo(), vec!["odd".to_owned()]);
+        let why = Error::NoKernel { searched: Vec::new(), refused: 0, cut_off: 0 };
+        let info = info_of_dump(session.core(), Path::new("vmcore.0"), warnings, &why);
+        let json = json(&info);
+        assert!(json["info"]["kernel"].is_null() && json["info"]["vnets"].is_null(), "{json}");
+        assert_eq!(json["info"]["warnings"][0], "odd");
+        let columns = laid_out(&info, Medium::Columns);
+        assert!(columns.contains("\nkernel\tnone found\n"), "{columns}");
+    }
+
+    #[test]
+    fn a_count_that_is_not_known_is_null() {
+        let json = |count| serde_json::to_string(&count).unwrap();
+        assert_eq!((json(Count::Exactly(0)), json(Count::AtLeast(2))), ("0".into(), "null".into()));
+        assert_eq!(Count::AtLeast(2).shown().as_deref(), Some("unknown, at least 2"));
+        assert_eq!(Count::AtLeast(0).shown(), None);
+    }
+}

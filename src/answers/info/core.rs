@@ -1,0 +1,152 @@
+//! What a dump says of itself, and what savecore(8) says of it.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::addr::{PhysAddr, VirtAddr};
+use crate::dump::{Core, Format};
+use crate::session::SavecoreInfo;
+
+/// A dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CoreInfo {
+    /// Of its file.
+    pub path: String,
+    /// In words: `minidump version 2`.
+    pub format: String,
+    /// The machine's architecture, as FreeBSD calls it: `amd64`.
+    pub arch: &'static str,
+    /// Bytes, uncompressed.
+    pub size: u64,
+    /// `None` for a dump that is not compressed.
+    pub compressed: Option<CompressedInfo>,
+    /// Bytes.
+    pub page_size: u64,
+    /// Pages that it holds.
+    pub pages: u64,
+    /// Pages of memory that the machine had.
+    pub memory_pages: Option<u64>,
+    /// Pages that the file is too short for.
+    pub pages_cut_off: u64,
+    /// What only a minidump tells.
+    pub minidump: Option<MinidumpInfo>,
+    /// Seconds since 1970, from the kernel dump header.
+    pub time: Option<u64>,
+    /// The version of the kernel that wrote it.
+    pub version: Option<String>,
+}
+
+/// What a minidump's header says (`struct minidumphdr`, `sys/amd64/include/minidump.h` and
+/// its likes).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MinidumpInfo {
+    /// Of the format.
+    pub version: u32,
+    /// Where the kernel's part of the address space begins.
+    pub kernbase: VirtAddr,
+    /// `None` on architectures without one.
+    pub direct_map: Option<DirectMapInfo>,
+    /// Bytes.
+    pub message_buffer_size: u64,
+    /// Bytes.
+    pub bitmap_size: u64,
+    /// Bytes.
+    pub page_map_size: u64,
+}
+
+/// Where all of physical memory is mapped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DirectMapInfo {
+    /// Its first address.
+    pub start: VirtAddr,
+    /// The address behind its last.
+    pub end: VirtAddr,
+    /// The physical address at its start.
+    pub physical: PhysAddr,
+}
+
+/// How a dump is compressed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CompressedInfo {
+    /// `gzip` or `zstd`.
+    pub form: &'static str,
+    /// Bytes of the compressed file.
+    pub size: u64,
+}
+
+/// What savecore(8) wrote beside the dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InfoFileInfo {
+    /// Of the file: `info.0`.
+    pub path: String,
+    /// When the machine crashed, as savecore wrote it.
+    pub time: Option<String>,
+    /// `good`, or what is wrong with the dump.
+    pub status: Option<String>,
+    /// Bytes that the dump should have.
+    pub dump_size: Option<u64>,
+}
+
+impl CoreInfo {
+    pub(super) fn of(path: &Path, core: &Core, version: Option<String>) -> Self {
+        Self {
+            path: path.display().to_string(),
+            format: core.format.to_string(),
+            arch: core.arch.name(),
+            size: core.facts.file_len,
+            compressed: core
+                .packed
+                .map(|packed| CompressedInfo { form: packed.packing.name(), size: packed.len }),
+            page_size: core.facts.page_size,
+            pages: core.facts.pages,
+            memory_pages: core.facts.memory_pages,
+            pages_cut_off: core.facts.pages_cut_off,
+            minidump: MinidumpInfo::of(core),
+            time: core.header.as_ref().map(|header| header.time),
+            version,
+        }
+    }
+
+    /// Counts in pages of this size: a core that does not tell it is counted in small ones.
+    pub(super) fn recount(&mut self, page_size: u64) {
+        let all =
+            [Some(&mut self.pages), Some(&mut self.pages_cut_off), self.memory_pages.as_mut()];
+        for pages in all.into_iter().flatten() {
+            *pages = pages.saturating_mul(self.page_size) / page_size.max(1);
+        }
+        self.page_size = page_size;
+    }
+}
+
+impl MinidumpInfo {
+    fn of(core: &Core) -> Option<Self> {
+        let Format::Minidump { version } = core.format else { return None };
+        let facts = core.facts.minidump.as_ref()?;
+        let direct_map = facts.direct_map.as_ref().map(|map| DirectMapInfo {
+            start: map.range.start,
+            end: map.range.end,
+            physical: map.phys,
+        });
+        Some(Self {
+            version,
+            kernbase: facts.kernbase,
+            direct_map,
+            message_buffer_size: facts.message_buffer.len(),
+            bitmap_size: facts.bitmap_len,
+            page_map_size: facts.page_map_len,
+        })
+    }
+}
+
+impl From<SavecoreInfo> for InfoFileInfo {
+    fn from(saved: SavecoreInfo) -> Self {
+        let SavecoreInfo { path, info } = saved;
+        Self {
+            path: path.display().to_string(),
+            time: info.time,
+            status: info.status,
+            dump_size: info.dump_len,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The thread that wrote the dump.
+
+use serde::Serialize;
+
+use crate::addr::VirtAddr;
+use crate::session::Session;
+use crate::views::crashed_thread::CrashedThread;
+use crate::vnet::VnetRef;
+
+/// The thread that crashed; `None` is what is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CrashedInfo {
+    /// Its number.
+    pub tid: i64,
+    /// What it is called.
+    pub name: Option<String>,
+    /// The number of its process.
+    pub pid: Option<i64>,
+    /// The name of its process.
+    pub command: Option<String>,
+    /// The jail of its credential.
+    pub jail: Option<CrashedJail>,
+    /// The vnet it worked in; `None` outside of the network stack.
+    pub curvnet: Option<VnetRef>,
+    /// Its jail's.
+    pub vnet: Option<VnetRef>,
+    /// All of it in words.
+    #[serde(skip)]
+    pub title: String,
+}
+
+/// The jail of a thread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CrashedJail {
+    /// Its number; 0 is the host.
+    pub jid: i64,
+    /// Its name.
+    pub name: Box<str>,
+}
+
+impl CrashedInfo {
+    pub(super) fn new(session: &Session, crashed: &CrashedThread) -> Self {
+        let vnet = |at: Option<VirtAddr>| session.vnet(at?);
+        let jail_vnet = vnet(crashed.jail_vnet);
+        let title = match (crashed.curvnet, jail_vnet) {
+            (None, Some(jail_vnet)) => format!("{crashed}; its jail's is {}", jail_vnet.title()),
+            _ => crashed.to_string(),
+        };
+        let thread = crashed.thread.as_ref();
+        let jail = crashed.jail.as_ref();
+        Self {
+            tid: crashed.tid,
+            name: thread.and_then(|thread| thread.name.as_deref().map(str::to_owned)),
+            pid: thread.and_then(|thread| thread.pid),
+            command: thread.and_then(|thread| thread.command.as_deref().map(str::to_owned)),
+            jail: jail.map(|jail| CrashedJail { jid: jail.jid, name: jail.name.clone() }),
+            curvnet: vnet(crashed.curvnet).map(VnetRef::from),
+            vnet: jail_vnet.map(VnetRef::from),
+            title,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The kernel's files, and whether they belong to the dump.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::addr::VirtAddr;
+use crate::bytes::Hex;
+use crate::kernel::ElfFile;
+use crate::session::Session;
+use crate::target::KernelMatch;
+
+/// A kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KernelInfo {
+    /// Of its file.
+    pub path: String,
+    /// The path of the file with its debug information.
+    pub debug_file: Option<String>,
+    /// In hex.
+    pub build_id: Option<String>,
+    /// Units of debug information; `None` without any.
+    pub units: Option<usize>,
+    /// The name of its configuration: `GENERIC`.
+    pub ident: Option<String>,
+    /// `__FreeBSD_version`: 1201000.
+    pub osreldate: Option<u64>,
+    /// Whether it has the VIMAGE option; `None` for a file that may not be a kernel.
+    pub vimage: Option<bool>,
+    /// Where the initial values of its virtualized variables lie.
+    pub set_vnet: Option<SetVnet>,
+    /// Whether it is the one that wrote the dump.
+    pub belongs: Belongs,
+}
+
+/// The linker set of the virtualized variables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetVnet {
+    /// `__start_set_vnet`
+    pub start: VirtAddr,
+    /// `__stop_set_vnet`
+    pub stop: VirtAddr,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Whether the kernel is the one that wrote the dump.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Belongs {
+    /// Is it?
+    pub verdict: Verdict,
+    /// What tells.
+    pub why: String,
+}
+
+/// Whether two files belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// They do.
+    Yes,
+    /// They do not.
+    No,
+    /// Nothing tells.
+    Unknown,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+impl KernelInfo {
+    pub(super) fn of(session: &Session) -> Self {
+        let (kernel, file) = (session.kernel(), session.kernel().linked());
+        let path = |elf: &ElfFile| elf.source().path().display().to_string();
+        let set_vnet = kernel.set_vnet().map(|set| SetVnet {
+            start: set.start,
+            stop: set.end,
+            size: set.end.offset_from(set.start).unwrap_or(0),
+        });
+        let (verdict, why) = match session.target().kernel_match() {
+            KernelMatch::Same(why) => (Verdict::Yes, why),
+            KernelMatch::Different(why) => (Verdict::No, why),
+            KernelMatch::Unknown(why) => (Verdict::Unknown, why),
+        };
+        Self {
+            path: path(file.main()),
+            debug_file: file.debug_file().map(path),
+            build_id: file.build_id().map(|id| Hex(id).to_string()),
+            units: session.types().ok().map(|types| types.unit_count()),
+            ident: None,
+            osreldate: None,
+            vimage: (set_vnet.is_some() || file.has_kernel_symbols()).then_some(set_vnet.is_some()),
+            set_vnet,
+            belongs: Belongs { verdict, why: why.clone() },
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! An answer that is an array of elements.
+
+use std::io;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::{Answer, Column, Elements, Page, Remark, Row};
+use crate::error::Error;
+use crate::walk::Problems;
+
+/// An element of a [`List`].
+pub trait Element: Row {
+    /// The name of the array in JSON: `locks`.
+    const ARRAY: &'static str;
+
+    /// How many of its values could not be read.
+    fn unreadable(&self) -> usize {
+        0
+    }
+}
+
+/// An answer that is an array of elements: a table, or an array in JSON.
+#[derive(Debug)]
+pub struct List<'a, T> {
+    pub elements: Elements<'a, T>,
+    pub columns: Vec<Column>,
+    /// What could not be read, and what that leaves unknown.
+    pub problems: Problems,
+    /// There are no elements, and there may be some that could not be read: null in JSON.
+    pub unknown: bool,
+    /// Why there is none, if there is none.
+    pub nothing: Option<String>,
+    pub remarks: Vec<Remark>,
+    pub missed: Vec<Error>,
+}
+
+impl<'a, T> List<'a, T> {
+    /// A list of these elements.
+    pub fn new(columns: Vec<Column>, elements: impl Into<Elements<'a, T>>) -> Self {
+        Self {
+            elements: elements.into(),
+            columns,
+            problems: Problems::default(),
+            unknown: false,
+            nothing: None,
+            remarks: Vec::new(),
+            missed: Vec::new(),
+        }
+    }
+
+    /// With what kept others from being found.
+    pub fn with_problems(self, problems: Problems) -> Self {
+        Self { problems, ..self }
+    }
+
+    /// With the reason for which it is empty, if it is.
+    pub fn or_nothing(self, why: impl FnOnce() -> String) -> Self {
+        let empty = self.elements.kept().is_some_and(<[T]>::is_empty);
+        Self { nothing: empty.then(why), ..self }
+    }
+}
+
+impl<T: Element> Answer for List<'_, T> {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        page.table(&self.columns, &self.elements)
+    }
+
+    fn problems(&self) -> Problems {
+        self.problems.clone()
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        self.remarks.clone()
+    }
+
+    fn take_missed(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.missed)
+    }
+
+    fn nothing(&self) -> Option<String> {
+        self.nothing.clone()
+    }
+
+    fn unreadable(&self) -> usize {
+        let mut count = 0;
+        self.elements.for_each(|element| count += element.unreadable());
+        count
+    }
+}
+
+impl<T: Element> Serialize for List<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        let elements = Some(&self.elements).filter(|_| !self.unknown);
+        map.serialize_entry(T::ARRAY, &elements)?;
+        map.end()
+    }
+}

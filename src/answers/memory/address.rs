@@ -1,0 +1,138 @@
+//! Which address is meant by what somebody wrote.
+
+use std::str::FromStr;
+
+use crate::addr::VirtAddr;
+use crate::answers::Remark;
+use crate::error::Error;
+use crate::session::Session;
+use crate::value::Limits;
+use crate::value::model::{Value, ValueError};
+use crate::vnet::Stack;
+
+/// An address as somebody wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// As a number, which means the same in every vnet and needs no kernel.
+    Number(VirtAddr),
+    /// As an expression, which [`address`] works out.
+    Expression(String),
+}
+
+/// What an expression led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its value.
+    pub address: VirtAddr,
+    /// What is to be said of that.
+    pub remarks: Vec<Remark>,
+}
+
+/// Why something is not an address.
+#[derive(Debug, thiserror::Error)]
+pub enum AddressError {
+    /// Hex digits without `0x`, as debuggers and panic messages print addresses.
+    #[error("{text} is neither a number nor a name")]
+    BareHex {
+        /// What was written.
+        text: String,
+    },
+    /// The expression has a value that is no address.
+    #[error("{expression} {what}: no address")]
+    NotAnAddress {
+        /// What was written.
+        expression: String,
+        /// What its value is: `has the type struct inpcbinfo`.
+        what: String,
+    },
+    /// Its value is in memory that cannot be read.
+    #[error("the value of {expression} cannot be read: {why}")]
+    Unreadable {
+        /// What was written.
+        expression: String,
+        /// Why it cannot be read.
+        why: ValueError,
+    },
+    /// It cannot be worked out.
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+/// A number, else an expression.
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(number) => Ok(Self::Number(number)),
+            Err(_) if is_bare_hex(text) => Err(AddressError::BareHex { text: text.to_owned() }),
+            Err(_) => Ok(Self::Expression(text.to_owned())),
+        }
+    }
+}
+
+/// An address as debuggers and panic messages print it; no name is that long and odd.
+fn is_bare_hex(text: &str) -> bool {
+    (8..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The address that is the value of an expression in a network stack.
+///
+/// # Errors
+/// The expression cannot be worked out, or its value is no address.
+pub fn address(
+    session: &Session,
+    stack: Stack<'_>,
+    expression: &str,
+) -> Result<Place, AddressError> {
+    let printed = session.print(stack, expression, &Limits::default())?;
+    let warning = |remark: &_| Remark::Warning(format!("{expression}: {remark}"));
+    let remarks = printed.remarks.iter().map(warning).collect();
+    let none = |what| AddressError::NotAnAddress { expression: expression.to_owned(), what };
+    // No kernel maps its first page: what holds such a number is a variable, whose own
+    // address was meant.
+    let lowest = session.memory().page_size();
+    match printed.value {
+        Value::Pointer(pointer) => Ok(Place { address: pointer.address, remarks }),
+        Value::Int(number) => match u64::try_from(number) {
+            Ok(number) if printed.address.is_none() || number >= lowest => {
+                Ok(Place { address: VirtAddr::new(number), remarks })
+            }
+            _ => Err(none(format!("is {number}, of type {}", printed.type_name))),
+        },
+        Value::Error(why) => {
+            Err(AddressError::Unreadable { expression: expression.to_owned(), why: *why })
+        }
+        _ => Err(none(format!("has the type {}", printed.type_name))),
+    }
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+    use crate::answers::testing::demo;
+
+    #[test]
+    fn numbers_are_told_from_names() {
+        let parsed = |text: &str| text.parse::<Address>();
+        assert_eq!(parsed("0x10").unwrap(), Address::Number(VirtAddr::new(16)));
+        assert_eq!(parsed("&V_tcbinfo").unwrap(), Address::Expression("&V_tcbinfo".into()));
+        let bare = parsed("fffff80003a51800").unwrap_err();
+        assert_eq!(bare.to_string(), "fffff80003a51800 is neither a number nor a name");
+    }
+
+    #[test]
+    fn only_pointers_and_large_numbers_are_addresses() {
+        let session = demo();
+        let vnet = session.vnets().unwrap().all.first().unwrap();
+        let at = |text: &str| address(session, vnet.into(), text);
+        assert!(!at("&V_ip_defttl").unwrap().address.is_null());
+        assert!(!at("V_ifnet.cstqh_first").unwrap().address.is_null());
+        assert_eq!(at("0x1000 + 1").unwrap().address, VirtAddr::new(0x1001));
+        let number = at("V_ip_defttl").unwrap_err();
+        assert_eq!(number.to_string(), "V_ip_defttl is 64, of type int: no address");
+        let record = at("V_tcbinfo").unwrap_err();
+        assert!(record.to_string().starts_with("V_tcbinfo has the type struct"), "{record}");
+        assert!(matches!(at("V_no_such").unwrap_err(), AddressError::Other(_)));
+    }
+}

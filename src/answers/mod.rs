@@ -1,0 +1,168 @@
+//! Questions and their answers.
+//!
+//! A question is a function of a [`Session`](crate::Session) and gives an [`Answer`]: plain data,
+//! public and serialisable. Nothing here knows a terminal or an option of the command
+//! line, and nothing is printed: an answer lays itself out on a [`Page`] or serialises itself,
+//! and [`render`](crate::render) makes text of that.
+//!
+//! Long answers are streamed. Their elements are [made when they are asked for](Elements) and
+//! not kept, so that memory does not grow with what is printed.
+
+mod cell;
+mod chosen;
+mod elements;
+mod list;
+mod page;
+mod per_vnet;
+
+pub mod counters;
+pub mod eventhandlers;
+pub mod expressions;
+pub mod gdb;
+pub mod info;
+pub mod locks;
+pub mod memory;
+pub mod messages;
+pub mod modspace;
+pub mod modules;
+pub mod recursions;
+pub mod sysctls;
+pub mod sysinit;
+pub mod types;
+pub mod variables;
+pub mod vnets;
+
+use std::io;
+
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::walk::Problems;
+
+pub use cell::{Align, Cell, Column, Medium, Row};
+pub use chosen::Chosen;
+pub use counters::counters;
+pub use elements::Elements;
+pub use eventhandlers::eventhandlers;
+pub use expressions::expressions;
+pub use gdb::gdb;
+pub use info::{info, info_of_dump};
+pub use list::{Element, List};
+pub use locks::locks;
+pub use memory::memory;
+pub use messages::{messages, messages_of_dump};
+pub use modspace::modspace;
+pub use modules::modules;
+pub use page::{Page, Part};
+pub use per_vnet::PerVnet;
+pub use recursions::recursions;
+pub use sysctls::sysctls;
+pub use sysinit::{construction, sysinits};
+pub use types::types;
+pub use variables::variables;
+pub use vnets::vnets;
+
+/// The answer to one question. As JSON it serialises itself: the members of the object that
+/// is printed. For people and for scripts that want rows it is laid out on a page.
+pub trait Answer: Serialize {
+    /// Lays the answer out: titles, lines and tables, one after the other.
+    ///
+    /// # Errors
+    /// Those of the page.
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()>;
+
+    /// What could not be read, and what that leaves unknown.
+    fn problems(&self) -> Problems {
+        Problems::default()
+    }
+
+    /// What a person should know before reading the answer.
+    fn remarks(&self) -> Vec<Remark> {
+        Vec::new()
+    }
+
+    /// The vnets that it is about, if it is about vnets.
+    fn chosen(&self) -> Option<&Chosen<'_>> {
+        None
+    }
+
+    /// Takes out why parts of the question have no answer.
+    fn take_missed(&mut self) -> Vec<Error> {
+        Vec::new()
+    }
+
+    /// Why the answer is empty, if it is; a sentence without its full stop.
+    fn nothing(&self) -> Option<String> {
+        None
+    }
+
+    /// How many values in it could not be read. Of a streamed answer, all values are read
+    /// to find out.
+    fn unreadable(&self) -> usize {
+        0
+    }
+}
+
+/// Something about an answer that is no part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// What explains the answer.
+    Note(String),
+    /// What makes the answer smaller or less sure than it looks.
+    Warning(String),
+}
+
+/// Where there is nothing to say of a part, it is empty.
+impl<A: Answer> Answer for Option<A> {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        self.as_ref().map_or(Ok(()), |answer| answer.lay_out(page))
+    }
+
+    fn unreadable(&self) -> usize {
+        self.as_ref().map_or(0, Answer::unreadable)
+    }
+}
+
+/// What the tests of answers share: the demo image, and what its answers look like.
+#[cfg(all(test, feature = "cli"))]
+mod testing {
+    use serde_json::Value;
+
+    use super::{Answer, Medium};
+    use crate::image;
+    use crate::render::json::{Document, write_document};
+    use crate::render::page::TextPage;
+    use crate::render::table::Style;
+    use crate::session::Session;
+
+    /// A session of the demo image.
+    pub fn demo() -> &'static Session {
+        let demo = image::demo().unwrap();
+        Box::leak(Box::new(Session::from_sources(demo.kernel, demo.core).unwrap()))
+    }
+
+    /// The answer as JSON, without what every document has.
+    pub fn json(answer: &impl Answer) -> Value {
+        let (mut out, problems) = (Vec::new(), answer.problems());
+        write_document(&mut out, &Document::new(answer, &problems)).unwrap();
+        let mut json: Value = serde_json::from_slice(&out).unwrap();
+        json.as_object_mut().unwrap().retain(|key, _| key != "schema_version" && key != "problems");
+        json
+    }
+
+    /// Panics unless the object has these keys and no others.
+    #[track_caller]
+    pub fn assert_keys(json: &Value, keys: &[&str]) {
+        let mut wanted = keys.to_vec();
+        wanted.sort_unstable();
+        let found: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(found, wanted);
+    }
+
+    /// The answer as text.
+    pub fn laid_out(answer: &impl Answer, medium: Medium) -> String {
+        let mut out = Vec::new();
+        answer.lay_out(&mut TextPage::new(&mut out, medium, Style::default())).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+}

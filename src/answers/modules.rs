@@ -1,0 +1,128 @@
+//! `modules`: the files that make up the running kernel.
+
+use serde::Serialize;
+
+use super::variables::why_untyped;
+use super::{Cell, Column, Element, List, Medium, Remark, Row};
+use crate::addr::VirtAddr;
+use crate::error::Error;
+use crate::modules::Module;
+use crate::session::Session;
+
+/// The kernel itself, or a module.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoadedFile {
+    /// As kldstat(8) numbers them; `None` without debug information.
+    pub id: Option<i64>,
+    /// `if_gif.ko`
+    pub name: Box<str>,
+    /// Where it was loaded from.
+    pub path: Box<str>,
+    pub address: VirtAddr,
+    /// Bytes.
+    pub size: Option<u64>,
+    /// How many modules and users hold it.
+    pub refs: Option<i64>,
+    /// The class of the kernel's linker that loaded it: `elf64`, `elf64_obj`.
+    pub class: Option<Box<str>>,
+    /// Where its virtualized variables lie, if it has any.
+    pub set_vnet: Option<SetVnet>,
+    /// How many virtualized variables it has.
+    pub variables: usize,
+    /// The file that tells their types.
+    pub types_from: Option<Box<str>>,
+    /// Files that lie where its own should and are not it, and why.
+    pub refused: Vec<String>,
+    /// What is wrong with it, a sentence each.
+    pub problems: Vec<Box<str>>,
+}
+
+/// A linker set of virtualized variables.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct SetVnet {
+    pub address: VirtAddr,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// The files of the kernel's linker, in its order.
+///
+/// # Errors
+/// The kernel is not the dump's.
+pub fn modules(session: &Session) -> Result<List<'static, LoadedFile>, Error> {
+    let modules = session.modules()?;
+    let files: Vec<LoadedFile> = modules.files.iter().map(LoadedFile::from).collect();
+    // That a module has no file at all is told by the column TYPES.
+    let untyped = why_untyped(session, |module| !module.refused.is_empty())?;
+    let damage = files.iter().flat_map(|file| {
+        file.problems.iter().map(|why| Remark::Warning(format!("{}: {why}", file.name)))
+    });
+    let remarks = damage.chain(untyped).collect();
+    // Even the kernel itself has an entry, from early in its start on.
+    let list = List::new(columns(), files).or_nothing(|| "the list of modules is empty".into());
+    Ok(List { remarks, ..list }.with_problems(modules.problems.clone()))
+}
+
+fn columns() -> Vec<Column> {
+    vec![
+        Column::right("ID"),
+        Column::left("NAME"),
+        Column::left("ADDRESS"),
+        Column::right("SIZE"),
+        Column::right("REFS"),
+        Column::left("CLASS"),
+        Column::left("MODSPACE"),
+        Column::right("BYTES"),
+        Column::right("VARIABLES"),
+        Column::left("TYPES"),
+        Column::left("PATH"),
+    ]
+}
+
+impl From<&Module> for LoadedFile {
+    fn from(module: &Module) -> Self {
+        let set = module.set.as_ref();
+        Self {
+            id: module.id,
+            name: module.name.clone(),
+            path: module.path.clone(),
+            address: module.address,
+            size: module.size,
+            refs: module.refs,
+            class: module.class.clone(),
+            set_vnet: set.map(|set| SetVnet { address: set.start, size: module.set_size() }),
+            variables: module.vnet_symbols().count().max(module.typed.len()),
+            types_from: module.types_from.clone(),
+            refused: module.refused.clone(),
+            problems: module.problems.clone(),
+        }
+    }
+}
+
+impl Element for LoadedFile {
+    const ARRAY: &'static str = "modules";
+
+    fn unreadable(&self) -> usize {
+        self.problems.len()
+    }
+}
+
+impl Row for LoadedFile {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        let set = self.set_vnet;
+        let typed = if self.types_from.is_some() { "yes" } else { "no" };
+        vec![vec![
+            self.id.into(),
+            (&*self.name).into(),
+            self.address.into(),
+            self.size.into(),
+            self.refs.into(),
+            self.class.as_deref().into(),
+            set.map(|set| set.address).into(),
+            set.map(|set| set.size).into(),
+            set.map(|_| self.variables).into(),
+            set.map(|_| typed).into(),
+            (&*self.path).into(),
+        ]]
+    }
+}

@@ -1,0 +1,125 @@
+//! The same question asked of each of the chosen vnets.
+
+use std::io;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+
+use super::{Answer, Chosen, Page, Part, Remark};
+use crate::error::Error;
+use crate::vnet::{Stack, Vnet, VnetRef};
+use crate::walk::Problems;
+
+/// An answer for each of the chosen vnets, made when its turn comes and not kept.
+pub struct PerVnet<'s, A> {
+    pub chosen: Chosen<'s>,
+    pub(super) ask: Ask<'s, A>,
+    /// Of what was found out before any vnet was asked.
+    pub problems: Problems,
+    pub remarks: Vec<Remark>,
+    pub missed: Vec<Error>,
+    pub nothing: Option<String>,
+    /// Above the part of each of several vnets stands which it is.
+    pub(super) titled: bool,
+    /// Rows begin with the vnet they belong to.
+    pub(super) marked: bool,
+}
+
+/// The question, asked of one vnet.
+type Ask<'s, A> = Box<dyn Fn(Stack<'s>) -> A + 's>;
+
+impl<'s, A> PerVnet<'s, A> {
+    /// Asks `ask` of each of the stacks.
+    pub fn new(chosen: Chosen<'s>, ask: impl Fn(Stack<'s>) -> A + 's) -> Self {
+        Self {
+            ask: Box::new(ask),
+            problems: Problems::default(),
+            remarks: Vec::new(),
+            missed: Vec::new(),
+            nothing: None,
+            titled: chosen.stacks.len() > 1,
+            marked: chosen.all,
+            chosen,
+        }
+    }
+
+    /// The stacks, each with its answer, one after the other.
+    pub fn answers(&self) -> impl Iterator<Item = (Stack<'s>, A)> {
+        self.chosen.stacks.iter().map(|stack| (*stack, (self.ask)(*stack)))
+    }
+}
+
+impl<A: Answer> Answer for PerVnet<'_, A> {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        for (stack, answer) in self.answers() {
+            let vnet = stack.vnet();
+            page.part(Some(Part {
+                vnet: vnet.map(VnetRef::from),
+                title: vnet.filter(|_| self.titled).map(Vnet::title),
+                marked: self.marked && vnet.is_some(),
+            }))?;
+            answer.lay_out(page)?;
+        }
+        page.part(None)
+    }
+
+    fn problems(&self) -> Problems {
+        let mut problems = self.problems.clone();
+        problems.extend(self.chosen.problems.clone());
+        problems
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        self.remarks.clone()
+    }
+
+    fn chosen(&self) -> Option<&Chosen<'_>> {
+        Some(&self.chosen)
+    }
+
+    fn take_missed(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.missed)
+    }
+
+    fn nothing(&self) -> Option<String> {
+        self.nothing.clone()
+    }
+
+    fn unreadable(&self) -> usize {
+        self.answers().map(|(_, answer)| answer.unreadable()).sum()
+    }
+}
+
+/// The answer itself, or an array of answers if all vnets were asked for.
+impl<A: Answer> Serialize for PerVnet<'_, A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let ([_], false) = (&self.chosen.stacks[..], self.chosen.all)
+            && let Some((stack, answer)) = self.answers().next()
+        {
+            return About { vnet: stack.vnet().map(VnetRef::from), answer }.serialize(serializer);
+        }
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("vnets", &All(self))?;
+        map.end()
+    }
+}
+
+/// An answer and the vnet that it is about.
+#[derive(Serialize)]
+struct About<A> {
+    vnet: Option<VnetRef>,
+    #[serde(flatten)]
+    answer: A,
+}
+
+struct All<'a, 's, A>(&'a PerVnet<'s, A>);
+
+impl<A: Answer> Serialize for All<'_, '_, A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut seq = serializer.serialize_seq(Some(self.0.chosen.stacks.len()))?;
+        for (stack, answer) in self.0.answers() {
+            seq.serialize_element(&About { vnet: stack.vnet().map(VnetRef::from), answer })?;
+        }
+        seq.end()
+    }
+}

@@ -1,0 +1,181 @@
+//! `vars`: the virtualized variables of the chosen vnets, with their values.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use super::{Cell, Chosen, Column, Element, Elements, List, Medium, PerVnet, Remark, Row};
+use crate::addr::VirtAddr;
+use crate::error::Error;
+use crate::modules::Module;
+use crate::session::{Matches, Session};
+use crate::value::{Limits, Value, ValueReader};
+use crate::vnet::{Stack, VnetVariable};
+
+/// A virtualized variable and its value in one vnet.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    pub of: Arc<Described>,
+    /// Of the vnet's copy; of the variable itself in a kernel without VIMAGE.
+    pub address: VirtAddr,
+    pub value: Value,
+}
+
+/// What is the same of a variable in every vnet.
+#[derive(Debug)]
+pub struct Described {
+    pub variable: VnetVariable,
+    /// `None` where no file tells its type.
+    pub type_name: Option<String>,
+    /// Its name, with what tells it from others of that name: `ip_id@netinet/ip_id.c`.
+    pub title: String,
+}
+
+/// The variables that the patterns name, or all, in each of the chosen vnets. Of their values, as
+/// much as `limits` allows is read.
+///
+/// # Errors
+/// The kernel is not the dump's, or its variables are not known at all. That a pattern
+/// names none is [told with the answer](super::Answer::take_missed).
+pub fn variables<'s>(
+    session: &'s Session,
+    chosen: Chosen<'s>,
+    patterns: &[String],
+    limits: &Limits,
+) -> Result<PerVnet<'s, List<'s, Variable>>, Error> {
+    let Matches { variables, missed, problems } = session.matches(patterns)?;
+    let remarks = untyped_modules(session, &variables)?;
+    let described: Arc<[Arc<Described>]> = described(session, variables).into();
+    let reader = Rc::new(session.reader(limits));
+    let nothing = described.is_empty().then(|| "no variable matches".to_owned());
+    let of_vnet = move |stack: Stack<'s>| {
+        let copies = Copies { session, stack, described: Arc::clone(&described) };
+        let (reader, outline) = (Rc::clone(&reader), copies.clone());
+        let each = move |f: &mut dyn FnMut(&Variable) -> bool| copies.each(&reader, f);
+        List::new(columns(), Elements::made(each, move |f| outline.outline(f)))
+    };
+    let answer = PerVnet::new(chosen, of_vnet);
+    let missed = missed.into_iter().map(Error::from).collect();
+    Ok(PerVnet { problems, remarks, missed, nothing, ..answer })
+}
+
+/// One vnet's copies of some variables.
+#[derive(Clone)]
+struct Copies<'s> {
+    session: &'s Session,
+    stack: Stack<'s>,
+    described: Arc<[Arc<Described>]>,
+}
+
+impl Copies<'_> {
+    fn each(&self, reader: &ValueReader<'_>, f: &mut dyn FnMut(&Variable) -> bool) {
+        for of in &*self.described {
+            let (address, value) = self.session.value_by(reader, self.stack, &of.variable);
+            if !f(&Variable { of: Arc::clone(of), address, value }) {
+                return;
+            }
+        }
+    }
+
+    fn outline(&self, f: &mut dyn FnMut(Vec<Cell<'_>>)) {
+        for of in &*self.described {
+            f(of.cells(self.session.address(self.stack, &of.variable)).into());
+        }
+    }
+}
+
+impl Described {
+    fn cells(&self, address: VirtAddr) -> [Cell<'_>; 5] {
+        [
+            (&*self.title).into(),
+            address.into(),
+            self.variable.size.into(),
+            self.type_name.as_deref().into(),
+            (&*self.variable.module).into(),
+        ]
+    }
+}
+
+fn columns() -> Vec<Column> {
+    vec![
+        Column::left("NAME"),
+        Column::left("ADDRESS"),
+        Column::right("SIZE"),
+        Column::left("TYPE"),
+        Column::left("MODULE"),
+        Column::left("VALUE"),
+    ]
+}
+
+impl Row for Variable {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        let value = Cell::Value(&self.value);
+        vec![self.of.cells(self.address).into_iter().chain([value]).collect()]
+    }
+}
+
+impl Element for Variable {
+    const ARRAY: &'static str = "variables";
+
+    fn unreadable(&self) -> usize {
+        self.value.unreadable()
+    }
+}
+
+impl Serialize for Variable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let VnetVariable { name, symbol, master, size, module, file, .. } = &self.of.variable;
+        let mut fields = serializer.serialize_struct("Variable", 9)?;
+        fields.serialize_field("name", name)?;
+        fields.serialize_field("symbol", symbol)?;
+        fields.serialize_field("address", &self.address)?;
+        fields.serialize_field("master", master)?;
+        fields.serialize_field("size", size)?;
+        fields.serialize_field("type", &self.of.type_name)?;
+        fields.serialize_field("module", module)?;
+        fields.serialize_field("file", file)?;
+        fields.serialize_field("value", &self.value)?;
+        fields.end()
+    }
+}
+
+/// The variables with their types, and names by which they can be told apart.
+fn described(session: &Session, variables: Vec<VnetVariable>) -> Vec<Arc<Described>> {
+    let types = session.types().ok();
+    let mut count: HashMap<Box<str>, usize> = HashMap::new();
+    for variable in &variables {
+        *count.entry(variable.name.clone()).or_default() += 1;
+    }
+    let described = variables.into_iter().map(|variable| {
+        let type_name = types.zip(variable.type_id).map(|(types, id)| types.name(id));
+        let title = match variable.qualifier() {
+            Some(qualifier) if count.get(&variable.name) > Some(&1) => {
+                format!("{}@{qualifier}", variable.name)
+            }
+            _ => variable.name.to_string(),
+        };
+        Arc::new(Described { variable, type_name, title })
+    });
+    described.collect()
+}
+
+/// Which modules' variables are shown as bytes, because no file tells their types.
+fn untyped_modules(session: &Session, variables: &[VnetVariable]) -> Result<Vec<Remark>, Error> {
+    let untyped = variables.iter().filter(|variable| variable.type_id.is_none());
+    let names: BTreeSet<&str> = untyped.map(|variable| &*variable.module).collect();
+    match names.iter().any(|name| *name != "kernel") {
+        true => why_untyped(session, |module| names.contains(&*module.name)),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Why no file tells the types of these modules' variables.
+pub(super) fn why_untyped(
+    session: &Session,
+    wanted: impl Fn(&Module) -> bool,
+) -> Result<Vec<Remark>, Error> {
+    let modules = session.modules()?.modules().filter(|module| wanted(module));
+    Ok(modules.flat_map(Module::without_types).map(Remark::Warning).collect())
+}

@@ -1,0 +1,198 @@
+//! `vnets`: every virtual network stack.
+
+use std::io;
+
+use serde::Serialize;
+
+use super::{Answer, Cell, Column, Elements, Medium, Page, Remark, Row};
+use crate::error::Error;
+use crate::session::{Session, Vnets};
+use crate::views::hidden::MayHide;
+use crate::vnet::list::JailRef;
+use crate::vnet::{Condition, Vnet};
+use crate::walk::Problems;
+
+/// Every vnet that is known.
+#[derive(Debug, Serialize)]
+pub struct AllVnets {
+    /// Those on the list in order of creation, then the others.
+    pub vnets: Vec<Vnet>,
+    #[serde(skip)]
+    problems: Problems,
+    /// People are shown all columns, rather than those that fit 80 characters.
+    #[serde(skip)]
+    wide: bool,
+    /// Why there may be vnets that nothing leads to; empty after a scan for them.
+    #[serde(skip)]
+    pub may_hide: Vec<MayHide>,
+}
+
+/// The vnets on the list, and those that something else points at; with `scan`, also those that
+/// only a scan of all memory finds. `wide` shows people all columns.
+///
+/// # Errors
+/// As [`Session::vnets`].
+pub fn vnets(session: &Session, scan: bool, wide: bool) -> Result<AllVnets, Error> {
+    let Vnets { all, problems } = if scan { session.scan()? } else { session.vnets()?.clone() };
+    let may_hide = if scan { Vec::new() } else { session.may_hide_vnets()? };
+    Ok(AllVnets { vnets: all, problems, wide, may_hide })
+}
+
+impl AllVnets {
+    /// What is said of vnets that are on no list has no room in the short table.
+    fn lay_out_unlisted(&self, page: &mut impl Page) -> io::Result<()> {
+        for vnet in self.vnets.iter().filter(|vnet| !vnet.is_listed()) {
+            page.title(&format!("{}: {}", vnet.address, state(vnet)))?;
+            for found in &vnet.found_by {
+                page.line(&format!("  found by {found}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Answer for AllVnets {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        let found_by = self.vnets.iter().any(|vnet| !vnet.is_listed());
+        if page.medium() != Medium::People || self.wide {
+            let wide = self.vnets.iter().map(|vnet| Wide { vnet, found_by });
+            return page.table(&columns(found_by), &wide.collect::<Vec<_>>().into());
+        }
+        let short: Vec<Short<'_>> = self.vnets.iter().map(Short).collect();
+        page.table(&short_columns(), &Elements::from(short))?;
+        self.lay_out_unlisted(page)
+    }
+
+    fn problems(&self) -> Problems {
+        self.problems.clone()
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        let damage = self.vnets.iter().flat_map(|vnet| {
+            vnet.problems.iter().map(|why| Remark::Warning(format!("{}: {why}", vnet.title())))
+        });
+        damage.collect()
+    }
+
+    fn nothing(&self) -> Option<String> {
+        let none = || "no vnet was found, on the kernel's list or off it".to_owned();
+        self.vnets.is_empty().then(none)
+    }
+}
+
+fn columns(found_by: bool) -> Vec<Column> {
+    let mut columns = vec![
+        Column::right("VNET"),
+        Column::left("ADDRESS"),
+        Column::left("STATE"),
+        Column::left("SHUTDOWN"),
+        Column::right("IFS"),
+        Column::right("SOCKETS"),
+        Column::left("BLOCK"),
+        Column::left("BASE"),
+        Column::left("JAILS"),
+    ];
+    if found_by {
+        columns.push(Column::left("FOUND BY"));
+    }
+    columns
+}
+
+/// A vnet by all columns.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+struct Wide<'a> {
+    vnet: &'a Vnet,
+    /// With how it was found. Where all vnets are on the list, that is how.
+    #[serde(skip)]
+    found_by: bool,
+}
+
+impl Row for Wide<'_> {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        let vnet = self.vnet;
+        let shutdown = vnet.shutdown.map(|yes| if yes { "yes" } else { "no" });
+        let found_by = Some(&vnet.found_by).filter(|found| !found.is_empty());
+        let found_by = self.found_by.then(|| found_by.map(|found| found.join("; ")).into());
+        let cells = [
+            vnet.index.into(),
+            vnet.address.into(),
+            state(vnet).into(),
+            shutdown.into(),
+            vnet.ifcnt.into(),
+            vnet.sockcnt.into(),
+            vnet.data_mem.into(),
+            vnet.data_base.into(),
+            jails(vnet).into(),
+        ];
+        vec![cells.into_iter().chain(found_by).collect()]
+    }
+}
+
+/// A vnet by the columns that fit 80 characters.
+#[derive(Debug, Clone, Serialize)]
+struct Short<'a>(&'a Vnet);
+
+fn short_columns() -> Vec<Column> {
+    vec![
+        Column::right("VNET"),
+        Column::left("STATE"),
+        Column::right("IFS"),
+        Column::right("SOCKS"),
+        Column::left("ADDRESS"),
+        Column::left("JAILS"),
+    ]
+}
+
+impl Row for Short<'_> {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        let Self(vnet) = self;
+        vec![vec![
+            vnet.index.into(),
+            short_state(vnet).into(),
+            vnet.ifcnt.into(),
+            vnet.sockcnt.into(),
+            vnet.address.into(),
+            jails(vnet).into(),
+        ]]
+    }
+}
+
+/// The state without what explains it.
+fn short_state(vnet: &Vnet) -> &str {
+    match (vnet.condition, &vnet.state) {
+        (Some(Condition::Stray), _) => "stray",
+        (Some(condition), _) => condition.meaning(),
+        (None, _) if vnet.is_freed() => Condition::Freed.meaning(),
+        (None, Some(state)) => {
+            let short = state.meaning.split([',', '(']).next();
+            short.unwrap_or_default().trim_end()
+        }
+        (None, None) => "-",
+    }
+}
+
+fn state(vnet: &Vnet) -> String {
+    let meaning = match (&vnet.state, vnet.condition) {
+        (Some(state), _) => &state.meaning,
+        (None, Some(condition)) => condition.meaning(),
+        (None, None) if vnet.is_freed() => Condition::Freed.meaning(),
+        (None, None) => "-",
+    };
+    // Which subsystem it has come to is the first thing to know of a vnet in between.
+    let name = vnet.state.as_ref().and_then(|state| state.name.as_deref());
+    match (vnet.condition, name) {
+        (Some(Condition::UnderConstruction | Condition::BeingDestroyed), Some(name)) => {
+            format!("{meaning}, {name}")
+        }
+        _ => meaning.to_owned(),
+    }
+}
+
+/// The jails by name, or `?` where they are not known. Prison 0, which is no jail, is the host.
+fn jails(vnet: &Vnet) -> String {
+    let name = |jail: &'_ JailRef| if jail.jid == 0 { "(host)".to_owned() } else { jail.title() };
+    let Some(jails) = &vnet.jails else { return "?".to_owned() };
+    let names: Vec<String> = jails.iter().map(name).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(",") }
+}

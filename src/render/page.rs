@@ -1,0 +1,199 @@
+//! The page that answers are laid out on: aligned tables for people, tabs for scripts, a JSON
+//! object a line for programs.
+
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+
+use super::hex::HexDump;
+use super::table::{Style, Table};
+use super::{c, decl, json, sanitize, sysctl};
+use crate::answers::memory::{Memory, Run};
+use crate::answers::{Cell, Column, Elements, Medium, Page, Part, Row};
+use crate::types::declaration::Declaration;
+use crate::vnet::VnetRef;
+
+use super::sanitize::SafeWriter;
+
+/// A page that is written as it is laid out.
+#[derive(Debug)]
+pub struct TextPage<W> {
+    out: W,
+    medium: Medium,
+    style: Style,
+    /// Something has been written.
+    started: bool,
+    part: Option<Part>,
+}
+
+impl<W: Write> TextPage<W> {
+    pub fn new(out: W, medium: Medium, style: Style) -> Self {
+        Self { out, medium, style, started: false, part: None }
+    }
+
+    fn for_people(&self) -> bool {
+        self.medium == Medium::People
+    }
+
+    fn aligned<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
+        let mut table = Table::new(columns);
+        rows.outline(self.medium, &mut |row| table.row(row.iter().map(text)));
+        let mut table = table.start(&mut self.out, self.style)?;
+        let room = table.room();
+        rows.try_for_each(|element| {
+            element.rows(self.medium).iter().try_for_each(|row| {
+                table.line(&row.last().map(|cell| last(cell, room)).unwrap_or_default())
+            })
+        })
+    }
+
+    fn tabbed<T: Row>(&mut self, rows: &Elements<'_, T>) -> io::Result<()> {
+        let part = self.part.as_ref().filter(|part| part.marked);
+        let vnet = part.map(|part| part.vnet.map_or("-".to_owned(), |vnet| vnet.to_string()));
+        rows.try_for_each(|element| {
+            element.rows(self.medium).iter().try_for_each(|row| {
+                if let Some(vnet) = &vnet {
+                    write!(self.out, "{vnet}\t")?;
+                }
+                for (place, cell) in row.iter().enumerate() {
+                    self.out.write_all(if place > 0 { b"\t" } else { b"" })?;
+                    match cell {
+                        // Megabytes of it.
+                        Cell::Bytes(bytes) => write!(self.out, "{bytes}")?,
+                        cell => self.out.write_all(text(cell).as_bytes())?,
+                    }
+                }
+                self.out.write_all(b"\n")
+            })
+        })
+    }
+
+    fn json_lines<T: Row>(&mut self, rows: &Elements<'_, T>) -> io::Result<()> {
+        #[derive(Serialize)]
+        struct About<T> {
+            vnet: Option<VnetRef>,
+            #[serde(flatten)]
+            element: T,
+        }
+        match &self.part {
+            None => rows.try_for_each(|element| json::write_line(&mut self.out, element)),
+            Some(Part { vnet, .. }) => rows.try_for_each(|element| {
+                json::write_line(&mut self.out, &About { vnet: *vnet, element })
+            }),
+        }
+    }
+}
+
+impl<W: Write> Page for TextPage<W> {
+    fn medium(&self) -> Medium {
+        self.medium
+    }
+
+    fn part(&mut self, part: Option<Part>) -> io::Result<()> {
+        if let Some(title) = part.as_ref().and_then(|part| part.title.clone()) {
+            self.title(&title)?;
+        }
+        self.part = part;
+        Ok(())
+    }
+
+    fn title(&mut self, title: &str) -> io::Result<()> {
+        if !self.for_people() {
+            return Ok(());
+        }
+        let gap = if self.started { "\n" } else { "" };
+        self.started = true;
+        let title = sanitize::line(title);
+        match self.style.color {
+            true => writeln!(self.out, "{gap}\x1b[1;4m{title}\x1b[0m"),
+            false => writeln!(self.out, "{gap}{title}"),
+        }
+    }
+
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        if !self.for_people() {
+            return Ok(());
+        }
+        self.started = true;
+        writeln!(self.out, "{}", sanitize::line(line))
+    }
+
+    fn entry(&mut self, label: &str, cell: &Cell<'_>, note: Option<&str>) -> io::Result<()> {
+        if !self.for_people() {
+            return Ok(());
+        }
+        self.started = true;
+        let label = sanitize::line(label);
+        let cell = match cell {
+            Cell::Value(value) => c::block(value, label.chars().count()),
+            Cell::Sysctl(oid, sysctl) => sysctl::value(oid, sysctl, Some(&label)),
+            cell => text(cell),
+        };
+        let (gap, note) = note.map_or(("", "".into()), |note| (" ", sanitize::line(note)));
+        writeln!(SafeWriter(&mut self.out), "{label}{cell}{gap}{note}")
+    }
+
+    fn declaration(&mut self, declaration: &Declaration) -> io::Result<()> {
+        if !self.for_people() {
+            return Ok(());
+        }
+        if self.started {
+            writeln!(self.out)?;
+        }
+        self.started = true;
+        decl::write_declaration(&mut SafeWriter(&mut self.out), declaration)
+    }
+
+    fn memory(&mut self, memory: &Memory<'_>) -> io::Result<()> {
+        if !self.for_people() {
+            return Ok(());
+        }
+        self.started = true;
+        let mut dump = HexDump::new(&mut self.out, memory.start);
+        let written = memory.try_for_each_run(|_, run| {
+            let written = match run {
+                Run::Bytes(bytes) => dump.bytes(bytes),
+                Run::Gap(fault, len) => dump.gap(fault.kind, len),
+            };
+            written.map_or_else(ControlFlow::Break, ControlFlow::Continue)
+        });
+        match written {
+            ControlFlow::Break(why) => Err(why),
+            ControlFlow::Continue(()) => dump.finish(),
+        }
+    }
+
+    fn table<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
+        self.started = true;
+        match self.medium {
+            Medium::People => self.aligned(columns, rows),
+            Medium::Columns => self.tabbed(rows),
+            Medium::Lines => self.json_lines(rows),
+        }
+    }
+}
+
+/// A cell as text in which nothing can act on a terminal.
+fn text(cell: &Cell<'_>) -> String {
+    match cell {
+        Cell::Nothing => "-".to_owned(),
+        Cell::Text(text) => sanitize::line(text).into_owned(),
+        Cell::Bytes(bytes) => bytes.to_string(),
+        Cell::Number(number) => number.to_string(),
+        Cell::Address(address) => address.to_string(),
+        Cell::Value(value) => c::line(value),
+        Cell::Pointer(pointer) => c::symbol_or_address(pointer),
+        Cell::Error(why) => c::error(why),
+        Cell::Sysctl(oid, value) => sysctl::value(oid, value, None),
+    }
+}
+
+/// The last cell of a row, cut to `room` characters.
+fn last(cell: &Cell<'_>, room: Option<usize>) -> String {
+    match (cell, room) {
+        (cell, None) => text(cell),
+        (Cell::Value(value), Some(room)) => c::line_within(value, room),
+        (cell, Some(room)) => c::cut(text(cell), room),
+    }
+}

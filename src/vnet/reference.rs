@@ -1,0 +1,41 @@
+//! References to vnets, the same in every answer.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::addr::VirtAddr;
+use crate::vnet::Vnet;
+
+/// A reference to a vnet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct VnetRef {
+    /// In order of creation; `None` for one that is on no list.
+    pub index: Option<usize>,
+    /// Of its struct vnet.
+    pub address: VirtAddr,
+}
+
+impl VnetRef {
+    /// The vnet at `address`, with the number that it has in `vnets`.
+    pub fn at(address: VirtAddr, vnets: &[Vnet]) -> Self {
+        let known = vnets.iter().find(|vnet| vnet.address == address);
+        Self { index: known.and_then(|vnet| vnet.index), address }
+    }
+}
+
+impl From<&Vnet> for VnetRef {
+    fn from(vnet: &Vnet) -> Self {
+        Self { index: vnet.index, address: vnet.address }
+    }
+}
+
+/// Its number, or its address where it has none.
+impl fmt::Display for VnetRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            Some(index) => index.fmt(f),
+            None => self.address.fmt(f),
+        }
+    }
+}
