@@ -68,6 +68,8 @@ impl Endian {
         debug_assert!(bytes.len() <= 16);
         // The sizes that nearly every number has, without a loop.
         match (self, bytes) {
+            (_, &[a]) => return a.into(),
+            (Self::Little, &[a, b]) => return u16::from_le_bytes([a, b]).into(),
             (Self::Little, &[a, b, c, d]) => return u32::from_le_bytes([a, b, c, d]).into(),
             (Self::Little, &[a, b, c, d, e, f, g, h]) => {
                 return u64::from_le_bytes([a, b, c, d, e, f, g, h]).into();

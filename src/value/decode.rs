@@ -271,6 +271,7 @@ impl<'a, 't> Decoder<'a, 't> {
     }
 
     /// `size` bytes at `offset`, or the error that stands in their place.
+    #[inline]
     fn bytes(&self, offset: usize, size: u64) -> Result<&[u8], Value> {
         let end = offset.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
         match self.block.get(offset..end) {

@@ -73,6 +73,9 @@ pub fn check_word(memory: &KernelMemory, address: VirtAddr) -> Result<(), Fault>
 /// Is a number or pointer with these bytes what freed memory is filled with? It came from
 /// there, wherever it stands now.
 pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {
+    if matches!(bytes.len(), 4 | 8) {
+        return is_word(endian.uint(bytes) as u64, bytes.len());
+    }
     let words = bytes.chunks_exact(4);
     let whole = !bytes.is_empty() && words.remainder().is_empty();
     whole && words.map(|word| endian.uint(word) as u32).all(|word| word == FILL)

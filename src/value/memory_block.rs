@@ -106,6 +106,9 @@ impl MemoryBlock {
 
     /// The holes that end behind `start`.
     fn holes_from(&self, start: usize) -> &[(Range<usize>, ValueError)] {
+        if self.holes.is_empty() {
+            return &[];
+        }
         let first = self.holes.partition_point(|(hole, _)| hole.end <= start);
         self.holes.get(first..).unwrap_or_default()
     }
