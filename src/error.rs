@@ -29,12 +29,10 @@ pub enum Error {
     /// The file at `path` is not a usable kernel.
     #[error("{} is not a usable kernel", path.display())]
     Kernel { path: PathBuf, source: KernelError },
-    /// No kernel was given, and none that wrote the dump was found.
+    /// No kernel was given, and none that wrote the dump was found. The log has the places
+    /// that were searched, what was found there, and why it was not taken.
     #[error("no kernel was given, and {}", none_found(*refused, *cut_off))]
     NoKernel {
-        /// The places that were searched, what was found there and why it was not taken, a
-        /// line each.
-        searched: Vec<String>,
         /// Kernels that were found and not taken.
         refused: usize,
         /// Pages that are missing from the dump.

@@ -44,7 +44,7 @@ use crate::vnet::{Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, sca
 use crate::walk::Problems;
 
 use kernel_files::prepare;
-pub use kernel_files::{DebugFile, MissingTypes, Search, not_a_kernel, open_kernel};
+pub use kernel_files::{DebugFile, MissingTypes, Refused, not_a_kernel, open_kernel};
 pub use messages::Messages;
 use modules::Loaded;
 pub use options::Options;
@@ -58,7 +58,6 @@ pub struct Session {
     alone: Target,
     core_path: PathBuf,
     debug_dirs: Vec<PathBuf>,
-    log: Vec<String>,
     /// Files that are not the kernel's other half, and why.
     refused: Vec<String>,
     savecore_info: Option<SavecoreInfo>,
@@ -137,11 +136,6 @@ impl Session {
     /// Why there are none.
     pub fn types(&self) -> Result<&Types, Error> {
         Ok(self.target().types()?)
-    }
-
-    /// How kernel, debug file and dump were found, a line each.
-    pub fn log(&self) -> &[String] {
-        &self.log
     }
 
     /// What is odd about this kernel and dump but keeps no question from being

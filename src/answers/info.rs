@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn a_dump_without_a_kernel_says_so() {
         let (session, warnings) = (demo(), vec!["odd".to_owned()]);
-        let why = Error::NoKernel { searched: Vec::new(), refused: 0, cut_off: 0 };
+        let why = Error::NoKernel { refused: 0, cut_off: 0 };
         let info = info_of_dump(session.core(), Path::new("vmcore.0"), warnings, &why);
         let json = json(&info);
         assert!(json["info"]["kernel"].is_null() && json["info"]["vnets"].is_null(), "{json}");

@@ -16,8 +16,11 @@ use crate::target::KernelMatch;
 use crate::target::kernel_match::{Evidence, Finding};
 use crate::types::{ModuleTypes, TypeError, Variable};
 
+const LOG: &str = "vnetkvm::modules";
+
 /// Looks for the types of a module's variables in `candidates`, in their order,
-/// and adds them to the kernel's. What was looked at is told by its log.
+/// and adds them to the kernel's. What is looked at is logged, with the
+/// target `vnetkvm::modules`.
 pub fn find_types(
     module: &mut Module,
     types: &mut ModuleTypes,
@@ -40,14 +43,14 @@ pub fn find_types(
                 why
             }
         };
-        module.log.push(format!("{}: {path} {verdict}", module.name));
+        log::info!(target: LOG, "{}: {path} {verdict}", module.name);
         if module.types_from.is_some() {
             module.refused.clear();
             return;
         }
     }
     if candidates.is_empty() {
-        module.log.push(format!("{}: neither it nor its debug file was found", module.name));
+        log::info!(target: LOG, "{}: neither it nor its debug file was found", module.name);
     }
 }
 

@@ -44,8 +44,6 @@ pub struct Module {
     /// Files that lie where its own should and are not it: which and why, a sentence each.
     /// Empty where its own was found.
     pub refused: Vec<String>,
-    /// Which files were looked at for its types, and why they were not taken.
-    pub log: Vec<String>,
     /// What is wrong with it, a sentence each.
     pub problems: Vec<Box<str>>,
 }
@@ -112,7 +110,6 @@ impl Module {
             types_from: None,
             sections: Vec::new(),
             refused: Vec::new(),
-            log: Vec::new(),
             problems: file.problems,
         }
     }

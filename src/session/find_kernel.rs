@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::kernel_files::{Search, linked_kernel};
+use super::kernel_files::{LOG, Refused, open_main, with_sibling};
 use super::{Options, Session, prepare};
 use crate::dump::Core;
 use crate::error::Error;
-use crate::kernel::{Kernel, debug_file};
+use crate::kernel::{ElfFile, Kernel, debug_file};
 use crate::source::Source;
 use crate::source::crash::{self, KernelPlace};
 use crate::target::{KernelMatch, Target};
@@ -19,56 +19,55 @@ impl Session {
     /// dump's file; a kernel in them is not looked at.
     ///
     /// # Errors
-    /// There is no such kernel; the error tells what was looked at. Or as [`Session::open`].
+    /// There is no such kernel; what was looked at is logged. Or as [`Session::open`].
     pub fn of_dump(core: Arc<Core>, options: &Options) -> Result<Self, Error> {
         let places = crash::kernel_places(&options.core, &options.debug_dirs);
         let places: Vec<String> = places.iter().map(place_pattern).collect();
         let names = crash::KERNELS.join(", ");
-        let mut searched = vec![format!("kernel: looked for {names} in {}", places.join(", "))];
+        log::info!(target: LOG, "kernel: looked for {names} in {}", places.join(", "));
         let (mut untyped, mut refused) = (None, 0);
         for path in crash::kernels(&options.core, &options.debug_dirs) {
             let shown = path.display();
             match open_if_matching(&path, &core, options) {
-                Ok((kernel, mut search, why)) => {
-                    searched.push(format!("kernel: {shown} wrote this dump: {why}"));
-                    searched.append(&mut search.log);
-                    let found = (path, kernel, search);
+                Ok((kernel, siblings, why)) => {
+                    log::info!(target: LOG, "kernel: {shown} wrote this dump: {why}");
+                    log::info!(target: LOG, "kernel: {shown}");
+                    let found = (path, kernel, siblings);
                     if found.1.debug_file().is_some() {
-                        return Self::found(with_contents(found, untyped), core, options, searched);
+                        return Self::found(with_contents(found, untyped), core, options);
                     }
                     // Another file of the same kernel may tell its types.
                     untyped = untyped.or(Some(found));
                 }
                 Err(why) => {
                     refused += 1;
-                    searched.push(format!("kernel: {shown} did not write this dump: {why}"));
+                    log::info!(target: LOG, "kernel: {shown} did not write this dump: {why}");
                 }
             }
         }
         match untyped {
-            Some(found) => Self::found(found, core, options, searched),
-            None => Err(Error::NoKernel { searched, refused, cut_off: core.facts.pages_cut_off }),
+            Some(found) => Self::found(found, core, options),
+            None => Err(Error::NoKernel { refused, cut_off: core.facts.pages_cut_off }),
         }
     }
 
     fn found(
-        (_, kernel, search): FoundKernel,
+        (_, kernel, refused): FoundKernel,
         core: Arc<Core>,
         options: &Options,
-        log: Vec<String>,
     ) -> Result<Self, Error> {
         let types = prepare(&kernel);
-        Self::join(kernel, types, core, options, Search { log, ..search })
+        Self::join(kernel, types, core, options, refused)
     }
 }
 
-/// A kernel that wrote the dump, and how its two files were looked for.
-type FoundKernel = (PathBuf, Arc<Kernel>, Search);
+/// A kernel that wrote the dump, and files that are not its other half.
+type FoundKernel = (PathBuf, Arc<Kernel>, Refused);
 
 /// A debug file that was found without its kernel, with the stripped kernel that was found
 /// before it and wrote the dump as well.
 fn with_contents(found: FoundKernel, stripped: Option<FoundKernel>) -> FoundKernel {
-    let (path, kernel, search) = found;
+    let (path, kernel, refused) = found;
     let other = stripped.filter(|(_, other, _)| {
         let same = debug_file::difference(kernel.main(), other.main()).is_none();
         same && kernel.contents().is_none()
@@ -78,8 +77,8 @@ fn with_contents(found: FoundKernel, stripped: Option<FoundKernel>) -> FoundKern
         Some((Kernel::open(open(&other)?, Some(open(&path)?)).ok()?, other))
     });
     match joined {
-        Some((whole, other)) => (other, Arc::new(whole), Search::default()),
-        None => (path, kernel, search),
+        Some((whole, other)) => (other, Arc::new(whole), Refused::new()),
+        None => (path, kernel, refused),
     }
 }
 
@@ -95,12 +94,13 @@ fn open_if_matching(
     path: &Path,
     core: &Arc<Core>,
     options: &Options,
-) -> Result<(Arc<Kernel>, Search, String), String> {
-    let opened = linked_kernel(path, &options.debug_dirs);
-    let (kernel, search) = opened.map_err(|why| root_cause(&why))?;
+) -> Result<(Arc<Kernel>, Refused, String), String> {
+    let opened = open_main(path, ElfFile::parse)
+        .and_then(|main| with_sibling(path, main, &options.debug_dirs));
+    let (kernel, refused) = opened.map_err(|why| root_cause(&why))?;
     let kernel = Arc::new(kernel);
     match Target::kernel_match_of(&kernel, core, options.kernel_phys) {
-        Ok(KernelMatch::Same(why)) => Ok((kernel, search, why)),
+        Ok(KernelMatch::Same(why)) => Ok((kernel, refused, why)),
         Ok(KernelMatch::Different(why) | KernelMatch::Unknown(why)) => Err(why),
         Err(why) => Err(why.to_string()),
     }

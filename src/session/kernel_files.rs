@@ -10,44 +10,55 @@ use crate::kernel::{ElfFile, Kernel, KernelError};
 use crate::source::{Source, locate};
 use crate::types::{TypeError, Types};
 
-/// How the two files of a kernel were looked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Search {
-    /// What was looked at, a line each.
-    pub log: Vec<String>,
-    /// Files that lie where the kernel's other half is expected and are not it: which and
-    /// why, a sentence each. Empty where the other half was found.
-    pub refused: Vec<String>,
-}
+/// The target of records about files of kernels.
+pub(super) const LOG: &str = "vnetkvm::kernel";
+
+/// Files that lie where a kernel's other half is expected and are not it: which and why, a
+/// sentence each. None where the other half was found.
+pub type Refused = Vec<String>;
 
 /// Opens a kernel alone, and finds its other half in `dirs` and the usual places. An
 /// object file is taken as well: it has types, though no place in any memory.
 ///
+/// What is looked at is logged, with the target `vnetkvm::kernel`.
+///
 /// # Errors
 /// The file cannot be read, or is no ELF file of a machine that FreeBSD runs on.
-pub fn open_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Search), Error> {
-    join(path, ElfFile::parse_module, dirs)
+pub fn open_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Refused), Error> {
+    let main = open_main(path, ElfFile::parse_module)?;
+    log::info!(target: LOG, "kernel: {}", path.display());
+    with_sibling(path, main, dirs)
 }
 
 /// Opens a kernel that goes with a dump.
 ///
 /// # Errors
 /// The file cannot be read, is no ELF file, or one that was not linked.
-pub(super) fn linked_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Search), Error> {
-    join(path, ElfFile::parse, dirs)
+pub(super) fn linked_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Refused), Error> {
+    let main = open_main(path, ElfFile::parse)?;
+    log::info!(target: LOG, "kernel: {}", path.display());
+    with_sibling(path, main, dirs)
 }
 
-fn join(
+/// The file of a kernel alone, which may be either half of it.
+pub(super) fn open_main(
     path: &Path,
     parse: fn(Source) -> Result<ElfFile, KernelError>,
-    dirs: &[PathBuf],
-) -> Result<(Kernel, Search), Error> {
+) -> Result<ElfFile, Error> {
     let failed = |source| Error::Kernel { path: path.to_owned(), source };
-    let main = parse(Source::open(path)?).map_err(failed)?;
-    let mut search = Search::default();
-    search.log.push(format!("kernel: {}", path.display()));
-    let sibling = find_sibling(path, &main, dirs, &mut search);
-    Ok((Kernel::join(main, sibling).map_err(failed)?, search))
+    parse(Source::open(path)?).map_err(failed)
+}
+
+/// The kernel whose file at `path` is `main`, with its other half if that is found.
+pub(super) fn with_sibling(
+    path: &Path,
+    main: ElfFile,
+    dirs: &[PathBuf],
+) -> Result<(Kernel, Refused), Error> {
+    let failed = |source| Error::Kernel { path: path.to_owned(), source };
+    let mut refused = Refused::new();
+    let sibling = find_sibling(path, &main, dirs, &mut refused);
+    Ok((Kernel::join(main, sibling).map_err(failed)?, refused))
 }
 
 /// What to say of a file that has nothing by which a kernel is known.
@@ -111,7 +122,7 @@ fn find_sibling(
     path: &Path,
     main: &ElfFile,
     dirs: &[PathBuf],
-    search: &mut Search,
+    refused: &mut Refused,
 ) -> Option<ElfFile> {
     let wanted = debug_file::wanted(main)?;
     let what = match wanted.role {
@@ -125,27 +136,27 @@ fn find_sibling(
     for candidate in locate::places(&places) {
         let shown = candidate.display();
         if !there.contains(&candidate) {
-            search.log.push(format!("{what}: {shown} is not there"));
+            log::debug!(target: LOG, "{what}: {shown} is not there");
             continue;
         }
         match open_candidate(main, wanted.role, &candidate) {
             Ok(Some(elf)) => {
-                search.log.push(format!("{what}: {shown} belongs to it"));
-                search.refused.clear();
+                log::info!(target: LOG, "{what}: {shown} belongs to it");
+                refused.clear();
                 return Some(elf);
             }
-            Ok(None) => search.log.push(format!("{what}: {shown} has no more than it")),
+            Ok(None) => log::debug!(target: LOG, "{what}: {shown} has no more than it"),
             Err(why) => {
-                search.log.push(format!("{what}: {shown} {why}"));
+                log::debug!(target: LOG, "{what}: {shown} {why}");
                 let role = match wanted.role {
                     Role::DebugFile => "the kernel's debug file",
                     Role::Kernel => "the kernel of this debug file",
                 };
-                search.refused.push(format!("{shown} is not {role}: it {why}"));
+                refused.push(format!("{shown} is not {role}: it {why}"));
             }
         }
     }
-    search.log.push(format!("{what}: none found"));
+    log::info!(target: LOG, "{what}: none found");
     None
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Session;
-use super::kernel_files::{Search, linked_kernel, prepare};
+use super::kernel_files::{LOG, Refused, linked_kernel, prepare};
 use super::open_core::open_core;
 use super::options::Options;
 use super::savecore_info::SavecoreInfo;
@@ -40,10 +40,10 @@ impl Session {
             let core = dump::open_with(source, progress).map_err(failed)?;
             return Self::of_dump(Arc::new(core), options);
         };
-        let (kernel, search) = linked_kernel(path, &options.debug_dirs)?;
+        let (kernel, refused) = linked_kernel(path, &options.debug_dirs)?;
         let types = prepare(&kernel);
         let core = open_core(&kernel, source, options, progress)?;
-        Self::join(kernel, types, core, options, search)
+        Self::join(kernel, types, core, options, refused)
     }
 
     /// The same from files that are in memory already.
@@ -56,7 +56,7 @@ impl Session {
         let options = Options { core: core.path().to_owned(), ..Options::default() };
         let core = open_core(&kernel, core, &options, &mut |_| {})?;
         let types = prepare(&kernel);
-        Self::join(kernel, types, core, &options, Search::default())
+        Self::join(kernel, types, core, &options, Refused::new())
     }
 
     pub(super) fn join(
@@ -64,28 +64,30 @@ impl Session {
         types: Result<Types, TypeError>,
         core: impl Into<Arc<Core>>,
         options: &Options,
-        search: Search,
+        refused: Refused,
     ) -> Result<Self, Error> {
-        let Search { mut log, refused } = search;
         let (core, core_path) = (core.into(), options.core.clone());
-        log.push(format!("dump: {} is {}", core_path.display(), what_it_is(&core)));
-        log.push(match &types {
-            Ok(types) => format!("types: {} units of debug information", types.unit_count()),
-            Err(why) => format!("types: {why}"),
-        });
+        log::info!(target: "vnetkvm::dump", "dump: {} is {}", core_path.display(), what_it_is(&core));
+        match &types {
+            Ok(types) => {
+                let count = types.unit_count();
+                log::info!(target: "vnetkvm::types", "types: {count} units of debug information");
+            }
+            Err(why) => log::info!(target: "vnetkvm::types", "types: {why}"),
+        }
         let alone = Target::open_at(kernel, core, types, options.kernel_phys)?;
         alone.budget().renew(justified(&alone));
         let slide = alone.kernel().slide();
         if slide != 0 {
-            log.push(format!("kernel: it runs {slide:#x} bytes from where it is linked"));
+            log::info!(target: LOG, "kernel: it runs {slide:#x} bytes from where it is linked");
         }
-        log.push(format!("kernel and dump belong together: {}", alone.kernel_match()));
+        let same = alone.kernel_match();
+        log::info!(target: LOG, "kernel and dump belong together: {same}");
         let savecore_info = SavecoreInfo::find(&core_path);
         Ok(Self {
             alone,
             core_path,
             debug_dirs: options.debug_dirs.clone(),
-            log,
             refused,
             savecore_info,
             loaded: OnceLock::new(),

@@ -19,7 +19,7 @@ use crate::hints;
 use crate::limits;
 use crate::output;
 use crate::progress::Bar;
-use crate::say::{hint, note, warning};
+use crate::say::{hint, warning};
 
 /// Opens what the command line names, or what is found in its place.
 pub fn open(globals: &Globals) -> anyhow::Result<&'static Session> {
@@ -32,7 +32,7 @@ pub fn open(globals: &Globals) -> anyhow::Result<&'static Session> {
         let mut bar = Bar::new();
         let session = Session::open_with(&options, &mut |progress| bar.show(progress));
         drop(bar);
-        session.inspect_err(|error| log_search(globals, error))?
+        session?
     };
     Ok(keep(globals, session))
 }
@@ -55,27 +55,13 @@ pub fn dump_warnings(core: &Core, path: &Path) -> Vec<String> {
     core.warnings.iter().cloned().chain(saved.into_iter().flatten()).collect()
 }
 
-/// Tells with -v how everything was found, and what is odd about it. The session
+/// Says what is odd about the kernel and the dump. The session
 /// stays for good: to take it apart before the process ends costs milliseconds.
 pub fn keep(globals: &Globals, session: Session) -> &'static Session {
     limits::set_budget(globals, session.budget(), session.budget().allowance());
-    write_log(globals, session.log());
     session.warnings().iter().for_each(|why| warning(why));
     session.missing_types().iter().for_each(|missing| hint(&hints::missing_types(missing)));
     Box::leak(Box::new(session))
-}
-
-/// With -v, which kernels were looked at in vain.
-pub fn log_search(globals: &Globals, error: &vnetkvm::Error) {
-    if let vnetkvm::Error::NoKernel { searched, .. } = error {
-        write_log(globals, searched);
-    }
-}
-
-fn write_log(globals: &Globals, log: &[String]) {
-    if globals.output.verbose {
-        log.iter().for_each(|line| note(line));
-    }
 }
 
 /// The kernel alone, for what needs no dump; without one given, the dump's.
@@ -92,9 +78,8 @@ pub fn with_kernel<T>(
 /// A kernel with its debug file.
 pub fn open_kernel(globals: &Globals, path: &Path) -> anyhow::Result<Kernel> {
     warn_missing_debug_dirs(globals);
-    let (kernel, search) = session::open_kernel(path, &globals.input.debug_dir)?;
-    write_log(globals, &search.log);
-    session::not_a_kernel(&kernel).iter().chain(&search.refused).for_each(|why| warning(why));
+    let (kernel, refused) = session::open_kernel(path, &globals.input.debug_dir)?;
+    session::not_a_kernel(&kernel).iter().chain(&refused).for_each(|why| warning(why));
     Ok(kernel)
 }
 
@@ -135,10 +120,7 @@ fn core(globals: &Globals) -> Result<PathBuf, Failure> {
                 Which::Number(number) => format!("the one with number {number}"),
                 Which::Last => "the last".to_owned(),
             };
-            write_log(
-                globals,
-                &[format!("dump: {} is {told} in {}", core.display(), dir.display())],
-            );
+            log::info!("dump: {} is {told} in {}", core.display(), dir.display());
             Ok(core)
         }
         crash::Search::Several(names) => {

@@ -9,6 +9,7 @@ mod context;
 mod exit;
 mod hints;
 mod limits;
+mod logger;
 mod lost_files;
 mod output;
 mod progress;
@@ -31,6 +32,9 @@ fn main() -> ExitCode {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
         Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    if cli.globals.output.verbose {
+        logger::install();
     }
     let result = cli.command.run(&cli.globals);
     // What was found after a part of a file was lost is neither an answer nor a reason.

@@ -65,10 +65,7 @@ fn subject(globals: &Globals) -> anyhow::Result<Subject> {
     let (core, path) = context::dump_alone(&options)?;
     match Session::of_dump(Arc::clone(&core), &options) {
         Ok(session) => Ok(Subject::Session(context::keep(globals, session))),
-        Err(error) => {
-            context::log_search(globals, &error);
-            Ok(Subject::Dump(core, path, error))
-        }
+        Err(error) => Ok(Subject::Dump(core, path, error)),
     }
 }
 
