@@ -39,6 +39,7 @@ impl KernelMemory {
     }
 
     /// The same memory in pages of so many bytes: not every dump says that.
+    #[must_use]
     pub fn with_page_size(self, page_size: u64) -> Self {
         Self { page_size, ..self }
     }
@@ -56,15 +57,18 @@ impl KernelMemory {
     }
 
     /// The dump it comes from.
+    #[must_use]
     pub fn core(&self) -> &Core {
         &self.core
     }
 
+    #[must_use]
     pub fn arch(&self) -> Arch {
         self.core.arch
     }
 
     /// Size of a page, in bytes: what cannot be read is missing by whole pages.
+    #[must_use]
     pub fn page_size(&self) -> u64 {
         self.page_size
     }
@@ -209,6 +213,7 @@ impl KernelMemory {
     }
 
     /// Bytes of physical memory that the dump holds.
+    #[must_use]
     pub fn held(&self) -> u64 {
         let facts = &self.core.facts;
         facts.pages.saturating_mul(facts.page_size)

@@ -96,14 +96,17 @@ impl Target {
         Ok(kernel_match(&kernel, &memory))
     }
 
+    #[must_use]
     pub fn arch(&self) -> Arch {
         self.kernel.arch()
     }
 
+    #[must_use]
     pub fn kernel(&self) -> &RunningKernel {
         &self.kernel
     }
 
+    #[must_use]
     pub fn memory(&self) -> &KernelMemory {
         &self.memory
     }
@@ -118,15 +121,18 @@ impl Target {
 
     /// What each processor was doing when the image was taken, in their order; empty where
     /// only the kernel itself could tell.
+    #[must_use]
     pub fn processors(&self) -> &[Processor] {
         &self.memory.core().clues.processors
     }
 
     /// What every walk over this target's memory and types spends from.
+    #[must_use]
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
+    #[must_use]
     pub fn kernel_match(&self) -> &KernelMatch {
         &self.kernel_match
     }

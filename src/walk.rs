@@ -81,6 +81,7 @@ impl<'b> Trail<'b> {
     }
 
     /// Was it there?
+    #[must_use]
     pub fn has_seen(&self, at: VirtAddr) -> bool {
         self.seen.contains(&at)
     }
@@ -109,6 +110,7 @@ impl<T> Walk<T> {
     }
 
     /// Did it come to its end?
+    #[must_use]
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty()
     }
@@ -177,10 +179,12 @@ impl Problems {
         others.list.into_iter().for_each(|problem| self.add(problem));
     }
 
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
+    #[must_use]
     pub fn len(&self) -> usize {
         self.list.len() + self.more
     }
@@ -226,6 +230,7 @@ struct Reason<'a>(&'a Problem);
 
 impl Problem {
     /// Why it could not be read, as a clause without its subject.
+    #[must_use]
     pub fn reason(&self) -> impl fmt::Display + '_ {
         Reason(self)
     }

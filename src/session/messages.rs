@@ -15,6 +15,7 @@ pub struct Messages {
 
 impl Messages {
     /// A minidump's own copy of the buffer; `None` in other dumps.
+    #[must_use]
     pub fn saved(core: &Core) -> Option<Self> {
         let lines = core.saved_messages()?;
         Some(Self { in_memory: false, lines })
@@ -22,6 +23,7 @@ impl Messages {
 
     /// The version that the kernel told when it booted. The buffer outlives a warm
     /// reboot, so it may hold those of several kernels: the last is the one.
+    #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.booted().map(|(_, version)| version)
     }

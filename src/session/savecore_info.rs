@@ -15,6 +15,7 @@ pub struct SavecoreInfo {
 
 impl SavecoreInfo {
     /// Reads the one that is about the dump at `core`, by its name.
+    #[must_use]
     pub fn find(core: &Path) -> Option<Self> {
         let path = crash::info_beside(core)?;
         let info = InfoFile::parse(Source::open(&path).ok()?.bytes())?;
@@ -23,6 +24,7 @@ impl SavecoreInfo {
 
     /// What speaks against its being about `core`, or against the dump, as sentences;
     /// `known` is what the dump's memory says of its machine.
+    #[must_use]
     pub fn disagreements(&self, core: &Core, known: DumpIdentity) -> Vec<String> {
         let own = identity(core);
         let known = DumpIdentity {

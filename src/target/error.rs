@@ -47,6 +47,7 @@ pub enum ReadError {
 
 impl ReadError {
     /// The fault of the address that could not be read, if that is what it is.
+    #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Fault(fault) => Some(fault),

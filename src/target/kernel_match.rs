@@ -57,6 +57,7 @@ impl Evidence {
 
 impl KernelMatch {
     /// The verdict on all that was said; `None` if nobody said anything.
+    #[must_use]
     pub fn of(evidence: &[Evidence]) -> Option<Self> {
         let all = |wanted: &[Finding]| {
             let said = evidence.iter().filter(|one| wanted.contains(&one.finding));

@@ -28,6 +28,7 @@ pub struct ModuleSymbols {
 impl Target {
     /// The same kernel and memory with what was loaded into it: the symbols of modules and
     /// the types of their variables.
+    #[must_use]
     pub fn with_modules(&self, symbols: Vec<ModuleSymbols>, types: Option<ModuleTypes>) -> Self {
         let types = match (&self.types, types) {
             (Ok(kernel), Some(modules)) => Ok(Arc::new(kernel.with_modules(modules))),
@@ -38,6 +39,7 @@ impl Target {
 
     /// The symbol of the kernel or a module whose bytes hold `address`, and the distance
     /// from its start.
+    #[must_use]
     pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         let of_module = || self.module_at(address)?.symbols.by_address(address);
         self.kernel.symbolize(address).or_else(of_module)
@@ -45,6 +47,7 @@ impl Target {
 
     /// The same as people read it. What lies in module space is named by the module and its
     /// variable, `if_gif.ko:gif_softc_list`: to the kernel all of that is one variable.
+    #[must_use]
     pub fn label(&self, address: VirtAddr) -> Option<(Cow<'_, str>, u64)> {
         let holds =
             |module: &&ModuleSymbols| module.set.as_ref().is_some_and(|set| set.contains(&address));
@@ -60,6 +63,7 @@ impl Target {
     }
 
     /// The module whose memory holds `address`.
+    #[must_use]
     pub fn module_at(&self, address: VirtAddr) -> Option<&ModuleSymbols> {
         self.modules.iter().find(|module| module.memory.contains(&address))
     }

@@ -60,6 +60,7 @@ impl Target {
     }
 
     /// The kernel's variable at exactly this address; none without types.
+    #[must_use]
     pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
         let types = self.types.as_ref().ok()?;
         types
@@ -69,6 +70,7 @@ impl Target {
 
     /// The kernel's variables whose addresses lie in the range, sorted by address and name;
     /// none without types.
+    #[must_use]
     pub fn variables_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
         let Ok(types) = &self.types else { return Vec::new() };
         let linked = self.kernel.linked_at(range.start)..self.kernel.linked_at(range.end);
@@ -81,12 +83,14 @@ impl Target {
 
     /// The type of that name in the unit that defines the kernel's variable at `address`:
     /// several units may have different types of one name.
+    #[must_use]
     pub fn type_beside(&self, address: VirtAddr, name: &str) -> Option<TypeId> {
         self.types.as_ref().ok()?.find_beside(self.kernel.linked_at(address), name)
     }
 
     /// The static variables of that name that have a place, those of files before those of
     /// functions; none without types.
+    #[must_use]
     pub fn statics(&self, name: &str) -> Vec<Static> {
         self.types.as_ref().map_or_else(|_| Vec::new(), |types| types.statics(name))
     }

@@ -131,6 +131,7 @@ pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
 
 impl Thread<'_> {
     /// What it is called.
+    #[must_use]
     pub fn name(&self) -> ThreadName {
         let text = |object: &Object<'_>, member| object.text(member).ok().map(Box::from);
         ThreadName {

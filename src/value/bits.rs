@@ -4,11 +4,13 @@ use crate::bytes::Endian;
 use crate::types::model::BitField;
 
 /// How many bytes, from the field's own offset on, hold all of its bits.
+#[must_use]
 pub fn bytes_of(field: BitField) -> usize {
     (field.bit_offset.saturating_add(field.bit_size).div_ceil(8)).min(16) as usize
 }
 
 /// The unsigned number in a bit-field; `bytes` begin at the field's offset.
+#[must_use]
 pub fn extract(endian: Endian, bytes: &[u8], field: BitField) -> u128 {
     let all = endian.uint(&bytes[..bytes.len().min(16)]);
     let width = bytes.len().min(16) as u64 * 8;
@@ -22,6 +24,7 @@ pub fn extract(endian: Endian, bytes: &[u8], field: BitField) -> u128 {
 }
 
 /// `value` read as a signed number of `width` bits.
+#[must_use]
 pub fn sign_extend(value: u128, width: u64) -> i128 {
     if width == 0 || width >= 128 {
         return value as i128;

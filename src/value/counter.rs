@@ -61,6 +61,7 @@ pub fn is_counter(types: &Types, mut id: TypeId) -> bool {
 }
 
 /// Is there the sum of a counter in `value`?
+#[must_use]
 pub fn has_sums(value: &Value) -> bool {
     match value {
         Value::Counter { .. } => true,
@@ -87,6 +88,7 @@ pub fn mark_stale(value: &mut Value, why: &str) {
 }
 
 /// The error in the place of a sum that is not to be trusted, which it tells.
+#[must_use]
 pub fn stale(pointer: VirtAddr, sum: u64, why: &str) -> ValueError {
     ValueError {
         kind: ErrorKind::Stale,
@@ -97,11 +99,13 @@ pub fn stale(pointer: VirtAddr, sum: u64, why: &str) -> ValueError {
 
 impl Counters {
     /// Finds out how this kernel's counters work.
+    #[must_use]
     pub fn of(target: &Target) -> Self {
         Self { layout: Layout::of(target).map_err(|why| why.to_string().into()) }
     }
 
     /// The value of a counter that holds `pointer`.
+    #[must_use]
     pub fn value(&self, target: &Target, pointer: VirtAddr) -> Value {
         match self.sum(target, pointer) {
             Ok(sum) => Value::Counter { sum, address: pointer },
@@ -138,6 +142,7 @@ impl Counters {
     }
 
     /// The ids of the CPUs that exist, ascending; none where they are not known.
+    #[must_use]
     pub fn cpus(&self) -> &[u64] {
         self.layout.as_ref().map_or(&[], |layout| &layout.cpus)
     }

@@ -67,6 +67,7 @@ impl Elements {
         }
     }
 
+    #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
             Kept::Values(values) => values.len(),
@@ -75,6 +76,7 @@ impl Elements {
         }
     }
 
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -87,6 +89,7 @@ impl Elements {
         }
     }
 
+    #[must_use]
     pub fn iter(&self) -> ElementsIter<'_> {
         self.into_iter()
     }
@@ -100,6 +103,7 @@ impl Elements {
     }
 
     /// Can the elements be neither records nor arrays?
+    #[must_use]
     pub fn are_numbers(&self) -> bool {
         !matches!(self.0, Kept::Values(_))
     }

@@ -72,6 +72,7 @@ pub fn check_word(memory: &KernelMemory, address: VirtAddr) -> Result<(), Fault>
 
 /// Is a number or pointer with these bytes what freed memory is filled with? It came from
 /// there, wherever it stands now.
+#[must_use]
 pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {
     if matches!(bytes.len(), 4 | 8) {
         return is_word(endian.uint(bytes) as u64, bytes.len());
@@ -82,6 +83,7 @@ pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {
 }
 
 /// The same of a number of `size` bytes, 8 at most.
+#[must_use]
 pub fn is_word(number: u64, size: usize) -> bool {
     const WORD: u64 = FILL as u64;
     match size {
@@ -92,11 +94,13 @@ pub fn is_word(number: u64, size: usize) -> bool {
 }
 
 /// What stands in the place of a number or pointer that is such a pattern.
+#[must_use]
 pub fn number(endian: Endian, bytes: &[u8], address: VirtAddr) -> Option<ValueError> {
     is_pattern(endian, bytes).then(|| found(endian.uint(bytes), address))
 }
 
 /// What stands in the place of such a number at `address`.
+#[must_use]
 pub fn word(number: u64, address: VirtAddr) -> ValueError {
     found(number.into(), address)
 }

@@ -24,6 +24,7 @@ impl MemoryBlock {
     /// Reads `len` bytes from `address`, going on behind every page that is missing.
     ///
     /// The caller has checked `len` against a limit.
+    #[must_use]
     pub fn read(memory: &KernelMemory, address: VirtAddr, len: usize) -> Self {
         let mut bytes = vec![0; len];
         let mut holes = Holes::new();
@@ -51,6 +52,7 @@ impl MemoryBlock {
     /// The bytes of a variable in pieces. Those that are kept nowhere are holes.
     ///
     /// The caller has checked their sum against a limit.
+    #[must_use]
     pub fn of_pieces(memory: &KernelMemory, pieces: &[Piece]) -> Self {
         let mut all = Self { address: VirtAddr::default(), bytes: Vec::new(), holes: Vec::new() };
         for piece in pieces {
@@ -78,26 +80,31 @@ impl MemoryBlock {
         Self { address: first.unwrap_or_default(), ..all }
     }
 
+    #[must_use]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
     /// Why the first byte that is missing cannot be read.
+    #[must_use]
     pub fn first_fault(&self) -> Option<&ValueError> {
         self.holes.first().map(|(_, fault)| fault)
     }
 
     /// All bytes, with zeros for those that cannot be read: for tables in which a
     /// zero means that nothing is there.
+    #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
     /// Why nothing at all of `range` can be read, if that is so.
+    #[must_use]
     pub fn missing(&self, range: &Range<usize>) -> Option<&ValueError> {
         let covers = |hole: &Range<usize>| hole.start <= range.start && range.end <= hole.end;
         let hole = self.holes_from(range.start).first();
@@ -115,6 +122,7 @@ impl MemoryBlock {
 
     /// The bytes in `range`, all of them readable; else the fault of the first
     /// that is not. `None` where the block ends before the range does.
+    #[must_use]
     pub fn get(&self, range: Range<usize>) -> Option<Result<&[u8], &ValueError>> {
         let bytes = self.bytes.get(range.clone())?;
         let hole = self.holes_from(range.start).first().filter(|(h, _)| h.start < range.end);
@@ -123,6 +131,7 @@ impl MemoryBlock {
 
     /// The bytes in `range`, zeros for those that cannot be read, and which these are, by
     /// their distance from its start. `None` where the block ends before the range does.
+    #[must_use]
     pub fn with_holes(&self, range: Range<usize>) -> Option<(&[u8], Holes)> {
         let bytes = self.bytes.get(range.clone())?;
         let inside = self.holes_from(range.start).iter();

@@ -78,11 +78,13 @@ struct PointerTarget {
 
 impl PointerValue {
     /// A pointer to a function or something else, of which nothing else is known.
+    #[must_use]
     pub fn new(address: VirtAddr, function: bool) -> Self {
         Self { address, function, target: None }
     }
 
     /// The same pointer with the symbol that it points into.
+    #[must_use]
     pub fn with_symbol(mut self, symbol: Option<SymbolAt>) -> Self {
         if symbol.is_some() || self.target.is_some() {
             self.target.get_or_insert_default().symbol = symbol;
@@ -91,6 +93,7 @@ impl PointerValue {
     }
 
     /// The same pointer with the text that it points at.
+    #[must_use]
     pub fn with_text(mut self, text: Option<Box<str>>) -> Self {
         if text.is_some() || self.target.is_some() {
             self.target.get_or_insert_default().text = text;
@@ -99,11 +102,13 @@ impl PointerValue {
     }
 
     /// The kernel symbol it points into.
+    #[must_use]
     pub fn symbol(&self) -> Option<&SymbolAt> {
         self.target.as_ref()?.symbol.as_ref()
     }
 
     /// The text at the other end of a `char *`, where it is readable.
+    #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.target.as_ref()?.text.as_deref()
     }
@@ -178,6 +183,7 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// The name in JSON: `not-mapped`.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::NotMapped => "not-mapped",

@@ -18,6 +18,7 @@ pub struct Object<'t> {
 const MAX_TEXT: usize = 4096;
 
 impl<'t> Object<'t> {
+    #[must_use]
     pub fn new(target: &'t Target, type_id: TypeId, address: VirtAddr) -> Self {
         Self { target, address, type_id }
     }
@@ -32,6 +33,7 @@ impl<'t> Object<'t> {
     }
 
     /// Does its type have this member?
+    #[must_use]
     pub fn has(&self, path: &str) -> bool {
         self.field(path).is_ok()
     }
@@ -138,6 +140,7 @@ impl<'t> Object<'t> {
         self.target.memory().u8(self.address).map(drop)
     }
 
+    #[must_use]
     pub fn target(&self) -> &'t Target {
         self.target
     }

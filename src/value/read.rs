@@ -36,6 +36,7 @@ impl Default for Limits {
 
 impl Limits {
     /// All of every array.
+    #[must_use]
     pub fn unlimited() -> Self {
         Self { elements: usize::MAX, ..Self::default() }
     }
@@ -65,6 +66,7 @@ impl<'t> ValueReader<'t> {
     }
 
     /// The value of type `id` at `address`.
+    #[must_use]
     pub fn read(&self, id: TypeId, address: VirtAddr) -> Value {
         let types = match self.target.types() {
             Ok(types) => types,
@@ -89,12 +91,14 @@ impl<'t> ValueReader<'t> {
     }
 
     /// May the value of type `id` have the sum of a counter in it?
+    #[must_use]
     pub fn may_hold_sums(&self, id: TypeId) -> bool {
         self.target.types().is_ok_and(|types| self.plans.of(types, id).counters)
     }
 
     /// The value of type `id`, or of a bit-field of it, whose bytes are in pieces; a member
     /// that is nowhere has the reason in its place.
+    #[must_use]
     pub fn read_pieces(&self, id: TypeId, bits: Option<BitField>, pieces: &[Piece]) -> Value {
         let types = match self.target.types() {
             Ok(types) => types,
@@ -117,6 +121,7 @@ impl<'t> ValueReader<'t> {
     }
 
     /// A value of which only the size is known.
+    #[must_use]
     pub fn read_bytes(&self, address: VirtAddr, size: u64) -> Value {
         if size > MAX_SIZE {
             return too_large(address, size);
@@ -136,6 +141,7 @@ impl<'t> ValueReader<'t> {
     }
 
     /// The value of a bit-field of type `id` in the record member at `address`.
+    #[must_use]
     pub fn read_bit_field(&self, id: TypeId, address: VirtAddr, field: BitField) -> Value {
         let types = match self.target.types() {
             Ok(types) => types,
@@ -153,6 +159,7 @@ impl<'t> ValueReader<'t> {
     }
 
     /// A pointer value of type "pointer to `pointee`".
+    #[must_use]
     pub fn pointer(&self, address: VirtAddr, pointee: TypeId) -> Value {
         match self.target.types().map(|types| PointerPlan::to(types, pointee)) {
             Ok(Ok(plan)) => self.pointer_by(plan, address),
@@ -170,6 +177,7 @@ impl<'t> ValueReader<'t> {
     }
 
     /// A number as a value of an arithmetic type or enum, which it fits.
+    #[must_use]
     pub fn number(&self, type_id: TypeId, value: i128) -> Value {
         let kind = self.target.types().and_then(|types| types.resolve(type_id));
         match kind.as_ref().map(|(_, kind)| &**kind) {
@@ -184,6 +192,7 @@ impl<'t> ValueReader<'t> {
     }
 
     /// The value of a function's name: its address.
+    #[must_use]
     pub fn function(&self, address: VirtAddr) -> Value {
         self.pointer_by(PointerPlan { to_function: true, to_text: false }, address)
     }

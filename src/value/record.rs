@@ -46,6 +46,7 @@ impl RecordValue {
     }
 
     /// The members in their order, each with its name.
+    #[must_use]
     pub fn members(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> + DoubleEndedIterator {
         self.names.names.iter().map(|name| &**name).zip(&self.values)
     }
@@ -56,6 +57,7 @@ impl RecordValue {
     }
 
     /// What a network engineer would read out of it: `10.0.0.1:22` for a sockaddr_in.
+    #[must_use]
     pub fn note(&self) -> Option<Cow<'_, str>> {
         match self.values.get(self.names.names.len())? {
             Value::Text(text) => Some(Cow::Borrowed(text)),
@@ -64,10 +66,12 @@ impl RecordValue {
         }
     }
 
+    #[must_use]
     pub fn len(&self) -> usize {
         self.names.names.len()
     }
 
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

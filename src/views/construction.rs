@@ -82,6 +82,7 @@ pub enum Progress {
 
 impl Construction {
     /// What the dump tells of `vnet`.
+    #[must_use]
     pub fn of(target: &Target, sysinits: &Sysinits, vnet: &Vnet) -> Self {
         if vnet.is_freed() {
             let evidence = "its magic is that of a destroyed vnet";
@@ -143,6 +144,7 @@ impl Construction {
 
 impl Direction {
     /// What is run on this way, in its order.
+    #[must_use]
     pub fn of(self, sysinits: &Sysinits) -> &[VnetSysinit] {
         match self {
             Self::Up => &sysinits.constructors,
@@ -163,6 +165,7 @@ impl Direction {
 impl Course {
     /// The subsystems of this progress, by name, in the order in which they come: done
     /// is one whose functions are all done, to come one that has not begun.
+    #[must_use]
     pub fn subsystems<'s>(&self, sysinits: &'s Sysinits, wanted: Progress) -> Vec<&'s str> {
         let rows = self.direction.of(sysinits).iter().zip(&self.progress);
         let mut all: Vec<(&str, Progress)> = Vec::new();

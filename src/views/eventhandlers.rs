@@ -94,6 +94,7 @@ impl VnetHandlers {
 
 impl VnetHandler {
     /// Was it deregistered while its event was being handled?
+    #[must_use]
     pub fn is_dead(&self) -> bool {
         self.priority == Ok(DEAD)
     }

@@ -31,6 +31,7 @@ const FUNCTIONS: [&str; 2] = ["vnet_alloc", "vnet_destroy"];
 
 impl MayHide {
     /// All reasons that there are, those of threads first.
+    #[must_use]
     pub fn reasons(target: &Target) -> Vec<Self> {
         if target.types().is_err() {
             return vec![Self::NoTypes];

@@ -97,6 +97,7 @@ impl Jails {
     }
 
     /// The jail whose struct prison lies at `address`.
+    #[must_use]
     pub fn at(&self, address: VirtAddr) -> Option<&Jail> {
         self.jails.iter().find(|jail| jail.address == address)
     }
@@ -177,6 +178,7 @@ impl Jail {
 
     /// Its number and name, and how far it has come unless it is simply alive:
     /// `jail 98 (tmp98), being removed`.
+    #[must_use]
     pub fn title(&self) -> String {
         JailRef::from(self).long_title()
     }
@@ -196,6 +198,7 @@ impl Life {
     }
 
     /// In words; `None` for what needs none.
+    #[must_use]
     pub fn meaning(self) -> Option<&'static str> {
         match self {
             Self::Alive => None,
@@ -217,6 +220,7 @@ impl Life {
 
 /// The prisons anywhere in memory whose vnet is `vnet`. That takes as long as it takes to
 /// read the dump.
+#[must_use]
 pub fn search_prisons<'t>(target: &'t Target, vnet: VirtAddr) -> Vec<Object<'t>> {
     let place = || Some(target.types().ok()?.member(prison_type(target)?, "pr_vnet").ok()?.offset);
     let Some(offset) = place() else { return Vec::new() };
@@ -240,6 +244,7 @@ fn prison_type(target: &Target) -> Option<TypeId> {
 
 /// The prison at `address`, if what lies there may be one whose vnet is `vnet`: a word of
 /// a stack may lead anywhere.
+#[must_use]
 pub fn prison_of_vnet<'t>(
     target: &'t Target,
     address: VirtAddr,

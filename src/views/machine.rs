@@ -28,6 +28,7 @@ pub struct Machine {
 
 impl Machine {
     /// Reads what there is to read; nothing in it is needed for anything else.
+    #[must_use]
     pub fn read(target: &Target) -> Self {
         let host = Object::global(target, "prison0").and_then(|host| host.text("pr_hostname"));
         Self {

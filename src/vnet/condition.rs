@@ -26,6 +26,7 @@ pub enum Condition {
 impl Condition {
     /// The condition of the vnet at `address`, whose magic is that of a destroyed
     /// one or not. Links that cannot be read say nothing.
+    #[must_use]
     pub fn of(
         target: &Target,
         layout: &VnetLayout,
@@ -56,6 +57,7 @@ impl Condition {
     }
 
     /// As scripts see it.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::UnderConstruction => "under-construction",
@@ -66,6 +68,7 @@ impl Condition {
     }
 
     /// As people read it.
+    #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
             Self::UnderConstruction => "under construction",

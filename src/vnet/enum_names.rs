@@ -51,6 +51,7 @@ impl EnumNames {
     }
 
     /// `value` with its name.
+    #[must_use]
     pub fn name(&self, value: u64) -> EnumValue {
         let exact = self.0.iter().find(|(_, known)| *known == value);
         let name = exact.map(|(name, _)| name.clone());

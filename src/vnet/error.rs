@@ -89,6 +89,7 @@ pub enum VnetError {
 
 impl VnetError {
     /// Why a kernel without the linker set of virtualized variables has none.
+    #[must_use]
     pub fn without_set(kernel: &RunningKernel) -> Self {
         match kernel.linked().has_kernel_symbols() {
             true => Self::NoVimage,
@@ -102,6 +103,7 @@ impl VnetError {
     }
 
     /// Was the question in order, and nothing matches it?
+    #[must_use]
     pub fn is_no_match(&self) -> bool {
         match self {
             Self::NoneYet

@@ -65,6 +65,7 @@ pub struct JailRef {
 
 impl JailRef {
     /// Its name, and how far it has come unless it is simply alive: `tmp98 (being removed)`.
+    #[must_use]
     pub fn title(&self) -> String {
         match self.state {
             Some(state) => format!("{} ({state})", self.name),
@@ -73,6 +74,7 @@ impl JailRef {
     }
 
     /// The same with its number: `jail 98 (tmp98), being removed`.
+    #[must_use]
     pub fn long_title(&self) -> String {
         let state = self.state.map_or(String::new(), |state| format!(", {state}"));
         format!("jail {} ({}){state}", self.jid, self.name)
@@ -119,6 +121,7 @@ impl VnetList {
     }
 
     /// The vnet whose struct lies at `address`.
+    #[must_use]
     pub fn at(&self, address: VirtAddr) -> Option<&Vnet> {
         self.vnets.iter().find(|vnet| vnet.address == address)
     }
@@ -225,6 +228,7 @@ impl VnetList {
 impl Vnet {
     /// The vnet at an address that is not on the list: mostly one under
     /// construction or being destroyed. `None` where nothing there looks like a vnet.
+    #[must_use]
     pub fn unlisted(target: &Target, address: VirtAddr) -> Option<Self> {
         let layout = VnetLayout::of(target, address).ok()?;
         let vnet = Self::read(target, &layout, address, false, false).ok()?;
@@ -275,16 +279,19 @@ impl Vnet {
     }
 
     /// Is it on the kernel's list?
+    #[must_use]
     pub fn is_listed(&self) -> bool {
         self.condition.is_none()
     }
 
     /// Has vnet_destroy given it up? Its block is then freed memory.
+    #[must_use]
     pub fn is_freed(&self) -> bool {
         self.filled || self.magic == VNET_MAGIC_DESTROYED
     }
 
     /// Its number and address: `vnet 1 (0xfffff80003a51800)`.
+    #[must_use]
     pub fn title(&self) -> String {
         match self.index {
             Some(index) => format!("vnet {index} ({})", self.address),

@@ -101,6 +101,7 @@ impl VnetLock {
 
 impl LockState {
     /// What `word` says in a kernel of this `osreldate`.
+    #[must_use]
     pub fn decode(kind: LockKind, word: u64, osreldate: u64) -> Self {
         let flags = match kind {
             _ if osreldate >= LOCK_FLAGS_SINCE => LOCK_FLAGS,

@@ -96,6 +96,7 @@ pub enum SpaceFaultKind {
 
 impl SpaceFaultKind {
     /// The name in JSON: `out-of-bounds`.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Overlap => "overlap",
@@ -147,21 +148,25 @@ impl ModuleSpace {
     }
 
     /// Bytes of the arena.
+    #[must_use]
     pub fn size(&self) -> u64 {
         self.arena.end.offset_from(self.arena.start).unwrap_or(0)
     }
 
     /// Bytes that are free, by the kernel's list; `None` where that is not known.
+    #[must_use]
     pub fn free(&self) -> Option<u64> {
         self.if_whole(self.held(|holder| *holder == Holder::Free))
     }
 
     /// Bytes that modules have.
+    #[must_use]
     pub fn used(&self) -> u64 {
         self.held(|holder| matches!(holder, Holder::Module(_)))
     }
 
     /// Bytes that nobody has; `None` where that is not known.
+    #[must_use]
     pub fn lost(&self) -> Option<u64> {
         self.if_whole(self.held(|holder| *holder == Holder::Nobody))
     }
@@ -174,6 +179,7 @@ impl ModuleSpace {
     }
 
     /// How much of what is free the largest module could not get, from 0 to 1.
+    #[must_use]
     pub fn fragmentation(&self) -> Option<f64> {
         Some(match (self.free()?, self.largest_free()?) {
             (0, _) => 0.0,
@@ -314,10 +320,12 @@ impl ModuleSpace {
 
 impl Region {
     /// Bytes.
+    #[must_use]
     pub fn len(&self) -> u64 {
         self.range.end.offset_from(self.range.start).unwrap_or(0)
     }
 
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

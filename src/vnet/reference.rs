@@ -18,6 +18,7 @@ pub struct VnetRef {
 
 impl VnetRef {
     /// The vnet at `address`, with the number that it has in `vnets`.
+    #[must_use]
     pub fn at(address: VirtAddr, vnets: &[Vnet]) -> Self {
         let known = vnets.iter().find(|vnet| vnet.address == address);
         Self { index: known.and_then(|vnet| vnet.index), address }

@@ -24,6 +24,7 @@ impl VnetState {
     ///
     /// vnet0 is allocated before any constructor is registered and its state is
     /// never set: 0 there is healthy for ever.
+    #[must_use]
     pub fn new(target: &Target, value: u64, default: bool, condition: Option<Condition>) -> Self {
         if value == 0 {
             let meaning = match condition {

@@ -67,6 +67,7 @@ impl Sysinits {
 
 impl VnetSysinit {
     /// The value of its subsystem, where that could be read.
+    #[must_use]
     pub fn subsystem_value(&self) -> Option<u64> {
         self.subsystem.as_ref().ok().map(|subsystem| subsystem.value)
     }
@@ -105,6 +106,7 @@ impl VnetSysinit {
 }
 
 /// A pointer with the symbol that it points into.
+#[must_use]
 pub fn symbolic(target: &Target, address: VirtAddr, function: bool) -> PointerValue {
     let symbol = target.symbolize(address);
     let symbol = symbol.map(|(symbol, offset)| SymbolAt { name: symbol.name.into(), offset });
@@ -112,6 +114,7 @@ pub fn symbolic(target: &Target, address: VirtAddr, function: bool) -> PointerVa
 }
 
 /// Whose code lies at `address`.
+#[must_use]
 pub fn owner(target: &Target, address: VirtAddr) -> Option<Box<str>> {
     let mut image = target.kernel().segments();
     let holds = image.any(|segment| {

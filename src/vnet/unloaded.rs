@@ -28,6 +28,7 @@ pub struct Unloaded {
 
 impl Unloaded {
     /// `bases` are the `vnet_data_base` of the vnets whose copies are looked at as well.
+    #[must_use]
     pub fn of(target: &Target, modules: &Modules, bases: Vec<VirtAddr>) -> Self {
         let space = ModuleSpace::read(target, modules).ok();
         let space = space.filter(|space| space.accounts == Accounts::Whole);

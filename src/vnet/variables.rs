@@ -80,12 +80,14 @@ impl Variables {
         &self.problems
     }
 
+    #[must_use]
     pub fn all(&self) -> &[VnetVariable] {
         &self.all
     }
 
     /// The copy of the variable of that name that a vnet has; `None` where there is
     /// no such variable, no type, or no copy.
+    #[must_use]
     pub fn in_vnet<'t>(&self, target: &'t Target, vnet: &Vnet, name: &str) -> Option<Object<'t>> {
         let variable = self.one(name, None).ok()??;
         let address = vnet.copy_of(target, variable.master).ok()?;
@@ -94,6 +96,7 @@ impl Variables {
 
     /// The variable that holds this address of a master. In module space that is a
     /// module's, never the arena.
+    #[must_use]
     pub fn holding(&self, address: VirtAddr) -> Option<&VnetVariable> {
         let holds = |variable: &&VnetVariable| {
             let offset = address.offset_from(variable.master);
@@ -153,6 +156,7 @@ impl Variables {
 
 impl VnetVariable {
     /// What tells it from others of its name: its module or, in the kernel, its file.
+    #[must_use]
     pub fn qualifier(&self) -> Option<&str> {
         if *self.module == *KERNEL { self.file.as_deref() } else { Some(&self.module) }
     }
@@ -192,6 +196,7 @@ fn plain(target: &Target, symbol: &Symbol<'_>) -> VnetVariable {
 }
 
 /// Names of objects in the kernel that are most like `name`.
+#[must_use]
 pub fn names_like(kernel: &RunningKernel, name: &str) -> Vec<String> {
     let objects = kernel.symbols().filter(|symbol| symbol.kind == SymbolKind::Object);
     let mut near: Vec<String> = objects.map(|symbol| symbol.name.to_owned()).collect();

@@ -11,6 +11,7 @@ const LONGEST_CALL: u64 = 7;
 
 /// Is the instruction before `address` a call? `None` where neither the dump nor the
 /// kernel's file has its bytes.
+#[must_use]
 pub fn follows_call(target: &Target, address: VirtAddr) -> Option<bool> {
     let before = |len: u64| bytes(target, address.wrapping_add(len.wrapping_neg()), len as usize);
     let word = |endian: Endian| Some(endian.uint(&before(4)?) as u32);

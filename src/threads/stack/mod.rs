@@ -104,17 +104,20 @@ impl Stack {
     }
 
     /// All words of that part of the stack.
+    #[must_use]
     pub fn values(&self) -> &[VirtAddr] {
         &self.all
     }
 
     /// Is this address one of the words on the stack?
+    #[must_use]
     pub fn mentions(&self, address: VirtAddr) -> bool {
         self.all.contains(&address)
     }
 
     /// The function that a call is in, by its first address. A call never returns to
     /// the first byte of a function: that would be behind the last of another.
+    #[must_use]
     pub fn function(target: &Target, call: &Call) -> Option<VirtAddr> {
         let back = u64::from(!matches!(call.found, FoundBy::Counter | FoundBy::Trap));
         let address = VirtAddr::new(call.address.get().wrapping_sub(back));

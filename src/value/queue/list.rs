@@ -16,16 +16,19 @@ pub struct List<'a> {
 
 impl List<'_> {
     /// The problem of this list that shows at `at`.
+    #[must_use]
     pub fn problem(&self, at: VirtAddr, why: Why) -> Problem {
         Problem { what: self.name.into(), at: Some(at), why }
     }
 
     /// The same where an element is there and cannot be read: the list goes on.
+    #[must_use]
     pub fn element(&self, at: VirtAddr, why: ReadError) -> Problem {
         self.problem(at, Why::Element { element: self.element.into(), why: why.into() })
     }
 
     /// The same where the list ends at `at`, because that or what it leads to cannot be read.
+    #[must_use]
     pub fn unreadable(&self, at: VirtAddr, why: ReadError) -> Problem {
         self.problem(at, Why::Unreadable { element: self.element.into(), why: why.into() })
     }

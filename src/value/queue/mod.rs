@@ -54,6 +54,7 @@ pub fn walk_on<'t>(
 
 /// Has the kernel initialised this list? The end of an empty tail queue is its own head,
 /// never NULL; of other lists it cannot be told.
+#[must_use]
 pub fn is_made(head: &Object<'_>) -> bool {
     let tails = [("tqh_first", "tqh_last"), ("stqh_first", "stqh_last")];
     let Some((first, last)) = tails.into_iter().find(|(first, _)| head.has(first)) else {

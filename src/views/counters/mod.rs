@@ -77,6 +77,7 @@ impl CounterVariable {
     }
 
     /// The sums in a network stack.
+    #[must_use]
     pub fn read(&self, target: &Target, counters: &Counters, stack: Stack<'_>) -> CounterSums {
         let address = match stack.copy_of(target, self.variable.master) {
             Ok(address) => address,

@@ -24,6 +24,7 @@ pub struct Teardown {
 impl Teardown {
     /// `None` for a vnet that is past none of its destructors: it is on the list or
     /// should be, or is still being built.
+    #[must_use]
     pub fn of(target: &Target, vnet: &Vnet) -> Option<Self> {
         match vnet.condition {
             None | Some(Condition::UnderConstruction | Condition::Stray) => return None,
@@ -35,6 +36,7 @@ impl Teardown {
 
     /// Why the counters of a variable may be freed; `None` where they are not.
     /// Without a variable: why any may be.
+    #[must_use]
     pub fn why(&self, target: &Target, variable: Option<&str>) -> Option<String> {
         let Some(state) = self.state else {
             return Some("the vnet is being destroyed: it may be freed".into());

@@ -82,6 +82,7 @@ pub struct Sysctl {
 
 impl Oid {
     /// Has each vnet a value of its own, or the jail that each belongs to?
+    #[must_use]
     pub fn differs(&self) -> bool {
         self.per_vnet || self.is_of_jail()
     }
@@ -95,6 +96,7 @@ impl Sysctl {
 
 impl Kind {
     /// By the low bits of `oid_kind`.
+    #[must_use]
     pub fn of(kind: u64) -> Self {
         let number = |name, words, signed, size| Self::Number { name, words, signed, size };
         match kind & crate::constants::CTLTYPE {
@@ -118,6 +120,7 @@ impl Kind {
     }
 
     /// As scripts see it: `int`, `u64`.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Node => "node",
@@ -129,6 +132,7 @@ impl Kind {
     }
 
     /// As sysctl(8) says it with -t.
+    #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::Number { words, .. } => words,

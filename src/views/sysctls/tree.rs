@@ -51,12 +51,14 @@ impl SysctlTree {
     }
 
     /// Is one of the oids that of this name or pattern, or below it?
+    #[must_use]
     pub fn has(&self, name: &str) -> bool {
         let covers = |wanted: SysctlFilter| self.oids.iter().any(|oid| wanted.covers(&oid.name));
         SysctlFilter::new(name).is_ok_and(covers)
     }
 
     /// The names that are most like `name`.
+    #[must_use]
     pub fn near(&self, name: &str) -> Vec<String> {
         let names = self.oids.iter().map(|oid| oid.name.to_string()).collect();
         types::most_similar(names, |known: &String| known, name)

@@ -57,6 +57,7 @@ enum Copies {
 }
 
 impl<'t> SysctlReader<'t> {
+    #[must_use]
     pub fn new(
         target: &'t Target,
         counters: &'t Counters,
