@@ -1,5 +1,7 @@
 //! The smallest answer: what a new question takes, and every form that it gets for it.
 
+#![cfg(feature = "cli")]
+
 use std::io;
 
 use serde::Serialize;
