@@ -25,10 +25,20 @@ pub enum Error {
     Source(#[from] SourceError),
     /// The file at `path` is not a dump that can be read.
     #[error("{} is not a usable dump", path.display())]
-    Dump { path: PathBuf, source: DumpError },
+    Dump {
+        /// As it was given.
+        path: PathBuf,
+        /// Why it is not.
+        source: DumpError,
+    },
     /// The file at `path` is not a usable kernel.
     #[error("{} is not a usable kernel", path.display())]
-    Kernel { path: PathBuf, source: KernelError },
+    Kernel {
+        /// As it was given, or where it was found.
+        path: PathBuf,
+        /// Why it is not.
+        source: KernelError,
+    },
     /// No kernel was given, and none that wrote the dump was found. The log has the places
     /// that were searched, what was found there, and why it was not taken.
     #[error("no kernel was given, and {}", none_found(*refused, *cut_off))]
@@ -49,7 +59,12 @@ pub enum Error {
     NoSuchType(TypeError),
     /// The name of a type was asked for, and something else has it.
     #[error("{name} is a variable or function, not a type")]
-    NotAType { name: String, source: TypeError },
+    NotAType {
+        /// As it was written.
+        name: String,
+        /// The types that have names like it.
+        source: TypeError,
+    },
     /// The kernel's memory cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -58,7 +73,12 @@ pub enum Error {
     Vnet(#[from] VnetError),
     /// An expression has no value.
     #[error("cannot evaluate {}", shortened(expression))]
-    Expr { expression: String, source: ExprError },
+    Expr {
+        /// As it was written.
+        expression: String,
+        /// Why it has no value.
+        source: ExprError,
+    },
 }
 
 impl Error {

@@ -78,16 +78,20 @@ pub struct Session {
 pub struct Vnets {
     /// Those on the list, in order of creation, and then the others.
     pub all: Vec<Vnet>,
+    /// What keeps further vnets from being known.
     pub problems: Problems,
 }
 
 /// The value of one expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Printed {
+    /// As it was written.
     pub expression: Box<str>,
+    /// The type as C spells it; empty if it is not known.
     pub type_name: Box<str>,
     /// `None` for what was computed rather than read.
     pub address: Option<VirtAddr>,
+    /// What it evaluates to; an error value if that memory cannot be read.
     pub value: Value,
     /// What is doubtful about it, a sentence each.
     pub remarks: Vec<Box<str>>,
@@ -105,6 +109,7 @@ pub struct Matches {
 }
 
 impl Session {
+    /// The kernel with its modules, joined to the dump's memory.
     pub fn target(&self) -> &Target {
         &self.loaded().target
     }
@@ -114,18 +119,22 @@ impl Session {
         self.alone.budget()
     }
 
+    /// The kernel at the addresses where it ran.
     pub fn kernel(&self) -> &RunningKernel {
         self.alone.kernel()
     }
 
+    /// The kernel's virtual memory.
     pub fn memory(&self) -> &KernelMemory {
         self.alone.memory()
     }
 
+    /// The dump, as bytes and translation hints.
     pub fn core(&self) -> &Core {
         self.memory().core()
     }
 
+    /// The dump's file.
     pub fn core_path(&self) -> &Path {
         &self.core_path
     }

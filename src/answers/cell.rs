@@ -23,22 +23,28 @@ pub enum Medium {
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
+    /// The heading above its cells.
     pub title: Cow<'static, str>,
+    /// How its cells are aligned.
     pub align: Align,
 }
 
 /// The side of a column that its cells begin at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
+    /// Text: cells begin at the left edge.
     Left,
+    /// Numbers: cells end at the right edge.
     Right,
 }
 
 impl Column {
+    /// A column of text.
     pub fn left(title: impl Into<Cow<'static, str>>) -> Self {
         Self { title: title.into(), align: Align::Left }
     }
 
+    /// A column of numbers.
     pub fn right(title: impl Into<Cow<'static, str>>) -> Self {
         Self { title: title.into(), align: Align::Right }
     }
@@ -61,20 +67,26 @@ impl<T: Row> Row for &T {
 pub enum Cell<'a> {
     /// Not known, or there is none: `-`.
     Nothing,
+    /// Text, not yet made safe for a terminal; the page does that.
     Text(Cow<'a, str>),
     /// Memory in hex, read as it is written.
     Bytes(Stretch<'a>),
+    /// A decimal number.
     Number(i128),
+    /// An address in hex.
     Address(VirtAddr),
+    /// A value as C writes it.
     Value(&'a Value),
     /// The name of what it points at, or its address.
     Pointer(&'a PointerValue),
+    /// Why a value cannot be read.
     Error(&'a ValueError),
     /// A sysctl's value as sysctl(8) prints it.
     Sysctl(&'a Oid, &'a Sysctl),
 }
 
 impl<'a> Cell<'a> {
+    /// A cell of text, borrowed or owned.
     pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
         Self::Text(text.into())
     }

@@ -10,10 +10,13 @@ use crate::walk::Problems;
 /// The vnets that a question is asked of.
 #[derive(Debug, Clone)]
 pub struct Chosen<'s> {
+    /// One, or all: those on the list in order of creation, then the others.
     pub stacks: Vec<Stack<'s>>,
     /// Every vnet was asked for, however many there are.
     pub all: bool,
+    /// What could not be read while the vnets were looked for.
     pub problems: Problems,
+    /// Which vnet was chosen by default, and damage in the chosen vnets.
     pub remarks: Vec<Remark>,
     /// Nobody chose: which vnet it is and why, `vnet 0 (0x…), the host's`.
     pub default: Option<String>,

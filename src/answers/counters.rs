@@ -18,6 +18,7 @@ use crate::vnet::Stack;
 /// The counters of a variable in a vnet.
 #[derive(Debug, Clone, Serialize)]
 pub struct Counters {
+    /// The variable, without `V_`: `ipstat`.
     pub name: Box<str>,
     /// The struct that names them, else the variable's own type.
     #[serde(rename = "type")]
@@ -26,6 +27,7 @@ pub struct Counters {
     pub address: Option<VirtAddr>,
     /// What defines the variable: `netinet/ip_input.c`.
     pub file: Option<Box<str>>,
+    /// In the order in which they lie in the variable.
     pub members: Vec<Counter>,
     /// The CPUs that have a column each.
     #[serde(skip)]
@@ -35,6 +37,7 @@ pub struct Counters {
 /// One counter.
 #[derive(Debug, Clone, Serialize)]
 pub struct Counter {
+    /// The member of the statistics struct, or the index: `ips_total`, `[3]`.
     pub name: Box<str>,
     /// The sum over all CPUs, modulo 2^64.
     #[serde(serialize_with = "or_error")]
@@ -47,7 +50,9 @@ pub struct Counter {
 /// What one CPU has counted.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cpu {
+    /// The CPU's id in the kernel.
     pub cpu: u64,
+    /// Its share of the sum, modulo 2^64.
     #[serde(serialize_with = "or_error")]
     pub value: Result<u64, ValueError>,
 }

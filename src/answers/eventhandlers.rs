@@ -13,16 +13,20 @@ use crate::views::eventhandlers::{VnetHandler, VnetHandlers};
 /// An event handler that is called for each vnet.
 #[derive(Debug, Clone, Serialize)]
 pub struct Handler {
+    /// The name of the event: `ifnet_arrival_event`.
     #[serde(serialize_with = "or_error")]
     pub event: Result<Box<str>, ValueError>,
     /// Of its entry in the list.
     pub address: VirtAddr,
+    /// Handlers with lower numbers are called first.
     #[serde(serialize_with = "or_error")]
     pub priority: Result<i64, ValueError>,
     /// It is being removed, and is not called any more.
     pub dead: bool,
+    /// What is called in each vnet.
     #[serde(serialize_with = "or_error")]
     pub function: Result<PointerValue, ValueError>,
+    /// What the function gets as its first argument.
     #[serde(serialize_with = "or_error")]
     pub argument: Result<PointerValue, ValueError>,
 }

@@ -19,18 +19,22 @@ use crate::vnet::Stack;
 /// The values of expressions in one vnet.
 #[derive(Debug, Serialize)]
 pub struct Results {
+    /// One for each expression, in the order in which they were given.
     pub results: Elements<'static, Evaluated>,
 }
 
 /// An expression, and its value or the reason why it has none.
 #[derive(Debug, Clone, Serialize)]
 pub struct Evaluated {
+    /// As it was written.
     pub expression: Box<str>,
     /// `None` where it is not known.
     #[serde(rename = "type")]
     pub type_name: Option<Box<str>>,
     /// `None` for what was computed rather than read.
     pub address: Option<VirtAddr>,
+    /// Its value. A value that cannot be read is itself a `Value`; a `Failure` means the
+    /// expression is wrong.
     #[serde(serialize_with = "value_or_failure")]
     pub value: Result<Value, Failure>,
 }
@@ -40,6 +44,7 @@ pub struct Evaluated {
 pub struct Failure {
     /// For scripts: `no-such-name` or `bad-expression`.
     pub kind: &'static str,
+    /// The error and its causes, in one sentence.
     pub message: Box<str>,
 }
 

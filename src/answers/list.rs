@@ -23,7 +23,9 @@ pub trait Element: Row {
 /// An answer that is an array of elements: a table, or an array in JSON.
 #[derive(Debug)]
 pub struct List<'a, T> {
+    /// The elements, kept or made on demand.
     pub elements: Elements<'a, T>,
+    /// One column for each cell of an element's rows.
     pub columns: Vec<Column>,
     /// What could not be read, and what that leaves unknown.
     pub problems: Problems,
@@ -31,7 +33,9 @@ pub struct List<'a, T> {
     pub unknown: bool,
     /// Why there is none, if there is none.
     pub nothing: Option<String>,
+    /// What a person should know before reading the list.
     pub remarks: Vec<Remark>,
+    /// Why parts of the question have no answer.
     pub missed: Vec<Error>,
 }
 

@@ -14,8 +14,11 @@ use crate::vnet::locks::{Holder, LockKind, LockState};
 /// A lock: what its word says, or why that cannot be read.
 #[derive(Debug, Clone, Serialize)]
 pub struct Lock {
+    /// The kernel's variable: `vnet_rwlock`.
     pub name: &'static str,
+    /// The address of its `struct rwlock` or `struct sx`; `None` without a symbol.
     pub address: Option<VirtAddr>,
+    /// What its word says.
     #[serde(flatten)]
     pub state: State,
     /// The thread that holds it.
@@ -30,8 +33,10 @@ pub struct Lock {
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum State {
+    /// The lock's word, decoded.
     #[serde(serialize_with = "word")]
     Read(LockState),
+    /// Why the word cannot be read.
     Unreadable(ValueError),
 }
 

@@ -14,6 +14,7 @@ use crate::walk::Problems;
 /// Module space, and who has what of it.
 #[derive(Debug, Serialize)]
 pub struct ModuleSpaceMap {
+    /// The arena and everything in it.
     pub modspace: Arena,
     #[serde(skip)]
     accounts: Accounts,
@@ -26,12 +27,17 @@ pub struct ModuleSpaceMap {
 /// The arena. What is free is unknown where a list is not whole, or not made yet.
 #[derive(Debug, Serialize)]
 pub struct Arena {
+    /// The first byte: the address of `vnet_entry_modspace`.
     pub address: VirtAddr,
     /// Bytes, as all sizes below.
     pub size: u64,
+    /// Held by loaded modules.
     pub used: u64,
+    /// On the kernel's free list; `None` if that is unknown.
     pub free: Option<u64>,
+    /// On neither the free list nor any module's; `None` if that is unknown.
     pub lost: Option<u64>,
+    /// The largest set that a module could still get; `None` if that is unknown.
     pub largest_free: Option<u64>,
     /// 1 less the share of the largest free run in all that is free.
     pub fragmentation: Option<f64>,
@@ -39,16 +45,20 @@ pub struct Arena {
     pub regions: Elements<'static, Region>,
     /// The kernel's own list of what is free.
     pub free_list: Vec<Free>,
+    /// What contradicts the kernel's own rules for the arena.
     pub faults: Vec<Fault>,
 }
 
 /// A stretch of module space.
 #[derive(Debug, Clone, Serialize)]
 pub struct Region {
+    /// The first byte.
     pub address: VirtAddr,
+    /// Bytes.
     pub size: u64,
     /// `module`, `free`, `lost`, `unknown` or `not-yet`.
     pub kind: &'static str,
+    /// The module's file name; `None` unless `kind` is `module`.
     pub module: Option<Box<str>>,
     /// The virtualized variables in it, in the order of their addresses.
     pub variables: Vec<Box<str>>,
@@ -68,8 +78,11 @@ pub struct Free {
 /// Something about module space that cannot be right.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fault {
+    /// `overlap`, `unsorted`, `unmerged`, `out-of-bounds` or `lost`.
     pub kind: &'static str,
+    /// Where in the arena it shows.
     pub address: VirtAddr,
+    /// What is wrong, in a sentence.
     pub message: Box<str>,
 }
 

@@ -18,6 +18,7 @@ pub struct LoadedFile {
     pub name: Box<str>,
     /// Where it was loaded from.
     pub path: Box<str>,
+    /// Where its image was loaded.
     pub address: VirtAddr,
     /// Bytes.
     pub size: Option<u64>,
@@ -40,6 +41,7 @@ pub struct LoadedFile {
 /// A linker set of virtualized variables.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct SetVnet {
+    /// The first byte of the set, in module space for a module.
     pub address: VirtAddr,
     /// Bytes.
     pub size: u64,

@@ -12,12 +12,16 @@ use crate::walk::Problems;
 
 /// An answer for each of the chosen vnets, made when its turn comes and not kept.
 pub struct PerVnet<'s, A> {
+    /// The vnets, in the order in which they are asked.
     pub chosen: Chosen<'s>,
     pub(super) ask: Ask<'s, A>,
     /// Of what was found out before any vnet was asked.
     pub problems: Problems,
+    /// What holds for the question as a whole.
     pub remarks: Vec<Remark>,
+    /// Why parts of the question have no answer in any vnet.
     pub missed: Vec<Error>,
+    /// Why the answer is empty in every vnet; `None` if it is not.
     pub nothing: Option<String>,
     /// Above the part of each of several vnets stands which it is.
     pub(super) titled: bool,

@@ -20,6 +20,7 @@ use crate::walk::Problems;
 pub struct Curvnets {
     /// The newest first.
     pub recursions: Elements<'static, Recursion>,
+    /// Threads whose curvnet is set.
     pub threads: Elements<'static, Thread>,
     #[serde(skip)]
     problems: Problems,
@@ -36,10 +37,13 @@ pub struct Recursion {
     /// The function that set it again, and the line of the source.
     #[serde(serialize_with = "or_error")]
     pub function: Result<Option<Box<str>>, ValueError>,
+    /// The line in the source file.
     #[serde(serialize_with = "or_error")]
     pub line: Result<i64, ValueError>,
+    /// The curvnet before.
     #[serde(serialize_with = "or_error")]
     pub old_vnet: Result<Option<VnetRef>, ValueError>,
+    /// The curvnet after.
     #[serde(serialize_with = "or_error")]
     pub new_vnet: Result<Option<VnetRef>, ValueError>,
 }
@@ -47,7 +51,9 @@ pub struct Recursion {
 /// A thread that works in a vnet.
 #[derive(Debug, Clone, Serialize)]
 pub struct Thread {
+    /// The thread and its process.
     pub thread: ThreadName,
+    /// Its curvnet (`td_vnet`).
     pub vnet: VnetRef,
     /// The function that set it.
     #[serde(serialize_with = "or_error")]

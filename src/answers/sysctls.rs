@@ -22,9 +22,11 @@ use crate::walk::Problems;
 /// A sysctl in a vnet.
 #[derive(Debug, Clone)]
 pub struct SysctlValue {
+    /// Its entry in the kernel's tree.
     pub oid: Arc<Oid>,
     /// `None` for one that belongs to no vnet.
     pub vnet: Option<VnetRef>,
+    /// Its value in the vnet.
     pub sysctl: Sysctl,
     show: Show,
 }
@@ -32,16 +34,21 @@ pub struct SysctlValue {
 /// What people and scripts that want rows are shown of a sysctl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Show {
+    /// `net.inet.ip.ttl: 64`
     #[default]
     NamesAndValues,
+    /// Names alone, as with sysctl -N.
     Names,
+    /// Values alone, as with sysctl -n.
     Values,
     /// Descriptions in the place of values; names too, unless `alone`.
     Descriptions {
+        /// Without names.
         alone: bool,
     },
     /// Types in the place of values; names too, unless `alone`.
     Types {
+        /// Without names.
         alone: bool,
     },
 }

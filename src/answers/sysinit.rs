@@ -24,12 +24,16 @@ pub struct Sysinit {
     pub kind: &'static str,
     /// Of its struct vnet_sysinit.
     pub address: VirtAddr,
+    /// When it runs: an `enum sysinit_sub_id` of `sys/sys/kernel.h`.
     #[serde(serialize_with = "or_error")]
     pub subsystem: Result<EnumValue, ValueError>,
+    /// When it runs within its subsystem: an `enum sysinit_elem_order`.
     #[serde(serialize_with = "or_error")]
     pub order: Result<EnumValue, ValueError>,
+    /// What is called.
     #[serde(serialize_with = "or_error")]
     pub function: Result<PointerValue, ValueError>,
+    /// What the function is called with.
     #[serde(serialize_with = "or_error")]
     pub argument: Result<PointerValue, ValueError>,
     /// Who owns the function: `kernel`, or a module by its file name.

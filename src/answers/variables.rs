@@ -17,15 +17,18 @@ use crate::vnet::{Stack, VnetVariable};
 /// A virtualized variable and its value in one vnet.
 #[derive(Debug, Clone)]
 pub struct Variable {
+    /// What is the same in every vnet.
     pub of: Arc<Described>,
     /// Of the vnet's copy; of the variable itself in a kernel without VIMAGE.
     pub address: VirtAddr,
+    /// Its value in this vnet.
     pub value: Value,
 }
 
 /// What is the same of a variable in every vnet.
 #[derive(Debug)]
 pub struct Described {
+    /// Its name, size, type and the place of its master copy.
     pub variable: VnetVariable,
     /// `None` where no file tells its type.
     pub type_name: Option<String>,

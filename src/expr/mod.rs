@@ -8,8 +8,8 @@
 //! can look, never touch.
 
 mod cursor;
-pub mod eval;
-pub mod integer;
+pub(crate) mod eval;
+pub(crate) mod integer;
 mod lex;
 mod operators;
 mod parse;
@@ -27,39 +27,56 @@ pub use type_name::parse_type;
 /// An expression, and where in the text it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expr {
+    /// The node and its operands.
     pub kind: ExprKind,
     /// Byte range in the parsed text.
     pub span: Range<usize>,
 }
 
+/// One node of the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExprKind {
+    /// A variable; only the evaluator knows whether it exists.
     Name(Name),
     /// An integer constant: `42UL`
     Int(Literal),
     /// `base.name`, or `base->name` where `arrow` is set.
     Member {
+        /// The struct, or the pointer to it.
         base: Box<Expr>,
+        /// The member's name.
         name: Box<str>,
+        /// Written with `->` instead of `.`.
         arrow: bool,
     },
     /// `base[index]`
     Index {
+        /// The array or pointer.
         base: Box<Expr>,
+        /// The number of the element.
         index: Box<Expr>,
     },
+    /// `-operand` and its like.
     Unary {
+        /// What is done.
         op: Unary,
+        /// What it is done to.
         operand: Box<Expr>,
     },
+    /// `left + right` and its like.
     Binary {
+        /// What is done.
         op: Binary,
+        /// The first operand.
         left: Box<Expr>,
+        /// The second operand.
         right: Box<Expr>,
     },
     /// `(struct ifnet *)operand`
     Cast {
+        /// The type that is cast to.
         to: TypeName,
+        /// What is cast.
         operand: Box<Expr>,
     },
     /// `sizeof(struct ifnet)`
@@ -71,6 +88,7 @@ pub enum ExprKind {
 /// A variable, `V_ifnet`, or one of several with that name, `ipstat@ip_input.c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
+    /// The name as written, `V_` included.
     pub name: Box<str>,
     /// Source file, or the end of its path, or module: what tells variables of one name apart.
     pub file: Option<Box<str>>,
@@ -93,23 +111,29 @@ pub struct TypeName {
 /// A variable and the way to one of its members: `ifr[3].ifr_name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
+    /// The variable.
     pub name: Name,
+    /// From the variable inwards; empty for the variable itself.
     pub steps: Vec<Step>,
 }
 
 /// One step of a [`Path`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// `.name`
     Member(Box<str>),
+    /// `[index]`
     Index(u64),
 }
 
 /// A text is no expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {
+    /// The whole text that was parsed.
     pub text: Box<str>,
     /// The bytes of `text` that are wrong; empty where something is missing.
     pub span: Range<usize>,
+    /// What is wrong, in words.
     pub message: Box<str>,
 }
 

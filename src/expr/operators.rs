@@ -1,5 +1,6 @@
 //! The operators of expressions.
 
+/// An operator with one operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unary {
     /// `*pointer`
@@ -14,16 +15,27 @@ pub enum Unary {
     Complement,
 }
 
+/// An operator with two operands that computes a number or an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Binary {
+    /// `*`
     Multiply,
+    /// `/`
     Divide,
+    /// `%`
     Remainder,
+    /// `+`
     Add,
+    /// `-`
     Subtract,
+    /// `<<`
     ShiftLeft,
+    /// `>>`
     ShiftRight,
+    /// `&`
     And,
+    /// `^`
     Xor,
+    /// `|`
     Or,
 }

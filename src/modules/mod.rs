@@ -8,13 +8,13 @@
 //! How: a linker file is the start of a larger `struct elf_file`, of which a
 //! kernel has two that share that name. The class of the file (`ops->cls`) is a
 //! variable of the unit that defines the right one, and so leads to it. Types
-//! come from the module's debug file ([`debug`]), if somebody finds it.
+//! come from the module's debug file, if it is found (`debug.rs`).
 //!
 //! What it refuses to do: it walks nothing where only the kernel itself is
 //! loaded, and believes no count or size of a table without a limit.
 
 mod build;
-pub mod debug;
+pub(crate) mod debug;
 mod linker_file;
 mod loaded;
 mod module;
@@ -29,6 +29,7 @@ pub use module::Module;
 /// All files that make up the running kernel, in the order in which they were loaded.
 #[derive(Debug, Default)]
 pub struct Modules {
+    /// The kernel's own file and its modules, in load order.
     pub files: Vec<Module>,
     /// What keeps others from being known.
     pub problems: Problems,

@@ -19,6 +19,7 @@ pub struct Module {
     pub name: Box<str>,
     /// Where it was loaded from.
     pub path: Box<str>,
+    /// Where the kernel's linker loaded it.
     pub address: VirtAddr,
     /// Bytes; `None` without debug information.
     pub size: Option<u64>,

@@ -41,6 +41,7 @@ pub struct Document<'a, T> {
 }
 
 impl<'a, T> Document<'a, T> {
+    /// A document of an answer and of what could not be read.
     pub fn new(body: T, problems: &'a Problems) -> Self {
         Self { schema_version: SCHEMA_VERSION, body, problems }
     }

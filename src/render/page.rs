@@ -28,6 +28,7 @@ pub struct TextPage<W> {
 }
 
 impl<W: Write> TextPage<W> {
+    /// A page that writes to `out`; `style` matters to people only.
     pub fn new(out: W, medium: Medium, style: Style) -> Self {
         Self { out, medium, style, started: false, part: None }
     }

@@ -41,6 +41,7 @@ pub struct Lines<W> {
 }
 
 impl<'a> Table<'a> {
+    /// A table of these columns, as wide as their titles.
     pub fn new(columns: &'a [Column]) -> Self {
         let mut aligned = comfy_table::Table::new();
         aligned.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);

@@ -14,6 +14,7 @@ use crate::walk::Problems;
 /// What some patterns name of what has counters.
 #[derive(Debug, Default)]
 pub struct CounterMatches {
+    /// Each once, in order of name.
     pub variables: Vec<CounterVariable>,
     /// Why, for each pattern that names none.
     pub missed: Vec<VnetError>,

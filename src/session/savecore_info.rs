@@ -9,7 +9,9 @@ use crate::source::{Source, crash};
 /// The file info.N beside a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavecoreInfo {
+    /// The path of info.N.
     pub path: PathBuf,
+    /// What it says.
     pub info: InfoFile,
 }
 

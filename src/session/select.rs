@@ -23,6 +23,8 @@ pub enum Selector {
     Pid(i64),
     /// A thread's curvnet.
     Tid(i64),
+    /// Every vnet whose memory is not freed: those on the list in order of creation, then the
+    /// others.
     All,
 }
 
@@ -31,6 +33,7 @@ pub enum Selector {
 pub struct Selection<'s> {
     /// One, or all vnets.
     pub stacks: Vec<Stack<'s>>,
+    /// What could not be read while they were looked for.
     pub problems: Problems,
     /// What a person should know about the choice, a sentence each.
     pub remarks: Vec<String>,

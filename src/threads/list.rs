@@ -24,8 +24,11 @@ pub struct VnetPointer {
 pub struct ThreadName {
     /// Of its struct thread.
     pub address: VirtAddr,
+    /// The thread's number (`td_tid`).
     pub tid: Option<i64>,
+    /// The thread's own name (`td_name`).
     pub name: Option<Box<str>>,
+    /// The number of its process (`p_pid`).
     pub pid: Option<i64>,
     /// The name of its process.
     pub command: Option<Box<str>>,

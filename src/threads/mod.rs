@@ -2,8 +2,9 @@
 //! calls on its kernel stack.
 
 mod list;
-pub mod registers;
-pub mod stack;
+pub(crate) mod registers;
+pub(crate) mod stack;
 mod stack_memory;
 
-pub use list::{Thread, ThreadName, VnetPointer, all, prison, process, thread, vnets_of_all};
+pub use list::ThreadName;
+pub(crate) use list::{Thread, VnetPointer, all, prison, process, thread, vnets_of_all};

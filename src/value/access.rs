@@ -15,24 +15,64 @@ use crate::value::model::{ArrayValue, Elements, PointerValue, RecordValue, Value
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
+    /// The text is not a path of members and indexes.
     #[error("`{path}` is not a path such as `a.b[2].c`: byte {at} does not belong there")]
-    Syntax { path: Box<str>, at: usize },
+    Syntax {
+        /// The whole path.
+        path: Box<str>,
+        /// The first byte that does not belong, from 0.
+        at: usize,
+    },
+    /// The struct or union has no member of that name.
     #[error("{} has no member `{name}`", place(within))]
-    NoMember { within: Box<str>, name: Box<str> },
+    NoMember {
+        /// The path to the struct or union; empty for the value itself.
+        within: Box<str>,
+        /// The member that it does not have.
+        name: Box<str>,
+    },
+    /// The index is past the end of the array.
     #[error("{} has no element {index}: it has {len}", place(within))]
-    NoElement { within: Box<str>, index: u64, len: usize },
-    /// The elements from `len` on were left out because of a limit.
+    NoElement {
+        /// The path to the array; empty for the value itself.
+        within: Box<str>,
+        /// The element that was asked for, from 0.
+        index: u64,
+        /// The number of elements in the array.
+        len: usize,
+    },
+    /// The element is in the array, but a limit left it out.
     #[error("element {index} of {} was left out: only {len} were read", place(within))]
-    Omitted { within: Box<str>, index: u64, len: usize },
+    Omitted {
+        /// The path to the array; empty for the value itself.
+        within: Box<str>,
+        /// The element that was asked for, from 0.
+        index: u64,
+        /// The number of elements that were read.
+        len: usize,
+    },
     /// Only structs and unions have members.
     #[error("{} is {found}, which has no members", place(within))]
-    NotARecord { within: Box<str>, found: &'static str },
+    NotARecord {
+        /// The path to the value; empty for the value itself.
+        within: Box<str>,
+        /// What is there instead: `an integer`.
+        found: &'static str,
+    },
+    /// Only arrays have elements.
     #[error("{} is {found}, which has no elements", place(within))]
-    NotAnArray { within: Box<str>, found: &'static str },
-    /// The path goes on behind a value that could not be read.
+    NotAnArray {
+        /// The path to the value; empty for the value itself.
+        within: Box<str>,
+        /// What is there instead: `an integer`.
+        found: &'static str,
+    },
+    /// The path continues into a value that could not be read.
     #[error("{} could not be read", place(within))]
     Unreadable {
+        /// The path to the value; empty for the value itself.
         within: Box<str>,
+        /// Why not.
         #[source]
         why: ValueError,
     },
@@ -69,6 +109,7 @@ impl Value {
         self.as_i128()?.try_into().ok()
     }
 
+    /// A `float`, `double` or `long double`, as the host's `f64`.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         match self {
@@ -105,6 +146,7 @@ impl Value {
         }
     }
 
+    /// A pointer of any type, with what is known of its target.
     #[must_use]
     pub fn as_pointer(&self) -> Option<&PointerValue> {
         match self {

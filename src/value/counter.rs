@@ -21,7 +21,9 @@ pub struct Counters {
 /// What one CPU has counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CpuSlot {
+    /// The CPU's id (`pc_cpuid`).
     pub cpu: u64,
+    /// What it has added, modulo 2^64; an error if its slot cannot be read.
     pub value: Result<u64, ValueError>,
 }
 

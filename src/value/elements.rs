@@ -67,6 +67,7 @@ impl Elements {
         }
     }
 
+    /// The number of elements that were read, errors included.
     #[must_use]
     pub fn len(&self) -> usize {
         match &self.0 {
@@ -76,11 +77,13 @@ impl Elements {
         }
     }
 
+    /// Whether no element was read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
+    /// The element at `index`, from 0; `None` past the last that was read.
     pub fn get(&self, index: usize) -> Option<Cow<'_, Value>> {
         match &self.0 {
             Kept::Values(values) => values.get(index).map(Cow::Borrowed),
@@ -89,6 +92,7 @@ impl Elements {
         }
     }
 
+    /// The elements in their order.
     #[must_use]
     pub fn iter(&self) -> ElementsIter<'_> {
         self.into_iter()

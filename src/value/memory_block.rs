@@ -85,11 +85,6 @@ impl MemoryBlock {
         self.bytes.len()
     }
 
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// Why the first byte that is missing cannot be read.
     #[must_use]
     pub fn first_fault(&self) -> Option<&ValueError> {

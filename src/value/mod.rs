@@ -2,14 +2,14 @@
 //! trees, per-CPU counters.
 
 mod access;
-pub mod bits;
+pub(crate) mod bits;
 pub mod counter;
 mod decode;
 mod elements;
 mod float;
-pub mod freed;
+pub(crate) mod freed;
 mod gathered;
-pub mod memory_block;
+pub(crate) mod memory_block;
 pub mod model;
 mod number;
 pub mod object;
@@ -18,9 +18,9 @@ mod plan;
 pub mod queue;
 pub mod read;
 mod record;
-pub mod serialize;
+pub(crate) mod serialize;
 mod sockaddr;
-pub mod tree;
+pub(crate) mod tree;
 
 pub use access::{ElementsIter, PathError};
 pub use counter::Counters;

@@ -18,19 +18,27 @@ pub use crate::value::record::RecordValue;
 pub enum Value {
     /// Any integer, a bit-field included.
     Int(i128),
+    /// A `bool` or `_Bool`.
     Bool(bool),
     /// One character; `signed` as its type is.
     Char(i128),
+    /// A `float`, `double` or `long double`, rounded to the host's `f64`.
     Float(f64),
+    /// A number with the name that its enum gives it.
     Enum(Box<EnumValue>),
+    /// A pointer; what it points at is not read, except for text.
     Pointer(PointerValue),
+    /// A struct or union.
     Record(RecordValue),
+    /// An array that does not hold printable text.
     Array(ArrayValue),
     /// A char array that holds a terminated, printable string.
     Text(Box<str>),
     /// A `counter_u64_t`: the sum over all CPUs, and the address the pointer held.
     Counter {
+        /// The sum over all CPUs, modulo 2^64.
         sum: u64,
+        /// What the counter's pointer holds: an address, or an offset in newer kernels.
         address: VirtAddr,
     },
     /// Bytes of which only the size is known.
@@ -44,6 +52,7 @@ pub enum Value {
 pub struct EnumValue {
     /// `A`, or `A | B` for several flags; `None` where no name fits.
     pub name: Option<Box<str>>,
+    /// The number itself.
     pub value: i128,
 }
 
@@ -62,6 +71,7 @@ impl Value {
 /// A pointer, with the kernel symbol it points into where there is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PointerValue {
+    /// The kernel address it holds; null is 0.
     pub address: VirtAddr,
     /// The target is a function.
     pub function: bool,
@@ -117,7 +127,9 @@ impl PointerValue {
 /// A symbol and the distance of an address from its start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SymbolAt {
+    /// The symbol's name.
     pub name: Box<str>,
+    /// Bytes from the symbol's start.
     pub offset: u64,
 }
 
@@ -132,8 +144,10 @@ impl std::fmt::Display for SymbolAt {
     }
 }
 
+/// An array, as far as limits allowed to read it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArrayValue {
+    /// The elements that were read; of several dimensions, each is an array.
     pub elements: Elements,
     /// Elements left out because of a limit.
     pub omitted: u64,
@@ -142,6 +156,7 @@ pub struct ArrayValue {
 /// The bytes of something that has no known type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BytesValue {
+    /// The bytes in memory order.
     pub bytes: Box<[u8]>,
     /// Bytes left out because of a limit.
     pub omitted: u64,
@@ -156,8 +171,11 @@ impl From<Vec<u8>> for BytesValue {
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueError {
+    /// The kind of failure.
     pub kind: ErrorKind,
+    /// The kernel address that failed; `None` if no address is to blame.
     pub address: Option<VirtAddr>,
+    /// What happened, in words.
     pub message: Cow<'static, str>,
 }
 
@@ -165,19 +183,29 @@ pub struct ValueError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
+    /// The page tables do not map the address.
     NotMapped,
+    /// The address is mapped, but the dump does not hold its page.
     NotDumped,
+    /// The dump should hold the page, but its file ends before it.
     Truncated,
+    /// No debug information gives the type.
     NoType,
+    /// The address cannot be one of the kernel's, or the object would lie outside its memory.
     BadAddress,
+    /// The compiler kept no memory for it.
     OptimisedOut,
+    /// A per-CPU counter that has no memory yet.
     Unallocated,
+    /// It may have been freed or replaced; what memory holds is not its value.
     Stale,
+    /// It would be larger than any variable is.
     TooLarge,
     /// The budget of work or memory cut it.
     Limit,
     /// It is nested deeper than was asked for.
     Depth,
+    /// Its memory holds the pattern that INVARIANTS kernels write into freed memory.
     Freed,
 }
 

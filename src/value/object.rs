@@ -10,7 +10,9 @@ use crate::value::{bits, freed};
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'t> {
     target: &'t Target,
+    /// The first byte in kernel memory.
     pub address: VirtAddr,
+    /// Its type in the target's types.
     pub type_id: TypeId,
 }
 
@@ -18,6 +20,7 @@ pub struct Object<'t> {
 const MAX_TEXT: usize = 4096;
 
 impl<'t> Object<'t> {
+    /// The object of that type at `address`; nothing is read yet.
     #[must_use]
     pub fn new(target: &'t Target, type_id: TypeId, address: VirtAddr) -> Self {
         Self { target, address, type_id }
@@ -140,6 +143,7 @@ impl<'t> Object<'t> {
         self.target.memory().u8(self.address).map(drop)
     }
 
+    /// The target whose memory it is in.
     #[must_use]
     pub fn target(&self) -> &'t Target {
         self.target

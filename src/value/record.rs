@@ -66,11 +66,13 @@ impl RecordValue {
         }
     }
 
+    /// The number of members.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.names.len()
     }
 
+    /// Whether it has no members.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

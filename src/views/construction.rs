@@ -24,6 +24,7 @@ use crate::walk::Problems;
 /// A vnet on its way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Construction {
+    /// Whether it is up, and if not, which way it goes.
     pub phase: Phase,
     /// How that is known, in words.
     pub evidence: Box<str>,
@@ -39,6 +40,7 @@ pub struct Construction {
     pub problems: Problems,
 }
 
+/// Where in its life a vnet is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// All constructors that are registered have run.
@@ -56,11 +58,13 @@ pub enum Phase {
 /// What has been and what is still to be run on one way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
+    /// Up or down.
     pub direction: Direction,
     /// For each constructor or destructor, in the order of [`Sysinits`].
     pub progress: Vec<Progress>,
 }
 
+/// Which list of functions is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// The constructors.
@@ -69,12 +73,16 @@ pub enum Direction {
     Down,
 }
 
+/// How far a vnet has come with one constructor or destructor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
+    /// It has returned.
     Done,
+    /// The thread's stack shows that it is running.
     Running,
     /// It is of the subsystem in progress, or there are several that cannot be told apart.
     Possible,
+    /// It has not begun.
     ToCome,
     /// What the kernel says leads to nothing.
     Unknown,

@@ -12,6 +12,7 @@ use crate::walk::Problems;
 /// The thread that wrote the dump: the one that crashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrashedThread {
+    /// The thread's number (`td_tid`), from the kernel's `dumptid`.
     pub tid: i64,
     /// `None` where no list leads to it.
     pub thread: Option<ThreadName>,

@@ -23,18 +23,22 @@ use crate::walk::{Problem, Problems};
 /// A handler that is called for each vnet. What cannot be read has the reason in its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VnetHandler {
+    /// The name of the event: `ifnet_arrival_event`.
     pub event: Result<Box<str>, ValueError>,
     /// Of its struct eventhandler_entry: its tag.
     pub address: VirtAddr,
     /// Lower ones are called first.
     pub priority: Result<i64, ValueError>,
+    /// What is called in each vnet.
     pub function: Result<PointerValue, ValueError>,
+    /// What the function gets as its first argument.
     pub argument: Result<PointerValue, ValueError>,
 }
 
 /// All of them, by event and priority as the kernel has them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VnetHandlers {
+    /// Those that are called for each vnet.
     pub handlers: Vec<VnetHandler>,
     /// Of all handlers, those of no vnet among them.
     pub registered: usize,

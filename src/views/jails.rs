@@ -18,7 +18,9 @@ use crate::walk::{Problem, Problems, Trail};
 pub struct Jail {
     /// Of its struct prison.
     pub address: VirtAddr,
+    /// The jail's number; 0 for prison0.
     pub jid: i64,
+    /// The full name, with those of its parents: `web01.cache`; `0` for prison0.
     pub name: Box<str>,
     /// `None` for prison0.
     pub parent: Option<VirtAddr>,
@@ -26,12 +28,14 @@ pub struct Jail {
     pub vnet: Option<VirtAddr>,
     /// Does it have a vnet of its own, rather than live in its parent's?
     pub own_vnet: bool,
+    /// How far its creation or removal has come.
     pub life: Life,
 }
 
 /// How far a jail has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
+    /// Running.
     Alive,
     /// Being created: no process can be in it yet.
     Starting,
@@ -44,7 +48,9 @@ pub enum Life {
 /// All jails, prison0 first, and what keeps others from being known.
 #[derive(Debug, Clone, Default)]
 pub struct Jails {
+    /// Those that could be read.
     pub jails: Vec<Jail>,
+    /// What keeps further jails from being known.
     pub problems: Problems,
 }
 

@@ -15,13 +15,16 @@ use crate::walk::Problems;
 /// All locks that the kernel has, and what keeps their owners from being known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locks {
+    /// In a fixed order: those of the list of vnets first.
     pub locks: Vec<LockView>,
+    /// What was wrong with the lists of threads.
     pub problems: Problems,
 }
 
 /// A lock and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockView {
+    /// The lock and its word.
     pub lock: VnetLock,
     /// The thread that holds it exclusively; `None` if there is none, or if the lists
     /// of threads do not have it.

@@ -22,15 +22,20 @@ pub struct Recursion {
     pub previous: Result<Option<Box<str>>, ValueError>,
     /// The function that set it again, and the line of the source.
     pub function: Result<Option<Box<str>>, ValueError>,
+    /// The line in the source file.
     pub line: Result<i64, ValueError>,
+    /// The curvnet before.
     pub old_vnet: Result<Option<VirtAddr>, ValueError>,
+    /// The curvnet after.
     pub new_vnet: Result<Option<VirtAddr>, ValueError>,
 }
 
 /// A thread that works in a vnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Curvnet {
+    /// The thread and its process.
     pub thread: ThreadName,
+    /// Its curvnet (`td_vnet`).
     pub vnet: VirtAddr,
     /// The function that set it.
     pub set_by: Result<Option<Box<str>>, ValueError>,
@@ -41,6 +46,7 @@ pub struct Curvnet {
 pub struct Recursions {
     /// The newest first.
     pub recursions: Vec<Recursion>,
+    /// Threads whose curvnet is set.
     pub threads: Vec<Curvnet>,
     /// What keeps others from being known.
     pub problems: Problems,

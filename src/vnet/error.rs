@@ -27,61 +27,115 @@ pub enum VnetError {
     NoLayout,
     /// The list of vnets cannot be read, not even in part.
     #[error("the vnets cannot be listed: {because}")]
-    NoList { because: Box<Problem> },
+    NoList {
+        /// What broke the walk.
+        because: Box<Problem>,
+    },
     /// There is not a single vnet yet.
     #[error("no vnet has been made yet")]
     NoneYet,
     /// No vnet has that number or address.
     #[error("no vnet has {0}")]
     NoSuchVnet(WantedVnet),
-    /// No jail has that name or number; `near` are names that may be meant, the likeliest
-    /// first.
+    /// No jail has that name or number.
     #[error("there is no jail {}", shortened(name))]
-    NoSuchJail { name: String, near: Vec<String> },
-    /// No variable has that name; `near` are names that may be meant, the likeliest first.
+    NoSuchJail {
+        /// The name or number as it was given.
+        name: String,
+        /// Names that may be meant, the likeliest first.
+        near: Vec<String>,
+    },
+    /// No variable has that name.
     #[error("{} is no variable of this kernel", shortened(name))]
-    NoSuchVariable { name: String, near: Vec<String> },
+    NoSuchVariable {
+        /// The name as it was given.
+        name: String,
+        /// Names that may be meant, the likeliest first.
+        near: Vec<String>,
+    },
     /// No process or thread has that number.
     #[error("there is no {0} in the dump")]
     NoSuchThread(WantedThread),
     /// A jail, process or thread has no vnet.
     #[error("{who} is in no vnet")]
-    InNoVnet { who: String },
+    InNoVnet {
+        /// `process 812 (nginx)`
+        who: String,
+    },
     /// A jail, process or thread points at a vnet that is none.
     #[error("{who} points at {address} as its vnet, and there is no vnet at that address")]
-    StrayVnet { who: String, address: VirtAddr },
-    /// A jail is being made; `candidates` are vnets that may be made for it.
+    StrayVnet {
+        /// `jail 98 (tmp98)`
+        who: String,
+        /// Where its pointer leads.
+        address: VirtAddr,
+    },
+    /// A jail is being created. The candidates are vnets that may be for it.
     #[error("{who} is being made and has no vnet yet")]
-    NotMade { who: String, candidates: Vec<VnetCandidate> },
+    NotMade {
+        /// `jail 98 (tmp98)`
+        who: String,
+        /// Empty if no vnet is being made.
+        candidates: Vec<VnetCandidate>,
+    },
     /// What was asked for was not found, and what could not be read may hold it.
     #[error("{what} is not on the part of the list that can be read")]
     Unknown {
+        /// `jail web01`, `process 812`
         what: String,
+        /// What could not be read.
         #[source]
         because: Box<Problem>,
     },
     /// A pattern of names that cannot be understood.
     #[error("{:?} is no pattern: {why}", shortened(pattern))]
-    BadPattern { pattern: String, why: String },
+    BadPattern {
+        /// As it was given.
+        pattern: String,
+        /// What is wrong with it, in words.
+        why: String,
+    },
     /// The variable is none of per-CPU counters.
     #[error("{name} has no counters")]
-    NoCounters { name: String },
+    NoCounters {
+        /// The variable, as it was given.
+        name: String,
+    },
     /// The counters of the variable are not those of that struct.
     #[error("{type_name} does not name the counters of {name}: {why}")]
-    OtherStatistics { name: String, type_name: String, why: String },
-    /// No sysctl has that name; `near` are names that may be meant, the likeliest first.
+    OtherStatistics {
+        /// The variable.
+        name: String,
+        /// The struct that was to name its counters.
+        type_name: String,
+        /// What does not fit, in words.
+        why: String,
+    },
+    /// No sysctl has that name.
     #[error("{name} is no sysctl of this kernel")]
-    NoSuchSysctl { name: String, near: Vec<String> },
+    NoSuchSysctl {
+        /// The name as it was given.
+        name: String,
+        /// Names that may be meant, the likeliest first.
+        near: Vec<String>,
+    },
     /// It was not found, and what could not be read may hold it.
     #[error("whether {} is a sysctl of this kernel is unknown", shortened(name))]
     SysctlUnknown {
+        /// The name as it was given.
         name: String,
+        /// What could not be read.
         #[source]
         because: Box<Problem>,
     },
     /// Several source files or modules define a variable of that name.
     #[error("{name} is defined in several files")]
-    Ambiguous { name: String, files: Vec<String> },
+    Ambiguous {
+        /// The name as it was given.
+        name: String,
+        /// The files, of which one must be named: `NAME@FILE`.
+        files: Vec<String>,
+    },
     /// The kernel's memory cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),

@@ -27,6 +27,7 @@ pub struct Vnet {
     pub address: VirtAddr,
     /// Is it vnet0, the host's?
     pub default: bool,
+    /// `vnet_magic_n`: 0x3e0d8f29 in a vnet that is not destroyed.
     pub magic: u32,
     /// `None` before 11.0.
     pub state: Option<VnetState>,
@@ -34,6 +35,7 @@ pub struct Vnet {
     pub shutdown: Option<bool>,
     /// `None` where its memory is freed.
     pub ifcnt: Option<u64>,
+    /// The number of sockets in it, as the kernel counts them; `None` if its memory is freed.
     pub sockcnt: Option<u64>,
     /// The block that holds its copy of the set.
     pub data_mem: VirtAddr,
@@ -56,7 +58,9 @@ pub struct Vnet {
 /// A jail, by its number and name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct JailRef {
+    /// The jail's number; 0 is the host.
     pub jid: i64,
+    /// The full name, with those of its parents.
     pub name: Box<str>,
     /// How far it has come, in words: `being removed`; `None` if it is simply alive.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +88,9 @@ impl JailRef {
 /// All vnets on the list, in order of creation, and what is wrong with the list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VnetList {
+    /// Those that could be read.
     pub vnets: Vec<Vnet>,
+    /// What keeps further vnets from being known.
     pub problems: Problems,
 }
 

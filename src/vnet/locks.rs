@@ -18,10 +18,13 @@ use crate::vnet::VnetError;
 /// A lock as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VnetLock {
+    /// The kernel's variable: `vnet_rwlock`.
     pub name: &'static str,
+    /// What may change only while it is held.
     pub guards: Guards,
     /// Of its struct rwlock or struct sx.
     pub address: Option<VirtAddr>,
+    /// Its word, decoded, or why that cannot be read.
     pub state: Result<LockState, ValueError>,
 }
 
@@ -39,30 +42,44 @@ pub enum Guards {
 /// What the word of a lock says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockState {
+    /// Which kind of lock it is, and so what the bits of `word` mean.
     pub kind: LockKind,
+    /// `rw_lock` or `sx_lock`, as it is in memory.
     pub word: u64,
+    /// Who holds it.
     pub holder: Holder,
+    /// Threads sleep until they can read.
     pub shared_waiters: bool,
+    /// Threads sleep until they can write.
     pub exclusive_waiters: bool,
     /// A writer spins for it, which keeps new readers out.
     pub spinner: bool,
+    /// Its owner has taken it more than once.
     pub recursed: bool,
 }
 
+/// The kind of a kernel lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LockKind {
+    /// rwlock(9)
     Rwlock,
+    /// sx(9)
     Sx,
 }
 
+/// Who holds a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
+    /// It is free.
     Nobody,
+    /// Threads hold it for reading; the word does not say which.
     Shared {
+        /// How many.
         readers: u64,
     },
     /// The struct thread at this address.
     Exclusive {
+        /// Its address, from the lock's word.
         thread: VirtAddr,
     },
     /// Nobody can hold it any more.

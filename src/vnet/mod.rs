@@ -1,21 +1,21 @@
 //! Virtual network stacks: the list of vnets, and the variables that every one
 //! of them has its own copy of (`sys/net/vnet.c`, `sys/net/vnet.h`).
 
-pub mod by_address;
+pub(crate) mod by_address;
 mod condition;
-pub mod enum_names;
+pub(crate) mod enum_names;
 mod error;
 mod layout;
 pub mod list;
 pub mod locks;
 pub mod modspace;
 mod reference;
-pub mod scan;
+pub(crate) mod scan;
 mod serialize;
 mod stack;
 mod state;
 pub mod sysinit;
-pub mod unloaded;
+pub(crate) mod unloaded;
 pub mod variables;
 
 pub use condition::Condition;

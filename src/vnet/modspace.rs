@@ -19,6 +19,7 @@ use crate::walk::Problems;
 /// The arena and who has what of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleSpace {
+    /// The addresses of the whole arena, in the kernel's set.
     pub arena: Range<VirtAddr>,
     /// All of the arena, in order, without gaps.
     pub regions: Vec<Region>,
@@ -26,6 +27,7 @@ pub struct ModuleSpace {
     pub free_list: Vec<FreeEntry>,
     /// What can be said of what neither the list nor a module names.
     pub accounts: Accounts,
+    /// What contradicts the kernel's own rules for the arena.
     pub faults: Vec<SpaceFault>,
     /// What keeps unknown who has the rest.
     pub problems: Problems,
@@ -45,13 +47,16 @@ pub enum Accounts {
 /// A stretch of the arena.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region {
+    /// Its addresses.
     pub range: Range<VirtAddr>,
+    /// Who has it.
     pub holder: Holder,
 }
 
 /// Who has a stretch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
+    /// On the kernel's free list.
     Free,
     /// A module, by its file name.
     Module(Box<str>),
@@ -66,7 +71,9 @@ pub enum Holder {
 /// One `struct vnet_data_free`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeEntry {
+    /// The address of the struct itself.
     pub at: VirtAddr,
+    /// `vnd_start`: the first free byte.
     pub start: VirtAddr,
     /// An int: a damaged one may be negative.
     pub len: i64,
@@ -75,11 +82,15 @@ pub struct FreeEntry {
 /// Something about module space that cannot be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpaceFault {
+    /// Which rule it breaks.
     pub kind: SpaceFaultKind,
+    /// Where in the arena it shows.
     pub address: VirtAddr,
+    /// What is wrong, in a sentence.
     pub message: Box<str>,
 }
 
+/// The rules that module space can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SpaceFaultKind {
     /// Two hold the same bytes.
@@ -325,6 +336,7 @@ impl Region {
         self.range.end.offset_from(self.range.start).unwrap_or(0)
     }
 
+    /// Whether it has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

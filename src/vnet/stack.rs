@@ -7,6 +7,7 @@ use crate::target::Target;
 /// The network stack that a question is about. Kernels without VIMAGE have one, which is no vnet.
 #[derive(Debug, Clone, Copy)]
 pub enum Stack<'s> {
+    /// One of the kernel's vnets.
     Vnet(&'s Vnet),
     /// The only one of a kernel without VIMAGE: its variables are plain globals.
     Only,

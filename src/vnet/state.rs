@@ -11,6 +11,7 @@ use crate::vnet::enum_names::EnumNames;
 /// constructors or destructors vnet_alloc or vnet_destroy ran last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VnetState {
+    /// `vnet_state` as it is in memory; 0 is never set.
     pub value: u64,
     /// The enumerator in the kernel's `enum sysinit_sub_id`.
     pub name: Option<Box<str>>,

@@ -26,9 +26,13 @@ use crate::walk::{Problem, Problems};
 pub struct VnetSysinit {
     /// Of its struct vnet_sysinit.
     pub address: VirtAddr,
+    /// When it runs: an `enum sysinit_sub_id` of `sys/sys/kernel.h`.
     pub subsystem: Result<EnumValue, ValueError>,
+    /// When it runs within its subsystem: an `enum sysinit_elem_order`.
     pub order: Result<EnumValue, ValueError>,
+    /// What is called.
     pub function: Result<PointerValue, ValueError>,
+    /// What the function is called with.
     pub argument: Result<PointerValue, ValueError>,
     /// Who owns the function: `kernel`, or a module by its file name.
     pub module: Option<Box<str>>,
@@ -37,7 +41,9 @@ pub struct VnetSysinit {
 /// Both lists, each in the order in which it is run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sysinits {
+    /// Run by vnet_alloc, first to last.
     pub constructors: Vec<VnetSysinit>,
+    /// Run by vnet_destroy, first to last.
     pub destructors: Vec<VnetSysinit>,
     /// What is wrong with the lists, a sentence each.
     pub problems: Problems,

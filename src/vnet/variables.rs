@@ -29,6 +29,7 @@ pub struct VnetVariable {
     pub master: VirtAddr,
     /// Bytes.
     pub size: u64,
+    /// Its type; `None` without debug information.
     pub type_id: Option<TypeId>,
     /// What defines it: `kernel`, or a module's file name.
     pub module: Box<str>,
@@ -80,6 +81,7 @@ impl Variables {
         &self.problems
     }
 
+    /// All of them, sorted by name, then by file.
     #[must_use]
     pub fn all(&self) -> &[VnetVariable] {
         &self.all

@@ -18,6 +18,7 @@ use crate::vnet::{Stack, Sysinits, Vnet, VnetState};
 /// How far a vnet has come, and with what.
 #[derive(Debug, Serialize)]
 pub struct VnetConstruction {
+    /// The phase, and how far it has come.
     pub construction: Stage,
     /// What is on its way up, down, or both; `None` where that is unknown.
     pub sysinits: Option<Elements<'static, Sysinit>>,
@@ -34,8 +35,10 @@ pub struct VnetConstruction {
 /// How far a vnet has come.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stage {
+    /// Built, up, torn down, or between.
     #[serde(serialize_with = "phase_name")]
     pub phase: Phase,
+    /// `vnet_state`; `None` before 11.0, which has no such member.
     pub state: Option<VnetState>,
     /// How that is known.
     pub evidence: Box<str>,
@@ -55,16 +58,21 @@ pub struct Stage {
 pub struct Running {
     /// The address of its struct vnet_sysinit.
     pub sysinit: VirtAddr,
+    /// Whether the thread's stack proves that it runs.
     pub certain: bool,
 }
 
 /// The subsystems on one way, in the order in which they run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Course {
+    /// Up or down.
     #[serde(serialize_with = "direction_name")]
     pub direction: Direction,
+    /// Subsystems whose functions have all run.
     pub done: Vec<String>,
+    /// Subsystems of which some have run, or that are running.
     pub in_progress: Vec<String>,
+    /// Subsystems that have not begun.
     pub to_come: Vec<String>,
 }
 

@@ -13,24 +13,42 @@ use crate::vnet::VnetError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExprError {
-    /// It is not an expression. `caret` shows it with the mistake underlined, on two lines.
+    /// It is not an expression.
     #[error("{message}")]
-    Syntax { message: String, caret: String },
+    Syntax {
+        /// What is wrong, in words.
+        message: String,
+        /// The expression, and below it the mistake underlined.
+        caret: String,
+    },
     /// What it names of a vnet cannot be found.
     #[error(transparent)]
     Vnet(#[from] VnetError),
     /// Its memory cannot be read, or its type is not what it takes it for.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Nothing has the name; `near` are names that may be meant, the likeliest first.
+    /// Nothing has the name.
     #[error("{} is neither a virtualized variable nor a global of this kernel", shortened(name))]
-    NoSuchName { name: String, near: Vec<String> },
+    NoSuchName {
+        /// As it was written.
+        name: String,
+        /// Names that may be meant, the likeliest first.
+        near: Vec<String>,
+    },
     /// Each vnet has the variable, and none was chosen.
     #[error("{name} is a variable of a vnet, and no vnet is chosen")]
-    NoVnet { name: String },
+    NoVnet {
+        /// As it was written.
+        name: String,
+    },
     /// The vnet has no copy of the variable.
     #[error("{name} has no copy in this vnet: {why}")]
-    NoCopy { name: String, why: String },
+    NoCopy {
+        /// As it was written.
+        name: String,
+        /// The state of the vnet, in words.
+        why: String,
+    },
     /// An operator does not apply to its operand.
     #[error("{operator} does not apply to {}", value_of(type_name.as_deref()))]
     WrongOperand {
@@ -47,9 +65,11 @@ pub enum ExprError {
     /// A shift by a negative number or by the width of the shifted type, `of`, or more.
     #[error("a value of type {of} cannot be shifted by {count} bits")]
     ShiftCount {
+        /// By how many bits it was to be shifted.
         count: i128,
         /// The type of what is shifted.
         of: &'static str,
+        /// The width of that type.
         bits: u32,
     },
     /// The compiler left the variable out, or the part of it.

@@ -23,9 +23,11 @@ pub use teardown::Teardown;
 /// A variable that has counters, and what each of them is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CounterVariable {
+    /// Its name, size, type and the place of its master copy.
     pub variable: VnetVariable,
     /// What names the counters: `struct ipstat`; else the variable's own type.
     pub type_name: Box<str>,
+    /// Where each counter lies in it, and its name.
     pub places: Vec<CounterPlace>,
 }
 

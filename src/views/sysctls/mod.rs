@@ -29,6 +29,7 @@ pub struct Oid {
     pub name: Box<str>,
     /// Of its struct sysctl_oid.
     pub address: VirtAddr,
+    /// The type of its value (CTLTYPE).
     pub kind: Kind,
     /// CTLFLAG_VNET in a kernel with VIMAGE: each vnet has a value of its own.
     pub per_vnet: bool,
@@ -36,17 +37,20 @@ pub struct Oid {
     pub of_network: bool,
     /// Where the value lies, or its master copy, as the handler understands it.
     pub arg1: VirtAddr,
+    /// A number for the handler: mostly a length, or the value itself if `arg1` is null.
     pub arg2: i64,
     /// What answers for it; `None` in nodes without one.
     pub handler: Option<Handler>,
     /// `oid_fmt`: `I`, `S,ipstat`; empty where it cannot be read.
     pub format: Box<str>,
+    /// The help text, as sysctl -d prints it; empty if there is none.
     pub description: Result<Box<str>, ValueError>,
 }
 
 /// The function that answers for an oid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handler {
+    /// Its first instruction.
     pub address: VirtAddr,
     /// `None` where no symbol of the kernel or a module lies there.
     pub name: Option<Box<str>>,
@@ -55,14 +59,21 @@ pub struct Handler {
 /// CTLTYPE of an oid (`sys/sys/sysctl.h`, 9.3 to main).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
+    /// It has children, and mostly no value.
     Node,
+    /// A NUL-terminated string.
     String,
+    /// A struct, or bytes of no declared type.
     Opaque,
     /// A number of so many bytes; `None` for those of a long.
     Number {
+        /// As this crate names it: `int`, `u64`.
         name: &'static str,
+        /// As sysctl -t prints it: `unsigned integer`.
         words: &'static str,
+        /// Whether it can be negative.
         signed: bool,
+        /// Bytes; `None` for a `long`, whose size the architecture decides.
         size: Option<u64>,
     },
     /// None of the known types.

@@ -18,7 +18,9 @@ use crate::walk::{Problem, Problems, Trail};
 /// Oids of the tree, in its order, and what is wrong with it.
 #[derive(Debug, Clone, Default)]
 pub struct SysctlTree {
+    /// In the order of the tree, parents before children.
     pub oids: Vec<Oid>,
+    /// What keeps further oids from being known.
     pub problems: Problems,
 }
 

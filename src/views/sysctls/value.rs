@@ -57,6 +57,7 @@ enum Copies {
 }
 
 impl<'t> SysctlReader<'t> {
+    /// A reader for one target; `variables` is `None` in a kernel without VIMAGE.
     #[must_use]
     pub fn new(
         target: &'t Target,
