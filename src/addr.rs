@@ -1,8 +1,8 @@
-//! A type for every address space, so that a physical address can never be
-//! used where a kernel virtual one is meant.
+//! One type for each address space, so that a physical address can never be
+//! used where a kernel virtual address is meant.
 //!
-//! Each prints in hex, in JSON as the string `"0x…"`, and is parsed as a person
-//! writes it:
+//! Addresses print in hex, serialize as the JSON string `"0x…"`, and parse from
+//! hex with `0x` or from decimal:
 //!
 //! ```
 //! use vnetkvm::addr::VirtAddr;
@@ -124,7 +124,7 @@ macro_rules! address_space {
             }
         }
 
-        /// Hexadecimal behind `0x` or `0X`, else decimal.
+        /// Hexadecimal after `0x` or `0X`, otherwise decimal.
         impl FromStr for $name {
             type Err = ParseAddressError;
 
@@ -136,7 +136,7 @@ macro_rules! address_space {
         /// The string `"0x…"`.
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                // Answers have millions of them.
+                // An answer may have millions of addresses.
                 serializer.serialize_str(hex(self.0, &mut [0; HEX_LEN]))
             }
         }
@@ -169,19 +169,20 @@ address_space! {
 }
 
 address_space! {
-    /// An address in the machine's physical memory.
+    /// An address in the machine's physical memory. In a core by virtual addresses it equals the
+    /// kernel's own address.
     PhysAddr
 }
 
 address_space! {
-    /// A byte's place in a file.
+    /// A position in a file, in bytes from its start.
     FileOffset
 }
 
 fn parse(text: &str) -> Option<u64> {
     let hex = text.strip_prefix("0x").or(text.strip_prefix("0X"));
     let (digits, radix) = hex.map_or((text, 10), |hex| (hex, 16));
-    // The standard library takes a sign too.
+    // The standard library accepts a sign too.
     let unsigned = !digits.starts_with('+');
     unsigned.then(|| u64::from_str_radix(digits, radix).ok()).flatten()
 }

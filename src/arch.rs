@@ -1,27 +1,30 @@
-//! The machines FreeBSD runs on, as far as reading their memory needs to know.
+//! The machine architectures of FreeBSD: what reading their memory depends on.
 
 use std::fmt;
 
 use crate::bytes::Endian;
 
-/// A machine architecture, by FreeBSD's name for it (`MACHINE_ARCH`).
+/// A machine architecture, named after FreeBSD's `MACHINE_ARCH`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Arch {
+    /// `amd64`, x86 with 64 bits.
     Amd64,
     /// `aarch64`, which FreeBSD's directories and minidumps call arm64.
     Arm64,
+    /// `riscv64`. The kernel uses three or four levels of page tables (Sv39, Sv48).
     Riscv64,
+    /// `i386`, x86 with 32 bits, with or without PAE.
     I386,
     /// `armv7`; dumps of `armv6` look the same.
     Arm,
-    /// Big-endian.
+    /// `powerpc64`, big-endian.
     Powerpc64,
-    /// Little-endian.
+    /// `powerpc64le`, little-endian.
     Powerpc64le,
 }
 
 impl Arch {
-    /// All of them.
+    /// Every architecture that is supported.
     pub const ALL: [Self; 7] = [
         Self::Amd64,
         Self::Arm64,
@@ -32,7 +35,8 @@ impl Arch {
         Self::Powerpc64le,
     ];
 
-    /// The architecture of an ELF file with these header fields, if FreeBSD runs on it.
+    /// The architecture of an ELF file with these header fields. `None` if FreeBSD does not run
+    /// on it.
     pub fn from_elf(e_machine: u16, is_64: bool, endian: Endian) -> Option<Self> {
         Self::ALL.into_iter().find(|arch| {
             arch.elf_machine() == e_machine
@@ -54,7 +58,7 @@ impl Arch {
         }
     }
 
-    /// The number that an ELF file has for it (e_machine).
+    /// The `e_machine` of its ELF files.
     pub fn elf_machine(self) -> u16 {
         match self {
             Self::I386 => 3,
@@ -82,7 +86,7 @@ impl Arch {
         }
     }
 
-    /// `value` cut to a pointer's width: kernel address arithmetic wraps there.
+    /// `value` truncated to the width of a pointer, where kernel address arithmetic wraps.
     pub fn wrap(self, value: u64) -> u64 {
         match self.pointer_size() {
             4 => value & 0xffff_ffff,

@@ -1,59 +1,62 @@
-//! What answering may cost: steps of work and bytes of memory, which every walk
-//! spends from.
+//! The cost limit of an answer: steps of work and bytes of memory. Every walk spends from it.
 //!
-//! A bound on depth is no bound on work: a struct that holds itself twice doubles
-//! the work with each level. So whatever a file can multiply (types, lists, trees,
-//! notes, segments, values, expressions) asks here before it goes on. What the
-//! budget cuts is an error in its place, of the kind `limit`.
+//! A limit on depth does not limit work: a struct that contains itself twice doubles
+//! the work with each level. So everything a file can multiply (types, lists, trees,
+//! notes, segments, values, expressions) asks the budget before it goes on. What the
+//! budget cuts off becomes an error of kind `limit` in its place.
 
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What is left to spend. Threads may share it.
+/// The remaining work and memory. Threads may share it.
 #[derive(Debug)]
 pub struct Budget {
     work: Meter,
     bytes: Meter,
-    /// What was asked for in vain first.
+    /// The first request that could not be met.
     exhausted: Mutex<Option<Exhausted>>,
 }
 
 /// How much may be spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// Steps: an element of a list, a member of a struct, an entry of a table.
+    /// Steps: one for each element of a list, member of a struct, or entry of a table.
     pub work: u64,
-    /// Bytes of memory for what a file says is there.
+    /// Bytes of memory that may be allocated for data that a file describes.
     pub bytes: u64,
 }
 
-/// What ran out, and how much of it there was.
+/// A limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exhausted {
+    /// What ran out.
     pub resource: Resource,
+    /// How much there was: steps, bytes, parts or levels, depending on the resource.
     pub limit: u64,
 }
 
-/// What can run out.
+/// A resource that can run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
+    /// Steps of work.
     Work,
+    /// Bytes of memory.
     Bytes,
-    /// Something of its own has a limit: the parts of one value.
+    /// The parts of one thing, which has its own limit, such as the parts of one value.
     Parts(&'static str),
-    /// As many levels as nothing in a kernel has: types within types.
+    /// Levels of nesting, such as types within types. No kernel comes near the limit.
     Levels(&'static str),
 }
 
 impl Allowance {
-    /// What files of that many bytes justify. The least is what a small dump of a
-    /// busy machine needs.
+    /// What files of `bytes` bytes in total justify. The minimum suits a small dump of a
+    /// busy machine.
     pub fn for_files(bytes: u64) -> Self {
         const LEAST_WORK: u64 = 16 << 20;
         const LEAST_BYTES: u64 = 256 << 20;
-        // A sparse dump of a large machine is long and holds little.
+        // A sparse dump of a large machine is long but holds little.
         let counted = bytes.min(1 << 34);
         Self { work: LEAST_WORK + counted / 64, bytes: LEAST_BYTES + counted / 4 }
     }
@@ -66,6 +69,7 @@ impl Default for Allowance {
 }
 
 impl Budget {
+    /// A budget of which nothing is spent yet.
     pub fn new(allowance: Allowance) -> Self {
         Self {
             work: Meter::new(Resource::Work, allowance.work),
@@ -74,24 +78,24 @@ impl Budget {
         }
     }
 
-    /// What it was given at first.
+    /// What it started with.
     pub fn allowance(&self) -> Allowance {
         Allowance { work: self.work.limit(), bytes: self.bytes.limit() }
     }
 
-    /// Gives it another allowance, of which nothing is spent yet.
+    /// Starts again with another allowance.
     pub fn renew(&self, allowance: Allowance) {
         self.work.renew(allowance.work);
         self.bytes.renew(allowance.bytes);
         *self.exhausted.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// What there was not enough of, if anything: something is missing from the answer.
+    /// The first resource that ran out, if any. If one did, something is missing from the answer.
     pub fn exhausted(&self) -> Option<Exhausted> {
         *self.exhausted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Steps that were spent since the last allowance.
+    /// Steps spent since the last allowance.
     pub fn work_done(&self) -> u64 {
         self.work.spent.load(Ordering::Relaxed)
     }
@@ -99,16 +103,16 @@ impl Budget {
     /// Spends steps of work.
     ///
     /// # Errors
-    /// There are not so many left.
+    /// Fewer steps are left.
     pub fn work(&self, steps: u64) -> Result<(), Exhausted> {
         self.noted(self.work.spend(steps))
     }
 
-    /// Spends memory. It is never given back: what a question needs in all is what
-    /// is bounded.
+    /// Spends memory. It is never given back: the budget limits the total that one
+    /// question allocates.
     ///
     /// # Errors
-    /// There is not so much left.
+    /// Fewer bytes are left.
     pub fn bytes(&self, count: u64) -> Result<(), Exhausted> {
         self.noted(self.bytes.spend(count))
     }
@@ -119,22 +123,22 @@ impl Budget {
         })
     }
 
-    /// Bytes that were spent since the last allowance.
+    /// Bytes spent since the last allowance.
     pub fn bytes_taken(&self) -> u64 {
         self.bytes.spent.load(Ordering::Relaxed)
     }
 
-    /// A part of the work for one thing of one thread: no more than `most` steps,
-    /// called `name` where they run out.
+    /// A share of the work for one thing on one thread: at most `most` steps.
+    /// `name` is what the error calls it.
     pub fn share(&self, name: &'static str, most: u64) -> Share<'_> {
         Share { budget: self, name, limit: most, left: Cell::new(most), drawn: Cell::new(0) }
     }
 }
 
-/// How deep `name` may go at most, `deepest` levels.
+/// Checks that `name` is nested no deeper than `deepest` levels.
 ///
 /// # Errors
-/// `level`, counted from 0, is beyond that.
+/// `level`, counted from 0, is deeper.
 pub fn level(name: &'static str, level: usize, deepest: usize) -> Result<(), Exhausted> {
     let limit = deepest as u64;
     match level < deepest {
@@ -149,15 +153,15 @@ impl Default for Budget {
     }
 }
 
-/// A share of a [`Budget`], spent step by step without any other thread being asked
-/// each time.
+/// A share of a [`Budget`]. It is spent without touching the shared counter at
+/// each step.
 #[derive(Debug)]
 pub struct Share<'b> {
     budget: &'b Budget,
     name: &'static str,
     limit: u64,
     left: Cell<u64>,
-    /// Steps that the budget has been charged with and that are not spent yet.
+    /// Steps already charged to the budget but not spent yet.
     drawn: Cell<u64>,
 }
 
@@ -183,7 +187,7 @@ impl Share<'_> {
     }
 }
 
-/// What was drawn and not spent goes back.
+/// Returns what was drawn but not spent.
 impl Drop for Share<'_> {
     fn drop(&mut self) {
         self.budget.work.give_back(self.drawn.get());

@@ -1,15 +1,15 @@
-//! Checked, endian-aware reads of numbers and strings out of a byte slice.
+//! Checked, endian-aware reads of numbers and strings from a byte slice.
 //!
-//! Nothing here panics on a short slice: every read says `None` instead.
+//! Nothing here panics on a short slice: a read past its end is `None`.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Bytes that become text at a time.
+/// Bytes that become text at once.
 const HEX_CHUNK: usize = 64;
 
-/// Bytes as a string of hex digits.
+/// Displays bytes as a string of hex digits.
 #[derive(Debug, Clone, Copy)]
 pub struct Hex<'a>(pub &'a [u8]);
 
@@ -18,7 +18,7 @@ impl fmt::Display for Hex<'_> {
         const DIGITS: [char; 16] =
             ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
         let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
-        // Megabytes are written this way, and to format each byte takes far longer.
+        // Megabytes are written this way. Formatting each byte would take far longer.
         let mut text = String::with_capacity(2 * HEX_CHUNK);
         self.0.chunks(HEX_CHUNK).try_for_each(|bytes| {
             text.clear();
@@ -34,7 +34,8 @@ impl Serialize for Hex<'_> {
     }
 }
 
-/// Any integer that a C type can hold, exact.
+/// Serializes an integer of any C type exactly: as a number if it fits in 64 bits, else as a
+/// string.
 pub fn integer<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
     if let Ok(number) = u64::try_from(*number) {
         serializer.serialize_u64(number)
@@ -48,7 +49,9 @@ pub fn integer<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::
 /// The order of the bytes in a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endian {
+    /// The lowest byte comes first.
     Little,
+    /// The highest byte comes first.
     Big,
 }
 
@@ -63,10 +66,10 @@ impl Endian {
         bytes
     }
 
-    /// The unsigned number that `bytes` (at most 16) spell in this order.
+    /// The unsigned number that `bytes` (at most 16) encode in this order.
     pub fn uint(self, bytes: &[u8]) -> u128 {
         debug_assert!(bytes.len() <= 16);
-        // The sizes that nearly every number has, without a loop.
+        // The sizes of nearly all numbers, without a loop.
         match (self, bytes) {
             (_, &[a]) => return a.into(),
             (Self::Little, &[a, b]) => return u16::from_le_bytes([a, b]).into(),
@@ -84,7 +87,7 @@ impl Endian {
     }
 }
 
-/// The fields of a binary structure: a byte slice and the order of its numbers.
+/// The fields of a binary structure: a byte slice and the byte order of its numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a> {
     bytes: &'a [u8],
@@ -92,14 +95,17 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// Fields in `bytes`, at offsets from its start.
     pub fn new(bytes: &'a [u8], endian: Endian) -> Self {
         Self { bytes, endian }
     }
 
+    /// Little-endian fields.
     pub fn little(bytes: &'a [u8]) -> Self {
         Self::new(bytes, Endian::Little)
     }
 
+    /// Big-endian fields.
     pub fn big(bytes: &'a [u8]) -> Self {
         Self::new(bytes, Endian::Big)
     }
@@ -109,18 +115,22 @@ impl<'a> Fields<'a> {
         self.bytes.get(offset..offset.checked_add(len)?)
     }
 
+    /// The byte at `offset`.
     pub fn u8(&self, offset: usize) -> Option<u8> {
         self.bytes.get(offset).copied()
     }
 
+    /// The 16-bit number at `offset`, aligned or not.
     pub fn u16(&self, offset: usize) -> Option<u16> {
         self.uint(offset, 2).map(|value| value as u16)
     }
 
+    /// The 32-bit number at `offset`, aligned or not.
     pub fn u32(&self, offset: usize) -> Option<u32> {
         self.uint(offset, 4).map(|value| value as u32)
     }
 
+    /// The 64-bit number at `offset`, aligned or not.
     pub fn u64(&self, offset: usize) -> Option<u64> {
         self.uint(offset, 8)
     }

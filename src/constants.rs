@@ -1,62 +1,53 @@
-//! The few numbers that a kernel's debug information cannot show, because its
-//! source has them as macros. Everything else is taken from DWARF.
+//! The few numbers that a kernel's debug information cannot show because they are
+//! macros in its source. Everything else comes from DWARF.
 
-/// `vnet_magic_n` of a vnet that is alive (VNET_MAGIC_N, `sys/net/vnet.c`): up
-/// to 12 and in 13-CURRENT of 2019, and in kernels with `vnet_shutdown`.
+/// `vnet_magic_n` of a live vnet (VNET_MAGIC_N, `sys/net/vnet.h`): the first value up to
+/// 12 and in 13-CURRENT of 2019, the second in kernels with `vnet_shutdown`.
 pub const VNET_MAGICS: [u32; 2] = [0x3e0d_8f29, 0x5e4a_6f28];
 
-/// `vnet_magic_n` of a vnet that vnet_destroy has just given up.
+/// `vnet_magic_n` of a vnet that `vnet_destroy` has just given up.
 pub const VNET_MAGIC_DESTROYED: u32 = 0xdead_beef;
 
 /// `vnet_state` of a vnet whose constructors have all run (SI_SUB_VNET_DONE,
-/// `sys/sys/kernel.h`), where the kernel's own enum cannot be asked.
+/// `sys/sys/kernel.h`), for kernels whose enum is not available.
 pub const SI_SUB_VNET_DONE: u64 = 0xdc0_0000;
 
 /// `msg_magic` of the message buffer (MSG_MAGIC, `sys/sys/msgbuf.h`).
 pub const MSG_MAGIC: u64 = 0x06_3062;
 
-/// `pr_flags`: the prison has a vnet of its own (`sys/sys/jail.h`).
+/// `pr_flags`: the prison has its own vnet (`sys/sys/jail.h`).
 pub const PR_VNET: u64 = 0x10;
 
-/// The bits of `oid_kind` that are the type of a sysctl (`sys/sys/sysctl.h`, 9.3 to main,
-/// as the following).
+/// The bits of `oid_kind` that hold the type of a sysctl (`sys/sys/sysctl.h`, 9.3 to main,
+/// like the next three).
 pub const CTLTYPE: u64 = 0xf;
 
-/// `oid_kind`: each vnet has a value of its own.
+/// `oid_kind`: each vnet has its own value.
 pub const CTLFLAG_VNET: u64 = 0x0002_0000;
 
-/// `oid_kind`: left out of listings.
+/// `oid_kind`: omitted from listings.
 pub const CTLFLAG_SKIP: u64 = 0x0100_0000;
 
 /// `oid_kind`: not active yet (12 and later).
 pub const CTLFLAG_DORMANT: u64 = 0x2000_0000;
 
-/// What the handler of a sysctl answers, where its rule is short.
+/// The answer of a sysctl handler whose rule is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandlerAnswer {
     /// The int at arg1, in ticks of `hz`, as milliseconds.
     MillisecondsOfTicks,
-    /// The sbintime_t at arg1 in units of which a second has so many.
-    OfSbintime {
-        per_second: u32,
-    },
-    /// The bytes of as many pages as this variable says.
-    BytesOfPages {
-        variable: &'static str,
-    },
-    /// A text of the struct that a virtualized pointer leads to.
-    NameBehind {
-        variable: &'static str,
-        member: &'static str,
-    },
-    /// The text in the prison of who asks, arg1 bytes from its start, arg2 bytes at most.
+    /// The sbintime_t at arg1, in units of 1/`per_second` of a second.
+    OfSbintime { per_second: u32 },
+    /// The number of pages in this variable, in bytes.
+    BytesOfPages { variable: &'static str },
+    /// A text member of the struct that a virtualized pointer points to.
+    NameBehind { variable: &'static str, member: &'static str },
+    /// The text in the caller's prison, arg1 bytes from its start, at most arg2 bytes.
     PrisonTextAtArgument,
-    PrisonText {
-        member: &'static str,
-    },
-    PrisonNumber {
-        member: &'static str,
-    },
+    /// A text member of the caller's prison.
+    PrisonText { member: &'static str },
+    /// A numeric member of the caller's prison.
+    PrisonNumber { member: &'static str },
 }
 
 /// Handlers by name (`sys/kern/kern_sysctl.c`, `sys/kern/kern_mib.c`,
@@ -79,7 +70,7 @@ pub const SYSCTL_HANDLERS: [(&str, HandlerAnswer); 11] = {
     ]
 };
 
-/// Where the members of `struct vnet` lie in a kernel without debug
+/// Offsets of the members of `struct vnet`, in bytes, for a kernel without debug
 /// information (`sys/net/vnet.h`, 9.3 to main).
 #[derive(Debug, Clone, Copy)]
 pub struct BareVnet {
@@ -87,13 +78,13 @@ pub struct BareVnet {
     pub magic: u64,
     pub ifcnt: u64,
     pub sockcnt: u64,
-    /// Absent before 11.0 where pointers have 4 bytes; padding where they have 8.
+    /// Absent before 11.0 where pointers have 4 bytes, and padding where they have 8.
     pub state: Option<u64>,
     pub data_mem: u64,
     pub data_base: u64,
 }
 
-/// The known shapes. Which one fits is told by the members themselves: a magic
+/// The known layouts. The members themselves show which one fits: a magic
 /// number, and a data_base that follows from data_mem.
 pub const BARE_VNETS: [BareVnet; 3] = [
     BareVnet {
@@ -125,32 +116,34 @@ pub const BARE_VNETS: [BareVnet; 3] = [
     },
 ];
 
-/// What the word of a rwlock or sx lock holds beside its lowest bits, which have
-/// always been the same (`sys/sys/rwlock.h`, `sys/sys/sx.h`): LOCK_SHARED and the rest.
+/// The flags in the word of a rwlock or sx lock beside its lowest bits. The lowest bits have
+/// never changed (`sys/sys/rwlock.h`, `sys/sys/sx.h`): LOCK_SHARED and the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockFlags {
-    /// A writer spins for it.
+    /// A writer is spinning for it.
     pub spinner: u64,
     /// Its owner holds it more than once.
     pub recursed: u64,
-    /// Bits of flags; above them is the number of readers, or the owner's address.
+    /// How many bits are flags. The bits above them hold the number of readers or the owner's
+    /// address.
     pub count: u32,
 }
 
-/// Not held, or held by readers; else by the thread whose address the word has.
+/// Not held, or held by readers. Without this bit the word holds the address of the owning
+/// thread.
 pub const LOCK_SHARED: u64 = 1;
-/// Readers wait for it.
+/// Readers are waiting for it.
 pub const LOCK_SHARED_WAITERS: u64 = 2;
-/// Writers wait for it.
+/// Writers are waiting for it.
 pub const LOCK_EXCLUSIVE_WAITERS: u64 = 4;
-/// The whole word of a lock that was destroyed.
+/// The whole word of a destroyed lock.
 pub const LOCK_DESTROYED: u64 = 6;
 
-/// Since 12.0, where threads are aligned to 32 bytes.
+/// Since 12.0, in which threads are aligned to 32 bytes.
 pub const LOCK_FLAGS: LockFlags = LockFlags { spinner: 8, recursed: 0x10, count: 5 };
-/// Rwlocks of earlier kernels.
+/// Rwlocks of older kernels.
 pub const OLD_RW_FLAGS: LockFlags = LockFlags { spinner: 8, recursed: 0, count: 4 };
-/// Sx locks of earlier kernels.
+/// Sx locks of older kernels.
 pub const OLD_SX_FLAGS: LockFlags = LockFlags { spinner: 0, recursed: 8, count: 4 };
-/// The first `osreldate` whose locks have [`LOCK_FLAGS`].
+/// The first `osreldate` whose locks use [`LOCK_FLAGS`].
 pub const LOCK_FLAGS_SINCE: u64 = 1_200_000;

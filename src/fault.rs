@@ -1,63 +1,87 @@
-//! The fault: why the memory at one kernel address cannot be read.
+//! A fault: why the memory at a kernel address cannot be read.
 //!
-//! A fault carries the address that was wanted and the stage that failed, and
-//! never kills a listing: it stands in the place of the value.
+//! A fault carries the address and the stage that failed. It never ends a listing: it
+//! takes the place of the value.
 
 use std::fmt;
 
 use crate::addr::{FileOffset, PhysAddr, VirtAddr};
 
-/// Why the memory at one kernel address cannot be read.
+/// Why the memory at a kernel address cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The first address that could not be read.
     pub address: VirtAddr,
-    /// What is the matter with it.
+    /// Why it cannot be read.
     pub kind: FaultKind,
-    /// Where on the way to its bytes that came out.
+    /// The step of the translation that showed it.
     pub stage: Stage,
 }
 
-/// The different answers to "why not": they are never confused.
+/// The possible reasons. They are never confused with each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The kernel itself had no memory there.
+    /// The kernel had no memory mapped there.
     NotMapped,
-    /// The kernel had memory there, but the dump leaves that page out.
+    /// The kernel had memory there, but the dump omits that page.
     NotDumped,
-    /// The page is in the dump, but the file ends before it.
+    /// The dump includes the page, but the file ends before it.
     Truncated,
     /// No kernel address can look like this (NULL, not canonical, wraps around).
     BadAddress,
-    /// The kernel gave the memory back: it holds the pattern that freed memory is filled with.
+    /// The kernel freed the memory: it holds the pattern that fills freed memory.
     Freed,
 }
 
-/// Where a read stopped on its way from an address to bytes.
+/// Where a read stopped on its way from a virtual address to bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
     /// The address lies outside every range that the translation covers.
     Range,
-    /// A page-table entry: the level's name, where the entry lies, what it holds.
-    Entry { level: &'static str, at: PhysAddr, value: u64 },
-    /// An entry of the minidump's own page map: its index and what it holds.
-    Pmap { index: u64, value: u64 },
-    /// A hashed page table has no entry in this group of it, nor in the other one.
-    HashGroup { group: u64 },
-    /// A page-table page that is itself missing from the dump.
-    Table { level: &'static str, at: PhysAddr },
-    /// The page's bytes, at this physical address.
+    /// A page-table entry that is not valid.
+    Entry {
+        /// The level's name, such as `PDE`.
+        level: &'static str,
+        /// Where the entry lies in physical memory.
+        at: PhysAddr,
+        /// What the entry holds.
+        value: u64,
+    },
+    /// An entry of the minidump's page map that is not valid.
+    Pmap {
+        /// Its index, from 0.
+        index: u64,
+        /// What the entry holds.
+        value: u64,
+    },
+    /// A hashed page table has no entry in this group or in the alternative one.
+    HashGroup {
+        /// The number of the primary group.
+        group: u64,
+    },
+    /// A page of a page table that is itself missing from the dump.
+    Table {
+        /// The level's name.
+        level: &'static str,
+        /// Where the table lies in physical memory.
+        at: PhysAddr,
+    },
+    /// The page at this physical address.
     Page(PhysAddr),
     /// The file ends before this offset.
     File(FileOffset),
     /// No segment of a virtual core holds the address.
     Segment,
-    /// A memory device gave this error number of the operating system instead of the
-    /// bytes at the physical address.
-    Device { at: PhysAddr, number: i32 },
-    /// All of the translation: the memory was read, and holds this pattern.
+    /// A memory device returned an error instead of the bytes.
+    Device {
+        /// The physical address that was read.
+        at: PhysAddr,
+        /// The operating system's error number (errno).
+        number: i32,
+    },
+    /// The translation succeeded. The memory holds this pattern, which fills freed memory.
     Fill(u32),
 }
 
@@ -106,7 +130,7 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
-    /// Was the memory read, and is it freed?
+    /// Was the memory read, and is it freed memory?
     pub fn is_freed(&self) -> bool {
         self.kind == FaultKind::Freed
     }

@@ -71,7 +71,7 @@ pub mod answers;
 pub mod arch;
 pub mod budget;
 pub mod bytes;
-pub mod constants;
+pub(crate) mod constants;
 pub mod dump;
 pub mod error;
 pub mod expr;

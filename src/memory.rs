@@ -1,9 +1,9 @@
-//! Kernel memory by virtual address: the one way to read it.
+//! Kernel memory by virtual address: the only way to read it.
 //!
-//! Joins a dump's physical memory with a translation. Reads cross pages; a fault
-//! tells the first address that could not be read and the stage that failed, and
-//! never stands for zeros. Nothing is cached and nothing is locked, so that many
-//! threads can read at once.
+//! It joins a dump's physical memory with an address translation. Reads may cross pages. A
+//! fault gives the first address that could not be read and the stage that failed; zeros
+//! never stand for missing memory. There are no caches and no locks, so many threads can
+//! read at once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,16 +14,18 @@ use crate::dump::{Core, Hints, PhysFault, PhysFaultKind};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::paging::{self, Mapping, Translate};
 
-/// A piece of kernel memory.
+/// A piece of kernel memory that is contiguous both virtually and physically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
+    /// Its first address in the kernel's address space.
     pub address: VirtAddr,
+    /// Its first address in physical memory.
     pub phys: PhysAddr,
-    /// Bytes.
+    /// Its length, in bytes.
     pub len: u64,
 }
 
-/// The memory of a kernel.
+/// The virtual memory of a kernel, as a dump holds it.
 pub struct KernelMemory {
     core: Arc<Core>,
     translation: Box<dyn Translate>,
@@ -31,21 +33,21 @@ pub struct KernelMemory {
 }
 
 impl KernelMemory {
-    /// The memory in `core`, its addresses translated by `translation`.
+    /// The memory in `core`, with addresses translated by `translation`.
     pub fn from_core(core: impl Into<Arc<Core>>, translation: Box<dyn Translate>) -> Self {
         let core = core.into();
         let page_size = core.facts.page_size;
         Self { core, translation, page_size }
     }
 
-    /// The same memory in pages of so many bytes: not every dump says that.
+    /// The same memory with pages of `page_size` bytes, for dumps that do not record the size.
     #[must_use]
     pub fn with_page_size(self, page_size: u64) -> Self {
         Self { page_size, ..self }
     }
 
-    /// The memory in a dump that says itself how its addresses are translated;
-    /// `None` for one that leaves that to the kernel's page tables.
+    /// The memory of a dump that itself defines how its addresses are translated.
+    /// `None` if the translation needs the kernel's page tables.
     pub fn without_kernel(core: impl Into<Arc<Core>>) -> Option<Self> {
         let core = core.into();
         let translation = match &core.hints {
@@ -56,18 +58,19 @@ impl KernelMemory {
         Some(Self::from_core(core, translation))
     }
 
-    /// The dump it comes from.
+    /// The dump behind it.
     #[must_use]
     pub fn core(&self) -> &Core {
         &self.core
     }
 
+    /// The architecture of the machine that was dumped.
     #[must_use]
     pub fn arch(&self) -> Arch {
         self.core.arch
     }
 
-    /// Size of a page, in bytes: what cannot be read is missing by whole pages.
+    /// The size of a page, in bytes. Unreadable memory is missing in whole pages.
     #[must_use]
     pub fn page_size(&self) -> u64 {
         self.page_size
@@ -76,7 +79,7 @@ impl KernelMemory {
     /// Fills `buf` from address `at`.
     ///
     /// # Errors
-    /// The first byte that cannot be read. What lies before it is in `buf`.
+    /// Why the first unreadable byte cannot be read. The bytes before it are in `buf`.
     pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<(), Fault> {
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {
@@ -96,17 +99,17 @@ impl KernelMemory {
         Ok(())
     }
 
-    /// Fills `buf` from address `at` as far as memory can be read in one piece:
-    /// how many bytes that were, and the fault that ended it.
+    /// Fills `buf` from address `at` up to the first byte that cannot be read. Returns
+    /// how many bytes were read, and the fault that stopped the read, if one did.
     pub fn read_prefix(&self, at: VirtAddr, buf: &mut [u8]) -> (usize, Option<Fault>) {
         match self.read(at, buf) {
             Ok(()) => (buf.len(), None),
-            // The fault's address is ahead of `at`, or past the end of all addresses.
+            // The fault's address is after `at`, or past the end of all addresses.
             Err(fault) => (fault.address.get().wrapping_sub(at.get()) as usize, Some(fault)),
         }
     }
 
-    /// The physical address of `at`, whether or not the dump holds it.
+    /// The physical address of `at`, whether or not the dump holds that page.
     ///
     /// # Errors
     /// The kernel has no memory there, or the dump lacks a page table on the way.
@@ -114,18 +117,22 @@ impl KernelMemory {
         self.mapping(at).map(|mapping| mapping.phys)
     }
 
+    /// The byte at `at`.
     pub fn u8(&self, at: VirtAddr) -> Result<u8, Fault> {
         self.uint(at, 1).map(|value| value as u8)
     }
 
+    /// The 16-bit number at `at`, in the kernel's byte order.
     pub fn u16(&self, at: VirtAddr) -> Result<u16, Fault> {
         self.uint(at, 2).map(|value| value as u16)
     }
 
+    /// The 32-bit number at `at`, in the kernel's byte order.
     pub fn u32(&self, at: VirtAddr) -> Result<u32, Fault> {
         self.uint(at, 4).map(|value| value as u32)
     }
 
+    /// The 64-bit number at `at`, in the kernel's byte order.
     pub fn u64(&self, at: VirtAddr) -> Result<u64, Fault> {
         self.uint(at, 8)
     }
@@ -144,10 +151,10 @@ impl KernelMemory {
         self.uint(at, self.arch().pointer_size() as usize).map(VirtAddr::new)
     }
 
-    /// The bytes of the C string at `at`, without its NUL, but no more than `max`.
+    /// The bytes of the C string at `at` without its NUL, at most `max` of them.
     ///
     /// # Errors
-    /// Memory ends before the string does.
+    /// Readable memory ends before the string does.
     pub fn c_string(&self, at: VirtAddr, max: usize) -> Result<Vec<u8>, Fault> {
         let mut text = Vec::new();
         let mut chunk = [0; 64];
@@ -168,11 +175,10 @@ impl KernelMemory {
         Ok(text)
     }
 
-    /// All that the kernel has mapped and the dump holds, by ascending address, in
-    /// pieces that are contiguous in physical memory too. Memory that is mapped twice
-    /// comes twice.
+    /// All memory that the kernel has mapped and the dump holds, in ascending order of
+    /// virtual address. Memory that is mapped twice is listed twice.
     pub fn pieces(&self) -> impl Iterator<Item = Piece> {
-        // Behind the page of the null pointer, which no kernel maps for itself.
+        // After the page of the null pointer, which no kernel maps for itself.
         let (memory, mut next) = (self.core.memory(), Some(VirtAddr::new(self.page_size())));
         let pieces = std::iter::from_fn(move || {
             let at = self.translation.next(memory, next?)?;
@@ -195,8 +201,8 @@ impl KernelMemory {
         pieces.take(MAX_PIECES).flatten()
     }
 
-    /// Calls `found` with every place in all of memory where `needle` stands. One that
-    /// straddles two pieces of a megabyte is not seen, which what is aligned never does.
+    /// Calls `found` with every address in memory at which `needle` occurs. It misses a match
+    /// that straddles two pieces of a megabyte, which an aligned match never does.
     pub fn search(&self, needle: &[u8], mut found: impl FnMut(VirtAddr)) {
         const CHUNK: u64 = 1 << 20;
         let finder = memchr::memmem::Finder::new(needle);
@@ -212,7 +218,7 @@ impl KernelMemory {
         }
     }
 
-    /// Bytes of physical memory that the dump holds.
+    /// How many bytes of physical memory the dump holds.
     #[must_use]
     pub fn held(&self) -> u64 {
         let facts = &self.core.facts;
@@ -227,7 +233,7 @@ impl KernelMemory {
         self.translation.translate(self.core.memory(), at)
     }
 
-    /// The fault of reading `at`, which lies at `phys`, as its physical memory told it.
+    /// The fault of reading `at`, which lies at `phys`, from the fault of its physical memory.
     fn unreadable(&self, at: VirtAddr, phys: PhysAddr, fault: PhysFault) -> Fault {
         let address = at.wrapping_add(fault.at.get().wrapping_sub(phys.get()));
         let (kind, stage) = match fault.kind {
@@ -252,8 +258,8 @@ impl fmt::Debug for KernelMemory {
     }
 }
 
-/// More pieces than any machine's kernel has: page tables in a damaged dump may lead
-/// to themselves.
+/// More pieces than any kernel has: page tables in a damaged dump may point to
+/// themselves.
 const MAX_PIECES: usize = 1 << 26;
 
 fn bad_address(address: VirtAddr) -> Fault {

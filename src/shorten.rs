@@ -1,8 +1,8 @@
-//! Text of a user's in messages, as far as they have room for it.
+//! A user's text in messages, shortened to a reasonable length.
 
 use std::borrow::Cow;
 
-/// What somebody typed, as far as a message has room for it.
+/// What the user typed, shortened to fit a message.
 pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {

@@ -1,10 +1,10 @@
-//! What a walk found, and why it ended: the one result of every walk over lists,
-//! trees and tables in kernel memory.
+//! The result of every walk over lists, trees and tables in kernel memory: what it found,
+//! and why it ended.
 //!
-//! A list that breaks off has the elements before the break, and says nothing of
-//! those behind it. So the elements of a [`Walk`] are given away only together
-//! with its problems: "none" and "no such" can be said of a whole walk alone, and
-//! of a broken one the answer is the [`Problem`] that keeps it unknown.
+//! A broken list has the elements before the break, and nothing is known of those after
+//! it. So the elements of a [`Walk`] are returned only together with its problems. Only a
+//! complete walk can answer "none" or "no such"; a broken one answers with the
+//! [`Problem`] that leaves the question open.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::addr::VirtAddr;
 use crate::budget::{Budget, Exhausted};
 use crate::target::ReadError;
 
-/// Elements in the order in which they were found, and what kept others from being found.
+/// The elements in the order in which they were found, and the problems that may hide others.
 #[must_use]
 #[derive(Debug, Clone)]
 pub struct Walk<T> {
@@ -23,22 +23,23 @@ pub struct Walk<T> {
     problems: Problems,
 }
 
-/// What could not be read, each thing once.
+/// The problems of one or several walks, each listed once.
 #[must_use]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
-    /// How many more there are than are kept: a damaged table has thousands.
+    /// How many more problems there were than are kept. A damaged table has thousands.
     more: usize,
 }
 
-/// One thing that could not be read, and that leaves something unknown.
+/// Something that could not be read and leaves an answer incomplete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What could not be read, as a person calls it: `allprison`, `V_ifnet of vnet 2`.
+    /// What could not be read, in words: `allprison`, `V_ifnet of vnet 2`.
     pub what: Box<str>,
-    /// Where in kernel memory it went wrong, where that is one place.
+    /// Where in kernel memory the problem is; `None` if it is not at one address.
     pub at: Option<VirtAddr>,
+    /// Why it could not be read.
     pub why: Why,
 }
 
@@ -46,20 +47,29 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {
-    /// The walk came back to an element that it had seen.
+    /// The walk returned to an element that it had already visited.
     Cycle,
-    /// It would have cost more than the budget allows.
+    /// The walk would cost more than the budget allows.
     Limit(Exhausted),
-    /// The next pointer cannot be read, or leads to freed memory. `element` is what lies
-    /// at the place: `prison`, `interface`.
-    Unreadable { element: Box<str>, why: Box<ReadError> },
-    /// One element cannot be read, which keeps nothing else from being known.
-    Element { element: Box<str>, why: Box<ReadError> },
-    /// In words.
+    /// The next pointer cannot be read or points to freed memory. The walk ends there.
+    Unreadable {
+        /// What the pointer should point to: `prison`, `interface`.
+        element: Box<str>,
+        /// The error of the read.
+        why: Box<ReadError>,
+    },
+    /// One element cannot be read. The walk goes on with the next.
+    Element {
+        /// What kind of element it is: `prison`, `interface`.
+        element: Box<str>,
+        /// The error of the read.
+        why: Box<ReadError>,
+    },
+    /// Another reason, in words.
     Other(Box<str>),
 }
 
-/// The way of a walk: what it has seen, and what it may still spend.
+/// The state of a walk: the addresses it has visited, and the budget it spends from.
 #[derive(Debug)]
 pub struct Trail<'b> {
     budget: &'b Budget,
@@ -67,20 +77,21 @@ pub struct Trail<'b> {
 }
 
 impl<'b> Trail<'b> {
+    /// The start of a walk that spends one step for each visit.
     pub fn new(budget: &'b Budget) -> Self {
         Self { budget, seen: FxHashSet::default() }
     }
 
-    /// Notes that the walk has come to `at`.
+    /// Records that the walk has reached `at`.
     ///
     /// # Errors
-    /// It was there before, or the budget ends here.
+    /// It was there before, or the budget is exhausted.
     pub fn visit(&mut self, at: VirtAddr) -> Result<(), Why> {
         self.budget.work(1)?;
         if self.seen.insert(at) { Ok(()) } else { Err(Why::Cycle) }
     }
 
-    /// Was it there?
+    /// Has the walk visited `at`?
     #[must_use]
     pub fn has_seen(&self, at: VirtAddr) -> bool {
         self.seen.contains(&at)
@@ -94,49 +105,50 @@ impl From<Exhausted> for Why {
 }
 
 impl<T> Walk<T> {
-    /// The elements of a walk that came to its end.
+    /// The elements of a walk that reached its end.
     pub fn whole(elements: Vec<T>) -> Self {
         Self { elements, problems: Problems::default() }
     }
 
-    /// The elements of a walk that may not have come to its end.
+    /// The elements of a walk that may not have reached its end.
     pub fn new(elements: Vec<T>, problems: Problems) -> Self {
         Self { elements, problems }
     }
 
-    /// A walk that found nothing, because of a problem.
+    /// A walk that found nothing because of a problem.
     pub fn failed(problem: Problem) -> Self {
         Self { elements: Vec::new(), problems: problem.into() }
     }
 
-    /// Did it come to its end?
+    /// Did the walk reach its end?
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty()
     }
 
+    /// What kept the walk from its end, or kept elements from being read.
     pub fn problems(&self) -> &Problems {
         &self.problems
     }
 
-    /// The elements; what is wrong with the walk goes to `problems`.
+    /// The elements. The problems are added to `problems`.
     pub fn take(self, problems: &mut Problems) -> Vec<T> {
         problems.extend(self.problems);
         self.elements
     }
 
-    /// How many elements there are.
+    /// The number of elements.
     ///
     /// # Errors
-    /// What keeps their number unknown.
+    /// The problem that leaves the number unknown.
     pub fn count(&self) -> Result<usize, Problem> {
         self.problems.none().map(|()| self.elements.len())
     }
 
-    /// The first element that fits; `None` where there is none.
+    /// The first element that fits; `None` if there is none.
     ///
     /// # Errors
-    /// None of those that were found fits, and there may be others: why.
+    /// No element that was found fits, but the walk is incomplete: the problem that says why.
     pub fn find(&self, fits: impl FnMut(&&T) -> bool) -> Result<Option<&T>, Problem> {
         match self.elements.iter().find(fits) {
             Some(found) => Ok(Some(found)),
@@ -144,12 +156,12 @@ impl<T> Walk<T> {
         }
     }
 
-    /// The same walk over what each element is or leads to.
+    /// The same walk with `f` applied to each element.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Walk<U> {
         Walk { elements: self.elements.into_iter().map(f).collect(), problems: self.problems }
     }
 
-    /// The walks that begin at each element, as one.
+    /// Joins the walks that start at each element into one.
     pub fn flat_map<U>(self, mut f: impl FnMut(T) -> Walk<U>) -> Walk<U> {
         let mut problems = self.problems;
         let mut elements = Vec::new();
@@ -161,7 +173,7 @@ impl<T> Walk<T> {
 }
 
 impl Problems {
-    /// Adds a problem, unless it is there already.
+    /// Adds a problem unless it is already there.
     pub fn add(&mut self, problem: Problem) {
         const MOST: usize = 200;
         if self.list.contains(&problem) {
@@ -173,28 +185,30 @@ impl Problems {
         }
     }
 
-    /// Adds those of another walk.
+    /// Adds the problems of another walk.
     pub fn extend(&mut self, others: Self) {
         self.more += others.more;
         others.list.into_iter().for_each(|problem| self.add(problem));
     }
 
+    /// Is everything known?
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
+    /// The number of problems, including those that were counted but not kept.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len() + self.more
     }
 
-    /// Those that are kept.
+    /// The problems that are kept.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter()
     }
 
-    /// Is nothing unknown?
+    /// Checks that nothing is unknown.
     ///
     /// # Errors
     /// The first problem.
@@ -213,23 +227,23 @@ impl From<Problem> for Problems {
 }
 
 impl Problem {
-    /// A problem in words, which is not of one place.
+    /// A problem in words, without an address.
     pub fn new(what: impl Into<Box<str>>, why: impl Into<Box<str>>) -> Self {
         Self { what: what.into(), at: None, why: Why::Other(why.into()) }
     }
 
-    /// Something of which not even the beginning can be read.
+    /// Something whose very beginning cannot be read.
     pub fn unreadable(what: impl Into<Box<str>>, why: ReadError) -> Self {
         let at = why.fault().map(|fault| fault.address);
         Self { what: what.into(), at, why: Why::Unreadable { element: "".into(), why: why.into() } }
     }
 }
 
-/// What is wrong, without what it is wrong with: `it breaks off at 0x…: …`.
+/// The reason alone, without its subject: `the list breaks off at 0x…: …`.
 struct Reason<'a>(&'a Problem);
 
 impl Problem {
-    /// Why it could not be read, as a clause without its subject.
+    /// Why it could not be read, as a clause that follows its subject and a colon.
     #[must_use]
     pub fn reason(&self) -> impl fmt::Display + '_ {
         Reason(self)
@@ -281,7 +295,7 @@ impl Serialize for Problem {
     }
 }
 
-/// Those that are kept.
+/// The problems that are kept.
 impl Serialize for Problems {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.list.serialize(serializer)

@@ -1,15 +1,15 @@
-//! Dump devices: where a dump lies in a copy of one, by its kernel dump headers.
+//! Dump devices: finds a dump in a copy of one by its kernel dump headers.
 //!
-//! The kernel puts a dump at the end of its device, behind a header and, if it is
-//! encrypted, a key, and before the same header again in the last block
+//! The kernel puts a dump at the end of its device: a header, the key if the dump is
+//! encrypted, the dump, and the same header again in the last block
 //! (`dump_start` and `dump_write_headers` in `sys/kern/kern_shutdown.c`, 14.0). A
 //! compressed dump begins where an uncompressed one would (dumpextent) and ends
-//! early. A copy may also begin with the first header, or be that of a whole disk
-//! with a GPT, whose partitions are then looked at; or it lacks the last header, and
-//! the first is searched for.
+//! early. A copy may also begin with the first header. It may be a copy of a whole disk
+//! with a GPT; then each partition is examined. If it lacks the last header, the first one
+//! is searched for.
 //!
-//! A header whose parity is wrong is not believed. One that savecore(8) has
-//! cleared, and dumps that are encrypted or text, are refused by name.
+//! A header with wrong parity is not believed. Headers that savecore(8) has
+//! cleared, encrypted dumps, and text dumps are refused by name.
 
 use super::header::{self, KernelDumpHeader};
 use super::probe;
@@ -21,24 +21,24 @@ use crate::source::unpack::Packing;
 
 const FORMAT: &str = "kernel dump";
 
-/// A dump in a larger file.
+/// A dump within a larger file.
 #[derive(Debug, PartialEq)]
 pub(super) struct Found {
     pub(super) header: KernelDumpHeader,
-    /// Where it lies, without headers and key.
+    /// Its first byte, after the header and the key.
     pub(super) offset: FileOffset,
-    /// Its length, in bytes, as far as the file goes.
+    /// Its length in bytes, up to the end of the file.
     pub(super) len: u64,
     pub(super) warning: Option<String>,
 }
 
-/// The dump on the device of which `bytes` are a copy; `None` if there are no headers.
+/// The dump on a copy of a dump device; `None` if there are no headers. `bytes` is the copy.
 ///
 /// # Errors
-/// There is a dump that cannot be read, or its headers are damaged.
+/// There is a dump but it cannot be read, or its headers are damaged.
 pub(super) fn find(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
     let at_end_of_all = at_end(bytes);
-    // A copy of the dump's part of the device need not have all of its extent.
+    // A copy of the dump's part of the device need not contain all of its extent.
     if !matches!(at_end_of_all, Ok(None) | Err(DumpError::BadField { .. })) {
         return at_end_of_all;
     }
@@ -56,7 +56,7 @@ pub(super) fn find(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
     Ok(None)
 }
 
-/// By the header in the last block, whose size is that of the device's sectors.
+/// By the header in the last block. Its size is that of the device's sectors.
 fn at_end(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
     const SMALLEST: usize = header::LEN;
     const LARGEST: usize = 64 << 10;
@@ -75,7 +75,7 @@ fn at_end(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
     Ok(None)
 }
 
-/// The dump that ends, or has room until, `end`, where its last header is.
+/// The dump that ends at `end`, or has room up to it. Its last header is there.
 fn before(
     bytes: &[u8],
     end: usize,
@@ -110,7 +110,7 @@ fn before(
     Ok(Some(Found { header, offset: FileOffset::new(start), len, warning }))
 }
 
-/// By a header that the file begins with.
+/// By a header at the start of the file.
 fn at_start(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
     refuse(bytes)?;
     let Some(header) = KernelDumpHeader::parse(bytes) else { return Ok(None) };
@@ -130,17 +130,17 @@ fn at_start(bytes: &[u8]) -> Result<Option<Found>, DumpError> {
     Ok(Some(Found { header, offset: FileOffset::new(start), len, warning }))
 }
 
-/// The dump on a copy of a device that lacks its end, and with it the last header: by the
-/// first, wherever it lies, if a dump follows it.
+/// The dump on a copy of a device whose end, and the last header with it, is missing. It is
+/// found by the first header, wherever that is, if a dump follows it.
 ///
-/// It is searched for from the end: an older and larger dump may have left its first
+/// The search runs from the end: an older and larger dump may have left its first
 /// header before that of the last one. A kernel's memory may hold a copy of the header
-/// too, but no dump behind it.
+/// too, but no dump follows it.
 ///
 /// # Errors
-/// There is such a header of a dump that cannot be read.
+/// There is such a header, but its dump cannot be read.
 pub(super) fn without_its_end(source: &Source) -> Result<Option<Found>, DumpError> {
-    /// How much of the file is looked at, holes not counted.
+    /// How much of the file is searched, not counting holes.
     const MOST: usize = 16 << 30;
     let bytes = source.bytes();
     let mut left = MOST;
@@ -160,7 +160,7 @@ pub(super) fn without_its_end(source: &Source) -> Result<Option<Found>, DumpErro
     Ok(None)
 }
 
-/// The dump behind the header that `bytes` begin with, at `at` in the file.
+/// The dump after the header that is at `at` in the file and at the start of `bytes`.
 fn first_header(bytes: &[u8], at: usize) -> Result<Option<Found>, DumpError> {
     let header = KernelDumpHeader::parse(bytes);
     let Some(header) = header.filter(|header| header.parity_holds) else { return Ok(None) };
@@ -189,8 +189,8 @@ fn first_header(bytes: &[u8], at: usize) -> Result<Option<Found>, DumpError> {
     Ok(Some(Found { header, offset: FileOffset::new(start), len, warning: Some(warning) }))
 }
 
-/// A live dump that the kernel compressed: its stream begins the file, and the
-/// header ends it (`sys/kern/kern_vnodedumper.c`, 14.0).
+/// A live dump that the kernel compressed: the stream is at the start of the file, and the
+/// header at its end (`sys/kern/kern_vnodedumper.c`, 14.0).
 pub(super) fn live(bytes: &[u8]) -> Option<Found> {
     let at = bytes.len().checked_sub(header::LEN)?;
     let header = KernelDumpHeader::parse(bytes.get(at..)?).filter(|header| header.parity_holds)?;
@@ -199,7 +199,7 @@ pub(super) fn live(bytes: &[u8]) -> Option<Found> {
     (len <= at as u64).then_some(found)
 }
 
-/// Headers that say there is no dump to be read.
+/// Headers that say there is no readable dump.
 fn refuse(block: &[u8]) -> Result<(), DumpError> {
     if block.starts_with(b"FreeBSD Text Dump\0") {
         return Err(NotADump::TextDump.into());

@@ -1,10 +1,10 @@
-//! Full dumps: an ELF core file whose PT_LOAD segments give physical memory by
-//! p_paddr (`sys/kern/kern_dump.c`, 12.1), and the like that hypervisors write.
+//! Full dumps: ELF core files whose PT_LOAD segments give physical memory by
+//! p_paddr (`sys/kern/kern_dump.c`, 12.1), and similar files from hypervisors.
 //!
-//! No field of the file header is relied upon that needs none: kernels leave
-//! e_version 0 and QEMU says e_ehsize 8. Segments are sorted once and searched; a
-//! segment that reaches past the end of the file is read as far as it goes.
-//! Cores by virtual address are read by it; cores of processes are told apart and refused.
+//! Fields of the file header that are not needed are not checked: kernels leave
+//! e_version 0, and QEMU writes an e_ehsize of 8. Segments are sorted once and then
+//! searched. A segment that extends past the end of the file is read up to that end.
+//! A core by virtual addresses is read by those. Cores of processes are recognised and refused.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -27,13 +27,13 @@ use crate::source::Source;
 
 const FORMAT: &str = "ELF core";
 
-/// The segment by which arm says where the kernel is.
+/// The segment in which arm records where the kernel is.
 const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
 
-/// The "operating system" that only FreeBSD's kernel names in a core.
+/// The EI_OSABI that only FreeBSD's kernel writes into a core.
 const ELFOSABI_STANDALONE: u8 = 255;
 
-/// Pages of a core are those of the machine; no architecture of FreeBSD has smaller ones.
+/// The size of the machine's pages. No FreeBSD architecture has smaller ones.
 const PAGE: u64 = 4096;
 /// Some kernels of arm64 have these.
 const LARGER_PAGE: u64 = 16 << 10;
@@ -52,7 +52,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     let is_virtual = is_virtual(&loads, &headers, arch)?;
     check_places(&loads, table_end)?;
     let mut warnings = Vec::from_iter(notes_warning);
-    // QEMU's cores do not tell it; whoever finds the page tables does.
+    // QEMU's cores do not record the page size. The search for page tables finds it.
     let mut page_size = PAGE;
     if header.e_ident[EI_OSABI] == ELFOSABI_STANDALONE && !is_virtual {
         if matches!(header.container(), Ok(Container::Little)) {
@@ -133,7 +133,7 @@ fn program_headers(
     bytes: &[u8],
     budget: &Budget,
 ) -> Result<Vec<ProgramHeader>, DumpError> {
-    /// A header is kept, copied, and then becomes a segment, all at one time.
+    /// A header is kept, copied, and becomes a segment, all at the same time.
     const COPIES: u64 = 4;
     let (Ok(container), Ok(endian)) = (header.container(), header.endianness()) else {
         return Err(bad_header(bytes));
@@ -152,14 +152,14 @@ fn program_headers(
     if needed > bytes.len() as u64 {
         return Err(cut_off("its program headers (e_phoff, e_phnum)", needed, bytes));
     }
-    // A sparse file has room for any number of them.
+    // A sparse file has room for any number of headers.
     budget.work(count)?;
     budget.bytes(count.saturating_mul(COPIES * size_of::<ProgramHeader>() as u64))?;
     ProgramHeader::parse(bytes, header.e_phoff as usize, count as usize, context)
         .map_err(|_| cut_off("its program headers", needed, bytes))
 }
 
-/// The number of program headers; one that does not fit 16 bits stands in the
+/// The number of program headers. A number that does not fit in 16 bits is in the
 /// sh_info of section 0 (PN_XNUM).
 fn program_header_count(header: &Header, bytes: &[u8], context: Ctx) -> Result<u64, DumpError> {
     const PN_XNUM: u16 = 0xffff;
@@ -180,8 +180,8 @@ fn program_header_count(header: &Header, bytes: &[u8], context: Ctx) -> Result<u
     }
 }
 
-/// Is it a core by virtual addresses, without physical ones? Cores of processes,
-/// which are that too, are refused.
+/// Is this a core by virtual addresses, without physical ones? Cores of processes
+/// are such cores too, and are refused.
 fn is_virtual(
     loads: &[ProgramHeader],
     headers: &[ProgramHeader],
@@ -190,12 +190,12 @@ fn is_virtual(
     if loads.is_empty() {
         return Err(NotADump::CoreWithoutMemory.into());
     }
-    // Physical address 0 is a good one, but only one segment can begin there.
+    // Physical address 0 is valid, but only one segment can begin there.
     let physical = loads.iter().any(|load| load.p_paddr != 0);
     if physical || matches!(loads, [only] if only.p_vaddr == 0) {
         return Ok(false);
     }
-    // A kernel of i386 may lie where its processes do, but has no notes about them.
+    // An i386 kernel may lie where its processes do, but has no notes about them.
     let upper = loads.iter().any(|load| load.p_vaddr >> (arch.pointer_size() * 8 - 1) == 1);
     let notes = headers.iter().any(|header| header.p_type == PT_NOTE);
     if upper || (arch == Arch::I386 && !notes) {
@@ -204,17 +204,17 @@ fn is_virtual(
     Err(NotADump::ProcessCore.into())
 }
 
-/// What the headers say beside the memory: PT_DUMP_DELTA of arm
-/// (`sys/arm/arm/dump_machdep.c`, 11.0), and the registers in a hypervisor's notes. Gives
-/// what to warn of, too.
+/// What the headers contain beside the memory: PT_DUMP_DELTA of arm
+/// (`sys/arm/arm/dump_machdep.c`, 11.0), and the registers in a hypervisor's notes. Also
+/// returns the warnings.
 fn clues(
     headers: &[ProgramHeader],
     bytes: &[u8],
     arch: Arch,
     budget: &Budget,
 ) -> (Clues, Option<String>) {
-    /// QEMU writes two for each processor. A hole in the file reads as notes without
-    /// end, of twelve bytes each.
+    /// QEMU writes two for each processor. A hole in the file reads as endless notes
+    /// of twelve bytes each.
     const MOST_NOTES: u64 = 1 << 20;
     let delta = headers.iter().find(|header| header.p_type == PT_DUMP_DELTA);
     let image = delta.map(|delta| (VirtAddr::new(delta.p_vaddr), PhysAddr::new(delta.p_paddr)));
@@ -228,8 +228,8 @@ fn clues(
     (Clues { image, start: None, roots, processors }, warning)
 }
 
-/// Where the notes are, without what an earlier segment of notes has: a file that names
-/// the same bytes many times has no more notes for that.
+/// Where the notes are, without the parts that an earlier segment of notes has. A file that
+/// names the same bytes many times gets no more notes for that.
 fn note_areas(headers: &[ProgramHeader], file_len: usize) -> Vec<Range<usize>> {
     let notes = headers.iter().filter(|header| header.p_type == PT_NOTE);
     let area = |notes: &ProgramHeader| {
@@ -249,8 +249,8 @@ fn note_areas(headers: &[ProgramHeader], file_len: usize) -> Vec<Range<usize>> {
 }
 
 /// Restores what does not fit the 32-bit fields of an i386 kernel with PAE and more
-/// than 4 GB: its segments ascend, in memory and in the file. Of a file with wider fields
-/// nothing was lost.
+/// than 4 GB: its segments ascend, in memory and in the file. Wider fields
+/// lose nothing.
 fn widen(loads: &mut [ProgramHeader], table_end: u64) {
     const WRAP: u64 = 1 << 32;
     let mut next_offset = table_end.next_multiple_of(PAGE);
@@ -268,7 +268,7 @@ fn widen(loads: &mut [ProgramHeader], table_end: u64) {
     }
 }
 
-/// The same in a core that does not say it is a kernel's, so that nothing is restored.
+/// The same check for a core that is not marked as a kernel's. Nothing is restored.
 fn odd_order(loads: &[ProgramHeader], os_abi: u8) -> Option<String> {
     (!loads.is_sorted_by_key(|load| load.p_paddr)).then(|| {
         format!(
@@ -278,7 +278,7 @@ fn odd_order(loads: &[ProgramHeader], os_abi: u8) -> Option<String> {
     })
 }
 
-/// The size of the pages of the kernel that wrote a dump: the memory follows the
+/// The page size of the kernel that wrote a dump: the memory follows the
 /// headers on the next page (`dumpsys_generic` in sys/kern/kern_dump.c).
 fn dumped_page_size(loads: &[ProgramHeader], table_end: u64, arch: Arch) -> u64 {
     let larger = Some(table_end.next_multiple_of(LARGER_PAGE));
@@ -286,8 +286,8 @@ fn dumped_page_size(loads: &[ProgramHeader], table_end: u64, arch: Arch) -> u64 
     if arch == Arch::Arm64 && begins == larger { LARGER_PAGE } else { PAGE }
 }
 
-/// The size of the pages that a core by virtual addresses is made of: with smaller
-/// ones not every segment would begin and end on a boundary of larger ones.
+/// The page size of a core by virtual addresses. With smaller pages, some segment would not
+/// begin and end on a boundary of larger ones.
 fn mapped_page_size(loads: &[ProgramHeader], arch: Arch) -> u64 {
     let whole = |load: &ProgramHeader| {
         load.p_vaddr.is_multiple_of(LARGER_PAGE) && load.p_filesz.is_multiple_of(LARGER_PAGE)
@@ -295,8 +295,8 @@ fn mapped_page_size(loads: &[ProgramHeader], arch: Arch) -> u64 {
     if arch == Arch::Arm64 && loads.iter().all(whole) { LARGER_PAGE } else { PAGE }
 }
 
-/// Segments with more memory than the file holds of them, which QEMU writes where it is told to
-/// leave memory out.
+/// Segments with more memory than the file holds. QEMU writes them when it is configured to
+/// omit memory.
 fn left_out(headers: &[ProgramHeader]) -> Option<String> {
     let is_short =
         |header: &&ProgramHeader| header.p_type == PT_LOAD && header.p_filesz < header.p_memsz;
@@ -310,7 +310,7 @@ fn left_out(headers: &[ProgramHeader]) -> Option<String> {
     })
 }
 
-/// No segment's bytes can be program headers.
+/// The bytes of a segment cannot be program headers.
 fn check_places(loads: &[ProgramHeader], table_end: u64) -> Result<(), DumpError> {
     match loads.iter().find(|load| load.p_offset < table_end) {
         Some(load) => {
@@ -321,8 +321,8 @@ fn check_places(loads: &[ProgramHeader], table_end: u64) -> Result<(), DumpError
     }
 }
 
-/// A kernel's own dump has nothing but memory in its segments, and all of it; arm says
-/// besides where the kernel is.
+/// A kernel's own dump has only memory in its segments, all of it in the file. On arm it
+/// also records where the kernel is.
 fn check_kernel_headers(headers: &[ProgramHeader]) -> Result<(), DumpError> {
     for header in headers {
         if !matches!(header.p_type, PT_LOAD | PT_DUMP_DELTA) {
@@ -337,9 +337,9 @@ fn check_kernel_headers(headers: &[ProgramHeader]) -> Result<(), DumpError> {
     Ok(())
 }
 
-/// A kernel's own dump says each address twice, and its segments follow each other
+/// A kernel's own dump repeats each address, and its segments follow each other
 /// from the first page after the headers to the end of the file (`cb_dumphdr` in
-/// sys/kern/kern_dump.c). Gives what to warn of.
+/// sys/kern/kern_dump.c). Returns the warnings.
 fn check_kernel_layout(
     loads: &[ProgramHeader],
     table_end: u64,
@@ -381,7 +381,7 @@ fn sorted_segments(loads: &[ProgramHeader], is_virtual: bool) -> Result<Vec<Segm
     Ok(sorted)
 }
 
-/// The segment by the field `address`, which was put into p_paddr.
+/// The segment at the address field `address`, whose value is in p_paddr.
 fn segment(load: &ProgramHeader, address: &str) -> Result<Segment, DumpError> {
     let (start, len, offset) = (load.p_paddr, load.p_filesz, load.p_offset);
     if start.checked_add(len).is_none() {
@@ -397,8 +397,8 @@ fn segment(load: &ProgramHeader, address: &str) -> Result<Segment, DumpError> {
     Ok(Segment { start, len, offset })
 }
 
-/// Takes from each segment what an earlier one has: QEMU names the same bytes
-/// once more for each of their virtual addresses.
+/// Removes from each segment the part that an earlier one has: QEMU names the same bytes
+/// again for each of their virtual addresses.
 fn cut_overlaps(sorted: &mut Vec<Segment>) -> Result<(), DumpError> {
     let mut earlier = Segment { start: 0, len: 0, offset: 0 };
     for segment in sorted.iter_mut() {
@@ -421,7 +421,7 @@ fn cut_overlaps(sorted: &mut Vec<Segment>) -> Result<(), DumpError> {
     Ok(())
 }
 
-/// No bytes of the file can be the memory at two addresses.
+/// No bytes of the file can be memory at two addresses.
 fn check_file_overlaps(mut segments: Vec<Segment>) -> Result<(), DumpError> {
     segments.sort_by_key(|segment| segment.offset);
     for pair in segments.windows(2) {

@@ -1,4 +1,4 @@
-//! Why a file is not a dump that can be read.
+//! Why a file is not a readable dump.
 
 use std::fmt;
 
@@ -6,32 +6,54 @@ use crate::budget::Exhausted;
 use crate::source::UnpackError;
 use crate::source::other::OtherFile;
 
-/// A file is not a crash dump that can be read.
+/// A file is not a readable crash dump.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DumpError {
-    /// It is a file of another kind, and no dump is in it.
+    /// It is a file of another kind and contains no dump.
     #[error("this is {0}, not a crash dump")]
     NotADump(NotADump),
-    /// It is a known file of another program; there may be a dump in it.
+    /// It is a known file of another program, and may contain a dump.
     #[error("{}", other_file(.0))]
     OtherFile(OtherFile),
-    /// It was unpacked, and is such a file still.
+    /// It was unpacked, and what came out is still such a file.
     #[error("this is {0} that is compressed once more: it cannot be read as it is")]
     PackedAgain(OtherFile),
-    /// The dump is encrypted, as its header says, by a key of so many bytes.
+    /// The dump is encrypted, according to its kernel dump header.
     #[error("this is an encrypted dump (dumpkeysize is {key_len:#x}): it cannot be read as it is")]
-    Encrypted { key_len: u32 },
-    /// A field of a header has a value that cannot be.
+    Encrypted {
+        /// The length of the encrypted key that precedes the dump, in bytes.
+        key_len: u32,
+    },
+    /// A header field has an impossible value.
     #[error("the {format} header says {field} is {value}, which cannot be: {why}")]
-    BadField { format: &'static str, field: &'static str, value: String, why: String },
-    /// The file ends too early, at `length` of the `needed` bytes.
+    BadField {
+        /// The format whose header it is.
+        format: &'static str,
+        /// The field's name in FreeBSD's source or the ELF specification.
+        field: &'static str,
+        /// Its value, as displayed.
+        value: String,
+        /// What the value should be.
+        why: String,
+    },
+    /// The file is too short.
     #[error("the file ends at {length:#x}, but {what} needs {needed:#x} bytes")]
-    Truncated { what: &'static str, needed: u64, length: u64 },
-    /// A dump of a kind that is known and cannot be read.
+    Truncated {
+        /// The part that does not fit.
+        what: &'static str,
+        /// How long the file must be at least, in bytes.
+        needed: u64,
+        /// How long it is, in bytes.
+        length: u64,
+    },
+    /// A known kind of dump that cannot be read.
     #[error("{what} is not supported")]
-    Unsupported { what: String },
-    /// It is compressed, and cannot be unpacked.
+    Unsupported {
+        /// The kind of dump, with its article.
+        what: String,
+    },
+    /// It is compressed and cannot be unpacked.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
     /// Its headers would cost more than the budget allows.
@@ -39,27 +61,33 @@ pub enum DumpError {
     Limit(#[from] Exhausted),
 }
 
-/// What a file is that is not a dump. Displayed with its article.
+/// What a file is instead of a dump. Displayed with its article.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotADump {
     /// An empty file.
     Empty,
-    /// Nothing is known of its format; its first bytes, at most four.
-    Unknown { magic: Vec<u8> },
-    /// The same, with the name of VMware's memory files: `.vmem`.
+    /// A file in an unknown format.
+    Unknown {
+        /// Its first bytes, at most four.
+        magic: Vec<u8>,
+    },
+    /// A file in an unknown format with the name of a VMware memory file, `.vmem`.
     VmwareMemory,
-    /// Only zeros, as far as the file was looked at.
-    Zeros { whole: bool },
-    /// A device of characters in which no dump was found, such as `/dev/mem`.
+    /// A file of zeros.
+    Zeros {
+        /// Was all of the file examined, or only its beginning?
+        whole: bool,
+    },
+    /// A character device, such as `/dev/mem`, in which no dump was found.
     CharacterDevice,
-    /// A dump device whose dump savecore(8) has cleared.
+    /// A dump device that savecore(8) has cleared.
     ClearedDevice,
-    /// A dump device whose header leads to no dump.
+    /// A dump device whose header is not followed by a dump.
     EmptyDevice,
     /// A text dump on a dump device.
     TextDump,
-    /// An ELF file that ends within its header.
+    /// An ELF file that ends within its file header.
     ElfCutOff,
     /// An ELF object file, such as a kernel module.
     ElfObject,
@@ -67,7 +95,7 @@ pub enum NotADump {
     ElfExecutable,
     /// An ELF file of this unknown `e_type`.
     ElfOfType(u16),
-    /// An ELF core without a segment of memory.
+    /// An ELF core without any memory segment.
     CoreWithoutMemory,
     /// The core of a process.
     ProcessCore,

@@ -1,39 +1,44 @@
 //! The kernel dump header: the 512 bytes that the kernel writes before and after
 //! a dump on its dump device (`sys/sys/kerneldump.h`; version 1 before 12.0, 4 since).
 //!
-//! savecore(8) leaves it out of the vmcore and spells it out in info.N; it is
-//! still there in an image of a dump device and at the end of a live dump.
-//! Everything in it is big-endian, on every architecture.
+//! savecore(8) omits it from the vmcore and writes its contents into info.N. It is
+//! still in an image of a dump device and at the end of a live dump.
+//! All its fields are big-endian, on every architecture.
 
 use crate::bytes::Fields;
 
 /// The header's length, in bytes.
 pub(super) const LEN: usize = 512;
 
-/// What the kernel said about its own dump.
+/// What the kernel recorded about its own dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelDumpHeader {
+    /// 1 before 12.0, 4 since.
     pub version: u32,
     /// `MACHINE_ARCH` of the machine: `amd64`.
     pub architecture: String,
-    /// Length of the dump as it lies on the device, in bytes.
+    /// Length of the dump on the device, in bytes.
     pub dump_len: u64,
-    /// Length of the part of the device that was set aside for it, in bytes; only
-    /// since version 4, where a compressed dump may fill less.
+    /// Length of the part of the device that was reserved for the dump, in bytes. `None` before
+    /// version 4. A compressed dump may fill less.
     pub extent: Option<u64>,
-    /// Length of a block of the device, in bytes: the header fills one.
+    /// Length of a block of the device, in bytes. The header fills one block.
     pub block_len: u64,
-    /// When it was written, in seconds since 1970.
+    /// When the dump was written, in seconds since 1970.
     pub time: u64,
+    /// The machine's host name.
     pub host: String,
     /// The kernel's version string.
     pub kernel_version: String,
+    /// The panic message; empty if the kernel did not panic.
     pub panic: String,
+    /// How the kernel compressed the dump.
     pub compression: Compression,
-    /// Bytes of the key of an encrypted dump; 0 where it is not encrypted.
+    /// Length of the key of an encrypted dump, in bytes; 0 if the dump is not encrypted.
     pub key_len: u32,
+    /// The stored checksum: with it, the XOR of all words of the header is zero.
     pub parity: u32,
-    /// Do the header's words XOR to zero, as they should?
+    /// Is the XOR of the header's words zero, as it should be?
     pub parity_holds: bool,
 }
 

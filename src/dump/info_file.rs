@@ -1,27 +1,30 @@
-//! info.N: the kernel dump header of vmcore.N, spelled out by savecore(8)
+//! info.N: the contents of vmcore.N's kernel dump header, written by savecore(8)
 //! (`printheader` in `sbin/savecore/savecore.c`, 9.3 to 14.0).
 
 use super::Core;
 
-/// What it tells, as it is written there.
+/// The fields of the file, as written there. `None` marks a field that is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InfoFile {
-    /// When the dump was written: `2019-11-22 14:08:22 +0000`, before 12 as ctime(3) has it.
+    /// When the dump was written: `2019-11-22 14:08:22 +0000`, or before 12 in the format of
+    /// ctime(3).
     pub time: Option<String>,
+    /// The machine's host name.
     pub host: Option<String>,
     /// The kernel's version string; its lines after the first say who built it.
     pub version: Option<String>,
+    /// The panic message.
     pub panic: Option<String>,
     /// `MACHINE_ARCH`.
     pub architecture: Option<String>,
-    /// Length of the dump as it lay on its device, in bytes.
+    /// Length of the dump on its device, in bytes.
     pub dump_len: Option<u64>,
-    /// `good` if the headers before and after the dump were the same.
+    /// `good` if the headers before and after the dump were equal.
     pub status: Option<String>,
 }
 
 impl InfoFile {
-    /// Takes the file's text apart; `None` if it is no such file.
+    /// Parses the file's text; `None` if it is not such a file.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         const LONGEST: usize = 64 << 10;
         let text = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes));
@@ -45,7 +48,7 @@ impl InfoFile {
                     continue;
                 }
                 "Version String" => {
-                    // The string has line ends of its own; fields begin with two blanks.
+                    // The string contains newlines. Fields begin with two blanks.
                     let mut version = value.to_owned();
                     while let Some(more) = lines.next_if(|line| is_continued(line)) {
                         version.push('\n');
@@ -61,9 +64,9 @@ impl InfoFile {
         Some(info)
     }
 
-    /// What speaks against this file's being about `core`, of whose kernel and machine
-    /// `known` holds what else is known; or against the dump itself. Ends of sentences that begin
-    /// with the file's name.
+    /// Evidence that this file is not about `core`, or that the dump itself is bad. `known` is
+    /// what else is known about the kernel and machine of `core`. Each text continues a sentence
+    /// that begins with the file's name.
     pub fn disagreements(&self, core: &Core, known: &DumpIdentity) -> Vec<String> {
         let other = |what: &str, told: &Option<String>, is: &Option<String>| {
             let (told, is) = (first_line(told)?, first_line(is)?);
@@ -85,13 +88,13 @@ impl InfoFile {
         found.into_iter().flatten().collect()
     }
 
-    /// A kernel tells its version in more words and in fewer: the shorter text begins the longer.
+    /// A kernel states its version in a longer and in a shorter form: the shorter one is a prefix.
     fn same_version(&self, known: &DumpIdentity) -> bool {
         let both = first_line(&self.version).zip(first_line(&known.version));
         both.is_none_or(|(told, is)| told.starts_with(is) || is.starts_with(told))
     }
 
-    /// savecore(8) compares the header before the dump with the one behind it.
+    /// savecore(8) compares the header before the dump with the one after it.
     fn bad(&self) -> Option<String> {
         (self.status.as_deref() == Some("bad")).then(|| {
             "says that the dump is bad (Dump Status): its two headers were not the same, so it \
@@ -100,10 +103,10 @@ impl InfoFile {
         })
     }
 
-    /// The length is that on the device: the compressed one where the kernel compressed
-    /// the dump, the other where savecore(8) or somebody else did.
+    /// The length is that on the device: the compressed length if the kernel compressed
+    /// the dump, the other if savecore(8) or somebody else did.
     fn other_length(&self, core: &Core) -> Option<String> {
-        /// The last block of a device is filled up with zeros.
+        /// The last block of a device is padded with zeros.
         const PADDING: u64 = 64 << 10;
         let told = self.dump_len?;
         let plain = core.facts.file_len;
@@ -123,11 +126,14 @@ impl InfoFile {
     }
 }
 
-/// What is known of a dump's kernel and machine from the dump itself.
+/// What the dump itself says about its kernel and machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DumpIdentity {
+    /// The host name, from the kernel's memory.
     pub host: Option<String>,
+    /// The panic message, from the kernel's memory.
     pub panic: Option<String>,
+    /// The kernel's version string.
     pub version: Option<String>,
 }
 
@@ -136,8 +142,8 @@ fn first_line(text: &Option<String>) -> Option<&str> {
     (!line.is_empty()).then_some(line)
 }
 
-/// The same text, or one that the header had no room for (64 bytes for the host's name, some
-/// 180 for a panic and a version; `struct kerneldumpheader`, `sys/sys/kerneldump.h`, 12.1).
+/// Is this the same text, or one truncated to fit the header (64 bytes for the host name, about
+/// 180 for the panic and the version; `struct kerneldumpheader`, `sys/sys/kerneldump.h`, 12.1)?
 fn agree(told: &str, is: &str) -> bool {
     const ROOM: usize = 63;
     told == is || (told.len() >= ROOM && is.starts_with(told))

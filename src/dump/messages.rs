@@ -1,8 +1,8 @@
-//! The kernel's message buffer: from the ring that the kernel writes into to text.
+//! The kernel's message buffer: turns the ring that the kernel writes into text.
 //!
-//! A minidump has the ring as a part of its own, and the struct msgbuf that says
-//! where the oldest text begins stands at the ring's end (`msgbufinit`,
-//! `sys/kern/subr_msgbuf.c`), in what is left of the ring's last page as a rule.
+//! A minidump has the ring as a separate part. The struct msgbuf that records
+//! where the oldest text begins is at the ring's end (`msgbufinit`,
+//! `sys/kern/subr_msgbuf.c`), usually in the rest of the ring's last page.
 
 use crate::arch::Arch;
 use crate::bytes::Fields;
@@ -11,15 +11,15 @@ use crate::source::Region;
 /// MSG_MAGIC (`sys/sys/msgbuf.h`).
 const MAGIC: u32 = 0x06_3062;
 
-/// The text of the ring `bytes`, oldest line first. `written` is how many bytes
-/// were ever written into it (msg_wseq), modulo a multiple of its length.
+/// The lines of the ring `bytes`, oldest first. `written` is how many bytes were
+/// ever written into it (msg_wseq), modulo a multiple of its length.
 ///
-/// Bytes that were never written, NULs, are dropped, and so are the priorities
-/// that lines begin with: `<118>`.
+/// Bytes that were never written (NULs) are dropped, and so is the priority
+/// at the start of a line, such as `<118>`.
 pub fn message_lines(bytes: &[u8], written: u64) -> Vec<String> {
     let at = usize::try_from(written % (bytes.len() as u64).max(1)).unwrap_or(0);
-    // Nothing but the next place to be written tells whether the ring has ever been
-    // full: what stands behind it is the oldest text, or NULs.
+    // Only the next write position shows whether the ring has ever been full: after it comes
+    // the oldest text, or NULs.
     let (newer, older) = bytes.split_at_checked(at).unwrap_or((bytes, &[]));
     let text: Vec<u8> = older.iter().chain(newer).copied().filter(|byte| *byte != 0).collect();
     let text = String::from_utf8_lossy(&text);
@@ -27,13 +27,13 @@ pub fn message_lines(bytes: &[u8], written: u64) -> Vec<String> {
 }
 
 /// The text of a minidump's own copy of the ring. `after` is what follows the ring
-/// in its last page: with a struct msgbuf there it is known where the text begins.
+/// in its last page. If a struct msgbuf is there, it says where the text begins.
 pub(super) fn saved_lines(ring: &Region, after: &Region, arch: Arch) -> Vec<String> {
     let written = written(after.bytes(), ring.len(), arch);
     message_lines(ring.bytes(), written.unwrap_or(0))
 }
 
-/// msg_wseq, from a struct msgbuf: a pointer, the magic, the size and it.
+/// msg_wseq of a struct msgbuf, which holds a pointer, the magic, the size, and then it.
 fn written(bytes: &[u8], size: u64, arch: Arch) -> Option<u64> {
     let fields = Fields::new(bytes, arch.endian());
     let magic_at = usize::try_from(arch.pointer_size()).ok()?;

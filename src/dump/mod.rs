@@ -1,12 +1,12 @@
 //! Crash dumps: the bytes of a file as the physical memory of the machine.
 //!
-//! [`open`] tells what a file is and gives a [`Core`]: its physical memory, what
-//! its headers say, and the hints by which kernel addresses can be translated.
-//! Nothing is copied out of the file, and opening reads no more than headers and
-//! the bitmap of a minidump; only a compressed dump is unpacked first, as a whole.
+//! [`open`] recognises a file and returns a [`Core`]: its physical memory, what
+//! its headers say, and the hints for translating kernel addresses.
+//! Nothing is copied out of the file, and opening reads only the headers and
+//! the bitmap of a minidump. A compressed dump is first unpacked as a whole.
 //!
-//! This layer never sees a kernel, a symbol or a virtual address other than those
-//! a header names; it translates nothing. That is the work of [`crate::paging`].
+//! This layer never sees a kernel or a symbol. It knows only the virtual addresses that
+//! a header names, and translates none. Translation is the work of [`crate::paging`].
 
 mod device;
 mod elf_core;
@@ -41,18 +41,18 @@ pub use raw::{MemorySegment, open_raw};
 
 /// The physical memory of a machine, as far as a dump holds it.
 pub trait PhysicalMemory: Send + Sync {
-    /// Fills `buf` from physical address `at`, over as many pages as it takes.
+    /// Fills `buf` from physical address `at`, across any number of pages.
     ///
     /// # Errors
-    /// The first byte that cannot be read. What lies before it is in `buf`;
-    /// the rest of `buf` is left as it was.
+    /// The first byte that cannot be read. The bytes before it are in `buf`;
+    /// the rest of `buf` is unchanged.
     fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault>;
 
-    /// The first stretch of memory from `at` on that is held; `None` where none follows.
-    /// It need not reach as far as memory does.
+    /// The first stretch of memory that is held, from `at` on; `None` if nothing follows.
+    /// It may end before the memory does.
     fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>>;
 
-    /// Where memory lies, ascending; empty where only single pages are known.
+    /// The ranges of memory, ascending; empty if only single pages are known.
     fn ranges(&self) -> Vec<Range<PhysAddr>> {
         Vec::new()
     }
@@ -63,34 +63,39 @@ pub trait PhysicalMemory: Send + Sync {
 pub struct PhysFault {
     /// The first byte that cannot be read.
     pub at: PhysAddr,
+    /// Why it cannot be read.
     pub kind: PhysFaultKind,
 }
 
+/// Why a byte of physical memory is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhysFaultKind {
-    /// The dump leaves this page out, or the machine had no memory there.
+    /// The dump omits this page, or the machine had no memory there.
     NotDumped,
-    /// The byte belongs at this place in the file, which is shorter than that.
+    /// The byte belongs at this position in the file, which is shorter.
     Truncated(FileOffset),
-    /// A device will not read there, with this error number of the operating system:
-    /// the machine has no memory at that address, or guards it.
+    /// A device refused to read there, with this error number (errno). The machine has no
+    /// memory at that address, or protects it.
     Refused(i32),
 }
 
 /// An opened dump.
 pub struct Core {
+    /// The layout of the file.
     pub format: Format,
+    /// The architecture of the machine.
     pub arch: Arch,
     /// How kernel addresses are translated.
     pub hints: Hints,
-    /// What else may help to find the page tables.
+    /// What else may help in finding the page tables.
     pub clues: Clues,
-    /// The kernel dump header, where the file still has one.
+    /// The kernel dump header, if the file still has it. savecore(8) removes it.
     pub header: Option<KernelDumpHeader>,
-    /// How the file was compressed, if it was.
+    /// How the file was compressed; `None` if it was not.
     pub packed: Option<Packed>,
+    /// Sizes and counts.
     pub facts: Facts,
-    /// What is odd about this dump but does not keep it from being read, as sentences.
+    /// What is odd about this dump but does not prevent reading it, as sentences.
     pub warnings: Vec<String>,
     memory: Box<dyn PhysicalMemory>,
 }
@@ -103,7 +108,7 @@ impl Core {
 }
 
 impl Core {
-    /// The lines of the message buffer that a minidump keeps apart from memory, as
+    /// The lines of the message buffer that a minidump stores apart from memory, as
     /// it was shortly before the dump was written; `None` in other dumps.
     pub fn saved_messages(&self) -> Option<Vec<String>> {
         let minidump = self.facts.minidump.as_ref()?;
@@ -128,8 +133,9 @@ impl fmt::Debug for Core {
 /// The compressed form of a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packed {
+    /// The compression format.
     pub packing: Packing,
-    /// Its length, in bytes.
+    /// The compressed length, in bytes.
     pub len: u64,
 }
 
@@ -137,9 +143,12 @@ pub struct Packed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
+    /// A minidump: only the pages that the kernel had mapped (`sys/*/*/minidump_machdep.c`).
     Minidump {
+        /// 1, 2 or 3, by the architecture's `sys/*/include/minidump.h`.
         version: u32,
     },
+    /// A full dump: an ELF core by physical addresses, from the kernel or a hypervisor.
     ElfCore,
     /// An ELF core by virtual addresses.
     VirtualCore,
@@ -158,116 +167,124 @@ impl fmt::Display for Format {
     }
 }
 
-/// What a dump offers to whoever translates kernel addresses.
+/// What a dump offers for translating kernel addresses.
 #[derive(Debug, Clone)]
 pub enum Hints {
     /// A minidump's own page map.
     PageMap(PageMap),
-    /// Nothing: the kernel's page tables lie somewhere in this physical memory,
-    /// and only the kernel's symbols tell where.
+    /// Nothing. The kernel's page tables are somewhere in this physical memory,
+    /// and the kernel's symbols are needed to find them.
     Physical,
-    /// Nothing is to be translated: the dump's "physical" addresses are the kernel's own.
+    /// No translation is needed: the dump's "physical" addresses are the kernel's own.
     Virtual,
 }
 
-/// What the headers of a core say beside the memory.
+/// What the headers of a core record beside the memory.
 #[derive(Debug, Clone, Default)]
 pub struct Clues {
-    /// An address of the kernel's image, and the physical address it was loaded at
-    /// (PT_DUMP_DELTA, which kernels of arm write).
+    /// An address in the kernel's image and the physical address it was loaded at
+    /// (PT_DUMP_DELTA, written by arm kernels).
     pub image: Option<(VirtAddr, PhysAddr)>,
-    /// Where the kernel's image begins when it runs, in minidumps of powerpc64, whose
-    /// kernels run elsewhere than they are linked.
+    /// Where the running kernel's image begins, in minidumps of powerpc64. Those
+    /// kernels do not run where they are linked.
     pub start: Option<VirtAddr>,
-    /// The page-table root (CR3) of each CPU, as QEMU notes it. It may be a user
-    /// process's that maps hardly any of the kernel.
+    /// The page-table root (CR3) of each CPU, from QEMU's notes. It may belong to a user
+    /// process and map hardly any of the kernel.
     pub roots: Vec<PhysAddr>,
-    /// The registers of each CPU, in their order, as a hypervisor notes them.
+    /// The registers of each CPU, in order of CPU number, from a hypervisor's notes.
     pub processors: Vec<Processor>,
 }
 
 /// The page map of a minidump and the fields of its header that explain it.
 #[derive(Debug, Clone)]
 pub struct PageMap {
+    /// What the entries are.
     pub format: PageMapFormat,
     /// Where the kernel map begins; entry 0 maps this address.
     pub kernbase: VirtAddr,
-    /// `None` on architectures without one.
+    /// The direct map; `None` on architectures without one.
     pub direct_map: Option<DirectMap>,
+    /// The bytes of the entries, for ascending addresses without gaps.
     pub entries: Region,
 }
 
-/// What the entries of a page map are.
+/// The form of the entries of a page map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageMapFormat {
     /// Page-table entries of amd64.
     Amd64Pages,
     /// Page-directory entries of amd64.
     Amd64Directories,
-    /// Entries of level 3, for pages of this many bytes.
+    /// Page-table entries of level 3.
     Arm64 {
+        /// Bytes of a page: 4096 or 16384.
         page_size: u64,
     },
+    /// Page-table entries of the last level.
     Riscv64,
-    /// Page-table entries of 32 bits.
+    /// Page-table entries of 32 bits, without PAE.
     I386,
-    /// Page-table entries of 64 bits.
+    /// Page-table entries of 64 bits, with PAE.
     I386Pae,
-    /// Entries of level 2, of 32 bits.
+    /// Entries of level 2, 32 bits wide.
     ArmShort,
-    /// Entries of level 3, of 64 bits.
+    /// Entries of level 3, 64 bits wide (LPAE).
     ArmLong,
-    /// The hashed page table: pairs of words in this order.
+    /// The hashed page table, as pairs of words.
     Powerpc64Hash {
+        /// The byte order of the words.
         endian: Endian,
     },
-    /// The root of the radix tree.
+    /// The root of the radix tree, with big-endian entries.
     Powerpc64Radix,
 }
 
 /// The part of the kernel's address space that maps physical memory one to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectMap {
+    /// The virtual addresses that it covers.
     pub range: Range<VirtAddr>,
-    /// The physical address at its start.
+    /// The physical address that its first address maps.
     pub phys: PhysAddr,
 }
 
-/// What a dump's headers and its length tell, for people to read.
+/// Sizes and counts from a dump's headers and length, for people to read.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// Length of the dump, in bytes, unpacked.
+    /// Length of the unpacked dump, in bytes.
     pub file_len: u64,
     /// Size of a page, in bytes.
     pub page_size: u64,
     /// Pages of memory that the headers promise.
     pub pages: u64,
-    /// Pages of memory that the machine had, where the headers tell: those of a
-    /// minidump with a dump_avail do.
+    /// Pages of memory that the machine had; `None` where the headers do not say. Only
+    /// minidumps with a dump_avail do.
     pub memory_pages: Option<u64>,
-    /// How many of these lie, wholly or in part, past the end of the file.
+    /// How many of `pages` lie partly or wholly past the end of the file.
     pub pages_cut_off: u64,
-    /// Facts that only a minidump has.
+    /// Facts that only a minidump has; `None` for other dumps.
     pub minidump: Option<MinidumpFacts>,
 }
 
+/// What only the header of a minidump says.
 #[derive(Debug, Clone)]
 pub struct MinidumpFacts {
+    /// Where the kernel map begins.
     pub kernbase: VirtAddr,
-    /// `None` on architectures without one.
+    /// The direct map; `None` on architectures without one.
     pub direct_map: Option<DirectMap>,
     /// Length of the page bitmap, in bytes.
     pub bitmap_len: u64,
     /// Length of the page map, in bytes.
     pub page_map_len: u64,
-    /// The kernel's message ring as it was when the dump was written, not unwrapped.
+    /// The kernel's message ring as it was when the dump was written, in ring order.
     pub message_buffer: Region,
-    /// What follows it in its last page.
+    /// What follows the ring in its last page.
     messages_at_end: Region,
 }
 
-/// Fills `buf`, the memory at physical address `at`, from `offset` of the file,
-/// as far as the file goes.
+/// Fills `buf`, which is the memory at physical address `at`, from `offset` of the file,
+/// up to the end of the file.
 fn copy(
     source: &Source,
     offset: FileOffset,
@@ -278,12 +295,12 @@ fn copy(
     let end = loop {
         match source.read_at(offset.wrapping_add(len as u64), &mut buf[len..]) {
             _ if len == buf.len() => return Ok(()),
-            // A device has no end that a copy of it could have lost.
+            // A device has no end, so no copy of it can have lost it.
             Ok(0) if source.is_device() => break PhysFaultKind::NotDumped,
             Ok(0) => break PhysFaultKind::Truncated(offset.wrapping_add(len as u64)),
             Ok(read) => len += read,
             Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            // EFAULT (FreeBSD), EIO and EPERM (Linux) where the machine has no memory.
+            // EFAULT (FreeBSD), EIO and EPERM (Linux): the machine has no memory there.
             Err(why) => {
                 let number = why.raw_os_error();
                 break number.map_or(PhysFaultKind::NotDumped, PhysFaultKind::Refused);

@@ -1,10 +1,10 @@
-//! From a file to a [`Core`]: what is wrapped around a dump is taken off, one after the
-//! other: compression, the device that it lies on.
+//! From a file to a [`Core`]: removes the layers around a dump one after
+//! another: compression, and the device that it lies on.
 //!
-//! What is left may not say what it is: raw memory, or the copy of a device that lacks
-//! its end. Only who has a kernel can tell the first, so [`open_any`] hands it back as
-//! an [`Unknown`], unpacked; the second is searched for last, because all of the file
-//! may have to be read for it.
+//! What is left may have no header: raw memory, or a copy of a device that lacks
+//! its end. Only the kernel's file can identify raw memory, so [`open_any`] returns it unpacked
+//! as an [`Unknown`]. A device is searched last, because that may mean reading
+//! the whole file.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::dump::{DumpError, NotADump};
 use crate::source::unpack::{self, Packing, Progress};
 use crate::source::{Source, other};
 
-/// Tells what `source` is, and opens it.
+/// Recognises `source` and opens it.
 ///
 /// # Errors
-/// The file is no dump, or one that must be decrypted first, or its headers are
-/// damaged, or it ends before the first page of memory.
+/// The file is not a dump, the dump is encrypted, its headers are
+/// damaged, or the file ends before the first page of memory.
 pub fn open(source: Source) -> Result<Core, DumpError> {
     open_with(source, &mut |_| {})
 }
 
-/// The same, and tells `progress` how far unpacking has come.
+/// Like [`open`], and reports the progress of unpacking to `progress`.
 ///
 /// # Errors
 /// As [`open`]; or the dump is compressed and cannot be unpacked.
@@ -33,21 +33,23 @@ pub fn open_with(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<C
     }
 }
 
-/// What a file turned out to be.
+/// The result of opening a file that may be raw memory.
 #[derive(Debug)]
 pub enum Opened {
+    /// A dump.
     Core(Box<Core>),
+    /// A file without a known header. It may be raw memory.
     Unknown(Box<Unknown>),
 }
 
-/// What does not say that it is a dump, without what was wrapped around it.
+/// A file without a known header, unpacked.
 #[derive(Debug)]
 pub struct Unknown {
     source: Source,
     wrapping: Wrapping,
 }
 
-/// What was taken off.
+/// The layers that were removed.
 #[derive(Debug, Default)]
 struct Wrapping {
     packed: Option<Packed>,
@@ -55,10 +57,10 @@ struct Wrapping {
     warnings: Vec<String>,
 }
 
-/// As [`open_with`], but gives back what may still be raw memory.
+/// Like [`open_with`], but returns a file that may be raw memory as [`Opened::Unknown`].
 ///
 /// # Errors
-/// As [`open_with`], unless the file only is no dump.
+/// As [`open_with`], except that an unknown file is not an error.
 pub fn open_any(source: Source, progress: &mut dyn FnMut(Progress)) -> Result<Opened, DumpError> {
     let mut wrapping = Wrapping::default();
     let source = wrapping.strip(source, progress)?;
@@ -75,15 +77,15 @@ impl Unknown {
         &self.source
     }
 
-    /// `core`, which was found in these bytes, with what was around it.
+    /// Adds the layers that were removed to `core`, which was found in these bytes.
     pub fn wrap(self, core: Core) -> Core {
         self.wrapping.wrap(core)
     }
 
-    /// Looks for a dump on a device whose end is missing.
+    /// Searches for a dump on a device whose end is missing.
     ///
     /// # Errors
-    /// There is none: the error says so; or as [`open_with`].
+    /// There is none, and the error says so; or as [`open_with`].
     pub fn search(self, progress: &mut dyn FnMut(Progress)) -> Result<Core, DumpError> {
         let Self { source, mut wrapping } = self;
         let Some(found) = device::without_its_end(&source)? else {
@@ -99,17 +101,17 @@ impl Unknown {
 }
 
 impl Wrapping {
-    /// Unpacks `source` and takes the dump from its device, as often as need be.
+    /// Unpacks `source` and takes the dump from its device, as many times as needed.
     fn strip(
         &mut self,
         mut source: Source,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Source, DumpError> {
-        // At most a compressed copy of a device that a compressed dump is on.
+        // At most a compressed copy of a device that holds a compressed dump.
         const WRAPPINGS: usize = 3;
         for _ in 0..WRAPPINGS {
             if let Some(packing) = Packing::of(source.bytes()) {
-                // A package is large, and nothing in it is a dump.
+                // A package is large and contains no dump.
                 if let Some(archive) = other::inside_archive(source.bytes()) {
                     return Err(archive.into());
                 }
@@ -135,7 +137,7 @@ impl Wrapping {
         let stream = live.as_ref().and_then(|live| source.clone().cut(live.offset, live.len));
         let stream = stream.unwrap_or(source);
         let unpacked = unpack::unpack(&stream, packing, progress)?;
-        // The file itself, where what is in it is compressed once more.
+        // The file itself, if what it contains is compressed again.
         self.packed.get_or_insert(Packed { packing, len: stream.len() });
         self.header = self.header.take().or(live.map(|live| live.header));
         self.warnings.extend(unpacked.warning);
@@ -151,7 +153,7 @@ impl Wrapping {
         Ok(dump)
     }
 
-    /// No dump begins where the kernel dump header says.
+    /// No dump begins where the kernel dump header says it does.
     fn misplaced(&self) -> DumpError {
         let dump_len = self.header.as_ref().map_or(0, |header| header.dump_len);
         DumpError::BadField {
@@ -172,7 +174,7 @@ impl Wrapping {
     }
 }
 
-/// Opens a dump with nothing around it; `None` if it does not say that it is one.
+/// Opens a dump without any layers around it; `None` if it has no known header.
 fn open_bare(source: &Source) -> Result<Option<Core>, DumpError> {
     let opened = match probe::probe(source)? {
         probe::Kind::Minidump => minidump::open(&Arc::new(source.clone())),

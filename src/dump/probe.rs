@@ -1,5 +1,5 @@
-//! What kind of file is this? Dumps are known by their first bytes, and so are the files
-//! of other programs ([`other`]). What is left may be memory without any header.
+//! What kind of file is this? Dumps are recognised by their first bytes, and so are the files
+//! of other programs ([`other`]). The rest may be memory without any header.
 
 use std::path::Path;
 
@@ -11,20 +11,20 @@ use crate::source::{Source, other};
 
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
-/// What a file seems to be.
+/// What a file appears to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Minidump,
     ElfCore,
-    /// It does not say what it is: raw memory, or a dump device.
+    /// It has no known header: raw memory, or a dump device.
     Unknown,
 }
 
-/// Tells what `source` is.
+/// Recognises `source`.
 ///
 /// # Errors
-/// It is a file of another kind, or a dump that must be unpacked or decrypted first;
-/// the error says which, and with what.
+/// It is a file of another kind, or a dump that must first be unpacked or decrypted.
+/// The error says which, and how.
 pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
     let bytes = source.bytes();
     if source.is_device() {
@@ -40,14 +40,14 @@ pub(super) fn probe(source: &Source) -> Result<Kind, DumpError> {
         return elf(source);
     }
     match other::recognise(source.path(), bytes) {
-        // What is compressed was unpacked, but not without end.
+        // Compressed files were unpacked, but not any number of times.
         Some(other) if Packing::of(bytes).is_some() => Err(DumpError::PackedAgain(other)),
         Some(other) => Err(other.into()),
         None => Ok(Kind::Unknown),
     }
 }
 
-/// Does a dump begin here, with nothing around it?
+/// Does a dump begin here, without any layers around it?
 pub(super) fn is_core(bytes: &[u8]) -> bool {
     bytes.starts_with(minidump::MAGIC) || bytes.starts_with(ELF_MAGIC)
 }
@@ -74,7 +74,7 @@ fn elf(source: &Source) -> Result<Kind, DumpError> {
     let e_type = match Fields::little(bytes).u8(5) {
         Some(1) => types[0],
         Some(2) => types[1],
-        // What the byte order is has yet to be told; that it is damaged as well.
+        // The byte order is not known yet. The reader reports any further damage.
         _ if types.contains(&Some(ET_CORE)) => Some(ET_CORE),
         _ => types[0],
     };
@@ -88,7 +88,7 @@ fn elf(source: &Source) -> Result<Kind, DumpError> {
     Err(what.into())
 }
 
-/// What to say of a file in which nothing was found.
+/// The error for a file in which nothing was found.
 pub(super) fn unknown(source: &Source) -> DumpError {
     if let Some(other) = other::by_its_end(source.bytes()) {
         return other.into();
@@ -107,7 +107,7 @@ pub(super) fn unknown(source: &Source) -> DumpError {
     what.into()
 }
 
-/// What is a dump but for its first bytes.
+/// A file that is a dump except for its first bytes.
 fn damaged_magic(bytes: &[u8]) -> Option<DumpError> {
     const ET_CORE: u16 = 4;
     let (format, magic) = if bytes.get(8..)?.starts_with(b" FreeBSD/") {
@@ -135,8 +135,8 @@ fn is_vmware(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "vmem")
 }
 
-/// Are there only zeros, and was all of the file looked at? `None` if there is something.
-/// The memory of a machine may well begin with many.
+/// Are there only zeros, and was the whole file examined? `None` if there is something else.
+/// A machine's memory may well begin with many zeros.
 fn is_zeros(source: &Source) -> Option<bool> {
     const MOST: usize = 256 << 20;
     let mut left = MOST;

@@ -1,9 +1,9 @@
-//! The registers of each processor, which hypervisors note in the cores that they write.
+//! The registers of each processor, which hypervisors record in the cores that they write.
 //!
-//! QEMU (`dump/dump.c` and `target/*/arch_dump.c`, 4 to 9) writes for each processor, in
-//! its order, a note CORE with a `struct elf_prstatus` of Linux, and for x86 guests of
-//! either width one called QEMU with a `QEMUCPUState` of version 1. The second kind is
-//! taken where there are both: the first has no place for control registers.
+//! For each processor in order, QEMU (`dump/dump.c` and `target/*/arch_dump.c`, 4 to 9) writes
+//! a note CORE with a `struct elf_prstatus` of Linux. For x86 guests of either width
+//! it also writes a note called QEMU with a `QEMUCPUState` of version 1. If both are there,
+//! the second is used: the first has no control registers.
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
@@ -13,18 +13,20 @@ use crate::bytes::Fields;
 /// What one processor was doing when the core was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Processor {
-    /// The instruction that it is about to run.
+    /// The address of the next instruction.
     pub counter: VirtAddr,
+    /// The stack pointer.
     pub stack: VirtAddr,
+    /// The frame pointer; on powerpc64, which has none, the stack pointer.
     pub frame: VirtAddr,
-    /// Where the function that runs returns to, on machines that keep that in a register.
+    /// The return address of the current function, on machines that keep it in a register.
     pub link: Option<VirtAddr>,
 }
 
 /// More than any machine has.
 const MOST: usize = 1024;
 
-/// What the notes of a core tell, in the order of processors.
+/// The contents of the notes of a core, in the order of processors.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     statuses: Vec<Processor>,
@@ -33,10 +35,10 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    /// Reads one more segment of notes, each of which is a step of `work`.
+    /// Reads one more segment of notes. Each note is a step of `work`.
     ///
     /// # Errors
-    /// There are more notes than that. Those before stay.
+    /// There are more notes than steps. The earlier notes stay.
     pub fn read(&mut self, notes: &[u8], arch: Arch, work: &Share<'_>) -> Result<(), Exhausted> {
         let fields = Fields::new(notes, arch.endian());
         let mut at = 0_usize;
@@ -61,14 +63,14 @@ impl Notes {
         }
     }
 
-    /// The processors, and the page-table root of each (CR3) on x86.
+    /// The processors and, on x86, the page-table root (CR3) of each.
     pub fn finish(self) -> (Vec<Processor>, Vec<PhysAddr>) {
         let processors = if self.states.is_empty() { self.statuses } else { self.states };
         (processors, self.roots)
     }
 }
 
-/// One note: an Elf_Nhdr, the name and the contents, each on a boundary of four bytes.
+/// One note: an Elf_Nhdr, the name and the contents, each aligned to four bytes.
 struct Note<'a> {
     /// Its first bytes.
     name: &'a [u8],
@@ -77,7 +79,7 @@ struct Note<'a> {
 }
 
 impl<'a> Note<'a> {
-    /// The note at `at`, and the place of the next one; `None` where no place can be it.
+    /// The note at `at` and the position of the next one; `None` if no position is possible.
     fn at(fields: Fields<'a>, at: usize) -> Option<(Self, Option<usize>)> {
         let name_at = at.checked_add(12)?;
         let (name_len, len) = (fields.u32(at)? as usize, fields.u32(at.checked_add(4)?)? as usize);
@@ -88,14 +90,14 @@ impl<'a> Note<'a> {
     }
 }
 
-/// The length of the names that count, in bytes, with the NUL.
+/// The length of the relevant names in bytes, with the NUL.
 const NAME: usize = 5;
 
 fn is_x86(arch: Arch) -> bool {
     matches!(arch, Arch::Amd64 | Arch::I386)
 }
 
-/// Where registers lie in a note, and in how many bytes.
+/// Where registers lie in a note, and how many bytes each takes.
 struct Shape {
     size: usize,
     counter: usize,
@@ -109,7 +111,7 @@ const X86_STATE: Shape = Shape { size: 8, counter: 136, stack: 56, frame: 64, li
 /// Its cr[3].
 const X86_STATE_CR3: usize = 416;
 
-/// `pr_reg` of an `elf_prstatus` is at 112, or at 72 where pointers have 4 bytes.
+/// `pr_reg` of an `elf_prstatus` is at 112, or at 72 if pointers have 4 bytes.
 fn status_shape(arch: Arch) -> Shape {
     // The numbers of the registers in pr_reg.
     let (counter, stack, frame, link) = match arch {
@@ -117,7 +119,7 @@ fn status_shape(arch: Arch) -> Shape {
         Arch::I386 => (12, 15, 5, None),
         Arch::Arm64 => (32, 31, 29, Some(30)),
         Arch::Arm => (15, 13, 11, Some(14)),
-        // pc stands in the place of x0.
+        // pc is in the place of x0.
         Arch::Riscv64 => (0, 2, 8, Some(1)),
         // r1 is both; nip follows the 32 registers.
         Arch::Powerpc64 | Arch::Powerpc64le => (32, 1, 1, Some(36)),

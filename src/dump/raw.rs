@@ -1,8 +1,8 @@
 //! Raw physical memory: a hypervisor's memory file (QEMU's `pmemsave` or a memory
-//! backend), or `/dev/mem`. Nothing in it says what it is: whoever opens it knows
-//! the machine, and where memory lies if not at the same place as in the file.
+//! backend), or `/dev/mem`. It has no header. The caller must know
+//! the machine, and where memory lies if file offsets are not physical addresses.
 //!
-//! A device has no length and cannot be mapped: it is read piece by piece.
+//! A device has no length and cannot be mapped, so it is read in pieces.
 
 use std::sync::Arc;
 
@@ -13,23 +13,25 @@ use crate::arch::Arch;
 use crate::dump::{DumpError, NotADump};
 use crate::source::Source;
 
-/// A stretch of physical memory and its place in a raw file.
+/// A stretch of physical memory and its position in a raw file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemorySegment {
+    /// Its first physical address.
     pub phys: PhysAddr,
     /// Its length in bytes.
     pub len: u64,
+    /// Where its first byte is in the file.
     pub offset: FileOffset,
 }
 
-/// What a device is searched up to, since it has no length.
+/// The address up to which a device is searched, since it has no length.
 const DEVICE_LEN: u64 = 64 << 30;
 
-/// All machines have pages of this size or of a multiple.
+/// The page size of every machine is this or a multiple.
 const PAGE: u64 = 4096;
 
-/// Opens `source` as the memory of a machine. `segments` tell where memory lies;
-/// none means that each byte's place in the file is its physical address.
+/// Opens `source` as the memory of a machine. `segments` says where memory lies. If it is
+/// empty, the offset of each byte in the file is its physical address.
 ///
 /// # Errors
 /// The segments overlap or wrap around, or the file is empty.

@@ -7,8 +7,8 @@ use super::{PhysFault, PhysFaultKind, PhysicalMemory, copy};
 use crate::addr::{FileOffset, PhysAddr};
 use crate::source::Source;
 
-/// `len` bytes of memory from physical address `start` on, at `offset` of the file.
-/// Neither end lies past 2^64.
+/// `len` bytes of memory from physical address `start` on, at `offset` in the file.
+/// Neither range extends past 2^64.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Segment {
     pub(super) start: u64,
@@ -17,7 +17,7 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// The memory of which `source` has the bytes.
+    /// The memory whose bytes are in `source`.
     fn held(&self, source: &Source) -> Option<Range<PhysAddr>> {
         let left = match source.is_device() {
             true => self.len,
@@ -32,18 +32,18 @@ impl Segment {
 pub(super) struct Segments {
     source: Arc<Source>,
     sorted: Vec<Segment>,
-    /// What the file has of them, ascending. A header may promise terabytes behind its end.
+    /// The parts that the file has, ascending. A header may promise terabytes past its end.
     held: Vec<Range<PhysAddr>>,
 }
 
 impl Segments {
-    /// The memory in `sorted`: ascending by address, no overlaps.
+    /// The memory in `sorted`: ascending by address, without overlaps.
     pub(super) fn new(source: Arc<Source>, sorted: Vec<Segment>) -> Self {
         let held = sorted.iter().filter_map(|segment| segment.held(&source)).collect();
         Self { source, sorted, held }
     }
 
-    /// Pages that the segments promise, and how many of them the file cuts off.
+    /// How many pages the segments promise, and how many of them the file cuts off.
     pub(super) fn count(&self, page_size: u64) -> (u64, u64) {
         let (mut pages, mut present) = (0, 0);
         for segment in &self.sorted {

@@ -1,5 +1,5 @@
-//! amd64: page tables of four or five levels, and the page maps of minidumps,
-//! which hold one level of them flat (`sys/amd64/amd64/minidump_machdep.c`,
+//! amd64: page tables of four or five levels. The page maps of minidumps
+//! hold one level of them as a flat array (`sys/amd64/amd64/minidump_machdep.c`,
 //! `sys/amd64/include/pmap.h`).
 
 use super::page_map::{FlatMap, Order};
@@ -9,13 +9,13 @@ use crate::bytes::Endian;
 use crate::dump::{PageMap, PageMapFormat};
 
 const VALID: u64 = 1 << 0;
-/// In a directory entry: it maps a large page itself (PG_PS).
+/// In a directory entry: the entry itself maps a large page (PG_PS).
 const LARGE: u64 = 1 << 7;
-/// The physical address in an entry, whatever the size of the page.
+/// The physical address in an entry, for any page size.
 const FRAME: u64 = 0x000f_ffff_ffff_f000;
 
 const PAGE: u64 = 1 << 12;
-/// The largest page that an entry maps by itself.
+/// The largest page that one entry maps.
 const LARGEST_PAGE: u64 = 1 << 30;
 
 static LEVELS: [Level; 5] = [
@@ -40,12 +40,13 @@ static FOUR_LEVELS: Format =
 /// How many levels of page tables a kernel uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
+    /// Four levels, 48-bit addresses.
     FourLevel,
-    /// A kernel that says so in its variable `la57`.
+    /// Five levels, 57-bit addresses. The kernel sets its variable `la57`.
     FiveLevel,
 }
 
-/// The tables whose top one lies at `root`: what KPML4phys or KPML5phys hold.
+/// The page tables whose top table is at `root`, the value of KPML4phys or KPML5phys.
 pub fn page_tables(root: PhysAddr, paging: Paging) -> PageTables {
     let format = match paging {
         Paging::FourLevel => &FOUR_LEVELS,
@@ -54,7 +55,7 @@ pub fn page_tables(root: PhysAddr, paging: Paging) -> PageTables {
     PageTables::new(PhysAddr::new(root.get() & FRAME), format)
 }
 
-/// The page map of a minidump: page-table entries (version 1) or page-directory
+/// The page map of a minidump: the page-table entries (version 1) or page-directory
 /// entries (versions 2 and 3) of all addresses from kernbase on.
 pub(super) fn page_map(map: PageMap) -> FlatMap {
     let at = if map.format == PageMapFormat::Amd64Pages { 4 } else { 3 };
@@ -62,13 +63,13 @@ pub(super) fn page_map(map: PageMap) -> FlatMap {
         format: format_of(&map),
         level: &LEVELS[at],
         below: &LEVELS[at + 1..],
-        // As libkvm does: the direct map lies below kernbase.
+        // As in libkvm: the direct map lies below kernbase.
         order: Order::KernelFirst,
         map,
     }
 }
 
-/// Only a kernel with five levels has its direct map below what four levels reach.
+/// Only a kernel with five levels has its direct map below the reach of four levels.
 fn format_of(map: &PageMap) -> &'static Format {
     let start = map.direct_map.as_ref().map_or(VirtAddr::new(0), |direct| direct.range.start);
     if FOUR_LEVELS.addresses.contain(start) { &FOUR_LEVELS } else { &FIVE_LEVELS }

@@ -1,7 +1,7 @@
-//! armv7: page tables in the short format of two levels, which FreeBSD uses
-//! (`sys/arm/include/pte.h`), or in the long one of three (LPAE), and the page
-//! maps of minidumps, which hold the last level flat
-//! (`sys/arm/arm/minidump_machdep.c`). There is no direct map.
+//! armv7: page tables in the short format of two levels
+//! (`sys/arm/include/pte.h`), or in the long format of three (LPAE). The page
+//! maps of minidumps hold the last level as a flat array
+//! (`sys/arm/arm/minidump_machdep.c`). There is no direct map. FreeBSD uses the short format.
 
 use super::page_map::{FlatMap, Order};
 use super::walk::{Addresses, Format, Level, PageTables, Step};
@@ -38,13 +38,13 @@ static LONG: Format = Format { levels: &LONG_LEVELS, entry_size: 8, step: long_s
 /// The format of the page tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
-    /// Two levels, entries of 32 bits.
+    /// Short: two levels, entries of 32 bits.
     Short,
-    /// Three levels, entries of 64 bits (LPAE).
+    /// Long: three levels, entries of 64 bits (LPAE).
     Long,
 }
 
-/// The tables whose top one lies at `root`; flags in its low bits are ignored.
+/// The page tables whose top table is at `root`. Flags in its low bits are ignored.
 pub fn page_tables(root: PhysAddr, paging: Paging) -> PageTables {
     match paging {
         Paging::Short => PageTables::new(root.page_start(16 << 10), &SHORT),
@@ -67,14 +67,14 @@ fn short_step(level: &Level, entry: u64) -> Step {
         (_, 0) => Step::Invalid,
         (SECTION, 1) => Step::Table(entry & !0x3ff),
         (SECTION, 2 | 3) if entry & IS_SUPERSECTION != 0 => {
-            // Bits 32 to 35 of the address stand in bits 20 to 23, 36 to 39 in 5 to 8.
+            // Bits 32 to 35 of the address are in bits 20 to 23, 36 to 39 in bits 5 to 8.
             let high = (entry >> 20 & 0xf) << 32 | (entry >> 5 & 0xf) << 36;
             Step::Page { frame: entry & !(SUPERSECTION - 1) | high, size: SUPERSECTION }
         }
-        // Bit 0 of a section is "execute never"; such a level-1 entry is no page table.
+        // Bit 0 of a section is "execute never". Such a level-1 entry is not a page table.
         (SECTION, _) => Step::Page { frame: entry, size: SECTION },
         (_, 1) => Step::Page { frame: entry, size: PAGE_64K },
-        // So is bit 0 of a small page.
+        // Bit 0 of a small page is the same.
         (_, _) => Step::Page { frame: entry, size: PAGE },
     }
 }

@@ -1,6 +1,6 @@
 //! arm64: page tables of four levels with pages of 4 KB or 16 KB
-//! (`sys/arm64/include/pte.h`), and the page maps of minidumps, which hold the
-//! last level flat (`sys/arm64/arm64/minidump_machdep.c`).
+//! (`sys/arm64/include/pte.h`). The page maps of minidumps hold the
+//! last level as a flat array (`sys/arm64/arm64/minidump_machdep.c`).
 
 use super::page_map::{FlatMap, Order};
 use super::walk::{Addresses, Format, Level, PageTables, Step};
@@ -45,8 +45,8 @@ static FORMAT_4K: Format = Format {
 static FORMAT_16K: Format =
     Format { levels: &LEVELS_16K, step: |level, entry| step(level, entry, PAGE_16K), ..FORMAT_4K };
 
-/// The kernel's tables (TTBR1) whose level 0 lies at `root`, with pages of
-/// `page_size` bytes: 4096 or 16384.
+/// The kernel's page tables (TTBR1) whose level-0 table is at `root`. `page_size` is
+/// 4096 or 16384 bytes.
 pub fn page_tables(root: PhysAddr, page_size: u64) -> PageTables {
     PageTables::new(root.page_start(PAGE_4K), format(page_size))
 }
@@ -67,7 +67,7 @@ fn step(level: &Level, entry: u64, page: u64) -> Step {
     match entry & TYPE {
         TABLE_OR_PAGE if last => Step::Page { frame, size: page },
         TABLE_OR_PAGE => Step::Table(frame & !(page - 1)),
-        // No processor has blocks in the last level; minidumps have them there for
+        // No processor has blocks in the last level. Minidumps have them there for
         // each page of a block, some with the page's address and some with the block's.
         BLOCK if last => Step::Page { frame, size: page * (page / 8) },
         BLOCK => Step::Page { frame, size: level.span },

@@ -1,5 +1,5 @@
-//! i386: page tables of two levels, or of three with PAE (`sys/i386/include/pmap.h`),
-//! and the page maps of minidumps, which hold the last level flat
+//! i386: page tables of two levels, or of three with PAE (`sys/i386/include/pmap.h`).
+//! The page maps of minidumps hold the last level as a flat array
 //! (`sys/i386/i386/minidump_machdep_base.c`). There is no direct map.
 
 use super::page_map::{FlatMap, Order};
@@ -9,9 +9,9 @@ use crate::bytes::Endian;
 use crate::dump::PageMap;
 
 const VALID: u64 = 1 << 0;
-/// In a directory entry: it maps a large page itself (PG_PS).
+/// In a directory entry: the entry itself maps a large page (PG_PS).
 const LARGE: u64 = 1 << 7;
-/// The physical address in an entry; those without PAE have 32 bits in all.
+/// The physical address in an entry. Entries without PAE have only 32 bits.
 const FRAME: u64 = 0x000f_ffff_ffff_f000;
 
 const PAGE: u64 = 1 << 12;
@@ -40,14 +40,14 @@ static FORMAT_PAE: Format = Format { levels: &LEVELS_PAE, entry_size: 8, ..FORMA
 /// How a kernel uses the processor's page tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paging {
-    /// Two levels, entries of 32 bits.
+    /// Without PAE: two levels, entries of 32 bits.
     Plain,
-    /// Three levels, entries of 64 bits.
+    /// With PAE: three levels, entries of 64 bits.
     Pae,
 }
 
-/// The tables whose top one lies at `root`: the page directory, or with PAE the
-/// four entries above it, which need not begin a page.
+/// The page tables whose top table is at `root`: the page directory or, with PAE, the
+/// four entries above it, which need not be page-aligned.
 pub fn page_tables(root: PhysAddr, paging: Paging) -> PageTables {
     match paging {
         Paging::Plain => PageTables::new(root.page_start(PAGE), &FORMAT),
@@ -55,8 +55,8 @@ pub fn page_tables(root: PhysAddr, paging: Paging) -> PageTables {
     }
 }
 
-/// The page map of a minidump: page-table entries from kernbase on, large pages
-/// spelled out.
+/// The page map of a minidump: page-table entries from kernbase on, with large pages
+/// split into small ones.
 pub(super) fn page_map(map: PageMap, paging: Paging) -> FlatMap {
     let (format, level) = match paging {
         Paging::Plain => (&FORMAT, &LEVELS[1]),

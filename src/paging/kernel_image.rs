@@ -1,25 +1,27 @@
-//! Where a kernel's image lies in physical memory, before there are page tables
-//! to ask: the loader puts it there in one piece.
+//! Where a kernel's image lies in physical memory, when its page tables are not known
+//! yet. The loader puts the image there in one piece.
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::PhysicalMemory;
 
-/// amd64 kernels are linked 2 MB above kernbase, and loaded on a boundary of 2 MB.
+/// amd64 kernels are linked 2 MB above kernbase and loaded on a boundary of 2 MB.
 const LARGE_PAGE: u64 = 2 << 20;
 
-/// The loader keeps below 4 GB.
+/// The loader stays below 4 GB.
 const LOADER_LIMIT: u64 = 4 << 30;
 
-/// Boot loaders put a kernel on a large boundary, if they can. Each boundary, and how
-/// much memory is searched by it, in all ranges together: every place costs the reading of
+/// Boot loaders put a kernel on a large boundary if they can. For each boundary, this is how
+/// much memory is searched, in all ranges together: testing a place means reading
 /// a page.
 const BOUNDARIES: [(u64, u64); 3] =
     [(LARGE_PAGE, 64 << 30), (64 << 10, 4 << 30), (4 << 10, 256 << 20)];
 
-/// A few bytes of a kernel's file, and the address they are linked at.
+/// A few bytes of a kernel's file and the address they are linked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
+    /// The link address of the first byte.
     pub at: VirtAddr,
+    /// The bytes at that address.
     pub bytes: [u8; Self::LEN],
 }
 
@@ -28,21 +30,23 @@ impl Sample {
     pub const LEN: usize = 64;
 }
 
-/// A kernel image: the virtual address of its first byte and the physical one.
+/// The place of a kernel's image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KernelImage {
+    /// The virtual address of its first byte.
     pub virt: VirtAddr,
+    /// The physical address of its first byte.
     pub phys: PhysAddr,
 }
 
 impl KernelImage {
-    /// The places where an amd64 kernel with this `kernbase` (the symbol) may be
-    /// loaded, the likeliest first: where `memory` bears it out, so that hardly
-    /// ever more than one remains. Whoever asks confirms it through the page tables.
+    /// The places where an amd64 kernel may be loaded, the likeliest first. `kernbase` is the
+    /// value of its symbol. Only places that `memory` supports are returned, hardly
+    /// ever more than one. The caller confirms one through the page tables.
     ///
-    /// A relocatable kernel (13.0 and later, `sys/amd64/amd64/locore.S`) keeps its
-    /// own load address in a variable, at `kernphys`. Without one (`None`; earlier
-    /// kernels have an absolute symbol of that name, which is none) it is 2 MB.
+    /// A relocatable kernel (13.0 and later, `sys/amd64/amd64/locore.S`) stores its
+    /// own load address in the variable at `kernphys`. For `None`, the load address is 2 MB;
+    /// in older kernels the symbol `kernphys` is absolute and not a variable.
     pub fn amd64_candidates(
         memory: &dyn PhysicalMemory,
         kernbase: VirtAddr,
@@ -61,11 +65,11 @@ impl KernelImage {
         })
     }
 
-    /// The places in `memory` where an image that begins at `virt` and has the bytes
-    /// of `samples` lies; the likeliest boundaries first.
+    /// The places in `memory` where an image may lie that begins at `virt` and has the bytes
+    /// of `samples`. The likeliest boundaries come first.
     ///
-    /// Not every byte of a kernel is as its file has it: text is patched at boot, and
-    /// pages may be missing. Half of the samples that can be read must agree, and two.
+    /// Memory differs from the kernel's file in places: text is patched at boot, and
+    /// pages may be missing. At least half of the readable samples must agree, and at least two.
     pub fn search<'a>(
         memory: &'a dyn PhysicalMemory,
         virt: VirtAddr,
@@ -77,7 +81,7 @@ impl KernelImage {
             let offset = virt.page_offset(boundary);
             let ranges = ranges.clone().into_iter();
             let places = ranges.flat_map(move |range| {
-                // The last boundary before its first byte; memory may end at 2^64.
+                // The last boundary before its first byte. Memory may end at 2^64.
                 let first = range.start.get().saturating_sub(1) / boundary * boundary;
                 (first..range.end.get()).step_by(boundary as usize)
             });
@@ -100,7 +104,7 @@ impl KernelImage {
             }
             readable += 1;
             same += usize::from(sample.bytes == found);
-            // Nearly every place is a wrong one: two that differ decide.
+            // Nearly every place is wrong. Two samples that differ are enough to reject it.
             if same == 0 && readable == ENOUGH {
                 return false;
             }
@@ -108,7 +112,7 @@ impl KernelImage {
         same >= ENOUGH && same * 2 >= readable
     }
 
-    /// The physical address of `address`, which is in the image.
+    /// The physical address of the virtual `address`, which is in the image.
     pub fn phys(self, address: VirtAddr) -> PhysAddr {
         self.phys.wrapping_add(address.get().wrapping_sub(self.virt.get()))
     }

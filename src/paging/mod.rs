@@ -1,11 +1,11 @@
-//! Kernel virtual addresses to physical ones.
+//! Translates kernel virtual addresses to physical ones.
 //!
-//! A translation works on physical memory and numbers alone: a minidump's page
-//! map, or the root of page tables. It never sees a symbol; whoever knows the
-//! kernel passes addresses. A fault names the entry, table or level that failed.
+//! A translation works only on physical memory and numbers: a minidump's page
+//! map, or the root of page tables. It never sees a symbol; the caller knows the
+//! kernel and passes addresses. A fault names the entry, table or level that failed.
 //!
-//! One file per architecture: how many levels there are and what an entry means.
-//! `walk` and `page_map` do with that what is the same for all. Nothing is cached:
+//! Each architecture has one file: how many levels there are and what an entry means.
+//! `walk` and `page_map` do what is the same for all. Nothing is cached:
 //! a translation is a handful of reads of mapped memory, takes no lock and
 //! allocates nothing.
 
@@ -29,7 +29,7 @@ pub use kernel_image::{KernelImage, Sample};
 pub use translate::{Mapping, Translate};
 pub use walk::PageTables;
 
-/// The translation through a minidump's page map.
+/// The translation by a minidump's page map.
 pub fn page_map(map: PageMap) -> Box<dyn Translate> {
     Box::new(match map.format {
         PageMapFormat::Amd64Pages | PageMapFormat::Amd64Directories => amd64::page_map(map),
@@ -46,7 +46,7 @@ pub fn page_map(map: PageMap) -> Box<dyn Translate> {
     })
 }
 
-/// The translation of a core by virtual addresses: none.
+/// The translation of a core by virtual addresses, which changes nothing.
 pub fn identity() -> Box<dyn Translate> {
     struct Identity;
     impl Translate for Identity {

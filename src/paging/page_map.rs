@@ -1,4 +1,4 @@
-//! The page maps of minidumps: one level of the page tables, flat, for every
+//! The page maps of minidumps: one level of the page tables as a flat array, for every
 //! address from kernbase on; and the direct map beside it.
 
 use super::translate::{Mapping, Translate};
@@ -11,16 +11,16 @@ use crate::fault::{Fault, FaultKind, Stage};
 /// The translation of a minidump by its page map.
 pub(super) struct FlatMap {
     pub(super) map: PageMap,
-    /// What the entries are written in.
+    /// The format of the entries.
     pub(super) format: &'static Format,
     /// The level of page tables that the entries are of.
     pub(super) level: &'static Level,
-    /// The levels below: their tables are dumped pages like any other.
+    /// The levels below. Their tables are dumped pages like any other.
     pub(super) below: &'static [Level],
     pub(super) order: Order,
 }
 
-/// Which part of the address space is looked at first, where two may overlap.
+/// Which part of the address space is tried first, if the two overlap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     KernelFirst,

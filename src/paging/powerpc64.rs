@@ -1,6 +1,6 @@
 //! powerpc64, both byte orders: the radix tree of POWER9 and later
-//! (`sys/powerpc/aim/mmu_radix.c`, 13.0), whose entries are big-endian on every
-//! kernel. The hashed page table of other processors is in `powerpc64_hash`.
+//! (`sys/powerpc/aim/mmu_radix.c`, 13.0). Its entries are big-endian on every
+//! kernel. `powerpc64_hash` has the hashed page table of other processors.
 
 use super::page_map::{direct_map, next_direct};
 use super::translate::{Mapping, Translate};
@@ -12,7 +12,7 @@ use crate::fault::{Fault, FaultKind, Stage};
 
 const VALID: u64 = 1 << 63;
 const LEAF: u64 = 1 << 62;
-/// The physical address in a leaf, and that of the next table in another entry.
+/// The physical address: of a page in a leaf, of the next table in another entry.
 const FRAME: u64 = 0x00ff_ffff_ffff_f000;
 const NEXT: u64 = 0x00ff_ffff_ffff_ff00;
 
@@ -28,16 +28,16 @@ static RADIX: Format = Format {
     entry_size: 8,
     endian: Endian::Big,
     step,
-    // The kernel's quadrants begin with 0xc, and the tree ignores that.
+    // Addresses in the kernel's quadrants begin with 0xc, which the tree ignores.
     addresses: Addresses::Upper(62),
 };
 
-/// The radix tree whose root lies at `root`.
+/// The radix tree whose root table is at `root`.
 pub fn page_tables(root: PhysAddr) -> PageTables {
     PageTables::new(root.page_start(64 << 10), &RADIX)
 }
 
-/// A minidump's page map with the root of the tree in it; the other tables are
+/// A minidump's page map that contains the root of the tree. The other tables are
 /// dumped pages.
 pub(super) struct RadixMap {
     pub(super) map: PageMap,

@@ -1,11 +1,11 @@
-//! powerpc64's hashed page table, as the page map of a minidump has it
+//! The hashed page table of powerpc64, as the page map of a minidump contains it
 //! (`sys/powerpc/aim/moea64_native.c`, `sys/powerpc/pseries/mmu_phyp.c`, 12.1;
 //! Power ISA 2.07, book III-S, 5.7).
 //!
-//! The table is groups of eight entries of two words. Which group an address is in
-//! follows from a hash of its segment's virtual number and its page; where that one
-//! is full, it is in the group of the complement. The kernel computes the virtual
-//! number of a segment of its own from the address alone, so no other table is needed.
+//! The table consists of groups of eight entries of two words. The group of an address
+//! follows from a hash of its segment's virtual number and its page. If that group
+//! is full, the entry is in the group of the complement. The kernel computes the virtual
+//! number of its own segments from the address alone, so no other table is needed.
 
 use super::page_map::{direct_map, next_direct};
 use super::translate::{Mapping, Translate};
@@ -24,25 +24,25 @@ const HASH: u64 = 0x7f_ffff_ffff;
 /// The first word of an entry.
 const VALID: u64 = 1 << 0;
 const SECONDARY: u64 = 1 << 1;
-/// Bits 3 to 6 are software's. Of all others the kernel's own entries have only
-/// those that are compared: bit 2 would be a large page, 62 and 63 a large segment.
+/// Bits 3 to 6 are for software. The kernel's own entries use only those other bits
+/// that are compared: bit 2 would be a large page, 62 and 63 a large segment.
 const SOFTWARE: u64 = 0xf << 3;
-/// Set in the virtual number of each of the kernel's segments.
+/// Set in the virtual number of every kernel segment.
 const KERNEL: u64 = 1 << 36;
 
 /// The second word.
 const FRAME: u64 = 0x0fff_ffff_ffff_f000;
 
-/// The page map of a minidump that is a hashed page table.
+/// The page map of a minidump, if it is a hashed page table.
 pub(super) struct HashMap {
     pub(super) map: PageMap,
-    /// The processor's order, or the kernel's where a hypervisor has the table.
+    /// The processor's byte order, or the kernel's if a hypervisor holds the table.
     pub(super) endian: Endian,
 }
 
 impl HashMap {
     /// The entry for the page of `address`: the physical address in it, or the
-    /// number of the group where it should be.
+    /// number of the group in which it should be.
     fn find(&self, address: VirtAddr) -> Result<u64, u64> {
         let segment = address.get() >> SEGMENT_BITS;
         let number = virtual_segment(segment);
@@ -50,7 +50,7 @@ impl HashMap {
         let fields = Fields::new(self.map.entries.bytes(), self.endian);
         let groups = self.map.entries.len() / (GROUP * ENTRY);
         let primary = (number & HASH) ^ page;
-        // The upper five bits of the page; the hash has the others.
+        // The upper five bits of the page number. The hash covers the others.
         let wanted = number << 12 | page >> 11 << 7 | VALID;
         for (hash, kind) in [(primary, 0), (!primary & HASH, SECONDARY)] {
             let group = hash & groups.wrapping_sub(1);
@@ -82,13 +82,13 @@ impl Translate for HashMap {
             .map_err(|group| fault(Stage::HashGroup { group }))
     }
 
-    /// The direct map alone: a hash cannot be walked in the order of addresses.
+    /// Only the direct map: a hash cannot be walked in the order of addresses.
     fn next(&self, _: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
         self.map.direct_map.as_ref().and_then(|map| next_direct(map, at))
     }
 }
 
-/// The virtual number of one of the kernel's segments (`KERNEL_VSID` in
+/// The virtual number of a kernel segment (`KERNEL_VSID` in
 /// sys/powerpc/include/slb.h).
 fn virtual_segment(segment: u64) -> u64 {
     let mixed = segment << 8 | segment >> 28;

@@ -1,32 +1,33 @@
-//! What a translation is.
+//! The trait of all translations.
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::{PhysFault, PhysFaultKind, PhysicalMemory};
 use crate::fault::{Fault, FaultKind, Stage};
 
-/// A way from kernel addresses to physical ones.
+/// A translation from kernel virtual addresses to physical ones.
 pub trait Translate: Send + Sync {
-    /// Where the byte at `address` lies, and how much memory follows it there.
+    /// Where the byte at `address` lies, and how many bytes after it are mapped contiguously.
     ///
     /// # Errors
     /// The kernel has no memory at `address`, or `memory` lacks a table on the way.
-    /// Whether the page itself is in `memory` is not looked at.
+    /// It does not check whether `memory` has the page itself.
     fn translate(&self, memory: &dyn PhysicalMemory, address: VirtAddr) -> Result<Mapping, Fault>;
 
-    /// The first address from `at` on that [`Self::translate`] knows; `None` where none
-    /// follows, or where that cannot be told in reasonable time.
+    /// The first address from `at` on that [`Self::translate`] can translate; `None` if none
+    /// follows, or if finding it would take too long.
     fn next(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr>;
 }
 
-/// Where an address leads.
+/// The result of a translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
+    /// The physical address.
     pub phys: PhysAddr,
-    /// Bytes from here to the end of what is mapped in one piece; at least 1.
+    /// Bytes from here to the end of the contiguous mapping; at least 1.
     pub len: u64,
 }
 
-/// The fault of `address` for memory that is missing on the way to it, `stage` saying what.
+/// The fault of `address` if memory that its translation needs is missing at `stage`.
 pub(super) fn missing(address: VirtAddr, fault: PhysFault, stage: Stage) -> Fault {
     let kind = match fault.kind {
         PhysFaultKind::NotDumped | PhysFaultKind::Refused(_) => FaultKind::NotDumped,

@@ -1,7 +1,7 @@
-//! Walking page tables: what all architectures have in common.
+//! Walks page tables: the part that all architectures have in common.
 //!
-//! An architecture says how many levels there are, how much memory an entry of
-//! each covers, and what an entry means ([`Step`]); the walk is the same.
+//! An architecture defines how many levels there are, how much memory an entry of
+//! each covers, and what an entry means ([`Step`]). The walk is the same for all.
 
 use std::fmt;
 
@@ -29,15 +29,15 @@ pub(super) enum Step {
     Invalid,
     /// The table of the next level lies at this physical address.
     Table(u64),
-    /// A page of `size` bytes (a power of two). Bits of `frame` below that are no
-    /// part of the address: in the entries of large pages they mean other things.
+    /// A page of `size` bytes (a power of two). The bits of `frame` below that are not
+    /// part of the address: in the entries of large pages they have other meanings.
     Page { frame: u64, size: u64 },
 }
 
 /// The page tables of an architecture.
 #[derive(Debug)]
 pub(super) struct Format {
-    /// From the root down.
+    /// From the root downwards.
     pub(super) levels: &'static [Level],
     /// Bytes of an entry: 4 or 8.
     pub(super) entry_size: usize,
@@ -46,12 +46,12 @@ pub(super) struct Format {
     pub(super) addresses: Addresses,
 }
 
-/// Which numbers can be addresses.
+/// Which numbers are valid addresses.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Addresses {
-    /// The bits above this many all equal the highest one below.
+    /// The bits above this many equal the highest bit below.
     Signed(u32),
-    /// The bits above this many are all ones: the tables of the kernel's half alone.
+    /// The bits above this many are all ones: tables for the kernel's half only.
     Upper(u32),
     /// The bits above this many are zero.
     Lower(u32),
@@ -70,7 +70,7 @@ impl Addresses {
         }
     }
 
-    /// The first number from `at` on that is an address, and where their last stretch begins.
+    /// The first valid address from `at` on, and where the last stretch of addresses begins.
     fn first_from(self, at: VirtAddr) -> Option<(VirtAddr, VirtAddr)> {
         let upper = VirtAddr::new(match self {
             Self::Signed(bits) => u64::MAX << (bits - 1),
@@ -81,7 +81,7 @@ impl Addresses {
         self.contain(first).then_some((first, upper))
     }
 
-    /// The fault of an address that nothing covers.
+    /// The fault of an address outside all ranges.
     pub(super) fn uncovered(self, address: VirtAddr) -> Fault {
         let kind = match self.contain(address) {
             true => FaultKind::NotMapped,
@@ -91,14 +91,14 @@ impl Addresses {
     }
 }
 
-/// The page tables as the processor walks them, from their root.
+/// The page tables as the processor walks them, starting at their root.
 pub struct PageTables {
     root: PhysAddr,
     format: &'static Format,
 }
 
 impl PageTables {
-    /// The tables whose top one lies at `root`.
+    /// The page tables whose top table is at `root`.
     pub(super) fn new(root: PhysAddr, format: &'static Format) -> Self {
         Self { root, format }
     }
@@ -124,11 +124,11 @@ impl Translate for PageTables {
     }
 }
 
-/// Entries without a page that are passed over in search of one. Tables of a
-/// damaged dump that lead to themselves would be passed over for ever.
+/// How many entries without a page a search skips. Tables of a
+/// damaged dump may point to themselves and would be searched forever.
 pub(super) const MAX_GAPS: usize = 1 << 24;
 
-/// The first address behind the aligned `span` bytes that hold `at`.
+/// The first address after the aligned `span` bytes that contain `at`.
 pub(super) fn after(at: VirtAddr, span: u64) -> Option<VirtAddr> {
     at.page_start(span).checked_add(span)
 }
@@ -140,8 +140,8 @@ impl fmt::Debug for PageTables {
 }
 
 impl Format {
-    /// The first address from `at` on that has entries of its own. A root covers less
-    /// than there are addresses on powerpc64, where it then begins again.
+    /// The first address from `at` on that has its own entries. On powerpc64 a root covers
+    /// only part of the addresses, and the entries repeat after that.
     pub(super) fn first_from(&self, at: VirtAddr) -> Option<VirtAddr> {
         let (first, upper) = self.addresses.first_from(at)?;
         let root = self.levels.first()?;
@@ -149,7 +149,7 @@ impl Format {
         (first.offset_from(upper).is_none_or(|offset| offset < covered)).then_some(first)
     }
 
-    /// Walks `levels` from the table at `table` on.
+    /// Walks `levels` starting with the table at `table`.
     pub(super) fn walk(
         &self,
         memory: &dyn PhysicalMemory,
@@ -160,8 +160,8 @@ impl Format {
         self.descend(memory, table, levels, address).map_err(|(fault, _)| fault)
     }
 
-    /// How much memory around `address` has no page, as far as the entry that ends the
-    /// walk tells; `None` where there is one.
+    /// How much memory around `address` has no page, judged by the entry at which the
+    /// walk ends; `None` if it has a page.
     pub(super) fn gap(
         &self,
         memory: &dyn PhysicalMemory,
@@ -172,7 +172,8 @@ impl Format {
         self.descend(memory, table, levels, address).err().map(|(_, span)| span)
     }
 
-    /// The mapping of `address`, or the fault and the bytes that the failing entry covers.
+    /// The mapping of `address`, or the fault and the number of bytes that the failing entry
+    /// covers.
     fn descend(
         &self,
         memory: &dyn PhysicalMemory,
@@ -189,7 +190,7 @@ impl Format {
             let bytes = &mut bytes[..self.entry_size];
             memory.read(at, bytes).map_err(|fault| {
                 let stage = Stage::Table { level: level.name, at: table };
-                // The table is on one page: all that it covers is out of reach.
+                // The table is on one page, so nothing that it covers can be reached.
                 (missing(address, fault, stage), level.span.saturating_mul(level.entries))
             })?;
             let value = self.endian.uint(bytes) as u64;

@@ -1,9 +1,9 @@
 //! Where savecore(8) leaves dumps, and where the kernels are that may have written them.
 //!
-//! `vmcore.N` with `.gz` or `.zst` behind it if it is compressed, `info.N` beside it,
-//! and links to the last of them by the name `last` (`sbin/savecore/savecore.c`, 14.0).
+//! The files are `vmcore.N`, with `.gz` or `.zst` appended if compressed, `info.N` beside it,
+//! and links named `last` to the newest of them (`sbin/savecore/savecore.c`, 14.0).
 //! netdumpd(8) puts the host's name before the number: `vmcore.gw.example.org.N`.
-//! Only names are looked at; what the files are is for others to find out.
+//! Only names are examined here, never the contents of files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,16 @@ use std::time::SystemTime;
 /// Where savecore(8) puts dumps unless dumpdir in rc.conf(5) says otherwise.
 pub const DIRECTORY: &str = "/var/crash";
 
-/// Which of the dumps in a crash directory.
+/// Selects a dump in a crash directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
+    /// The newest, to which the links named `last` point.
     Last,
+    /// The dump with this number.
     Number(u32),
 }
 
-/// Names of dumps, the better ones first; the last two are named in errors only.
+/// The names of dumps in order of preference. The last two are named only in errors.
 const DUMPS: [(&str, &str); 5] = [
     ("vmcore.", ""),
     ("vmcore.", ".zst"),
@@ -28,17 +30,19 @@ const DUMPS: [(&str, &str); 5] = [
     ("textdump.tar.", ""),
 ];
 
-/// What there is of the dump that was asked for.
+/// The result of the search for a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Search {
+    /// The path of the dump.
     Found(PathBuf),
-    /// Dumps of several hosts, any of which may be meant.
+    /// The names of dumps of several hosts. Any of them may be meant.
     Several(Vec<String>),
+    /// No dump has that number.
     None,
 }
 
-/// The dump in `directory`. What a link leads to is given in its place. Where several
-/// of one host have the same number, the newest is meant.
+/// Finds a dump in `directory`. A link is replaced with its target. If several dumps
+/// of one host have the same number, the newest is chosen.
 pub fn dump(directory: &Path, which: Which) -> Search {
     let name = match which {
         Which::Last => "last".to_owned(),
@@ -54,7 +58,7 @@ pub fn dump(directory: &Path, which: Which) -> Search {
     from_net(directory, which)
 }
 
-/// The dump of that number that came over the network, or the last of the only host.
+/// The dump with that number from the network, or the last dump of the only host.
 fn from_net(directory: &Path, which: Which) -> Search {
     let all = dumps(directory);
     let all = all.iter().filter_map(|name| Some((name, parts(name)?)));
@@ -73,13 +77,13 @@ fn from_net(directory: &Path, which: Which) -> Search {
     newest(paths.rev()).map_or(Search::None, Search::Found)
 }
 
-/// Of equals the first.
+/// The first of equal ones.
 fn newest(paths: impl DoubleEndedIterator<Item = PathBuf>) -> Option<PathBuf> {
-    // Of several equals `max_by_key` gives the last.
+    // `max_by_key` returns the last of several equal elements.
     paths.filter(|path| path.is_file()).rev().max_by_key(|path| modified(path))
 }
 
-/// A dump's name taken apart.
+/// The parts of a dump's name.
 struct Parts<'a> {
     /// Empty in savecore(8)'s names.
     host: &'a str,
@@ -96,7 +100,7 @@ fn parts(name: &str) -> Option<Parts<'_>> {
     names.into_iter().next()
 }
 
-/// The names of all dumps in `directory`, in order.
+/// The names of all dumps in `directory`, sorted.
 pub fn dumps(directory: &Path) -> Vec<String> {
     let is_dump = |name: &String| parts(name).is_some() && directory.join(name).is_file();
     let mut names: Vec<String> = names(directory).into_iter().filter(is_dump).collect();
@@ -104,7 +108,7 @@ pub fn dumps(directory: &Path) -> Vec<String> {
     names
 }
 
-/// The names of the files in `directory`, in order, if only the first of many.
+/// The names of the files in `directory`, sorted. If there are very many, only some.
 pub fn files(directory: &Path) -> Vec<String> {
     const MOST: usize = 12;
     let mut names: Vec<String> = names(directory);
@@ -114,18 +118,18 @@ pub fn files(directory: &Path) -> Vec<String> {
     names
 }
 
-/// The description of the dump `core` that savecore(8) left beside it.
+/// The `info.N` that savecore(8) left beside the dump `core`; `None` if there is none.
 pub fn info_beside(core: &Path) -> Option<PathBuf> {
     let name = core.file_name()?.to_str()?;
     let number = name.strip_prefix("vmcore.").or(name.strip_prefix("vmcore_encrypted."))?;
     let bare = number.strip_suffix(".zst").or(number.strip_suffix(".gz")).unwrap_or(number);
-    // savecore(8) leaves out what is behind the number; where it is kept, it tells several apart.
+    // savecore(8) omits what follows the number. If it is kept, it tells several dumps apart.
     let infos = [number, bare].map(|name| core.with_file_name(format!("info.{name}")));
     infos.into_iter().find(|info| info.is_file())
 }
 
-/// The kernels that may have written the dump `core`, the likeliest first: those
-/// beside it, in or below `dirs`, and those that are installed.
+/// Kernels that may have written the dump `core`, the likeliest first: those
+/// beside it, those in or below `dirs`, and the installed ones.
 pub fn kernels(core: &Path, dirs: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Found::default();
     for place in kernel_places(core, dirs) {
@@ -137,24 +141,25 @@ pub fn kernels(core: &Path, dirs: &[PathBuf]) -> Vec<PathBuf> {
     found.paths
 }
 
-/// File names that kernels have.
+/// The file names of kernels.
 pub const KERNELS: [&str; 4] = ["kernel", "kernel.debug", "kernel.full", "kernel.symbols"];
 
-/// Where a kernel may lie.
+/// A directory that may contain a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelPlace {
+    /// The directory.
     pub dir: PathBuf,
-    /// Not in the directory itself, but in those that it has.
+    /// Is the kernel in its subdirectories rather than in the directory itself?
     pub below: bool,
 }
 
-/// Where [`kernels`] looks for those that may have written the dump `core`, in this order.
+/// Where [`kernels`] looks for the kernel of the dump `core`, in order.
 pub fn kernel_places(core: &Path, dirs: &[PathBuf]) -> Vec<KernelPlace> {
     let place = |dir: &Path, below| KernelPlace { dir: dir.to_owned(), below };
     let mut places = vec![place(core.parent().unwrap_or(Path::new("")), false)];
     for dir in dirs {
         places.extend([place(dir, false), place(dir, true), place(&dir.join("boot"), true)]);
-        // What FreeBSD's archive of debug files unpacks to.
+        // FreeBSD's archive of debug files unpacks to this.
         let unpacked = dir.join("usr/lib/debug/boot");
         places.extend(unpacked.is_dir().then(|| place(&unpacked, true)));
     }
@@ -162,7 +167,7 @@ pub fn kernel_places(core: &Path, dirs: &[PathBuf]) -> Vec<KernelPlace> {
     places
 }
 
-/// Files, each once, though it may have several names.
+/// Files, each listed once even if it has several names.
 #[derive(Default)]
 struct Found {
     paths: Vec<PathBuf>,
@@ -182,8 +187,8 @@ impl Found {
     }
 }
 
-/// The directories in `directory`: the one named "kernel", which is booted by
-/// default, before the others, and no more than a machine has kernels.
+/// The directories in `directory`. The one named "kernel", which is booted by
+/// default, comes first. Their number is limited to what a machine may have.
 fn below(directory: &Path) -> Vec<PathBuf> {
     const MOST: usize = 100;
     let mut names = names(directory);

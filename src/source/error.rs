@@ -16,17 +16,17 @@ pub struct SourceError {
     pub cause: std::io::Error,
 }
 
-/// What is done to a file. Displayed as the verb.
+/// What was done to a file. Displayed as the verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
-    /// It is opened.
+    /// It was opened.
     Open,
-    /// It is read, or what it is.
+    /// It, or its metadata, was read.
     Read,
-    /// It is mapped into memory.
+    /// It was mapped into memory.
     Map,
-    /// It was mapped, and its pages are read.
+    /// Its pages were read after it was mapped.
     ReadMapped,
 }
 
@@ -41,20 +41,40 @@ impl fmt::Display for Access {
     }
 }
 
-/// A compressed file cannot be unpacked.
+/// A compressed file could not be unpacked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnpackError {
     /// The compressed stream is damaged.
     #[error("the {packing} stream is damaged: {why}")]
-    Damaged { packing: &'static str, why: String },
-    /// The directory of temporary files has room for `free` bytes, which is not enough.
+    Damaged {
+        /// The compression format: `gzip` or `zstd`.
+        packing: &'static str,
+        /// What is wrong, and where if known.
+        why: String,
+    },
+    /// The directory for temporary files does not have enough room.
     #[error("there is not enough room to unpack it: {} has room for {free} bytes", dir.display())]
-    NoSpace { dir: PathBuf, free: u64 },
-    /// A temporary file in `dir` cannot be made, written or mapped.
+    NoSpace {
+        /// The directory.
+        dir: PathBuf,
+        /// How many bytes are free in its file system.
+        free: u64,
+    },
+    /// A temporary file cannot be created, written or mapped.
     #[error("cannot {action} a temporary file in {}: {why}", dir.display())]
-    File { action: &'static str, dir: PathBuf, why: String },
+    File {
+        /// What was done to the file: a verb.
+        action: &'static str,
+        /// Its directory.
+        dir: PathBuf,
+        /// The error of the operating system.
+        why: String,
+    },
     /// The compressed file itself cannot be read.
     #[error("the file cannot be read: {why}")]
-    Input { why: String },
+    Input {
+        /// The error of the operating system.
+        why: String,
+    },
 }

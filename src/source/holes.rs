@@ -1,13 +1,13 @@
-//! Where a file has data: the rest of a sparse one is holes, which read as zeros and
-//! need not be looked at.
+//! Where a file has data. The rest of a sparse file is holes, which read as zeros and
+//! need not be examined.
 
 use std::ops::Range;
 
 use super::{Bytes, Source};
 
 impl Source {
-    /// The parts that are not holes, in order, as far as the file system tells; all of
-    /// it where it does not. None of a device.
+    /// The parts that are not holes, in order, as offsets in bytes. The whole file if the file
+    /// system does not know its holes; empty for a device.
     pub fn data(&self) -> Vec<Range<usize>> {
         let (start, end) = (self.shown.start, self.shown.end);
         let whole = 0..self.bytes().len();
@@ -23,14 +23,14 @@ fn parts(file: &std::fs::File, start: usize, end: usize) -> Option<Vec<Range<usi
     use rustix::fs::{SeekFrom, seek};
     use rustix::io::Errno;
 
-    /// A file in more pieces than this is taken as one from there on.
+    /// If a file has more pieces than this, the rest is treated as one piece.
     const MOST: usize = 1 << 16;
     let mut parts = Vec::new();
     let mut at = start;
     while at < end {
         let data = match seek(file, SeekFrom::Data(at as u64)) {
             Ok(data) => usize::try_from(data).ok()?,
-            // What is left is a hole.
+            // The rest is a hole.
             Err(Errno::NXIO) => break,
             Err(_) => return None,
         };

@@ -1,30 +1,30 @@
-//! Where the other half of a kernel may lie: its debug file, or the kernel that
-//! a debug file was split from; and where the files of its modules may.
+//! Where the other half of a kernel may be: its debug file, or the kernel from which
+//! a debug file was split. Also where the files of its modules may be.
 
 use std::path::{Component, Path, PathBuf};
 
-/// Where FreeBSD installs debug files: the path of the stripped file is repeated below it.
+/// Where FreeBSD installs debug files. The path of the stripped file is repeated below it.
 const SYSTEM_DEBUG_DIR: &str = "/usr/lib/debug";
 
-/// What to look for.
+/// What to search for.
 #[derive(Debug, Clone)]
 pub struct Search<'a> {
-    /// The file that was named.
+    /// The file that the user named.
     pub file: &'a Path,
-    /// File names the other half may have, the likeliest first.
+    /// Possible file names of the other half, the likeliest first.
     pub names: Vec<String>,
+    /// The build-id of the file, for debug files in `.build-id/`; `None` if it has none.
     pub build_id: Option<&'a [u8]>,
-    /// Directories to look in before the usual ones.
+    /// Directories to search before the usual ones.
     pub dirs: &'a [PathBuf],
 }
 
-/// The paths that exist, in the order in which they should be tried.
+/// The paths that exist, in the order in which to try them.
 pub fn candidates(search: &Search<'_>) -> Vec<PathBuf> {
     places(search).into_iter().filter(|path| path.is_file()).collect()
 }
 
-/// All paths that are worth a look, whether anything is there or not, in the order
-/// in which they should be tried.
+/// All paths to try, in order, whether they exist or not.
 pub fn places(search: &Search<'_>) -> Vec<PathBuf> {
     let beside = search.file.parent().unwrap_or(Path::new("")).to_owned();
     let mut found: Vec<PathBuf> = Vec::new();
@@ -45,30 +45,31 @@ pub fn places(search: &Search<'_>) -> Vec<PathBuf> {
         build_id_path(&beside, id).into_iter().for_each(&mut add);
     }
     in_debug_dir(Path::new(SYSTEM_DEBUG_DIR), search, &mut add);
-    // The other way round: from below the debug directory to the file itself.
+    // The reverse: from below the debug directory to the file itself.
     if let Ok(installed) = beside.strip_prefix(SYSTEM_DEBUG_DIR) {
         search.names.iter().for_each(|name| add(Path::new("/").join(installed).join(name)));
     }
     found
 }
 
-/// What to look for when the types of a module are wanted.
+/// What to search for when the types of a module are needed.
 #[derive(Debug, Clone, Copy)]
 pub struct ModuleSearch<'a> {
-    /// The module's file name and the path it was loaded from, as a dump has them:
-    /// what is no plain path is not followed.
+    /// The module's file name, as the dump has it. It must be a single plain name, or it is
+    /// ignored.
     pub name: &'a str,
+    /// The path that the module was loaded from, as the dump has it.
     pub path: &'a str,
     /// The kernel's file.
     pub kernel: &'a Path,
-    /// Directories to look in before the usual ones.
+    /// Directories to search before the usual ones.
     pub dirs: &'a [PathBuf],
 }
 
-/// Files that may be a module or its debug file, in the order in which they should be
-/// tried: `NAME.debug` (`NAME.symbols` until 11) before the module itself, the
-/// directories that were named before the kernel's own, and that before the
-/// places where FreeBSD installs them.
+/// Files that may be a module or its debug file, in the order in which to try them.
+/// `NAME.debug` (`NAME.symbols` until 11) comes before the module itself, the
+/// directories given by the user before the kernel's own, and that before the
+/// places where FreeBSD installs modules.
 pub fn modules(search: &ModuleSearch<'_>) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
     if !is_plain(Path::new(search.name), 1) {
@@ -100,17 +101,17 @@ pub fn modules(search: &ModuleSearch<'_>) -> Vec<PathBuf> {
     found
 }
 
-/// Deeper directories are not gone into.
+/// Deeper directories are not searched.
 const MOST_COMPONENTS: usize = 16;
 
-/// Is it a relative path of at most so many names, none of which leads back up?
+/// Is it a relative path of at most this many names, without `..`?
 fn is_plain(path: &Path, most: usize) -> bool {
     let mut components = path.components();
     let plain = components.by_ref().take(most).all(|c| matches!(c, Component::Normal(_)));
     plain && components.next().is_none() && !path.as_os_str().is_empty()
 }
 
-/// The debug directory in `root`, if that is what FreeBSD's archive of debug files unpacks to.
+/// The debug directory in `root`, if `root` is what FreeBSD's archive of debug files unpacks to.
 fn unpacked(root: &Path) -> Option<PathBuf> {
     let dir = root.join(SYSTEM_DEBUG_DIR.trim_start_matches('/'));
     dir.is_dir().then_some(dir)

@@ -1,15 +1,15 @@
-//! Files mapped into memory, and what becomes of a part that cannot be read any more.
+//! Files mapped into memory, and what happens when a part can no longer be read.
 //!
-//! To touch a page of a map whose file has become shorter, or whose disk fails, raises
-//! SIGBUS, which ends the program without a word. So the first map that is made
-//! installs a handler for that signal. It puts zeros in the place of that page and of all
-//! that follow it in the map, and notes where that was: the program goes on, and
-//! [`lost`] tells that what it found is not to be believed. A reader of dumps learns it
-//! with each read ([`Map::lost`]), before it can take the zeros for memory.
+//! Touching a page of a map whose file has become shorter, or whose disk fails, raises
+//! SIGBUS, which ends the program silently. So the first map that is made
+//! installs a handler for that signal. It replaces that page and all
+//! that follow it in the map with zeros, and records where that was. The program goes on, and
+//! [`lost`] says that its results cannot be trusted. A reader of dumps checks
+//! each read ([`Map::lost`]), before it can mistake the zeros for memory.
 //!
-//! A signal has one handler in a process. That of a program that uses the library is
-//! called for all addresses that are in no map of ours; where it is installed after the
-//! first map, ours is gone, and SIGBUS is what that program makes of it.
+//! A signal has one handler in a process. The handler of a program that uses the library is
+//! called for all addresses outside our maps. If it is installed after the
+//! first map, it replaces ours, and that program alone handles SIGBUS.
 //!
 //! This is the only file with `unsafe`.
 
@@ -28,7 +28,7 @@ use memmap2::Mmap;
 use crate::addr::FileOffset;
 use crate::source::{Access, SourceError};
 
-/// All bytes of a file, as they were when it was mapped or are now.
+/// All bytes of a file, as they were when it was mapped or as they are now.
 #[derive(Debug)]
 pub(super) struct Map {
     map: Mmap,
@@ -42,12 +42,12 @@ impl Map {
         static HANDLER: OnceLock<Result<(), i32>> = OnceLock::new();
         HANDLER.get_or_init(install).map_err(io::Error::from_raw_os_error)?;
         // SAFETY: the map is read-only, and every read of it is checked against the
-        // length that the file had when it was mapped. What cannot be ruled out is
-        // another process that changes the file meanwhile. If it writes, the bytes may
-        // differ between two reads, which no code here relies on for memory safety. If it
-        // cuts the file short, a page of the map has nothing behind it, and the handler
-        // puts zeros there; this is such a change too. A slice of the map stays valid as
-        // long as the map: the handler replaces pages and never takes any away.
+        // length that the file had when it was mapped. Another process may still
+        // change the file meanwhile. If it writes, the bytes may
+        // differ between two reads; no code here relies on that for memory safety. If it
+        // truncates the file, a page of the map has nothing behind it, and the handler
+        // puts zeros there, which is such a change too. A slice of the map stays valid as
+        // long as the map: the handler replaces pages and never removes any.
         let map = unsafe { Mmap::map(&file)? };
         let note = Note { path: path.to_owned(), len: map.len() as u64, file: file.try_clone()? };
         let entry = Entry::claim(map.as_ptr() as usize, map.len(), note);
@@ -58,7 +58,7 @@ impl Map {
         &self.file
     }
 
-    /// The first place that could not be read when it was wanted; what lies behind it reads
+    /// The first position that could not be read when it was needed. From there on the map reads
     /// as zeros.
     pub(super) fn lost(&self) -> Option<usize> {
         self.entry.lost()
@@ -79,30 +79,30 @@ impl Drop for Map {
     }
 }
 
-/// A file of which a part could not be read when it was wanted, among those that are open
-/// and those that were closed since this was last asked: what was found meanwhile may rest
-/// on zeros. `None` if there is none.
+/// A file of which a part could not be read when it was needed: an open one, or one
+/// that was closed since the last call. Results since then may rest
+/// on zeros. `None` if there is no such file.
 ///
-/// Whoever has an answer, or an error, asks this before it is believed. Of the memory of a
-/// dump it need not be asked: that tells for each address that it cannot be read.
+/// Call this before you trust an answer or an error. It is not needed for reads of a dump's
+/// memory, which report each address that cannot be read.
 pub fn lost() -> Option<SourceError> {
     let closed = CLOSED.lock().unwrap_or_else(PoisonError::into_inner).take();
     closed.or_else(|| all().find_map(Entry::to_error))
 }
 
-/// Of the files that were closed the first that was lost.
+/// The first of the closed files that was lost.
 static CLOSED: Mutex<Option<SourceError>> = Mutex::new(None);
 
-/// A map, as the signal's handler knows it. Entries are never freed, only used again.
+/// A map, as the signal handler sees it. Entries are never freed, only reused.
 #[derive(Debug)]
 struct Entry {
     used: AtomicBool,
     /// The map's address; 0 while there is none.
     start: AtomicUsize,
     len: AtomicUsize,
-    /// Distance of the first page that was lost; `usize::MAX` if none was.
+    /// Offset of the first page that was lost; `usize::MAX` if none was.
     lost: AtomicUsize,
-    /// For people; the handler does not look at it.
+    /// For messages. The handler does not use it.
     note: Mutex<Option<Note>>,
     next: OnceLock<&'static Entry>,
 }
@@ -146,7 +146,7 @@ impl Entry {
         entry
     }
 
-    /// Nobody reads this map any more.
+    /// Nobody reads this map any longer.
     fn release(&self) {
         if let Some(lost) = self.to_error() {
             CLOSED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(lost);
@@ -160,11 +160,11 @@ impl Entry {
         Some(self.lost.load(Ordering::Acquire)).filter(|lost| *lost != usize::MAX)
     }
 
-    /// The distance of `address` from the start of the map, if it lies in it.
+    /// The offset of `address` from the start of the map, if it lies in the map.
     fn holds(&self, address: usize) -> Option<usize> {
         let start = self.start.load(Ordering::Acquire);
         let distance = address.checked_sub(start).filter(|_| start != 0)?;
-        // The last page goes on after the file's end.
+        // The last page extends past the file's end.
         let len = self.len.load(Ordering::Relaxed).checked_next_multiple_of(page_size())?;
         (distance < len).then_some(distance)
     }
@@ -190,7 +190,7 @@ impl Entry {
     }
 }
 
-/// Who was called on SIGBUS before.
+/// The previous handler of SIGBUS.
 static BEFORE: OnceLock<sigaction> = OnceLock::new();
 
 fn install() -> Result<(), i32> {
@@ -198,7 +198,7 @@ fn install() -> Result<(), i32> {
     page_size();
     // SAFETY: a sigaction of zeros is a valid value of this C struct. Both calls get
     // pointers to such structs that live longer than the calls. The handler does only
-    // what is allowed in one: see there.
+    // what a signal handler may do: see there.
     unsafe {
         let mut before: sigaction = std::mem::zeroed();
         if libc::sigaction(libc::SIGBUS, ptr::null(), &mut before) != 0 {
@@ -216,9 +216,9 @@ fn install() -> Result<(), i32> {
 }
 
 extern "C" fn on_bus_error(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
-    /// Codes of the hardware are small and positive, those of kill(2) are not.
+    /// Codes from hardware faults are small and positive; those from kill(2) are not.
     const LARGEST_CODE: c_int = 0x100;
-    // SAFETY: the kernel passes a siginfo_t, whose address is set for faults.
+    // SAFETY: the kernel passes a siginfo_t, whose address field is set for faults.
     let (code, address) = unsafe { ((*info).si_code, (*info).si_addr() as usize) };
     let is_fault = code > 0 && code < LARGEST_CODE;
     if !(is_fault && put_zeros(address)) {
@@ -226,8 +226,8 @@ extern "C" fn on_bus_error(signal: c_int, info: *mut siginfo_t, context: *mut c_
     }
 }
 
-/// Puts zeros in the place of the page of `address` and of all that follow it in its map.
-/// It takes no lock and allocates nothing: it runs in a signal's handler.
+/// Replaces the page of `address` and all that follow it in its map with zeros.
+/// It takes no lock and allocates nothing, because it runs in a signal handler.
 fn put_zeros(address: usize) -> bool {
     let Some((entry, distance)) = all().find_map(|entry| Some((entry, entry.holds(address)?)))
     else {
@@ -236,12 +236,12 @@ fn put_zeros(address: usize) -> bool {
     let first = distance - distance % page_size();
     let start = entry.start.load(Ordering::Relaxed);
     let len = entry.len.load(Ordering::Relaxed).next_multiple_of(page_size()) - first;
-    // Before there are zeros to be read.
+    // Recorded before the zeros can be read.
     entry.lost.fetch_min(first, Ordering::AcqRel);
-    // SAFETY: the range is a part of a map of ours, from a page in it up to the end of its
-    // last page, so that no memory of anybody else is replaced. The thread that was
-    // interrupted is reading from the map, which therefore is not being taken down.
-    // The new pages can be read as the old ones could. mmap(2) is a plain system call.
+    // SAFETY: the range is a part of one of our maps, from a page in it to the end of its
+    // last page, so no other memory is replaced. The interrupted thread
+    // is reading from the map, so the map is not being removed.
+    // The new pages can be read like the old ones. mmap(2) is a plain system call.
     let zeros = unsafe {
         libc::mmap(
             (start + first) as *mut c_void,
@@ -255,15 +255,15 @@ fn put_zeros(address: usize) -> bool {
     zeros != libc::MAP_FAILED
 }
 
-/// Leaves the signal to whoever was called before, or to the system, which ends the program.
+/// Passes the signal on to the previous handler, or to the system, which ends the program.
 fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     type Handler = extern "C" fn(c_int);
     type InfoHandler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
     let before = BEFORE.get().filter(|before| {
         before.sa_sigaction != libc::SIG_DFL && before.sa_sigaction != libc::SIG_IGN
     });
-    // SAFETY: what is neither SIG_DFL nor SIG_IGN is the address of a function, of the type
-    // that SA_SIGINFO says; whoever installed it has promised so. A sigaction of zeros
+    // SAFETY: a value other than SIG_DFL and SIG_IGN is the address of a function of the type
+    // that SA_SIGINFO specifies; whoever installed it promised so. A sigaction of zeros
     // is SIG_DFL, with which the same fault, on return, ends the program.
     unsafe {
         match before {
@@ -283,11 +283,11 @@ fn pass_on(signal: c_int, info: *mut siginfo_t, context: *mut c_void) {
     }
 }
 
-/// Asked once, before there is a handler that needs it.
+/// Called once, before a handler needs it.
 fn page_size() -> usize {
     static SIZE: OnceLock<usize> = OnceLock::new();
     *SIZE.get_or_init(|| {
-        // SAFETY: sysconf(3) takes any number and touches no memory of ours.
+        // SAFETY: sysconf(3) accepts any number and touches no memory of ours.
         let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         usize::try_from(size).ok().filter(|size| size.is_power_of_two()).unwrap_or(4096)
     })

@@ -1,9 +1,9 @@
-//! Paths to bytes.
+//! From paths to bytes.
 //!
-//! A regular file is mapped, never read whole: a vmcore may be larger than the
-//! machine's memory. What becomes of a map whose file shrinks is in `map.rs`; [`lost`]
-//! tells of it. A compressed file is unpacked first ([`unpack`]). This layer knows nothing
-//! of what the bytes mean.
+//! A regular file is mapped, never read as a whole: a vmcore may be larger than the
+//! machine's memory. `map.rs` says what happens to a map whose file shrinks; [`lost`]
+//! reports it. A compressed file is unpacked first ([`unpack`]). This layer does not know
+//! what the bytes mean.
 
 pub mod crash;
 mod error;
@@ -27,12 +27,12 @@ use crate::addr::FileOffset;
 pub use error::{Access, SourceError, UnpackError};
 pub use map::lost;
 
-/// The bytes of one file, or of a buffer that plays one. A clone shares them.
+/// The bytes of one file, or of a buffer in its place. Clones share the bytes.
 #[derive(Debug, Clone)]
 pub struct Source {
     path: PathBuf,
     bytes: Arc<Bytes>,
-    /// The part of the bytes that counts.
+    /// The part of the bytes that is used.
     shown: Range<usize>,
 }
 
@@ -40,7 +40,7 @@ pub struct Source {
 enum Bytes {
     Mapped(Map),
     Owned(Vec<u8>),
-    /// A character device: it has no length, and is read by `pread`.
+    /// A character device. It has no length and is read with `pread`.
     Device(File),
 }
 
@@ -48,11 +48,11 @@ impl Source {
     /// Opens and maps the file at `path`.
     ///
     /// # Errors
-    /// The file cannot be opened or mapped; a directory is an error too.
+    /// The file cannot be opened or mapped. A directory is an error too.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref();
         let failed = |access| move |cause| SourceError { access, path: path.to_owned(), cause };
-        // Asked before it is opened, because to open a pipe is to wait for a writer.
+        // Checked before opening, because opening a pipe waits for a writer.
         let kind = fs::metadata(path).map_err(failed(Access::Open))?.file_type();
         if kind.is_dir() {
             return Err(failed(Access::Read)(io::ErrorKind::IsADirectory.into()));
@@ -76,7 +76,7 @@ impl Source {
         Self::mapped(path, file).map_err(failed(Access::Map))
     }
 
-    /// A source whose bytes are already in memory; `path` is only its name in messages.
+    /// A source whose bytes are already in memory. `path` is only its name in messages.
     pub fn from_vec(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
         let shown = 0..bytes.len();
         Self { path: path.into(), bytes: Arc::new(Bytes::Owned(bytes)), shown }
@@ -88,8 +88,8 @@ impl Source {
         Ok(Self { path: path.to_owned(), bytes: Arc::new(Bytes::Mapped(map)), shown })
     }
 
-    /// The `len` bytes at `offset` as a source of their own, under the same path;
-    /// `None` where the file ends before them.
+    /// The `len` bytes at `offset` as a separate source with the same path;
+    /// `None` if the file ends before them.
     pub fn cut(mut self, offset: FileOffset, len: u64) -> Option<Self> {
         self.slice(offset, len)?;
         let start = self.shown.start.checked_add(usize::try_from(offset.get()).ok()?)?;
@@ -97,12 +97,12 @@ impl Source {
         Some(self)
     }
 
-    /// The path it was opened by.
+    /// The path that was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// All bytes of the file; none of a device.
+    /// All bytes of the file; empty for a device.
     pub fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &*self.bytes {
             Bytes::Mapped(map) => map,
@@ -112,11 +112,11 @@ impl Source {
         all.get(self.shown.clone()).unwrap_or_default()
     }
 
-    /// The same bytes from first to last, through the reader's own buffer: what
-    /// is read once need not stay in memory, as it does in a map.
+    /// Reads the same bytes from first to last through a buffer of its own. Unlike pages of a
+    /// map, they do not stay in memory.
     ///
     /// # Errors
-    /// The file cannot be positioned.
+    /// Seeking in the file fails.
     pub fn reader(&self) -> io::Result<Box<dyn Read + '_>> {
         match &*self.bytes {
             Bytes::Mapped(map) => {
@@ -128,13 +128,13 @@ impl Source {
         }
     }
 
-    /// Is it a character device, such as /dev/mem, which can only be read piece by piece?
+    /// Is it a character device, such as /dev/mem, which can only be read in pieces?
     pub fn is_device(&self) -> bool {
         matches!(*self.bytes, Bytes::Device(_))
     }
 
-    /// Reads at `offset` into `buf`: how many bytes that were, 0 at the end, which may have
-    /// come nearer since the file was opened.
+    /// Reads at `offset` into `buf` and returns the number of bytes read. That is 0 at the
+    /// file's end, which may be nearer than when the file was opened.
     ///
     /// # Errors
     /// A device cannot be read there.
@@ -150,7 +150,7 @@ impl Source {
         Ok(len.min(left))
     }
 
-    /// The first place that could not be read when it was wanted.
+    /// The first position that could not be read when it was needed.
     fn lost(&self) -> Option<usize> {
         match &*self.bytes {
             Bytes::Mapped(map) => Some(map.lost()?.saturating_sub(self.shown.start)),
@@ -163,11 +163,12 @@ impl Source {
         self.bytes().len() as u64
     }
 
+    /// Is the length 0, as it is for a device?
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The `len` bytes at `offset`, or `None` where the file ends before them.
+    /// The `len` bytes at `offset`, or `None` if the file ends before them.
     pub fn slice(&self, offset: FileOffset, len: u64) -> Option<&[u8]> {
         let start = usize::try_from(offset.get()).ok()?;
         let end = start.checked_add(usize::try_from(len).ok()?)?;
@@ -175,7 +176,7 @@ impl Source {
     }
 }
 
-/// A part of a shared [`Source`], checked once, that can be kept without a borrow.
+/// A part of a shared [`Source`]. It is checked once and can be kept without a borrow.
 #[derive(Debug, Clone)]
 pub struct Region {
     source: Arc<Source>,
@@ -183,7 +184,7 @@ pub struct Region {
 }
 
 impl Region {
-    /// The `len` bytes at `offset` of `source`, or `None` where the file ends before them.
+    /// The `len` bytes at `offset` of `source`, or `None` if the file ends before them.
     pub fn new(source: &Arc<Source>, offset: FileOffset, len: u64) -> Option<Self> {
         source.slice(offset, len)?;
         let start = usize::try_from(offset.get()).ok()?;
@@ -200,6 +201,7 @@ impl Region {
         self.range.len() as u64
     }
 
+    /// Has it no bytes?
     pub fn is_empty(&self) -> bool {
         self.range.is_empty()
     }

@@ -12,7 +12,7 @@ use crate::dump::{DumpError, PageMapFormat};
 
 const PAGE: u64 = 4096;
 
-/// The kernel lays its maps out by page directories of 2 MB entries.
+/// The kernel lays out its maps in page directories with entries of 2 MB.
 const ENTRY_SPAN: u64 = 2 << 20;
 
 /// The lowest address of the kernel's half with five levels of page tables.
@@ -51,9 +51,9 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     })
 }
 
-/// The kernel gives its own pages no protection key, which is what bits 59 to 62
-/// of a valid entry are. The bits below are free, and 14.0 marks promoted large
-/// pages by one of them (54). Text, code and pointers hardly ever have them clear.
+/// The kernel gives its own pages no protection key, so bits 59 to 62
+/// of a valid entry are clear. The bits below are free: 14.0 marks promoted large
+/// pages with one of them (54). Text, code and pointers rarely have these bits clear.
 fn decode(entry: u64, _: u64) -> Option<DecodedEntry> {
     const VALID: u64 = 1;
     const FRAME: u64 = 0x000f_ffff_ffff_f000;

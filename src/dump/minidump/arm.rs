@@ -1,6 +1,6 @@
 //! The minidump header of armv6 and armv7 (`sys/arm/include/minidump.h`): version 1
 //! until 12, version 2 (dump_avail) since 13.0. 24 bytes of magic; all fields
-//! little-endian and of 32 bits. The memory ranges are of 64 bits all the same.
+//! are little-endian and 32 bits wide, but the memory ranges are 64 bits wide.
 
 use super::header::{
     CommonFields, DecodedEntry, Entries, Header, HeaderFields, Versions, bad, check_upper,
@@ -26,8 +26,8 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     let kernbase = u64::from(fields.u32(40)?);
     check_upper("kernbase", kernbase, LOWEST, SECTION)?;
     let (map_format, size, decode) = match fields.u32(48)? {
-        // 0 is what kernels wrote before there was the field; 1 is the format of ARMv4,
-        // which differs in tiny pages, and no kernel has those.
+        // Kernels wrote 0 before the field existed. 1 is the format of ARMv4,
+        // which differs only in tiny pages, which no kernel uses.
         0..=2 => (PageMapFormat::ArmShort, 4, decode_short as fn(u64, u64) -> Option<DecodedEntry>),
         3 => (PageMapFormat::ArmLong, 8, decode_long as fn(u64, u64) -> Option<DecodedEntry>),
         other => return Err(bad("mmuformat", other.into(), "it is 1, 2 or 3, or 0 in old dumps")),

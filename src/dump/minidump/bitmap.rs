@@ -1,10 +1,10 @@
-//! Which pages a minidump holds, and the place of each: a rank index over the
+//! Which pages a minidump holds and where each lies: a rank index over the
 //! mapped bitmap.
 //!
-//! A page's place is the number of set bits before its own. The index keeps that
-//! number for every block of 512 bits, so that a lookup counts the bits of at most
-//! eight words; it takes an eighth of the bitmap's size, and the bitmap itself
-//! stays in the file. Bits beyond the described memory are never looked at.
+//! A page's position is the number of set bits before its own. The index stores that
+//! number for every block of 512 bits, so a lookup counts the bits of at most
+//! eight words. The index takes an eighth of the bitmap's size, and the bitmap itself
+//! stays in the file. Bits beyond the described memory are ignored.
 
 use std::ops::Range;
 
@@ -22,13 +22,13 @@ pub(super) struct Bitmap {
     bits: Region,
     endian: Endian,
     ranges: Ranges,
-    /// For each block of [`BLOCK`] bytes the number of bits set before it.
+    /// For each block of [`BLOCK`] bytes, the number of bits set before it.
     before: Vec<u64>,
     count: u64,
 }
 
 impl Bitmap {
-    /// Indexes `bits`, words in the order `endian`, whose numbering `ranges` explains.
+    /// Indexes `bits`, which are words in the order `endian`. `ranges` maps bits to pages.
     pub(super) fn new(bits: Region, endian: Endian, ranges: Ranges) -> Result<Self, DumpError> {
         let bytes = bits.bytes();
         let blocks = bytes.len().div_ceil(BLOCK);
@@ -49,8 +49,8 @@ impl Bitmap {
         self.count
     }
 
-    /// The lowest physical page number of the machine, as far as the dump tells:
-    /// of its memory, or where only pages are known, of those.
+    /// The machine's lowest physical page number, as far as the dump shows it: of its
+    /// memory, or if only pages are known, of those.
     pub(super) fn lowest_page(&self) -> Option<u64> {
         if let Some(range) = self.ranges.0.first().filter(|range| range.pages.start > 0) {
             return Some(range.pages.start);
@@ -61,7 +61,7 @@ impl Bitmap {
         Some(at as u64 * 8 + u64::from(word.trailing_zeros()))
     }
 
-    /// The first pages from number `page` on that are in the dump.
+    /// The first pages in the dump from page number `page` on.
     pub(super) fn next(&self, page: u64) -> Option<Range<u64>> {
         let after = self.ranges.0.partition_point(|range| range.pages.end <= page);
         self.ranges.0.get(after..)?.iter().find_map(|range| {
@@ -90,8 +90,8 @@ impl Bitmap {
         None
     }
 
-    /// How many pages stand before physical page number `page` in the dump;
-    /// `None` if that page is left out.
+    /// How many pages precede physical page number `page` in the dump;
+    /// `None` if the dump does not have that page.
     pub(super) fn rank(&self, page: u64) -> Option<u64> {
         let bit = usize::try_from(self.ranges.bit(page)?).ok()?;
         let bytes = self.bits.bytes();
@@ -111,9 +111,9 @@ fn ones(bytes: &[u8]) -> u64 {
     bytes.chunks(WORD).map(|word| u64::from(word_at(word, Endian::Little).count_ones())).sum()
 }
 
-/// The first word of `bytes`. Little-endian words of 32 bits, which the kernels of
-/// machines of 32 bits have, are numbered the same as words of 64; there may be half
-/// a one at the end.
+/// The first word of `bytes`. Little-endian 32-bit words, which the kernels of
+/// 32-bit machines write, are numbered the same as 64-bit words; the last word may be
+/// half a one.
 fn word_at(bytes: &[u8], endian: Endian) -> u64 {
     match (bytes.first_chunk::<WORD>(), endian) {
         (Some(word), Endian::Little) => u64::from_le_bytes(*word),
@@ -122,10 +122,10 @@ fn word_at(bytes: &[u8], endian: Endian) -> u64 {
     }
 }
 
-/// How the bits are numbered: one after the other across ranges of pages.
+/// How the bits are numbered: consecutively across ranges of pages.
 pub(super) struct Ranges(Vec<Numbered>);
 
-/// A range of physical page numbers, and the bit of its first page.
+/// A range of physical page numbers, and the bit number of its first page.
 struct Numbered {
     pages: Range<u64>,
     first_bit: u64,
@@ -137,14 +137,14 @@ impl Ranges {
         Self(vec![Numbered { pages: 0..bitmap_size * 8, first_bit: 0 }])
     }
 
-    /// How many pages they have.
+    /// How many pages the ranges have.
     pub(super) fn pages(&self) -> u64 {
         self.0.iter().map(|range| range.pages.end.saturating_sub(range.pages.start)).sum()
     }
 
-    /// Reads dump_avail: pairs of first byte and end of a range, ended by an end
-    /// of zero, ascending. The bitmap must be as long as they ask for, but for the
-    /// rounding to words and to pages (`vm_page_startup` in sys/vm/vm_page.c, 13.0).
+    /// Reads dump_avail: ascending pairs of first byte and end of a range, terminated by an end
+    /// of zero. The bitmap must have exactly the length that they need, except for
+    /// rounding to words and pages (`vm_page_startup` in sys/vm/vm_page.c, 13.0).
     pub(super) fn parse(bytes: &[u8], header: &Header) -> Result<Self, DumpError> {
         Self::parse_parts(bytes, header.arch, header.page_size, header.bitmap_size)
     }
@@ -171,15 +171,15 @@ impl Ranges {
                     "the ranges ascend and do not overlap, unless msgbufsize is wrong and they lie elsewhere",
                 ));
             }
-            // Ranges that meet within a page have a bit for it each; the first counts.
+            // Ranges that meet within a page each have a bit for it. The first one counts.
             let (first, after) = (start / page, end.div_ceil(page));
             let pages = first.max(previous_end.div_ceil(page))..after;
             ranges.push(Numbered { first_bit: bits + (pages.start - first), pages });
             bits += after - first;
             previous_end = end;
         }
-        // The kernel clears what it does not use: anything else is no dump_avail,
-        // or more than it.
+        // The kernel clears what it does not use. Anything else is not a dump_avail,
+        // or is longer than one.
         let tail = pairs.next().and_then(|at| bytes.get(at..)).unwrap_or_default();
         if tail.iter().any(|byte| *byte != 0) {
             let why = "there is data after the end of the list, unless msgbufsize or the size of a \
@@ -190,7 +190,7 @@ impl Ranges {
         Ok(Self(ranges))
     }
 
-    /// The bit of physical page number `page`.
+    /// The bit number of physical page number `page`.
     fn bit(&self, page: u64) -> Option<u64> {
         let after = self.0.partition_point(|range| range.pages.start <= page);
         let range = self.0.get(after.checked_sub(1)?)?;

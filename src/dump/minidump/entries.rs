@@ -1,8 +1,8 @@
-//! Does a page map look like one?
+//! Does this data look like a page map?
 //!
-//! Asked where the file's length says that a size in the header is wrong, or where
-//! a field of the header decides how the page map is to be read. A wrong size moves
-//! every part behind it, and what is read there looks like data.
+//! This is checked when the file's length shows that a size in the header is wrong, or when
+//! a header field decides how the page map is read. A wrong size moves
+//! every later part, and what is read there is arbitrary data.
 
 use super::header::{Entries, FORMAT};
 use super::pages::Pages;
@@ -10,7 +10,7 @@ use crate::addr::PhysAddr;
 use crate::bytes::Fields;
 use crate::dump::{DumpError, PageMap, PageMapFormat, PhysFaultKind, PhysicalMemory};
 
-/// Looks at the entries of `map`, and at the tables behind it where there are some.
+/// Checks the entries of `map`, and the tables that they point to, if any.
 pub(super) fn check(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
     if let Some((index, value)) = first_odd(map.entries.bytes(), entries) {
         return Err(odd(format!("{value:#x} (entry {index} of the page map)")));
@@ -21,7 +21,7 @@ pub(super) fn check(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(
     check_kind(map, entries, memory)
 }
 
-/// Looks at a sample of the entries only, and for signs that they are of another kind.
+/// Checks only a sample of the entries, and looks for signs that they are of another kind.
 pub(super) fn check_kind(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
     if entries.size == 4 {
         check_halves(map, entries)?;
@@ -29,8 +29,8 @@ pub(super) fn check_kind(map: &PageMap, entries: Entries, memory: &Pages) -> Res
     check_sample(map, entries, memory)
 }
 
-/// Entries of 64 bits that are read as twice as many of 32 have valid ones only in
-/// the even places: the upper half of an entry is zero, but for the highest bit.
+/// 64-bit entries that are read as twice as many 32-bit entries have valid ones only in
+/// the even places: the upper half of an entry is zero except for the highest bit.
 fn check_halves(map: &PageMap, entries: Entries) -> Result<(), DumpError> {
     const ENOUGH: usize = 4;
     let mut valid = values(map.entries.bytes(), entries)
@@ -43,7 +43,7 @@ fn check_halves(map: &PageMap, entries: Entries) -> Result<(), DumpError> {
     Err(odd("such that every second of its entries is invalid".to_owned()))
 }
 
-/// The page tables that directory entries of amd64 lead to.
+/// The page tables that directory entries of amd64 point to.
 fn check_tables(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
     const SAMPLE: usize = 256;
     const LARGE: u64 = 1 << 7;
@@ -62,8 +62,8 @@ fn check_tables(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), D
     Ok(())
 }
 
-/// Nearly all that a kernel has mapped it dumps; the rest are devices. Of arbitrary
-/// numbers hardly any is the address of a dumped page.
+/// Nearly all memory that a kernel has mapped is dumped; the rest are devices. An arbitrary
+/// number is hardly ever the address of a dumped page.
 fn check_sample(map: &PageMap, entries: Entries, memory: &Pages) -> Result<(), DumpError> {
     const SAMPLE: usize = 4096;
     let looks = values(map.entries.bytes(), entries)
@@ -94,7 +94,7 @@ fn first_odd(bytes: &[u8], entries: Entries) -> Option<(usize, u64)> {
     found.map(|(index, (first, _))| (index, first))
 }
 
-/// Every entry's index and its one word or two.
+/// The index and the one or two words of every entry.
 fn values(bytes: &[u8], entries: Entries) -> impl Iterator<Item = (usize, (u64, u64))> {
     let fields = Fields::new(bytes, entries.endian);
     let word = entries.size.min(8);

@@ -1,5 +1,5 @@
 //! What the minidump headers of all architectures have in common, and the order
-//! of a minidump's parts.
+//! of the parts of a minidump.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::source::{Region, Source};
 /// The format's name in messages.
 pub(super) const FORMAT: &str = "minidump";
 
-/// A header in one form for all architectures; sizes in bytes.
+/// A header in a form common to all architectures. Sizes are in bytes.
 #[derive(Debug, Clone)]
 pub(super) struct Header {
     pub(super) arch: Arch,
     pub(super) version: u32,
     pub(super) page_size: u64,
     pub(super) message_buffer_size: u64,
-    /// Zero in the versions that have no dump_avail.
+    /// Zero in versions without dump_avail.
     pub(super) dump_avail_size: u64,
     pub(super) bitmap_size: u64,
     pub(super) page_map_size: u64,
@@ -27,22 +27,22 @@ pub(super) struct Header {
     pub(super) direct_map: Option<DirectMap>,
     pub(super) map_format: PageMapFormat,
     pub(super) entries: Entries,
-    /// `false` where a field decides what the page map is and only the page map
-    /// itself can bear it out.
+    /// `false` if a field decides what the page map is and only the page map
+    /// itself can confirm it.
     pub(super) is_sure: bool,
-    /// Where the kernel's image runs, where that is not where it is linked.
+    /// Where the kernel's image runs, if not where it is linked.
     pub(super) start: Option<VirtAddr>,
 }
 
-/// What can be told of a page map's entries by looking at them.
+/// What the entries of a page map show by themselves.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entries {
     /// Bytes of one entry: 4, 8 or 16.
     pub(super) size: usize,
     pub(super) endian: Endian,
-    /// What a valid entry leads to, and whether it looks like a kernel's; `None`
-    /// for one that is not valid. Entries of 16 bytes are two words, of others the
-    /// second is zero.
+    /// What a valid entry points to, and whether it looks like a kernel's; `None`
+    /// for an entry that is not valid. An entry of 16 bytes is two words; for others
+    /// the second word is zero.
     pub(super) decode: fn(u64, u64) -> Option<DecodedEntry>,
 }
 
@@ -50,11 +50,11 @@ pub(super) struct Entries {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DecodedEntry {
     pub(super) frame: u64,
-    /// Is a bit set that kernels leave clear?
+    /// Is a bit set that kernels always leave clear?
     pub(super) odd: bool,
 }
 
-/// The version and the three sizes that stand side by side in every header.
+/// The version and the three sizes that are side by side in every header.
 pub(super) struct CommonFields {
     pub(super) version: u32,
     pub(super) message_buffer_size: u32,
@@ -63,7 +63,7 @@ pub(super) struct CommonFields {
 }
 
 impl CommonFields {
-    /// Reads them from `offset`, and checks what holds on every architecture.
+    /// Reads them from `offset`, and checks what holds for every architecture.
     pub(super) fn parse(
         fields: &HeaderFields<'_>,
         offset: usize,
@@ -75,7 +75,7 @@ impl CommonFields {
             bitmap_size: fields.u32(offset + 8)?,
             page_map_size: fields.u32(offset + 12)?,
         };
-        // The kernel keeps the bitmap in words of its own.
+        // The kernel stores the bitmap in words.
         if head.bitmap_size == 0 || !u64::from(head.bitmap_size).is_multiple_of(arch.pointer_size())
         {
             let why = "the bitmap is a whole number of words, and never empty";
@@ -84,8 +84,8 @@ impl CommonFields {
         Ok(head)
     }
 
-    /// The size of the list of memory ranges, which stands at `at` from version
-    /// `since` on; versions after `last` are unknown.
+    /// The size of the list of memory ranges. Since version `since` it is
+    /// at `at`; versions after `last` are unknown.
     pub(super) fn dump_avail_size(
         &self,
         fields: &HeaderFields<'_>,
@@ -105,8 +105,8 @@ impl CommonFields {
         }
     }
 
-    /// The page map's size must be whole entries of `entry` bytes, and what they
-    /// map, `span` bytes each, must fit between `kernbase` and the end at 2^`bits`.
+    /// Checks that the page map consists of whole entries of `entry` bytes, and that what they
+    /// map, `span` bytes each, fits between `kernbase` and the end at 2^`bits`.
     pub(super) fn check_page_map(
         &self,
         entry: u64,
@@ -130,7 +130,7 @@ impl CommonFields {
 /// The versions of an architecture's minidump.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Versions {
-    /// What messages call it.
+    /// The architecture's name in messages.
     pub(super) arch: &'static str,
     /// The first one with memory ranges.
     pub(super) since: u32,
@@ -148,7 +148,7 @@ fn ranges_size(size: u64) -> Result<u64, DumpError> {
     Ok(size)
 }
 
-/// Refuses `value` unless it is an address of the kernel's, on a boundary of `align` bytes.
+/// Refuses `value` unless it is an address of the kernel on a boundary of `align` bytes.
 pub(super) fn check_upper(
     field: &'static str,
     value: u64,
@@ -167,7 +167,7 @@ pub(super) fn check_upper(
     Err(bad(field, value, &why))
 }
 
-/// The direct map of a header that says so in dmapbase and dmapend.
+/// The direct map according to dmapbase and dmapend.
 pub(super) fn direct_map(start: u64, end: u64, phys: u64) -> Result<DirectMap, DumpError> {
     if end <= start {
         return Err(bad("dmapend", end, &format!("the direct map begins at {start:#x}")));
@@ -175,14 +175,14 @@ pub(super) fn direct_map(start: u64, end: u64, phys: u64) -> Result<DirectMap, D
     Ok(DirectMap { range: VirtAddr::new(start)..VirtAddr::new(end), phys: PhysAddr::new(phys) })
 }
 
-/// The header's fields; reading past the end of the file is an error of the dump.
+/// The header's fields. A read past the end of the file is an error of the dump.
 pub(super) struct HeaderFields<'a> {
     fields: Fields<'a>,
     file_len: u64,
 }
 
 impl<'a> HeaderFields<'a> {
-    /// The fields of the header that the file `bytes` begins with.
+    /// The fields of the header at the start of the file `bytes`.
     pub(super) fn new(bytes: &'a [u8], endian: Endian) -> Self {
         Self { fields: Fields::new(bytes, endian), file_len: bytes.len() as u64 }
     }
@@ -204,7 +204,7 @@ impl<'a> HeaderFields<'a> {
 /// Where the parts of one minidump lie.
 pub(super) struct Layout {
     pub(super) message_buffer: Region,
-    /// What follows it in its last page.
+    /// What follows the message buffer in its last page.
     pub(super) after_messages: Region,
     pub(super) dump_avail: Option<Region>,
     pub(super) bitmap: Region,
@@ -216,7 +216,7 @@ impl Layout {
     /// Lays out the parts that `header` describes.
     ///
     /// # Errors
-    /// The file ends before the first page: nothing in it can be read then.
+    /// The file ends before the first page, so nothing in it can be read.
     pub(super) fn of(header: &Header, source: &Arc<Source>) -> Result<Self, DumpError> {
         let mut parts = Parts { source, page_size: header.page_size, next: header.page_size };
         let message_buffer =
@@ -237,7 +237,7 @@ impl Layout {
     }
 }
 
-/// Takes one part after the other off the file.
+/// Takes one part after another from the file.
 struct Parts<'a> {
     source: &'a Arc<Source>,
     page_size: u64,

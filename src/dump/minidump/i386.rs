@@ -1,6 +1,6 @@
 //! The minidump header of i386 (`sys/i386/include/minidump.h`): version 1 until
 //! 12, version 2 (dump_avail) since 13.0. 24 bytes of magic; all fields
-//! little-endian and of 32 bits. The memory ranges are of 64 bits all the same.
+//! are little-endian and 32 bits wide, but the memory ranges are 64 bits wide.
 
 use super::header::{
     CommonFields, DecodedEntry, Entries, Header, HeaderFields, Versions, bad, check_upper,
@@ -12,8 +12,8 @@ use crate::dump::{DumpError, PageMapFormat};
 
 const PAGE: u64 = 4 << 10;
 
-/// The kernel begins on a boundary of large pages: at 3 GB until 11, since 12 at
-/// 8 MB, or at 4 MB with PAE, which gives it an address space of its own.
+/// The kernel begins on a boundary of large pages: at 3 GB until 11. Since 12 it has an
+/// address space of its own and begins at 8 MB, or at 4 MB with PAE.
 const LARGE_PAGE: u64 = 2 << 20;
 
 const VERSIONS: Versions = Versions { arch: "i386", since: 2, last: 2 };
@@ -59,7 +59,7 @@ fn decode(entry: u64, _: u64) -> Option<DecodedEntry> {
     (entry & VALID != 0).then_some(DecodedEntry { frame: entry & 0xffff_f000, odd })
 }
 
-/// With PAE bits 52 to 62 are reserved as well.
+/// With PAE, bits 52 to 62 are also reserved.
 fn decode_pae(entry: u64, _: u64) -> Option<DecodedEntry> {
     const FRAME: u64 = 0x000f_ffff_ffff_f000;
     const RESERVED: u64 = 0x7ff0_0000_0000_0000;

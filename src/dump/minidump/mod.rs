@@ -1,15 +1,15 @@
-//! Minidumps: the pages that the kernel had mapped, found through a bitmap.
+//! Minidumps: the pages that the kernel had mapped, located by a bitmap.
 //!
-//! A header page, the message buffer, the ranges of physical memory (newer
-//! versions), a bitmap with one bit a page, the kernel's page map, and then the
+//! The parts are a header page, the message buffer, the ranges of physical memory (in newer
+//! versions), a bitmap with one bit for each page, the kernel's page map, and then the
 //! pages whose bits are set, in ascending order. Each part is rounded up to whole
-//! pages. `header` knows that order, a file per architecture what its header
-//! says, `bitmap` where a page lies, `pages` how it is read.
+//! pages. `header` knows that order, one file for each architecture its
+//! header, `bitmap` where a page lies, and `pages` how it is read.
 //!
-//! Sizes that cannot be true are refused and the field named. A wrong size moves
-//! every part behind it, and what is read there looks like data: so the file's
-//! length has to agree with the bitmap, or else the page map to look like one. A
-//! file that merely ends among its pages is read as far as it goes, with a warning.
+//! Impossible sizes are refused and the field is named. A wrong size moves
+//! every later part, and what is read there is arbitrary data. So the file's
+//! length must agree with the bitmap, or else the page map must look like one. A
+//! file that merely ends among its pages is read up to its end, with a warning.
 
 mod amd64;
 mod arm;
@@ -34,7 +34,7 @@ use bitmap::{Bitmap, Ranges};
 use header::{Header, Layout, bad};
 use pages::Pages;
 
-/// What every minidump begins with.
+/// The first bytes of every minidump.
 pub(super) const MAGIC: &[u8] = b"minidump FreeBSD/";
 
 /// Opens the minidump in `source`.
@@ -91,7 +91,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
 fn read_header(source: &Source) -> Result<Header, DumpError> {
     let bytes = source.bytes();
     let rest = bytes.strip_prefix(MAGIC).unwrap_or_default();
-    // The name is short and ends at a NUL; a damaged one must not flood a message.
+    // The name is short and ends with a NUL. A damaged one must not flood a message.
     let name = rest.iter().take(16).take_while(|byte| **byte != 0).copied().collect::<Vec<_>>();
     match name.as_slice() {
         b"amd64" => amd64::header(bytes),
@@ -106,7 +106,7 @@ fn read_header(source: &Source) -> Result<Header, DumpError> {
     }
 }
 
-/// Where the header says at which physical address the direct map begins, that is
+/// Warns if the header puts the direct map at a strange physical address. It should be
 /// the beginning of memory rounded down to what an entry of level 1 covers
 /// (`pmap_bootstrap` in sys/arm64/arm64/pmap.c and sys/riscv/riscv/pmap.c).
 fn odd_direct_map(map: &DirectMap, header: &Header, memory: &Pages) -> Option<String> {
@@ -136,8 +136,8 @@ struct End {
     warning: Option<String>,
 }
 
-/// Holds what the bitmap promises against the file's length; `check` tells whether
-/// the page map looks like one, and is asked only where something is wrong.
+/// Compares what the bitmap promises with the file's length. `check` tells whether
+/// the page map looks like one; it is called only if something is wrong.
 fn compare_with_length(
     memory: &Pages,
     source: &Source,
@@ -160,7 +160,7 @@ fn compare_with_length(
     if let Some(trailer) = KernelDumpHeader::parse(rest).filter(|trailer| trailer.parity_holds) {
         return Ok(End { trailer: Some(trailer), ..End::default() });
     }
-    // Decompressed and copied dumps may be padded to the blocks they were written in.
+    // Decompressed and copied dumps may be padded to the block size they were written with.
     const PADDING: usize = 1 << 20;
     let warning = if rest.len() > PADDING || rest.iter().any(|byte| *byte != 0) {
         check()?;

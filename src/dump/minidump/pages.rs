@@ -8,7 +8,7 @@ use crate::addr::{FileOffset, PhysAddr};
 use crate::dump::{PhysFault, PhysFaultKind, PhysicalMemory, copy};
 use crate::source::Source;
 
-/// The dumped pages, one after the other from `first` on.
+/// The dumped pages, one after another from `first` on.
 pub(super) struct Pages {
     source: Arc<Source>,
     bitmap: Bitmap,
@@ -17,7 +17,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// The pages that `bitmap` marks; the first one lies at `first`.
+    /// The pages that `bitmap` marks. The first one is at `first`.
     pub(super) fn new(
         source: Arc<Source>,
         bitmap: Bitmap,
@@ -32,12 +32,12 @@ impl Pages {
         self.bitmap.count()
     }
 
-    /// Bytes of a page.
+    /// The size of a page, in bytes.
     pub(super) fn page_size(&self) -> u64 {
         self.page_size
     }
 
-    /// Where the machine's memory begins, as far as the dump tells.
+    /// Where the machine's memory begins, as far as the dump shows it.
     pub(super) fn lowest(&self) -> Option<PhysAddr> {
         let page = self.bitmap.lowest_page()?;
         page.checked_mul(self.page_size).map(PhysAddr::new)

@@ -1,7 +1,7 @@
 //! The minidump header of powerpc64 (`sys/powerpc/include/minidump.h`): version 1
-//! in 12, version 2 (dump_avail) since 13.0. 32 bytes of magic and 32 with the name
-//! of the page tables' driver; fields in the order of the kernel's bytes, which the
-//! magic does not tell.
+//! in 12, version 2 (dump_avail) since 13.0. 32 bytes of magic, then 32 bytes with the name
+//! of the page-table driver. The fields are in the kernel's byte order, which the
+//! magic does not record.
 
 use super::header::{
     CommonFields, DecodedEntry, Entries, Header, HeaderFields, Versions, bad, check_upper,
@@ -14,7 +14,7 @@ use crate::dump::{DumpError, PageMapFormat};
 
 const PAGE: u64 = 4 << 10;
 
-/// Segments have 256 MB.
+/// A segment covers 256 MB.
 const SEGMENT: u64 = 256 << 20;
 /// The direct map begins here, the kernel's own space at 0xe000000000000000.
 const LOWEST: u64 = 0xc000_0000_0000_0000;
@@ -63,7 +63,7 @@ pub(super) fn header(bytes: &[u8]) -> Result<Header, DumpError> {
     })
 }
 
-/// A version is a small number in the right order only.
+/// A version is a small number only in the right byte order.
 fn endian(bytes: &[u8]) -> Endian {
     let version = |fields: Fields<'_>| fields.u32(64).unwrap_or(0);
     match version(Fields::big(bytes)) <= version(Fields::little(bytes)) {
@@ -72,12 +72,12 @@ fn endian(bytes: &[u8]) -> Endian {
     }
 }
 
-/// The page tables by the name of their driver.
+/// The page tables that a driver of this name uses.
 fn mmu(bytes: &[u8], kernel: Endian, size: u32) -> Result<(PageMapFormat, Entries), DumpError> {
     const ROOT: u32 = 64 << 10;
     const GROUP: u32 = 128;
     let name = Fields::big(bytes).text(32, 32).unwrap_or_default();
-    // A hypervisor gives entries in registers; the table itself is the processor's.
+    // A hypervisor returns entries in registers; the table itself has the processor's order.
     let endian = match name.as_str() {
         "mmu_phyp" => kernel,
         _ => Endian::Big,
@@ -101,8 +101,8 @@ fn mmu(bytes: &[u8], kernel: Endian, size: u32) -> Result<(PageMapFormat, Entrie
     }
 }
 
-/// The kernel's own entries; the table has those of all processes. No segment has a
-/// number of more than 38 bits, nor a size other than 256 MB.
+/// The kernel's own entries; the table has those of all processes too. No segment has a
+/// number of more than 38 bits or a size other than 256 MB.
 fn decode_hash(first: u64, second: u64) -> Option<DecodedEntry> {
     const VALID: u64 = 1;
     const LARGE: u64 = 1 << 2;

@@ -1,5 +1,5 @@
 //! Archives and compressed files that are not unpacked here. FreeBSD's sets and packages
-//! are tar archives, compressed by xz or zstd.
+//! are tar archives compressed with xz or zstd.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ use crate::source::unpack::{self, Packing};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Archive {
-    /// A tar archive, compressed by gzip or zstd or not at all.
+    /// A tar archive, uncompressed or compressed with gzip or zstd.
     Tar,
-    /// A compressed archive by its name, which was not looked into.
+    /// A compressed archive, judged by its name; its contents were not examined.
     Compressed,
     /// A zip archive.
     Zip,
@@ -79,7 +79,7 @@ impl Compression {
     }
 }
 
-/// First bytes, and what they begin.
+/// First bytes, and the kind of file that they begin.
 const ARCHIVES: &[(&[u8], Archive)] = &[
     (b"PK\x03\x04", Archive::Zip),
     (b"PK\x05\x06", Archive::EmptyZip),
@@ -102,7 +102,7 @@ const COMPRESSED: &[(&[u8], Compression)] = &[
     (b"\x1f\x9d", Compression::Compress),
 ];
 
-/// How the names of compressed archives end.
+/// The endings of names of compressed archives.
 const NAMES: [&str; 8] = [".txz", ".tgz", ".tbz", ".tbz2", ".tzst", ".pkg", ".tar", ".tzs"];
 
 pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Option<OtherFile> {
@@ -119,8 +119,8 @@ pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Option<OtherFile> {
     })
 }
 
-/// The tar archive that `bytes` begin, if they do, whether it is compressed or not: of
-/// what is compressed by gzip or zstd the beginning is unpacked.
+/// The tar archive that `bytes` begin, compressed or not. Of gzip and zstd data, the
+/// beginning is unpacked to find out.
 pub fn inside(bytes: &[u8]) -> Option<OtherFile> {
     let unpacked = Packing::of(bytes).map(|packing| unpack::beginning(bytes, packing, BLOCK));
     let first = unpacked.as_deref().unwrap_or(bytes);
@@ -134,7 +134,7 @@ pub fn inside(bytes: &[u8]) -> Option<OtherFile> {
     })
 }
 
-/// What is read of an archive, in bytes: a header of tar.
+/// How many bytes of an archive are read: a tar header.
 const BLOCK: usize = 512;
 
 const TEXT_DUMP_MEMBERS: &[&str] =

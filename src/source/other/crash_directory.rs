@@ -1,28 +1,40 @@
-//! What savecore(8) and crashinfo(8) leave beside a dump (`sbin/savecore/savecore.c` and
-//! `usr.sbin/crashinfo/crashinfo.sh`, 14.0), and netdumpd(8) with a host's name.
+//! The files that savecore(8) and crashinfo(8) leave beside a dump (`sbin/savecore/savecore.c` and
+//! `usr.sbin/crashinfo/crashinfo.sh`, 14.0). netdumpd(8) adds the host's name.
 
 use std::path::Path;
 
 use super::magic::begins;
 
-/// A file of a crash directory that is not a dump to be read. `dump` is what tells its dump
-/// from others, where the file's name has it: `3` of `info.3`, `gw.3` of `info.gw.3`.
+/// A file of a crash directory other than a readable dump. `dump` is the part of the name that
+/// identifies its dump, if the name has one: `3` in `info.3`, `gw.3` in `info.gw.3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CrashFile {
     /// `info.N`: savecore's description of a dump.
-    Info { dump: Option<String> },
+    Info {
+        /// What the name says after `info.`.
+        dump: Option<String>,
+    },
     /// `core.txt.N`: crashinfo's summary of a dump.
-    Summary { dump: Option<String> },
-    /// `vmcore_encrypted.N`.
-    EncryptedDump { dump: Option<String> },
+    Summary {
+        /// What the name says after `core.txt.`.
+        dump: Option<String>,
+    },
+    /// `vmcore_encrypted.N`: an encrypted dump.
+    EncryptedDump {
+        /// What the name says after `vmcore_encrypted.`.
+        dump: Option<String>,
+    },
     /// `key.N`: the key of an encrypted dump.
-    Key { dump: Option<String> },
+    Key {
+        /// What the name says after `key.`.
+        dump: Option<String>,
+    },
     /// `bounds`: the number of the next dump.
     Bounds,
-    /// `minfree`: the space that savecore leaves free.
+    /// `minfree`: how much free space savecore must leave.
     Minfree,
-    /// A number, as in the two, in a file of another name.
+    /// A number, as in these two, in a file with another name.
     Number,
 }
 
@@ -65,7 +77,7 @@ pub(super) fn recognise(path: &Path, bytes: &[u8]) -> Option<CrashFile> {
     }
 }
 
-/// Its first line says whose dump it is about, and where that lies.
+/// Its first line names the host and the path of the dump.
 fn is_crashinfo(bytes: &[u8]) -> bool {
     const LONGEST: usize = 512;
     let start = bytes.get(..LONGEST).unwrap_or(bytes);

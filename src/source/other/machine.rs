@@ -1,22 +1,23 @@
-//! What hypervisors and other systems' tools write: saved machines, memory in formats of
-//! their own, disk images, and the dumps of other systems.
+//! Files of hypervisors and of other systems' tools: saved machines, memory in special
+//! formats, disk images, and dumps of other systems.
 
 use super::OtherFile;
 use super::magic::begins;
 use crate::addr::{FileOffset, PhysAddr};
 use crate::bytes::Fields;
 
-/// The memory or the whole state of a machine, in a format of its own.
+/// The memory or the whole state of a machine, in a special format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SavedMachine {
     /// A machine saved by libvirt (`virsh save`).
     Libvirt,
-    /// One whose saving broke off.
+    /// A machine whose saving by libvirt was interrupted.
     LibvirtPart,
     /// A migration stream of QEMU.
     QemuMigration,
-    /// The state of a machine suspended by VMware: `.vmss`, `.vmsn`. The memory lies beside it.
+    /// The state of a machine suspended by VMware: `.vmss`, `.vmsn`. Its memory is in another
+    /// file.
     Vmware,
     /// A machine saved by VirtualBox.
     VirtualBox,
@@ -28,11 +29,11 @@ pub enum SavedMachine {
     Avml,
     /// Memory in the format of the Linux Memory Extractor.
     Lime {
-        /// The first ranges of it, in the order of the file. With them it can be read as raw
+        /// Its first ranges, in file order. With them the file can be read as raw
         /// memory.
         ranges: Vec<MemoryRange>,
     },
-    /// A kdump-compressed image, which QEMU can write too.
+    /// A kdump-compressed image of Linux. QEMU can write them too.
     Kdump,
     /// The dump of a Windows kernel.
     Windows,
@@ -47,7 +48,7 @@ pub struct MemoryRange {
     pub phys: PhysAddr,
     /// Its length in bytes.
     pub len: u64,
-    /// Its place in the file.
+    /// Its offset in the file.
     pub offset: FileOffset,
 }
 
@@ -107,12 +108,12 @@ impl DiskImage {
     }
 }
 
-/// First bytes, and what they begin.
+/// First bytes, and the kind of file that they begin.
 const BEGINNINGS: &[(&[u8], OtherFile)] = &[
     (b"LibvirtQemudSave", OtherFile::Machine(SavedMachine::Libvirt)),
     (b"LibvirtQemudPart", OtherFile::Machine(SavedMachine::LibvirtPart)),
     (b"QEVM", OtherFile::Machine(SavedMachine::QemuMigration)),
-    // Little-endian words, of which each release of VMware has had its own.
+    // Little-endian words. Each release of VMware has its own.
     (b"\xd0\xbe\xd2\xbe", OtherFile::Machine(SavedMachine::Vmware)),
     (b"\xd1\xba\xd1\xba", OtherFile::Machine(SavedMachine::Vmware)),
     (b"\xd2\xbe\xd2\xbe", OtherFile::Machine(SavedMachine::Vmware)),
@@ -139,21 +140,21 @@ const BEGINNINGS: &[(&[u8], OtherFile)] = &[
     (b"WithouFreSpacExt", OtherFile::Disk(DiskImage::Parallels)),
 ];
 
-/// As [`super::recognise`], but only of what machines are saved in.
+/// Like [`super::recognise`], but only for saved machines and disk images.
 pub fn recognise(bytes: &[u8]) -> Option<OtherFile> {
     let known = BEGINNINGS.iter().find(|(magic, _)| begins(bytes, magic));
     let known = known.map(|(_, other)| other.clone());
     known.or_else(|| lime(bytes)).or_else(|| xen_core(bytes)).or_else(|| vdi(bytes))
 }
 
-/// A VHD image of fixed size is a disk with a block behind it that says so.
+/// A VHD image of fixed size is a disk followed by a block that identifies it.
 pub(super) fn by_its_end(bytes: &[u8]) -> Option<OtherFile> {
     const BLOCK: usize = 512;
     let last = bytes.get(bytes.len().checked_sub(BLOCK)?..)?;
     last.starts_with(b"conectix").then_some(OtherFile::Disk(DiskImage::Vhd))
 }
 
-/// VirtualBox writes its own name, which was another under earlier owners, and at 64 a number.
+/// VirtualBox writes its own name, which earlier owners changed, and a number at offset 64.
 fn vdi(bytes: &[u8]) -> Option<OtherFile> {
     const NUMBER: u32 = 0xbeda_107f;
     let named = bytes.starts_with(b"<<< ")
@@ -163,8 +164,8 @@ fn vdi(bytes: &[u8]) -> Option<OtherFile> {
     (named || numbered).then_some(OtherFile::Disk(DiskImage::Vdi))
 }
 
-/// Memory as the Linux Memory Extractor writes it: each range behind a header of 32 bytes,
-/// in the byte order of the machine.
+/// Memory as the Linux Memory Extractor writes it: each range follows a header of 32 bytes
+/// in the machine's byte order.
 fn lime(bytes: &[u8]) -> Option<OtherFile> {
     /// More ranges than people want to type.
     const MOST: usize = 32;
@@ -185,7 +186,7 @@ fn lime(bytes: &[u8]) -> Option<OtherFile> {
         }
         let ends =
             header.checked_add(8).and_then(|first| fields.u64(first).zip(fields.u64(first + 8)));
-        // The last byte's address, not that behind it.
+        // The address of the last byte, not of the one after it.
         let Some((start, last)) = ends else { break };
         let Some(len) = last.checked_sub(start).and_then(|len| len.checked_add(1)) else { break };
         let offset = FileOffset::new(at.saturating_add(HEADER));

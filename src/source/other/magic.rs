@@ -1,8 +1,8 @@
-//! The first bytes by which files are known.
+//! First bytes that identify files.
 
-/// Does a file that begins with `bytes` begin with `magic`, as far as it goes?
+/// Do `bytes` begin with `magic`, or with as much of it as they have room for?
 pub(super) fn begins(bytes: &[u8], magic: &[u8]) -> bool {
-    /// Fewer bytes may be anything.
+    /// Fewer bytes could be anything.
     const FEWEST: usize = 4;
     let cut_off = bytes.len() >= FEWEST && magic.starts_with(bytes);
     bytes.starts_with(magic) || cut_off

@@ -1,9 +1,8 @@
-//! Files of other programs that are handed over in the place of a dump or a kernel: what
-//! each is.
+//! Recognises files of other programs that were given in place of a dump or a kernel.
 //!
-//! A file is known by its first bytes, so that a part of it is enough; by its name only
-//! where it is text that could be anything. What is not known here is not refused here:
-//! raw memory begins with anything.
+//! A file is recognised by its first bytes, so a part of it is enough. Its name is used only
+//! for text that could be anything. Unknown files are not refused here, because
+//! raw memory may begin with anything.
 
 mod archive;
 mod crash_directory;
@@ -23,22 +22,22 @@ pub use machine::{DiskImage, MemoryRange, SavedMachine};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OtherFile {
-    /// The memory or the whole state of a machine, in a format of its own.
+    /// The memory or the whole state of a machine, in a special format.
     Machine(SavedMachine),
-    /// The image of a disk, on which there may be a dump device.
+    /// The image of a disk, which may contain a dump device.
     Disk(DiskImage),
-    /// An archive, in which there may be a dump or a kernel.
+    /// An archive, which may contain a dump or a kernel.
     Archive(Archive),
     /// A compressed file.
     Compressed(Compression),
-    /// The archive of what ddb(4) printed (textdump(4)). It holds no memory.
+    /// The output of ddb(4) in an archive (textdump(4)). It contains no memory.
     TextDump,
     /// A file of a crash directory.
     Crash(CrashFile),
 }
 
 impl OtherFile {
-    /// May there be a dump in it, in another form?
+    /// Can it contain a dump in another form?
     pub fn may_hold_dump(&self) -> bool {
         match self {
             Self::Machine(_) | Self::Disk(_) | Self::Archive(_) | Self::Compressed(_) => true,
@@ -61,17 +60,17 @@ impl fmt::Display for OtherFile {
     }
 }
 
-/// What the file at `path` is, which begins with `bytes`; `None` if it is not known.
+/// Recognises the file at `path` that begins with `bytes`; `None` if it is unknown.
 ///
-/// The bytes need not be all of the file. The more there are the surer the answer is:
-/// a tar archive has its mark at 257.
+/// `bytes` need not be the whole file, but more of them make the answer more certain:
+/// the mark of a tar archive is at offset 257.
 pub fn recognise(path: &Path, bytes: &[u8]) -> Option<OtherFile> {
     machine::recognise(bytes)
         .or_else(|| archive::recognise(path, bytes))
         .or_else(|| crash_directory::recognise(path, bytes).map(OtherFile::Crash))
 }
 
-/// What a file is by what it ends with.
+/// Recognises a file by its last bytes.
 pub fn by_its_end(bytes: &[u8]) -> Option<OtherFile> {
     machine::by_its_end(bytes)
 }

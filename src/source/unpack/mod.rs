@@ -1,15 +1,15 @@
 //! Compressed files: unpacked once, into a file without a name.
 //!
-//! What comes out is written to a temporary file that is unlinked at once, so that
+//! The output goes to a temporary file that is unlinked at once, so that
 //! nothing is left behind however the program ends. Runs of zeros become holes:
-//! an unpacked dump takes no more of the disk than the memory that was in use.
-//! Bytes are read, decoded and written through buffers of a fixed size, the
-//! writing in a thread of its own. Members of gzip and frames of zstd may follow
+//! an unpacked dump takes no more disk space than the memory that was in use.
+//! Bytes are read, decoded and written through buffers of a fixed size, and
+//! a separate thread writes. Several gzip members or zstd frames may follow
 //! each other, and zeros may follow them: dump devices are written in whole blocks.
 //!
-//! Refuses to fill a disk: where it is not sure that all will fit, it counts
-//! first what the holes leave of it. A stream that is cut off gives what is there of it,
-//! with a warning; one that is damaged gives nothing.
+//! It refuses to fill a disk: if the output may not fit, it first counts
+//! the bytes that are not in holes. A stream that is cut off gives what there is of it,
+//! with a warning. A damaged one gives nothing.
 
 mod packing;
 mod sparse;
@@ -30,23 +30,23 @@ use sparse::{Stored, Writer};
 pub struct Progress {
     /// Compressed bytes read so far.
     pub done: u64,
-    /// Compressed bytes there are.
+    /// Compressed bytes in total.
     pub total: u64,
 }
 
-/// What came out.
+/// The result of unpacking.
 #[derive(Debug)]
 pub struct Unpacked {
-    /// Under the path of the compressed file.
+    /// The plain bytes, with the path of the compressed file.
     pub source: Source,
     /// What was odd about the compressed file, as a sentence.
     pub warning: Option<String>,
 }
 
-/// Unpacks `packed`, and tells `progress` about it from time to time.
+/// Unpacks `packed` and calls `progress` from time to time.
 ///
 /// # Errors
-/// The stream is damaged, or there is no room for what is in it.
+/// The stream is damaged, or there is no room for its contents.
 pub fn unpack(
     packed: &Source,
     packing: Packing,
@@ -70,7 +70,7 @@ pub fn unpack(
     Ok(Unpacked { source, warning })
 }
 
-/// The first `len` bytes of what `packed` unpacks to, or as many as there are.
+/// The first `len` bytes that `packed` unpacks to, or fewer if there are not as many.
 pub fn beginning(packed: &[u8], packing: Packing, len: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let decoder: Box<dyn Read + '_> = match packing {
@@ -80,12 +80,12 @@ pub fn beginning(packed: &[u8], packing: Packing, len: usize) -> Vec<u8> {
             Err(_) => return bytes,
         },
     };
-    // What is damaged or cut off gives what is before that.
+    // A damaged or truncated stream gives what precedes the damage.
     let _ = decoder.take(len as u64).read_to_end(&mut bytes);
     bytes
 }
 
-/// Tells before anything is written whether `free` bytes are enough.
+/// Checks, before anything is written, whether `free` bytes are enough.
 fn check_space(
     packed: &Source,
     packing: Packing,
@@ -104,7 +104,7 @@ fn check_space(
     Ok(())
 }
 
-/// Decodes all of `packed` into `blocks`; gives what was odd about it.
+/// Decodes all of `packed` into `blocks`. Returns what was odd about it.
 fn decode(
     packed: &Source,
     blocks: &mut dyn stream::Blocks,
@@ -134,10 +134,10 @@ impl<R: Read> Read for Counted<'_, R> {
     }
 }
 
-/// How many bytes come out at the most, as far as can be told without decoding.
+/// The most bytes that may come out, as far as is known without decoding.
 fn most_likely_len(packed: &Source, packing: Packing) -> u64 {
-    // Pages that are no holes compress to a tenth or so. A kernel that panics does
-    // not say how long its dump will be; gzip says it modulo 2^32, and not where
+    // Pages that are not holes compress to about a tenth. A kernel that panics does
+    // not record how long its dump will be. gzip records it modulo 2^32, and not where
     // padding follows.
     const RATIO: u64 = 32;
     let told = match packing {
@@ -152,7 +152,7 @@ fn most_likely_len(packed: &Source, packing: Packing) -> u64 {
     told.unwrap_or(0).max(packed.len().saturating_mul(RATIO))
 }
 
-/// Where FreeBSD and others expect large temporary files: /tmp is often memory.
+/// Where FreeBSD and others put large temporary files: /tmp is often in memory.
 fn temporary_directory() -> PathBuf {
     const LARGE: &str = "/var/tmp";
     match std::env::var_os("TMPDIR") {
@@ -161,7 +161,7 @@ fn temporary_directory() -> PathBuf {
     }
 }
 
-/// Bytes that may still be written to the file system of `dir`, if it says.
+/// How many bytes can still be written to the file system of `dir`, if it says.
 #[cfg(unix)]
 fn free_space(dir: &Path) -> Option<u64> {
     let space = rustix::fs::statvfs(dir).ok()?;
@@ -174,7 +174,7 @@ fn free_space(_: &Path) -> Option<u64> {
 }
 
 impl Source {
-    /// A file that is open already, under the name `path`.
+    /// A file that is already open, under the name `path`.
     fn of_file(path: &Path, file: File) -> io::Result<Self> {
         match file.metadata()?.len() {
             0 => Ok(Self::from_vec(path, Vec::new())),

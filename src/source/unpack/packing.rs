@@ -1,17 +1,19 @@
-//! The forms of compressed files.
+//! The formats of compressed files.
 
 use std::fmt;
 
-/// How a file is compressed.
+/// The format of a compressed file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Packing {
+    /// gzip(1), RFC 1952; one or several members.
     Gzip,
+    /// zstd(1), RFC 8878; one or several frames.
     Zstd,
 }
 
 impl Packing {
-    /// By the first bytes of a file; `None` if they are of neither.
+    /// Recognises the first bytes of a file; `None` if they are neither.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         const GZIP: &[u8] = b"\x1f\x8b";
         const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";

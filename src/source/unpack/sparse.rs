@@ -1,5 +1,5 @@
-//! Where unpacked blocks go: into a file whose runs of zeros are holes, or into
-//! a count of what such a file would take.
+//! Where unpacked blocks go: into a file in which runs of zeros are holes, or into
+//! a count of the space that such a file would take.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -8,16 +8,16 @@ use std::thread;
 
 use super::stream::Blocks;
 
-/// What is decoded before it is handed on, in bytes.
+/// How many bytes are decoded before they are handed on.
 const BLOCK: usize = 1 << 20;
 
-/// Blocks on their way to the disk; with them one is being filled and one written.
+/// Blocks on their way to the disk. One more is being filled, and one written.
 const QUEUE: usize = 4;
 
-/// The least run of zeros that becomes a hole, and its alignment: a page of memory.
+/// The shortest run of zeros that becomes a hole, and its alignment: a page of memory.
 const PAGE: usize = 4096;
 
-/// Fills blocks that a thread of its own writes to a file.
+/// Collects blocks that a separate thread writes to a file.
 pub(super) struct Writer {
     block: Vec<u8>,
     len: usize,
@@ -26,7 +26,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Lets `fill` produce bytes and writes them to `file`. Gives its result, and
+    /// Calls `fill` to produce bytes and writes them to `file`. Returns the result of `fill` and
     /// the length of the file.
     pub(super) fn run<T>(file: &File, fill: impl FnOnce(&mut Self) -> T) -> (T, io::Result<u64>) {
         let (full, full_blocks) = sync_channel::<Vec<u8>>(QUEUE);
@@ -36,7 +36,7 @@ impl Writer {
                 let mut file = SparseFile { file, at: 0, end: 0 };
                 for block in full_blocks {
                     file.write(&block)?;
-                    // Whoever fills them may have finished.
+                    // The producer may have finished.
                     let _ = give_back.send(block);
                 }
                 file.finish()
@@ -44,7 +44,7 @@ impl Writer {
             let mut writer = Self { block: vec![0; BLOCK], len: 0, full, empty };
             let result = fill(&mut writer);
             writer.block.truncate(writer.len);
-            // If it fails, the thread ended early and tells why.
+            // If this fails, the thread has ended early and its result says why.
             let _ = writer.full.send(std::mem::take(&mut writer.block));
             drop(writer);
             let lost = || io::Error::other("the thread that writes it is gone");
@@ -73,7 +73,7 @@ struct SparseFile<'a> {
     file: &'a File,
     /// Where the next byte would be written.
     at: u64,
-    /// The length so far, holes at the end included.
+    /// The length so far, including holes at the end.
     end: u64,
 }
 
@@ -144,7 +144,7 @@ impl Blocks for Stored {
     }
 }
 
-/// How many bytes at the start of `bytes` are whole pages of zeros, or of data.
+/// How many bytes at the start of `bytes` are whole pages of zeros, or whole pages of data.
 fn run(bytes: &[u8], zeros: bool) -> usize {
     let pages = bytes.chunks(PAGE).take_while(|page| is_zero(page) == zeros);
     pages.map(<[u8]>::len).sum()

@@ -1,5 +1,5 @@
-//! From compressed bytes to blocks of plain ones: members of gzip and frames of
-//! zstd, one after the other.
+//! From compressed bytes to blocks of plain bytes: gzip members and zstd frames,
+//! one after another.
 
 use std::io::{self, BufRead, Read};
 
@@ -8,27 +8,27 @@ use flate2::bufread::GzDecoder;
 use super::packing::Packing;
 use crate::source::UnpackError;
 
-/// A window of zstd that is larger would take more memory than a reader should:
-/// 128 MB, as zstd(1) has it. Kernels compress with windows of a few megabytes.
+/// A larger zstd window would take more memory than a reader should use:
+/// 128 MB, the limit of zstd(1). Kernels compress with windows of a few megabytes.
 const LARGEST_WINDOW_LOG: u32 = 27;
 
 /// Where plain bytes go.
 pub(super) trait Blocks {
-    /// Room for more, never empty.
+    /// Space for more bytes, never empty.
     fn space(&mut self) -> &mut [u8];
 
-    /// `len` bytes of the space hold data now; false once no more are wanted.
+    /// `len` bytes of the space now hold data. Returns false if no more are wanted.
     fn filled(&mut self, len: usize) -> bool;
 }
 
-/// How many streams may follow each other in `len` bytes: each costs a decoder, and what
-/// compresses in parallel makes them of megabytes.
+/// How many streams may follow each other in `len` bytes: each costs a decoder. Parallel
+/// compressors write streams of megabytes.
 fn most_streams(len: u64) -> u64 {
     const ALWAYS: u64 = 4096;
     ALWAYS + len / 512
 }
-
 /// Decodes everything in `input`, which has `len` bytes, and calls `step` after every
+/// piece. Returns what is odd about it, as a sentence.
 /// piece. Gives what is odd about it, as a sentence.
 pub(super) fn decode(
     input: &mut impl BufRead,
@@ -111,7 +111,7 @@ fn copy(
     }
 }
 
-/// What is wrong, as the decoder says it, and where that is.
+/// What is wrong according to the decoder, and where.
 fn damaged(packing: Packing, why: &io::Error) -> UnpackError {
     let said = why.to_string();
     let place = match packing {
