@@ -21,6 +21,8 @@ mod sysctls;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use serde::{Serialize, Serializer};
+
 use crate::addr::VirtAddr;
 use crate::budget::Budget;
 use crate::dump::{self, Core, DumpIdentity};
@@ -332,6 +334,26 @@ impl Session {
             self.withdraw_stale_sums(stack, Some(&variable.name), &mut value);
         }
         (address, value)
+    }
+
+    /// Serialises a stack's copy of a variable while it is read: what [`Session::value_by`] gives,
+    /// without holding it.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize_value<S: Serializer>(
+        &self,
+        reader: &ValueReader<'_>,
+        stack: Stack<'_>,
+        variable: &VnetVariable,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        // Sums can be withdrawn only from what is held.
+        let type_id = variable.type_id.filter(|id| !reader.may_hold_sums(*id));
+        match (stack.copy_of(self.target(), variable.master), type_id) {
+            (Ok(address), Some(type_id)) => reader.serialize(type_id, address, serializer),
+            _ => self.value_by(reader, stack, variable).1.serialize(serializer),
+        }
     }
 
     /// The value of a C expression in a network stack.

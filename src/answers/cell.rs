@@ -76,7 +76,7 @@ pub enum Cell<'a> {
     /// An address in hex.
     Address(VirtAddr),
     /// A value as C writes it.
-    Value(&'a Value),
+    Value(Cow<'a, Value>),
     /// The name of what it points at, or its address.
     Pointer(&'a PointerValue),
     /// Why a value cannot be read.

@@ -1,5 +1,6 @@
 //! `print`: C expressions in the chosen vnets.
 
+use std::borrow::Cow;
 use std::io;
 
 use serde::{Serialize, Serializer};
@@ -206,7 +207,7 @@ impl Answer for Results {
                 None => format!("{} = ", one.expression),
                 Some(type_name) => format!("{} = ({type_name}) ", one.expression),
             };
-            page.entry(&label, &Cell::Value(value), None)
+            page.entry(&label, &Cell::Value(Cow::Borrowed(value)), None)
         })
     }
 
@@ -243,7 +244,7 @@ impl Row for Evaluated {
             (&*self.expression).into(),
             self.type_name.as_deref().unwrap_or_default().into(),
             address.into(),
-            Cell::Value(value),
+            Cell::Value(Cow::Borrowed(value)),
         ]]
     }
 }

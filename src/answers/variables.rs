@@ -1,5 +1,6 @@
 //! `vars`: the virtualized variables of the chosen vnets, with their values.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,15 +15,15 @@ use crate::session::{Matches, Session};
 use crate::value::{Limits, Value, ValueReader};
 use crate::vnet::{Stack, VnetVariable};
 
-/// A virtualized variable and its value in one vnet.
+/// A virtualized variable in one network stack. Its value is read when it is asked for.
 #[derive(Debug, Clone)]
-pub struct Variable {
+pub struct Variable<'s> {
     /// What is the same in every vnet.
     pub of: Arc<Described>,
-    /// Of the vnet's copy; of the variable itself in a kernel without VIMAGE.
-    pub address: VirtAddr,
-    /// Its value in this vnet.
-    pub value: Value,
+    /// The stack whose copy it is.
+    pub stack: Stack<'s>,
+    session: &'s Session,
+    reader: Rc<ValueReader<'s>>,
 }
 
 /// What is the same of a variable in every vnet.
@@ -47,45 +48,64 @@ pub fn variables<'s>(
     chosen: Chosen<'s>,
     patterns: &[String],
     limits: &Limits,
-) -> Result<PerVnet<'s, List<'s, Variable>>, Error> {
+) -> Result<PerVnet<'s, List<'s, Variable<'s>>>, Error> {
     let Matches { variables, missed, problems } = session.matches(patterns)?;
     let remarks = untyped_modules(session, &variables)?;
     let described: Arc<[Arc<Described>]> = described(session, variables).into();
     let reader = Rc::new(session.reader(limits));
     let nothing = described.is_empty().then(|| "no variable matches".to_owned());
-    let of_vnet = move |stack: Stack<'s>| {
-        let copies = Copies { session, stack, described: Arc::clone(&described) };
-        let (reader, outline) = (Rc::clone(&reader), copies.clone());
-        let each = move |f: &mut dyn FnMut(&Variable) -> bool| copies.each(&reader, f);
-        List::new(columns(), Elements::made(each, move |f| outline.outline(f)))
+    let of_stack = move |stack: Stack<'s>| {
+        let copies = Copies { stack, session, reader: reader.clone(), all: described.clone() };
+        let outlined = copies.clone();
+        let each = move |f: &mut dyn FnMut(&Variable<'s>) -> bool| copies.each(f);
+        List::new(columns(), Elements::made(each, move |f| outlined.outline(f)))
     };
-    let answer = PerVnet::new(chosen, of_vnet);
+    let answer = PerVnet::new(chosen, of_stack);
     let missed = missed.into_iter().map(Error::from).collect();
     Ok(PerVnet { problems, remarks, missed, nothing, ..answer })
 }
 
-/// One vnet's copies of some variables.
+/// One stack's copies of some variables.
 #[derive(Clone)]
 struct Copies<'s> {
-    session: &'s Session,
     stack: Stack<'s>,
-    described: Arc<[Arc<Described>]>,
+    session: &'s Session,
+    reader: Rc<ValueReader<'s>>,
+    all: Arc<[Arc<Described>]>,
 }
 
-impl Copies<'_> {
-    fn each(&self, reader: &ValueReader<'_>, f: &mut dyn FnMut(&Variable) -> bool) {
-        for of in &*self.described {
-            let (address, value) = self.session.value_by(reader, self.stack, &of.variable);
-            if !f(&Variable { of: Arc::clone(of), address, value }) {
+impl<'s> Copies<'s> {
+    fn variables(&self) -> impl Iterator<Item = Variable<'s>> {
+        self.all.iter().map(|of| Variable {
+            of: Arc::clone(of),
+            stack: self.stack,
+            session: self.session,
+            reader: Rc::clone(&self.reader),
+        })
+    }
+
+    fn each(&self, f: &mut dyn FnMut(&Variable<'s>) -> bool) {
+        for variable in self.variables() {
+            if !f(&variable) {
                 return;
             }
         }
     }
 
     fn outline(&self, f: &mut dyn FnMut(Vec<Cell<'_>>)) {
-        for of in &*self.described {
-            f(of.cells(self.session.address(self.stack, &of.variable)).into());
-        }
+        self.variables().for_each(|variable| f(variable.of.cells(variable.address()).into()));
+    }
+}
+
+impl Variable<'_> {
+    /// Of the stack's copy; 0 where it has none.
+    pub fn address(&self) -> VirtAddr {
+        self.session.address(self.stack, &self.of.variable)
+    }
+
+    /// Its value, or the reason why there is none.
+    pub fn value(&self) -> Value {
+        self.session.value_by(&self.reader, self.stack, &self.of.variable).1
     }
 }
 
@@ -112,35 +132,45 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-impl Row for Variable {
+impl Row for Variable<'_> {
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
-        let value = Cell::Value(&self.value);
-        vec![self.of.cells(self.address).into_iter().chain([value]).collect()]
+        let value = Cell::Value(Cow::Owned(self.value()));
+        vec![self.of.cells(self.address()).into_iter().chain([value]).collect()]
     }
 }
 
-impl Element for Variable {
+impl Element for Variable<'_> {
     const ARRAY: &'static str = "variables";
 
     fn unreadable(&self) -> usize {
-        self.value.unreadable()
+        self.value().unreadable()
     }
 }
 
-impl Serialize for Variable {
+impl Serialize for Variable<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let VnetVariable { name, symbol, master, size, module, file, .. } = &self.of.variable;
         let mut fields = serializer.serialize_struct("Variable", 9)?;
         fields.serialize_field("name", name)?;
         fields.serialize_field("symbol", symbol)?;
-        fields.serialize_field("address", &self.address)?;
+        fields.serialize_field("address", &self.address())?;
         fields.serialize_field("master", master)?;
         fields.serialize_field("size", size)?;
         fields.serialize_field("type", &self.of.type_name)?;
         fields.serialize_field("module", module)?;
         fields.serialize_field("file", file)?;
-        fields.serialize_field("value", &self.value)?;
+        fields.serialize_field("value", &Reading(self))?;
         fields.end()
+    }
+}
+
+/// The value of a variable, which is read as it is serialised.
+struct Reading<'a>(&'a Variable<'a>);
+
+impl Serialize for Reading<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Variable { of, stack, session, reader } = self.0;
+        session.serialize_value(reader, *stack, &of.variable, serializer)
     }
 }
 

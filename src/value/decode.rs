@@ -16,7 +16,7 @@ use crate::value::{bits, freed};
 
 /// Records and arrays within each other, whatever `Limits::depth` says: to follow them
 /// takes stack.
-const DEEPEST: usize = 64;
+pub const DEEPEST: usize = 64;
 
 /// Takes one block of memory apart.
 pub struct Decoder<'a, 't> {
@@ -24,7 +24,7 @@ pub struct Decoder<'a, 't> {
     types: &'a Types,
     block: &'a MemoryBlock,
     endian: Endian,
-    parts: Parts<'a>,
+    pub(in crate::value) parts: Parts<'a>,
 }
 
 impl<'a, 't> Decoder<'a, 't> {
@@ -43,7 +43,7 @@ impl<'a, 't> Decoder<'a, 't> {
     }
 
     /// The value at `offset` of the block.
-    fn value(&self, plan: &Plan, offset: usize, depth: Depth) -> Value {
+    pub(in crate::value) fn value(&self, plan: &Plan, offset: usize, depth: Depth) -> Value {
         match &plan.shape {
             Shape::Number(number) => self.number(*number, offset),
             Shape::Record(record) => match self.missing(plan, offset) {
@@ -63,7 +63,7 @@ impl<'a, 't> Decoder<'a, 't> {
         }
     }
 
-    fn part(&self, part: &Part, offset: usize, depth: Depth) -> Value {
+    pub(in crate::value) fn part(&self, part: &Part, offset: usize, depth: Depth) -> Value {
         match part {
             Part::Known(plan) => self.value(plan, offset, depth),
             Part::Later(id) => self.value(&self.reader.plans.of(self.types, *id), offset, depth),
@@ -72,12 +72,12 @@ impl<'a, 't> Decoder<'a, 't> {
 
     /// Why nothing at all of a record or array can be read: one reason in the place of the
     /// whole, not in that of each part.
-    fn missing(&self, plan: &Plan, offset: usize) -> Option<&ValueError> {
+    pub(in crate::value) fn missing(&self, plan: &Plan, offset: usize) -> Option<&ValueError> {
         let size = usize::try_from(*plan.size.as_ref().ok()?).unwrap_or(usize::MAX);
         self.block.missing(&(offset..offset.saturating_add(size)))
     }
 
-    fn number(&self, number: Number, offset: usize) -> Value {
+    pub(in crate::value) fn number(&self, number: Number, offset: usize) -> Value {
         match self.bytes(offset, number.size() as u64) {
             Ok(bytes) => number.value_at(bytes, self.address(offset)),
             Err(error) => error,
@@ -125,7 +125,7 @@ impl<'a, 't> Decoder<'a, 't> {
     }
 
     /// May a record be looked into?
-    fn enter(&self, offset: usize, depth: Depth) -> Result<(), ValueError> {
+    pub(in crate::value) fn enter(&self, offset: usize, depth: Depth) -> Result<(), ValueError> {
         budget::level("the value", depth.levels, DEEPEST)?;
         if depth.records >= self.reader.limits.depth {
             return Err(ValueError {
@@ -211,8 +211,7 @@ impl<'a, 't> Decoder<'a, 't> {
         if let Err(why) = budget::level("the value", depth.levels, DEEPEST) {
             return ValueError::from(why).into();
         }
-        let limit = self.reader.limits.elements as u64;
-        let shown = count.min(limit).min(self.block.len() as u64);
+        let shown = self.shown(count);
         let omitted = count - shown;
         if inner.is_empty() {
             if let Some(text) = plan.characters.then(|| self.text(count, offset)).flatten() {
@@ -237,6 +236,24 @@ impl<'a, 't> Decoder<'a, 't> {
         Value::Array(ArrayValue { elements: elements.into(), omitted })
     }
 
+    /// How many elements of an array are read, of so many that it has.
+    pub(in crate::value) fn shown(&self, count: u64) -> u64 {
+        count.min(self.reader.limits.elements as u64).min(self.block.len() as u64)
+    }
+
+    /// The bytes of so many numbers in a row, if they are numbers and all can be read.
+    pub(in crate::value) fn whole_numbers(
+        &self,
+        array: &ArrayPlan,
+        count: u64,
+        offset: usize,
+    ) -> Option<(Number, &[u8])> {
+        let number = array.number?;
+        let size = number.size().checked_mul(usize::try_from(count).ok()?)?;
+        let bytes = self.block.get(offset..offset.checked_add(size)?)?.ok()?;
+        Some((number, bytes))
+    }
+
     /// So many numbers in a row, which stay bytes; `None` where they go past the block.
     fn numbers(&self, number: Number, count: u64, offset: usize) -> Option<Elements> {
         let size = number.size().checked_mul(usize::try_from(count).ok()?)?;
@@ -245,7 +262,7 @@ impl<'a, 't> Decoder<'a, 't> {
     }
 
     /// The string in a char array: up to its NUL, if all before that is printable.
-    fn text(&self, count: u64, offset: usize) -> Option<Box<str>> {
+    pub(in crate::value) fn text(&self, count: u64, offset: usize) -> Option<Box<str>> {
         if count == 0 {
             return None;
         }
@@ -290,7 +307,7 @@ impl<'a, 't> Decoder<'a, 't> {
         })
     }
 
-    fn address(&self, offset: usize) -> VirtAddr {
+    pub(in crate::value) fn address(&self, offset: usize) -> VirtAddr {
         self.block.address.wrapping_add(offset as u64)
     }
 }

@@ -20,6 +20,7 @@ pub mod read;
 mod record;
 pub(crate) mod serialize;
 mod sockaddr;
+mod stream;
 pub(crate) mod tree;
 
 pub use access::{ElementsIter, PathError};

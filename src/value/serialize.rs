@@ -111,10 +111,18 @@ impl Serialize for ArrayValue {
             seq.serialize_element(&*element)?;
         }
         if self.omitted > 0 {
-            let message = format!("{} more elements", self.omitted).into();
-            seq.serialize_element(&ValueError { kind: ErrorKind::Limit, address: None, message })?;
+            seq.serialize_element(&omitted(self.omitted))?;
         }
         seq.end()
+    }
+}
+
+/// What stands for elements that a limit left out.
+pub(in crate::value) fn omitted(count: u64) -> ValueError {
+    ValueError {
+        kind: ErrorKind::Limit,
+        address: None,
+        message: format!("{count} more elements").into(),
     }
 }
 
