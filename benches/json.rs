@@ -8,13 +8,14 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use vnetkvm::answers::variables::Variable;
 use vnetkvm::answers::{self, Chosen};
 use vnetkvm::image::{self, Format, Scenario};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::render::json;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
-use vnetkvm::value::Limits;
+use vnetkvm::value::{Limits, Value};
 
 const SCENARIO: &str = "memory = \"128M\"\n[[step]]\ndo = \"jail\"\nname = \"web01\"\njid = 1\n";
 
@@ -24,13 +25,13 @@ fn bench(criterion: &mut Criterion) {
     let chosen = Chosen::ask(&session, &Selector::Index(1)).expect("vnet 1");
     let answer = answers::variables(&session, chosen, &[], &Limits::unlimited());
     let (_, list) = answer.expect("variables").answers().next().expect("one vnet");
-    let variables = list.elements.to_vec();
+    let values: Vec<Value> = list.elements.to_vec().iter().map(Variable::value).collect();
     let mut out = Vec::new();
     let mut write = || {
         out.clear();
-        variables.iter().for_each(|variable| {
-            json::write_line(&mut out, variable).expect("memory takes everything");
-        });
+        let mut lines = json::Lines::new(&mut out);
+        values.iter().for_each(|value| lines.write(value).expect("memory takes everything"));
+        lines.finish().expect("memory takes everything");
         black_box(&out).len()
     };
     let mut group = criterion.benchmark_group("json");

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use types::{DebugInfo, Entry, ROOT, dump, leb128, numbered};
 use vnetkvm::render::c;
-use vnetkvm::render::json::write_line;
+use vnetkvm::render::json::write_document;
 use vnetkvm::session::Session;
 use vnetkvm::source::Source;
 use vnetkvm::value::{Limits, Value};
@@ -240,7 +240,7 @@ fn ask(session: &Session) -> Value {
     );
     let _ = c::line_within(&value, 200);
     let mut json = Vec::new();
-    write_line(&mut json, &value).unwrap();
+    write_document(&mut json, &value).unwrap();
     assert!(json.len() < 64 << 20, "{} bytes", json.len());
     value
 }
@@ -292,7 +292,7 @@ fn a_large_array_is_kept_as_its_bytes() {
     assert_eq!(array.elements.get(257).as_deref(), Some(&Value::Int(1)));
     let missing = array.elements.get(2 << 20);
     assert!(matches!(missing.as_deref(), Some(Value::Error(_))), "{missing:?}");
-    let (_, _, peak) = counted(|| write_line(std::io::sink(), &value).unwrap());
+    let (_, _, peak) = counted(|| write_document(std::io::sink(), &value).unwrap());
     assert!(peak < 1 << 20, "{peak} bytes at one time");
 }
 

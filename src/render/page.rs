@@ -77,12 +77,14 @@ impl<W: Write> TextPage<W> {
             #[serde(flatten)]
             element: T,
         }
+        let mut lines = json::Lines::new(&mut self.out);
         match &self.part {
-            None => rows.try_for_each(|element| json::write_line(&mut self.out, element)),
-            Some(Part { vnet, .. }) => rows.try_for_each(|element| {
-                json::write_line(&mut self.out, &About { vnet: *vnet, element })
-            }),
-        }
+            None => rows.try_for_each(|element| lines.write(element)),
+            Some(Part { vnet, .. }) => {
+                rows.try_for_each(|element| lines.write(&About { vnet: *vnet, element }))
+            }
+        }?;
+        lines.finish()
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Decoder<'a, 't> {
     reader: &'a ValueReader<'t>,
     types: &'a Types,
     block: &'a MemoryBlock,
-    endian: Endian,
+    pub(in crate::value) endian: Endian,
     pub(in crate::value) parts: Parts<'a>,
 }
 
@@ -289,7 +289,7 @@ impl<'a, 't> Decoder<'a, 't> {
 
     /// `size` bytes at `offset`, or the error that stands in their place.
     #[inline]
-    fn bytes(&self, offset: usize, size: u64) -> Result<&[u8], Value> {
+    pub(in crate::value) fn bytes(&self, offset: usize, size: u64) -> Result<&[u8], Value> {
         let end = offset.saturating_add(usize::try_from(size).unwrap_or(usize::MAX));
         match self.block.get(offset..end) {
             Some(Ok(bytes)) => Ok(bytes),

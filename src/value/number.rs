@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde::{Serialize, Serializer};
+
 use crate::addr::VirtAddr;
 use crate::bytes::Endian;
 use crate::types::model::{Base, Encoding, Enumeration, Enumerator};
@@ -72,17 +74,41 @@ impl Number {
         }
     }
 
+    /// Serialises what [`Number::value_at`] gives.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    #[inline]
+    pub fn serialize_at<S: Serializer>(
+        self,
+        bytes: &[u8],
+        address: VirtAddr,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let raw = self.endian.uint(bytes) as u64;
+        if freed::is_word(raw, bytes.len()) {
+            return freed::word(raw, address).serialize(serializer);
+        }
+        match self.kind {
+            Kind::Unsigned | Kind::UnsignedChar => serializer.serialize_u64(raw),
+            Kind::Signed | Kind::SignedChar => serializer.serialize_i64(self.signed(raw)),
+            Kind::Bool | Kind::Float => self.value_of(raw).serialize(serializer),
+        }
+    }
+
     /// Are there numbers among these that freed memory is filled with?
     pub fn any_freed(self, bytes: &[u8]) -> bool {
         let is_freed = |word: &[u8]| freed::is_word(self.endian.uint(word) as u64, word.len());
         self.size.is_multiple_of(4) && bytes.chunks_exact(self.size()).any(is_freed)
     }
 
+    fn signed(self, raw: u64) -> i64 {
+        let unused = 64 - u32::from(self.size) * 8;
+        (raw << unused) as i64 >> unused
+    }
+
     fn value_of(self, raw: u64) -> Value {
-        let signed = || {
-            let unused = 64 - u32::from(self.size) * 8;
-            i128::from((raw << unused) as i64 >> unused)
-        };
+        let signed = || i128::from(self.signed(raw));
         match self.kind {
             Kind::Unsigned => Value::Int(raw.into()),
             Kind::Signed => Value::Int(signed()),

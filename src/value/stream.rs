@@ -71,7 +71,14 @@ impl Serialize for Unread<'_, '_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { decoder, plan, offset, depth } = *self;
         match &plan.shape {
-            Shape::Number(number) => decoder.number(*number, offset).serialize(serializer),
+            Shape::Number(number) => match decoder.bytes(offset, number.size() as u64) {
+                Ok(bytes) => number.serialize_at(bytes, decoder.address(offset), serializer),
+                Err(error) => error.serialize(serializer),
+            },
+            // Only functions are shown with their symbols.
+            Shape::Pointer(pointer) if !pointer.to_function => {
+                decoder.serialize_address(plan, offset, serializer)
+            }
             Shape::Record(_) | Shape::Array(_) if decoder.missing(plan, offset).is_some() => {
                 decoder.missing(plan, offset).serialize(serializer)
             }
@@ -104,6 +111,26 @@ impl<'d, 't> Decoder<'d, 't> {
         };
         self.serialize_members(record, offset, depth.of_record(), &mut members)?;
         members.map.end()
+    }
+
+    /// What a pointer to data holds.
+    fn serialize_address<S: Serializer>(
+        &self,
+        plan: &Plan,
+        offset: usize,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let bytes = match self.bytes(offset, *plan.size.as_ref().unwrap_or(&0)) {
+            Ok(bytes) => bytes,
+            Err(error) => return error.serialize(serializer),
+        };
+        match freed::number(self.endian, bytes, self.address(offset)) {
+            Some(why) => why.serialize(serializer),
+            None => {
+                let raw = self.endian.uint(bytes.get(..16).unwrap_or(bytes));
+                VirtAddr::new(raw as u64).serialize(serializer)
+            }
+        }
     }
 
     /// The members of a record; those of anonymous ones stand among them. Where no parts are left,
@@ -205,9 +232,7 @@ impl<M: SerializeMap> Members<'_, M> {
     /// those from `start` on.
     fn leave_out(&mut self, start: usize, why: ValueError) -> Result<(), M::Error> {
         let last = self.left_out.as_ref();
-        if last.is_some_and(|(at, last)| {
-            *at >= start && at + 1 == self.count && *last == why
-        }) {
+        if last.is_some_and(|(at, last)| *at >= start && at + 1 == self.count && *last == why) {
             return Ok(());
         }
         self.entry("...", &why)?;
@@ -230,9 +255,7 @@ impl Serialize for Dimension<'_, '_, '_> {
         let Self { decoder, array, counts, offset, depth } = *self;
         let Some((&count, inner)) = counts.split_first() else {
             return match &array.element {
-                Part::Known(plan) => {
-                    Unread { decoder, plan, offset, depth }.serialize(serializer)
-                }
+                Part::Known(plan) => Unread { decoder, plan, offset, depth }.serialize(serializer),
                 later => decoder.part(later, offset, depth).serialize(serializer),
             };
         };
@@ -276,10 +299,23 @@ impl Dimension<'_, '_, '_> {
     ) -> Result<Q::Ok, Q::Error> {
         let mut at = self.decoder.address(self.offset);
         for bytes in bytes.chunks_exact(number.size()) {
-            seq.serialize_element(&number.value_at(bytes, at))?;
+            seq.serialize_element(&Element { number, bytes, at })?;
             at = at.wrapping_add(bytes.len() as u64);
         }
         finish(seq, omitted)
+    }
+}
+
+/// A number in a row of them.
+struct Element<'a> {
+    number: Number,
+    bytes: &'a [u8],
+    at: VirtAddr,
+}
+
+impl Serialize for Element<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.number.serialize_at(self.bytes, self.at, serializer)
     }
 }
 
