@@ -1,11 +1,11 @@
-//! Joins the two branches: a kernel's file and a dump's memory.
+//! Joins the two branches: a kernel file and a dump's memory.
 //!
 //! [`Target::open`] finds out how kernel addresses are translated (by the
-//! minidump's own map, or by the page tables that the kernel's symbols lead to)
+//! minidump's own map, or by the page tables that the kernel's symbols point to)
 //! and whether the kernel is the one that wrote the dump. Nothing above this
-//! layer needs to know either again.
+//! layer needs to know either.
 //!
-//! A target never changes. Its parts are shared, so that to clone it costs nothing.
+//! A target never changes. Its parts are shared, so cloning it costs nothing.
 
 mod error;
 mod find_mapping;
@@ -35,7 +35,7 @@ pub use kernel_match::KernelMatch;
 pub use modules::ModuleSymbols;
 pub use page_tables::raw_core;
 
-/// A running kernel, its types, and its memory as a dump holds it; alone or with its modules.
+/// A running kernel, its types, and its memory in a dump, with or without its modules.
 #[derive(Debug, Clone)]
 pub struct Target {
     kernel: RunningKernel,
@@ -47,16 +47,16 @@ pub struct Target {
 }
 
 impl Target {
-    /// Joins a kernel with a dump. The target has the kernel alone; [`Target::with_modules`]
-    /// makes one that has its modules.
+    /// Joins a kernel with a dump. The target has no modules; [`Target::with_modules`]
+    /// makes one that does.
     ///
-    /// `types` may be the error that kept them from being loaded: names,
-    /// addresses and bytes are there without them.
+    /// `types` may be the error that kept them from being loaded. Names,
+    /// addresses and bytes work without them.
     ///
     /// # Errors
-    /// They are of different machines, or the kernel's page tables cannot be
-    /// found in a dump that has none of its own. A kernel of the right machine
-    /// that merely differs is no error here: see [`Target::kernel_match`].
+    /// The architectures differ, or the kernel's page tables cannot be
+    /// found in a dump without a page map. A different kernel for the right architecture
+    /// is not an error here: see [`Target::kernel_match`].
     pub fn open(
         kernel: impl Into<Arc<Kernel>>,
         core: impl Into<Arc<Core>>,
@@ -65,8 +65,8 @@ impl Target {
         Self::open_at(kernel, core, types, None)
     }
 
-    /// The same for a kernel that was loaded at the physical address `kernel_phys`,
-    /// where the first byte of its first segment lies; `None` finds it out.
+    /// The same for a kernel that was loaded at the physical address `kernel_phys`, the
+    /// address of the first byte of its first segment. `None` searches for it.
     ///
     /// # Errors
     /// As [`Target::open`].
@@ -83,7 +83,7 @@ impl Target {
         Ok(Self { kernel, memory, types, kernel_match, budget, modules: Arc::default() })
     }
 
-    /// Whether `kernel` wrote the dump, without joining them.
+    /// Did `kernel` write the dump? Answers this without a target.
     ///
     /// # Errors
     /// As [`Target::open`].
@@ -96,42 +96,46 @@ impl Target {
         Ok(kernel_match(&kernel, &memory))
     }
 
+    /// The architecture of the machine and its kernel.
     #[must_use]
     pub fn arch(&self) -> Arch {
         self.kernel.arch()
     }
 
+    /// The kernel at the addresses where it runs.
     #[must_use]
     pub fn kernel(&self) -> &RunningKernel {
         &self.kernel
     }
 
+    /// Its memory, by virtual address.
     #[must_use]
     pub fn memory(&self) -> &KernelMemory {
         &self.memory
     }
 
-    /// The types of the kernel and, in a target that has them, of its modules.
+    /// The types of the kernel and, if the target has them, of its modules.
     ///
     /// # Errors
-    /// Why there are none.
+    /// Why they could not be loaded.
     pub fn types(&self) -> Result<&Types, TypeError> {
         self.types.as_deref().map_err(Clone::clone)
     }
 
-    /// What each processor was doing when the image was taken, in their order; empty where
-    /// only the kernel itself could tell.
+    /// What each processor was doing when the image was taken, in order of CPU number. Empty if
+    /// only the kernel's own structures have this.
     #[must_use]
     pub fn processors(&self) -> &[Processor] {
         &self.memory.core().clues.processors
     }
 
-    /// What every walk over this target's memory and types spends from.
+    /// The budget of every walk over this target's memory and types.
     #[must_use]
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
+    /// Is the kernel file the one that wrote the dump?
     #[must_use]
     pub fn kernel_match(&self) -> &KernelMatch {
         &self.kernel_match

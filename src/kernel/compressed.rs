@@ -8,17 +8,17 @@ use crate::bytes::Fields;
 const ELFCOMPRESS_ZLIB: u32 = 1;
 const ELFCOMPRESS_ZSTD: u32 = 2;
 
-/// No debug section packs better than this: DWARF of kernels comes to 3 to 8 times the
-/// size of its streams. zlib could promise 1,000 times, and zstd any number.
+/// No debug section compresses better than this: the DWARF of kernels is 3 to 8 times the
+/// size of its streams. A zlib header could promise 1,000 times, and a zstd header any number.
 const MAX_RATIO: u64 = 64;
 
-/// A section of this size is never too large, in bytes: small ones may be mostly zeros.
+/// A section up to this size is always accepted, in bytes: small ones may be mostly zeros.
 const ALWAYS: u64 = 1 << 20;
 
-/// Unpacks the bytes of a section, its Elf32_Chdr or Elf64_Chdr in front.
+/// Unpacks the bytes of a section, which begin with its Elf32_Chdr or Elf64_Chdr.
 ///
 /// # Errors
-/// A sentence: an unknown algorithm, a size that cannot be, a damaged stream.
+/// The reason in words: an unknown algorithm, an impossible size, or a damaged stream.
 pub fn unpack(section: &[u8], arch: Arch) -> Result<Vec<u8>, String> {
     let fields = Fields::new(section, arch.endian());
     let (size, header) = match arch.pointer_size() {

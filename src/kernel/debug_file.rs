@@ -1,26 +1,29 @@
-//! Which other file a kernel file wants beside it, and whether one that was
-//! found is that file.
+//! Which other file a kernel file needs, and whether a file that was found
+//! is that file.
 
 use crate::kernel::elf::ElfFile;
 
-/// What the other half of a kernel is known by.
+/// How to recognise the other half of a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
+    /// Which half is missing.
     pub role: Role,
     /// The name in .gnu_debuglink: `kernel.debug`.
     pub link_name: Option<String>,
+    /// The GNU build-id, which both halves share; `None` if the file has none.
     pub build_id: Option<Vec<u8>>,
 }
 
+/// The missing half of a split kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The file has no DWARF: its debug file is wanted.
+    /// The file has no DWARF, so its debug file is needed.
     DebugFile,
-    /// The file has no contents: the kernel it was split from is wanted.
+    /// The file has no contents, so the kernel it was split from is needed.
     Kernel,
 }
 
-/// What `elf` needs beside it, if it does not have all itself.
+/// What `elf` needs beside it; `None` if it is complete.
 pub fn wanted(elf: &ElfFile) -> Option<Wanted> {
     let role = match (elf.has_debug_info(), elf.is_debug_only()) {
         (true, false) => return None,
@@ -34,11 +37,11 @@ pub fn wanted(elf: &ElfFile) -> Option<Wanted> {
     })
 }
 
-/// Why `other` cannot come from the link that `file` comes from, as the end of a sentence
-/// about `other`; `None` if nothing speaks against it.
+/// Evidence that `other` is not the other half of `file`, as the end of a sentence
+/// about `other`; `None` if there is none.
 ///
-/// Build-ids decide where both files have one, then the CRC in .gnu_debuglink.
-/// Without either, the sections must lie at the same addresses.
+/// If both files have a build-id, it decides; otherwise the CRC in .gnu_debuglink.
+/// Without either, the sections must be at the same addresses.
 pub fn difference(file: &ElfFile, other: &ElfFile) -> Option<String> {
     if file.arch() != other.arch() {
         return Some(format!("is for {}, not for {}", other.arch().name(), file.arch().name()));
@@ -76,7 +79,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The CRC of .gnu_debuglink: the common CRC-32 over the whole debug file.
+/// The CRC of .gnu_debuglink: the usual CRC-32 of the whole debug file.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = flate2::Crc::new();
     crc.update(bytes);

@@ -1,6 +1,6 @@
-//! One ELF file: its sections, segments and notes, as far as a kernel or its
-//! debug file has them. Parsing is goblin's; this file adds the checks that
-//! tell a kernel from what is none, and unpacks compressed sections.
+//! One ELF file: the sections, segments and notes that a kernel or its
+//! debug file has. goblin does the parsing. This file adds the checks that
+//! distinguish a kernel from other files, and unpacks compressed sections.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,7 +23,7 @@ use crate::source::{Source, other};
 pub struct ElfFile {
     source: Arc<Source>,
     arch: Arch,
-    /// Is it an object file still, whose sections have no addresses?
+    /// Is it still an object file, whose sections have no addresses?
     relocatable: bool,
     context: Ctx,
     sections: Vec<SectionHeader>,
@@ -34,26 +34,30 @@ pub struct ElfFile {
 /// A PT_LOAD segment of a kernel.
 #[derive(Debug, Clone, Copy)]
 pub struct Segment<'a> {
+    /// Its link address.
     pub virt: VirtAddr,
-    /// Where the boot loader puts it when it does not relocate the kernel.
+    /// The physical address where the boot loader puts it, unless it relocates the kernel.
     pub phys: PhysAddr,
-    /// What the file holds; the rest up to `mem_size` is zeros at boot.
+    /// The bytes in the file. The rest, up to `mem_size`, is zeros at boot.
     pub bytes: &'a [u8],
-    /// Bytes in memory.
+    /// Its size in memory, in bytes.
     pub mem_size: u64,
+    /// May it be written (PF_W)?
     pub writable: bool,
+    /// May it be executed (PF_X)?
     pub executable: bool,
 }
 
-/// A section of the file, by its header.
+/// A section of the file, described by its header.
 #[derive(Debug, Clone, Copy)]
 pub struct Section<'a> {
+    /// Its name, such as `.data` or `set_vnet`.
     pub name: &'a str,
     header: &'a SectionHeader,
 }
 
 impl<'a> Section<'a> {
-    /// Addresses that the section takes up in memory.
+    /// The addresses that the section occupies in memory.
     pub fn range(&self) -> Range<VirtAddr> {
         let start = VirtAddr::new(self.header.sh_addr);
         start..start.wrapping_add(self.header.sh_size)
@@ -64,22 +68,22 @@ impl<'a> Section<'a> {
         self.header.sh_type != section_header::SHT_NOBITS
     }
 
-    /// Bytes in memory.
+    /// Its size in memory, in bytes.
     pub fn size(&self) -> u64 {
         self.header.sh_size
     }
 
-    /// What its address must be a multiple of.
+    /// Its address must be a multiple of this.
     pub fn alignment(&self) -> u64 {
         self.header.sh_addralign.max(1)
     }
 
-    /// Is it a part of the memory of what is loaded?
+    /// Is it loaded into memory (SHF_ALLOC)?
     pub fn is_loaded(&self) -> bool {
         self.has_flag(section_header::SHF_ALLOC)
     }
 
-    /// Is it code, or data that nobody writes?
+    /// Is it code or read-only data?
     pub fn is_constant(&self) -> bool {
         let writable = self.has_flag(section_header::SHF_WRITE);
         self.is_loaded() && !writable && self.header.sh_type == section_header::SHT_PROGBITS
@@ -94,15 +98,17 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The bytes of a section: a part of the mapped file, or unpacked from it.
+/// The bytes of a section: a part of the mapped file, or unpacked.
 #[derive(Debug, Clone)]
 pub enum SectionBytes {
+    /// A range of the mapped file.
     Mapped(Arc<Source>, Range<usize>),
+    /// The unpacked bytes of a compressed section.
     Unpacked(Arc<[u8]>),
 }
 
 impl SectionBytes {
-    /// What stands for a section that the file does not have.
+    /// The bytes of a missing section: none.
     pub fn empty() -> Self {
         Self::Unpacked(Arc::new([]))
     }
@@ -123,8 +129,8 @@ impl ElfFile {
     /// Parses the headers of `source`.
     ///
     /// # Errors
-    /// The file is no ELF file, is a core or object file, is for a machine
-    /// FreeBSD does not run on, or its header tables lie outside of the file.
+    /// The file is not an ELF file, is a core or object file, is for a machine
+    /// that FreeBSD does not run on, or its header tables lie outside the file.
     pub fn parse(source: Source) -> Result<Self, KernelError> {
         let header = parse_header(&source)?;
         if header.e_type == header::ET_REL {
@@ -133,10 +139,10 @@ impl ElfFile {
         Self::with_header(source, &header)
     }
 
-    /// Parses the headers of what may be an object file, as modules are on some machines.
+    /// Parses the headers of a module, which is an object file on some architectures.
     ///
     /// # Errors
-    /// As [`ElfFile::parse`], but object files are none.
+    /// As [`ElfFile::parse`], but object files are accepted.
     pub fn parse_module(source: Source) -> Result<Self, KernelError> {
         let header = parse_header(&source)?;
         Self::with_header(source, &header)
@@ -161,6 +167,7 @@ impl ElfFile {
         Ok(Self { source: Arc::new(source), arch, relocatable, context, sections, segments, names })
     }
 
+    /// The architecture, from e_machine, the class and the byte order.
     pub fn arch(&self) -> Arch {
         self.arch
     }
@@ -190,9 +197,9 @@ impl ElfFile {
         })
     }
 
-    /// The section of that name.
+    /// The section with that name.
     pub fn section(&self, name: &str) -> Option<Section<'_>> {
-        // Not by way of all names: a file may have 65,535 sections.
+        // Without collecting all names: a file may have 65,535 sections.
         let names = self.source.bytes().get(self.names.clone()).unwrap_or_default();
         let is_named = |header: &&SectionHeader| {
             let found =
@@ -205,7 +212,7 @@ impl ElfFile {
             .map(|header| Section { name: self.name_of(header), header })
     }
 
-    /// The bytes that the file holds for a section, still packed where it is packed.
+    /// The bytes of a section in the file, still compressed if it is compressed.
     pub fn raw_bytes(&self, section: Section<'_>) -> Option<&[u8]> {
         file_range(self.source.bytes(), section.header).map(|range| &self.source.bytes()[range])
     }
@@ -213,7 +220,7 @@ impl ElfFile {
     /// The bytes of a section, unpacked if it is compressed (SHF_COMPRESSED, zlib or zstd).
     ///
     /// # Errors
-    /// The section lies outside of the file, or does not unpack.
+    /// The section lies outside the file, or cannot be unpacked.
     pub fn section_bytes(&self, section: Section<'_>) -> Result<SectionBytes, KernelError> {
         let range = file_range(self.source.bytes(), section.header).ok_or_else(|| {
             damaged("section table", format!("{} lies outside of the file", section.name))
@@ -226,8 +233,8 @@ impl ElfFile {
             .map_err(|why| KernelError::Compressed { section: section.name.to_owned(), why })
     }
 
-    /// The PT_LOAD segments, in the order of the file. Where some tool has left out the
-    /// program headers, each section that is loaded stands for a segment.
+    /// The PT_LOAD segments, in the order of the file. If the program headers are missing, each
+    /// loaded section takes the place of a segment.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
         let loads = self.segments.iter().filter(|s| s.p_type == program_header::PT_LOAD);
         let loads = loads.map(|s| Segment {
@@ -254,16 +261,16 @@ impl ElfFile {
         }))
     }
 
-    /// What the file holds there; nothing where it ends before that.
+    /// The bytes in the file; fewer or none if the file ends early.
     fn file_bytes(&self, offset: u64, len: u64) -> &[u8] {
         let range = bounded(self.source.bytes(), offset, len).unwrap_or(0..0);
         &self.source.bytes()[range]
     }
 
-    /// The bytes that memory holds at `address` before the kernel has run.
+    /// The bytes at the link address `address` before the kernel has run.
     ///
-    /// `None` where no section covers all of the range, or the file does not
-    /// have its bytes (NOBITS in a split debug file). A kernel's .bss reads as
+    /// `None` if no section covers the whole range, or the file does not
+    /// have the bytes (NOBITS in a split debug file). A kernel's .bss reads as
     /// zeros.
     pub fn initial_bytes(&self, address: VirtAddr, len: u64) -> Option<Cow<'_, [u8]>> {
         const PLACE: u64 = (section_header::SHF_ALLOC | section_header::SHF_TLS) as u64;
@@ -296,7 +303,7 @@ impl ElfFile {
         self.build_id_in_memory().map(|(_, id)| id)
     }
 
-    /// The build-id, and where the kernel has it in memory.
+    /// The build-id, and the link address of its bytes.
     pub fn build_id_in_memory(&self) -> Option<(VirtAddr, &[u8])> {
         let mut notes = self.sections().filter(|s| s.header.sh_type == section_header::SHT_NOTE);
         notes.find_map(|section| {
@@ -306,7 +313,7 @@ impl ElfFile {
         })
     }
 
-    /// File name and CRC in .gnu_debuglink.
+    /// The file name and the CRC in .gnu_debuglink.
     pub fn debug_link(&self) -> Option<(String, u32)> {
         let bytes = self.raw_bytes(self.section(".gnu_debuglink")?)?;
         let fields = Fields::new(bytes, self.arch.endian());
@@ -320,7 +327,7 @@ impl ElfFile {
         self.sections.get(index).map(|header| Section { name: self.name_of(header), header })
     }
 
-    /// Word size and byte order, as goblin wants them.
+    /// Word size and byte order, in goblin's terms.
     pub(super) fn context(&self) -> Ctx {
         self.context
     }
@@ -331,7 +338,7 @@ impl ElfFile {
     }
 }
 
-/// No variable of a kernel is larger; a hostile symbol size is not allocated.
+/// No kernel variable is larger. The size of a hostile symbol is not allocated.
 const MAX_ZEROS: u64 = 64 << 20;
 
 fn parse_header(source: &Source) -> Result<Header, KernelError> {
@@ -339,7 +346,7 @@ fn parse_header(source: &Source) -> Result<Header, KernelError> {
     if !bytes.starts_with(b"\x7fELF") {
         return Err(other_file(source).into());
     }
-    // The shorter header, of 32-bit machines; the longer one has a class of its own.
+    // The shorter header, of 32-bit machines. The longer one has its own class.
     let needed = if bytes.get(4) == Some(&header::ELFCLASS64) { 64 } else { 52 };
     if bytes.len() < needed {
         let why =
@@ -355,7 +362,7 @@ fn parse_header(source: &Source) -> Result<Header, KernelError> {
     Err(what.into())
 }
 
-/// The section table is the last thing in a kernel file: what is cut off lacks it first.
+/// The section table is at the end of a kernel file, so a truncated file lacks it first.
 fn check_tables(bytes: &[u8], header: &Header) -> Result<(), KernelError> {
     let length = bytes.len() as u64;
     for (part, at, count, size) in [
@@ -418,7 +425,7 @@ fn bounded(bytes: &[u8], offset: u64, len: u64) -> Option<Range<usize>> {
     (end <= bytes.len()).then_some(start..end)
 }
 
-/// Where the description of the note NT_GNU_BUILD_ID (3) by "GNU" lies among a section's notes.
+/// Where the description of the note NT_GNU_BUILD_ID (3) by "GNU" is in a section's notes.
 fn build_id_note(notes: Fields<'_>) -> Option<Range<usize>> {
     const NT_GNU_BUILD_ID: u32 = 3;
     let mut at = 0usize;

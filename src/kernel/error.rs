@@ -13,31 +13,44 @@ pub enum KernelError {
     /// It is a file of another kind.
     #[error("this is {0}, not a kernel ELF file")]
     NotAKernel(NotAKernel),
-    /// A part of the ELF file is damaged, or missing.
+    /// A part of the ELF file is damaged or missing.
     #[error("the ELF file's {part} is damaged: {why}")]
-    Damaged { part: &'static str, why: String },
-    /// A section is compressed, and cannot be unpacked.
+    Damaged {
+        /// The part, such as `section table`.
+        part: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A compressed section cannot be unpacked.
     #[error("section {section} is compressed and does not unpack: {why}")]
-    Compressed { section: String, why: String },
+    Compressed {
+        /// Its name.
+        section: String,
+        /// What is wrong with the stream.
+        why: String,
+    },
 }
 
-/// What a file is that is not a kernel. Displayed with its article.
+/// What a file is instead of a kernel. Displayed with its article.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotAKernel {
     /// An empty file.
     Empty,
-    /// Nothing is known of it.
+    /// A file of an unknown kind.
     Unknown,
     /// A known file of another program.
     Other(OtherFile),
-    /// A file that begins as zstd's do, and cannot be unpacked.
-    DamagedZstd { why: String },
+    /// A file that begins like a zstd file but cannot be unpacked.
+    DamagedZstd {
+        /// What is wrong with it.
+        why: String,
+    },
     /// A crash dump: a minidump.
     Minidump,
     /// A crash dump: an ELF core.
     ElfCore,
-    /// An ELF object file, such as a kernel module, which was not linked.
+    /// An ELF object file, such as an unlinked kernel module.
     Object,
     /// An ELF file of another type, by its `e_type`.
     ElfOfType(u16),

@@ -1,12 +1,12 @@
-//! Which addresses the segments of a kernel take up.
+//! Which addresses the segments of a kernel occupy.
 //!
-//! A file may have 65,535 segments, and symbols are looked up by the thousand: they are
-//! sorted and joined once.
+//! A file may have 65,535 segments, and symbols are looked up by the thousand. So the segments
+//! are sorted and merged once.
 
 use super::Segment;
 use crate::addr::VirtAddr;
 
-/// First and last address of each stretch of memory, ascending and apart.
+/// First and last address of each stretch of memory, ascending and not adjacent.
 #[derive(Debug)]
 pub(super) struct Extents(Vec<(VirtAddr, VirtAddr)>);
 

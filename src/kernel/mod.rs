@@ -1,13 +1,13 @@
-//! What the kernel file says: sections, symbols, initial values, and where its
-//! debug information is.
+//! The contents of a kernel file: sections, symbols, initial values, and the location of its
+//! debug information.
 //!
 //! FreeBSD installs a kernel in two files: `/boot/kernel/kernel`, stripped of
 //! debug information, and `kernel.debug`, which has symbols and DWARF but no
 //! contents (its .data and set_vnet are NOBITS). [`Kernel`] joins the two, in
 //! whichever order they are given. It knows nothing of any dump.
 //!
-//! All addresses of a [`Kernel`] are those at which it is linked. A [`RunningKernel`]
-//! is a kernel at the addresses where some machine has it.
+//! The addresses of a [`Kernel`] are link addresses. A [`RunningKernel`]
+//! has the addresses at which some machine runs it.
 
 mod compressed;
 pub mod debug_file;
@@ -37,7 +37,7 @@ pub use error::{KernelError, NotAKernel};
 pub use running::RunningKernel;
 pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
 
-/// A kernel as it is linked: the file that was named and, where there is one, its
+/// A kernel at its link addresses: the file that the user named and, if there is one, its
 /// other half.
 #[derive(Debug)]
 pub struct Kernel {
@@ -58,7 +58,7 @@ impl Kernel {
         Self::join(ElfFile::parse(main)?, sibling)
     }
 
-    /// The same, of files that are parsed already.
+    /// Like [`Kernel::open`], for files that are already parsed.
     ///
     /// # Errors
     /// See [`Symbols::load`].
@@ -72,59 +72,62 @@ impl Kernel {
         Ok(Self { main, sibling, symbols, relocations, extents })
     }
 
+    /// The architecture that the kernel was built for.
     pub fn arch(&self) -> Arch {
         self.main.arch()
     }
 
-    /// The file that was named.
+    /// The file that the user named.
     pub fn main(&self) -> &ElfFile {
         &self.main
     }
 
-    /// The debug file of the kernel that was named, or the kernel of the debug file.
+    /// The other half: the debug file if `main` is the kernel, or the kernel if `main` is the debug
+    /// file.
     pub fn sibling(&self) -> Option<&ElfFile> {
         self.sibling.as_ref()
     }
 
-    /// The half that has DWARF.
+    /// The half that has DWARF; `None` if neither has.
     pub fn debug_file(&self) -> Option<&ElfFile> {
         self.halves().find(|elf| elf.has_debug_info())
     }
 
-    /// The half that has the contents of .data and set_vnet.
+    /// The half that has the contents of .data and set_vnet; `None` for a debug file alone.
     pub fn contents(&self) -> Option<&ElfFile> {
         self.halves().find(|elf| !elf.is_debug_only())
     }
 
+    /// The symbols: those of `main`, or of the other half if only that one has a .symtab.
     pub fn symbols(&self) -> &Symbols {
         &self.symbols
     }
 
-    /// The symbol of that name.
+    /// The symbol with that name, a global one before a local one.
     pub fn symbol(&self, name: &str) -> Option<Symbol<'_>> {
         self.symbols.by_name(name)
     }
 
-    /// The symbol whose bytes hold `address`, and the distance from its start.
+    /// The symbol whose bytes contain `address`, and the offset from its start.
     pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         self.has(address).then(|| self.symbols.by_address(address))?
     }
 
-    /// The same among the symbols that are places, without absolute ones.
+    /// The same without absolute symbols.
     fn symbolize_place(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         self.has(address).then(|| self.symbols.place_by_address(address))?
     }
 
-    /// Does one of the segments hold `address`?
+    /// Does a segment contain `address`?
     fn has(&self, address: VirtAddr) -> bool {
         self.extents.get_or_init(|| Extents::of(self.segments())).contain(address)
     }
 
-    /// The linker set of the virtualized variables, from `__start_set_vnet` up
-    /// to `__stop_set_vnet`; `None` in a kernel without VIMAGE.
+    /// The range of the virtualized variables' linker set, from `__start_set_vnet` to
+    /// `__stop_set_vnet`; `None` in a kernel without VIMAGE.
     ///
-    /// The section header says the same; where both are there the symbols win,
-    /// because they are what the running kernel uses (VNET_START and VNET_STOP,
+    /// If the symbols are missing, the section header gives the range. If both exist, the
+    /// symbols win, because the running kernel uses them (VNET_START and VNET_STOP,
     /// sys/net/vnet.h).
     pub fn set_vnet(&self) -> Option<Range<VirtAddr>> {
         let bound = |name| self.symbol(name).map(|symbol| symbol.address);
@@ -145,19 +148,19 @@ impl Kernel {
         self.contents().unwrap_or(&self.main).segments()
     }
 
-    /// The addresses that the section of that name takes up.
+    /// The addresses that the section with that name occupies.
     pub fn section_range(&self, name: &str) -> Option<Range<VirtAddr>> {
         Some(self.main.section(name)?.range())
     }
 
-    /// The bytes that memory would hold at `address` if the kernel ran where it is
-    /// linked, before it has run, its own relocation done; `None` where no file has
-    /// them, never zeros for lack of a file.
+    /// The bytes that memory would hold at `address` if the kernel ran at its link
+    /// address, after its self-relocation and before anything else. `None` if no file has
+    /// the bytes; missing files are never replaced with zeros.
     pub fn initial_bytes(&self, address: VirtAddr, len: u64) -> Option<Cow<'_, [u8]>> {
         self.relocated_bytes(address, len, 0)
     }
 
-    /// The same where the kernel runs `slide` bytes further on.
+    /// The same for a kernel that runs `slide` bytes further on.
     fn relocated_bytes(&self, address: VirtAddr, len: u64, slide: u64) -> Option<Cow<'_, [u8]>> {
         let elf = self.contents()?;
         let bytes = elf.initial_bytes(address, len)?;
@@ -165,8 +168,8 @@ impl Kernel {
         Some(relocations.apply(address, bytes, slide))
     }
 
-    /// Has it any of the symbols that every FreeBSD kernel has, even one that is stripped
-    /// of all else?
+    /// Does it have any of the symbols that every FreeBSD kernel has, even a stripped
+    /// one?
     pub fn has_kernel_symbols(&self) -> bool {
         ["version", "ostype", "osrelease"].iter().any(|name| self.symbol(name).is_some())
     }
@@ -179,7 +182,7 @@ impl Kernel {
         Some(String::from_utf8_lossy(&bytes[..end]).into_owned())
     }
 
-    /// The build-id's place where a loader puts it, and its bytes.
+    /// The address of the build-id in memory, and its bytes.
     pub fn build_id_in_memory(&self) -> Option<(VirtAddr, &[u8])> {
         self.main.build_id_in_memory()
     }
@@ -194,5 +197,5 @@ impl Kernel {
     }
 }
 
-/// `version` is a few hundred bytes long; more is not read.
+/// `version` is a few hundred bytes long. No more is read.
 const MAX_VERSION: u64 = 4096;

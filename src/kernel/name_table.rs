@@ -1,26 +1,26 @@
-//! A hash table from names to places in a list: one pass over the names, no copy of any.
+//! A hash table from names to indices in a list. It takes one pass over the names and copies none.
 //! A kernel has 60,000 symbols, and every run looks up a dozen.
 //!
-//! Names of one slot are a chain, so that a file in which all have the same name costs no
+//! The names in one slot form a chain, so a file in which all names are equal costs no
 //! more to hash than another.
 
 use std::hash::Hasher;
 
 #[derive(Debug)]
 pub struct NameTable {
-    /// Place in the list plus one of the first name in each slot; 0 is a free one.
+    /// For each slot, the index of its first name in the list plus one; 0 is a free slot.
     slots: Vec<u32>,
-    /// For each place the next one of its slot, plus one; 0 at the end.
+    /// For each index, the next one in its slot, plus one; 0 at the end.
     next: Vec<u32>,
 }
 
 impl NameTable {
-    /// Hashes the names; the n-th one gets the place n.
+    /// Hashes the names. The n-th one gets the index n.
     pub fn build<'n>(names: impl ExactSizeIterator<Item = &'n [u8]> + DoubleEndedIterator) -> Self {
         let count = names.len();
         let mut table =
             Self { slots: vec![0; (count * 2 + 1).next_power_of_two()], next: vec![0; count] };
-        // From the last on, so that each chain is in the order of the list.
+        // Starting with the last, so that each chain is in the order of the list.
         for (at, name) in names.enumerate().rev() {
             let slot = table.slot(name);
             table.next[at] = table.slots[slot];
@@ -29,7 +29,7 @@ impl NameTable {
         table
     }
 
-    /// Places whose names may be `name`, in the order of the list.
+    /// The indices of names that may be `name`, in the order of the list.
     pub fn candidates(&self, name: &[u8]) -> impl Iterator<Item = u32> {
         let place = |link: u32| link.checked_sub(1);
         let first = place(self.slots[self.slot(name)]);

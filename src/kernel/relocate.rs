@@ -1,9 +1,9 @@
-//! Relocations of debug sections: what a linker would have done to a module that
-//! is still an object file (ET_REL), as amd64's are.
+//! Relocations of debug sections: the linker's work for a module that
+//! is still an object file (ET_REL), as on amd64.
 //!
-//! References from one debug section to another count from that section's
-//! start; those to code and data become addresses, by what the caller knows of
-//! where the sections were loaded. What nobody knows stays 0.
+//! References between debug sections become offsets from the start of the target
+//! section. References to code and data become addresses, if the caller knows
+//! where the sections were loaded; otherwise they stay 0.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use crate::kernel::elf::{ElfFile, Section, SectionBytes};
 const RELA: usize = 24;
 const SYM: usize = 24;
 
-/// `st_shndx` of a symbol whose value is no address.
+/// `st_shndx` of a symbol whose value is not an address.
 const SHN_ABS: u16 = 0xfff1;
 /// The first of the reserved section numbers.
 const SHN_LORESERVE: u16 = 0xff00;
@@ -30,12 +30,12 @@ const R_X86_64_PLT32: u32 = 4;
 const R_X86_64_32: u32 = 10;
 const R_X86_64_32S: u32 = 11;
 
-/// The bytes of a section with its relocations applied; `placed` gives the
-/// address of a section of code or data, by its name.
+/// The bytes of a section with its relocations applied. `placed` returns the load
+/// address of a code or data section by its name; `None` if it is not known.
 ///
 /// # Errors
-/// A section lies outside of the file or does not unpack, or a relocation is of
-/// a kind that debug sections do not have.
+/// A section lies outside the file or cannot be unpacked, or a relocation has
+/// a type that debug sections do not use.
 pub fn relocated(
     elf: &ElfFile,
     section: Section<'_>,
@@ -72,8 +72,8 @@ pub fn relocated(
 }
 
 impl ElfFile {
-    /// The bytes of a module's section that loading it changes, as offsets, in order: too
-    /// many rather than too few of them.
+    /// The byte ranges of a module's section that loading changes, as ascending offsets. It may
+    /// list too many, never too few.
     pub fn relocated_places(&self, section: Section<'_>) -> Vec<Range<usize>> {
         let (linked, whole) = (section.range().start.get(), usize::try_from(section.size()));
         let whole = 0..whole.unwrap_or(usize::MAX);
@@ -85,7 +85,7 @@ impl ElfFile {
             for entry in bytes.chunks_exact(size) {
                 let fields = Fields::new(entry, self.arch().endian());
                 let at = if is_64 { fields.u64(0) } else { fields.u32(0).map(u64::from) };
-                // An object file counts from the section's start, and has it at 0.
+                // An object file counts from the section's start, whose address is 0.
                 let at = at.and_then(|at| usize::try_from(at.checked_sub(linked)?).ok());
                 let narrow = self.is_relocatable() && !self.is_wide(fields);
                 let width = if is_64 && !narrow { 8 } else { 4 };
@@ -98,7 +98,7 @@ impl ElfFile {
         places
     }
 
-    /// The tables of relocations that may be about a section.
+    /// The relocation tables that may apply to a section.
     fn relocations_in<'a>(&'a self, section: Section<'a>) -> Vec<Section<'a>> {
         if self.is_relocatable() {
             return self.relocations_of(section).into_iter().collect();
@@ -126,7 +126,7 @@ fn entry_size(is_64: bool, with_addend: bool) -> usize {
     }
 }
 
-/// The symbols that relocations refer to by their number.
+/// The symbols that relocations refer to by number.
 struct Symbols<'a> {
     elf: &'a ElfFile,
     bytes: SectionBytes,
@@ -139,8 +139,8 @@ impl<'a> Symbols<'a> {
         Ok(Self { elf, bytes: elf.section_bytes(table)? })
     }
 
-    /// The value of a symbol; `None` where it is defined elsewhere, or in a section
-    /// of which nobody knows where it is.
+    /// The value of a symbol; `None` if it is defined elsewhere, or in a section
+    /// whose address is not known.
     fn value(&self, number: usize, placed: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
         let at = number.checked_mul(SYM)?;
         let fields = Fields::new(self.bytes.get(at..)?, self.elf.arch().endian());

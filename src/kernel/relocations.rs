@@ -1,9 +1,9 @@
 //! The pointers in the data of a kernel that relocates itself.
 //!
 //! The file of a position-independent kernel may hold zeros where its data has
-//! pointers: what belongs there stands in its relocations, as a distance from
+//! pointers. Their values are in its relocations, as offsets from
 //! where the kernel runs (`elf_reloc_self` in sys/powerpc/powerpc/elf64_machdep.c).
-//! All others need symbols of other files, and a kernel has none of those.
+//! All other relocations need symbols of other files, and a kernel has none of those.
 
 use std::borrow::Cow;
 
@@ -17,25 +17,25 @@ use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
 use crate::kernel::elf::ElfFile;
 
-/// Bytes of an Elf64_Rela, and of the pointer that it is about.
+/// The size of an Elf64_Rela, and of the pointer that it sets, in bytes.
 const ENTRY: usize = 24;
 const POINTER: u64 = 8;
 
-/// The relocations of a kernel's file.
+/// The relocations of a kernel file.
 #[derive(Debug)]
 pub(super) struct Relocations {
     endian: Endian,
-    /// Where a pointer is, and its value, both as linked; by place.
+    /// The address of each pointer and its value, both as linked, sorted by address.
     pointers: Vec<(u64, u64)>,
 }
 
 impl Relocations {
-    /// Reads those of `elf`; what lies outside of the file is left out.
+    /// Reads those of `elf`. Relocations outside the file are ignored.
     pub(super) fn of(elf: &ElfFile) -> Self {
         let endian = elf.arch().endian();
         let mut pointers = Vec::new();
         if let Some(relative) = relative(elf.arch()) {
-            // .rela.debug_* are of no running kernel.
+            // .rela.debug_* do not apply to a running kernel.
             let sections = elf.sections().filter(|s| s.header().sh_type == SHT_RELA);
             let loaded = sections.filter(|section| section.header().sh_addr != 0);
             for bytes in loaded.filter_map(|section| elf.raw_bytes(section)) {
@@ -47,7 +47,7 @@ impl Relocations {
         Self { endian, pointers }
     }
 
-    /// The bytes at `linked` as they are once the kernel runs `slide` further on.
+    /// The bytes at `linked` as they are when the kernel runs `slide` bytes further on.
     pub(super) fn apply<'a>(
         &self,
         linked: VirtAddr,
@@ -65,7 +65,7 @@ impl Relocations {
                 Endian::Little => value.to_le_bytes(),
                 Endian::Big => value.to_be_bytes(),
             };
-            // A pointer at either end may lie in the range in part only.
+            // A pointer at either end may overlap the range only in part.
             for (place, byte) in (*at..).zip(value) {
                 let within = place.checked_sub(start).and_then(|at| usize::try_from(at).ok());
                 if let Some(slot) = within.and_then(|within| bytes.to_mut().get_mut(within)) {
@@ -77,8 +77,8 @@ impl Relocations {
     }
 }
 
-/// The type of the relocation "where the kernel runs, and so much"; `None` where the
-/// pointers stand in the data themselves.
+/// The type of the relocation "load address plus addend"; `None` if the
+/// pointers are in the data itself.
 fn relative(arch: Arch) -> Option<u32> {
     match arch {
         Arch::Amd64 => Some(R_X86_64_RELATIVE),

@@ -1,10 +1,10 @@
 //! A kernel at the addresses where it runs.
 //!
-//! Most kernels run where they are linked. One of powerpc64 runs wherever it finds
-//! itself (`__restartkernel` in sys/powerpc/aim/locore64.S, 12.0). Only whoever knows
-//! how far from its link address it runs can make a [`RunningKernel`], so nobody can
-//! ask for an address in memory before that is known. The [`Kernel`] itself does not
-//! change: it may run in several dumps, in each of them elsewhere.
+//! Most kernels run at their link address. A powerpc64 kernel runs wherever it was
+//! loaded (`__restartkernel` in sys/powerpc/aim/locore64.S, 12.0). A [`RunningKernel`] can be
+//! made only when the distance from the link address is known, so nobody can
+//! ask for an address in memory before that. The [`Kernel`] itself does not
+//! change: it may run at different addresses in several dumps.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::kernel::{Kernel, Segment, Symbol};
 
-/// A kernel and the distance from where it is linked to where it runs. All addresses
+/// A kernel and the distance from its link address to where it runs. All addresses
 /// are those of the running kernel.
 #[derive(Debug, Clone)]
 pub struct RunningKernel {
@@ -23,26 +23,27 @@ pub struct RunningKernel {
 }
 
 impl RunningKernel {
-    /// `kernel` running `slide` bytes, modulo 2^64, from where it is linked.
+    /// `kernel` running `slide` bytes, modulo 2^64, after its link address.
     pub fn new(kernel: impl Into<Arc<Kernel>>, slide: u64) -> Self {
         Self { linked: kernel.into(), slide }
     }
 
-    /// The kernel as its file has it.
+    /// The kernel at its link addresses.
     pub fn linked(&self) -> &Kernel {
         &self.linked
     }
 
-    /// How far from where it is linked the kernel runs, in bytes modulo 2^64.
+    /// The distance from the link address to where the kernel runs, in bytes modulo 2^64.
     pub fn slide(&self) -> u64 {
         self.slide
     }
 
+    /// The architecture that the kernel was built for.
     pub fn arch(&self) -> Arch {
         self.linked.arch()
     }
 
-    /// The symbol of that name; a global one before a local one.
+    /// The symbol with that name; a global one before a local one.
     pub fn symbol(&self, name: &str) -> Option<Symbol<'_>> {
         self.linked.symbol(name).map(|symbol| self.moved(symbol))
     }
@@ -52,7 +53,7 @@ impl RunningKernel {
         self.linked.symbols().iter().map(|symbol| self.moved(symbol))
     }
 
-    /// All symbols of that name: static variables of several files may share one.
+    /// All symbols with that name. Static variables of several files may share one.
     pub fn symbols_named<'s>(&'s self, name: &str) -> impl Iterator<Item = Symbol<'s>> {
         self.linked.symbols().named(name).map(|symbol| self.moved(symbol))
     }
@@ -62,8 +63,8 @@ impl RunningKernel {
         self.linked.vnet_symbols().map(|symbol| self.moved(symbol))
     }
 
-    /// The symbol whose bytes hold `address`, and the distance from its start. In a
-    /// kernel that was moved, absolute symbols hold nothing: they have not moved with it.
+    /// The symbol whose bytes contain `address`, and the offset from its start. If the
+    /// kernel was moved, absolute symbols are ignored, because they did not move with it.
     pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         let linked = self.linked_at(address);
         let (symbol, offset) = match self.slide {
@@ -73,47 +74,47 @@ impl RunningKernel {
         Some((self.moved(symbol), offset))
     }
 
-    /// The last symbol that is not behind `address`, whatever its size: assembler routines
-    /// have labels without one.
+    /// The last symbol at or before `address`, whatever its size. Labels in assembly code
+    /// have no size.
     pub fn label(&self, address: VirtAddr) -> Option<Symbol<'_>> {
         self.linked.symbols().label(self.linked_at(address)).map(|symbol| self.moved(symbol))
     }
 
-    /// The linker set of the virtualized variables; `None` in a kernel without VIMAGE.
+    /// The linker set of the virtualized variables, in memory; `None` in a kernel without VIMAGE.
     /// See [`Kernel::set_vnet`].
     pub fn set_vnet(&self) -> Option<Range<VirtAddr>> {
         self.linked.set_vnet().map(|set| self.moved_range(set))
     }
 
-    /// The segments that the boot loader put into memory.
+    /// The segments that the boot loader put into memory, at the addresses where they run.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
         let segments = self.linked.segments();
         segments.map(|segment| Segment { virt: self.running_at(segment.virt), ..segment })
     }
 
-    /// The addresses that the section of that name takes up in memory.
+    /// The addresses that the section with that name occupies in memory.
     pub fn section_range(&self, name: &str) -> Option<Range<VirtAddr>> {
         self.linked.section_range(name).map(|range| self.moved_range(range))
     }
 
-    /// The bytes that memory holds at `address` before the kernel has run, its own
-    /// relocation done; `None` where no file has them, never zeros for lack of a file.
+    /// The bytes that memory holds at `address` after the kernel's self-relocation and before
+    /// anything else has run. `None` if no file has them; missing files are never zeros.
     pub fn initial_bytes(&self, address: VirtAddr, len: u64) -> Option<Cow<'_, [u8]>> {
         self.linked.relocated_bytes(self.linked_at(address), len, self.slide)
     }
 
-    /// The build-id's place in memory, and its bytes.
+    /// The address of the build-id in memory, and its bytes.
     pub fn build_id_in_memory(&self) -> Option<(VirtAddr, &[u8])> {
         let (address, id) = self.linked.build_id_in_memory()?;
         Some((self.running_at(address), id))
     }
 
-    /// Where the byte that is linked at `linked` is in memory.
+    /// The running address of the byte that is linked at `linked`.
     pub fn running_at(&self, linked: VirtAddr) -> VirtAddr {
         linked.wrapping_add(self.slide)
     }
 
-    /// Where the byte at `running` is linked.
+    /// The link address of the byte at `running`.
     pub fn linked_at(&self, running: VirtAddr) -> VirtAddr {
         running.wrapping_add(self.slide.wrapping_neg())
     }

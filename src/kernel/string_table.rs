@@ -1,7 +1,7 @@
-//! Names in an ELF table of strings.
+//! Names in an ELF string table.
 
-/// The name that begins at `start` of a table of strings. Strings may share their ends, and a
-/// table without an end would make each name as long as itself: what is longer than any
+/// The name that begins at `start` of a string table. Strings may share their ends, and in a
+/// table without a NUL each name would be as long as the table. A longer string than any
 /// name is cut.
 pub(super) fn name_at(strings: &[u8], start: usize) -> &[u8] {
     const LONGEST: usize = 1024;

@@ -14,10 +14,10 @@ use crate::kernel::elf::{ElfFile, Section, SectionBytes};
 use crate::kernel::name_table::NameTable;
 use crate::kernel::string_table::name_at;
 
-/// Every virtualized variable is a symbol with this prefix (VNET_SYMPREFIX, sys/net/vnet.h).
+/// The prefix of the symbol of every virtualized variable (VNET_SYMPREFIX, sys/net/vnet.h).
 pub const VNET_PREFIX: &str = "vnet_entry_";
 
-/// The symbols of a kernel. The table is decoded when it is first asked.
+/// The symbols of a kernel or module. The table is decoded at the first question.
 #[derive(Debug)]
 pub struct Symbols {
     table: SectionBytes,
@@ -33,24 +33,33 @@ pub struct Symbols {
 /// One symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Symbol<'a> {
+    /// Its name, with `vnet_entry_` for a virtualized variable.
     pub name: &'a str,
+    /// Its address: the link address in a `Kernel`, the memory address in a `RunningKernel` or
+    /// module.
     pub address: VirtAddr,
-    /// Bytes; 0 where the linker or an assembler did not say.
+    /// Its size in bytes; 0 if the linker or assembler did not record one.
     pub size: u64,
+    /// Is it visible to other files? Static variables and functions are not.
     pub global: bool,
-    /// A number, not a place (SHN_ABS): it stays what it is wherever the kernel runs.
+    /// Is it a number rather than an address (SHN_ABS)? Then it does not move with the kernel.
     pub absolute: bool,
+    /// What it names.
     pub kind: SymbolKind,
 }
 
+/// The kind of thing that a symbol names (its STT_ type).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SymbolKind {
+    /// A function.
     Function,
+    /// A variable.
     Object,
+    /// Anything else, such as a label in assembly code.
     Other,
 }
 
-/// One symbol, as the file has it.
+/// One symbol in the file's terms.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     address: u64,
@@ -58,16 +67,16 @@ struct Entry {
     name: u32,
     kind: SymbolKind,
     global: bool,
-    /// A number, not a place (SHN_ABS).
+    /// A number rather than an address (SHN_ABS).
     absolute: bool,
 }
 
 impl Symbols {
-    /// Finds .symtab, or .dynsym where the file was stripped of it. Never both:
-    /// the global variables of the set stand in both tables.
+    /// Uses .symtab, or .dynsym if the file was stripped of .symtab. Never both, because
+    /// the global variables of the set are in both tables.
     ///
     /// # Errors
-    /// The table lies outside of the file.
+    /// The table lies outside the file.
     pub fn load(elf: &ElfFile) -> Result<Self, KernelError> {
         let table = [SHT_SYMTAB, SHT_DYNSYM].into_iter().find_map(|wanted| {
             elf.sections().find(|s| s.header().sh_type == wanted && s.has_bytes())
@@ -98,10 +107,10 @@ impl Symbols {
         Self::from_tables(&[], Vec::new(), Arch::Amd64, |value| value)
     }
 
-    /// The symbols of a module, from the tables of it that the kernel keeps in
-    /// memory; `address` makes an address of a symbol's value.
+    /// The symbols of a module, from the copies of its tables that the kernel keeps in
+    /// memory. `address` turns a symbol's value into an address.
     ///
-    /// Symbols that the module only imports (section 0) are left out.
+    /// Symbols that the module only imports (section 0) are omitted.
     pub fn from_tables(
         table: &[u8],
         strings: Vec<u8>,
@@ -126,8 +135,8 @@ impl Symbols {
         }
     }
 
-    /// The symbols of a module's file; `place` makes an address of a symbol's section and
-    /// value. Those of which it knows none are left out.
+    /// The symbols of a module's file. `place` turns a symbol's section and value into an
+    /// address; if it returns `None`, the symbol is omitted.
     ///
     /// # Errors
     /// As [`Symbols::load`].
@@ -159,7 +168,7 @@ impl Symbols {
     }
 
     /// The symbols of virtualized variables in the linker set `set`, global and
-    /// local, as the table lists them.
+    /// local, in the order of the table.
     pub fn vnet(&self, set: Range<VirtAddr>) -> impl Iterator<Item = Symbol<'_>> {
         let (start, stop) = (set.start.get(), set.end.get());
         let inside = self.entries().iter().filter(move |e| (start..stop).contains(&e.address));
@@ -167,32 +176,34 @@ impl Symbols {
         symbols.filter(|symbol| symbol.name.starts_with(VNET_PREFIX))
     }
 
+    /// Are there no symbols?
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
 
-    /// All symbols of that name: static variables of several files may share one.
+    /// All symbols with that name. Static variables of several files may share one.
     pub fn named<'s>(&'s self, name: &str) -> impl Iterator<Item = Symbol<'s>> {
         let table = self.by_name.get_or_init(|| self.hash_names());
         let entries = table.candidates(name.as_bytes()).map(|at| &self.entries()[at as usize]);
         entries.map(|entry| self.symbol(entry)).filter(move |symbol| symbol.name == name)
     }
 
-    /// The symbol of that name; a global one before a local one.
+    /// The symbol with that name; a global one before a local one.
     pub fn by_name(&self, name: &str) -> Option<Symbol<'_>> {
         self.named(name)
             .reduce(|first, other| if other.global && !first.global { other } else { first })
     }
 
-    /// The symbol of the kernel's image whose bytes hold `address`, and the
-    /// distance from its start.
+    /// The symbol of the kernel's image whose bytes contain `address`, and the
+    /// offset from its start.
     ///
+    /// A symbol without a size contains only its own address.
     /// A symbol without a size holds only the address it stands at.
     pub fn by_address(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         self.holding(address, |_| true)
     }
 
-    /// The same among the symbols that are places, without absolute ones.
+    /// The same without absolute symbols.
     pub(super) fn place_by_address(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         self.holding(address, |entry| !entry.absolute)
     }
@@ -206,7 +217,7 @@ impl Symbols {
         let entry = |at: &u32| &self.entries()[*at as usize];
         let address = address.get();
         let after = order.partition_point(|at| entry(at).address <= address);
-        // A symbol may lie within another one (a label in assembly), so look
+        // A symbol may lie within another one (a label in assembly code), so look
         // back a little for one that is long enough.
         order[..after].iter().rev().take(LOOK_BACK).map(entry).find_map(|entry| {
             let offset = address - entry.address;
@@ -214,8 +225,8 @@ impl Symbols {
         })
     }
 
-    /// The last symbol that is not behind `address`, whatever its size: assembler routines
-    /// have labels without one.
+    /// The last symbol at or before `address`, whatever its size. Labels in assembly code
+    /// have no size.
     pub fn label(&self, address: VirtAddr) -> Option<Symbol<'_>> {
         let order = self.by_address.get_or_init(|| self.sort_by_address());
         let entry = |at: &u32| self.entries().get(*at as usize);
@@ -227,8 +238,8 @@ impl Symbols {
         is_near.then(|| self.symbol(last))
     }
 
-    /// Builds what the other functions search now, on this thread and those
-    /// that have nothing to do.
+    /// Builds the tables for the other functions now, on this thread and idle
+    /// ones.
     pub fn prepare(&self) {
         self.entries();
         rayon::join(
@@ -238,7 +249,7 @@ impl Symbols {
     }
 
     fn entries(&self) -> &[Entry] {
-        // One at a time through goblin's own iterator this would be the most
+        // goblin's own iterator, one symbol at a time, would be the most
         // expensive step of a whole run.
         self.entries.get_or_init(|| {
             let entries = self.table.chunks_exact(self.decode.size);
@@ -250,7 +261,7 @@ impl Symbols {
         NameTable::build(self.entries().iter().map(|entry| self.name_bytes(entry)))
     }
 
-    /// The places of the image's symbols in the order of their addresses.
+    /// The indices of the image's symbols in the order of their addresses.
     fn sort_by_address(&self) -> Vec<u32> {
         let wanted = |entry: &Entry| entry.kind != SymbolKind::Other || entry.global;
         let places = self.entries().iter().enumerate().filter(|(_, entry)| wanted(entry));
@@ -259,9 +270,9 @@ impl Symbols {
         keys.into_iter().map(|key| (key & (MAX_SYMBOLS - 1)) as u32).collect()
     }
 
-    /// What symbols are sorted by: one word, because tens of thousands are sorted in
-    /// every run. Of several names for one address the last in this order is shown:
-    /// one with a size before one without, a global before a local one.
+    /// The sort key of symbols: one word, because every run sorts tens of thousands.
+    /// Of several names for one address, the last in this order is shown:
+    /// one with a size after one without, a global after a local one.
     fn order(&self, at: usize, entry: &Entry) -> Option<u64> {
         let place = u64::try_from(at).ok().filter(|&at| at < MAX_SYMBOLS)?;
         let offset = entry.address.checked_sub(self.image).filter(|&offset| offset < MAX_IMAGE)?;
@@ -285,14 +296,14 @@ impl Symbols {
     }
 }
 
-/// No assembler routine is longer, in bytes.
+/// No assembly routine is longer, in bytes.
 const LONGEST_ROUTINE: u64 = 4096;
 
-/// How many symbols before an address are looked at for one that holds it.
+/// How many symbols before an address are checked for one that contains it.
 const LOOK_BACK: usize = 8;
 
-/// A kernel has a hundred thousand symbols at most, in some 30 MB; what lies
-/// beyond these bounds is not found by its address. Together they fill a word.
+/// A kernel has at most a hundred thousand symbols in some 30 MB. Symbols
+/// beyond these bounds are not found by address. Both together fill a word.
 const MAX_SYMBOLS: u64 = 1 << 24;
 const MAX_IMAGE: u64 = 1 << 38;
 
@@ -301,12 +312,12 @@ const SIZE_64: usize = 24;
 /// Size of an Elf32_Sym.
 const SIZE_32: usize = 16;
 
-/// Bytes of an entry of a symbol table.
+/// The size of a symbol table entry, in bytes.
 pub fn entry_size(arch: Arch) -> usize {
     if arch.pointer_size() == 8 { SIZE_64 } else { SIZE_32 }
 }
 
-/// How the symbols of a file are laid out.
+/// The layout of a file's symbols.
 #[derive(Debug)]
 struct Decode {
     /// Bytes of one symbol.
@@ -320,8 +331,8 @@ impl Decode {
         Fields::new(bytes, self.endian).u16(if self.size == SIZE_64 { 6 } else { 14 })
     }
 
-    /// The symbol in one Elf32_Sym or Elf64_Sym; `None` where it has no name,
-    /// no address, or is about a file or section.
+    /// The symbol in an Elf32_Sym or Elf64_Sym; `None` if it has no name or
+    /// no address, or describes a file or section.
     fn entry(&self, bytes: &[u8]) -> Option<Entry> {
         let fields = Fields::new(bytes, self.endian);
         let (name, section) = (fields.u32(0)?, self.section(bytes)?);

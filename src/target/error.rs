@@ -1,4 +1,4 @@
-//! Why a kernel and a dump cannot be joined, and why a typed read of the two fails.
+//! Why a kernel and a dump cannot be joined, and why a typed read fails.
 
 use crate::budget::Exhausted;
 use crate::fault::Fault;
@@ -10,21 +10,35 @@ use crate::types::TypeError;
 pub enum TargetError {
     /// They are of different architectures, by FreeBSD's names for them.
     #[error("the kernel is for {kernel}, but the dump is of {core}")]
-    OtherArch { kernel: &'static str, core: &'static str },
+    OtherArch {
+        /// The architecture of the kernel file.
+        kernel: &'static str,
+        /// The architecture of the dump.
+        core: &'static str,
+    },
     /// The kernel's symbols lead to no page tables in the dump.
     #[error("no page tables of this kernel are in the dump: {why}")]
-    NoPageTables { why: String },
-    /// The processor's page table is hashed, and the dump is not a minidump.
+    NoPageTables {
+        /// Which search failed, as a clause.
+        why: String,
+    },
+    /// The processor's page table is a hash table, and the dump is not a minidump.
     #[error(
         "the kernel has a hashed page table, which can be read from a minidump and from nothing else"
     )]
     HashedPageTable,
-    /// The dump file lacks so many of its pages.
+    /// The dump file is truncated before its page tables.
     #[error("the dump file is cut off, {pages} pages are missing, and the page tables with them")]
-    CutOff { pages: u64 },
-    /// The dump's memory differs from what the kernel file says of it.
+    CutOff {
+        /// How many pages are missing.
+        pages: u64,
+    },
+    /// The dump's memory differs from the kernel file.
     #[error("the kernel is not the one that wrote this dump: {why}")]
-    OtherKernel { why: String },
+    OtherKernel {
+        /// What differs.
+        why: String,
+    },
 }
 
 /// A structure in kernel memory could not be read.
@@ -34,19 +48,22 @@ pub enum ReadError {
     /// Its memory cannot be read.
     #[error(transparent)]
     Fault(#[from] Fault),
-    /// Its type is not known, or not what was expected.
+    /// Its type is not known, or is not of the expected kind.
     #[error(transparent)]
     Type(#[from] TypeError),
-    /// The kernel has no symbol of that name.
+    /// The kernel has no symbol with that name.
     #[error("the kernel has no symbol {name}")]
-    NoSymbol { name: String },
+    NoSymbol {
+        /// The name.
+        name: String,
+    },
     /// It would cost more than the budget allows.
     #[error(transparent)]
     Limit(#[from] Exhausted),
 }
 
 impl ReadError {
-    /// The fault of the address that could not be read, if that is what it is.
+    /// The fault, if the error is an address that cannot be read.
     #[must_use]
     pub fn fault(&self) -> Option<&Fault> {
         match self {
@@ -55,7 +72,7 @@ impl ReadError {
         }
     }
 
-    /// Does it lie in freed memory?
+    /// Does the address lie in freed memory?
     pub fn is_freed(&self) -> bool {
         self.fault().is_some_and(Fault::is_freed)
     }

@@ -1,8 +1,8 @@
 //! Finds out how a running kernel is mapped.
 //!
-//! A minidump has its own page map, a full dump the kernel's page tables, a core by
-//! virtual addresses needs neither. What the dump does not say of the machine, the
-//! kernel does.
+//! A minidump has its own page map, a full dump has the kernel's page tables, and a core by
+//! virtual addresses needs neither. The kernel supplies what the dump does not say about the
+//! machine.
 
 use crate::addr::PhysAddr;
 use crate::dump::{Core, Hints};
@@ -16,7 +16,7 @@ use crate::target::page_tables;
 /// Finds out how the memory of `kernel` is read from `core`.
 ///
 /// # Errors
-/// Its page tables are needed, and are not there.
+/// Its page tables are needed but cannot be found.
 pub(super) fn find(
     kernel: &Kernel,
     core: &Core,
@@ -37,7 +37,7 @@ pub(super) fn find(
     })
 }
 
-/// In a core by virtual addresses the image lies where its bytes are.
+/// In a core by virtual addresses, the image lies where its bytes are.
 fn virtual_slide(kernel: &Kernel, core: &Core) -> u64 {
     let linked = kernel.segments().map(|segment| segment.virt).min();
     let Some(linked) = linked.filter(|_| slides(kernel.arch())) else { return 0 };

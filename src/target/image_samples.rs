@@ -1,12 +1,12 @@
-//! Pieces of a kernel by which its image is found in physical memory.
+//! Samples of a kernel, used to find its image in physical memory.
 
 use crate::addr::VirtAddr;
 use crate::kernel::Kernel;
 use crate::paging::Sample;
 
-/// Bytes of the kernel that no running kernel changes, spread over them: its code and
-/// its constants. Segments do not tell them: that of powerpc64 holds everything, and may be
-/// written (`sys/conf/ldscript.powerpc64`).
+/// Bytes of the kernel that do not change while it runs, spread over its code and
+/// constants. The segments do not show which bytes these are: the one of powerpc64 holds
+/// everything and is writable (`sys/conf/ldscript.powerpc64`).
 pub(super) fn samples(kernel: &Kernel) -> Vec<Sample> {
     const WANTED: usize = 16;
     let Some(elf) = kernel.contents() else { return Vec::new() };
@@ -29,10 +29,10 @@ pub(super) fn samples(kernel: &Kernel) -> Vec<Sample> {
     samples
 }
 
-/// The sections that have them. A kernel without section headers has its segments alone.
+/// The sections with such bytes. Without section headers, the segments are used.
 const CONSTANT: [&str; 2] = [".text", ".rodata"];
 
-/// The first bytes of `chunk` that are not all alike.
+/// The first bytes of `chunk` that are not all equal.
 fn sample(chunk: &[u8], at: VirtAddr) -> Option<Sample> {
     const DISTINCT: usize = 8;
     let (pieces, _) = chunk.as_chunks::<{ Sample::LEN }>();

@@ -1,18 +1,18 @@
-//! Is the kernel's file the one that was running when the dump was written?
+//! Is the kernel file the one that was running when the dump was written?
 //!
-//! Witnesses are heard one by one, each about bytes that both the file and the dump
-//! have: the build-id, the version, pieces of .rodata and .text. Each of them says
-//! "same", "different" or "unknown", and why. One rule makes a verdict of what they
-//! say, in whatever order they are heard ([`KernelMatch::of`]):
+//! Witnesses answer one by one. Each compares bytes that both the file and the dump
+//! have: the build-id, the version, samples of .rodata and .text. Each says
+//! "same", "different" or "unknown", and why. One rule combines their
+//! answers, in any order ([`KernelMatch::of`]):
 //!
-//! 1. The dump's own build-id is proof: it is made of all that was linked, so what
-//!    differs in spite of it was overwritten since.
-//! 2. Without that proof, one "different" is enough: the kernel is another one.
-//! 3. Otherwise one "unknown" leaves the verdict unknown. Another build-id is that, where
-//!    pieces of the code or the constants are the same, and "different" where none are.
+//! 1. The dump's own build-id is proof: it covers everything that was linked, so any other
+//!    difference was overwritten later.
+//! 2. Without that proof, one "different" is enough: it is another kernel.
+//! 3. Otherwise one "unknown" leaves the verdict unknown. A different build-id is "unknown" if
+//!    samples of the code or the constants are the same, and "different" if none are.
 //!
-//! Zeros are no witness: sparse dumps, those made for tests of debuggers above all,
-//! have them in the place of most pages.
+//! Zeros are not evidence: in sparse dumps, above all those made for tests of debuggers,
+//! most pages are zeros.
 
 use std::fmt;
 
@@ -20,43 +20,48 @@ use crate::addr::VirtAddr;
 use crate::kernel::RunningKernel;
 use crate::memory::KernelMemory;
 
-/// Is a file the one that was running when the dump was written?
+/// Is the kernel file the one that was running when the dump was written?
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KernelMatch {
-    /// The same bytes stand in the file and in the dump; which ones.
+    /// The file and the dump have the same bytes. The text says which.
     Same(String),
-    /// They differ; how.
+    /// They differ. The text says how.
     Different(String),
-    /// The dump holds none of the bytes that would tell.
+    /// The dump has none of the bytes that would decide. The text says what is missing.
     Unknown(String),
 }
 
-/// What one witness says, and why.
+/// The answer of one witness, and its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
+    /// The answer.
     pub finding: Finding,
-    /// "same version[]", "18 of 18 pieces of .rodata differ"
+    /// The reason: "same version[]", "18 of 18 pieces of .rodata differ".
     pub why: String,
 }
 
-/// What a witness can say.
+/// The answer of a witness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
-    /// The same, and that settles it.
+    /// The same, which is proof.
     Proven,
+    /// The same, which is not proof alone.
     Same,
+    /// Different.
     Different,
+    /// The bytes are missing, or do not decide.
     Unknown,
 }
 
 impl Evidence {
+    /// The answer `finding` with its reason.
     pub fn new(finding: Finding, why: impl Into<String>) -> Self {
         Self { finding, why: why.into() }
     }
 }
 
 impl KernelMatch {
-    /// The verdict on all that was said; `None` if nobody said anything.
+    /// The verdict from all evidence; `None` if there is none.
     #[must_use]
     pub fn of(evidence: &[Evidence]) -> Option<Self> {
         let all = |wanted: &[Finding]| {
@@ -84,7 +89,7 @@ impl KernelMatch {
     }
 }
 
-/// The verdict on `kernel`, whose memory `memory` is if it is the right one.
+/// The verdict on `kernel`. `memory` is its memory if it is the right kernel.
 pub(super) fn kernel_match(kernel: &RunningKernel, memory: &KernelMemory) -> KernelMatch {
     let build_id = build_id(kernel, memory);
     let mut said: Vec<Evidence> = version(kernel, memory).into_iter().collect();
@@ -93,14 +98,14 @@ pub(super) fn kernel_match(kernel: &RunningKernel, memory: &KernelMemory) -> Ker
             said.push(id);
             said.extend(constants(kernel, memory, FEW));
         }
-        // Without proof it is worth reading more.
+        // Without proof, more reads are worthwhile.
         other_id => {
             let pieces = [constants(kernel, memory, MANY), code(kernel, memory, MANY)];
             let pieces: Vec<Evidence> = pieces.into_iter().flatten().collect();
             let same_code = pieces.iter().any(|said| said.finding == Finding::Same);
             said.extend(pieces);
-            // A kernel that was built again from the same sources, with other debug
-            // information perhaps, has another build-id and differs in nothing else.
+            // A kernel that was rebuilt from the same sources, perhaps with other debug
+            // information, has another build-id and differs in nothing else.
             let finding = if same_code { Finding::Unknown } else { Finding::Different };
             said.extend(other_id.map(|id| Evidence { finding, ..id }));
         }
@@ -123,7 +128,7 @@ fn version(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
     let (name, ours, theirs) = ["version", "osrelease"].into_iter().find_map(|name| {
         let symbol = kernel.symbol(name)?;
         let ours = kernel.initial_bytes(symbol.address, symbol.size.min(MAX_TEXT))?;
-        // Theirs may be longer than ours.
+        // The dump's text may be longer than the file's.
         let mut theirs = vec![0; MAX_TEXT as usize];
         let (len, _) = memory.read_prefix(symbol.address, &mut theirs);
         let theirs = theirs.get(..len)?;
@@ -143,7 +148,7 @@ fn version(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
     Some(Evidence::new(Finding::Different, why))
 }
 
-/// A debug file knows where the text is, though not which.
+/// A debug file knows the address of the text, but not the text.
 fn misplaced(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
     const START: &[u8] = b"FreeBSD";
     let found = ["version", "ostype"].into_iter().find_map(|name| {
@@ -156,7 +161,7 @@ fn misplaced(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> 
     Some(Evidence::new(Finding::Different, why))
 }
 
-/// The same id is proof; what another one means, the others tell.
+/// The same build-id is proof. The other witnesses decide what a different one means.
 fn build_id(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
     let (address, ours) = kernel.build_id_in_memory()?;
     let mut theirs = vec![0; ours.len().min(MAX_TEXT as usize)];
@@ -164,7 +169,7 @@ fn build_id(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
     if theirs == ours {
         return Some(Evidence::new(Finding::Proven, "same build-id"));
     }
-    // A loader need not have loaded the note: its place then holds something else.
+    // A loader need not have loaded the note. Something else is in its place then.
     let mut owner = [0; 4];
     memory.read(VirtAddr::new(address.get().wrapping_sub(OWNER.len() as u64)), &mut owner).ok()?;
     (owner == OWNER && !is_blank(&theirs)).then(|| {
@@ -174,11 +179,11 @@ fn build_id(kernel: &RunningKernel, memory: &KernelMemory) -> Option<Evidence> {
     })
 }
 
-/// What stands before the id in its note.
+/// What precedes the id in its note.
 const OWNER: [u8; 4] = *b"GNU\0";
 
-/// Pieces of .rodata, which nothing should change while a kernel runs. A few that
-/// differ are some driver's fault; in another kernel, most do.
+/// Samples of .rodata, which nothing should change while a kernel runs. A few may
+/// differ because of a faulty driver. In another kernel, most do.
 fn constants(kernel: &RunningKernel, memory: &KernelMemory, samples: usize) -> Option<Evidence> {
     let (other, all) = differing(kernel, memory, ".rodata", samples)?;
     Some(if other * 4 > all {
@@ -188,9 +193,9 @@ fn constants(kernel: &RunningKernel, memory: &KernelMemory, samples: usize) -> O
     })
 }
 
-/// Pieces of .text. A kernel changes some of them when it boots, wherever it calls what is
-/// chosen by the kind of CPU (`sys/kern/link_elf.c`, 12.0), and DTrace changes every
-/// function that it watches.
+/// Samples of .text. A kernel changes some of them at boot, where calls depend on
+/// the kind of CPU (`sys/kern/link_elf.c`, 12.0), and DTrace changes every
+/// function that it traces.
 fn code(kernel: &RunningKernel, memory: &KernelMemory, samples: usize) -> Option<Evidence> {
     let (other, all) = differing(kernel, memory, ".text", samples)?;
     let differ = || format!("{other} of {all} pieces of .text differ");
@@ -203,7 +208,7 @@ fn code(kernel: &RunningKernel, memory: &KernelMemory, samples: usize) -> Option
     })
 }
 
-/// Of about `samples` pieces of a section, spread over it, how many differ and how many the
+/// About `samples` samples spread over a section: how many differ, and how many the
 /// dump has; `None` if it has none.
 fn differing(
     kernel: &RunningKernel,
@@ -228,12 +233,12 @@ fn differing(
     (all > 0).then_some((other, all))
 }
 
-/// How many pieces of a section are compared, about, and how many bytes each has.
+/// About how many samples of a section are compared, and the size of each in bytes.
 const FEW: usize = 32;
 const MANY: usize = 256;
 const PIECE: usize = 64;
 
-/// Version strings are a few hundred bytes; more of a wrong symbol is not read.
+/// Version strings are a few hundred bytes. A wrong symbol is not read any further.
 const MAX_TEXT: u64 = 1024;
 
 fn is_blank(bytes: &[u8]) -> bool {

@@ -1,9 +1,9 @@
-//! What was loaded into the kernel beside its own image, as far as addresses are
-//! concerned: a name for every place, in the kernel or in a module.
+//! The addresses of what was loaded beside the kernel's own image: a name for every place,
+//! in the kernel or in a module.
 //!
-//! Which modules there are, [`crate::modules`] reads with a target that knows of none.
-//! Both together make another target ([`Target::with_modules`]): neither changes, so a name
-//! does not depend on what was asked before.
+//! [`crate::modules`] reads the list of modules with a target that has none.
+//! Both together make another target ([`Target::with_modules`]). Neither changes, so a name
+//! does not depend on earlier questions.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,19 +14,21 @@ use crate::addr::VirtAddr;
 use crate::kernel::{Symbol, Symbols, VNET_PREFIX};
 use crate::types::ModuleTypes;
 
-/// What a module has in memory beside the kernel's image, and its symbols.
+/// The memory and the symbols of a module.
 #[derive(Debug)]
 pub struct ModuleSymbols {
-    /// `if_gif.ko`
+    /// Its file name: `if_gif.ko`.
     pub name: Box<str>,
+    /// The addresses that it occupies.
     pub memory: Range<VirtAddr>,
-    /// Where in module space its virtualized variables lie.
+    /// Where its virtualized variables are in module space; `None` if it has none.
     pub set: Option<Range<VirtAddr>>,
+    /// Its symbols, at their addresses in memory.
     pub symbols: Arc<Symbols>,
 }
 
 impl Target {
-    /// The same kernel and memory with what was loaded into it: the symbols of modules and
+    /// The same kernel and memory with its modules: their symbols and
     /// the types of their variables.
     #[must_use]
     pub fn with_modules(&self, symbols: Vec<ModuleSymbols>, types: Option<ModuleTypes>) -> Self {
@@ -37,7 +39,7 @@ impl Target {
         Self { types, modules: symbols.into(), ..self.clone() }
     }
 
-    /// The symbol of the kernel or a module whose bytes hold `address`, and the distance
+    /// The symbol of the kernel or a module whose bytes contain `address`, and the offset
     /// from its start.
     #[must_use]
     pub fn symbolize(&self, address: VirtAddr) -> Option<(Symbol<'_>, u64)> {
@@ -45,8 +47,8 @@ impl Target {
         self.kernel.symbolize(address).or_else(of_module)
     }
 
-    /// The same as people read it. What lies in module space is named by the module and its
-    /// variable, `if_gif.ko:gif_softc_list`: to the kernel all of that is one variable.
+    /// The same as a text. An address in module space is named by the module and its
+    /// variable, `if_gif.ko:gif_softc_list`. To the kernel, all of module space is one variable.
     #[must_use]
     pub fn label(&self, address: VirtAddr) -> Option<(Cow<'_, str>, u64)> {
         let holds =
@@ -62,7 +64,7 @@ impl Target {
         })
     }
 
-    /// The module whose memory holds `address`.
+    /// The module whose memory contains `address`.
     #[must_use]
     pub fn module_at(&self, address: VirtAddr) -> Option<&ModuleSymbols> {
         self.modules.iter().find(|module| module.memory.contains(&address))

@@ -1,9 +1,9 @@
 //! Where the page tables of a kernel lie in physical memory.
 //!
-//! Two unknowns: where the loader put the kernel's image, and where its page tables
+//! Two things are unknown: where the loader put the kernel's image, and where its page tables
 //! begin. The second is a variable of the kernel, which can be read once the first
-//! is known. For each there are a few candidates, and a pair of them counts only if
-//! the tables map the image to where it was found: a wrong guess does no harm.
+//! is known. For each there are a few candidates, and a pair counts only if
+//! the tables map the image to where it was found. So a wrong guess does no harm.
 
 use std::sync::Arc;
 
@@ -18,10 +18,10 @@ use crate::target::image_samples::samples;
 use crate::target::mapping::KernelMapping;
 use crate::target::roots::Booted;
 
-/// The kernel `kernel` as the page tables in the memory of `core` show it.
+/// The kernel `kernel` as the page tables in the memory of `core` map it.
 ///
 /// # Errors
-/// No candidate is borne out.
+/// No candidate is confirmed.
 pub(super) fn find(
     kernel: &Kernel,
     core: &Core,
@@ -50,12 +50,12 @@ pub(super) fn find(
     }))
 }
 
-/// Opens `source` as raw memory of the machine that `kernel` runs on, and tells
+/// Opens `source` as raw memory of the machine that `kernel` runs on. Also returns
 /// whether the kernel's page tables were found in it.
 ///
-/// Without `segments` a byte's place in the file is its address, or is off by where
-/// that kind of machine has the beginning of its memory: the one for which the page
-/// tables are found.
+/// Without `segments`, the offset of a byte in the file is its physical address, or differs
+/// by the start of memory on machines of that architecture: whichever leads to the page
+/// tables.
 ///
 /// # Errors
 /// See [`dump::open_raw`].
@@ -89,7 +89,7 @@ pub fn raw_core(
     Ok(as_it_is)
 }
 
-/// The places where the image may lie, the likeliest first.
+/// The possible places of the image, the likeliest first.
 fn images<'a>(
     kernel: &'a Kernel,
     core: &'a Core,
@@ -109,11 +109,11 @@ fn images<'a>(
 }
 
 /// amd64 kernels are linked 2 MB above KERNBASE (sys/amd64/include/vmparam.h), and
-/// say where they lie.
+/// record where they are.
 fn amd64<'a>(kernel: &'a Kernel, core: &'a Core) -> impl Iterator<Item = KernelImage> + 'a {
     const KERNBASE: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);
     let kernbase = kernel.symbol("kernbase").map_or(KERNBASE, |symbol| symbol.address);
-    // Up to 12 this name is an absolute symbol, no variable.
+    // Up to 12 this name is an absolute symbol, not a variable.
     let kernphys = kernel.symbol("kernphys").filter(|symbol| symbol.kind == SymbolKind::Object);
     let kernphys = kernphys.map(|symbol| symbol.address);
     let is_amd64 = kernel.arch() == Arch::Amd64;
@@ -121,15 +121,15 @@ fn amd64<'a>(kernel: &'a Kernel, core: &'a Core) -> impl Iterator<Item = KernelI
     all.into_iter().flatten()
 }
 
-/// Where an amd64 kernel of which only symbols are left is linked.
+/// The link address of an amd64 kernel of which only symbols are left.
 fn linked(kernel: &Kernel) -> Option<(VirtAddr, PhysAddr)> {
     const ABOVE: u64 = 2 << 20;
     let kernbase = kernel.symbol("kernbase").filter(|_| kernel.arch() == Arch::Amd64)?;
     Some((kernbase.address.wrapping_add(ABOVE), PhysAddr::new(ABOVE)))
 }
 
-/// Where the program header says, or on i386 at its own address (since 12, which has
-/// an address space for itself), or 3 GB below it.
+/// At the address in the program header; or on i386 at its own address (since 12, where the
+/// kernel has its own address space) or 3 GB below it.
 fn others(arch: Arch, virt: VirtAddr, linked: PhysAddr) -> impl Iterator<Item = PhysAddr> {
     const I386_KERNBASE: u64 = 0xc000_0000;
     let own = virt.get();

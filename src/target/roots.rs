@@ -1,7 +1,7 @@
-//! The roots of page tables, as each architecture's kernels tell them.
+//! The roots of page tables, as the kernels of each architecture record them.
 //!
-//! Variables are named, never offsets: where in a structure a root stands changes,
-//! and not every kernel comes with its types. A wrong root is not borne out.
+//! The roots are found by the names of variables, never by offsets: a root's offset in a
+//! structure changes, and not every kernel comes with its types. A wrong root is not confirmed.
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
@@ -10,7 +10,7 @@ use crate::kernel::Kernel;
 use crate::paging::{KernelImage, PageTables, amd64, arm, arm64, i386, powerpc64, riscv64};
 use crate::target::mapping::{KernelMapping, PAGE, page_sizes, slide, slides};
 
-/// A kernel whose image lies at a known place.
+/// A kernel whose image is at a known place.
 pub(super) struct Booted<'a> {
     pub(super) kernel: &'a Kernel,
     pub(super) core: &'a Core,
@@ -18,7 +18,7 @@ pub(super) struct Booted<'a> {
 }
 
 impl Booted<'_> {
-    /// The page tables that the kernel's variables lead to, the likeliest first.
+    /// The page tables that the kernel's variables point to, the likeliest first.
     pub(super) fn candidates(&self) -> Vec<KernelMapping> {
         let tables = match self.kernel.arch() {
             Arch::Amd64 => self.amd64(),
@@ -47,7 +47,7 @@ impl Booted<'_> {
     }
 
     /// IdlePDPT with PAE, IdlePTD without (`sys/i386/i386/pmap.c`, 12.1). Since 13
-    /// one kernel has both, and says in `pae_mode` which it uses.
+    /// one kernel has both, and `pae_mode` says which it uses.
     fn i386(&self) -> Vec<PageTables> {
         use i386::Paging::{Pae, Plain};
         let named = [("IdlePDPT", Pae), ("IdlePTD", Plain), ("IdlePTD_nopae", Plain)];
@@ -59,8 +59,8 @@ impl Booted<'_> {
         roots.chain(clues).map(|(root, paging)| i386::page_tables(root, paging)).collect()
     }
 
-    /// The table `pagetable_l0_ttbr1`, which is a part of the image, or what the
-    /// kernel's pmap has for pm_l0_paddr; with pages of either size.
+    /// The table `pagetable_l0_ttbr1`, which is a part of the image, or pm_l0_paddr of the
+    /// kernel's pmap. Either page size is possible.
     fn arm64(&self) -> Vec<KernelMapping> {
         let own = self.kernel.symbol("pagetable_l0_ttbr1");
         let own = own.map(|symbol| self.image.phys(symbol.address));
@@ -75,9 +75,9 @@ impl Booted<'_> {
         roots.flat_map(|root| sizes.iter().map(move |size| running(root, *size))).collect()
     }
 
-    /// Of the kernel's pmap: pm_top (pm_l1 before 13.2), an address in or just behind
-    /// the image, which the loader left room for; or pm_satp, what the processor's
-    /// register holds: the number of the root's page, and in bits 60 to 63 the mode
+    /// From the kernel's pmap: pm_top (pm_l1 before 13.2), an address in the image or just after
+    /// it, in space that the loader reserved; or pm_satp, the value of the processor's
+    /// register: the page number of the root, with the mode in bits 60 to 63
     /// (`sys/riscv/include/pmap.h`, main).
     fn riscv64(&self) -> Vec<PageTables> {
         use riscv64::Paging::{Sv39, Sv48};
@@ -110,8 +110,8 @@ impl Booted<'_> {
     }
 
     /// pm_pml1 of the kernel's pmap, an address in the direct map
-    /// (`sys/powerpc/aim/mmu_radix.c`, 13.0). The kernel itself runs there too, and
-    /// knows where: in `__startkernel`, which its relocation has made right.
+    /// (`sys/powerpc/aim/mmu_radix.c`, 13.0). The kernel itself runs there too. Its
+    /// self-relocated variable `__startkernel` says where.
     fn powerpc64(&self) -> Vec<KernelMapping> {
         const DIRECT_MAP: u64 = 0xc000_0000_0000_0000;
         let in_direct_map = |word: &u64| word >> 60 == DIRECT_MAP >> 60;
@@ -129,8 +129,8 @@ impl Booted<'_> {
         roots.flat_map(|root| slides.iter().map(move |slide| running(root, *slide))).collect()
     }
 
-    /// Is this surely the kernel, with a hashed page table? One that can have either
-    /// says in `radix_mmu` which it uses (13.0); older ones have no such variable.
+    /// Is this certainly the kernel, with a hashed page table? A kernel that supports both kinds
+    /// says in `radix_mmu` which it uses (13.0). Older ones have no such variable.
     pub(super) fn is_hashed(&self) -> bool {
         slides(self.kernel.arch()) && self.word("radix_mmu", 4).is_none() && self.holds_version()
     }
@@ -145,7 +145,7 @@ impl Booted<'_> {
         read.is_ok() && ours.is_some_and(|ours| !ours.is_empty() && *ours == *theirs)
     }
 
-    /// The words of the kernel's pmap: one of them leads to the root.
+    /// The words of the kernel's pmap. One of them points to the root.
     fn pmap_words(&self) -> impl Iterator<Item = u64> {
         const MOST: u64 = 1024;
         let symbol = self.kernel.symbol("kernel_pmap_store");
@@ -156,9 +156,9 @@ impl Booted<'_> {
         words.filter(|word| *word != 0)
     }
 
-    /// Do these tables map the image to where it lies? Asked of the version string
-    /// and of variables, which are far from each other; of the image's first byte
-    /// where the kernel has none of these names.
+    /// Do these tables map the image to where it is? This checks the version string
+    /// and variables, which are far apart, or the image's first byte
+    /// if the kernel has none of these names.
     pub(super) fn confirm(&self, running: &KernelMapping) -> bool {
         const WITNESSES: [&str; 3] = ["version", "panicstr", "allproc"];
         let named = WITNESSES.into_iter().filter_map(|name| self.kernel.symbol(name));
@@ -173,7 +173,7 @@ impl Booted<'_> {
         })
     }
 
-    /// The variable `name`, of `size` bytes, if the kernel has it and it is not zero.
+    /// The variable `name` of `size` bytes, if the kernel has it and it is not zero.
     fn word(&self, name: &str, size: usize) -> Option<u64> {
         self.uint(self.kernel.symbol(name)?.address, size).filter(|value| *value != 0)
     }

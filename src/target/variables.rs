@@ -1,6 +1,6 @@
 //! Variables of the running kernel: by symbol, by address, and those that only the debug
-//! information leads to. [`Types`](crate::types::Types) know where variables are linked; here they are
-//! where they are in memory.
+//! information has. [`Types`](crate::types::Types) know link addresses; here
+//! addresses are those in memory.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::target::ReadError;
 use crate::types::{Kept, NameKind, Piece, Static, TypeError, TypeId, Variable};
 
 impl Target {
-    /// The address of a symbol, or of a static variable that has none of its name.
+    /// The address of a symbol, or of a static variable without a symbol of its name.
     ///
     /// # Errors
     /// The kernel has no such symbol or variable.
@@ -20,9 +20,9 @@ impl Target {
         found.ok_or_else(|| ReadError::NoSymbol { name: name.to_owned() })
     }
 
-    /// A global variable by name: its address from the symbols, its type from
-    /// the unit that defines it. Where no symbol has the name, because the compiler gave it
-    /// another one, both from the debug information.
+    /// A global variable by name, with its address from the symbols and its type from
+    /// the unit that defines it. If no symbol has the name, because the compiler renamed it,
+    /// both come from the debug information.
     ///
     /// # Errors
     /// There is no such variable, or no debug information about it.
@@ -48,7 +48,7 @@ impl Target {
         })
     }
 
-    /// An integer variable of the kernel, by the size of its symbol.
+    /// The value of an integer variable of the kernel. The size is that of its symbol.
     ///
     /// # Errors
     /// There is no such symbol, or its memory cannot be read.
@@ -59,7 +59,7 @@ impl Target {
         Ok(self.memory.uint(symbol.address, size as usize)?)
     }
 
-    /// The kernel's variable at exactly this address; none without types.
+    /// The kernel's variable at exactly this address; `None` without types.
     #[must_use]
     pub fn variable_at(&self, address: VirtAddr) -> Option<Variable> {
         let types = self.types.as_ref().ok()?;
@@ -68,8 +68,8 @@ impl Target {
             .map(|variable| self.moved(variable))
     }
 
-    /// The kernel's variables whose addresses lie in the range, sorted by address and name;
-    /// none without types.
+    /// The kernel's variables in the address range, sorted by address and name;
+    /// empty without types.
     #[must_use]
     pub fn variables_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
         let Ok(types) = &self.types else { return Vec::new() };
@@ -81,15 +81,15 @@ impl Target {
             .collect()
     }
 
-    /// The type of that name in the unit that defines the kernel's variable at `address`:
-    /// several units may have different types of one name.
+    /// The type with that name in the unit that defines the kernel's variable at `address`.
+    /// Several units may have different types with one name.
     #[must_use]
     pub fn type_beside(&self, address: VirtAddr, name: &str) -> Option<TypeId> {
         self.types.as_ref().ok()?.find_beside(self.kernel.linked_at(address), name)
     }
 
-    /// The static variables of that name that have a place, those of files before those of
-    /// functions; none without types.
+    /// The static variables with that name that have a location. Those of files come before those
+    /// of functions. Empty without types.
     #[must_use]
     pub fn statics(&self, name: &str) -> Vec<Static> {
         self.types.as_ref().map_or_else(|_| Vec::new(), |types| types.statics(name))
@@ -104,7 +104,7 @@ impl Target {
         self.types()?.pieces(variable, self.kernel.slide(), &read)
     }
 
-    /// The variable of a file that has this name and lies in memory in one piece.
+    /// The file-level variable with this name that lies in memory in one piece.
     fn whole_static(&self, name: &str) -> Option<Variable> {
         let of_files = self.statics(name).into_iter().filter(|found| found.function.is_none());
         of_files.into_iter().find_map(|found| match self.pieces(&found).ok()?.as_slice() {

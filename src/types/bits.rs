@@ -3,12 +3,12 @@
 use crate::bytes::Endian;
 
 /// The distance of a bit-field's lowest-numbered bit from the start of its
-/// record, from the DWARF 2 and 3 encoding: `from_top` bits lie between the
+/// record, from the DWARF 2 and 3 encoding. `from_top` is the number of bits between the
 /// most significant bit of the storage unit (`storage` bytes at `location`)
 /// and that of the field.
 ///
-/// FreeBSD's compilers write it in every DWARF version; on i386 `from_top` may
-/// be negative, when the field reaches past a 4-byte aligned storage unit.
+/// FreeBSD's compilers write it in every DWARF version. On i386 `from_top` may
+/// be negative, if the field extends past a 4-byte aligned storage unit.
 pub fn first_bit(
     endian: Endian,
     location: u64,
@@ -24,7 +24,7 @@ pub fn first_bit(
     u64::try_from(first).ok()
 }
 
-/// `value` as a number of `bits` bits holds it.
+/// `value` truncated to a number of `bits` bits.
 pub fn truncate(value: i128, bits: u64, signed: bool) -> i128 {
     if bits == 0 || bits >= 128 {
         return value;

@@ -1,21 +1,21 @@
-//! Types spelled as C spells them, the way gdb's `whatis` does.
+//! The names of types in C, in the style of gdb's `whatis`.
 
 use crate::budget::Share;
 use crate::types::Types;
 use crate::types::model::*;
 
-/// Nested function and array types end long before this in real code.
+/// The deepest nesting of function and array types. Real code stays far below it.
 const DEEPEST: usize = 32;
 
-/// The types that one name may be made of, and the bytes of it: no name in a kernel
+/// The most types that one name may contain, and the most bytes. No name in a kernel
 /// has a tenth of them.
 pub(super) const MOST_PARTS: u64 = 512;
 const LONGEST: usize = 8192;
 
-/// Stands for the name of a record or enum without one, as gdb writes it.
+/// The name of an unnamed record or enum, as gdb writes it.
 pub(super) const UNNAMED: &str = "{...}";
 
-/// Stands for what is left out: a type within itself, and what is past a limit.
+/// Replaces what is left out: a type within itself, and what exceeds a limit.
 const LEFT_OUT: &str = "…";
 
 impl Types {
@@ -26,19 +26,19 @@ impl Types {
 
     /// A declaration of `declarator` with this type: `struct ifnet *if_next`.
     ///
-    /// The declarator may itself be of several parts: `*(*x)[3]`.
+    /// The declarator may have several parts: `*(*x)[3]`.
     pub fn declare(&self, id: TypeId, declarator: &str) -> String {
         let parts = self.budget().share("the name of a type", MOST_PARTS);
         Speller { types: self, parts, within: Vec::new() }.declare(id, declarator.to_owned())
     }
 }
 
-/// Spells one type, and the types in it.
+/// Spells one type and the types in it.
 struct Speller<'t> {
     types: &'t Types,
     parts: Share<'t>,
-    /// The types around the one that is being spelled. A function type may have a
-    /// parameter of its own type only in a damaged file; C cannot write it.
+    /// The types around the current one. Only in a damaged file does a function type have a
+    /// parameter of its own type; C cannot write it.
     within: Vec<TypeId>,
 }
 
@@ -82,7 +82,7 @@ impl Speller<'_> {
         let mut list = String::new();
         for parameter in &function.parameters {
             list += if list.is_empty() { "" } else { ", " };
-            // The rest of a list that is too long is left out once.
+            // The rest of a list that is too long is replaced once.
             if list.len() >= LONGEST || self.parts.work(1).is_err() {
                 return list + LEFT_OUT;
             }
@@ -96,7 +96,7 @@ impl Speller<'_> {
         }
     }
 
-    /// Qualifiers of a pointer stand behind the star, others in front of the name.
+    /// The qualifiers of a pointer follow the star; others precede the name.
     fn declare_qualified(&mut self, qualified: &Qualified, inner: &str) -> String {
         let word = match qualified.qualifier {
             Qualifier::Const => "const",
@@ -124,7 +124,7 @@ impl Speller<'_> {
         false
     }
 
-    /// Does C write part of this type behind the declarator?
+    /// Does C write part of this type after the declarator?
     fn is_suffixed(&self, mut id: TypeId) -> bool {
         for _ in 0..DEEPEST {
             match self.types.get(id).as_deref() {
@@ -137,7 +137,7 @@ impl Speller<'_> {
     }
 }
 
-/// The name of a type that has no declarator of its own.
+/// The name of a type without a declarator of its own.
 fn plain_name(plain: &Type) -> String {
     match plain {
         Type::Base(base) if base.name.is_empty() => format!("<{}-byte type>", base.size),

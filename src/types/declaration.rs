@@ -1,4 +1,4 @@
-//! A type's declaration as plain data: what its members are called, and where they lie.
+//! A type's declaration as plain data: the names of its members, and where they are.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,87 +8,100 @@ use crate::types::c_name::UNNAMED;
 use crate::types::model::*;
 use crate::types::{TypeError, Types};
 
-/// Unnamed records within unnamed records: real ones end long before this.
+/// The deepest nesting of unnamed records. Real ones stay far below it.
 const DEEPEST: usize = 16;
 
-/// Members of unnamed records in one declaration, which a damaged file can multiply.
+/// The most members of unnamed records in one declaration. A damaged file can multiply them.
 const MOST_UNNAMED: u64 = 1 << 16;
 
-/// Where in a declaration one is: the unnamed records around the place, of which none
+/// A position in a declaration: the unnamed records around it. None of them
 /// is shown within itself.
 struct Around<'b> {
     unnamed: Vec<TypeId>,
     share: Share<'b>,
 }
 
-/// A type as its declaration shows it.
+/// A type in the form of its declaration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declaration {
-    /// As C spells it: `struct vnet`, `vnet_state_t`.
+    /// Its name in C: `struct vnet`, `vnet_state_t`.
     pub name: String,
-    /// The source file that it is from, where several have a type of that name.
+    /// Its source file below `sys/`, if several files have a different type with that name.
     pub file: Option<Box<str>>,
-    /// Bytes; `None` where the type is incomplete, is void, or is a function.
+    /// Its size in bytes; `None` if the type is incomplete, void, or a function.
     pub size: Option<u64>,
+    /// What the declaration contains.
     pub body: Body,
 }
 
+/// The contents of a declaration, by the kind of type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
+    /// A struct, union or class.
     Record {
+        /// Which of the three.
         kind: RecordKind,
+        /// The members in the order of the source, with nested unnamed records in place.
         members: Vec<DeclaredMember>,
-        /// Declared here and nowhere defined.
+        /// Is it declared but nowhere defined?
         incomplete: bool,
     },
+    /// An enum.
     Enum {
+        /// The enumerators in the order of the source.
         enumerators: Vec<Enumerator>,
+        /// Is it declared but nowhere defined?
         incomplete: bool,
     },
-    /// Another name for a type: the typedef's declaration, and the target's
-    /// where it has no name of its own to ask for.
+    /// A typedef.
     Typedef {
+        /// The whole typedef in C.
         declaration: String,
+        /// The type that it names, in C.
         target: String,
+        /// The contents of that type, if it has no name and can be shown only here.
         unnamed: Option<Box<Body>>,
     },
-    /// Base types, pointers, arrays and functions, which their name tells in full.
+    /// A base type, pointer, array or function. Its name says everything.
     Plain,
 }
 
-/// One member of a struct or union.
+/// A member of a struct or union.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredMember {
     /// `None` for an anonymous struct or union.
     pub name: Option<Box<str>>,
+    /// Its type in C.
     pub type_name: String,
-    /// The whole declaration in C, without what stands behind a colon: `char if_xname[16]`.
+    /// The whole declaration in C, without the width of a bit-field: `char if_xname[16]`.
     pub declaration: String,
-    /// Bytes from the start of the outermost declaration.
+    /// Its offset in bytes from the start of the outermost declaration.
     pub offset: u64,
-    /// `None` where the member's type is incomplete.
+    /// Its size in bytes; `None` if its type is incomplete.
     pub size: Option<u64>,
+    /// Its place within the bytes; `None` if it is not a bit-field.
     pub bits: Option<BitField>,
-    /// The members of a struct or union without a name, which can be told only here.
+    /// The members of an unnamed struct or union, which can be shown only here.
     pub unnamed: Option<UnnamedRecord>,
 }
 
-/// A struct or union without a name, as it stands in a member's declaration.
+/// An unnamed struct or union in the declaration of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnnamedRecord {
-    /// What stands before its brace: `struct`, `const union`.
+    /// What precedes its brace: `struct`, `const union`.
     pub before: String,
-    /// What stands behind its brace: nothing, `vnet_le`, `*slots[4]`.
+    /// What follows its brace: nothing, `vnet_le`, `*slots[4]`.
     pub after: String,
+    /// Its members, in the order of the source.
     pub members: Vec<DeclaredMember>,
-    /// Its own size, of which arrays hold several and pointers none.
+    /// Its own size in bytes, not that of the array or pointer; `None` if it is incomplete.
     pub size: Option<u64>,
-    /// The member holds a pointer to it, and its offsets start anew.
+    /// Is the member a pointer to it? Then its offsets start at 0.
     pub behind_pointer: bool,
 }
 
 impl Declaration {
-    /// The name that leads to this one among several: `struct elf_file@kern/link_elf.c`.
+    /// The name that identifies this type among several: `struct elf_file@kern/link_elf.c`.
     pub fn full_name(&self) -> Cow<'_, str> {
         match &self.file {
             Some(file) => format!("{}@{file}", self.name).into(),
@@ -98,7 +111,7 @@ impl Declaration {
 }
 
 impl Types {
-    /// The declaration of a type; declarations elsewhere defined are completed.
+    /// The declaration of a type. A declaration alone is replaced with the definition.
     ///
     /// # Errors
     /// An entry is damaged.
@@ -177,7 +190,7 @@ impl Types {
         members.collect()
     }
 
-    /// The unnamed struct or union that a member is, is an array of, or points to.
+    /// The unnamed struct or union of a member, of its elements, or of what it points to.
     fn unnamed_record(
         &self,
         member: &Member,
@@ -208,7 +221,7 @@ impl Types {
         }))
     }
 
-    /// The unnamed record behind arrays, pointers and qualifiers, and whether a pointer led there.
+    /// The unnamed record behind arrays, pointers and qualifiers, and whether there was a pointer.
     fn innermost(&self, mut id: TypeId) -> Result<Option<(TypeId, Arc<Type>, bool)>, TypeError> {
         let mut behind_pointer = false;
         for _ in 0..DEEPEST {

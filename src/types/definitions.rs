@@ -1,10 +1,10 @@
-//! Several types of one name. C keeps a struct that one file defines from all other
-//! files, so a kernel may have many: FreeBSD has a `struct elf_file` in each of its two
-//! linkers.
+//! Several types with one name. In C, a struct of one source file is invisible to all other
+//! files, so a kernel may have many with one name: FreeBSD has a `struct elf_file` in each of
+//! its two linkers.
 //!
-//! How: the index of names holds, beside the first definition of a name, those that have
-//! another size or stand on another line of their source. Most are the same all the same
-//! (a typedef repeated in two headers): their declarations are compared.
+//! How: the index of names keeps, beside the first definition of a name, those with
+//! another size or on another line of their source. Most of them are still the same
+//! (a typedef repeated in two headers), so their declarations are compared.
 
 use crate::types::load::Loader;
 use crate::types::model::TypeId;
@@ -13,18 +13,19 @@ use crate::types::place::Place;
 use crate::types::source_path::{is_end_of_path, source_path};
 use crate::types::{TypeError, Types};
 
-/// One of the types of a name.
+/// One of the types with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
+    /// The type.
     pub type_id: TypeId,
     /// The source file of the first unit that has it, below `sys/`: `kern/link_elf.c`;
-    /// `None` where the unit does not say.
+    /// `None` if the unit does not say.
     pub file: Option<Box<str>>,
 }
 
 impl Types {
-    /// The different types of that name, in the file's order: one, as a rule. The first
-    /// is what [`Types::find`] finds. Modules are asked if the kernel has none.
+    /// The different types with that name, in the order of the debug information. Usually there is
+    /// one. The first is what [`Types::find`] finds. Modules are searched if the kernel has none.
     ///
     /// # Errors
     /// As [`Types::find`].
@@ -50,10 +51,10 @@ impl Types {
         Ok(found)
     }
 
-    /// The type of that name in a unit of a source file, which the end of its path tells.
+    /// The type with that name in a unit of a source file, which is given by the end of its path.
     ///
     /// # Errors
-    /// No such unit has one: the error lists those of other files.
+    /// No such unit has one. The error lists those of other files.
     pub(super) fn find_in_file(&self, name: &str, file: &str) -> Result<TypeId, TypeError> {
         let (class, bare) = class_and_name(name);
         self.in_any_file(|types| types.find_in_units(class, &bare, file)).ok_or_else(|| {

@@ -1,5 +1,5 @@
 //! The DWARF sections of one file, and how strings and addresses are found in
-//! them. gimli reads the bytes; this file gives it the bytes to read.
+//! them. gimli decodes the bytes; this file provides them.
 
 use std::ops::Range;
 
@@ -14,10 +14,11 @@ use crate::bytes::Endian;
 use crate::kernel::{ElfFile, KernelError, SectionBytes, relocate};
 use crate::types::TypeError;
 
-/// Where a section of a relocatable module was loaded, by its name.
+/// Returns the load address of a section of a relocatable module, by its name; `None` if it is
+/// not loaded.
 pub type SectionAddress<'a> = &'a (dyn Fn(&str) -> Option<u64> + Sync);
 
-/// A piece of a section, in gimli's terms.
+/// A part of a section, in gimli's terms.
 pub type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 
 /// The sections that types and variables are read from.
@@ -51,7 +52,7 @@ impl UnitSection {
     }
 }
 
-/// Where the indexed forms of a unit (strx, addrx) begin to count.
+/// Where a unit's tables for indexed forms (strx, addrx) begin.
 #[derive(Debug, Clone, Copy)]
 pub struct Bases {
     pub string_offsets: u64,
@@ -62,9 +63,9 @@ pub struct Bases {
 }
 
 impl Dwarf {
-    /// Finds the sections in `elf`; compressed ones are unpacked in parallel,
-    /// because that costs more than all that follows. Those of a relocatable file
-    /// are relocated, `placed` tells to where.
+    /// Finds the sections in `elf`. Compressed ones are unpacked in parallel,
+    /// because that costs more than everything that follows. Those of a relocatable file
+    /// are relocated by the addresses that `placed` returns.
     ///
     /// # Errors
     /// There is no .debug_info, or a section is damaged.
@@ -100,7 +101,7 @@ impl Dwarf {
         })
     }
 
-    /// The bytes of one of the sections that hold units.
+    /// The bytes of a section that holds units.
     pub fn units(&self, section: UnitSection) -> &[u8] {
         match section {
             UnitSection::Info => &self.info,
@@ -108,7 +109,7 @@ impl Dwarf {
         }
     }
 
-    /// The bytes of .debug_addr: the addresses that DW_FORM_addrx and DW_OP_addrx count.
+    /// The bytes of .debug_addr: the addresses that DW_FORM_addrx and DW_OP_addrx index.
     pub fn addresses(&self) -> &[u8] {
         &self.addresses
     }
@@ -123,7 +124,7 @@ impl Dwarf {
     /// They are damaged.
     pub fn abbreviations(&self, range: &Range<u64>) -> Result<gimli::Abbreviations, gimli::Error> {
         let mut input = self.table(range)?;
-        // What else is wrong with them gimli tells.
+        // gimli reports any other damage.
         while let Ok(Some((code, specifications))) = next_abbreviation(&mut input) {
             if specifications.len() > MOST_ATTRIBUTES {
                 return Err(gimli::Error::InvalidAbbreviationCode(code));
@@ -132,8 +133,8 @@ impl Dwarf {
         DebugAbbrev::from(self.table(range)?).abbreviations(DebugAbbrevOffset(0))
     }
 
-    /// The attributes of one of the first abbreviations of a table, without reading those
-    /// behind it: the root's stands first in every table. `None` where it does not.
+    /// The attributes of an abbreviation near the start of a table, without reading the
+    /// later ones: the root's is first in every table. `None` if it is not near the start.
     ///
     /// # Errors
     /// The table is damaged.
@@ -163,9 +164,9 @@ impl Dwarf {
         Ok(self.slice(self.abbrev.get(start..end).ok_or(outside)?))
     }
 
-    /// The text of a string attribute, wherever its form puts it; `None` if it
-    /// is no string, or lies outside of its section. Thousands of entries may name
-    /// one string, so a very long one ends after [`LONGEST_TEXT`] bytes.
+    /// The text of a string attribute, in whichever section its form puts it; `None` if it
+    /// is not a string, or lies outside its section. Thousands of entries may name
+    /// one string, so a very long one is cut after [`LONGEST_TEXT`] bytes.
     pub fn string<'a>(
         &'a self,
         value: &AttributeValue<Slice<'a>>,
@@ -193,7 +194,7 @@ impl Dwarf {
         }
     }
 
-    /// Does this text stand anywhere where names do?
+    /// Does this text occur in any section that holds names?
     pub fn mentions(&self, name: &str) -> bool {
         let mut text = name.as_bytes().to_vec();
         text.push(0);
@@ -211,8 +212,8 @@ impl Dwarf {
     }
 }
 
-/// Attributes of one entry: real ones have a tenth. Each entry of a damaged file would be
-/// read with all of them, though they may take up no byte of it.
+/// The most attributes of one entry. Real ones have a tenth. In a damaged file, attributes
+/// that occupy no bytes would be read for every entry.
 const MOST_ATTRIBUTES: usize = 256;
 
 /// The code and the attributes of the abbreviation that begins here; `None` at the end.
@@ -238,10 +239,10 @@ fn next_abbreviation(
     }
 }
 
-/// Bytes of the longest name or path: no identifier is a quarter of that.
+/// The length of the longest name or path, in bytes. No identifier is a quarter of that.
 const LONGEST_TEXT: usize = 4096;
 
-/// As much of the text as is not too long.
+/// The text up to the longest length.
 fn str_of(bytes: &[u8]) -> Option<&str> {
     if bytes.len() <= LONGEST_TEXT {
         return std::str::from_utf8(bytes).ok();
@@ -249,7 +250,7 @@ fn str_of(bytes: &[u8]) -> Option<&str> {
     let cut = bytes.get(..LONGEST_TEXT)?;
     match std::str::from_utf8(cut) {
         Ok(text) => Some(text),
-        // The cut may go through a character.
+        // The cut may be within a character.
         Err(why) => std::str::from_utf8(cut.get(..why.valid_up_to())?).ok(),
     }
 }
@@ -265,14 +266,14 @@ fn load(elf: &ElfFile, name: &str, placed: SectionAddress<'_>) -> Result<Section
     }
 }
 
-/// Something is wrong at an offset of `section`, as an error.
+/// The error for damage at an offset of `section`.
 pub fn damaged(section: UnitSection, offset: u64, why: impl ToString) -> TypeError {
     TypeError::Damaged { section: section.name(), offset, why: why.to_string() }
 }
 
 impl Bases {
-    /// Without DW_AT_str_offsets_base and DW_AT_addr_base the tables begin
-    /// behind the first contribution's header.
+    /// Without DW_AT_str_offsets_base and DW_AT_addr_base, the tables begin
+    /// after the first contribution's header.
     pub fn unset(encoding: gimli::Encoding) -> Self {
         let (header, format_word) = match encoding.format {
             gimli::Format::Dwarf32 => (8, 4),

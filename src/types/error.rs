@@ -12,41 +12,81 @@ pub enum TypeError {
     /// No file of the kernel has DWARF.
     #[error("the kernel has no debug information")]
     NoDebugInfo,
-    /// Nothing has the name; `near` are names that may be meant, the likeliest first.
+    /// Nothing has that name.
     #[error("the debug information has no {what} named {}", shortened(name))]
-    NotFound { what: NameKind, name: String, near: Vec<String> },
-    /// No unit of the source file has the name; `elsewhere` are files that have it.
+    NotFound {
+        /// What was searched for.
+        what: NameKind,
+        /// The name.
+        name: String,
+        /// Names that may have been meant, the likeliest first.
+        near: Vec<String>,
+    },
+    /// No unit of the source file has that name.
     #[error("the debug information has no {what} named {}@{file}", shortened(name))]
-    NotInFile { what: NameKind, name: String, file: Box<str>, elsewhere: Box<[String]> },
-    /// The struct or union has no such member; `candidates` are those it has, the likeliest
-    /// first.
+    NotInFile {
+        /// What was searched for.
+        what: NameKind,
+        /// The name.
+        name: String,
+        /// The end of the source file's path.
+        file: Box<str>,
+        /// Other source files that have the name.
+        elsewhere: Box<[String]>,
+    },
+    /// The struct or union has no such member.
     #[error("{type_name} has no member {}", shortened(member))]
-    NoMember { type_name: String, member: String, candidates: Vec<String> },
-    /// Its declaration alone is known.
+    NoMember {
+        /// The type, in C.
+        type_name: String,
+        /// The name of the member.
+        member: String,
+        /// The members that it has, the likeliest first.
+        candidates: Vec<String>,
+    },
+    /// Only its declaration is known.
     #[error("{type_name} is declared but never defined in the debug information")]
-    Incomplete { type_name: String },
-    /// The type is of another kind than what was asked of it needs.
+    Incomplete {
+        /// The type, in C.
+        type_name: String,
+    },
+    /// The type is of the wrong kind for the question.
     #[error("{type_name} is not {wanted}")]
-    WrongKind { type_name: String, wanted: WantedKind },
+    WrongKind {
+        /// The type, in C.
+        type_name: String,
+        /// The kind that the question needs.
+        wanted: WantedKind,
+    },
     /// A section of the debug information cannot be read.
     #[error("the debug information cannot be read: {why}")]
-    Unreadable { why: String },
-    /// An entry of the debug information is damaged, at `offset` in its section.
+    Unreadable {
+        /// The reason, as a clause.
+        why: String,
+    },
+    /// An entry of the debug information is damaged.
     #[error("the debug information is damaged at {section}+{offset:#x}: {why}")]
-    Damaged { section: &'static str, offset: u64, why: String },
+    Damaged {
+        /// The section, such as `.debug_info`.
+        section: &'static str,
+        /// Where in the section, in bytes.
+        offset: u64,
+        /// What is wrong.
+        why: String,
+    },
     /// The answer would cost more than the budget allows.
     #[error(transparent)]
     Limit(#[from] Exhausted),
 }
 
 impl TypeError {
-    /// Was the question in order, and nothing has the name?
+    /// Was the question valid, but nothing has the name?
     pub fn is_no_match(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::NotInFile { .. })
     }
 }
 
-/// What debug information has names for.
+/// A kind of thing with a name in the debug information.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameKind {
@@ -78,19 +118,19 @@ impl fmt::Display for NameKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WantedKind {
-    /// One with members.
+    /// A type with members.
     Record,
     /// A pointer.
     Pointer,
     /// An array.
     Array,
-    /// One that has a size.
+    /// A type with a size.
     Sized,
-    /// One that has values.
+    /// A type with values.
     Valued,
     /// The head of a list or tail queue (queue(3)).
     QueueHead,
-    /// counter(9), or an array of it.
+    /// A counter(9), or an array of them.
     Counter,
 }
 

@@ -1,10 +1,10 @@
-//! Which units say something of given addresses, without reading the units.
+//! Which units mention given addresses, without reading the units.
 //!
 //! A variable's entry holds its address: in DWARF 2 to 4 as the operand of
 //! DW_OP_addr in .debug_info, in DWARF 5 mostly as an entry of .debug_addr. All
 //! addresses of a kernel share their upper bytes, so a plain byte search for
-//! those finds the operands at memory speed. What it finds by accident costs no
-//! more than a unit read in vain.
+//! those finds the operands at memory speed. A match by accident costs only
+//! one needless read of a unit.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -20,21 +20,21 @@ use crate::types::Types;
 use crate::types::dwarf::UnitSection;
 use crate::types::units::Unit;
 
-/// A unit and what is known of its interesting entries.
+/// A unit, and what is known of its relevant entries.
 #[derive(Debug, Clone, Copy)]
 pub struct Hit<'a> {
     pub unit: &'a Unit,
-    /// No entry behind this offset of the section is of interest.
+    /// No entry after this offset of the section is relevant.
     pub last: u64,
-    /// How many entries are, at most.
+    /// The most relevant entries that there can be.
     pub count: usize,
 }
 
-/// The pieces a section is searched in, in parallel.
+/// The pieces in which a section is searched in parallel.
 const PIECE: usize = 2 << 20;
 
-/// Every address that entries hold, and where: found in one pass over the
-/// sections at the first question, so that each further one costs nothing.
+/// Every address in an entry, and where it is. It is built in one pass over the
+/// sections at the first question, so later questions cost nothing.
 #[derive(Debug, Default)]
 pub struct AddressIndex {
     /// Operands in .debug_info: the address, and the operation's offset. Sorted.
@@ -46,7 +46,7 @@ pub struct AddressIndex {
 }
 
 impl Types {
-    /// The units with an entry whose address lies in the range, in their order.
+    /// The units with an entry whose address lies in the range, in order.
     pub fn units_about(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
         let index = self.addresses.get_or_init(|| AddressIndex::build(self));
         let mut places: Vec<u64> = within(&index.operands, range).collect();
@@ -65,7 +65,7 @@ impl Types {
             }
         }
         hits.extend(self.units_by_address_table(index, range));
-        // The table of addresses does not say where in the unit it is used, so
+        // The address table does not say where in the unit it is used, so
         // of two hits on one unit the one that reaches further counts.
         hits.sort_by_key(|hit| (hit.unit.section, hit.unit.offset, Reverse(hit.last)));
         hits.dedup_by(|next, hit| {
@@ -91,7 +91,7 @@ impl Types {
         hits.collect()
     }
 
-    /// The units by the bases of their tables in .debug_addr, which their roots say.
+    /// The units by the bases of their tables in .debug_addr, from their root entries.
     fn users_of_tables(&self) -> FxHashMap<u64, Vec<usize>> {
         let base = |unit: &Unit| {
             let root = (unit.encoding.version >= 5).then(|| unit.root(&self.dwarf).ok());
@@ -118,7 +118,7 @@ impl AddressIndex {
     }
 }
 
-/// What belongs to the addresses in the range.
+/// The entries for the addresses in the range.
 fn within(sorted: &[(u64, u64)], range: &Range<u64>) -> impl Iterator<Item = u64> {
     let start = sorted.partition_point(|(address, _)| *address < range.start);
     let inside = sorted[start..].iter().take_while(|(address, _)| *address < range.end);
@@ -131,7 +131,7 @@ fn operands(types: &Types) -> Vec<(u64, u64)> {
     let section = types.dwarf.units(UnitSection::Info);
     let starts: Vec<usize> = (0..section.len()).step_by(PIECE).collect();
     let pieces = starts.par_iter().map(|&start| {
-        // A piece overlaps the next by what an operation may stick out.
+        // A piece overlaps the next one by the length of an operation.
         let end = (start + PIECE + size).min(section.len());
         let found = search.places(&section[start..end]);
         found.map(|(address, at)| (address, (start + at) as u64)).collect::<Vec<_>>()
@@ -151,7 +151,7 @@ fn indexed(types: &Types) -> Vec<(u64, u64)> {
         let (Ok(_version), Ok(size @ (4 | 8)), Ok(_segment)) = header else { continue };
         let base = (section.len() - input.len() - table.len()) as u64;
         while let Ok(address) = table.read_address(size) {
-            // Most are functions'.
+            // Most belong to functions.
             if types.image.contains(&address) && !types.code.contains(&address) {
                 found.push((address, base));
             }
@@ -160,13 +160,13 @@ fn indexed(types: &Types) -> Vec<(u64, u64)> {
     found
 }
 
-/// A search for the operands of DW_OP_addr that lie in a range.
+/// A search for DW_OP_addr operands in a range.
 struct OperandSearch {
     range: Range<u64>,
     size: usize,
     endian: Endian,
     finder: Finder<'static>,
-    /// Distance from the operation's opcode to the bytes that are searched for.
+    /// The distance from the opcode to the bytes of the search pattern.
     before: usize,
 }
 
@@ -194,14 +194,14 @@ impl OperandSearch {
         Self { range: range.clone(), size, endian, finder, before }
     }
 
-    /// Addresses and offsets of the operations, in the order of the bytes.
+    /// The addresses and offsets of the operations, in order.
     fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = (u64, usize)> + 'a {
         let found = self.finder.find_iter(bytes).filter_map(|at| at.checked_sub(self.before));
         found.filter_map(|at| Some((self.operand(bytes, at)?, at)))
     }
 
     fn operand(&self, bytes: &[u8], at: usize) -> Option<u64> {
-        // First what rules out most: every function has its address here too.
+        // The test that excludes most comes first: every function has its address here too.
         if *bytes.get(at)? != gimli::DW_OP_addr.0 {
             return None;
         }

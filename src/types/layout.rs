@@ -1,4 +1,4 @@
-//! Sizes, and the way from a type to one of its members.
+//! Sizes of types, and the path from a type to one of its members.
 
 use std::sync::{Arc, PoisonError};
 
@@ -10,21 +10,23 @@ use crate::types::place::Place;
 use crate::types::suggestions::sort_by_similarity;
 use crate::types::{TypeError, Types, WantedKind};
 
-/// A member found by name, however deep in anonymous members it lies.
+/// A member found by name, at any depth of anonymous members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
+    /// The member's type.
     pub type_id: TypeId,
-    /// Bytes from the start of the outermost type.
+    /// Its offset in bytes from the start of the outermost type.
     pub offset: u64,
+    /// Its place within the bytes; `None` if it is not a bit-field.
     pub bits: Option<BitField>,
 }
 
-/// Typedefs of typedefs, structs in structs: real ones end long before this; a
-/// cycle in a damaged file must end as well.
+/// The deepest chain of typedefs or nested structs. Real ones stay far below it, and a
+/// cycle in a damaged file must end.
 const DEEPEST: usize = 64;
 
-/// A way down through anonymous members. A struct in a damaged file may hold itself,
-/// so no record is entered twice: what its first place has not, no other has.
+/// A path down through anonymous members. A struct in a damaged file may contain itself,
+/// so no record is entered twice: a member that is not in its first place is in no other.
 #[derive(Default)]
 struct Descent {
     entered: FxHashSet<TypeId>,
@@ -32,7 +34,7 @@ struct Descent {
 }
 
 impl Descent {
-    /// Goes a level deeper, into the record `id`; false where it was before.
+    /// Goes one level deeper, into the record `id`. Returns false if it was entered before.
     fn enter(&mut self, id: TypeId) -> Result<bool, TypeError> {
         budget::level("the nesting of anonymous members", self.depth, DEEPEST)?;
         let new = self.entered.insert(id);
@@ -46,11 +48,11 @@ impl Descent {
 }
 
 impl Types {
-    /// The type behind typedefs and qualifiers, with the definition in the
-    /// place of a declaration.
+    /// The type behind typedefs and qualifiers. A declaration is replaced with the
+    /// definition.
     ///
     /// # Errors
-    /// An entry is damaged. A declaration without any definition is no error:
+    /// An entry is damaged. A declaration without a definition is not an error;
     /// it is returned as it is.
     pub fn resolve(&self, id: TypeId) -> Result<(TypeId, Arc<Type>), TypeError> {
         let (id, found) = self.strip(id)?;
@@ -64,8 +66,8 @@ impl Types {
         }
     }
 
-    /// The type behind typedefs and qualifiers; a declaration stays one. Enough
-    /// to tell what kind of type it is, and never a reason to read other units.
+    /// The type behind typedefs and qualifiers; a declaration stays one. This is enough
+    /// to find the kind of a type, and never reads other units.
     ///
     /// # Errors
     /// An entry is damaged.
@@ -81,10 +83,10 @@ impl Types {
         Err(TypeError::Unreadable { why: format!("{} is defined by itself", self.name(id)) })
     }
 
-    /// Bytes that a value of this type takes up.
+    /// The size of a value of this type, in bytes.
     ///
     /// # Errors
-    /// The type is incomplete, is void or a function, or its entry is damaged.
+    /// The type is incomplete, void or a function, or its entry is damaged.
     pub fn size_of(&self, id: TypeId) -> Result<u64, TypeError> {
         let (mut innermost, mut elements) = (id, 1u64);
         for level in 0.. {
@@ -107,7 +109,7 @@ impl Types {
         TypeError::Unreadable { why }
     }
 
-    /// Bytes of what is no array.
+    /// The size of a type other than an array, in bytes.
     fn size_of_one(&self, id: TypeId, found: &Type) -> Result<u64, TypeError> {
         let incomplete = || TypeError::Incomplete { type_name: self.name(id) };
         match found {
@@ -123,10 +125,10 @@ impl Types {
         }
     }
 
-    /// The type that a pointer points at.
+    /// The type that a pointer points to.
     ///
     /// # Errors
-    /// The type is no pointer, or its entry is damaged.
+    /// The type is not a pointer, or its entry is damaged.
     pub fn pointee(&self, id: TypeId) -> Result<TypeId, TypeError> {
         match &*self.strip(id)?.1 {
             Type::Pointer(pointer) => Ok(pointer.target),
@@ -148,11 +150,11 @@ impl Types {
         })
     }
 
-    /// The member of a struct or union, also where it lies in an anonymous one.
+    /// A member of a struct or union, or of an anonymous member in it.
     ///
     /// # Errors
-    /// The type is no record, is incomplete, or has no such member: the error
-    /// then lists those it has.
+    /// The type is not a record, is incomplete, or has no such member. In the last case the error
+    /// lists its members.
     pub fn member(&self, id: TypeId, name: &str) -> Result<Field, TypeError> {
         if let Some(field) = self.member_within(id, name, &mut Descent::default())? {
             return Ok(field);
@@ -180,10 +182,10 @@ impl Types {
         })
     }
 
-    /// The names of a record's members, those of anonymous members among them.
+    /// The names of a record's members, including those of anonymous members.
     ///
     /// # Errors
-    /// The type is no record, or is incomplete.
+    /// The type is not a record, or is incomplete.
     pub fn member_names(&self, id: TypeId) -> Result<Vec<String>, TypeError> {
         let mut names = Vec::new();
         self.collect_names(id, &mut names, &mut Descent::default())?;
@@ -260,7 +262,7 @@ impl Types {
         }
     }
 
-    /// The definition of a declared type, or the declaration if there is none.
+    /// The definition of a declared type, or the declaration if there is no definition.
     fn definition_of(&self, id: TypeId, declared: &Type) -> TypeId {
         if let Some(&known) = self.completed.lock().unwrap_or_else(PoisonError::into_inner).get(&id)
         {
@@ -273,7 +275,7 @@ impl Types {
             Type::Enum(Enumeration { name: Some(name), .. }) => types.defined_enum(name),
             _ => None,
         };
-        // What a module declares it may define itself in another unit.
+        // A module may itself define, in another unit, what it declares.
         let own = Place::of(id).and_then(|place| self.module(place.file));
         let found = own.and_then(find).or_else(|| self.in_any_file(find));
         let complete = found.unwrap_or(id);
@@ -282,5 +284,5 @@ impl Types {
     }
 }
 
-/// Members whose names are compared in one step of work.
+/// How many member names are compared in one step of work.
 const MEMBERS_A_STEP: u64 = 64;

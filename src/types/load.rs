@@ -1,4 +1,4 @@
-//! One entry of the DWARF tree to one [`Type`].
+//! From one entry of the DWARF tree to one [`Type`].
 
 use std::cell::RefCell;
 
@@ -13,7 +13,7 @@ use crate::types::spelling;
 use crate::types::units::{Die, Root, Unit};
 use crate::types::{TypeError, bits};
 
-/// Reads entries of one unit.
+/// Reads the entries of one unit.
 pub struct Loader<'a> {
     pub types: &'a Types,
     pub unit: &'a Unit,
@@ -22,10 +22,10 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// A loader for the unit that holds `place`.
+    /// A loader for the unit that contains `place`.
     ///
     /// # Errors
-    /// No unit holds it, or the unit is damaged.
+    /// No unit contains it, or the unit is damaged.
     pub fn at(types: &'a Types, place: Place) -> Result<Self, TypeError> {
         let unit = types
             .units
@@ -43,10 +43,10 @@ impl<'a> Loader<'a> {
         Ok(Self { types, unit, root, abbreviations })
     }
 
-    /// The type whose entry lies at `offset` of the unit's section.
+    /// The type whose entry is at `offset` of the unit's section.
     ///
     /// # Errors
-    /// There is no entry of a type, or it is damaged.
+    /// The entry is not a type, or is damaged.
     pub fn type_at(&self, offset: u64) -> Result<Type, TypeError> {
         let place = self.types.place(self.unit.section, offset);
         let nested = place.id().and_then(Nested::enter);
@@ -86,7 +86,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The type unit that a declaration stands for (DW_AT_signature).
+    /// The type unit that a declaration refers to (DW_AT_signature).
     pub fn signed(&self, die: &Die<'a>) -> Option<TypeId> {
         match die.attr_value(dw::DW_AT_signature)? {
             AttributeValue::DebugTypesRef(signature) => self.signed_type(signature.0),
@@ -94,7 +94,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// What DW_AT_type says; void where there is none.
+    /// The type in DW_AT_type; void if there is none.
     pub fn target(&self, die: &Die<'a>) -> TypeId {
         die.attr_value(dw::DW_AT_type)
             .and_then(|value| self.reference(&value))
@@ -118,7 +118,7 @@ impl<'a> Loader<'a> {
         self.name_str(die).map(Box::from)
     }
 
-    /// The name where it stands in the file, without a copy.
+    /// The name in place, without a copy.
     pub fn name_str(&self, die: &Die<'a>) -> Option<&'a str> {
         let value = die.attr_value(dw::DW_AT_name)?;
         self.types.dwarf.string(&value, &self.root.bases)
@@ -150,7 +150,7 @@ impl<'a> Loader<'a> {
         kind: RecordKind,
         mut children: Children<'_, 'a>,
     ) -> Result<Type, TypeError> {
-        // In a file with type units this entry may be no more than a pointer
+        // In a file with type units, this entry may only point
         // to the one that has the members.
         if let Some(place) = self.signed(die).and_then(Place::of) {
             return Loader::at(self.types, place)?.type_at(place.offset);
@@ -193,7 +193,7 @@ impl<'a> Loader<'a> {
         if let Some(bits) = self.number(die, dw::DW_AT_data_bit_offset) {
             return location.checked_mul(8)?.checked_add(bits);
         }
-        // Raw, because only the form tells a negative offset from a large one.
+        // Raw, because only the form distinguishes a negative offset from a large one.
         let Some(from_top) = die.attr_value_raw(dw::DW_AT_bit_offset) else {
             return location.checked_mul(8);
         };
@@ -202,9 +202,8 @@ impl<'a> Loader<'a> {
         bits::first_bit(self.types.endian(), location, storage, from_top.sdata_value()?, size)
     }
 
-    /// DW_AT_data_member_location: a number since DWARF 3, an expression that
-    /// adds one in DWARF 2 (`DW_OP_plus_uconst`), which FreeBSD kernels up to
-    /// 12 are built with.
+    /// DW_AT_data_member_location: a number since DWARF 3. In DWARF 2, which FreeBSD kernels up to
+    /// 12 use, it is an expression that adds one (`DW_OP_plus_uconst`).
     fn member_location(&self, die: &Die<'a>) -> Option<u64> {
         let value = die.attr_value(dw::DW_AT_data_member_location)?;
         let expression = match value {
@@ -282,7 +281,7 @@ impl<'a> Loader<'a> {
             AttributeValue::Data4(_) => 32,
             _ => 64,
         };
-        // An array of no elements ends at −1, which gcc writes in the width of
+        // An empty array ends at −1, which gcc writes in the width of
         // the index type.
         let last = bits::truncate(constant(&last)?, width, true);
         u64::try_from(last + 1).ok()
@@ -305,7 +304,7 @@ impl<'a> Loader<'a> {
         Ok(Type::Function(Function { returns: self.target(die), parameters, variadic, prototyped }))
     }
 
-    /// Spends the memory that a part of a type takes up.
+    /// Spends memory for a part of a type.
     fn keep<T>(&self, name: Option<&str>) -> Result<(), Exhausted> {
         let name = name.map_or(0, str::len);
         self.types.budget().bytes((size_of::<T>() + name) as u64)
@@ -325,14 +324,14 @@ impl<'a> Loader<'a> {
 }
 
 /// Reading one type may need another: the definition behind a signature, or the
-/// size of a bit-field's type. In a damaged file they may need each other.
+/// size of a bit-field's type. In a damaged file, two types may need each other.
 struct Nested;
 
 impl Nested {
     const DEEPEST: usize = 32;
 
-    /// One level deeper, on this thread, until it is dropped; `None` past the deepest, and
-    /// where the type is being read already: each of its parts would read it again.
+    /// Goes one level deeper on this thread until it is dropped. `None` past the deepest level,
+    /// and if the type is already being read: each of its parts would read it again.
     fn enter(id: TypeId) -> Option<Self> {
         READING.with_borrow_mut(|reading| {
             (reading.len() < Self::DEEPEST && !reading.contains(&id)).then(|| {
@@ -353,10 +352,10 @@ thread_local! {
     static READING: RefCell<Vec<TypeId>> = const { RefCell::new(Vec::new()) };
 }
 
-/// C compilers need not take more than 12 dimensions, and no kernel has as many.
+/// C compilers must support only 12 dimensions, and no kernel uses that many.
 const MOST_DIMENSIONS: u64 = 64;
 
-/// The direct children of an entry that has just been read.
+/// The direct children of the entry that was read last.
 struct Children<'l, 'a> {
     loader: &'l Loader<'a>,
     entries: EntriesRaw<'a, Slice<'a>>,
@@ -385,7 +384,7 @@ impl<'a> Children<'_, 'a> {
     }
 }
 
-/// Does the entry only declare what another one defines?
+/// Is the entry only a declaration of what another one defines?
 pub fn is_declaration(die: &Die<'_>) -> bool {
     flag(die, dw::DW_AT_declaration)
 }
@@ -407,7 +406,7 @@ fn encoding_of(encoding: gimli::DwAte) -> Encoding {
     }
 }
 
-/// A constant that is negative only where its form says so.
+/// A constant, which is negative only if its form says so.
 fn constant(value: &AttributeValue<Slice<'_>>) -> Option<i128> {
     match *value {
         AttributeValue::Sdata(value) => Some(value.into()),

@@ -1,8 +1,8 @@
-//! Where the parts of a static variable are: its DW_AT_location, worked out.
+//! Where the parts of a static variable are: evaluates its DW_AT_location.
 //!
-//! Mostly that is one address. It may be an address for each member, with gaps where a
-//! member was optimised out (DW_OP_piece), or a number that is worked out from
-//! what memory holds: clang keeps an int that is only ever 0 or 42 as one byte
+//! Usually that is one address. It may be one address for each member, with gaps for
+//! members that were optimised out (DW_OP_piece), or a number that is computed from
+//! memory: clang stores an int that is only ever 0 or 42 as one byte
 //! (DW_OP_deref_size, DW_OP_mul, DW_OP_stack_value).
 
 use gimli::{AttributeValue, EvaluationResult, Location, constants as dw};
@@ -13,33 +13,35 @@ use crate::types::load::Loader;
 use crate::types::statics::Static;
 use crate::types::{TypeError, Types};
 
-/// Consecutive bytes of a variable, and where they are kept.
+/// Consecutive bytes of a variable, and where they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
-    /// In bytes.
+    /// How many bytes.
     pub len: u64,
+    /// Where they are.
     pub kept: Kept,
 }
 
-/// Where bytes of a variable are kept.
+/// Where bytes of a variable are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
-    /// In memory, from there on.
+    /// In memory, from this address on.
     At(VirtAddr),
-    /// Nowhere: these are the bytes, in the machine's order.
+    /// Not in memory, but the debug information says what they are: these bytes, in the
+    /// machine's order.
     Value(Box<[u8]>),
-    /// Nowhere, and nobody knows them any more.
+    /// Nowhere: they were optimised out.
     Nowhere,
 }
 
-/// Operations of one location. Those of compilers are a dozen; in a damaged file they may
-/// jump in circles.
+/// The most operations in one location. Compilers write a dozen. In a damaged file they may
+/// jump in a loop.
 const MOST_OPERATIONS: u32 = 1000;
 
 impl Types {
     /// The pieces of `variable`, which together have the size of its type, in a kernel that
-    /// runs `slide` bytes from where it is linked. `read` gives an integer of so many bytes
-    /// at an address of the running kernel; its error is passed on.
+    /// runs `slide` bytes after its link address. `read` returns an integer of a given size
+    /// in bytes at an address of the running kernel. Its error is passed on.
     ///
     /// # Errors
     /// The location is damaged, the type has no size, or `read` fails.
@@ -123,14 +125,14 @@ impl<'a> Loader<'a> {
                     let word = read(VirtAddr::new(address), size.into())?;
                     evaluation.resume_with_memory(gimli::Value::Generic(word))
                 }
-                // Registers and frames: no static has such a location.
+                // Registers and frames: the location of a static never uses them.
                 _ => return Ok(vec![Piece { len: size, kept: Kept::Nowhere }]),
             };
             state = next.map_err(|why| broken(&why))?;
         }
         let pieces = evaluation.result().into_iter().map(|piece| {
             let bits = piece.size_in_bits.unwrap_or(size.saturating_mul(8));
-            // Pieces of single bits are none that a compiler makes of a static.
+            // No compiler splits a static into pieces of single bits.
             let whole = bits % 8 == 0 && piece.bit_offset.is_none_or(|offset| offset == 0);
             let len = bits.div_ceil(8);
             let kept = match piece.location {
@@ -149,7 +151,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The pieces, cut where the variable ends; what they leave of it is nowhere.
+/// The pieces, cut at the end of the variable. What they do not cover is nowhere.
 fn fitted(pieces: Vec<Piece>, size: u64) -> Vec<Piece> {
     let mut left = size;
     let mut fitted: Vec<Piece> = Vec::new();

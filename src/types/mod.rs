@@ -1,20 +1,20 @@
-//! DWARF to C types.
+//! From DWARF to C types.
 //!
-//! What: the types and variables of a kernel, as its debug information tells
-//! them, versions 2 to 5, from clang and gcc, in one file or in type units.
+//! What: the types and variables of a kernel, from its debug information,
+//! versions 2 to 5, from clang and gcc, in one file or in type units.
 //!
-//! How: nothing is read before it is asked for. The chain of unit headers is
-//! walked once; [`Types::variables_linked_in`] finds the few units that define
-//! virtualized variables by a search of the sections for the addresses
-//! themselves, and reads those alone; a type is parsed when it is looked at
-//! and remembered by its place in the file. Only a question for a name that
-//! nothing else leads to reads all units ([`Types::find`]).
+//! How: everything is read on demand. The chain of unit headers is
+//! walked once. [`Types::variables_linked_in`] finds the few units that define
+//! virtualized variables by searching the sections for the addresses
+//! themselves, and reads only those. A type is parsed at first use
+//! and remembered by its position in the file. Only a question for a name that
+//! nothing else finds reads all units ([`Types::find`]).
 //!
 //! Modules have debug files of their own. Their types and the kernel's together make
-//! one value ([`Types::with_modules`]), so that one id and one set of questions serve all.
+//! one value ([`Types::with_modules`]), so one kind of id and one set of questions serve all.
 //!
-//! What it refuses to do: it never looks at a dump, and never guesses. A type
-//! that is declared and nowhere defined stays incomplete; damage is an error
+//! What it refuses to do: it never reads a dump, and never guesses. A type
+//! that is declared but never defined stays incomplete. Damage is an error
 //! that names the section and the offset.
 
 mod bits;
@@ -73,15 +73,15 @@ use units::Units;
 #[derive(Debug)]
 pub struct Types {
     arch: Arch,
-    /// Which of the debug files this is.
+    /// Which debug file this is.
     file: FileNumber,
-    /// The addresses of the kernel's image as linked: no variable lies elsewhere.
+    /// The link addresses of the kernel's image. No variable lies outside.
     image: Range<u64>,
-    /// The addresses of its code, where none lies either.
+    /// The link addresses of its code. No variable lies inside.
     code: Range<u64>,
     dwarf: Arc<Dwarf>,
     units: Arc<Units>,
-    /// Types by their place, parsed on demand.
+    /// Parsed types by their position.
     read: RwLock<FxHashMap<TypeId, Arc<Type>>>,
     synthetic: Arc<Mutex<Synthetic>>,
     /// Definitions of types that other units only declare.
@@ -94,8 +94,8 @@ pub struct Types {
     budget: Arc<Budget>,
 }
 
-/// Types that no entry of the file describes: a pointer to a variable's type,
-/// an array that a cast asked for.
+/// Types that no entry of the file describes: a pointer to a variable's type, or
+/// the array type of a cast.
 #[derive(Debug, Default)]
 struct Synthetic {
     types: Vec<Arc<Type>>,
@@ -105,7 +105,7 @@ struct Synthetic {
 impl Types {
     /// Finds the debug information of `kernel` and reads its unit headers.
     ///
-    /// # Errors
+    /// The kernel has none, or a section cannot be unpacked.
     /// The kernel has none, or a section does not unpack.
     pub fn load(kernel: &Kernel) -> Result<Self, TypeError> {
         let elf = kernel.debug_file().ok_or(TypeError::NoDebugInfo)?;
@@ -142,32 +142,33 @@ impl Types {
         }
     }
 
+    /// The architecture that the kernel was built for.
     pub fn arch(&self) -> Arch {
         self.arch
     }
 
-    /// Makes the index of addresses now, which the first question for a
-    /// variable would wait for.
+    /// Builds the index of addresses now. Otherwise the first question for a
+    /// variable waits for it.
     pub fn prepare(&self) {
         self.addresses.get_or_init(|| AddressIndex::build(self));
     }
 
-    /// What every walk over these types spends from.
+    /// The budget of every walk over these types.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
 
-    /// What broke the chain of units off before the end of its section.
+    /// The damage that ended the chain of units early, if any.
     pub fn damage(&self) -> Option<&TypeError> {
         self.units.damage.as_ref()
     }
 
-    /// The number of units.
+    /// The number of compilation and type units in the kernel's debug file.
     pub fn unit_count(&self) -> usize {
         self.units.as_slice().len()
     }
 
-    /// The type of that id, as it stands: typedefs and qualifiers are types too.
+    /// The type with that id. Typedefs and qualified types are returned as such.
     ///
     /// # Errors
     /// Its entry is damaged.
@@ -202,8 +203,8 @@ impl Types {
         id
     }
 
-    /// The array type with these dimensions: what is left of an array of more
-    /// of them after one index.
+    /// The array type with these dimensions, such as the rest of a multidimensional array
+    /// after one index.
     pub fn rows_of(&self, element: TypeId, counts: &[Option<u64>]) -> TypeId {
         let mut synthetic = self.synthetic.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = model::Array { element, counts: counts.to_vec() };
@@ -214,7 +215,7 @@ impl Types {
         self.arch.endian()
     }
 
-    /// A place in this file.
+    /// A position in this file.
     fn place(&self, section: UnitSection, offset: u64) -> Place {
         Place { file: self.file, section, offset }
     }

@@ -1,4 +1,4 @@
-//! The types of modules: further debug files beside the kernel's own.
+//! The types of modules, in debug files beside the kernel's own.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, RwLock};
@@ -19,27 +19,28 @@ pub struct ModuleTypes {
 }
 
 impl ModuleTypes {
-    /// Those that `kernel` has already, to which more can be added. They spend from its
+    /// The module types that `kernel` already has. More can be added. They spend from its
     /// budget.
     pub fn of(kernel: &Types) -> Self {
         let budget = Arc::clone(&kernel.budget);
         Self { arch: kernel.arch, budget, files: kernel.modules.clone() }
     }
 
+    /// The architecture that the kernel was built for.
     pub fn arch(&self) -> Arch {
         self.arch
     }
 
-    /// Adds what the debug file of a module says. The types of its variables can
-    /// be asked of the returned value alone; their ids, of the kernel's types
-    /// [with these](Types::with_modules).
+    /// Adds the debug file of a module. Ask the returned value for the types of its variables.
+    /// Their ids are valid in the kernel's types [with these modules](Types::with_modules).
     ///
-    /// `image` is where the variables lie that will be asked for, in the file's
-    /// own addresses. A relocatable file has none of its own: there `placed` says
+    /// `image` is the range of addresses of the relevant variables, in the file's
+    /// own addresses. A relocatable file has no addresses; for it, `placed` returns
     /// where each section was loaded.
     ///
     /// # Errors
-    /// The file has no debug information, a section does not unpack, or its
+    /// The file has no debug information, a section cannot be unpacked, or it has
+    /// relocations of an unknown type.
     /// relocations are of an unknown kind.
     pub fn add(
         &mut self,
@@ -58,8 +59,8 @@ impl ModuleTypes {
 }
 
 impl Types {
-    /// These types with `modules` in the place of those that they have. Ids stay what they
-    /// are. What was parsed is parsed again: a type that the kernel only declares may be
+    /// These types with `modules` in place of the present ones. Ids stay
+    /// valid. Parsed types are parsed again: a type that the kernel only declares may be
     /// complete in a module.
     pub fn with_modules(&self, modules: ModuleTypes) -> Self {
         Self {
@@ -80,12 +81,12 @@ impl Types {
         }
     }
 
-    /// The types of the module with this number.
+    /// The types of the module with this file number.
     pub(super) fn module(&self, file: FileNumber) -> Option<&Self> {
         self.modules.get(file.module_index()?).map(|module| &**module)
     }
 
-    /// What `find` finds: here, or else in the first module that has it.
+    /// The result of `find` here, or else in the first module that has one.
     pub(super) fn in_any_file<T>(&self, find: impl Fn(&Self) -> Option<T>) -> Option<T> {
         find(self).or_else(|| self.modules.iter().find_map(|module| find(module)))
     }

@@ -1,7 +1,7 @@
 //! Types by name: an index of what every unit defines at its top level.
 //!
-//! Built at the first question that nothing else answers, all units in
-//! parallel. It holds hashes and places, no strings; a find is checked against
+//! It is built at the first question that nothing else answers, with all units in
+//! parallel. It holds hashes and positions but no strings, so each match is checked against
 //! the name in the file.
 
 use std::hash::Hasher;
@@ -18,7 +18,7 @@ use crate::types::suggestions::most_similar;
 use crate::types::units::{Die, Unit};
 use crate::types::{NameKind, TypeError, Types, spelling};
 
-/// What a name may name. C has one space of names for tags, one for the rest.
+/// What a name may refer to. C has one name space for tags and one for the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Class {
     Struct,
@@ -26,11 +26,11 @@ pub(super) enum Class {
     Enum,
     /// Typedefs and base types.
     Plain,
-    /// Variables, with or without a place in memory.
+    /// Variables, with or without an address.
     Variable,
 }
 
-/// What a definition's entry says of it before it is read: its size and its line.
+/// What a definition's entry says before the definition is read: its size and its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Outline {
     size: u32,
@@ -45,21 +45,21 @@ impl Outline {
     }
 }
 
-/// The first definition of every type name, and what else may be another.
+/// The first definition of every type name, and candidates for others.
 #[derive(Debug, Default)]
 pub struct NameIndex {
     places: FxHashMap<(Class, u64), (TypeId, Outline)>,
-    /// Definitions after the first that look unlike it and unlike each other.
+    /// Definitions after the first that differ from it and from each other.
     others: FxHashMap<(Class, u64), Vec<(TypeId, Outline)>>,
 }
 
 impl Types {
-    /// The type of that name: `struct ifnet`, `ifnet_t`, `unsigned int`, and
-    /// pointers to these: `struct ifnet *`. Of several types of one name, the first, or
-    /// that of a source file: `struct elf_file@link_elf.c`.
+    /// The type with that name: `struct ifnet`, `ifnet_t`, `unsigned int`, or a
+    /// pointer to one of these: `struct ifnet *`. If several types have the name, it is the first,
+    /// or that of a given source file: `struct elf_file@link_elf.c`.
     ///
     /// # Errors
-    /// No unit defines it: the error lists names like it.
+    /// No unit defines it. The error lists similar names.
     pub fn find(&self, name: &str) -> Result<TypeId, TypeError> {
         let base = name.trim_end_matches([' ', '*']);
         let stars = name[base.len()..].matches('*').count();
@@ -82,8 +82,8 @@ impl Types {
             .ok_or_else(|| self.no_such_type(class, &bare))
     }
 
-    /// The type of that name in the unit that defines the variable that is linked at `address`:
-    /// several units may have different types of one name.
+    /// The type with that name in the unit that defines the variable with link address `address`.
+    /// Several units may have different types with one name.
     pub fn find_beside(&self, address: VirtAddr, name: &str) -> Option<TypeId> {
         let address = address.get();
         let range = address..address.checked_add(1)?;
@@ -93,14 +93,14 @@ impl Types {
             .find_map(|hit| Loader::of(self, hit.unit).ok()?.find_named(class, &bare))
     }
 
-    /// Does some unit define a variable of that name, though perhaps no memory
-    /// holds it?
+    /// Does a unit define a variable with that name? It may have no address,
+    /// if it was optimised out.
     pub fn has_variable(&self, name: &str) -> bool {
         self.name_index().places.contains_key(&(Class::Variable, hash(name)))
     }
 
-    /// The structs whose names are `wanted`, sorted by name. Every struct of the
-    /// kernel is looked at: it takes a while.
+    /// The structs whose names satisfy `wanted`, sorted by name. This examines every struct of the
+    /// kernel and is slow.
     pub fn structs_where(&self, wanted: impl Fn(&str) -> bool) -> Vec<TypeId> {
         let places = self.name_index().places.iter();
         let structs = places.filter(|((class, _), _)| *class == Class::Struct);
@@ -110,8 +110,8 @@ impl Types {
         found.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Does a debugger that knows this file alone, and no module, know a type by its
-    /// name, all pointers and dimensions taken away?
+    /// Does a debugger that knows only this file, and no module, know a type by its
+    /// name, after pointers and array dimensions are removed?
     pub fn is_of_kernel(&self, id: TypeId) -> bool {
         let mut id = id;
         for _ in 0..MOST_POINTERS {
@@ -148,7 +148,7 @@ impl Types {
         self.lookup_here(class, name)
     }
 
-    /// The definition of an enum that some unit declares.
+    /// The definition of an enum that a unit declares.
     pub(super) fn defined_enum(&self, name: &str) -> Option<TypeId> {
         self.lookup_here(Class::Enum, name)
     }
@@ -158,7 +158,7 @@ impl Types {
         (self.name_in_file(found)? == name).then_some(found)
     }
 
-    /// The name of a type of this file, whose members nobody asked for yet.
+    /// The name of a type of this file, without reading its members.
     pub(super) fn name_in_file(&self, id: TypeId) -> Option<String> {
         let place = Place::of(id)?;
         let loader = Loader::at(self, place).ok()?;
@@ -179,7 +179,7 @@ impl Types {
             .map(|&(id, _)| self.name(id))
             .collect();
         if near.is_empty() {
-            // A bare name may be a tag whose word was left out.
+            // A bare name may be a tag without its keyword.
             let meant = |other| match class {
                 Class::Plain => other != Class::Variable,
                 _ => other == class,
@@ -212,7 +212,7 @@ impl Types {
     fn names_of(&self, unit: &Unit) -> Vec<Named> {
         let mut found = Vec::new();
         if let Ok(loader) = Loader::of(self, unit) {
-            // What was read before the damage stays.
+            // What was read before the damage is kept.
             let _ = loader.each_named(false, |named| found.push(named));
         }
         found
@@ -227,8 +227,8 @@ struct Named {
 }
 
 impl NameIndex {
-    /// The first definition in the file's order is the name's, so that every run
-    /// answers the same.
+    /// The first definition in the file's order is used, so that every run
+    /// gives the same answer.
     fn add(&mut self, Named { key, id, outline }: Named) {
         let &mut (first, known) = self.places.entry(key).or_insert((id, outline));
         if first == id || known == outline || key.0 == Class::Variable {
@@ -240,14 +240,14 @@ impl NameIndex {
         }
     }
 
-    /// What may be other definitions of that name than the first, in the file's order.
+    /// Candidates for other definitions with that name, in the file's order.
     pub(super) fn others(&self, class: Class, name: &str) -> &[(TypeId, Outline)] {
         self.others.get(&(class, hash(name))).map_or(&[], Vec::as_slice)
     }
 }
 
 impl Class {
-    /// What an error calls it.
+    /// Its name in errors.
     pub(super) fn named(self) -> NameKind {
         match self {
             Self::Struct => NameKind::Struct,
@@ -258,14 +258,14 @@ impl Class {
     }
 }
 
-/// No kernel has so many different types of one name; a damaged file may.
+/// The most different types with one name. A damaged file may have more.
 const MOST_OTHERS: usize = 64;
 
-/// No type of C has more levels of pointers and arrays.
+/// The most levels of pointers and arrays.
 const MOST_POINTERS: usize = 32;
 
 impl<'a> Loader<'a> {
-    /// The first type of that name that the unit has at its top level.
+    /// The first type with that name at the unit's top level.
     pub(super) fn find_named(&self, class: Class, name: &str) -> Option<TypeId> {
         let mut found = None;
         let _ = self.each_named(true, |named| {
@@ -276,8 +276,8 @@ impl<'a> Loader<'a> {
         found
     }
 
-    /// Calls `found` for what the unit defines at its top level; `signed`: also for
-    /// what stands in the place of a type unit's type.
+    /// Calls `found` for what the unit defines at its top level. With `signed`, also for
+    /// what takes the place of the type in a type unit.
     fn each_named(&self, signed: bool, mut found: impl FnMut(Named)) -> gimli::Result<()> {
         let dwarf = &self.types.dwarf;
         let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
@@ -307,7 +307,7 @@ impl<'a> Loader<'a> {
                     found(Named { key: (class, name), id, outline: Outline::of(&die) });
                 }
             }
-            // gcc says where the next entry of this level is; clang does not.
+            // gcc records where the next entry of this level is; clang does not.
             let sibling = die.attr_value(dw::DW_AT_sibling).filter(|_| abbreviation.has_children());
             if let Some(gimli::AttributeValue::UnitRef(UnitOffset(next))) = sibling {
                 let next = self.unit.offset.saturating_add(next as u64);
@@ -321,7 +321,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// What kind of type a name is of, and the name without that.
+/// The kind of type that a name refers to, and the name without the keyword.
 pub(super) fn class_and_name(name: &str) -> (Class, String) {
     let words: Vec<&str> =
         name.split_whitespace().filter(|word| !["const", "volatile"].contains(word)).collect();
@@ -344,7 +344,7 @@ fn class_of(tag: DwTag) -> Option<Class> {
     }
 }
 
-/// The hash that the indexes have of a name.
+/// The hash of a name in the indexes.
 pub(super) fn hash(name: &str) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(name.as_bytes());

@@ -1,13 +1,13 @@
-//! Where in which debug file an entry lies, packed into a [`TypeId`].
+//! Which debug file an entry is in, and where; packed into a [`TypeId`].
 
 use crate::types::dwarf::UnitSection;
 use crate::types::model::TypeId;
 
-/// A debug file: the kernel's own is number 0, those of modules follow.
+/// A debug file. The kernel's own is number 0, and those of modules follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FileNumber(u16);
 
-/// An offset in one of the two sections of a file that hold units.
+/// An offset in one of the two sections that hold units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub file: FileNumber,
@@ -15,11 +15,11 @@ pub struct Place {
     pub offset: u64,
 }
 
-/// Set in the id of a type that no entry of a file describes.
+/// Set in the id of a type that no entry describes.
 const MADE: u64 = 1 << 63;
 /// Set in the id of an entry of .debug_types.
 const IN_TYPES: u64 = 1 << 62;
-/// Where in an id the number of the file stands; below it is the offset.
+/// Where the file number is in an id. The offset is below it.
 const FILE_SHIFT: u32 = 48;
 const MOST_FILES: usize = 1 << 14;
 
@@ -27,7 +27,7 @@ impl TypeId {
     /// `void`. No entry has this id: a unit's header lies at offset 0.
     pub const VOID: Self = Self(0);
 
-    /// The id of the `index`-th type that was made, not read.
+    /// The id of the `index`-th synthetic type.
     pub(super) fn synthetic(index: usize) -> Self {
         Self(MADE | index as u64)
     }
@@ -39,20 +39,20 @@ impl TypeId {
 }
 
 impl FileNumber {
-    /// The number of the `count`-th module's file, from 1; `None` past the most
-    /// that an id can tell apart.
+    /// The number of the `count`-th module's file, from 1; `None` if an id has no room for
+    /// it.
     pub fn of_module(count: usize) -> Option<Self> {
         u16::try_from(count).ok().filter(|_| count < MOST_FILES).map(Self)
     }
 
-    /// Which of the modules' files it is, from 0; `None` for the kernel's own.
+    /// The index among the modules' files, from 0; `None` for the kernel's own.
     pub fn module_index(self) -> Option<usize> {
         usize::from(self.0).checked_sub(1)
     }
 }
 
 impl Place {
-    /// `None` for an offset larger than any file.
+    /// `None` if the offset is larger than any file.
     pub fn id(self) -> Option<TypeId> {
         let flag = match self.section {
             UnitSection::Info => 0,
@@ -62,7 +62,7 @@ impl Place {
         (self.offset >> FILE_SHIFT == 0).then_some(TypeId(self.offset | file | flag))
     }
 
-    /// The place of a type that was read; `None` for void and for synthetic types.
+    /// The position of a type that was read; `None` for void and for synthetic types.
     pub fn of(id: TypeId) -> Option<Self> {
         if id == TypeId::VOID || id.synthetic_index().is_some() {
             return None;

@@ -1,4 +1,4 @@
-//! Declarations as JSON, by the schema that scripts rely on (docs/json-schema.md).
+//! Declarations as JSON, in the schema of docs/json-schema.md.
 
 use serde::{Serialize, Serializer};
 
@@ -6,8 +6,8 @@ use crate::bytes::integer;
 use crate::types::declaration::{Body, Declaration, DeclaredMember};
 use crate::types::model::{self, RecordKind};
 
-/// Members of anonymous members stand among the others, as they do in values; a member whose
-/// type is a record without a name has that record's `members`.
+/// Members of anonymous members are listed among the others, as in values. A member whose
+/// type is an unnamed record has that record's `members`.
 impl Serialize for Declaration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (target, inner) = match &self.body {
@@ -38,12 +38,12 @@ impl Serialize for Declaration {
 struct Fields<'a> {
     name: &'a str,
     kind: &'static str,
-    /// Bytes; null where the type is incomplete.
+    /// Bytes; null if the type is incomplete.
     size: Option<u64>,
-    /// What tells it from others of its name.
+    /// The file that distinguishes it from others with its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
-    /// What a typedef stands for.
+    /// The type that a typedef names.
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

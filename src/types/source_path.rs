@@ -1,13 +1,13 @@
 //! The paths of source files.
 
-/// The path of a source file below `sys/`, as FreeBSD people call it.
+/// The path of a source file below `sys/`, the usual short form for FreeBSD.
 pub(super) fn source_path(name: &str) -> Box<str> {
     let below = name.rsplit_once("/sys/").map_or(name, |(_, below)| below);
     below.trim_start_matches("../").trim_start_matches("./").into()
 }
 
-/// Does a path end with `end`, which begins where a name in it begins? `tcp.c` and
-/// `netinet/tcp.c` are ends of `netinet/tcp.c`; `mytcp.c` has none of them.
+/// Does `path` end with whole components `end`? `tcp.c` and
+/// `netinet/tcp.c` are such ends of `netinet/tcp.c`, but not of `mytcp.c`.
 pub fn is_end_of_path(path: &str, end: &str) -> bool {
     let before = path.strip_suffix(end).filter(|_| !end.is_empty());
     before.is_some_and(|before| before.is_empty() || before.ends_with('/'))

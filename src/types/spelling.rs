@@ -1,6 +1,6 @@
-//! The names of C's integer types, which can be spelled in many ways.
+//! The names of C's integer types, which have several spellings.
 
-/// One spelling for all: clang says `unsigned long`, gcc `long unsigned int`,
+/// One spelling for all: clang writes `unsigned long`, gcc `long unsigned int`,
 /// and gdb shows both as the former.
 pub fn canonical(name: &str) -> String {
     let words: Vec<&str> = name.split_whitespace().collect();

@@ -1,13 +1,13 @@
-//! Static variables by name, for those that no symbol leads to.
+//! Static variables by name, for those without a symbol of that name.
 //!
-//! A compiler that sees all uses of a static need not keep it as it was written: clang
-//! makes `uuid_last.0` and `uuid_last.1` of the members of one struct, `function.name` of the
-//! static of a function and, when it optimises at link time, `name.llvm.HASH`. What stays is the
-//! entry in the debug information, under the name in the source, with a location
+//! A compiler that sees all uses of a static need not keep it as written: clang
+//! splits the members of one struct into `uuid_last.0` and `uuid_last.1`, names the static of a
+//! function `function.name` and, if it optimises at link time, `name.llvm.HASH`. The
+//! debug information keeps an entry under the name in the source, with a location
 //! (`location.rs`).
 //!
-//! The index is built at the first question for such a name, all units in parallel. It
-//! holds hashes and places, no strings.
+//! The index is built at the first question for such a name, with all units in parallel. It
+//! holds hashes and positions but no strings.
 
 use std::sync::OnceLock;
 
@@ -22,19 +22,21 @@ use crate::types::place::Place;
 use crate::types::source_path::source_path;
 use crate::types::units::{Die, Unit};
 
-/// A static variable as the debug information has it.
+/// A static variable in the debug information.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Static {
+    /// Its name in the source.
     pub name: Box<str>,
+    /// Its type.
     pub type_id: TypeId,
-    /// The source file of its unit, below `sys/`.
+    /// The source file of its unit, below `sys/`; `None` if the unit does not say.
     pub file: Option<Box<str>>,
-    /// The function that it belongs to.
+    /// The function that contains it; `None` if it belongs to a file.
     pub function: Option<Box<str>>,
     pub(super) place: Place,
 }
 
-/// Where the entries with a fixed location are, by the hashes of their names.
+/// The entries with a fixed location, by the hashes of their names.
 #[derive(Debug, Default)]
 pub struct StaticIndex {
     sorted: OnceLock<Vec<Entry>>,
@@ -43,19 +45,19 @@ pub struct StaticIndex {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     name: u64,
-    /// Variables of files stand before those of functions.
+    /// Variables of files come before those of functions.
     of_function: bool,
     at: TypeId,
     function: Option<TypeId>,
 }
 
-/// No chain of entries that refer to each other is longer.
+/// The longest chain of entries that refer to each other.
 const MOST_ORIGINS: usize = 4;
 
 impl Types {
-    /// The variables of that name that have a location: those of files, then those of
-    /// functions, each in the order of the debug information. To ask for a name that no
-    /// section holds costs a search of them, and not an index of all units.
+    /// The variables with that name that have a location: those of files, then those of
+    /// functions, each in the order of the debug information. A name that no
+    /// section contains costs one search of the sections, but not an index of all units.
     pub fn statics(&self, name: &str) -> Vec<Static> {
         if !self.dwarf.mentions(name) {
             return Vec::new();
@@ -64,7 +66,7 @@ impl Types {
         let wanted = hash(name);
         let first = sorted.partition_point(|entry| entry.name < wanted);
         let same = sorted[first..].iter().take_while(|entry| entry.name == wanted);
-        // A damaged file may have thousands of one name, and an expression that many times.
+        // A damaged file may have thousands with one name, and an expression may repeat it.
         let affordable = same.take_while(|_| self.budget.work(1).is_ok());
         let found = affordable.filter_map(|entry| self.static_of(*entry));
         found.filter(|found| &*found.name == name).collect()
@@ -80,7 +82,7 @@ impl Types {
     fn statics_of(&self, unit: &Unit) -> Vec<Entry> {
         let mut found = Vec::new();
         if let Ok(loader) = Loader::of(self, unit) {
-            // What was read before the damage stays.
+            // What was read before the damage is kept.
             let _ = loader.each_static(|entry| found.push(entry));
         }
         found
@@ -105,7 +107,7 @@ impl<'a> Loader<'a> {
         let dwarf = &self.types.dwarf;
         let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
         let mut die = Die::null();
-        // The functions around the entry that is read, and how deep each stands.
+        // The functions around the current entry, and the depth of each.
         let mut functions: Vec<(isize, u64)> = Vec::new();
         while !entries.is_empty() {
             let at = self.unit.offset + entries.next_offset().0 as u64;
@@ -142,7 +144,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// The name and the type of an entry, which another one may have that it completes
+    /// The name and the type of an entry. They may be in another entry, which this one completes
     /// (DW_AT_specification) or is an instance of (DW_AT_abstract_origin).
     fn described(&self, die: &Die<'a>) -> (Option<Box<str>>, Option<TypeId>) {
         let own_type = |loader: &Loader<'a>, die: &Die<'a>| {
@@ -167,7 +169,7 @@ impl<'a> Loader<'a> {
         self.reference(&value).and_then(Place::of)
     }
 
-    /// Does the entry say where the variable is, wherever the machine is in its code? A
+    /// Does the entry say where the variable is at every point of the code? A
     /// variable of a function that lives in registers or on the stack does not.
     fn is_fixed(&self, die: &Die<'a>, of_file: bool) -> bool {
         let expression = match die.attr_value(dw::DW_AT_location) {
@@ -176,7 +178,7 @@ impl<'a> Loader<'a> {
             Some(_) => return false,
             None => return of_file && die.has_attr(dw::DW_AT_const_value),
         };
-        // The first members of a struct may be nowhere: pieces with a size and no place.
+        // The first members of a struct may be nowhere: pieces with a size and no location.
         let mut operations = expression.operations(self.unit.encoding);
         loop {
             return match operations.next() {

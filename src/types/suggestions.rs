@@ -1,8 +1,8 @@
-//! Names that may have been meant by one that does not exist, for the hint of an error.
+//! Suggests names for one that does not exist, for hints in errors.
 
-/// Puts the names most similar to `wanted` first: what was probably meant.
+/// Sorts the names by similarity to `wanted`, the most similar first.
 pub fn sort_by_similarity(names: &mut [String], wanted: &str) {
-    // No struct has so many members, and to compare them all costs seconds.
+    // No struct has that many members, and comparing them all takes seconds.
     const MOST_NAMES: usize = 1 << 16;
     if wanted.len() > LONGEST_NAME || names.len() > MOST_NAMES {
         return;
@@ -10,8 +10,8 @@ pub fn sort_by_similarity(names: &mut [String], wanted: &str) {
     names.sort_by_cached_key(|name| similarity(name, wanted));
 }
 
-/// The few of them whose names may have been meant by `wanted`, the likeliest first;
-/// none where all are unlike it.
+/// The few items whose names are similar to `wanted`, the likeliest first;
+/// empty if none is similar.
 pub fn most_similar<T>(items: Vec<T>, name_of: impl Fn(&T) -> &str, wanted: &str) -> Vec<T> {
     const MOST: usize = 3;
     if wanted.len() > LONGEST_NAME {
@@ -24,37 +24,37 @@ pub fn most_similar<T>(items: Vec<T>, name_of: impl Fn(&T) -> &str, wanted: &str
     });
     let mut near: Vec<(Similarity, T)> = near.collect();
     near.sort_by_key(|(distance, _)| *distance);
-    // What differs in case alone leaves no doubt.
+    // A difference only in case is certain to be a match.
     if near.first().is_some_and(|(first, _)| first.distance == 0) {
         near.retain(|(similarity, _)| similarity.distance == 0);
     }
     near.into_iter().map(|(_, item)| item).take(MOST).collect()
 }
 
-/// Longer names are compared with no others: nobody mistypes one, and it costs seconds.
+/// Longer names are not compared: nobody mistypes one, and it takes seconds.
 const LONGEST_NAME: usize = 64;
 
-/// The less, the more alike.
+/// Smaller is more similar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Similarity {
-    /// The edit distance, less by what one name has of the other whole.
+    /// The edit distance, reduced if one name contains the other.
     weighed: usize,
     distance: usize,
-    /// One of them is no part of the other.
+    /// Neither contains the other.
     apart: bool,
 }
 
-/// No more than a third of it is wrong, or one of them is a part of the other.
+/// Is at most a third of it wrong, or does one contain the other?
 fn may_be_meant(name: &str, wanted: &str, similarity: Similarity) -> bool {
-    /// Less is part of nearly every name.
+    /// A shorter text is part of nearly every name.
     const SHORTEST_PART: usize = 3;
     let shorter = name.len().min(wanted.len());
     let part = shorter >= SHORTEST_PART && !similarity.apart;
     part || similarity.distance * 3 <= name.len().max(wanted.len())
 }
 
-/// Edit distance, in which upper and lower case are the same, with a bonus for a name
-/// that contains the other.
+/// The edit distance without regard to case, with a bonus if one name
+/// contains the other.
 fn similarity(name: &str, wanted: &str) -> Similarity {
     let far = name.len() + wanted.len();
     if name.len() > LONGEST_NAME {

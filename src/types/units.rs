@@ -1,8 +1,8 @@
 //! The chain of units in .debug_info and .debug_types.
 //!
-//! A kernel has a thousand units or two. Their headers are read at once, which
-//! costs a millisecond; what lies behind a header (its root entry, its
-//! abbreviations) is read when something asks for that unit.
+//! A kernel has one or two thousand units. Their headers are all read at once, which
+//! takes a millisecond. The rest of a unit (its root entry, its
+//! abbreviations) is read when something asks for it.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -25,7 +25,7 @@ pub struct Units {
     units: Vec<Unit>,
     /// Type units by their signature.
     signatures: OnceLock<FxHashMap<u64, usize>>,
-    /// What stopped the chain of headers, if it does not reach the section's end.
+    /// The damage that ended the chain of headers before the end of the section.
     pub damage: Option<TypeError>,
 }
 
@@ -33,9 +33,9 @@ pub struct Units {
 #[derive(Debug)]
 pub struct Unit {
     pub section: UnitSection,
-    /// Of the header, in the section.
+    /// The offset of its header in the section.
     pub offset: u64,
-    /// Of the next unit, in the section.
+    /// The offset of the next unit in the section.
     pub end: u64,
     header_size: u64,
     pub encoding: Encoding,
@@ -45,11 +45,11 @@ pub struct Unit {
     root: OnceLock<Result<Root, TypeError>>,
 }
 
-/// A table of abbreviations, which units may share.
+/// An abbreviation table. Units may share it.
 #[derive(Debug)]
 struct Table {
-    /// Where it lies: up to where the next one begins, because tables that overlap would
-    /// be read as often as there are units.
+    /// Its range, up to the start of the next table. If overlapping tables were read,
+    /// each unit would read the same bytes again.
     range: Range<u64>,
     read: OnceLock<Result<Abbreviations, gimli::Error>>,
 }
@@ -64,16 +64,16 @@ impl Table {
     }
 }
 
-/// What a unit's root entry says.
+/// The contents of a unit's root entry.
 #[derive(Debug)]
 pub struct Root {
     pub bases: Bases,
-    /// The source file, as the compiler was given it.
+    /// The source file, as given to the compiler.
     pub name: Option<Box<str>>,
 }
 
 impl Units {
-    /// Reads the headers of all units. A damaged chain ends at the damage, and
+    /// Reads the headers of all units. A damaged chain ends at the damage;
     /// the units before it remain usable.
     pub fn read(dwarf: &Dwarf) -> Self {
         let mut units = Vec::new();
@@ -104,7 +104,7 @@ impl Units {
         &self.units
     }
 
-    /// The unit that holds an offset of a section.
+    /// The unit that contains an offset of a section.
     pub fn holding(&self, section: UnitSection, offset: u64) -> Option<&Unit> {
         let after = self.units.partition_point(|u| (u.section, u.offset) <= (section, offset));
         let unit = self.units.get(after.checked_sub(1)?)?;
@@ -161,7 +161,7 @@ impl Unit {
         self.table.read(dwarf).map_err(|why| damaged(self.section, self.offset, why))
     }
 
-    /// The attributes of the root entry's kind.
+    /// The attributes of the root entry.
     fn root_attributes(
         &self,
         dwarf: &Dwarf,
@@ -180,7 +180,7 @@ impl Unit {
         self.offset + self.header_size
     }
 
-    /// Walks the entries from `offset` of the section on, to the end of the unit.
+    /// Walks the entries from `offset` of the section to the end of the unit.
     pub fn entries<'a>(
         &self,
         dwarf: &'a Dwarf,
@@ -217,8 +217,8 @@ impl Unit {
     }
 }
 
-/// Gives the units whose tables begin at one place one table, which ends where the next
-/// begins.
+/// Gives all units whose tables begin at one offset the same table. It ends where the next
+/// one begins.
 fn share_tables(units: &mut [Unit]) {
     let mut starts: Vec<u64> = units.iter().map(|unit| unit.table.range.start).collect();
     starts.sort_unstable();

@@ -1,4 +1,4 @@
-//! The entries of variables: those in a range of addresses, or at one address.
+//! The entries of variables in a range of addresses, or at one address.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::ops::Range;
@@ -16,23 +16,23 @@ use crate::types::source_path::source_path;
 use crate::types::units::Die;
 
 impl Types {
-    /// The variables that are linked at addresses in the range, sorted by address and name.
+    /// The variables with link addresses in the range, sorted by address and name.
     ///
-    /// Only the units that define such variables are read, in parallel, and no
-    /// further than to the last such variable. A damaged unit costs its own
-    /// variables, not those of others.
+    /// Only the units that define such variables are read, in parallel, and only
+    /// up to the last such variable. A damaged unit loses its own
+    /// variables but no others.
     pub fn variables_linked_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
         let range = range.start.get()..range.end.get();
         let hits = self.units_about(&range);
         let found = hits.par_iter().flat_map_iter(|hit| self.variables_of(*hit, &range));
         let mut found: Vec<Variable> = found.collect();
-        // A variable without a size shares its address with the next one.
+        // A variable without a size has the same address as the next one.
         found.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
         found.dedup_by(|a, b| (a.address, &a.name) == (b.address, &b.name));
         found
     }
 
-    /// The variable that is linked at exactly this address.
+    /// The variable with exactly this link address.
     pub fn variable_linked_at(&self, address: VirtAddr) -> Option<Variable> {
         let address = address.get();
         let range = address..address.checked_add(1)?;
@@ -44,7 +44,7 @@ impl Types {
     fn variables_of(&self, hit: Hit<'_>, range: &Range<u64>) -> Vec<Variable> {
         let mut found: Vec<Variable> = Vec::new();
         if let Ok(loader) = Loader::of(self, hit.unit) {
-            // What was read before the damage stays.
+            // What was read before the damage is kept.
             let _ = loader.each_variable(hit.last, |die| {
                 let variable = loader.variable(die);
                 found.extend(variable.filter(|found| range.contains(&found.address.get())));
@@ -81,10 +81,10 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// The variable that an entry defines; `None` where it has no fixed address.
+    /// The variable that an entry defines; `None` if it has no fixed address.
     ///
-    /// gcc writes a variable that was declared before as two entries: name and
-    /// type stand in the declaration that the definition refers to.
+    /// gcc writes two entries for a variable that was declared before: the definition refers
+    /// to the declaration, which has the name and the type.
     fn variable(&self, die: &Die<'a>) -> Option<Variable> {
         let address = self.address(die)?;
         let declared = die.attr_value(dw::DW_AT_specification);
@@ -110,7 +110,7 @@ impl<'a> Loader<'a> {
         Some((self.name(&die), type_id))
     }
 
-    /// The address in DW_AT_location, where that is an address and no more.
+    /// The address in DW_AT_location, if it is a plain address.
     fn address(&self, die: &Die<'a>) -> Option<VirtAddr> {
         let expression = match die.attr_value(dw::DW_AT_location)? {
             AttributeValue::Exprloc(expression) => expression,
@@ -127,8 +127,8 @@ impl<'a> Loader<'a> {
         };
         match operations.next() {
             Ok(None) => Some(VirtAddr::new(base)),
-            // Compilers that merge small statics into one object say where in
-            // it each of them lies.
+            // Compilers that merge small statics into one object record where in
+            // it each of them is.
             Ok(Some(Operation::PlusConstant { value })) => {
                 Some(VirtAddr::new(base.wrapping_add(value)))
             }

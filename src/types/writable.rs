@@ -1,14 +1,14 @@
-//! Which types a debugger can be told by their name alone.
+//! Which types can be written in a debugger's expression.
 
 use crate::budget::Share;
 use crate::types::Types;
 use crate::types::c_name::MOST_PARTS;
 use crate::types::model::*;
 
-/// Nested types end long before this in real code.
+/// The deepest nesting of types. Real code stays far below it.
 const DEEPEST: usize = 32;
 
-/// What C's own types are made of. gdb cannot parse others, such as `__int128`.
+/// The words of C's own types. gdb cannot parse others, such as `__int128`.
 const WORDS: [&str; 11] = [
     "char", "short", "int", "long", "signed", "unsigned", "float", "double", "_Bool", "bool",
     "void",
@@ -17,8 +17,8 @@ const WORDS: [&str; 11] = [
 impl Types {
     /// Can this type be written in a debugger's expression?
     ///
-    /// Not if a part of it has no name, nor if it names a struct that its own
-    /// unit only declares: there may be no other, or several.
+    /// It cannot if a part of it has no name, or if it names a struct that its own
+    /// unit only declares: there may be no definition, or several.
     pub fn can_be_written(&self, id: TypeId) -> bool {
         let parts = self.budget().share("the name of a type", MOST_PARTS);
         self.can_be_written_within(id, &parts, DEEPEST)
