@@ -393,8 +393,8 @@ fn an_option_allows_more_or_less() {
     let whole = run(&members, &["type", "struct s"]);
     assert_eq!(whole.status.code(), Some(0), "{}", text(&whole.stderr));
     for (option, hint) in [
-        ("--max-work=1000", "hint: --max-work STEPS allows more"),
-        ("--max-memory=0x10000", "hint: --max-memory BYTES allows more"),
+        ("--max-work=1000", "hint: raise the limit with --max-work STEPS"),
+        ("--max-memory=0x10000", "hint: raise the limit with --max-memory BYTES"),
     ] {
         let cut = run(&members, &[option, "type", "struct s"]);
         let said = text(&cut.stderr);

@@ -74,7 +74,7 @@ fn a_core_of_sections_is_of_xen() {
 }
 
 #[test]
-fn archives_tell_what_to_take_out_of_them() {
+fn archives_give_the_command_to_extract_a_kernel() {
     let dir = tempfile::tempdir().unwrap();
     let mut tar = vec![0; 512];
     let member = b"./usr/lib/debug/boot/kernel/kernel.debug";
@@ -89,14 +89,10 @@ fn archives_tell_what_to_take_out_of_them() {
     write("kernel-dbg.txz", b"\xfd7zXZ\0\0\x04");
     for name in ["debug.tar", "FreeBSD-kernel-generic-dbg.pkg", "debug.tgz", "kernel-dbg.txz"] {
         let told = said(dir.path(), &["-N", name, "-M", name]);
-        let hint =
-            "take out usr/lib/debug/boot/kernel/kernel.debug, or boot/kernel/kernel: tar -xf";
+        let hint = "extract usr/lib/debug/boot/kernel/kernel.debug or boot/kernel/kernel: tar -xf";
         assert!(told.contains(&format!("{hint} {name}\n")) && told.contains("archive"), "{told}");
         let told = said(dir.path(), &["-M", name]);
-        assert!(
-            told.contains("archive") && told.contains("give the vmcore that is in it"),
-            "{told}"
-        );
+        assert!(told.contains("archive") && told.contains("name the vmcore in it"), "{told}");
     }
     write("kernel.gz", b"\x1f\x8b\x08\0");
     let told = said(dir.path(), &["-N", "kernel.gz", "-M", "kernel.gz"]);

@@ -12,7 +12,7 @@ use vnetkvm::dump::MemorySegment;
 pub use values::VnetChoice;
 use values::{address, count, dump_number, memory_segment, number, pid, tid, vnet_choice};
 
-/// The options, which stand before or behind any command.
+/// The options, which may stand before or after any command.
 #[derive(Debug, Args)]
 pub struct Globals {
     #[command(flatten)]
@@ -21,38 +21,38 @@ pub struct Globals {
     pub vnet: VnetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
-    /// -N was given, and does not come from the environment.
+    /// Whether -N was given on the command line, not by the environment.
     #[arg(skip)]
     pub kernel_named: bool,
-    /// -M was given, and does not come from the environment.
+    /// Whether -M was given on the command line, not by the environment.
     #[arg(skip)]
     pub core_named: bool,
 }
 
-/// What is inspected.
+/// Which files to inspect.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input")]
 pub struct InputArgs {
     /// Kernel ELF file with debug information, or with a separate debug file beside it
     ///
-    /// Without it the kernel that wrote the dump is looked for: beside the dump, in the
+    /// By default, search for the kernel that wrote the dump: beside the dump, in the
     /// directories of --debug-dir, and where FreeBSD installs kernels.
     #[arg(short = 'N', long, value_name = "FILE", env = "VNETKVM_KERNEL", hide_env_values = true)]
     #[arg(global = true, value_hint = ValueHint::FilePath, value_parser = path())]
     pub kernel: Option<PathBuf>,
 
-    /// Crash dump, compressed or not, memory image, or memory device
+    /// Crash dump (compressed or not), memory image, or memory device
     ///
-    /// Without it, vmcore.last in the crash directory.
+    /// The default is vmcore.last in the crash directory.
     #[arg(short = 'M', long, value_name = "FILE", env = "VNETKVM_CORE", hide_env_values = true)]
     #[arg(global = true, value_hint = ValueHint::FilePath, value_parser = path())]
     pub core: Option<PathBuf>,
 
-    /// The dump with this number in the crash directory: vmcore.N, vmcore.N.zst, vmcore.N.gz
+    /// Use dump number N in the crash directory: vmcore.N, vmcore.N.zst, or vmcore.N.gz
     #[arg(short = 'n', long = "dump", value_name = "N", global = true, value_parser = dump_number)]
     pub dump: Option<u32>,
 
-    /// Where savecore(8) puts dumps, if not in /var/crash
+    /// Directory where savecore(8) saves dumps, if not /var/crash
     #[arg(long, value_name = "DIR", env = "VNETKVM_CRASH_DIR", hide_env_values = true)]
     #[arg(global = true, value_hint = ValueHint::DirPath, value_parser = path())]
     pub crash_dir: Option<PathBuf>,
@@ -63,123 +63,125 @@ pub struct InputArgs {
 
     /// Directory to search for debug files (repeatable)
     ///
-    /// Comes before the places where FreeBSD installs them and the kernel's own directory.
+    /// These directories are searched before the kernel's own directory and the places where
+    /// FreeBSD installs debug files.
     #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     pub debug_dir: Vec<PathBuf>,
 
-    /// Where raw memory lies: PHYSICAL+LENGTH@OFFSET (repeatable)
+    /// Map part of a raw memory file: PHYSICAL+LENGTH@OFFSET (repeatable)
     ///
-    /// For the memory file of a hypervisor that leaves out holes. Without it a byte's place
-    /// in the file is its physical address.
+    /// Use this for the memory file of a hypervisor that leaves out holes. By default, the
+    /// offset of a byte in the file is its physical address.
     #[arg(long, value_name = "MAP", global = true, value_parser = memory_segment)]
     pub memory_map: Vec<MemorySegment>,
 
     /// Physical address of the kernel's first segment
     ///
-    /// In full dumps and raw memory it is found by the kernel's own bytes, as a rule.
+    /// This is rarely needed: full dumps and raw memory are searched for the kernel's own
+    /// bytes.
     #[arg(long, value_name = "ADDRESS", global = true, value_parser = address::<PhysAddr>)]
     pub kernel_phys: Option<PhysAddr>,
 
-    /// Take no more than this many steps to answer: members, elements, entries
+    /// Stop after this many steps (members, elements, entries)
     ///
-    /// A damaged or hostile file can make them more than anybody waits for. Without the
-    /// option, the sizes of the files say how many are justified.
+    /// A damaged or hostile file can ask for more work than anyone would wait for. The
+    /// default depends on the sizes of the files.
     #[arg(long, value_name = "STEPS", global = true, value_parser = number)]
     pub max_work: Option<u64>,
 
-    /// Take no more than about this many bytes of memory for what the files describe
+    /// Use at most about this many bytes of memory for what the files describe
     ///
-    /// The files themselves are mapped, and do not count. Without the option, their sizes
-    /// say how many are justified.
+    /// The files themselves are mapped and do not count. The default depends on their
+    /// sizes.
     #[arg(long, value_name = "BYTES", global = true, value_parser = number)]
     pub max_memory: Option<u64>,
 }
 
-/// A path, or what an empty variable of the environment has in its place.
+/// A path. It may be empty, because a variable of the environment may be.
 fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-/// Which vnet is meant. At most one of these may be given.
+/// Which vnet to use. At most one of these options may be given.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Choosing vnets")]
 pub struct VnetArgs {
-    /// The vnet with this number, in order of creation, or at this address
+    /// Use the vnet with this number (in order of creation) or at this address
     ///
-    /// Vnet 0 is the host's. Numbers shift when an older vnet is destroyed, so
-    /// between two dumps an address or a jail's name is the safer choice.
+    /// Vnet 0 is the host's. Numbers shift when an older vnet is destroyed. To compare two
+    /// dumps, an address or a jail's name is safer.
     #[arg(long, value_name = "N|0xADDR", global = true, value_parser = vnet_choice)]
     pub vnet: Option<VnetChoice>,
 
-    /// The vnet of the jail with this name or number
+    /// Use the vnet of the jail with this name or number
     #[arg(long, value_name = "NAME|JID", global = true)]
     pub jail: Option<String>,
 
-    /// The vnet of this process
+    /// Use the vnet of this process
     #[arg(long, value_name = "PID", global = true, value_parser = pid)]
     pub pid: Option<i64>,
 
-    /// The vnet in which this thread was working
+    /// Use the current vnet (curvnet) of this thread
     #[arg(long, value_name = "TID", global = true, value_parser = tid)]
     pub tid: Option<i64>,
 
-    /// Every vnet in turn
+    /// Use every vnet in turn
     #[arg(long, global = true)]
     pub all_vnets: bool,
 }
 
 impl VnetArgs {
-    /// Was any vnet asked for?
+    /// Whether any vnet was chosen.
     pub fn is_given(&self) -> bool {
         let Self { vnet, jail, pid, tid, all_vnets } = self;
         vnet.is_some() || jail.is_some() || pid.is_some() || tid.is_some() || *all_vnets
     }
 }
 
-/// How answers are written.
+/// How to write answers.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Form of the answer
+    /// Output format
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", global = true)]
     #[arg(hide_possible_values = false)]
     pub format: Format,
 
-    /// Short for --format json
+    /// Same as --format json
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Whether to use colours; NO_COLOR in the environment is honoured
+    /// When to use colours; NO_COLOR in the environment turns them off
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
 
-    /// Show no more than this many elements of an array (default: 200, in the
-    /// table of vars 32, in plain and JSON all)
+    /// Show at most this many elements of an array (default: 200; 32 in the table of vars;
+    /// all in plain and JSON)
     #[arg(long, value_name = "N", global = true, value_parser = count)]
     pub max_elements: Option<usize>,
 
-    /// Follow structures within structures no deeper than this
+    /// Show at most this many levels of nested structures
     #[arg(long, value_name = "N", default_value_t = 20, global = true, value_parser = count)]
     pub max_depth: usize,
 
-    /// Fail, with status 2, if any part of the answer could not be read
+    /// Fail with status 2, without an answer, if any part of it could not be read
     #[arg(long, global = true)]
     pub strict: bool,
 
-    /// Tell how the kernel, its debug file and the dump were found
+    /// Show how the kernel, its debug file and the dump were found
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Aligned columns, cut to the width of a terminal
+    /// Aligned columns, cut to the width of the terminal
     Table,
     /// Columns separated by tabs, without titles, never cut
     Plain,
     /// One JSON object
     Json,
-    /// One JSON object a line for each element of the answer
+    /// One JSON object per line for each element of the answer
     Jsonl,
 }
 

@@ -12,12 +12,11 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-/// Inspects the virtual network stacks (VNET) of a FreeBSD kernel in a crash dump
+/// Inspect the virtual network stacks (VNET) of a FreeBSD kernel in a crash dump
 ///
-/// vnetkvm reads a kernel with its debug information and a memory image that the
-/// kernel left behind, finds the virtual network stacks in it, and shows the
-/// virtualized variables of each, typed and named. It runs anywhere: the kernel
-/// need not be that of this machine, and nothing is ever written to.
+/// vnetkvm reads a kernel with its debug information and a memory image of that kernel. It
+/// finds the virtual network stacks and shows the virtualized variables of each, with names,
+/// types and values. It runs on any system, and it never writes to the kernel or the dump.
 #[derive(Debug, Parser)]
 #[command(
     name = "vnetkvm",
@@ -42,7 +41,10 @@ Examples:
   vnetkvm -N kernel.debug -M vmcore.0 vnets
   vnetkvm -N kernel.debug -M vmcore.0 --jail web01 print 'V_ifnet.cstqh_first->if_xname'
 
-Exit status: 0 answered; 1 nothing matched; 2 wrong usage or failure.";
+Exit status:
+  0  the question was answered
+  1  nothing matched
+  2  wrong usage, or a failure";
 
 #[cfg(test)]
 mod tests {
@@ -50,11 +52,11 @@ mod tests {
     use crate::args::VnetChoice;
 
     #[test]
-    fn global_options_stand_before_or_behind_the_command() {
+    fn global_options_may_stand_before_or_after_the_command() {
         let before = Cli::try_parse_from(["vnetkvm", "--vnet", "1", "--json", "vars"]).unwrap();
-        let behind = Cli::try_parse_from(["vnetkvm", "vars", "--vnet", "1", "--json"]).unwrap();
+        let after = Cli::try_parse_from(["vnetkvm", "vars", "--vnet", "1", "--json"]).unwrap();
         assert_eq!(before.globals.vnet.vnet, Some(VnetChoice::Index(1)));
-        assert_eq!(behind.globals.vnet.vnet, before.globals.vnet.vnet);
-        assert!(before.globals.output.json && behind.globals.output.json);
+        assert_eq!(after.globals.vnet.vnet, before.globals.vnet.vnet);
+        assert!(before.globals.output.json && after.globals.output.json);
     }
 }

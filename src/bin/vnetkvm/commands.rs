@@ -1,4 +1,4 @@
-//! The commands: the part of the command line that is theirs, and what each of them asks.
+//! The commands: the arguments of each, and the question that it asks.
 
 use std::path::PathBuf;
 
@@ -18,65 +18,66 @@ use crate::{cmd, context};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say what the dump is, whose kernel wrote it, and whether both belong together
+    /// Show what the dump is, which kernel wrote it, and whether dump and kernel match
     #[command(after_help = INFO_EXAMPLES)]
     Info {
-        /// Print the kernel's message buffer instead, as dmesg(8) would
+        /// Print the kernel's message buffer instead, as dmesg(8) does
         #[arg(long)]
         dmesg: bool,
     },
 
     /// List the virtual network stacks
     ///
-    /// Vnets are numbered in order of creation. One that was being created or
-    /// destroyed at the time of the dump is on no list of the kernel; where
-    /// something still points at it, it is shown without a number.
+    /// Vnets are numbered in order of creation. A vnet that was being created or destroyed at
+    /// the time of the dump is not on the kernel's list. It is shown without a number if
+    /// something still points to it.
     #[command(after_help = "Examples:\n  vnetkvm --demo vnets\n  vnetkvm --demo vnets --wide")]
     Vnets {
-        /// Search all of the kernel's memory for vnets that nothing points at any
-        /// more. Takes as long as it takes to read the dump
+        /// Also search all kernel memory for vnets that nothing points to (this reads the
+        /// whole dump)
         #[arg(long)]
         scan: bool,
 
-        /// All columns, which do not fit a terminal of 80: whether it shuts down, where its
-        /// variables lie (BLOCK), and what is added to a master's address (BASE)
+        /// Show all columns: also whether the vnet is shutting down, where its variables lie
+        /// (BLOCK), and the offset from a master's address (BASE)
         #[arg(short, long)]
         wide: bool,
     },
 
     /// List the virtualized variables of a vnet with their values
     ///
-    /// Columns: name, address in that vnet, size, type, module, value. Where
-    /// several files define a variable of one name, each is shown as NAME@FILE, or as
-    /// NAME@MODULE if it is a module's.
+    /// The columns are name, address in that vnet, size, type, module and value. If several
+    /// files define variables of the same name, each is shown as NAME@FILE, or as
+    /// NAME@MODULE if a module defines it. A pattern that matches nothing gives a warning;
+    /// the rest are listed.
     #[command(after_help = VARS_EXAMPLES)]
     Vars {
-        /// Names to show; * ? [...] and {a,b} are wildcards
+        /// Names to list; * ? [...] and {a,b} are wildcards (default: all)
         #[arg(value_name = "PATTERN")]
         patterns: Vec<String>,
     },
 
-    /// List the files that make up the running kernel: itself and its modules
+    /// List the kernel file and the loaded modules
     ///
-    /// Columns: number, name, address, size, references, class of the kernel's linker, where
-    /// in module space the virtualized variables lie, in how many bytes, how many they are,
-    /// whether a file with their types was found, and where the module was loaded from.
+    /// The columns are number, name, address, size, references and linker class of the file;
+    /// address in module space, size and count of its virtualized variables; whether a file
+    /// with their types was found; and the path that the module was loaded from.
     #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modules")]
     Modules,
 
-    /// Show what module space holds: the arena of modules' virtualized variables
+    /// Show the regions of module space, where modules' virtualized variables lie
     ///
-    /// A region belongs to a module, is free by the kernel's own list, or is lost: neither.
-    /// What is wrong with the list is said on standard error.
+    /// A region belongs to a module, is on the kernel's free list, or is lost (neither).
+    /// Faults of the free list are reported on standard error.
     #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modspace")]
     Modspace,
 
     /// Evaluate C expressions in a vnet
     ///
-    /// Names are those of virtualized variables, with or without V_, and of
-    /// ordinary globals. There are . -> [] * & casts, sizeof and arithmetic.
-    /// NAME@FILE.c or NAME@MODULE.ko picks one of several variables of that name. Put --
-    /// before an expression that begins with a minus.
+    /// An expression can name virtualized variables, with or without V_, and ordinary globals.
+    /// The operators are . -> [] * & casts, sizeof and arithmetic. NAME@FILE.c or
+    /// NAME@MODULE.ko picks one of several variables of that name. Put -- before an
+    /// expression that begins with a minus.
     #[command(after_help = PRINT_EXAMPLES)]
     Print {
         #[arg(value_name = "EXPR", required = true)]
@@ -85,98 +86,98 @@ pub enum Command {
 
     /// Show the declaration of a type with offsets, sizes and holes
     ///
-    /// Where source files have different types of one name, all are shown; NAME@FILE is
-    /// that of one file, by the end of its path.
+    /// If source files define different types of the same name, all are shown. NAME@FILE
+    /// picks the type of one file, by the end of its path.
     #[command(
         name = "type",
         after_help = "Examples:\n  vnetkvm -N kernel.debug type struct vnet\n  vnetkvm -N kernel.debug type ifnet inpcb u_int\n  vnetkvm -N kernel.debug type elf_file@link_elf.c"
     )]
     Type {
-        /// Structs, unions, enums, typedefs; the word "struct" may be left out
+        /// Names of structs, unions, enums or typedefs; the word "struct" is optional
         #[arg(value_name = "NAME", required = true, num_args = 1..)]
         names: Vec<String>,
     },
 
     /// Dump kernel memory in hex
     ///
-    /// Bytes that cannot be read are marked, one mark for each reason, and never
-    /// shown as zeros.
+    /// Unreadable bytes are shown as -- (not mapped), .. (not in the dump), ~~ (missing from a
+    /// truncated dump) or ?? (not kernel memory, or freed), never as zeros.
     #[command(after_help = READ_EXAMPLES)]
     Read(ReadArgs),
 
-    /// List what is run when a vnet is made and when it is destroyed
+    /// List the functions that run when a vnet is created or destroyed
     ///
-    /// Constructors and destructors (VNET_SYSINIT, VNET_SYSUNINIT) stand in the order in
-    /// which they run. With a choice of vnet it is shown how far that vnet has come:
-    /// which subsystems are done, in progress and to come, and which function runs, if
-    /// the stack of a thread shows it.
+    /// Constructors and destructors (VNET_SYSINIT, VNET_SYSUNINIT) are listed in the order in
+    /// which they run. If a vnet is chosen, the list shows how far that vnet has come: which
+    /// subsystems are done, in progress or still to come, and which function is running if a
+    /// thread's stack shows it.
     #[command(after_help = SYSINIT_EXAMPLES)]
     Sysinit,
     /// Sum the per-CPU counters of a vnet
     ///
-    /// Statistics such as ipstat are arrays of counters; their names are those of the members
-    /// of struct ipstat, found by the array's name and size. Patterns name variables, as in
-    /// vars. A counter that is not allocated, or whose memory may be freed, has no sum.
+    /// Statistics such as ipstat are arrays of counters. The members of struct ipstat name
+    /// them; the struct is found by the array's name and size. Patterns name variables, as in
+    /// vars. A counter has no sum if it is not allocated or its memory may be freed.
     #[command(after_help = COUNTERS_EXAMPLES)]
     Counters {
-        /// Variables to show; * ? and [...] are wildcards; all with counters if none is given
+        /// Variables to sum; * ? [...] and {a,b} are wildcards (default: all with counters)
         #[arg(value_name = "PATTERN")]
         patterns: Vec<String>,
 
-        /// What each CPU has counted, beside the sum
+        /// Also show the count of each CPU
         #[arg(long)]
         per_cpu: bool,
 
-        /// Name the counters of an array by a struct of another name (repeatable)
+        /// Take the names of an array's counters from this struct (repeatable)
         #[arg(long = "type", value_name = "NAME=STRUCT", value_parser = name_and_type)]
         types: Vec<(String, String)>,
     },
 
-    /// Say who holds the locks of the VNET machinery, and what that means
+    /// Show who holds the locks of the VNET subsystem, and what that means
     ///
-    /// A lock that is held exclusively tells that what it guards may be half changed:
-    /// the list of vnets, the constructors and destructors, or module space.
+    /// The locks protect the list of vnets, the constructors and destructors, and module
+    /// space. While a lock is held exclusively, what it protects may be half changed.
     #[command(after_help = "Example:\n  vnetkvm --demo locks")]
     Locks,
 
     /// List the event handlers that are called once for each vnet
     ///
-    /// They are registered with an iterator in their place: what is shown is the function
-    /// that it calls. A kernel may have none.
+    /// The kernel registers an iterator for each of them; the function that the iterator
+    /// calls is listed. A kernel may have none.
     #[command(
         after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 eventhandlers vm_lowmem"
     )]
     Eventhandlers {
-        /// Events whose handlers to show; all if none is given
+        /// Events whose handlers to list (default: all)
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
 
-    /// Show what a kernel with VNET_DEBUG recorded of curvnet
+    /// Show what a kernel with VNET_DEBUG recorded about curvnet
     ///
-    /// Which functions set it though it was set already, and for each thread that works
-    /// in a vnet, which function set it last.
+    /// List the functions that set curvnet when it was already set and, for each thread with
+    /// a curvnet, the function that set it last.
     #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 recursions")]
     Recursions,
     /// Print the values that sysctl(8) would have printed in a vnet
     ///
-    /// A name is that of a sysctl, or of a node whose sysctls are meant. What only the
-    /// kernel's own function could answer has no value in memory: the function is named.
+    /// The name of a node stands for all sysctls below it. Some sysctls are computed by a
+    /// function of the kernel and have no value in memory; the function is named instead.
     #[command(after_help = SYSCTL_EXAMPLES)]
     Sysctl(SysctlArgs),
 
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
-    /// It sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and
-    /// $vnet to the struct vnet.
+    /// The script sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and $vnet to
+    /// the struct vnet.
     #[command(after_help = GDB_EXAMPLES)]
     Gdb {
-        /// Variables to define; * ? [...] and {a,b} are wildcards; all if none is given
+        /// Variables to define; * ? [...] and {a,b} are wildcards (default: all)
         #[arg(value_name = "PATTERN")]
         patterns: Vec<String>,
     },
 
-    /// Build kernel memory images, for tests and demonstrations
+    /// Build kernel memory images for tests and demonstrations
     #[command(subcommand)]
     Image(ImageCommand),
 
@@ -187,7 +188,7 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
 
-    /// Write the manual pages into a directory
+    /// Write the manual pages to a directory
     #[command(after_help = "Example:\n  vnetkvm man /usr/local/share/man/man1")]
     Man {
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -196,7 +197,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Asks what the command stands for, and shows the answer.
+    /// Asks the command's question and shows the answer.
     pub fn run(&self, globals: &Globals) -> anyhow::Result<Outcome> {
         match self {
             Self::Info { dmesg } => cmd::info::run(globals, *dmesg),
@@ -204,7 +205,7 @@ impl Command {
             Self::Vars { patterns } => ask_vnets(globals, SHOWN_ELEMENTS, |asked| {
                 let Asked { session, chosen, limits } = asked;
                 let variables = answers::variables(session, chosen, patterns, &limits);
-                let hint = "name variables to show: `vnetkvm vars 'tcp*'`";
+                let hint = "name the variables to list: `vnetkvm vars 'tcp*'`";
                 variables.map_err(|why| context::without_vimage(why, hint))
             }),
             Self::Modules => modules(globals),
@@ -220,7 +221,7 @@ impl Command {
                 let question = answers::counters::Question { patterns, types, per_cpu: *per_cpu };
                 ask_vnets(globals, 0, |asked| {
                     let counters = answers::counters(asked.session, asked.chosen, question);
-                    let hint = "name those to sum up: `vnetkvm counters ipstat tcpstat`";
+                    let hint = "name the variables to sum: `vnetkvm counters ipstat tcpstat`";
                     counters.map_err(|why| context::without_vimage(why, hint))
                 })
             }
@@ -241,14 +242,14 @@ impl Command {
 /// A line of a table has room for a few elements of an array.
 const SHOWN_ELEMENTS: usize = 32;
 
-/// What a question about vnets is asked with.
+/// What a question about vnets needs.
 struct Asked {
     session: &'static Session,
     chosen: Chosen<'static>,
     limits: Limits,
 }
 
-/// Asks a question of the whole dump.
+/// Asks a question about the whole dump.
 fn ask<A: Answer>(
     globals: &Globals,
     question: impl FnOnce(&'static Session) -> Result<A, Error>,
@@ -256,8 +257,8 @@ fn ask<A: Answer>(
     show(globals, question(context::open(globals)?)?)
 }
 
-/// Asks a question of the vnets that the command line means; of arrays, people are shown so many
-/// elements unless they say how many.
+/// Asks a question about the chosen vnets. A table shows at most `elements` elements of an array
+/// unless the command line gives another number.
 fn ask_vnets<A: Answer, E: Into<anyhow::Error>>(
     globals: &Globals,
     elements: usize,
@@ -271,12 +272,12 @@ fn ask_vnets<A: Answer, E: Into<anyhow::Error>>(
 
 fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
     let vnets = answers::vnets(context::open(globals)?, scan, wide).map_err(|why| {
-        context::without_vimage(why, "its variables are shown by name: `vnetkvm vars 'tcp*'`")
+        context::without_vimage(why, "`vnetkvm vars 'tcp*'` lists its variables by name")
     })?;
     let hidden = vnets.may_hide.first().map(ToString::to_string);
     let outcome = show(globals, vnets)?;
     if let Some(reason) = hidden {
-        hint(&format!("{reason}: `vnetkvm vnets --scan` finds vnets that nothing leads to"));
+        hint(&format!("{reason}: `vnetkvm vnets --scan` finds vnets that nothing points to"));
     }
     Ok(outcome)
 }
@@ -284,13 +285,13 @@ fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
 fn modules(globals: &Globals) -> anyhow::Result<Outcome> {
     let modules = answers::modules(context::open(globals)?)?;
     if let (Some([]), Err(why)) = (modules.elements.kept(), modules.problems.none()) {
-        let hint = "`vnetkvm info` shows whether the dump is whole";
+        let hint = "`vnetkvm info` shows whether the dump is complete";
         return Err(Failure::new(why.to_string()).hint(hint).into());
     }
     show(globals, modules)
 }
 
-/// What is said of the choice of vnets comes before what is said of expressions in them.
+/// Messages about the choice of vnets come before messages about the expressions.
 fn print(globals: &Globals, expressions: &[String]) -> anyhow::Result<Outcome> {
     ask_vnets(globals, Limits::default().elements, |Asked { session, chosen, limits }| {
         output::say_choice(&chosen);
@@ -302,8 +303,9 @@ fn recursions(globals: &Globals) -> anyhow::Result<Outcome> {
     match answers::recursions(context::open(globals)?)? {
         Some(recorded) => show(globals, recorded),
         None => {
-            let what = "the kernel records no recursions: it was compiled without VNET_DEBUG";
-            let hint = "vnetkvm vnets shows which thread works in a vnet that is on no list";
+            let what = "the kernel was compiled without VNET_DEBUG and records no recursions";
+            let hint =
+                "`vnetkvm vnets` shows which threads use a vnet that is not on the kernel's list";
             Err(Failure::new(what).hint(hint).into())
         }
     }
@@ -312,7 +314,11 @@ fn recursions(globals: &Globals) -> anyhow::Result<Outcome> {
 fn sysctl(globals: &Globals, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     if args.names.is_empty() && !args.all {
         let failure = Failure::new("no sysctl was named");
-        return Err(failure.hint("name one, or a node such as net.inet.ip; -a shows all").into());
+        return Err(failure.hint("name one, or a node such as net.inet.ip; -a prints all").into());
+    }
+    if let Some((name, value)) = args.names.iter().find_map(|name| name.split_once('=')) {
+        let failure = Failure::new(format!("{name}={value}: sysctls cannot be set, only read"));
+        return Err(failure.hint(format!("`vnetkvm sysctl {name}` prints its value")).into());
     }
     let (selector, limits) =
         (context::selector(globals), context::limits(globals, Limits::default().elements));
@@ -332,51 +338,51 @@ impl SysctlArgs {
     }
 }
 
-/// Which sysctls, and what of them.
+/// Which sysctls to print, and what of each.
 #[derive(Debug, Args)]
 pub struct SysctlArgs {
-    /// Sysctls and nodes to show: net.inet.ip.ttl, net.inet.ip; * ? [...] and {a,b} are
-    /// wildcards, and * stands for dots too
+    /// Sysctls and nodes to print, such as net.inet.ip.ttl and net.inet.ip; * ? [...] and
+    /// {a,b} are wildcards, and * matches dots too
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
-    /// All there are
+    /// Print all sysctls
     #[arg(short, long)]
     pub all: bool,
 
-    /// Their descriptions instead of their values
+    /// Print descriptions instead of values
     #[arg(short, long)]
     pub descriptions: bool,
 
-    /// Their types instead of their values
+    /// Print types instead of values
     #[arg(short, long, conflicts_with = "descriptions")]
     pub types: bool,
 
-    /// Names alone
+    /// Print only names
     #[arg(long = "names", conflicts_with_all = ["only_values", "descriptions", "types"])]
     pub only_names: bool,
 
-    /// Values alone, without names
+    /// Print only values
     #[arg(long = "values")]
     pub only_values: bool,
 }
 
-/// Which memory, and in what form.
+/// Which memory to read, and how to write it.
 #[derive(Debug, Args)]
 pub struct ReadArgs {
-    /// Where to start: an address, or an expression whose value is one
+    /// Address to start at, or an expression whose value is an address
     #[arg(value_name = "ADDR")]
     pub address: String,
 
-    /// How many bytes: 64, 0x40, 4K, 2M; K, M, G and T are multiples
+    /// Number of bytes, such as 64, 0x40 or 4K; the suffixes are K, M, G and T
     #[arg(value_name = "LEN", value_parser = length)]
     pub length: u64,
 
-    /// Write the bytes alone; stops with status 2 at the first unreadable one
+    /// Write only the bytes; stop with status 2 at the first unreadable one
     #[arg(long)]
     pub raw: bool,
 
-    /// With --raw, put this byte in the place of unreadable ones and go on
+    /// With --raw, write this byte in place of unreadable ones and go on
     #[arg(long, value_name = "BYTE", value_parser = byte, requires = "raw")]
     pub fill: Option<u8>,
 }
@@ -392,7 +398,7 @@ pub enum ImageCommand {
         #[arg(value_name = "SCENARIO", value_hint = ValueHint::FilePath)]
         scenario: PathBuf,
 
-        /// Directory to write into; made if it does not exist
+        /// Directory to write to (created if missing)
         #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         output: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! What most commands begin with: a session, and the vnets that are meant.
+//! What most commands begin with: a session and the chosen vnets.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::output;
 use crate::progress::Bar;
 use crate::say::{hint, warning};
 
-/// Opens what the command line names, or what is found in its place.
+/// Opens the files that the command line names, or the files found by default.
 pub fn open(globals: &Globals) -> anyhow::Result<&'static Session> {
     let session = if globals.input.demo {
         let demo = image::demo()?;
@@ -48,15 +48,15 @@ pub fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
     Ok((Arc::new(core), path))
 }
 
-/// What is odd about a dump of which no kernel is known.
+/// Warnings about a dump whose kernel is not known.
 pub fn dump_warnings(core: &Core, path: &Path) -> Vec<String> {
     let saved =
         SavecoreInfo::find(path).map(|saved| saved.disagreements(core, DumpIdentity::default()));
     core.warnings.iter().cloned().chain(saved.into_iter().flatten()).collect()
 }
 
-/// Says what is odd about the kernel and the dump. The session
-/// stays for good: to take it apart before the process ends costs milliseconds.
+/// Prints the warnings about the kernel and the dump, and leaks the session: dropping it before
+/// the process ends would cost milliseconds.
 pub fn keep(globals: &Globals, session: Session) -> &'static Session {
     limits::set_budget(globals, session.budget(), session.budget().allowance());
     session.warnings().iter().for_each(|why| warning(why));
@@ -64,7 +64,7 @@ pub fn keep(globals: &Globals, session: Session) -> &'static Session {
     Box::leak(Box::new(session))
 }
 
-/// The kernel alone, for what needs no dump; without one given, the dump's.
+/// The kernel alone, for questions that need no dump. If no kernel was given, the dump's.
 pub fn with_kernel<T>(
     globals: &Globals,
     f: impl FnOnce(&Kernel) -> anyhow::Result<T>,
@@ -83,14 +83,14 @@ pub fn open_kernel(globals: &Globals, path: &Path) -> anyhow::Result<Kernel> {
     Ok(kernel)
 }
 
-/// A directory that is not there is a slip of the fingers.
+/// A missing directory is probably a typing error.
 fn warn_missing_debug_dirs(globals: &Globals) {
     for dir in globals.input.debug_dir.iter().filter(|dir| !dir.is_dir()) {
-        warning(&format!("--debug-dir {}: there is no such directory", dir.display()));
+        warning(&format!("--debug-dir {}: no such directory", dir.display()));
     }
 }
 
-/// What the command line says of the files.
+/// Which files the command line names, and how to read them.
 pub fn options(globals: &Globals) -> anyhow::Result<Options> {
     let input = &globals.input;
     Ok(Options {
@@ -102,14 +102,14 @@ pub fn options(globals: &Globals) -> anyhow::Result<Options> {
     })
 }
 
-/// The dump that is meant: by number, by name, or else the last.
+/// The path of the dump: by number, by name, or else the last one.
 fn core(globals: &Globals) -> Result<PathBuf, Failure> {
     let input = &globals.input;
     let dir = input.crash_dir.as_deref().unwrap_or(Path::new(crash::DIRECTORY));
     let which = match (input.dump, &input.core) {
         (None, Some(core)) => return Ok(core.clone()),
         (Some(_), Some(_)) if globals.core_named => {
-            return Err(Failure::new("both -M and -n were given").hint("use one of them"));
+            return Err(Failure::new("-M conflicts with -n").hint("use one of them"));
         }
         (Some(number), _) => Which::Number(number),
         (None, None) => Which::Last,
@@ -117,29 +117,29 @@ fn core(globals: &Globals) -> Result<PathBuf, Failure> {
     match crash::dump(dir, which) {
         crash::Search::Found(core) => {
             let told = match which {
-                Which::Number(number) => format!("the one with number {number}"),
-                Which::Last => "the last".to_owned(),
+                Which::Number(number) => format!("number {number}"),
+                Which::Last => "the last dump".to_owned(),
             };
-            log::info!("dump: {} is {told} in {}", core.display(), dir.display());
+            log::info!("dump: {}: {told} in {}", core.display(), dir.display());
             Ok(core)
         }
         crash::Search::Several(names) => {
-            let what = format!("{} has dumps of several hosts", dir.display());
+            let what = format!("{} has dumps from several hosts", dir.display());
             Err(Failure::new(what).hint(format!("name one with -M: {}", names.join(", "))))
         }
         crash::Search::None => Err(no_dump(dir, which)),
     }
 }
 
-/// What to say of a crash directory without the dump that is meant.
+/// The error for a crash directory that does not have the dump.
 fn no_dump(dir: &Path, which: Which) -> Failure {
     let shown = dir.display();
     let (given, name, way_out) = match which {
         Which::Number(number) => ("", format!("vmcore.{number}"), "use -M FILE"),
         Which::Last => (
-            "no core was given, and ",
+            "no dump was given, and ",
             "vmcore.last".to_owned(),
-            "use -M FILE or set VNETKVM_CORE; --demo needs neither",
+            "use -M FILE, set VNETKVM_CORE, or try --demo",
         ),
     };
     if !dir.is_dir() {
@@ -150,15 +150,15 @@ fn no_dump(dir: &Path, which: Which) -> Failure {
     match crash::dumps(dir).as_slice() {
         [] => failure.hint(match crash::files(dir).as_slice() {
             [] => way_out.to_owned(),
-            files => format!("{way_out}; the directory has {}", files.join(", ")),
+            files => format!("{way_out}; the directory contains {}", files.join(", ")),
         }),
-        [only] => failure.hint(format!("{only} is there: choose it with -n")),
+        [only] => failure.hint(format!("the directory has {only}: choose it with -n")),
         dumps => failure.hint(format!("choose one with -n: {}", dumps.join(", "))),
     }
 }
 
-/// How much of a value is shown to people, who may ask for more elements of an
-/// array than `elements`; a script gets all there is.
+/// How much of a value to show. A table shows `elements` elements of an array unless the command
+/// line gives another number; the other formats show all.
 pub fn limits(globals: &Globals, elements: usize) -> Limits {
     let OutputArgs { max_elements, max_depth: depth, .. } = globals.output;
     let elements = match output::format(&globals.output) {
@@ -168,14 +168,17 @@ pub fn limits(globals: &Globals, elements: usize) -> Limits {
     Limits { elements: max_elements.unwrap_or(elements), depth, ..Limits::default() }
 }
 
-/// The vnets that the command line means.
+/// The vnets that the command line chooses.
 pub fn chosen<'s>(globals: &Globals, session: &'s Session) -> anyhow::Result<Chosen<'s>> {
     Chosen::ask(session, &selector(globals)).map_err(|why| {
-        without_vimage(why, "leave out the choice of a vnet; --vnet 0 and --jail 0 are the host's")
+        without_vimage(
+            why,
+            "leave out the choice of a vnet, or use --vnet 0 or --jail 0 for the host",
+        )
     })
 }
 
-/// Of a kernel without VIMAGE: what to do about it where that is not the usual.
+/// Adds a hint to the error that the kernel has no VIMAGE.
 pub fn without_vimage(error: vnetkvm::Error, hint: &str) -> anyhow::Error {
     match error {
         vnetkvm::Error::Vnet(VnetError::NoVimage) => {
@@ -185,7 +188,7 @@ pub fn without_vimage(error: vnetkvm::Error, hint: &str) -> anyhow::Error {
     }
 }
 
-/// The choice of vnets that the command line makes.
+/// The choice of vnets, as the library takes it.
 pub fn selector(globals: &Globals) -> Selector {
     let args = &globals.vnet;
     let vnet = args.vnet.map(|choice| match choice {

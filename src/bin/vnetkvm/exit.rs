@@ -17,16 +17,16 @@ use crate::stdout;
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const CAUSE: Style = Style::new().bold();
 
-/// How a command that did not fail ended.
+/// The result of a command that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The question has an answer, and it was written.
+    /// The answer was written.
     Answered,
-    /// The question was in order, and nothing matched it; why, in words.
+    /// The question was valid, but nothing matched; the text says why.
     NothingMatched(String),
 }
 
-/// An error that the binary itself finds, with one thing for the user to try.
+/// An error that the binary itself detects, with one thing for the user to try.
 #[derive(Debug)]
 pub struct Failure {
     what: String,
@@ -43,7 +43,7 @@ impl Failure {
         self
     }
 
-    /// The failure with what caused it.
+    /// Adds the cause of the failure.
     pub fn because(self, cause: impl Error + Send + Sync + 'static) -> anyhow::Error {
         anyhow::Error::new(cause).context(self)
     }
@@ -57,8 +57,8 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// Tells the user how it ended, and gives the exit code: 0 answered, 1 nothing
-/// matched, 2 failed. Whoever closed the pipe has seen enough: that is no failure.
+/// Reports the result to the user and returns the exit code: 0 answered, 1 nothing matched,
+/// 2 failed. A closed pipe is not a failure: its reader has seen enough.
 pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Answered) => ExitCode::SUCCESS,
@@ -68,19 +68,19 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
         }
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // With standard error gone, there is nobody left to tell.
+            // If standard error is closed, nobody reads messages.
             let _ = write_error(&mut anstream::stderr().lock(), &error);
             let started = stdout::has_started();
             if started {
-                note("note: a part of the answer was written, which is not whole");
+                note("note: the answer above is incomplete");
             }
             ExitCode::from(if is_empty_answer(&error) && !started { 1 } else { 2 })
         }
     }
 }
 
-/// Tells of what was asked for in vain. If nothing was `answered`, one is the command's own error: one
-/// that is more than a name which nobody has, if there is such a one.
+/// Warns about each part of the question that has no answer. If nothing was `answered`, one of
+/// them is the command's error instead: a failure if there is one, else a name without a match.
 pub fn report_missed<E: Into<vnetkvm::Error>>(
     missed: Vec<E>,
     answered: bool,
@@ -89,7 +89,7 @@ pub fn report_missed<E: Into<vnetkvm::Error>>(
     report_missed_errors(missed.collect(), answered)
 }
 
-/// The same for errors of several kinds.
+/// Does the same for errors of several kinds.
 pub fn report_missed_errors(mut missed: Vec<anyhow::Error>, answered: bool) -> anyhow::Result<()> {
     let failed = missed.iter().rposition(|why| !is_empty_answer(why));
     let own = match answered {
@@ -100,7 +100,7 @@ pub fn report_missed_errors(mut missed: Vec<anyhow::Error>, answered: bool) -> a
     own.map_or(Ok(()), Err)
 }
 
-/// Tells of an error that does not end the command, because others were answered.
+/// Prints an error as a warning, because other parts of the question were answered.
 fn warn_of(error: &anyhow::Error) {
     let _ = write_message(&mut anstream::stderr().lock(), "warning:", WARNING, error);
 }
@@ -132,7 +132,7 @@ fn write_message(
     }
 }
 
-/// The expression with its mistake underlined.
+/// The expression with its syntax error underlined.
 fn caret(error: &anyhow::Error) -> Option<&str> {
     match error.downcast_ref()? {
         vnetkvm::Error::Expr { source: ExprError::Syntax { caret, .. }, .. } => Some(caret),
@@ -140,8 +140,8 @@ fn caret(error: &anyhow::Error) -> Option<&str> {
     }
 }
 
-/// An error on one line, so that no name in it makes a line of its own. What is wrong with a
-/// scenario is told with the place in it, over several.
+/// An error on one line, so that no name in it can forge a line. The error of a scenario quotes
+/// the file and takes several lines.
 fn text(error: &(dyn Error + 'static)) -> String {
     let text = error.to_string();
     match error.downcast_ref() {
@@ -152,7 +152,7 @@ fn text(error: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// Was the question in order, and does nothing match it?
+/// Whether the error says that a valid question has no match.
 pub fn is_empty_answer(error: &anyhow::Error) -> bool {
     let answer = error.downcast_ref().is_some_and(vnetkvm::Error::is_no_match);
     answer || error.downcast_ref().is_some_and(TypeError::is_no_match)

@@ -1,5 +1,5 @@
-//! The one thing to try next, for every error that a person can do something about. An
-//! error says what went wrong; only the program knows the options and commands to name.
+//! Hints: one thing to try next, for every error that the user can do something about. The
+//! library's errors say what went wrong; only the program knows options and commands to name.
 
 mod dump;
 mod expr;
@@ -55,17 +55,17 @@ pub fn of_library(error: &Error) -> Option<String> {
 fn target(why: &TargetError) -> Option<String> {
     let hint = match why {
         TargetError::OtherArch { .. } | TargetError::OtherKernel { .. } => {
-            "name the kernel that was running, or leave out -N: then it is searched for, and -v \
-             shows where"
+            "name the kernel that was running, or leave out -N to search for it; -v shows where it \
+             looked"
         }
         TargetError::CutOff { .. } => {
-            "the copy is not complete: compare its size with the original's"
+            "the copy is incomplete: compare its size with the original's"
         }
         TargetError::HashedPageTable => {
-            "have the machine write minidumps: `sysctl debug.minidump=1`, the default"
+            "make the machine write minidumps, the default: `sysctl debug.minidump=1`"
         }
         TargetError::NoPageTables { .. } => {
-            "check that -N names the very kernel that was running, with its symbols"
+            "check that -N names the kernel that was running, with its symbols"
         }
         _ => return None,
     };

@@ -1,4 +1,4 @@
-//! What the library logs, on standard error: with -v, a line for each record.
+//! Writes the library's log records to standard error with -v, a line each.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -6,9 +6,9 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 use crate::say::note;
 
-/// Writes the library's records from now on.
+/// Starts to write the library's log records.
 pub fn install() {
-    // Nobody else sets one.
+    // Nothing else sets a logger.
     if log::set_logger(&Lines).is_ok() {
         log::set_max_level(LevelFilter::Debug);
     }
@@ -17,7 +17,7 @@ pub fn install() {
 struct Lines;
 
 impl Log for Lines {
-    /// What other crates have to say is of no use to those who look for a file.
+    /// Records of other crates do not help to find a file.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("vnetkvm::")
     }
@@ -26,7 +26,7 @@ impl Log for Lines {
         if !self.enabled(record.metadata()) {
             return;
         }
-        // A progress bar may stand there.
+        // Clear the progress bar, if there is one.
         let mut stderr = io::stderr();
         if stderr.is_terminal() {
             let _ = write!(stderr, "\r\x1b[K");

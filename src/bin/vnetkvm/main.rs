@@ -37,6 +37,6 @@ fn main() -> ExitCode {
         logger::install();
     }
     let result = cli.command.run(&cli.globals);
-    // What was found after a part of a file was lost is neither an answer nor a reason.
+    // If part of a file was lost, neither the answer nor the error can be trusted.
     report(lost_files::require_intact_files().and(result))
 }

@@ -1,5 +1,5 @@
-//! Where answers go: what is to be said about one to standard error, and the answer itself to
-//! standard output, in the form that was asked for.
+//! Writes answers to standard output, in the chosen format, and the messages about them to
+//! standard error.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -16,8 +16,8 @@ use crate::limits;
 use crate::say::{hint, note, warning};
 use crate::stdout::Stdout;
 
-/// Shows an answer, with all that is to be said about it. With `--strict` nothing is written
-/// of one that is not whole.
+/// Writes an answer and all messages about it. With `--strict`, nothing of an incomplete answer
+/// is written.
 pub fn show<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outcome> {
     let problems = answer.problems();
     say_problems(&problems);
@@ -28,7 +28,7 @@ pub fn show<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outco
         say_choice(chosen);
     }
     if globals.output.strict {
-        require_whole(&answer, &problems)?;
+        require_complete(&answer, &problems)?;
     }
     let mut out = Stdout::new();
     write(globals, &answer, &problems, &mut out)?;
@@ -36,7 +36,7 @@ pub fn show<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outco
     Ok(nothing.map_or(Outcome::Answered, Outcome::NothingMatched))
 }
 
-/// Writes text in no particular form, in which nothing can act on a terminal.
+/// Writes text that has no formats. Control characters in it are made harmless.
 pub fn text<E: Into<anyhow::Error>>(
     globals: &Globals,
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -47,12 +47,12 @@ pub fn text<E: Into<anyhow::Error>>(
     Ok(Outcome::Answered)
 }
 
-/// The form that was asked for.
+/// The chosen format.
 pub fn format(args: &OutputArgs) -> Format {
     if args.json { Format::Json } else { args.format }
 }
 
-/// Tells which vnets were chosen, if nobody chose, and what is doubtful about them.
+/// Says which vnet is used by default, and what is doubtful about the choice.
 pub fn say_choice(chosen: &Chosen<'_>) {
     say_problems(&chosen.problems);
     say_remarks(&chosen.remarks);
@@ -61,12 +61,12 @@ pub fn say_choice(chosen: &Chosen<'_>) {
     }
 }
 
-/// Tells what could not be read.
+/// Warns about what could not be read.
 pub fn say_problems(problems: &Problems) {
     problems.iter().for_each(|problem| warning(&problem.to_string()));
     let more = problems.len().saturating_sub(problems.iter().count());
     if more > 0 {
-        warning(&format!("and {more} more of the kind"));
+        warning(&format!("{more} more warnings like these"));
     }
 }
 
@@ -94,7 +94,7 @@ fn write<A: Answer>(
     answer.lay_out(&mut TextPage::new(out, medium, style(medium)))
 }
 
-/// A terminal has a width, if the answer is meant for people, and perhaps colours.
+/// The width of the terminal, for tables only, and whether to use colours.
 fn style(medium: Medium) -> Style {
     let is_terminal = medium == Medium::People && io::stdout().is_terminal();
     let size = is_terminal.then(terminal_size::terminal_size).flatten();
@@ -105,9 +105,10 @@ fn style(medium: Medium) -> Style {
     }
 }
 
-const NOT_STRICT: &str = "without --strict the answer is shown, with the reasons in their places";
+const NOT_STRICT: &str =
+    "without --strict, the answer is shown, with a reason in place of each unreadable value";
 
-fn require_whole<A: Answer>(answer: &A, problems: &Problems) -> anyhow::Result<()> {
+fn require_complete<A: Answer>(answer: &A, problems: &Problems) -> anyhow::Result<()> {
     let unreadable = answer.unreadable();
     if unreadable > 0 {
         let plural = if unreadable == 1 { "value" } else { "values" };
@@ -117,22 +118,22 @@ fn require_whole<A: Answer>(answer: &A, problems: &Problems) -> anyhow::Result<(
     no_problem(problems)
 }
 
-/// For `--strict` and what is not an answer in the usual forms.
+/// Checks `--strict` for output that is not an [`Answer`].
 pub fn require_no_problem(globals: &Globals, problems: &Problems) -> anyhow::Result<()> {
     if globals.output.strict { no_problem(problems) } else { Ok(()) }
 }
 
 fn no_problem(problems: &Problems) -> anyhow::Result<()> {
     problems.none().map_err(|problem| {
-        let what = "the answer is not whole, because something could not be read";
+        let what = "the answer is incomplete, because something could not be read";
         Failure::new(what).hint(NOT_STRICT).because(problem)
     })
 }
 
-/// Writes the rest, and tells what a limit cut.
+/// Writes the rest, and warns if a limit cut the answer.
 fn finish(globals: &Globals, out: Stdout) -> anyhow::Result<()> {
     if let Some(why) = limits::reached() {
-        let what = "the answer is not whole, because it would cost too much";
+        let what = "the answer is incomplete, because a limit was reached";
         if globals.output.strict {
             return Err(Failure::new(what).hint(NOT_STRICT).because(why));
         }

@@ -1,16 +1,16 @@
-//! A progress bar on the terminal, for what takes longer than one likes to wait.
+//! A progress bar on the terminal, for work that takes a noticeable time.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use vnetkvm::source::unpack::Progress;
 
-/// What is done before that needs no bar.
+/// Work that ends sooner needs no bar.
 const PATIENCE: Duration = Duration::from_millis(500);
 const REDRAW: Duration = Duration::from_millis(100);
 const WIDTH: usize = 30;
 
-/// Draws on standard error if that is a terminal, and leaves nothing behind.
+/// Draws on standard error if that is a terminal, and erases itself at the end.
 pub struct Bar {
     terminal: bool,
     started: Instant,
@@ -29,7 +29,7 @@ impl Bar {
         }
     }
 
-    /// What to draw after so long a time, if it is time to draw.
+    /// The line to draw after `elapsed`, if it is time to redraw.
     fn draw(&mut self, progress: Progress, elapsed: Duration) -> Option<String> {
         let next = self.drawn.map_or(PATIENCE, |drawn| drawn + REDRAW);
         if !self.terminal || elapsed < next {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_tells_share_and_time() {
+    fn the_bar_shows_share_and_time_left() {
         let progress = Progress { done: 1 << 30, total: 4 << 30 };
         let line = line(progress, Duration::from_secs(5));
         assert!(line.contains("[#######                       ]"), "{line}");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_no_division_by_zero() {
+    fn an_empty_file_does_not_divide_by_zero() {
         assert!(line(Progress { done: 0, total: 0 }, Duration::ZERO).contains("0%"));
     }
 }

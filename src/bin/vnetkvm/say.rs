@@ -1,4 +1,4 @@
-//! Messages to the user, on standard error, each once.
+//! Messages to the user on standard error; each is printed once.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -10,20 +10,20 @@ use vnetkvm::render::sanitize;
 pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
-/// What has been said. Several parts of an answer may rest on the same broken list.
+/// The messages printed so far. Several parts of an answer may rest on the same broken list.
 static SAID: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 
-/// A line as it is.
+/// Prints a line without a label.
 pub fn note(message: &str) {
     say(&sanitize::line(message));
 }
 
-/// What makes the answer smaller or less sure than it looks.
+/// Prints a warning: the answer is less complete or less certain than it looks.
 pub fn warning(message: &str) {
     say(&format!("{WARNING}warning:{WARNING:#} {}", sanitize::line(message)));
 }
 
-/// One thing to do about what was said before.
+/// Prints one thing to do about the message before.
 pub fn hint(message: &str) {
     say(&format!("{HINT}hint:{HINT:#} {}", sanitize::line(message)));
 }
@@ -31,7 +31,7 @@ pub fn hint(message: &str) {
 fn say(line: &str) {
     let mut said = SAID.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if said.get_or_insert_default().insert(line.to_owned()) {
-        // With standard error gone, there is nobody left to tell.
+        // If standard error is closed, nobody reads messages.
         let _ = writeln!(anstream::stderr(), "{line}");
     }
 }

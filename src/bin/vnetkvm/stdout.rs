@@ -1,5 +1,5 @@
-//! Standard output: nothing of a short answer before all of it is there, and no more
-//! than a little of a long one in memory.
+//! Buffered standard output. A short answer is written only when it is complete; of a long one,
+//! only a little is kept in memory.
 
 use std::error::Error;
 use std::fmt;
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::lost_files::require_intact_files;
 
-/// An answer is kept back up to this many bytes. What fails before has written nothing.
+/// How many bytes are held back. A command that fails before has written nothing.
 const KEPT_BACK: usize = 64 << 10;
 
-/// Has any of the answer been written?
+/// Whether any of the answer was written.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Standard output with the bytes that are not written yet.
+/// Standard output, with the bytes that are not yet written.
 pub struct Stdout {
     kept: Vec<u8>,
 }
@@ -24,7 +24,7 @@ impl Stdout {
         Self { kept: Vec::with_capacity(KEPT_BACK) }
     }
 
-    /// Writes what was kept back, and then, or later, these bytes.
+    /// Writes the bytes that were held back, and then these, or holds them back in turn.
     #[cold]
     fn overflow(&mut self, bytes: &[u8]) -> io::Result<()> {
         require_intact_files().map_err(io::Error::other)?;
@@ -38,7 +38,7 @@ impl Stdout {
 
     /// Writes the rest.
     pub fn finish(mut self) -> anyhow::Result<()> {
-        // What was kept back may rest on what cannot be believed any more.
+        // The bytes held back may rest on a file that has since become unreadable.
         require_intact_files()?;
         Ok(self.flush()?)
     }
@@ -71,7 +71,7 @@ impl Write for Stdout {
     }
 }
 
-/// An error of standard output, which says so and keeps its kind and its cause.
+/// Wraps an error so that it names standard output. Keeps its kind and its cause.
 pub fn cannot_write(cause: io::Error) -> io::Error {
     io::Error::new(cause.kind(), CannotWrite(cause))
 }
@@ -91,7 +91,7 @@ impl Error for CannotWrite {
     }
 }
 
-/// Has a part of the answer been written? Then what failed behind it left it incomplete.
+/// Whether part of the answer was written. A later failure leaves it incomplete.
 pub fn has_started() -> bool {
     STARTED.load(Ordering::Relaxed)
 }

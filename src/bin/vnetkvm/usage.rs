@@ -1,6 +1,6 @@
-//! Which options mean something to which command. All stand in the one definition in
-//! `args` and may come before the command or behind it; what a command has no use for
-//! is neither offered by its help nor passed over in silence.
+//! Which options apply to which command. All are defined once in `args` and may come before
+//! or after the command. The help of a command omits the options that do not apply to it, and
+//! giving one is an error.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -15,17 +15,18 @@ use crate::stdout::cannot_write;
 
 const INPUT: &[&str] =
     &["kernel", "core", "dump", "crash_dir", "demo", "debug_dir", "memory_map", "kernel_phys"];
-/// What says of which memory, in INPUT.
+/// The options of INPUT that name the memory, not the kernel.
 const DUMP: &[&str] = &["core", "dump", "crash_dir", "demo", "memory_map", "kernel_phys"];
-/// What says of which kernel or memory, where the demonstration is not meant.
-const WITHOUT_DEMO: &[&str] = &["kernel", "core", "dump", "memory_map", "kernel_phys"];
+/// The options of INPUT that the demonstration does not read.
+const WITHOUT_DEMO: &[&str] =
+    &["kernel", "core", "dump", "crash_dir", "debug_dir", "memory_map", "kernel_phys"];
 const VNET: &[&str] = &["vnet", "jail", "pid", "tid", "all_vnets"];
 const FORMAT: &[&str] = &["format", "json"];
 const LIMITS: &[&str] = &["max_elements", "max_depth"];
 const STRICT: &[&str] = &["strict"];
 const REST: &[&str] = &["verbose"];
 
-/// The options that a command has no use for.
+/// The options that do not apply to a command.
 fn unused_options(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {
         "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, REST],
@@ -41,12 +42,12 @@ fn unused_options(command: &str) -> Vec<&'static str> {
     groups.concat()
 }
 
-/// The definition of the command line as each command offers it.
+/// The definition of the command line; each command offers only the options that apply to it.
 pub fn command() -> Command {
     hide_unused_options(Cli::command())
 }
 
-/// Hides what a command has no use for: from it and from the commands below it.
+/// Hides the options that do not apply to a command, from it and from its subcommands.
 fn hide_unused_options(mut command: Command) -> Command {
     let globals: Vec<Arg> =
         command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
@@ -61,8 +62,8 @@ fn hide_unused_options(mut command: Command) -> Command {
     command
 }
 
-/// Reads the command line. `None` if it asked for help or the version, which is written.
-/// A wrong one ends the program here, with status 2 and a message.
+/// Reads the command line. If it asks for help or the version, this writes the answer and
+/// returns `None`. A wrong command line ends the program here, with status 2 and a message.
 ///
 /// # Errors
 /// Standard output cannot be written to.
@@ -87,13 +88,13 @@ fn parse_from<W: Into<OsString> + Clone>(
     check(&cli.globals, &matches)?;
     let input = &mut cli.globals.input;
     for path in [&mut input.kernel, &mut input.core, &mut input.crash_dir] {
-        // As everywhere, an empty variable of the environment is none.
+        // An empty variable of the environment counts as unset, as everywhere.
         *path = path.take().filter(|path| !path.as_os_str().is_empty());
     }
     Ok(cli)
 }
 
-/// Was it said on the command line, rather than by the environment?
+/// Whether the option was given on the command line, not by the environment.
 fn named(matches: &ArgMatches, option: &str) -> bool {
     matches.value_source(option) == Some(ValueSource::CommandLine)
 }
@@ -108,7 +109,7 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
     };
     if let Some(option) = unused_options(name).into_iter().find(|option| named(matches, option)) {
         let option = option.replace('_', "-");
-        return Err(conflict(format!("{name} has no use for --{option}")));
+        return Err(conflict(format!("--{option} does not apply to {name}")));
     }
     let input = &globals.input;
     let paths = [("kernel", &input.kernel), ("core", &input.core), ("crash_dir", &input.crash_dir)];
@@ -116,7 +117,7 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
         let empty = path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
         if empty && named(matches, option) {
             let option = option.replace('_', "-");
-            return Err(conflict(format!("--{option} names no file: it is empty")));
+            return Err(conflict(format!("--{option} is empty")));
         }
     }
     if input.demo
@@ -124,16 +125,18 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
     {
         let option = option.replace('_', "-");
         return Err(conflict(format!(
-            "--demo and --{option} were given: the demonstration has its own kernel and dump"
+            "--{option} does not apply with --demo, which has its own kernel and dump"
         )));
     }
     if globals.output.json && named(matches, "format") && globals.output.format != Format::Json {
-        return Err(conflict("--json and another --format were given: use one of them".to_owned()));
+        return Err(conflict(
+            "--json conflicts with the given --format: use one of them".to_owned(),
+        ));
     }
     let vnets = VNET.iter().filter(|option| named(matches, option)).count();
     if vnets > 1 {
-        let what = "more than one vnet was chosen: use one of --vnet, --jail, --pid, --tid and \
-                    --all-vnets";
+        let what =
+            "more than one choice of vnet: use one of --vnet, --jail, --pid, --tid and --all-vnets";
         return Err(conflict(what.to_owned()));
     }
     Ok(())
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_has_no_use_for_is_refused() {
+    fn options_that_do_not_apply_are_refused() {
         for (words, option) in [
             ("--vnet 1 info", "--vnet"),
             ("info --vnet 1", "--vnet"),
@@ -178,16 +181,22 @@ mod tests {
     }
 
     #[test]
-    fn the_demonstration_has_its_own_files() {
-        for words in ["--demo -N k info", "vars --demo -M c", "-n 3 vnets --demo"] {
+    fn demo_conflicts_with_options_that_name_files() {
+        for words in [
+            "--demo -N k info",
+            "vars --demo -M c",
+            "-n 3 vnets --demo",
+            "--demo --debug-dir /nowhere vnets",
+            "--demo --crash-dir /nowhere vnets",
+        ] {
             assert!(refused(words).is_some_and(|why| why.contains("--demo")), "{words}");
         }
         assert_eq!(refused("--demo vars"), None);
-        assert!(refused("-N= vars").is_some_and(|why| why.contains("--kernel names no file")));
+        assert!(refused("-N= vars").is_some_and(|why| why.contains("--kernel is empty")));
     }
 
     #[test]
-    fn what_a_command_has_no_use_for_is_not_offered() {
+    fn help_omits_options_that_do_not_apply() {
         let help = |name: &str| {
             let mut definition = command();
             definition.build();
@@ -205,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn two_formats_or_two_vnets_are_one_too_many() {
+    fn two_formats_or_two_vnets_conflict() {
         assert!(refused("vars --json --format plain").is_some());
         assert!(refused("--json vars --format jsonl").is_some());
         assert_eq!(refused("vars --json --format json"), None);

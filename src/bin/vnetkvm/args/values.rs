@@ -1,4 +1,4 @@
-//! The values of options: numbers, lengths, addresses, and what is written with them.
+//! Parsers for the values of options: numbers, lengths, addresses, and forms made of these.
 
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::MemorySegment;
@@ -7,7 +7,7 @@ use vnetkvm::dump::MemorySegment;
 pub fn memory_segment(text: &str) -> Result<MemorySegment, String> {
     let parts = text.split_once('+').and_then(|(phys, rest)| Some((phys, rest.split_once('@')?)));
     let (phys, (len, offset)) =
-        parts.ok_or("it is written like 0x40000000+0x8000000@0".to_owned())?;
+        parts.ok_or("not a mapping such as 0x40000000+0x8000000@0".to_owned())?;
     Ok(MemorySegment { phys: address(phys)?, len: number(len)?, offset: address(offset)? })
 }
 
@@ -22,21 +22,21 @@ pub fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
         return text
             .parse()
             .map(VnetChoice::Address)
-            .map_err(|_| "an address has up to 16 hex digits behind its 0x".to_owned());
+            .map_err(|_| "an address has 1 to 16 hex digits after 0x".to_owned());
     }
-    text.parse()
-        .map(VnetChoice::Index)
-        .map_err(|_| "neither a number nor an address such as 0xfffff80003a51800; jails are chosen with --jail".to_owned())
+    text.parse().map(VnetChoice::Index).map_err(|_| {
+        "not a number or an address such as 0xfffff80003a51800; choose a jail with --jail"
+            .to_owned()
+    })
 }
 
 /// `ipstat=struct ipstat`
 pub fn name_and_type(text: &str) -> Result<(String, String), String> {
-    let (name, type_name) =
-        text.split_once('=').ok_or("it is written like ipstat='struct ipstat'")?;
+    let (name, type_name) = text.split_once('=').ok_or("not of the form ipstat='struct ipstat'")?;
     Ok((name.trim().to_owned(), type_name.trim().to_owned()))
 }
 
-/// A number of bytes: decimal or hexadecimal, with a binary multiple behind it.
+/// A number of bytes: decimal or hexadecimal, with an optional binary suffix.
 pub fn length(text: &str) -> Result<u64, String> {
     let (digits, shift) = match text.char_indices().last() {
         Some((at, 'k' | 'K')) => (text.get(..at), 10),
@@ -46,13 +46,13 @@ pub fn length(text: &str) -> Result<u64, String> {
         _ => (Some(text), 0),
     };
     let value = number(digits.unwrap_or("")).map_err(|_| {
-        "not a number such as 64, 0x40 or 4K; K, M, G and T are multiples".to_owned()
+        "not a number such as 64, 0x40 or 4K; the suffixes are K, M, G and T".to_owned()
     })?;
-    value.checked_mul(1 << shift).ok_or_else(|| "more than 2^64 bytes".to_owned())
+    value.checked_mul(1 << shift).ok_or_else(|| "2^64 bytes or more".to_owned())
 }
 
 pub fn byte(text: &str) -> Result<u8, String> {
-    number(text)?.try_into().map_err(|_| "a byte is at most 255, or 0xff".to_owned())
+    number(text)?.try_into().map_err(|_| "a byte is at most 255 (0xff)".to_owned())
 }
 
 /// A number of elements or levels.
@@ -62,17 +62,17 @@ pub fn count(text: &str) -> Result<usize, String> {
 
 /// The number of a dump in the crash directory.
 pub fn dump_number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| "not the number of a dump, as 3 is that of vmcore.3".to_owned())
+    text.parse().map_err(|_| "not a dump number, such as 3 for vmcore.3".to_owned())
 }
 
-/// The number of a process.
+/// A process ID.
 pub fn pid(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| "not the number of a process, such as 742".to_owned())
+    text.parse().map_err(|_| "not a process ID, such as 742".to_owned())
 }
 
-/// The number of a thread.
+/// A thread ID.
 pub fn tid(text: &str) -> Result<i64, String> {
-    text.parse().map_err(|_| "not the number of a thread, such as 100742".to_owned())
+    text.parse().map_err(|_| "not a thread ID, such as 100742".to_owned())
 }
 
 pub fn number(text: &str) -> Result<u64, String> {
@@ -103,16 +103,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_told_which_number_is_wanted() {
+    fn a_bad_number_names_the_kind_of_number_wanted() {
         assert_eq!(pid("742"), Ok(742));
-        assert!(pid("sshd").unwrap_err().contains("of a process"));
-        assert!(tid("").unwrap_err().contains("of a thread"));
+        assert!(pid("sshd").unwrap_err().contains("process ID"));
+        assert!(tid("").unwrap_err().contains("thread ID"));
         assert!(dump_number("vmcore.3").unwrap_err().contains("vmcore.3"));
         assert!(count("all").unwrap_err().contains("64"));
     }
 
     #[test]
-    fn lengths_have_binary_multiples() {
+    fn lengths_take_binary_suffixes() {
         assert_eq!(length("0x40"), Ok(64));
         assert_eq!(length("4K"), Ok(4096));
         assert_eq!(length("1g"), Ok(1 << 30));

@@ -1,4 +1,4 @@
-//! `completions`: a script that teaches a shell this command line.
+//! `completions`: a completion script for a shell.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::stdout::Stdout;
 use crate::usage;
 
 pub fn run(shell: Shell) -> anyhow::Result<Outcome> {
-    // The generator panics where it cannot write: a Vec always takes it.
+    // The generator panics if a write fails; writing to a Vec never does.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut usage::command(), "vnetkvm", &mut script);
     let mut out = Stdout::new();

@@ -14,13 +14,13 @@ pub fn run(globals: &Globals, patterns: &[String]) -> anyhow::Result<Outcome> {
     let vnet = match chosen.stacks[..] {
         [Stack::Vnet(vnet)] => vnet,
         [Stack::Only] => {
-            return Err(Failure::new("this kernel has no VIMAGE, and no vnets")
-                .hint("gdb knows its variables by their own names")
+            return Err(Failure::new("this kernel has no VIMAGE and no vnets")
+                .hint("gdb shows its variables by their own names")
                 .into());
         }
         _ => {
-            return Err(Failure::new("a script can be about one vnet only")
-                .hint("choose it with --vnet or --jail")
+            return Err(Failure::new("gdb takes a single vnet")
+                .hint("choose one with --vnet or --jail")
                 .into());
         }
     };

@@ -1,4 +1,4 @@
-//! `image`: memory images from scenarios.
+//! `image`: builds memory images from scenarios.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ pub fn run(globals: &Globals, command: &ImageCommand) -> anyhow::Result<Outcome>
     }
 }
 
-/// The kernel that the command line names, or else the scenario's own; one from the
-/// environment is for other commands, unless the scenario has none.
+/// The kernel that the command line names, or else the scenario's own. VNETKVM_KERNEL counts
+/// only if the scenario names none.
 fn kernel(globals: &Globals, scenario: &Scenario) -> anyhow::Result<Kernel> {
     let named = globals.input.kernel.as_ref();
     match named.filter(|_| globals.kernel_named || scenario.kernel.is_none()) {
@@ -35,7 +35,7 @@ fn kernel(globals: &Globals, scenario: &Scenario) -> anyhow::Result<Kernel> {
     }
 }
 
-/// Writes the kernel and a dump of every format, and says where.
+/// Writes the kernel and a dump of every format, and prints their paths.
 fn build(globals: &Globals, path: &Path, directory: &Path) -> anyhow::Result<Outcome> {
     let failed = || format!("cannot build the image of {}", path.display());
     let scenario = Scenario::open(path).with_context(failed)?;
@@ -45,7 +45,7 @@ fn build(globals: &Globals, path: &Path, directory: &Path) -> anyhow::Result<Out
     let mut written = Vec::new();
     let saved = save(&scenario, &built, directory, &mut written).with_context(failed);
     if let Err(why) = require_intact_files().and(saved) {
-        // What is half of an image is none.
+        // Half of an image is useless.
         written.iter().for_each(|path| drop(fs::remove_file(path)));
         return Err(why);
     }

@@ -1,4 +1,4 @@
-//! `info`: which files it is about. A dump alone can say which kernel to look for.
+//! `info`: opens the files. Without a kernel, the dump alone says which kernel to look for.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::say::{hint, warning};
 pub fn run(globals: &Globals, dmesg: bool) -> anyhow::Result<Outcome> {
     match subject(globals)? {
         Subject::Session(session) if dmesg => {
-            let hint = "a kernel with debug information is needed to find it in memory";
+            let hint = "finding it in memory needs a kernel with debug information";
             show(globals, answers::messages(session).ok_or_else(|| no_messages(hint))?)
         }
         Subject::Session(session) => show(globals, answers::info(session)),
@@ -25,7 +25,7 @@ pub fn run(globals: &Globals, dmesg: bool) -> anyhow::Result<Outcome> {
             let doubts = context::dump_warnings(&core, &path);
             doubts.iter().for_each(|why| warning(why));
             if dmesg {
-                let hint = "only a minidump has it without a kernel: use -N FILE";
+                let hint = "name the kernel with -N FILE: without one, only a minidump's message buffer is found";
                 let messages = answers::messages_of_dump(&core);
                 return show(globals, messages.ok_or_else(|| no_messages(hint))?);
             }
@@ -40,10 +40,10 @@ fn no_messages(hint: &str) -> Failure {
     Failure::new("the message buffer cannot be read").hint(hint)
 }
 
-/// What there is to tell about.
+/// What the answer is about.
 enum Subject {
     Session(&'static Session),
-    /// A dump whose kernel is not known: none was found, or the one given does not fit.
+    /// A dump whose kernel is not known: none was found, or the given one does not match.
     Dump(Arc<Core>, PathBuf, vnetkvm::Error),
 }
 
@@ -69,7 +69,7 @@ fn subject(globals: &Globals) -> anyhow::Result<Subject> {
     }
 }
 
-/// An error with its cause in one sentence.
+/// An error and its cause in one sentence.
 fn story(error: &vnetkvm::Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),

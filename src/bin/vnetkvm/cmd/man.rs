@@ -10,9 +10,9 @@ use crate::usage;
 
 pub fn run(directory: &Path) -> anyhow::Result<Outcome> {
     fs::create_dir_all(directory)
-        .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+        .with_context(|| format!("cannot create the directory {}", directory.display()))?;
     let command = usage::command().disable_help_subcommand(true);
     clap_mangen::generate_to(command, directory)
-        .with_context(|| format!("cannot write manual pages into {}", directory.display()))?;
+        .with_context(|| format!("cannot write manual pages to {}", directory.display()))?;
     Ok(Outcome::Answered)
 }

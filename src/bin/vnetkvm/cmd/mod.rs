@@ -1,4 +1,4 @@
-//! The commands that do more than ask one question of a session, a file each.
+//! The commands that do more than ask a session one question, one per file.
 
 pub mod completions;
 pub mod gdb;

@@ -1,4 +1,4 @@
-//! `read`: which memory is meant, and its bytes alone.
+//! `read`: finds the memory that was asked for, and writes raw bytes.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -18,7 +18,7 @@ use crate::stdout::cannot_write;
 /// More than this is not shown; `--raw` has no limit.
 const MOST_SHOWN: u64 = 256 << 20;
 
-/// More than this is not made up of fill bytes: no machine has as much memory.
+/// More than this is not written with `--fill`: no machine has as much memory.
 const MOST_FILLED: u64 = 1 << 40;
 
 pub fn run(globals: &Globals, args: &ReadArgs) -> anyhow::Result<Outcome> {
@@ -40,37 +40,37 @@ pub fn run(globals: &Globals, args: &ReadArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::NothingMatched("no bytes were asked for".into()));
     }
     let memory = memory.map_err(|why| {
-        let BeyondAllAddresses { start, most } = why;
-        let hint = format!("ask for {most:#x} bytes: there are no more addresses behind {start}");
+        let BeyondAllAddresses { most, .. } = why;
+        let hint = format!("ask for at most {most:#x} bytes: the address space ends there");
         Failure::new(why.to_string()).hint(hint)
     })?;
     if args.fill.is_some() && args.length > MOST_FILLED {
-        return Err(Failure::new("more than 1T is not written with --fill")
-            .hint("ask for what is mapped, in parts")
+        return Err(Failure::new("--fill writes at most 1T")
+            .hint("read the mapped ranges one by one")
             .into());
     }
     if args.raw {
         if output::format(&globals.output) != Format::Table {
             let hint = "leave out --raw, or --json and --format";
-            return Err(Failure::new("raw bytes have no format").hint(hint).into());
+            return Err(Failure::new("--raw conflicts with --json and --format").hint(hint).into());
         }
         return write_raw(&memory, args.fill);
     }
     if args.length > MOST_SHOWN {
-        let what = format!("{} bytes are too many to show", args.length);
-        return Err(Failure::new(what).hint("use --raw to copy memory into a file").into());
+        let what = format!("cannot show {} bytes at once", args.length);
+        return Err(Failure::new(what).hint("use --raw to copy memory to a file").into());
     }
     if globals.output.strict {
         memory.all_readable().map_err(|fault| {
-            Failure::new("not all of the range can be read")
-                .hint("without --strict it is shown, with marks for what is missing")
+            Failure::new("part of the range cannot be read")
+                .hint("without --strict, it is shown with marks for unreadable bytes")
                 .because(fault)
         })?;
     }
     show(globals, memory)
 }
 
-/// Without a kernel given, the memory of a dump that needs none to find an address in it.
+/// The memory of a dump that translates addresses itself, if no kernel was given.
 fn memory_alone(globals: &Globals) -> anyhow::Result<Option<&'static KernelMemory>> {
     if globals.input.demo || globals.input.kernel.is_some() || !globals.input.memory_map.is_empty()
     {
@@ -82,7 +82,7 @@ fn memory_alone(globals: &Globals) -> anyhow::Result<Option<&'static KernelMemor
     Ok(memory.map(|memory| &*Box::leak(Box::new(memory))))
 }
 
-/// The memory at the value of an expression in the vnet that the command line means.
+/// The memory at the value of an expression in the chosen vnet.
 fn at_expression(
     globals: &Globals,
     expression: &str,
@@ -93,8 +93,8 @@ fn at_expression(
     let chosen = context::chosen(globals, session)?;
     output::say_choice(&chosen);
     let [stack] = chosen.stacks[..] else {
-        return Err(Failure::new("an address is wanted in one vnet only")
-            .hint("choose it with --vnet or --jail")
+        return Err(Failure::new("read takes a single vnet")
+            .hint("choose one with --vnet or --jail")
             .into());
     };
     let place = memory::address(session, stack, expression).map_err(explained)?;
@@ -107,7 +107,7 @@ fn at_expression(
     }))
 }
 
-/// An error with its hint.
+/// Adds a hint to an error.
 fn explained(why: AddressError) -> anyhow::Error {
     let failure = Failure::new(why.to_string());
     match why {
@@ -122,8 +122,7 @@ fn explained(why: AddressError) -> anyhow::Error {
     }
 }
 
-/// Writes the bytes alone: with `fill` in the place of those that cannot be read, or up to the
-/// first of them.
+/// Writes only the bytes: with `fill` in place of unreadable ones, or up to the first of these.
 fn write_raw(memory: &Memory<'_>, fill: Option<u8>) -> anyhow::Result<Outcome> {
     let mut stdout = io::stdout().lock();
     let copied = memory.try_for_each_run(|_, run| match (run, fill) {
@@ -134,8 +133,8 @@ fn write_raw(memory: &Memory<'_>, fill: Option<u8>) -> anyhow::Result<Outcome> {
         }
         (Run::Gap(fault, _), None) => {
             let copied = fault.address.get().wrapping_sub(memory.start.get());
-            let what = format!("the copy ends after {copied} of {} bytes", memory.length);
-            let hint = "--fill BYTE goes on past what cannot be read";
+            let what = format!("copied only {copied} of {} bytes", memory.length);
+            let hint = "--fill BYTE replaces unreadable bytes and goes on";
             ControlFlow::Break(Failure::new(what).hint(hint).because(fault.clone()))
         }
     });
@@ -146,7 +145,7 @@ fn write_raw(memory: &Memory<'_>, fill: Option<u8>) -> anyhow::Result<Outcome> {
     }
 }
 
-/// Goes on unless writing failed.
+/// Continues unless writing failed.
 fn go_on(written: io::Result<()>) -> ControlFlow<anyhow::Error> {
     match written {
         Ok(()) => ControlFlow::Continue(()),

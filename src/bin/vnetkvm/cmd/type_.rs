@@ -1,4 +1,4 @@
-//! `type`: which types are meant, and the kernel that has them.
+//! `type`: splits the words into names of types, and opens the kernel that has them.
 
 use vnetkvm::answers;
 use vnetkvm::error::TypeError;
@@ -22,11 +22,14 @@ pub fn run(globals: &Globals, words: &[String]) -> anyhow::Result<Outcome> {
 
 fn no_types(kernel: &Kernel, why: TypeError) -> anyhow::Error {
     let missing = MissingTypes::of(kernel, &why);
-    Failure::new("types are needed for this").hint(hints::missing_types(&missing)).because(why)
+    Failure::new("the kernel's types are not available")
+        .hint(hints::missing_types(&missing))
+        .because(why)
 }
 
-/// The words as names of types, each of one word or more: `struct vnet`, `unsigned
-/// long`, `ifnet_t *`.
+/// Splits the words into names of types. A name may have several words: `struct vnet`,
+/// `unsigned long`, `ifnet_t *`. `@MODULE.ko` is an error: only the types of the kernel file are
+/// searched.
 fn names(words: &[String]) -> Result<Vec<String>, Failure> {
     const TAGS: [&str; 4] = ["struct", "union", "enum", "class"];
     const BASE: [&str; 8] =
@@ -35,8 +38,13 @@ fn names(words: &[String]) -> Result<Vec<String>, Failure> {
     for word in words {
         let word = word.trim();
         if word.is_empty() {
-            return Err(Failure::new("a type without a name was asked for")
-                .hint("name one, such as `struct vnet`"));
+            return Err(Failure::new("the name of a type is empty")
+                .hint("use a name such as `struct vnet`"));
+        }
+        if let Some((name, module)) = word.split_once('@').filter(|(_, at)| at.ends_with(".ko")) {
+            let what = format!("{word}: only the types of the kernel file are searched");
+            return Err(Failure::new(what)
+                .hint(format!("name the module instead: `vnetkvm -N {module} type {name}`")));
         }
         let goes_on = names.last().is_some_and(|name| {
             let last = name.rsplit(' ').next().unwrap_or_default();
@@ -58,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_may_be_of_several_words() {
+    fn a_name_may_have_several_words() {
         for (words, wanted) in [
             (&["struct", "vnet"][..], &["struct vnet"][..]),
             (&["struct vnet", "ifnet"], &["struct vnet", "ifnet"]),

@@ -1,4 +1,4 @@
-//! Images that cannot be built.
+//! Hints for images that cannot be built.
 
 use vnetkvm::error::TypeError;
 use vnetkvm::image::{ImageError, Memory};
@@ -13,12 +13,12 @@ pub fn hint(error: &ImageError) -> Option<String> {
             "set kernel_map = \"0xfffffffe40000000\" in the scenario's [machine]"
         }
         ImageError::Type(TypeError::NoDebugInfo) => {
-            "values are set by the kernel's own types: use a kernel with debug information, \
+            "setting values needs the kernel's types: use a kernel with debug information, \
              or name its debug file"
         }
         ImageError::Type(TypeError::NoMember { candidates, .. }) if !candidates.is_empty() => {
             let likely: Vec<_> = candidates.iter().take(5).map(String::as_str).collect();
-            return Some(format!("it has {}", likely.join(", ")));
+            return Some(format!("its members: {}", likely.join(", ")));
         }
         ImageError::Step { cause, .. } => return self::hint(cause),
         _ => return None,

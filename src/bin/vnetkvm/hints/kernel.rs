@@ -1,4 +1,4 @@
-//! Files that are not usable kernels.
+//! Hints for files that are not usable kernels.
 
 use std::path::Path;
 

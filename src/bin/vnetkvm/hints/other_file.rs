@@ -1,4 +1,4 @@
-//! Files of other programs in the place of a dump or a kernel: what to do with each.
+//! Hints for files of other programs, given as a dump or a kernel.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use vnetkvm::source::other::{
     Archive, Compression, CrashFile, MemoryRange, OtherFile, SavedMachine,
 };
 
-/// What to do with a file where a dump was wanted.
+/// The hint for a file that was given as a dump.
 pub fn for_dump(path: &Path, other: &OtherFile) -> Option<String> {
     let shown = path.display();
     Some(match other {
@@ -16,23 +16,22 @@ pub fn for_dump(path: &Path, other: &OtherFile) -> Option<String> {
             format!("convert it first: qemu-img convert -O raw {shown} device.raw")
         }
         OtherFile::Archive(archive) => {
-            format!("unpack it, and give the vmcore that is in it: {} {shown}", extract(*archive)?)
+            format!("unpack it, and name the vmcore in it: {} {shown}", extract(*archive)?)
         }
         OtherFile::Compressed(compression) => unpack(path, *compression)?,
         OtherFile::TextDump => {
-            format!("it is what ddb(4) printed and holds no memory: read it with tar -xf {shown}")
+            format!("it has the output of ddb(4) but no memory: unpack it with tar -xf {shown}")
         }
         OtherFile::Crash(file) => return crash_file(file),
         _ => return None,
     })
 }
 
-/// What to do with a file where a kernel was wanted, if there is anything but to name
-/// another.
+/// The hint for a file that was given as a kernel, if it can help to get one.
 pub fn for_kernel(path: &Path, other: &OtherFile) -> Option<String> {
     match other {
         OtherFile::Archive(archive) => Some(format!(
-            "take out usr/lib/debug/boot/kernel/kernel.debug, or boot/kernel/kernel: {} {}",
+            "extract usr/lib/debug/boot/kernel/kernel.debug or boot/kernel/kernel: {} {}",
             extract(*archive)?,
             path.display()
         )),
@@ -41,7 +40,7 @@ pub fn for_kernel(path: &Path, other: &OtherFile) -> Option<String> {
     }
 }
 
-/// How an encrypted dump is decrypted, of which it is known or not which one it is.
+/// How to decrypt an encrypted dump; `dump` is its number, if known.
 pub fn decrypt(dump: Option<&str>) -> String {
     let n = dump.unwrap_or("N");
     format!(
@@ -53,35 +52,35 @@ pub fn decrypt(dump: Option<&str>) -> String {
 fn saved_machine(machine: &SavedMachine) -> Option<String> {
     let hint = match machine {
         SavedMachine::Libvirt => {
-            "restore the machine with virsh restore, and write its memory with \
+            "restore the machine with virsh restore, then write its memory with \
              virsh dump --memory-only --format elf"
         }
         SavedMachine::LibvirtPart => {
-            "it is not whole, since the saving broke off: write the memory with \
+            "the save broke off and the file is incomplete: write the memory with \
              virsh dump --memory-only --format elf"
         }
         SavedMachine::QemuMigration => {
-            "load it into QEMU with -incoming, and write the memory with dump-guest-memory"
+            "load it into QEMU with -incoming, then write the memory with dump-guest-memory"
         }
         SavedMachine::Vmware => {
             "the memory is in the .vmem file beside it, which -M takes as raw memory; \
              if there is none, take a snapshot with its memory"
         }
         SavedMachine::VirtualBox => {
-            "start the machine from it, and write its memory with \
+            "start the machine from it, then write its memory with \
              VBoxManage debugvm VM dumpvmcore"
         }
         SavedMachine::Xen | SavedMachine::XenCore => {
-            "let the guest panic, which xl trigger DOMAIN nmi does, \
-             and give the vmcore that savecore(8) saves in it"
+            "make the guest panic with xl trigger DOMAIN nmi, \
+             then use the vmcore that savecore(8) saves in it"
         }
         SavedMachine::Avml => "convert it first with avml-convert --format raw",
         SavedMachine::Lime { ranges } => return Some(lime(ranges)),
         SavedMachine::Kdump => {
-            "write it again as plain ELF, in QEMU with dump-guest-memory without -z, -l or -s"
+            "write it again as plain ELF: in QEMU, dump-guest-memory without -z, -l or -s"
         }
         SavedMachine::Windows | SavedMachine::WindowsProgram => {
-            "it is about another system: FreeBSD's dump is vmcore.N in /var/crash"
+            "it belongs to another system: FreeBSD's dump is vmcore.N in /var/crash"
         }
         _ => return None,
     };
@@ -90,8 +89,7 @@ fn saved_machine(machine: &SavedMachine) -> Option<String> {
 
 fn lime(ranges: &[MemoryRange]) -> String {
     if ranges.is_empty() {
-        return "write it again as raw memory (format=raw), and say by --memory-map where it lies"
-            .into();
+        return "write it again as raw memory (format=raw), and map it with --memory-map".into();
     }
     let mut hint = "read it as raw memory, with the kernel (-N) and".to_owned();
     for MemoryRange { phys, len, offset } in ranges {
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn disks_are_converted_and_machines_restored() {
+    fn hints_convert_disks_and_restore_machines() {
         let convert = "convert it first: qemu-img convert -O raw a.img device.raw";
         assert_eq!(hint("a.img", b"KDMV"), convert);
         assert!(hint("saved", b"LibvirtQemudSave").contains("virsh restore"));
@@ -160,17 +158,17 @@ mod tests {
     }
 
     #[test]
-    fn compressed_files_are_unpacked_and_archives_searched() {
+    fn hints_unpack_compressed_files_and_archives() {
         assert_eq!(hint("vmcore.3.xz", b"\xfd7zXZ\0"), "unpack it first: unxz vmcore.3.xz");
         let archive = OtherFile::Archive(Archive::Tar);
-        let take_out = "take out usr/lib/debug/boot/kernel/kernel.debug, or boot/kernel/kernel: \
+        let extract = "extract usr/lib/debug/boot/kernel/kernel.debug or boot/kernel/kernel: \
                         tar -xf sets/debug";
-        assert_eq!(for_kernel(Path::new("sets/debug"), &archive).as_deref(), Some(take_out));
+        assert_eq!(for_kernel(Path::new("sets/debug"), &archive).as_deref(), Some(extract));
         assert_eq!(for_kernel(Path::new("x"), &OtherFile::TextDump), None);
     }
 
     #[test]
-    fn files_of_a_crash_directory_name_their_dump() {
+    fn hints_name_the_dump_of_a_file_in_the_crash_directory() {
         let summary = b"gw dumped core - see /var/crash/vmcore.3\n";
         assert_eq!(hint("core.txt.3", summary), "the memory is in vmcore.3 beside it");
         assert_eq!(hint("copy", summary), "the memory is in vmcore.N beside it");
@@ -180,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_map_of_lime_is_written_as_options() {
+    fn the_hint_for_lime_maps_its_ranges() {
         let range = |phys, len, offset| MemoryRange {
             phys: PhysAddr::new(phys),
             len,

@@ -1,4 +1,4 @@
-//! Files that cannot be opened, read or unpacked.
+//! Hints for files that cannot be opened, read or unpacked.
 
 use std::io::ErrorKind;
 
@@ -11,17 +11,15 @@ pub fn hint(error: &SourceError) -> Option<String> {
             let here = error.path.parent().filter(|dir| !dir.as_os_str().is_empty());
             match here.filter(|dir| !dir.is_dir()) {
                 Some(dir) => {
-                    return Some(format!("there is no directory {} either", dir.display()));
+                    return Some(format!("the directory {} does not exist", dir.display()));
                 }
-                None => "check the name: -N takes the kernel's file, -M the dump's",
+                None => "check the name: -N takes the kernel, -M the dump",
             }
         }
-        ErrorKind::PermissionDenied => "you may not read it: run as root, or have somebody copy it",
-        ErrorKind::UnexpectedEof => {
-            "wait until whatever writes it is done, or copy it, and ask again"
-        }
-        ErrorKind::Other => "copy what can be read of it to another disk, and try there",
-        ErrorKind::Unsupported => "write it to a file, and name that",
+        ErrorKind::PermissionDenied => "run as root, or ask someone who may read it for a copy",
+        ErrorKind::UnexpectedEof => "wait until it is fully written, or copy it, then try again",
+        ErrorKind::Other => "copy what is readable to another disk, and try the copy",
+        ErrorKind::Unsupported => "write it to a file, and name that file",
         _ => return None,
     };
     Some(hint.into())
@@ -30,12 +28,12 @@ pub fn hint(error: &SourceError) -> Option<String> {
 pub fn unpack(error: &UnpackError) -> Option<&'static str> {
     match error {
         UnpackError::Damaged { .. } => {
-            Some("copy it again, or unpack by other means what can be unpacked")
+            Some("copy it again, or unpack what you can with another tool")
         }
-        UnpackError::NoSpace { .. } | UnpackError::File { .. } => Some(
-            "name a directory that exists and has more room in the environment variable TMPDIR",
-        ),
-        UnpackError::Input { .. } => Some("copy the file to another disk and try there"),
+        UnpackError::NoSpace { .. } | UnpackError::File { .. } => {
+            Some("set TMPDIR to an existing directory with more free space")
+        }
+        UnpackError::Input { .. } => Some("copy the file to another disk, and try the copy"),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Types that are not known, or not what they were taken for.
+//! Hints for types that are unknown or of the wrong kind.
 
 use vnetkvm::error::{TypeError, WantedKind};
 use vnetkvm::session::MissingTypes;
@@ -17,27 +17,27 @@ pub fn hint(error: &TypeError) -> Option<String> {
         }
         TypeError::NoMember { candidates, .. } => members(candidates),
         TypeError::Incomplete { .. } => {
-            Some("a module's debug file may define it, or there is another type to cast to".into())
+            Some("a module's debug file may define it; else cast to another type".into())
         }
         TypeError::WrongKind { wanted: WantedKind::Record, .. } => {
-            Some("it has no members: print it as it is, or cast it to what has some".into())
+            Some("it has no members: print it as it is, or cast it to a struct".into())
         }
         _ => None,
     }
 }
 
-/// What to do about a kernel whose types are not known.
+/// The hint for a kernel whose types are not known.
 pub fn missing_types(missing: &MissingTypes) -> String {
     let Some(file) = &missing.debug_file else {
-        return "copy the debug file again, or use another of the same build".into();
+        return "copy the debug file again, or use another one of the same build".into();
     };
     let build_id = file.build_id.as_deref().map(|bytes| {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         format!(" with build-id {hex}")
     });
     format!(
-        "its debug file, {}{}, is searched for beside the kernel, in the directories of \
-         --debug-dir and below /usr/lib/debug; -v shows the places",
+        "put its debug file, {}{}, beside the kernel, in a --debug-dir directory or below \
+         /usr/lib/debug; -v shows where it looked",
         file.name,
         build_id.unwrap_or_default()
     )

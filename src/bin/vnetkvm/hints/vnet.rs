@@ -1,4 +1,4 @@
-//! Vnets, and what of them cannot be found.
+//! Hints for vnets and what cannot be found in them.
 
 use vnetkvm::error::{VnetCandidate, VnetError};
 
@@ -7,37 +7,41 @@ use super::read;
 use super::suggestion::did_you_mean;
 
 const LISTS_ALL: &str = "`vnetkvm vnets` lists them all";
+pub(super) const SEARCH_VARIABLES: &str = "search for part of the name: `vnetkvm vars '*tcp*'`";
+const LISTS_SYSCTLS: &str = "`vnetkvm sysctl -a --names` lists them all";
 
 pub fn hint(error: &VnetError) -> Option<String> {
     let hint = match error {
         VnetError::NoKernelSymbols => NAME_THE_KERNEL,
-        VnetError::NoLayout => "give a kernel with debug information",
+        VnetError::NoLayout => "use a kernel with debug information",
         VnetError::NoList { .. } => {
-            "is the dump complete? --vnet 0xADDRESS reads a vnet that is known otherwise"
+            "check that the dump is complete; --vnet 0xADDRESS reads a vnet at a known address"
         }
         VnetError::NoSuchVnet(_) | VnetError::StrayVnet { .. } => LISTS_ALL,
         VnetError::NoSuchThread(_) => {
-            "choose a vnet by --vnet or --jail: `vnetkvm vnets` lists them all"
+            "choose a vnet with --vnet or --jail: `vnetkvm vnets` lists them all"
         }
         VnetError::InNoVnet { .. } => {
-            "a thread has one while it works in the network stack; --pid takes its jail's"
+            "a thread has a vnet only while it runs network code; --pid uses the vnet of its jail"
         }
         VnetError::NotMade { candidates, .. } => return Some(not_made(candidates)),
         VnetError::Unknown { .. } => {
-            "choose a vnet by --vnet: `vnetkvm vnets --scan` lists what is in memory"
+            "choose a vnet with --vnet: `vnetkvm vnets --scan` searches memory for them"
         }
         VnetError::BadPattern { .. } => {
-            "patterns have * ? [...] and {a,b}: 'tcp*', '[ab]*', '*@if_gif.ko'"
+            "wildcards are * ? [...] and {a,b}, as in 'tcp*', '[ab]*', '*@if_gif.ko'"
         }
         VnetError::NoSuchJail { near, .. } => {
             return did_you_mean(near)
                 .or_else(|| Some("`vnetkvm vnets` lists the jails of each vnet".into()));
         }
+        VnetError::NoSuchVariable { near, .. } if near.is_empty() => SEARCH_VARIABLES,
+        VnetError::NoSuchSysctl { near, .. } if near.is_empty() => LISTS_SYSCTLS,
         VnetError::NoSuchVariable { near, .. } | VnetError::NoSuchSysctl { near, .. } => {
             return did_you_mean(near);
         }
         VnetError::NoCounters { .. } => "`vnetkvm counters` lists all variables that have counters",
-        VnetError::OtherStatistics { .. } => "leave --type out to see the counters by number",
+        VnetError::OtherStatistics { .. } => "leave out --type to see the counters by number",
         VnetError::Ambiguous { name, files } => return Some(ambiguous(name, files)),
         VnetError::Read(why) => return read::hint(why),
         _ => return None,
@@ -51,7 +55,7 @@ fn not_made(candidates: &[VnetCandidate]) -> String {
     });
     let candidates = candidates.collect::<Vec<_>>();
     match candidates.as_slice() {
-        [] => "`vnetkvm vnets --scan` looks for its vnet in all memory".into(),
+        [] => "`vnetkvm vnets --scan` searches all memory for its vnet".into(),
         some => format!("it may be {}", some.join(" or ")),
     }
 }
