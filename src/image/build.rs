@@ -1,4 +1,4 @@
-//! From a scenario and a kernel to an image.
+//! Builds an image from a scenario and a kernel.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,10 +16,10 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::kernel::Kernel;
 
-/// Boots `kernel` and does all that the scenario says.
+/// Boots `kernel` and carries out every step of the scenario.
 ///
 /// # Errors
-/// The kernel cannot be loaded, or a step cannot be done: the error says which one and why.
+/// The kernel cannot be loaded, or a step fails. The error says which one and why.
 pub fn build(scenario: &Scenario, kernel: Kernel) -> Result<Image, ImageError> {
     let options = machine_options(scenario, kernel.arch());
     let loaded = LoadedKernel::load(kernel, options)?;
@@ -52,7 +52,7 @@ pub fn build(scenario: &Scenario, kernel: Kernel) -> Result<Image, ImageError> {
 }
 
 fn machine_options(scenario: &Scenario, arch: Arch) -> MachineOptions {
-    /// Where 7.x and 8.0, the amd64 kernels of version 1, had their kernel map.
+    /// Where the kernel map began in 7.x and 8.0, the amd64 kernels with version 1 minidumps.
     const OLD_KERNEL_MAP: VirtAddr = VirtAddr::new(0xffff_fffe_4000_0000);
     let machine = &scenario.machine;
     let defaults = MachineOptions::default();
@@ -198,7 +198,7 @@ fn load(runtime: &mut Runtime, step: &ModuleStep) -> Result<(), ImageError> {
 }
 
 fn place(runtime: &mut Runtime, name: &str, size: u64, initial: &[u8]) -> Result<(), ImageError> {
-    /// Module space of all releases has at most 32 KB.
+    /// The largest module space of any release is 32 KB.
     const LARGEST: u64 = 1 << 20;
     if size > LARGEST || initial.len() as u64 > size {
         let why = format!("{} initial bytes in a set of {size}", initial.len());

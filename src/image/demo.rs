@@ -1,4 +1,4 @@
-//! The built-in demonstration: a small kernel and a rich scenario, inside the program.
+//! The built-in demonstration: a small kernel and a rich scenario, compiled into the program.
 
 use std::io::Cursor;
 
@@ -10,21 +10,23 @@ use crate::source::Source;
 /// The files of the demonstration, in memory.
 #[derive(Debug)]
 pub struct Demo {
+    /// The kernel file, with its debug information.
     pub kernel: Source,
+    /// A minidump of the machine that ran it.
     pub core: Source,
 }
 
-/// A kernel of FreeBSD 12.1's shapes, packed.
+/// A compressed kernel with the layouts of FreeBSD 12.1.
 static KERNEL: &[u8] = include_bytes!("../../fixtures/kernel/classic-demo.zst");
 static SCENARIO: &str = include_str!("../../fixtures/scenarios/demo.toml");
-/// What the packed kernel may unpack to.
+/// The most bytes that the compressed kernel may unpack to.
 const LARGEST_KERNEL: usize = 16 << 20;
 
-/// Builds the demonstration image: a host, jails with stacks of their own, one that shares its
+/// Builds the demonstration image: a host, jails with their own stacks, one that shares its
 /// parent's, and one that was destroyed.
 ///
 /// # Errors
-/// None that a test of this program would not have found.
+/// Only errors that the tests of this program would have found.
 pub fn demo() -> Result<Demo, ImageError> {
     let unpacked = unpack(KERNEL, LARGEST_KERNEL)?;
     let kernel = Kernel::open(Source::from_vec("demo/kernel", unpacked.clone()), None)?;

@@ -1,9 +1,10 @@
-//! Zones of IPv6 addresses, as text has them and as the kernel keeps them.
+//! Zones of IPv6 addresses, in text and in the kernel.
 //!
-//! `sys/netinet6/scope6.c`, in6_setscope and sa6_embedscope. Inside of the kernel the second 16 bits of
-//! a link-local address (fe80::/10, ff02::, and ff01:: of one interface) are its zone, which is the
-//! number of an interface, and sin6_scope_id is 0. Addresses of other scopes have their zone in
-//! sin6_scope_id alone.
+//! `sys/netinet6/scope6.c`, in6_setscope and sa6_embedscope. Within the kernel, the second 16 bits
+//! of
+//! a link-local address (fe80::/10, ff02::, and interface-local ff01::) are its zone, which is an
+//! interface's number, and sin6_scope_id is 0. Addresses of other scopes have their zone only in
+//! sin6_scope_id.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -20,8 +21,8 @@ pub(super) fn socket_address(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
 }
 
-/// The bytes of the address in kernel memory, and its sin6_scope_id. `None` where its zone has more
-/// than 16 bits and would have to lie in the address.
+/// The bytes of the address in kernel memory, and its sin6_scope_id. `None` if its zone belongs in
+/// the address but has more than 16 bits.
 pub(super) fn in_kernel(address: SocketAddrV6) -> Option<([u8; 16], u32)> {
     let zone = address.scope_id();
     match zone != 0 && is_link_local(*address.ip()) {
@@ -30,7 +31,7 @@ pub(super) fn in_kernel(address: SocketAddrV6) -> Option<([u8; 16], u32)> {
     }
 }
 
-/// The bytes of a link-local address in that zone.
+/// The bytes of a link-local address in this zone.
 pub(super) fn with_zone(address: Ipv6Addr, zone: u16) -> [u8; 16] {
     let mut octets = address.octets();
     let [.., high, low] = &mut octets[..4] else { return octets };
@@ -38,12 +39,12 @@ pub(super) fn with_zone(address: Ipv6Addr, zone: u16) -> [u8; 16] {
     octets
 }
 
-/// Does the kernel keep the zone of this address in it?
+/// Does the kernel store the zone of this address in the address?
 pub(super) fn is_link_local(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.octets();
     match first {
         0xfe => second & 0xc0 == 0x80,
-        // The lower half of the second byte is the scope: of one interface, or of one link.
+        // The lower half of the second byte is the scope: interface-local or link-local.
         0xff => matches!(second & 0xf, 1 | 2),
         _ => false,
     }

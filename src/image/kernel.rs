@@ -1,9 +1,9 @@
 //! A kernel in the machine's memory, as the boot loader and the first
 //! instructions of the kernel leave it.
 //!
-//! The segments of the ELF file are copied to where the machine has them, what
-//! the file does not hold is zero, and the few variables by which a debugger
-//! finds the page tables are set. Values are set by name through the kernel's
+//! The segments of the ELF file are copied to their place in the machine, the rest of each
+//! segment is zero, and the few variables that lead a debugger
+//! to the page tables are set. Values are set by name through the kernel's
 //! own types: see [`LoadedKernel::object`] and `object.rs`.
 
 use std::ops::Range;
@@ -25,19 +25,19 @@ pub struct LoadedKernel {
     kernel: Kernel,
     types: Types,
     machine: Machine,
-    /// How far from where it is linked it runs, modulo 2^64.
+    /// The distance from its link address to where it runs, modulo 2^64.
     displacement: u64,
 }
 
-/// A kernel image larger than this is a damaged file.
+/// A larger kernel image means a damaged file.
 const LARGEST_IMAGE: u64 = 512 << 20;
 
 impl LoadedKernel {
-    /// Loads `kernel` where the options say, or where the boot loader puts it.
+    /// Loads `kernel` where the options say, or where the boot loader would put it.
     ///
     /// # Errors
-    /// The kernel has no contents or no debug information, lies where no kernel can, or does not
-    /// fit in the memory.
+    /// The kernel has no contents or no debug information, is linked at an impossible address, or
+    /// does not fit in the memory.
     pub fn load(kernel: Kernel, options: MachineOptions) -> Result<Self, ImageError> {
         let types = Types::load(&kernel)?;
         let options = MachineOptions { paging: options.paging.or(paging_of(&kernel)), ..options };
@@ -59,18 +59,20 @@ impl LoadedKernel {
         Ok(loaded)
     }
 
+    /// The kernel's file, at its link addresses.
     pub fn kernel(&self) -> &Kernel {
         &self.kernel
     }
 
+    /// The types of the kernel and of the modules loaded so far.
     pub fn types(&self) -> &Types {
         &self.types
     }
 
-    /// Adds the types of a module, as [`ModuleTypes::add`] does.
+    /// Adds the types of a module, like [`ModuleTypes::add`].
     ///
     /// # Errors
-    /// See there.
+    /// As there.
     pub(super) fn add_types(
         &mut self,
         elf: &ElfFile,
@@ -83,32 +85,34 @@ impl LoadedKernel {
         Ok(added)
     }
 
+    /// The machine that the kernel is loaded into.
     pub fn machine(&self) -> &Machine {
         &self.machine
     }
 
+    /// The machine, for changes to its memory.
     pub fn machine_mut(&mut self) -> &mut Machine {
         &mut self.machine
     }
 
-    /// Where the byte that is linked at `at` is when the kernel runs.
+    /// The running address of the byte that is linked at `at`.
     pub fn running(&self, at: VirtAddr) -> VirtAddr {
         at.wrapping_add(self.displacement)
     }
 
-    /// Where the symbol `name` is when the kernel runs.
+    /// The running address of the symbol `name`; `None` if the kernel has no such symbol.
     pub fn address_of(&self, name: &str) -> Option<VirtAddr> {
         self.kernel.symbol(name).map(|symbol| self.running(symbol.address))
     }
 
-    /// The symbol whose bytes hold the address `at` of the running kernel, and the distance from
+    /// The symbol whose bytes contain the address `at` of the running kernel, and the offset from
     /// its start.
     pub fn symbol_at(&self, at: VirtAddr) -> Option<(Symbol<'_>, u64)> {
         self.kernel.symbolize(VirtAddr::new(at.get().wrapping_sub(self.displacement)))
     }
 
-    /// Stores a number in the variable `name` if the kernel has it, by its symbol alone. False
-    /// where it has none, or the symbol is an absolute one such as 12.1's `kernphys`.
+    /// Stores a number in the variable `name`, by its symbol alone. Returns false if the kernel has
+    /// none, or only an absolute symbol such as 12.1's `kernphys`.
     pub fn set_symbol(&mut self, name: &str, value: u64) -> Result<bool, ImageError> {
         let Some(symbol) = self.kernel.symbol(name) else { return Ok(false) };
         let (address, size) = (self.running(symbol.address), symbol.size);
@@ -121,7 +125,7 @@ impl LoadedKernel {
         Ok(true)
     }
 
-    /// The same for a variable or, by the debug information, a member of one.
+    /// The same for a variable or, by the debug information, for a member of one.
     fn set_boot_variable(&mut self, path: &str, value: u64) -> Result<(), ImageError> {
         let Some((name, member)) = path.split_once('.') else {
             return self.set_symbol(path, value).map(|_| ());
@@ -133,8 +137,8 @@ impl LoadedKernel {
         }
     }
 
-    /// Does what the boot loader does: copies the segments, then corrects the pointers in them
-    /// if the kernel runs elsewhere than it is linked.
+    /// Does the work of the boot loader: copies the segments, then corrects the pointers in them
+    /// if the kernel does not run at its link address.
     fn copy_segments(&mut self) -> Result<(), ImageError> {
         for segment in self.kernel.segments() {
             let at = segment.virt.wrapping_add(self.displacement);
@@ -159,10 +163,10 @@ impl LoadedKernel {
 
 /// Bytes of an `Elf64_Rela`.
 const RELA: usize = 24;
-/// Base plus addend: the only relocation in a powerpc64 kernel.
+/// Load address plus addend: the only relocation type in a powerpc64 kernel.
 const R_PPC64_RELATIVE: u64 = 22;
 
-/// The page tables that a kernel was made for, where it has no choice: i386 until 12.
+/// The kind of page tables that a kernel requires, if it has no choice: i386 until 12.
 fn paging_of(kernel: &Kernel) -> Option<Paging> {
     let is_pae = kernel.arch() == Arch::I386
         && kernel.symbol("IdlePDPT").is_some()
@@ -187,8 +191,8 @@ fn check_place(place: ImagePlace, load: PhysAddr) -> Result<(), ImageError> {
     Err(ImageError::Load(why))
 }
 
-/// The pages that the segments take up. With large pages text and data share one writable
-/// mapping, as before 12.0; with small ones each segment has its own rights.
+/// The pages that the segments occupy. With large pages, text and data share one writable
+/// mapping, as before 12.0. With small ones, each segment has its own rights.
 fn image(
     kernel: &Kernel,
     options: &MachineOptions,
@@ -232,7 +236,7 @@ fn image(
 
 fn pages(segment: &Segment<'_>, page: u64) -> Option<(Range<u64>, Rights)> {
     let start = segment.virt.get();
-    // The end of the address space is never part of a kernel.
+    // The last bytes of the address space are never part of a kernel.
     let end = start.checked_add(segment.mem_size)?.checked_next_multiple_of(page)?;
     end.checked_add(LARGEST_PAGE)?;
     let rights = Rights { write: segment.writable, execute: segment.executable };

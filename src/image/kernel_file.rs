@@ -1,4 +1,4 @@
-//! The kernel that a scenario names, unpacked if need be.
+//! The kernel that a scenario names, unpacked if needed.
 
 use std::path::Path;
 
@@ -6,17 +6,17 @@ use super::{ImageError, Scenario};
 use crate::kernel::{Kernel, KernelError, NotAKernel};
 use crate::source::Source;
 
-/// What a packed kernel may unpack to.
+/// The most bytes that a compressed kernel may unpack to.
 const LARGEST: usize = 1 << 30;
 
 /// The first bytes of a zstd file.
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 impl Scenario {
-    /// Opens the kernel that the scenario names, with the debug file that it names.
+    /// Opens the kernel that the scenario names, and its debug file if one is named.
     ///
     /// # Errors
-    /// It names none, or the file cannot be read or is no kernel.
+    /// No kernel is named, or the file cannot be read or is not a kernel.
     pub fn open_kernel(&self) -> Result<Kernel, ImageError> {
         let none = || ImageError::Scenario("it does not say which kernel to load".into());
         let main = open(self.kernel.as_deref().ok_or_else(none)?)?;
@@ -33,7 +33,7 @@ fn open(path: &Path) -> Result<Source, ImageError> {
     }
 }
 
-/// Unpacks a kernel of at most `largest` bytes that was packed with zstd.
+/// Unpacks a kernel of at most `largest` bytes that was compressed with zstd.
 pub(super) fn unpack(packed: &[u8], largest: usize) -> Result<Vec<u8>, ImageError> {
     let damaged = |why: std::io::Error| NotAKernel::DamagedZstd { why: why.to_string() };
     let unpacked = zstd::bulk::decompress(packed, largest);

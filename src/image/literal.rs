@@ -1,6 +1,6 @@
-//! Values as people write them, and what they mean to a C type.
+//! Values in human notation, and their meaning for a C type.
 //!
-//! `"10.0.0.1"` is four bytes in a `struct in_addr`, a text in a `char[16]` and
+//! `"10.0.0.1"` is four bytes in a `struct in_addr`, text in a `char[16]` and
 //! an error in an `int`: the type decides.
 
 use std::collections::BTreeMap;
@@ -19,26 +19,30 @@ use crate::types::model::{Array, Base, Encoding, Enumeration, Record, Type};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 pub enum Literal {
+    /// `true` or `false`.
     Bool(bool),
+    /// An integer.
     Int(i64),
     /// A number (`"0xffffffffffffffff"`), an enumerator, `"&symbol"`, an address, or text.
     Text(String),
-    /// The first elements of an array.
+    /// The first elements of an array. The others stay as they are.
     List(Vec<Literal>),
     /// Members of a struct or union, by name or path.
     Table(BTreeMap<String, Literal>),
 }
 
-/// A counter's value: one number (on the first CPU), or one for each CPU.
+/// A counter's value: one number for the first CPU, or one for each CPU.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-pub enum PerCpu {
+pub(crate) enum PerCpu {
+    /// The value on the first CPU; 0 on the others.
     One(u64),
+    /// The value on each CPU, in order.
     Each(Vec<u64>),
 }
 
 impl PerCpu {
-    /// The values, CPU by CPU.
+    /// The values in order of CPU.
     pub fn values(&self) -> Vec<u64> {
         match self {
             Self::One(value) => vec![*value],
@@ -51,10 +55,10 @@ impl PerCpu {
 const LONGEST_TEXT: u64 = 1 << 20;
 
 impl LoadedKernel {
-    /// Makes `object` hold `value`, as its type reads it.
+    /// Stores `value` in `object`. The type of the object decides what the value means.
     ///
     /// # Errors
-    /// The type cannot hold such a value; the message names the type.
+    /// The type cannot hold the value. The message names the type.
     pub fn assign(&mut self, object: Object, value: &Literal) -> Result<(), ImageError> {
         let (_, found) = self.types().resolve(object.type_id)?;
         match (&*found, value) {
@@ -101,7 +105,7 @@ impl LoadedKernel {
         }
     }
 
-    /// The number that an integer, character or bool is to hold.
+    /// The number for an integer, character or bool.
     fn number(&self, object: Object, base: &Base, value: &Literal) -> Result<u64, ImageError> {
         let wide: i128 = match value {
             Literal::Bool(value) => i128::from(*value),
@@ -120,7 +124,7 @@ impl LoadedKernel {
         self.fitting(object, wide, base.size, signed)
     }
 
-    /// C would cut a number that is too wide silently; a scenario must not.
+    /// C truncates a number that is too wide silently. A scenario must not.
     fn fitting(
         &self,
         object: Object,
@@ -133,14 +137,15 @@ impl LoadedKernel {
             true => -(1_i128 << (bits - 1))..1_i128 << (bits - 1),
             false => 0..1_i128 << bits,
         };
-        // 0xffffffff is a fair way to write the -1 of an int: any pattern of its bits will do.
+        // 0xffffffff is a valid way to write the -1 of an int: any bit pattern is accepted.
         if range.contains(&wide) || (signed && (0..1_i128 << bits).contains(&wide)) {
             return Ok(wide as u64);
         }
         Err(self.cannot(object, format!("{wide} does not fit in {bits} bits")))
     }
 
-    /// An IPv4 address in a bare in_addr_t: four bytes in network order, as the machine loads them.
+    /// An IPv4 address in a bare in_addr_t: four bytes in network byte order, as the machine loads
+    /// them.
     fn octets(&self, object: Object, text: &str) -> Option<u64> {
         let octets = text.parse::<Ipv4Addr>().ok()?.octets();
         let size = self.types().size_of(object.type_id).ok()?;
@@ -169,7 +174,7 @@ impl LoadedKernel {
         self.machine_mut().write(object.address, &bytes)
     }
 
-    /// Addresses in the structs that hold them.
+    /// Addresses in the structs for them.
     fn assign_address(
         &mut self,
         object: Object,
@@ -189,7 +194,7 @@ impl LoadedKernel {
                     }
                     _ => None,
                 };
-                // Only in a sockaddr_in6 is there room for the zone of any other address.
+                // Only a sockaddr_in6 has room for the zone of any other address.
                 let octets = octets.filter(|(_, zone)| *zone == 0).map(|(octets, _)| octets);
                 let octets = octets.ok_or_else(|| wrong("IPv6 address"))?;
                 self.machine_mut().write(object.address, &octets)
@@ -206,7 +211,7 @@ impl LoadedKernel {
         }
     }
 
-    /// Fills a sockaddr_in or sockaddr_in6, length and family included.
+    /// Fills a sockaddr_in or sockaddr_in6, including length and family.
     pub fn assign_sockaddr(
         &mut self,
         object: Object,
@@ -286,7 +291,7 @@ fn enumerators(enumeration: &Enumeration, text: &str) -> Option<i128> {
     })
 }
 
-/// Decimal, or hexadecimal with 0x, with a sign and `_` between digits.
+/// Decimal, or hexadecimal with 0x; a sign and `_` between digits are allowed.
 fn parse_number(text: &str) -> Option<i128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),

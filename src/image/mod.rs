@@ -1,14 +1,14 @@
-//! Builds kernels' memory: from a scenario to a crash dump.
+//! Builds crash dumps from scenarios, by simulating a kernel's memory.
 //!
-//! What: the reader's picture drawn backwards. A [`Scenario`] says what happened
-//! to a kernel; the [`runtime`] does it, with the kernel's own rules for virtual
-//! network stacks, to objects on a simulated heap; the [`machine`] keeps them in
-//! physical memory behind real page tables; a [`Format`] writes that memory as a
-//! dump, and a [`DumpFile`] what may be around one. So every situation a dump can show can be made, and a test knows what
-//! must be read from it.
+//! What: the reverse of the reader. A [`Scenario`] says what happened
+//! to a kernel. The [`runtime`] does it to objects on a simulated heap, by the kernel's own
+//! rules for virtual network stacks. The [`machine`] stores them in
+//! physical memory with real page tables. A [`Format`] writes that memory as a
+//! dump, and a [`DumpFile`] adds what may surround it. So every situation that a dump can show
+//! can be produced, and a test knows what a reader must find in it.
 //!
 //! How: all layouts come from the kernel file's own debug information, so any
-//! kernel that FreeBSD built will do.
+//! FreeBSD kernel can be used.
 //!
 //! What it refuses to do: it shares nothing with the code that reads dumps
 //! (`dump`, `paging`, `memory`, `target`, `value`, `vnet`, `session`), not even a
@@ -56,18 +56,18 @@
 
 mod build;
 mod demo;
-pub mod dump;
+mod dump;
 mod error;
 mod ipv6_zone;
 pub mod kernel;
 mod kernel_file;
-pub mod literal;
+mod literal;
 pub mod machine;
 pub mod object;
 mod origin;
 pub mod runtime;
-pub mod scenario;
-pub mod vnet_steps;
+mod scenario;
+mod vnet_steps;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -79,14 +79,14 @@ pub use self::demo::{Demo, demo};
 pub use self::dump::{DumpFile, Format, HeaderVersion, Wrapping};
 pub use self::error::{ImageError, Memory};
 pub use self::literal::Literal;
-pub use self::scenario::Scenario;
+pub use self::scenario::{Scenario, Settings};
 
 use self::dump::{Contents, info_file};
 use self::origin::origin_of;
 use self::runtime::Runtime;
 use crate::addr::PhysAddr;
 
-/// A machine as it stood when it was dumped.
+/// A machine at the moment when it was dumped.
 #[derive(Debug)]
 pub struct Image {
     runtime: Runtime,
@@ -94,27 +94,27 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image of what `runtime` has done so far.
+    /// The image after everything that `runtime` has done.
     ///
     /// # Errors
-    /// The kernel's own accounts of its memory cannot be written.
+    /// The kernel's own records about its memory cannot be written.
     pub fn of(mut runtime: Runtime) -> Result<Self, ImageError> {
         runtime.settle()?;
         Ok(Self { runtime, left_out: BTreeSet::new() })
     }
 
-    /// The kernel as it was when it stopped.
+    /// The kernel at the moment when it stopped.
     pub fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
-    /// Leaves the frame that holds the physical address `at` out of all dumps.
+    /// Leaves the page that contains the physical address `at` out of all dumps.
     pub fn leave_out(&mut self, at: PhysAddr) {
         let page = self.runtime.kernel().machine().page_size();
         self.left_out.insert(at.page_start(page));
     }
 
-    /// Writes the image as a dump; long runs of zeros are skipped by seeking.
+    /// Writes the image as a dump. Long runs of zeros are skipped by seeking.
     ///
     /// # Errors
     /// `out` fails, or the format cannot hold this image.
@@ -136,7 +136,7 @@ impl Image {
         file.into().write(&contents, &origin_of(kernel), out)
     }
 
-    /// Writes `vmcore.NAME` into `directory` (created if need be) and returns its path.
+    /// Writes `vmcore.NAME` into `directory`, which is created if needed, and returns its path.
     ///
     /// # Errors
     /// The file cannot be written, or the format cannot hold this image.
@@ -146,7 +146,7 @@ impl Image {
         let path = directory.join(format!("vmcore.{}", file.name()));
         let mut out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
         if let Err(why) = self.write(file, &mut out) {
-            // What is half of a dump is none.
+            // An incomplete dump is useless.
             let _ = fs::remove_file(&path);
             return Err(why);
         }
@@ -154,7 +154,8 @@ impl Image {
     }
 
     /// Writes the `info.NAME` that savecore(8) leaves beside the dump at `core`, which was saved as
-    /// `file`. Gives its path, or `None` for what savecore(8) does not leave: devices, raw memory.
+    /// `file`. Returns its path, or `None` for devices and raw memory, which savecore(8) does not
+    /// save.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -175,7 +176,7 @@ impl Image {
     }
 
     /// Writes the kernel file as `kernel` into `directory`, its other half as `kernel.debug`, and
-    /// the modules that were loaded beside them.
+    /// the loaded modules beside them.
     ///
     /// # Errors
     /// A file cannot be written.

@@ -1,8 +1,8 @@
 //! Objects of a known C type in kernel memory, and their members by name.
 //!
-//! No layout is written down anywhere in the builder: `object.set("vnet_le.le_next", …)`
-//! goes to where the kernel's own debug information puts that member, whichever
-//! release or architecture the kernel is of.
+//! The builder contains no layouts: `object.set("vnet_le.le_next", …)`
+//! writes where the kernel's own debug information puts that member, in any
+//! release and on any architecture.
 
 use crate::addr::VirtAddr;
 use crate::expr::{self, Step};
@@ -11,12 +11,14 @@ use crate::image::kernel::LoadedKernel;
 use crate::types::model::{BitField, Type, TypeId};
 use crate::types::{Kept, NameKind, Piece, TypeError, WantedKind};
 
-/// A place in kernel memory with a type; what a C programmer calls an lvalue.
+/// A place in kernel memory with a type: what C calls an lvalue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Object {
+    /// The address of its first byte in the running kernel.
     pub address: VirtAddr,
+    /// Its type, in [`LoadedKernel::types`].
     pub type_id: TypeId,
-    /// Set for a bit-field alone.
+    /// Its place within the bytes; `None` if it is not a bit-field.
     pub bits: Option<BitField>,
 }
 
@@ -28,11 +30,11 @@ impl Object {
 }
 
 impl LoadedKernel {
-    /// The variable `name`, global or static: by its symbol, or where the compiler gave that
-    /// another name by the debug information alone.
+    /// The variable `name`, global or static, found by its symbol or, if the compiler renamed
+    /// it, by the debug information alone.
     ///
     /// # Errors
-    /// The kernel has none, or the debug information does not describe it.
+    /// The kernel has no such variable, or the debug information does not describe it.
     pub fn variable(&self, name: &str) -> Result<Object, ImageError> {
         let found = match self.kernel().symbol(name) {
             Some(symbol) => {
@@ -49,11 +51,11 @@ impl LoadedKernel {
         Ok(Object::new(self.running(address), type_id))
     }
 
-    /// Where the variable of a file is linked that no symbol has the name of.
+    /// The link address of a file-level variable that has no symbol of its name.
     fn renamed(&self, name: &str) -> Option<(VirtAddr, TypeId)> {
         let types = self.types();
         let of_files = types.statics(name).into_iter().filter(|found| found.function.is_none());
-        // What is worked out from memory is no place that could be set.
+        // A value that is computed from memory has no place to set.
         let no_memory = |address, _| Err(ImageError::NotMapped(address));
         of_files.into_iter().find_map(|found| {
             match types.pieces(&found, 0, &no_memory).ok()?.as_slice() {
@@ -71,17 +73,18 @@ impl LoadedKernel {
         Ok(Object::new(address, self.types().find(type_name)?))
     }
 
-    /// Allocates a zeroed object of type `type_name` on the kernel heap.
+    /// Allocates a zeroed object of type `type_name` on the kernel heap. `kind` names the malloc
+    /// type.
     ///
     /// # Errors
-    /// The kernel has no such type, or the machine no memory left.
+    /// The kernel has no such type, or the machine has no memory left.
     pub fn malloc(&mut self, kind: &'static str, type_name: &str) -> Result<Object, ImageError> {
         let type_id = self.types().find(type_name)?;
         let size = self.types().size_of(type_id)?;
         Ok(Object::new(self.machine_mut().malloc(kind, size)?, type_id))
     }
 
-    /// Puts text with its NUL on the kernel heap.
+    /// Puts text and its NUL on the kernel heap.
     pub fn malloc_text(&mut self, kind: &'static str, text: &str) -> Result<VirtAddr, ImageError> {
         let at = self.machine_mut().malloc(kind, text.len() as u64 + 1)?;
         self.machine_mut().write(at, text.as_bytes())?;
@@ -91,7 +94,7 @@ impl LoadedKernel {
     /// The text at `at`, up to its NUL.
     ///
     /// # Errors
-    /// It is not mapped, or longer than any that the builder made.
+    /// It is not mapped, or longer than any text that the builder writes.
     pub fn text(&self, at: VirtAddr) -> Result<String, ImageError> {
         const LONGEST: u64 = 4096;
         let mut bytes = Vec::new();
@@ -107,7 +110,7 @@ impl LoadedKernel {
     /// The member at the end of `path`: `vnet_le.le_next`, `if_counters[3]`.
     ///
     /// # Errors
-    /// The path is malformed, or leads nowhere.
+    /// The path is malformed, or names no member.
     pub fn member(&self, object: Object, path: &str) -> Result<Object, ImageError> {
         let parsed = expr::parse_path(path)
             .map_err(|error| ImageError::Value { target: path.into(), why: error.to_string() })?;
@@ -123,7 +126,7 @@ impl LoadedKernel {
     /// One step down from an object to a member or an element.
     ///
     /// # Errors
-    /// There is no such member, or the index lies outside of the array.
+    /// There is no such member, or the index is outside the array.
     pub fn step(&self, object: Object, step: &Step) -> Result<Object, ImageError> {
         match step {
             Step::Member(name) => {
@@ -135,7 +138,7 @@ impl LoadedKernel {
         }
     }
 
-    /// Number of elements of an array (of its outermost dimension); `None` for anything else.
+    /// The number of elements in an array's outermost dimension; `None` for any other type.
     pub fn elements(&self, object: Object) -> Result<Option<u64>, ImageError> {
         let (_, found) = self.types().resolve(object.type_id)?;
         Ok(match &*found {
@@ -144,13 +147,13 @@ impl LoadedKernel {
         })
     }
 
-    /// Stores an integer in the member `path` of `object`, cut to the member's width.
+    /// Stores an integer in the member `path` of `object`, truncated to the member's width.
     pub fn set(&mut self, object: Object, path: &str, value: u64) -> Result<(), ImageError> {
         let member = self.member(object, path)?;
         self.store(member, value)
     }
 
-    /// As [`LoadedKernel::set`], where the kernel has that member; some releases do not.
+    /// Like [`LoadedKernel::set`], but does nothing if the kernel lacks that member.
     pub fn set_if_any(&mut self, object: Object, name: &str, value: u64) -> Result<(), ImageError> {
         if self.has(object, name) { self.set(object, name, value) } else { Ok(()) }
     }
@@ -171,13 +174,13 @@ impl LoadedKernel {
         self.load_uint(member)
     }
 
-    /// The unsigned integer or pointer that `object` is.
+    /// The value of `object` as an unsigned integer or pointer.
     pub fn load_uint(&self, object: Object) -> Result<u64, ImageError> {
         let size = self.types().size_of(object.type_id)?;
         self.machine().uint(object.address, size)
     }
 
-    /// Makes `object`, an integer, pointer, enum or bit-field, hold `value`.
+    /// Stores `value` in `object`, an integer, pointer, enum or bit-field.
     pub fn store(&mut self, object: Object, value: u64) -> Result<(), ImageError> {
         match object.bits {
             Some(bits) => self.store_bits(object.address, bits, value),
@@ -189,7 +192,7 @@ impl LoadedKernel {
     }
 
     /// Bits are counted from the least significant one of the first byte on little-endian
-    /// machines, from the most significant one on big-endian ones: so byte by byte, bit by bit.
+    /// machines, and from the most significant one on big-endian ones. So this goes bit by bit.
     fn store_bits(&mut self, at: VirtAddr, bits: BitField, value: u64) -> Result<(), ImageError> {
         let little = matches!(self.machine().arch().endian(), crate::bytes::Endian::Little);
         for number in 0..bits.bit_size.min(64) {

@@ -1,14 +1,14 @@
-//! What a kernel puts into the header of its dump: its host's name, its version, why it panicked.
+//! What a kernel writes into the header of its dump: the host name, the version, the panic message.
 
 use super::dump::Origin;
 use super::kernel::LoadedKernel;
 use super::machine::Machine;
 use crate::addr::VirtAddr;
 
-/// Longer texts do not fit in any header.
+/// Longer texts fit in no header.
 const LONGEST: u64 = 256;
 
-/// Reads them from memory; what the kernel does not have is empty.
+/// Reads them from memory. What the kernel does not have is empty.
 pub(super) fn origin_of(kernel: &LoadedKernel) -> Origin {
     let machine = kernel.machine();
     let host = kernel.variable("prison0").and_then(|prison| kernel.member(prison, "pr_hostname"));

@@ -19,49 +19,53 @@ use crate::image::vnet_steps::{
 };
 use crate::source::Source;
 
-/// A whole scenario.
+/// A whole scenario. docs/scenarios.md explains its keys.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
-    /// The kernel file, relative to the scenario's own.
+    /// The path of the kernel file; `None` if the caller provides one.
     pub kernel: Option<PathBuf>,
-    /// The other half of a split kernel: its debug file, or the stripped kernel.
+    /// The path of the other half of a split kernel: its debug file, or the stripped kernel.
     pub debug: Option<PathBuf>,
+    /// The host name of the machine.
     pub hostname: Option<String>,
-    pub cpus: Cpus,
-    /// Bytes of physical memory.
-    pub memory: Option<Size>,
-    /// The formats to write; default: minidump-v2.
+    /// The ids or the number of the CPUs.
+    pub(super) cpus: Cpus,
+    /// The size of the physical memory.
+    pub(super) memory: Option<Size>,
+    /// The dump files to write.
     pub formats: Vec<DumpFile>,
-    /// Write an `info.N` beside each dump, as savecore(8) of that time does.
+    /// The version of the `info.N` beside each dump; `None` writes none.
     pub info: Option<HeaderVersion>,
-    pub machine: MachineTable,
-    /// Lines of the message buffer.
-    pub messages: Vec<String>,
-    /// The panic message; without one the machine was dumped while it ran.
-    pub panic: Option<String>,
-    /// Variables of the kernel that are not virtualized.
-    pub globals: BTreeMap<String, Literal>,
-    /// The host's own stack, vnet0.
+    /// The machine, if it is not an ordinary one.
+    pub(super) machine: MachineTable,
+    /// Lines for the message buffer.
+    pub(super) messages: Vec<String>,
+    /// The panic message; `None` if the machine was dumped while it ran.
+    pub(super) panic: Option<String>,
+    /// Values of variables that are not virtualized.
+    pub(super) globals: BTreeMap<String, Literal>,
+    /// Values for the host's own stack, vnet0.
     pub host: Settings,
+    /// What happens, in order.
     #[serde(rename = "step")]
-    pub steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
 }
 
-/// The machine, where it differs from an ordinary one.
+/// The machine, if it is not an ordinary one.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct MachineTable {
+pub(super) struct MachineTable {
     /// Physical address of the kernel's text, a multiple of 2M (default 2M).
-    pub load_address: Option<Size>,
+    pub(super) load_address: Option<Size>,
     /// Start of the kernel map.
-    pub kernel_map: Option<Size>,
+    pub(super) kernel_map: Option<Size>,
     /// The kind of page tables, where the architecture has several.
-    pub paging: Option<Paging>,
+    pub(super) paging: Option<Paging>,
     /// 2M and 1G pages (default true).
-    pub superpages: Option<bool>,
+    pub(super) superpages: Option<bool>,
     /// Overwrite freed memory with 0xdeadc0de.
-    pub trash_freed: bool,
+    pub(super) trash_freed: bool,
 }
 
 /// Values of one stack's variables.
@@ -71,26 +75,26 @@ pub struct Settings {
     /// By variable and member path: `"tcbinfo.ipi_count" = 3`.
     pub values: BTreeMap<String, Literal>,
     /// Per-CPU statistics, by the name of the array.
-    pub statistics: BTreeMap<String, Statistics>,
+    pub(super) statistics: BTreeMap<String, Statistics>,
 }
 
-/// Counters of one statistics array, by the member names of its struct.
+/// The counters of one statistics array, by the member names of its struct.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-pub struct Statistics {
+pub(super) struct Statistics {
     /// The struct that names the counters; default: `struct` and the array's name.
     #[serde(rename = "type")]
-    pub type_name: Option<String>,
+    pub(super) type_name: Option<String>,
     #[serde(flatten)]
-    pub members: BTreeMap<String, PerCpu>,
+    pub(super) members: BTreeMap<String, PerCpu>,
 }
 
-/// How many CPUs there are, or their ids.
+/// The number of CPUs, or their ids.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(
     untagged,
     expecting = "CPUs are a number from 1 to 256, or a list of ascending ids below 256: 4, [0, 2]"
 )]
-pub enum Cpus {
+pub(super) enum Cpus {
     Count(u32),
     Ids(Vec<u32>),
 }
@@ -105,7 +109,7 @@ impl Cpus {
     /// The ids, ascending.
     pub fn ids(&self) -> Vec<u32> {
         match self {
-            // Whatever the number, more CPUs than any kernel supports are refused at boot.
+            // Whatever the number, boot refuses more CPUs than kernels support.
             Self::Count(count) => (0..(*count).min(1024)).collect(),
             Self::Ids(ids) => ids.clone(),
         }
@@ -115,7 +119,7 @@ impl Cpus {
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Step {
+pub(super) enum Step {
     /// A jail is created.
     Jail(JailStep),
     /// A jail is removed, and its stack with it.
@@ -206,56 +210,56 @@ pub enum Step {
 /// A jail and what its stack is to hold.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct JailStep {
-    pub name: String,
-    pub jid: Option<u64>,
-    pub parent: Option<String>,
+pub(super) struct JailStep {
+    pub(super) name: String,
+    pub(super) jid: Option<u64>,
+    pub(super) parent: Option<String>,
     /// Its own network stack (default true).
-    pub vnet: Option<bool>,
+    pub(super) vnet: Option<bool>,
     pub hostname: Option<String>,
-    pub path: Option<String>,
+    pub(super) path: Option<String>,
     /// The constructor, or SI_SUB_…, in which the creation of its stack hangs.
-    pub stop: Option<String>,
+    pub(super) stop: Option<String>,
     /// The process that hangs there; default: a new one.
-    pub process: Option<String>,
+    pub(super) process: Option<String>,
     #[serde(default)]
     pub values: BTreeMap<String, Literal>,
     #[serde(default)]
-    pub statistics: BTreeMap<String, Statistics>,
+    pub(super) statistics: BTreeMap<String, Statistics>,
 }
 
 /// An interface, at home in `home`'s stack and moved to `jail`'s.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct InterfaceStep {
-    pub name: String,
-    pub home: Option<String>,
-    pub jail: Option<String>,
-    pub flags: Option<u64>,
-    pub mtu: Option<u64>,
+pub(super) struct InterfaceStep {
+    pub(super) name: String,
+    pub(super) home: Option<String>,
+    pub(super) jail: Option<String>,
+    pub(super) flags: Option<u64>,
+    pub(super) mtu: Option<u64>,
     #[serde(default)]
-    pub addresses: Vec<String>,
-    pub ipackets: Option<PerCpu>,
-    pub opackets: Option<PerCpu>,
+    pub(super) addresses: Vec<String>,
+    pub(super) ipackets: Option<PerCpu>,
+    pub(super) opackets: Option<PerCpu>,
     /// More members of its struct ifnet.
     #[serde(default)]
     pub values: BTreeMap<String, Literal>,
 }
 
-/// A module, from its file; or, without one, no more than its place in module space.
+/// A module from its file, or only its place in module space.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ModuleStep {
+pub(super) struct ModuleStep {
     /// Relative to the scenario's own file.
-    pub file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
     /// A boot loader brought it, without the symbols that only a debugger needs.
     #[serde(default)]
-    pub preloaded: bool,
-    pub name: Option<String>,
-    pub size: Option<u64>,
+    pub(super) preloaded: bool,
+    pub(super) name: Option<String>,
+    pub(super) size: Option<u64>,
     /// The initial bytes of its variables; the rest is 0.
     #[serde(default)]
-    pub initial: Vec<u8>,
+    pub(super) initial: Vec<u8>,
 }
 
 impl ModuleStep {
@@ -267,7 +271,7 @@ impl ModuleStep {
 }
 
 impl Step {
-    /// What it does, for messages.
+    /// A description for messages.
     pub fn describe(&self) -> String {
         match self {
             Self::Jail(jail) => format!("jail {}", jail.name),
@@ -298,10 +302,10 @@ impl Step {
 }
 
 impl Scenario {
-    /// Reads a scenario from the text of a TOML file.
+    /// Parses the text of a TOML file.
     ///
     /// # Errors
-    /// It is no TOML, or has a key or value that means nothing.
+    /// It is not TOML, or has an unknown key or an invalid value.
     pub fn parse(text: &str) -> Result<Self, ImageError> {
         let parsed: Result<Self, _> = toml::from_str(text);
         let mut scenario = parsed.map_err(|error| ImageError::Scenario(error.to_string()))?;
@@ -311,10 +315,10 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// Reads the scenario file at `path`; the paths in it become relative to where it lies.
+    /// Reads the scenario file at `path`. Relative paths in it are relative to its directory.
     ///
     /// # Errors
-    /// The file cannot be read, or is no scenario.
+    /// The file cannot be read, or is not a scenario.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ImageError> {
         let path = path.as_ref();
         let source = Source::open(path)?;
@@ -332,9 +336,9 @@ impl Scenario {
     }
 }
 
-/// Bytes: a number, or text such as `"64M"` or `"0xfffffe0000000000"`.
+/// A size in bytes: a number, or text such as `"64M"` or `"0xfffffe0000000000"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size(pub u64);
+pub(super) struct Size(pub u64);
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

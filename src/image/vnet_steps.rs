@@ -1,6 +1,6 @@
-//! Steps of a scenario that are about the VNET machinery itself: registrations, locks, counters,
-//! event handlers and the current stack of threads. What each key means says docs/scenarios.md;
-//! what each step does, the operation of [`Runtime`] that it calls.
+//! Steps of a scenario for the VNET machinery itself: registrations, locks, counters,
+//! event handlers and the current stack of threads. docs/scenarios.md explains every key. Each
+//! step calls an operation of [`Runtime`].
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,43 +20,43 @@ use crate::image::runtime::{
 /// A constructor or destructor that is registered.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SysinitStep {
-    pub name: String,
+pub(super) struct SysinitStep {
+    pub(super) name: String,
     /// `SI_SUB_PROTO_IF` or a number.
-    pub subsystem: String,
+    pub(super) subsystem: String,
     /// `SI_ORDER_ANY` or a number.
-    pub order: Option<String>,
+    pub(super) order: Option<String>,
     /// Its symbol.
-    pub function: Option<String>,
+    pub(super) function: Option<String>,
     #[serde(default)]
-    pub argument: u64,
+    pub(super) argument: u64,
     /// It allocates or frees this array: VNET_PCPUSTAT_SYSINIT and _SYSUNINIT.
-    pub counters: Option<String>,
+    pub(super) counters: Option<String>,
 }
 
-/// A lock that is held, and waited for.
+/// A lock that is held or waited for.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct LockStep {
-    pub lock: String,
-    /// So many threads share it.
+pub(super) struct LockStep {
+    pub(super) lock: String,
+    /// The number of threads that share it.
     #[serde(default)]
-    pub readers: u64,
+    pub(super) readers: u64,
     /// The process whose thread holds it exclusively.
-    pub owner: Option<String>,
+    pub(super) owner: Option<String>,
     /// That thread has taken it again.
     #[serde(default)]
-    pub recursed: bool,
-    /// Nobody can hold it any more.
+    pub(super) recursed: bool,
+    /// It has been destroyed.
     #[serde(default)]
-    pub destroyed: bool,
+    pub(super) destroyed: bool,
     #[serde(default)]
-    pub waiters: Vec<WaiterName>,
+    pub(super) waiters: Vec<WaiterName>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum WaiterName {
+pub(super) enum WaiterName {
     Shared,
     Exclusive,
 }
@@ -64,18 +64,18 @@ pub enum WaiterName {
 /// Counters that are allocated, freed or added to.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CountersStep {
+pub(super) struct CountersStep {
     /// A counter_u64_t or an array of them.
-    pub name: String,
-    pub jail: Option<String>,
-    pub make: Option<CounterState>,
+    pub(super) name: String,
+    pub(super) jail: Option<String>,
+    pub(super) make: Option<CounterState>,
     /// For a single counter.
-    pub add: Option<PerCpu>,
+    pub(super) add: Option<PerCpu>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CounterState {
+pub(super) enum CounterState {
     Allocated,
     /// The pointers stay.
     Freed,
@@ -87,64 +87,64 @@ pub enum CounterState {
 /// An event handler.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct HandlerStep {
-    pub event: String,
-    pub function: String,
+pub(super) struct HandlerStep {
+    pub(super) event: String,
+    pub(super) function: String,
     #[serde(default)]
-    pub argument: u64,
-    pub priority: Option<u64>,
+    pub(super) argument: u64,
+    pub(super) priority: Option<u64>,
     /// For all stacks: VNET_GLOBAL_EVENTHANDLER_REGISTER.
     #[serde(default)]
-    pub global: bool,
-    /// Whose stack is curvnet meanwhile; default: the host's.
-    pub jail: Option<String>,
-    /// By this name it can be deregistered.
-    pub tag: Option<String>,
+    pub(super) global: bool,
+    /// The jail whose stack is curvnet at registration; default: the host's.
+    pub(super) jail: Option<String>,
+    /// The name by which it can be deregistered.
+    pub(super) tag: Option<String>,
     /// Deregistered while its event was being handled.
     #[serde(default)]
-    pub dead: bool,
+    pub(super) dead: bool,
 }
 
 /// CURVNET_SET by a process's thread.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CurvnetStep {
-    pub process: String,
-    /// Whose stack; default: the host's.
-    pub jail: Option<String>,
-    pub function: String,
-    pub file: Option<String>,
-    pub line: Option<u32>,
+pub(super) struct CurvnetStep {
+    pub(super) process: String,
+    /// The jail whose stack is set; default: the host's.
+    pub(super) jail: Option<String>,
+    pub(super) function: String,
+    pub(super) file: Option<String>,
+    pub(super) line: Option<u32>,
     /// CURVNET_SET_QUIET.
     #[serde(default)]
-    pub quiet: bool,
+    pub(super) quiet: bool,
 }
 
 /// A sysctl on a virtualized variable.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SysctlStep {
-    pub name: String,
-    pub kind: SysctlKindName,
-    pub variable: Option<String>,
+pub(super) struct SysctlStep {
+    pub(super) name: String,
+    pub(super) kind: SysctlKindName,
+    pub(super) variable: Option<String>,
     #[serde(default)]
-    pub writable: bool,
+    pub(super) writable: bool,
     #[serde(default)]
-    pub description: String,
+    pub(super) description: String,
     /// For opaque and proc.
-    pub format: Option<String>,
+    pub(super) format: Option<String>,
     /// For struct: its type.
     #[serde(rename = "type")]
-    pub type_name: Option<String>,
+    pub(super) type_name: Option<String>,
     /// For proc.
-    pub handler: Option<String>,
+    pub(super) handler: Option<String>,
     /// For proc: CTLTYPE_INT is 2.
-    pub ctltype: Option<u64>,
+    pub(super) ctltype: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SysctlKindName {
+pub(super) enum SysctlKindName {
     Int,
     Uint,
     String,
@@ -157,19 +157,19 @@ pub enum SysctlKindName {
 /// A socket that a process creates.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SocketStep {
-    pub process: String,
-    pub kind: SocketKindName,
+pub(super) struct SocketStep {
+    pub(super) process: String,
+    pub(super) kind: SocketKindName,
     /// `10.0.0.1:80`, `[fd00::1]:80`.
-    pub local: Option<SocketAddr>,
-    pub remote: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) remote: Option<SocketAddr>,
     /// t_state; default: 1 (LISTEN), or 4 (ESTABLISHED) with `remote`.
-    pub state: Option<u64>,
+    pub(super) state: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum SocketKindName {
+pub(super) enum SocketKindName {
     Tcp,
     Udp,
     LocalStream,
@@ -181,7 +181,7 @@ pub enum SocketKindName {
 /// What later steps refer to.
 #[derive(Debug, Default)]
 pub(super) struct EarlierSteps {
-    /// What CURVNET_SET saved, by process, the newest last.
+    /// What CURVNET_SET saved, by process, newest last.
     saved: Vec<(String, SavedCurvnet)>,
     /// Event handlers by tag, with their events.
     tags: BTreeMap<String, (String, VirtAddr)>,
@@ -219,7 +219,7 @@ pub(super) fn lock(runtime: &mut Runtime, step: &LockStep) -> Result<(), ImageEr
     if runtime.kernel().kernel().symbol(&step.lock).is_none() {
         return Err(ImageError::Refused(format!("the kernel has no lock {}", step.lock)));
     }
-    /// No machine has so many threads.
+    /// The most threads of any machine.
     const MOST_READERS: u64 = 1 << 16;
     for _ in 0..step.readers.min(MOST_READERS) {
         runtime.hold_shared(&step.lock)?;
@@ -341,7 +341,7 @@ pub(super) fn restore_curvnet(
     runtime.curvnet_restore(saved, place)
 }
 
-/// The thread that creates or removes a jail: of the process named, or of a new jail(8).
+/// The thread that creates or removes a jail: that of the given process, or of a new jail(8).
 pub(super) fn jail_thread(
     runtime: &mut Runtime,
     process: Option<&str>,
@@ -385,7 +385,7 @@ pub(super) fn sysctl(runtime: &mut Runtime, step: &SysctlStep) -> Result<(), Ima
     runtime.sysctl_vnet(&options).map(|_| ())
 }
 
-/// Writes a number in as many bytes as the sysctl has, or text.
+/// Writes a number, in the size of the sysctl, or text.
 pub(super) fn write_sysctl(
     runtime: &mut Runtime,
     process: &str,

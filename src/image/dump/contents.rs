@@ -1,4 +1,4 @@
-//! What all writers of dumps are given.
+//! The input of all dump writers.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::addr::PhysAddr;
 use crate::image::machine::Machine;
 
-/// What goes into a dump.
+/// The contents of a dump.
 #[derive(Debug)]
 pub struct Contents<'a> {
     pub machine: &'a Machine,
@@ -15,12 +15,12 @@ pub struct Contents<'a> {
     pub message_size: u32,
     /// How many processors there are.
     pub cpus: u32,
-    /// Pages that the dump leaves out though they are in use.
+    /// Pages that the dump omits although they are in use.
     pub left_out: &'a BTreeSet<PhysAddr>,
 }
 
 impl Contents<'_> {
-    /// The installed memory, less what is left out.
+    /// The installed memory without what is left out.
     pub(super) fn memory(&self) -> Vec<Range<PhysAddr>> {
         let page = self.machine.page_size();
         let mut rows = Vec::new();

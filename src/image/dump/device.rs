@@ -1,4 +1,4 @@
-//! What lies around a dump on its device, and behind a live one.
+//! What surrounds a dump on its device, and what follows a live one.
 //!
 //! `dump_start` and `dump_write_headers` in `sys/kern/kern_shutdown.c`, 10.4 and
 //! 14.0: the dump ends where its extent does, one block before the end of the
@@ -11,11 +11,11 @@ use std::io::{self, Read, Seek, Write};
 use super::kernel_header::KernelHeader;
 use super::sparse::Sparse;
 
-/// Bytes of a sector of the device.
+/// The sector size of the device, in bytes.
 pub(super) const SECTOR: u32 = 512;
 
-/// Bytes at the start of the device that dumps leave alone (`SIZEOF_METADATA`), and some room
-/// that the dump does not need.
+/// Bytes at the start of the device that dumps never use (`SIZEOF_METADATA`), and some free
+/// space.
 const BEFORE: u64 = (64 << 10) + (192 << 10);
 
 /// A device with `dump` at its end.
@@ -34,7 +34,7 @@ pub(super) fn device(
     out.finish()
 }
 
-/// A file that a live dump was written to.
+/// A file with a live dump.
 pub(super) fn live(
     dump: impl Read,
     header: &KernelHeader<'_>,

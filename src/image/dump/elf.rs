@@ -14,14 +14,14 @@ use crate::image::machine::entry_bytes;
 pub(super) struct ElfCore {
     pub arch: Arch,
     pub is_64: bool,
-    /// e_ident[EI_OSABI], e_version and e_ehsize as this kind of core has them.
+    /// e_ident[EI_OSABI], e_version and e_ehsize, as in this kind of core.
     pub os_abi: u8,
     pub version: u32,
     pub header_size: Option<u16>,
-    /// The contents of a PT_NOTE, if there is to be one.
+    /// The contents of the PT_NOTE; empty for none.
     pub notes: Vec<u8>,
     pub segments: Vec<Segment>,
-    /// One more program header behind the others: its type and addresses.
+    /// One more program header after the others: its type and addresses.
     pub extra: Option<(u32, u64, u64)>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Segment {
 
 /// The memory in a segment.
 pub(super) enum Pages {
-    /// So many pages from here on.
+    /// A number of pages from an address on.
     Row(PhysAddr, u64),
     Scattered(Vec<PhysAddr>),
 }
@@ -59,11 +59,11 @@ const ET_CORE: u64 = 4;
 const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
 const PF_R: u64 = 4;
-/// e_phnum values from here on mean something else (PN_XNUM).
+/// e_phnum values from this one on have another meaning (PN_XNUM).
 const MOST_SEGMENTS: usize = 0xffff;
 
 impl ElfCore {
-    /// Writes the file; what was never touched becomes holes in it.
+    /// Writes the file. Memory that was never written becomes holes.
     ///
     /// # Errors
     /// There are more segments than ELF can count, or `out` fails.
@@ -142,7 +142,7 @@ impl ElfCore {
         bytes
     }
 
-    /// `places` are p_offset, p_vaddr, p_paddr and both sizes. In the 32-bit class they are cut
+    /// `places` are p_offset, p_vaddr, p_paddr and both sizes. The 32-bit class truncates them
     /// to 32 bits, as i386 kernels with PAE do.
     fn program_header(&self, kind: u32, flags: u64, places: [u64; 4], align: u64) -> Vec<u8> {
         let endian = self.arch.endian();

@@ -17,12 +17,12 @@ const ELFOSABI_STANDALONE: u8 = 255;
 /// The difference between the kernel's addresses and physical ones.
 const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
 
-/// Writes all physical memory; what was never touched becomes holes in the file.
+/// Writes all physical memory. Memory that was never written becomes holes in the file.
 ///
-/// A page that is left out splits its segment in two.
+/// An omitted page splits its segment in two.
 ///
 /// # Errors
-/// So many pages are left out that ELF cannot count the segments, or `out` fails.
+/// Too many pages are omitted for ELF to count the segments, or `out` fails.
 pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
     let machine = contents.machine;
     let page = machine.page_size();

@@ -1,8 +1,8 @@
-//! A dump as the file that somebody gets: a format, and what is wrapped around it.
+//! A dump as a file: its format and the layers around it.
 //!
-//! Each wrapping is written around what is there so far, as it happens to real
-//! dumps: `minidump-v2.zst.device-v4` was compressed by the kernel and then lies on
-//! a dump device; `full.device-v1.gz` is a device whose copy somebody compressed.
+//! Each wrapping is applied to the result of those before it, as with real
+//! dumps: `minidump-v2.zst.device-v4` was compressed by the kernel and is on
+//! a dump device; `full.device-v1.gz` is a copy of a device that somebody compressed.
 
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,16 +14,18 @@ use super::kernel_header::{Compression, HeaderVersion, KernelHeader, Origin};
 use super::{Contents, Format, packed};
 use crate::image::ImageError;
 
-/// What may be around a dump.
+/// A layer around a dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wrapping {
+    /// Compressed with gzip.
     Gzip,
+    /// Compressed with zstd.
     Zstd,
-    /// Its dump device, with headers of version 1.
+    /// On its dump device, with headers of version 1 (`sys/sys/kerneldump.h`, before 12.0).
     DeviceV1,
-    /// Its dump device, with headers of version 4.
+    /// On its dump device, with headers of version 4 (12.0 and later).
     DeviceV4,
-    /// The header behind a live dump.
+    /// A live dump, followed by its header.
     Live,
 }
 
@@ -51,11 +53,14 @@ impl Wrapping {
     }
 }
 
-/// A dump and its wrappings, the innermost first.
+/// A dump and its wrappings, the innermost first. It parses from a name such as
+/// `minidump-v2.gz`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct DumpFile {
+    /// The format of the dump itself.
     pub format: Format,
+    /// The layers around it, the innermost first.
     pub wrappings: Vec<Wrapping>,
 }
 
@@ -102,24 +107,24 @@ impl fmt::Display for DumpFile {
 }
 
 impl DumpFile {
-    /// Its name in scenarios, and the end of the file name.
+    /// Its name in scenarios, which is also the end of the file name.
     pub fn name(&self) -> String {
         self.to_string()
     }
 
-    /// Is it what savecore(8) leaves in `vmcore.N`, with an `info.N` beside it?
+    /// Is it the content of a `vmcore.N` from savecore(8), with an `info.N` beside it?
     pub(super) fn is_saved(&self) -> bool {
         self.format.is_kernels_own()
             && (self.wrappings.is_empty()
                 || self.compression().is_some() && self.wrappings.len() == 1)
     }
 
-    /// How the kernel compressed it, if it did.
+    /// How the kernel compressed it; none if it did not.
     pub(super) fn compression(&self) -> Option<Compression> {
         self.wrappings.first().and_then(|wrapping| wrapping.compression())
     }
 
-    /// What no kernel does.
+    /// Rejects combinations that no kernel writes.
     fn check(&self) -> Result<(), String> {
         for (number, wrapping) in self.wrappings.iter().enumerate() {
             if wrapping.compression().is_some() {
@@ -142,10 +147,11 @@ impl DumpFile {
         Ok(())
     }
 
-    /// Writes the dump and its wrappings, each by way of a file without a name.
+    /// Writes the dump and its wrappings, each through an unnamed temporary file.
     ///
     /// # Errors
-    /// The format cannot hold this memory, no kernel wraps it so, or a file cannot be written.
+    /// The format cannot hold this memory, no kernel wraps it like this, or a file cannot be
+    /// written.
     pub(in crate::image) fn write(
         &self,
         contents: &Contents<'_>,
@@ -173,17 +179,17 @@ impl DumpFile {
     }
 }
 
-/// What the wrappings have to know of the dump inside.
+/// What the wrappings need to know about the dump inside.
 struct Around<'a> {
     contents: &'a Contents<'a>,
     origin: &'a Origin,
-    /// Bytes of the dump before it was compressed: the kernel sets aside so many.
+    /// The size of the uncompressed dump in bytes, which the kernel reserves.
     plain: u64,
     compression: Option<Compression>,
 }
 
 impl Around<'_> {
-    /// Wraps `dump`; gives the length of a compressed stream.
+    /// Wraps `dump`. Returns the length of a compressed stream.
     fn wrap(
         &mut self,
         wrapping: Wrapping,

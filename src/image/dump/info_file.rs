@@ -1,4 +1,4 @@
-//! info.N: the header of vmcore.N in words, as savecore(8) leaves it.
+//! info.N: the header of vmcore.N in words, as savecore(8) writes it.
 //!
 //! `printheader` in `sbin/savecore/savecore.c`, 10.4 and 14.0.
 
@@ -11,7 +11,7 @@ use crate::arch::Arch;
 use crate::bytes::Endian;
 use crate::image::ImageError;
 
-/// The text beside a dump of `len` bytes; `None` where savecore(8) has not saved it.
+/// The text for a dump of `len` bytes; `None` if savecore(8) did not save it.
 pub(in crate::image) fn info_file(
     file: &DumpFile,
     version: HeaderVersion,
@@ -42,7 +42,7 @@ pub(in crate::image) fn info_file(
 
 const DEVICE: &str = "/dev/ada0p3";
 
-/// As savecore of 10.4 has it, with the time by ctime(3).
+/// In the form of savecore 10.4, with the time from ctime(3).
 fn old(out: &mut Vec<u8>, header: &KernelHeader<'_>) -> Result<(), ImageError> {
     writeln!(out, "Dump header from device {DEVICE}")?;
     architecture(out, header)?;
@@ -52,7 +52,7 @@ fn old(out: &mut Vec<u8>, header: &KernelHeader<'_>) -> Result<(), ImageError> {
     rest(out, header)
 }
 
-/// As savecore of 12 and later has it, with the time as 14.0 writes it.
+/// In the form of savecore 12 and later, with the time as in 14.0.
 fn new(out: &mut Vec<u8>, header: &KernelHeader<'_>) -> Result<(), ImageError> {
     writeln!(out, "Dump header from device: {DEVICE}")?;
     architecture(out, header)?;
@@ -73,10 +73,10 @@ fn architecture(out: &mut Vec<u8>, header: &KernelHeader<'_>) -> Result<(), Imag
     Ok(writeln!(out, "  Architecture Version: {}", header.architecture_version())?)
 }
 
-/// The version string ends its own line, as kernels write it.
+/// The version string ends with its own newline, as in kernels.
 fn rest(out: &mut Vec<u8>, header: &KernelHeader<'_>) -> Result<(), ImageError> {
     let origin = header.origin;
-    // It is printed in the order of bytes of the machine that runs savecore(8).
+    // It is printed in the byte order of the machine that runs savecore(8).
     let parity = match header.arch.endian() {
         Endian::Little => u32::from_le_bytes(header.parity()),
         Endian::Big => u32::from_be_bytes(header.parity()),

@@ -8,20 +8,20 @@ use serde::Deserialize;
 
 use crate::arch::Arch;
 
-/// Bytes of a header.
+/// The size of a header, in bytes.
 pub(super) const LEN: usize = 512;
 
-/// The releases' two layouts.
+/// The two layouts of the kernel dump header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeaderVersion {
-    /// 10 and earlier.
+    /// Version 1, of 10 and earlier.
     V1,
-    /// 12 and later.
+    /// Version 4, of 12 and later.
     V4,
 }
 
-/// What a kernel says of itself in the header of its dump: the bytes of its strings.
+/// What a kernel records about itself in the header of its dump, as raw bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     pub host: Vec<u8>,
@@ -35,11 +35,11 @@ pub(super) struct KernelHeader<'a> {
     pub version: HeaderVersion,
     pub arch: Arch,
     pub origin: &'a Origin,
-    /// Bytes of a block of the device.
+    /// The block size of the device, in bytes.
     pub block: u32,
-    /// Bytes of the dump, as it lies on the device.
+    /// The size of the dump on the device, in bytes.
     pub length: u64,
-    /// Bytes that the kernel set aside for it.
+    /// The number of bytes that the kernel reserved for it.
     pub extent: u64,
     pub compression: Compression,
 }
@@ -51,11 +51,11 @@ pub(super) enum Compression {
     Zstd = 2,
 }
 
-/// When every image was dumped, in seconds since 1970: the same scenario gives the same bytes.
+/// The time of every dump, in seconds since 1970, so that one scenario always gives the same bytes.
 pub(super) const TIME: u64 = 1_574_431_702;
 
 impl KernelHeader<'_> {
-    /// KERNELDUMP_…_VERSION of the architecture.
+    /// KERNELDUMP_…_VERSION for the architecture.
     pub fn architecture_version(&self) -> u32 {
         match self.arch {
             Arch::Amd64 | Arch::I386 => 2,
@@ -63,7 +63,7 @@ impl KernelHeader<'_> {
         }
     }
 
-    /// The header, parity and all.
+    /// The header, including the parity.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(LEN);
         text(&mut bytes, b"FreeBSD Kernel Dump", 20);
@@ -97,7 +97,7 @@ impl KernelHeader<'_> {
         bytes
     }
 
-    /// The parity as its bytes lie in the header.
+    /// The parity in the byte order of the header.
     pub fn parity(&self) -> [u8; 4] {
         let bytes = self.bytes();
         bytes.get(LEN - 4..).and_then(|parity| parity.try_into().ok()).unwrap_or_default()
@@ -112,7 +112,7 @@ fn parity(bytes: &[u8]) -> [u8; 4] {
     sum
 }
 
-/// Text in a field of `size` bytes, cut so that a NUL ends it (strlcpy(9)).
+/// Text in a field of `size` bytes, truncated to leave room for a NUL (strlcpy(9)).
 fn text(bytes: &mut Vec<u8>, text: &[u8], size: usize) {
     let end = bytes.len() + size;
     bytes.extend(text.iter().take(size - 1));

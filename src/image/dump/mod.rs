@@ -1,23 +1,23 @@
 //! Writers: what the kernel's dump code would put on the dump device.
 //!
-//! One file per format, and one for each thing that may be around a dump: its
-//! device, its compression. They see the machine's memory and nothing of the
-//! kernel in it, and share no code and no layouts with the readers of dumps:
-//! both follow FreeBSD's sources, and only so do they agree.
+//! There is one file for each format and for each thing that may surround a dump: its
+//! device, its compression. They see the machine's memory but not the
+//! kernel in it, and share no code and no layouts with the readers of dumps.
+//! Both follow FreeBSD's sources, which is the only reason that they agree.
 
 mod contents;
 mod device;
 mod elf;
-pub mod elf_core;
+mod elf_core;
 mod file;
 mod info_file;
 mod kernel_header;
-pub mod minidump;
+mod minidump;
 mod packed;
-pub mod qemu;
-pub mod raw;
+mod qemu;
+mod raw;
 mod sparse;
-pub mod virtual_core;
+mod virtual_core;
 
 use std::io::{Seek, Write};
 
@@ -32,16 +32,19 @@ use super::machine::Paging;
 /// The formats in which an image can be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
+    /// amd64 7.0 to 8.1, and the first version of other architectures.
     MinidumpV1,
+    /// amd64 8.2 to 12; other architectures since 13.0.
     MinidumpV2,
+    /// amd64 since 13.0, and arm64 since 14.0.
     MinidumpV3,
-    /// A full dump.
+    /// A full dump: an ELF core by physical addresses.
     Full,
-    /// Physical memory, byte for byte.
+    /// Physical memory, byte for byte, without a header.
     Raw,
-    /// QEMU's dump-guest-memory.
+    /// The output of QEMU's dump-guest-memory: an ELF core with CPU registers.
     Qemu,
-    /// An ELF core by kernel address.
+    /// An ELF core by kernel virtual addresses.
     Virtual,
 }
 
@@ -57,7 +60,7 @@ impl Format {
         Self::Virtual,
     ];
 
-    /// Its name in scenarios, and the end of the file name: `minidump-v2`.
+    /// Its name in scenarios, which is also the end of the file name: `minidump-v2`.
     pub fn name(self) -> &'static str {
         match self {
             Self::MinidumpV1 => "minidump-v1",

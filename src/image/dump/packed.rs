@@ -9,10 +9,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// What a compressed file is filled up to, in bytes: a block of most devices.
+/// A compressed file is padded to a multiple of this, in bytes: the block size of most devices.
 const BLOCK: u64 = 512;
 
-/// Compresses all of `input`; gives the length of the stream.
+/// Compresses all of `input`. Returns the length of the stream.
 pub(super) fn gzip(mut input: impl Read, out: &mut (impl Write + Seek)) -> io::Result<u64> {
     let mut encoder = GzEncoder::new(&mut *out, Compression::fast());
     io::copy(&mut input, &mut encoder)?;
@@ -29,7 +29,7 @@ pub(super) fn zstd(mut input: impl Read, out: &mut (impl Write + Seek)) -> io::R
     out.stream_position()
 }
 
-/// Zeros up to the end of the last block of a stream of `len` bytes.
+/// Zeros that fill the last block of a stream of `len` bytes.
 pub(super) fn pad(out: &mut (impl Write + Seek), len: u64) -> io::Result<()> {
     out.seek(SeekFrom::Start(len))?;
     let missing = len.next_multiple_of(BLOCK) - len;

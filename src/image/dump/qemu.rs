@@ -16,20 +16,20 @@ use crate::image::ImageError;
 use crate::image::machine::{Processor, entry_bytes};
 
 const NT_PRSTATUS: u32 = 1;
-/// Bytes of a `QEMUCPUState`, and where its cr[3] is.
+/// The size of a `QEMUCPUState` in bytes, and the offset of its cr[3].
 const CPU_STATE: usize = 440;
 const CR3: usize = 416;
 const RSP: usize = 56;
 const RBP: usize = 64;
 const RIP: usize = 136;
 
-/// Where an `elf_prstatus` has the number of the processor.
+/// The offset of the processor's number in an `elf_prstatus`.
 const PR_PID: usize = 32;
 
 /// Writes all physical memory.
 ///
 /// # Errors
-/// So many pages are left out that ELF cannot count the segments, or `out` fails.
+/// Too many pages are omitted for ELF to count the segments, or `out` fails.
 pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
     let machine = contents.machine;
     let arch = machine.arch();
@@ -80,7 +80,7 @@ fn notes(contents: &Contents<'_>) -> Vec<u8> {
     notes
 }
 
-/// Where an `elf_prstatus` has which register.
+/// The offsets of registers in an `elf_prstatus`.
 fn registers(arch: Arch, processor: &Processor) -> Vec<(usize, VirtAddr)> {
     let Processor { counter, stack, frame, link } = *processor;
     match arch {
@@ -93,7 +93,7 @@ fn registers(arch: Arch, processor: &Processor) -> Vec<(usize, VirtAddr)> {
     }
 }
 
-/// Bytes of a `struct elf_prstatus` of Linux, whose layout QEMU uses.
+/// The size in bytes of Linux's `struct elf_prstatus`, whose layout QEMU uses.
 fn prstatus_size(arch: Arch) -> usize {
     match arch {
         Arch::Amd64 => 336,

@@ -9,10 +9,10 @@ use super::contents::Contents;
 use super::sparse::Sparse;
 use crate::image::ImageError;
 
-/// Writes all physical memory from the first byte of it to the last.
+/// Writes all physical memory from its first byte to its last.
 ///
 /// # Errors
-/// Pages are to be left out, which such a file cannot do; or `out` fails.
+/// Pages are to be omitted, which is impossible in such a file; or `out` fails.
 pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
     if !contents.left_out.is_empty() {
         return Err(ImageError::Format("raw memory leaves no page out".into()));

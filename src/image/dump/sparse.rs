@@ -13,7 +13,7 @@ pub(super) struct Sparse<'a, W> {
 }
 
 impl<'a, W: Write + Seek> Sparse<'a, W> {
-    /// `file`, with parts that start on pages of `page` bytes.
+    /// `file`, with parts that start on page boundaries of `page` bytes.
     pub(super) fn new(file: &'a mut W, page: u64) -> Self {
         Self { file, page, zeros: 0 }
     }
@@ -31,7 +31,7 @@ impl<'a, W: Write + Seek> Sparse<'a, W> {
         self.zeros += count;
     }
 
-    /// `bytes`, filled up with zeros to a whole number of pages.
+    /// `bytes`, padded with zeros to whole pages.
     pub(super) fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes(bytes)?;
         self.zeros((bytes.len() as u64).next_multiple_of(self.page) - bytes.len() as u64);
@@ -49,7 +49,7 @@ impl<'a, W: Write + Seek> Sparse<'a, W> {
         self.bytes(&bytes)
     }
 
-    /// All of `input`, pages of zeros as holes; gives its length.
+    /// All of `input`, with pages of zeros as holes. Returns its length.
     pub(super) fn copy(&mut self, mut input: impl Read) -> io::Result<u64> {
         let mut page = vec![0; self.page as usize];
         let mut len = 0;
@@ -74,7 +74,7 @@ impl<'a, W: Write + Seek> Sparse<'a, W> {
         }
     }
 
-    /// Ends the file; its last byte must exist even if it lies in a hole.
+    /// Ends the file. Its last byte must exist even in a hole.
     pub(super) fn finish(mut self) -> io::Result<()> {
         if self.zeros > 0 {
             self.zeros -= 1;

@@ -1,8 +1,8 @@
 //! Virtual cores: ELF files by kernel address, without physical ones.
 //!
-//! What tools make of a minidump for debuggers that know no page tables: one
-//! PT_LOAD for each stretch of the kernel's address space that holds memory,
-//! p_paddr 0.
+//! Tools convert minidumps to this for debuggers that cannot read page tables. There is one
+//! PT_LOAD for each stretch of the kernel's address space that has memory,
+//! with p_paddr 0.
 
 use std::io::{Seek, Write};
 
@@ -11,10 +11,10 @@ use super::elf::{ElfCore, Pages, Segment};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::image::ImageError;
 
-/// Writes what the kernel has mapped, and what it uses of the direct map.
+/// Writes what the kernel has mapped, and the parts of the direct map that it uses.
 ///
 /// # Errors
-/// The address space is in more pieces than ELF can count, or `out` fails.
+/// The address space has more pieces than ELF can count, or `out` fails.
 pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
     let machine = contents.machine;
     let direct = machine

@@ -1,4 +1,4 @@
-//! Reads and writes of the machine's memory, by kernel address and by physical one.
+//! Reads and writes of the machine's memory, by virtual and by physical address.
 
 use std::ops::Range;
 
@@ -27,7 +27,7 @@ impl Machine {
     /// Stores `bytes` at kernel address `at`.
     ///
     /// # Errors
-    /// Some of the memory is not mapped; what lies before it has been written.
+    /// Some of the memory is not mapped. The bytes before that have been written.
     pub fn write(&mut self, at: VirtAddr, bytes: &[u8]) -> Result<(), ImageError> {
         let mut done = 0;
         while done < bytes.len() {
@@ -63,7 +63,7 @@ impl Machine {
         self.set_uint(at, self.arch.pointer_size(), to.get())
     }
 
-    /// Fills `len` bytes at `at` with `pattern`, in the machine's byte order.
+    /// Fills `len` bytes at `at` with the 32-bit `pattern`, in the machine's byte order.
     pub fn fill(&mut self, at: VirtAddr, len: u64, pattern: u32) -> Result<(), ImageError> {
         let word = entry_bytes(pattern.into(), 4, self.arch.endian());
         let mut bytes = word.repeat(len.div_ceil(4) as usize);
@@ -71,18 +71,19 @@ impl Machine {
         self.write(at, &bytes)
     }
 
-    /// Where in physical memory the kernel address `at` lies.
+    /// The physical address of the kernel address `at`; `None` if nothing is mapped there.
     pub fn physical(&self, at: VirtAddr) -> Option<PhysAddr> {
         self.translate(at).map(|(phys, _)| phys)
     }
 
-    /// Where the direct map has the physical address `at`, if there is one.
+    /// The address of physical `at` in the direct map; `None` if it is not covered.
     pub fn direct_address(&self, at: PhysAddr) -> Option<VirtAddr> {
         let map = self.space.layout().direct_map.as_ref()?;
         Some(map.start.wrapping_add(at.offset_from(self.direct.start)?))
     }
 
-    /// The pages mapped outside of the direct map, by address: where each lies in physical memory.
+    /// The pages mapped outside the direct map, in order of virtual address, with their physical
+    /// addresses.
     pub fn mapped_pages(&self) -> impl Iterator<Item = (VirtAddr, PhysAddr)> {
         let page = self.page_size();
         self.mapped.iter().flat_map(move |(at, run)| {
@@ -98,12 +99,12 @@ impl Machine {
         self.frames.ranges()
     }
 
-    /// The frames the kernel uses, ascending: what a minidump holds.
+    /// The physical pages that the kernel uses, ascending: the content of a minidump.
     pub fn frames_in_use(&self) -> impl Iterator<Item = PhysAddr> {
         self.frames.taken()
     }
 
-    /// The bytes of physical memory at `at`; what is not installed reads as zeros.
+    /// Reads physical memory at `at`. Addresses without memory read as zeros.
     pub fn read_physical(&self, at: PhysAddr, buf: &mut [u8]) {
         self.ram.read(at, buf);
     }
@@ -113,8 +114,8 @@ impl Machine {
         self.ram.is_touched(at, self.page_size())
     }
 
-    /// The entries of the table of level number `level` (0 is the topmost) that covers `at`.
-    /// Larger pages are split up, as the kernel's dump code does.
+    /// The entries of the level `level` table (0 is the topmost) that covers `at`.
+    /// Larger pages are split, as in the kernel's dump code.
     pub fn entries(&self, at: VirtAddr, level: usize) -> Option<Vec<u64>> {
         self.tables.entries(&self.ram, at, level)
     }

@@ -32,7 +32,7 @@ const GLOBAL: u64 = 1 << 8;
 const NO_EXECUTE: u64 = 1 << 63;
 const FRAME_MASK: u64 = 0x000f_ffff_ffff_f000;
 
-/// The slot of the top-level table that points back at that table (`PML4PML4I`).
+/// The slot of the topmost table that points back to that table (`PML4PML4I`).
 const RECURSIVE_SLOT: u64 = 256;
 
 static LEVELS: [Level; 5] = [
@@ -63,9 +63,10 @@ static LAYOUT: Layout = Layout {
     memory: Memory::Pc,
 };
 
-/// amd64 with four levels of page tables, or with five.
+/// amd64 with four or five levels of page tables.
 #[derive(Debug)]
-pub struct Amd64 {
+pub(in crate::image) struct Amd64 {
+    /// Five levels?
     pub la57: bool,
 }
 

@@ -1,10 +1,10 @@
 //! An armv7 kernel's address space.
 //!
 //! `sys/arm/include/pte.h`, `vmparam.h` and `sys/arm/arm/pmap-v6.c`, 12.1: the
-//! kernel has the last gigabyte, with its image at the start; there is no direct
-//! map. FreeBSD's page tables are of the short format, two levels. Its minidumps
-//! have a number for the long one (LPAE) too, which this writes as the processor
-//! manual describes it. The machine is QEMU's `virt`.
+//! kernel has the last gigabyte, with its image at the start. There is no direct
+//! map. FreeBSD's page tables use the short format with two levels. Its minidumps
+//! also have a number for the long format (LPAE), which is written here according to the
+//! processor manual. The machine is QEMU's `virt`.
 
 use super::space::{Boot, Entry, ImagePlace, Layout, Level, Memory, Rights, Space};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -58,7 +58,7 @@ const TTB_FLAGS: u64 = 0x6a;
 
 /// armv7 with page tables in the short format.
 #[derive(Debug)]
-pub struct ArmShort;
+pub(in crate::image) struct ArmShort;
 
 impl Space for ArmShort {
     fn layout(&self) -> &Layout {
@@ -73,7 +73,7 @@ impl Space for ArmShort {
         table.get() | 1
     }
 
-    /// Sections and small pages have the same rights in different bits.
+    /// Sections and small pages have the same rights, but in different bits.
     fn page_entry(&self, level: usize, to: PhysAddr, rights: Rights) -> u64 {
         const CACHED: u64 = 0b1100;
         let (usual, read_only, no_execute) = match level {
@@ -102,7 +102,7 @@ impl Space for ArmShort {
 
 /// armv7 with page tables in the long format.
 #[derive(Debug)]
-pub struct ArmLong;
+pub(in crate::image) struct ArmLong;
 
 impl Space for ArmLong {
     fn layout(&self) -> &Layout {

@@ -78,7 +78,7 @@ static LAYOUT_16K: Layout = Layout {
     image: ImagePlace {
         linked: KERNEL_BASE,
         loaded: PhysAddr::new(SIZE_1G + SIZE_2M),
-        // The boot loader's 2 MB boundaries are too small for blocks of 32 MB.
+        // The boot loader's 2 MB boundaries are too fine for blocks of 32 MB.
         page: 16 << 10,
         movable: Some(SIZE_2M),
     },
@@ -87,7 +87,8 @@ static LAYOUT_16K: Layout = Layout {
 
 /// arm64 with pages of 4 KB, or of 16 KB.
 #[derive(Debug)]
-pub struct Arm64 {
+pub(in crate::image) struct Arm64 {
+    /// Pages of 16 KB rather than 4 KB?
     pub pages_of_16k: bool,
 }
 

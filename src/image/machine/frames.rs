@@ -1,10 +1,10 @@
-//! Which physical memory there is, and which of it is taken.
+//! Which physical memory exists, and which of it is in use.
 //!
-//! Frames are handed out from both ends: page tables and direct-map objects
-//! from the bottom, pages of the kernel map from the top and downwards, so that
-//! what is contiguous in the kernel map is never contiguous in physical memory
-//! and a reader that forgets to translate every page is found out.
-//! A frame that was given back is not handed out again. A frame is a page of the
+//! Frames are allocated from both ends: page tables and objects in the direct map
+//! from the bottom, pages of the kernel map from the top downwards. So
+//! memory that is contiguous in the kernel map is never contiguous in physical memory,
+//! and a reader that forgets to translate every page is caught.
+//! A freed frame is not allocated again. A frame is a page of the
 //! machine, 4 KB or more.
 
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use crate::image::{ImageError, Memory};
 /// The machine's physical memory, as frames.
 #[derive(Debug)]
 pub struct Frames {
-    /// Bytes of a frame.
+    /// The size of a frame, in bytes.
     size: u64,
     ranges: Vec<Range<u64>>,
     taken: BTreeSet<u64>,
@@ -39,7 +39,7 @@ impl Frames {
         self.ranges.iter().map(|r| self.address(r.start)..self.address(r.end))
     }
 
-    /// Takes all frames that `range` touches, and starts bottom allocations above them.
+    /// Takes all frames that `range` touches, and starts allocations from the bottom above them.
     ///
     /// # Errors
     /// Some of `range` is not installed memory.
@@ -54,7 +54,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Takes the lowest free frame above what is reserved.
+    /// Takes the lowest free frame above the reserved ones.
     pub fn take_low(&mut self) -> Result<PhysAddr, ImageError> {
         while self.bottom < self.top {
             let frame = self.bottom;
@@ -66,7 +66,7 @@ impl Frames {
         Err(ImageError::OutOfMemory { wanted: self.size, what: Memory::Physical })
     }
 
-    /// Takes whole frames for `bytes` bytes in a row, as low as possible, the first one on a
+    /// Takes consecutive frames for `bytes` bytes, as low as possible, the first one at a
     /// multiple of `align` bytes.
     pub fn take_low_run(&mut self, bytes: u64, align: u64) -> Result<PhysAddr, ImageError> {
         let none = || ImageError::OutOfMemory { wanted: bytes, what: Memory::Contiguous };
@@ -98,7 +98,7 @@ impl Frames {
         Err(ImageError::OutOfMemory { wanted: self.size, what: Memory::Physical })
     }
 
-    /// Gives a frame back: it is no longer in use, so a minidump leaves it out.
+    /// Frees a frame. It is no longer in use, so a minidump omits it.
     pub fn give_back(&mut self, at: PhysAddr) {
         self.taken.remove(&(at.get() / self.size));
     }

@@ -1,17 +1,17 @@
-//! The kernel heap's bookkeeping: what malloc(9) gave out, for which type.
+//! The records of the kernel heap: what malloc(9) allocated, and for which type.
 
 use std::collections::BTreeMap;
 
 use crate::addr::VirtAddr;
 
-/// One live malloc'd object.
+/// A live object from malloc(9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allocation {
     /// The name of its malloc type, as vmstat -m shows it: `vnet_data`.
     pub kind: &'static str,
-    /// Bytes that were asked for.
+    /// The requested size in bytes.
     pub size: u64,
-    /// It has pages of its own, which free(9) unmaps.
+    /// Does it have its own pages, which free(9) unmaps?
     pub whole_pages: bool,
 }
 
@@ -29,16 +29,16 @@ struct Slab {
 }
 
 impl Heap {
-    /// The largest size that is cut from a slab in the direct map (`uma_small_alloc`); larger
-    /// blocks have pages of their own in the kernel map.
+    /// The largest size that is taken from a slab in the direct map (`uma_small_alloc`). Larger
+    /// blocks have their own pages in the kernel map.
     pub const LARGEST_SMALL: u64 = 4096;
 
-    /// The zone that serves `size` bytes: powers of two from 16, as malloc(9) rounds.
+    /// The zone for `size` bytes: powers of two from 16, as malloc(9) rounds.
     pub fn bucket(size: u64) -> u64 {
         size.clamp(16, Self::LARGEST_SMALL).next_power_of_two()
     }
 
-    /// The next free item of `bucket` bytes, if its slab has one left.
+    /// The next free item of `bucket` bytes; `None` if its slab is full.
     pub fn cut(&mut self, bucket: u64) -> Option<VirtAddr> {
         let slab = self.slabs.get_mut(&bucket).filter(|slab| slab.left >= bucket)?;
         let item = slab.next;
@@ -60,12 +60,12 @@ impl Heap {
         self.live.remove(&at)
     }
 
-    /// Bytes that were asked for at `at`.
+    /// The requested size of the allocation at `at`.
     pub fn size(&self, at: VirtAddr) -> Option<u64> {
         self.live.get(&at).map(|allocation| allocation.size)
     }
 
-    /// Everything that is allocated, by address.
+    /// All live allocations, by address.
     pub fn live(&self) -> impl Iterator<Item = (VirtAddr, &Allocation)> {
         self.live.iter().map(|(at, allocation)| (*at, allocation))
     }

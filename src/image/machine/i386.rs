@@ -1,8 +1,8 @@
 //! An i386 kernel's address space.
 //!
 //! `sys/i386/include/pmap.h`, `vmparam.h`, 12.0 and later: kernel and user have
-//! address spaces of their own. The kernel image is mapped where it lies in
-//! physical memory, at 8 MB (4 MB with PAE until 12), and the kernel map follows.
+//! separate address spaces. The kernel image is mapped at its
+//! physical address, 8 MB (4 MB with PAE until 12), and the kernel map follows.
 //! There is no direct map: every object is in the kernel map.
 
 use super::space::{Boot, Entry, ImagePlace, Layout, Level, Memory, Rights, Space};
@@ -58,7 +58,8 @@ static LAYOUT_PAE: Layout = layout(8, SIZE_2M);
 
 /// i386, with or without PAE.
 #[derive(Debug)]
-pub struct I386 {
+pub(in crate::image) struct I386 {
+    /// With PAE?
     pub pae: bool,
 }
 
@@ -96,12 +97,12 @@ impl Space for I386 {
         }
     }
 
-    /// With PAE the four directories are one array for the kernel.
+    /// With PAE, the kernel treats the four directories as one array.
     fn top_is_full(&self) -> bool {
         self.pae
     }
 
-    /// Pointers named Idle… hold physical addresses. Since 13.0 one kernel has both kinds.
+    /// Pointers named Idle… hold physical addresses. Since 13.0 one kernel supports both kinds.
     fn boot_variables(&self, boot: &Boot) -> Vec<(&'static str, u64)> {
         let (root, directory) = (boot.root.get(), boot.first_below.get());
         match self.pae {

@@ -1,7 +1,7 @@
-//! malloc(9): memory that the kernel asks for while it runs.
+//! malloc(9): memory that the running kernel allocates.
 //!
-//! Small objects lie in the direct map, if there is one, as `uma_small_alloc` has it; what is
-//! larger gets pages of the kernel map, each with an unmapped page behind it.
+//! Small objects are in the direct map, if there is one, as in `uma_small_alloc`. Larger
+//! ones get pages of the kernel map, each followed by an unmapped page.
 
 use std::ops::Range;
 
@@ -11,8 +11,8 @@ use crate::addr::VirtAddr;
 use crate::image::{ImageError, Memory};
 
 impl Machine {
-    /// malloc(9) with M_ZERO: objects of up to 4 KB lie in the direct map, if there is one,
-    /// larger ones in the kernel map. `kind` is the malloc type's name.
+    /// malloc(9) with M_ZERO: objects of up to 4 KB are in the direct map, if there is one,
+    /// larger ones in the kernel map. `kind` is the name of the malloc type, `size` is in bytes.
     pub fn malloc(&mut self, kind: &'static str, size: u64) -> Result<VirtAddr, ImageError> {
         let small = size <= Heap::LARGEST_SMALL;
         let at = if small { self.small(Heap::bucket(size))? } else { self.kernel_map(size)? };
@@ -36,8 +36,8 @@ impl Machine {
         Ok(at)
     }
 
-    /// Whole pages for a module, within reach of the kernel's code: behind the image where that lies
-    /// behind the kernel map, as on amd64, else in the kernel map.
+    /// Whole pages for a module, within reach of the kernel's code: after the image if that is
+    /// after the kernel map, as on amd64, otherwise in the kernel map.
     pub fn malloc_module(&mut self, kind: &'static str, size: u64) -> Result<VirtAddr, ImageError> {
         let runs = self.scattered(size)?;
         let at = if self.image.start >= self.space.layout().kernel_map.end {
@@ -51,8 +51,8 @@ impl Machine {
         Ok(at)
     }
 
-    /// free(9). The memory is never handed out again, so that stale pointers find what freed
-    /// memory held; pages of the kernel map are unmapped, as kmem_free does.
+    /// free(9). The memory is never allocated again, so stale pointers lead to what freed
+    /// memory holds. Pages of the kernel map are unmapped, as by kmem_free.
     ///
     /// # Errors
     /// `at` is not the start of a live allocation.
@@ -67,7 +67,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Bytes of the live allocation that starts at `at`.
+    /// The size in bytes of the live allocation that starts at `at`.
     pub fn allocated(&self, at: VirtAddr) -> Option<u64> {
         self.heap.size(at)
     }
@@ -82,7 +82,7 @@ impl Machine {
         self.kernel_map
     }
 
-    /// Where the next block of the kernel map will lie.
+    /// Where the next block of the kernel map will be.
     pub fn kernel_map_end(&self) -> VirtAddr {
         self.next_kernel_map
     }
@@ -109,13 +109,13 @@ impl Machine {
         self.heap.cut(bucket).ok_or(ImageError::OutOfMemory { wanted: bucket, what: Memory::Heap })
     }
 
-    /// Whole pages in the kernel map, with an unmapped page behind them.
+    /// Whole pages in the kernel map, followed by an unmapped page.
     fn kernel_map(&mut self, size: u64) -> Result<VirtAddr, ImageError> {
         let runs = self.scattered(size)?;
         self.enter(&runs)
     }
 
-    /// Pages from anywhere in physical memory.
+    /// Pages from any part of physical memory.
     fn scattered(&mut self, size: u64) -> Result<Vec<Run>, ImageError> {
         let page = self.page_size();
         let pages = size.div_ceil(page);
@@ -132,8 +132,9 @@ impl Machine {
         Ok(start)
     }
 
-    /// Maps physical memory from the start of `room` on; gives where the next may be mapped,
-    /// behind an unmapped page.
+    /// Maps physical memory from the start of `room` on. Returns where the next block may be
+    /// mapped,
+    /// after an unmapped page.
     fn map_runs(&mut self, room: Range<VirtAddr>, runs: &[Run]) -> Result<VirtAddr, ImageError> {
         let page = self.page_size();
         let mut at = room.start;
@@ -167,7 +168,7 @@ impl Machine {
 /// What a kernel with INVARIANTS writes over freed memory (`uma_junk`).
 const TRASH: u32 = 0xdead_c0de;
 
-/// What the tables of the last level cover, as many as make a page, in bytes.
+/// The memory that a page of last-level tables covers, in bytes.
 fn last_table(space: &dyn Space) -> u64 {
     let layout = space.layout();
     space.levels().last().map_or(1, |level| {

@@ -1,24 +1,24 @@
 //! The simulated machine: physical memory, the kernel's page tables over it,
 //! and the kernel's heap.
 //!
-//! All reads and writes of [`Machine`] are by kernel virtual address and go to
-//! the same frames that the page tables name, so what is written here is what
-//! any reader finds through the tables in the dump. It knows nothing of kernels,
-//! symbols or types. An architecture is one [`Space`]: a file beside `amd64.rs`.
+//! All reads and writes of [`Machine`] are by kernel virtual address. They access
+//! the frames in the page tables, so a reader that follows the tables in the dump
+//! finds what was written here. The machine knows nothing about kernels,
+//! symbols or types. An architecture is one `Space`: a file beside `amd64.rs`.
 
 mod access;
-pub mod amd64;
-pub mod arm;
-pub mod arm64;
+pub(in crate::image) mod amd64;
+pub(in crate::image) mod arm;
+pub(in crate::image) mod arm64;
 mod frames;
 mod heap;
-pub mod i386;
+pub(in crate::image) mod i386;
 mod malloc;
 mod options;
-pub mod powerpc64;
+pub(in crate::image) mod powerpc64;
 mod processor;
 mod ram;
-pub mod riscv64;
+pub(in crate::image) mod riscv64;
 mod space;
 mod tables;
 
@@ -33,14 +33,14 @@ pub use self::options::{MachineOptions, Paging};
 pub use self::processor::Processor;
 use self::processor::Processors;
 use self::ram::Ram;
-pub use self::space::{Boot, Entry, ImagePlace, Layout, Level, Memory, Rights, Space};
+pub(in crate::image) use self::space::{Boot, ImagePlace, Layout, Memory, Rights, Space};
 use self::tables::PageTables;
 pub use self::tables::entry_bytes;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::image::ImageError;
 
-/// A machine with a kernel address space in it.
+/// A simulated machine with a kernel address space.
 pub struct Machine {
     arch: Arch,
     space: &'static dyn Space,
@@ -50,13 +50,13 @@ pub struct Machine {
     tables: PageTables,
     root_address: VirtAddr,
     image: Range<VirtAddr>,
-    /// What physical memory the direct map covers.
+    /// The physical memory that the direct map covers.
     direct: Range<PhysAddr>,
     /// Mapped runs outside the direct map, by first virtual address.
     mapped: BTreeMap<u64, Run>,
     kernel_map: VirtAddr,
     next_kernel_map: VirtAddr,
-    /// Where the next module will lie, if modules lie behind the image.
+    /// Where the next module will be, if modules follow the image.
     next_module: VirtAddr,
     heap: Heap,
     processors: Processors,
@@ -71,10 +71,14 @@ struct Run {
 
 /// A piece of the kernel image, in whole pages.
 #[derive(Debug, Clone)]
-pub struct ImagePart {
+pub(in crate::image) struct ImagePart {
+    /// Its virtual address.
     pub at: VirtAddr,
+    /// Its physical address.
     pub to: PhysAddr,
+    /// Its length in bytes.
     pub len: u64,
+    /// How it may be accessed.
     pub rights: Rights,
 }
 
@@ -87,19 +91,19 @@ impl ImagePart {
 
 const MEGABYTE: u64 = 1 << 20;
 const GIGABYTE: u64 = 1 << 30;
-/// What the kernel's own headers never cover: the video memory and BIOS below 1 MB.
+/// Never covered by the kernel's own headers: the video memory and BIOS below 1 MB.
 const LOW_MEMORY_END: u64 = 0x9f000;
 /// Devices take the last gigabyte below 4 GB.
 const DEVICE_HOLE: Range<u64> = 3 * GIGABYTE..4 * GIGABYTE;
 const LARGEST_MEMORY: u64 = 1 << 40;
 
 impl Machine {
-    /// A machine with the kernel image `image` in its memory, which nothing else may use. The
-    /// topmost page table lies at `root` in it, if the kernel has a place for it.
+    /// A machine with the kernel image `image` in memory that nothing else may use. The
+    /// topmost page table is at `root` in it, if the kernel has a place for it.
     ///
     /// # Errors
-    /// The memory is too small for it, or absurdly large.
-    pub fn new(
+    /// The memory is too small for the image, or unreasonably large.
+    pub(in crate::image) fn new(
         arch: Arch,
         options: MachineOptions,
         image: &[ImagePart],
@@ -143,16 +147,18 @@ impl Machine {
         Ok(machine)
     }
 
+    /// The architecture.
     pub fn arch(&self) -> Arch {
         self.arch
     }
 
+    /// The options that the machine was made with.
     pub fn options(&self) -> &MachineOptions {
         &self.options
     }
 
-    /// What is peculiar to the architecture.
-    pub fn space(&self) -> &'static dyn Space {
+    /// The features of the architecture.
+    pub(in crate::image) fn space(&self) -> &'static dyn Space {
         self.space
     }
 
@@ -161,13 +167,13 @@ impl Machine {
         self.space.layout().page
     }
 
-    /// The topmost page table.
+    /// The physical address of the topmost page table.
     pub fn root(&self) -> PhysAddr {
         self.tables.root()
     }
 
     /// What the kernel's boot code knows when the image is loaded at `load`.
-    pub fn boot(&self, load: PhysAddr) -> Boot {
+    pub(in crate::image) fn boot(&self, load: PhysAddr) -> Boot {
         let root = self.root();
         let below = |at| self.tables.table(&self.ram, at, 1).unwrap_or(root);
         Boot {
@@ -176,18 +182,17 @@ impl Machine {
             below_root: below(self.image.start),
             first_below: below(VirtAddr::new(0)),
             load,
-            image: self.image.clone(),
             direct: self.direct.clone(),
             direct_end: self.direct_address(self.direct.end).unwrap_or_default(),
         }
     }
 
-    /// The part of the address space where the kernel image lies, in large pages.
+    /// The addresses of the kernel image, in whole large pages.
     pub fn image(&self) -> Range<VirtAddr> {
         self.image.clone()
     }
 
-    /// What physical memory the direct map covers.
+    /// The physical memory that the direct map covers.
     pub fn direct(&self) -> Range<PhysAddr> {
         self.direct.clone()
     }
@@ -213,7 +218,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Maps a piece of the kernel image, with large pages where they fit.
+    /// Maps a piece of the kernel image, with large pages if they fit.
     fn map_image(&mut self, part: &ImagePart) -> Result<(), ImageError> {
         let layout = self.space.layout();
         if layout.direct_map.as_ref().is_some_and(|map| map.contains(&part.at)) {
@@ -230,7 +235,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Makes the topmost table part of the kernel's address space, unless it lies in the image.
+    /// Maps the topmost table in the kernel's address space, unless it is in the image.
     fn map_root(&mut self, in_image: bool) -> Result<(), ImageError> {
         if in_image {
             return Ok(());
@@ -268,7 +273,7 @@ impl fmt::Debug for Machine {
     }
 }
 
-/// Where a machine has `memory` bytes of it. A PC has holes for the video memory and for devices.
+/// The ranges of `memory` bytes of memory. A PC has holes for the video memory and for devices.
 fn installed(memory: u64, place: Memory) -> Result<Vec<Range<PhysAddr>>, ImageError> {
     if !(4 * MEGABYTE..=LARGEST_MEMORY).contains(&memory) || !memory.is_multiple_of(MEGABYTE) {
         let why = "it must be whole megabytes, from 4 MB to 1 TB";
@@ -286,7 +291,7 @@ fn installed(memory: u64, place: Memory) -> Result<Vec<Range<PhysAddr>>, ImageEr
     Ok(ranges)
 }
 
-/// What physical memory the direct map covers.
+/// The physical memory that the direct map covers.
 fn direct_range(layout: &Layout, frames: &Frames) -> Range<PhysAddr> {
     let first = frames.ranges().next().map_or(0, |range| range.start.get());
     let end = frames.ranges().last().map_or(0, |range| range.end.get());

@@ -1,4 +1,4 @@
-//! What kind of machine to simulate.
+//! The kind of machine to simulate.
 
 use serde::Deserialize;
 
@@ -13,17 +13,18 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::image::ImageError;
 
-/// The machine, where it differs from an ordinary one.
+/// The options of a machine. The defaults are an ordinary one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineOptions {
-    /// Bytes of physical memory, in whole megabytes; at least 4 MB.
+    /// Size of the physical memory in bytes: whole megabytes, at least 4 MB.
     pub memory: u64,
-    /// Physical address of the kernel image; by default where the boot loader puts it.
+    /// Physical address of the kernel image; `None` for where the boot loader puts it.
     pub load: Option<PhysAddr>,
-    /// Where the kernel map starts. On amd64 FreeBSD 8 had it near the kernel, 10 and later at
-    /// 0xfffffe…; elsewhere it follows the kernel image.
+    /// Where the kernel map starts. On amd64, FreeBSD 8 had it near the kernel, and 10 and later
+    /// have
+    /// it at 0xfffffe…. `None` is the usual place of the architecture.
     pub kernel_map: Option<VirtAddr>,
-    /// The kind of page tables, where the architecture has several.
+    /// The kind of page tables; `None` for the architecture's usual one.
     pub paging: Option<Paging>,
     /// Use large pages for the direct map and the kernel image.
     pub superpages: bool,
@@ -45,16 +46,16 @@ impl Default for MachineOptions {
 }
 
 impl MachineOptions {
-    /// What is peculiar to `arch` with these page tables.
+    /// The address space of `arch` with these page tables.
     ///
     /// # Errors
     /// The architecture has no such page tables.
-    pub fn space(&self, arch: Arch) -> Result<&'static dyn Space, ImageError> {
+    pub(in crate::image) fn space(&self, arch: Arch) -> Result<&'static dyn Space, ImageError> {
         space(arch, self.paging)
     }
 }
 
-/// A kind of page tables.
+/// The kinds of page tables that are not an architecture's usual one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Paging {
@@ -87,7 +88,7 @@ impl Paging {
     }
 }
 
-/// The address space of `arch` with page tables of the kind `paging`, or the usual ones.
+/// The address space of `arch` with page tables of kind `paging`, or the usual ones.
 fn space(arch: Arch, paging: Option<Paging>) -> Result<&'static dyn Space, ImageError> {
     Ok(match (arch, paging) {
         (Arch::Amd64, None) => &Amd64 { la57: false },

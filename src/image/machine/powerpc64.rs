@@ -20,9 +20,11 @@ pub const KERNEL_MAP: VirtAddr = VirtAddr::new(0xc008_0000_0000_0000);
 /// `VM_MAX_SAFE_KERNEL_ADDRESS`.
 pub const KERNEL_MAP_END: VirtAddr = VirtAddr::new(0xc008_0007_ffff_ffff);
 
-/// The same with a hashed page table.
+/// `DMAP_MAX_ADDRESS` with a hashed page table.
 pub const HASHED_DIRECT_MAP_END: VirtAddr = VirtAddr::new(0xcfff_ffff_ffff_ffff);
+/// `VM_MIN_KERNEL_ADDRESS` with a hashed page table.
 pub const HASHED_KERNEL_MAP: VirtAddr = VirtAddr::new(0xe000_0000_0000_0000);
+/// `VM_MAX_SAFE_KERNEL_ADDRESS` with a hashed page table.
 pub const HASHED_KERNEL_MAP_END: VirtAddr = VirtAddr::new(0xe000_0007_ffff_ffff);
 
 /// The page of `KERNBASE`.
@@ -89,7 +91,7 @@ static HASHED_LAYOUT: Layout = Layout {
 
 /// powerpc64 and powerpc64le with a radix tree.
 #[derive(Debug)]
-pub struct Radix;
+pub(in crate::image) struct Radix;
 
 impl Space for Radix {
     fn layout(&self) -> &Layout {
@@ -134,13 +136,14 @@ impl Space for Radix {
     }
 }
 
-/// The same with a hashed page table. It is the processor's or a hypervisor's, in no
-/// memory of the machine's own: the writer of minidumps makes it.
+/// powerpc64 with a hashed page table. The table belongs to the processor or a hypervisor and
+/// is not in the machine's memory: the minidump writer makes it.
 #[derive(Debug)]
-pub struct Hashed;
+pub(in crate::image) struct Hashed;
 
 impl Hashed {
-    /// How many groups the table has for so much physical memory (`moea64_early_bootstrap`).
+    /// How many groups the table has for `memory` bytes of physical memory
+    /// (`moea64_early_bootstrap`).
     pub fn groups(memory: u64) -> u64 {
         const LEAST: u64 = 0x1000;
         const MOST: u64 = 1 << 18;

@@ -1,30 +1,33 @@
-//! What the processors were doing when the machine stopped, for the formats that tell.
+//! The registers at the moment when the machine stopped, for dump formats that record them.
 
 use std::collections::BTreeMap;
 
 use super::Machine;
 use crate::addr::VirtAddr;
 
-/// The registers of a processor that lead to the calls it is in.
+/// The registers of a processor that a stack walk starts from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Processor {
-    /// The instruction that it is about to run.
+    /// The address of the next instruction.
     pub counter: VirtAddr,
+    /// The stack pointer.
     pub stack: VirtAddr,
+    /// The frame pointer.
     pub frame: VirtAddr,
-    /// Where its function returns to; not on x86.
+    /// The return address of the current function, in the link register; unused on x86.
     pub link: VirtAddr,
 }
 
-/// By number, from 0.
+/// By CPU number, from 0.
 pub(super) type Processors = BTreeMap<u32, Processor>;
 
 impl Machine {
+    /// Sets the registers of the processor with this number, from 0.
     pub fn set_processor(&mut self, number: u32, processor: Processor) {
         self.processors.insert(number, processor);
     }
 
-    /// One that nobody has set stands still, all registers 0.
+    /// The registers of a processor; all 0 if they were never set.
     pub fn processor(&self, number: u32) -> Processor {
         self.processors.get(&number).copied().unwrap_or_default()
     }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::addr::PhysAddr;
 
-/// The unit in which simulated memory is kept, in bytes.
+/// The unit of simulated memory, in bytes.
 const FRAME: u64 = 4096;
 
 /// The bytes of the machine's physical memory.
 ///
-/// A frame that was never written reads as zeros and costs nothing.
+/// A frame that was never written reads as zeros and takes no memory.
 #[derive(Debug, Default)]
 pub struct Ram {
     frames: BTreeMap<u64, Box<[u8; FRAME as usize]>>,
@@ -38,14 +38,15 @@ impl Ram {
         }
     }
 
-    /// Was any frame written among the `len` bytes at `at`? Where none was, all is zeros.
+    /// Was any byte of the frames under the `len` bytes at `at` written? If not, all are zeros.
     pub fn is_touched(&self, at: PhysAddr, len: u64) -> bool {
         let end = at.get().saturating_add(len).div_ceil(FRAME);
         self.frames.range(at.get() / FRAME..end.max(at.get() / FRAME)).next().is_some()
     }
 }
 
-/// Cuts `len` bytes at `at` where frames end: frame number, place in the frame, place in the buffer.
+/// Splits `len` bytes at `at` at frame boundaries: frame number, offset in the frame, offset in the
+/// buffer.
 fn pieces(at: PhysAddr, len: usize) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
     let mut done = 0;
     std::iter::from_fn(move || {

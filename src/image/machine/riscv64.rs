@@ -49,7 +49,7 @@ static LAYOUT: Layout = Layout {
     kernel_map_align: SIZE_2M,
     image: ImagePlace {
         linked: KERNEL_BASE,
-        // The firmware has the first 2 MB.
+        // The firmware occupies the first 2 MB.
         loaded: PhysAddr::new(2 * SIZE_1G + SIZE_2M),
         page: SIZE_2M,
         movable: Some(SIZE_2M),
@@ -57,9 +57,10 @@ static LAYOUT: Layout = Layout {
     memory: Memory::From(PhysAddr::new(2 * SIZE_1G)),
 };
 
-/// riscv64 with three levels of page tables, or with four.
+/// riscv64 with three or four levels of page tables.
 #[derive(Debug)]
-pub struct Riscv64 {
+pub(in crate::image) struct Riscv64 {
+    /// Four levels?
     pub sv48: bool,
 }
 
@@ -92,7 +93,7 @@ impl Space for Riscv64 {
         }
     }
 
-    /// The boot code makes it behind the image, and refers to it by the address there.
+    /// The boot code makes it after the image, and refers to it by the address there.
     fn root_in_kernel_map(&self) -> bool {
         true
     }

@@ -15,7 +15,7 @@ pub struct PageTables {
 }
 
 impl PageTables {
-    /// Builds empty tables; the topmost one lies at `root` if that is given.
+    /// Builds empty tables. The topmost one is at `root` if that is given.
     pub fn new(
         space: &'static dyn Space,
         root: Option<PhysAddr>,
@@ -48,8 +48,8 @@ impl PageTables {
         self.root
     }
 
-    /// Maps the page of `size` bytes (what an entry of some level covers; both addresses aligned
-    /// to it) at `at` to `to`.
+    /// Maps the page of `size` bytes at `at` to `to`. `size` is what an entry of some level covers,
+    /// and both addresses are aligned to it.
     pub fn map(
         &self,
         ram: &mut Ram,
@@ -71,7 +71,7 @@ impl PageTables {
         Ok(())
     }
 
-    /// Takes the smallest page at `at` out of the tables.
+    /// Removes the smallest page at `at` from the tables.
     pub fn unmap(&self, ram: &mut Ram, at: VirtAddr) {
         let last = self.space.levels().len().saturating_sub(1);
         if let (Some(table), Some(level)) = (self.table(ram, at, last), self.space.levels().last())
@@ -80,7 +80,7 @@ impl PageTables {
         }
     }
 
-    /// The table of level number `level` that covers `at`, if there is one.
+    /// The level `level` table that covers `at`; `None` if there is none.
     pub fn table(&self, ram: &Ram, at: VirtAddr, level: usize) -> Option<PhysAddr> {
         let above = self.space.levels().iter().enumerate().take(level);
         above.into_iter().try_fold(self.root, |table, (number, level)| {
@@ -91,8 +91,8 @@ impl PageTables {
         })
     }
 
-    /// The entries of the table of level number `level` that covers `at`. Where a page of a
-    /// higher level does, it is split up, as the kernel's dump code does.
+    /// The entries of the level `level` table that covers `at`. A larger page
+    /// is split, as in the kernel's dump code.
     pub fn entries(&self, ram: &Ram, at: VirtAddr, level: usize) -> Option<Vec<u64>> {
         let mut table = self.root;
         let wanted = self.space.levels().get(level)?;
@@ -132,7 +132,7 @@ impl PageTables {
             .levels()
             .get(level + 1)
             .map_or(page, |below| below.entries * self.space.layout().entry_size);
-        // Tables smaller than a page come by the pageful, for neighbouring slots.
+        // Tables smaller than a page are allocated a page at a time, for neighbouring slots.
         let pageful = (page / below).max(1);
         let new = frames.take_low_run(below.max(page), below)?;
         let first = index - index % pageful;
@@ -164,7 +164,7 @@ impl PageTables {
     }
 }
 
-/// An entry as it lies in memory.
+/// The bytes of a page-table entry in memory.
 pub fn entry_bytes(entry: u64, size: u64, endian: Endian) -> Vec<u8> {
     let size = size.min(8) as usize;
     match endian {

@@ -1,8 +1,8 @@
 //! From a loaded kernel to a running one: processors, message buffer, the
 //! first process, vnet0.
 //!
-//! Follows the order of the kernel's SYSINITs (`sys/kern/init_main.c`): a
-//! kernel that lacks some variable is an older or newer one, and does without.
+//! It follows the order of the kernel's SYSINITs (`sys/kern/init_main.c`). If a
+//! kernel lacks a variable, it is older or newer, and the variable is skipped.
 
 use std::collections::BTreeMap;
 
@@ -18,16 +18,16 @@ use crate::image::runtime::vnet::Vnets;
 use crate::image::runtime::{MessageBuffer, Queue, Runtime};
 use crate::types::model::Type;
 
-/// Ids above this do not fit into any kernel's cpuset_t.
+/// Higher ids do not fit in any kernel's cpuset_t.
 const MOST_CPUS: u32 = 256;
-/// tid of thread0 in `sys/kern/init_main.c`; others follow.
+/// The tid of thread0 in `sys/kern/init_main.c`. The others follow.
 const FIRST_TID: u64 = 100_000;
 
 impl Runtime {
-    /// Boots `kernel` on processors with the ids `cpus` (ascending; they may be sparse).
+    /// Boots `kernel` on processors with the ids `cpus`, which ascend and may have gaps.
     ///
     /// # Errors
-    /// There is no CPU or one with an absurd id, or the kernel lacks a type that it must have.
+    /// There is no CPU or an id is too high, or the kernel lacks a required type.
     pub fn boot(mut kernel: LoadedKernel, cpus: &[u32]) -> Result<Self, ImageError> {
         let ascend = cpus.is_sorted_by(|id, next| id < next);
         if !ascend || cpus.last().is_none_or(|last| *last >= MOST_CPUS) {
@@ -79,7 +79,7 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// What a panic leaves behind: panicstr, and a line in the message buffer.
+    /// What a panic leaves behind: panicstr and a line in the message buffer.
     pub fn panic(&mut self, message: &str) -> Result<(), ImageError> {
         self.message(&format!("panic: {message}"))?;
         self.message("cpuid = 0")?;
@@ -89,7 +89,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Brings the kernel's idea of its own memory up to date; called before a dump.
+    /// Updates the kernel's records about its own memory. It is called before a dump.
     pub fn settle(&mut self) -> Result<(), ImageError> {
         let end = self.kernel.machine().kernel_vm_end();
         self.kernel.set_symbol("kernel_vm_end", end.get())?;
@@ -101,7 +101,7 @@ fn set_cpus(kernel: &mut LoadedKernel, cpus: &[u32]) -> Result<(), ImageError> {
     kernel.set_symbol("mp_ncpus", cpus.len() as u64)?;
     kernel.set_symbol("mp_maxid", u64::from(cpus.last().copied().unwrap_or(0)))?;
     let Ok(all) = kernel.variable("all_cpus") else { return Ok(()) };
-    // A struct of words since 9; the first kernels with VIMAGE had one plain int.
+    // A struct of words since 9. The first kernels with VIMAGE had a plain int.
     let size = kernel.types().size_of(all.type_id)?;
     let word = kernel.machine().arch().pointer_size().min(size).max(1);
     let bits = word * 8;
@@ -113,7 +113,7 @@ fn set_cpus(kernel: &mut LoadedKernel, cpus: &[u32]) -> Result<(), ImageError> {
     Ok(())
 }
 
-/// The per-CPU structures: an array in the kernel until 12.x, pages of their own since.
+/// The per-CPU structures: an array in the kernel until 12.x, separate pages since.
 fn set_pcpu(kernel: &mut LoadedKernel, cpus: &[u32]) -> Result<Vec<Object>, ImageError> {
     let Ok(variable) = kernel.variable("__pcpu") else { return Ok(Vec::new()) };
     let (_, shape) = kernel.types().resolve(variable.type_id)?;
@@ -139,7 +139,7 @@ fn set_pcpu(kernel: &mut LoadedKernel, cpus: &[u32]) -> Result<Vec<Object>, Imag
     Ok(pcpus)
 }
 
-/// proc0 and thread0, and the list of processes; whatever the file says about them is built anew.
+/// proc0, thread0 and the list of processes. The contents of the file are replaced.
 fn first_process(kernel: &mut LoadedKernel, pcpus: &[Object]) -> Result<(), ImageError> {
     let proc0 = kernel.variable("proc0")?;
     let list = kernel.variable("allproc")?;
@@ -168,7 +168,7 @@ fn first_process(kernel: &mut LoadedKernel, pcpus: &[Object]) -> Result<(), Imag
     Ok(())
 }
 
-/// thread0: since 11.0 `thread0_st.t0st_thread`, where the scheduler's own data follow it;
+/// thread0: since 11.0 `thread0_st.t0st_thread`, followed by the scheduler's own data;
 /// or all of `thread0_st`, in a kernel that declares it as a struct thread.
 fn first_thread(kernel: &LoadedKernel) -> Result<Object, ImageError> {
     match kernel.variable("thread0_st") {

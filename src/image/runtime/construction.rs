@@ -1,9 +1,9 @@
-//! How a network stack comes and goes: vnet_alloc, vnet_destroy, and both left half way.
+//! How a network stack is built and destroyed: vnet_alloc, vnet_destroy, and both interrupted.
 //!
-//! `sys/net/vnet.c`. A new stack runs all constructors forward and goes on the list only then; a
-//! dying one is taken off the list first and runs all destructors in reverse. `vnet_state`, which
-//! came with 11.0, is set to the subsystem before each call. So a stack that hangs half way is on
-//! no list, and the thread that builds or destroys it is the only one that knows where it is.
+//! `sys/net/vnet.c`. A new stack first runs all constructors and is then put on the list. A
+//! dying one is first taken off the list and then runs all destructors in reverse. `vnet_state`,
+//! which was added in 11.0, is set to the subsystem before each call. So a stack that hangs in a
+//! call is on no list, and only the thread that builds or destroys it has its address.
 
 use super::scope::Vnet;
 use super::sysinit::{Sysinit, SysinitKind};
@@ -12,7 +12,7 @@ use super::{Runtime, Scope};
 use crate::image::ImageError;
 use crate::image::object::Object;
 
-/// Where construction or destruction is to stop: within a call, before it has done anything.
+/// Where construction or destruction stops: at the start of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
     /// The call of this function.
@@ -22,7 +22,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    /// `SI_SUB_…` names a subsystem, anything else a function.
+    /// `SI_SUB_…` is a subsystem, anything else a function.
     pub fn parse(text: &str) -> Self {
         match text.starts_with("SI_SUB_") {
             true => Self::Subsystem(text.to_owned()),
@@ -31,21 +31,23 @@ impl Stop {
     }
 }
 
-/// A stack that was left half way.
+/// A stack whose construction or destruction was interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HalfWay {
+    /// The stack.
     pub vnet: Vnet,
-    /// Which list is being run.
+    /// The list that is being run.
     pub kind: SysinitKind,
     /// The entry whose function was called and has not returned.
     pub within: Sysinit,
 }
 
 impl Runtime {
-    /// vnet_alloc: a new stack with the initial values of every variable, on which all
+    /// vnet_alloc: a new stack with the initial values of every variable, after all
     /// constructors have run.
     ///
-    /// The first one becomes vnet0; its state stays 0, for the kernel registers (and runs) all
+    /// The first stack becomes vnet0. Its state stays 0, because the kernel registers (and runs)
+    /// all
     /// constructors only after it exists.
     ///
     /// # Errors
@@ -58,7 +60,7 @@ impl Runtime {
             self.call_entry(SysinitKind::Constructor, *entry, vnet)?;
         }
         if self.vnet0() != Some(vnet) {
-            // By the last one, vnet_sysinit_done, which exists to do nothing then.
+            // By the last one, vnet_sysinit_done, which then does nothing.
             self.set_state_of(vnet, self.done_state())?;
         }
         let is_if_init = |entry: &Sysinit| self.function_name(entry.function) == "vnet_if_init";
@@ -69,10 +71,10 @@ impl Runtime {
         Ok(vnet)
     }
 
-    /// vnet_alloc by a thread that does not come back from one of the constructors.
+    /// vnet_alloc by a thread that does not return from one of the constructors.
     ///
     /// # Errors
-    /// As [`Runtime::vnet_alloc`], or no constructor is such a one.
+    /// As [`Runtime::vnet_alloc`], or `stop` matches no constructor.
     pub fn vnet_alloc_until(&mut self, stop: &Stop) -> Result<HalfWay, ImageError> {
         let constructors = self.sysinits(SysinitKind::Constructor)?;
         let place = self.place_of(stop, &constructors)?;
@@ -80,11 +82,11 @@ impl Runtime {
         self.run_until(SysinitKind::Constructor, &constructors, place, vnet)
     }
 
-    /// vnet_destroy: off the list, all destructors in reverse, then `struct vnet` is poisoned and
-    /// freed with its data.
+    /// vnet_destroy: takes it off the list, runs all destructors in reverse, then poisons and
+    /// frees `struct vnet` and its data.
     ///
     /// # Errors
-    /// It is vnet0, is not on the list, or still has sockets (the kernel panics then).
+    /// It is vnet0, is not on the list, or still has sockets (then the kernel panics).
     pub fn vnet_destroy(&mut self, vnet: Vnet) -> Result<(), ImageError> {
         self.retire(vnet)?;
         let mut destructors = self.sysinits(SysinitKind::Destructor)?;
@@ -97,10 +99,10 @@ impl Runtime {
         self.free_vnet(vnet)
     }
 
-    /// vnet_destroy by a thread that does not come back from one of the destructors.
+    /// vnet_destroy by a thread that does not return from one of the destructors.
     ///
     /// # Errors
-    /// As [`Runtime::vnet_destroy`], or no destructor is such a one.
+    /// As [`Runtime::vnet_destroy`], or `stop` matches no destructor.
     pub fn vnet_destroy_until(&mut self, vnet: Vnet, stop: &Stop) -> Result<HalfWay, ImageError> {
         let mut destructors = self.sysinits(SysinitKind::Destructor)?;
         destructors.reverse();
@@ -154,7 +156,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// What vnet_destroy does before the destructors run.
+    /// The part of vnet_destroy before the destructors run.
     fn retire(&mut self, vnet: Vnet) -> Result<(), ImageError> {
         if self.vnet0() == Some(vnet) {
             return Err(ImageError::Refused("vnet0 is never destroyed".into()));
@@ -178,11 +180,11 @@ impl Runtime {
         Ok(())
     }
 
-    /// Leaves `thread`, a `struct thread`, inside the call at which a stack was left: curvnet is the
-    /// stack, its kernel stack has the calls, and it shares the lock on the registrations.
+    /// Leaves `thread`, a `struct thread`, inside the interrupted call: curvnet is the
+    /// stack, its kernel stack shows the calls, and it shares the lock on the registrations.
     ///
     /// # Errors
-    /// The kernel lacks a type or the machine memory.
+    /// The kernel lacks a type, or the machine has no memory left.
     pub fn hang(&mut self, thread: Object, half: &HalfWay) -> Result<(), ImageError> {
         let callers = match half.kind {
             SysinitKind::Constructor => {
@@ -199,8 +201,8 @@ impl Runtime {
     }
 }
 
-/// Who calls constructors, innermost first; what a kernel does not have, or has inlined, is left
-/// out (`sys/kern/kern_jail.c`, `sys/amd64/amd64/trap.c`).
+/// The callers of constructors, innermost first. Functions that a kernel does not have, or has
+/// inlined, are left out (`sys/kern/kern_jail.c`, `sys/amd64/amd64/trap.c`).
 const CONSTRUCTION: &[&str] =
     &["vnet_sysinit", "vnet_alloc", "kern_jail_set", "sys_jail_set", "amd64_syscall"];
 const DESTRUCTION: &[&str] = &[

@@ -3,19 +3,19 @@
 //! No code of the kernel runs here, so the functions that matter to a reader are known by name:
 //! those of `sys/net/if.c`, those that VNET_PCPUSTAT_SYSINIT and _SYSUNINIT make
 //! (`vnet_ipstat_init`, `vnet_ipstat_uninit`: `sys/net/vnet.h`), and the destructors of drivers,
-//! which take their interfaces away. All others change nothing that the runtime models.
+//! which destroy their interfaces. All others change nothing that the runtime models.
 
 use super::{Runtime, Scope};
 use crate::image::ImageError;
 
-/// What a call leaves in memory.
+/// The effect of a call on memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
     /// vnet_if_init: an empty list of interfaces.
     InitInterfaces,
-    /// vnet_if_return: borrowed interfaces go home.
+    /// vnet_if_return: borrowed interfaces are sent home.
     ReturnInterfaces,
-    /// vnet_if_uninit, or the destructor of a driver: interfaces whose names begin so are freed.
+    /// vnet_if_uninit, or the destructor of a driver: interfaces with this name prefix are freed.
     FreeInterfaces(String),
     /// VNET_PCPUSTAT_ALLOC of this array.
     AllocateCounters(String),
@@ -24,7 +24,7 @@ pub(super) enum Effect {
 }
 
 impl Runtime {
-    /// What the function of that name does.
+    /// The effect of the function with that name.
     pub(super) fn effect_of(&self, function: &str) -> Option<Effect> {
         match function {
             "vnet_if_init" => return Some(Effect::InitInterfaces),

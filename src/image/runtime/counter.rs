@@ -1,9 +1,9 @@
-//! Per-CPU counters, counter(9). The arrays of them: `pcpustat.rs`.
+//! Per-CPU counters, counter(9). `pcpustat.rs` has arrays of them.
 //!
-//! A counter is a slot of 8 bytes of every CPU's own memory. What a `counter_u64_t`
-//! holds differs: on amd64 since 13 the distance of CPU 0's slot from `*__pcpu`,
-//! else a plain pointer to it. The slots are a page apart in 12 and later
-//! (UMA_PCPU_ALLOC_SIZE), before that sizeof(struct pcpu).
+//! A counter is a slot of 8 bytes in the memory of every CPU. The value of a `counter_u64_t`
+//! differs: on amd64 since 13 it is the offset of CPU 0's slot from `*__pcpu`,
+//! otherwise a plain pointer to the slot. The slots are a page apart in 12 and later
+//! (UMA_PCPU_ALLOC_SIZE), and sizeof(struct pcpu) apart before.
 
 use super::Runtime;
 use crate::addr::VirtAddr;
@@ -12,16 +12,16 @@ use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::types::model::Type;
 
-/// Values for the CPUs of the machine, in the order of their ids; the others stay 0.
+/// Values for the CPUs of the machine, in order of their ids. The others stay 0.
 pub type CounterValues = Vec<u64>;
 
 /// Where counters are allocated, and how pointers to them are stored.
 #[derive(Debug)]
 pub(super) struct CounterZone {
     stride: u64,
-    /// Slots up to the highest CPU id.
+    /// How many slots there are, up to the highest CPU id.
     slots: u64,
-    /// What is subtracted from a slot's address to make a counter_u64_t.
+    /// What is subtracted from a slot's address to get a counter_u64_t.
     origin: u64,
     /// `EARLY_COUNTER`, in kernels that have it.
     early: Option<u64>,
@@ -34,8 +34,10 @@ const COUNTER: u64 = 8;
 const TRASH: u32 = 0xdead_c0de;
 
 impl CounterZone {
-    /// Decides by the shape of `__pcpu`: a pointer means offsets, an array plain pointers. What
-    /// counts before counters can be allocated, a member of struct pcpu, came with the pages.
+    /// Decides by the form of `__pcpu`: a pointer means offsets, an array plain pointers. The
+    /// counter
+    /// for the time before counters can be allocated, a member of struct pcpu, was added with the
+    /// pages.
     pub fn of(kernel: &LoadedKernel, cpus: &[u32]) -> Result<Self, ImageError> {
         let slots = u64::from(cpus.last().copied().unwrap_or(0)) + 1;
         let page = kernel.machine().page_size();
@@ -48,7 +50,7 @@ impl CounterZone {
         };
         let dummy = kernel.types().member(type_id, "pc_early_dummy_counter").ok();
         let stride = if dummy.is_some() { page } else { kernel.types().size_of(type_id)? };
-        // An offset where counters are offsets, else the member of the first processor's.
+        // An offset if counters are offsets, otherwise the member of the first processor.
         let first = if origin == 0 { pcpu.address.get() } else { 0 };
         let early = dummy.map(|dummy| first.wrapping_add(dummy.offset));
         Ok(Self { stride, slots, origin, early, next: VirtAddr::new(0), left: 0 })
@@ -58,7 +60,7 @@ impl CounterZone {
     fn alloc(&mut self, kernel: &mut LoadedKernel) -> Result<u64, ImageError> {
         if self.left < COUNTER {
             let page = kernel.machine().page_size();
-            // More than a page, so that it always lies in the kernel map, as UMA's pcpu zones do.
+            // More than a page, so that it is always in the kernel map, like UMA's pcpu zones.
             let size = self.stride.saturating_mul(self.slots).max(page + 1);
             self.next = kernel.machine_mut().malloc("pcpu-8", size)?;
             self.left = self.stride.max(COUNTER);
@@ -82,7 +84,7 @@ impl Runtime {
         self.kernel.store(object, counter)
     }
 
-    /// counter_u64_free of what `object` points at. The pointer stays as it is: stale.
+    /// counter_u64_free of what `object` points to. The pointer stays, and is then stale.
     ///
     /// # Errors
     /// The counter was never allocated.
@@ -97,7 +99,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// Makes `object` the EARLY_COUNTER that counters are before they can be allocated.
+    /// Sets `object` to EARLY_COUNTER, the value before counters can be allocated.
     ///
     /// # Errors
     /// The kernel has none: 10.x and earlier.

@@ -1,6 +1,6 @@
-//! Which stack somebody belongs to: by credential, thread and process, and is it the default one.
+//! Which stack a credential, thread or process belongs to, and whether it is the default one.
 //!
-//! `sys/net/vnet.h`: CRED_TO_VNET and its like lead through the credential's prison. Without
+//! `sys/net/vnet.h`: CRED_TO_VNET and similar macros use the credential's prison. Without
 //! VIMAGE they are NULL, and everything is in the default stack.
 
 use super::scope::Vnet;
@@ -10,7 +10,7 @@ use crate::image::ImageError;
 use crate::image::object::Object;
 
 impl Runtime {
-    /// CRED_TO_VNET: the stack of the prison of a `struct ucred`. NULL while that is being built.
+    /// CRED_TO_VNET: the stack of the prison of a `struct ucred`. `None` while that is being built.
     pub fn cred_to_vnet(&self, cred: Object) -> Result<Option<Vnet>, ImageError> {
         if self.vnets.is_none() {
             return Ok(None);
@@ -21,7 +21,7 @@ impl Runtime {
         Ok((!vnet.is_null()).then_some(Vnet(vnet)))
     }
 
-    /// TD_TO_VNET: by the credential of a `struct thread`. Not the same as its curvnet.
+    /// TD_TO_VNET: by the credential of a `struct thread`. It may differ from its curvnet.
     pub fn td_to_vnet(&self, thread: Object) -> Result<Option<Vnet>, ImageError> {
         self.cred_to_vnet(self.credential(thread, "td_ucred")?)
     }
@@ -31,7 +31,7 @@ impl Runtime {
         self.cred_to_vnet(self.credential(process, "p_ucred")?)
     }
 
-    /// IS_DEFAULT_VNET: is it vnet0? Without VIMAGE always.
+    /// IS_DEFAULT_VNET: is it vnet0? Always true without VIMAGE.
     pub fn is_default_vnet(&self, vnet: Option<Vnet>) -> bool {
         self.vnets.is_none() || vnet == self.vnet0()
     }
@@ -39,10 +39,10 @@ impl Runtime {
     /// VNET_FOREACH: the stacks in the order of the list, newest first. Without VIMAGE its body
     /// runs once for the kernel's own variables, or in older kernels not at all.
     ///
-    /// # Errors
+    /// Neither lock of the list is held.
     /// Neither of the locks on the list is held.
     pub fn vnet_foreach(&self) -> Result<Vec<Scope>, ImageError> {
-        /// 13.0 made a loop of it.
+        /// 13.0 turned it into a loop.
         const FIRST_WITH_A_LOOP: u64 = 1_300_000;
         if self.vnets.is_none() {
             let release = self.kernel.load_uint(self.kernel.variable("osreldate")?)?;

@@ -1,9 +1,9 @@
 //! The current network stack of a thread: td_vnet, and the macros that set and restore it.
 //!
-//! `sys/net/vnet.h`. CURVNET_SET remembers what curvnet was, in the caller's own frame, and
-//! CURVNET_RESTORE puts it back; here the caller keeps a [`SavedCurvnet`]. Kernels with VNET_DEBUG
-//! (those that have `vnet_log_recursion`) also keep in td_vnet_lpush which function set it, and log
-//! each place that sets it though it was set. Both macros assert what the kernel asserts; here a
+//! `sys/net/vnet.h`. CURVNET_SET saves the old curvnet in the caller's frame, and
+//! CURVNET_RESTORE restores it; here the caller keeps a [`SavedCurvnet`]. Kernels with VNET_DEBUG
+//! (those that have `vnet_log_recursion`) also store the function that set it in td_vnet_lpush, and
+//! log each place that sets it again. Both macros assert what the kernel asserts; here a
 //! failed assertion is an error with the message of the panic.
 
 use std::fmt;
@@ -14,11 +14,14 @@ use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::object::Object;
 
-/// Where in the kernel's source a macro stands: `__FILE__`, `__LINE__` and `__func__`.
+/// The place of a macro in the kernel's source: `__FILE__`, `__LINE__` and `__func__`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
+    /// The source file.
     pub file: &'a str,
+    /// The line number.
     pub line: u32,
+    /// The name of the function.
     pub function: &'a str,
 }
 
@@ -28,7 +31,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// What CURVNET_SET keeps for CURVNET_RESTORE: `saved_vnet` and `saved_vnet_lpush`.
+/// What CURVNET_SET saves for CURVNET_RESTORE: `saved_vnet` and `saved_vnet_lpush`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedCurvnet {
     thread: Object,
@@ -36,14 +39,18 @@ pub struct SavedCurvnet {
     set_by: Option<VirtAddr>,
 }
 
-/// An entry of VNET_DEBUG's list of recursions, newest first.
+/// An entry of VNET_DEBUG's list of recursions (`struct vnet_recursion`, `sys/net/vnet.c`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recursion {
-    /// Who had set curvnet, and who set it again.
+    /// The name of the function that had set curvnet: the address of its text.
     pub prev_fn: VirtAddr,
+    /// The name of the function that set it again: the address of its text.
     pub where_fn: VirtAddr,
+    /// The line of that call.
     pub where_line: u64,
+    /// The address of the `struct vnet` that curvnet pointed to.
     pub old_vnet: VirtAddr,
+    /// The address of the `struct vnet` that it was set to.
     pub new_vnet: VirtAddr,
 }
 
@@ -56,8 +63,8 @@ impl Runtime {
         if holds { Ok(()) } else { Err(ImageError::Assertion(message())) }
     }
 
-    /// curvnet of `thread`, whatever it points at; 0 outside of the network stack, and in a
-    /// kernel without VIMAGE always.
+    /// curvnet of `thread`, even if it points to no stack; 0 outside the network stack, and always
+    /// in a kernel without VIMAGE.
     pub fn curvnet(&self, thread: Object) -> Result<VirtAddr, ImageError> {
         self.kernel.get(thread, "td_vnet").map(VirtAddr::new)
     }
@@ -103,7 +110,7 @@ impl Runtime {
     /// CURVNET_RESTORE.
     ///
     /// # Errors
-    /// curvnet is not set, or what it was before has no magic any more: the kernel asserts both.
+    /// curvnet is not set, or the old stack has no magic any longer. The kernel asserts both.
     pub fn curvnet_restore(
         &mut self,
         saved: SavedCurvnet,
@@ -142,7 +149,7 @@ impl Runtime {
         Ok(found)
     }
 
-    /// Sets td_vnet, and with VNET_DEBUG td_vnet_lpush; returns what that was.
+    /// Sets td_vnet and, with VNET_DEBUG, td_vnet_lpush. Returns the old td_vnet_lpush.
     pub(super) fn note_curvnet(
         &mut self,
         thread: Object,
@@ -159,8 +166,9 @@ impl Runtime {
         Ok(Some(old))
     }
 
-    /// vnet_log_recursion: each place once, and again if old and new stack are now the same, or
-    /// now differ.
+    /// vnet_log_recursion: logs each place once, and again if the old and new stack used to differ
+    /// and
+    /// are now the same, or the reverse.
     fn vnet_log_recursion(
         &mut self,
         thread: Object,
@@ -205,7 +213,7 @@ impl Runtime {
         self.kernel.kernel().symbol("vnet_log_recursion").is_some()
     }
 
-    /// Is there a stack with the right magic?
+    /// Is there a stack with the correct magic?
     fn is_live(&self, vnet: VirtAddr) -> Result<bool, ImageError> {
         if vnet.is_null() || self.kernel.machine().physical(vnet).is_none() {
             return Ok(false);
@@ -214,7 +222,8 @@ impl Runtime {
         Ok(magic == self.magic()?)
     }
 
-    /// The address of a text that a kernel would have among its constants: one for each.
+    /// The address of a text that a kernel would have among its constants. Each text has one
+    /// address.
     fn literal(&mut self, text: &str) -> Result<VirtAddr, ImageError> {
         if let Some(known) = self.literals.get(text) {
             return Ok(*known);

@@ -1,11 +1,11 @@
 //! Event handlers, for one caller or for all network stacks.
 //!
-//! `sys/kern/subr_eventhandler.c`: a list for each event, made when its first handler is
-//! registered, newest list first; in it the entries, by priority. A handler for all stacks is
-//! registered with an iterator in its place (`vnet_global_eventhandler_iterator_func`,
+//! `sys/kern/subr_eventhandler.c`: there is a list for each event, made when its first handler is
+//! registered, newest list first. Its entries are sorted by priority. A handler for all stacks is
+//! registered as an iterator (`vnet_global_eventhandler_iterator_func`,
 //! `sys/net/vnet.c`), whose argument is a `struct eventhandler_entry_vimage` with the real
-//! function: and only when curvnet is vnet0, for a constructor that registers it runs once for
-//! each stack.
+//! function. That happens only if curvnet is vnet0, because a constructor that registers it runs
+//! once for each stack.
 
 use super::curvnet::Place;
 use super::trace::Event;
@@ -21,8 +21,9 @@ pub struct HandlerOptions {
     pub event: String,
     /// Symbol of the function, or its address in hex.
     pub function: String,
+    /// The first argument of the function.
     pub argument: u64,
-    /// Small ones are called first: EVENTHANDLER_PRI_FIRST is 0, _ANY 10000, _LAST 20000.
+    /// Lower ones are called first: EVENTHANDLER_PRI_FIRST is 0, _ANY 10000, _LAST 20000.
     pub priority: u64,
 }
 
@@ -53,8 +54,9 @@ impl Runtime {
         self.insert_handler(options, entry)
     }
 
-    /// VNET_GLOBAL_EVENTHANDLER_REGISTER and _TAG: a handler that is to be called for each
-    /// stack. `None` when `curvnet` is not vnet0: then nothing is registered. Without VIMAGE a
+    /// VNET_GLOBAL_EVENTHANDLER_REGISTER and _TAG: a handler that is called for each
+    /// stack. Returns `None` and registers nothing if `curvnet` is not vnet0. Without VIMAGE it is
+    /// a
     /// plain EVENTHANDLER_REGISTER.
     ///
     /// # Errors
@@ -75,7 +77,7 @@ impl Runtime {
             return self.eventhandler_register(options).map(Some);
         }
         let (function, iterator) = (self.function(&options.function)?, self.function(ITERATOR)?);
-        // struct eventhandler_entry_generic_vimage: the one behind the other.
+        // struct eventhandler_entry_generic_vimage: one after the other.
         let types = self.kernel.types();
         let (generic, vimage) = (types.find(GENERIC)?, types.find(VIMAGE)?);
         let (first, second) = (types.size_of(generic)?, types.size_of(vimage)?);
@@ -90,8 +92,8 @@ impl Runtime {
         self.insert_handler(options, entry).map(Some)
     }
 
-    /// EVENTHANDLER_DEREGISTER of the handler with this tag by a handler of the same event: the
-    /// list is in use (el_runcount), so the entry stays in place, dead.
+    /// EVENTHANDLER_DEREGISTER of the handler with this tag by a handler of the same event. The
+    /// list is in use (el_runcount), so the entry stays in place, marked dead.
     ///
     /// # Errors
     /// The event has no such handler.
@@ -127,7 +129,7 @@ impl Runtime {
     /// for each listed stack, with curvnet set to it and the list locked.
     ///
     /// # Errors
-    /// Somebody holds the list of stacks exclusively.
+    /// A thread holds the list of stacks exclusively.
     pub fn eventhandler_invoke(&mut self, event: &str, thread: Object) -> Result<(), ImageError> {
         let Some(list) = self.event_list(event)? else { return Ok(()) };
         let (head, queue) = self.entries(list)?;
@@ -169,7 +171,7 @@ impl Runtime {
         self.vnet_list_runlock()
     }
 
-    /// Behind all entries whose priority is not greater.
+    /// The position after all entries whose priority is not greater.
     fn insert_handler(
         &mut self,
         options: &HandlerOptions,
@@ -197,7 +199,7 @@ impl Runtime {
         Ok(entry.address)
     }
 
-    /// The list of an event's handlers, if there is one.
+    /// The list of an event's handlers; `None` if there is none.
     fn event_list(&self, event: &str) -> Result<Option<Object>, ImageError> {
         let (head, queue) = self.event_lists()?;
         for at in queue.elements(self.kernel.machine(), head)? {
@@ -210,7 +212,7 @@ impl Runtime {
         Ok(None)
     }
 
-    /// The name lies behind the list, in one piece with it.
+    /// The name follows the list, in the same allocation.
     fn new_event_list(&mut self, event: &str) -> Result<Object, ImageError> {
         let type_id = self.kernel.types().find("struct eventhandler_list")?;
         let size = self.kernel.types().size_of(type_id)?;

@@ -1,8 +1,8 @@
 //! Interfaces: `struct ifnet` on a stack's list, its addresses and its counters.
 //!
 //! `sys/net/if.c` and `sys/net/if_var.h`. An interface has a home stack (where
-//! it was created) and a current one; if_vmove takes it from list to list, and
-//! vnet_destroy sends it home. `vnet_ifcnt` counts those attached.
+//! it was created) and a current one. if_vmove moves it from list to list, and
+//! vnet_destroy sends it home. `vnet_ifcnt` counts the attached ones.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -17,25 +17,27 @@ use crate::types::TypeId;
 /// An interface to create.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InterfaceOptions {
-    /// `epair1b`
+    /// Its name: `epair1b`.
     pub name: String,
-    /// The jail whose stack it is created in; default: the host.
+    /// The jail in whose stack it is created; `None` for the host.
     pub home: Option<String>,
-    /// The jail it is then moved to, if it is not its home.
+    /// The jail it is then moved to; `None` if it stays at home.
     pub jail: Option<String>,
+    /// if_flags, IFF_ values of `sys/net/if.h`.
     pub flags: u64,
+    /// The MTU in bytes.
     pub mtu: u64,
     /// Addresses with prefix lengths: `10.0.0.1/24`, `fe80::1/64`. The zone of a link-local one is
     /// the interface.
     pub addresses: Vec<String>,
-    /// Packets received, for each CPU.
+    /// Packets received, by CPU.
     pub ipackets: Vec<u64>,
-    /// Packets sent, for each CPU.
+    /// Packets sent, by CPU.
     pub opackets: Vec<u64>,
 }
 
 impl InterfaceOptions {
-    /// An Ethernet interface of that name, up and running, on the host.
+    /// An Ethernet interface with that name, up and running, on the host.
     pub fn new(name: impl Into<String>) -> Self {
         /// IFF_UP, IFF_BROADCAST, IFF_RUNNING, IFF_SIMPLEX, IFF_MULTICAST.
         const UP: u64 = 0x8843;
@@ -54,12 +56,12 @@ pub(super) struct Interface {
     current: Scope,
 }
 
-/// Places of the counters in if_counters (`ift_counter`: IFCOUNTER_IPACKETS, IFCOUNTER_OPACKETS).
+/// Indices of the counters in if_counters (`ift_counter`: IFCOUNTER_IPACKETS, IFCOUNTER_OPACKETS).
 const IPACKETS: u64 = 0;
 const OPACKETS: u64 = 2;
 
 impl Runtime {
-    /// if_attach, and if_vmove where it is to live elsewhere than at home.
+    /// if_attach, followed by if_vmove if it is to move to another stack.
     ///
     /// # Errors
     /// There is no such jail, or an address is malformed.
@@ -73,7 +75,7 @@ impl Runtime {
         let ifnet = self.kernel.malloc("ifnet", "struct ifnet")?;
         self.set_text(ifnet, "if_xname", &options.name)?;
         self.kernel.set(ifnet, "if_flags", options.flags)?;
-        // Since 12; before, if_data held the MTU.
+        // Since 12. Before, if_data held the MTU.
         let mtu = if self.kernel.has(ifnet, "if_mtu") { "if_mtu" } else { "if_data.ifi_mtu" };
         self.kernel.set(ifnet, mtu, options.mtu)?;
         self.kernel.set_pointer(ifnet, "if_home_vnet", vnet_of(home))?;
@@ -90,7 +92,7 @@ impl Runtime {
         Ok(ifnet)
     }
 
-    /// The `struct ifnet` of that name; where stacks have several, the one attached last.
+    /// The `struct ifnet` with that name. If several stacks have one, the one attached last.
     ///
     /// # Errors
     /// There is none.
@@ -101,8 +103,8 @@ impl Runtime {
         self.kernel.object(found.ifnet, "struct ifnet")
     }
 
-    /// if_vmove: off the list of the stack where it is, onto the one of `scope`, with an index
-    /// of that one. Its home stays what it was.
+    /// if_vmove: moves it from its stack's list to that of `scope`, with a new index
+    /// there. Its home does not change.
     ///
     /// # Errors
     /// It is not attached.
@@ -126,7 +128,7 @@ impl Runtime {
         queue.init(self.kernel.machine_mut(), head)
     }
 
-    /// vnet_if_return: what is borrowed goes home, the newest first.
+    /// vnet_if_return: borrowed interfaces are sent home, the newest first.
     pub(super) fn return_interfaces(&mut self, leaving: Scope) -> Result<(), ImageError> {
         for number in (0..self.interfaces.len()).rev() {
             let Some(known) = self.interfaces.get(number) else { continue };
@@ -139,7 +141,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// What the destructors of drivers do: the stack's own interfaces whose names begin with
+    /// The work of drivers' destructors: the stack's own interfaces whose names begin with
     /// `prefix` are detached and freed.
     pub(super) fn free_interfaces(
         &mut self,
@@ -168,7 +170,7 @@ impl Runtime {
         self.count(scope, 1)
     }
 
-    /// The zone of its link-local addresses is its number.
+    /// The zone of its link-local addresses is its index.
     fn in6_setscope(&mut self, ifnet: Object) -> Result<(), ImageError> {
         const AF_INET6: u64 = 28;
         let zone = self.kernel.get(ifnet, "if_index")? as u16;
@@ -250,7 +252,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// An in_ifaddr or in6_ifaddr; its ifaddr is its first member.
+    /// An in_ifaddr or in6_ifaddr. Its first member is an ifaddr.
     fn create_address(&mut self, ifnet: Object, text: &str) -> Result<Object, ImageError> {
         let malformed = || ImageError::Value {
             target: "an interface address".into(),
@@ -287,7 +289,7 @@ impl Runtime {
         Ok(ifaddr)
     }
 
-    /// Sets members of an interface beyond what its options have.
+    /// Sets members of an interface that the options do not cover.
     pub fn set_interface(
         &mut self,
         ifnet: Object,

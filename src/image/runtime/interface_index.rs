@@ -1,8 +1,8 @@
-//! The numbers of interfaces, and the table that leads from a number to its interface.
+//! The indices of interfaces, and the table from an index to its interface.
 //!
-//! `sys/net/if.c`, ifindex_alloc and ifindex_free: the lowest number that is free, from 1. Each
-//! stack has numbers and a table of its own (V_if_index, V_ifindex_table); since 14 there is one
-//! of both for all, and an interface keeps its number when it moves.
+//! `sys/net/if.c`, ifindex_alloc and ifindex_free: the lowest free index, from 1. Each
+//! stack has its own indices and table (V_if_index, V_ifindex_table). Since 14 there is one
+//! of each for all stacks, and an interface keeps its index when it moves.
 
 use super::{Runtime, Scope};
 use crate::addr::VirtAddr;
@@ -19,7 +19,7 @@ const MOST_ENTRIES: u64 = 1 << 16;
 
 /// A table of interfaces by number.
 struct Table {
-    /// The variable with the highest number in use.
+    /// The variable with the highest index in use.
     last: Object,
     first: VirtAddr,
     /// Bytes of an entry: a pointer, or a struct that begins with one.
@@ -27,7 +27,7 @@ struct Table {
     entries: u64,
     /// The pointer to the table.
     variable: Object,
-    /// if_indexlim: for how many the kernel thinks that it has room.
+    /// if_indexlim: how many entries the kernel thinks the table has room for.
     limit: Option<Object>,
     shared: bool,
 }
@@ -39,7 +39,7 @@ impl Table {
 }
 
 impl Runtime {
-    /// Gives the interface the lowest free number of the stack.
+    /// Gives the interface the lowest free index of the stack.
     pub(super) fn ifindex_alloc(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
         let Some(table) = self.ifindex_table(scope)? else { return Ok(()) };
         let kept = self.kernel.get(ifnet, "if_index")?;
@@ -60,7 +60,7 @@ impl Runtime {
         self.kernel.machine_mut().set_pointer(table.at(index), ifnet.address)
     }
 
-    /// Gives the number back, unless it is kept through a move.
+    /// Frees the index, unless it is kept through a move.
     pub(super) fn ifindex_free(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
         match self.ifindex_table(scope)? {
             Some(table) if !table.shared => self.clear_index(&table, ifnet),
@@ -68,7 +68,7 @@ impl Runtime {
         }
     }
 
-    /// What if_free does to a number that is one for all stacks.
+    /// What if_free does with an index that all stacks share.
     pub(super) fn ifindex_drop(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
         match self.ifindex_table(scope)? {
             Some(table) if table.shared => self.clear_index(&table, ifnet),
@@ -76,7 +76,7 @@ impl Runtime {
         }
     }
 
-    /// The highest number in use goes down to the next one that is.
+    /// The highest index in use drops to the next one that is.
     fn clear_index(&mut self, table: &Table, ifnet: Object) -> Result<(), ImageError> {
         let index = self.kernel.get(ifnet, "if_index")?.min(table.entries.saturating_sub(1));
         self.kernel.machine_mut().set_pointer(table.at(index), VirtAddr::new(0))?;
@@ -87,7 +87,7 @@ impl Runtime {
         self.kernel.store(table.last, last)
     }
 
-    /// The lowest number, from 1 to behind `last`, that no interface has.
+    /// The lowest free index, from 1 to one after `last`.
     fn first_free(&self, table: &Table, last: u64) -> Result<u64, ImageError> {
         let machine = self.kernel.machine();
         let (pointer, entry) = (machine.arch().pointer_size() as usize, table.entry as usize);
@@ -98,7 +98,7 @@ impl Runtime {
         Ok(free.map_or(last, |free| free as u64) + 1)
     }
 
-    /// if_grow: twice the room, until there is some for `index`.
+    /// if_grow: doubles the room until `index` fits.
     fn if_grow(&mut self, table: Table, index: u64) -> Result<Table, ImageError> {
         if let Some(variable) = table.limit {
             let mut limit = self.kernel.load_uint(variable)?.max(FIRST_LIMIT);
@@ -121,7 +121,7 @@ impl Runtime {
         Ok(Table { first, entries, ..table })
     }
 
-    /// The stack's table, made now if it has none yet; `None` in a kernel that has none.
+    /// The stack's table, which is made now if it has none; `None` in a kernel without one.
     fn ifindex_table(&mut self, scope: Scope) -> Result<Option<Table>, ImageError> {
         let own = self.find(scope, "ifindex_table").ok();
         let shared = own.is_none() || scope == Scope::Kernel;

@@ -1,4 +1,4 @@
-//! Jails: `struct prison`, the list of them, and which stack each one uses.
+//! Jails: `struct prison`, the list of them, and the stack that each one uses.
 //!
 //! `sys/kern/kern_jail.c`. A prison is on `allprison`, sorted by id (prison0 is
 //! not, in 12.1 and main), and among its parent's children. Without PR_VNET it
@@ -18,13 +18,15 @@ use crate::image::object::Object;
 pub struct JailOptions {
     /// Its own name, or its full name: a child of `web` is called `web.name`.
     pub name: String,
-    /// Default: the next free one.
+    /// The jail id; `None` for the next free one.
     pub jid: Option<u64>,
-    /// The full name of the jail that it is a child of; default: what its name says.
+    /// The full name of its parent; `None` for the one in its own name, or else the host.
     pub parent: Option<String>,
-    /// Has it a network stack of its own?
+    /// Does it have its own network stack?
     pub vnet: bool,
+    /// The host name in the jail; `None` for the parent's.
     pub hostname: Option<String>,
+    /// The root directory.
     pub path: String,
 }
 
@@ -35,7 +37,7 @@ impl JailOptions {
         Self { name: name.into(), jid, parent, vnet: true, hostname, path: "/".into() }
     }
 
-    /// Its name with that of its parent before it, unless that stands there already.
+    /// Its name prefixed with its parent's, unless it already is.
     pub fn full_name(&self) -> String {
         let parent = self.parent.as_deref().filter(|parent| *parent != HOST);
         let begins_with = |parent: &str| {
@@ -59,13 +61,13 @@ pub(super) struct Jail {
     parent: Option<String>,
     own: bool,
     vnet: Option<Vnet>,
-    /// Off the lists already.
+    /// Already removed from the lists?
     dying: bool,
 }
 
 const PR_PERSIST: u64 = 0x1;
 const PR_VNET: u64 = 0x10;
-/// The name by which scenarios mean the host; prison0's own pr_name is "0".
+/// The name of the host in scenarios. prison0's own pr_name is "0".
 const HOST: &str = "0";
 
 impl Runtime {
@@ -101,7 +103,8 @@ impl Runtime {
         Ok(())
     }
 
-    /// jail_set(2) with `create` and `persist`: the prison goes on the lists first, then its stack
+    /// jail_set(2) with `create` and `persist`: the prison is put on the lists first, then its
+    /// stack
     /// is built, as in the kernel. Returns its full name.
     ///
     /// # Errors
@@ -118,11 +121,11 @@ impl Runtime {
         Ok(name)
     }
 
-    /// The same by `thread`, a `struct thread` that does not come back from one of the
-    /// constructors of the new stack: the prison is on the lists, its pr_vnet still NULL.
+    /// The same by `thread`, a `struct thread` that does not return from one of the
+    /// constructors of the new stack. The prison is on the lists and its pr_vnet is still NULL.
     ///
     /// # Errors
-    /// As [`Runtime::create_jail`]; or it gets no stack of its own, or there is no such
+    /// As [`Runtime::create_jail`]; or the jail gets no stack of its own, or there is no such
     /// constructor.
     pub fn create_jail_until(
         &mut self,
@@ -141,10 +144,10 @@ impl Runtime {
         Ok(half)
     }
 
-    /// What jail_set(2) does before it makes a stack. The jail's `vnet` is then its parent's.
+    /// The part of jail_set(2) before it makes a stack. The jail's `vnet` is then its parent's.
     fn begin_jail(&mut self, options: &JailOptions) -> Result<(Object, Jail), ImageError> {
         let name = options.full_name();
-        // kern_jail_set finds the parent by all that stands before the last dot.
+        // kern_jail_set finds the parent by everything before the last dot.
         let parent = name.rsplit_once('.').map_or(HOST, |(parent, _)| parent).to_owned();
         let mother = self.jail(&parent)?;
         let (mother_prison, vnet) = (self.prison_at(mother.prison)?, mother.vnet);
@@ -171,10 +174,11 @@ impl Runtime {
         Ok((prison, Jail { name, jid, prison: address, parent, own, vnet, dying: false }))
     }
 
-    /// prison_deref of the last reference: off the lists, its stack destroyed, freed.
+    /// prison_deref of the last reference: removes it from the lists, destroys its stack, and frees
+    /// it.
     ///
     /// # Errors
-    /// It has child jails or processes, or is the host.
+    /// It has child jails or processes, or it is the host.
     pub fn destroy_jail(&mut self, name: &str) -> Result<(), ImageError> {
         let (prison, vnet) = self.begin_removal(name)?;
         if let Some(vnet) = vnet {
@@ -185,7 +189,7 @@ impl Runtime {
         Ok(())
     }
 
-    /// The same by `thread`, a `struct thread` that does not come back from one of the
+    /// The same by `thread`, a `struct thread` that does not return from one of the
     /// destructors of the jail's stack.
     ///
     /// # Errors
@@ -209,7 +213,7 @@ impl Runtime {
         Ok(half)
     }
 
-    /// What prison_deref does before it destroys the stack, which is returned if it is the
+    /// The part of prison_deref before it destroys the stack. Returns the stack if it is the
     /// jail's own.
     fn begin_removal(&mut self, name: &str) -> Result<(Object, Option<Vnet>), ImageError> {
         let jail = self.jail(name)?;
@@ -235,7 +239,8 @@ impl Runtime {
         Ok((prison, vnet.filter(|_| own)))
     }
 
-    /// The stack that the jail uses: its own, or an ancestor's.
+    /// The stack that the jail uses: its own or an ancestor's; `None` without VIMAGE, or while its
+    /// own is being built.
     ///
     /// # Errors
     /// There is no such jail.
@@ -251,7 +256,7 @@ impl Runtime {
         Ok(self.jail_vnet(name)?.map_or(Scope::Kernel, Scope::Vnet))
     }
 
-    /// The jail's `struct prison`; that of `"0"` is prison0.
+    /// The jail's `struct prison`; `"0"` is prison0.
     ///
     /// # Errors
     /// There is no such jail.

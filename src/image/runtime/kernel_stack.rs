@@ -1,9 +1,9 @@
 //! Kernel stacks: the calls that a thread is in, and the registers that lead to them.
 //!
-//! A sleeping thread has its registers in its `struct pcb`, one that runs in the pcb of its
-//! processor, the one that dumps in `dumppcb` (`sys/kern/kern_shutdown.c`). From the frame
-//! pointer there a chain of frames leads from call to call; where in a frame the older frame
-//! pointer and the return address lie is the architecture's calling convention.
+//! A sleeping thread has its registers in its `struct pcb`, a running one in the pcb of its
+//! processor, and the dumping one in `dumppcb` (`sys/kern/kern_shutdown.c`). From the frame
+//! pointer there, a chain of frames leads from call to call. The architecture's calling
+//! convention says where in a frame the older frame pointer and the return address are.
 
 use super::Runtime;
 use crate::addr::VirtAddr;
@@ -11,15 +11,15 @@ use crate::arch::Arch;
 use crate::image::ImageError;
 use crate::image::object::Object;
 
-/// A calling convention: bytes from where the frame pointer points.
+/// A calling convention, as offsets in bytes from the frame pointer.
 struct Convention {
     /// Where the caller's frame pointer is kept.
     caller: i64,
     /// Where the return address is kept: in this frame, or in the caller's.
     return_address: i64,
     in_callers_frame: bool,
-    /// Members of `struct pcb`, the first that there is: frame pointer, stack pointer, program
-    /// counter.
+    /// Members of `struct pcb`, of which the first existing one is used: frame pointer, stack
+    /// pointer, program counter.
     frame: &'static [&'static str],
     stack: &'static str,
     counter: &'static [&'static str],
@@ -32,12 +32,12 @@ const STACK_PAGES: u64 = 4;
 /// TDI_SLEEPING of `sys/sys/proc.h`.
 const SLEEPING: u64 = 2;
 
-/// Who is called to sleep, and to panic, innermost first; a kernel has some of them.
+/// The functions called to sleep and to panic, innermost first. A kernel has some of them.
 const SLEEP: &[&str] = &["sched_switch", "mi_switch", "sleepq_switch", "sleepq_wait", "_sleep"];
 const PANIC: &[&str] = &["doadump", "kern_reboot", "vpanic", "panic"];
 
 impl Runtime {
-    /// Makes `thread` sleep, or if it is the one that dumps panic, in `function`, which was
+    /// Makes `thread` sleep in `function`, or panic there if it is the dumping one. It was
     /// called through `callers`, innermost first.
     pub(super) fn sleep_in(
         &mut self,
@@ -76,8 +76,8 @@ impl Runtime {
         Ok(())
     }
 
-    /// The thread's stack and the pcb at its upper end; made now if it has none. Returns where
-    /// the oldest frame may lie.
+    /// The thread's stack and the pcb at its upper end, which are made now if it has none. Returns
+    /// where the oldest frame may be.
     fn kernel_stack(&mut self, thread: Object) -> Result<(VirtAddr, Object), ImageError> {
         let page = self.kernel.machine().page_size();
         let pcb_type = self.kernel.types().find("struct pcb")?;
@@ -94,7 +94,7 @@ impl Runtime {
         Ok((pcb, Object::new(pcb, pcb_type)))
     }
 
-    /// Writes a frame for each call below `top`; returns the newest frame and the stack pointer.
+    /// Writes a frame for each call below `top`. Returns the newest frame and the stack pointer.
     fn push_frames(
         &mut self,
         top: VirtAddr,
@@ -125,14 +125,14 @@ impl Runtime {
         Ok((frame, VirtAddr::new(frame.get().wrapping_sub(below))))
     }
 
-    /// An address in the middle of the function `name`, as a return address is.
+    /// An address in the middle of the function `name`, like a return address.
     fn within(&self, name: &str) -> Option<VirtAddr> {
         self.kernel.address_of(name).map(|function| self.middle(function))
     }
 
     fn middle(&self, function: VirtAddr) -> VirtAddr {
         let size = self.symbol_at(function).map_or(0, |symbol| symbol.size);
-        // Instructions of most machines lie on multiples of 4.
+        // On most machines, instructions are at multiples of 4.
         let half = (size / 2) & !3;
         function.wrapping_add(half.max(if size > 4 { 4 } else { 0 }))
     }
@@ -164,7 +164,7 @@ fn convention(arch: Arch) -> Convention {
             stack: "pcb_esp",
             counter: &["pcb_eip"],
         },
-        // x29 and x30: newer pcbs begin with x19.
+        // x29 and x30. Newer pcbs begin with x19.
         Arch::Arm64 => Convention {
             caller: 0,
             return_address: 8,

@@ -1,10 +1,10 @@
-//! The locks of the VNET machinery: who holds them, and how their words say so.
+//! The locks of the VNET machinery: who holds them, and what their words contain.
 //!
-//! `sys/net/vnet.c`: `vnet_rwlock` and `vnet_sxlock` guard the list of stacks (both to change it,
+//! `sys/net/vnet.c`: `vnet_rwlock` and `vnet_sxlock` protect the list of stacks (both to change it,
 //! either to read it), `vnet_sysinit_sxlock` the registrations, `vnet_data_free_lock` module
-//! space. `sys/sys/rwlock.h` and `sys/sys/sx.h`: bit 0 of the word means shared, bits 1 and 2
-//! that shared or exclusive waiters sleep; the rest is the number of readers, or the owner. An
-//! unlocked lock is one that no reader shares.
+//! space. `sys/sys/rwlock.h` and `sys/sys/sx.h`: bit 0 of the word means shared. Bits 1 and 2 mean
+//! that shared or exclusive waiters sleep. The rest is the number of readers, or the owner. An
+//! unlocked lock is a shared one without readers.
 
 use super::Runtime;
 use crate::addr::VirtAddr;
@@ -13,24 +13,27 @@ use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::types::TypeError;
 
-/// The locks, by name.
+/// The names of the locks.
 pub const LOCKS: [&str; 4] =
     ["vnet_rwlock", "vnet_sxlock", "vnet_sysinit_sxlock", "vnet_data_free_lock"];
 
-/// Who holds a lock.
+/// The holder of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
+    /// The lock is free.
     Nobody,
-    /// So many readers.
+    /// This many readers share it.
     Shared(u64),
-    /// The `struct thread` at this address.
+    /// The thread whose `struct thread` is at this address holds it exclusively.
     Exclusive(VirtAddr),
 }
 
-/// How a thread that does not get a lock waits for it.
+/// How a thread waits for a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Waiter {
+    /// It wants to share the lock.
     Shared,
+    /// It wants to hold the lock exclusively.
     Exclusive,
 }
 
@@ -39,10 +42,10 @@ const SHARED_WAITERS: u64 = 2;
 const EXCLUSIVE_WAITERS: u64 = 4;
 const UNLOCKED: u64 = SHARED;
 const DESTROYED: u64 = SHARED_WAITERS | EXCLUSIVE_WAITERS;
-/// Bit 3 of an rwlock of 11.x or earlier; of an sx lock of that time it means recursion.
+/// Bit 3 of an rwlock up to 11.x. In an sx lock of that time it means recursion.
 const OLD_RW_SPINNER: u64 = 8;
 
-/// rw_init and sx_init, where the kernel has the lock.
+/// rw_init and sx_init, if the kernel has the lock.
 pub(super) fn init(kernel: &mut LoadedKernel) -> Result<(), ImageError> {
     for name in LOCKS {
         if let Some(word) = word(kernel, name)? {
@@ -53,10 +56,10 @@ pub(super) fn init(kernel: &mut LoadedKernel) -> Result<(), ImageError> {
 }
 
 impl Runtime {
-    /// Who holds the lock `name`; nobody holds one that the kernel does not have.
+    /// The holder of the lock `name`. A lock that the kernel does not have is free.
     ///
     /// # Errors
-    /// It was destroyed, which the kernel asserts it was not.
+    /// The lock was destroyed; the kernel asserts that it was not.
     pub fn holder(&self, name: &str) -> Result<Holder, ImageError> {
         let Some(word) = word(&self.kernel, name)? else { return Ok(Holder::Nobody) };
         let value = self.kernel.load_uint(word)?;
@@ -72,7 +75,7 @@ impl Runtime {
     /// rw_rlock or sx_slock.
     ///
     /// # Errors
-    /// A thread holds it exclusively: the caller would sleep for ever.
+    /// A thread holds it exclusively, so the caller would sleep forever.
     pub fn hold_shared(&mut self, name: &str) -> Result<(), ImageError> {
         match self.holder(name)? {
             Holder::Nobody => self.set_holder(name, Holder::Shared(1)),
@@ -96,7 +99,7 @@ impl Runtime {
     /// rw_wlock or sx_xlock by the `struct thread` at `thread`.
     ///
     /// # Errors
-    /// Somebody holds it: the thread would sleep for ever.
+    /// Somebody holds it, so the thread would sleep forever.
     pub fn hold_exclusive(&mut self, name: &str, thread: VirtAddr) -> Result<(), ImageError> {
         match self.holder(name)? {
             Holder::Nobody => self.set_holder(name, Holder::Exclusive(thread)),
@@ -119,10 +122,10 @@ impl Runtime {
         }
     }
 
-    /// Somebody goes to sleep on the lock.
+    /// A thread goes to sleep on the lock.
     ///
     /// # Errors
-    /// Nobody holds it, so nobody waits for it.
+    /// Nobody holds it, so nobody can wait for it.
     pub fn wait_for(&mut self, name: &str, waiter: Waiter) -> Result<(), ImageError> {
         if self.holder(name)? == Holder::Nobody {
             return Err(ImageError::Refused(format!("nobody holds {name}, so nobody waits")));
@@ -136,11 +139,11 @@ impl Runtime {
         self.kernel.store(word, value | bit)
     }
 
-    /// The owner takes the lock once more.
+    /// The owner takes the lock again.
     ///
     /// # Errors
-    /// Nobody holds it exclusively, or it is an rwlock of 11.x or earlier, whose word does not
-    /// tell.
+    /// Nobody holds it exclusively, or it is an rwlock up to 11.x, whose word does not record
+    /// recursion.
     pub fn recurse(&mut self, name: &str) -> Result<(), ImageError> {
         let Holder::Exclusive(_) = self.holder(name)? else {
             return Err(ImageError::Refused(format!("nobody holds {name} exclusively")));
@@ -168,7 +171,7 @@ impl Runtime {
         }
     }
 
-    /// VNET_LIST_RLOCK: whoever may sleep while it walks the list.
+    /// VNET_LIST_RLOCK, for callers that may sleep while they walk the list.
     pub fn vnet_list_rlock(&mut self) -> Result<(), ImageError> {
         self.hold_shared("vnet_sxlock")
     }
@@ -200,13 +203,13 @@ impl Runtime {
         self.release_exclusive("vnet_sxlock", thread)
     }
 
-    /// Is the list of stacks locked in either way?
+    /// Is the list of stacks locked in any way?
     pub(super) fn list_is_locked(&self) -> Result<bool, ImageError> {
         let sleepable = self.holder("vnet_sxlock")?;
         Ok(sleepable != Holder::Nobody || self.holder("vnet_rwlock")? != Holder::Nobody)
     }
 
-    /// Sets a lock's word; the waiters leave when nobody holds it any more.
+    /// Sets a lock's word. The waiters leave when nobody holds it any longer.
     fn set_holder(&mut self, name: &str, holder: Holder) -> Result<(), ImageError> {
         let Some(word) = word(&self.kernel, name)? else { return Ok(()) };
         let shift = self.readers_shift()?;
@@ -219,8 +222,8 @@ impl Runtime {
         self.kernel.store(word, value)
     }
 
-    /// 12.0 added a flag to the words, so that the number of readers moved up by a bit. Nothing
-    /// in the debug information shows that; `osreldate` does.
+    /// 12.0 added a flag to the words, which moved the number of readers up by one bit. The
+    /// debug information does not show that; `osreldate` does.
     fn readers_shift(&self) -> Result<u32, ImageError> {
         const FIRST_WITH_FIVE_FLAGS: u64 = 1_200_000;
         let release = self.kernel.variable("osreldate")?;
@@ -248,7 +251,7 @@ fn held(name: &str, owner: VirtAddr) -> ImageError {
     ImageError::Refused(format!("the thread at {owner} holds {name} exclusively"))
 }
 
-/// In a kernel that does not have the lock, the macros do nothing.
+/// If the kernel does not have the lock, the macros do nothing.
 fn not_held(kernel: &LoadedKernel, name: &str, how: &str) -> Result<(), ImageError> {
     match word(kernel, name)? {
         Some(_) => {

@@ -1,8 +1,8 @@
 //! The kernel's message buffer, msgbuf(9).
 //!
-//! `sys/kern/subr_msgbuf.c`, msgbufinit: the struct stands at the end of the
-//! memory it describes, so a dump that copies whole pages of the text copies
-//! the struct as well.
+//! `sys/kern/subr_msgbuf.c`, msgbufinit: the struct is at the end of the
+//! memory that it describes, so a dump that copies whole pages of the text also copies
+//! the struct.
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
@@ -12,7 +12,7 @@ use crate::image::object::Object;
 
 /// `MSG_MAGIC` of `sys/sys/msgbuf.h`.
 const MAGIC: u64 = 0x06_3062;
-/// `MSGBUF_SIZE` of 10.0 and later: 96 KB, the struct included.
+/// `MSGBUF_SIZE` of 10.0 and later: 96 KB, including the struct.
 const MEMORY: u64 = 96 << 10;
 
 /// Where the text is.
@@ -36,7 +36,7 @@ impl MessageBuffer {
         kernel.set_pointer(header, "msg_ptr", text)?;
         kernel.set(header, "msg_magic", MAGIC)?;
         kernel.set(header, "msg_size", size)?;
-        // Sequence numbers run on modulo a multiple of the size (SEQMOD).
+        // Sequence numbers wrap modulo a multiple of the size (SEQMOD).
         kernel.set_if_any(header, "msg_seqmod", size * 16)?;
         kernel.set_symbol("msgbufp", header.address.get())?;
         kernel.set_symbol("msgbufmapped", 1)?;
@@ -45,7 +45,7 @@ impl MessageBuffer {
         Ok(Self { text, size, written: 0, sequence: sequence.address, sequence_size })
     }
 
-    /// Adds a line; the oldest text is overwritten when the buffer is full.
+    /// Adds a line. When the buffer is full, the oldest text is overwritten.
     pub(super) fn append(&mut self, machine: &mut Machine, line: &str) -> Result<(), ImageError> {
         for byte in line.bytes().chain([b'\n']) {
             machine.write(self.text.wrapping_add(self.written % self.size), &[byte])?;
@@ -54,7 +54,7 @@ impl MessageBuffer {
         machine.set_uint(self.sequence, self.sequence_size, self.written)
     }
 
-    /// Bytes of text that fit: `msg_size`.
+    /// The size of the text ring in bytes: `msg_size`.
     pub fn size(&self) -> u64 {
         self.size
     }

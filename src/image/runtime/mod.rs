@@ -2,19 +2,19 @@
 //! stacks, done to the memory of a simulated machine.
 //!
 //! What: [`Runtime::boot`] brings a loaded kernel to the point where userland
-//! starts, with vnet0, prison0, the first process and the CPUs in place, all
-//! constructors registered and all sysctls linked. After that jails, processes,
+//! starts. vnet0, prison0, the first process and the CPUs are in place, all
+//! constructors are registered and all sysctls linked. After that, jails, processes,
 //! interfaces, sockets, counters, module space, registrations, locks and event
 //! handlers come and go by the kernel's own rules, and every variable can be set
-//! through its C type. [`Runtime::trace`] tells in which order things happened.
+//! through its C type. [`Runtime::trace`] says in which order things happened.
 //!
 //! How: each object is allocated on the simulated kernel heap and linked into the
-//! kernel's own lists, member by member as the kernel's debug information lays
-//! it out. The order of operations is the kernel's, so what a dump of the
-//! machine shows is what a dump of a real one would show after the same history.
-//! One file holds one subsystem of the kernel.
+//! kernel's own lists. Its members are where the kernel's debug information puts
+//! them. The order of operations is the kernel's, so a dump of the
+//! machine looks like a dump of a real one with the same history.
+//! Each file covers one subsystem of the kernel.
 //!
-//! What it refuses to do: it runs no code of the kernel, and knows no offset by heart.
+//! What it refuses to do: it runs no code of the kernel, and contains no offsets.
 //!
 //! # The macros of `sys/net/vnet.h`
 //!
@@ -35,7 +35,7 @@
 //! | `VNET_SYSCTL_ARG` | [`Runtime::vnet_sysctl_arg`] |
 //! | `VNET_GLOBAL_EVENTHANDLER_REGISTER`, `_TAG` | [`Runtime::vnet_global_eventhandler_register`] |
 //!
-//! In a kernel without VIMAGE each does what it shrinks to there.
+//! In a kernel without VIMAGE, each does what the macro does there.
 //!
 //! # A complete scenario
 //!
@@ -194,7 +194,7 @@ pub struct Runtime {
     /// Texts that a kernel has among its constants.
     literals: BTreeMap<String, VirtAddr>,
     message_buffer: MessageBuffer,
-    /// `None` where the kernel's types do not tell how it keeps modules.
+    /// `None` if the kernel's types do not show how it keeps modules.
     linker: Option<Linker>,
     /// The files of all modules that were ever loaded.
     files: Vec<ModuleFile>,
@@ -206,7 +206,7 @@ impl Runtime {
         &self.kernel
     }
 
-    /// The kernel, to change what the runtime has no operation for.
+    /// The kernel, for changes that the runtime has no operation for.
     pub fn kernel_mut(&mut self) -> &mut LoadedKernel {
         &mut self.kernel
     }
@@ -226,7 +226,7 @@ impl Runtime {
         self.message_buffer.append(self.kernel.machine_mut(), line)
     }
 
-    /// Where the next block of the kernel map will lie.
+    /// Where the next block of the kernel map will be.
     pub fn kernel_map_end(&self) -> VirtAddr {
         self.kernel.machine().kernel_map_end()
     }

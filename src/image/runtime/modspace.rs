@@ -18,7 +18,7 @@ pub struct ModuleSpace {
     layout: Layout,
 }
 
-/// Places in `struct vnet_data_free`, in bytes.
+/// Offsets in `struct vnet_data_free`, in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
     size: u64,
@@ -59,7 +59,7 @@ impl ModuleSpace {
     }
 
     /// vnet_data_alloc: `size` bytes, rounded up to whole pointers, from the front of the first
-    /// free entry that is large enough. `None` is what the module linker turns into ENOSPC.
+    /// free entry that is large enough. `None` is what the module linker reports as ENOSPC.
     pub fn alloc(&self, m: &mut Machine, size: u64) -> Result<Option<VirtAddr>, ImageError> {
         let size = size.next_multiple_of(m.arch().pointer_size());
         for entry in self.layout.queue.elements(m, self.head)? {
@@ -78,11 +78,11 @@ impl ModuleSpace {
         Ok(None)
     }
 
-    /// vnet_data_free: gives back what [`ModuleSpace::alloc`] gave, merged with its free
+    /// vnet_data_free: frees an allocation of [`ModuleSpace::alloc`] and merges it with its free
     /// neighbours. As in the kernel, nothing checks that `start` and `size` were allocated.
     ///
-    /// 12.1 and main dereference the missing next entry when the last one grows; here, as in
-    /// kernels that survived it, there is nothing to absorb then.
+    /// 12.1 and main dereference the missing next entry when the last one grows. Here, as in
+    /// kernels that survive it, there is nothing to merge then.
     pub fn free(&self, m: &mut Machine, start: VirtAddr, size: u64) -> Result<(), ImageError> {
         let size = size.next_multiple_of(m.arch().pointer_size());
         let (start, end) = (start.get(), start.get().wrapping_add(size));
@@ -113,7 +113,7 @@ impl ModuleSpace {
         }
     }
 
-    /// The free list as it stands in memory: start and length of each entry.
+    /// The free list in memory: start and length in bytes of each entry.
     pub fn free_list(&self, m: &Machine) -> Result<Vec<(VirtAddr, u64)>, ImageError> {
         let entries = self.layout.queue.elements(m, self.head)?;
         let read = |entry| self.entry(m, entry).map(|(start, len)| (VirtAddr::new(start), len));

@@ -1,10 +1,10 @@
 //! Modules: what the kernel's linker does when one is loaded and unloaded.
 //!
 //! `sys/kern/kern_linker.c`, `link_elf.c` and `link_elf_obj.c`, 12.1. A module is
-//! put into kernel memory and relocated, its set of virtualized variables placed in
-//! module space and copied to every listed stack, and a `struct elf_file`, which
-//! begins with a `struct linker_file`, goes to the end of `linker_files`, with a
-//! copy of the symbol table. The kernel has an entry of its own on that list.
+//! put into kernel memory and relocated. Its set of virtualized variables is placed in
+//! module space and copied to every listed stack. A `struct elf_file`, which
+//! begins with a `struct linker_file`, is added to the end of `linker_files`, with a
+//! copy of the symbol table. The kernel has its own entry on that list.
 
 mod file;
 mod object;
@@ -47,7 +47,7 @@ pub(super) struct LoadedModule {
     pub name: String,
     elf_file: VirtAddr,
     placed: Placed,
-    /// What else was allocated for it, to be freed with it.
+    /// Other allocations that are freed with it.
     blocks: Vec<VirtAddr>,
     /// Its virtualized variables, if it has a debug file.
     pub variables: Vec<Variable>,
@@ -57,8 +57,8 @@ pub(super) struct LoadedModule {
 const DIRECTORY: &str = "/boot/kernel";
 
 impl Linker {
-    /// linker_init and link_elf_init: the list has the kernel alone. `None` where the
-    /// kernel's types do not tell how.
+    /// linker_init and link_elf_init: the list has only the kernel. `None` if the
+    /// kernel's types do not show how modules are kept.
     pub fn of(kernel: &mut LoadedKernel) -> Result<Option<Self>, ImageError> {
         if class(kernel, false).is_none() {
             return Ok(None);
@@ -102,7 +102,7 @@ impl Linker {
         path: &str,
         placed: &Placed,
     ) -> Result<Object, ImageError> {
-        // The unit that defines the class has the right one of two structs of that name.
+        // Two structs have this name. The unit that defines the class has the right one.
         let class = class(kernel, is_object).ok_or_else(|| {
             ImageError::Refused(format!("the kernel has no linker for files like {name}"))
         })?;
@@ -130,7 +130,7 @@ impl Linker {
         Ok(elf_file)
     }
 
-    /// linker_file_add_dependency: every module holds the kernel.
+    /// linker_file_add_dependency: every module references the kernel.
     fn depend_on_kernel(
         &self,
         kernel: &mut LoadedKernel,
@@ -146,14 +146,14 @@ impl Linker {
         Ok(deps)
     }
 
-    /// Changes the number of those that hold the kernel.
+    /// Changes the number of references to the kernel.
     fn count_reference(&self, kernel: &mut LoadedKernel, by: i64) -> Result<(), ImageError> {
         let file = Object::new(self.kernel_file, self.file_type);
         let refs = kernel.get(file, "refs")?;
         kernel.set(file, "refs", refs.wrapping_add_signed(by))
     }
 
-    /// The compiled methods of a class, made at its first use (kobj_class_compile).
+    /// The compiled methods of a class, made at first use (kobj_class_compile).
     fn ops(&mut self, kernel: &mut LoadedKernel, class: VirtAddr) -> Result<VirtAddr, ImageError> {
         if let Some(ops) = self.ops.get(&class) {
             return Ok(*ops);
@@ -167,11 +167,11 @@ impl Linker {
 
 impl Runtime {
     /// kldload(2): loads a module and runs its constructors on every listed stack. Its
-    /// dependencies have to be there already.
+    /// dependencies must be loaded already.
     ///
     /// # Errors
-    /// It is for another machine, needs a symbol that nobody has, is loaded already, or module
-    /// space has no room for its variables (ENOSPC). Nothing of it stays then.
+    /// It is for another architecture, needs an undefined symbol, is already loaded, or module
+    /// space has no room for its variables (ENOSPC). Then nothing of it remains.
     pub fn load_module(&mut self, file: &ModuleFile) -> Result<(), ImageError> {
         let linker = self.linker.as_ref().ok_or_else(no_linker)?;
         if linker.modules.iter().any(|module| module.name == file.name()) {
@@ -223,18 +223,18 @@ impl Runtime {
         Ok(())
     }
 
-    /// The files of all modules that were ever loaded, by their names.
+    /// The files of all modules that were ever loaded, by name.
     pub(in crate::image) fn module_files(&self) -> impl Iterator<Item = (String, &Source)> {
         self.files.iter().flat_map(ModuleFile::parts)
     }
 
-    /// Is a module of that name loaded?
+    /// Is a module with that name loaded?
     pub fn is_loaded(&self, name: &str) -> bool {
         self.linker.iter().flat_map(|linker| &linker.modules).any(|module| module.name == name)
     }
 
-    /// The modules' variables of that name, with the prefix of their symbols: each with the
-    /// module's name. Only those that a debug file describes.
+    /// The modules' variables with that name, including the prefix of their symbols, each with the
+    /// module's name. Only variables in a debug file are found.
     pub(super) fn module_variables<'a>(
         &'a self,
         symbol: &'a str,
@@ -247,7 +247,7 @@ impl Runtime {
     }
 
     /// kldunload(2): runs a module's destructors on every listed stack, takes it off the list and
-    /// frees what it had.
+    /// frees its memory.
     ///
     /// # Errors
     /// No such module is loaded.
@@ -275,7 +275,7 @@ impl Runtime {
         }
     }
 
-    /// The symbols that a module needs of the kernel and of other modules.
+    /// The symbols that a module needs from the kernel and other modules.
     fn imports(&self, file: &ModuleFile) -> Result<BTreeMap<String, VirtAddr>, ImageError> {
         let names = file.undefined()?;
         let found = names.into_iter().map(|(name, is_weak)| match self.lookup_symbol(&name) {
@@ -317,8 +317,8 @@ fn keep_symbols(
     Ok(Table { symbols, count: size / entry, strings, strings_size })
 }
 
-/// The linker's class for object files, or that for shared objects and the kernel itself, as it is
-/// linked. Releases call both `link_elf_class`, so what tells is the name in them.
+/// The linker's class for object files, or the one for shared objects and the kernel itself, at
+/// its link address. Releases call both `link_elf_class`, so the name in them decides.
 fn class(kernel: &LoadedKernel, is_object: bool) -> Option<VirtAddr> {
     let names = ["link_elf_class", "link_elf_obj_class"];
     let mut classes = names.into_iter().flat_map(|name| kernel.kernel().symbols().named(name));

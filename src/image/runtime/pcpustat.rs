@@ -1,8 +1,8 @@
 //! Statistics of a stack: VNET_PCPUSTAT, an array of counters with a struct to name them.
 //!
 //! `sys/net/vnet.h`. VNET_PCPUSTAT_DEFINE of a struct T is a virtualized array of sizeof(T)/8
-//! counters; the array is NULL until its constructor allocates them, and keeps stale pointers
-//! after its destructor freed them.
+//! counters. The array is NULL until its constructor allocates them, and keeps stale pointers
+//! after its destructor has freed them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::image::object::Object;
 use crate::types::model::Type;
 use crate::types::{TypeError, WantedKind};
 
-/// Bytes of a counter, and of the members of a statistics struct.
+/// The size of a counter, and of each member of a statistics struct, in bytes.
 const COUNTER: u64 = 8;
 
 impl Runtime {
@@ -30,7 +30,7 @@ impl Runtime {
         counters.into_iter().try_for_each(|counter| self.alloc_counter(counter))
     }
 
-    /// VNET_PCPUSTAT_FREE: the pointers in the array stay as they were.
+    /// VNET_PCPUSTAT_FREE. The pointers in the array stay.
     ///
     /// # Errors
     /// There is no such array, or its counters were never allocated.
@@ -39,8 +39,8 @@ impl Runtime {
         counters.into_iter().try_for_each(|counter| self.free_counter(counter))
     }
 
-    /// VNET_PCPUSTAT_ADD: `values`, CPU by CPU, to the counter that the member `member` of
-    /// `type_name` names.
+    /// VNET_PCPUSTAT_ADD: adds `values`, by CPU, to the counter for the member `member` of
+    /// `type_name`.
     ///
     /// # Errors
     /// There is no such array or member, or its counters were never allocated.
@@ -86,9 +86,9 @@ impl Runtime {
         self.vnet_sysinit_with(SysinitKind::Destructor, options, Some(effect))
     }
 
-    /// Sets the statistics array `name`: all of its counters are allocated if they are not, and
-    /// those named as members of `type_name` (default: `struct` and the array's own name) get
-    /// values.
+    /// Sets the statistics array `name`: allocates its counters if they are not allocated, and
+    /// gives values to those that are named as members of `type_name` (by default `struct` and the
+    /// array's own name).
     ///
     /// # Errors
     /// There is no such array or member.
@@ -112,10 +112,10 @@ impl Runtime {
         })
     }
 
-    /// The counters that a variable is: one, or the elements of an array.
+    /// The counters in a variable: one, or the elements of an array.
     ///
     /// # Errors
-    /// There is no such variable, or it is something else.
+    /// There is no such variable, or it has another type.
     pub fn counters(&self, scope: Scope, name: &str) -> Result<Vec<Object>, ImageError> {
         let found = self.find(scope, name)?;
         let types = self.kernel.types();

@@ -1,4 +1,4 @@
-//! Processes and their threads: who runs in which jail, and with which curvnet.
+//! Processes and their threads: the jail and the curvnet of each.
 
 use super::Runtime;
 use super::jail::text;
@@ -10,22 +10,22 @@ use crate::image::object::Object;
 /// A process to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessOptions {
-    /// Name of the program, p_comm.
+    /// The name of the program, p_comm.
     pub name: String,
-    /// Default: the next free one.
+    /// The process id; `None` for the next free one.
     pub pid: Option<u64>,
-    /// Default: the next free one.
+    /// The thread id; `None` for the next free one.
     pub tid: Option<u64>,
-    /// The jail it runs in; default: the host.
+    /// The jail it runs in; `None` for the host.
     pub jail: Option<String>,
-    /// Is its thread inside the network stack, with curvnet (td_vnet) set to its jail's?
+    /// Is its thread inside the network stack, with curvnet (td_vnet) set to its jail's stack?
     pub in_network_stack: bool,
-    /// Is its thread the one that dumps? It then runs on the first CPU.
+    /// Is its thread the one that writes the dump? It then runs on the first CPU.
     pub dumping: bool,
 }
 
 impl ProcessOptions {
-    /// A process of that name on the host, outside of the network stack.
+    /// A process with that name on the host, outside the network stack.
     pub fn new(name: impl Into<String>) -> Self {
         let (pid, tid, jail) = (None, None, None);
         Self { name: name.into(), pid, tid, jail, in_network_stack: false, dumping: false }
@@ -43,7 +43,7 @@ pub(super) struct NamedThread {
 const NOCPU: u64 = u64::MAX;
 
 impl Runtime {
-    /// fork1: a process with one thread, newest first on `allproc`. Returns its thread's
+    /// fork1: a process with one thread, added at the head of `allproc`. Returns its thread's
     /// `struct thread`.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Runtime {
         Ok(thread)
     }
 
-    /// The `struct thread` of the newest process of that name.
+    /// The `struct thread` of the newest process with that name.
     ///
     /// # Errors
     /// There is none.

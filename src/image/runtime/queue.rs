@@ -1,8 +1,8 @@
-//! queue(3) in simulated kernel memory: LIST, SLIST, STAILQ, TAILQ and their CK_ twins.
+//! queue(3) in simulated kernel memory: LIST, SLIST, STAILQ, TAILQ and their CK_ variants.
 //!
-//! The four kinds differ only in whether an element points back (at the
-//! pointer that points at it) and whether the head remembers its last pointer,
-//! so one [`Queue`] with two optional places does what all of the macros do.
+//! The four kinds differ only in whether an element points back (to the
+//! pointer that points to it) and whether the head stores its last pointer.
+//! So one [`Queue`] with two optional offsets implements all of the macros.
 
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
@@ -10,7 +10,7 @@ use crate::image::kernel::LoadedKernel;
 use crate::image::machine::Machine;
 use crate::types::{TypeError, TypeId, WantedKind};
 
-/// Where a queue keeps its pointers, in bytes from the start of its head and of its elements.
+/// The pointers of a queue, as offsets in bytes from the start of its head and its elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {
     /// In the head: the first element.
@@ -19,7 +19,7 @@ pub struct Queue {
     pub last: Option<u64>,
     /// In an element: the next element.
     pub next: u64,
-    /// In an element: the address of the pointer that points at it.
+    /// In an element: the address of the pointer that points to it.
     pub prev: Option<u64>,
 }
 
@@ -41,12 +41,12 @@ const KINDS: [Names; 7] = [
     Names { first: "tqh_first", last: Some("tqh_last"), next: "tqe_next", prev: Some("tqe_prev") },
 ];
 
-/// No list of a simulated kernel is longer: one that is has a cycle, from types that lie.
+/// The longest list. A longer one has a cycle, because of wrong types.
 const MOST_ELEMENTS: usize = 1 << 20;
 
 impl Queue {
-    /// The queue whose head has type `head` and whose elements are of type `element` and linked
-    /// by their member `link`: which kind it is, the kernel's own types say.
+    /// The queue whose head has type `head` and whose elements have type `element` and are linked
+    /// by their member `link`. The kernel's own types show which kind it is.
     ///
     /// # Errors
     /// The head is none of the kinds, or the element has no such link.
@@ -72,14 +72,14 @@ impl Queue {
         })
     }
 
-    /// `TAILQ_INIT` and its like.
+    /// `TAILQ_INIT` and so on.
     pub fn init(&self, m: &mut Machine, head: VirtAddr) -> Result<(), ImageError> {
         let first = head.wrapping_add(self.first);
         m.set_pointer(first, VirtAddr::new(0))?;
         self.set_last(m, head, first)
     }
 
-    /// `LIST_INSERT_HEAD` and its like.
+    /// `LIST_INSERT_HEAD` and so on.
     pub fn insert_head(
         &self,
         m: &mut Machine,
@@ -89,7 +89,7 @@ impl Queue {
         self.insert_at(m, head, head.wrapping_add(self.first), element)
     }
 
-    /// `TAILQ_INSERT_TAIL` and its like; a list without a last pointer is walked.
+    /// `TAILQ_INSERT_TAIL` and so on. A list without a last pointer is walked.
     pub fn insert_tail(
         &self,
         m: &mut Machine,
@@ -106,7 +106,7 @@ impl Queue {
         self.insert_at(m, head, slot, element)
     }
 
-    /// `TAILQ_INSERT_BEFORE` and its like.
+    /// `TAILQ_INSERT_BEFORE` and so on.
     pub fn insert_before(
         &self,
         m: &mut Machine,
@@ -118,7 +118,7 @@ impl Queue {
         self.insert_at(m, head, slot, element)
     }
 
-    /// `TAILQ_REMOVE` and its like: the element's own pointers stay as they were.
+    /// `TAILQ_REMOVE` and so on. The element's own pointers stay as they were.
     pub fn remove(
         &self,
         m: &mut Machine,
@@ -135,7 +135,7 @@ impl Queue {
         }
     }
 
-    /// The elements, first to last.
+    /// The addresses of the elements, first to last.
     pub fn elements(&self, m: &Machine, head: VirtAddr) -> Result<Vec<VirtAddr>, ImageError> {
         let mut elements = Vec::new();
         let mut element = m.pointer(head.wrapping_add(self.first))?;
@@ -149,7 +149,7 @@ impl Queue {
         Ok(elements)
     }
 
-    /// Makes the pointer at `slot` point at `element`, and `element` at what it pointed at.
+    /// Makes the pointer at `slot` point to `element`, and `element` to what it pointed to.
     fn insert_at(
         &self,
         m: &mut Machine,
@@ -170,7 +170,7 @@ impl Queue {
         if next.is_null() { self.set_last(m, head, link) } else { Ok(()) }
     }
 
-    /// The address of the pointer that points at `element`.
+    /// The address of the pointer that points to `element`.
     fn slot_of(
         &self,
         m: &Machine,

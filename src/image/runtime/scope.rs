@@ -1,4 +1,4 @@
-//! Which network stack is meant.
+//! Names a network stack, or the kernel itself.
 
 use crate::addr::VirtAddr;
 
@@ -6,12 +6,13 @@ use crate::addr::VirtAddr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Vnet(pub VirtAddr);
 
-/// Whose copy of a variable is meant.
+/// Whose copy of a variable to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// One stack's.
     Vnet(Vnet),
-    /// The master in the kernel's set, from which new stacks are copied; also a kernel without
-    /// VIMAGE, and variables that are not virtualized.
+    /// The master copy in the kernel's set, from which new stacks are copied. Also for kernels
+    /// without
+    /// VIMAGE, and for variables that are not virtualized.
     Kernel,
 }

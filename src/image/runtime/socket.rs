@@ -1,9 +1,9 @@
-//! Sockets: `struct socket`, the stack that each belongs to, and its control block.
+//! Sockets: `struct socket`, the stack of each, and its control block.
 //!
 //! `sys/kern/uipc_socket.c`: soalloc counts a socket in `vnet_sockcnt` of its creator's stack
-//! and remembers that in so_vnet; sodealloc counts it off again. A stack cannot be destroyed
-//! while it has sockets. Local sockets hang on global lists by kind (`sys/kern/uipc_usrreq.c`),
-//! those of TCP and UDP on the list of their protocol's `struct inpcbinfo` in the stack
+//! and stores the stack in so_vnet. sodealloc decrements the count. A stack cannot be destroyed
+//! while it has sockets. Local sockets are on global lists by kind (`sys/kern/uipc_usrreq.c`).
+//! Those of TCP and UDP are on the list of their protocol's `struct inpcbinfo` in the stack
 //! (`sys/netinet/in_pcb.c`).
 
 use std::net::SocketAddr;
@@ -17,23 +17,30 @@ use crate::image::object::Object;
 /// A socket to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SocketOptions {
+    /// The kind.
     pub kind: SocketKind,
-    /// For TCP and UDP: what it is bound and connected to, as `address:port`.
+    /// For TCP and UDP: the address that it is bound to; `None` if it is not bound.
     pub local: Option<SocketAddr>,
+    /// For TCP and UDP: the address that it is connected to; `None` if it is not connected.
     pub remote: Option<SocketAddr>,
-    /// For TCP: t_state, by number; 1 is LISTEN, 4 ESTABLISHED.
+    /// For TCP: the number in t_state. 1 is LISTEN, 4 ESTABLISHED.
     pub state: u64,
 }
 
-/// What kind of socket.
+/// The kind of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SocketKind {
-    /// Of no protocol that the runtime has control blocks for: routing, raw, netgraph.
+    /// A protocol without a control block in the runtime: routing, raw, netgraph.
     Raw,
+    /// A local stream socket.
     LocalStream,
+    /// A local datagram socket.
     LocalDatagram,
+    /// A local SOCK_SEQPACKET socket.
     LocalSeqpacket,
+    /// TCP, over IPv4 or IPv6 depending on the addresses.
     Tcp,
+    /// UDP, over IPv4 or IPv6 depending on the addresses.
     Udp,
 }
 
@@ -52,7 +59,7 @@ struct Block {
     queue: Queue,
     /// The `struct inpcbinfo` that counts it.
     info: Option<Object>,
-    /// What goes with it.
+    /// What is freed with it.
     allocations: Vec<VirtAddr>,
 }
 
@@ -65,10 +72,10 @@ const INP_IPV4: u64 = 1;
 const INP_IPV6: u64 = 2;
 
 impl Runtime {
-    /// socreate by `thread`: in the stack of its credential.
+    /// socreate by `thread`, in the stack of its credential.
     ///
     /// # Errors
-    /// The kernel lacks a type, or its jail has no stack yet.
+    /// The kernel lacks a type, or the thread's jail has no stack yet.
     pub fn socreate(
         &mut self,
         thread: Object,
@@ -101,10 +108,10 @@ impl Runtime {
         Ok(socket)
     }
 
-    /// soclose of the last reference: off its list, counted off, freed.
+    /// soclose of the last reference: removes it from its list, decrements the count, and frees it.
     ///
     /// # Errors
-    /// It is no live socket.
+    /// It is not a live socket.
     pub fn soclose(&mut self, socket: Object) -> Result<(), ImageError> {
         let place = self.sockets.iter().position(|known| known.socket == socket);
         let place = place.ok_or(ImageError::BadFree(socket.address))?;
@@ -188,7 +195,7 @@ impl Runtime {
         Ok(Block { at, head: head.address, queue, info: Some(info), allocations })
     }
 
-    /// ipi_listhead: the head itself since 14; before, a pointer to a variable of its own, which
+    /// ipi_listhead: the head itself since 14. Before that, a pointer to a separate variable, which
     /// tcp_init sets.
     fn pcb_list(&mut self, info: Object) -> Result<Object, ImageError> {
         let head = self.kernel.member(info, "ipi_listhead")?;
@@ -205,8 +212,8 @@ impl Runtime {
         Ok(Object::new(at, type_id))
     }
 
-    /// The inpcb with its addresses, and what was allocated for it. One of TCP has a tcpcb, which
-    /// since 14 has its inpcb in it.
+    /// The inpcb with its addresses, and what was allocated for it. For TCP there is a tcpcb, which
+    /// since 14 contains the inpcb.
     fn new_inpcb(
         &mut self,
         options: &SocketOptions,
@@ -233,7 +240,7 @@ impl Runtime {
                     kept.ok_or_else(|| ImageError::Refused(why()))?.0.to_vec()
                 }
             };
-            // An IPv4 address lies at the end of the room for an IPv6 one (in_addr_4in6).
+            // An IPv4 address is at the end of the space for an IPv6 one (in_addr_4in6).
             let room = self.kernel.member(block, &format!("inp_inc.inc_ie.ie_depend{end}addr"))?;
             let size = self.kernel.types().size_of(room.type_id)?;
             let at = room.address.wrapping_add(size.saturating_sub(octets.len() as u64));

@@ -14,12 +14,15 @@ use crate::image::object::Object;
 /// A sysctl to declare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysctlOptions {
-    /// Its whole name; the node that it hangs below exists: `net.inet.ip.mine`.
+    /// Its full name: `net.inet.ip.mine`. The parent node must exist.
     pub name: String,
+    /// The macro that declares it.
     pub kind: SysctlKind,
-    /// The virtualized variable, or a member of it; none for most of kind Proc.
+    /// The virtualized variable or a member of it; `None` for most of kind Proc.
     pub variable: Option<String>,
+    /// May it be written (CTLFLAG_RW)?
     pub writable: bool,
+    /// The text of `sysctl -d`.
     pub description: String,
 }
 
@@ -32,14 +35,30 @@ pub enum SysctlKind {
     Uint,
     /// SYSCTL_VNET_STRING
     String,
-    /// SYSCTL_VNET_OPAQUE, with the format by which it is shown: `S,arpstat`.
-    Opaque { format: String },
-    /// SYSCTL_VNET_STRUCT of this struct: `struct ipstat`.
-    Struct { type_name: String },
-    /// SYSCTL_VNET_PROC with this handler, type in the low bits of oid_kind, and format.
-    Proc { handler: String, ctltype: u64, format: String },
-    /// SYSCTL_VNET_PCPUSTAT of this array; its handler is called `ARRAY_sysctl`.
-    PcpuStat { array: String },
+    /// SYSCTL_VNET_OPAQUE.
+    Opaque {
+        /// How it is displayed: `S,arpstat`.
+        format: String,
+    },
+    /// SYSCTL_VNET_STRUCT.
+    Struct {
+        /// The struct: `struct ipstat`.
+        type_name: String,
+    },
+    /// SYSCTL_VNET_PROC.
+    Proc {
+        /// The symbol of the handler.
+        handler: String,
+        /// The type, in the low bits of oid_kind.
+        ctltype: u64,
+        /// How it is displayed: `I`.
+        format: String,
+    },
+    /// SYSCTL_VNET_PCPUSTAT. Its handler is called `ARRAY_sysctl`.
+    PcpuStat {
+        /// The name of the statistics array.
+        array: String,
+    },
 }
 
 const INT: u64 = 2;
@@ -52,12 +71,12 @@ const WRITE: u64 = 0x4000_0000;
 const MPSAFE: u64 = 0x0004_0000;
 const VNET: u64 = 0x0002_0000;
 
-/// No value of a kernel is larger.
+/// No value in a kernel is larger.
 const LARGEST_VALUE: u64 = 1 << 20;
 
 /// What a handler does with arg1 and arg2.
 enum Handler {
-    /// An integer of so many bytes at arg1, or arg2 itself.
+    /// An integer of this many bytes at arg1, or arg2 itself.
     Integer(u64),
     /// Text at arg1, in an array of arg2 bytes.
     Text,
@@ -70,8 +89,8 @@ enum Handler {
 }
 
 impl Runtime {
-    /// SYSCTL_VNET_INT and its like: makes a `struct sysctl_oid` and links it into the tree.
-    /// Without VIMAGE a plain SYSCTL_INT.
+    /// SYSCTL_VNET_INT and so on: makes a `struct sysctl_oid` and links it into the tree.
+    /// Without VIMAGE it is a plain SYSCTL_INT.
     ///
     /// # Errors
     /// There is no such node, variable or handler, or the name is taken.
@@ -106,7 +125,7 @@ impl Runtime {
         Ok(oid)
     }
 
-    /// The oid of that name.
+    /// The oid with that name.
     ///
     /// # Errors
     /// There is none.
@@ -116,7 +135,7 @@ impl Runtime {
         tree.find(&self.kernel, name)?.ok_or_else(none)
     }
 
-    /// The names of a node's children in the order of the tree; of the topmost ones for "".
+    /// The names of a node's children in the order of the tree, or of the top level for "".
     pub fn sysctl_names(&self, node: &str) -> Result<Vec<String>, ImageError> {
         let tree = self.sysctls.as_ref().ok_or_else(no_sysctls)?;
         let head = match node {
@@ -141,7 +160,7 @@ impl Runtime {
         self.in_vnet(self.td_to_vnet(thread)?.ok_or_else(none)?, arg1)
     }
 
-    /// What sysctl(3) of `thread` gets: the bytes of the value.
+    /// What sysctl(3) returns to `thread`: the bytes of the value.
     ///
     /// # Errors
     /// There is no such sysctl, or its handler is not one of the usual ones.
@@ -164,7 +183,8 @@ impl Runtime {
         }
     }
 
-    /// What sysctl(3) of `thread` sets. Counters are zeroed, whatever is written.
+    /// What sysctl(3) does when `thread` sets a value. Counters are set to zero, whatever is
+    /// written.
     ///
     /// # Errors
     /// There is no such sysctl, it cannot be written, or the value has another size.
@@ -199,7 +219,7 @@ impl Runtime {
         }
     }
 
-    /// The handler of an oid, with its arguments as it gets them.
+    /// The handler of an oid, with the arguments that it receives.
     fn request(&self, thread: Object, oid: Object) -> Result<(Handler, VirtAddr, u64), ImageError> {
         let kind = self.kernel.get(oid, "oid_kind")?;
         if kind & TYPE == NODE {
@@ -309,7 +329,7 @@ impl Runtime {
         Ok(shape)
     }
 
-    /// The handler for virtualized variables where the kernel has them apart.
+    /// The handler for virtualized variables, in kernels that have separate ones.
     fn own_handler(&self, handler: &str) -> String {
         let own = format!("vnet_{handler}");
         match self.kernel.address_of(&own) {
@@ -319,7 +339,7 @@ impl Runtime {
     }
 }
 
-/// What stands in an oid.
+/// The contents of an oid.
 struct Shape {
     kind: u64,
     arg1: VirtAddr,

@@ -1,9 +1,9 @@
 //! The tree of sysctl oids: how siblings are linked, and which number an oid gets.
 //!
-//! `sys/kern/kern_sysctl.c`. The children of a node are an SLIST sorted by number until 13, a
+//! `sys/kern/kern_sysctl.c`. The children of a node are an SLIST sorted by number until 13, and a
 //! red-black tree by number since. The linker set `sysctl_set` has all oids of the kernel file;
-//! sysctl_register_all links them at boot. Since 11 an oid has the head of its children in it
-//! (oid_children), before its arg1 pointed at one.
+//! sysctl_register_all links them at boot. Since 11 an oid contains the head of its children
+//! (oid_children); before, its arg1 pointed to one.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +20,9 @@ pub(super) struct SysctlTree {
     type_id: TypeId,
     root: VirtAddr,
     form: Form,
-    /// The number that was given out last, counting down or up as the kernel does.
+    /// The last number that was assigned, counting down or up like the kernel.
     last_number: u64,
-    /// Names of those registered: all of a level are compared with each new one.
+    /// The registered names. Each new one is compared with all at its level.
     names: BTreeMap<VirtAddr, String>,
 }
 
@@ -40,19 +40,19 @@ enum Form {
 /// Type of a node, in the low bits of oid_kind.
 pub(super) const NODE: u64 = 1;
 pub(super) const TYPE: u64 = 0xf;
-/// CTL_AUTO_START: numbers from here on are given out.
+/// CTL_AUTO_START: assigned numbers begin here.
 const AUTO_START: u64 = 0x100;
 const LARGEST: u64 = 0x7fff_ffff;
 /// OID_AUTO and all others that are negative.
 const SIGN: u64 = 0x8000_0000;
-/// A kernel has some thousands.
+/// The most oids; a kernel has some thousands.
 const MOST_OIDS: u64 = 1 << 16;
 /// More levels than the longest name (CTL_MAXNAME) or any balanced tree has.
 const DEEPEST: u32 = 64;
 
 impl SysctlTree {
-    /// The tree of this kernel, empty: what the file says of links is forgotten. `None` where the
-    /// debug information knows no oids.
+    /// The tree of this kernel, empty. The links in the file are discarded. `None` if the
+    /// debug information has no oids.
     pub fn of(kernel: &mut LoadedKernel) -> Result<Option<Self>, ImageError> {
         let (Ok(type_id), Ok(root)) =
             (kernel.types().find("struct sysctl_oid"), kernel.variable("sysctl__children"))
@@ -96,8 +96,8 @@ impl SysctlTree {
         oids.into_iter().try_for_each(|oid| self.register(kernel, oid))
     }
 
-    /// sysctl_register_oid: among the children of its parent, by its number. A node that exists
-    /// already is counted instead.
+    /// sysctl_register_oid: inserts it among the children of its parent, by its number. A node that
+    /// exists already gets another reference instead.
     pub fn register(&mut self, kernel: &mut LoadedKernel, oid: Object) -> Result<(), ImageError> {
         let head = VirtAddr::new(kernel.get(oid, "oid_parent")?);
         let mut siblings = self.siblings(kernel, head)?;
@@ -131,7 +131,7 @@ impl SysctlTree {
         self.set_siblings(kernel, head, &siblings)
     }
 
-    /// The oid with this name, its nodes joined by dots.
+    /// The oid with this name, whose components are joined by dots.
     pub fn find(&self, kernel: &LoadedKernel, name: &str) -> Result<Option<Object>, ImageError> {
         let mut head = Some(self.root);
         let mut found = None;
@@ -211,7 +211,7 @@ impl SysctlTree {
         }
     }
 
-    /// Since 11 numbers count down, so that a new oid goes to the front of a sorted list.
+    /// Since 11 numbers count down, so that a new oid is put at the front of a sorted list.
     fn next_number(&mut self, kernel: &LoadedKernel, oid: Object) -> u64 {
         let counts_down = kernel.has(oid, "oid_children");
         self.last_number = match (counts_down, self.last_number) {
@@ -243,11 +243,11 @@ fn in_order(
     in_order(kernel, links, child(2)?, depth - 1, found)
 }
 
-/// Links `oids` as a balanced tree below `parent`; returns its top and its rank.
+/// Links `oids` as a balanced tree below `parent`. Returns its top and its rank.
 ///
-/// rbe_link[0] is the parent, and in its low bits which of the edges to the left (1) and the
-/// right (2) child bridge two ranks; those to missing children count from rank −1. That is one
-/// of the shapes that the kernel's own balancing may arrive at.
+/// rbe_link[0] is the parent. Its low bits say which of the edges to the left (1) and the
+/// right (2) child span two ranks; those to missing children count from rank −1. The kernel's
+/// own balancing may produce the same shape.
 fn balanced(
     kernel: &mut LoadedKernel,
     links: u64,

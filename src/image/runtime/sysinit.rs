@@ -21,7 +21,7 @@ use crate::image::object::Object;
 use crate::types::TypeId;
 use crate::types::model::Type;
 
-/// On which of the two lists.
+/// One of the two lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SysinitKind {
     /// VNET_SYSINIT, on `vnet_constructors`.
@@ -33,7 +33,7 @@ pub enum SysinitKind {
 /// A constructor or destructor to register.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysinitOptions {
-    /// What the macro calls ident: by it the registration can be taken back.
+    /// The macro's `ident`, which also identifies the registration for removal.
     pub name: String,
     /// An enumerator of sysinit_sub_id (`SI_SUB_PROTO_IF`) or a number.
     pub subsystem: String,
@@ -41,22 +41,26 @@ pub struct SysinitOptions {
     pub order: String,
     /// Symbol of the function, or its address in hex.
     pub function: String,
-    /// What it is called with.
+    /// Its argument.
     pub argument: u64,
 }
 
-/// A registered constructor or destructor, as it stands in memory.
+/// A registered constructor or destructor in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sysinit {
     /// Address of its `struct vnet_sysinit`.
     pub address: VirtAddr,
+    /// The subsystem, a value of sysinit_sub_id.
     pub subsystem: u64,
+    /// The order within the subsystem, a value of sysinit_elem_order.
     pub order: u64,
+    /// The address of the function.
     pub function: VirtAddr,
+    /// The argument of the function.
     pub argument: VirtAddr,
 }
 
-/// The two lists, and what the runtime knows of their entries beyond what memory says.
+/// The two lists, and what the runtime knows beyond the contents of memory.
 #[derive(Debug)]
 pub(super) struct Sysinits {
     type_id: TypeId,
@@ -65,7 +69,7 @@ pub(super) struct Sysinits {
     queue: Queue,
     /// Entries registered by name.
     named: Vec<(SysinitKind, String, VirtAddr)>,
-    /// What functions do that have been declared with their effect.
+    /// The effects of functions for which one was declared.
     pub(super) effects: BTreeMap<VirtAddr, Effect>,
 }
 
@@ -109,7 +113,7 @@ impl Sysinits {
         entries.into_iter().map(|entry| self.read(kernel, entry)).collect()
     }
 
-    /// Behind all whose subsystem and order are not greater.
+    /// The position after all entries whose subsystem and order are not greater.
     fn insert(
         &self,
         kernel: &mut LoadedKernel,
@@ -125,7 +129,7 @@ impl Sysinits {
         }
     }
 
-    /// The kernel file's own, in the order in which mi_startup registers them.
+    /// Those of the kernel file, in the order in which mi_startup registers them.
     fn of_kernel(&self, kernel: &LoadedKernel) -> Result<Vec<(SysinitKind, Sysinit)>, ImageError> {
         let size = kernel.types().size_of(self.type_id)?;
         let mut found = Vec::new();
@@ -144,7 +148,7 @@ impl Sysinits {
 }
 
 impl Runtime {
-    /// The SYSINITs that VNET_SYSINIT and VNET_SYSUNINIT are made of, at boot.
+    /// The SYSINITs behind VNET_SYSINIT and VNET_SYSUNINIT, at boot.
     pub(super) fn register_kernel_sysinits(&mut self) -> Result<(), ImageError> {
         let Some(sysinits) = &self.sysinits else { return Ok(()) };
         for (kind, entry) in sysinits.of_kernel(&self.kernel)? {
@@ -158,7 +162,7 @@ impl Runtime {
     ///
     /// # Errors
     /// There is no such subsystem, order or function; the name is taken; or the subsystem is not
-    /// behind SI_SUB_VNET, which the kernel asserts.
+    /// after SI_SUB_VNET, which the kernel asserts.
     pub fn vnet_sysinit(
         &mut self,
         kind: SysinitKind,
@@ -175,7 +179,7 @@ impl Runtime {
     ) -> Result<VirtAddr, ImageError> {
         let function = self.function(&options.function)?;
         let Some(sysinits) = &self.sysinits else {
-            // SYSINIT of a module runs when it is loaded, SYSUNINIT when it is unloaded.
+            // A module's SYSINIT runs when it is loaded, its SYSUNINIT when it is unloaded.
             if kind == SysinitKind::Constructor {
                 self.call(kind, function, effect, None)?;
             }
@@ -204,7 +208,7 @@ impl Runtime {
     /// vnet_register_sysinit or vnet_register_sysuninit of the `struct vnet_sysinit` at `entry`.
     ///
     /// # Errors
-    /// Its subsystem is not behind SI_SUB_VNET, which the kernel asserts; or there is no VIMAGE.
+    /// Its subsystem is not after SI_SUB_VNET, which the kernel asserts; or there is no VIMAGE.
     pub fn vnet_register(&mut self, kind: SysinitKind, entry: VirtAddr) -> Result<(), ImageError> {
         let sysinits = self.sysinits.as_ref().ok_or_else(no_vimage)?;
         let entry = sysinits.read(&self.kernel, entry)?;
@@ -220,10 +224,10 @@ impl Runtime {
     }
 
     /// vnet_deregister_sysinit, which only unlinks; or vnet_deregister_sysuninit, which first
-    /// runs the destructor on every listed stack. By the name given at registration.
+    /// runs the destructor on every listed stack. `name` is the name given at registration.
     ///
     /// # Errors
-    /// None of that name is registered.
+    /// No entry with that name is registered.
     pub fn vnet_deregister(&mut self, kind: SysinitKind, name: &str) -> Result<(), ImageError> {
         let sysinits = self.sysinits.as_mut().ok_or_else(no_vimage)?;
         let place = sysinits.named.iter().position(|known| known.0 == kind && known.1 == name);
@@ -255,7 +259,7 @@ impl Runtime {
         sysinits.queue.remove(self.kernel.machine_mut(), head, entry.address)
     }
 
-    /// What is registered, in the order of the list.
+    /// The registered entries, in the order of the list.
     pub fn sysinits(&self, kind: SysinitKind) -> Result<Vec<Sysinit>, ImageError> {
         self.sysinits.as_ref().map_or(Ok(Vec::new()), |all| all.list(&self.kernel, kind))
     }
@@ -313,7 +317,7 @@ impl Runtime {
         }
     }
 
-    /// The value of an enumerator of sysinit_sub_id, by the type that registrations have.
+    /// The value of an enumerator of sysinit_sub_id, from the type of registrations.
     pub(super) fn enumerator(&self, name: &str) -> Option<u64> {
         let types = self.kernel.types();
         let sysinits = self.sysinits.as_ref()?;

@@ -1,4 +1,4 @@
-//! Variables by name: which stack's copy of which variable a path means.
+//! Variables by name: finds a stack's copy of a variable by its path.
 
 use super::Runtime;
 use super::scope::Scope;
@@ -17,7 +17,7 @@ impl Runtime {
     /// `ipv4_hashtbl@in_gif.c`, or with [`Scope::Kernel`] any variable of the kernel.
     ///
     /// # Errors
-    /// The kernel has no such variable or member, or several and no file was named.
+    /// The kernel has no such variable or member, or it has several and no file was given.
     pub fn find(&self, scope: Scope, path: &str) -> Result<Object, ImageError> {
         let parsed = expr::parse_path(path)
             .map_err(|error| ImageError::Value { target: path.into(), why: error.to_string() })?;
@@ -36,10 +36,10 @@ impl Runtime {
         parsed.steps.iter().try_fold(object, |at, step| self.kernel.step(at, step))
     }
 
-    /// Makes the object at the end of `path` hold `value`.
+    /// Stores `value` in the object at the end of `path`.
     ///
     /// # Errors
-    /// As [`Runtime::find`], or its type cannot hold such a value.
+    /// As [`Runtime::find`], or its type cannot hold the value.
     pub fn set(&mut self, scope: Scope, path: &str, value: &Literal) -> Result<(), ImageError> {
         let object = self.find(scope, path)?;
         self.kernel.assign(object, value).map_err(|error| match error {
@@ -50,7 +50,7 @@ impl Runtime {
         })
     }
 
-    /// Where the host's variables are: in vnet0, or in the kernel's globals.
+    /// The scope of the host's variables: vnet0, or the kernel's globals without VIMAGE.
     pub fn host(&self) -> Scope {
         self.vnet0().map_or(Scope::Kernel, Scope::Vnet)
     }
@@ -98,7 +98,7 @@ impl Runtime {
         }
     }
 
-    /// The variable at `address`; where one without a size lies there too, that of the right name.
+    /// The variable at `address`. If one without a size is there too, the one with the right name.
     fn described(&self, address: VirtAddr, plain: &str) -> Option<Variable> {
         let types = self.kernel.types();
         let right = |variable: &Variable| variable.name.strip_prefix(PREFIX) == Some(plain);
@@ -118,7 +118,7 @@ impl Runtime {
     }
 }
 
-/// Does `file` end with the path that was asked for?
+/// Does `file` end with the given path?
 fn matches_file(wanted: Option<&str>, file: Option<&str>) -> bool {
     let Some(wanted) = wanted else { return true };
     file.and_then(|file| file.strip_suffix(wanted))

@@ -1,7 +1,7 @@
-//! Virtual network stacks: `struct vnet`, the list of them, and the data that goes with them.
+//! Virtual network stacks: `struct vnet`, the list of them, and their data.
 //!
-//! `sys/net/vnet.c`. A vnet is `struct vnet` plus one block that holds a copy of
-//! the whole set `set_vnet`; a variable's copy lies at `vnet_data_base` + the
+//! `sys/net/vnet.c`. A vnet is `struct vnet` plus one block with a copy of
+//! the whole set `set_vnet`. A variable's copy is at `vnet_data_base` + the
 //! address of its master, modulo the word size. The list has the newest first.
 
 use std::ops::Range;
@@ -17,7 +17,7 @@ use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::types::TypeId;
 
-/// What the kernel knows of all stacks: the list, the set, module space.
+/// The kernel's data for all stacks: the list, the set, module space.
 #[derive(Debug)]
 pub(super) struct Vnets {
     type_id: TypeId,
@@ -25,7 +25,7 @@ pub(super) struct Vnets {
     queue: Queue,
     set: Range<VirtAddr>,
     modspace: ModuleSpace,
-    /// Places that modules have in module space, by module name.
+    /// The modules' places in module space, by module name.
     modules: Vec<(String, VirtAddr, u64)>,
     /// `vnet_init_var`, the pristine initial values that newer kernels keep.
     initial: Option<VirtAddr>,
@@ -34,20 +34,20 @@ pub(super) struct Vnets {
 
 /// `VNET_MAGIC_N` until 13-CURRENT of 2019.
 const OLD_MAGIC: u64 = 0x3e0d_8f29;
-/// `VNET_MAGIC_N` of the kernels that have vnet_shutdown.
+/// `VNET_MAGIC_N` in kernels with vnet_shutdown.
 const NEW_MAGIC: u64 = 0x5e4a_6f28;
-/// What vnet_destroy leaves in place of the magic.
+/// What vnet_destroy writes over the magic.
 const DEAD_MAGIC: u64 = 0xdead_beef;
-/// `SI_SUB_VNET_DONE` of `sys/sys/kernel.h`, where the debug information has no enum.
+/// `SI_SUB_VNET_DONE` of `sys/sys/kernel.h`, for debug information without the enum.
 const VNET_DONE: u64 = 0x0dc0_0000;
 /// What a kernel with INVARIANTS fills new memory with.
 const UNINITIALISED: u32 = 0xdead_c0de;
-/// The largest set that is believed: real ones have 300 KB.
+/// The largest plausible set. Real ones have 300 KB.
 const LARGEST_SET: u64 = 64 << 20;
 
 impl Vnets {
-    /// vnet_init_prelink and vnet_data_startup: an empty list, unlocked locks, and module space
-    /// all free.
+    /// vnet_init_prelink and vnet_data_startup: an empty list, unlocked locks, and free module
+    /// space.
     pub fn prepare(kernel: &mut LoadedKernel, set: Range<VirtAddr>) -> Result<Self, ImageError> {
         let bytes = set.end.offset_from(set.start).unwrap_or(0);
         if bytes > LARGEST_SET {
@@ -69,7 +69,7 @@ impl Vnets {
 }
 
 impl Runtime {
-    /// The stacks on the list, oldest first: the first one is vnet0.
+    /// The stacks on the list, oldest first. The first one is vnet0.
     pub fn vnets(&self) -> Result<Vec<Vnet>, ImageError> {
         let Some(vnets) = &self.vnets else { return Ok(Vec::new()) };
         let newest_first = vnets.queue.elements(self.kernel.machine(), vnets.head)?;
@@ -81,7 +81,7 @@ impl Runtime {
         self.vnets.as_ref().and_then(|vnets| vnets.vnet0)
     }
 
-    /// The part of vnet_alloc before constructors run.
+    /// The part of vnet_alloc before the constructors run.
     pub(super) fn allocate_vnet(&mut self) -> Result<Vnet, ImageError> {
         let kernel = &mut self.kernel;
         let vnets = self.vnets.as_mut().ok_or_else(no_vimage)?;
@@ -138,14 +138,14 @@ impl Runtime {
         self.enumerator("SI_SUB_VNET_DONE").unwrap_or(VNET_DONE)
     }
 
-    /// What `vnet_magic_n` of a live stack is in this kernel.
+    /// The `vnet_magic_n` of a live stack in this kernel.
     pub(super) fn magic(&self) -> Result<u64, ImageError> {
         let vnets = self.vnets.as_ref().ok_or_else(no_vimage)?;
         let new = self.kernel.types().has_member(vnets.type_id, "vnet_shutdown");
         Ok(if new { NEW_MAGIC } else { OLD_MAGIC })
     }
 
-    /// vnet_data_alloc: room for a module's variables in module space; `None` is ENOSPC.
+    /// vnet_data_alloc: space for a module's variables in module space; `None` means ENOSPC.
     ///
     /// # Errors
     /// The kernel has no VIMAGE.
@@ -163,11 +163,11 @@ impl Runtime {
         vnets.modspace.free(self.kernel.machine_mut(), start, size)
     }
 
-    /// vnet_data_copy: gives every listed stack the master's `size` bytes at `start`. Newer
+    /// vnet_data_copy: copies the master's `size` bytes at `start` to every listed stack. Newer
     /// kernels also keep them as initial values (vnet_save_init).
     ///
     /// # Errors
-    /// The kernel has no VIMAGE, or `start` is no part of the set.
+    /// The kernel has no VIMAGE, or `start` is not in the set.
     pub fn vnet_data_copy(&mut self, start: VirtAddr, size: u64) -> Result<(), ImageError> {
         let listed = self.vnets()?;
         let vnets = self.vnets.as_ref().ok_or_else(no_vimage)?;
@@ -187,8 +187,8 @@ impl Runtime {
         self.vnets.as_ref().map(|vnets| &vnets.modspace)
     }
 
-    /// Places the variables of the module `name`, with `initial` values, as the module linker
-    /// does: allocated, written to the master, copied to every listed stack.
+    /// Places the variables of the module `name`, with the values `initial`, as the module linker
+    /// does: allocates, writes the master, and copies it to every listed stack.
     ///
     /// # Errors
     /// Module space has no room for them (ENOSPC), or the kernel has no VIMAGE.
@@ -205,10 +205,10 @@ impl Runtime {
         Ok(start)
     }
 
-    /// Gives the place of the module `name` back.
+    /// Frees the place of the module `name`.
     ///
     /// # Errors
-    /// No module of that name has one.
+    /// No module with that name has one.
     pub fn remove_module(&mut self, name: &str) -> Result<(), ImageError> {
         let modules = self.vnets.as_mut().map(|vnets| &mut vnets.modules);
         let found = modules.and_then(|modules| {
@@ -221,7 +221,7 @@ impl Runtime {
         self.vnet_data_free(start, size)
     }
 
-    /// This stack's copy of what lies at `master` in the set.
+    /// The address of this stack's copy of the variable at `master` in the set.
     pub fn in_vnet(&self, vnet: Vnet, master: VirtAddr) -> Result<VirtAddr, ImageError> {
         let base = self.kernel.get(self.vnet_object(vnet)?, "vnet_data_base")?;
         Ok(VirtAddr::new(self.kernel.machine().arch().wrap(base.wrapping_add(master.get()))))
@@ -257,7 +257,7 @@ fn copy(
     kernel.machine_mut().write(to, &bytes)
 }
 
-/// Newer kernels keep a copy of the set; what no module has put into module space is not
+/// Newer kernels keep a copy of the set. The parts of module space that no module uses are not
 /// initialised in it.
 fn keep_initial_values(
     kernel: &mut LoadedKernel,

@@ -27,7 +27,8 @@ fn kernel(globals: &Globals, scenario: &Scenario) -> anyhow::Result<Kernel> {
     let named = globals.input.kernel.as_ref();
     match named.filter(|_| globals.kernel_named || scenario.kernel.is_none()) {
         Some(path) if path.extension().is_some_and(|extension| extension == "zst") => {
-            let packed = Scenario { kernel: Some(path.clone()), ..Scenario::default() };
+            let mut packed = Scenario::default();
+            packed.kernel = Some(path.clone());
             Ok(packed.open_kernel()?)
         }
         Some(path) => context::open_kernel(globals, path),

@@ -5,7 +5,7 @@ use crate::addr::VirtAddr;
 use crate::bytes::Endian;
 use crate::image::machine::{Machine, entry_bytes};
 
-/// A header's fields, one after the other.
+/// A header's fields, one after another.
 pub(super) struct Header {
     pub(super) bytes: Vec<u8>,
     endian: Endian,
@@ -37,7 +37,7 @@ impl Header {
         self.u64(at.get());
     }
 
-    /// What all headers have behind the magic.
+    /// The fields that follow the magic in all headers.
     pub(super) fn sizes(&mut self, sizes: &Sizes) {
         for size in [sizes.version, sizes.message, sizes.bitmap, sizes.page_map] {
             self.u32(size);

@@ -1,9 +1,9 @@
-//! Minidumps: the pages that the kernel uses, and how its addresses lead to them.
+//! Minidumps: the pages that the kernel uses, and the map from its addresses to them.
 //!
 //! `minidumpsys` of `sys/ARCH/ARCH/minidump_machdep.c`. Every part starts on a
 //! page: header, message buffer, `dump_avail` (newer versions), bitmap, page map,
 //! pages in the order of their bits. An architecture's own file has its header
-//! and says what its page map is made of.
+//! and says what its page map consists of.
 
 mod amd64;
 mod arm;
@@ -28,13 +28,13 @@ use crate::bytes::Endian;
 use crate::image::ImageError;
 use crate::image::machine::{Machine, entry_bytes};
 
-/// The largest page map that is written: that of a 12.1 amd64 kernel has 8 MB.
+/// The largest page map that is written. That of a 12.1 amd64 kernel has 8 MB.
 const LARGEST_PAGE_MAP: u64 = 64 << 20;
 
-/// Writes the dump that a kernel with this version of the format would leave.
+/// Writes the dump of a kernel that uses this version of the format.
 ///
 /// # Errors
-/// The architecture has no such version, the page map would be absurdly large (amd64, version 1
+/// The architecture has no such version, the page map would be far too large (amd64, version 1
 /// with a distant kernel map), or `out` fails.
 pub fn write(
     contents: &Contents<'_>,
@@ -91,10 +91,10 @@ fn style(machine: &Machine, version: u32) -> Style {
     }
 }
 
-/// Which tables make the page map.
+/// Which tables form the page map.
 struct MapShape {
     tables: u64,
-    /// Bytes of one table, and of the address space it covers.
+    /// The size in bytes of one table, and of the address space it covers.
     table_bytes: u64,
     table_span: u64,
     bytes: u64,
@@ -138,8 +138,8 @@ impl MapShape {
     }
 }
 
-/// Pairs of start and end, ended by a pair of zeros, in whole pages. 64 bits each, whatever the
-/// architecture.
+/// Pairs of start and end in whole pages, terminated by a pair of zeros. They have 64 bits on
+/// every architecture.
 fn dump_avail(machine: &Machine) -> Vec<u8> {
     let ranges = machine.memory_ranges();
     let ends = ranges.flat_map(|range| [range.start.get(), range.end.get()]).chain([0, 0]);
@@ -149,7 +149,7 @@ fn dump_avail(machine: &Machine) -> Vec<u8> {
     bytes
 }
 
-/// One bit per page: of all pages up to the last, or of those in `dump_avail` alone. The kernel
+/// One bit for each page: all pages up to the last, or only those in `dump_avail`. The kernel
 /// sets them in words of a `long`, so on big-endian machines bit 0 is in the last byte of a word.
 fn bitmap(contents: &Contents<'_>, has_dump_avail: bool) -> Vec<u8> {
     let machine = contents.machine;

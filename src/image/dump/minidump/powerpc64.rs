@@ -1,9 +1,9 @@
 //! powerpc64 minidumps, versions 1 and 2, with radix page tables or a hashed one.
 //!
 //! `sys/powerpc/powerpc/minidump_machdep.c` and `sys/powerpc/include/minidump.h`:
-//! version 2 (`dump_avail`) since 13.0. In the kernel's own byte order but for the
-//! page map: the topmost table of the radix tree, whose others are among the pages;
-//! or all of the hashed table, in the processor's order unless a hypervisor tells it.
+//! version 2 (`dump_avail`) since 13.0. It is in the kernel's own byte order except for the
+//! page map. That is the topmost table of the radix tree, with the others among the pages,
+//! or the whole hashed table, in the processor's order unless it comes from a hypervisor.
 
 use super::header::Header;
 use super::powerpc64_hash;
@@ -29,7 +29,7 @@ fn is_hashed(machine: &Machine) -> bool {
     machine.space().levels().is_empty()
 }
 
-/// A Macintosh is big-endian; who has a hashed table and is not runs under a hypervisor.
+/// A Macintosh is big-endian. Any other machine with a hashed table has a hypervisor.
 fn has_hypervisor(machine: &Machine) -> bool {
     machine.arch().endian() == Endian::Little
 }

@@ -1,4 +1,4 @@
-//! powerpc64's hashed page table, as a minidump has it.
+//! The hashed page table of powerpc64, as a minidump contains it.
 //!
 //! `sys/powerpc/aim/mmu_oea64.c`, `moea64_native.c` and `sys/powerpc/include/slb.h`,
 //! 13.0; Power ISA 2.07, book III-S, 5.7. Groups of eight entries of two words. The
@@ -15,12 +15,12 @@ const VSID_BITS: u32 = 36;
 
 const VALID: u64 = 1 << 0;
 const SECONDARY: u64 = 1 << 1;
-/// A bit of the kernel's own, which the processor ignores.
+/// A bit for the kernel, which the processor ignores.
 const WIRED: u64 = 1 << 4;
 /// Referenced, changed, coherent, readable and writable.
 const USUAL: u64 = 1 << 8 | 1 << 7 | 1 << 4 | 2;
 
-/// The table with an entry for every page outside of the direct map.
+/// The table with an entry for every page outside the direct map.
 pub(super) fn table(machine: &Machine, endian: Endian) -> Vec<u8> {
     let groups = Hashed::groups(machine.direct().end.get());
     let mut entries = vec![(0, 0); (groups * SLOTS) as usize];
@@ -31,8 +31,8 @@ pub(super) fn table(machine: &Machine, endian: Endian) -> Vec<u8> {
     words.flat_map(|word| entry_bytes(word, 8, endian)).collect()
 }
 
-/// Takes the first free slot of the page's group, or of the other one; where both are full a
-/// kernel has to do without the page.
+/// Uses the first free slot of the page's group or of the alternative one. If both are full, a
+/// kernel does without the page.
 fn insert(entries: &mut [(u64, u64)], groups: u64, at: VirtAddr, to: PhysAddr) {
     let segment = at.get() >> 28;
     let page = at.get() >> 12 & 0xffff;
@@ -43,7 +43,7 @@ fn insert(entries: &mut [(u64, u64)], groups: u64, at: VirtAddr, to: PhysAddr) {
         let start = (hash % groups * SLOTS) as usize;
         let mut slots = entries.iter_mut().skip(start).take(SLOTS as usize);
         if let Some(slot) = slots.find(|(first, _)| first & VALID == 0) {
-            // Of the page only the bits that the hash may have lost.
+            // Only the bits of the page that the hash may have lost.
             *slot = (vsid << 12 | page >> 11 << 7 | WIRED | kind | VALID, to.get() | USUAL);
             return;
         }

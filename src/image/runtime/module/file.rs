@@ -1,4 +1,4 @@
-//! A module's file, and its debug file where it lies beside it.
+//! A module's file, and its debug file if it is beside it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,15 +22,15 @@ pub struct ModuleFile {
     name: String,
     pub(super) source: Source,
     debug: Option<Arc<Source>>,
-    /// A boot loader brings it, and leaves out the symbols that only a debugger needs.
+    /// Does a boot loader load it? Then it has no symbols that only a debugger needs.
     pub preloaded: bool,
 }
 
 impl ModuleFile {
-    /// Opens the module at `path`, and `PATH.debug` if that is there.
+    /// Opens the module at `path`, and `PATH.debug` if that exists.
     ///
     /// # Errors
-    /// It cannot be read, or is no module.
+    /// It cannot be read, or is not a module.
     pub fn from_path(path: &Path) -> Result<Self, ImageError> {
         let source = Source::open(path)?;
         let mut debug = path.as_os_str().to_owned();
@@ -47,13 +47,13 @@ impl ModuleFile {
         &self.name
     }
 
-    /// The files that it consists of, by their names.
+    /// Its files, by name.
     pub(in crate::image) fn parts(&self) -> impl Iterator<Item = (String, &Source)> {
         let debug = self.debug.as_deref().map(|source| (format!("{}.debug", self.name), source));
         [(self.name.clone(), &self.source)].into_iter().chain(debug)
     }
 
-    /// Is it an object file still (`link_elf_obj.c`), rather than a shared object (`link_elf.c`)?
+    /// Is it an object file (`link_elf_obj.c`) rather than a shared object (`link_elf.c`)?
     pub(super) fn is_object(&self) -> bool {
         self.elf().is_ok_and(|elf| elf.header.e_type == header::ET_REL)
     }
@@ -84,7 +84,7 @@ impl ModuleFile {
         found.map(|header| self.bytes(header.sh_offset, header.sh_size)).transpose()
     }
 
-    /// Is it for this kernel's machine?
+    /// Checks that it is for this kernel's architecture.
     pub(super) fn check(&self, kernel: &LoadedKernel) -> Result<(), ImageError> {
         let arch = kernel.machine().arch();
         let elf = self.elf()?;
@@ -96,7 +96,7 @@ impl ModuleFile {
         same.then_some(()).ok_or_else(|| ImageError::Module { name: name(), why: why() })
     }
 
-    /// The names that it expects others to define, and whether it can do without (weak ones).
+    /// The names that it expects others to define, and whether each is optional (weak).
     pub(super) fn undefined(&self) -> Result<BTreeMap<String, bool>, ImageError> {
         let elf = self.elf()?;
         let (symbols, strings) = match self.is_object() {
@@ -108,14 +108,14 @@ impl ModuleFile {
             let is_weak = symbol.st_bind() == sym::STB_WEAK;
             Some((strings.get_at(symbol.st_name)?, is_weak))
         });
-        // Bounds of linker sets are made by whoever loads it.
+        // The linker defines the bounds of linker sets.
         let wanted = names.filter(|(name, _)| {
             !name.is_empty() && !name.starts_with("__start_") && !name.starts_with("__stop_")
         });
         Ok(wanted.map(|(name, is_weak)| (name.to_owned(), is_weak)).collect())
     }
 
-    /// What its debug file says of the virtualized variables, at their places in module space.
+    /// The virtualized variables in its debug file, at their places in module space.
     pub(super) fn variables(
         &self,
         kernel: &mut LoadedKernel,
@@ -128,7 +128,7 @@ impl ModuleFile {
             return Ok(Vec::new());
         }
         let linked = match self.is_object() {
-            // Its set has the address that it is given.
+            // Its set is at the address that it is given.
             true => start.get(),
             false => elf.section(SET).map_or(0, |section| section.range().start.get()),
         };

@@ -1,8 +1,8 @@
 //! Modules that are object files: every section gets a place of its own.
 //!
 //! `sys/kern/link_elf_obj.c`, link_elf_load_file, 12.1. The symbol table that the kernel keeps has
-//! the final addresses, those of virtualized variables in module space; a symbol keeps the
-//! number of its section, except the bounds of linker sets, which nobody defines and which get
+//! the final addresses; those of virtualized variables are in module space. A symbol keeps the
+//! number of its section. The bounds of linker sets, which nobody defines, get
 //! the place of the set in `progtab`.
 
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ impl Runtime {
                 SHT_NOBITS => vec![0; header.sh_size as usize],
                 _ => file.bytes(header.sh_offset, header.sh_size)?.to_vec(),
             };
-            // Its offset for now.
+            // Its offset, for now.
             let at = match name {
                 SET => 0,
                 _ => u64::next_multiple_of(size, header.sh_addralign.max(1)),
@@ -134,7 +134,7 @@ pub(super) fn set_sections(
     kernel.set(elf_file, "shstrcnt", names.len() as u64)
 }
 
-/// The sections that take up memory, with their numbers.
+/// The sections that occupy memory, with their numbers.
 fn loaded<'a>(elf: &'a Elf<'_>) -> impl Iterator<Item = (usize, &'a SectionHeader)> {
     elf.section_headers.iter().enumerate().filter(|(_, header)| {
         matches!(header.sh_type, SHT_PROGBITS | SHT_NOBITS)
@@ -221,14 +221,14 @@ fn bound(name: &str, set: &Option<Range<VirtAddr>>) -> Option<VirtAddr> {
     }
 }
 
-/// The symbol table as the kernel keeps it, and what other modules may use of it.
+/// The symbol table as the kernel keeps it, and the symbols that other modules may use.
 fn keep_symbols(
     file: &ModuleFile,
     elf: &Elf<'_>,
     sections: &[Section<'_>],
     placed: &mut Placed,
 ) -> Result<(), ImageError> {
-    /// Bytes of an Elf64_Sym, and where in it section and value stand.
+    /// The size of an Elf64_Sym in bytes, and the offsets of section and value.
     const SYM: usize = 24;
     const SECTION: usize = 6;
     const VALUE: usize = 8;

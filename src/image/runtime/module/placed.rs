@@ -1,24 +1,24 @@
-//! Where a module lies in memory, and what was found in it.
+//! Where a module is in memory, and what was found in it.
 
 use super::symbols::ModuleSymbol;
 use crate::addr::VirtAddr;
 use crate::image::runtime::SysinitKind;
 
-/// Where a module lies.
+/// Where a module is.
 #[derive(Debug, Default)]
 pub(super) struct Placed {
     pub(super) base: VirtAddr,
     pub(super) size: u64,
-    /// Its part of module space, and how many bytes that is.
+    /// Its part of module space, and the size of that in bytes.
     pub(super) set: Option<(VirtAddr, u64)>,
-    /// In the order in which the kernel looks for names among them.
+    /// In the order in which the kernel searches them for names.
     pub(super) defined: Vec<ModuleSymbol>,
-    /// What VNET_SYSINIT and VNET_SYSUNINIT made: `struct vnet_sysinit`s.
+    /// The `struct vnet_sysinit`s from VNET_SYSINIT and VNET_SYSUNINIT.
     pub(super) sysinits: Vec<(SysinitKind, VirtAddr)>,
     /// The symbol table and its strings, as the kernel keeps them.
     pub(super) symbols: Vec<u8>,
     pub(super) strings: Vec<u8>,
-    /// A table of symbols that is a part of the module itself.
+    /// A symbol table that is a part of the module itself.
     pub(super) own_table: Option<Table>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Table {
 
 pub(super) const MALLOC_TYPE: &str = "linker";
 
-/// What the macros call the registrations of `ident`.
+/// The macros' names for the registrations of `ident`.
 pub(super) fn sysinit_kind(symbol: &str) -> Option<SysinitKind> {
     match symbol {
         name if name.ends_with("_vnet_init") => Some(SysinitKind::Constructor),

@@ -1,8 +1,8 @@
 //! Modules that are shared objects: loaded in one piece, as they were linked.
 //!
-//! `sys/kern/link_elf.c`, 12.1. The bounds of the set are those of its raw image in the module;
-//! the copy in module space is made of that, and every address inside of the bounds is
-//! translated when it is used (elf_relocaddr). The symbol table stays as it is in the file.
+//! `sys/kern/link_elf.c`, 12.1. The bounds of the set are those of its raw image in the module.
+//! The copy in module space is made from that, and every address within the bounds is
+//! translated when it is used (elf_relocaddr). The symbol table stays as in the file.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -81,7 +81,7 @@ impl Runtime {
     }
 }
 
-/// Says where the set lies: in the module, and in module space.
+/// Records where the set is: in the module and in module space.
 pub(super) fn set_bounds(
     kernel: &mut LoadedKernel,
     elf_file: Object,
@@ -102,7 +102,7 @@ pub(super) fn set_bounds(
 #[derive(Debug, Clone)]
 struct Bounds {
     set: Range<u64>,
-    /// There is nothing in it but what i386 ends every set with.
+    /// It contains only the padding that ends every set on i386.
     is_padding: bool,
 }
 
@@ -121,7 +121,7 @@ fn set_symbols(elf: &Elf<'_>) -> Option<Range<u64>> {
     Some(find("__start_set_vnet")?..find("__stop_set_vnet")?)
 }
 
-/// Where what has this address in the file is when the kernel runs: elf_relocaddr.
+/// The running address of an address in the file: elf_relocaddr.
 fn translated(value: u64, bounds: &Option<Bounds>, placed: &Placed) -> u64 {
     match (bounds, placed.set) {
         (Some(bounds), Some((at, _))) if bounds.set.contains(&value) => {
@@ -131,7 +131,7 @@ fn translated(value: u64, bounds: &Option<Bounds>, placed: &Placed) -> u64 {
     }
 }
 
-/// Dynamic symbols before those that the kernel keeps for the debugger.
+/// Dynamic symbols come before those that the kernel keeps for the debugger.
 fn defined(
     file: &ModuleFile,
     elf: &Elf<'_>,
@@ -155,7 +155,7 @@ fn defined(
     defined
 }
 
-/// Everything that a relocation depends on.
+/// Everything that a relocation needs.
 struct Relocate<'a> {
     elf: &'a Elf<'a>,
     arch: Arch,
@@ -164,7 +164,7 @@ struct Relocate<'a> {
     imports: &'a BTreeMap<String, VirtAddr>,
 }
 
-/// What a relocation of a shared object asks for.
+/// What a relocation of a shared object does.
 enum Kind {
     /// The load address is added.
     Relative,
@@ -240,8 +240,8 @@ fn kind(arch: Arch, number: u32) -> Option<Kind> {
     })
 }
 
-/// The symbols of .symtab as they are or, of a module that a boot loader brought, those that are
-/// a part of its image.
+/// The symbols of .symtab as they are. For a module that a boot loader loaded, only those
+/// in its image.
 fn keep_symbols(file: &ModuleFile, elf: &Elf<'_>, placed: &mut Placed) -> Result<(), ImageError> {
     let table = |name: &str| {
         let named = |header: &&goblin::elf::SectionHeader| {

@@ -1,9 +1,10 @@
 //! The symbols of loaded modules: what other modules link to, and the names of functions.
 //!
-//! linker_file_lookup_symbol (`sys/kern/kern_linker.c`) asks every file for a name, and a file answers
-//! with the first symbol that it defines, local ones included: link_elf_obj.c searches the whole table,
-//! link_elf.c the dynamic symbols first and then the whole table, where the boot loader has not left that
-//! out. Most modules have local symbols alone, because `sys/conf/kmod.mk` makes them so.
+//! linker_file_lookup_symbol (`sys/kern/kern_linker.c`) asks every file for a name. A file answers
+//! with the first symbol that it defines, including local ones: link_elf_obj.c searches the whole
+//! table,
+//! link_elf.c first the dynamic symbols and then the whole table, unless the boot loader left that
+//! out. Most modules have only local symbols, because `sys/conf/kmod.mk` makes them so.
 
 use crate::addr::VirtAddr;
 use crate::image::runtime::Runtime;
@@ -22,7 +23,7 @@ pub(super) struct ModuleSymbol {
 pub(in crate::image::runtime) struct FoundSymbol<'a> {
     pub name: &'a str,
     pub size: u64,
-    /// How far behind its start the address lies.
+    /// The distance of the address from its start, in bytes.
     pub offset: u64,
 }
 
