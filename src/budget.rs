@@ -234,8 +234,8 @@ impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = self.limit;
         match self.resource {
-            Resource::Work => write!(f, "it takes more than {limit} steps, the limit of work"),
-            Resource::Bytes => write!(f, "it takes more than {limit} bytes, the limit of memory"),
+            Resource::Work => write!(f, "it takes more than {limit} steps, the work limit"),
+            Resource::Bytes => write!(f, "it takes more than {limit} bytes, the memory limit"),
             Resource::Parts(name) => write!(f, "{name} has more than {limit} parts, the limit"),
             Resource::Levels(name) => write!(f, "{name} has more than {limit} levels, the limit"),
         }

@@ -56,7 +56,7 @@ fn the_message_names_the_field_that_is_wrong() {
     };
     assert_eq!(
         message(48, 8, 0),
-        "the minidump header says dmapbase is 0x0, which cannot be: \
+        "the minidump header says dmapbase is 0x0, which is not possible: \
          it is an address of the kernel's, on a boundary of 2 MB"
     );
     assert_eq!(

@@ -108,7 +108,7 @@ fn judge_damage(specimen: &Specimen, field: &Field, damage: fn(u64) -> u64) -> O
 
 fn judge_cut(specimen: &Specimen, end: usize) -> Option<String> {
     const SAID: [&str; 5] =
-        ["the file ends", "an empty file", "no format", "cut off", "stream is damaged"];
+        ["the file ends", "an empty file", "unknown format", "cut off", "stream is damaged"];
     match open(specimen.bytes[..end].to_vec(), &specimen.truth) {
         Ok(Outcome { garbage: Some(garbage), .. }) => Some(format!("garbage: {garbage}")),
         Ok(outcome) => {

@@ -319,7 +319,7 @@ fn a_symbol_table_that_costs_too_much_says_by_which_limit() {
     let (_dir, session) = session(runtime, true);
     let modules = session.modules().unwrap();
     let problems = modules.files[1].problems.join("; ");
-    assert!(problems.contains("bytes, the limit of memory"), "{problems}");
+    assert!(problems.contains("bytes, the memory limit"), "{problems}");
     assert!(session.budget().bytes_taken() < 16 << 20, "what was refused is not charged");
     assert!(modules.files[2].problems.is_empty() && modules.files[2].symbols.iter().count() > 0);
 }

@@ -17,7 +17,7 @@ pub enum DumpError {
     #[error("{}", other_file(.0))]
     OtherFile(OtherFile),
     /// It was unpacked, and what came out is still such a file.
-    #[error("this is {0} that is compressed once more: it cannot be read as it is")]
+    #[error("this is {0} in a compressed file: it cannot be read as it is")]
     PackedAgain(OtherFile),
     /// The dump is encrypted, according to its kernel dump header.
     #[error("this is an encrypted dump (dumpkeysize is {key_len:#x}): it cannot be read as it is")]
@@ -26,7 +26,7 @@ pub enum DumpError {
         key_len: u32,
     },
     /// A header field has an impossible value.
-    #[error("the {format} header says {field} is {value}, which cannot be: {why}")]
+    #[error("the {format} header says {field} is {value}, which is not possible: {why}")]
     BadField {
         /// The format whose header it is.
         format: &'static str,
@@ -57,7 +57,7 @@ pub enum DumpError {
     #[error(transparent)]
     Unpack(#[from] UnpackError),
     /// Its headers would cost more than the budget allows.
-    #[error("its program headers are more than the size of the file justifies")]
+    #[error("a file of this size cannot need that many program headers")]
     Limit(#[from] Exhausted),
 }
 
@@ -106,13 +106,13 @@ impl fmt::Display for NotADump {
         let text = match self {
             Self::Empty => "an empty file",
             Self::Unknown { magic } => {
-                f.write_str("data in no format that is known (magic")?;
+                f.write_str("data in an unknown format (magic")?;
                 magic.iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
                 ")"
             }
-            Self::VmwareMemory => "a memory file of VMware, or the like",
-            Self::Zeros { whole: true } => "nothing but zeros, and no magic",
-            Self::Zeros { whole: false } => "zeros as far as it was looked at, and no magic",
+            Self::VmwareMemory => "a VMware memory file or something similar",
+            Self::Zeros { whole: true } => "only zeros, without a magic",
+            Self::Zeros { whole: false } => "only zeros in the part that was read, without a magic",
             Self::CharacterDevice => "a character device",
             Self::ClearedDevice => "a dump device whose dump was cleared",
             Self::EmptyDevice => "a dump device without a dump",

@@ -22,7 +22,7 @@ pub enum ImageError {
         what: Memory,
     },
     /// The machine cannot have that much memory.
-    #[error("{bytes} bytes is no memory size for this machine: {why}")]
+    #[error("{bytes} bytes is not a valid memory size for this machine: {why}")]
     BadMemorySize {
         /// The memory size that was requested, in bytes.
         bytes: u64,

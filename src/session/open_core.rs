@@ -1,5 +1,5 @@
-//! Raw memory: what does not say that it is a dump. It shows in the kernel's being
-//! found in it. It may be compressed, as any dump.
+//! Raw memory has no header; it is accepted if the kernel is found in it. Like any dump, it may
+//! be compressed.
 
 use std::sync::Arc;
 

@@ -23,9 +23,7 @@ pub enum TargetError {
         why: String,
     },
     /// The processor's page table is a hash table, and the dump is not a minidump.
-    #[error(
-        "the kernel has a hashed page table, which can be read from a minidump and from nothing else"
-    )]
+    #[error("the kernel has a hashed page table, which only a minidump contains")]
     HashedPageTable,
     /// The dump file is truncated before its page tables.
     #[error("the dump file is cut off, {pages} pages are missing, and the page tables with them")]

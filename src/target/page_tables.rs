@@ -45,8 +45,8 @@ pub(super) fn find(
         return Err(TargetError::HashedPageTable);
     }
     Err(no_tables(match kernel_phys {
-        Some(_) => "at the load address that was given its variables make no sense",
-        None => "its own variables make no sense wherever a loader may have put it",
+        Some(_) => "its variables make no sense at the given load address",
+        None => "its variables make no sense at any possible load address",
     }))
 }
 

@@ -75,7 +75,7 @@ pub(super) fn decode(
     }
     let padding = rest_is_zero(input).map_err(|why| UnpackError::Input { why: why.to_string() })?;
     step();
-    let odd = || "other data follows the compressed stream: it is left out".to_owned();
+    let odd = || "other data follows the compressed stream and is ignored".to_owned();
     Ok((!padding).then(odd))
 }
 
