@@ -8,7 +8,6 @@ pub mod counters;
 mod find_kernel;
 mod jails;
 mod kernel_files;
-mod machinery;
 mod messages;
 mod modules;
 mod open;
@@ -419,6 +418,15 @@ impl Session {
             }
             KernelMatch::Same(_) | KernelMatch::Unknown(_) => Ok(()),
         }
+    }
+
+    /// The target, if the kernel is the one that wrote the dump: what views are asked of.
+    ///
+    /// # Errors
+    /// As [`Session::require_match`].
+    pub fn matching_target(&self) -> Result<&Target, Error> {
+        self.require_match()?;
+        Ok(self.target())
     }
 
     /// A reader of this target's values.

@@ -18,6 +18,9 @@ use vnetkvm::session::{Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::value::model::ErrorKind;
 use vnetkvm::views::construction::{Construction, Direction, Phase, Progress};
+use vnetkvm::views::eventhandlers::VnetHandlers;
+use vnetkvm::views::locks::Locks;
+use vnetkvm::views::recursions::Recursions;
 use vnetkvm::vnet::locks::{Holder, LockKind};
 use vnetkvm::vnet::{Sysinits, VnetSysinit};
 use vnetkvm::walk::Problems;
@@ -227,9 +230,9 @@ impl Scene {
 }
 
 fn construction(session: &Session, vnet: VirtAddr) -> (Sysinits, Construction) {
-    let sysinits = session.sysinits().unwrap();
+    let sysinits = Sysinits::read(session.target(), &session.unloaded()).unwrap();
     let vnet = session.select(&Selector::Address(vnet)).unwrap().stacks[0].vnet().unwrap();
-    let construction = session.construction(&sysinits, vnet);
+    let construction = Construction::of(session.target(), &sysinits, vnet);
     (sysinits, construction)
 }
 
@@ -251,7 +254,7 @@ fn with(sysinits: &Sysinits, construction: &Construction, wanted: Progress) -> V
 fn both_lists_stand_in_the_order_in_which_they_run() {
     for kernel in KERNELS {
         let session = Scene::with_lists(kernel).open();
-        let sysinits = session.sysinits().unwrap();
+        let sysinits = Sysinits::read(session.target(), &session.unloaded()).unwrap();
         assert_eq!(
             functions(&sysinits.constructors),
             CONSTRUCTORS.map(|entry| entry.2),
@@ -400,7 +403,8 @@ fn lists_that_make_no_sense_are_shown_as_far_as_they_go() {
     loaded.set(last, "link.tqe_next", fourth.address.get()).unwrap();
     let destructors = scene.loaded().variable("vnet_destructors").unwrap();
     scene.loaded().set(destructors, "tqh_first", 0xffff_ffff_dead_0000).unwrap();
-    let sysinits = scene.open().sysinits().unwrap();
+    let session = scene.open();
+    let sysinits = Sysinits::read(session.target(), &session.unloaded()).unwrap();
     // The destructors are found from the other end of their list.
     assert_eq!((sysinits.constructors.len(), sysinits.destructors.len()), (5, 3));
     let second = &sysinits.constructors[1];
@@ -519,7 +523,7 @@ fn locks_are_read_in_the_encoding_of_the_release() {
         scene.lock("vnet_sxlock", thread);
         scene.lock("vnet_sysinit_sxlock", 0x41);
         scene.lock("vnet_data_free_lock", 6);
-        let locks = scene.open().locks().unwrap().locks;
+        let locks = Locks::read(scene.open().target()).unwrap().locks;
         let names: Vec<&str> = locks.iter().map(|view| view.lock.name).collect();
         assert_eq!(
             names,
@@ -543,7 +547,7 @@ fn the_old_encoding_has_one_flag_less() {
     scene.loaded().set_symbol("osreldate", 1_004_000).unwrap();
     scene.lock("vnet_sxlock", 0x31);
     scene.lock("vnet_rwlock", 0xffff_f800_0000_0010);
-    let locks = scene.open().locks().unwrap().locks;
+    let locks = Locks::read(scene.open().target()).unwrap().locks;
     assert_eq!(locks[1].lock.state.as_ref().unwrap().holder, Holder::Shared { readers: 3 });
     // A writer that no list of threads has, and that has not got the other lock.
     let thread = VirtAddr::new(0xffff_f800_0000_0010);
@@ -569,7 +573,8 @@ fn handlers_for_each_vnet_are_told_from_others() {
         );
         scene.event("maxsockets_change", &[("tcp_init", 0, 0xffff_ffff, true)]);
         scene.event("watchdog_list", &[("panic", 0, 0, false)]);
-        let all = scene.open().eventhandlers().unwrap();
+        let session = scene.open();
+        let all = VnetHandlers::read(session.target(), &session.unloaded()).unwrap();
         assert!(all.problems.is_empty(), "{kernel}: {:?}", all.problems);
         assert_eq!(all.registered, 5);
         let told: Vec<_> = all
@@ -619,7 +624,8 @@ fn handlers_that_make_no_sense_are_errors_in_their_places() {
     let list = loaded.object(VirtAddr::new(list), "struct eventhandler_list").unwrap();
     loaded.set(list, "el_name", 0x10).unwrap();
     loaded.set(list, "el_link.tqe_next", list.address.get()).unwrap();
-    let all = scene.open().eventhandlers().unwrap();
+    let session = scene.open();
+    let all = VnetHandlers::read(session.target(), &session.unloaded()).unwrap();
     assert_eq!(all.handlers.len(), 2);
     assert!(all.handlers[0].function.is_err() && all.handlers[1].function.is_ok());
     assert!(all.handlers.iter().all(|handler| handler.event.is_err()));
@@ -630,7 +636,9 @@ fn handlers_that_make_no_sense_are_errors_in_their_places() {
 
 #[test]
 fn recursions_are_known_with_vnet_debug_alone() {
-    assert!(Scene::new("classic-clang-dwarf2").open().recursions().unwrap().is_none());
+    assert!(
+        Recursions::read(Scene::new("classic-clang-dwarf2").open().target()).unwrap().is_none()
+    );
     let mut scene = Scene::new("small-vnet-debug-dwarf4");
     let vnet0 = scene.runtime.vnet0().unwrap().0.get();
     let head = scene.loaded().variable("vnet_recursions").unwrap();
@@ -643,7 +651,7 @@ fn recursions_are_known_with_vnet_debug_alone() {
     loaded.set(entry, "new_vnet", vnet0).unwrap();
     loaded.set(entry, "vnr_le.sle_next", entry.address.get()).unwrap();
     loaded.set(head, "slh_first", entry.address.get()).unwrap();
-    let recorded = scene.open().recursions().unwrap().unwrap();
+    let recorded = Recursions::read(scene.open().target()).unwrap().unwrap();
     let [one] = &recorded.recursions[..] else { panic!("{recorded:?}") };
     assert_eq!(one.function.as_ref().unwrap().as_deref(), Some("if_vmove"));
     assert_eq!((one.line.clone(), one.old_vnet.clone()), (Ok(1204), Ok(None)));
@@ -673,7 +681,7 @@ fn functions_of_modules_are_named_by_the_modules_own_symbols() {
         let real = loaded.object(real, "struct eventhandler_entry_vimage").unwrap();
         loaded.set(real, "func", function).unwrap();
         let session = scene.open();
-        let handlers = session.eventhandlers().unwrap().handlers;
+        let handlers = VnetHandlers::read(session.target(), &session.unloaded()).unwrap().handlers;
         let handler = handlers[0].function.as_ref().unwrap().symbol().unwrap();
         assert_eq!((&*handler.name, handler.offset), ("vnet_gif_init", 0));
         let (sysinits, found) = construction(&session, vnet);

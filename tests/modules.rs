@@ -16,6 +16,7 @@ use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::value::{Limits, Value};
+use vnetkvm::vnet::ModuleSpace;
 use vnetkvm::walk::Problems;
 
 /// Architecture, kernel, and the modules that are loaded in this order.
@@ -303,7 +304,7 @@ fn a_damaged_module_costs_itself_alone() {
         assert!(modules.files[3].problems.is_empty(), "{path}");
         assert_eq!(session.variables(&["*@if_bridge.ko".into()]).unwrap().len(), 14, "{path}");
         assert!(session.variables(&[]).unwrap().len() > 300, "{path}");
-        session.module_space().unwrap();
+        ModuleSpace::read(session.target(), session.modules().unwrap()).unwrap();
     }
 }
 
@@ -400,7 +401,7 @@ fn faults_of_module_space_are_told_apart() {
         let second = VirtAddr::new(kernel.get(first, "vnd_link.tqe_next").unwrap());
         damage(&mut runtime, first, Object { address: second, ..first });
         let (_dir, session) = session(runtime, true);
-        let space = session.module_space().unwrap();
+        let space = ModuleSpace::read(session.target(), session.modules().unwrap()).unwrap();
         let sizes: u64 = space.regions.iter().map(|region| region.len()).sum();
         assert_eq!(sizes, 32768, "the map is whole");
         // What cannot be known is not said to be lost.

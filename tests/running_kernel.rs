@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use vnetkvm::addr::VirtAddr;
+use vnetkvm::answers;
 use vnetkvm::dump::{self, Core};
 use vnetkvm::image::runtime::{ModuleFile, Runtime};
 use vnetkvm::image::{
@@ -94,12 +95,12 @@ const QUESTIONS: [Question; 15] = [
     }),
     ("counters", |session| format!("{:?}", session.counter_variables(&[], &[]))),
     ("crashed thread", |session| format!("{:?}", session.crashed_thread())),
-    ("sysinits", |session| format!("{:?}", session.sysinits())),
-    ("eventhandlers", |session| format!("{:?}", session.eventhandlers())),
-    ("locks", |session| format!("{:?}", session.locks())),
-    ("recursions", |session| format!("{:?}", session.recursions())),
+    ("sysinits", |session| format!("{:?}", answers::sysinits(session))),
+    ("eventhandlers", |session| format!("{:?}", answers::eventhandlers(session, &[]))),
+    ("locks", |session| format!("{:?}", answers::locks(session))),
+    ("recursions", |session| format!("{:?}", answers::recursions(session))),
     ("sysctls", |session| format!("{:?}", session.sysctls(&[]).map(|tree| tree.oids))),
-    ("module space", |session| format!("{:?}", session.module_space())),
+    ("module space", |session| format!("{:?}", answers::modspace(session))),
     ("warnings", |session| format!("{:?} {:?}", session.warnings(), session.messages())),
 ];
 

@@ -163,9 +163,9 @@ impl Scene {
 
     fn construction(self, format: Format) -> (Sysinits, Construction) {
         let (session, vnet) = self.open(format);
-        let sysinits = session.sysinits().unwrap();
+        let sysinits = Sysinits::read(session.target(), &session.unloaded()).unwrap();
         let vnet = session.select(&Selector::Address(vnet)).unwrap().stacks[0].vnet().unwrap();
-        let construction = session.construction(&sysinits, vnet);
+        let construction = Construction::of(session.target(), &sysinits, vnet);
         (sysinits, construction)
     }
 

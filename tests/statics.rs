@@ -17,6 +17,7 @@ use vnetkvm::session::Session;
 use vnetkvm::source::Source;
 use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
+use vnetkvm::views::recursions::Recursions;
 use vnetkvm::vnet::Stack;
 
 const KERNELS: [&str; 2] = ["small-statics-dwarf4", "small-statics-clang19-dwarf5"];
@@ -153,7 +154,14 @@ fn of_several_the_first_is_taken_and_the_others_are_named() {
 #[test]
 fn vnet_debug_is_known_by_its_function() {
     for kernel in KERNELS {
-        assert!(open(kernel, boot(kernel)).recursions().unwrap().is_some(), "{kernel}");
+        assert!(
+            Recursions::read(open(kernel, boot(kernel)).target()).unwrap().is_some(),
+            "{kernel}"
+        );
     }
-    assert!(open("small-zlib-dwarf5", boot("small-zlib-dwarf5")).recursions().unwrap().is_none());
+    assert!(
+        Recursions::read(open("small-zlib-dwarf5", boot("small-zlib-dwarf5")).target())
+            .unwrap()
+            .is_none()
+    );
 }

@@ -12,6 +12,7 @@ use vnetkvm::image::{Format, Image};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Selector, Session};
 use vnetkvm::source::Source;
+use vnetkvm::views::hidden::MayHide;
 use vnetkvm::vnet::{Condition, Vnet};
 
 const KERNELS: [&str; 3] = ["classic-clang-dwarf4", "newer-clang-dwarf4", "i386"];
@@ -214,7 +215,7 @@ fn a_scan_finds_vnets_only_where_the_kernel_allocates_them() {
 fn a_scan_is_advised_where_a_vnet_may_come_or_go() {
     let reasons = |kernel, runtime| {
         let session = session(kernel, runtime);
-        let reasons = session.may_hide_vnets().unwrap();
+        let reasons = MayHide::reasons(session.target());
         reasons.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     for kernel in KERNELS {

@@ -36,7 +36,7 @@ pub struct Handler {
 /// # Errors
 /// As [`Session::eventhandlers`].
 pub fn eventhandlers(session: &Session, names: &[String]) -> Result<List<'static, Handler>, Error> {
-    let all = session.eventhandlers()?;
+    let all = VnetHandlers::read(session.matching_target()?, &session.unloaded())?;
     // A name that cannot be read may be any.
     let is_wanted = |handler: &&VnetHandler| match &handler.event {
         Ok(_) => names.is_empty() || names.iter().any(|name| is_of(handler, name)),

@@ -45,7 +45,7 @@ pub enum State {
 /// # Errors
 /// The kernel is not the dump's, or has no VIMAGE.
 pub fn locks(session: &Session) -> Result<List<'static, Lock>, Error> {
-    let Locks { locks, problems } = session.locks()?;
+    let Locks { locks, problems } = Locks::read(session.matching_target()?)?;
     let locks: Vec<Lock> = locks.into_iter().map(Lock::from).collect();
     let columns = vec![
         Column::left("LOCK"),

@@ -91,7 +91,7 @@ pub struct Fault {
 /// # Errors
 /// As [`Session::module_space`].
 pub fn modspace(session: &Session) -> Result<ModuleSpaceMap, Error> {
-    let space = session.module_space()?;
+    let space = ModuleSpace::read(session.matching_target()?, session.modules()?)?;
     let regions = regions(session, &space)?;
     let damage = session
         .modules()?

@@ -66,7 +66,7 @@ pub struct Thread {
 /// The kernel is not the dump's, has no VIMAGE, or has no debug information.
 pub fn recursions(session: &Session) -> Result<Option<Curvnets>, Error> {
     let vnets = &session.vnets()?.all;
-    let recorded = session.recursions()?.map(|recorded| {
+    let recorded = recursions::Recursions::read(session.matching_target()?)?.map(|recorded| {
         let recursions = recorded.recursions.into_iter().map(|one| Recursion::new(one, vnets));
         let recursions: Vec<Recursion> = recursions.collect();
         let threads = recorded.threads.into_iter().map(|one| Thread::new(one, vnets));

@@ -48,7 +48,7 @@ pub struct Sysinit {
 /// # Errors
 /// As [`Session::sysinits`].
 pub fn sysinits(session: &Session) -> Result<List<'static, Sysinit>, Error> {
-    let sysinits = session.sysinits()?;
+    let sysinits = Sysinits::read(session.matching_target()?, &session.unloaded())?;
     let both = [Direction::Up, Direction::Down].into_iter().flat_map(|way| {
         way.of(&sysinits).iter().map(move |sysinit| Sysinit::new(way, sysinit, None))
     });

@@ -9,7 +9,6 @@ use crate::modules::{Modules, debug};
 use crate::source::locate::{self, ModuleSearch};
 use crate::target::{KernelMatch, Target};
 use crate::types::ModuleTypes;
-use crate::vnet::ModuleSpace;
 use crate::vnet::unloaded::Unloaded;
 
 /// The running kernel with its modules.
@@ -73,16 +72,8 @@ impl Session {
         Ok(self.loaded().files())
     }
 
-    /// Module space: which module holds what of it, and what is free.
-    ///
-    /// # Errors
-    /// The kernel is not the dump's, has no VIMAGE or no debug information.
-    pub fn module_space(&self) -> Result<ModuleSpace, Error> {
-        Ok(ModuleSpace::read(self.target(), self.modules()?)?)
-    }
-
     /// What tells pointers to what unloaded modules had.
-    pub(super) fn unloaded(&self) -> Unloaded {
+    pub fn unloaded(&self) -> Unloaded {
         let vnets = self.list().map(|list| &list.vnets[..]).unwrap_or_default();
         let bases = vnets.iter().map(|vnet| vnet.data_base).collect();
         Unloaded::of(self.target(), &self.loaded().modules, bases)

@@ -4,7 +4,7 @@ pub mod construction;
 pub mod counters;
 pub mod crashed_thread;
 pub mod eventhandlers;
-pub(crate) mod hidden;
+pub mod hidden;
 pub(crate) mod interfaces;
 pub mod jails;
 pub mod locks;

@@ -84,13 +84,13 @@ pub fn construction<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,
 ) -> Result<PerVnet<'s, Option<VnetConstruction>>, Error> {
-    let sysinits = session.sysinits()?;
+    let sysinits = Sysinits::read(session.matching_target()?, &session.unloaded())?;
     let empty = sysinits.iter().next().is_none();
     let nothing = empty.then(|| none(&sysinits));
     let mut problems = sysinits.problems.clone();
     let mut constructions = FxHashMap::default();
     for vnet in chosen.stacks.iter().filter_map(|stack| stack.vnet()) {
-        let construction = session.construction(&sysinits, vnet);
+        let construction = Construction::of(session.target(), &sysinits, vnet);
         problems.extend(construction.problems.clone());
         constructions.insert(vnet.address, construction);
     }

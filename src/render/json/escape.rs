@@ -29,13 +29,14 @@ pub(super) fn escape(out: &mut Vec<u8>, text: &str) {
 /// Has the text nothing that has to be escaped? Eight bytes are looked at together.
 #[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    let mut words = text.chunks_exact(8);
-    let whole = words.by_ref().all(|word| is_plain_word(word.try_into().unwrap_or_default()));
-    let mut last = [b' '; 8];
-    for (byte, kept) in last.iter_mut().zip(words.remainder()) {
-        *byte = *kept;
+    if let Some(last) = text.last_chunk::<8>() {
+        let mut words = text.chunks_exact(8).filter_map(|word| word.first_chunk::<8>());
+        return is_plain_word(*last) && words.all(|word| is_plain_word(*word));
     }
-    whole && is_plain_word(last)
+    match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(&[a, b, c, d]), Some(&[e, f, g, h])) => is_plain_word([a, b, c, d, e, f, g, h]),
+        _ => text.iter().all(|byte| is_plain_word([*byte; 8])),
+    }
 }
 
 #[inline]
