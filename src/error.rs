@@ -111,7 +111,7 @@ fn none_found(refused: usize, cut_off: u64) -> String {
     match (refused, cut_off) {
         (0, _) => "there is none beside the dump or where kernels are installed".to_owned(),
         (_, 1..) => format!(
-            "the dump file is cut off: {cut_off} pages are missing, by which its kernel could be told"
+            "the dump file is cut off: {cut_off} pages that could identify its kernel are missing"
         ),
         (1, 0) => "the only one that was found did not write this dump".to_owned(),
         (count, 0) => format!("none of the {count} that were found wrote this dump"),

@@ -157,7 +157,7 @@ impl Session {
             warnings.extend(savecore_info.disagreements(self.core(), self.dump_identity()));
         }
         if let KernelMatch::Unknown(why) = self.alone.kernel_match() {
-            warnings.push(format!("whether kernel and dump belong together is unknown: {why}"));
+            warnings.push(format!("it is unknown whether kernel and dump match: {why}"));
         }
         warnings.extend(self.refused.iter().cloned());
         match self.alone.types() {

@@ -104,7 +104,7 @@ fn a_vnet_past_its_destructors_has_no_sums() {
         };
         let stale = sums.members[0].value.as_ref().unwrap_err();
         assert_eq!(stale.kind, ErrorKind::Stale);
-        assert_eq!(*stale.message, format!("{why}; its memory adds up to 65 now"));
+        assert_eq!(*stale.message, format!("{why}; its memory now adds up to 65"));
         assert!(matches!(&printed, Value::Error(why) if why.kind == ErrorKind::Stale));
         let Value::Array(listed) = listed else { panic!("{listed:?}") };
         assert!(

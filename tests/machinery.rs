@@ -411,8 +411,7 @@ fn lists_that_make_no_sense_are_shown_as_far_as_they_go() {
     let why = second.function.as_ref().unwrap_err();
     assert_eq!((why.kind, second.module.as_ref()), (ErrorKind::Stale, None));
     let problems = told(&sysinits.problems);
-    for expected in ["has a cycle", "should stand before", "vnet_destructors: the list breaks off"]
-    {
+    for expected in ["has a cycle", "should come before", "vnet_destructors: the list breaks off"] {
         assert!(problems.contains(expected), "{expected}: {problems}");
     }
 }
@@ -537,7 +536,7 @@ fn locks_are_read_in_the_encoding_of_the_release() {
         assert_eq!(states[2].holder, Holder::Shared { readers: 2 });
         assert_eq!(states[3].holder, Holder::Destroyed);
         assert_eq!(locks[0].owner.as_ref().unwrap().tid, Some(100_720));
-        assert_eq!(&*locks[1].meaning, "the list of vnets may be half changed");
+        assert_eq!(&*locks[1].meaning, "the list of vnets may be inconsistent");
     }
 }
 
@@ -555,7 +554,7 @@ fn the_old_encoding_has_one_flag_less() {
     assert_eq!(locks[0].owner, None);
     assert_eq!(
         &*locks[0].meaning,
-        "the list of vnets is whole: to change it takes the other lock too"
+        "the list of vnets is consistent; changing it takes the other lock too"
     );
 }
 

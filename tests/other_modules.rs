@@ -182,7 +182,7 @@ fn other_sections_and_symbols_are_another_build() {
         said.refuses(debug, &format!("its section {section} has "));
     }
     // By the size of a variable, its place, and its name.
-    for (offset, why) in [(16, "is elsewhere or of another size"), (8, "is elsewhere"), (0, "")] {
+    for (offset, why) in [(16, "has another place or size"), (8, "has another place"), (0, "")] {
         let said = place.changed(debug, |bytes| {
             let elf = goblin::elf::Elf::parse(bytes).unwrap();
             let named = |s: &goblin::elf::Sym| {
@@ -244,7 +244,7 @@ fn the_right_module_tells_a_wrong_debug_file() {
     // Without a debug file nothing is wrong but that there are no types.
     fs::remove_file(&path).unwrap();
     let said = place.ask(&["--vnet", "1", "vars", "*@if_gif.ko"]);
-    assert!(said.err.contains("no file tells the types of if_gif.ko's variables"), "{}", said.err);
+    assert!(said.err.contains("no file has the types of if_gif.ko's variables"), "{}", said.err);
 }
 
 /// Breakpoints in memory, and pages that a sparse dump has as zeros, are no difference.

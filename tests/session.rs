@@ -66,7 +66,7 @@ fn vnets_are_counted_in_order_of_creation() {
     );
     assert!(vnets.iter().all(|vnet| vnet.problems.is_empty()));
     let meaning = |vnet: usize| &*vnets[vnet].state.as_ref().unwrap().meaning;
-    assert_eq!((meaning(0), meaning(1)), ("up (vnet0's is never set)", "up"));
+    assert_eq!((meaning(0), meaning(1)), ("up (never set for vnet0)", "up"));
     assert_eq!(vnets[1].state.as_ref().unwrap().name.as_deref(), Some("SI_SUB_VNET_DONE"));
 }
 
@@ -277,7 +277,7 @@ fn a_damaged_base_is_no_value() {
     let core = vnetkvm::source::Source::from_vec("core", core);
     let damaged = Session::from_sources(demo.kernel, core).unwrap();
     let vnet = damaged.select(&Selector::Index(1)).unwrap().stacks[0];
-    assert!(vnet.vnet().unwrap().problems[0].contains("does not follow from its data_mem"));
+    assert!(vnet.vnet().unwrap().problems[0].contains("does not match its data_mem"));
     let variables = damaged.variables(&["ip_defttl".into()]).unwrap();
     let (_, value) = damaged.value(vnet, &variables[0], &Limits::default());
     assert!(

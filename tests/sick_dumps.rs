@@ -111,9 +111,7 @@ fn a_freed_jail_on_the_list_is_named_and_hides_no_other() {
         );
         assert!(info.out.contains("\"jails\":null"), "{}", info.out);
         assert_eq!((one.code, three.code), (0, 0), "{}{}", one.said, three.said);
-        assert!(
-            nobody.said.contains("jail nobody is not on the part of the list that can be read")
-        );
+        assert!(nobody.said.contains("jail nobody is not on the readable part of the list"));
         assert!(nobody.said.contains(&told) && nobody.code == 2, "{}", nobody.said);
         assert_eq!((strict.code, &*strict.out), (2, ""));
     }
@@ -192,7 +190,7 @@ fn lists_of_processes_and_threads_that_break_off_leave_others_unknown() {
         let [vnets, pid, tid] = broken("p_list.le_next");
         assert!(vnets.said.contains("warning: allproc: the list breaks off at"), "{}", vnets.said);
         assert!(
-            pid.said.contains("process 4321 is not on the part of the list that can be read"),
+            pid.said.contains("process 4321 is not on the readable part of the list"),
             "{}",
             pid.said
         );
@@ -200,7 +198,7 @@ fn lists_of_processes_and_threads_that_break_off_leave_others_unknown() {
         assert_eq!((pid.code, tid.code), (2, 2));
         let [vnets, _, tid] = broken("td_plist.tqe_next");
         assert!(vnets.said.contains("warning: the threads of process "), "{}", vnets.said);
-        assert!(tid.said.contains("thread 77 is not on the part of"), "{}", tid.said);
+        assert!(tid.said.contains("thread 77 is not on the readable part of"), "{}", tid.said);
         // What is whole says for certain.
         let [pid] = ask(kernel, machine(kernel), [&["--pid", "4321", "print", "ip_defttl"]]);
         assert!(pid.said.contains("there is no process 4321 in the dump"), "{}", pid.said);
@@ -258,7 +256,10 @@ fn lists_that_end_before_their_heads_say_are_followed_from_the_other_end() {
             runtime,
             [&["vnets"], &["--jail", "three", "print", "ip_defttl"], &["vnets", "--strict"]],
         );
-        let told = format!("allprison: the list ends at {}, and its head has 0x", first.address);
+        let told = format!(
+            "allprison: the list ends at {}, but its head says that it ends at 0x",
+            first.address
+        );
         assert!(vnets.said.contains(&told), "{kernel}: {}", vnets.said);
         assert!(vnets.out.contains("three"), "{kernel}: {}", vnets.out);
         assert_eq!((three.code, strict.code), (0, 2), "{}", three.said);
@@ -279,11 +280,10 @@ fn a_list_of_vnets_that_skips_one_is_not_whole() {
             runtime,
             [&["vnets"], &["--vnet", "2", "print", "ip_defttl"], &["vnets", "--strict"]],
         );
-        let told =
-            format!("the list of vnets: the vnet at {} stands behind the link at", one.address);
+        let told = format!("the list of vnets: the vnet at {} follows the link at", one.address);
         assert!(vnets.said.contains(&told), "{kernel}: {}", vnets.said);
         assert!(
-            two.said.contains("vnet 2 is not on the part of the list that can be read"),
+            two.said.contains("vnet 2 is not on the readable part of the list"),
             "{}",
             two.said
         );
@@ -302,7 +302,7 @@ fn a_curvnet_that_leads_nowhere_is_warned_of_before_the_host_is_meant() {
         let [print, strict] =
             ask(kernel, runtime, [&["print", "ip_defttl"], &["--strict", "print", "ip_defttl"]]);
         let told =
-            format!("td_vnet of the crashed thread {tid}: it leads to 0x1000, which is no vnet");
+            format!("td_vnet of the crashed thread {tid}: it leads to 0x1000, which is not a vnet");
         assert!(print.said.contains(&told), "{kernel}: {}", print.said);
         assert_eq!((print.code, strict.code), (0, 2));
     }
@@ -376,7 +376,7 @@ fn the_thread_that_crashed_is_named_with_its_jail() {
         assert!(
             json.out.contains("\"jail\":{\"jid\":2,\"name\":\"two\"},\"curvnet\":{\"index\":2,")
         );
-        assert!(print.said.contains("in which the crashed thread worked"), "{}", print.said);
+        assert!(print.said.contains("the crashing thread's vnet"), "{}", print.said);
         // In none: then its jail's is named beside the default.
         let mut runtime = machine(kernel);
         let one = tid(&runtime, "worker-one");
@@ -384,15 +384,16 @@ fn the_thread_that_crashed_is_named_with_its_jail() {
         let [info, json, print] =
             ask(kernel, runtime, [&["info"], &["info", "--json"], &["print", "ip_defttl"]]);
         let line = info.out.lines().find(|line| line.starts_with("crashed")).unwrap();
-        assert!(line.contains(", jail one, in no vnet; its jail's is vnet 1 (0x"), "{line}");
+        assert!(line.contains(", jail one, in no vnet; its jail's vnet is vnet 1 (0x"), "{line}");
         assert!(json.out.contains("\"curvnet\":null,\"vnet\":{\"index\":1,"), "{}", json.out);
-        let note = format!("the crashed thread {one} worked in no vnet, and its jail's is vnet 1");
+        let note =
+            format!("the crashing thread {one} was in no vnet, and its jail's vnet is vnet 1");
         assert!(print.said.contains(&note), "{}", print.said);
         // On no list.
         let mut runtime = machine(kernel);
         dumping(&mut runtime, 424_242);
         let [info, print] = ask(kernel, runtime, [&["info"], &["print", "ip_defttl"]]);
-        let told = "thread 424242, which no list of threads leads to";
+        let told = "thread 424242, which is on no list of threads";
         assert!(info.out.contains(told) && print.said.contains(told), "{}", print.said);
     }
 }
@@ -415,7 +416,7 @@ fn of_two_jails_of_one_name_the_living_one_is_meant() {
             [&["--jail", "three", "--json", "print", "ip_defttl"], &["vnets"]],
         );
         assert!(three.out.contains("\"vnet\":{\"index\":3,"), "{kernel}: {}", three.out);
-        let told = "note: jail 3 (three) is meant, not jail 1 (three), dying";
+        let told = "note: using jail 3 (three), not jail 1 (three), dying";
         assert!(three.said.contains(told), "{kernel}: {}", three.said);
         assert!(vnets.out.contains("three (dying)"), "{}", vnets.out);
     }
@@ -465,12 +466,12 @@ fn interfaces_and_counts_that_contradict_a_vnet_are_its_problems() {
         runtime.kernel_mut().set(two, "vnet_ifcnt", 40).unwrap();
         let [vnets] = ask(kernel, runtime, [&["vnets"]]);
         let stranger = format!(
-            "the interface tap1 at {} is on its list, and its if_vnet is {other}",
+            "the interface tap1 at {} is on its list, but its if_vnet is {other}",
             tap.address
         );
         assert!(vnets.said.contains(&stranger), "{kernel}: {}", vnets.said);
         assert!(
-            vnets.said.contains("its vnet_ifcnt is 40, and 2 are on V_ifnet"),
+            vnets.said.contains("its vnet_ifcnt is 40, but 2 are on V_ifnet"),
             "{kernel}: {}",
             vnets.said
         );

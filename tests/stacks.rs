@@ -415,7 +415,11 @@ fn a_word_behind_a_call_is_possible_and_any_other_is_nothing() {
         assert_eq!(found.function, None);
         let possible = if behind_call { vec![stale.address] } else { vec![] };
         assert_eq!(found.possible, possible);
-        assert!(found.evidence.contains("may be in vnet_alloc, by a word"), "{}", found.evidence);
+        assert!(
+            found.evidence.contains("may be in vnet_alloc, judging by a word"),
+            "{}",
+            found.evidence
+        );
         assert_eq!(sysinits.constructors.len(), kernel_list.len());
         for (sysinit, progress) in sysinits.constructors.iter().zip(&found.courses[0].progress) {
             let expected = match sysinit.subsystem_value().unwrap() {
@@ -462,7 +466,7 @@ fn sysinit_says_running_only_of_what_is_certain() {
         let text = String::from_utf8(output.stdout).unwrap();
         let expected = match certain {
             true => format!("running: {shown}\n"),
-            false => format!("possible: {shown} (by words on its stack)\n"),
+            false => format!("possible: {shown} (judging by words on its stack)\n"),
         };
         assert!(text.contains(&expected), "{expected}\n{text}");
         assert_eq!(text.contains("running"), certain, "{text}");

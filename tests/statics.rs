@@ -145,7 +145,7 @@ fn of_several_the_first_is_taken_and_the_others_are_named() {
          this is the first"
     );
     let why = print(&session, "uuid_last@kern_et.c").unwrap_err();
-    assert!(why.contains("uuid_last@kern_et.c is no variable of this kernel"), "{why}");
+    assert!(why.contains("this kernel has no variable uuid_last@kern_et.c"), "{why}");
     assert_eq!(print(&session, "uuid_last.seq").unwrap().1, Value::Int(513));
     assert!(print(&session, "&uuid_last").unwrap_err().contains("& does not apply"));
     assert!(print(&session, "uuid_seq.nothing").is_err());

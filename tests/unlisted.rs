@@ -131,7 +131,7 @@ fn a_pointer_to_a_freed_vnet_is_told_from_one_to_nothing() {
         let [(vnet, condition)] = found[..] else { panic!("{kernel}: {found:?}") };
         assert_eq!((vnet.address, condition), (two.address, Condition::Freed), "{kernel}");
         let problems = problems(&session);
-        let expected = format!("leads to {}, which is no vnet", prison.address);
+        let expected = format!("leads to {}, which is not a vnet", prison.address);
         assert!(problems.iter().any(|problem| problem.contains(&expected)), "{problems:?}");
         // Its variables are gone with it.
         assert_eq!(session.select(&Selector::All).unwrap().stacks.len(), 3, "{kernel}");
@@ -253,7 +253,7 @@ fn a_scan_is_advised_where_a_vnet_may_come_or_go() {
     let loaded = LoadedKernel::load(kernel, MachineOptions::default()).unwrap();
     let runtime = Runtime::boot(loaded, &[0]).unwrap();
     let told = reasons("small-nodebug", runtime);
-    assert_eq!(told, ["without types nothing but the list leads to vnets"]);
+    assert_eq!(told, ["without types, only the list leads to vnets"]);
 }
 
 /// What keeps vnets from being known, a sentence each.

@@ -65,7 +65,7 @@ impl<'s> Chosen<'s> {
 /// The vnet that is meant where none was chosen, why, and what the crashed thread has to do
 /// with it.
 pub fn title_of_default(session: &Session, vnet: &Vnet) -> String {
-    let why = if vnet.default { "the host's" } else { "in which the crashed thread worked" };
+    let why = if vnet.default { "the host's" } else { "the crashing thread's vnet" };
     let crashed =
         session.crashed_thread().ok().flatten().map(|crashed| elsewhere(session, vnet, &crashed));
     format!("{}, {why}{}", vnet.title(), crashed.unwrap_or_default())
@@ -76,12 +76,12 @@ pub fn title_of_default(session: &Session, vnet: &Vnet) -> String {
 fn elsewhere(session: &Session, meant: &Vnet, crashed: &CrashedThread) -> String {
     let tid = crashed.tid;
     if crashed.thread.is_none() {
-        return format!("; the crashed {crashed}");
+        return format!("; the crashing {crashed}");
     }
     let jails = crashed.jail_vnet.and_then(|vnet| session.vnet(vnet));
     match jails.filter(|vnet| crashed.curvnet.is_none() && vnet.address != meant.address) {
         Some(vnet) => format!(
-            "; the crashed thread {tid} worked in no vnet, and its jail's is {}",
+            "; the crashing thread {tid} was in no vnet, and its jail's vnet is {}",
             vnet.title()
         ),
         None => String::new(),

@@ -71,12 +71,12 @@ fn is_of(handler: &VnetHandler, name: &str) -> bool {
 fn none(all: &VnetHandlers, names: &[String]) -> String {
     match (names, all.registered) {
         _ if !all.problems.is_empty() => {
-            "whether there are such handlers is not known: their lists cannot be read whole"
+            "it is unknown whether there are such handlers: their lists cannot be read completely"
                 .to_owned()
         }
         ([], 0) => "the kernel has no event handlers at all".to_owned(),
         ([], count) => {
-            format!("of the kernel's {count} event handlers none is called for each vnet")
+            format!("none of the kernel's {count} event handlers is called for each vnet")
         }
         (names, _) => format!("no handler of {} is called for each vnet", names.join(" or ")),
     }

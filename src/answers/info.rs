@@ -60,7 +60,7 @@ pub struct Overview {
     pub variables: Count,
     /// How many jails there are, the host among them.
     pub jails: Count,
-    /// The vnet in which the crashed thread worked, or else the host's.
+    /// The crashing thread's vnet, or else the host's.
     pub default_vnet: Option<VnetRef>,
     /// The same in words, with why it is the one.
     #[serde(skip)]
@@ -100,7 +100,7 @@ pub fn info(session: &Session) -> Info {
 pub fn info_of_dump(core: &Core, path: &Path, warnings: Vec<String>, why: &Error) -> Info {
     let no_kernel = match why {
         Error::NoKernel { .. } => "none found",
-        _ => "none that goes with the dump",
+        _ => "none that matches the dump",
     };
     let overview = Overview { no_kernel, ..of_core(path, core, warnings) };
     Info { overview, problems: Problems::default() }

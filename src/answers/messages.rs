@@ -22,7 +22,7 @@ pub struct MessageBuffer {
 /// can be read.
 pub fn messages(session: &Session) -> Option<MessageBuffer> {
     let messages = session.messages()?;
-    let copy = "from the minidump's copy, the message buffer in memory cannot be read";
+    let copy = "from the minidump's copy; the message buffer in memory cannot be read";
     let remarks = (!messages.in_memory).then(|| Remark::Note(copy.to_owned()));
     Some(MessageBuffer { messages, remarks: remarks.into_iter().collect() })
 }

@@ -199,10 +199,10 @@ impl ModuleSpaceMap {
                 )
             }
             None if self.accounts == Accounts::NotYet => {
-                format!("{used}; the kernel has not made its list of what is free yet")
+                format!("{used}; the kernel has not created its free list yet")
             }
             None => format!(
-                "{used}; how much is free is unknown, because a list is not whole (see the warnings)"
+                "{used}; how much is free is unknown, because a list is incomplete (see the warnings)"
             ),
         }
     }

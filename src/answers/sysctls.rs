@@ -90,7 +90,7 @@ pub fn sysctls<'s>(
     };
     let nothing = tree.oids.is_empty().then(|| match tree.problems.none() {
         Ok(()) => "no sysctl was found".to_owned(),
-        Err(why) => format!("which sysctls there are is unknown, because {why}"),
+        Err(why) => format!("the sysctls are unknown, because {why}"),
     });
     let unknown = tree.oids.is_empty() && !tree.problems.is_empty();
     let oids: Rc<[Arc<Oid>]> = tree.oids.into_iter().map(Arc::new).collect();

@@ -63,7 +63,7 @@ fn none(sysinits: &Sysinits) -> String {
     match sysinits.problems.none() {
         Ok(()) => "the kernel has not registered any constructor or destructor".to_owned(),
         Err(why) => {
-            format!("which constructors and destructors there are is unknown, because {why}")
+            format!("the constructors and destructors are unknown, because {why}")
         }
     }
 }

@@ -107,7 +107,7 @@ impl Answer for Declarations {
     }
 
     fn nothing(&self) -> Option<String> {
-        self.declarations.is_empty().then(|| "no type has such a name".to_owned())
+        self.declarations.is_empty().then(|| "no type has that name".to_owned())
     }
 }
 

@@ -124,7 +124,7 @@ fn integer(word: &str) -> Result<Literal, String> {
 }
 
 fn no_integer(word: &str) -> String {
-    format!("\"{}\" is no integer", shortened(word))
+    format!("\"{}\" is not an integer", shortened(word))
 }
 
 /// The file name at the start of `text`: up to and including its extension.
@@ -186,7 +186,7 @@ mod tests {
     fn bad_integers_say_so() {
         for text in ["0x", "1x", "09", "12ulu", "0xg"] {
             let error = lex(text).unwrap_err();
-            assert_eq!(&*error.message, format!("\"{text}\" is no integer"));
+            assert_eq!(&*error.message, format!("\"{text}\" is not an integer"));
             assert_eq!(error.span, 0..text.len());
         }
         let error = lex("18446744073709551616").unwrap_err();

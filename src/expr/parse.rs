@@ -155,7 +155,7 @@ impl<'a> Parser<'a> {
                 Ok(Expr { kind: ExprKind::Int(literal), span })
             }
             Token::Name(word) if is_type_spelling(word) => {
-                let message = format!("a type, \"{word}\", where a value should be");
+                let message = format!("\"{word}\" is a type, but a value is needed here");
                 Err(self.tokens.error_at(span, message))
             }
             Token::Name(_) => {
@@ -196,7 +196,7 @@ impl<'a> Parser<'a> {
                     ExprKind::Index { base: Box::new(base), index }
                 }
                 Token::Op("(") => {
-                    return Err(self.tokens.error("functions of a dead kernel cannot be called"));
+                    return Err(self.tokens.error("functions in a dump cannot be called"));
                 }
                 _ => return Ok(base),
             };
@@ -328,8 +328,8 @@ mod tests {
         assert_eq!(message("a["), "expected a variable, a number or \"(\", found the end");
         assert_eq!(message("(a"), "expected \")\", found the end");
         assert_eq!(message("a->3"), "expected a member name, found \"3\"");
-        assert_eq!(message("f(3)"), "functions of a dead kernel cannot be called");
-        assert_eq!(message("struct vnet"), "a type, \"struct\", where a value should be");
+        assert_eq!(message("f(3)"), "functions in a dump cannot be called");
+        assert_eq!(message("struct vnet"), "\"struct\" is a type, but a value is needed here");
         assert_eq!(
             message("(struct *)x"),
             "expected the name of a struct, union or enum, found \"*\""

@@ -28,7 +28,7 @@ pub(super) fn evidence(module: &Module, memory: &KernelMemory, elf: &ElfFile) ->
         (Placed::Sections(_), true) | (Placed::Whole { .. }, false)
     );
     if !same_class {
-        return vec![different("it is a module of the other class")];
+        return vec![different("it is a module of the other linker class")];
     }
     let file = File { module, memory, elf };
     let mut said = file.sizes();
@@ -121,7 +121,7 @@ impl File<'_> {
             }
             Some(match there.contains(&(known.name, key(&known))) {
                 true => Evidence::new(Finding::Same, "same symbols"),
-                false => different(format!("its {} is elsewhere or of another size", known.name)),
+                false => different(format!("its {} has another place or size", known.name)),
             })
         });
         shortest(compared)
@@ -152,7 +152,7 @@ impl File<'_> {
         let theirs = theirs.strip_prefix(OWNER).filter(|id| !is_blank(id))?;
         Some(match theirs == ours {
             true => Evidence::new(Finding::Proven, "same build-id"),
-            false => different("its build-id is not the loaded one's"),
+            false => different("its build-id differs from the loaded module's"),
         })
     }
 

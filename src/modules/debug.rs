@@ -83,7 +83,7 @@ fn take(
         Some(KernelMatch::Different(why) | KernelMatch::Unknown(why)) => return Err(foreign(why)),
         None => {
             let why =
-                format!("may be of another build of {}: the dump has nothing of it", module.name);
+                format!("may be of another build of {}: the dump holds none of it", module.name);
             return Err(Refusal::Foreign(why));
         }
     }
@@ -146,6 +146,6 @@ fn typed(
             });
             Ok(moved.collect())
         }
-        _ => Err(TypeError::Unreadable { why: "it is a module of the other class".into() }),
+        _ => Err(TypeError::Unreadable { why: "it is a module of the other linker class".into() }),
     }
 }

@@ -89,7 +89,7 @@ fn object_file(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadErr
     let size = types.size_of(first.type_id)?;
     let count = elf_file.uint("nprogtab")?;
     if count > MOST_SECTIONS {
-        module.problems.push(format!("it has {count} sections, which cannot be").into());
+        module.problems.push(format!("it has {count} sections, which is impossible").into());
     }
     let mut placed = Vec::new();
     for number in 0..count.min(MOST_SECTIONS) {
@@ -149,7 +149,8 @@ fn checked_set(
 ) -> Option<Range<VirtAddr>> {
     let size = end.offset_from(start);
     if size.is_none_or(|size| size > LARGEST_SET) {
-        problems.push(format!("its variables lie from {start} to {end}, which cannot be").into());
+        problems
+            .push(format!("its variables lie from {start} to {end}, which is impossible").into());
         return None;
     }
     (start < end).then_some(start..end)
@@ -164,7 +165,7 @@ fn read_symbols(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadEr
     let strings = (elf_file.pointer("ddbstrtab")?, elf_file.uint("ddbstrcnt")?);
     let size = table.1.checked_mul(entry_size).and_then(|size| size.checked_add(strings.1));
     let Some(size) = size.filter(|size| *size <= LARGEST_TABLES) else {
-        let problem = format!("its symbol table has {} entries, which cannot be", table.1);
+        let problem = format!("its symbol table has {} entries, which is impossible", table.1);
         module.problems.push(problem.into());
         return Ok(());
     };
@@ -172,7 +173,7 @@ fn read_symbols(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadEr
     let mut read = |at: VirtAddr, len: u64, what: &str| {
         let block = MemoryBlock::read(target.memory(), at, len as usize);
         if let Some(fault) = block.first_fault() {
-            module.problems.push(format!("its {what} cannot be read whole: {fault}").into());
+            module.problems.push(format!("its {what} cannot be read completely: {fault}").into());
         }
         block.into_bytes()
     };

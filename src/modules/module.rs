@@ -79,7 +79,7 @@ impl Module {
         match (&self.set, &self.types_from, &self.refused[..]) {
             (None, ..) | (_, Some(_), _) => Vec::new(),
             (Some(_), None, []) => vec![format!(
-                "no file tells the types of {name}'s variables: they are shown as bytes"
+                "no file has the types of {name}'s variables: they are shown as bytes"
             )],
             (Some(_), None, refused) => {
                 let shown = refused.iter();

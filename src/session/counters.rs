@@ -137,12 +137,12 @@ impl Session {
         };
         let array = variable.variable.type_id.map(|id| names::is_counter_array(types, id));
         if !array.transpose()?.unwrap_or(false) {
-            return Err(other(format!("{name} is no array of counters")));
+            return Err(other(format!("{name} is not an array of counters")));
         }
         let (size, count) = (types.size_of(types.find(type_name)?)?, variable.places.len() as u64);
         match count.checked_mul(8) {
             Some(wanted) if wanted == size => Ok(()),
-            _ => Err(other(format!("it has {size} bytes, and 8 for each of {count} are needed"))),
+            _ => Err(other(format!("it has {size} bytes, but {count} counters need 8 bytes each"))),
         }
     }
 }

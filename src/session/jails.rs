@@ -120,7 +120,7 @@ fn same_name_remark(jails: &Jails, meant: &Jail, wanted: &str) -> Option<String>
     let others = jails.named(wanted).filter(|other| other.address != meant.address);
     let others: Vec<String> = others.map(Jail::title).collect();
     (!others.is_empty() && *meant.name == *wanted)
-        .then(|| format!("{} is meant, not {}", meant.title(), others.join(" or ")))
+        .then(|| format!("using {}, not {}", meant.title(), others.join(" or ")))
 }
 
 fn no_such_jail(wanted: &str, jails: &Jails) -> Error {

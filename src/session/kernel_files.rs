@@ -67,7 +67,7 @@ pub fn not_a_kernel(kernel: &Kernel) -> Option<String> {
     (!kernel.has_kernel_symbols()).then(|| {
         format!(
             "{path} has none of the symbols that every kernel has (version, ostype, osrelease): \
-             it may be none, or not whole"
+             it may not be a kernel, or may be incomplete"
         )
     })
 }
@@ -145,7 +145,7 @@ fn find_sibling(
                 refused.clear();
                 return Some(elf);
             }
-            Ok(None) => log::debug!(target: LOG, "{what}: {shown} has no more than it"),
+            Ok(None) => log::debug!(target: LOG, "{what}: {shown} has nothing more"),
             Err(why) => {
                 log::debug!(target: LOG, "{what}: {shown} {why}");
                 let role = match wanted.role {

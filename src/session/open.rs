@@ -82,7 +82,7 @@ impl Session {
             log::info!(target: LOG, "kernel: it runs {slide:#x} bytes from where it is linked");
         }
         let same = alone.kernel_match();
-        log::info!(target: LOG, "kernel and dump belong together: {same}");
+        log::info!(target: LOG, "kernel and dump match: {same}");
         let savecore_info = SavecoreInfo::find(&core_path);
         Ok(Self {
             alone,

@@ -121,7 +121,7 @@ impl Session {
             let found = self.vnet_at(vnets, curvnet);
             if found.is_none() {
                 let what = format!("td_vnet of the crashed thread {}", crashed.tid);
-                let why = format!("it leads to {curvnet}, which is no vnet");
+                let why = format!("it leads to {curvnet}, which is not a vnet");
                 problems.add(Problem { at: Some(curvnet), ..Problem::new(what, why) });
             }
             found

@@ -95,7 +95,7 @@ pub fn stale(pointer: VirtAddr, sum: u64, why: &str) -> ValueError {
     ValueError {
         kind: ErrorKind::Stale,
         address: Some(pointer),
-        message: format!("{why}; its memory adds up to {sum} now").into(),
+        message: format!("{why}; its memory now adds up to {sum}").into(),
     }
 }
 
@@ -331,6 +331,6 @@ mod tests {
         let Value::Array(mut array) = value else { unreachable!() };
         let [Value::Error(error), Value::Int(3)] = array.elements.values_mut() else { panic!() };
         assert_eq!(error.kind, ErrorKind::Stale);
-        assert_eq!(&*error.message, "its destructor may have run; its memory adds up to 65 now");
+        assert_eq!(&*error.message, "its destructor may have run; its memory now adds up to 65");
     }
 }

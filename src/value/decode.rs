@@ -303,7 +303,7 @@ impl<'a, 't> Decoder<'a, 't> {
         Value::from(ValueError {
             kind: ErrorKind::NoType,
             address: Some(self.address(offset)),
-            message: "the type says this lies outside of the variable".into(),
+            message: "the type places this outside the variable".into(),
         })
     }
 

@@ -106,7 +106,7 @@ pub fn word(number: u64, address: VirtAddr) -> ValueError {
 }
 
 fn found(number: u128, address: VirtAddr) -> ValueError {
-    let message = format!("it is {number:#x}, which freed memory is filled with").into();
+    let message = format!("it is {number:#x}, the pattern of freed memory").into();
     ValueError { kind: ErrorKind::Freed, address: Some(address), message }
 }
 

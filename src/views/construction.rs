@@ -9,7 +9,7 @@
 //! the thread that works in this vnet, between vnet_alloc or vnet_destroy and
 //! whatever the function has called.
 //!
-//! What it refuses to do: it does not guess. Where nothing tells up from down, both
+//! What it refuses to do: it does not guess. Where nothing shows whether it is going up or down, both
 //! courses are given; where no stack shows the function, it is one of several. A word on
 //! the stack that no chain of frames leads to may be what an earlier call left behind:
 //! what rests on that alone is possible, never running and never done.
@@ -101,7 +101,7 @@ impl Construction {
             None => Some("it is on the list: a vnet is linked after its last constructor"),
             Some(_) if vnet.default => Some("it is vnet0, which stays until shutdown"),
             Some(Condition::Stray) => {
-                Some("its neighbours link it, but the list does not lead there")
+                Some("its neighbours link to it, but the list does not lead there")
             }
             Some(_) => None,
         };
@@ -334,14 +334,14 @@ fn direction(vnet: &Vnet, work: Option<&Work>) -> (Option<Direction>, Box<str>) 
             (Some(Direction::Down), "its vnet_shutdown is set")
         }
         Some(Condition::BeingDestroyed) => (Some(Direction::Down), "it was unlinked"),
-        _ => (None, "nothing tells up from down"),
+        _ => (None, "nothing shows whether it is going up or down"),
     };
     let seen = match work {
         Some(work) => {
             let [runner, _] = work.direction.runners();
-            format!("{} may be in {runner}, by a word on its stack", work.thread)
+            format!("{} may be in {runner}, judging by a word on its stack", work.thread)
         }
-        None => "no thread is seen in vnet_alloc or vnet_destroy".to_owned(),
+        None => "no thread was found in vnet_alloc or vnet_destroy".to_owned(),
     };
     (direction, format!("{why}; {seen}").into())
 }

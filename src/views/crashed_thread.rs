@@ -59,13 +59,10 @@ impl fmt::Display for CrashedThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(thread) = &self.thread else {
             return match self.problems.none() {
-                Ok(()) => write!(f, "thread {}, which no list of threads leads to", self.tid),
+                Ok(()) => write!(f, "thread {}, which is on no list of threads", self.tid),
                 Err(_) => {
                     let tid = self.tid;
-                    write!(
-                        f,
-                        "thread {tid}, which is not on the part of the lists that can be read"
-                    )
+                    write!(f, "thread {tid}, which is not on the readable part of the lists")
                 }
             };
         };

@@ -80,7 +80,7 @@ fn is_held(lock: &VnetLock) -> bool {
 impl fmt::Display for MayHide {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoTypes => f.write_str("without types nothing but the list leads to vnets"),
+            Self::NoTypes => f.write_str("without types, only the list leads to vnets"),
             Self::Held { lock } => write!(f, "{lock} is held"),
             Self::Inside { thread, function, certain: true } => {
                 write!(f, "{thread} is in {function}")

@@ -208,7 +208,7 @@ impl Life {
     pub fn meaning(self) -> Option<&'static str> {
         match self {
             Self::Alive => None,
-            Self::Starting => Some("being made"),
+            Self::Starting => Some("being created"),
             Self::Dying => Some("dying"),
             Self::BeingRemoved => Some("being removed"),
         }

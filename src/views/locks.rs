@@ -69,7 +69,7 @@ fn nameless_owner(target: &Target, address: VirtAddr, problems: &Problems) -> Bo
     const BEGINNING: u64 = 64;
     match (freed::check(target.memory(), address, BEGINNING), problems.none()) {
         (Err(freed), _) => format!("{} ({})", freed.kind, freed.stage).into(),
-        (_, Err(_)) => "not on the part of the lists of threads that can be read".into(),
+        (_, Err(_)) => "not on the readable part of the thread lists".into(),
         (_, Ok(())) => "not a listed thread".into(),
     }
 }
@@ -86,23 +86,27 @@ fn name(threads: &[Thread<'_>], address: VirtAddr) -> Option<ThreadName> {
 }
 
 fn meaning(lock: &VnetLock, all: &[VnetLock]) -> Box<str> {
-    let Ok(state) = &lock.state else { return "it cannot be told who holds it".into() };
+    let Ok(state) = &lock.state else { return "its holder is unknown".into() };
     let text = match (state.holder, lock.guards) {
-        (Holder::Nobody, _) => "nobody holds it: what it guards is whole",
-        (Holder::Destroyed, _) => "it was destroyed: it guards nothing any more",
-        (Holder::NotYet, _) => "the kernel has not initialised it yet: nothing takes it so early",
-        (Holder::Nonsense, _) => "no lock has such a word: it is damaged",
-        (Holder::Shared { .. }, Guards::List) => "the list of vnets is read and cannot change",
+        (Holder::Nobody, _) => "not held; what it protects is consistent",
+        (Holder::Destroyed, _) => "destroyed; it no longer protects anything",
+        (Holder::NotYet, _) => "not initialised yet; nothing takes it this early",
+        (Holder::Nonsense, _) => "not a valid lock word; the lock is damaged",
+        (Holder::Shared { .. }, Guards::List) => {
+            "the list of vnets is being read and cannot change"
+        }
         (Holder::Exclusive { .. }, Guards::List) => list_meaning(lock, all),
         (Holder::Shared { .. }, Guards::Sysinits) => {
-            "constructors or destructors are run: a vnet is being made or destroyed"
+            "constructors or destructors are running; a vnet is being created or destroyed"
         }
         (Holder::Exclusive { .. }, Guards::Sysinits) => {
-            "a constructor or destructor is being registered: their lists may be half changed"
+            "a constructor or destructor is being registered; the lists may be inconsistent"
         }
-        (Holder::Shared { .. }, Guards::ModuleSpace) => "the free list of module space is read",
+        (Holder::Shared { .. }, Guards::ModuleSpace) => {
+            "the free list of module space is being read"
+        }
         (Holder::Exclusive { .. }, Guards::ModuleSpace) => {
-            "module space is given out or taken back: its free list may be half changed"
+            "module space is being allocated or freed; its free list may be inconsistent"
         }
     };
     text.into()
@@ -112,7 +116,7 @@ fn meaning(lock: &VnetLock, all: &[VnetLock]) -> Box<str> {
 fn list_meaning(lock: &VnetLock, all: &[VnetLock]) -> &'static str {
     let others = all.iter().filter(|other| other.guards == Guards::List);
     match others.map(owner).all(|other| other == owner(lock)) {
-        true => "the list of vnets may be half changed",
-        false => "the list of vnets is whole: to change it takes the other lock too",
+        true => "the list of vnets may be inconsistent",
+        false => "the list of vnets is consistent; changing it takes the other lock too",
     }
 }

@@ -156,7 +156,7 @@ impl Search<'_> {
         match Vnet::unlisted(self.target, address) {
             Some(vnet) => self.found.vnets.push(vnet),
             None => {
-                let why = format!("it leads to {address}, which is no vnet");
+                let why = format!("it leads to {address}, which is not a vnet");
                 let problem = Problem { at: Some(address), ..Problem::new(holder, why) };
                 self.found.problems.add(problem);
                 return None;
@@ -172,7 +172,7 @@ fn other_vnet(vnet: &Vnet, interface: &Object<'_>, name: &str) -> Option<Box<str
     (actual != vnet.address).then(|| {
         let at = interface.address;
         let actual = actual.non_null().map_or("no vnet".to_owned(), |actual| actual.to_string());
-        format!("the interface {name} at {at} is on its list, and its if_vnet is {actual}").into()
+        format!("the interface {name} at {at} is on its list, but its if_vnet is {actual}").into()
     })
 }
 
@@ -185,13 +185,13 @@ fn wrong_interface_count(
 ) -> Option<Box<str>> {
     let (counted, found) = (counted?, found.ok()?);
     (counted != found as u64)
-        .then(|| format!("its {counter} is {counted}, and {found} are {place}").into())
+        .then(|| format!("its {counter} is {counted}, but {found} are {place}").into())
 }
 
 /// What the sockets that were found say against their count: others may exist.
 fn too_many_sockets(counted: Option<u64>, found: usize) -> Option<Box<str>> {
     let counted = counted?;
     (counted < found as u64).then(|| {
-        format!("its vnet_sockcnt is {counted}, and {found} sockets of it were found").into()
+        format!("its vnet_sockcnt is {counted}, but {found} of its sockets were found").into()
     })
 }

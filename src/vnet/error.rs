@@ -18,12 +18,10 @@ pub enum VnetError {
     )]
     NoVimage,
     /// Nothing in the file is a kernel's.
-    #[error(
-        "this file has none of a kernel's symbols, and neither a section nor symbols of set_vnet"
-    )]
+    #[error("this file has no kernel symbols, and no section or symbols of set_vnet")]
     NoKernelSymbols,
     /// Without debug information, and of no known shape.
-    #[error("struct vnet has no layout that fits this kernel")]
+    #[error("no known layout of struct vnet fits this kernel")]
     NoLayout,
     /// The list of vnets cannot be read, not even in part.
     #[error("the vnets cannot be listed: {because}")]
@@ -32,7 +30,7 @@ pub enum VnetError {
         because: Box<Problem>,
     },
     /// There is not a single vnet yet.
-    #[error("no vnet has been made yet")]
+    #[error("no vnet has been created yet")]
     NoneYet,
     /// No vnet has that number or address.
     #[error("no vnet has {0}")]
@@ -46,7 +44,7 @@ pub enum VnetError {
         near: Vec<String>,
     },
     /// No variable has that name.
-    #[error("{} is no variable of this kernel", shortened(name))]
+    #[error("this kernel has no variable {}", shortened(name))]
     NoSuchVariable {
         /// The name as it was given.
         name: String,
@@ -63,7 +61,7 @@ pub enum VnetError {
         who: String,
     },
     /// A jail, process or thread points at a vnet that is none.
-    #[error("{who} points at {address} as its vnet, and there is no vnet at that address")]
+    #[error("{who} points to {address} as its vnet, but there is no vnet at that address")]
     StrayVnet {
         /// `jail 98 (tmp98)`
         who: String,
@@ -71,7 +69,7 @@ pub enum VnetError {
         address: VirtAddr,
     },
     /// A jail is being created. The candidates are vnets that may be for it.
-    #[error("{who} is being made and has no vnet yet")]
+    #[error("{who} is being created and has no vnet yet")]
     NotMade {
         /// `jail 98 (tmp98)`
         who: String,
@@ -79,7 +77,7 @@ pub enum VnetError {
         candidates: Vec<VnetCandidate>,
     },
     /// What was asked for was not found, and what could not be read may hold it.
-    #[error("{what} is not on the part of the list that can be read")]
+    #[error("{what} is not on the readable part of the list")]
     Unknown {
         /// `jail web01`, `process 812`
         what: String,
@@ -88,7 +86,7 @@ pub enum VnetError {
         because: Box<Problem>,
     },
     /// A pattern of names that cannot be understood.
-    #[error("{:?} is no pattern: {why}", shortened(pattern))]
+    #[error("{:?} is not a valid pattern: {why}", shortened(pattern))]
     BadPattern {
         /// As it was given.
         pattern: String,
@@ -112,7 +110,7 @@ pub enum VnetError {
         why: String,
     },
     /// No sysctl has that name.
-    #[error("{name} is no sysctl of this kernel")]
+    #[error("this kernel has no sysctl {name}")]
     NoSuchSysctl {
         /// The name as it was given.
         name: String,
@@ -120,7 +118,7 @@ pub enum VnetError {
         near: Vec<String>,
     },
     /// It was not found, and what could not be read may hold it.
-    #[error("whether {} is a sysctl of this kernel is unknown", shortened(name))]
+    #[error("it is unknown whether this kernel has the sysctl {}", shortened(name))]
     SysctlUnknown {
         /// The name as it was given.
         name: String,

@@ -157,7 +157,7 @@ impl VnetList {
             match Vnet::read(target, layout, at, vnet0 == Some(at), true) {
                 Ok(vnet) => self.vnets.push(vnet),
                 Err(fault) => {
-                    let why = format!("it leads to {at}, which is no vnet: {fault}");
+                    let why = format!("it leads to {at}, which is not a vnet: {fault}");
                     return self.note(Problem::new(VNETS.name, why));
                 }
             }
@@ -183,7 +183,7 @@ impl VnetList {
                 at: Some(at),
                 ..Problem::new(
                     VNETS.name,
-                    format!("the vnet at {at} stands behind the link at {previous}, and the list led to it from {led_here}"),
+                    format!("the vnet at {at} follows the link at {previous}, but the list led to it from {led_here}"),
                 )
             }),
             _ => true,
@@ -218,8 +218,10 @@ impl VnetList {
 
     fn note_empty(&mut self, first: &Result<VirtAddr, Fault>) {
         match first {
-            Ok(_) => self
-                .note(Problem::new(VNETS.name, "it is empty: the kernel had not made vnet0 yet")),
+            Ok(_) => self.note(Problem::new(
+                VNETS.name,
+                "it is empty: the kernel had not created vnet0 yet",
+            )),
             Err(fault) => self.note(Problem::unreadable("vnet_head", fault.clone().into())),
         };
     }
@@ -317,7 +319,7 @@ impl Vnet {
             return Err("the vnet has no block of variables");
         }
         if self.data_base.get() != self.expected_base(target) {
-            return Err("the vnet's data_base does not follow from its data_mem: one is damaged");
+            return Err("the vnet's data_base does not match its data_mem: one of them is damaged");
         }
         let address = self.data_base.get().wrapping_add(master.get());
         Ok(VirtAddr::new(target.arch().wrap(address)))
@@ -337,14 +339,14 @@ impl Vnet {
             let magic = self.magic;
             problems.push(format!("it is destroyed: its magic is {magic:#x}"));
         } else if !VNET_MAGICS.contains(&self.magic) {
-            problems.push(format!("its magic {:#x} is none of a vnet", self.magic));
+            problems.push(format!("its magic {:#x} is not a vnet's", self.magic));
         }
         let expected = self.expected_base(target);
         // One under construction may have no block yet.
         let early = self.condition.is_some() && self.data_mem.is_null() && self.data_base.is_null();
         if !self.is_freed() && !early && expected != self.data_base.get() {
             problems.push(format!(
-                "its data_base {} does not follow from its data_mem {}, which gives {expected:#x}",
+                "its data_base {} does not match its data_mem {}, which implies {expected:#x}",
                 self.data_base, self.data_mem
             ));
         }

@@ -220,7 +220,7 @@ impl ModuleSpace {
                     SpaceFaultKind::Unsorted,
                     next.start,
                     format!(
-                        "the free list is not sorted: {} comes behind {}",
+                        "the free list is not sorted: {} comes after {}",
                         next.start, before.start
                     ),
                 ));
@@ -229,7 +229,7 @@ impl ModuleSpace {
                     SpaceFaultKind::Unmerged,
                     next.start,
                     format!(
-                        "the free entries at {} and {} touch and were not merged",
+                        "the free entries at {} and {} are adjacent but were not merged",
                         before.start, next.start
                     ),
                 ));
@@ -322,7 +322,7 @@ impl ModuleSpace {
         let region = Region { range, holder };
         let (start, len) = (region.range.start, region.len());
         if self.accounts == Accounts::Whole {
-            let message = format!("{len} bytes at {start} are neither free nor any module's");
+            let message = format!("{len} bytes at {start} are neither free nor a module's");
             self.fault(SpaceFaultKind::Lost, start, message);
         }
         self.regions.push(region);
@@ -354,9 +354,9 @@ impl std::fmt::Display for Holder {
         match self {
             Self::Free => f.write_str("a free entry"),
             Self::Module(name) => write!(f, "the set of {name}"),
-            Self::Nobody => f.write_str("what nobody has"),
-            Self::Unknown => f.write_str("what is not known"),
-            Self::NotYet => f.write_str("what is not given out yet"),
+            Self::Nobody => f.write_str("unclaimed bytes"),
+            Self::Unknown => f.write_str("bytes of unknown use"),
+            Self::NotYet => f.write_str("bytes not given out yet"),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Vnet;
 use crate::addr::VirtAddr;
 use crate::target::Target;
 
-/// The network stack that a question is about. Kernels without VIMAGE have one, which is no vnet.
+/// The network stack that a question is about. Kernels without VIMAGE have one, which is not a vnet.
 #[derive(Debug, Clone, Copy)]
 pub enum Stack<'s> {
     /// One of the kernel's vnets.

@@ -29,7 +29,7 @@ impl VnetState {
     pub fn new(target: &Target, value: u64, default: bool, condition: Option<Condition>) -> Self {
         if value == 0 {
             let meaning = match condition {
-                _ if default => "up (vnet0's is never set)",
+                _ if default => "up (never set for vnet0)",
                 Some(condition) => condition.meaning(),
                 None => "never set",
             };

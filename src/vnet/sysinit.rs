@@ -151,7 +151,10 @@ fn read_list(
     if let Some((_, late)) = pairs.find(|(a, b)| a.rank().zip(b.rank()).is_some_and(|(a, b)| a > b))
     {
         let at = late.address;
-        problems.add(Problem::new(name, format!("{at} should stand before the one before it")));
+        problems.add(Problem::new(
+            name,
+            format!("{at} should come before the element that precedes it"),
+        ));
     }
     Ok(list)
 }

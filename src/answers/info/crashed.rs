@@ -43,7 +43,9 @@ impl CrashedInfo {
         let vnet = |at: Option<VirtAddr>| session.vnet(at?);
         let jail_vnet = vnet(crashed.jail_vnet);
         let title = match (crashed.curvnet, jail_vnet) {
-            (None, Some(jail_vnet)) => format!("{crashed}; its jail's is {}", jail_vnet.title()),
+            (None, Some(jail_vnet)) => {
+                format!("{crashed}; its jail's vnet is {}", jail_vnet.title())
+            }
             _ => crashed.to_string(),
         };
         let thread = crashed.thread.as_ref();

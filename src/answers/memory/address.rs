@@ -38,7 +38,7 @@ pub enum AddressError {
         text: String,
     },
     /// The expression has a value that is no address.
-    #[error("{expression} {what}: no address")]
+    #[error("{expression} is not an address: it {what}")]
     NotAnAddress {
         /// What was written.
         expression: String,
@@ -130,9 +130,12 @@ mod tests {
         assert!(!at("V_ifnet.cstqh_first").unwrap().address.is_null());
         assert_eq!(at("0x1000 + 1").unwrap().address, VirtAddr::new(0x1001));
         let number = at("V_ip_defttl").unwrap_err();
-        assert_eq!(number.to_string(), "V_ip_defttl is 64, of type int: no address");
+        assert_eq!(number.to_string(), "V_ip_defttl is not an address: it is 64, of type int");
         let record = at("V_tcbinfo").unwrap_err();
-        assert!(record.to_string().starts_with("V_tcbinfo has the type struct"), "{record}");
+        assert!(
+            record.to_string().starts_with("V_tcbinfo is not an address: it has the type struct"),
+            "{record}"
+        );
         assert!(matches!(at("V_no_such").unwrap_err(), AddressError::Other(_)));
     }
 }

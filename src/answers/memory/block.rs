@@ -30,7 +30,7 @@ pub struct Memory<'m> {
 
 /// The end of a range lies beyond 2^64.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the end of the range lies beyond 2^64")]
+#[error("the range extends past 2^64")]
 pub struct BeyondAllAddresses {
     /// The first byte that was asked for.
     pub start: VirtAddr,

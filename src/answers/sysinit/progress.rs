@@ -149,7 +149,7 @@ impl VnetConstruction {
         }
         if !self.possible.is_empty() {
             let possible = self.possible.join(", ");
-            page.line(&format!("possible: {possible} (by words on its stack)"))?;
+            page.line(&format!("possible: {possible} (judging by words on its stack)"))?;
         }
         let moving = !matches!(phase, Phase::Up | Phase::Destroyed);
         for course in courses.iter().filter(|_| moving) {

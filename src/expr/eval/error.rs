@@ -60,7 +60,7 @@ pub enum ExprError {
         kind: OperandKind,
     },
     /// A type stands where a value should be.
-    #[error("{0} is a type, where a value should be")]
+    #[error("{0} is a type, but a value is needed here")]
     TypeNotValue(String),
     /// A shift by a negative number or by the width of the shifted type, `of`, or more.
     #[error("a value of type {of} cannot be shifted by {count} bits")]

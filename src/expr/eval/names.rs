@@ -50,7 +50,9 @@ impl Scope<'_> {
                 return Err(VnetError::Ambiguous { name: name.to_owned(), files }.into());
             }
             let (count, at) = (symbols.len(), symbol.address);
-            self.remark(format!("there are {count} variables named {name}; this is that at {at}"));
+            self.remark(format!(
+                "there are {count} variables named {name}; this is the one at {at}"
+            ));
         }
         if symbol.kind == SymbolKind::Function {
             return Ok(Operand::Function { address: symbol.address });

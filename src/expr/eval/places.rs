@@ -89,7 +89,7 @@ impl Scope<'_> {
             && !(0..i128::from(*count)).contains(&index)
         {
             let what = self.types()?.name(*type_id);
-            self.remark(format!("[{index}] is outside of an array of type {what}"));
+            self.remark(format!("[{index}] is outside an array of type {what}"));
         }
         Ok(())
     }

@@ -38,7 +38,7 @@ pub fn agrees(
         // The head of a list that is not made yet is NULL all over.
         (Ok(told), Ok(end)) if told != end.address && !(last.is_none() && told.is_null()) => {
             let at = last.map_or(head.address, |element| element.address);
-            let why = format!("the list ends at {at}, and its head has {told} for its end");
+            let why = format!("the list ends at {at}, but its head says that it ends at {told}");
             Err(list.problem(at, Why::Other(why.into())))
         }
         _ => Ok(()),

@@ -66,7 +66,7 @@ pub fn is_made(head: &Object<'_>) -> bool {
 
 /// What there is to say of a list that is not made.
 pub const NOT_MADE: &str =
-    "the kernel has not made the list yet, or zeros were dumped in its place";
+    "the kernel has not initialised the list yet, or the dump has zeros in its place";
 
 /// Adds the elements from the first on.
 fn forward<'t>(

@@ -42,8 +42,7 @@ impl SysctlTree {
         walk.level(root, "", MAX_DEPTH);
         if walk.empty {
             // A kernel that runs has the first of them before it has processes.
-            let why =
-                "it is empty: the kernel has not made it yet, or zeros were dumped in its place";
+            let why = "it is empty: the kernel has not created it yet, or the dump has zeros in its place";
             walk.tree.problems.add(Problem::new("the sysctl tree", why));
         }
         let Walk { names, mut tree, .. } = walk;
@@ -83,7 +82,10 @@ impl<'t> Walk<'t> {
     fn level(&mut self, head: Object<'t>, parent: &str, depth: usize) {
         let place = if parent.is_empty() { "the sysctl tree" } else { parent };
         let Some(depth) = depth.checked_sub(1) else {
-            return self.tree.problems.add(Problem::new(place, "it is deeper than any sysctl is"));
+            return self
+                .tree
+                .problems
+                .add(Problem::new(place, "it is nested deeper than any sysctl"));
         };
         let list = List { name: place, element: "oid" };
         let oids = queue::walk_on(head, "oid_link", list, &mut self.seen);
