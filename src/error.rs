@@ -1,6 +1,6 @@
-//! What the library cannot do, whatever the layer: every layer's own error, joined.
+//! All errors of the library: the errors of its layers, joined.
 //!
-//! Each layer owns its error: what went wrong, with what a caller may want to know of it in
+//! Each layer owns its error: what went wrong, with details that a caller may need in
 //! fields. Every error is a sentence.
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub use crate::target::{ReadError, TargetError};
 pub use crate::types::{NameKind, TypeError, WantedKind};
 pub use crate::vnet::{VnetCandidate, VnetError, WantedThread, WantedVnet};
 
-/// What the library cannot do, whatever the layer.
+/// Any error of the library.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -40,24 +40,24 @@ pub enum Error {
         source: KernelError,
     },
     /// No kernel was given, and none that wrote the dump was found. The log has the places
-    /// that were searched, what was found there, and why it was not taken.
+    /// that were searched, what was found there, and why it was refused.
     #[error("no kernel was given, and {}", none_found(*refused, *cut_off))]
     NoKernel {
-        /// Kernels that were found and not taken.
+        /// The number of kernels that were found and refused.
         refused: usize,
-        /// Pages that are missing from the dump.
+        /// The number of pages that are missing from the dump.
         cut_off: u64,
     },
     /// The kernel and the dump cannot be joined.
     #[error("{}", joining(.0))]
     Target(#[from] TargetError),
-    /// The question needs types, and they are not known.
+    /// The question needs types, but they are unknown.
     #[error("types are needed for this")]
     Types(#[from] TypeError),
     /// No type has a name that was asked for.
     #[error(transparent)]
     NoSuchType(TypeError),
-    /// The name of a type was asked for, and something else has it.
+    /// The name is not a type's but a variable's or function's.
     #[error("{name} is a variable or function, not a type")]
     NotAType {
         /// As it was written.
@@ -82,8 +82,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Was the question in order, and nothing matches it? A name that nothing has is such an
-    /// error; one that may have been in what cannot be read is not.
+    /// Whether the question was valid but nothing matches it. A name that nothing has is such an
+    /// error; a name that may be in unreadable memory is not.
     pub fn is_no_match(&self) -> bool {
         match self {
             Self::Vnet(why) => why.is_no_match(),

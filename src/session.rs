@@ -1,8 +1,8 @@
-//! The facade: a kernel and a dump, opened, and every question that can be asked
-//! of them. What libkvm's `kvm_t` is, for vnets.
+//! The facade: an opened kernel and dump, and every question that can be asked
+//! about them, as libkvm's `kvm_t` is for live kernels.
 //!
-//! Answers are worked out when they are first asked for, and kept. What is asked first makes no
-//! difference: nothing that they are made of changes.
+//! Answers are worked out when they are first asked for, and kept. The order of questions makes no
+//! difference, because the files never change.
 
 pub mod counters;
 mod find_kernel;
@@ -55,7 +55,7 @@ pub use select::{Selection, Selector};
 /// An opened kernel and dump.
 #[derive(Debug)]
 pub struct Session {
-    /// The kernel and its memory, without what was loaded into it.
+    /// The kernel and its memory, without modules.
     alone: Target,
     core_path: PathBuf,
     debug_dirs: Vec<PathBuf>,
@@ -64,7 +64,7 @@ pub struct Session {
     savecore_info: Option<SavecoreInfo>,
     loaded: OnceLock<Loaded>,
     counters: OnceLock<Counters>,
-    /// How values are read, found out type by type.
+    /// How values are read, worked out type by type.
     plans: Plans,
     variables: OnceLock<Result<Variables, VnetError>>,
     list: OnceLock<Result<VnetList, VnetError>>,
@@ -74,7 +74,7 @@ pub struct Session {
     jails: OnceLock<Result<Jails, ReadError>>,
 }
 
-/// Vnets, and what keeps others from being known.
+/// Vnets, and why others may be missing.
 #[derive(Debug, Clone, Default)]
 pub struct Vnets {
     /// Those on the list, in order of creation, and then the others.
@@ -90,22 +90,22 @@ pub struct Printed {
     pub expression: Box<str>,
     /// The type as C spells it; empty if it is not known.
     pub type_name: Box<str>,
-    /// `None` for what was computed rather than read.
+    /// Where the value lies; `None` if it was computed rather than read.
     pub address: Option<VirtAddr>,
     /// What it evaluates to; an error value if that memory cannot be read.
     pub value: Value,
-    /// What is doubtful about it, a sentence each.
+    /// Doubts about it, a sentence each.
     pub remarks: Vec<Box<str>>,
 }
 
-/// What some patterns name.
+/// What some patterns match.
 #[derive(Debug, Default)]
 pub struct Matches {
     /// In order of their names, each once.
     pub variables: Vec<VnetVariable>,
-    /// Why, for each pattern that names none.
+    /// For each pattern that matches none, why.
     pub missed: Vec<VnetError>,
-    /// What keeps other variables from being known.
+    /// Why other variables may be missing.
     pub problems: Problems,
 }
 
@@ -115,7 +115,8 @@ impl Session {
         &self.loaded().target
     }
 
-    /// What answers may cost. At first it has what the sizes of the files justify.
+    /// The budget of work and memory for answers; it starts with what the sizes of the files
+    /// justify.
     pub fn budget(&self) -> &Arc<Budget> {
         self.alone.budget()
     }
@@ -143,7 +144,7 @@ impl Session {
     /// The kernel's types.
     ///
     /// # Errors
-    /// Why there are none.
+    /// Why they are unknown.
     pub fn types(&self) -> Result<&Types, Error> {
         Ok(self.target().types()?)
     }
@@ -172,7 +173,7 @@ impl Session {
         self.savecore_info.as_ref()
     }
 
-    /// What the dump's memory says of its machine.
+    /// What the dump's memory says about its machine.
     fn dump_identity(&self) -> DumpIdentity {
         if matches!(self.alone.kernel_match(), KernelMatch::Different(_)) {
             return DumpIdentity::default();
@@ -181,14 +182,14 @@ impl Session {
         DumpIdentity { host: hostname, panic, version }
     }
 
-    /// What is wanted where the kernel's types are not known; `None` where they are.
+    /// What is missing if the kernel's types are unknown; `None` if they are known.
     pub fn missing_types(&self) -> Option<MissingTypes> {
         let why = self.alone.types().err()?;
         Some(MissingTypes::of(self.kernel().linked(), &why))
     }
 
     /// The vnets on the list, in order of creation, and then those that are not on
-    /// it but that something points at; each with its jails, where those are known.
+    /// it but that something points to; each with its jails, if those are known.
     ///
     /// # Errors
     /// The kernel is not the dump's, has no VIMAGE, or its list cannot be read at all.
@@ -196,7 +197,7 @@ impl Session {
         let list = self.list()?;
         Ok(self.vnets.get_or_init(|| {
             let none = Jails::default();
-            // Without debug information no jails are known, which is said elsewhere.
+            // Without debug information no jails are known; that is said elsewhere.
             let jails = self.jails().ok();
             let variables = self.all_variables().ok();
             let mut all = list.vnets.clone();
@@ -212,8 +213,8 @@ impl Session {
         }))
     }
 
-    /// The same, and then those that a scan of all of the kernel's memory finds. That
-    /// takes as long as it takes to read the dump.
+    /// The same, and then those that a scan of all kernel memory finds. This
+    /// takes as long as reading the dump.
     ///
     /// # Errors
     /// As [`Session::vnets`].
@@ -228,7 +229,7 @@ impl Session {
         Ok(vnets)
     }
 
-    /// All jails, and what keeps others from being known.
+    /// All jails, and why others may be missing.
     ///
     /// # Errors
     /// The kernel is not the dump's, or has no debug information.
@@ -238,22 +239,22 @@ impl Session {
         jails.as_ref().map_err(|why| why.clone().into())
     }
 
-    /// The thread that wrote the dump; `None` where the kernel says that none did.
+    /// The thread that wrote the dump; `None` if the kernel says that none did.
     ///
     /// # Errors
-    /// The kernel is not the dump's, or does not tell.
+    /// The kernel is not the dump's, or does not record it.
     pub fn crashed_thread(&self) -> Result<Option<CrashedThread>, Error> {
         self.require_match()?;
         Ok(CrashedThread::find(self.target(), self.jails().ok())?)
     }
 
-    /// The variables that any of the patterns name; without a pattern, all of them.
+    /// The variables that match any of the patterns; without patterns, all of them.
     ///
-    /// In a kernel without VIMAGE these are plain globals, and there has to be a
-    /// pattern, because nothing tells which would be virtualized.
+    /// In a kernel without VIMAGE these are plain globals, and there must be a
+    /// pattern, because nothing shows which would be virtualized.
     ///
     /// # Errors
-    /// A pattern names none.
+    /// A pattern matches none.
     pub fn variables(&self, patterns: &[String]) -> Result<Vec<VnetVariable>, Error> {
         let mut matches = self.matches(patterns)?;
         match matches.missed.is_empty() {
@@ -262,10 +263,10 @@ impl Session {
         }
     }
 
-    /// The same, where a pattern that names none does not keep the others from naming some.
+    /// The same, but a pattern that matches none is not an error.
     ///
     /// # Errors
-    /// The variables are not known at all.
+    /// The variables are unknown.
     pub fn matches(&self, patterns: &[String]) -> Result<Matches, Error> {
         self.require_match()?;
         let plain = self.kernel().set_vnet().is_none() && !patterns.is_empty();
@@ -300,7 +301,7 @@ impl Session {
         stack.copy_of(self.target(), variable.master).unwrap_or_default()
     }
 
-    /// A stack's copy of a variable: where it lies, and its value.
+    /// A stack's copy of a variable: its address and its value.
     pub fn value(
         &self,
         stack: Stack<'_>,
@@ -310,7 +311,7 @@ impl Session {
         self.value_by(&self.reader(limits), stack, variable)
     }
 
-    /// The same by a reader that has been at work on others.
+    /// The same, with a reader that is reused.
     pub fn value_by(
         &self,
         reader: &ValueReader<'_>,
@@ -358,9 +359,9 @@ impl Session {
     /// The value of a C expression in a network stack.
     ///
     /// # Errors
-    /// It is no expression, names what is not there, or needs memory that cannot
-    /// be read to get to its value. A value that is itself unreadable is no
-    /// error: it says so in its place.
+    /// It is not an expression, names something that does not exist, or needs memory that cannot
+    /// be read on the way to its value. A value that is itself unreadable is not an
+    /// error: it is an error value.
     pub fn print(
         &self,
         stack: Stack<'_>,
@@ -389,8 +390,8 @@ impl Session {
         })
     }
 
-    /// The lines of the kernel's message buffer, from memory if they can be read there,
-    /// else those that a minidump keeps apart; `None` if there are neither.
+    /// The lines of the kernel's message buffer, from memory if they can be read there;
+    /// otherwise from a minidump's own copy; `None` if there is neither.
     pub fn messages(&self) -> Option<Messages> {
         let ring = match self.alone.kernel_match() {
             KernelMatch::Different(_) => None,
@@ -407,7 +408,7 @@ impl Session {
         }
     }
 
-    /// Every question about memory but those about the files asks this first.
+    /// Every question about memory, except those about the files, asks this first.
     ///
     /// # Errors
     /// The kernel is not the one that wrote the dump.
@@ -449,7 +450,7 @@ impl Session {
     }
 }
 
-/// Why a pattern names nothing: there is nothing of that name, or that is not known.
+/// Why a pattern matches nothing: nothing has the name, or that is unknown.
 fn missed(pattern: &str, why: VnetError, problems: Option<&Problems>) -> VnetError {
     match (&why, problems.and_then(|problems| problems.none().err())) {
         (VnetError::NoSuchVariable { .. }, Some(because)) => VnetError::unknown(pattern, because),
@@ -457,7 +458,7 @@ fn missed(pattern: &str, why: VnetError, problems: Option<&Problems>) -> VnetErr
     }
 }
 
-/// Each variable once, though several patterns may name it.
+/// Each variable once, even if several patterns match it.
 fn in_order(mut found: Vec<VnetVariable>) -> Vec<VnetVariable> {
     found.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
     found.dedup();

@@ -1,4 +1,4 @@
-//! What stands on a page: rows of cells under columns.
+//! The contents of a page: rows of cells under columns.
 
 use std::borrow::Cow;
 
@@ -9,14 +9,14 @@ use crate::addr::VirtAddr;
 use crate::value::model::{PointerValue, Value, ValueError};
 use crate::views::sysctls::{Oid, Sysctl};
 
-/// What a page is for.
+/// The kind of reader that a page is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Medium {
-    /// People, who want titles, alignment and short values.
+    /// People: titles, alignment and short values.
     People,
-    /// Scripts that split lines at tabs: rows alone, and all of every value.
+    /// Scripts that split lines at tabs: only rows, with every value in full.
     Columns,
-    /// Programs that read an element a line.
+    /// Programs that read one JSON object per line.
     Lines,
 }
 
@@ -52,7 +52,7 @@ impl Column {
 
 /// An element of an answer, as rows of a table and as a line of JSON lines.
 pub trait Row: Serialize {
-    /// Its rows, nearly always one, each with a cell for every column.
+    /// Its rows, usually one, each with a cell for every column.
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>>;
 }
 
@@ -62,14 +62,14 @@ impl<T: Row> Row for &T {
     }
 }
 
-/// What stands at one place of a table.
+/// One place in a table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'a> {
-    /// Not known, or there is none: `-`.
+    /// Unknown or missing: `-`.
     Nothing,
     /// Text, not yet made safe for a terminal; the page does that.
     Text(Cow<'a, str>),
-    /// Memory in hex, read as it is written.
+    /// Memory in hex, which is read when it is written.
     Bytes(Stretch<'a>),
     /// A decimal number.
     Number(i128),
@@ -77,7 +77,7 @@ pub enum Cell<'a> {
     Address(VirtAddr),
     /// A value as C writes it.
     Value(Cow<'a, Value>),
-    /// The name of what it points at, or its address.
+    /// The symbol that it points to, or its address.
     Pointer(&'a PointerValue),
     /// Why a value cannot be read.
     Error(&'a ValueError),

@@ -1,4 +1,4 @@
-//! Which vnets an answer is about, and what is to be said of the choice.
+//! Which vnets an answer is about, and remarks about the choice.
 
 use super::Remark;
 use crate::error::Error;
@@ -12,18 +12,18 @@ use crate::walk::Problems;
 pub struct Chosen<'s> {
     /// One, or all: those on the list in order of creation, then the others.
     pub stacks: Vec<Stack<'s>>,
-    /// Every vnet was asked for, however many there are.
+    /// Every vnet was asked for, even if there is only one.
     pub all: bool,
     /// What could not be read while the vnets were looked for.
     pub problems: Problems,
     /// Which vnet was chosen by default, and damage in the chosen vnets.
     pub remarks: Vec<Remark>,
-    /// Nobody chose: which vnet it is and why, `vnet 0 (0x…), the host's`.
+    /// The default vnet and the reason, if the user did not choose: `vnet 0 (0x…), the host's`.
     pub default: Option<String>,
 }
 
 impl<'s> Chosen<'s> {
-    /// Finds the vnets that are meant.
+    /// Finds the selected vnets.
     ///
     /// # Errors
     /// As [`Session::select`].
@@ -50,7 +50,7 @@ impl<'s> Chosen<'s> {
         })
     }
 
-    /// No vnet in particular: for what belongs to none.
+    /// No vnet, for questions about what belongs to none.
     pub fn none() -> Self {
         Self {
             stacks: vec![Stack::Unchosen],
@@ -62,7 +62,7 @@ impl<'s> Chosen<'s> {
     }
 }
 
-/// The vnet that is meant where none was chosen, why, and what the crashed thread has to do
+/// The default vnet, why it is the default, and what the crashing thread has to do
 /// with it.
 pub fn title_of_default(session: &Session, vnet: &Vnet) -> String {
     let why = if vnet.default { "the host's" } else { "the crashing thread's vnet" };
@@ -71,8 +71,8 @@ pub fn title_of_default(session: &Session, vnet: &Vnet) -> String {
     format!("{}, {why}{}", vnet.title(), crashed.unwrap_or_default())
 }
 
-/// What is to be said of the crashed thread where it is not known, or worked in no vnet and
-/// its jail has another than the one that is meant.
+/// A remark about the crashing thread if it is unknown, or if it was in no vnet and
+/// its jail's vnet is not the default.
 fn elsewhere(session: &Session, meant: &Vnet, crashed: &CrashedThread) -> String {
     let tid = crashed.tid;
     if crashed.thread.is_none() {

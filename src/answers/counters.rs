@@ -20,16 +20,16 @@ use crate::vnet::Stack;
 pub struct Counters {
     /// The variable, without `V_`: `ipstat`.
     pub name: Box<str>,
-    /// The struct that names them, else the variable's own type.
+    /// The struct that names the counters, otherwise the variable's own type.
     #[serde(rename = "type")]
     pub type_name: Box<str>,
     /// `None` where the vnet has no copy.
     pub address: Option<VirtAddr>,
-    /// What defines the variable: `netinet/ip_input.c`.
+    /// The file that defines the variable: `netinet/ip_input.c`.
     pub file: Option<Box<str>>,
     /// In the order in which they lie in the variable.
     pub members: Vec<Counter>,
-    /// The CPUs that have a column each.
+    /// The CPUs that have columns.
     #[serde(skip)]
     columns: Arc<[u64]>,
 }
@@ -42,7 +42,7 @@ pub struct Counter {
     /// The sum over all CPUs, modulo 2^64.
     #[serde(serialize_with = "or_error")]
     pub value: Result<u64, ValueError>,
-    /// What each CPU has counted, if that was asked for.
+    /// Each CPU's share, if that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<Vec<Cpu>>,
 }
@@ -57,14 +57,14 @@ pub struct Cpu {
     pub value: Result<u64, ValueError>,
 }
 
-/// Which counters.
+/// Selects counters.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// Names of variables; none means all.
+    /// Names of variables; empty means all.
     pub patterns: &'a [String],
-    /// Variables and the structs that name their counters.
+    /// Pairs of a variable and the struct that names its counters.
     pub types: &'a [(String, String)],
-    /// What each CPU has counted, too.
+    /// Also show each CPU's share.
     pub per_cpu: bool,
 }
 
@@ -117,7 +117,7 @@ impl Counters {
         }
     }
 
-    /// The reason for which none of several counters has a sum.
+    /// The reason why no counter has a sum, if all have the same.
     fn common_error(&self) -> Option<&ValueError> {
         let (first, rest) = self.members.split_first()?;
         let why = first.value.as_ref().err()?;
@@ -149,7 +149,7 @@ impl Element for Counters {
     }
 }
 
-/// One row a counter: variable, counter, the CPUs', the sum. For people, one for all of a
+/// One row per counter: variable, counter, the CPUs' shares, the sum. For people, one for all of a
 /// variable that are missing for the same reason.
 impl Row for Counters {
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {

@@ -1,4 +1,4 @@
-//! The elements of an answer: kept, or made one by one as they are asked for.
+//! The elements of an answer: kept, or made one by one on demand.
 
 use std::fmt;
 
@@ -18,14 +18,14 @@ enum Source<'a, T> {
 /// Calls its argument with one element after the other until that has enough.
 type Each<'a, T> = dyn Fn(&mut dyn FnMut(&T) -> bool) + 'a;
 
-/// Calls its argument with one row after the other, as far as it is known before any element is made.
+/// Calls its argument with each row, as far as it is known before any element is made.
 type Outline<'a> = dyn Fn(&mut dyn FnMut(Vec<Cell<'_>>)) + 'a;
 
 impl<'a, T> Elements<'a, T> {
     /// Elements that `each` makes: it calls its argument with one after the other, and stops when
     /// that returns false. It may be asked again, and makes the same again. `outline`
-    /// does the same with the rows of all elements without their last cells, by which columns are laid
-    /// out before the first element is made.
+    /// does the same with the rows of all elements without their last cells, from which columns
+    /// are laid out before the first element is made.
     pub fn made(
         each: impl Fn(&mut dyn FnMut(&T) -> bool) + 'a,
         outline: impl Fn(&mut dyn FnMut(Vec<Cell<'_>>)) + 'a,
@@ -78,7 +78,7 @@ impl<T: Clone> Elements<'_, T> {
 }
 
 impl<T: Row> Elements<'_, T> {
-    /// Calls `f` with the cells of each row by which columns are laid out: all but the last.
+    /// Calls `f` with the cells of each row that decide the layout of columns: all but the last.
     pub fn outline(&self, medium: Medium, f: &mut dyn FnMut(Vec<Cell<'_>>)) {
         match &self.0 {
             Source::Kept(elements) => {

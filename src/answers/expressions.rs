@@ -29,10 +29,10 @@ pub struct Results {
 pub struct Evaluated {
     /// As it was written.
     pub expression: Box<str>,
-    /// `None` where it is not known.
+    /// `None` if it is unknown.
     #[serde(rename = "type")]
     pub type_name: Option<Box<str>>,
-    /// `None` for what was computed rather than read.
+    /// Where the value lies; `None` if it was computed rather than read.
     pub address: Option<VirtAddr>,
     /// Its value. A value that cannot be read is itself a `Value`; a `Failure` means the
     /// expression is wrong.
@@ -43,14 +43,14 @@ pub struct Evaluated {
 /// Why an expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// For scripts: `no-such-name` or `bad-expression`.
+    /// The kind of error for scripts: `no-such-name` or `bad-expression`.
     pub kind: &'static str,
     /// The error and its causes, in one sentence.
     pub message: Box<str>,
 }
 
-/// The values of the expressions in each of the chosen vnets. Of each, as much as `limits` allows
-/// is read.
+/// The values of the expressions in each of the chosen vnets, as much of each as `limits` allows
+/// to read.
 ///
 /// # Errors
 /// There is one expression and one vnet, and it has no value there: as [`Session::print`].
@@ -74,7 +74,7 @@ pub fn expressions<'s>(
     Ok(PerVnet { remarks: trial.remarks, missed: trial.missed, nothing, ..answer })
 }
 
-/// What is to be said before the values, which are not kept.
+/// The remarks to give before the values, which are not kept.
 struct Trial {
     /// At least one expression has a value.
     answered: bool,
@@ -89,7 +89,7 @@ impl Trial {
         expressions: &[String],
         alone: bool,
     ) -> Result<Self, Error> {
-        // Enough to know whether there is a value, and of what kind.
+        // This is enough to know whether there is a value, and of what kind.
         let limits = Limits { elements: 1, depth: 1, string: 0 };
         let mut trial = Self { answered: false, missed: Vec::new(), remarks: Vec::new() };
         let (mut untyped, mut stories) = (false, Vec::new());
@@ -101,7 +101,7 @@ impl Trial {
                         untyped |= matches!(printed.value, Value::Bytes(_));
                         trial.remarks.extend(remarks(*stack, &printed));
                     }
-                    // What is the same in several vnets is told once.
+                    // A remark that is the same in several vnets is given once.
                     Err(why) => {
                         untyped = true;
                         let story = story(&why);
@@ -120,8 +120,8 @@ impl Trial {
     }
 }
 
-/// Among several expressions or vnets, memory that cannot be read on the way to a value is an error
-/// in its place.
+/// Among several expressions or vnets, memory that cannot be read on the way to a value is an
+/// error in its place.
 fn print(
     session: &Session,
     stack: Stack<'_>,
@@ -156,7 +156,7 @@ fn story(error: &Error) -> String {
     causes.fold(error.to_string(), |story, cause| format!("{story}: {cause}"))
 }
 
-/// Why the types of modules' variables that the expressions name are not known.
+/// Why the types of modules' variables in the expressions are unknown.
 fn why_untyped_variables(session: &Session, expressions: &[String]) -> Result<Vec<Remark>, Error> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = expressions.iter().flat_map(|text| text.split(|c| !is_part(c)));
@@ -235,7 +235,7 @@ impl Element for Evaluated {
     }
 }
 
-/// What is not known is an empty cell. What has no value is told elsewhere.
+/// Unknown parts are empty cells. Expressions without a value are reported elsewhere.
 impl Row for Evaluated {
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
         let Ok(value) = &self.value else { return Vec::new() };

@@ -1,4 +1,4 @@
-//! `gdb`: what a debugger has to be told to know the variables of one vnet.
+//! `gdb`: what a debugger needs to know about the variables of one vnet.
 
 use std::collections::HashMap;
 
@@ -9,26 +9,26 @@ use crate::types::Types;
 use crate::vnet::{Vnet, VnetVariable};
 use crate::walk::Problems;
 
-/// What a script for gdb and kgdb says; [`render::gdb`](crate::render::gdb) writes it.
+/// The contents of a script for gdb and kgdb; [`render::gdb`](crate::render::gdb) writes it.
 #[derive(Debug)]
 pub struct Script {
     /// Which vnet of which dump this is, for the reader of the script.
     pub title: String,
-    /// The struct vnet.
+    /// The address of the struct vnet.
     pub vnet: VirtAddr,
     /// `struct vnet`, or `void` for a debugger that knows no types.
     pub vnet_type: &'static str,
     /// Its `vnet_data_base`.
     pub data_base: VirtAddr,
-    /// Bytes of the kernel's pointers: a debugger with others cuts addresses off.
+    /// Bytes of a kernel pointer: a debugger with shorter ones truncates addresses.
     pub pointer_size: u64,
-    /// Files that a debugger has to be given first if it is to know all types.
+    /// Files that the debugger must load first to know all types.
     pub symbol_files: Vec<SymbolFile>,
     /// The variables.
     pub variables: Vec<ScriptVariable>,
-    /// What could not be read, and what that leaves unknown.
+    /// What could not be read, and what is unknown as a result.
     pub problems: Problems,
-    /// Why patterns name no variable.
+    /// Why patterns match no variable.
     pub missed: Vec<Error>,
 }
 
@@ -37,9 +37,9 @@ pub struct Script {
 pub struct SymbolFile {
     /// The module's name: `if_gif.ko`.
     pub module: Box<str>,
-    /// Of the file that its types are from.
+    /// The path of the file that its types are from.
     pub path: Box<str>,
-    /// The names of its sections, and their addresses.
+    /// The names of its sections, and the addresses where they were loaded.
     pub sections: Vec<(Box<str>, VirtAddr)>,
 }
 
@@ -48,15 +48,15 @@ pub struct SymbolFile {
 pub struct ScriptVariable {
     /// `tcbinfo`
     pub name: Box<str>,
-    /// What the debugger calls the master: `vnet_entry_tcbinfo`.
+    /// The debugger's name for the master copy: `vnet_entry_tcbinfo`.
     pub symbol: Box<str>,
-    /// The source file, where it is known and other files define the same name.
+    /// The source file, if it is known and other files define the same name.
     pub file: Option<String>,
     /// The type of a pointer to it.
     pub pointer: PointerType,
     /// Bytes.
     pub size: u64,
-    /// Of the vnet's copy.
+    /// The address of the vnet's copy.
     pub address: VirtAddr,
 }
 
@@ -65,18 +65,19 @@ pub struct ScriptVariable {
 pub enum PointerType {
     /// Written out, as C spells it: `struct inpcbinfo *`.
     Written(String),
-    /// It cannot be written; the debugger knows it from the master.
+    /// It has no C syntax; the debugger takes it from the master copy.
     Borrowed,
-    /// The debugger does not know it, as its file was not given: how C spells it.
+    /// The debugger does not know it without the module's file: the type in C syntax.
     Elsewhere(String),
-    /// Nobody knows it.
+    /// It is unknown.
     Unknown,
 }
 
-/// What a debugger has to know of the variables of `vnet` that the patterns name, or of all.
+/// What a debugger needs to know about the variables of `vnet` that match the patterns, or about
+/// all.
 ///
 /// # Errors
-/// The variables are not known at all. That a pattern names none is told in the answer.
+/// The variables are unknown. A pattern that matches none is reported in the answer.
 pub fn gdb(session: &Session, vnet: &Vnet, patterns: &[String]) -> Result<Script, Error> {
     let Matches { variables, missed, problems } = session.matches(patterns)?;
     let types = session.types().ok();
@@ -111,7 +112,7 @@ pub fn gdb(session: &Session, vnet: &Vnet, patterns: &[String]) -> Result<Script
     })
 }
 
-/// The files of the modules that define types which the kernel does not have.
+/// The files of modules that define types which the kernel does not have.
 fn symbol_files(
     session: &Session,
     variables: &[VnetVariable],
@@ -134,7 +135,7 @@ fn symbol_files(
 impl PointerType {
     fn of(types: Option<&Types>, variable: &VnetVariable) -> Self {
         let known = types.zip(variable.type_id);
-        // A debugger that has not been given the modules' files knows only the kernel's types.
+        // Without the modules' files, a debugger knows only the kernel's types.
         match known.filter(|(types, id)| &*variable.module == "kernel" || types.is_of_kernel(*id)) {
             Some((types, id)) if types.can_be_written(id) => {
                 Self::Written(types.name(types.pointer_to(id)))

@@ -1,4 +1,4 @@
-//! `info`: what this dump is, whose kernel wrote it, and whether both belong together.
+//! `info`: what a dump is, which kernel wrote it, and whether the two match.
 
 mod core;
 mod crashed;
@@ -25,27 +25,27 @@ pub use self::core::{CompressedInfo, CoreInfo, DirectMapInfo, InfoFileInfo, Mini
 pub use self::crashed::{CrashedInfo, CrashedJail};
 pub use self::kernel::{Belongs, KernelInfo, SetVnet, Verdict};
 
-/// What there is to tell of a dump and its kernel.
+/// A description of a dump and its kernel.
 #[derive(Debug, Clone, Serialize)]
 pub struct Info {
     /// What is known.
     #[serde(rename = "info")]
     pub overview: Overview,
-    /// What could not be read, and what that leaves unknown.
+    /// What could not be read, and what is unknown as a result.
     #[serde(skip)]
     pub problems: Problems,
 }
 
-/// A dump, its kernel and the machine that they are from; `None` is what is not known.
+/// A dump, its kernel and their machine; `None` means unknown.
 #[derive(Debug, Clone, Serialize)]
 pub struct Overview {
     /// The dump.
     pub core: CoreInfo,
     /// What savecore(8) wrote beside the dump.
     pub info_file: Option<InfoFileInfo>,
-    /// `None` where no kernel goes with the dump.
+    /// `None` if no kernel matches the dump.
     pub kernel: Option<KernelInfo>,
-    /// What is said in the place of a kernel.
+    /// The text in place of a kernel.
     #[serde(skip)]
     pub no_kernel: &'static str,
     /// The machine's name.
@@ -54,39 +54,39 @@ pub struct Overview {
     pub panic: Option<String>,
     /// CPUs in use.
     pub cpus: Option<u64>,
-    /// How many vnets there are.
+    /// The number of vnets.
     pub vnets: Count,
-    /// How many virtualized variables there are.
+    /// The number of virtualized variables.
     pub variables: Count,
-    /// How many jails there are, the host among them.
+    /// The number of jails, including the host.
     pub jails: Count,
     /// The crashing thread's vnet, or else the host's.
     pub default_vnet: Option<VnetRef>,
-    /// The same in words, with why it is the one.
+    /// The same in words, with the reason.
     #[serde(skip)]
     pub default_vnet_title: Option<String>,
-    /// The thread that wrote the dump; `None` where none did or the kernel does not tell.
+    /// The thread that wrote the dump; `None` if none did or the kernel does not record it.
     pub crashed: Option<CrashedInfo>,
     /// What is odd about the files.
     pub warnings: Vec<String>,
 }
 
-/// How many there are; null in JSON where that is not known.
+/// A number of things; null in JSON if it is not exactly known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
-    /// So many, and no more.
+    /// Exactly this many.
     Exactly(usize),
-    /// So many are known, and there may be others.
+    /// This many are known; there may be others.
     AtLeast(usize),
 }
 
-/// What a session's files and memory tell.
+/// What a session's files and memory show.
 pub fn info(session: &Session) -> Info {
     let mut overview = of_core(session.core_path(), session.core(), session.warnings());
     overview.core.recount(session.memory().page_size());
     overview.kernel = Some(KernelInfo::of(session));
     let mut problems = Problems::default();
-    // What another kernel's symbols point at is no answer to anything.
+    // Another kernel's symbols point to the wrong places.
     if !matches!(session.target().kernel_match(), KernelMatch::Different(_)) {
         overview.add_machine(Machine::read(session.target()));
         overview.add_counts(session, &mut problems);
@@ -95,8 +95,8 @@ pub fn info(session: &Session) -> Info {
     Info { overview, problems }
 }
 
-/// What a dump alone tells, at this path, with what is odd about it; `why` there is no session of
-/// it and a kernel.
+/// What a dump alone shows, at this path, with what is odd about it; `why` says why there is no
+/// session of it and a kernel.
 pub fn info_of_dump(core: &Core, path: &Path, warnings: Vec<String>, why: &Error) -> Info {
     let no_kernel = match why {
         Error::NoKernel { .. } => "none found",
@@ -137,7 +137,8 @@ fn of_core(path: &Path, core: &Core, warnings: Vec<String>) -> Overview {
 }
 
 impl Overview {
-    /// What the machine said of itself, which is surer than what was written beside the dump.
+    /// What the machine recorded itself, which is more reliable than what was written beside the
+    /// dump.
     fn add_machine(&mut self, machine: Machine) {
         self.core.version = machine.version.or(self.core.version.take());
         self.host = machine.hostname.or(self.host.take());
@@ -181,7 +182,7 @@ impl Count {
         if whole { Self::Exactly(known) } else { Self::AtLeast(known) }
     }
 
-    /// In words; `None` where not one is known.
+    /// In words; `None` if nothing is known.
     fn shown(self) -> Option<String> {
         match self {
             Self::Exactly(count) => Some(count.to_string()),

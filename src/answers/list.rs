@@ -14,7 +14,7 @@ pub trait Element: Row {
     /// The name of the array in JSON: `locks`.
     const ARRAY: &'static str;
 
-    /// How many of its values could not be read.
+    /// The number of its values that could not be read.
     fn unreadable(&self) -> usize {
         0
     }
@@ -27,11 +27,11 @@ pub struct List<'a, T> {
     pub elements: Elements<'a, T>,
     /// One column for each cell of an element's rows.
     pub columns: Vec<Column>,
-    /// What could not be read, and what that leaves unknown.
+    /// What could not be read, and what is unknown as a result.
     pub problems: Problems,
-    /// There are no elements, and there may be some that could not be read: null in JSON.
+    /// There are no elements, but some may exist that could not be read: null in JSON.
     pub unknown: bool,
-    /// Why there is none, if there is none.
+    /// Why the list is empty, if it is.
     pub nothing: Option<String>,
     /// What a person should know before reading the list.
     pub remarks: Vec<Remark>,
@@ -53,12 +53,12 @@ impl<'a, T> List<'a, T> {
         }
     }
 
-    /// With what kept others from being found.
+    /// Adds the problems that may have hidden elements.
     pub fn with_problems(self, problems: Problems) -> Self {
         Self { problems, ..self }
     }
 
-    /// With the reason for which it is empty, if it is.
+    /// Adds the reason why it is empty, if it is.
     pub fn or_nothing(self, why: impl FnOnce() -> String) -> Self {
         let empty = self.elements.kept().is_some_and(<[T]>::is_empty);
         Self { nothing: empty.then(why), ..self }

@@ -1,4 +1,4 @@
-//! `locks`: who holds the locks of the VNET machinery.
+//! `locks`: who holds the locks of the VNET code.
 
 use serde::{Serialize, Serializer};
 
@@ -11,7 +11,7 @@ use crate::value::model::ValueError;
 use crate::views::locks::{LockView, Locks};
 use crate::vnet::locks::{Holder, LockKind, LockState};
 
-/// A lock: what its word says, or why that cannot be read.
+/// A lock: its decoded word, or why that cannot be read.
 #[derive(Debug, Clone, Serialize)]
 pub struct Lock {
     /// The kernel's variable: `vnet_rwlock`.
@@ -25,11 +25,11 @@ pub struct Lock {
     pub owner: Option<ThreadName>,
     /// Why a thread that holds it has no name.
     pub nameless: Option<Box<str>>,
-    /// For what it protects.
+    /// What its state means for the data it protects, in words.
     pub meaning: Box<str>,
 }
 
-/// What a lock's word says.
+/// The content of a lock's word.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum State {
@@ -40,7 +40,7 @@ pub enum State {
     Unreadable(ValueError),
 }
 
-/// The locks, their holders, and what that means for what they protect.
+/// The locks, their holders, and what that means for the data they protect.
 ///
 /// # Errors
 /// The kernel is not the dump's, or has no VIMAGE.
@@ -131,7 +131,7 @@ impl Row for Lock {
 }
 
 impl Lock {
-    /// The thread that holds it, by its name or else by its address.
+    /// The thread that holds it, by name, or by address if it has none.
     fn owner_title(&self) -> Option<String> {
         match (&self.owner, &self.state) {
             (Some(owner), _) => Some(owner.to_string()),
@@ -162,7 +162,7 @@ fn holder(state: &LockState) -> String {
     }
 }
 
-/// Who waits for it.
+/// The kinds of threads that wait for it.
 fn waiting(state: &LockState) -> Option<String> {
     let kinds = [
         (state.shared_waiters, "readers"),

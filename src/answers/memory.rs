@@ -1,4 +1,4 @@
-//! `read`: kernel memory as it is.
+//! `read`: raw kernel memory.
 
 mod address;
 mod answer;

@@ -11,14 +11,14 @@ use crate::session::{Messages, Session};
 /// The lines of the message buffer, oldest first.
 #[derive(Debug, Clone, Serialize)]
 pub struct MessageBuffer {
-    /// The lines, and where they are from.
+    /// The lines, and their origin.
     pub messages: Messages,
-    /// What is to be said of that.
+    /// Remarks about them.
     #[serde(skip)]
     pub remarks: Vec<Remark>,
 }
 
-/// What the kernel had to say, from its memory or else from a minidump's copy; `None` if neither
+/// The kernel's messages, from its memory or otherwise from a minidump's copy; `None` if neither
 /// can be read.
 pub fn messages(session: &Session) -> Option<MessageBuffer> {
     let messages = session.messages()?;
@@ -27,7 +27,7 @@ pub fn messages(session: &Session) -> Option<MessageBuffer> {
     Some(MessageBuffer { messages, remarks: remarks.into_iter().collect() })
 }
 
-/// A minidump's copy, which no kernel is needed for; `None` in other dumps.
+/// A minidump's copy, which needs no kernel; `None` in other dumps.
 pub fn messages_of_dump(core: &Core) -> Option<MessageBuffer> {
     Some(MessageBuffer { messages: Messages::saved(core)?, remarks: Vec::new() })
 }
@@ -47,7 +47,7 @@ impl Answer for MessageBuffer {
     }
 }
 
-/// A line of the buffer, as an element of its own.
+/// A line of the buffer, as an element.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     line: &'a str,

@@ -1,9 +1,9 @@
 //! Questions and their answers.
 //!
-//! A question is a function of a [`Session`](crate::Session) and gives an [`Answer`]: plain data,
+//! A question is a function from a [`Session`](crate::Session) to an [`Answer`]: plain data,
 //! public and serialisable. Nothing here knows a terminal or an option of the command
-//! line, and nothing is printed: an answer lays itself out on a [`Page`] or serialises itself,
-//! and [`render`](crate::render) makes text of that.
+//! line, and nothing is printed. An answer lays itself out on a [`Page`] or serialises itself,
+//! and [`render`](crate::render) turns that into text.
 //!
 //! Long answers are streamed. Their elements are [made when they are asked for](Elements) and
 //! not kept, so that memory does not grow with what is printed.
@@ -71,7 +71,7 @@ pub trait Answer: Serialize {
     /// Those of the page.
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()>;
 
-    /// What could not be read, and what that leaves unknown.
+    /// What could not be read, and what is unknown as a result.
     fn problems(&self) -> Problems {
         Problems::default()
     }
@@ -81,38 +81,38 @@ pub trait Answer: Serialize {
         Vec::new()
     }
 
-    /// The vnets that it is about, if it is about vnets.
+    /// The vnets that the answer is about, if any.
     fn chosen(&self) -> Option<&Chosen<'_>> {
         None
     }
 
-    /// Takes out why parts of the question have no answer.
+    /// Takes the reasons why parts of the question have no answer.
     fn take_missed(&mut self) -> Vec<Error> {
         Vec::new()
     }
 
-    /// Why the answer is empty, if it is; a sentence without its full stop.
+    /// Why the answer is empty, if it is; a sentence without a full stop.
     fn nothing(&self) -> Option<String> {
         None
     }
 
-    /// How many values in it could not be read. Of a streamed answer, all values are read
-    /// to find out.
+    /// The number of values that could not be read. For a streamed answer, this reads all values
+    /// to count them.
     fn unreadable(&self) -> usize {
         0
     }
 }
 
-/// Something about an answer that is no part of it.
+/// A remark about an answer, which is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
-    /// What explains the answer.
+    /// It explains the answer.
     Note(String),
-    /// What makes the answer smaller or less sure than it looks.
+    /// It says why the answer may be incomplete or uncertain.
     Warning(String),
 }
 
-/// Where there is nothing to say of a part, it is empty.
+/// A part without content is empty.
 impl<A: Answer> Answer for Option<A> {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
         self.as_ref().map_or(Ok(()), |answer| answer.lay_out(page))

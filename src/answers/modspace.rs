@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::vnet::modspace::{Accounts, FreeEntry, Holder, ModuleSpace, SpaceFault};
 use crate::walk::Problems;
 
-/// Module space, and who has what of it.
+/// Module space and its use.
 #[derive(Debug, Serialize)]
 pub struct ModuleSpaceMap {
     /// The arena and everything in it.
@@ -24,12 +24,12 @@ pub struct ModuleSpaceMap {
     remarks: Vec<Remark>,
 }
 
-/// The arena. What is free is unknown where a list is not whole, or not made yet.
+/// The arena. The free bytes are unknown if a list is incomplete or not created yet.
 #[derive(Debug, Serialize)]
 pub struct Arena {
     /// The first byte: the address of `vnet_entry_modspace`.
     pub address: VirtAddr,
-    /// Bytes, as all sizes below.
+    /// Bytes, like all sizes below.
     pub size: u64,
     /// Held by loaded modules.
     pub used: u64,
@@ -39,11 +39,12 @@ pub struct Arena {
     pub lost: Option<u64>,
     /// The largest set that a module could still get; `None` if that is unknown.
     pub largest_free: Option<u64>,
-    /// 1 less the share of the largest free run in all that is free.
+    /// The share of the free bytes that is not in the largest free run, from 0 to 1; `None` if
+    /// unknown.
     pub fragmentation: Option<f64>,
     /// All of the arena, in order, without gaps.
     pub regions: Elements<'static, Region>,
-    /// The kernel's own list of what is free.
+    /// The kernel's own free list.
     pub free_list: Vec<Free>,
     /// What contradicts the kernel's own rules for the arena.
     pub faults: Vec<Fault>,
@@ -67,15 +68,15 @@ pub struct Region {
 /// An entry of the kernel's free list.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Free {
-    /// Of the entry.
+    /// The address of its `struct vnet_data_free`.
     pub entry: VirtAddr,
-    /// Of what is free.
+    /// The first free byte.
     pub address: VirtAddr,
     /// An int: a damaged one may be negative.
     pub size: i64,
 }
 
-/// Something about module space that cannot be right.
+/// A contradiction in what is known about module space.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fault {
     /// `overlap`, `unsorted`, `unmerged`, `out-of-bounds` or `lost`.
@@ -86,7 +87,7 @@ pub struct Fault {
     pub message: Box<str>,
 }
 
-/// Who has what of module space.
+/// The use of module space.
 ///
 /// # Errors
 /// As [`Session::module_space`].

@@ -12,7 +12,7 @@ use crate::session::Session;
 /// The kernel itself, or a module.
 #[derive(Debug, Clone, Serialize)]
 pub struct LoadedFile {
-    /// As kldstat(8) numbers them; `None` without debug information.
+    /// The number that kldstat(8) shows; `None` without debug information.
     pub id: Option<i64>,
     /// `if_gif.ko`
     pub name: Box<str>,
@@ -22,17 +22,17 @@ pub struct LoadedFile {
     pub address: VirtAddr,
     /// Bytes.
     pub size: Option<u64>,
-    /// How many modules and users hold it.
+    /// The number of modules and users that hold it.
     pub refs: Option<i64>,
     /// The class of the kernel's linker that loaded it: `elf64`, `elf64_obj`.
     pub class: Option<Box<str>>,
     /// Where its virtualized variables lie, if it has any.
     pub set_vnet: Option<SetVnet>,
-    /// How many virtualized variables it has.
+    /// The number of its virtualized variables.
     pub variables: usize,
-    /// The file that tells their types.
+    /// The file that has their types.
     pub types_from: Option<Box<str>>,
-    /// Files that lie where its own should and are not it, and why.
+    /// Files found where its own should be, but of another build, and why.
     pub refused: Vec<String>,
     /// What is wrong with it, a sentence each.
     pub problems: Vec<Box<str>>,
@@ -54,7 +54,7 @@ pub struct SetVnet {
 pub fn modules(session: &Session) -> Result<List<'static, LoadedFile>, Error> {
     let modules = session.modules()?;
     let files: Vec<LoadedFile> = modules.files.iter().map(LoadedFile::from).collect();
-    // That a module has no file at all is told by the column TYPES.
+    // The column TYPES shows that a module has no file at all.
     let untyped = why_untyped(session, |module| !module.refused.is_empty())?;
     let damage = files.iter().flat_map(|file| {
         file.problems.iter().map(|why| Remark::Warning(format!("{}: {why}", file.name)))

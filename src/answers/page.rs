@@ -1,4 +1,4 @@
-//! What an answer is laid out on.
+//! The page that an answer is laid out on.
 
 use std::io;
 
@@ -7,34 +7,34 @@ use super::{Cell, Column, Elements, Medium, Row};
 use crate::types::declaration::Declaration;
 use crate::vnet::VnetRef;
 
-/// What an answer is laid out on. Text and values are made safe for a terminal here, not by the
-/// answers.
+/// The page that an answer is laid out on. The page makes text and values safe for a terminal,
+/// not the answers.
 pub trait Page {
-    /// What the page is for.
+    /// The kind of reader that the page is for.
     fn medium(&self) -> Medium;
 
     /// Begins the part of the answer that is about one vnet; `None` ends it.
     ///
     /// # Errors
-    /// It cannot be written, as with everything below.
+    /// The output cannot be written; the same holds for all methods below.
     fn part(&mut self, part: Option<Part>) -> io::Result<()>;
 
-    /// A title. Only people see it.
+    /// A title, only for people.
     fn title(&mut self, title: &str) -> io::Result<()>;
 
-    /// A line of text. Only people see it.
+    /// A line of text, only for people.
     fn line(&mut self, line: &str) -> io::Result<()>;
 
-    /// A label, a cell, which may take several lines, and a note behind it. Only people see it.
+    /// A label, a cell that may take several lines, and a note after it; only for people.
     fn entry(&mut self, label: &str, cell: &Cell<'_>, note: Option<&str>) -> io::Result<()>;
 
-    /// The declaration of a type with offsets and sizes. Only people see it.
+    /// The declaration of a type with offsets and sizes, only for people.
     fn declaration(&mut self, declaration: &Declaration) -> io::Result<()>;
 
-    /// Memory, byte by byte, read as it is written. Only people see it.
+    /// A hex dump of memory that is read as it is written, only for people.
     fn memory(&mut self, memory: &Memory<'_>) -> io::Result<()>;
 
-    /// A row for each of the elements, or several.
+    /// A table with one or more rows for each element.
     fn table<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()>;
 }
 
@@ -43,8 +43,8 @@ pub trait Page {
 pub struct Part {
     /// `None` is the one stack of a kernel without VIMAGE.
     pub vnet: Option<VnetRef>,
-    /// Above the part, where there are several.
+    /// The title above the part if there are several parts.
     pub title: Option<String>,
-    /// Rows begin with the vnet they belong to.
+    /// Rows begin with the vnet that they belong to.
     pub marked: bool,
 }

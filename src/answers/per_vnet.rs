@@ -1,4 +1,4 @@
-//! The same question asked of each of the chosen vnets.
+//! One question asked of each of the chosen vnets.
 
 use std::io;
 
@@ -15,7 +15,7 @@ pub struct PerVnet<'s, A> {
     /// The vnets, in the order in which they are asked.
     pub chosen: Chosen<'s>,
     pub(super) ask: Ask<'s, A>,
-    /// Of what was found out before any vnet was asked.
+    /// Problems that were found before any vnet was asked.
     pub problems: Problems,
     /// What holds for the question as a whole.
     pub remarks: Vec<Remark>,
@@ -23,9 +23,9 @@ pub struct PerVnet<'s, A> {
     pub missed: Vec<Error>,
     /// Why the answer is empty in every vnet; `None` if it is not.
     pub nothing: Option<String>,
-    /// Above the part of each of several vnets stands which it is.
+    /// Each part has its vnet as a title if there are several.
     pub(super) titled: bool,
-    /// Rows begin with the vnet they belong to.
+    /// Rows begin with the vnet that they belong to.
     pub(super) marked: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `recursions`: what a kernel with VNET_DEBUG records of curvnet.
+//! `recursions`: what a kernel with VNET_DEBUG records about curvnet.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use crate::views::recursions;
 use crate::vnet::{Vnet, VnetRef};
 use crate::walk::Problems;
 
-/// All that is recorded of curvnet.
+/// Everything recorded about curvnet.
 #[derive(Debug, Serialize)]
 pub struct Curvnets {
     /// The newest first.
@@ -26,10 +26,10 @@ pub struct Curvnets {
     problems: Problems,
 }
 
-/// A place that set curvnet though it was set. `None` is a null pointer.
+/// A place that set curvnet although it was set. `None` is a null pointer.
 #[derive(Debug, Clone, Serialize)]
 pub struct Recursion {
-    /// Of its struct vnet_recursion.
+    /// The address of its struct vnet_recursion.
     pub address: VirtAddr,
     /// The function that had set it before.
     #[serde(serialize_with = "or_error")]
@@ -78,7 +78,7 @@ pub fn recursions(session: &Session) -> Result<Option<Curvnets>, Error> {
 }
 
 impl Recursion {
-    /// With the numbers of `vnets`.
+    /// Adds the numbers of the vnets in `vnets`.
     fn new(recursion: recursions::Recursion, vnets: &[Vnet]) -> Self {
         let recursions::Recursion { address, previous, function, line, old_vnet, new_vnet } =
             recursion;

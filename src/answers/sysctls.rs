@@ -24,14 +24,14 @@ use crate::walk::Problems;
 pub struct SysctlValue {
     /// Its entry in the kernel's tree.
     pub oid: Arc<Oid>,
-    /// `None` for one that belongs to no vnet.
+    /// `None` for a sysctl that belongs to no vnet.
     pub vnet: Option<VnetRef>,
     /// Its value in the vnet.
     pub sysctl: Sysctl,
     show: Show,
 }
 
-/// What people and scripts that want rows are shown of a sysctl.
+/// What tables and rows show of a sysctl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Show {
     /// `net.inet.ip.ttl: 64`
@@ -41,12 +41,12 @@ pub enum Show {
     Names,
     /// Values alone, as with sysctl -n.
     Values,
-    /// Descriptions in the place of values; names too, unless `alone`.
+    /// Descriptions instead of values; names too, unless `alone`.
     Descriptions {
         /// Without names.
         alone: bool,
     },
-    /// Types in the place of values; names too, unless `alone`.
+    /// Types instead of values; names too, unless `alone`.
     Types {
         /// Without names.
         alone: bool,
@@ -57,11 +57,11 @@ pub enum Show {
 pub struct Sysctls<'s> {
     /// All of them in each vnet.
     pub per_vnet: PerVnet<'s, List<'s, SysctlValue>>,
-    /// What belongs to no vnet, and what belongs to one, where several were chosen.
+    /// First those that belong to no vnet, then those of each vnet, if several were chosen.
     parts: Box<dyn Fn(Stack<'s>, Which) -> List<'s, SysctlValue> + 's>,
 }
 
-/// Which sysctls.
+/// Selects sysctls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
     All,
@@ -69,8 +69,8 @@ enum Which {
     OfVnets,
 }
 
-/// The sysctls of these names, and those below them, in the vnets that `selector` means;
-/// without names, all. Where none of them is a vnet's, no vnet is chosen, unless somebody
+/// The sysctls of these names, and those below them, in the vnets that `selector` selects;
+/// without names, all. If none of them belongs to a vnet, no vnet is chosen, unless the user
 /// chose one.
 ///
 /// # Errors
@@ -122,7 +122,7 @@ impl Which {
 }
 
 impl Sysctls<'_> {
-    /// Lays out the sysctls of one vnet, or those of none.
+    /// Lays out the sysctls of one vnet, or those that belong to none.
     fn lay_out_part(
         &self,
         page: &mut impl Page,
@@ -130,7 +130,7 @@ impl Sysctls<'_> {
         list: &List<'_, SysctlValue>,
     ) -> io::Result<()> {
         let all = self.per_vnet.chosen.all;
-        // The elements say themselves which vnet they belong to.
+        // The elements themselves say which vnet they belong to.
         let part = (page.medium() != Medium::Lines).then(|| Part {
             vnet: stack.vnet().map(VnetRef::from),
             title: None,
@@ -154,7 +154,7 @@ impl Answer for Sysctls<'_> {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
         match &self.per_vnet.chosen.stacks[..] {
             [one] => self.lay_out_part(page, *one, &(self.parts)(*one, Which::All))?,
-            // What belongs to none comes first, and once.
+            // Sysctls that belong to no vnet come first, once.
             [first, ..] => {
                 self.lay_out_part(page, Stack::Unchosen, &(self.parts)(*first, Which::OfNoVnet))?;
                 for stack in &self.per_vnet.chosen.stacks {
@@ -220,7 +220,7 @@ impl SysctlValue {
         page.entry(&label, &self.shown(), self.mark().as_deref())
     }
 
-    /// What was asked for of it.
+    /// The requested part of it.
     fn shown(&self) -> Cell<'_> {
         match self.show {
             Show::Types { .. } => self.oid.kind.words().into(),
@@ -231,7 +231,7 @@ impl SysctlValue {
         }
     }
 
-    /// What marks a value that is not the handler's answer, but what lies behind it.
+    /// Marks a value that is not the handler's answer, but the variable behind it.
     fn mark(&self) -> Option<String> {
         let handler = self.oid.handler.as_ref().filter(|_| self.sysctl.behind_handler)?;
         (self.show == Show::NamesAndValues).then(|| format!("(behind {handler})"))

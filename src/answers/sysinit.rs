@@ -1,4 +1,4 @@
-//! `sysinit`: what runs when a vnet is made and when it is destroyed, and how far a
+//! `sysinit`: what runs when a vnet is created and destroyed, and how far a
 //! vnet has come with it.
 
 mod progress;
@@ -22,7 +22,7 @@ pub use progress::{Course, Running, Stage, VnetConstruction, construction};
 pub struct Sysinit {
     /// `constructor` or `destructor`.
     pub kind: &'static str,
-    /// Of its struct vnet_sysinit.
+    /// The address of its struct vnet_sysinit.
     pub address: VirtAddr,
     /// When it runs: an `enum sysinit_sub_id` of `sys/sys/kernel.h`.
     #[serde(serialize_with = "or_error")]
@@ -36,9 +36,9 @@ pub struct Sysinit {
     /// What the function is called with.
     #[serde(serialize_with = "or_error")]
     pub argument: Result<PointerValue, ValueError>,
-    /// Who owns the function: `kernel`, or a module by its file name.
+    /// The owner of the function: `kernel`, or a module's file name.
     pub module: Option<Box<str>>,
-    /// How far one vnet has come with it, if it was asked about one.
+    /// How far one vnet has come with it, if the question was about one vnet.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "progress_name")]
     pub progress: Option<Progress>,
 }
@@ -58,7 +58,7 @@ pub fn sysinits(session: &Session) -> Result<List<'static, Sysinit>, Error> {
     Ok(List { unknown, ..list }.with_problems(sysinits.problems))
 }
 
-/// Why there is none.
+/// Why the list is empty.
 fn none(sysinits: &Sysinits) -> String {
     match sysinits.problems.none() {
         Ok(()) => "the kernel has not registered any constructor or destructor".to_owned(),
@@ -117,7 +117,7 @@ impl Row for Sysinit {
     }
 }
 
-/// For people.
+/// The text for people.
 fn words(progress: Progress) -> &'static str {
     match progress {
         Progress::Done => "done",
@@ -128,7 +128,7 @@ fn words(progress: Progress) -> &'static str {
     }
 }
 
-/// For JSON.
+/// The name in JSON.
 fn progress_name<S: serde::Serializer>(
     progress: &Option<Progress>,
     serializer: S,

@@ -13,19 +13,19 @@ use crate::kernel::Kernel;
 use crate::types::declaration::Declaration;
 use crate::types::{Definition, TypeError, Types};
 
-/// The declarations of some types, in the order of their names; where a name has several
+/// The declarations of some types, in the order of their names; if a name has several
 /// different types, all of them.
 #[derive(Debug)]
 pub struct Declarations {
-    /// What was found.
+    /// The types that were found.
     pub declarations: Vec<Declaration>,
     /// Which names have several types.
     pub remarks: Vec<Remark>,
-    /// Why names have none.
+    /// Why names match no type.
     pub missed: Vec<Error>,
 }
 
-/// The types of a kernel that these names name: `struct vnet`, `ifnet_t *`. A bare name is
+/// The types of a kernel with these names: `struct vnet`, `ifnet_t *`. A bare name is
 /// that of a typedef or base type, or else a tag.
 pub fn types(kernel: &Kernel, types: &Types, names: &[String]) -> Declarations {
     let mut answer =
@@ -55,7 +55,7 @@ fn find(types: &Types, name: &str) -> Result<Vec<Declaration>, TypeError> {
         }
     }
     let definitions = definitions?;
-    // Of a type that all files share, the file says nothing.
+    // If all files share a type, the file does not matter.
     let by_file = definitions.len() > 1 || name.contains('@');
     let declared = definitions.into_iter().map(|Definition { type_id, file }| {
         let declaration = types.declaration(type_id)?;
@@ -64,7 +64,7 @@ fn find(types: &Types, name: &str) -> Result<Vec<Declaration>, TypeError> {
     declared.collect()
 }
 
-/// Do other files than the one that was named have it?
+/// Whether files other than the named one have it.
 fn is_elsewhere(why: &TypeError) -> bool {
     matches!(why, TypeError::NotInFile { elsewhere, .. } if !elsewhere.is_empty())
 }
@@ -77,7 +77,7 @@ fn several(declarations: &[Declaration]) -> Option<Remark> {
     )))
 }
 
-/// Why there is no such type; it may be that a variable has the name.
+/// Why there is no such type; perhaps a variable has the name.
 fn missing(kernel: &Kernel, name: &str, why: TypeError) -> Error {
     let bare = name.strip_prefix("V_").unwrap_or(name);
     let symbols = [name.to_owned(), format!("vnet_entry_{bare}")];
@@ -94,7 +94,7 @@ impl Answer for Declarations {
             return self.declarations.iter().try_for_each(|one| page.declaration(one));
         }
         let all: Vec<&Declaration> = self.declarations.iter().collect();
-        // What the columns are depends on the kind of type.
+        // The columns depend on the kind of type.
         page.table(&[], &Elements::from(all))
     }
 

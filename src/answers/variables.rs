@@ -26,23 +26,23 @@ pub struct Variable<'s> {
     reader: Rc<ValueReader<'s>>,
 }
 
-/// What is the same of a variable in every vnet.
+/// What is the same in every vnet about a variable.
 #[derive(Debug)]
 pub struct Described {
     /// Its name, size, type and the place of its master copy.
     pub variable: VnetVariable,
-    /// `None` where no file tells its type.
+    /// `None` if no file has its type.
     pub type_name: Option<String>,
-    /// Its name, with what tells it from others of that name: `ip_id@netinet/ip_id.c`.
+    /// Its name, with its file if other variables have the same name: `ip_id@netinet/ip_id.c`.
     pub title: String,
 }
 
-/// The variables that the patterns name, or all, in each of the chosen vnets. Of their values, as
+/// The variables that match the patterns, or all, in each of the chosen vnets. Of their values, as
 /// much as `limits` allows is read.
 ///
 /// # Errors
-/// The kernel is not the dump's, or its variables are not known at all. That a pattern
-/// names none is [told with the answer](super::Answer::take_missed).
+/// The kernel is not the dump's, or its variables are unknown. A pattern that matches
+/// none is [reported with the answer](super::Answer::take_missed).
 pub fn variables<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,
@@ -174,7 +174,7 @@ impl Serialize for Reading<'_> {
     }
 }
 
-/// The variables with their types, and names by which they can be told apart.
+/// The variables with their types, and names that are unique.
 fn described(session: &Session, variables: Vec<VnetVariable>) -> Vec<Arc<Described>> {
     let types = session.types().ok();
     let mut count: HashMap<Box<str>, usize> = HashMap::new();
@@ -194,7 +194,7 @@ fn described(session: &Session, variables: Vec<VnetVariable>) -> Vec<Arc<Describ
     described.collect()
 }
 
-/// Which modules' variables are shown as bytes, because no file tells their types.
+/// Which modules' variables are shown as bytes, because no file has their types.
 fn untyped_modules(session: &Session, variables: &[VnetVariable]) -> Result<Vec<Remark>, Error> {
     let untyped = variables.iter().filter(|variable| variable.type_id.is_none());
     let names: BTreeSet<&str> = untyped.map(|variable| &*variable.module).collect();
@@ -204,7 +204,7 @@ fn untyped_modules(session: &Session, variables: &[VnetVariable]) -> Result<Vec<
     }
 }
 
-/// Why no file tells the types of these modules' variables.
+/// Why no file has the types of these modules' variables.
 pub(super) fn why_untyped(
     session: &Session,
     wanted: impl Fn(&Module) -> bool,

@@ -19,7 +19,7 @@ pub struct AllVnets {
     pub vnets: Vec<Vnet>,
     #[serde(skip)]
     problems: Problems,
-    /// People are shown all columns, rather than those that fit 80 characters.
+    /// The table for people has all columns, not only those that fit 80 characters.
     #[serde(skip)]
     wide: bool,
     /// Why there may be vnets that nothing leads to; empty after a scan for them.
@@ -39,7 +39,7 @@ pub fn vnets(session: &Session, scan: bool, wide: bool) -> Result<AllVnets, Erro
 }
 
 impl AllVnets {
-    /// What is said of vnets that are on no list has no room in the short table.
+    /// Details of vnets that are not on the list, which do not fit in the short table.
     fn lay_out_unlisted(&self, page: &mut impl Page) -> io::Result<()> {
         for vnet in self.vnets.iter().filter(|vnet| !vnet.is_listed()) {
             page.title(&format!("{}: {}", vnet.address, state(vnet)))?;
@@ -103,7 +103,7 @@ fn columns(found_by: bool) -> Vec<Column> {
 #[serde(transparent)]
 struct Wide<'a> {
     vnet: &'a Vnet,
-    /// With how it was found. Where all vnets are on the list, that is how.
+    /// Whether to show how it was found. This is not needed if all vnets are on the list.
     #[serde(skip)]
     found_by: bool,
 }
@@ -179,7 +179,7 @@ fn state(vnet: &Vnet) -> String {
         (None, None) if vnet.is_freed() => Condition::Freed.meaning(),
         (None, None) => "-",
     };
-    // Which subsystem it has come to is the first thing to know of a vnet in between.
+    // The subsystem it has reached matters most for a vnet that is not up.
     let name = vnet.state.as_ref().and_then(|state| state.name.as_deref());
     match (vnet.condition, name) {
         (Some(Condition::UnderConstruction | Condition::BeingDestroyed), Some(name)) => {
@@ -189,7 +189,7 @@ fn state(vnet: &Vnet) -> String {
     }
 }
 
-/// The jails by name, or `?` where they are not known. Prison 0, which is no jail, is the host.
+/// The jails by name, or `?` if they are unknown. Prison 0 is not a jail but the host.
 fn jails(vnet: &Vnet) -> String {
     let name = |jail: &'_ JailRef| if jail.jid == 0 { "(host)".to_owned() } else { jail.title() };
     let Some(jails) = &vnet.jails else { return "?".to_owned() };

@@ -1,4 +1,4 @@
-//! What an expression is worth in one network stack.
+//! The value of an expression in one network stack.
 //!
 //! A name is looked up as C code in that vnet would see it: a virtualized
 //! variable first (with or without its `V_`), then a global of the kernel. A
@@ -25,7 +25,7 @@ pub use error::{ExprError, OperandKind, Operator};
 pub use operand::Operand;
 pub use scattered::Scattered;
 
-/// What the names in an expression may mean.
+/// The names that an expression can use.
 pub struct Scope<'t> {
     target: &'t Target,
     /// `None` in a kernel without VIMAGE.
@@ -43,7 +43,7 @@ impl<'t> Scope<'t> {
         Self { target, variables, stack, remarks, unevaluated }
     }
 
-    /// What was doubtful about the expressions evaluated so far, a sentence each.
+    /// Doubts about the expressions evaluated so far, a sentence each.
     pub fn remarks(self) -> Vec<Box<str>> {
         self.remarks.into_inner()
     }
@@ -51,7 +51,7 @@ impl<'t> Scope<'t> {
     /// Evaluates an expression, reading memory only where a number is needed to go on.
     ///
     /// # Errors
-    /// A name, member or type is not known, an operator does not apply, or a
+    /// A name, member or type is unknown, an operator does not apply, or a
     /// pointer on the way cannot be read.
     pub fn eval(&self, expr: &Expr) -> Result<Operand, ExprError> {
         match &expr.kind {
@@ -96,7 +96,7 @@ impl<'t> Scope<'t> {
         let (a, b) = (self.integer(&left)?, self.integer(&right)?);
         match a.binary(op, b, self.target.arch()) {
             Ok(result) => Ok(Operand::Integer(result)),
-            // What nobody computes has a type all the same.
+            // An operand that is not computed has a type all the same.
             Err(_) if self.unevaluated.get() => Ok(Operand::Integer(a)),
             Err(why) => Err(self.undefined(why)),
         }

@@ -2,12 +2,12 @@
 //! and what the operators give (ISO C11, 6.3.1.1, 6.3.1.8, 6.4.4.1 and 6.5).
 //!
 //! Signed overflow wraps around, as it does in gdb. Nothing here knows a kernel's
-//! types: whoever does says which of C's types an operand is promoted to.
+//! types: the caller says which of C's types an operand is promoted to.
 
 use super::operators::Binary;
 use crate::arch::Arch;
 
-/// The integer types that arithmetic is done in; narrower ones are promoted to `int`.
+/// The integer types that arithmetic uses; narrower ones are promoted to `int`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rank {
     Int,
@@ -45,11 +45,11 @@ pub struct Literal {
     pub rank: Rank,
 }
 
-/// Why two integers have no result.
+/// Why an operation on two integers has no result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undefined {
     DivisionByZero,
-    /// A shift by less than nothing, or by all bits of the type or more.
+    /// A shift by a negative number, or by the width of the type or more.
     Shift {
         count: i128,
         of: IntegerType,
@@ -71,11 +71,11 @@ impl IntegerType {
         Self { unsigned: false, ..Self::size(arch) }
     }
 
-    /// The type that an integer of so many bytes has after promotion; `long` is told
+    /// The type that an integer of this many bytes has after promotion; `long` is distinguished
     /// from `long long` of the same size by its name.
     pub fn promoted(size: u64, unsigned: bool, name: &str, arch: Arch) -> Self {
         let rank = match size {
-            // `int` holds all values of what is narrower.
+            // `int` holds all values of narrower types.
             0..4 => return Self::INT,
             9.. => Rank::Int128,
             _ if name.contains("long long") => Rank::LongLong,
@@ -87,7 +87,7 @@ impl IntegerType {
         Self { rank, unsigned }
     }
 
-    /// The type that a bit-field of so many bits has after promotion, where its
+    /// The type that a bit-field of this many bits has after promotion, if its
     /// declared type is promoted to `self`: that of its width decides, also for types
     /// wider than `int`, as in clang and gcc.
     pub fn of_bits(self, width: u64, unsigned: bool) -> Self {
@@ -121,7 +121,7 @@ impl IntegerType {
         }
     }
 
-    /// The integer of this type that a number becomes: modulo 2 to the number of bits.
+    /// Converts a number to this type: modulo 2 to the number of bits.
     pub fn wrap(self, number: i128, arch: Arch) -> Integer {
         let spare = 128 - self.bits(arch);
         let value = match (self.unsigned, spare) {
@@ -131,7 +131,7 @@ impl IntegerType {
         Integer { value, of: self }
     }
 
-    /// The type in which two operands meet: the usual arithmetic conversions.
+    /// The common type of two operands: the usual arithmetic conversions.
     fn common(self, other: Self, arch: Arch) -> Self {
         let (high, low) = if self.rank >= other.rank { (self, other) } else { (other, self) };
         let holds_all = high.bits(arch) > low.bits(arch);
@@ -153,7 +153,7 @@ impl Integer {
         self.of.wrap(!self.value, arch)
     }
 
-    /// What a binary operator makes of two integers.
+    /// The result of a binary operator on two integers.
     ///
     /// # Errors
     /// C leaves it undefined: a division by zero, or a shift out of the type.
@@ -183,7 +183,7 @@ impl Integer {
         Ok(of.wrap(value, arch))
     }
 
-    /// The result has the type of what is shifted; that of the count has no part in it.
+    /// The result has the type of the left operand; the type of the count does not matter.
     fn shift(self, op: Binary, count: Self, arch: Arch) -> Result<Self, Undefined> {
         let fits = u32::try_from(count.value).ok().filter(|count| *count < self.of.bits(arch));
         let Some(by) = fits else {
@@ -199,8 +199,8 @@ impl Integer {
 }
 
 impl Literal {
-    /// Its value by the first type of C's list that holds it. What none holds, an
-    /// unsigned type does, as in gdb.
+    /// Its value in the first type of C's list that can hold it. If none can, it has an
+    /// unsigned type, as in gdb.
     pub fn integer(self, arch: Arch) -> Integer {
         let value = i128::from(self.value);
         let ranks = [Rank::Int, Rank::Long, Rank::LongLong];

@@ -2,10 +2,10 @@
 //!
 //! `lex` cuts the text into tokens and `parse` builds an [`Expr`], a small
 //! tree in which every node knows its place in the text. Nothing here knows a
-//! type or reads memory, so a name is only a name: whether `foo` is a variable
-//! of the chosen vnet, and whether it has a member `bar`, is for the evaluator
-//! to say. There are no assignments, no calls and no comparisons: an expression
-//! can look, never touch.
+//! type or reads memory, so a name is only a name: the evaluator decides whether `foo` is a
+//! variable of the chosen vnet and has a member
+//! `bar`. There are no assignments, no calls and no comparisons: an expression
+//! only reads.
 
 mod cursor;
 pub(crate) mod eval;
@@ -24,7 +24,7 @@ pub use operators::{Binary, Unary};
 pub use parse::{parse, parse_path};
 pub use type_name::parse_type;
 
-/// An expression, and where in the text it stands.
+/// An expression, and its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expr {
     /// The node and its operands.
@@ -81,7 +81,7 @@ pub enum ExprKind {
     },
     /// `sizeof(struct ifnet)`
     SizeOfType(TypeName),
-    /// `sizeof operand`, and `sizeof(name)` where only the types can tell what `name` is.
+    /// `sizeof operand`, and `sizeof(name)` if only the types show what `name` is.
     SizeOf(Box<Expr>),
 }
 
@@ -90,25 +90,26 @@ pub enum ExprKind {
 pub struct Name {
     /// The name as written, `V_` included.
     pub name: Box<str>,
-    /// Source file, or the end of its path, or module: what tells variables of one name apart.
+    /// What distinguishes variables of one name: the source file, the end of its path, or the
+    /// module.
     pub file: Option<Box<str>>,
 }
 
 /// A type as it is spelled in a cast: a named type and the pointers to it.
 ///
-/// Qualifiers are dropped, for they change nothing about memory.
+/// Qualifiers are dropped, because they do not affect memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TypeName {
     /// `struct ifnet`, `ifnet_t`; a base type in the order `unsigned long`,
-    /// without an `int` that says nothing: `unsigned int` but `unsigned long`.
+    /// without a redundant `int`: `unsigned int` but `unsigned long`.
     pub base: Box<str>,
-    /// What tells types of one name apart: the file that defines it, or the end of its path.
+    /// What distinguishes types of one name: the file that defines it, or the end of its path.
     pub file: Option<Box<str>>,
     /// The number of `*` behind it.
     pub pointers: usize,
 }
 
-/// A variable and the way to one of its members: `ifr[3].ifr_name`.
+/// A variable and the path to one of its members: `ifr[3].ifr_name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
     /// The variable.
@@ -126,7 +127,7 @@ pub enum Step {
     Index(u64),
 }
 
-/// A text is no expression.
+/// The text is not an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {
     /// The whole text that was parsed.
@@ -142,8 +143,8 @@ impl SyntaxError {
         Self { text: text.into(), span, message: message.into() }
     }
 
-    /// The text with the wrong part underlined, on two lines; of a long text no more
-    /// than what stands around it.
+    /// The text with the wrong part underlined, on two lines; of a long text only
+    /// the part around it.
     pub fn caret(&self) -> String {
         const LONGEST: usize = 60;
         const BEFORE: usize = 40;

@@ -1,12 +1,12 @@
-//! Is a file the module that was loaded, or one of another build of it?
+//! Decides whether a file is the module that was loaded, or another build of it.
 //!
-//! A name decides nothing. What does not move when a module is loaded is held against
-//! the dump: the bytes of its code and constants without those that relocations change,
-//! the sizes of its sections, where its symbols lie in them and how long they are, and
-//! the build-id of a shared object. One difference is enough to refuse the file: the
+//! A name decides nothing. What loading a module does not change is compared with
+//! the dump: the bytes of its code and constants, except those that relocations change,
+//! the sizes of its sections, the places and sizes of its symbols, and
+//! the build-id of a shared object. One difference is enough to refuse the file, because the
 //! types of another build are worse than none.
 //!
-//! Zeros are no witness, as for kernels ([`crate::target::kernel_match`]), nor are the
+//! Zeros prove nothing, as for kernels ([`crate::target::kernel_match`]). Neither do
 //! breakpoints that DTrace and debuggers put into code.
 
 use std::ops::Range;
@@ -21,7 +21,7 @@ use crate::memory::KernelMemory;
 use crate::modules::module::{Module, Placed};
 use crate::target::kernel_match::{Evidence, Finding};
 
-/// What speaks for and against `elf`'s being the file that `module` was loaded from.
+/// The evidence for and against `elf` being the file that `module` was loaded from.
 pub(super) fn evidence(module: &Module, memory: &KernelMemory, elf: &ElfFile) -> Vec<Evidence> {
     let same_class = matches!(
         (&module.placed, elf.is_relocatable()),
@@ -50,7 +50,7 @@ fn in_memory(module: &Module, section: Section<'_>) -> Option<Range<VirtAddr>> {
     match &module.placed {
         Placed::Unknown => None,
         Placed::Sections(sections) => {
-            // Of several sections of one name nothing tells which is which.
+            // Sections that share a name cannot be told apart.
             let mut found = sections.iter().filter(|(name, _)| &**name == section.name);
             let first = found.next().map(|(_, range)| range.clone());
             first.filter(|_| found.next().is_none())
@@ -77,7 +77,7 @@ impl File<'_> {
     /// The sections of an object file. The kernel keeps their sizes.
     fn sizes(&self) -> Vec<Evidence> {
         let Placed::Sections(loaded) = &self.module.placed else { return Vec::new() };
-        // The kernel names what has no name `<<PROGBITS>>` and the like.
+        // The kernel calls unnamed sections `<<PROGBITS>>` and the like.
         let named = loaded.iter().filter(|(name, _)| !name.is_empty() && !name.starts_with('<'));
         let compared = named.filter_map(|(name, range)| {
             let mut same_name = self.elf.sections().filter(|section| section.name == &**name);
@@ -98,7 +98,7 @@ impl File<'_> {
         shortest(compared)
     }
 
-    /// Functions and variables that the loaded symbol table has, by name, place and size.
+    /// Compares the functions and variables of the loaded symbol table by name, place and size.
     fn symbols(&self) -> Vec<Evidence> {
         let place = |section: Section<'_>, value: u64| self.place(section, value);
         let (Ok(placed), Ok(all)) = (Symbols::of_module(self.elf, place), Symbols::load(self.elf))
@@ -114,7 +114,7 @@ impl File<'_> {
         let known = known.filter(|symbol| symbol.kind != SymbolKind::Other);
         let compared = known.filter_map(|known| {
             if !placed.contains(known.name) {
-                // Static symbols may have been stripped, others may have no place.
+                // Static symbols may have been stripped; others may have no address.
                 let wanted = known.global || set.contains(&known.address);
                 let missing = wanted && !names.contains(known.name);
                 return missing.then(|| different(format!("it has no symbol {}", known.name)));
@@ -156,7 +156,7 @@ impl File<'_> {
         })
     }
 
-    /// Code and constants, as far as relocations leave them alone.
+    /// Compares code and constants where relocations do not change them.
     fn contents(&self) -> Vec<Evidence> {
         let read_only = self.elf.sections().filter(Section::is_constant);
         read_only.filter_map(|section| self.section_contents(section)).collect()
@@ -191,13 +191,13 @@ impl File<'_> {
     }
 }
 
-/// No module has as many symbols.
+/// More symbols than any module has.
 const MOST_SYMBOLS: usize = 1 << 17;
 
-/// Bytes that are compared at once.
+/// Bytes that are compared at a time.
 const PIECE: usize = 64;
 
-/// Of what all sections or symbols say the first difference, or that there is none.
+/// The first difference that any section or symbol shows, or that there is none.
 fn shortest(said: impl Iterator<Item = Evidence>) -> Vec<Evidence> {
     let mut same = None;
     for one in said {
@@ -217,19 +217,19 @@ fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
 }
 
-/// Is `at` in one of these ranges, which are in order?
+/// Whether `at` is in one of these ranges, which are sorted.
 fn is_within(ranges: &[Range<usize>], at: usize) -> bool {
     let before = ranges.partition_point(|range| range.start <= at);
     let nearest = before.checked_sub(1).and_then(|index| ranges.get(index));
     nearest.is_some_and(|range| range.contains(&at))
 }
 
-/// Makes alike what a breakpoint in memory makes differ. DTrace puts an instruction that
+/// Hides the difference that a breakpoint in memory makes. DTrace puts an instruction that
 /// traps at the start and the end of each function that it watches (`fbt_patch_tracepoint`,
 /// `sys/cddl/dev/fbt`, 12.0).
 fn set_aside_breakpoints(arch: Arch, ours: &[u8], theirs: &mut [u8]) {
     let trap: fn(&[u8]) -> bool = match arch {
-        // int3, and a lock prefix where none can be.
+        // int3, and a lock prefix in an impossible place.
         Arch::Amd64 | Arch::I386 => |code| matches!(code, [0xcc | 0xf0]),
         // brk
         Arch::Arm64 => |code| matches!(code, [_, _, 0x20..=0x3f, 0xd4]),

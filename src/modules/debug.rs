@@ -1,7 +1,7 @@
 //! Types of modules' variables, from the debug files of the modules.
 //!
-//! Which files may be it, the caller says ([`crate::source::locate::modules`]).
-//! One is taken if it is the very file that was loaded, or its debug file (`build.rs`): the
+//! The caller says which files to try ([`crate::source::locate::modules`]).
+//! A file is taken only if it is the one that was loaded, or its debug file (`build.rs`): the
 //! types of another build are worse than none.
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::types::{ModuleTypes, TypeError, Variable};
 const LOG: &str = "vnetkvm::modules";
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
-/// and adds them to the kernel's. What is looked at is logged, with the
+/// and adds them to the kernel's. Each file tried is logged, with the
 /// target `vnetkvm::modules`.
 pub fn find_types(
     module: &mut Module,
@@ -54,10 +54,10 @@ pub fn find_types(
     }
 }
 
-/// Why a file does not tell the types.
+/// Why a file does not provide the types.
 enum Refusal {
     Untyped,
-    /// It is not the module's, or cannot be read.
+    /// It is not the module's, or it cannot be read.
     Foreign(String),
 }
 
@@ -97,8 +97,8 @@ fn take(
     Ok(())
 }
 
-/// Is `elf` the module's file? A debug file has no code of its own: there the module's
-/// file decides, which lies among `others`.
+/// Whether `elf` is the module's file. A debug file has no code of its own; then the module's
+/// own file, which is among `others`, decides.
 fn module_match(
     module: &Module,
     memory: &KernelMemory,

@@ -2,7 +2,7 @@
 //!
 //! With debug information by the struct's members; without it by the four
 //! numbers that the kernel keeps for debuggers, `kld_off_address` and so on
-//! (`sys/kern/kern_linker.c`, 12.1), which tell less.
+//! (`sys/kern/kern_linker.c`, 12.1), which say less.
 
 use std::fmt::Display;
 
@@ -27,7 +27,7 @@ pub struct LinkerFile {
     pub problems: Vec<Box<str>>,
 }
 
-/// The list, and what keeps the rest of it from being known.
+/// The list, and why the rest of it is unknown.
 #[derive(Debug, Default)]
 pub struct List {
     pub files: Vec<LinkerFile>,
@@ -39,8 +39,8 @@ const LINKER_FILES: queue::List<'_> = queue::List { name: "the modules", element
 /// The longest path that the kernel itself accepts (MAXPATHLEN).
 const LONGEST_PATH: usize = 1024;
 
-/// Is there a second file on the list? Asked at every listing of variables, and
-/// answered without a look at any debug information where the kernel says itself
+/// Whether there is a second file on the list. This is asked for every listing of variables, and
+/// needs no debug information if the kernel itself says
 /// where the link lies.
 pub fn more_than_the_kernel(target: &Target) -> bool {
     let Ok(head) = target.address_of("linker_files") else { return false };
@@ -49,7 +49,7 @@ pub fn more_than_the_kernel(target: &Target) -> bool {
     let second = memory.pointer(head).and_then(|first| {
         if first.is_null() { Ok(first) } else { memory.pointer(first.wrapping_add(next)) }
     });
-    // Where that cannot be read, the walk will say so.
+    // If that cannot be read, the walk will say so.
     !second.is_ok_and(VirtAddr::is_null)
 }
 
@@ -94,7 +94,7 @@ fn by_members(target: &Target, head: Object<'_>) -> List {
 }
 
 /// The name of a file and the path it came from, of which the name is the last part
-/// (`linker_basename`, `sys/kern/kern_linker.c`). What has neither is no file: a link
+/// (`linker_basename`, `sys/kern/kern_linker.c`). An entry with neither is not a file: a link
 /// that leads astray often leads to zeros.
 fn named<E: Display>(
     (name, path): (Result<String, E>, Result<String, E>),
@@ -162,7 +162,7 @@ fn by_offsets(target: &Target) -> List {
 }
 
 impl List {
-    /// The list of which nothing can be read.
+    /// A list that cannot be read at all.
     fn ended_at(at: VirtAddr, why: ReadError) -> Self {
         Self::default().ended(at, why)
     }
@@ -189,7 +189,7 @@ fn kernel_file(target: &Target) -> Option<VirtAddr> {
     target.memory().pointer(target.address_of("linker_kernel_file").ok()?).ok()
 }
 
-/// What was read, or nothing and a note of why.
+/// What was read; if it could not be read, nothing, and a note of the reason.
 fn or_problem<T, U: From<T> + Default>(
     read: Result<T, impl Display>,
     what: &str,

@@ -30,7 +30,7 @@ use crate::value::memory_block::MemoryBlock;
 /// usual.
 const LARGEST_TABLES: u64 = 1 << 32;
 
-/// The largest part of module space that is believed: all of it has 32 KB.
+/// The largest part of module space that is believed: the whole of it has 32 KB.
 const LARGEST_SET: u64 = 1 << 20;
 
 /// Sections of one module.
@@ -38,12 +38,12 @@ const MOST_SECTIONS: u64 = 4096;
 
 const LONGEST_NAME: usize = 64;
 
-/// Adds to a file of the list what its class knows of it.
+/// Adds what a file's linker class knows of it.
 pub fn describe(target: &Target, file: LinkerFile) -> Module {
     let at = file.at;
     let mut module = Module::new(file);
     if let Err(why) = fill(target, at, &mut module) {
-        // Without debug information there are names and addresses, which `info` says once.
+        // Without debug information only names and addresses are known, which `info` says once.
         if target.types().is_ok() {
             module.problems.push(format!("its variables cannot be found: {why}").into());
         }
@@ -81,7 +81,7 @@ fn elf_file(target: &Target, class: VirtAddr) -> Result<TypeId, ReadError> {
     }
 }
 
-/// Where its sections were put, by `progtab`.
+/// Where its sections were placed, from `progtab`.
 fn object_file(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadError> {
     let target = elf_file.target();
     let types = target.types()?;
@@ -115,7 +115,7 @@ fn object_file(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadErr
 fn loaded_section(section: &Object<'_>) -> Result<(Box<str>, Range<VirtAddr>), ReadError> {
     let (start, size) = (section.pointer("addr")?, section.uint("size")?);
     let name = section.pointer("name")?;
-    // A section that a boot loader brought need not have a name.
+    // A section loaded by a boot loader may have no name.
     let name = match name.is_null() {
         true => Vec::new(),
         false => section.target().memory().c_string(name, LONGEST_NAME)?,
@@ -123,7 +123,7 @@ fn loaded_section(section: &Object<'_>) -> Result<(Box<str>, Range<VirtAddr>), R
     Ok((String::from_utf8_lossy(&name).into(), start..start.wrapping_add(size)))
 }
 
-/// The bounds of its set, and where that has its master.
+/// The bounds of its set, and where the set's master copy is.
 fn shared_object(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadError> {
     let arch = elf_file.target().arch();
     let load = elf_file.pointer("address")?.get();
@@ -184,7 +184,7 @@ fn read_symbols(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadEr
     Ok(())
 }
 
-/// How an address in memory is made of a symbol's value.
+/// How a symbol's value becomes an address in memory.
 fn translation(
     elf_file: &Object<'_>,
     module: &Module,

@@ -31,7 +31,7 @@ pub use module::Module;
 pub struct Modules {
     /// The kernel's own file and its modules, in load order.
     pub files: Vec<Module>,
-    /// What keeps others from being known.
+    /// Why others may be missing.
     pub problems: Problems,
 }
 
@@ -43,17 +43,17 @@ impl Modules {
         Self { files: files.collect(), problems: list.problems }
     }
 
-    /// Is anything but the kernel itself loaded? Costs no more than four reads.
+    /// Whether anything but the kernel itself is loaded. This costs at most four reads.
     pub fn any(target: &Target) -> bool {
         linker_file::more_than_the_kernel(target)
     }
 
-    /// The modules: what there is beside the kernel itself.
+    /// The modules, without the kernel itself.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
         self.files.iter().filter(|file| !file.is_kernel)
     }
 
-    /// The symbols of the modules, for a target to know.
+    /// The symbols of the modules, for [`Target`].
     pub fn symbols(&self) -> Vec<ModuleSymbols> {
         let sized = self.modules().filter_map(|module| {
             let memory = module.address..module.address.checked_add(module.size?)?;

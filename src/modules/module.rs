@@ -13,7 +13,7 @@ use crate::types::Variable;
 pub struct Module {
     /// `struct linker_file`
     pub linker_file: VirtAddr,
-    /// As kldstat(8) numbers them; `None` without debug information.
+    /// The number that kldstat(8) shows; `None` without debug information.
     pub id: Option<i64>,
     /// `if_gif.ko`
     pub name: Box<str>,
@@ -23,18 +23,18 @@ pub struct Module {
     pub address: VirtAddr,
     /// Bytes; `None` without debug information.
     pub size: Option<u64>,
-    /// How many modules and users hold it.
+    /// The number of modules and users that hold it.
     pub refs: Option<i64>,
     /// `elf64_obj` for object files, `elf64` or `elf32` for shared objects.
     pub class: Option<Box<str>>,
-    /// Is this the kernel's own entry?
+    /// Whether this is the kernel's own entry.
     pub is_kernel: bool,
     /// Where in module space its virtualized variables lie.
     pub set: Option<Range<VirtAddr>>,
     /// Its symbols, at the addresses that they have in memory; those of virtualized
     /// variables, in module space.
     pub symbols: Arc<Symbols>,
-    /// What loads addresses in its debug file have to be turned into those.
+    /// How addresses in its debug file become addresses in memory.
     pub(super) placed: Placed,
     /// The variables of its set as its debug file describes them.
     pub typed: Vec<Variable>,
@@ -42,8 +42,8 @@ pub struct Module {
     pub types_from: Option<Box<str>>,
     /// Where the sections of that file were loaded, by name.
     pub sections: Vec<(Box<str>, VirtAddr)>,
-    /// Files that lie where its own should and are not it: which and why, a sentence each.
-    /// Empty where its own was found.
+    /// Files found where its own should be, but of another build: which and why, a sentence each.
+    /// Empty if its own was found.
     pub refused: Vec<String>,
     /// What is wrong with it, a sentence each.
     pub problems: Vec<Box<str>>,
@@ -66,14 +66,14 @@ impl Module {
         self.symbols.vnet(self.set.clone().unwrap_or_default())
     }
 
-    /// The address in module space of what a shared object's file has at `linked`, in its
-    /// `set`.
+    /// The address in module space of the variable that a shared object's file has at `linked`, an
+    /// address in its `set`.
     pub(super) fn in_set(&self, linked: u64, set: &Range<u64>) -> Option<VirtAddr> {
         Some(self.set.as_ref()?.start.wrapping_add(linked.checked_sub(set.start)?))
     }
 
-    /// Why the types of its variables are not known, as sentences: none where they are, or
-    /// where it has no variables.
+    /// Why the types of its variables are unknown, a sentence each. Empty if they are known, or
+    /// if it has no variables.
     pub fn without_types(&self) -> Vec<String> {
         let name = &self.name;
         match (&self.set, &self.types_from, &self.refused[..]) {

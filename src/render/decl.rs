@@ -1,4 +1,4 @@
-//! Declarations with the place and size of every member, and the holes between.
+//! Declarations with the offset and size of every member, and the holes between them.
 //!
 //! Offsets count from the start of the outermost declaration, in bytes; a
 //! bit-field's is `byte:bit`, its lowest-numbered bit. As in pahole, what stands
@@ -12,11 +12,11 @@ use crate::types::model::{Enumerator, RecordKind};
 
 const INDENT: usize = 4;
 
-/// Comments are lined up at this column at most: one long line does not push all others.
+/// The rightmost column for comments: one long line does not push all others.
 const WIDEST: usize = 56;
 
-/// Writes a declaration as C, with comments. One of several of its name has the file that
-/// it is from above it.
+/// Writes a declaration as C, with comments. One of several with the same name has its
+/// file above it.
 pub fn write_declaration(out: &mut impl Write, declaration: &Declaration) -> io::Result<()> {
     let mut lines = Lines::default();
     if let Some(file) = &declaration.file {
@@ -42,7 +42,7 @@ pub fn write_declaration(out: &mut impl Write, declaration: &Declaration) -> io:
     lines.write(out)
 }
 
-/// Lines of C and what the comment behind each says.
+/// Lines of C and the comment after each.
 #[derive(Default)]
 struct Lines {
     lines: Vec<(String, String)>,

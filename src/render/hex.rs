@@ -1,4 +1,4 @@
-//! Hex dumps in which bytes that are not there never look like zeros.
+//! Hex dumps in which missing bytes never look like zeros.
 //!
 //! The layout is that of `hexdump -C`, with full addresses. A byte that cannot
 //! be read is two marks in its place, one kind of mark for each reason, and a

@@ -22,7 +22,7 @@ pub struct TextPage<W> {
     out: W,
     medium: Medium,
     style: Style,
-    /// Something has been written.
+    /// Whether something has been written.
     started: bool,
     part: Option<Part>,
 }
@@ -60,7 +60,7 @@ impl<W: Write> TextPage<W> {
                 for (place, cell) in row.iter().enumerate() {
                     self.out.write_all(if place > 0 { b"\t" } else { b"" })?;
                     match cell {
-                        // Megabytes of it.
+                        // It may have megabytes.
                         Cell::Bytes(bytes) => write!(self.out, "{bytes}")?,
                         cell => self.out.write_all(text(cell).as_bytes())?,
                     }

@@ -20,8 +20,8 @@ pub fn line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Passes text on with the same characters spelled out, line breaks excepted, whatever
-/// whoever writes to it has thought of.
+/// Passes text on with the same characters escaped, except line breaks, whatever
+/// its caller writes.
 #[derive(Debug)]
 pub struct SafeWriter<W>(pub W);
 
@@ -68,13 +68,13 @@ pub fn character(byte: u8) -> String {
     out
 }
 
-/// Is there such a character in `text`? Nearly all text is plain ASCII.
+/// Whether `text` has such a character. Nearly all text is plain ASCII.
 pub fn has_hostile(text: &str) -> bool {
     let plain = text.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
     !plain && text.chars().any(is_hostile)
 }
 
-/// Does `c` control a terminal, reorder its neighbours, or stay invisible?
+/// Whether `c` controls a terminal, reorders its neighbours, or is invisible.
 pub fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c,

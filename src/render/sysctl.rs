@@ -4,11 +4,11 @@ use super::{c, sanitize};
 use crate::value::model::Value;
 use crate::views::sysctls::{Oid, Sysctl};
 
-/// As many bytes of an opaque value are shown, as with sysctl -o.
+/// The number of bytes shown of an opaque value, as with sysctl -o.
 const SHOWN_BYTES: usize = 16;
 
 /// The value in text: a number, numbers with spaces between them, a string as it is;
-/// a struct as C has it; `(handler NAME)` where there is none. A struct that is too
+/// a struct in C syntax; `(handler NAME)` if there is none. A struct that is too
 /// wide for a line with `label` in front is broken over several; without a label,
 /// nothing is.
 pub fn value(oid: &Oid, sysctl: &Sysctl, label: Option<&str>) -> String {

@@ -11,24 +11,24 @@ use crate::views::counters::{CounterSums, CounterVariable, Teardown};
 use crate::vnet::{Stack, VnetError, VnetVariable};
 use crate::walk::Problems;
 
-/// What some patterns name of what has counters.
+/// The variables with counters that some patterns match.
 #[derive(Debug, Default)]
 pub struct CounterMatches {
     /// Each once, in order of name.
     pub variables: Vec<CounterVariable>,
-    /// Why, for each pattern that names none.
+    /// For each pattern that matches none, why.
     pub missed: Vec<VnetError>,
-    /// What keeps others from being known.
+    /// Why others may be missing.
     pub problems: Problems,
 }
 
 impl Session {
-    /// The variables with counters that any of the patterns name; without a
+    /// The variables with counters that match any of the patterns; without a
     /// pattern, all of them. `types` names the statistics structs of arrays whose
-    /// own names do not tell: pairs of a variable and a type.
+    /// own names do not show it: pairs of a variable and a type.
     ///
     /// # Errors
-    /// A pattern names none, or none that has counters; there is no such type, or
+    /// A pattern matches none, or none with counters; there is no such type, or
     /// it does not fit; the kernel has no debug information.
     pub fn counter_variables(
         &self,
@@ -39,7 +39,7 @@ impl Session {
         found.missed.pop().map_or(Ok(found.variables), |why| Err(why.into()))
     }
 
-    /// The same, with why for each pattern that names none with counters.
+    /// The same, with the reason for each pattern that matches none with counters.
     ///
     /// # Errors
     /// There is no such type, or it does not fit; the kernel has no debug information.
@@ -85,7 +85,7 @@ impl Session {
         variable.read(self.target(), self.counters(), stack)
     }
 
-    /// How this kernel's counters work.
+    /// How this kernel's counters are summed.
     pub fn counters(&self) -> &Counters {
         self.counters.get_or_init(|| Counters::of(self.target()))
     }
@@ -105,7 +105,7 @@ impl Session {
         })
     }
 
-    /// Takes back the sums in a value of a vnet whose counters may be freed.
+    /// Replaces the sums in a value of a vnet whose counters may be freed by errors.
     pub(super) fn withdraw_stale_sums(
         &self,
         stack: Stack<'_>,
@@ -120,7 +120,7 @@ impl Session {
         }
     }
 
-    /// Does the type that was asked for name the counters of that variable?
+    /// Checks that the requested type names the counters of that variable.
     fn check_statistics(
         &self,
         found: &[CounterVariable],

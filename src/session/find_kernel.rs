@@ -1,5 +1,5 @@
-//! Which kernel wrote a dump, where nobody says: every kernel that lies about is
-//! held against the dump's memory, until one has the same bytes in it.
+//! Finds the kernel that wrote a dump: every kernel in the usual places is
+//! compared with the dump's memory, until one has the same bytes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use crate::source::crash::{self, KernelPlace};
 use crate::target::{KernelMatch, Target};
 
 impl Session {
-    /// Opens the kernel that wrote `core`: it is looked for beside the dump, in the
+    /// Opens the kernel that wrote `core`. It is searched for beside the dump, in the
     /// debug directories, and where FreeBSD installs kernels. `options` name the
     /// dump's file; a kernel in them is not looked at.
     ///
     /// # Errors
-    /// There is no such kernel; what was looked at is logged. Or as [`Session::open`].
+    /// There is no such kernel; the log has the files that were tried. Or as [`Session::open`].
     pub fn of_dump(core: Arc<Core>, options: &Options) -> Result<Self, Error> {
         let places = crash::kernel_places(&options.core, &options.debug_dirs);
         let places: Vec<String> = places.iter().map(place_pattern).collect();

@@ -15,15 +15,15 @@ use crate::vnet::list::JailRef;
 use crate::vnet::{Condition, Vnet, VnetCandidate, VnetError};
 use crate::walk::Problems;
 
-/// Says of each vnet which jails live in it. A vnet that is not on the list and that no
-/// jail names is being made or destroyed, and its jail is looked for where the kernel
+/// Adds to each vnet the jails that live in it. A vnet that is not on the list and that no
+/// jail points to is being created or destroyed. Its jail is searched for where the kernel
 /// still has it: in credentials, on the stack of the thread that works in it, and
 /// anywhere in memory if that is small or `everywhere` is asked for.
 pub fn add_jails(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere: bool) {
     for vnet in vnets.iter_mut() {
         let inside = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
         let inside: Vec<JailRef> = inside.map(JailRef::from).collect();
-        // None that is known is not none.
+        // No known jail does not mean no jail.
         // A jail ends before its vnet is freed.
         let settled = vnet.is_freed() || (vnet.is_listed() && jails.problems.is_empty());
         let known = !inside.is_empty() || settled;
@@ -49,11 +49,11 @@ pub fn add_jails(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere:
 /// Bytes of memory that are searched in one step of work.
 const BYTES_A_STEP: u64 = 4096;
 
-/// So many bytes are searched in the time that a question may take.
+/// The most bytes that are searched in the time that a question may take.
 const SMALL: u64 = 1 << 30;
 
 impl Session {
-    /// The jail that is meant by a number or a name, and its vnet.
+    /// The jail that a number or a name selects, and its vnet.
     pub(super) fn jail(
         &self,
         wanted: &str,
@@ -69,7 +69,7 @@ impl Session {
                 _ => Ok(VnetPointer { holder: jail.title().into(), vnet }),
             };
         }
-        // It may be on its way out: then only its vnet still tells.
+        // It may be being removed. Then only its vnet still leads to it.
         selection.problems.extend(jails.problems.clone());
         let removed = self.vnets()?.all.iter().find_map(|vnet| {
             let mut jails = vnet.jails.as_ref()?.iter();
@@ -87,7 +87,7 @@ impl Session {
         }
     }
 
-    /// The vnet of a jail; of one that is being made, the one that is made for it.
+    /// The vnet of a jail; of one that is being created, the vnet that is created for it.
     fn vnet_of(&self, jail: &Jail) -> Result<Option<VirtAddr>, Error> {
         if jail.vnet.is_some() || !jail.own_vnet {
             return Ok(jail.vnet);
@@ -99,7 +99,7 @@ impl Session {
         Ok(made.map(|vnet| vnet.address))
     }
 
-    /// What is said of a jail whose vnet is being made, and of what may be that vnet.
+    /// The error for a jail whose vnet is being created, with the vnets that may be that one.
     fn vnet_not_made(&self, jail: &Jail) -> Result<Error, Error> {
         let made = self.vnets()?.all.iter();
         let made = made.filter(|vnet| vnet.condition == Some(Condition::UnderConstruction));
@@ -115,7 +115,7 @@ impl Session {
     }
 }
 
-/// Of several jails of one name, which is meant.
+/// Which of several jails with one name is used.
 fn same_name_remark(jails: &Jails, meant: &Jail, wanted: &str) -> Option<String> {
     let others = jails.named(wanted).filter(|other| other.address != meant.address);
     let others: Vec<String> = others.map(Jail::title).collect();
@@ -129,14 +129,14 @@ fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
     VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()
 }
 
-/// The jails that memory says live in the vnet at `vnet`.
+/// The jails that, by a search of memory, live in the vnet at `vnet`.
 fn in_memory(target: &Target, vnet: VirtAddr) -> Vec<Jail> {
     let mut found = Jails::default();
     search_prisons(target, vnet).iter().for_each(|prison| found.add_unlisted(prison));
     found.jails
 }
 
-/// What threads say of vnets, by the vnet.
+/// What threads show about vnets, by the vnet.
 struct ThreadJails<'t> {
     /// The prisons of threads' credentials.
     prisons: FxHashMap<VirtAddr, Vec<Object<'t>>>,
@@ -165,7 +165,7 @@ impl<'t> ThreadJails<'t> {
         all
     }
 
-    /// The jails that threads say live in the vnet at `vnet`.
+    /// The jails that, by the threads, live in the vnet at `vnet`.
     fn jails_in(&self, target: &Target, vnet: VirtAddr, jails: &Jails) -> Vec<Jail> {
         let mut found = Jails::default();
         for prison in self.prisons.get(&vnet).into_iter().flatten() {
@@ -180,7 +180,7 @@ impl<'t> ThreadJails<'t> {
     }
 }
 
-/// The jails that words of the stack of a thread at work in `vnet` point at: one that
+/// The jails that stack words of a thread at work in `vnet` point to: one that
 /// still has the vnet, or one that has none yet and waits for it.
 fn add_jails_on_stack(
     target: &Target,

@@ -1,5 +1,5 @@
 //! The files of a kernel: the one that was named, and the other half of it, which is
-//! looked for. What was tried is told, and what is wanted where nothing was found.
+//! searched for. The log has what was tried; the result says what is missing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,17 +13,17 @@ use crate::types::{TypeError, Types};
 /// The target of records about files of kernels.
 pub(super) const LOG: &str = "vnetkvm::kernel";
 
-/// Files that lie where a kernel's other half is expected and are not it: which and why, a
-/// sentence each. None where the other half was found.
+/// Files found where a kernel's other half is expected, but of another build: which and why, a
+/// sentence each. Empty if the other half was found.
 pub type Refused = Vec<String>;
 
 /// Opens a kernel alone, and finds its other half in `dirs` and the usual places. An
-/// object file is taken as well: it has types, though no place in any memory.
+/// object file is accepted too: it has types, but no place in any memory.
 ///
-/// What is looked at is logged, with the target `vnetkvm::kernel`.
+/// Each file tried is logged, with the target `vnetkvm::kernel`.
 ///
 /// # Errors
-/// The file cannot be read, or is no ELF file of a machine that FreeBSD runs on.
+/// The file cannot be read, or is not an ELF file of an architecture that FreeBSD runs on.
 pub fn open_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Refused), Error> {
     let main = open_main(path, ElfFile::parse_module)?;
     log::info!(target: LOG, "kernel: {}", path.display());
@@ -33,14 +33,14 @@ pub fn open_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Refused), E
 /// Opens a kernel that goes with a dump.
 ///
 /// # Errors
-/// The file cannot be read, is no ELF file, or one that was not linked.
+/// The file cannot be read, is not an ELF file, or was not linked.
 pub(super) fn linked_kernel(path: &Path, dirs: &[PathBuf]) -> Result<(Kernel, Refused), Error> {
     let main = open_main(path, ElfFile::parse)?;
     log::info!(target: LOG, "kernel: {}", path.display());
     with_sibling(path, main, dirs)
 }
 
-/// The file of a kernel alone, which may be either half of it.
+/// The file of a kernel alone, which may be either half.
 pub(super) fn open_main(
     path: &Path,
     parse: fn(Source) -> Result<ElfFile, KernelError>,
@@ -61,7 +61,7 @@ pub(super) fn with_sibling(
     Ok((Kernel::join(main, sibling).map_err(failed)?, refused))
 }
 
-/// What to say of a file that has nothing by which a kernel is known.
+/// The warning for a file with nothing that identifies a kernel.
 pub fn not_a_kernel(kernel: &Kernel) -> Option<String> {
     let path = kernel.main().source().path().display();
     (!kernel.has_kernel_symbols()).then(|| {
@@ -79,17 +79,17 @@ pub(super) fn prepare(kernel: &Kernel) -> Result<Types, TypeError> {
     rayon::join(|| kernel.symbols().prepare(), types).1
 }
 
-/// Why a kernel's types are not known, and the file that would have them. Displayed with what
+/// Why a kernel's types are unknown, and the file that would have them. Displayed with what
 /// that means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingTypes {
     /// Why they could not be loaded.
     pub why: TypeError,
-    /// The kernel's debug file, if its own file has no types; `None` if types are damaged.
+    /// The kernel's debug file, if its own file has no types; `None` if the types are damaged.
     pub debug_file: Option<DebugFile>,
 }
 
-/// A debug file that a kernel has beside it.
+/// The debug file of a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebugFile {
     /// Its name, without a directory.
@@ -99,7 +99,7 @@ pub struct DebugFile {
 }
 
 impl MissingTypes {
-    /// What `kernel` wants, whose types could not be loaded because of `why`.
+    /// What `kernel` lacks, given that its types could not be loaded because of `why`.
     pub fn of(kernel: &Kernel, why: &TypeError) -> Self {
         let wanted = debug_file::wanted(kernel.main());
         let wanted = wanted.filter(|_| *why == TypeError::NoDebugInfo);

@@ -21,8 +21,8 @@ impl Messages {
         Some(Self { in_memory: false, lines })
     }
 
-    /// The version that the kernel told when it booted. The buffer outlives a warm
-    /// reboot, so it may hold those of several kernels: the last is the one.
+    /// The version that the kernel printed when it booted. The buffer survives a warm
+    /// reboot, so it may hold those of several kernels; the last one counts.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.booted().map(|(_, version)| version)
@@ -36,7 +36,7 @@ impl Messages {
         lines.find_map(|line| line.strip_prefix("panic: ")).map(str::trim_end)
     }
 
-    /// Where the last boot begins, as far as it can be told, and the version told there.
+    /// Where the last boot begins, as far as the messages show, and the version printed there.
     fn booted(&self) -> Option<(usize, &str)> {
         let is_version = |line: &str| {
             let number = line.strip_prefix("FreeBSD ").and_then(|rest| rest.chars().next());

@@ -29,7 +29,7 @@ impl Session {
         Self::open_with(options, &mut |_| {})
     }
 
-    /// The same, and tells `progress` how far unpacking a compressed dump has come.
+    /// The same; `progress` is called while a compressed dump is unpacked.
     ///
     /// # Errors
     /// As [`Session::open`].
@@ -102,7 +102,7 @@ impl Session {
     }
 }
 
-/// What the kernel, its debug file and the dump are worth.
+/// The budget that the sizes of kernel, debug file and dump justify.
 fn justified(target: &Target) -> Allowance {
     let kernel = target.kernel().linked();
     let files = [Some(kernel.main()), kernel.debug_file()];

@@ -8,15 +8,16 @@ use crate::dump::MemorySegment;
 /// What to open.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The kernel's ELF file, or its debug file; `None` leaves it to be found by the dump.
+    /// The kernel's ELF file, or its debug file; `None` searches for the kernel that wrote the
+    /// dump.
     pub kernel: Option<PathBuf>,
     /// The dump.
     pub core: PathBuf,
-    /// Where debug files lie, before the usual places.
+    /// Where to look for debug files before the usual places.
     pub debug_dirs: Vec<PathBuf>,
-    /// Where raw memory lies; empty leaves it to be found out.
+    /// Which physical addresses a raw dump holds; empty works it out.
     pub memory_map: Vec<MemorySegment>,
-    /// Where the first byte of the kernel's first segment was loaded; `None` leaves
-    /// it to be found out.
+    /// The physical address of the first byte of the kernel's first segment; `None` works
+    /// it out.
     pub kernel_phys: Option<PhysAddr>,
 }

@@ -1,4 +1,4 @@
-//! What savecore(8) wrote about a dump, if it lies beside it, held against the dump.
+//! What savecore(8) wrote beside a dump, compared with the dump.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub struct SavecoreInfo {
 }
 
 impl SavecoreInfo {
-    /// Reads the one that is about the dump at `core`, by its name.
+    /// Reads the one that belongs to the dump at `core`, by its name.
     #[must_use]
     pub fn find(core: &Path) -> Option<Self> {
         let path = crash::info_beside(core)?;
@@ -24,8 +24,8 @@ impl SavecoreInfo {
         Some(Self { path, info })
     }
 
-    /// What speaks against its being about `core`, or against the dump, as sentences;
-    /// `known` is what the dump's memory says of its machine.
+    /// Evidence that it is not about `core`, or that the dump is damaged, as sentences;
+    /// `known` is what the dump's memory says about its machine.
     #[must_use]
     pub fn disagreements(&self, core: &Core, known: DumpIdentity) -> Vec<String> {
         let own = identity(core);
@@ -40,7 +40,7 @@ impl SavecoreInfo {
     }
 }
 
-/// What a dump says of its machine without a kernel: in its header, or in a minidump's
+/// What a dump says about its machine without a kernel: in its header, or in a minidump's
 /// copy of the kernel's messages.
 fn identity(core: &Core) -> DumpIdentity {
     let messages = Messages::saved(core);

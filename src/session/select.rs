@@ -19,9 +19,9 @@ pub enum Selector {
     Address(VirtAddr),
     /// By the name or number of a jail that lives in it.
     Jail(String),
-    /// That of a process's jail.
+    /// The vnet of a process's jail, by the pid.
     Pid(i64),
-    /// A thread's curvnet.
+    /// A thread's curvnet, by the tid.
     Tid(i64),
     /// Every vnet whose memory is not freed: those on the list in order of creation, then the
     /// others.
@@ -40,10 +40,10 @@ pub struct Selection<'s> {
 }
 
 impl Session {
-    /// The vnets that are meant, without their jails; [`Stack::Only`] in a kernel without VIMAGE.
+    /// The selected vnets, without their jails; [`Stack::Only`] in a kernel without VIMAGE.
     ///
     /// # Errors
-    /// There is no such vnet, jail, process or thread, or it has no vnet; or that is
+    /// There is no such vnet, jail, process or thread, or it has no vnet; or this is
     /// unknown, because of what cannot be read.
     pub fn select(&self, which: &Selector) -> Result<Selection<'_>, Error> {
         self.require_match()?;
@@ -54,7 +54,7 @@ impl Session {
                 Selector::Default | Selector::All | Selector::Index(0) => {
                     Ok(whole(vec![Stack::Only]))
                 }
-                // The host's jail is all that such a kernel has a network stack for.
+                // Such a kernel has a network stack only for the host's jail.
                 Selector::Jail(name) if name == "0" => Ok(whole(vec![Stack::Only])),
                 _ => Err(VnetError::without_set(self.target().kernel()).into()),
             };

@@ -7,8 +7,8 @@ use crate::views::sysctls::{SysctlReader, SysctlTree};
 use crate::vnet::VnetError;
 
 impl Session {
-    /// The sysctls of these names or patterns and those below them; without names, all. Which names
-    /// there are none of, [`Session::missed_sysctls`] tells.
+    /// The sysctls of these names or patterns and those below them; without names, all.
+    /// [`Session::missed_sysctls`] gives the names that match none.
     ///
     /// # Errors
     /// The tree or the debug information is missing.
@@ -17,7 +17,7 @@ impl Session {
         Ok(SysctlTree::read(self.target(), names)?)
     }
 
-    /// Why, for each of `names` that no sysctl of `tree` has.
+    /// For each of `names` that matches no sysctl of `tree`, why.
     ///
     /// # Errors
     /// The tree is missing.
@@ -40,7 +40,7 @@ impl Session {
         Ok(missed.into_iter().map(why).collect())
     }
 
-    /// What reads the values of sysctls.
+    /// A reader for the values of sysctls.
     pub fn sysctl_reader(&self, limits: &Limits) -> SysctlReader<'_> {
         SysctlReader::new(
             self.target(),

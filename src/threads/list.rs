@@ -10,19 +10,19 @@ use crate::value::queue::{self, List};
 use crate::vnet::VnetError;
 use crate::walk::{Problem, Problems, Trail, Walk};
 
-/// What a process or thread says of its vnet.
+/// The vnet that a process or thread points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VnetPointer {
     /// `proc` 812 (nginx), `thread` 100123 …
     pub holder: Box<str>,
-    /// `None` where it has none: td_vnet is NULL outside of the network stack.
+    /// `None` if it has none: td_vnet is NULL outside the network stack.
     pub vnet: Option<VirtAddr>,
 }
 
-/// A thread of the kernel's lists, by its names and numbers; `None` is what cannot be read.
+/// A thread of the kernel's lists, by its names and numbers; `None` means that it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ThreadName {
-    /// Of its struct thread.
+    /// The address of its struct thread.
     pub address: VirtAddr,
     /// The thread's number (`td_tid`).
     pub tid: Option<i64>,
@@ -43,10 +43,10 @@ pub struct Thread<'t> {
 
 const ALLPROC: List<'_> = List { name: "allproc", element: "process" };
 
-/// The vnet of the process with this id: that of its credential's prison.
+/// The vnet of the process with this id, which is its credential's prison's.
 ///
 /// # Errors
-/// The process cannot be read, or what cannot be read may hold it. `Ok(None)`: there
+/// The process cannot be read, or may be in memory that cannot be read. `Ok(None)`: there
 /// is no such process.
 pub fn process(target: &Target, pid: i64) -> Result<Option<VnetPointer>, VnetError> {
     let processes = processes(target)?;
@@ -58,7 +58,7 @@ pub fn process(target: &Target, pid: i64) -> Result<Option<VnetPointer>, VnetErr
     Ok(Some(VnetPointer { holder: format!("process {pid} ({name})").into(), vnet }))
 }
 
-/// What all processes and threads say, one after the other.
+/// The vnets that all processes and threads point to, one after the other.
 pub fn vnets_of_all(target: &Target) -> Walk<VnetPointer> {
     let (mut all, mut problems) = (Vec::new(), Problems::default());
     let threads = match self::all(target) {
@@ -116,7 +116,7 @@ pub fn thread(target: &Target, tid: i64) -> Result<Option<VnetPointer>, VnetErro
 /// # Errors
 /// The kernel has no such list, or no debug information about it.
 pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
-    // One trail for the threads of all: a damaged list may lead into another's.
+    // One trail for the threads of all processes: a damaged list may lead into another's.
     let mut trail = Trail::new(target.budget());
     Ok(processes(target)?.flat_map(|process| {
         let name = match process.int("p_pid") {
@@ -133,7 +133,7 @@ pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
 }
 
 impl Thread<'_> {
-    /// What it is called.
+    /// Its name.
     #[must_use]
     pub fn name(&self) -> ThreadName {
         let text = |object: &Object<'_>, member| object.text(member).ok().map(Box::from);
@@ -181,7 +181,7 @@ fn processes(target: &Target) -> Result<Walk<Object<'_>>, ReadError> {
     })
 }
 
-/// The vnet of the prison of the credential that `member` points at.
+/// The vnet of the prison of the credential that `member` points to.
 fn jail_vnet(object: &Object<'_>, member: &str) -> Result<Option<VirtAddr>, ReadError> {
     match prison(object, member)? {
         Some(prison) => Ok(prison.pointer("pr_vnet")?.non_null()),
@@ -189,7 +189,7 @@ fn jail_vnet(object: &Object<'_>, member: &str) -> Result<Option<VirtAddr>, Read
     }
 }
 
-/// The prison of the credential that `member` points at.
+/// The prison of the credential that `member` points to.
 pub fn prison<'t>(object: &Object<'t>, member: &str) -> Result<Option<Object<'t>>, ReadError> {
     match object.follow(member)? {
         Some(credential) => credential.follow("cr_prison"),

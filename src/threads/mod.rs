@@ -1,5 +1,5 @@
-//! The threads of the kernel: the lists of them, the registers that each had, and the
-//! calls on its kernel stack.
+//! The kernel's threads: their lists, their registers, and the
+//! calls on their kernel stacks.
 
 mod list;
 pub(crate) mod registers;

@@ -1,10 +1,10 @@
-//! The registers that a thread had, as far as anybody kept them.
+//! The registers that a thread had, as far as they were saved.
 //!
 //! A thread that runs has its registers in a processor. The one that dumps saves
 //! them in `dumppcb` (`sys/kern/kern_shutdown.c`), a processor that is stopped for
 //! the dump in its element of `stoppcbs` (`sys/kern/subr_smp.c`); a hypervisor notes
 //! those of all processors in the image that it takes. Any other thread left them in
-//! its `td_pcb` when it was switched out. Only those that a switch has to keep are
+//! its `td_pcb` when it was switched out. Only registers that a switch must save are
 //! there at all.
 
 use crate::addr::VirtAddr;
@@ -14,25 +14,25 @@ use crate::threads::stack_memory;
 use crate::types::model::Type;
 use crate::value::Object;
 
-/// What leads to the calls that a thread is in. What was not kept is `None`.
+/// The registers that lead to a thread's calls. Registers that were not saved are `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Registers {
-    /// Where it goes on.
+    /// The program counter.
     pub counter: Option<VirtAddr>,
     pub stack: Option<VirtAddr>,
     pub frame: Option<VirtAddr>,
-    /// Where its function returns to, on machines that keep that in a register.
+    /// The return address, on architectures that keep it in a register.
     pub link: Option<VirtAddr>,
 }
 
-/// Where registers were kept.
+/// Where registers were saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The thread was dumping: `dumppcb`.
     Dump,
     /// It ran on this processor, which was stopped: `stoppcbs`.
     Stopped { cpu: u64 },
-    /// It ran on this processor, as a hypervisor noted.
+    /// It ran on this processor, as a hypervisor recorded.
     Noted { cpu: u64 },
     /// It did not run: `td_pcb`.
     Switched,
@@ -47,10 +47,10 @@ struct Names {
 }
 
 impl Registers {
-    /// Those of `thread`, and where they were kept; `None` where nobody kept them.
+    /// The registers of `thread`, and where they were saved; `None` if they were not.
     ///
     /// # Errors
-    /// The thread cannot be read, or the kernel's types do not tell.
+    /// The thread cannot be read, or the kernel's types lack something.
     pub fn of(thread: &Object<'_>) -> Result<Option<(Self, Origin)>, ReadError> {
         let target = thread.target();
         let dumps = target.integer("dumptid").is_ok_and(|tid| {
@@ -58,7 +58,7 @@ impl Registers {
         });
         if dumps {
             let registers = Self::in_pcb(&Object::global(target, "dumppcb")?);
-            // A dump that is written while the system runs on saves none.
+            // A live dump saves none.
             if registers.are_set() {
                 return Ok(Some((registers, Origin::Dump)));
             }
@@ -131,10 +131,10 @@ fn processor(thread: &Object<'_>) -> Option<u64> {
     (cpu != none && cpu < MOST_PROCESSORS).then_some(cpu)
 }
 
-/// More than any kernel supports.
+/// More processors than any kernel supports.
 const MOST_PROCESSORS: u64 = 1 << 16;
 
-/// What a hypervisor noted of the processor that runs `thread`: its stack pointer is in
+/// What a hypervisor recorded of the processor that runs `thread`: its stack pointer is in
 /// the thread's stack. The kernel and the hypervisor need not number processors alike.
 fn noted(thread: &Object<'_>, cpu: u64) -> Option<(Registers, u64)> {
     let (stack, len) = stack_memory::range(thread).ok()?;
@@ -166,7 +166,7 @@ fn names(arch: Arch) -> Names {
     let (counter, stack, frame): (&[_], _, &[_]) = match arch {
         Arch::Amd64 => (&["pcb_rip"], "pcb_rsp", &["pcb_rbp"]),
         Arch::I386 => (&["pcb_eip"], "pcb_esp", &["pcb_ebp"]),
-        // A thread that was switched out goes on where it returns to.
+        // A thread that was switched out continues at its return address.
         Arch::Arm64 => {
             (&["pcb_pc", "pcb_x[30]", "pcb_x[11]"], "pcb_sp", &["pcb_x[29]", "pcb_x[10]"])
         }

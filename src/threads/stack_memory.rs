@@ -7,7 +7,7 @@ use crate::value::Object;
 /// The address of a thread's kernel stack, and its size in bytes.
 ///
 /// # Errors
-/// The thread cannot be read, or the kernel's types do not tell.
+/// The thread cannot be read, or the kernel's types lack something.
 pub fn range(thread: &Object<'_>) -> Result<(VirtAddr, u64), ReadError> {
     let pages = thread.uint("td_kstack_pages")?.min(MOST_PAGES);
     Ok((thread.pointer("td_kstack")?, pages * thread.target().memory().page_size()))

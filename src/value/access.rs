@@ -1,8 +1,8 @@
-//! Values as a program wants them: a number, a text, a member by its path.
+//! Values as a program needs them: a number, a string, a member by its path.
 //!
 //! What: whether a value is of some kind, and what is in it, without a `match` over
-//! all kinds. How: an `as_…` is `None` for a value of another kind, an unreadable one
-//! included; [`Value::error`] tells those apart. [`Value::get`] says what is missing.
+//! all kinds. How: `as_…` gives `None` for a value of another kind, including an unreadable one
+//! ([`Value::error`] says which). [`Value::get`] says what is missing.
 //! What this refuses to do: read memory. A path cannot follow a pointer;
 //! [`Session::print`](crate::Session::print) evaluates expressions that do.
 
@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use crate::addr::VirtAddr;
 use crate::value::model::{ArrayValue, Elements, PointerValue, RecordValue, Value, ValueError};
 
-/// Why a path leads nowhere.
+/// Why a path leads to no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PathError {
@@ -118,7 +118,7 @@ impl Value {
         }
     }
 
-    /// A `bool`, or `_Bool`. Numbers are none.
+    /// A `bool`, or `_Bool`; `None` for a number.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -127,7 +127,7 @@ impl Value {
         }
     }
 
-    /// The text in a char array, or the text that a `char *` points at.
+    /// The text in a char array, or the text that a `char *` points to.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -175,7 +175,7 @@ impl Value {
         }
     }
 
-    /// An array, unless it is a text.
+    /// An array, unless it is text.
     #[must_use]
     pub fn as_array(&self) -> Option<&ArrayValue> {
         match self {
@@ -193,12 +193,12 @@ impl Value {
         }
     }
 
-    /// The members of a struct or union in their order; of anything else, none.
+    /// The members of a struct or union in their order; empty for other values.
     pub fn members(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.as_record().into_iter().flat_map(RecordValue::members)
     }
 
-    /// The elements of an array in their order; of anything else, none.
+    /// The elements of an array in their order; empty for other values.
     pub fn elements(&self) -> impl Iterator<Item = Cow<'_, Value>> {
         self.as_array().into_iter().flat_map(|array| &array.elements)
     }
@@ -221,8 +221,8 @@ impl Value {
     /// ```
     ///
     /// # Errors
-    /// It is not such a path, or says what is not there. A value that could not be
-    /// read is an error only where the path goes on behind it.
+    /// The text is not such a path, or names something that is not there. A value that could not
+    /// be read is an error only if the path continues into it.
     pub fn get(&self, path: &str) -> Result<Cow<'_, Value>, PathError> {
         let mut here = Cow::Borrowed(self);
         let mut rest = path;
@@ -271,7 +271,7 @@ impl Value {
         }
     }
 
-    /// What it is, in words: "an integer".
+    /// Its kind, in words: "an integer".
     fn kind(&self) -> &'static str {
         match self {
             Self::Int(_) => "an integer",
@@ -296,8 +296,8 @@ enum Step<'p> {
 }
 
 impl<'p> Step<'p> {
-    /// The first step of a path and what follows, or the number of bytes before what is
-    /// wrong. A dot stands before each member but the first of all.
+    /// The first step of a path and what follows, or the number of bytes before the
+    /// error. A dot stands before each member but the first of all.
     fn first(path: &'p str, is_start: bool) -> Result<(Self, &'p str), usize> {
         if let Some(inside) = path.strip_prefix('[') {
             let end = inside.find(|other: char| !other.is_ascii_digit());

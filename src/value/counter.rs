@@ -45,8 +45,8 @@ const MAX_CPUS: u64 = 4096;
 /// Typedefs of typedefs end long before this.
 const MAX_TYPEDEFS: usize = 16;
 
-/// Is a type `counter_u64_t`, perhaps by another name or with qualifiers? What
-/// it is a typedef of, a pointer to a number, does not tell.
+/// Whether a type is `counter_u64_t`, perhaps by another name or with qualifiers. Its
+/// underlying type, a pointer to a number, does not show it.
 pub fn is_counter(types: &Types, mut id: TypeId) -> bool {
     for _ in 0..MAX_TYPEDEFS {
         match types.get(id).as_deref() {
@@ -62,7 +62,7 @@ pub fn is_counter(types: &Types, mut id: TypeId) -> bool {
     false
 }
 
-/// Is there the sum of a counter in `value`?
+/// Whether `value` contains the sum of a counter.
 #[must_use]
 pub fn has_sums(value: &Value) -> bool {
     match value {
@@ -89,7 +89,7 @@ pub fn mark_stale(value: &mut Value, why: &str) {
     }
 }
 
-/// The error in the place of a sum that is not to be trusted, which it tells.
+/// The error in place of a sum that cannot be trusted; its message has the sum.
 #[must_use]
 pub fn stale(pointer: VirtAddr, sum: u64, why: &str) -> ValueError {
     ValueError {
@@ -143,7 +143,7 @@ impl Counters {
         Ok(layout.cpus.iter().map(slot).collect())
     }
 
-    /// The ids of the CPUs that exist, ascending; none where they are not known.
+    /// The ids of the CPUs that exist, ascending; empty if they are unknown.
     #[must_use]
     pub fn cpus(&self) -> &[u64] {
         self.layout.as_ref().map_or(&[], |layout| &layout.cpus)

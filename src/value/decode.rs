@@ -1,4 +1,4 @@
-//! One block of memory, taken apart by the plan of its type.
+//! One block of memory, decoded by the plan of its type.
 
 use crate::addr::VirtAddr;
 use crate::budget;
@@ -18,7 +18,7 @@ use crate::value::{bits, freed};
 /// takes stack.
 pub const DEEPEST: usize = 64;
 
-/// Takes one block of memory apart.
+/// Decodes one block of memory.
 pub struct Decoder<'a, 't> {
     reader: &'a ValueReader<'t>,
     types: &'a Types,
@@ -37,7 +37,7 @@ impl<'a, 't> Decoder<'a, 't> {
         Self { reader, types, block, endian: reader.target.arch().endian(), parts }
     }
 
-    /// The value that the block is.
+    /// The whole block as a value.
     pub fn whole(&self, plan: &Plan) -> Value {
         self.value(plan, 0, Depth::default())
     }
@@ -124,7 +124,7 @@ impl<'a, 't> Decoder<'a, 't> {
         Value::Record(members.into_record(note))
     }
 
-    /// May a record be looked into?
+    /// Whether the limits allow a record to be read.
     pub(in crate::value) fn enter(&self, offset: usize, depth: Depth) -> Result<(), ValueError> {
         budget::level("the value", depth.levels, DEEPEST)?;
         if depth.records >= self.reader.limits.depth {
@@ -222,7 +222,7 @@ impl<'a, 't> Decoder<'a, 't> {
             }
         }
         let stride = inner.iter().fold(plan.size, |size, count| size.saturating_mul(*count));
-        // They are paid for one by one.
+        // Each spends from the budget on its own.
         let mut elements = Vec::with_capacity(shown.min(CHEAP_PARTS) as usize);
         for index in 0..shown {
             if let Err(why) = self.parts.spend() {
@@ -254,7 +254,7 @@ impl<'a, 't> Decoder<'a, 't> {
         Some((number, bytes))
     }
 
-    /// So many numbers in a row, which stay bytes; `None` where they go past the block.
+    /// `count` adjacent numbers, kept as bytes; `None` if they extend past the block.
     fn numbers(&self, number: Number, count: u64, offset: usize) -> Option<Elements> {
         let size = number.size().checked_mul(usize::try_from(count).ok()?)?;
         let (bytes, holes) = self.block.with_holes(offset..offset.checked_add(size)?)?;
@@ -268,7 +268,7 @@ impl<'a, 't> Decoder<'a, 't> {
         }
         let bytes = self.bytes(offset, count).ok()?;
         let end = memchr::memchr(0, bytes)?;
-        // A buffer that merely begins with a zero byte is no empty string.
+        // A buffer that merely begins with a zero byte is not an empty string.
         if end == 0 && bytes.iter().any(|byte| *byte != 0) {
             return None;
         }
@@ -312,7 +312,7 @@ impl<'a, 't> Decoder<'a, 't> {
     }
 }
 
-/// Is it text that people can read?
+/// Whether the text is printable.
 pub fn is_printable(text: &str) -> bool {
     text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
 }

@@ -36,13 +36,13 @@ impl Few {
     const MOST: usize = 16;
 }
 
-/// Numbers as the bytes that they lie in memory as.
+/// Numbers as their bytes in memory.
 #[derive(Debug, Clone)]
 struct Packed {
     number: Number,
     /// A whole number of elements.
     bytes: Box<[u8]>,
-    /// Where the first lies.
+    /// The address of the first.
     address: VirtAddr,
     /// Bytes that cannot be read, in order, and why.
     holes: Holes,
@@ -98,7 +98,7 @@ impl Elements {
         self.into_iter()
     }
 
-    /// The values themselves, where they are kept as such; numbers are not.
+    /// The values, if they are kept as values; numbers are not.
     pub fn values_mut(&mut self) -> &mut [Value] {
         match &mut self.0 {
             Kept::Values(values) => values,
@@ -106,14 +106,14 @@ impl Elements {
         }
     }
 
-    /// Can the elements be neither records nor arrays?
+    /// Whether the elements are numbers, and so neither records nor arrays.
     #[must_use]
     pub fn are_numbers(&self) -> bool {
         !matches!(self.0, Kept::Values(_))
     }
 
-    /// How many of them hold something that `count` counts; of numbers only those that
-    /// are errors are asked.
+    /// The sum of `count` over all elements; of numbers, only those that
+    /// are errors are counted.
     pub fn sum_of(&self, count: impl Fn(&Value) -> usize) -> usize {
         match &self.0 {
             Kept::Values(values) => values.iter().map(count).sum(),

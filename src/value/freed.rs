@@ -1,9 +1,9 @@
-//! Freed memory, told by what it is filled with.
+//! Freed memory, recognised by its contents.
 //!
 //! A kernel with INVARIANTS fills what it frees with 0xdeadc0de (`uma_junk` and
 //! `trash_dtor`, `sys/vm/uma_dbg.c`, 9.3 to main; `0xdeadc0dedeadc0de` there is the
-//! same bytes). The last word of a freed malloc(9) item names its type, and whoever
-//! still holds a pointer may have written to the item since, so most words tell, not all.
+//! same bytes). The last word of a freed malloc(9) item names its type, and code that
+//! still holds a pointer may have written to the item since, so most words decide, not all.
 
 use crate::addr::VirtAddr;
 use crate::bytes::Endian;
@@ -14,11 +14,11 @@ use crate::value::model::{ErrorKind, ValueError};
 /// What memory is filled with when it is freed.
 pub const FILL: u32 = 0xdead_c0de;
 
-/// As much of an object is looked at.
+/// How much of an object is looked at, in bytes.
 const LOOKED_AT: usize = 64;
 
-/// Is the object of `size` bytes at `address` not freed? Memory that cannot be read
-/// is not known to be.
+/// Checks that the object of `size` bytes at `address` is not freed. Memory that cannot be read
+/// passes.
 ///
 /// # Errors
 /// It is freed: a fault of the kind [`FaultKind::Freed`].
@@ -32,9 +32,9 @@ pub fn check(memory: &KernelMemory, address: VirtAddr, size: u64) -> Result<(), 
     }
 }
 
-/// Is the value of `size` bytes at `address`, which may be too small to tell by itself,
-/// part of freed memory? A small one has to be fill itself, and so do most words around it:
-/// what lies behind the last variable of a vnet is memory that was never used.
+/// Checks that the value of `size` bytes at `address`, which may be too small to show it, is not
+/// part of freed memory. A small value must have the pattern itself, as must most words around it:
+/// the memory after the last variable of a vnet was never used.
 ///
 /// # Errors
 /// As [`check`].
@@ -56,7 +56,7 @@ pub fn check_value(memory: &KernelMemory, address: VirtAddr, size: u64) -> Resul
     }
 }
 
-/// Is the word of a pointer's size at `address` not the pattern?
+/// Checks that the word of a pointer's size at `address` is not the pattern.
 ///
 /// # Errors
 /// As [`check`].
@@ -70,8 +70,8 @@ pub fn check_word(memory: &KernelMemory, address: VirtAddr) -> Result<(), Fault>
     }
 }
 
-/// Is a number or pointer with these bytes what freed memory is filled with? It came from
-/// there, wherever it stands now.
+/// Whether these bytes of a number or pointer are the pattern of freed memory. The value came from
+/// freed memory, wherever it is now.
 #[must_use]
 pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {
     if matches!(bytes.len(), 4 | 8) {
@@ -82,7 +82,7 @@ pub fn is_pattern(endian: Endian, bytes: &[u8]) -> bool {
     whole && words.map(|word| endian.uint(word) as u32).all(|word| word == FILL)
 }
 
-/// The same of a number of `size` bytes, 8 at most.
+/// The same for a number of at most 8 bytes.
 #[must_use]
 pub fn is_word(number: u64, size: usize) -> bool {
     const WORD: u64 = FILL as u64;
@@ -93,13 +93,13 @@ pub fn is_word(number: u64, size: usize) -> bool {
     }
 }
 
-/// What stands in the place of a number or pointer that is such a pattern.
+/// The error in place of a number or pointer that is the pattern.
 #[must_use]
 pub fn number(endian: Endian, bytes: &[u8], address: VirtAddr) -> Option<ValueError> {
     is_pattern(endian, bytes).then(|| found(endian.uint(bytes), address))
 }
 
-/// What stands in the place of such a number at `address`.
+/// The error in place of such a number at `address`.
 #[must_use]
 pub fn word(number: u64, address: VirtAddr) -> ValueError {
     found(number.into(), address)
@@ -110,9 +110,9 @@ fn found(number: u128, address: VirtAddr) -> ValueError {
     ValueError { kind: ErrorKind::Freed, address: Some(address), message }
 }
 
-/// Are nearly all words of these bytes the pattern?
+/// Whether nearly all words of these bytes are the pattern.
 fn is_fill(memory: &KernelMemory, bytes: &[u8]) -> bool {
-    /// Fewer words are no pattern, but may be a number.
+    /// Fewer words could be an ordinary number.
     const LEAST: usize = 2;
     let endian = memory.arch().endian();
     let words = bytes.chunks_exact(4);

@@ -42,7 +42,7 @@ impl<'p> Gathered<'p> {
         self.values.push(value);
     }
 
-    /// What comes next is behind so many names.
+    /// Continues after the first `used` names.
     pub fn use_names(&mut self, used: usize) {
         self.used = used;
     }

@@ -1,4 +1,4 @@
-//! A stretch of memory with its holes: what a variable's bytes are when some
+//! A stretch of memory with its holes: a variable's bytes when some
 //! of its pages are missing.
 
 use std::ops::Range;
@@ -16,12 +16,12 @@ pub type Holes = Vec<(Range<usize>, ValueError)>;
 pub struct MemoryBlock {
     pub address: VirtAddr,
     bytes: Vec<u8>,
-    /// In order, with why they are. Usually there are none.
+    /// In order, with the reasons. Usually empty.
     holes: Holes,
 }
 
 impl MemoryBlock {
-    /// Reads `len` bytes from `address`, going on behind every page that is missing.
+    /// Reads `len` bytes from `address`, continuing after every missing page.
     ///
     /// The caller has checked `len` against a limit.
     #[must_use]
@@ -49,7 +49,7 @@ impl MemoryBlock {
         Self { address, bytes, holes }
     }
 
-    /// The bytes of a variable in pieces. Those that are kept nowhere are holes.
+    /// The bytes of a variable in pieces. Bytes that the compiler kept nowhere are holes.
     ///
     /// The caller has checked their sum against a limit.
     #[must_use]
@@ -98,7 +98,7 @@ impl MemoryBlock {
         self.bytes
     }
 
-    /// Why nothing at all of `range` can be read, if that is so.
+    /// Why no byte of `range` can be read, if that is so.
     #[must_use]
     pub fn missing(&self, range: &Range<usize>) -> Option<&ValueError> {
         let covers = |hole: &Range<usize>| hole.start <= range.start && range.end <= hole.end;
@@ -139,7 +139,7 @@ impl MemoryBlock {
     }
 }
 
-/// What stands in the place of a member that the compiler saw no need for.
+/// The error in place of a member that the compiler optimised out.
 fn optimised_out() -> ValueError {
     ValueError {
         kind: ErrorKind::OptimisedOut,

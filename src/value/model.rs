@@ -13,7 +13,7 @@ pub use crate::value::record::RecordValue;
 
 /// The value of a variable, member or expression.
 ///
-/// A vnet has tens of thousands of them, so it is small: what is rare stands in a box.
+/// A vnet has tens of thousands of them, so a value is small: rare parts are boxed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// Any integer, a bit-field included.
@@ -43,21 +43,22 @@ pub enum Value {
     },
     /// Bytes of which only the size is known.
     Bytes(BytesValue),
-    /// The value could not be read; the reason stands in its place.
+    /// The value could not be read, and why.
     Error(Box<ValueError>),
 }
 
 /// The value of an enum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnumValue {
-    /// `A`, or `A | B` for several flags; `None` where no name fits.
+    /// `A`, or `A | B` for several flags; `None` if no name fits.
     pub name: Option<Box<str>>,
     /// The number itself.
     pub value: i128,
 }
 
 impl Value {
-    /// How many values in it could not be read. What a limit on depth left out is none of them.
+    /// The number of values in it that could not be read, not counting those left out by a depth
+    /// limit.
     pub fn unreadable(&self) -> usize {
         match self {
             Self::Error(error) => usize::from(error.kind != ErrorKind::Depth),
@@ -75,11 +76,11 @@ pub struct PointerValue {
     pub address: VirtAddr,
     /// The target is a function.
     pub function: bool,
-    /// Most pointers have nothing to tell.
+    /// `None` for most pointers.
     target: Option<Box<PointerTarget>>,
 }
 
-/// What is known about the place that a pointer points at.
+/// What is known about the target of a pointer.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct PointerTarget {
     symbol: Option<SymbolAt>,
@@ -87,7 +88,7 @@ struct PointerTarget {
 }
 
 impl PointerValue {
-    /// A pointer to a function or something else, of which nothing else is known.
+    /// A pointer to a function or something else, with nothing known about its target.
     #[must_use]
     pub fn new(address: VirtAddr, function: bool) -> Self {
         Self { address, function, target: None }
@@ -102,7 +103,7 @@ impl PointerValue {
         self
     }
 
-    /// The same pointer with the text that it points at.
+    /// The same pointer with the text that it points to.
     #[must_use]
     pub fn with_text(mut self, text: Option<Box<str>>) -> Self {
         if text.is_some() || self.target.is_some() {
@@ -117,7 +118,7 @@ impl PointerValue {
         self.target.as_ref()?.symbol.as_ref()
     }
 
-    /// The text at the other end of a `char *`, where it is readable.
+    /// The text that a `char *` points to, if it can be read.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.target.as_ref()?.text.as_deref()
@@ -179,7 +180,7 @@ pub struct ValueError {
     pub message: Cow<'static, str>,
 }
 
-/// The kinds of error that stand in a value's place; scripts tell them apart by name.
+/// The kinds of error in a value's place; scripts tell them apart by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -201,9 +202,9 @@ pub enum ErrorKind {
     Stale,
     /// It would be larger than any variable is.
     TooLarge,
-    /// The budget of work or memory cut it.
+    /// The budget of work or memory ran out.
     Limit,
-    /// It is nested deeper than was asked for.
+    /// It is nested deeper than the limit that the caller set.
     Depth,
     /// Its memory holds the pattern that INVARIANTS kernels write into freed memory.
     Freed,

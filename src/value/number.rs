@@ -158,7 +158,7 @@ pub fn enum_value(enumeration: &Enumeration, raw: u128, width: u64) -> Value {
     Value::Enum(EnumValue { name: name.or_else(|| flags(enumeration, value)), value }.into())
 }
 
-/// The names of several flags that are set: `A | B`, as gdb tells them. An enum is of
+/// The names of several flags that are set: `A | B`, as gdb prints them. An enum is of
 /// flags if each enumerator is a single bit; bits without a name are told as a number.
 fn flags(enumeration: &Enumeration, value: i128) -> Option<Box<str>> {
     let mut names = Vec::new();
@@ -167,7 +167,7 @@ fn flags(enumeration: &Enumeration, value: i128) -> Option<Box<str>> {
         if *bit < 0 || bit & (bit.wrapping_sub(1)) != 0 {
             return None;
         }
-        // Of two names for one bit the first is told.
+        // Of two names for one bit, the first is used.
         if rest & bit != 0 {
             names.push(name.to_string());
             rest &= !bit;
@@ -229,7 +229,7 @@ mod tests {
             assert_eq!(name(&of_flags, raw).as_deref(), Some(told));
         }
         assert_eq!(name(&of_flags, 0x40), None);
-        // A state is none of two others.
+        // A state is not a combination of two others.
         of_flags.enumerators.push(Enumerator { name: "THREE".into(), value: 3 });
         assert_eq!(name(&of_flags, 5), None);
     }

@@ -16,7 +16,7 @@ pub struct Object<'t> {
     pub type_id: TypeId,
 }
 
-/// No string member of the kernel is longer.
+/// The longest string that is read from a member, in bytes.
 const MAX_TEXT: usize = 4096;
 
 impl<'t> Object<'t> {
@@ -35,7 +35,7 @@ impl<'t> Object<'t> {
         Ok(Self::new(target, variable.type_id, variable.address))
     }
 
-    /// Does its type have this member?
+    /// Whether its type has this member.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         self.field(path).is_ok()
@@ -53,7 +53,7 @@ impl<'t> Object<'t> {
     /// An unsigned integer member, a bit-field included; an enum's number.
     ///
     /// # Errors
-    /// There is no such member, it is no number, or its memory cannot be read.
+    /// There is no such member, it is not a number, or its memory cannot be read.
     pub fn uint(&self, path: &str) -> Result<u64, ReadError> {
         let field = self.field(path)?;
         let types = self.target.types()?;
@@ -87,11 +87,11 @@ impl<'t> Object<'t> {
         Ok(self.target.memory().pointer(self.at(field))?)
     }
 
-    /// The struct that a pointer member points at; `None` where it is NULL.
+    /// The struct that a pointer member points to; `None` if it is NULL.
     ///
     /// # Errors
-    /// There is no such member, it is no pointer, its memory cannot be read, or what
-    /// it points at is freed.
+    /// There is no such member, it is not a pointer, its memory cannot be read, or what
+    /// it points to is freed.
     pub fn follow(&self, path: &str) -> Result<Option<Self>, ReadError> {
         let found = self.follow_anywhere(path)?;
         if let Some(found) = &found {
@@ -103,7 +103,7 @@ impl<'t> Object<'t> {
     /// The same, whether or not it is freed.
     ///
     /// # Errors
-    /// There is no such member, it is no pointer, or its memory cannot be read.
+    /// There is no such member, it is not a pointer, or its memory cannot be read.
     pub fn follow_anywhere(&self, path: &str) -> Result<Option<Self>, ReadError> {
         let field = self.field(path)?;
         let address = self.target.memory().pointer(self.at(field))?;
@@ -126,7 +126,7 @@ impl<'t> Object<'t> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Is it memory that the kernel has not given back?
+    /// Checks that the kernel has not freed its memory.
     ///
     /// # Errors
     /// It is freed.
@@ -135,10 +135,10 @@ impl<'t> Object<'t> {
         freed::check(self.target.memory(), self.address, size.unwrap_or(u64::MAX))
     }
 
-    /// Is any byte of the object readable?
+    /// Checks that the object's first byte can be read.
     ///
     /// # Errors
-    /// Its first byte is not; why.
+    /// Why it cannot be read.
     pub fn probe(&self) -> Result<(), Fault> {
         self.target.memory().u8(self.address).map(drop)
     }

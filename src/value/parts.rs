@@ -1,14 +1,14 @@
-//! What one value may be made of: members and elements, and levels of them.
+//! Limits on the members, elements and nesting of one value.
 
 use std::cell::Cell;
 
 use crate::budget::{Budget, Exhausted, Share};
 use crate::value::model::Value;
 
-/// What is left to spend on members and elements.
+/// The remaining budget for members and elements.
 ///
 /// A struct that holds itself twice has twice as many members with each level, and
-/// its size says that it cannot be. So the members and elements of a value are no more
+/// so its size must be wrong. The members and elements of a value are therefore no more
 /// than its bytes justify: [`PARTS_A_BYTE`] of them, since each bit of a byte may have a
 /// name, in each of several unions. Those that there is a byte for cost nothing.
 pub struct Parts<'b> {
@@ -20,14 +20,14 @@ pub struct Parts<'b> {
 }
 
 const PARTS_A_BYTE: u64 = 64;
-/// So many a value may have though it has no bytes.
+/// The number of parts that a value without bytes may have.
 const LEAST_PARTS: u64 = 4096;
-/// From here on the memory for parts is counted too.
+/// Beyond this number, the memory for parts is counted too.
 pub const CHEAP_PARTS: u64 = 1 << 16;
 
 impl<'b> Parts<'b> {
     /// # Errors
-    /// Not even the work for the bytes is left.
+    /// The budget does not cover even the bytes.
     pub fn of(budget: &'b Budget, size: usize) -> Result<Self, Exhausted> {
         const BYTES_A_STEP: u64 = 256;
         let free = size as u64;
@@ -61,16 +61,16 @@ impl<'b> Parts<'b> {
         Ok(())
     }
 
-    /// Spends steps of work that are no parts.
+    /// Spends steps of work other than parts.
     ///
     /// # Errors
-    /// There are not so many left.
+    /// The budget has fewer left.
     pub fn work(&self, steps: u64) -> Result<(), Exhausted> {
         self.budget.work(steps)
     }
 }
 
-/// How deep within a value one is: in records, and in records and arrays.
+/// The current depth within a value: in records, and in records and arrays.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Depth {
     pub records: usize,

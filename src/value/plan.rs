@@ -1,7 +1,7 @@
-//! What it takes to read values of a type, found out once.
+//! How to read values of a type, worked out once.
 //!
-//! An array asks the same of every element, and a vnet has the same variables as the next
-//! one: so what is behind typedefs, how large it is, and what its members are called is
+//! An array needs the same for every element, and every vnet has the same variables,
+//! so what is behind typedefs, how large it is, and what its members are called is
 //! kept, and each plan leads to those of its parts.
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -35,13 +35,13 @@ pub(in crate::value) struct Plan {
 pub(in crate::value) enum Shape {
     Counter,
     Number(Number),
-    /// A number that is wider, or none at all.
+    /// A wider number, or one of an unknown encoding.
     Base(Base),
     Pointer(PointerPlan),
     Enum(Enumeration),
     Record(RecordPlan),
     Array(ArrayPlan),
-    /// It has no values, and why.
+    /// It has no values; the reason.
     Nothing(ValueError),
 }
 
@@ -75,7 +75,7 @@ pub(in crate::value) struct MemberPlan {
 pub(in crate::value) enum Place {
     /// Under its name.
     Named,
-    /// It is an anonymous record: its members stand among the others, so many of them, and
+    /// It is an anonymous record with this many members, which stand among the others, and
     /// [`RecordPlan::names`] has their names.
     Among(usize),
     /// The same, but they bring their names.
@@ -108,7 +108,7 @@ pub(in crate::value) struct ArrayPlan {
 #[derive(Debug, Clone)]
 pub(in crate::value) enum Part {
     Known(Arc<Plan>),
-    /// It is to be asked for when it is needed: in a damaged file a type may be part of
+    /// The plan is made when it is needed: in a damaged file a type may be part of
     /// itself.
     Later(TypeId),
 }
@@ -129,7 +129,7 @@ impl Plans {
         };
         match making.part(id) {
             Part::Known(plan) => {
-                // Another budget might be enough for it.
+                // A larger budget might allow it.
                 if !making.cut {
                     let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
                     known.extend(making.made);
@@ -175,7 +175,7 @@ impl Part {
     }
 }
 
-/// Parts within each other; a real one ends long before this.
+/// The deepest nesting of parts; real types are far shallower.
 const DEEPEST: usize = 64;
 
 /// Of more names a record has no copies.

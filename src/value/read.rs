@@ -1,7 +1,7 @@
 //! Bytes and a type to a [`Value`].
 //!
 //! A variable's memory is read in one piece and then taken apart. Every part
-//! that is not readable, has no type or goes past a limit becomes an error in
+//! that is not readable, has no type or exceeds a limit becomes an error in
 //! its own place; nothing is left out silently.
 
 use crate::addr::VirtAddr;
@@ -42,7 +42,7 @@ impl Limits {
     }
 }
 
-/// A value of more bytes is not read: no variable is that large, only a damaged size.
+/// The largest value that is read, in bytes. No variable is larger; a larger size is damage.
 pub const MAX_SIZE: u64 = 64 << 20;
 
 /// Reads values of one target.
@@ -90,14 +90,14 @@ impl<'t> ValueReader<'t> {
         }
     }
 
-    /// May the value of type `id` have the sum of a counter in it?
+    /// Whether a value of type `id` can contain the sum of a counter.
     #[must_use]
     pub fn may_hold_sums(&self, id: TypeId) -> bool {
         self.target.types().is_ok_and(|types| self.plans.of(types, id).counters)
     }
 
     /// The value of type `id`, or of a bit-field of it, whose bytes are in pieces; a member
-    /// that is nowhere has the reason in its place.
+    /// that is nowhere is an error.
     #[must_use]
     pub fn read_pieces(&self, id: TypeId, bits: Option<BitField>, pieces: &[Piece]) -> Value {
         let types = match self.target.types() {
@@ -120,7 +120,7 @@ impl<'t> ValueReader<'t> {
         }
     }
 
-    /// A value of which only the size is known.
+    /// A value whose size alone is known.
     #[must_use]
     pub fn read_bytes(&self, address: VirtAddr, size: u64) -> Value {
         if size > MAX_SIZE {
@@ -134,7 +134,7 @@ impl<'t> ValueReader<'t> {
         }
     }
 
-    /// As many of the bytes as elements of an array would be shown.
+    /// As many bytes as an array would show elements.
     pub(in crate::value) fn shown(&self, bytes: &[u8]) -> Value {
         let (shown, rest) = bytes.split_at(bytes.len().min(self.limits.elements));
         Value::Bytes(BytesValue { bytes: shown.into(), omitted: rest.len() as u64 })

@@ -13,7 +13,7 @@ use crate::value::sockaddr::Address;
 #[derive(Debug, Clone)]
 pub struct RecordValue {
     pub(in crate::value) names: Arc<MemberNames>,
-    /// One for each name. Behind them, where there is one, the note.
+    /// One for each name, followed by the note if there is one.
     pub(in crate::value) values: Box<[Value]>,
 }
 
@@ -56,7 +56,7 @@ impl RecordValue {
         self.values.get_mut(..self.names.names.len()).unwrap_or_default()
     }
 
-    /// What a network engineer would read out of it: `10.0.0.1:22` for a sockaddr_in.
+    /// What it means to a network engineer: `10.0.0.1:22` for a sockaddr_in.
     #[must_use]
     pub fn note(&self) -> Option<Cow<'_, str>> {
         match self.values.get(self.names.names.len())? {

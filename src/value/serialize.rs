@@ -1,7 +1,7 @@
 //! Values as JSON, by the schema that scripts rely on (docs/json-schema.md).
 //!
 //! Addresses and pointers are strings, `"0x…"`. Integers are numbers, exact up to 2^64 − 1,
-//! and strings beyond. What could not be read is `{"error": …}` in its place.
+//! and strings beyond. A value that could not be read is `{"error": …}`.
 
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -103,7 +103,7 @@ impl Serialize for RecordValue {
     }
 }
 
-/// Elements that a limit left out are an error behind the others, never silence.
+/// Elements that a limit left out become an error after the others.
 impl Serialize for ArrayValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut seq = serializer.serialize_seq(None)?;

@@ -21,7 +21,7 @@ pub enum Address {
     Inet6,
 }
 
-/// A struct that says a network address.
+/// A struct that holds a network address.
 ///
 /// The layouts are those of `sys/netinet/in.h`, `sys/netinet6/in6.h` and
 /// `sys/net/if_dl.h`, the same in all releases.
@@ -49,7 +49,7 @@ impl Noted {
         }
     }
 
-    /// What the bytes of such a struct at `address` say, as a text or the number of an
+    /// The address that such a struct's bytes hold, as text or as the number of an
     /// [`Address`].
     pub fn note(self, bytes: &[u8], target: &Target, address: VirtAddr) -> Option<Value> {
         let endian = target.arch().endian();
@@ -113,9 +113,9 @@ fn inet(bytes: &[u8]) -> Option<String> {
 
 /// An IPv6 address with its zone: the one that is in it, else `scope`, a sin6_scope_id.
 ///
-/// The kernel keeps the zone of a link-local address in its second 16 bits, and sin6_scope_id is 0 then;
-/// only on the way to userland does the zone move there (`sys/netinet6/scope6.c`, in6_setscope and
-/// sa6_recoverscope, all releases with IPv6).
+/// The kernel keeps the zone of a link-local address in its second 16 bits, and sin6_scope_id is
+/// 0 then; only on the way to userland does the zone move there (`sys/netinet6/scope6.c`,
+/// in6_setscope and sa6_recoverscope, all releases with IPv6).
 fn inet6(address: Ipv6Addr, scope: u32) -> String {
     let mut segments = address.segments();
     let mut zone = scope;
@@ -126,7 +126,8 @@ fn inet6(address: Ipv6Addr, scope: u32) -> String {
     if zone == 0 { address.to_string() } else { format!("{address}%{zone}") }
 }
 
-/// Link-local addresses, fe80::/10, and multicast ones whose scope is an interface (1) or a link (2).
+/// Link-local addresses, fe80::/10, and multicast ones whose scope is an interface (1) or a link
+/// (2).
 fn has_zone_inside(first: u16) -> bool {
     first & 0xffc0 == 0xfe80 || matches!(first & 0xff0f, 0xff01 | 0xff02)
 }

@@ -16,7 +16,7 @@ use crate::walk::{Problem, Problems, Trail, Walk};
 /// Walks the tree at `head`, whose elements are linked by their member `link`, in order, and
 /// are unknown to `trail`.
 ///
-/// A subtree that cannot be read costs itself: what stands beside it is walked.
+/// If a subtree cannot be read, only that subtree is lost.
 pub fn walk<'t>(
     head: Object<'t>,
     link: &str,
@@ -48,7 +48,7 @@ pub fn walk<'t>(
     }
 }
 
-/// Is it an element that was not met before?
+/// Whether it is an element that was not visited before.
 fn enter(element: &Object<'_>, trail: &mut Trail<'_>, list: List<'_>) -> Result<(), Problem> {
     let at = element.address;
     trail.visit(at).map_err(|why| list.problem(at, why))?;

@@ -1,18 +1,18 @@
-//! How far a network stack has come on its way up or down.
+//! How far the construction or destruction of a network stack has come.
 //!
 //! What: for each constructor and destructor whether this vnet has run it, runs it,
 //! or is still to run it.
 //!
 //! How: `vnet_state` names the subsystem whose constructors vnet_alloc, or whose
 //! destructors vnet_destroy, came to last (`sys/net/vnet.c`, 11.0 and later). It
-//! says neither which of the two, nor which function: that is on the kernel stack of
+//! shows neither which of the two, nor which function. That is on the kernel stack of
 //! the thread that works in this vnet, between vnet_alloc or vnet_destroy and
 //! whatever the function has called.
 //!
-//! What it refuses to do: it does not guess. Where nothing shows whether it is going up or down, both
-//! courses are given; where no stack shows the function, it is one of several. A word on
-//! the stack that no chain of frames leads to may be what an earlier call left behind:
-//! what rests on that alone is possible, never running and never done.
+//! What it refuses to do: it does not guess. Where nothing shows whether it is going up or down,
+//! both courses are given; if no stack shows the function, it is one of several. A word on
+//! the stack outside the chain of frames may be left over from an earlier call:
+//! a function known only from such a word is possible, never running and never done.
 
 use crate::addr::VirtAddr;
 use crate::target::Target;
@@ -21,7 +21,7 @@ use crate::threads::{self, Thread, ThreadName};
 use crate::vnet::{Condition, Sysinits, Vnet, VnetSysinit};
 use crate::walk::Problems;
 
-/// A vnet on its way.
+/// The construction or destruction of a vnet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Construction {
     /// Whether it is up, and if not, which way it goes.
@@ -30,13 +30,13 @@ pub struct Construction {
     pub evidence: Box<str>,
     /// The thread that builds it or tears it down.
     pub thread: Option<ThreadName>,
-    /// The function that it certainly is in, by the address of its struct vnet_sysinit.
+    /// The function that it is certainly in, as the address of its struct vnet_sysinit.
     pub function: Option<VirtAddr>,
-    /// Where that is not known: functions that words on its stack point into, by the same.
+    /// If that is unknown: functions that words on its stack point into, as such addresses.
     pub possible: Vec<VirtAddr>,
     /// The way up, the way down, or both where it may be either.
     pub courses: Vec<Course>,
-    /// What keeps the thread that works on it from being known.
+    /// Why the thread that works on it may be unknown.
     pub problems: Problems,
 }
 
@@ -55,7 +55,7 @@ pub enum Phase {
     Destroyed,
 }
 
-/// What has been and what is still to be run on one way.
+/// What has run and what is still to run in one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
     /// Up or down.
@@ -80,16 +80,16 @@ pub enum Progress {
     Done,
     /// The thread's stack shows that it is running.
     Running,
-    /// It is of the subsystem in progress, or there are several that cannot be told apart.
+    /// It belongs to the subsystem in progress, or is one of several that share a function.
     Possible,
     /// It has not begun.
     ToCome,
-    /// What the kernel says leads to nothing.
+    /// The kernel's state does not show it.
     Unknown,
 }
 
 impl Construction {
-    /// What the dump tells of `vnet`.
+    /// What the dump shows of `vnet`.
     #[must_use]
     pub fn of(target: &Target, sysinits: &Sysinits, vnet: &Vnet) -> Self {
         if vnet.is_freed() {
@@ -151,7 +151,7 @@ impl Construction {
 }
 
 impl Direction {
-    /// What is run on this way, in its order.
+    /// What runs in this direction, in its order.
     #[must_use]
     pub fn of(self, sysinits: &Sysinits) -> &[VnetSysinit] {
         match self {
@@ -171,8 +171,8 @@ impl Direction {
 }
 
 impl Course {
-    /// The subsystems of this progress, by name, in the order in which they come: done
-    /// is one whose functions are all done, to come one that has not begun.
+    /// The subsystems with this progress, by name, in the order in which they run: done
+    /// if all of its functions are done, to come if none has begun.
     #[must_use]
     pub fn subsystems<'s>(&self, sysinits: &'s Sysinits, wanted: Progress) -> Vec<&'s str> {
         let rows = self.direction.of(sysinits).iter().zip(&self.progress);
@@ -181,7 +181,7 @@ impl Course {
             let Ok(subsystem) = &sysinit.subsystem else { continue };
             match all.last_mut() {
                 Some((name, known)) if *name == &*subsystem.label => {
-                    // Neither all done nor all to come.
+                    // Some are done and some are to come.
                     *known = if known == progress { *known } else { Progress::Running };
                 }
                 _ => all.push((&subsystem.label, *progress)),
@@ -205,16 +205,16 @@ struct Work {
     inside: Inside,
 }
 
-/// What runs inside of vnet_alloc or vnet_destroy: the addresses of what it may be.
+/// What runs inside vnet_alloc or vnet_destroy: the addresses of the candidates.
 #[derive(Debug)]
 enum Inside {
-    /// By the chain of frames: one, or several that share a function.
+    /// From the chain of frames: one, or several that share a function.
     Certain(Vec<VirtAddr>),
-    /// By words of the stack.
+    /// From words of the stack.
     Possible(Vec<VirtAddr>),
 }
 
-/// The thread that works on this vnet. Its curvnet is the vnet, but while a function
+/// The thread that works on this vnet. Its curvnet is the vnet, except while a function
 /// has set another: then the vnet's address is somewhere on its stack.
 fn work_in(
     target: &Target,
@@ -250,7 +250,7 @@ impl Work {
             let inside = inside(target, direction.of(sysinits), vnet, stack, at, inner);
             Some(Self { thread: thread.name(), direction, certain, inside })
         });
-        // What an earlier call left on the stack may lead the other way.
+        // Words left by an earlier call may point in the other direction.
         found.max_by_key(|work| {
             let (shown, any) = match &work.inside {
                 Inside::Certain(sysinits) => (true, !sysinits.is_empty()),
@@ -292,7 +292,7 @@ impl Runner {
     }
 }
 
-/// What of `list` runs inside of the call at `at`: by the calls of the chain, the outermost
+/// What of `list` runs inside the call at `at`: from the calls of the chain, the outermost
 /// first; or by words of the stack.
 fn inside(
     target: &Target,
@@ -346,7 +346,7 @@ fn direction(vnet: &Vnet, work: Option<&Work>) -> (Option<Direction>, Box<str>) 
     (direction, format!("{why}; {seen}").into())
 }
 
-/// The progress on one way, by the state, and in its subsystem by what certainly runs.
+/// The progress in one direction, from the state, and in its subsystem from what certainly runs.
 fn course(
     direction: Direction,
     sysinits: &Sysinits,
@@ -369,7 +369,7 @@ fn course(
             _ if running.len() == 1 => Progress::Running,
             _ => Progress::Possible,
         },
-        // All functions of that subsystem have been unregistered since.
+        // All functions of that subsystem were unregistered since.
         (.., Some(state)) => by_subsystem(direction, sysinit, state),
         _ if possible.contains(&sysinit.address) => Progress::Possible,
         _ => Progress::Unknown,

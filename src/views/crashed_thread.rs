@@ -14,20 +14,21 @@ use crate::walk::Problems;
 pub struct CrashedThread {
     /// The thread's number (`td_tid`), from the kernel's `dumptid`.
     pub tid: i64,
-    /// `None` where no list leads to it.
+    /// `None` if it is on no list.
     pub thread: Option<ThreadName>,
     /// The jail of its credential.
     pub jail: Option<JailRef>,
     /// That jail's vnet.
     pub jail_vnet: Option<VirtAddr>,
-    /// td_vnet: `None` outside of the network stack.
+    /// td_vnet: `None` outside the network stack.
     pub curvnet: Option<VirtAddr>,
-    /// What keeps the thread from being found.
+    /// Why the thread was not found.
     pub problems: Problems,
 }
 
 impl CrashedThread {
-    /// Finds it; `jails` name its jail. `None` where the kernel says that no thread wrote the dump.
+    /// Finds it; `jails` give the name of its jail. `None` if the kernel says that no thread
+    /// wrote the dump.
     ///
     /// # Errors
     /// The kernel does not say which thread that was, or it cannot be read.

@@ -20,12 +20,12 @@ use crate::vnet::sysinit::symbolic;
 use crate::vnet::unloaded::Unloaded;
 use crate::walk::{Problem, Problems};
 
-/// A handler that is called for each vnet. What cannot be read has the reason in its place.
+/// A handler that is called for each vnet. Members that cannot be read are errors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VnetHandler {
     /// The name of the event: `ifnet_arrival_event`.
     pub event: Result<Box<str>, ValueError>,
-    /// Of its struct eventhandler_entry: its tag.
+    /// The address of its struct eventhandler_entry, which is its tag.
     pub address: VirtAddr,
     /// Lower ones are called first.
     pub priority: Result<i64, ValueError>,
@@ -35,14 +35,14 @@ pub struct VnetHandler {
     pub argument: Result<PointerValue, ValueError>,
 }
 
-/// All of them, by event and priority as the kernel has them.
+/// All of them, in the kernel's order: by event and priority.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VnetHandlers {
     /// Those that are called for each vnet.
     pub handlers: Vec<VnetHandler>,
-    /// Of all handlers, those of no vnet among them.
+    /// The number of all handlers, including those that are not called for each vnet.
     pub registered: usize,
-    /// What keeps others from being known.
+    /// Why others may be missing.
     pub problems: Problems,
 }
 
@@ -97,14 +97,14 @@ impl VnetHandlers {
 }
 
 impl VnetHandler {
-    /// Was it deregistered while its event was being handled?
+    /// Whether it was deregistered while its event was being handled.
     #[must_use]
     pub fn is_dead(&self) -> bool {
         self.priority == Ok(DEAD)
     }
 }
 
-/// What the entries of all lists are compared with and read by.
+/// What identifies entries, and the types to read them with.
 struct Reader<'t> {
     target: &'t Target,
     unloaded: &'t Unloaded,
@@ -124,7 +124,7 @@ impl<'t> Reader<'t> {
         })
     }
 
-    /// Is the entry's function the one that goes through all vnets?
+    /// Whether the entry's function is the one that iterates over all vnets.
     fn iterates(&self, entry: &Object<'_>) -> Result<bool, ReadError> {
         let before = self.target.types()?.member(self.generic, "ee")?.offset;
         let start = entry.address.wrapping_add(before.wrapping_neg());

@@ -1,10 +1,10 @@
-//! Why there may be vnets that nothing leads to, so that only a search of all memory finds
-//! them.
+//! Why there may be vnets that nothing leads to, which only a search of all memory
+//! finds.
 //!
 //! vnet_alloc links a vnet when all its constructors have run, and vnet_destroy unlinks it
 //! before the first destructor does; the jail that it belongs to points at it only between
-//! (`kern_jail_set` and `prison_deref`, `sys/kern/kern_jail.c`). Whoever is in them, or holds a lock that they
-//! take, may have one in hand.
+//! (`kern_jail_set` and `prison_deref`, `sys/kern/kern_jail.c`). Whoever is in them, or holds a
+//! lock that they take, may have one in hand.
 
 use std::fmt;
 
@@ -20,17 +20,17 @@ use crate::walk::Problems;
 pub enum MayHide {
     /// Without types nothing but the list leads to vnets.
     NoTypes,
-    /// A lock is held that is taken while a vnet comes or goes.
+    /// A lock is held that is taken while a vnet is created or destroyed.
     Held { lock: &'static str },
-    /// A thread is where a vnet comes or goes. Not `certain`: a word on its stack says so,
-    /// which an earlier call may have left there.
+    /// A thread is creating or destroying a vnet. If not `certain`, only a word on its stack says
+    /// so, which an earlier call may have left there.
     Inside { thread: ThreadName, function: &'static str, certain: bool },
 }
 
 const FUNCTIONS: [&str; 2] = ["vnet_alloc", "vnet_destroy"];
 
 impl MayHide {
-    /// All reasons that there are, those of threads first.
+    /// All reasons, those of threads first.
     #[must_use]
     pub fn reasons(target: &Target) -> Vec<Self> {
         if target.types().is_err() {
@@ -42,7 +42,7 @@ impl MayHide {
         let threads = threads.unwrap_or_default();
         let mut reasons: Vec<Self> =
             threads.iter().filter_map(|thread| inside(target, thread, &functions)).collect();
-        // What is certain is told rather than what is not.
+        // A certain reason goes before an uncertain one.
         reasons.sort_by_key(|reason| matches!(reason, Self::Inside { certain: false, .. }));
         let locks = VnetLock::all(target).unwrap_or_default();
         reasons.extend(

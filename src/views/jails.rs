@@ -1,8 +1,8 @@
 //! Jails: prison0, the list `allprison`, and the children of each
 //! (`sys/kern/kern_jail.c`, 9.3 to main).
 //!
-//! The list says which jails there are, and the tree of children says it again: what
-//! a broken list no longer leads to is found in the tree.
+//! The list has all jails, and so does the tree of children: jails that
+//! a broken list no longer leads to are found in the tree.
 
 use crate::addr::VirtAddr;
 use crate::constants::PR_VNET;
@@ -16,36 +16,36 @@ use crate::walk::{Problem, Problems, Trail};
 /// A jail as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jail {
-    /// Of its struct prison.
+    /// The address of its struct prison.
     pub address: VirtAddr,
     /// The jail's number; 0 for prison0.
     pub jid: i64,
     /// The full name, with those of its parents: `web01.cache`; `0` for prison0.
     pub name: Box<str>,
-    /// `None` for prison0.
+    /// The address of the parent's struct prison; `None` for prison0.
     pub parent: Option<VirtAddr>,
-    /// `None` while its vnet is being built.
+    /// The address of the vnet that it lives in; `None` while its vnet is being built.
     pub vnet: Option<VirtAddr>,
-    /// Does it have a vnet of its own, rather than live in its parent's?
+    /// Whether it has a vnet of its own rather than its parent's.
     pub own_vnet: bool,
     /// How far its creation or removal has come.
     pub life: Life,
 }
 
-/// How far a jail has come.
+/// Where in its life a jail is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
     /// Running.
     Alive,
     /// Being created: no process can be in it yet.
     Starting,
-    /// Removed by its administrator, and held by what is left in it.
+    /// Removed, but held by what is left in it.
     Dying,
     /// Off the list of jails: its memory is about to be freed.
     BeingRemoved,
 }
 
-/// All jails, prison0 first, and what keeps others from being known.
+/// All jails, prison0 first, and why others may be missing.
 #[derive(Debug, Clone, Default)]
 pub struct Jails {
     /// Those that could be read.
@@ -57,8 +57,8 @@ pub struct Jails {
 const ALLPRISON: List<'_> = List { name: "allprison", element: "prison" };
 
 impl Jails {
-    /// Reads prison0, walks `allprison`, and then the tree of children if the list is
-    /// not whole.
+    /// Reads prison0, walks `allprison`, and then walks the tree of children if the list is
+    /// incomplete.
     ///
     /// # Errors
     /// The kernel has no such symbols, or no debug information.
@@ -84,10 +84,10 @@ impl Jails {
         Ok(jails)
     }
 
-    /// The jail of that number or name; of several of one name, the one that is alive.
+    /// The jail of that number or name; of several with one name, the one that is alive.
     ///
     /// # Errors
-    /// None of those that are known is, and there may be others: why.
+    /// No known jail is, but there may be others; why.
     pub fn find(&self, wanted: &str) -> Result<Option<&Jail>, Problem> {
         let jid: Option<i64> = wanted.parse().ok();
         let by_jid = self.jails.iter().find(|jail| Some(jail.jid) == jid);
@@ -108,15 +108,15 @@ impl Jails {
         self.jails.iter().find(|jail| jail.address == address)
     }
 
-    /// How many there are, prison0 among them.
+    /// The number of jails, including prison0.
     ///
     /// # Errors
-    /// What keeps others from being known.
+    /// Why others may be missing.
     pub fn count(&self) -> Result<usize, Problem> {
         self.problems.none().map(|()| self.jails.len())
     }
 
-    /// Adds a jail that something else than the list leads to, unless it is known.
+    /// Adds a jail that something other than the list leads to, unless it is known.
     pub fn add_unlisted(&mut self, prison: &Object<'_>) {
         if self.at(prison.address).is_none()
             && let Ok(jail) = Jail::read(prison, false)
@@ -125,7 +125,7 @@ impl Jails {
         }
     }
 
-    /// Adds those of the tree of children that are not known yet.
+    /// Adds jails of the tree of children that are not known yet.
     fn add_children(&mut self, host: Object<'_>) {
         let mut trail = Trail::new(host.target().budget());
         let mut next = vec![host];
@@ -148,8 +148,8 @@ impl Jails {
         }
     }
 
-    /// Adds those problems that are of another place than the list's own: what breaks the
-    /// list mostly breaks the tree as well.
+    /// Adds problems of other places than the list's own, because what breaks the
+    /// list usually breaks the tree as well.
     fn add_news(&mut self, problems: &Problems) {
         let known: Vec<_> = self.problems.iter().map(|problem| problem.at).collect();
         let news = problems.iter().filter(|problem| !known.contains(&problem.at));
@@ -182,7 +182,7 @@ impl Jail {
         })
     }
 
-    /// Its number and name, and how far it has come unless it is simply alive:
+    /// Its number and name, and its state unless it is alive:
     /// `jail 98 (tmp98), being removed`.
     #[must_use]
     pub fn title(&self) -> String {
@@ -191,7 +191,7 @@ impl Jail {
 }
 
 impl Life {
-    /// pr_state tells since 14.0; before, a jail without user references is dying.
+    /// pr_state exists since 14.0; before that, a jail without user references is dying.
     fn read(prison: &Object<'_>) -> Result<Self, ReadError> {
         if prison.has("pr_state") {
             return Ok(match prison.uint("pr_state")? {
@@ -203,7 +203,7 @@ impl Life {
         Ok(if prison.int("pr_uref")? > 0 { Self::Alive } else { Self::Dying })
     }
 
-    /// In words; `None` for what needs none.
+    /// In words; `None` if it is alive.
     #[must_use]
     pub fn meaning(self) -> Option<&'static str> {
         match self {
@@ -224,8 +224,8 @@ impl Life {
     }
 }
 
-/// The prisons anywhere in memory whose vnet is `vnet`. That takes as long as it takes to
-/// read the dump.
+/// The prisons anywhere in memory whose vnet is `vnet`. This takes as long as reading
+/// the dump.
 #[must_use]
 pub fn search_prisons<'t>(target: &'t Target, vnet: VirtAddr) -> Vec<Object<'t>> {
     let place = || Some(target.types().ok()?.member(prison_type(target)?, "pr_vnet").ok()?.offset);
@@ -242,13 +242,13 @@ pub fn search_prisons<'t>(target: &'t Target, vnet: VirtAddr) -> Vec<Object<'t>>
     found
 }
 
-/// `struct prison`, by the one prison that every kernel has: to find a type by its name
+/// `struct prison`, from the one prison that every kernel has: finding a type by name
 /// takes an index of all names.
 fn prison_type(target: &Target) -> Option<TypeId> {
     Some(target.global("prison0").ok()?.type_id)
 }
 
-/// The prison at `address`, if what lies there may be one whose vnet is `vnet`: a word of
+/// The prison at `address`, if there may be one whose vnet is `vnet`: a word of
 /// a stack may lead anywhere.
 #[must_use]
 pub fn prison_of_vnet<'t>(

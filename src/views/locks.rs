@@ -1,8 +1,8 @@
-//! Who holds the locks of the VNET machinery, and what that means for what they guard.
+//! Who holds the locks of the VNET code, and what that means for the data they protect.
 //!
-//! The owner in a lock's word counts as a thread only if a list of threads leads to
-//! it. What a lock says is of the moment of the dump: whoever held the lock had
-//! perhaps not begun to change anything, or had finished.
+//! The owner in a lock's word is a thread only if a list of threads leads to
+//! it. A lock's word shows the moment of the dump: the holder may
+//! not have changed anything yet, or may have finished.
 
 use crate::addr::VirtAddr;
 use crate::target::Target;
@@ -12,7 +12,7 @@ use crate::vnet::VnetError;
 use crate::vnet::locks::{Guards, Holder, VnetLock};
 use crate::walk::Problems;
 
-/// All locks that the kernel has, and what keeps their owners from being known.
+/// All locks that the kernel has, and why their owners may be unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locks {
     /// In a fixed order: those of the list of vnets first.
@@ -31,7 +31,7 @@ pub struct LockView {
     pub owner: Option<ThreadName>,
     /// Why a thread that holds it has no name.
     pub nameless: Option<Box<str>>,
-    /// For what it guards, in words.
+    /// What its state means for the data it protects, in words.
     pub meaning: Box<str>,
 }
 
@@ -44,7 +44,7 @@ impl Locks {
         let locks = VnetLock::all(target)?;
         let mut problems = Problems::default();
         let held = locks.iter().any(|lock| owner(lock).is_some());
-        // Without types there are no threads, which is said once for all.
+        // Without types there are no threads; that is said once for all locks.
         let threads = threads::all(target).ok().filter(|_| held);
         let threads = threads.map(|walk| walk.take(&mut problems)).unwrap_or_default();
         let views = locks.iter().map(|lock| {
@@ -65,7 +65,7 @@ impl Locks {
 
 /// Why the owner at `address` has no name.
 fn nameless_owner(target: &Target, address: VirtAddr, problems: &Problems) -> Box<str> {
-    // As much of a struct thread as shows whether it is freed.
+    // Enough of a struct thread to show whether it is freed.
     const BEGINNING: u64 = 64;
     match (freed::check(target.memory(), address, BEGINNING), problems.none()) {
         (Err(freed), _) => format!("{} ({})", freed.kind, freed.stage).into(),
@@ -112,7 +112,7 @@ fn meaning(lock: &VnetLock, all: &[VnetLock]) -> Box<str> {
     text.into()
 }
 
-/// Whoever changes the list holds all locks that guard it, and takes one after the other.
+/// A writer of the list holds all locks that protect it, and takes them one by one.
 fn list_meaning(lock: &VnetLock, all: &[VnetLock]) -> &'static str {
     let others = all.iter().filter(|other| other.guards == Guards::List);
     match others.map(owner).all(|other| other == owner(lock)) {

@@ -1,13 +1,13 @@
-//! What a kernel says of itself and of the machine it ran on: its version, its
-//! name, its last words.
+//! What a kernel's memory says about the kernel and its machine: version,
+//! host name, panic message.
 
 use crate::target::Target;
 use crate::value::Object;
 
-/// No version, name or panic message is longer.
+/// The longest version, name or panic message, in bytes.
 const MAX_TEXT: usize = 1024;
 
-/// What the dump's memory tells; `None` where it does not.
+/// What the dump's memory says about its machine; `None` for what it does not have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Machine {
     /// `version[]`: FreeBSD's release, the kernel's name, who built it and when.
@@ -16,7 +16,7 @@ pub struct Machine {
     pub osreldate: Option<u64>,
     /// The name of the kernel's configuration: GENERIC.
     pub ident: Option<String>,
-    /// The host's name, which is that of prison0.
+    /// The host name of prison0.
     pub hostname: Option<String>,
     /// Why it panicked; `None` for a kernel that did not.
     pub panic: Option<String>,
@@ -27,7 +27,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Reads what there is to read; nothing in it is needed for anything else.
+    /// Reads what it can. Nothing else depends on it.
     #[must_use]
     pub fn read(target: &Target) -> Self {
         let host = Object::global(target, "prison0").and_then(|host| host.text("pr_hostname"));
@@ -50,7 +50,7 @@ fn array(target: &Target, name: &str) -> Option<String> {
     text(target.memory().c_string(symbol.address, max).ok()?)
 }
 
-/// The text that a pointer points at.
+/// The text that a pointer points to.
 fn pointer(target: &Target, name: &str) -> Option<String> {
     let at = target.memory().pointer(target.address_of(name).ok()?).ok()?;
     if at.is_null() {

@@ -13,12 +13,12 @@ pub struct MessageRing {
     pub written: u64,
 }
 
-/// kern.msgbufsize can be set to much, but a larger one is no message buffer.
+/// The largest size that is believed: kern.msgbufsize can be large, but not larger than this.
 const LARGEST: u64 = 256 << 20;
 
 impl MessageRing {
-    /// Reads the ring that `msgbufp` points at; `None` if there is none yet, or
-    /// what is there is no message buffer.
+    /// Reads the ring that `msgbufp` points to; `None` if there is none yet, or
+    /// what is there is not a message buffer.
     ///
     /// # Errors
     /// It cannot be read, as a whole.

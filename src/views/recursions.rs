@@ -1,4 +1,4 @@
-//! What a kernel with VNET_DEBUG records of curvnet.
+//! What a kernel with VNET_DEBUG records about curvnet.
 //!
 //! CURVNET_SET of a thread whose curvnet is set already adds to the list
 //! `vnet_recursions`, once for each place in the source, and every CURVNET_SET leaves
@@ -12,11 +12,11 @@ use crate::value::model::ValueError;
 use crate::value::queue::{self, List};
 use crate::walk::Problems;
 
-/// A place that set curvnet though it was set. What cannot be read has the reason in
-/// its place; `None` is a null pointer.
+/// A place that set curvnet although it was set. Members that cannot be read are
+/// errors; `None` is a null pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recursion {
-    /// Of its struct vnet_recursion.
+    /// The address of its struct vnet_recursion.
     pub address: VirtAddr,
     /// The function that had set it before.
     pub previous: Result<Option<Box<str>>, ValueError>,
@@ -48,7 +48,7 @@ pub struct Recursions {
     pub recursions: Vec<Recursion>,
     /// Threads whose curvnet is set.
     pub threads: Vec<Curvnet>,
-    /// What keeps others from being known.
+    /// Why others may be missing.
     pub problems: Problems,
 }
 
@@ -80,8 +80,8 @@ impl Recursions {
     }
 }
 
-/// Was the kernel compiled with VNET_DEBUG? Only such a kernel has the function that adds to
-/// the list, and sets `td_vnet_lpush`, which is a member of every kernel's struct thread. The
+/// Whether the kernel was compiled with VNET_DEBUG. Only such a kernel has the function that adds
+/// to the list, and sets `td_vnet_lpush`, which is a member of every kernel's struct thread. The
 /// list itself may have another symbol: clang makes `vnet_recursions.0` of it.
 fn has_vnet_debug(target: &Target) -> bool {
     let symbols = ["vnet_log_recursion", "vnet_recursions"];

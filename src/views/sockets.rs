@@ -36,7 +36,7 @@ pub fn of<'t>(target: &'t Target, vnet: &Vnet, variables: &Variables) -> Walk<Ob
                 let blocks = queue::walk(head, "inp_list", list);
                 sockets.extend(sockets_of(blocks, "inp_socket", list).take(&mut problems));
             }
-            // Not made yet.
+            // Not created yet.
             Ok(None) => {}
             Err(why) => problems.add(list.unreadable(pcbs.address, why)),
         }
@@ -56,7 +56,7 @@ pub fn unix(target: &Target) -> Walk<Object<'_>> {
     Walk::new(sockets, problems)
 }
 
-/// The sockets that control blocks point at.
+/// The sockets that control blocks point to.
 fn sockets_of<'t>(blocks: Walk<Object<'t>>, member: &str, list: List<'_>) -> Walk<Object<'t>> {
     let mut problems = Problems::default();
     let mut sockets = Vec::new();

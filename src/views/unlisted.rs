@@ -1,8 +1,8 @@
-//! Vnets that are not on the list, through whatever still points at them: jails,
+//! Vnets that are not on the list, found through what still points to them: jails,
 //! processes and threads, interfaces, sockets.
 //!
-//! Each pointer that leads to no known vnet is looked at; what it leads to need
-//! not be a vnet any more, and then that is what is said.
+//! Each pointer that leads to no known vnet is followed; its target need
+//! not be a vnet any more, and then a problem says so.
 
 use rustc_hash::FxHashMap;
 
@@ -15,7 +15,7 @@ use crate::views::{interfaces, sockets};
 use crate::vnet::{Variables, Vnet};
 use crate::walk::{Problem, Problems};
 
-/// Vnets that something points at, and what is wrong with other pointers.
+/// Vnets that something points to, and what is wrong with other pointers.
 #[derive(Debug, Clone, Default)]
 pub struct Unlisted {
     /// In the order in which they were found.
@@ -23,12 +23,12 @@ pub struct Unlisted {
     pub problems: Problems,
 }
 
-/// Of the many sockets of one vnet, the first few tell enough.
+/// The most sockets of one vnet that are named.
 const MAX_WITNESSES: usize = 8;
 
 impl Unlisted {
     /// Follows what `jails`, all threads, and the interfaces and sockets of the vnets
-    /// in `listed`, and of those that are found, say of their vnets. What contradicts
+    /// in `listed`, and of vnets that are found, say about their vnets. What contradicts
     /// a vnet in `listed` is added to its problems.
     pub fn find(
         target: &Target,
@@ -60,7 +60,7 @@ impl Unlisted {
             let contradictions = search.objects_of(vnet);
             vnet.problems.extend(contradictions);
         }
-        // What was found has interfaces and sockets too, which may lead further.
+        // Vnets that were found have interfaces and sockets too, which may lead further.
         let mut next = 0;
         while let Some(vnet) = search.found.vnets.get(next).cloned() {
             let contradictions = search.objects_of(&vnet);
@@ -78,13 +78,13 @@ struct Search<'a> {
     /// Addresses of the vnets on the list, and their places in it.
     listed: FxHashMap<VirtAddr, usize>,
     found: Unlisted,
-    /// Addresses that were looked at, and which of the found vnets lies there.
+    /// Addresses that were followed, and which of the found vnets is there.
     seen: FxHashMap<VirtAddr, Option<usize>>,
     variables: Option<&'a Variables>,
 }
 
 impl Search<'_> {
-    /// Follows the interfaces and sockets of a vnet; what they say against it, a
+    /// Follows the interfaces and sockets of a vnet. Returns what contradicts the vnet, a
     /// sentence each.
     fn objects_of(&mut self, vnet: &Vnet) -> Vec<Box<str>> {
         let mut against = Vec::new();
@@ -130,7 +130,7 @@ impl Search<'_> {
         }
     }
 
-    /// Nearly all that is followed leads to a vnet on the list, and needs no words.
+    /// Nearly every pointer leads to a vnet on the list and needs no message.
     fn follow(&mut self, vnet: Option<VirtAddr>, holder: impl FnOnce() -> String) {
         let Some(address) = vnet else { return };
         if self.listed.contains_key(&address) {
@@ -166,7 +166,7 @@ impl Search<'_> {
     }
 }
 
-/// What an interface that is on the list of `vnet` says against that.
+/// How an interface on the list of `vnet` contradicts being there.
 fn other_vnet(vnet: &Vnet, interface: &Object<'_>, name: &str) -> Option<Box<str>> {
     let actual = interface.pointer("if_vnet").ok()?;
     (actual != vnet.address).then(|| {
@@ -176,7 +176,7 @@ fn other_vnet(vnet: &Vnet, interface: &Object<'_>, name: &str) -> Option<Box<str
     })
 }
 
-/// What the interfaces that were found say against their count: all of them are on one list.
+/// How the interfaces that were found contradict their count: all of them are on one list.
 fn wrong_interface_count(
     counted: Option<u64>,
     found: Result<usize, Problem>,
@@ -188,7 +188,7 @@ fn wrong_interface_count(
         .then(|| format!("its {counter} is {counted}, but {found} are {place}").into())
 }
 
-/// What the sockets that were found say against their count: others may exist.
+/// How the sockets that were found contradict their count: others may exist.
 fn too_many_sockets(counted: Option<u64>, found: usize) -> Option<Box<str>> {
     let counted = counted?;
     (counted < found as u64).then(|| {

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use crate::addr::VirtAddr;
 use crate::vnet::Vnet;
 
-/// Vnets as they were asked for. Grows only, so that what was lent stays.
+/// Vnets that were asked for. It only grows, so that references stay valid.
 #[derive(Debug, Default)]
 pub struct VnetsByAddress {
     first: OnceLock<Box<Node>>,
@@ -28,8 +28,8 @@ impl VnetsByAddress {
             slot = &node.next;
         }
         let mut node = Box::new(Node { vnet: read()?, next: OnceLock::new() });
-        // Another thread may be faster, with the same vnet or with another: then the next
-        // place is tried.
+        // Another thread may be faster, with the same vnet or another one. Then the next
+        // slot is tried.
         loop {
             let Err(kept) = slot.set(node) else { return Some(&slot.get()?.vnet) };
             let faster = slot.get()?;

@@ -1,7 +1,7 @@
-//! What a vnet that is not on the list looks like.
+//! The condition of a vnet that is not on the list.
 //!
 //! A vnet is linked after all its constructors ran and unlinked before its
-//! destructors run. Its own links remember: those of one that was never linked are
+//! destructors run. Its own links show which: those of one that was never linked are
 //! still NULL, and those of one that was unlinked still point into the list, but
 //! nothing there points back (`vnet_alloc` and `vnet_destroy`, `sys/net/vnet.c`, 9.3 to main).
 
@@ -13,19 +13,19 @@ use crate::vnet::layout::VnetLayout;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Condition {
-    /// Never linked: vnet_alloc has not come to its end.
+    /// Never linked: vnet_alloc has not finished.
     UnderConstruction,
     /// Unlinked: vnet_destroy has begun.
     BeingDestroyed,
-    /// Given up by vnet_destroy; the memory may be somebody else's by now.
+    /// Freed by vnet_destroy; the memory may have been reused.
     Freed,
-    /// Whole, and linked by its neighbours, but the list does not lead to it.
+    /// Intact, and linked by its neighbours, but the list does not lead to it.
     Stray,
 }
 
 impl Condition {
     /// The condition of the vnet at `address`, whose magic is that of a destroyed
-    /// one or not. Links that cannot be read say nothing.
+    /// one or not. Links that cannot be read prove nothing.
     #[must_use]
     pub fn of(
         target: &Target,
@@ -56,7 +56,7 @@ impl Condition {
         }
     }
 
-    /// As scripts see it.
+    /// The name for scripts.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ impl Condition {
         }
     }
 
-    /// As people read it.
+    /// The name for people.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {

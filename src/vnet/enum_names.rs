@@ -9,7 +9,7 @@ use crate::types::{TypeError, TypeId};
 /// A number of an enum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EnumValue {
-    /// The enumerator of exactly this value.
+    /// The enumerator of exactly this value; `None` if there is none.
     #[serde(rename = "enum")]
     pub name: Option<Box<str>>,
     pub value: u64,
@@ -23,11 +23,11 @@ pub struct EnumValue {
 #[derive(Debug, Clone, Default)]
 pub struct EnumNames(Vec<(Box<str>, u64)>);
 
-/// Source adds small numbers to a name: what is further away has nothing to do with it.
+/// The largest distance from a name: source adds only small numbers to one.
 const NEAR: u64 = 100;
 
 impl EnumNames {
-    /// Those of the enum behind `id`; none where it is no enum.
+    /// Those of the enum behind `id`; empty if it is not an enum.
     ///
     /// # Errors
     /// The debug information is damaged.

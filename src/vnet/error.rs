@@ -17,10 +17,10 @@ pub enum VnetError {
         "this kernel has no VIMAGE: it has one network stack, whose variables are ordinary globals"
     )]
     NoVimage,
-    /// Nothing in the file is a kernel's.
+    /// The file has nothing that identifies a kernel.
     #[error("this file has no kernel symbols, and no section or symbols of set_vnet")]
     NoKernelSymbols,
-    /// Without debug information, and of no known shape.
+    /// There is no debug information, and no known layout fits.
     #[error("no known layout of struct vnet fits this kernel")]
     NoLayout,
     /// The list of vnets cannot be read, not even in part.
@@ -60,7 +60,7 @@ pub enum VnetError {
         /// `process 812 (nginx)`
         who: String,
     },
-    /// A jail, process or thread points at a vnet that is none.
+    /// A jail, process or thread points to something that is not a vnet.
     #[error("{who} points to {address} as its vnet, but there is no vnet at that address")]
     StrayVnet {
         /// `jail 98 (tmp98)`
@@ -76,7 +76,7 @@ pub enum VnetError {
         /// Empty if no vnet is being made.
         candidates: Vec<VnetCandidate>,
     },
-    /// What was asked for was not found, and what could not be read may hold it.
+    /// It was not found, but may be in memory that could not be read.
     #[error("{what} is not on the readable part of the list")]
     Unknown {
         /// `jail web01`, `process 812`
@@ -85,7 +85,7 @@ pub enum VnetError {
         #[source]
         because: Box<Problem>,
     },
-    /// A pattern of names that cannot be understood.
+    /// The pattern is malformed.
     #[error("{:?} is not a valid pattern: {why}", shortened(pattern))]
     BadPattern {
         /// As it was given.
@@ -93,7 +93,7 @@ pub enum VnetError {
         /// What is wrong with it, in words.
         why: String,
     },
-    /// The variable is none of per-CPU counters.
+    /// The variable has no per-CPU counters.
     #[error("{name} has no counters")]
     NoCounters {
         /// The variable, as it was given.
@@ -117,7 +117,7 @@ pub enum VnetError {
         /// Names that may be meant, the likeliest first.
         near: Vec<String>,
     },
-    /// It was not found, and what could not be read may hold it.
+    /// It was not found, but may be in memory that could not be read.
     #[error("it is unknown whether this kernel has the sysctl {}", shortened(name))]
     SysctlUnknown {
         /// The name as it was given.
@@ -140,7 +140,7 @@ pub enum VnetError {
 }
 
 impl VnetError {
-    /// Why a kernel without the linker set of virtualized variables has none.
+    /// Why a kernel has no linker set of virtualized variables.
     #[must_use]
     pub fn without_set(kernel: &RunningKernel) -> Self {
         match kernel.linked().has_kernel_symbols() {
@@ -149,12 +149,12 @@ impl VnetError {
         }
     }
 
-    /// `what` was not found, and `because` of a problem it may be there all the same.
+    /// `what` was not found, but `because` of a problem it may exist.
     pub fn unknown(what: impl Into<String>, because: Problem) -> Self {
         Self::Unknown { what: what.into(), because: Box::new(because) }
     }
 
-    /// Was the question in order, and nothing matches it?
+    /// Whether the question was valid but nothing matches it.
     #[must_use]
     pub fn is_no_match(&self) -> bool {
         match self {

@@ -1,8 +1,8 @@
 //! The list of vnets: `vnet_head`, newest first, vnet0 last.
 //!
 //! A vnet is linked after all its constructors ran and unlinked before its
-//! destructors run, so the list is not all there is; but what is on it should
-//! be whole. What is not is said beside the vnet, and never stops the others.
+//! destructors run, so there are vnets off the list; but those on it should
+//! be intact. Damage is reported with the vnet and never hides the others.
 
 use serde::Serialize;
 
@@ -21,11 +21,11 @@ use crate::walk::{Problem, Problems, Trail};
 /// A vnet as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vnet {
-    /// In order of creation, from vnet0; `None` where the list does not tell.
+    /// Its number in order of creation, 0 for vnet0; `None` if the list does not show it.
     pub index: Option<usize>,
-    /// Of its struct vnet.
+    /// The address of its struct vnet.
     pub address: VirtAddr,
-    /// Is it vnet0, the host's?
+    /// Whether it is vnet0, the host's.
     pub default: bool,
     /// `vnet_magic_n`: 0x3e0d8f29 in a vnet that is not destroyed.
     pub magic: u32,
@@ -33,23 +33,23 @@ pub struct Vnet {
     pub state: Option<VnetState>,
     /// Whether vnet_destroy has marked it, in kernels that do.
     pub shutdown: Option<bool>,
-    /// `None` where its memory is freed.
+    /// The number of interfaces in it, as the kernel counts them; `None` if its memory is freed.
     pub ifcnt: Option<u64>,
     /// The number of sockets in it, as the kernel counts them; `None` if its memory is freed.
     pub sockcnt: Option<u64>,
     /// The block that holds its copy of the set.
     pub data_mem: VirtAddr,
-    /// What is added to a variable's address in the set, modulo the word size.
+    /// What is added to a variable's address in the set to get its copy's, modulo the word size.
     pub data_base: VirtAddr,
-    /// Is it filled with what freed memory is filled with? None of its numbers means
-    /// anything then.
+    /// Whether it is filled with the pattern of freed memory. Then its numbers mean
+    /// nothing.
     pub filled: bool,
-    /// What it looks like if it is not on the list.
+    /// Its condition if it is not on the list; `None` if it is.
     pub condition: Option<Condition>,
     /// What led to it if it is not on the list: `td_vnet of thread 100123 (ifconfig)`.
     pub found_by: Vec<Box<str>>,
-    /// The jails that live in it, by id; `None` as long as nobody knows the jails,
-    /// which without debug information nobody does.
+    /// The jails that live in it, by id; `None` if the jails are unknown,
+    /// as they are without debug information.
     pub jails: Option<Vec<JailRef>>,
     /// What is wrong with it, a sentence each.
     pub problems: Vec<Box<str>>,
@@ -62,13 +62,13 @@ pub struct JailRef {
     pub jid: i64,
     /// The full name, with those of its parents.
     pub name: Box<str>,
-    /// How far it has come, in words: `being removed`; `None` if it is simply alive.
+    /// Its state in words: `being removed`; `None` if it is alive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
 }
 
 impl JailRef {
-    /// Its name, and how far it has come unless it is simply alive: `tmp98 (being removed)`.
+    /// Its name, and its state unless it is alive: `tmp98 (being removed)`.
     #[must_use]
     pub fn title(&self) -> String {
         match self.state {
@@ -132,7 +132,7 @@ impl VnetList {
         self.vnets.iter().find(|vnet| vnet.address == address)
     }
 
-    /// Adds the vnets from the newest on; false where the list does not reach its end.
+    /// Adds the vnets, newest first; false if the walk does not reach the end of the list.
     fn walk(
         &mut self,
         target: &Target,
@@ -170,7 +170,8 @@ impl VnetList {
         }
     }
 
-    /// Does the vnet at `at` know the pointer that led to it? Else there are vnets between.
+    /// Checks that the vnet at `at` points back to the link that led to it. If not, vnets between
+    /// are missing.
     fn check_link(
         &mut self,
         target: &Target,
@@ -190,7 +191,7 @@ impl VnetList {
         }
     }
 
-    /// vnet0 is known by its own pointer, wherever the list has gone.
+    /// vnet0 is found by its own pointer, wherever the list leads.
     fn add_vnet0(&mut self, target: &Target, layout: &VnetLayout, vnet0: Option<VirtAddr>) {
         let Some(vnet0) = vnet0.and_then(VirtAddr::non_null) else { return };
         match self.vnets.iter_mut().find(|vnet| vnet.address == vnet0) {
@@ -208,7 +209,7 @@ impl VnetList {
         }
     }
 
-    /// Nothing at all is no list, but a reason.
+    /// An empty list is an error with a reason.
     fn or_why(self) -> Result<Self, VnetError> {
         match self.problems.none() {
             Err(why) if self.vnets.is_empty() => Err(VnetError::NoList { because: Box::new(why) }),
@@ -226,7 +227,7 @@ impl VnetList {
         };
     }
 
-    /// Notes a problem; the list is then not whole.
+    /// Notes a problem; the list is then incomplete.
     fn note(&mut self, problem: Problem) -> bool {
         self.problems.add(problem);
         false
@@ -235,7 +236,7 @@ impl VnetList {
 
 impl Vnet {
     /// The vnet at an address that is not on the list: mostly one under
-    /// construction or being destroyed. `None` where nothing there looks like a vnet.
+    /// construction or being destroyed. `None` if nothing there looks like a vnet.
     #[must_use]
     pub fn unlisted(target: &Target, address: VirtAddr) -> Option<Self> {
         let layout = VnetLayout::of(target, address).ok()?;
@@ -261,7 +262,7 @@ impl Vnet {
         let freed = filled || magic == VNET_MAGIC_DESTROYED;
         let condition = Condition::of(target, layout, address, freed, shutdown);
         let unlisted = (!listed).then_some(condition);
-        // A vnet that is given up is not up, though the list still leads to it.
+        // A destroyed vnet is not up, though the list still leads to it.
         let told = if freed { Some(condition) } else { unlisted };
         let count = |offset| Ok(Some(u64::from(word(offset)?)).filter(|_| !filled));
         let block = |offset| Ok(if filled { VirtAddr::default() } else { pointer(offset)? });
@@ -286,13 +287,13 @@ impl Vnet {
         Ok(vnet)
     }
 
-    /// Is it on the kernel's list?
+    /// Whether it is on the kernel's list.
     #[must_use]
     pub fn is_listed(&self) -> bool {
         self.condition.is_none()
     }
 
-    /// Has vnet_destroy given it up? Its block is then freed memory.
+    /// Whether vnet_destroy has freed it. Its block is then freed memory.
     #[must_use]
     pub fn is_freed(&self) -> bool {
         self.filled || self.magic == VNET_MAGIC_DESTROYED
@@ -342,7 +343,7 @@ impl Vnet {
             problems.push(format!("its magic {:#x} is not a vnet's", self.magic));
         }
         let expected = self.expected_base(target);
-        // One under construction may have no block yet.
+        // A vnet under construction may have no block yet.
         let early = self.condition.is_some() && self.data_mem.is_null() && self.data_base.is_null();
         if !self.is_freed() && !early && expected != self.data_base.get() {
             problems.push(format!(

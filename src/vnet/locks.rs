@@ -1,12 +1,12 @@
 //! The locks of the VNET machinery, and what their words say.
 //!
 //! What: `vnet_rwlock` and `vnet_sxlock`, both of which a writer of the list of vnets
-//! holds and either of which a reader does; `vnet_sysinit_sxlock` of the constructors
-//! and destructors; `vnet_data_free_lock` of module space (`sys/net/vnet.c`). Those
-//! that the kernel has.
+//! holds and either of which a reader holds; `vnet_sysinit_sxlock` of the constructors
+//! and destructors; `vnet_data_free_lock` of module space (`sys/net/vnet.c`). Only those
+//! that the kernel has are read.
 //!
 //! How: one word says who holds a lock and who waits for it. Its bits are macros of
-//! the kernel's source and stand in `constants`.
+//! the kernel's source and are in `constants`.
 
 use crate::addr::VirtAddr;
 use crate::constants::*;
@@ -22,13 +22,13 @@ pub struct VnetLock {
     pub name: &'static str,
     /// What may change only while it is held.
     pub guards: Guards,
-    /// Of its struct rwlock or struct sx.
+    /// The address of its struct rwlock or struct sx.
     pub address: Option<VirtAddr>,
     /// Its word, decoded, or why that cannot be read.
     pub state: Result<LockState, ValueError>,
 }
 
-/// What a lock is for.
+/// What a lock protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guards {
     /// The list of vnets.
@@ -52,7 +52,7 @@ pub struct LockState {
     pub shared_waiters: bool,
     /// Threads sleep until they can write.
     pub exclusive_waiters: bool,
-    /// A writer spins for it, which keeps new readers out.
+    /// A writer spins for it, which blocks new readers.
     pub spinner: bool,
     /// Its owner has taken it more than once.
     pub recursed: bool,
@@ -82,11 +82,11 @@ pub enum Holder {
         /// Its address, from the lock's word.
         thread: VirtAddr,
     },
-    /// Nobody can hold it any more.
+    /// It was destroyed, so nobody can hold it.
     Destroyed,
-    /// The kernel has not come to its initialisation yet: no lock that it has made is 0.
+    /// The kernel has not initialised it yet: an initialised lock is never 0.
     NotYet,
-    /// No lock has such a word.
+    /// The word is not one that a lock can have.
     Nonsense,
 }
 
@@ -98,7 +98,7 @@ const LOCKS: [(&str, Guards); 4] = [
 ];
 
 impl VnetLock {
-    /// Those that the kernel has.
+    /// Reads the locks that this kernel has.
     ///
     /// # Errors
     /// The kernel has no VIMAGE.
@@ -117,7 +117,7 @@ impl VnetLock {
 }
 
 impl LockState {
-    /// What `word` says in a kernel of this `osreldate`.
+    /// Decodes `word` as a kernel of this `osreldate` would.
     #[must_use]
     pub fn decode(kind: LockKind, word: u64, osreldate: u64) -> Self {
         let flags = match kind {

@@ -1,10 +1,10 @@
 //! Module space: the arena inside the kernel's set where modules' virtualized
 //! variables are placed, as a map.
 //!
-//! The kernel keeps a list of what is free (`vnet_data_free_head`, sorted by
-//! address and merged) and no account of what is taken (`sys/net/vnet.c`, 9.3 to
-//! main). The modules say what they have, so the two can be held against each
-//! other: what is neither free nor a module's is lost, what is both is a fault.
+//! The kernel keeps a list of free bytes (`vnet_data_free_head`, sorted by
+//! address and merged) and no record of used ones (`sys/net/vnet.c`, 9.3 to
+//! main). The modules say what they use, so the two can be compared with each
+//! other: bytes that are neither free nor a module's are lost; bytes that are both are a fault.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use crate::value::queue::{self, List};
 use crate::vnet::VnetError;
 use crate::walk::Problems;
 
-/// The arena and who has what of it.
+/// The arena and what each part of it is used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleSpace {
     /// The addresses of the whole arena, in the kernel's set.
@@ -25,22 +25,22 @@ pub struct ModuleSpace {
     pub regions: Vec<Region>,
     /// The free list as the kernel has it, in its order.
     pub free_list: Vec<FreeEntry>,
-    /// What can be said of what neither the list nor a module names.
+    /// What is known of bytes that neither the free list nor a module claims.
     pub accounts: Accounts,
     /// What contradicts the kernel's own rules for the arena.
     pub faults: Vec<SpaceFault>,
-    /// What keeps unknown who has the rest.
+    /// Why the use of some bytes is unknown.
     pub problems: Problems,
 }
 
-/// How much is known of who has what.
+/// How much is known about the use of the arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accounts {
     /// Both the free list and the list of modules were read to their ends.
     Whole,
-    /// One of them was not: what nobody claims may be anybody's.
+    /// One of them was not, so the use of unclaimed bytes is unknown.
     Broken,
-    /// The kernel has not made its free list yet (`vnet_data_startup`, SI_SUB_KLD).
+    /// The kernel has not created its free list yet (`vnet_data_startup`, SI_SUB_KLD).
     NotYet,
 }
 
@@ -53,18 +53,18 @@ pub struct Region {
     pub holder: Holder,
 }
 
-/// Who has a stretch.
+/// Who uses a stretch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holder {
     /// On the kernel's free list.
     Free,
     /// A module, by its file name.
     Module(Box<str>),
-    /// Neither the free list nor any module names it.
+    /// Neither the free list nor any module claims it.
     Nobody,
-    /// The same where one of them is not wholly known.
+    /// The same, but one of them is not completely known.
     Unknown,
-    /// The kernel has not made its free list yet.
+    /// The kernel has not created its free list yet.
     NotYet,
 }
 
@@ -79,7 +79,7 @@ pub struct FreeEntry {
     pub len: i64,
 }
 
-/// Something about module space that cannot be right.
+/// A contradiction in what is known about module space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpaceFault {
     /// Which rule it breaks.
@@ -93,13 +93,13 @@ pub struct SpaceFault {
 /// The rules that module space can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SpaceFaultKind {
-    /// Two hold the same bytes.
+    /// Two claims cover the same bytes.
     Overlap,
     /// The free list is not in order of addresses.
     Unsorted,
     /// Two entries of the free list touch, and should be one.
     Unmerged,
-    /// It reaches out of the arena, or has no length.
+    /// It extends beyond the arena, or its length is not positive.
     OutOfBounds,
     /// Bytes that are neither free nor a module's.
     Lost,
@@ -125,10 +125,10 @@ pub(crate) const ARENA: &str = "vnet_entry_modspace";
 const FREE_LIST: List<'_> = List { name: "the free list of module space", element: "entry" };
 
 impl ModuleSpace {
-    /// Reads the free list and holds it against what the modules have.
+    /// Reads the free list and compares it with the sets of the modules.
     ///
     /// # Errors
-    /// The kernel has no VIMAGE, or no debug information that tells the list's layout.
+    /// The kernel has no VIMAGE, or no debug information about the list.
     pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
         let symbol =
             target.kernel().symbol(ARENA).ok_or_else(|| VnetError::without_set(target.kernel()))?;
@@ -164,32 +164,32 @@ impl ModuleSpace {
         self.arena.end.offset_from(self.arena.start).unwrap_or(0)
     }
 
-    /// Bytes that are free, by the kernel's list; `None` where that is not known.
+    /// Free bytes by the kernel's list; `None` if that is unknown.
     #[must_use]
     pub fn free(&self) -> Option<u64> {
         self.if_whole(self.held(|holder| *holder == Holder::Free))
     }
 
-    /// Bytes that modules have.
+    /// Bytes used by modules.
     #[must_use]
     pub fn used(&self) -> u64 {
         self.held(|holder| matches!(holder, Holder::Module(_)))
     }
 
-    /// Bytes that nobody has; `None` where that is not known.
+    /// Bytes that neither the free list nor a module claims; `None` if that is unknown.
     #[must_use]
     pub fn lost(&self) -> Option<u64> {
         self.if_whole(self.held(|holder| *holder == Holder::Nobody))
     }
 
-    /// The most that one module could still get, in bytes; `None` where that is not known.
+    /// The largest set that a module could still get, in bytes; `None` if that is unknown.
     pub fn largest_free(&self) -> Option<u64> {
-        // What touches is not one run for the kernel unless it is one entry.
+        // To the kernel, adjacent entries are separate runs.
         let free = self.regions.iter().filter(|region| region.holder == Holder::Free);
         self.if_whole(free.map(Region::len).max().unwrap_or(0))
     }
 
-    /// How much of what is free the largest module could not get, from 0 to 1.
+    /// The share of the free bytes that is not in the largest free run, from 0 to 1.
     #[must_use]
     pub fn fragmentation(&self) -> Option<f64> {
         Some(match (self.free()?, self.largest_free()?) {
@@ -210,7 +210,7 @@ impl ModuleSpace {
         self.faults.push(SpaceFault { kind, address, message: message.into() });
     }
 
-    /// What the kernel's list must be for its allocator to work.
+    /// Checks what the kernel's allocator requires of its list.
     fn check_order(&mut self) {
         let mut faults = Vec::new();
         for pair in self.free_list.windows(2) {
@@ -240,7 +240,7 @@ impl ModuleSpace {
         }
     }
 
-    /// What the list and the modules say is theirs, as far as it lies in the arena.
+    /// What the list and the modules claim, as far as it lies in the arena.
     /// A set takes up whole pointers.
     fn claims(&mut self, modules: &Modules, pointer: u64) -> Vec<Region> {
         let mut claims = Vec::new();
@@ -284,7 +284,7 @@ impl ModuleSpace {
         }
     }
 
-    /// Divides the arena by the claims; the first of two that overlap has the bytes.
+    /// Divides the arena by the claims; if two overlap, the first gets the bytes.
     fn divide(&mut self, claims: Vec<Region>) {
         let mut at = self.arena.start;
         let mut last: Option<Region> = None;
@@ -309,7 +309,7 @@ impl ModuleSpace {
         self.leave(at..self.arena.end);
     }
 
-    /// This is not claimed, if it is anything.
+    /// Records this range as unclaimed, unless it is empty.
     fn leave(&mut self, range: Range<VirtAddr>) {
         if range.is_empty() {
             return;

@@ -10,14 +10,14 @@ use crate::vnet::Vnet;
 /// A reference to a vnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct VnetRef {
-    /// In order of creation; `None` for one that is on no list.
+    /// Its number in order of creation; `None` for one that is not on the list.
     pub index: Option<usize>,
-    /// Of its struct vnet.
+    /// The address of its struct vnet.
     pub address: VirtAddr,
 }
 
 impl VnetRef {
-    /// The vnet at `address`, with the number that it has in `vnets`.
+    /// The vnet at `address`, with its number in `vnets`.
     #[must_use]
     pub fn at(address: VirtAddr, vnets: &[Vnet]) -> Self {
         let known = vnets.iter().find(|vnet| vnet.address == address);
@@ -31,7 +31,7 @@ impl From<&Vnet> for VnetRef {
     }
 }
 
-/// Its number, or its address where it has none.
+/// Its number, or its address if it has none.
 impl fmt::Display for VnetRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.index {

@@ -1,8 +1,8 @@
-//! Vnets that nothing leads to any more: found by their magic, anywhere in memory.
+//! Vnets that nothing leads to any more, found anywhere in memory by their magic.
 //!
-//! The four bytes may be there by accident, in code that compares them above all, so
+//! The four bytes may be there by accident, above all in code that compares them, so
 //! a place counts only if the rest of it makes a vnet: a `vnet_data_base` that
-//! follows from its `vnet_data_mem`, or none of either, as before the block is
+//! matches its `vnet_data_mem`, or neither of the two, as before the block is
 //! allocated and after it is freed (`sys/net/vnet.c`, 9.3 to main). It lies as struct vnet is
 //! aligned, in memory that the kernel has allocated: never in its own image, whose
 //! pages the direct map shows again, nor in a module's.
@@ -93,7 +93,7 @@ impl<'t> Images<'t> {
         Self { target, pages: OnceCell::new() }
     }
 
-    /// Is this part of one? `phys` is where a byte of it lies.
+    /// Whether this is part of one. `phys` is the physical address of a byte of it.
     fn hold(&self, address: VirtAddr, phys: PhysAddr) -> bool {
         let mut segments = self.target.kernel().segments();
         let within =
@@ -118,5 +118,5 @@ impl<'t> Images<'t> {
     }
 }
 
-/// Kernels are some 30 MB; more of damaged segments is not looked at.
+/// The most that is looked at of damaged segments; kernels have about 30 MB.
 const LARGEST_IMAGE: u64 = 512 << 20;

@@ -4,20 +4,21 @@ use super::Vnet;
 use crate::addr::VirtAddr;
 use crate::target::Target;
 
-/// The network stack that a question is about. Kernels without VIMAGE have one, which is not a vnet.
+/// The network stack that a question is about. Kernels without VIMAGE have one, which is not a
+/// vnet.
 #[derive(Debug, Clone, Copy)]
 pub enum Stack<'s> {
     /// One of the kernel's vnets.
     Vnet(&'s Vnet),
     /// The only one of a kernel without VIMAGE: its variables are plain globals.
     Only,
-    /// None was chosen. It will do for what is the same in all of them, such as a
+    /// None was chosen. This is enough for what is the same in all of them, such as a
     /// global that is not virtualized.
     Unchosen,
 }
 
 impl<'s> Stack<'s> {
-    /// The vnet, where it is one.
+    /// The vnet, if it is one.
     #[must_use]
     pub const fn vnet(self) -> Option<&'s Vnet> {
         match self {
@@ -30,7 +31,7 @@ impl<'s> Stack<'s> {
     /// virtualized variables. Without VIMAGE, that is `master` itself.
     ///
     /// # Errors
-    /// Why there is no copy, in words: no vnet was chosen, or it has no block or a freed one.
+    /// Why there is no copy, in words: no vnet was chosen, or its block is missing or freed.
     pub fn copy_of(self, target: &Target, master: VirtAddr) -> Result<VirtAddr, &'static str> {
         match self {
             Self::Vnet(vnet) => vnet.copy_of(target, master),

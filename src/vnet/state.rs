@@ -15,7 +15,7 @@ pub struct VnetState {
     pub value: u64,
     /// The enumerator in the kernel's `enum sysinit_sub_id`.
     pub name: Option<Box<str>>,
-    /// `up`, or what else it means, in words.
+    /// What it means, in words: `up`.
     pub meaning: Box<str>,
 }
 
@@ -23,8 +23,8 @@ impl VnetState {
     /// The meaning of `value` in a vnet that is vnet0 or not, and on the list unless
     /// it has a condition.
     ///
-    /// vnet0 is allocated before any constructor is registered and its state is
-    /// never set: 0 there is healthy for ever.
+    /// vnet0 is allocated before any constructor is registered, and its state is
+    /// never set: 0 is normal there.
     #[must_use]
     pub fn new(target: &Target, value: u64, default: bool, condition: Option<Condition>) -> Self {
         if value == 0 {

@@ -21,10 +21,10 @@ use crate::vnet::enum_names::{EnumNames, EnumValue};
 use crate::vnet::unloaded::Unloaded;
 use crate::walk::{Problem, Problems};
 
-/// A constructor or destructor. What cannot be read has the reason in its place.
+/// A constructor or destructor. Members that cannot be read are errors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VnetSysinit {
-    /// Of its struct vnet_sysinit.
+    /// The address of its struct vnet_sysinit.
     pub address: VirtAddr,
     /// When it runs: an `enum sysinit_sub_id` of `sys/sys/kernel.h`.
     pub subsystem: Result<EnumValue, ValueError>,
@@ -34,7 +34,7 @@ pub struct VnetSysinit {
     pub function: Result<PointerValue, ValueError>,
     /// What the function is called with.
     pub argument: Result<PointerValue, ValueError>,
-    /// Who owns the function: `kernel`, or a module by its file name.
+    /// The owner of the function: `kernel`, or a module's file name.
     pub module: Option<Box<str>>,
 }
 
@@ -72,7 +72,7 @@ impl Sysinits {
 }
 
 impl VnetSysinit {
-    /// The value of its subsystem, where that could be read.
+    /// The value of its subsystem, if that could be read.
     #[must_use]
     pub fn subsystem_value(&self) -> Option<u64> {
         self.subsystem.as_ref().ok().map(|subsystem| subsystem.value)
@@ -105,7 +105,7 @@ impl VnetSysinit {
         }
     }
 
-    /// What the kernel sorts by.
+    /// The kernel's sort key.
     fn rank(&self) -> Option<(u64, u64)> {
         Some((self.subsystem_value()?, self.order.as_ref().ok()?.value))
     }

@@ -1,11 +1,11 @@
-//! What modules that are gone have left behind: pointers to their functions and to
-//! their part of module space, in lists that they should have been taken off.
+//! What unloaded modules have left behind: pointers to their functions and to
+//! their part of module space, in lists that they should have been removed from.
 //!
 //! How: a function of the kernel lies in its image, one of a module in that module's
-//! memory; module space that the kernel's own list calls free is nobody's.
+//! memory; module space on the kernel's free list belongs to no module.
 //!
-//! What it refuses to do: where the list of modules, or that of free module space, is
-//! not whole, nothing is said to be gone.
+//! What it refuses to do: if the list of modules, or that of free module space, is
+//! incomplete, it calls nothing unloaded.
 
 use std::ops::Range;
 
@@ -15,14 +15,14 @@ use crate::target::Target;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::vnet::modspace::{Accounts, Holder, ModuleSpace};
 
-/// What tells pointers to what is gone from others.
+/// Tells pointers into unloaded modules from others.
 #[derive(Debug, Clone, Default)]
 pub struct Unloaded {
-    /// Where code may lie; `None` where that is not known.
+    /// Where code can be; `None` if that is unknown.
     code: Option<Vec<Range<VirtAddr>>>,
-    /// Module space that is nobody's.
+    /// Module space that belongs to no module.
     free: Vec<Range<VirtAddr>>,
-    /// How far each vnet's copies lie from the masters.
+    /// The distance of each vnet's copies from the masters.
     bases: Vec<VirtAddr>,
 }
 
@@ -37,10 +37,10 @@ impl Unloaded {
         Self { code: code(target, modules), free: free.map(|region| region.range).collect(), bases }
     }
 
-    /// What an entry is called with.
+    /// Checks the argument of an entry.
     ///
     /// # Errors
-    /// It is nothing any more.
+    /// It points into free module space.
     pub fn argument(&self, address: VirtAddr) -> Result<VirtAddr, ValueError> {
         let lies_free = |at: VirtAddr| self.free.iter().any(|range| range.contains(&at));
         let masters = self.bases.iter().map(|base| address.wrapping_add(base.get().wrapping_neg()));
@@ -52,10 +52,10 @@ impl Unloaded {
         }
     }
 
-    /// The function of an entry.
+    /// Checks the function of an entry.
     ///
     /// # Errors
-    /// It is none any more.
+    /// It lies in no loaded module.
     pub fn function(&self, address: VirtAddr) -> Result<VirtAddr, ValueError> {
         let Some(code) = self.code.as_ref().filter(|_| !address.is_null()) else {
             return Ok(address);

@@ -31,20 +31,20 @@ pub struct VnetVariable {
     pub size: u64,
     /// Its type; `None` without debug information.
     pub type_id: Option<TypeId>,
-    /// What defines it: `kernel`, or a module's file name.
+    /// The file that defines it: `kernel`, or a module's name.
     pub module: Box<str>,
     /// Below `sys/`: `netinet/tcp_input.c`.
     pub file: Option<Box<str>>,
 }
 
-/// What [`VnetVariable::module`] is for the kernel's own.
+/// The value of [`VnetVariable::module`] for the kernel's own variables.
 const KERNEL: &str = "kernel";
 
 /// All virtualized variables of a kernel and its modules, sorted by name, then by file.
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
     all: Vec<VnetVariable>,
-    /// What keeps variables of modules from being known.
+    /// Why variables of modules may be missing.
     problems: Problems,
 }
 
@@ -76,7 +76,7 @@ impl Variables {
         Ok(Self { all, problems })
     }
 
-    /// What keeps variables of modules from being known.
+    /// Why variables of modules may be missing.
     pub fn problems(&self) -> &Problems {
         &self.problems
     }
@@ -87,7 +87,7 @@ impl Variables {
         &self.all
     }
 
-    /// The copy of the variable of that name that a vnet has; `None` where there is
+    /// A vnet's copy of the variable of that name; `None` if there is
     /// no such variable, no type, or no copy.
     #[must_use]
     pub fn in_vnet<'t>(&self, target: &'t Target, vnet: &Vnet, name: &str) -> Option<Object<'t>> {
@@ -96,7 +96,7 @@ impl Variables {
         Some(Object::new(target, variable.type_id?, address))
     }
 
-    /// The variable that holds this address of a master. In module space that is a
+    /// The variable whose master copy contains this address. In module space that is a
     /// module's, never the arena.
     #[must_use]
     pub fn holding(&self, address: VirtAddr) -> Option<&VnetVariable> {
@@ -107,12 +107,12 @@ impl Variables {
         self.all.iter().find(holds)
     }
 
-    /// The variables that a pattern names: `ipstat`, `V_tcp*`, `ipv4_hashtbl@in_gif.c`,
+    /// The variables that match a pattern: `ipstat`, `V_tcp*`, `ipv4_hashtbl@in_gif.c`,
     /// `*@if_gif.ko`.
     ///
     /// # Errors
-    /// None, or it is no pattern: the error lists names like it, or the files that have
-    /// the name.
+    /// None matches, or it is not a valid pattern. The error lists similar names, or the files
+    /// that have the name.
     pub fn matching(&self, pattern: &str) -> Result<Vec<&VnetVariable>, VnetError> {
         let wanted = Pattern::new(pattern)?;
         let found: Vec<_> = self.all.iter().filter(|variable| wanted.matches(variable)).collect();
@@ -125,7 +125,7 @@ impl Variables {
             .take(MOST_OFFERED + 1)
             .collect();
         if near.len() > MOST_OFFERED {
-            // Of a pattern for all that a file has, only the file can be wrong.
+            // In a pattern for all variables of a file, only the file can be wrong.
             near.clear();
         } else if near.is_empty() {
             let mut names: Vec<String> = self.all.iter().map(|v| v.name.to_string()).collect();
@@ -157,18 +157,18 @@ impl Variables {
 }
 
 impl VnetVariable {
-    /// What tells it from others of its name: its module or, in the kernel, its file.
+    /// What distinguishes it from others of its name: its module or, in the kernel, its file.
     #[must_use]
     pub fn qualifier(&self) -> Option<&str> {
         if *self.module == *KERNEL { self.file.as_deref() } else { Some(&self.module) }
     }
 }
 
-/// The plain globals that a pattern names, in a kernel without VIMAGE, whose
-/// stack's variables are such. They come back as variables without any copies.
+/// The plain globals that match a pattern, in a kernel without VIMAGE, whose
+/// network variables are plain globals. They are returned as variables without copies.
 ///
 /// # Errors
-/// No object symbol matches, or it is no pattern.
+/// No object symbol matches, or it is not a valid pattern.
 pub fn plain_globals(target: &Target, pattern: &str) -> Result<Vec<VnetVariable>, VnetError> {
     let wanted = Pattern::new(pattern)?;
     let kernel = target.kernel();
@@ -197,7 +197,7 @@ fn plain(target: &Target, symbol: &Symbol<'_>) -> VnetVariable {
     }
 }
 
-/// Names of objects in the kernel that are most like `name`.
+/// Names of objects in the kernel that are similar to `name`.
 #[must_use]
 pub fn names_like(kernel: &RunningKernel, name: &str) -> Vec<String> {
     let objects = kernel.symbols().filter(|symbol| symbol.kind == SymbolKind::Object);
@@ -259,7 +259,7 @@ fn variable(
 
 const LONGEST_PATTERN: usize = 256;
 
-/// Files that have a variable of the name that was looked for in another.
+/// Files that define the name, when it was asked for in another file.
 const MOST_OFFERED: usize = 6;
 
 /// A glob over names, and perhaps a file.
@@ -270,7 +270,7 @@ struct Pattern {
 }
 
 impl Pattern {
-    /// `V_` and the prefix of the symbols are what people copy from C and from
+    /// People copy `V_` from C, and the prefix of the symbols from
     /// nm; both are dropped.
     fn new(pattern: &str) -> Result<Self, VnetError> {
         let (name, file) = match pattern.split_once('@') {
@@ -296,11 +296,11 @@ impl Pattern {
     }
 }
 
-/// The pattern `name`, which is, or is a part of, what the user has typed; `None` for one
-/// longer than any name, which could only be made to cost time.
+/// The pattern `name`, which is all or part of what the user typed; `None` if it is
+/// longer than any name, because it could only waste time.
 ///
 /// # Errors
-/// It is no pattern.
+/// It is not a valid pattern.
 pub(crate) fn compile_glob(name: &str, typed: &str) -> Result<Option<GlobMatcher>, VnetError> {
     let glob = (name.len() <= LONGEST_PATTERN).then(|| Glob::new(name)).transpose();
     let glob = glob.map_err(|why| VnetError::BadPattern {
@@ -319,8 +319,8 @@ fn mistake(kind: &globset::ErrorKind) -> String {
     }
 }
 
-/// Does the variable come from this file or module, or is the file's path the end of
-/// its own?
+/// Whether the variable comes from this file or module, or from a file whose path ends
+/// like this.
 fn in_file(variable: &VnetVariable, file: Option<&str>) -> bool {
     let Some(wanted) = file else { return true };
     if *variable.module == *wanted || variable.module.strip_suffix(".ko") == Some(wanted) {

@@ -1,4 +1,4 @@
-//! What a dump says of itself, and what savecore(8) says of it.
+//! What a dump says about itself, and what savecore(8) says about it.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::session::SavecoreInfo;
 /// A dump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CoreInfo {
-    /// Of its file.
+    /// The path of its file.
     pub path: String,
     /// In words: `minidump version 2`.
     pub format: String,
@@ -23,13 +23,13 @@ pub struct CoreInfo {
     pub compressed: Option<CompressedInfo>,
     /// Bytes.
     pub page_size: u64,
-    /// Pages that it holds.
+    /// The number of pages that it holds.
     pub pages: u64,
-    /// Pages of memory that the machine had.
+    /// The number of pages of memory that the machine had.
     pub memory_pages: Option<u64>,
-    /// Pages that the file is too short for.
+    /// The number of pages that are missing because the file is cut off.
     pub pages_cut_off: u64,
-    /// What only a minidump tells.
+    /// What only a minidump has.
     pub minidump: Option<MinidumpInfo>,
     /// Seconds since 1970, from the kernel dump header.
     pub time: Option<u64>,
@@ -37,13 +37,13 @@ pub struct CoreInfo {
     pub version: Option<String>,
 }
 
-/// What a minidump's header says (`struct minidumphdr`, `sys/amd64/include/minidump.h` and
+/// A minidump's header (`struct minidumphdr`, `sys/amd64/include/minidump.h` and
 /// its likes).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MinidumpInfo {
-    /// Of the format.
+    /// The version of the format.
     pub version: u32,
-    /// Where the kernel's part of the address space begins.
+    /// The start of the kernel's part of the address space.
     pub kernbase: VirtAddr,
     /// `None` on architectures without one.
     pub direct_map: Option<DirectMapInfo>,
@@ -60,7 +60,7 @@ pub struct MinidumpInfo {
 pub struct DirectMapInfo {
     /// Its first address.
     pub start: VirtAddr,
-    /// The address behind its last.
+    /// The address after its last byte.
     pub end: VirtAddr,
     /// The physical address at its start.
     pub physical: PhysAddr,
@@ -78,7 +78,7 @@ pub struct CompressedInfo {
 /// What savecore(8) wrote beside the dump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InfoFileInfo {
-    /// Of the file: `info.0`.
+    /// The path of the file: `info.0`.
     pub path: String,
     /// When the machine crashed, as savecore wrote it.
     pub time: Option<String>,
@@ -108,7 +108,7 @@ impl CoreInfo {
         }
     }
 
-    /// Counts in pages of this size: a core that does not tell it is counted in small ones.
+    /// The page size for counts: small pages if the core does not say.
     pub(super) fn recount(&mut self, page_size: u64) {
         let all =
             [Some(&mut self.pages), Some(&mut self.pages_cut_off), self.memory_pages.as_mut()];

@@ -7,12 +7,12 @@ use crate::session::Session;
 use crate::views::crashed_thread::CrashedThread;
 use crate::vnet::VnetRef;
 
-/// The thread that crashed; `None` is what is not known.
+/// The crashing thread; `None` means unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CrashedInfo {
     /// Its number.
     pub tid: i64,
-    /// What it is called.
+    /// Its name.
     pub name: Option<String>,
     /// The number of its process.
     pub pid: Option<i64>,
@@ -20,11 +20,11 @@ pub struct CrashedInfo {
     pub command: Option<String>,
     /// The jail of its credential.
     pub jail: Option<CrashedJail>,
-    /// The vnet it worked in; `None` outside of the network stack.
+    /// The vnet it worked in; `None` outside the network stack.
     pub curvnet: Option<VnetRef>,
-    /// Its jail's.
+    /// Its jail's vnet.
     pub vnet: Option<VnetRef>,
-    /// All of it in words.
+    /// The whole in words.
     #[serde(skip)]
     pub title: String,
 }

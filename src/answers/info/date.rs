@@ -1,4 +1,4 @@
-//! Seconds since 1970 as people write them.
+//! Dates from seconds since 1970.
 
 /// `2019-11-22 14:08:22 UTC`
 pub fn utc(seconds: u64) -> String {
@@ -9,7 +9,7 @@ pub fn utc(seconds: u64) -> String {
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02} UTC", second % 60)
 }
 
-/// Year, month and day that many days after 1970-01-01. Years are counted from
+/// Year, month and day from the number of days since 1970-01-01. Years are counted from
 /// March, so that leap days come last, in eras of 400 years from 0000-03-01.
 fn civil(days: u64) -> (u64, u64, u64) {
     const ERA: u64 = 146_097;

@@ -13,7 +13,7 @@ use crate::target::KernelMatch;
 /// A kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KernelInfo {
-    /// Of its file.
+    /// The path of its file.
     pub path: String,
     /// The path of the file with its debug information.
     pub debug_file: Option<String>,
@@ -29,7 +29,7 @@ pub struct KernelInfo {
     pub vimage: Option<bool>,
     /// Where the initial values of its virtualized variables lie.
     pub set_vnet: Option<SetVnet>,
-    /// Whether it is the one that wrote the dump.
+    /// Whether it wrote the dump.
     pub belongs: Belongs,
 }
 
@@ -44,16 +44,16 @@ pub struct SetVnet {
     pub size: u64,
 }
 
-/// Whether the kernel is the one that wrote the dump.
+/// Whether the kernel wrote the dump.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Belongs {
     /// Is it?
     pub verdict: Verdict,
-    /// What tells.
+    /// The evidence.
     pub why: String,
 }
 
-/// Whether two files belong together.
+/// Whether two files match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
@@ -61,7 +61,7 @@ pub enum Verdict {
     Yes,
     /// They do not.
     No,
-    /// Nothing tells.
+    /// There is no evidence.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! What is known of a dump as keys and values, for people and for scripts.
+//! A description of a dump as keys and values, for people and for scripts.
 
 use super::{CoreInfo, KernelInfo, Overview, date};
 
@@ -15,7 +15,7 @@ impl Overview {
         let core = &self.core;
         let cut_off = (core.pages_cut_off > 0).then(|| format!("{} pages", core.pages_cut_off));
         rows.add("cut off", cut_off);
-        // The lines that follow tell who built it.
+        // The following lines say who built it.
         let first_line = |text: &String| text.lines().next().unwrap_or_default().to_owned();
         rows.add("version", core.version.as_ref().map(first_line));
         rows.add("host", self.host.clone());

@@ -1,4 +1,4 @@
-//! Which address is meant by what somebody wrote.
+//! Addresses as users write them.
 
 use std::str::FromStr;
 
@@ -10,7 +10,7 @@ use crate::value::Limits;
 use crate::value::model::{Value, ValueError};
 use crate::vnet::Stack;
 
-/// An address as somebody wrote it.
+/// An address as a user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// As a number, which means the same in every vnet and needs no kernel.
@@ -19,46 +19,46 @@ pub enum Address {
     Expression(String),
 }
 
-/// What an expression led to.
+/// The address that an expression evaluates to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Its value.
     pub address: VirtAddr,
-    /// What is to be said of that.
+    /// Remarks about them.
     pub remarks: Vec<Remark>,
 }
 
-/// Why something is not an address.
+/// Why a text is not an address.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
     /// Hex digits without `0x`, as debuggers and panic messages print addresses.
     #[error("{text} is neither a number nor a name")]
     BareHex {
-        /// What was written.
+        /// The text.
         text: String,
     },
-    /// The expression has a value that is no address.
+    /// The value of the expression is not an address.
     #[error("{expression} is not an address: it {what}")]
     NotAnAddress {
-        /// What was written.
+        /// The text.
         expression: String,
-        /// What its value is: `has the type struct inpcbinfo`.
+        /// A description of its value: `has the type struct inpcbinfo`.
         what: String,
     },
     /// Its value is in memory that cannot be read.
     #[error("the value of {expression} cannot be read: {why}")]
     Unreadable {
-        /// What was written.
+        /// The text.
         expression: String,
         /// Why it cannot be read.
         why: ValueError,
     },
-    /// It cannot be worked out.
+    /// It cannot be evaluated.
     #[error(transparent)]
     Other(#[from] Error),
 }
 
-/// A number, else an expression.
+/// A number, or otherwise an expression.
 impl FromStr for Address {
     type Err = AddressError;
 
@@ -71,7 +71,7 @@ impl FromStr for Address {
     }
 }
 
-/// An address as debuggers and panic messages print it; no name is that long and odd.
+/// An address as debuggers and panic messages print it; no name looks like this.
 fn is_bare_hex(text: &str) -> bool {
     (8..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -79,7 +79,7 @@ fn is_bare_hex(text: &str) -> bool {
 /// The address that is the value of an expression in a network stack.
 ///
 /// # Errors
-/// The expression cannot be worked out, or its value is no address.
+/// The expression cannot be evaluated, or its value is not an address.
 pub fn address(
     session: &Session,
     stack: Stack<'_>,
@@ -89,7 +89,7 @@ pub fn address(
     let warning = |remark: &_| Remark::Warning(format!("{expression}: {remark}"));
     let remarks = printed.remarks.iter().map(warning).collect();
     let none = |what| AddressError::NotAnAddress { expression: expression.to_owned(), what };
-    // No kernel maps its first page: what holds such a number is a variable, whose own
+    // No kernel maps its first page. A variable that holds such a number was named itself, and its
     // address was meant.
     let lowest = session.memory().page_size();
     match printed.value {

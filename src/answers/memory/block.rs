@@ -9,7 +9,7 @@ use crate::memory::KernelMemory;
 use crate::vnet::VnetRef;
 use crate::walk::Problems;
 
-/// How much is read at a time.
+/// Bytes that are read at a time.
 pub(super) const CHUNK: usize = 1 << 20;
 
 /// A part of kernel memory. It is read when it is shown, and not kept.
@@ -18,21 +18,21 @@ pub struct Memory<'m> {
     pub(super) memory: &'m KernelMemory,
     /// The first byte.
     pub start: VirtAddr,
-    /// Bytes; the last lies below 2^64.
+    /// Bytes; the range ends at or below 2^64.
     pub length: u64,
-    /// The vnet in which the address was worked out; `None` where none was needed.
+    /// The vnet in which the address was evaluated; `None` if none was needed.
     pub vnet: Option<VnetRef>,
     /// What could not be read on the way to the address.
     pub problems: Problems,
-    /// What is to be said of the address.
+    /// Remarks about the address.
     pub remarks: Vec<Remark>,
 }
 
-/// The end of a range lies beyond 2^64.
+/// The range extends past 2^64.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the range extends past 2^64")]
 pub struct BeyondAllAddresses {
-    /// The first byte that was asked for.
+    /// The first byte of the range.
     pub start: VirtAddr,
     /// Bytes from there up to 2^64; `u64::MAX` for all of them.
     pub most: u64,
@@ -43,14 +43,14 @@ pub struct BeyondAllAddresses {
 pub enum Run<'a> {
     /// They are these.
     Bytes(&'a [u8]),
-    /// So many of one page cannot be read, and why.
+    /// This many bytes of one page cannot be read, and why.
     Gap(&'a Fault, u64),
 }
 
 /// The `length` bytes of `memory` from `start`.
 ///
 /// # Errors
-/// There are not so many addresses.
+/// The range extends past 2^64.
 pub fn memory(
     memory: &KernelMemory,
     start: VirtAddr,
@@ -65,7 +65,7 @@ pub fn memory(
 }
 
 impl<'m> Memory<'m> {
-    /// Calls `f` with one run after the other, until it breaks off. A run is no longer than a
+    /// Calls `f` with one run after the other, until `f` stops it. A run is no longer than a
     /// megabyte, and no run of what cannot be read crosses the end of a page.
     pub fn try_for_each_run<B>(
         &self,
@@ -98,7 +98,7 @@ impl<'m> Memory<'m> {
         self.memory.page_size() - at.page_offset(self.memory.page_size())
     }
 
-    /// Can all of it be read?
+    /// Checks that all of it can be read.
     ///
     /// # Errors
     /// The first byte that cannot, and why.

@@ -1,4 +1,4 @@
-//! Adjacent memory that can be read, or that cannot for one reason.
+//! Ranges of memory that can be read, or that cannot for one reason.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ pub struct Range<'m> {
     pub address: VirtAddr,
     /// Bytes.
     pub length: u64,
-    /// What there is.
+    /// The contents.
     #[serde(flatten)]
     pub content: Content<'m>,
 }
@@ -33,7 +33,7 @@ pub enum Content<'m> {
         /// All of it.
         bytes: Stretch<'m>,
     },
-    /// It cannot.
+    /// It cannot be read.
     Unreadable(ValueError),
 }
 

@@ -1,4 +1,4 @@
-//! Memory that is read as it is written.
+//! Memory that is read when it is written.
 
 use std::fmt;
 

@@ -15,12 +15,12 @@ use crate::value::model::PointerValue;
 use crate::views::construction::{self, Construction, Direction, Phase, Progress};
 use crate::vnet::{Stack, Sysinits, Vnet, VnetState};
 
-/// How far a vnet has come, and with what.
+/// How far a vnet has come, and with which functions.
 #[derive(Debug, Serialize)]
 pub struct VnetConstruction {
     /// The phase, and how far it has come.
     pub construction: Stage,
-    /// What is on its way up, down, or both; `None` where that is unknown.
+    /// Progress up, down, or both; `None` if that is unknown.
     pub sysinits: Option<Elements<'static, Sysinit>>,
     /// Its vnet and phase.
     #[serde(skip)]
@@ -44,9 +44,9 @@ pub struct Stage {
     pub evidence: Box<str>,
     /// The thread that builds it or tears it down.
     pub thread: Option<ThreadName>,
-    /// The function that it certainly is in.
+    /// The function that it is certainly in.
     pub function: Option<Running>,
-    /// Functions that words on the thread's stack point into, where no chain of frames tells; by
+    /// Functions that words on the thread's stack point into, if no chain of frames shows it; as
     /// the addresses of their struct vnet_sysinit.
     pub possible: Vec<VirtAddr>,
     /// The way up, the way down, or both where it may be either.
@@ -98,7 +98,7 @@ pub fn construction<'s>(
         let vnet = stack.vnet()?;
         Some(VnetConstruction::new(&sysinits, vnet, constructions.get(&vnet.address)?))
     };
-    // Its own title says the phase too.
+    // Its own title includes the phase.
     let answer = PerVnet { titled: false, marked: true, ..PerVnet::new(chosen, of_vnet) };
     Ok(PerVnet { problems, nothing, ..answer })
 }
@@ -132,7 +132,7 @@ impl VnetConstruction {
         }
     }
 
-    /// What the state and the stacks say.
+    /// What the state and the stacks show.
     fn lay_out_stage(&self, page: &mut impl Page) -> io::Result<()> {
         let Stage { phase, state, evidence, courses, .. } = &self.construction;
         page.line(&sentence(evidence))?;

@@ -21,10 +21,10 @@ pub enum ExprError {
         /// The expression, and below it the mistake underlined.
         caret: String,
     },
-    /// What it names of a vnet cannot be found.
+    /// A vnet, jail or variable that it names cannot be found.
     #[error(transparent)]
     Vnet(#[from] VnetError),
-    /// Its memory cannot be read, or its type is not what it takes it for.
+    /// Its memory cannot be read, or a type is not what the expression needs.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Nothing has the name.
@@ -59,7 +59,7 @@ pub enum ExprError {
         /// What kind of operand it is.
         kind: OperandKind,
     },
-    /// A type stands where a value should be.
+    /// A type is used where a value is needed.
     #[error("{0} is a type, but a value is needed here")]
     TypeNotValue(String),
     /// A shift by a negative number or by the width of the shifted type, `of`, or more.
@@ -72,7 +72,7 @@ pub enum ExprError {
         /// The width of that type.
         bits: u32,
     },
-    /// The compiler left the variable out, or the part of it.
+    /// The compiler optimised out the variable, or this part of it.
     #[error("{0} has been optimised out: no memory holds it")]
     OptimisedOut(String),
     /// A division or remainder by 0.
@@ -84,7 +84,7 @@ pub enum ExprError {
 }
 
 impl ExprError {
-    /// Was the expression in order, and nothing has a name in it?
+    /// Whether the expression is valid but uses a name that nothing has.
     pub fn is_no_match(&self) -> bool {
         match self {
             Self::NoSuchName { .. } => true,
@@ -136,7 +136,7 @@ impl fmt::Display for Operator {
     }
 }
 
-/// What kind of operand an operator was refused.
+/// The kind of operand that an operator does not apply to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OperandKind {

@@ -1,4 +1,4 @@
-//! What the names of variables and types mean.
+//! The meaning of the names of variables and types.
 
 use crate::addr::VirtAddr;
 use crate::expr::eval::{ExprError, Operand, Scattered, Scope, place};
@@ -15,7 +15,7 @@ impl Scope<'_> {
         {
             return self.variable(variable);
         }
-        // Without VIMAGE the plain global is what V_ names.
+        // Without VIMAGE, V_NAME is the plain global.
         let plain = if self.variables.is_none() { bare } else { &name.name };
         match &name.file {
             Some(file) => self.global_of(plain, bare, file),
@@ -35,8 +35,8 @@ impl Scope<'_> {
         Ok(place(variable.type_id, address, variable.size))
     }
 
-    /// The global of that name. Where static variables of several files have it, a
-    /// global one is meant, as anywhere in C; if there is none, all of them could be.
+    /// The global of that name. If static variables of several files have it, a
+    /// global one is used, as in C; if there is none, any of them could be meant.
     fn global(&self, name: &str) -> Result<Operand, ExprError> {
         let symbols = self.symbols(name);
         let global = symbols.iter().find(|symbol| symbol.global);
@@ -101,7 +101,7 @@ impl Scope<'_> {
     }
 
     /// The static variable of that name that no symbol leads to; of several the first,
-    /// which is remarked.
+    /// and a remark says so.
     fn static_named(&self, name: &str, file: Option<&str>) -> Option<Result<Operand, ExprError>> {
         let is_meant = |found: &Static| {
             file.is_none_or(|file| {
@@ -183,7 +183,7 @@ impl Scope<'_> {
             Some(Err(VnetError::NoSuchVariable { near, .. })) => near,
             _ => Vec::new(),
         };
-        // What begins with V_ was meant to be a vnet's.
+        // A name that begins with V_ was meant to be a vnet's.
         if self.variables.is_none() || bare == name {
             let named = variables::names_like(self.target.kernel(), bare);
             near.extend(named.into_iter().filter(|name| !name.starts_with(VNET_PREFIX)));

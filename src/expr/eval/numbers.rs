@@ -40,7 +40,7 @@ impl Scope<'_> {
         Ok(of.wrap(value, arch))
     }
 
-    /// An address where no type tells what lies there.
+    /// An address without a type.
     pub(super) fn address_alone(&self, address: u64) -> Operand {
         let arch = self.target.arch();
         Operand::Integer(IntegerType::size(arch).wrap(address.into(), arch))

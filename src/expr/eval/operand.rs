@@ -1,4 +1,4 @@
-//! What an expression came to, before its memory is read.
+//! The result of an expression, before its memory is read.
 
 use crate::addr::VirtAddr;
 use crate::expr::eval::scattered::Scattered;
@@ -9,20 +9,20 @@ use crate::types::model::{BitField, Encoding, Type};
 use crate::types::{Kept, Piece, TypeId};
 use crate::value::{Value, ValueReader};
 
-/// What an expression came to, before its memory is read.
+/// The result of an expression, before its memory is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operand {
     /// Something in memory.
     Place { type_id: TypeId, address: VirtAddr, bits: Option<BitField> },
     /// A static variable in pieces.
     Scattered(Scattered),
-    /// A variable of which only place and size are known.
+    /// A variable whose type is unknown.
     Untyped { address: VirtAddr, size: u64 },
     /// A function, which has an address and no value.
     Function { address: VirtAddr },
-    /// What arithmetic came to.
+    /// The result of arithmetic.
     Integer(Integer),
-    /// An address, or what was cast: a value that fits its type.
+    /// An address, or the result of a cast: a value that fits its type.
     Number { value: i128, type_id: TypeId },
 }
 
@@ -44,7 +44,7 @@ impl Operand {
         })
     }
 
-    /// Where it lies, if it lies anywhere and begins at a byte.
+    /// Its address, if it is in memory and begins at a byte.
     pub fn address(&self) -> Option<VirtAddr> {
         match self {
             Self::Place { address, .. } | Self::Untyped { address, .. } => Some(*address),
@@ -65,7 +65,7 @@ impl Operand {
         }
     }
 
-    /// Its value, read from memory where it lies there.
+    /// Its value, read from memory if it is there.
     pub fn read(&self, target: &Target, reader: &ValueReader<'_>) -> Value {
         match *self {
             Self::Place { type_id, address, bits: None } => reader.read(type_id, address),
@@ -91,7 +91,7 @@ impl Operand {
         }
     }
 
-    /// That `operator` does not apply to it.
+    /// The error that `operator` does not apply to it.
     pub(super) fn refused(&self, operator: Operator, target: &Target) -> ExprError {
         let kind = self.kind(&operator, target);
         ExprError::WrongOperand { operator, type_name: self.type_name(target), kind }

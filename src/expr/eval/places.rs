@@ -1,4 +1,4 @@
-//! Members, elements, and what pointers point at.
+//! Members, elements, and targets of pointers.
 
 use crate::addr::VirtAddr;
 use crate::expr::eval::{ExprError, Operand, Operator, Scattered, Scope};
@@ -76,7 +76,7 @@ impl Scope<'_> {
         Ok(Operand::Place { type_id: element, address, bits: None })
     }
 
-    /// Past the end of a declared array lies something else. An array of none or one
+    /// Something else lies past the end of a declared array. An array of no or one element
     /// at the end of a struct may be the old way to write a flexible one.
     fn check_index(&self, base: &Operand, index: i128) -> Result<(), ExprError> {
         let (Operand::Place { type_id, .. } | Operand::Scattered(Scattered { type_id, .. })) = base
@@ -94,7 +94,7 @@ impl Scope<'_> {
         Ok(())
     }
 
-    /// What a pointer points at, as a place; of an array, its first element.
+    /// The target of a pointer, as a place; of an array, its first element.
     pub(super) fn follow(&self, pointer: &Operand) -> Result<Operand, ExprError> {
         match pointer {
             Operand::Function { .. } => return Ok(pointer.clone()),
@@ -127,8 +127,8 @@ impl Scope<'_> {
         }
     }
 
-    /// The sum or difference of operands of which one is a pointer, counted in what it
-    /// points at; `None` if neither is.
+    /// The sum or difference of operands, one of which is a pointer, counted in elements that it
+    /// points to; `None` if neither is a pointer.
     pub(super) fn pointer_sum(
         &self,
         op: Binary,
@@ -174,8 +174,8 @@ impl Scope<'_> {
         Ok(Operand::Integer(of.wrap(steps.ok_or(ExprError::DivisionByZero)?, arch)))
     }
 
-    /// The bytes by which a pointer to this type goes on. Those to void and to functions
-    /// go by single bytes, as in gcc and gdb.
+    /// The size of a step of a pointer to this type. Pointers to void and to functions
+    /// step by single bytes, as in gcc and gdb.
     fn step(&self, to: TypeId) -> Result<u64, ExprError> {
         let types = self.types()?;
         match &*types.resolve(to)?.1 {

@@ -77,7 +77,7 @@ impl Scattered {
     }
 }
 
-/// No integer has more bytes.
+/// The most bytes of an integer.
 const LARGEST: u64 = 16;
 
 /// The pieces of `len` bytes from `offset` on.

@@ -1,4 +1,4 @@
-//! Values over several lines: what fits stays on its line, what does not is broken.
+//! Values over several lines: a part that fits stays on one line, others are broken.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::{Line, characters, more_bytes, push_note, push_repeats, push_scalar, 
 use crate::render::sanitize;
 use crate::value::model::{ArrayValue, BytesValue, RecordValue, Value};
 
-/// Lines of [`block`] are not made longer than this if it can be helped.
+/// The width that lines of [`block`] are kept to if possible.
 const WIDTH: usize = 80;
 
 const INDENT: usize = 4;

@@ -17,7 +17,7 @@ use crate::value::model::{
 
 pub use block::block;
 
-/// As many equal elements in a row are shown once, as gdb does.
+/// The number of equal elements in a row that are shown once, as in gdb.
 const REPEATS: usize = 10;
 
 /// `value` on one line, however long.
@@ -34,15 +34,15 @@ pub fn line_within(value: &Value, width: usize) -> String {
     cut(line.out, width)
 }
 
-/// What stands in the place of a value that cannot be read: `<not-dumped: …>`.
+/// The text in place of a value that cannot be read: `<not-dumped: …>`.
 pub fn error(error: &ValueError) -> String {
     let mut out = String::new();
     push_error(&mut out, error);
     out
 }
 
-/// The name of what a pointer points at, `tcp_input` or `tcp_input+4`; its address
-/// where that has none.
+/// The name of a pointer's target, `tcp_input` or `tcp_input+4`; its address
+/// if that has none.
 pub fn symbol_or_address(pointer: &PointerValue) -> String {
     match pointer.symbol() {
         Some(symbol) => sanitize::line(&symbol.to_string()).into_owned(),
@@ -51,7 +51,7 @@ pub fn symbol_or_address(pointer: &PointerValue) -> String {
     }
 }
 
-/// `text`, or its start and `...` where it has more than `width` characters.
+/// `text`, or its start and `...` if it has more than `width` characters.
 pub fn cut(mut text: String, width: usize) -> String {
     let Some((end, _)) = text.char_indices().nth(width) else { return text };
     let kept = text.char_indices().nth(width.saturating_sub(3)).map_or(end, |(at, _)| at);
@@ -60,7 +60,7 @@ pub fn cut(mut text: String, width: usize) -> String {
     text
 }
 
-/// Text that grows up to about `room` bytes: what comes later is not formatted.
+/// Text that grows up to about `room` bytes; the rest is not formatted.
 struct Line {
     out: String,
     room: usize,
@@ -231,7 +231,7 @@ fn runs(elements: &Elements) -> impl Iterator<Item = (usize, usize, Cow<'_, Valu
         if singles == 0 {
             let rest = (start + 1..).map_while(|index| elements.get(index));
             let equal = 1 + rest.take_while(|element| *element == first).count();
-            // One reason for many unreadable elements is enough to tell once.
+            // One reason for many unreadable elements is given once.
             let repeats = if matches!(*first, Value::Error(_)) { 2 } else { REPEATS };
             if equal >= repeats {
                 len = equal;

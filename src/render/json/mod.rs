@@ -13,10 +13,11 @@ use serde::Serialize;
 use crate::walk::Problems;
 use writer::JsonWriter;
 
-/// The version of the schema, raised when a reader of the old one would err.
+/// The version of the schema. It increases if a reader of the old one would fail.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Writes one answer and a newline. The elements of its outermost arrays stand on lines of their own.
+/// Writes one answer and a newline. The elements of its outermost arrays stand on lines of their
+/// own.
 ///
 /// # Errors
 /// Those of `out`.
@@ -54,7 +55,7 @@ impl<W: Write> Lines<W> {
     }
 }
 
-/// An answer: the schema's version, then whatever the command has to say, and what
+/// An answer: the schema's version, then the answer's members, and what
 /// could not be read.
 #[derive(Debug, Serialize)]
 pub struct Document<'a, T> {

@@ -1,5 +1,5 @@
-//! Instructions, as far as a stack is read by them: is there a call before a return
-//! address, and has a function set up its frame yet.
+//! Instructions, as far as reading a stack needs them: whether there is a call before a return
+//! address, and whether a function has set up its frame yet.
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -9,7 +9,7 @@ use crate::target::Target;
 /// Bytes of the longest call of x86 without a prefix: opcode, ModRM, SIB, 4 of displacement.
 const LONGEST_CALL: u64 = 7;
 
-/// Is the instruction before `address` a call? `None` where neither the dump nor the
+/// Whether the instruction before `address` is a call. `None` if neither the dump nor the
 /// kernel's file has its bytes.
 #[must_use]
 pub fn follows_call(target: &Target, address: VirtAddr) -> Option<bool> {
@@ -94,10 +94,10 @@ fn is_powerpc_call(word: u32) -> bool {
         || matches!(word & 0xfc00_07ff, 0x4c00_0421 | 0x4c00_0021)
 }
 
-/// How much of a function is looked at for the set-up of its frame, in bytes.
+/// How much of a function is searched for the set-up of its frame, in bytes.
 const PROLOGUE: usize = 96;
 
-/// How far a function has come with its frame.
+/// How far a function has set up its frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Frame {
     /// The frame pointer is its caller's, and the return address where the call left it:
@@ -105,11 +105,11 @@ pub(super) enum Frame {
     NotYet,
     /// The same, with the caller's frame pointer pushed on top of the return address.
     Pushed,
-    /// It is there; or the function may have none at all, which cannot be told from here.
+    /// It is complete; or the function has none, which looks the same.
     There,
 }
 
-/// Has the function at `start` set up its frame when it comes to `offset` bytes from there?
+/// How far the function at `start` has set up its frame at `offset` bytes from there.
 pub(super) fn frame(target: &Target, start: VirtAddr, offset: u64) -> Frame {
     if offset == 0 {
         return Frame::NotYet;

@@ -1,11 +1,11 @@
-//! The calls that a thread is in, read off its kernel stack.
+//! The calls that a thread is in, read from its kernel stack.
 //!
 //! What: return addresses. FreeBSD's kernels keep frame pointers, so that a chain of
 //! frames leads from the innermost call outwards. A function that has only just been
-//! called has no frame yet: where it returns to is in the link register or on top of
-//! the stack. Where a trap or an interrupt came in between, the chain goes on with what
-//! was interrupted. Words of the stack that look like return addresses may be what
-//! earlier calls left behind, and are kept apart.
+//! called has no frame yet: its return address is in the link register or on top of
+//! the stack. At a trap or an interrupt, the chain continues with what
+//! was interrupted. Words of the stack that look like return addresses may be left over from
+//! earlier calls, and are kept apart.
 //!
 //! What it refuses to do: it does not unwind by call frame information, and shows no
 //! arguments.
@@ -30,7 +30,7 @@ pub use code::follows_call;
 pub struct Call {
     /// The next instruction there.
     pub address: VirtAddr,
-    /// Where on the stack that stands; `None` for what is in a register.
+    /// Where it is on the stack; `None` if it is in a register.
     pub at: Option<VirtAddr>,
     pub found: FoundBy,
 }
@@ -38,22 +38,22 @@ pub struct Call {
 /// How a call was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundBy {
-    /// By the program counter: nothing was called from there.
+    /// From the program counter: the innermost call.
     Counter,
-    /// By the program counter that a trap frame has: what was interrupted.
+    /// From the program counter in a trap frame: what was interrupted.
     Trap,
-    /// By the return address of a function that has no frame yet.
+    /// From the return address of a function that has no frame yet.
     Entry,
-    /// By the chain of frames.
+    /// From the chain of frames.
     Chain,
-    /// It is a word on the stack.
+    /// From a word on the stack.
     Word,
 }
 
 /// A thread's kernel stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// What certainly is on it, innermost first.
+    /// The calls that are certainly on it, innermost first.
     pub calls: Vec<Call>,
     /// All words from the stack pointer outwards that point into the kernel's code, behind
     /// a call if its instructions can be read.
@@ -62,10 +62,10 @@ pub struct Stack {
     all: Vec<VirtAddr>,
 }
 
-/// Chains of real frames are tens long.
+/// The longest chain that is followed; real ones have tens of frames.
 const MOST_FRAMES: usize = 256;
 
-/// A frame is smaller than a stack.
+/// The largest frame.
 const LARGEST_FRAME: u64 = 1 << 20;
 
 /// The name of a caller, and the return address, by their distance from where the
@@ -78,13 +78,13 @@ struct FrameLayout {
 }
 
 impl Stack {
-    /// The stack of `thread`, as far as its registers and its memory lead.
+    /// The stack of `thread`, as far as its registers and its memory show it.
     ///
     /// # Errors
-    /// The thread cannot be read, or the kernel's types do not tell.
+    /// The thread cannot be read, or the kernel's types lack something.
     pub fn of(thread: &Object<'_>) -> Result<Self, ReadError> {
         let target = thread.target();
-        // Without its registers the whole stack is looked through.
+        // Without its registers, the whole stack is searched.
         let registers = Registers::of(thread).unwrap_or(None);
         let calls = registers.map(|(registers, origin)| calls(target, registers, origin));
         let pointer = registers.and_then(|(registers, _)| registers.stack);
@@ -109,7 +109,7 @@ impl Stack {
         &self.all
     }
 
-    /// Is this address one of the words on the stack?
+    /// Whether this address is one of the words on the stack.
     #[must_use]
     pub fn mentions(&self, address: VirtAddr) -> bool {
         self.all.contains(&address)
@@ -126,7 +126,7 @@ impl Stack {
     }
 }
 
-/// What registers lead to: by a chain of frames, and from one such chain to the next where
+/// The calls that registers lead to: by a chain of frames, and from one chain to the next if
 /// the first began with a trap.
 fn calls(target: &Target, registers: Registers, origin: Origin) -> Vec<Call> {
     let mut calls = Vec::new();
@@ -172,7 +172,7 @@ fn caller_of_entered(target: &Target, registers: &Registers, is_exact: bool) -> 
     let candidates = match frame {
         Frame::There => [None, None],
         Frame::NotYet if on_stack => [at_stack(0), None],
-        // A breakpoint leaves the counter behind the first byte, which it has not yet run.
+        // A breakpoint leaves the counter after the first byte, which has not run yet.
         Frame::Pushed => [at_stack(1), at_stack(0)],
         Frame::NotYet => [link(), None],
     };
@@ -209,7 +209,7 @@ fn walk(target: &Target, mut frame: VirtAddr, calls: &mut Vec<Call>) -> Option<R
         {
             return Some(interrupted);
         }
-        // Stacks grow downwards, so callers lie above; anything else is no chain.
+        // Stacks grow downwards, so callers lie above; anything else is not a chain.
         match caller.offset_from(frame) {
             Some(distance) if distance != 0 && distance < LARGEST_FRAME => frame = caller,
             _ => return None,
@@ -219,7 +219,7 @@ fn walk(target: &Target, mut frame: VirtAddr, calls: &mut Vec<Call>) -> Option<R
 }
 
 /// The address without the signature that arm64 kernels of 14 and later put above its
-/// 48 bits: bit 55 tells that it is the kernel's.
+/// 48 bits: bit 55 is set in the kernel's addresses.
 fn unsigned(target: &Target, address: VirtAddr) -> VirtAddr {
     const KERNEL: u64 = 1 << 55;
     match target.arch() {

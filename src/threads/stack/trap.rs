@@ -1,10 +1,10 @@
-//! Traps and interrupts on a stack: where the chain of calls ends in one of the
+//! Traps and interrupts on a stack: if the chain of calls ends in one of the
 //! kernel's entry points, a `struct trapframe` has the registers of what was
 //! interrupted.
 //!
-//! Which functions these are, and where the trap frame lies from the frame whose call
-//! they made, is not in the debug information: `sys/*/*/db_trace.c` and the assembler
-//! sources (12.1, 14.0).
+//! The debug information does not say which functions these are, nor where the trap frame lies
+//! relative to the frame whose call they made. They come from `sys/*/*/db_trace.c` and the
+//! assembler sources (12.1, 14.0).
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;

@@ -1,4 +1,4 @@
-//! The rest of a tail queue that breaks off, from its other end.
+//! The rest of a broken tail queue, read from its other end.
 //!
 //! The head of a TAILQ points at the next pointer of its last element, and each
 //! element at that of the one before it; the head of a STAILQ leads to its last
@@ -17,10 +17,10 @@ const KINDS: [(&str, &str, Option<&str>); 3] = [
     ("cstqh_last", "cstqe_next", None),
 ];
 
-/// Does a list whose elements end with `last` end where its head says?
+/// Checks that a list whose last element is `last` ends where its head says.
 ///
 /// # Errors
-/// It does not: something is missing, or was being changed.
+/// It does not: an element is missing, or the list was being changed.
 pub fn agrees(
     head: &Object<'_>,
     link: &str,
@@ -96,11 +96,11 @@ impl<'t> Steps<'_, 't> {
     ) -> Result<(), Problem> {
         let mut place = last.ok();
         while let Some(element) = place.and_then(|place| self.element(place)) {
-            // Where the two ends meet, nothing is left to find.
+            // Where the two ends meet, every element has been found.
             if trail.has_seen(element.address) || trail.visit(element.address).is_err() {
                 return Ok(());
             }
-            // The element that follows must lead back here, or this is no element.
+            // The next element must point back here; otherwise this is not an element.
             let follows = found.last().map_or(VirtAddr::default(), |element| element.address);
             if element.pointer(&self.next) != Ok(follows) {
                 return Ok(());

@@ -1,6 +1,6 @@
 //! Walks of queue(3) lists.
 //!
-//! What a list's head and its elements' links are called tells its kind, so no
+//! The names of a list's head and links show its kind, so no
 //! caller says "this is a TAILQ": LIST, SLIST, STAILQ, TAILQ and their CK forms
 //! (`sys/sys/queue.h`, `sys/contrib/ck/include/ck_queue.h`). Where a release made a
 //! tree of a list, the tree is walked. A tail queue that breaks off, or that ends
@@ -52,8 +52,8 @@ pub fn walk_on<'t>(
     Walk::new(elements, problems)
 }
 
-/// Has the kernel initialised this list? The end of an empty tail queue is its own head,
-/// never NULL; of other lists it cannot be told.
+/// Whether the kernel has initialised this list. An empty tail queue ends at its own head,
+/// never at NULL; other lists do not show it.
 #[must_use]
 pub fn is_made(head: &Object<'_>) -> bool {
     let tails = [("tqh_first", "tqh_last"), ("stqh_first", "stqh_last")];
@@ -64,7 +64,7 @@ pub fn is_made(head: &Object<'_>) -> bool {
     is_set(first) || is_set(last)
 }
 
-/// What there is to say of a list that is not made.
+/// What to say of a list that is not initialised.
 pub const NOT_MADE: &str =
     "the kernel has not initialised the list yet, or the dump has zeros in its place";
 
@@ -85,7 +85,7 @@ fn forward<'t>(
         list.check(&element)?;
         next = match pointed_at(&element, &path, list) {
             Ok(next) => next,
-            // Not even its first byte is there: it is no element.
+            // Its first byte is missing, so it is not an element.
             Err(problem) if element.probe().is_err() => return Err(problem),
             Err(problem) => {
                 elements.push(element);
@@ -97,7 +97,7 @@ fn forward<'t>(
     Ok(())
 }
 
-/// What a pointer of the list leads to, freed or not.
+/// The element that a pointer of the list leads to, freed or not.
 fn pointed_at<'t>(
     object: &Object<'t>,
     path: &str,

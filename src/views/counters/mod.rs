@@ -1,8 +1,8 @@
 //! The counters of a vnet: statistics arrays (VNET_PCPUSTAT), single
 //! `counter_u64_t` variables, and those within structs, summed over the CPUs.
 //!
-//! How: the variable's type says where counters are, [`names`] says what they
-//! count, [`Counters`] adds up the slots. A sum that cannot be trusted is none: a
+//! How: the variable's type shows where counters are, [`names`] gives their
+//! names, [`Counters`] adds up the slots. A sum that cannot be trusted is not shown: a
 //! counter that is not allocated, or whose memory may have been freed
 //! ([`Teardown`]), is an error in its place.
 
@@ -20,12 +20,12 @@ use crate::vnet::{Stack, VnetVariable};
 pub use names::CounterPlace;
 pub use teardown::Teardown;
 
-/// A variable that has counters, and what each of them is called.
+/// A variable that has counters, and the name of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CounterVariable {
     /// Its name, size, type and the place of its master copy.
     pub variable: VnetVariable,
-    /// What names the counters: `struct ipstat`; else the variable's own type.
+    /// The struct that names the counters, `struct ipstat`; otherwise the variable's own type.
     pub type_name: Box<str>,
     /// Where each counter lies in it, and its name.
     pub places: Vec<CounterPlace>,
@@ -34,7 +34,7 @@ pub struct CounterVariable {
 /// The counters of one variable in one vnet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CounterSums {
-    /// Of the variable in that vnet; `None` where the vnet has no copy.
+    /// The variable's address in that vnet; `None` if the vnet has no copy.
     pub address: Option<VirtAddr>,
     /// In the order of the variable's [places](CounterVariable::places).
     pub members: Vec<MemberSum>,
@@ -45,13 +45,13 @@ pub struct CounterSums {
 pub struct MemberSum {
     /// The sum over all CPUs, modulo 2^64.
     pub value: Result<u64, ValueError>,
-    /// What each CPU adds to it; empty where the counter itself is an error.
+    /// Each CPU's share; empty if the counter itself is an error.
     pub cpus: Vec<CpuSlot>,
 }
 
 impl CounterVariable {
     /// The counters of `variable`, named by the struct `statistics` if one is given;
-    /// `None` where it has none.
+    /// `None` if it has none.
     ///
     /// # Errors
     /// The kernel has no debug information, or it is damaged.
@@ -102,8 +102,8 @@ impl CounterVariable {
 }
 
 impl MemberSum {
-    /// The counter whose `counter_u64_t` lies at `place`; `freed` tells why its
-    /// memory may be another's.
+    /// The counter whose `counter_u64_t` lies at `place`; `freed` says why its
+    /// memory may have been reused.
     pub fn read(
         target: &Target,
         counters: &Counters,

@@ -1,10 +1,10 @@
-//! Where the counters of a variable lie, and what they are called.
+//! The places and names of a variable's counters.
 //!
 //! VNET_PCPUSTAT of a statistics struct is an array of sizeof(struct)/8 counters
-//! (`sys/net/vnet.h`, 10.4 to main), and nothing but its name says which struct
-//! that was. So a struct is believed if its size fits and its name is the array's:
-//! the same, or but for digits, underscores and a plural (ipsec4stat, struct
-//! ipsecstat). Where none is, the counters have numbers.
+//! (`sys/net/vnet.h`, 10.4 to main), and only its name says which struct
+//! that was. So a struct is accepted if its size fits and its name is the array's,
+//! apart from digits, underscores and a plural (ipsec4stat, struct
+//! ipsecstat). If there is none, the counters have numbers.
 
 use crate::budget::Share;
 use crate::types::model::{Member, Type};
@@ -14,7 +14,7 @@ use crate::value::counter::is_counter;
 /// A counter in a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CounterPlace {
-    /// `ips_total`, `icps_inhist[3]`; `[3]` where only its number is known.
+    /// `ips_total`, `icps_inhist[3]`; `[3]` if only its index is known.
     pub name: Box<str>,
     /// Bytes from the start of the variable to its `counter_u64_t`.
     pub offset: u64,
@@ -23,16 +23,16 @@ pub struct CounterPlace {
 /// Bytes that each counter stands for in a statistics struct.
 const COUNTER: u64 = 8;
 
-/// No variable has more counters.
+/// The most counters that a variable has.
 const MAX_PLACES: usize = 1 << 16;
 
-/// Structs in structs and arrays in arrays end before this.
+/// The deepest nesting of structs and arrays.
 const MAX_DEPTH: usize = 8;
 
-/// Members and elements that are looked at for the counters of one variable.
+/// The most members and elements that are searched for the counters of one variable.
 const MOST_PARTS: u64 = 1 << 18;
 
-/// What [`descend`] goes through, and what it may still look at.
+/// What [`descend`] searches, and its remaining budget.
 struct Parts<'t> {
     types: &'t Types,
     share: Share<'t>,
@@ -46,7 +46,7 @@ impl<'t> Parts<'t> {
     }
 }
 
-/// The counters in a variable of type `id`. That of a variable which is one itself is
+/// The counters in a variable of type `id`. If the variable is itself a counter, it is
 /// called `name`.
 ///
 /// # Errors
@@ -63,7 +63,7 @@ pub fn places(types: &Types, id: TypeId, name: &str) -> Result<Vec<CounterPlace>
     Ok(found)
 }
 
-/// Is the type an array of counters and nothing else, as a VNET_PCPUSTAT is?
+/// Whether the type is an array of counters and nothing else, as a VNET_PCPUSTAT is.
 ///
 /// # Errors
 /// The debug information is damaged.
@@ -92,17 +92,17 @@ pub fn statistics(types: &Types, name: &str, count: u64) -> Option<TypeId> {
     })
 }
 
-/// A name without what tells the names of an array and its struct apart.
+/// A name without the parts that differ between an array and its struct.
 fn bare_name(name: &str) -> String {
     let kept: String = name.chars().filter(|c| !c.is_ascii_digit() && *c != '_').collect();
     kept.trim_end_matches('s').to_owned()
 }
 
 /// The names of the members that `count` counters stand for, by position; `None`
-/// where no member of 8 bytes lies.
+/// if there is no member of 8 bytes.
 ///
 /// # Errors
-/// It is no struct, or the debug information is damaged.
+/// It is not a struct, or the debug information is damaged.
 pub fn slot_names(
     types: &Types,
     statistics: TypeId,
@@ -130,7 +130,7 @@ pub fn rename(places: &mut [CounterPlace], names: &[Option<Box<str>>]) {
     }
 }
 
-/// How C would get to a part of a variable, and how far into it that is.
+/// The C path to a part of a variable, and its offset in the variable.
 #[derive(Clone)]
 struct Path {
     text: String,
@@ -196,7 +196,7 @@ fn descend(
     collect: Collect,
 ) -> Result<(), TypeError> {
     let Some(depth) = depth.checked_sub(1) else { return Ok(()) };
-    // A type that is only declared has no counters to show.
+    // A type that is only declared has no members.
     match &*parts.types.strip(id)?.1 {
         Type::Record(record) => {
             for member in record.members.iter().filter(|member| member.bits.is_none()) {
@@ -209,7 +209,7 @@ fn descend(
             let Some(count) = counts.reduce(u64::saturating_mul).filter(|count| *count > 0) else {
                 return Ok(());
             };
-            // What the first element has not, none has.
+            // All elements have the same members as the first.
             let size = parts.types.size_of(array.element)?;
             let before = parts.found.len();
             for index in 0..count {

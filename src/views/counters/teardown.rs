@@ -2,7 +2,7 @@
 //!
 //! VNET_PCPUSTAT_SYSUNINIT frees the counters of NAME in the destructor
 //! `vnet_NAME_uninit` and leaves the pointers as they were (`sys/net/vnet.h`, 10.4
-//! to main): they then lead into memory that is another's. `vnet_state` tells how far
+//! to main): they then lead into memory that may have been reused. `vnet_state` shows how far
 //! vnet_destroy has come.
 
 use crate::addr::VirtAddr;
@@ -22,7 +22,7 @@ pub struct Teardown {
 }
 
 impl Teardown {
-    /// `None` for a vnet that is past none of its destructors: it is on the list or
+    /// `None` for a vnet whose destructors have not begun: it is on the list or
     /// should be, or is still being built.
     #[must_use]
     pub fn of(target: &Target, vnet: &Vnet) -> Option<Self> {
@@ -34,7 +34,7 @@ impl Teardown {
         Some(Self { state, destructors: destructors(target) })
     }
 
-    /// Why the counters of a variable may be freed; `None` where they are not.
+    /// Why the counters of a variable may be freed; `None` if they are not.
     /// Without a variable: why any may be.
     #[must_use]
     pub fn why(&self, target: &Target, variable: Option<&str>) -> Option<String> {

@@ -1,15 +1,15 @@
-//! Which sysctls are asked for: by name, by the name of a node, or by a pattern.
+//! Selects sysctls: by name, by the name of a node, or by a pattern.
 
 use globset::GlobMatcher;
 
 use crate::vnet::VnetError;
 use crate::vnet::variables::compile_glob;
 
-/// A name or a pattern. A node stands for what is below it.
+/// A name or a pattern. A node stands for everything below it.
 #[derive(Debug)]
 pub(super) struct SysctlFilter {
     name: String,
-    /// `*` stands for dots as well: `net.*` is all below net.
+    /// `*` matches dots too: `net.*` is everything below net.
     glob: Option<GlobMatcher>,
 }
 
@@ -17,7 +17,7 @@ const WILDCARDS: [char; 4] = ['*', '?', '[', '{'];
 
 impl SysctlFilter {
     /// # Errors
-    /// It is no pattern.
+    /// It is not a valid pattern.
     pub fn new(name: &str) -> Result<Self, VnetError> {
         let name = name.trim_end_matches('.').to_owned();
         let glob = match name.contains(WILDCARDS) {
@@ -27,14 +27,14 @@ impl SysctlFilter {
         Ok(Self { name, glob })
     }
 
-    /// Is it asked for, or below a node that is?
+    /// Whether it is selected, or below a node that is.
     pub fn covers(&self, name: &str) -> bool {
         let Some(glob) = &self.glob else { return is_within(name, &self.name) };
         let nodes = name.match_indices('.').filter_map(|(dot, _)| name.get(..dot));
         glob.is_match(name) || nodes.into_iter().any(|node| glob.is_match(node))
     }
 
-    /// May something below it be asked for?
+    /// Whether something below it may be selected.
     pub fn may_match_below(&self, node: &str) -> bool {
         let fixed = self.name.split(WILDCARDS).next().unwrap_or_default();
         match &self.glob {
@@ -43,13 +43,13 @@ impl SysctlFilter {
         }
     }
 
-    /// Is it asked for by its full name?
+    /// Whether it is selected by its full name.
     pub fn is(&self, name: &str) -> bool {
         self.glob.is_none() && self.name == name
     }
 }
 
-/// Is the dotted `name` that of `node`, or below it?
+/// Whether the dotted `name` is `node` or below it.
 fn is_within(name: &str, node: &str) -> bool {
     name.strip_prefix(node).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

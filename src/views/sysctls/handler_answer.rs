@@ -2,7 +2,7 @@
 //!
 //! What: most handlers of virtualized sysctls check what is written and otherwise copy
 //! the variable that `oid_arg1` points at. Where debug information calls that a number
-//! or a char array, the handler's answer is what lies there. It is not where arg1
+//! or a char array, the handler's answer is what is there. It is not if arg1
 //! points at a pointer, a zone or a whole struct; and handlers of the kernel's own
 //! oids mostly compute: of them only those of [`SYSCTL_HANDLERS`] are answered for.
 
@@ -29,7 +29,7 @@ impl Oid {
         known.map(|(_, answer)| *answer)
     }
 
-    /// Does its handler answer by the jail of who asks?
+    /// Whether its handler's answer depends on the jail of the caller.
     pub(super) fn is_of_jail(&self) -> bool {
         use HandlerAnswer::{PrisonNumber, PrisonText, PrisonTextAtArgument};
         matches!(
@@ -40,7 +40,7 @@ impl Oid {
 }
 
 impl SysctlReader<'_> {
-    /// What the handler of `oid` would have answered, where that can be told.
+    /// What the handler of `oid` would have answered, if that is known.
     pub(super) fn handler_answer(&self, stack: Stack<'_>, oid: &Oid) -> Option<Sysctl> {
         let (address, value) = match oid.answer() {
             Some(answer) => {
@@ -51,7 +51,7 @@ impl SysctlReader<'_> {
         Some(Sysctl { address, value: Some(value), behind_handler: true })
     }
 
-    /// The answer of a handler whose rule is known; `None` where the oid is not as the rule has it.
+    /// The answer of a handler whose rule is known; `None` if the oid does not fit the rule.
     fn by_rule(
         &self,
         answer: HandlerAnswer,
@@ -110,7 +110,7 @@ impl SysctlReader<'_> {
         })
     }
 
-    /// The text `member` of the struct that a virtualized pointer leads to; nothing where it is NULL.
+    /// The text `member` of the struct that a virtualized pointer leads to; empty if it is NULL.
     fn name_behind(
         &self,
         stack: Stack<'_>,
@@ -134,7 +134,7 @@ impl SysctlReader<'_> {
         Ok(Some((Some(copy.address), Value::Text(text.into()))))
     }
 
-    /// The prison of a process that asks from within this vnet: that which owns the vnet.
+    /// The prison of a process that asks from within this vnet: the vnet's owner.
     fn prison(&self, stack: Stack<'_>) -> Result<Object<'_>, ValueError> {
         let host = Object::global(self.target, "prison0")?;
         let Some(vnet) = stack.vnet().filter(|vnet| !vnet.default) else { return Ok(host) };
@@ -170,7 +170,8 @@ impl SysctlReader<'_> {
         Some((Some(at), value.unwrap_or_else(Value::from)))
     }
 
-    /// The type of the variable that holds this address of a master, and the distance from its start.
+    /// The type of the variable that holds this address of a master, and the distance from its
+    /// start.
     fn typed(&self, address: VirtAddr) -> Option<(TypeId, u64)> {
         let Some(variables) = self.variables else {
             let found = self.target.variable_at(address)?;
@@ -202,18 +203,18 @@ fn unreadable(why: ValueError) -> (Option<VirtAddr>, Value) {
     (None, why.into())
 }
 
-/// What a handler can be trusted to copy.
+/// What a handler certainly copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Plain {
     Number,
     Text { size: i64 },
 }
 
-/// Structs in structs end long before this.
+/// The deepest nesting of structs; real ones are far shallower.
 const MAX_DEPTH: usize = 32;
 
-/// What lies `offset` bytes into a type. The address of a struct is not that of its
-/// first member: its handler takes the whole.
+/// The part `offset` bytes into a type. The address of a struct does not stand for its
+/// first member: the handler takes the whole struct.
 fn plain_at(types: &Types, mut id: TypeId, mut offset: u64) -> Option<(TypeId, Plain)> {
     for _ in 0..MAX_DEPTH {
         let (resolved, found) = types.resolve(id).ok()?;

@@ -5,10 +5,10 @@
 //! found at `oid_arg1` plus the vnet's `vnet_data_base`, as `sys/kern/kern_sysctl.c`
 //! has it since 11 and `vnet_sysctl_handle_int` and its like before.
 //!
-//! What it refuses to do: it runs no handler. What a handler that does more than copy
-//! would have answered is told where it is as good as certain, and marked; any other
-//! handler is named, and there is no value. Nor is there one where a module that is
-//! gone had the handler or the variable.
+//! What it refuses to do: it runs no handler. If a handler does more than copy,
+//! its answer is given, and marked, only if it is practically certain; any other
+//! handler is named, without a value. There is no value either if an unloaded module
+//! had the handler or the variable.
 
 mod filter;
 mod handler_answer;
@@ -27,32 +27,32 @@ pub use value::SysctlReader;
 pub struct Oid {
     /// `net.inet.ip.ttl`
     pub name: Box<str>,
-    /// Of its struct sysctl_oid.
+    /// The address of its struct sysctl_oid.
     pub address: VirtAddr,
     /// The type of its value (CTLTYPE).
     pub kind: Kind,
     /// CTLFLAG_VNET in a kernel with VIMAGE: each vnet has a value of its own.
     pub per_vnet: bool,
-    /// CTLFLAG_VNET, with or without VIMAGE: it is of the network stack.
+    /// CTLFLAG_VNET, with or without VIMAGE: it belongs to the network stack.
     pub of_network: bool,
-    /// Where the value lies, or its master copy, as the handler understands it.
+    /// The address of the value, or of its master copy, as the handler interprets it.
     pub arg1: VirtAddr,
     /// A number for the handler: mostly a length, or the value itself if `arg1` is null.
     pub arg2: i64,
-    /// What answers for it; `None` in nodes without one.
+    /// The function that reads it; `None` in nodes without one.
     pub handler: Option<Handler>,
-    /// `oid_fmt`: `I`, `S,ipstat`; empty where it cannot be read.
+    /// `oid_fmt`: `I`, `S,ipstat`; empty if it cannot be read.
     pub format: Box<str>,
     /// The help text, as sysctl -d prints it; empty if there is none.
     pub description: Result<Box<str>, ValueError>,
 }
 
-/// The function that answers for an oid.
+/// The function that reads an oid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handler {
     /// Its first instruction.
     pub address: VirtAddr,
-    /// `None` where no symbol of the kernel or a module lies there.
+    /// Its name; `None` if no symbol of the kernel or a module is there.
     pub name: Option<Box<str>>,
 }
 
@@ -65,7 +65,7 @@ pub enum Kind {
     String,
     /// A struct, or bytes of no declared type.
     Opaque,
-    /// A number of so many bytes; `None` for those of a long.
+    /// An integer.
     Number {
         /// As this crate names it: `int`, `u64`.
         name: &'static str,
@@ -83,16 +83,16 @@ pub enum Kind {
 /// An oid as a vnet sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sysctl {
-    /// Where the value lies; `None` where it is in no one place.
+    /// The address of the value; `None` if it is not in one place.
     pub address: Option<VirtAddr>,
-    /// `None` where only the handler could tell.
+    /// `None` if only the handler knows it.
     pub value: Option<Value>,
-    /// The handler does more than copy, and this is what it would have answered.
+    /// The handler does more than copy; this is what it would have answered.
     pub behind_handler: bool,
 }
 
 impl Oid {
-    /// Has each vnet a value of its own, or the jail that each belongs to?
+    /// Whether its value differs by vnet, or by the jail that a vnet belongs to.
     #[must_use]
     pub fn differs(&self) -> bool {
         self.per_vnet || self.is_of_jail()
@@ -130,7 +130,7 @@ impl Kind {
         }
     }
 
-    /// As scripts see it: `int`, `u64`.
+    /// The name for scripts: `int`, `u64`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -142,7 +142,7 @@ impl Kind {
         }
     }
 
-    /// As sysctl(8) says it with -t.
+    /// The name that sysctl -t prints.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ use crate::value::queue::{self, List};
 use crate::vnet::VnetError;
 use crate::walk::{Problem, Problems, Trail};
 
-/// Oids of the tree, in its order, and what is wrong with it.
+/// Oids of the tree, in its order, and what is wrong with the tree.
 #[derive(Debug, Clone, Default)]
 pub struct SysctlTree {
     /// In the order of the tree, parents before children.
@@ -24,16 +24,16 @@ pub struct SysctlTree {
     pub problems: Problems,
 }
 
-/// CTL_MAXNAME: names have no more parts.
+/// CTL_MAXNAME: the most parts of a name.
 const MAX_DEPTH: usize = 24;
 
 impl SysctlTree {
-    /// The oids of these names or patterns and those below them; without names, all. What
-    /// sysctl(8) leaves out of a listing, CTLFLAG_SKIP, has to be named in full. They
+    /// The oids of these names or patterns, and those below them; without names, all. Oids that
+    /// sysctl(8) leaves out of a listing (CTLFLAG_SKIP) must be named in full. They
     /// come in the order of the names, and below each in that of the tree.
     ///
     /// # Errors
-    /// The kernel has no such tree, or no debug information about it; a pattern is none.
+    /// The kernel has no such tree, or no debug information about it, or a pattern is not valid.
     pub fn read(target: &Target, names: &[String]) -> Result<Self, VnetError> {
         let root = Object::global(target, "sysctl__children")?;
         let names = names.iter().map(|name| SysctlFilter::new(name)).collect::<Result<_, _>>()?;
@@ -41,7 +41,7 @@ impl SysctlTree {
         let mut walk = Walk { target, root, names, seen, empty: true, tree: Self::default() };
         walk.level(root, "", MAX_DEPTH);
         if walk.empty {
-            // A kernel that runs has the first of them before it has processes.
+            // A running kernel has sysctls before it has processes.
             let why = "it is empty: the kernel has not created it yet, or the dump has zeros in its place";
             walk.tree.problems.add(Problem::new("the sysctl tree", why));
         }
@@ -51,14 +51,14 @@ impl SysctlTree {
         Ok(tree)
     }
 
-    /// Is one of the oids that of this name or pattern, or below it?
+    /// Whether one of the oids has this name, matches this pattern, or is below such a node.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         let covers = |wanted: SysctlFilter| self.oids.iter().any(|oid| wanted.covers(&oid.name));
         SysctlFilter::new(name).is_ok_and(covers)
     }
 
-    /// The names that are most like `name`.
+    /// The names that are most similar to `name`.
     #[must_use]
     pub fn near(&self, name: &str) -> Vec<String> {
         let names = self.oids.iter().map(|oid| oid.name.to_string()).collect();
@@ -70,9 +70,9 @@ struct Walk<'t> {
     target: &'t Target,
     root: Object<'t>,
     names: Vec<SysctlFilter>,
-    /// The oids that were met: a damaged tree may lead to one twice.
+    /// The oids that were visited: a damaged tree may lead to one twice.
     seen: Trail<'t>,
-    /// No oid was met at all.
+    /// No oid was found.
     empty: bool,
     tree: SysctlTree,
 }

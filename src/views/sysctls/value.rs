@@ -1,6 +1,6 @@
 //! The value of an oid: what its handler would copy out.
 //!
-//! Only the kernel's own handlers are known, those of `sys/kern/kern_sysctl.c` and
+//! Only common handlers are known: those of `sys/kern/kern_sysctl.c` and
 //! `sys/kern/subr_counter.c` (9.3 to main), and the one that SYSCTL_VNET_PCPUSTAT makes
 //! for the counters NAME, `NAME_sysctl` (`sys/net/vnet.h`).
 
@@ -27,20 +27,20 @@ pub struct SysctlReader<'t> {
     /// `None` in a kernel without VIMAGE.
     pub(super) variables: Option<&'t Variables>,
     unloaded: Unloaded,
-    /// Read once some oid answers by the jail.
+    /// The jails, read when the first oid needs them.
     pub(super) jails: OnceCell<Result<Jails, ReadError>>,
 }
 
-/// A string is read no further than this.
+/// The longest string that is read, in bytes.
 const MAX_TEXT: i64 = 1 << 16;
 
-/// No oid copies out more bytes, or more counters.
+/// The most bytes, or counters, that an oid copies out.
 const MAX_BYTES: i64 = 1 << 20;
 const MAX_COUNTERS: i64 = 1 << 16;
 
 /// What a handler copies out.
 enum Copies {
-    /// A number of so many bytes at arg1, or else arg2.
+    /// A number of this many bytes at arg1, or arg2 itself if arg1 is null.
     Number(u64),
     /// The string at arg1.
     Text,
@@ -52,7 +52,7 @@ enum Copies {
     Counters,
     /// The sums of a statistics array, as its struct.
     Statistics(Box<CounterVariable>),
-    /// Who knows.
+    /// Unknown.
     Anything,
 }
 
@@ -69,7 +69,7 @@ impl<'t> SysctlReader<'t> {
         Self { target, counters, values, variables, unloaded, jails: OnceCell::new() }
     }
 
-    /// The value of an oid in a network stack, of which none need be chosen if the
+    /// The value of an oid in a network stack. No stack need be chosen if the
     /// oid [is the same](Oid::differs) in all.
     pub fn read(&self, stack: Stack<'_>, oid: &Oid) -> Sysctl {
         if let Some(gone) = self.gone(oid) {
@@ -102,7 +102,7 @@ impl<'t> SysctlReader<'t> {
         }
     }
 
-    /// Why a module that is gone has left this oid behind.
+    /// Why this oid is a remnant of an unloaded module; `None` if it is not.
     fn gone(&self, oid: &Oid) -> Option<ValueError> {
         let handler = oid.handler.as_ref();
         let function = handler.and_then(|handler| self.unloaded.function(handler.address).err());
@@ -140,7 +140,7 @@ impl<'t> SysctlReader<'t> {
         (found.places.len() > 1).then_some(found)
     }
 
-    /// Where arg1 points in this network stack; `None` where it is NULL.
+    /// Where arg1 points in this network stack; `None` if it is NULL.
     pub(super) fn place(
         &self,
         stack: Stack<'_>,
@@ -194,7 +194,7 @@ impl<'t> SysctlReader<'t> {
         Ok(Value::Text(String::from_utf8_lossy(&bytes).into()))
     }
 
-    /// Bytes by what the oid says of them: numbers, a string, the struct of its format.
+    /// Decodes bytes as the oid describes them: numbers, a string, the struct of its format.
     fn opaque(&self, oid: &Oid, at: VirtAddr) -> Result<Value, ValueError> {
         let len = capped(oid, MAX_BYTES)?;
         match oid.kind {
@@ -234,7 +234,7 @@ impl<'t> SysctlReader<'t> {
         Ok((0..count).map(sum).collect())
     }
 
-    /// Bytes as numbers of the oid's type: one, or as many as there are.
+    /// Bytes as numbers of the oid's type: one, or an array.
     fn numbers(&self, bytes: &[u8], kind: Kind) -> Value {
         let number = |bytes: &[u8]| {
             let raw = self.target.arch().endian().uint(bytes);
@@ -305,13 +305,13 @@ fn statistics(variable: &CounterVariable, sums: &[MemberSum]) -> Value {
     let mut members: Vec<(&str, Value)> =
         members.into_iter().map(|(name, sums)| (name, sums.value())).collect();
     match &mut members[..] {
-        // Without a struct there is nothing but the array.
+        // Without a struct there is only the array.
         [("", value)] => value.clone(),
         _ => Value::Record(RecordValue::new(members)),
     }
 }
 
-/// What is under one name.
+/// The values under one name.
 enum Sums {
     One(Value),
     Several(Vec<Value>),
@@ -326,7 +326,7 @@ impl Sums {
     }
 }
 
-/// Several values; or, where all are missing for one reason, that reason once.
+/// Several values; if all are missing for the same reason, that reason once.
 fn numbers_or_reason(values: Vec<Value>) -> Value {
     common_error(&values).unwrap_or_else(|| Value::Array(array(values)))
 }
