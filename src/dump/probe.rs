@@ -201,16 +201,16 @@ mod tests {
         assert_eq!(info, "this is the description of a dump, not a crash dump");
         let damaged = message("vmcore.0", b"minidamp FreeBSD/amd64\0\0");
         assert!(damaged.contains("magic is \"minidamp FreeBSD/\""), "{damaged}");
-        assert!(message("vmcore.0", &[0; 100]).contains("nothing but zeros"));
-        assert!(message("notes.txt", b"hello").contains("no format that is known (magic 68 65"));
+        assert!(message("vmcore.0", &[0; 100]).contains("only zeros"));
+        assert!(message("notes.txt", b"hello").contains("unknown format (magic 68 65"));
         assert!(message("vm.vmem", b"hello").contains("VMware"));
     }
 
     #[test]
     fn memory_may_begin_with_zeros() {
         let mut memory = vec![0; 3 << 20];
-        assert!(message("vmcore.raw", &memory).contains("nothing but zeros"));
+        assert!(message("vmcore.raw", &memory).contains("only zeros"));
         memory[2 << 20] = 1;
-        assert!(message("vmcore.raw", &memory).contains("no format"));
+        assert!(message("vmcore.raw", &memory).contains("unknown format"));
     }
 }
