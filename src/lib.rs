@@ -66,6 +66,8 @@
 //! `cli` (default) adds the program and [`render::page`]; `image` (default) adds the builder,
 //! [`image`]. Without them this is a library that reads kernels and dumps.
 
+#![deny(missing_docs)]
+
 pub mod addr;
 pub mod answers;
 pub mod arch;

@@ -21,10 +21,20 @@ pub enum MayHide {
     /// Without types nothing but the list leads to vnets.
     NoTypes,
     /// A lock is held that is taken while a vnet is created or destroyed.
-    Held { lock: &'static str },
+    Held {
+        /// The kernel's name for it: `vnet_sxlock`.
+        lock: &'static str,
+    },
     /// A thread is creating or destroying a vnet. If not `certain`, only a word on its stack says
     /// so, which an earlier call may have left there.
-    Inside { thread: ThreadName, function: &'static str, certain: bool },
+    Inside {
+        /// The thread.
+        thread: ThreadName,
+        /// `vnet_alloc` or `vnet_destroy`.
+        function: &'static str,
+        /// A chain of frames leads into the function.
+        certain: bool,
+    },
 }
 
 const FUNCTIONS: [&str; 2] = ["vnet_alloc", "vnet_destroy"];

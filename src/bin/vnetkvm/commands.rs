@@ -10,7 +10,7 @@ use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
 
 use crate::args::Globals;
-use crate::args::values::{byte, length, name_and_type};
+use crate::args::values::name_and_type;
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, show};
 use crate::say::hint;
@@ -103,7 +103,7 @@ pub enum Command {
     /// Unreadable bytes are shown as -- (not mapped), .. (not in the dump), ~~ (missing from a
     /// truncated dump) or ?? (not kernel memory, or freed), never as zeros.
     #[command(after_help = READ_EXAMPLES)]
-    Read(ReadArgs),
+    Read(cmd::read::ReadArgs),
 
     /// List the functions that run when a vnet is created or destroyed
     ///
@@ -179,7 +179,7 @@ pub enum Command {
 
     /// Build kernel memory images for tests and demonstrations
     #[command(subcommand)]
-    Image(ImageCommand),
+    Image(cmd::image::ImageCommand),
 
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  vnetkvm completions zsh > ~/.zfunc/_vnetkvm")]
@@ -198,7 +198,12 @@ pub enum Command {
 
 impl Command {
     /// Asks the command's question and shows the answer.
-    pub fn run(&self, globals: &Globals) -> anyhow::Result<Outcome> {
+    /// `definition` makes the definition of the whole command line.
+    pub fn run(
+        &self,
+        globals: &Globals,
+        definition: fn() -> clap::Command,
+    ) -> anyhow::Result<Outcome> {
         match self {
             Self::Info { dmesg } => cmd::info::run(globals, *dmesg),
             Self::Vnets { scan, wide } => vnets(globals, *scan, *wide),
@@ -233,8 +238,8 @@ impl Command {
             Self::Sysctl(args) => sysctl(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
             Self::Image(command) => cmd::image::run(globals, command),
-            Self::Completions { shell } => cmd::completions::run(*shell),
-            Self::Man { directory } => cmd::man::run(directory),
+            Self::Completions { shell } => cmd::completions::run(*shell, definition()),
+            Self::Man { directory } => cmd::man::run(directory, definition()),
         }
     }
 }
@@ -365,43 +370,6 @@ pub struct SysctlArgs {
     /// Print only values
     #[arg(long = "values")]
     pub only_values: bool,
-}
-
-/// Which memory to read, and how to write it.
-#[derive(Debug, Args)]
-pub struct ReadArgs {
-    /// Address to start at, or an expression whose value is an address
-    #[arg(value_name = "ADDR")]
-    pub address: String,
-
-    /// Number of bytes, such as 64, 0x40 or 4K; the suffixes are K, M, G and T
-    #[arg(value_name = "LEN", value_parser = length)]
-    pub length: u64,
-
-    /// Write only the bytes; stop with status 2 at the first unreadable one
-    #[arg(long)]
-    pub raw: bool,
-
-    /// With --raw, write this byte in place of unreadable ones and go on
-    #[arg(long, value_name = "BYTE", value_parser = byte, requires = "raw")]
-    pub fill: Option<u8>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum ImageCommand {
-    /// Build the memory images that a scenario describes
-    #[command(
-        after_help = "Example:\n  vnetkvm image build fixtures/scenarios/demo.toml -o /tmp/demo"
-    )]
-    Build {
-        /// Scenario file (TOML)
-        #[arg(value_name = "SCENARIO", value_hint = ValueHint::FilePath)]
-        scenario: PathBuf,
-
-        /// Directory to write to (created if missing)
-        #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-        output: PathBuf,
-    },
 }
 
 const INFO_EXAMPLES: &str = "\

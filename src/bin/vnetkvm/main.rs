@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     if cli.globals.output.verbose {
         logger::install();
     }
-    let result = cli.command.run(&cli.globals);
+    let result = cli.command.run(&cli.globals, usage::command);
     // If part of a file was lost, neither the answer nor the error can be trusted.
     report(lost_files::require_intact_files().and(result))
 }

@@ -6,12 +6,11 @@ use clap_complete::Shell;
 
 use crate::exit::Outcome;
 use crate::stdout::Stdout;
-use crate::usage;
 
-pub fn run(shell: Shell) -> anyhow::Result<Outcome> {
+pub fn run(shell: Shell, mut definition: clap::Command) -> anyhow::Result<Outcome> {
     // The generator panics if a write fails; writing to a Vec never does.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut usage::command(), "vnetkvm", &mut script);
+    clap_complete::generate(shell, &mut definition, "vnetkvm", &mut script);
     let mut out = Stdout::new();
     out.write_all(&script)?;
     out.finish()?;

@@ -4,16 +4,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::{Subcommand, ValueHint};
 use vnetkvm::image::{self, Image, ImageError, Scenario};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::render::sanitize;
 
 use crate::args::Globals;
-use crate::commands::ImageCommand;
 use crate::context;
 use crate::exit::Outcome;
 use crate::lost_files::require_intact_files;
 use crate::output;
+
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// Build the memory images that a scenario describes
+    #[command(
+        after_help = "Example:\n  vnetkvm image build fixtures/scenarios/demo.toml -o /tmp/demo"
+    )]
+    Build {
+        /// Scenario file (TOML)
+        #[arg(value_name = "SCENARIO", value_hint = ValueHint::FilePath)]
+        scenario: PathBuf,
+
+        /// Directory to write to (created if missing)
+        #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        output: PathBuf,
+    },
+}
 
 pub fn run(globals: &Globals, command: &ImageCommand) -> anyhow::Result<Outcome> {
     match command {

@@ -6,12 +6,11 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::exit::Outcome;
-use crate::usage;
 
-pub fn run(directory: &Path) -> anyhow::Result<Outcome> {
+pub fn run(directory: &Path, definition: clap::Command) -> anyhow::Result<Outcome> {
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot create the directory {}", directory.display()))?;
-    let command = usage::command().disable_help_subcommand(true);
+    let command = definition.disable_help_subcommand(true);
     clap_mangen::generate_to(command, directory)
         .with_context(|| format!("cannot write manual pages to {}", directory.display()))?;
     Ok(Outcome::Answered)

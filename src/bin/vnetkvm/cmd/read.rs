@@ -3,17 +3,38 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
+use clap::Args;
 use vnetkvm::answers::memory::{self, Address, AddressError, BeyondAllAddresses, Memory, Run};
 use vnetkvm::memory::KernelMemory;
 use vnetkvm::vnet::VnetRef;
 
+use crate::args::values::{byte, length};
 use crate::args::{Format, Globals};
-use crate::commands::ReadArgs;
 use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, show};
 use crate::say::warning;
 use crate::stdout::cannot_write;
+
+/// Which memory to read, and how to write it.
+#[derive(Debug, Args)]
+pub struct ReadArgs {
+    /// Address to start at, or an expression whose value is an address
+    #[arg(value_name = "ADDR")]
+    pub address: String,
+
+    /// Number of bytes, such as 64, 0x40 or 4K; the suffixes are K, M, G and T
+    #[arg(value_name = "LEN", value_parser = length)]
+    pub length: u64,
+
+    /// Write only the bytes; stop with status 2 at the first unreadable one
+    #[arg(long)]
+    pub raw: bool,
+
+    /// With --raw, write this byte in place of unreadable ones and go on
+    #[arg(long, value_name = "BYTE", value_parser = byte, requires = "raw")]
+    pub fill: Option<u8>,
+}
 
 /// More than this is not shown; `--raw` has no limit.
 const MOST_SHOWN: u64 = 256 << 20;
