@@ -80,7 +80,10 @@ fn module_space_whose_free_list_is_not_made_yet_is_not_lost() {
     for name in KERNELS {
         let (text, warnings, code) =
             said(name, &["modspace"], |kernel| set_free_list(kernel, 0, 0));
-        assert!(text.contains("(not yet)") && text.contains("has not made its list"), "{text}");
+        assert!(
+            text.contains("(not yet)") && text.contains("has not created its free list"),
+            "{text}"
+        );
         assert!(!(text + &warnings).contains("lost") && !warnings.contains("neither free"));
         assert_eq!(code, 0);
         // Made, and empty.
@@ -129,7 +132,7 @@ fn lists_that_are_not_made_or_cannot_be_read_are_unknown() {
         (&["eventhandlers"], handlers, "eventhandlers"),
     ] {
         for name in KERNELS {
-            for (value, why) in [(0, "not made"), (0x1000, "breaks off")] {
+            for (value, why) in [(0, "the kernel has not"), (0x1000, "breaks off")] {
                 let (_, told, code) = said(name, words, |kernel| change(kernel, value));
                 assert!(told.contains(why) && told.contains("known"), "{noun} {why}: {told}");
                 assert_ne!((code, told.contains("at all")), (0, true), "{told}");
@@ -148,4 +151,20 @@ fn lists_that_are_not_made_or_cannot_be_read_are_unknown() {
         "{told}"
     );
     assert_eq!(code, 2);
+}
+
+/// `info` says that the vnets are unknown, rather than nothing of them.
+#[test]
+fn info_of_a_list_of_vnets_that_cannot_be_read_says_so() {
+    let broken = |kernel: &mut LoadedKernel| head(kernel, "vnet_head", &["lh_first"], 0x1000);
+    for name in KERNELS {
+        let (text, warnings, code) = said(name, &["info"], broken);
+        assert!(text.lines().any(|line| line.starts_with("vnets           unknown")), "{text}");
+        assert!(warnings.contains("the list of vnets"), "{warnings}");
+        assert_eq!(code, 0);
+        let (json, ..) = said(name, &["info", "--json"], broken);
+        assert!(json.contains("\"vnets\":null") && !json.contains("\"problems\":[]}"), "{json}");
+        let (json, _, code) = said(name, &["info", "--json", "--strict"], broken);
+        assert_eq!((&*json, code), ("", 2));
+    }
 }

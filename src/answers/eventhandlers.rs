@@ -34,7 +34,7 @@ pub struct Handler {
 /// The handlers of these events, or of all.
 ///
 /// # Errors
-/// As [`Session::eventhandlers`].
+/// The kernel is not the dump's, or has no VIMAGE, no such lists or no debug information.
 pub fn eventhandlers(session: &Session, names: &[String]) -> Result<List<'static, Handler>, Error> {
     let all = VnetHandlers::read(session.matching_target()?, &session.unloaded())?;
     // A name that cannot be read may be any.

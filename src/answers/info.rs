@@ -18,7 +18,7 @@ use crate::error::Error;
 use crate::session::{Messages, SavecoreInfo, Selector, Session};
 use crate::target::KernelMatch;
 use crate::views::machine::Machine;
-use crate::vnet::VnetRef;
+use crate::vnet::{VnetError, VnetRef};
 use crate::walk::Problems;
 
 pub use self::core::{CompressedInfo, CoreInfo, DirectMapInfo, InfoFileInfo, MinidumpInfo};
@@ -78,6 +78,8 @@ pub enum Count {
     Exactly(usize),
     /// This many are known; there may be others.
     AtLeast(usize),
+    /// What holds them cannot be read at all.
+    Unknown,
 }
 
 /// What a session's files and memory show.
@@ -151,9 +153,17 @@ impl Overview {
     }
 
     fn add_counts(&mut self, session: &Session, problems: &mut Problems) {
-        if let Ok(vnets) = session.vnets() {
-            problems.extend(vnets.problems.clone());
-            self.vnets = Count::new(vnets.all.len(), vnets.problems.is_empty());
+        match session.vnets() {
+            Ok(vnets) => {
+                problems.extend(vnets.problems.clone());
+                self.vnets = Count::new(vnets.all.len(), vnets.problems.is_empty());
+            }
+            Err(Error::Vnet(VnetError::NoList { because })) => {
+                problems.add(*because);
+                self.vnets = Count::Unknown;
+            }
+            // Other reasons are on other lines: no VIMAGE, no types.
+            Err(_) => {}
         }
         if let Ok(found) = session.matches(&[]) {
             self.variables = Count::new(found.variables.len(), found.problems.is_empty());
@@ -187,6 +197,7 @@ impl Count {
         match self {
             Self::Exactly(count) => Some(count.to_string()),
             Self::AtLeast(0) => None,
+            Self::Unknown => Some("unknown".to_owned()),
             Self::AtLeast(known) => Some(format!("unknown, at least {known}")),
         }
     }
@@ -196,7 +207,7 @@ impl Serialize for Count {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let exactly = match self {
             Self::Exactly(count) => Some(count),
-            Self::AtLeast(_) => None,
+            Self::AtLeast(_) | Self::Unknown => None,
         };
         exactly.serialize(serializer)
     }

@@ -90,7 +90,7 @@ pub struct Fault {
 /// The use of module space.
 ///
 /// # Errors
-/// As [`Session::module_space`].
+/// The kernel is not the dump's, or has no VIMAGE or no debug information.
 pub fn modspace(session: &Session) -> Result<ModuleSpaceMap, Error> {
     let space = ModuleSpace::read(session.matching_target()?, session.modules()?)?;
     let regions = regions(session, &space)?;

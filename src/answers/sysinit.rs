@@ -46,7 +46,7 @@ pub struct Sysinit {
 /// The constructors and destructors, in the order in which they run.
 ///
 /// # Errors
-/// As [`Session::sysinits`].
+/// The kernel is not the dump's, or has no VIMAGE, no such lists or no debug information.
 pub fn sysinits(session: &Session) -> Result<List<'static, Sysinit>, Error> {
     let sysinits = Sysinits::read(session.matching_target()?, &session.unloaded())?;
     let both = [Direction::Up, Direction::Down].into_iter().flat_map(|way| {

@@ -79,7 +79,7 @@ pub struct Course {
 /// How far each of the chosen vnets has come.
 ///
 /// # Errors
-/// As [`Session::sysinits`].
+/// The kernel is not the dump's, or has no VIMAGE, no such lists or no debug information.
 pub fn construction<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,

@@ -399,11 +399,11 @@ const PRINT_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo print V_ifnet tcbinfo.ipi_count
   vnetkvm --demo print --vnet 1 'V_ifnet.cstqh_first->if_xname'
-  vnetkvm --demo print '*(struct ifnet *)0xfffff80003a51800'";
+  vnetkvm --demo print '*(struct vnet *)0xfffff80000621040'";
 
 const READ_EXAMPLES: &str = "\
 Examples:
-  vnetkvm --demo read 0xffffffff81234560 64
+  vnetkvm --demo read 0xfffff80000621000 64
   vnetkvm --demo read '&V_tcbinfo' 0x40 --vnet 1
   vnetkvm --demo read --raw --fill 0xff 0xfffff80000000000 1M > low.bin";
 

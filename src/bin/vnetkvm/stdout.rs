@@ -11,6 +11,9 @@ use crate::lost_files::require_intact_files;
 /// How many bytes are held back. A command that fails before has written nothing.
 const KEPT_BACK: usize = 64 << 10;
 
+/// Once an answer has begun, this many bytes are collected and then written together.
+const BLOCK: usize = 32 << 10;
+
 /// Whether any of the answer was written.
 static STARTED: AtomicBool = AtomicBool::new(false);
 
@@ -29,7 +32,8 @@ impl Stdout {
     fn overflow(&mut self, bytes: &[u8]) -> io::Result<()> {
         require_intact_files().map_err(io::Error::other)?;
         self.flush()?;
-        if bytes.len() > KEPT_BACK {
+        // A long answer comes in blocks that need no second copy.
+        if bytes.len() >= BLOCK {
             return io::stdout().lock().write_all(bytes).map_err(cannot_write);
         }
         self.kept.extend_from_slice(bytes);
@@ -53,7 +57,8 @@ impl Write for Stdout {
     // Answers are written a few bytes at a time.
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.kept.len() + bytes.len() > KEPT_BACK {
+        let full = if has_started() { BLOCK } else { KEPT_BACK };
+        if self.kept.len() + bytes.len() > full {
             return self.overflow(bytes);
         }
         self.kept.extend_from_slice(bytes);
