@@ -31,7 +31,7 @@
 //! use vnetkvm::value::Limits;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // Of real files: Session::open(&Options { kernel: Some(kernel), core, ..Options::default() })
+//! // For real files: Session::open(&Options { kernel: Some(kernel), core, ..Options::default() })
 //! let demo = image::demo()?;
 //! let session = Session::from_sources(demo.kernel, demo.core)?;
 //!

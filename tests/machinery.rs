@@ -554,7 +554,7 @@ fn the_old_encoding_has_one_flag_less() {
     assert_eq!(locks[0].owner, None);
     assert_eq!(
         &*locks[0].meaning,
-        "the list of vnets is consistent; changing it takes the other lock too"
+        "the list of vnets is consistent; changing it also requires the other lock"
     );
 }
 

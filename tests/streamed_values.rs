@@ -1,5 +1,7 @@
 //! Values that are serialised while they are read say what the values that are held say.
 
+#![cfg(feature = "image")]
+
 use std::path::Path;
 
 use vnetkvm::Session;

@@ -73,7 +73,12 @@ impl Session {
         for variable in variables {
             let named = |(name, _): &&(String, String)| *bare(name) == *variable.name;
             let statistics = types.iter().find(named);
-            let find = |(_, name): &(String, String)| self.target().types()?.find(name);
+            let find = |(_, name): &(String, String)| {
+                self.target().types()?.find(name).map_err(|why| match why.is_no_match() {
+                    true => Error::NoSuchType(why),
+                    false => Error::from(why),
+                })
+            };
             let statistics = statistics.map(find).transpose()?;
             found.extend(CounterVariable::of(self.target(), &variable, statistics)?);
         }

@@ -117,6 +117,6 @@ fn list_meaning(lock: &VnetLock, all: &[VnetLock]) -> &'static str {
     let others = all.iter().filter(|other| other.guards == Guards::List);
     match others.map(owner).all(|other| other == owner(lock)) {
         true => "the list of vnets may be inconsistent",
-        false => "the list of vnets is consistent; changing it takes the other lock too",
+        false => "the list of vnets is consistent; changing it also requires the other lock",
     }
 }

@@ -165,6 +165,8 @@ pub struct OutputArgs {
     pub max_depth: usize,
 
     /// Fail with status 2, without an answer, if any part of it could not be read
+    ///
+    /// A name that matches nothing does not count if others match.
     #[arg(long, global = true)]
     pub strict: bool,
 

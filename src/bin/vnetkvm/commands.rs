@@ -80,6 +80,7 @@ pub enum Command {
     /// expression that begins with a minus.
     #[command(after_help = PRINT_EXAMPLES)]
     Print {
+        /// Expressions to evaluate, each in quotes if the shell would take it apart
         #[arg(value_name = "EXPR", required = true)]
         expressions: Vec<String>,
     },
