@@ -59,7 +59,7 @@ const RULES: [(&str, i32); 62] = [
     ("counters no_such", 1),
     ("counters ip_defttl", 1),
     ("counters ipstat no_such ip_defttl", 0),
-    ("counters --type ipstat=no_such ipstat", 2),
+    ("counters --type ipstat=no_such ipstat", 1),
     ("sysctl net.inet.ip.ttl", 0),
     ("sysctl net.inet.ip.ttl no.such", 0),
     ("sysctl no.such", 1),
