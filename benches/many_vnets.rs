@@ -4,6 +4,8 @@
 //! The kernel is the checked-in one, or that which VNETKVM_BENCH_KERNEL names. The program runs on
 //! one thread. `docs/performance.md` keeps the numbers.
 
+mod files;
+
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -13,10 +15,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use vnetkvm::image::{self, Format, Scenario};
-use vnetkvm::kernel::Kernel;
-use vnetkvm::source::Source;
 
 fn main() {
     // `cargo test --benches` only wants to know that it runs.
@@ -54,7 +52,7 @@ fn run(core: &Path, format: &str) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_vnetkvm"))
         .env("RAYON_NUM_THREADS", "1")
         .arg("-N")
-        .arg(kernel())
+        .arg(files::kernel_path())
         .arg("-M")
         .arg(core)
         .args(["vars", "--all-vnets", "--format", format])
@@ -107,14 +105,5 @@ fn build(vnets: usize, directory: &Path) -> PathBuf {
     for number in 1..vnets {
         let _ = write!(scenario, "[[step]]\ndo = \"jail\"\nname = \"j{number}\"\njid = {number}\n");
     }
-    let scenario = Scenario::parse(&scenario).expect("a scenario");
-    let kernel = Kernel::open(Source::open(kernel()).expect("a file"), None).expect("a kernel");
-    let image = image::build(&scenario, kernel).expect("an image");
-    image.save(Format::MinidumpV2, directory).expect("a dump")
-}
-
-fn kernel() -> PathBuf {
-    let fixture =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kernel/classic-clang-dwarf4");
-    env::var_os("VNETKVM_BENCH_KERNEL").map_or(fixture, PathBuf::from)
+    files::build(&scenario, directory)
 }

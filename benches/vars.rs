@@ -5,31 +5,19 @@
 //! image that is built for it, by setting VNETKVM_BENCH_KERNEL and
 //! VNETKVM_BENCH_CORE. `docs/performance.md` keeps the numbers.
 
-use std::env;
+mod files;
+
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use vnetkvm::answers::{self, Chosen, Element};
-use vnetkvm::image::{self, Format, Scenario};
-use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Options, Selector, Session};
-use vnetkvm::source::Source;
 use vnetkvm::types::Types;
 use vnetkvm::value::Limits;
 
-const SCENARIO: &str = r#"
-memory = "128M"
-cpus = 2
-[[step]]
-do = "jail"
-name = "web01"
-jid = 1
-"#;
-
 fn bench(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let options = files(directory.path());
+    let options = files::options(directory.path());
     let mut group = criterion.benchmark_group("vars");
     group.sample_size(20);
     group.bench_function("all", |bencher| bencher.iter(|| black_box(vars(&options))));
@@ -38,18 +26,18 @@ fn bench(criterion: &mut Criterion) {
     });
     group.bench_function("symbols", |bencher| {
         bencher.iter(|| {
-            let kernel = kernel(options.kernel.as_deref().expect("a kernel"));
+            let kernel = files::open_kernel(options.kernel.as_deref().expect("a kernel"));
             kernel.symbols().prepare();
             black_box(kernel)
         })
     });
     group.bench_function("types", |bencher| {
-        let kernel = kernel(options.kernel.as_deref().expect("a kernel"));
+        let kernel = files::open_kernel(options.kernel.as_deref().expect("a kernel"));
         let set = kernel.set_vnet().expect("a kernel with VIMAGE");
         bencher.iter(|| black_box(Types::load(&kernel).expect("types").variables_linked_in(&set)))
     });
     group.bench_function("name-index", |bencher| {
-        let kernel = kernel(options.kernel.as_deref().expect("a kernel"));
+        let kernel = files::open_kernel(options.kernel.as_deref().expect("a kernel"));
         bencher.iter(|| black_box(Types::load(&kernel).expect("types").find("struct vnet")))
     });
     group.finish();
@@ -64,23 +52,6 @@ fn vars(options: &Options) -> usize {
     let mut count = 0;
     list.elements.for_each(|variable| count += black_box(variable).unreadable());
     count
-}
-
-fn kernel(path: &Path) -> Kernel {
-    Kernel::open(Source::open(path).expect("a kernel"), None).expect("a kernel")
-}
-
-fn files(directory: &Path) -> Options {
-    let fixture =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kernel/classic-clang-dwarf4");
-    let kernel_path = env::var_os("VNETKVM_BENCH_KERNEL").map_or(fixture, PathBuf::from);
-    let core = env::var_os("VNETKVM_BENCH_CORE").map(PathBuf::from);
-    let core = core.unwrap_or_else(|| {
-        let scenario = Scenario::parse(SCENARIO).expect("a scenario");
-        let image = image::build(&scenario, kernel(&kernel_path)).expect("an image");
-        image.save(Format::MinidumpV2, directory).expect("a dump")
-    });
-    Options { kernel: Some(kernel_path), core, ..Options::default() }
 }
 
 criterion_group!(benches, bench);
