@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Answer, Column, Elements, Page, Remark, Row};
-use crate::error::Error;
 use crate::walk::Problems;
 
 /// An element of a [`List`].
@@ -35,8 +34,6 @@ pub struct List<'a, T> {
     pub nothing: Option<String>,
     /// What a person should know before reading the list.
     pub remarks: Vec<Remark>,
-    /// Why parts of the question have no answer.
-    pub missed: Vec<Error>,
 }
 
 impl<'a, T> List<'a, T> {
@@ -49,7 +46,6 @@ impl<'a, T> List<'a, T> {
             unknown: false,
             nothing: None,
             remarks: Vec::new(),
-            missed: Vec::new(),
         }
     }
 
@@ -76,10 +72,6 @@ impl<T: Element> Answer for List<'_, T> {
 
     fn remarks(&self) -> Vec<Remark> {
         self.remarks.clone()
-    }
-
-    fn take_missed(&mut self) -> Vec<Error> {
-        std::mem::take(&mut self.missed)
     }
 
     fn nothing(&self) -> Option<String> {

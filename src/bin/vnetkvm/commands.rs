@@ -208,8 +208,8 @@ impl Command {
         match self {
             Self::Info { dmesg } => cmd::info::run(globals, *dmesg),
             Self::Vnets { scan, wide } => vnets(globals, *scan, *wide),
-            Self::Vars { patterns } => ask_vnets(globals, SHOWN_ELEMENTS, |asked| {
-                let Asked { session, chosen, limits } = asked;
+            Self::Vars { patterns } => ask_vnets(globals, |session, chosen| {
+                let limits = context::limits(globals, SHOWN_ELEMENTS);
                 let variables = answers::variables(session, chosen, patterns, &limits);
                 let hint = "name the variables to list: `vnetkvm vars 'tcp*'`";
                 variables.map_err(|why| context::without_vimage(why, hint))
@@ -219,14 +219,12 @@ impl Command {
             Self::Print { expressions } => print(globals, expressions),
             Self::Type { names } => cmd::type_::run(globals, names),
             Self::Read(args) => cmd::read::run(globals, args),
-            Self::Sysinit if globals.vnet.is_given() => {
-                ask_vnets(globals, 0, |asked| answers::construction(asked.session, asked.chosen))
-            }
+            Self::Sysinit if globals.vnet.is_given() => ask_vnets(globals, answers::construction),
             Self::Sysinit => ask(globals, answers::sysinits),
             Self::Counters { patterns, per_cpu, types } => {
                 let question = answers::counters::Question { patterns, types, per_cpu: *per_cpu };
-                ask_vnets(globals, 0, |asked| {
-                    let counters = answers::counters(asked.session, asked.chosen, question);
+                ask_vnets(globals, |session, chosen| {
+                    let counters = answers::counters(session, chosen, question);
                     let hint = "name the variables to sum: `vnetkvm counters ipstat tcpstat`";
                     counters.map_err(|why| context::without_vimage(why, hint))
                 })
@@ -248,13 +246,6 @@ impl Command {
 /// A line of a table has room for a few elements of an array.
 const SHOWN_ELEMENTS: usize = 32;
 
-/// What a question about vnets needs.
-struct Asked {
-    session: &'static Session,
-    chosen: Chosen<'static>,
-    limits: Limits,
-}
-
 /// Asks a question about the whole dump.
 fn ask<A: Answer>(
     globals: &Globals,
@@ -263,17 +254,14 @@ fn ask<A: Answer>(
     show(globals, question(context::open(globals)?)?)
 }
 
-/// Asks a question about the chosen vnets. A table shows at most `elements` elements of an array
-/// unless the command line gives another number.
+/// Asks a question about the chosen vnets.
 fn ask_vnets<A: Answer, E: Into<anyhow::Error>>(
     globals: &Globals,
-    elements: usize,
-    question: impl FnOnce(Asked) -> Result<A, E>,
+    question: impl FnOnce(&'static Session, Chosen<'static>) -> Result<A, E>,
 ) -> anyhow::Result<Outcome> {
     let session = context::open(globals)?;
     let chosen = context::chosen(globals, session)?;
-    let asked = Asked { session, chosen, limits: context::limits(globals, elements) };
-    show(globals, question(asked).map_err(Into::into)?)
+    show(globals, question(session, chosen).map_err(Into::into)?)
 }
 
 fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
@@ -299,8 +287,9 @@ fn modules(globals: &Globals) -> anyhow::Result<Outcome> {
 
 /// Messages about the choice of vnets come before messages about the expressions.
 fn print(globals: &Globals, expressions: &[String]) -> anyhow::Result<Outcome> {
-    ask_vnets(globals, Limits::default().elements, |Asked { session, chosen, limits }| {
+    ask_vnets(globals, |session, chosen| {
         output::say_choice(&chosen);
+        let limits = context::limits(globals, Limits::default().elements);
         answers::expressions(session, chosen, expressions, &limits)
     })
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use vnetkvm::error::{ExprError, TypeError};
+use vnetkvm::error::ExprError;
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
@@ -81,28 +81,19 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
 
 /// Warns about each part of the question that has no answer. If nothing was `answered`, one of
 /// them is the command's error instead: a failure if there is one, else a name without a match.
-pub fn report_missed<E: Into<vnetkvm::Error>>(
-    missed: Vec<E>,
-    answered: bool,
-) -> anyhow::Result<()> {
-    let missed = missed.into_iter().map(|why| anyhow::Error::from(why.into()));
-    report_missed_errors(missed.collect(), answered)
-}
-
-/// Does the same for errors of several kinds.
-pub fn report_missed_errors(mut missed: Vec<anyhow::Error>, answered: bool) -> anyhow::Result<()> {
-    let failed = missed.iter().rposition(|why| !is_empty_answer(why));
+pub fn report_missed(mut missed: Vec<vnetkvm::Error>, answered: bool) -> anyhow::Result<()> {
+    let failed = missed.iter().rposition(|why| !why.is_no_match());
     let own = match answered {
         true => None,
         false => failed.or(missed.len().checked_sub(1)).map(|place| missed.remove(place)),
     };
-    missed.iter().for_each(warn_of);
-    own.map_or(Ok(()), Err)
+    missed.into_iter().for_each(warn_of);
+    own.map_or(Ok(()), |why| Err(why.into()))
 }
 
 /// Prints an error as a warning, because other parts of the question were answered.
-fn warn_of(error: &anyhow::Error) {
-    let _ = write_message(&mut anstream::stderr().lock(), "warning:", WARNING, error);
+fn warn_of(error: vnetkvm::Error) {
+    let _ = write_message(&mut anstream::stderr().lock(), "warning:", WARNING, &error.into());
 }
 
 fn write_error(out: &mut impl Write, error: &anyhow::Error) -> io::Result<()> {
@@ -153,9 +144,8 @@ fn text(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Whether the error says that a valid question has no match.
-pub fn is_empty_answer(error: &anyhow::Error) -> bool {
-    let answer = error.downcast_ref().is_some_and(vnetkvm::Error::is_no_match);
-    answer || error.downcast_ref().is_some_and(TypeError::is_no_match)
+fn is_empty_answer(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(vnetkvm::Error::is_no_match)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -13,7 +13,7 @@ mod types;
 mod vnet;
 
 use vnetkvm::Error;
-use vnetkvm::error::{TargetError, TypeError};
+use vnetkvm::error::TargetError;
 use vnetkvm::image::ImageError;
 
 use crate::limits;
@@ -27,8 +27,7 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
     }
     let answer = || of_library(error.downcast_ref::<Error>()?);
     let image = || image::hint(error.downcast_ref::<ImageError>()?);
-    let types = || types::hint(error.downcast_ref::<TypeError>()?);
-    answer().or_else(image).or_else(types)
+    answer().or_else(image)
 }
 
 /// The hint for an error of the library.
