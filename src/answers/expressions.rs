@@ -14,6 +14,7 @@ use crate::kernel::VNET_PREFIX;
 use crate::session::{Printed, Session};
 use crate::target::ReadError;
 use crate::value::model::ValueError;
+use crate::value::serialize::InPlace;
 use crate::value::{Limits, Value};
 use crate::vnet::Stack;
 
@@ -253,20 +254,10 @@ fn value_or_failure<S: Serializer>(
     value: &Result<Value, Failure>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Reason<'a> {
-        kind: &'a str,
-        address: Option<VirtAddr>,
-        message: &'a str,
-    }
-    #[derive(Serialize)]
-    struct Failed<'a> {
-        error: Reason<'a>,
-    }
     match value {
         Ok(value) => value.serialize(serializer),
         Err(Failure { kind, message }) => {
-            Failed { error: Reason { kind, address: None, message } }.serialize(serializer)
+            InPlace { kind, address: None, message }.serialize(serializer)
         }
     }
 }

@@ -53,6 +53,7 @@ pub use memory::memory;
 pub use messages::{messages, messages_of_dump};
 pub use modspace::modspace;
 pub use modules::modules;
+pub(crate) use page::About;
 pub use page::{Page, Part};
 pub use per_vnet::PerVnet;
 pub use recursions::recursions;

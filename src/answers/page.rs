@@ -2,6 +2,8 @@
 
 use std::io;
 
+use serde::Serialize;
+
 use super::memory::Memory;
 use super::{Cell, Column, Elements, Medium, Row};
 use crate::types::declaration::Declaration;
@@ -47,4 +49,13 @@ pub struct Part {
     pub title: Option<String>,
     /// Rows begin with the vnet that they belong to.
     pub marked: bool,
+}
+
+/// A part of an answer, or an element of it, in JSON: its vnet comes first.
+#[derive(Debug, Serialize)]
+pub(crate) struct About<T> {
+    /// `None` is the one stack of a kernel without VIMAGE.
+    pub vnet: Option<VnetRef>,
+    #[serde(flatten)]
+    pub what: T,
 }

@@ -5,7 +5,7 @@ use std::io;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use super::{Answer, Chosen, Page, Part, Remark};
+use super::{About, Answer, Chosen, Page, Part, Remark};
 use crate::error::Error;
 use crate::vnet::{Stack, Vnet, VnetRef};
 use crate::walk::Problems;
@@ -100,20 +100,13 @@ impl<A: Answer> Serialize for PerVnet<'_, A> {
         if let ([_], false) = (&self.chosen.stacks[..], self.chosen.all)
             && let Some((stack, answer)) = self.answers().next()
         {
-            return About { vnet: stack.vnet().map(VnetRef::from), answer }.serialize(serializer);
+            return About { vnet: stack.vnet().map(VnetRef::from), what: answer }
+                .serialize(serializer);
         }
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry("vnets", &All(self))?;
         map.end()
     }
-}
-
-/// An answer and the vnet that it is about.
-#[derive(Serialize)]
-struct About<A> {
-    vnet: Option<VnetRef>,
-    #[serde(flatten)]
-    answer: A,
 }
 
 struct All<'a, 's, A>(&'a PerVnet<'s, A>);
@@ -122,7 +115,7 @@ impl<A: Answer> Serialize for All<'_, '_, A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut seq = serializer.serialize_seq(Some(self.0.chosen.stacks.len()))?;
         for (stack, answer) in self.0.answers() {
-            seq.serialize_element(&About { vnet: stack.vnet().map(VnetRef::from), answer })?;
+            seq.serialize_element(&About { vnet: stack.vnet().map(VnetRef::from), what: answer })?;
         }
         seq.end()
     }

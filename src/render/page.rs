@@ -4,15 +4,12 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use serde::Serialize;
-
 use super::hex::HexDump;
 use super::table::{Style, Table};
 use super::{c, decl, json, sanitize, sysctl};
 use crate::answers::memory::{Memory, Run};
-use crate::answers::{Cell, Column, Elements, Medium, Page, Part, Row};
+use crate::answers::{About, Cell, Column, Elements, Medium, Page, Part, Row};
 use crate::types::declaration::Declaration;
-use crate::vnet::VnetRef;
 
 use super::sanitize::SafeWriter;
 
@@ -71,17 +68,11 @@ impl<W: Write> TextPage<W> {
     }
 
     fn json_lines<T: Row>(&mut self, rows: &Elements<'_, T>) -> io::Result<()> {
-        #[derive(Serialize)]
-        struct About<T> {
-            vnet: Option<VnetRef>,
-            #[serde(flatten)]
-            element: T,
-        }
         let mut lines = json::Lines::new(&mut self.out);
         match &self.part {
             None => rows.try_for_each(|element| lines.write(element)),
             Some(Part { vnet, .. }) => {
-                rows.try_for_each(|element| lines.write(&About { vnet: *vnet, element }))
+                rows.try_for_each(|element| lines.write(&About { vnet: *vnet, what: element }))
             }
         }?;
         lines.finish()
@@ -186,7 +177,7 @@ fn text(cell: &Cell<'_>) -> String {
         Cell::Number(number) => number.to_string(),
         Cell::Address(address) => address.to_string(),
         Cell::Value(value) => c::line(value),
-        Cell::Pointer(pointer) => c::symbol_or_address(pointer),
+        Cell::Pointer(pointer) => sanitize::line(&pointer.target_name()).into_owned(),
         Cell::Error(why) => c::error(why),
         Cell::Sysctl(oid, value) => sysctl::value(oid, value, None),
     }

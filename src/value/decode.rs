@@ -101,8 +101,7 @@ impl<'a, 't> Decoder<'a, 't> {
         }
     }
 
-    /// Every value of an enum is looked for among its enumerators, of which there may be
-    /// millions.
+    /// This searches all enumerators for each value, and an enum may have millions.
     fn enumerated(&self, enumeration: &Enumeration, raw: u128, width: u64) -> Value {
         const ENUMERATORS_A_STEP: u64 = 32;
         match self.parts.work(enumeration.enumerators.len() as u64 / ENUMERATORS_A_STEP) {

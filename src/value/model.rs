@@ -118,6 +118,16 @@ impl PointerValue {
         self.target.as_ref()?.symbol.as_ref()
     }
 
+    /// The name of what it points at, `tcp_input` or `tcp_input+4`; its address if it has no name.
+    #[must_use]
+    pub fn target_name(&self) -> String {
+        match self.symbol() {
+            Some(symbol) => symbol.to_string(),
+            None if self.address.is_null() => "NULL".to_owned(),
+            None => self.address.to_string(),
+        }
+    }
+
     /// The text that a `char *` points to, if it can be read.
     #[must_use]
     pub fn text(&self) -> Option<&str> {

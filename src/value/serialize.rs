@@ -48,8 +48,22 @@ impl Serialize for Value {
     }
 }
 
-/// `{"error": {"kind": …, "address": …, "message": …}}`
 impl Serialize for ValueError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        InPlace { kind: self.kind.name(), address: self.address, message: &self.message }
+            .serialize(serializer)
+    }
+}
+
+/// An error in the place of a value: `{"error": {"kind": …, "address": …, "message": …}}`.
+pub(crate) struct InPlace<'a> {
+    /// For scripts: `not-dumped`.
+    pub kind: &'a str,
+    pub address: Option<VirtAddr>,
+    pub message: &'a str,
+}
+
+impl Serialize for InPlace<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         struct Reason<'a> {
@@ -61,7 +75,7 @@ impl Serialize for ValueError {
         struct Error<'a> {
             error: Reason<'a>,
         }
-        let (kind, address, message) = (self.kind.name(), self.address, &*self.message);
+        let Self { kind, address, message } = *self;
         Error { error: Reason { kind, address, message } }.serialize(serializer)
     }
 }

@@ -11,7 +11,6 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::Session;
 use crate::threads::ThreadName;
-use crate::value::model::PointerValue;
 use crate::views::construction::{self, Construction, Direction, Phase, Progress};
 use crate::vnet::{Stack, Sysinits, Vnet, VnetState};
 
@@ -113,7 +112,7 @@ impl VnetConstruction {
         let known = !on_the_way.is_empty() || sysinits.problems.is_empty();
         let name = |address| {
             let sysinit = sysinits.iter().find(|sysinit| sysinit.address == address)?;
-            Some(function_name(sysinit.function.as_ref().ok()?))
+            Some(sysinit.function.as_ref().ok()?.target_name())
         };
         Self {
             title: format!("{}: {}", vnet.title(), phase(of.phase)),
@@ -207,15 +206,6 @@ fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_uppercase().collect::<String>());
     format!("{}{}.", first.unwrap_or_default(), chars.as_str())
-}
-
-/// A function's name, or the address of one that has none.
-fn function_name(pointer: &PointerValue) -> String {
-    match pointer.symbol() {
-        Some(symbol) => symbol.to_string(),
-        None if pointer.address.is_null() => "NULL".to_owned(),
-        None => pointer.address.to_string(),
-    }
 }
 
 fn phase(phase: Phase) -> &'static str {

@@ -18,10 +18,11 @@ struct Convention {
     /// Where the return address is kept: in this frame, or in the caller's.
     return_address: i64,
     in_callers_frame: bool,
-    /// Members of `struct pcb`, of which the first existing one is used: frame pointer, stack
-    /// pointer, program counter.
+    /// Members of `struct pcb` that hold the frame pointer. The first that exists is used.
     frame: &'static [&'static str],
+    /// Its member that holds the stack pointer.
     stack: &'static str,
+    /// Its members that hold the program counter. The first that exists is used.
     counter: &'static [&'static str],
 }
 

@@ -41,16 +41,6 @@ pub fn error(error: &ValueError) -> String {
     out
 }
 
-/// The name of a pointer's target, `tcp_input` or `tcp_input+4`; its address
-/// if that has none.
-pub fn symbol_or_address(pointer: &PointerValue) -> String {
-    match pointer.symbol() {
-        Some(symbol) => sanitize::line(&symbol.to_string()).into_owned(),
-        None if pointer.address.is_null() => "NULL".to_owned(),
-        None => pointer.address.to_string(),
-    }
-}
-
 /// `text`, or its start and `...` if it has more than `width` characters.
 pub fn cut(mut text: String, width: usize) -> String {
     let Some((end, _)) = text.char_indices().nth(width) else { return text };

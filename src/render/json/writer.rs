@@ -338,59 +338,58 @@ impl<W: Write> Open<'_, W> {
     }
 }
 
-impl<W: Write> ser::SerializeSeq for Open<'_, W> {
-    type Ok = ();
-    type Error = Failed;
+/// The traits of serde for what is written as an array.
+macro_rules! arrays {
+    ($($part:ident::$method:ident),*) => {$(
+        impl<W: Write> ser::$part for Open<'_, W> {
+            type Ok = ();
+            type Error = Failed;
 
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        self.element(value)
-    }
+            #[inline]
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+                self.element(value)
+            }
 
-    #[inline]
-    fn end(self) -> Result<(), Failed> {
-        self.close()
-    }
+            #[inline]
+            fn end(self) -> Result<(), Failed> {
+                self.close()
+            }
+        }
+    )*};
 }
 
-impl<W: Write> ser::SerializeTuple for Open<'_, W> {
-    type Ok = ();
-    type Error = Failed;
-
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Failed> {
-        self.close()
-    }
+arrays! {
+    SerializeSeq::serialize_element,
+    SerializeTuple::serialize_element,
+    SerializeTupleStruct::serialize_field,
+    SerializeTupleVariant::serialize_field
 }
 
-impl<W: Write> ser::SerializeTupleStruct for Open<'_, W> {
-    type Ok = ();
-    type Error = Failed;
+/// The traits of serde for what is written as an object with names that the program has.
+macro_rules! objects {
+    ($($part:ident),*) => {$(
+        impl<W: Write> ser::$part for Open<'_, W> {
+            type Ok = ();
+            type Error = Failed;
 
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        self.element(value)
-    }
+            #[inline]
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), Failed> {
+                self.entry(name, value)
+            }
 
-    fn end(self) -> Result<(), Failed> {
-        self.close()
-    }
+            #[inline]
+            fn end(self) -> Result<(), Failed> {
+                self.close()
+            }
+        }
+    )*};
 }
 
-impl<W: Write> ser::SerializeTupleVariant for Open<'_, W> {
-    type Ok = ();
-    type Error = Failed;
-
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        self.element(value)
-    }
-
-    fn end(self) -> Result<(), Failed> {
-        self.close()
-    }
-}
+objects! { SerializeStruct, SerializeStructVariant }
 
 impl<W: Write> ser::SerializeMap for Open<'_, W> {
     type Ok = ();
@@ -410,42 +409,6 @@ impl<W: Write> ser::SerializeMap for Open<'_, W> {
     }
 
     #[inline]
-    fn end(self) -> Result<(), Failed> {
-        self.close()
-    }
-}
-
-impl<W: Write> ser::SerializeStruct for Open<'_, W> {
-    type Ok = ();
-    type Error = Failed;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Failed> {
-        self.entry(name, value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), Failed> {
-        self.close()
-    }
-}
-
-impl<W: Write> ser::SerializeStructVariant for Open<'_, W> {
-    type Ok = ();
-    type Error = Failed;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Failed> {
-        self.entry(name, value)
-    }
-
     fn end(self) -> Result<(), Failed> {
         self.close()
     }
