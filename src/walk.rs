@@ -275,7 +275,12 @@ impl fmt::Display for Reason<'_> {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.reason())
+        match &self.why {
+            Why::Unreadable { element, why } if element.is_empty() => {
+                write!(f, "{} cannot be read: {why}", self.what)
+            }
+            _ => write!(f, "{}: {}", self.what, self.reason()),
+        }
     }
 }
 
@@ -321,6 +326,14 @@ mod tests {
         assert_eq!(part.find(|n| **n == 2), Ok(Some(&2)));
         assert_eq!(part.find(|n| **n == 3), Err(broken()));
         assert_eq!(part.count(), Err(broken()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_at_all_is_the_subject() {
+        let why = ReadError::NoSymbol { name: "vnet_head".into() };
+        let problem = Problem::unreadable("vnet_head", why.clone());
+        assert_eq!(problem.to_string(), format!("vnet_head cannot be read: {why}"));
+        assert_eq!(problem.reason().to_string(), format!("it cannot be read: {why}"));
     }
 
     #[test]
