@@ -41,7 +41,7 @@ use crate::views::messages::MessageRing;
 use crate::views::unlisted::Unlisted;
 use crate::vnet::by_address::VnetsByAddress;
 use crate::vnet::variables::plain_globals;
-use crate::vnet::{Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
+use crate::vnet::{Copies, Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
 use crate::walk::Problems;
 
 use kernel_files::prepare;
@@ -294,6 +294,17 @@ impl Session {
         }
         matches.variables = in_order(matches.variables);
         Ok(matches)
+    }
+
+    /// The copies that a stack has of the virtualized variables.
+    ///
+    /// # Errors
+    /// The kernel is not the dump's.
+    pub fn copies<'s>(&'s self, stack: Stack<'s>) -> Result<Copies<'s>, Error> {
+        let target = self.matching_target()?;
+        let has_set = self.kernel().set_vnet().is_some();
+        let variables = has_set.then(|| self.all_variables()).transpose()?;
+        Ok(Copies::new(target, stack, variables))
     }
 
     /// The address of a stack's copy of a variable; zero if it has none.

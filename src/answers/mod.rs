@@ -8,6 +8,7 @@
 //! Long answers are streamed. Their elements are [made when they are asked for](Elements) and
 //! not kept, so that memory does not grow with what is printed.
 
+mod call_outs;
 mod cell;
 mod chosen;
 mod elements;

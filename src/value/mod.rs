@@ -9,6 +9,7 @@ mod elements;
 mod float;
 pub(crate) mod freed;
 mod gathered;
+pub mod inet;
 pub(crate) mod memory_block;
 pub mod model;
 mod number;

@@ -1,10 +1,12 @@
 //! One file per question that is asked of a target.
 
+pub mod call_out;
 pub mod construction;
 pub mod counters;
 pub mod crashed_thread;
 pub mod eventhandlers;
 pub mod hidden;
+pub mod interface_index;
 pub(crate) mod interfaces;
 pub mod jails;
 pub mod locks;

@@ -3,6 +3,7 @@
 
 pub(crate) mod by_address;
 mod condition;
+mod copies;
 pub(crate) mod enum_names;
 mod error;
 mod layout;
@@ -19,6 +20,7 @@ pub(crate) mod unloaded;
 pub mod variables;
 
 pub use condition::Condition;
+pub use copies::Copies;
 pub use error::{VnetCandidate, VnetError, WantedThread, WantedVnet};
 pub use list::{Vnet, VnetList};
 pub use modspace::ModuleSpace;

@@ -1,0 +1,66 @@
+//! The copies that one network stack has of the virtualized variables.
+
+use super::{Stack, Variables, Vnet};
+use crate::target::Target;
+use crate::value::Object;
+use crate::walk::Problem;
+
+/// The copies that one network stack has of the virtualized variables. In a kernel without
+/// VIMAGE, these are the variables themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Copies<'t> {
+    target: &'t Target,
+    stack: Stack<'t>,
+    /// `None` in a kernel without VIMAGE.
+    variables: Option<&'t Variables>,
+}
+
+impl<'t> Copies<'t> {
+    /// The copies of `stack`. `variables` are all virtualized ones; `None` without VIMAGE.
+    #[must_use]
+    pub fn new(target: &'t Target, stack: Stack<'t>, variables: Option<&'t Variables>) -> Self {
+        Self { target, stack, variables }
+    }
+
+    /// The stack's copy of the variable of that name; `None` if the kernel has no such variable.
+    ///
+    /// # Errors
+    /// The stack has no copy that can be believed, or the variable's type is unknown.
+    pub fn get(&self, name: &str) -> Result<Option<Object<'t>>, Problem> {
+        let problem = |why: String| Problem::new(self.name(name), why);
+        let Some(variables) = self.variables else {
+            let found = self.target.kernel().symbol(name).is_some();
+            let global = || Object::global(self.target, name);
+            return found.then(global).transpose().map_err(|why| problem(why.to_string()));
+        };
+        let variable = variables.one(name, None).map_err(|why| problem(why.to_string()))?;
+        let Some(variable) = variable else { return Ok(None) };
+        let copy = self.stack.copy_of(self.target, variable.master);
+        let address = copy.map_err(|why| problem(why.to_owned()))?;
+        match variable.type_id {
+            Some(type_id) => Ok(Some(Object::new(self.target, type_id, address))),
+            None => Err(problem("its type is unknown".to_owned())),
+        }
+    }
+
+    /// The variable and its stack, for messages: `V_ifnet of vnet 2`.
+    #[must_use]
+    pub fn name(&self, variable: &str) -> String {
+        match self.vnet() {
+            Some(vnet) => format!("V_{variable} of {}", vnet.title()),
+            None => variable.to_owned(),
+        }
+    }
+
+    /// The target that they are read from.
+    #[must_use]
+    pub fn target(&self) -> &'t Target {
+        self.target
+    }
+
+    /// The vnet; `None` without VIMAGE.
+    #[must_use]
+    pub fn vnet(&self) -> Option<&'t Vnet> {
+        self.stack.vnet()
+    }
+}
