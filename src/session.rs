@@ -10,6 +10,7 @@ mod jails;
 mod kernel_files;
 mod messages;
 mod modules;
+mod network;
 mod open;
 mod open_core;
 mod options;

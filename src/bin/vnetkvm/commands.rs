@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 use vnetkvm::answers::sysctls::Show;
-use vnetkvm::answers::{self, Answer, Chosen};
+use vnetkvm::answers::{self, Answer, Chosen, interfaces};
 use vnetkvm::error::Error;
 use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
@@ -160,6 +160,23 @@ pub enum Command {
     /// a curvnet, the function that set it last.
     #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 recursions")]
     Recursions,
+    /// Show the interfaces of a vnet, as ifconfig(8) and netstat(1) do
+    ///
+    /// The columns are name, index, flags, MTU, packets received and sent, home (the vnet that
+    /// it was created in), addresses, and what it is tied to: the other end of an epair, the
+    /// members of a bridge, the parent of a VLAN. A ? among the packets means that the
+    /// driver has a function of its own that counts them. What is wrong is called out below the
+    /// table.
+    #[command(after_help = INTERFACES_EXAMPLES)]
+    Interfaces {
+        /// Interfaces to show in full; * ? [...] and {a,b} are wildcards (default: all)
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+
+        /// Show everything that is known of each interface, also if none is named
+        #[arg(short, long)]
+        long: bool,
+    },
     /// Print the values that sysctl(8) would have printed in a vnet
     ///
     /// The name of a node stands for all sysctls below it. Some sysctls are computed by a
@@ -234,6 +251,10 @@ impl Command {
                 ask(globals, |session| answers::eventhandlers(session, names))
             }
             Self::Recursions => recursions(globals),
+            Self::Interfaces { names, long } => ask_vnets(globals, |session, chosen| {
+                let long = *long || !names.is_empty();
+                answers::interfaces(session, chosen, interfaces::Question { names, long })
+            }),
             Self::Sysctl(args) => sysctl(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
             Self::Image(command) => cmd::image::run(globals, command),
@@ -361,6 +382,12 @@ pub struct SysctlArgs {
     #[arg(long = "values")]
     pub only_values: bool,
 }
+
+const INTERFACES_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo interfaces
+  vnetkvm --demo interfaces --jail web01 epair0b
+  vnetkvm -N kernel.debug -M vmcore.0 interfaces --all-vnets --json";
 
 const INFO_EXAMPLES: &str = "\
 Examples:

@@ -1,0 +1,160 @@
+//! An interface with its ties and what is called out about it.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::addr::VirtAddr;
+use crate::value::Object;
+use crate::value::counter::Counters;
+use crate::value::inet::Netmask;
+use crate::views::call_out::CallOut;
+use crate::views::interfaces::{Conditions, Field, Interface, InterfaceAddress};
+use crate::views::wiring::{Network, Other, Ties};
+use crate::vnet::{Vnet, VnetRef};
+
+/// An interface with its ties and what is called out about it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// What its struct ifnet says.
+    pub interface: Interface,
+    /// Its IP addresses as text.
+    pub addresses: Vec<Address>,
+    /// The vnet that it says it is in; `None` if it is in none.
+    pub vnet: Field<Option<VnetRef>>,
+    /// The vnet that it was created in.
+    pub home: Field<Option<VnetRef>>,
+    /// What it is tied to.
+    pub ties: Ties,
+    /// What is wrong in the kernel's own state.
+    pub call_outs: Vec<CallOut>,
+    /// All known vnets by number, for the ends of ties.
+    pub(super) vnets: Vec<VnetRef>,
+}
+
+/// An IP address of an interface.
+#[derive(Debug, Clone, Serialize)]
+pub struct Address {
+    /// With its zone and the length of its prefix: `fe80::1%epair0b/64`.
+    #[serde(skip)]
+    pub text: String,
+    /// `inet` or `inet6`.
+    pub family: &'static str,
+    /// Without zone and prefix.
+    pub address: String,
+    /// The length of the prefix; `None` if the mask has holes, or there is none.
+    pub prefix: Option<u8>,
+    /// The interface of a link-local address, or its index if it has no name.
+    pub zone: Option<String>,
+    /// The other end of a point-to-point link.
+    pub peer: Option<String>,
+    /// The address of all hosts of the network.
+    pub broadcast: Option<String>,
+    /// `tentative`, `deprecated`, …
+    pub flags: Vec<&'static str>,
+    /// The virtual host that it belongs to (carp).
+    pub vhid: Option<u64>,
+    /// The address of its struct ifaddr.
+    pub ifaddr: VirtAddr,
+}
+
+/// The other end of a tie.
+#[derive(Debug, Clone, Serialize)]
+pub struct OtherEnd {
+    /// Its name; `None` if it cannot be read.
+    pub name: Option<Box<str>>,
+    /// The address of its struct ifnet.
+    pub address: VirtAddr,
+    /// The vnet that it is in.
+    pub vnet: Option<VnetRef>,
+    /// Whether it is on the list of a vnet; `None` if that is unknown.
+    pub listed: Option<bool>,
+}
+
+impl Entry {
+    /// Reads the interface and its ties.
+    pub fn read<'t>(
+        object: &Object<'t>,
+        network: &Network<'t>,
+        conditions: &Conditions<'_>,
+        vnets: &[Vnet],
+        counters: &Counters,
+    ) -> Self {
+        let interface = Interface::read(object, counters);
+        let driver = interface.driver.as_ref().ok().and_then(|driver| driver.as_deref());
+        let ties = Ties::read(object, driver, network);
+        let mut call_outs = conditions.call_outs(object);
+        call_outs.extend(ties.call_outs.iter().cloned());
+        let vnet =
+            |at: &Field<Option<VirtAddr>>| at.clone().map(|at| at.map(|at| VnetRef::at(at, vnets)));
+        let broadcasts = interface.flags.as_ref().is_ok_and(|flags| flags & 2 != 0);
+        let address = |found: &InterfaceAddress| {
+            Address::new(found, conditions.zone(found.ip.zone), broadcasts)
+        };
+        Self {
+            addresses: interface.addresses.iter().map(address).collect(),
+            vnet: vnet(&interface.vnet),
+            home: vnet(&interface.home),
+            vnets: vnets.iter().map(VnetRef::from).collect(),
+            interface,
+            ties,
+            call_outs,
+        }
+    }
+
+    /// Its name, or its address if that is unknown.
+    pub(super) fn title(&self) -> String {
+        match &self.interface.name {
+            Ok(name) => name.to_string(),
+            Err(_) => self.interface.address.to_string(),
+        }
+    }
+
+    pub(super) fn other(&self, other: &Other) -> OtherEnd {
+        OtherEnd {
+            name: other.name.clone().ok(),
+            address: other.address,
+            vnet: other.vnet.map(|vnet| self.vnet_at(vnet)),
+            listed: other.listed,
+        }
+    }
+
+    /// Whether something of it could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        let Interface { name, driver, flags, mtu, description, groups, .. } = &self.interface;
+        let errors = [name.is_err(), driver.is_err(), flags.is_err(), mtu.is_err()];
+        errors.contains(&true) || description.is_err() || groups.is_err()
+    }
+
+    fn vnet_at(&self, address: VirtAddr) -> VnetRef {
+        let known = self.vnets.iter().find(|vnet| vnet.address == address);
+        known.copied().unwrap_or(VnetRef { index: None, address })
+    }
+}
+
+impl Address {
+    fn new(found: &InterfaceAddress, zone: Option<String>, broadcasts: bool) -> Self {
+        let other = found.other.as_ref().map(|other| other.ip.to_string());
+        let is_broadcast = found.ip.ip.is_ipv4() && broadcasts;
+        let (broadcast, peer) = if is_broadcast { (other, None) } else { (None, other) };
+        let number = (found.ip.zone != 0).then(|| found.ip.zone.to_string());
+        Self {
+            text: found.text(|_| zone.clone()),
+            family: match found.ip.ip {
+                IpAddr::V4(_) => "inet",
+                IpAddr::V6(_) => "inet6",
+            },
+            address: found.ip.ip.to_string(),
+            prefix: match found.mask {
+                Some(Netmask::Prefix(bits)) => Some(bits),
+                _ => None,
+            },
+            zone: number.and_then(|number| zone.or(Some(number))),
+            peer,
+            broadcast,
+            flags: found.flags.clone(),
+            vhid: found.vhid,
+            ifaddr: found.address,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What the kernel's own state says against an interface.
+
+use rustc_hash::FxHashMap;
+
+use super::flags::DYING;
+use super::{OnList, title};
+use crate::addr::VirtAddr;
+use crate::value::Object;
+use crate::views::call_out::CallOut;
+use crate::views::interface_index::{InterfaceIndex, Slot};
+use crate::vnet::{Copies, Vnet};
+use crate::walk::{Problem, Problems};
+
+/// What is needed to judge the interfaces on one list.
+#[derive(Debug)]
+pub struct Conditions<'t> {
+    /// The vnet whose list it is; `None` without VIMAGE.
+    vnet: Option<VirtAddr>,
+    index: Option<InterfaceIndex<'t>>,
+    /// How many interfaces on the list have each name.
+    names: FxHashMap<String, usize>,
+    /// All known vnets.
+    vnets: &'t [Vnet],
+    /// Whether further vnets may exist.
+    vnets_known: bool,
+    /// Why the index is unknown.
+    pub problems: Problems,
+}
+
+impl<'t> Conditions<'t> {
+    /// Of the interfaces in `list`, which is that of `copies`. `vnets` are all known vnets, and
+    /// `unknown` what keeps others from being known.
+    pub fn of(
+        copies: &Copies<'t>,
+        list: &OnList<'t>,
+        vnets: &'t [Vnet],
+        unknown: &Problems,
+    ) -> Self {
+        let mut problems = Problems::default();
+        let index = InterfaceIndex::of(copies).unwrap_or_else(|problem: Problem| {
+            problems.add(problem);
+            None
+        });
+        let mut names = FxHashMap::default();
+        for name in list.interfaces.iter().filter_map(|it| it.text("if_xname").ok()) {
+            *names.entry(name).or_default() += 1;
+        }
+        Self {
+            vnet: copies.vnet().map(|vnet| vnet.address),
+            index,
+            names,
+            vnets,
+            vnets_known: unknown.is_empty(),
+            problems,
+        }
+    }
+
+    /// The name of the interface with that index.
+    #[must_use]
+    pub fn zone(&self, index: u32) -> Option<String> {
+        self.index.as_ref()?.name(index.into())
+    }
+
+    /// What contradicts the interface's being on the list, or its being used.
+    #[must_use]
+    pub fn call_outs(&self, interface: &Object<'_>) -> Vec<CallOut> {
+        if let Err(fault) = interface.check_freed() {
+            let why = format!("it is on the list, but its memory is freed: {fault}");
+            return vec![CallOut::new("freed-interface", interface.address, why)];
+        }
+        let found = [
+            self.other_list(interface),
+            dying(interface),
+            self.duplicate(interface),
+            self.indexed(interface),
+            self.lost_home(interface),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    fn other_list(&self, interface: &Object<'_>) -> Option<CallOut> {
+        let on_list_of = self.vnet?;
+        let vnet = interface.pointer("if_vnet").ok()?;
+        let why = match vnet.non_null() {
+            _ if vnet == on_list_of => return None,
+            None => "it is on the list, but its if_vnet is NULL: it is in no vnet".to_owned(),
+            Some(vnet) => {
+                let here = self.vnet_title(on_list_of);
+                format!("it is on the list of {here}, but its if_vnet is {}", self.vnet_title(vnet))
+            }
+        };
+        Some(CallOut::new("wrong-list", interface.address, why))
+    }
+
+    fn duplicate(&self, interface: &Object<'_>) -> Option<CallOut> {
+        let name = interface.text("if_xname").ok()?;
+        let count = *self.names.get(&name)?;
+        let why = || format!("{count} interfaces on the list have the name {name}");
+        (count > 1).then(|| CallOut::new("duplicate-name", interface.address, why()))
+    }
+
+    fn indexed(&self, interface: &Object<'_>) -> Option<CallOut> {
+        let index = interface.uint("if_index").ok()?;
+        let call_out = |what, why: String| Some(CallOut::new(what, interface.address, why));
+        match self.index.as_ref()?.slot(index).ok()? {
+            Slot::Interface(other) if other.address == interface.address => None,
+            Slot::Interface(other) => {
+                let other = format!("{} at {}", title(&other), other.address);
+                let why = format!("the table of indexes has {other} at its index {index}");
+                call_out("index-of-another", why)
+            }
+            Slot::Free => call_out(
+                "missing-index",
+                format!("the table of indexes has nothing at its index {index}"),
+            ),
+            Slot::Reserved => call_out(
+                "missing-index",
+                format!("its index {index} is only reserved in the table"),
+            ),
+        }
+    }
+
+    fn lost_home(&self, interface: &Object<'_>) -> Option<CallOut> {
+        let home = interface.pointer("if_home_vnet").ok()?.non_null()?;
+        if Some(home) == self.vnet || self.vnet.is_none() {
+            return None;
+        }
+        let why = match self.vnets.iter().find(|vnet| vnet.address == home) {
+            Some(vnet) if vnet.is_freed() => format!("its home, {}, is destroyed", vnet.title()),
+            Some(vnet) if vnet.is_listed() => return None,
+            _ if !self.vnets_known => return None,
+            Some(vnet) => format!("its home, {}, is not on the list of vnets", vnet.title()),
+            None => format!("its home, {home}, is no vnet"),
+        };
+        Some(CallOut::new("lost-home", interface.address, why))
+    }
+
+    fn vnet_title(&self, at: VirtAddr) -> String {
+        let known = self.vnets.iter().find(|vnet| vnet.address == at);
+        known.map_or_else(|| at.to_string(), Vnet::title)
+    }
+}
+
+fn dying(interface: &Object<'_>) -> Option<CallOut> {
+    let dying = interface.uint("if_flags").ok()? & DYING != 0;
+    let why = "it is on the list, but has the flag of one that is about to be freed (IFF_DYING)";
+    dying.then(|| CallOut::new("dying-interface", interface.address, why))
+}

@@ -1,0 +1,81 @@
+//! The interfaces on a vnet's list, `V_ifnet` (`sys/net/if.c`).
+
+mod addresses;
+mod condition;
+mod flags;
+mod interface;
+mod kind;
+mod traffic;
+
+use crate::target::Target;
+use crate::value::Object;
+use crate::value::model::ValueError;
+use crate::value::queue::{self, List};
+use crate::vnet::{Copies, Stack, Variables, Vnet};
+use crate::walk::{Problem, Problems, Walk, Why};
+
+pub use addresses::InterfaceAddress;
+pub use condition::Conditions;
+pub use flags::flag_names;
+pub use interface::{Interface, title};
+pub use kind::type_name;
+pub use traffic::{COUNTERS, Traffic};
+
+/// What was read, or the reason why it is unknown.
+pub type Field<T> = Result<T, ValueError>;
+
+/// Each `struct ifnet` on the list of `vnet`.
+pub fn of<'t>(target: &'t Target, vnet: &'t Vnet, variables: &'t Variables) -> Walk<Object<'t>> {
+    let copies = Copies::new(target, Stack::Vnet(vnet), Some(variables));
+    match copies.get("ifnet") {
+        Ok(Some(head)) => walk(&copies, head),
+        _ => Walk::whole(Vec::new()),
+    }
+}
+
+/// The interfaces of a network stack.
+#[derive(Debug, Clone, Default)]
+pub struct OnList<'t> {
+    /// Each struct ifnet, in order of attachment.
+    pub interfaces: Vec<Object<'t>>,
+    /// The one that the list leads to although its memory is freed. Nothing is known of those
+    /// after it.
+    pub freed: Option<Object<'t>>,
+    /// What keeps others from being known.
+    pub problems: Problems,
+}
+
+impl<'t> OnList<'t> {
+    /// Walks the list of the stack of `copies`.
+    pub fn read(copies: &Copies<'t>) -> Self {
+        let head = match copies.get("ifnet") {
+            Ok(Some(head)) => head,
+            Ok(None) => {
+                let why = "the kernel has no such variable";
+                let problems = Problem::new(copies.name("ifnet"), why).into();
+                return Self { problems, ..Self::default() };
+            }
+            Err(problem) => return Self { problems: problem.into(), ..Self::default() },
+        };
+        let mut problems = Problems::default();
+        let interfaces = walk(copies, head).take(&mut problems);
+        let freed = problems.iter().find_map(|problem| match &problem.why {
+            Why::Unreadable { why, .. } if why.is_freed() => problem.at,
+            _ => None,
+        });
+        let target = copies.target();
+        let ifnet = freed.and_then(|_| target.types().ok()?.find("struct ifnet").ok());
+        let freed = freed.zip(ifnet).map(|(at, ifnet)| Object::new(target, ifnet, at));
+        Self { interfaces, freed, problems }
+    }
+
+    /// All of them, and then the freed one.
+    pub fn all(&self) -> impl Iterator<Item = Object<'t>> {
+        self.interfaces.iter().copied().chain(self.freed)
+    }
+}
+
+fn walk<'t>(copies: &Copies<'t>, head: Object<'t>) -> Walk<Object<'t>> {
+    let name = copies.name("ifnet");
+    queue::walk(head, "if_link", List { name: &name, element: "interface" })
+}

@@ -1,0 +1,56 @@
+//! The two ends of an epair (`sys/net/if_epair.c`).
+
+use super::softc::{Kind, is_fault};
+use super::{Network, Other};
+use crate::value::Object;
+use crate::views::call_out::CallOut;
+use crate::views::interfaces::{Field, title};
+
+const EPAIR: Kind = Kind { type_name: "struct epair_softc", module: "if_epair.ko" };
+
+/// The other end; `None` if there is none any more. A sound pair has two ends that point at each
+/// other, each on the list of a vnet.
+pub(super) fn peer<'t>(
+    interface: &Object<'t>,
+    network: &Network<'t>,
+    call_outs: &mut Vec<CallOut>,
+) -> Field<Option<Other>> {
+    let mut half = |why: String| {
+        call_outs.push(CallOut::new("half-destroyed-epair", interface.address, why));
+    };
+    let softc = match EPAIR.of(interface) {
+        Ok(softc) => softc,
+        Err(why) => {
+            if is_fault(&why) {
+                half(format!("its epair_softc is gone: {why}"));
+            }
+            return Err(why);
+        }
+    };
+    let Some(other) = softc.follow_anywhere("oifp")? else {
+        half("it has no other end: oifp is NULL".to_owned());
+        return Ok(None);
+    };
+    if let Some(why) = network.lost(&other) {
+        half(format!("its other end, {} at {}, is gone: {why}", title(&other), other.address));
+    } else if let Some(why) = unconfirmed(interface, &other) {
+        half(why);
+    }
+    Ok(Some(network.other(&other)))
+}
+
+/// How the other end contradicts being one.
+fn unconfirmed(interface: &Object<'_>, other: &Object<'_>) -> Option<String> {
+    let end = format!("its other end, {} at {}", title(other), other.address);
+    let back = match EPAIR.of(other) {
+        Ok(softc) => softc.pointer("oifp").ok()?,
+        Err(why) if is_fault(&why) => return Some(format!("{end}, has no epair_softc: {why}")),
+        Err(_) => return None,
+    };
+    let back = match back {
+        back if back == interface.address => return None,
+        back if back.is_null() => "is tied to none".to_owned(),
+        back => format!("is tied to another, at {back}"),
+    };
+    Some(format!("{end}, {back}"))
+}

@@ -1,0 +1,118 @@
+//! All interfaces of all network stacks, and which stack has each.
+
+use rustc_hash::FxHashMap;
+
+use crate::addr::VirtAddr;
+use crate::value::Object;
+use crate::views::interfaces::{Field, OnList};
+use crate::vnet::{Copies, Vnet};
+use crate::walk::Problems;
+
+/// All interfaces of all network stacks.
+#[derive(Debug, Default)]
+pub struct Network<'t> {
+    /// The stacks, each with its interfaces.
+    pub stacks: Vec<StackList<'t>>,
+    /// Which of the stacks has an interface on its list.
+    places: FxHashMap<VirtAddr, usize>,
+    /// What keeps interfaces from being known.
+    pub problems: Problems,
+}
+
+/// A network stack and its interfaces.
+#[derive(Debug)]
+pub struct StackList<'t> {
+    /// Its variables.
+    pub copies: Copies<'t>,
+    /// Its interfaces.
+    pub list: OnList<'t>,
+}
+
+/// Another interface that one is tied to.
+#[derive(Debug, Clone)]
+pub struct Other {
+    /// The address of its struct ifnet.
+    pub address: VirtAddr,
+    /// Its name.
+    pub name: Field<Box<str>>,
+    /// The vnet whose list it is on, and else the one that it says it is in.
+    pub vnet: Option<VirtAddr>,
+    /// Whether it is on the list of a vnet; `None` if that is unknown.
+    pub listed: Option<bool>,
+}
+
+impl<'t> Network<'t> {
+    /// Walks the lists of all stacks. `unknown` is what keeps other stacks from being known.
+    pub fn read(stacks: impl IntoIterator<Item = Copies<'t>>, unknown: &Problems) -> Self {
+        let mut network = Self { problems: unknown.clone(), ..Self::default() };
+        for copies in stacks {
+            // A destroyed vnet has no list.
+            if copies.vnet().is_some_and(Vnet::is_freed) {
+                continue;
+            }
+            let list = OnList::read(&copies);
+            for interface in &list.interfaces {
+                network.places.entry(interface.address).or_insert(network.stacks.len());
+            }
+            network.problems.extend(list.problems.clone());
+            network.stacks.push(StackList { copies, list });
+        }
+        network
+    }
+
+    /// The vnet on whose list the interface is; `None` if it is on none, or without VIMAGE.
+    #[must_use]
+    pub fn vnet_with(&self, interface: VirtAddr) -> Option<&'t Vnet> {
+        self.stacks.get(*self.places.get(&interface)?)?.copies.vnet()
+    }
+
+    /// Whether the interface is on the list of a stack; `None` if that is unknown.
+    #[must_use]
+    pub fn lists(&self, interface: &Object<'t>) -> Option<bool> {
+        if self.places.contains_key(&interface.address) {
+            return Some(true);
+        }
+        let known = self.problems.is_empty() && !self.is_in_unknown_vnet(interface);
+        known.then_some(false)
+    }
+
+    /// Why the interface cannot be the other end of a tie; `None` if it can, or if that is unknown.
+    #[must_use]
+    pub fn lost(&self, interface: &Object<'t>) -> Option<String> {
+        if let Err(fault) = interface.check_freed() {
+            return Some(format!("its memory is freed: {fault}"));
+        }
+        (self.lists(interface) == Some(false)).then(|| "it is on the list of no vnet".to_owned())
+    }
+
+    /// The interface, as the other end of a tie.
+    #[must_use]
+    pub fn other(&self, interface: &Object<'t>) -> Other {
+        let name = || Ok(interface.text("if_xname")?.into());
+        let freed = interface.check_freed();
+        let said = || interface.pointer("if_vnet").ok()?.non_null();
+        let on_list = self.vnet_with(interface.address).map(|vnet| vnet.address);
+        Other {
+            address: interface.address,
+            name: freed.clone().map_err(Into::into).and_then(|()| name()),
+            vnet: if freed.is_ok() { on_list.or_else(said) } else { on_list },
+            listed: self.lists(interface),
+        }
+    }
+
+    /// A vnet that is being created or destroyed may be known only to its interfaces.
+    fn is_in_unknown_vnet(&self, interface: &Object<'t>) -> bool {
+        let vnets = || self.stacks.iter().filter_map(|stack| stack.copies.vnet());
+        let Ok(at) = interface.pointer("if_vnet") else { return true };
+        let is_known = at.is_null() || vnets().any(|vnet| vnet.address == at);
+        !is_known && Vnet::unlisted(interface.target(), at).is_some_and(|vnet| !vnet.is_freed())
+    }
+}
+
+impl Other {
+    /// Its name, or its address.
+    #[must_use]
+    pub fn title(&self) -> String {
+        self.name.as_ref().map_or_else(|_| self.address.to_string(), ToString::to_string)
+    }
+}

@@ -1,0 +1,42 @@
+//! VLANs and their parents (`sys/net/if_vlan.c`).
+
+use super::softc::Kind;
+use super::{Network, Other};
+use crate::value::Object;
+use crate::views::call_out::CallOut;
+use crate::views::interfaces::{Field, title};
+
+const VLAN: Kind = Kind { type_name: "struct ifvlan", module: "if_vlan.ko" };
+
+/// What a VLAN is on.
+#[derive(Debug, Clone)]
+pub struct Vlan {
+    /// Its number.
+    pub tag: u64,
+    /// The interface whose frames carry it, perhaps in another vnet.
+    pub parent: Other,
+}
+
+/// The number and the parent of a VLAN; `None` if it is not configured.
+pub(super) fn vlan<'t>(
+    interface: &Object<'t>,
+    network: &Network<'t>,
+    call_outs: &mut Vec<CallOut>,
+) -> Field<Option<Vlan>> {
+    let softc = VLAN.of(interface)?;
+    let Some(trunk) = softc.follow("ifv_trunk")? else { return Ok(None) };
+    // Since 13 the tag is a struct.
+    let tag = if softc.has("ifv_qtag") { "ifv_qtag.vid" } else { "ifv_vid" };
+    let tag = softc.uint(tag)?;
+    let Some(parent) = trunk.follow_anywhere("parent")? else { return Ok(None) };
+    let name = format!("its parent {} at {}", title(&parent), parent.address);
+    let mut lost = |why| call_outs.push(CallOut::new("lost-parent", interface.address, why));
+    if let Some(why) = network.lost(&parent) {
+        lost(format!("{name} is gone: {why}"));
+    } else if let Ok(back) = parent.pointer("if_vlantrunk")
+        && back != trunk.address
+    {
+        lost(format!("{name} does not know of it: its if_vlantrunk is {back}"));
+    }
+    Ok(Some(Vlan { tag, parent: network.other(&parent) }))
+}
