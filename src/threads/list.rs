@@ -170,7 +170,7 @@ impl std::fmt::Display for ThreadName {
 ///
 /// # Errors
 /// As [`all`].
-fn processes(target: &Target) -> Result<Walk<Object<'_>>, ReadError> {
+pub fn processes(target: &Target) -> Result<Walk<Object<'_>>, ReadError> {
     let walk = queue::walk(Object::global(target, "allproc")?, "p_list", ALLPROC);
     // Process 0 is on it from the kernel's first steps on.
     Ok(match walk.count() {

@@ -13,7 +13,7 @@ pub mod locks;
 pub mod machine;
 pub(crate) mod messages;
 pub mod recursions;
-pub(crate) mod sockets;
+pub mod sockets;
 pub mod sysctls;
 pub(crate) mod unlisted;
 pub mod wiring;

@@ -10,8 +10,9 @@ use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::threads;
 use crate::value::Object;
+use crate::views::interfaces;
 use crate::views::jails::Jails;
-use crate::views::{interfaces, sockets};
+use crate::views::sockets::lists;
 use crate::vnet::{Variables, Vnet};
 use crate::walk::{Problem, Problems};
 
@@ -51,7 +52,7 @@ impl Unlisted {
         for pointer in threads::vnets_of_all(target).take(&mut search.found.problems) {
             search.follow(pointer.vnet, || pointer.holder.into());
         }
-        for socket in sockets::unix(target).take(&mut search.found.problems) {
+        for socket in lists::unix(target).take(&mut search.found.problems) {
             search.follow_member(&socket, "so_vnet", || {
                 format!("so_vnet of socket {}", socket.address)
             });
@@ -103,7 +104,7 @@ impl Search<'_> {
             }
             against.extend(other_vnet(vnet, &interface, &name));
         }
-        let sockets = sockets::of(self.target, vnet, variables);
+        let sockets = lists::of(self.target, vnet, variables);
         let mut mine = Vec::new();
         for socket in sockets.take(&mut self.found.problems) {
             let holder = || format!("so_vnet of socket {}", socket.address);

@@ -8,9 +8,10 @@ use vnetkvm::answers::{self, Answer, Chosen, interfaces};
 use vnetkvm::error::Error;
 use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
+use vnetkvm::views::sockets::Kind;
 
 use crate::args::Globals;
-use crate::args::values::name_and_type;
+use crate::args::values::{name_and_type, socket_kind};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, show};
 use crate::say::hint;
@@ -177,6 +178,24 @@ pub enum Command {
         #[arg(short, long)]
         long: bool,
     },
+
+    /// List the sockets and connections of a vnet, as netstat -an and sockstat do
+    ///
+    /// The columns are protocol, bytes that wait to be read and to be sent, local and remote
+    /// address, state, address of the control block, and the processes that hold the socket
+    /// (COMMAND[PID]:DESCRIPTOR). A state LISTEN is followed by the connections that wait to
+    /// be accepted, those that are incomplete, and the limit. The last line compares the
+    /// sockets that were found with the kernel's own count.
+    #[command(after_help = SOCKETS_EXAMPLES)]
+    Sockets {
+        /// Only sockets that wait for connections, or for packets from anyone
+        #[arg(short, long)]
+        listen: bool,
+
+        /// Only sockets of these protocols
+        #[arg(short, long, value_name = "NAME", value_delimiter = ',', value_parser = socket_kind())]
+        protocol: Vec<Kind>,
+    },
     /// Print the values that sysctl(8) would have printed in a vnet
     ///
     /// The name of a node stands for all sysctls below it. Some sysctls are computed by a
@@ -254,6 +273,10 @@ impl Command {
             Self::Interfaces { names, long } => ask_vnets(globals, |session, chosen| {
                 let long = *long || !names.is_empty();
                 answers::interfaces(session, chosen, interfaces::Question { names, long })
+            }),
+            Self::Sockets { listen, protocol } => ask_vnets(globals, |session, chosen| {
+                let question = answers::sockets::Question { listening: *listen, kinds: protocol };
+                answers::sockets(session, chosen, question)
             }),
             Self::Sysctl(args) => sysctl(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
@@ -405,6 +428,12 @@ Examples:
   vnetkvm --demo counters --vnet 1 ipstat
   vnetkvm --demo counters --all-vnets --per-cpu 'tcp*' --json
   vnetkvm --demo counters --type ipstat='struct ipstat' ipstat";
+
+const SOCKETS_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo sockets --all-vnets
+  vnetkvm -N kernel.debug -M vmcore.0 --jail web01 sockets --listen --protocol tcp,udp
+  vnetkvm -N kernel.debug -M vmcore.0 sockets --protocol unix --json";
 
 const SYSCTL_EXAMPLES: &str = "\
 Examples:

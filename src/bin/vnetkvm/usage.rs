@@ -35,7 +35,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
             &[VNET, LIMITS]
         }
         "type" => &[VNET, LIMITS, STRICT],
-        "counters" | "interfaces" | "read" | "sysinit" => &[LIMITS],
+        "counters" | "interfaces" | "read" | "sockets" | "sysinit" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],
         _ => &[],
     };

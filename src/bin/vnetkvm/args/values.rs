@@ -1,7 +1,9 @@
 //! Parsers for the values of options: numbers, lengths, addresses, and forms made of these.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::MemorySegment;
+use vnetkvm::views::sockets::Kind;
 
 /// `PHYSICAL+LENGTH@OFFSET`, each decimal or with 0x.
 pub fn memory_segment(text: &str) -> Result<MemorySegment, String> {
@@ -34,6 +36,13 @@ pub fn vnet_choice(text: &str) -> Result<VnetChoice, String> {
 pub fn name_and_type(text: &str) -> Result<(String, String), String> {
     let (name, type_name) = text.split_once('=').ok_or("not of the form ipstat='struct ipstat'")?;
     Ok((name.trim().to_owned(), type_name.trim().to_owned()))
+}
+
+/// A kind of socket by its name: `tcp`.
+pub fn socket_kind() -> impl TypedValueParser<Value = Kind> {
+    let named = |name: String| Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    PossibleValuesParser::new(Kind::ALL.map(Kind::name))
+        .map(move |name| named(name).unwrap_or(Kind::Other))
 }
 
 /// A number of bytes: decimal or hexadecimal, with an optional binary suffix.

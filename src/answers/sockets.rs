@@ -1,0 +1,218 @@
+//! `sockets`: the sockets and connections of the chosen vnets.
+
+use std::io;
+use std::rc::Rc;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::{Answer, Cell, Chosen, Column, Elements, Medium, Page, PerVnet, Row, call_outs};
+use crate::addr::VirtAddr;
+use crate::error::Error;
+use crate::session::Session;
+use crate::views;
+use crate::views::sockets::{Census, Count, Holder, Kind, ListenQueue, Socket};
+use crate::vnet::Stack;
+
+/// The sockets of one vnet, and how many the kernel has counted.
+#[derive(Debug)]
+pub struct Sockets {
+    /// Those that were asked for.
+    pub sockets: Rc<[Socket]>,
+    /// All sockets of the vnet, whichever were asked for.
+    pub count: Count,
+}
+
+/// Selects sockets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Question<'a> {
+    /// Only those that wait for connections, or for packets from anyone.
+    pub listening: bool,
+    /// Only these kinds; empty means all.
+    pub kinds: &'a [Kind],
+}
+
+/// The sockets of each of the chosen vnets.
+///
+/// # Errors
+/// The kernel is not the dump's, or has no debug information.
+pub fn sockets<'s>(
+    session: &'s Session,
+    chosen: Chosen<'s>,
+    question: Question<'_>,
+) -> Result<PerVnet<'s, Sockets>, Error> {
+    session.matching_target()?.types()?;
+    let census = census(session)?;
+    let jails = session.jails().ok();
+    let mut problems = census.problems.clone();
+    let mut found: Vec<(Option<VirtAddr>, Rc<[Socket]>, Count)> = Vec::new();
+    for stack in &chosen.stacks {
+        let copies = session.copies(*stack)?;
+        let mut sockets = views::sockets::sockets(&census, copies, jails, &mut problems);
+        sockets.retain(|socket| question.fits(socket));
+        found.push((address(*stack), sockets.into(), census.count(&copies)));
+    }
+    let empty = found.iter().all(|(_, sockets, count)| sockets.is_empty() && count.whole);
+    let nothing = empty.then(|| question.nothing());
+    let of_vnet = move |stack: Stack<'s>| {
+        let found = found.iter().find(|(vnet, ..)| *vnet == address(stack));
+        let found = found.map(|(_, sockets, count)| (Rc::clone(sockets), count.clone()));
+        let (sockets, count) = found.unwrap_or_else(|| (Rc::new([]), Count::default()));
+        Sockets { sockets, count }
+    };
+    Ok(PerVnet { problems, nothing, ..PerVnet::new(chosen, of_vnet) })
+}
+
+/// All sockets of all stacks: a socket of one vnet may be found through another.
+fn census(session: &Session) -> Result<Census<'_>, Error> {
+    let stacks: Vec<Stack<'_>> = match session.kernel().set_vnet() {
+        Some(_) => {
+            let vnets = session.vnets()?.all.iter().filter(|vnet| !vnet.is_freed());
+            vnets.map(Stack::from).collect()
+        }
+        None => vec![Stack::Only],
+    };
+    let copies = stacks.into_iter().map(|stack| session.copies(stack));
+    Ok(Census::read(session.target(), &copies.collect::<Result<Vec<_>, Error>>()?))
+}
+
+fn address(stack: Stack<'_>) -> Option<VirtAddr> {
+    stack.vnet().map(|vnet| vnet.address)
+}
+
+impl Question<'_> {
+    fn fits(&self, socket: &Socket) -> bool {
+        let kind = self.kinds.is_empty() || self.kinds.contains(&socket.kind);
+        kind && (!self.listening || socket.is_listening())
+    }
+
+    fn nothing(&self) -> String {
+        let kinds: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
+        let listen = if self.listening { " that listens" } else { "" };
+        match &*kinds {
+            [] => format!("there is no socket{listen}"),
+            kinds => format!("there is no socket of {}{listen}", kinds.join(" or ")),
+        }
+    }
+}
+
+impl Answer for Sockets {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        let rows: Elements<'_, &Socket> = self.sockets.iter().collect::<Vec<_>>().into();
+        page.table(&columns(page.medium()), &rows)?;
+        let names: Vec<String> = self.sockets.iter().map(title).collect();
+        let named = names.iter().map(|name| &**name);
+        let found = self.sockets.iter().map(|socket| &*socket.problems);
+        call_outs::lay_out(page, named.zip(found))?;
+        call_outs::lay_out(page, [("sockets", &*self.count.problems)])?;
+        page.line(&in_words(&self.count))
+    }
+
+    fn unreadable(&self) -> usize {
+        self.sockets.iter().map(Socket::unreadable).sum()
+    }
+}
+
+impl Serialize for Sockets {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        let known = self.count.whole || !self.sockets.is_empty();
+        map.serialize_entry("sockets", &known.then_some(&*self.sockets))?;
+        map.serialize_entry("count", &self.count)?;
+        map.end()
+    }
+}
+
+/// As netstat(1) has them; scripts get everything.
+fn columns(medium: Medium) -> Vec<Column> {
+    let ends = [Column::left("LOCAL"), Column::left("REMOTE"), Column::left("STATE")];
+    let queues = [Column::left("PROTO"), Column::right("RECV-Q"), Column::right("SEND-Q")];
+    let rest = match medium {
+        Medium::People => vec![Column::left("PCB"), Column::left("HELD BY")],
+        _ => vec![
+            Column::left("LISTEN"),
+            Column::left("PCB"),
+            Column::left("SOCKET"),
+            Column::left("HELD BY"),
+            Column::left("JAIL"),
+            Column::left("PROBLEMS"),
+        ],
+    };
+    queues.into_iter().chain(ends).chain(rest).collect()
+}
+
+impl Row for Socket {
+    fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
+        let people = medium == Medium::People;
+        let queue = Cell::read(&self.listen_queue, |queue| queue.as_ref().map(lengths).into());
+        let state = match (&self.state, &self.listen_queue) {
+            (Ok(Some(state)), Ok(Some(queue))) if people => {
+                format!("{state} {}", lengths(queue)).into()
+            }
+            (state, _) => Cell::read(state, |state| state.as_deref().into()),
+        };
+        let start = [
+            (&*self.protocol).into(),
+            Cell::read(&self.recv_queue, |bytes| (*bytes).into()),
+            Cell::read(&self.send_queue, |bytes| (*bytes).into()),
+            Cell::read(&self.local, |end| end.as_deref().into()),
+            Cell::read(&self.remote, |end| end.as_deref().into()),
+            state,
+        ];
+        let holders =
+            self.holders.as_deref().map_or(Cell::text("?"), |holders| held(holders, people));
+        let rest = match people {
+            true => vec![self.pcb.into(), holders],
+            false => vec![
+                queue,
+                self.pcb.into(),
+                self.socket.into(),
+                holders,
+                self.jail.as_ref().map(|jail| jail.title()).into(),
+                call_outs::cell(&self.problems),
+            ],
+        };
+        vec![start.into_iter().chain(rest).collect()]
+    }
+}
+
+/// As `netstat -L` writes them.
+fn lengths(queue: &ListenQueue) -> String {
+    format!("{}/{}/{}", queue.complete, queue.incomplete, queue.limit)
+}
+
+/// `sshd[812]:3`, command, process and descriptor; for people the first few.
+fn held(holders: &[Holder], people: bool) -> Cell<'static> {
+    const FEW: usize = 3;
+    let most = if people { FEW } else { usize::MAX };
+    let name = |holder: &Holder| {
+        let pid = holder.pid.map_or("?".to_owned(), |pid| pid.to_string());
+        format!("{}[{pid}]:{}", holder.command.as_deref().unwrap_or("?"), holder.fd)
+    };
+    let mut named: Vec<String> = holders.iter().take(most).map(name).collect();
+    if let Some(more) = holders.len().checked_sub(most).filter(|more| *more > 0) {
+        named.push(format!("{more} more"));
+    }
+    if named.is_empty() { Cell::Nothing } else { Cell::text(named.join(", ")) }
+}
+
+/// What people call a socket.
+fn title(socket: &Socket) -> String {
+    let local = socket.local.as_ref().ok().and_then(Option::as_deref);
+    match (local, socket.pcb.or(socket.socket)) {
+        (Some(local), _) => format!("{} {local}", socket.protocol),
+        (None, Some(at)) => format!("{} at {at}", socket.protocol),
+        (None, None) => socket.protocol.to_string(),
+    }
+}
+
+/// `found 3 sockets (tcp 2, unix 1) of 4 that vnet_sockcnt counts`
+fn in_words(count: &Count) -> String {
+    let kinds: Vec<String> = count.by_kind.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+    let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    let found = count.found.map_or("an unknown number of".to_owned(), |found| found.to_string());
+    match count.counted {
+        Some(counted) => format!("found {found} sockets{kinds}; vnet_sockcnt is {counted}"),
+        None => format!("found {found} sockets{kinds}"),
+    }
+}

@@ -1,0 +1,249 @@
+//! All sockets that something leads to, in all network stacks, found once.
+//!
+//! The kernel counts the sockets of a vnet in vnet_sockcnt: soalloc adds one, sodealloc
+//! takes it away (`sys/kern/uipc_socket.c`). Some sockets are reached by nothing but a pointer in
+//! a module or a message in flight. So one may be counted and not found; found and
+//! not counted is wrong.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use super::descriptors::Descriptors;
+use super::lists::{self, PcbList};
+use super::{Kind, protocol, queues};
+use crate::addr::VirtAddr;
+use crate::target::Target;
+use crate::value::Object;
+use crate::views::call_out::CallOut;
+use crate::vnet::{Copies, Vnet};
+use crate::walk::{Problem, Problems, Walk};
+
+/// All sockets that something leads to.
+#[derive(Debug)]
+pub struct Census<'t> {
+    target: &'t Target,
+    stacks: Vec<StackLists<'t>>,
+    /// The control blocks of local sockets, of all vnets.
+    pub(super) unix: Vec<Object<'t>>,
+    sockets: Vec<Found<'t>>,
+    places: FxHashMap<VirtAddr, usize>,
+    /// `None` if the tables of descriptors cannot be read.
+    pub(super) descriptors: Option<Descriptors>,
+    /// What keeps other sockets from being found.
+    pub problems: Problems,
+}
+
+/// The lists of one stack.
+#[derive(Debug)]
+struct StackLists<'t> {
+    /// `None` without VIMAGE.
+    vnet: Option<&'t Vnet>,
+    pcbs: Vec<PcbList<'t>>,
+    routing: Vec<Object<'t>>,
+}
+
+/// A socket that something leads to.
+#[derive(Debug)]
+pub(super) struct Found<'t> {
+    pub socket: Object<'t>,
+    /// Its so_vnet; `None` without VIMAGE.
+    vnet: Option<VirtAddr>,
+    pub kind: Kind,
+    /// Whether a control block on a list of internet or local sockets leads to it.
+    pub listed: bool,
+}
+
+/// How many sockets the kernel has counted in a vnet, and how many were found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Count {
+    /// vnet_sockcnt; `None` if it is unknown, or without VIMAGE.
+    pub counted: Option<u64>,
+    /// Those that something leads to; `None` if that is unknown.
+    pub found: Option<u64>,
+    /// How many are counted and not found: something leads to them that is not followed, or
+    /// nothing does. `None` if that is unknown.
+    pub not_found: Option<u64>,
+    /// Those that were found, by kind.
+    pub by_kind: BTreeMap<&'static str, u64>,
+    /// What a sound kernel does not have.
+    pub problems: Vec<CallOut>,
+    /// Whether the lists of the vnet could be read to their ends.
+    #[serde(skip)]
+    pub whole: bool,
+}
+
+impl<'t> Census<'t> {
+    /// Finds the sockets of all stacks.
+    pub fn read(target: &'t Target, stacks: &[Copies<'t>]) -> Self {
+        let mut problems = Problems::default();
+        let unix = lists::unix_blocks(target).take(&mut problems);
+        let descriptors = match Descriptors::read(target) {
+            Ok(descriptors) => {
+                problems.extend(descriptors.problems.clone());
+                Some(descriptors)
+            }
+            Err(why) => {
+                problems.add(Problem::unreadable("the descriptors of processes", why));
+                None
+            }
+        };
+        let stacks = stacks.iter().map(|copies| StackLists::read(copies, &mut problems)).collect();
+        let (sockets, places) = (Vec::new(), FxHashMap::default());
+        let mut census = Self { target, stacks, unix, sockets, places, descriptors, problems };
+        census.add_listed();
+        census.add_others();
+        census.add_waiting();
+        census
+    }
+
+    /// The lists of control blocks of a stack.
+    pub(super) fn pcbs(&self, vnet: Option<VirtAddr>) -> &[PcbList<'t>] {
+        let stack = self.stacks.iter().find(|stack| stack.vnet.map(|vnet| vnet.address) == vnet);
+        stack.map_or(&[], |stack| &stack.pcbs)
+    }
+
+    /// The sockets of a stack that are on no list of internet or local sockets.
+    pub(super) fn unlisted(&self, vnet: Option<VirtAddr>) -> impl Iterator<Item = &Found<'t>> {
+        self.sockets.iter().filter(move |found| found.vnet == vnet && !found.listed)
+    }
+
+    /// How many sockets of a stack were found, and how many the kernel has counted. Without VIMAGE
+    /// nothing is counted.
+    pub fn count(&self, copies: &Copies<'t>) -> Count {
+        let vnet = copies.vnet();
+        let address = vnet.map(|vnet| vnet.address);
+        let mut by_kind = BTreeMap::new();
+        for found in self.sockets.iter().filter(|found| found.vnet == address) {
+            *by_kind.entry(found.kind.name()).or_default() += 1;
+        }
+        let counted = vnet.and_then(|vnet| vnet.sockcnt);
+        let found = by_kind.values().sum();
+        let lists = self.pcbs(address);
+        let whole = !lists.is_empty() && lists.iter().all(|list| list.whole);
+        let mut problems: Vec<CallOut> = lists.iter().filter_map(wrong_length).collect();
+        if let Some(counted) = counted.filter(|counted| *counted < found) {
+            let why = format!("vnet_sockcnt is {counted}, but {found} of its sockets were found");
+            problems.push(CallOut::new("socket-count", address, why));
+        }
+        Count {
+            counted,
+            found: (whole || found > 0).then_some(found),
+            not_found: counted.filter(|_| whole).map(|counted| counted.saturating_sub(found)),
+            by_kind,
+            problems,
+            whole,
+        }
+    }
+
+    /// Where the master of V_tcbinfo lies.
+    pub(super) fn master(&self, copies: &Copies<'t>) -> Option<VirtAddr> {
+        let info = copies.get("tcbinfo").ok()??;
+        let base = copies.vnet().map_or(0, |vnet| vnet.data_base.get());
+        let master = info.address.get().wrapping_sub(base);
+        Some(VirtAddr::new(self.target.arch().wrap(master)))
+    }
+
+    /// A vnet in words.
+    pub(super) fn vnet_title(&self, address: VirtAddr) -> String {
+        let vnets = self.stacks.iter().filter_map(|stack| stack.vnet);
+        let found = vnets.into_iter().find(|vnet| vnet.address == address);
+        found.map_or_else(|| address.to_string(), Vnet::title)
+    }
+
+    /// Adds the sockets of control blocks.
+    fn add_listed(&mut self) {
+        let mut all = Vec::new();
+        let mut problems = Problems::default();
+        for list in self.stacks.iter().flat_map(|stack| &stack.pcbs) {
+            let sockets = lists::sockets_of(&list.name, list.blocks.clone(), "inp_socket");
+            all.extend(sockets.take(&mut problems).into_iter().map(|socket| (socket, list.kind)));
+        }
+        let local =
+            lists::sockets_of("the lists of local sockets", self.unix.clone(), "unp_socket");
+        all.extend(local.take(&mut problems).into_iter().map(|socket| (socket, Kind::Unix)));
+        self.problems.extend(problems);
+        for (socket, kind) in all {
+            self.add(socket, Some(kind));
+        }
+    }
+
+    /// Adds the sockets that routing control blocks and descriptors lead to.
+    fn add_others(&mut self) {
+        let routing = self.stacks.iter().flat_map(|stack| stack.routing.clone()).collect();
+        let name = "the lists of routing sockets";
+        let mut others = lists::sockets_of(name, routing, "rcb_socket").take(&mut self.problems);
+        let infos: Vec<_> =
+            self.stacks.iter().flat_map(|stack| &stack.pcbs).map(|l| l.info).collect();
+        if let Some(descriptors) = &self.descriptors {
+            match lists::socket_type(self.target, &infos) {
+                Ok(type_id) => others.extend(
+                    descriptors.sockets().iter().map(|at| Object::new(self.target, type_id, *at)),
+                ),
+                Err(why) => self.problems.add(Problem::unreadable("the sockets of processes", why)),
+            }
+        }
+        for socket in others {
+            self.add(socket, None);
+        }
+    }
+
+    /// Adds the sockets that wait in the queues of those that listen.
+    fn add_waiting(&mut self) {
+        let listening: Vec<Object<'t>> = self.sockets.iter().map(|found| found.socket).collect();
+        for socket in listening {
+            if queues::listens(&socket) == Ok(true) {
+                let waiting: Walk<_> = queues::waiting(&socket);
+                for socket in waiting.take(&mut self.problems) {
+                    self.add(socket, None);
+                }
+            }
+        }
+    }
+
+    /// Adds a socket, unless it is known. `kind` is that of the list that led to it.
+    fn add(&mut self, socket: Object<'t>, kind: Option<Kind>) {
+        if self.places.contains_key(&socket.address) {
+            return;
+        }
+        let checked = socket.check_freed().map_err(Into::into);
+        let vnet = checked.and_then(|()| match self.stacks.iter().any(|s| s.vnet.is_some()) {
+            true => socket.pointer("so_vnet").map(VirtAddr::non_null),
+            false => Ok(None),
+        });
+        match vnet {
+            Ok(vnet) => {
+                let by_protocol = || protocol::of(&socket).ok().flatten().map(|(kind, _)| kind);
+                let found_kind = kind.or_else(by_protocol).unwrap_or(Kind::Other);
+                self.places.insert(socket.address, self.sockets.len());
+                let listed = kind.is_some();
+                self.sockets.push(Found { socket, vnet, kind: found_kind, listed });
+            }
+            Err(why) => {
+                let what = format!("the socket at {}", socket.address);
+                self.problems.add(Problem::unreadable(what, why));
+            }
+        }
+    }
+}
+
+impl<'t> StackLists<'t> {
+    fn read(copies: &Copies<'t>, problems: &mut Problems) -> Self {
+        Self {
+            vnet: copies.vnet(),
+            pcbs: lists::pcbs(copies).take(problems),
+            routing: lists::routing_blocks(copies).take(problems),
+        }
+    }
+}
+
+/// A list whose length is not the one that its info has counted.
+fn wrong_length(list: &PcbList<'_>) -> Option<CallOut> {
+    let counted = list.info.uint("ipi_count").ok().filter(|_| list.whole && list.made)?;
+    let found = list.blocks.len();
+    (counted != found as u64).then(|| {
+        let why = format!("{}: ipi_count is {counted}, but its list has {found}", list.name);
+        CallOut::new("pcb-count", list.info.address, why)
+    })
+}

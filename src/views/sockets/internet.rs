@@ -1,0 +1,92 @@
+//! Internet sockets: one control block for each (`struct inpcb`, `sys/netinet/in_pcb.h`).
+
+use super::context::Context;
+use super::endpoint::{self, End, Family};
+use super::lists::PcbList;
+use super::{Kind, Socket, tcp};
+use crate::addr::VirtAddr;
+use crate::value::Object;
+use crate::views::call_out::CallOut;
+
+/// Flags in inp_vflag, a set (`sys/netinet/in_pcb.h`). A third, INP_IPV6PROTO, says that the socket
+/// was opened as one of IPv6.
+const INP_IPV4: u64 = 1;
+const INP_IPV6: u64 = 2;
+
+/// The socket of a control block on one of the lists of the stack.
+pub fn read(context: &Context<'_, '_>, list: &PcbList<'_>, block: &Object<'_>) -> Socket {
+    let flags = block.uint("inp_vflag").map(|flags| flags & (INP_IPV4 | INP_IPV6));
+    let version = match flags {
+        Ok(INP_IPV4) => "4",
+        Ok(INP_IPV6) => "6",
+        Ok(0) | Err(_) => "",
+        Ok(_) => "46",
+    };
+    let mut socket = Socket::new(list.kind, format!("{}{version}", list.kind.name()));
+    socket.pcb = Some(block.address);
+    socket.dropped = tcp::is_dropped(block);
+    let family =
+        flags.map(|flags| if flags & INP_IPV6 != 0 { Family::Inet6 } else { Family::Inet });
+    let end = |end| {
+        let inc = block.member("inp_inc")?;
+        endpoint::read(&inc, end, family.clone()?, |zone| context.zone(zone)).map(Some)
+    };
+    socket.local = end(End::Local).map_err(Into::into);
+    socket.remote = end(End::Foreign).map_err(Into::into);
+    if list.kind == Kind::Tcp {
+        let mut call_outs = Vec::new();
+        socket.state = context.tcp.state(block, &mut call_outs).map_err(Into::into);
+        socket.problems.extend(call_outs);
+    }
+    if list.kind == Kind::Raw {
+        socket.ip_protocol = block.uint("inp_ip_p").ok();
+    }
+    socket.jail = context.jail(block, "inp_cred");
+    match block.follow("inp_socket") {
+        Ok(Some(own)) => {
+            context.add_socket(&mut socket, &own);
+            let dropped = socket.dropped;
+            socket.problems.extend(of_other_vnet(context, list, &own));
+            socket.problems.extend(other_pcb(block.address, &own).filter(|_| !dropped));
+        }
+        // Its descriptor is closed.
+        Ok(None) => socket.holders = Some(Vec::new()),
+        Err(why) => socket.fail(&why.into()),
+    }
+    socket
+}
+
+/// A control block on the list whose memory is freed.
+pub fn freed(list: &PcbList<'_>, at: VirtAddr) -> Socket {
+    let mut socket = Socket::new(list.kind, list.kind.name());
+    socket.pcb = Some(at);
+    let why = format!("{} leads to a control block that is freed", list.name);
+    socket.problems.push(CallOut::new("freed-pcb", at, why));
+    socket
+}
+
+/// A socket whose stack is not the one that has its control block.
+fn of_other_vnet(
+    context: &Context<'_, '_>,
+    list: &PcbList<'_>,
+    socket: &Object<'_>,
+) -> Option<CallOut> {
+    let own = context.copies.vnet()?;
+    let other = socket.pointer("so_vnet").ok()?;
+    (other != own.address).then(|| {
+        let other =
+            other.non_null().map_or("no vnet".to_owned(), |other| context.vnet_title(other));
+        let why = format!("it is on the list of {}, but its so_vnet is {other}", list.name);
+        CallOut::new("other-vnet", socket.address, why)
+    })
+}
+
+/// A socket whose control block is not the one that leads to it. NULL is one that is being
+/// closed.
+pub fn other_pcb(block: VirtAddr, socket: &Object<'_>) -> Option<CallOut> {
+    let own = socket.pointer("so_pcb").ok()?.non_null()?;
+    (own != block).then(|| {
+        let why = format!("its control block at {block} leads to it, but its so_pcb is {own}");
+        CallOut::new("other-pcb", socket.address, why)
+    })
+}

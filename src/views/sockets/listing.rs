@@ -1,0 +1,45 @@
+//! The sockets of one network stack, one after the other.
+
+use super::context::Context;
+use super::{Census, Kind, Socket, internet, local, protocol, syncache};
+use crate::addr::VirtAddr;
+use crate::views::jails::Jails;
+use crate::vnet::Copies;
+use crate::walk::Problems;
+
+/// The sockets of the stack of `copies`, by protocol in the order of the kernel's lists. What
+/// cannot be read is added to `problems`, unless the census has it.
+pub fn sockets<'t>(
+    census: &Census<'t>,
+    copies: Copies<'t>,
+    jails: Option<&'t Jails>,
+    problems: &mut Problems,
+) -> Vec<Socket> {
+    let context = Context::new(census, copies, jails);
+    let vnet = context.copies.vnet().map(|vnet| vnet.address);
+    let mut all = Vec::new();
+    for list in census.pcbs(vnet) {
+        all.extend(list.blocks.iter().map(|block| internet::read(&context, list, block)));
+        all.extend(list.freed.iter().map(|at| internet::freed(list, *at)));
+        if list.kind == Kind::Tcp {
+            let half_open = syncache::entries(&context.copies).take(problems);
+            all.extend(half_open.iter().map(|entry| syncache::read(&context, entry)));
+        }
+    }
+    for block in &census.unix {
+        // Which stack the others belong to is unknown, and the census has said so.
+        let Ok(Some(own)) = block.follow("unp_socket") else { continue };
+        if vnet.is_none() || own.pointer("so_vnet").ok() == vnet {
+            all.push(local::read(&context, block, &own));
+        }
+    }
+    for found in census.unlisted(vnet) {
+        let name = protocol::of(&found.socket).ok().flatten().map(|(_, name)| name);
+        let name = name.unwrap_or_else(|| found.kind.name().into());
+        let mut socket = Socket::new(found.kind, name);
+        socket.pcb = found.socket.pointer("so_pcb").ok().and_then(VirtAddr::non_null);
+        context.add_socket(&mut socket, &found.socket);
+        all.push(socket);
+    }
+    all
+}

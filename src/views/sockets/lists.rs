@@ -1,0 +1,170 @@
+//! The lists that the kernel keeps of sockets: of internet control blocks and of routing
+//! sockets in each stack, and of local sockets for all stacks.
+
+use super::Kind;
+use crate::addr::VirtAddr;
+use crate::target::{ReadError, Target};
+use crate::types::TypeId;
+use crate::value::Object;
+use crate::value::queue::{self, List};
+use crate::vnet::{Copies, Stack, Variables, Vnet};
+use crate::walk::{Problem, Problems, Walk, Why};
+
+/// The infos of protocols, each with a list of control blocks.
+const PCB_INFOS: [(&str, Kind); 5] = [
+    ("tcbinfo", Kind::Tcp),
+    ("udbinfo", Kind::Udp),
+    ("ulitecbinfo", Kind::UdpLite),
+    ("ripcbinfo", Kind::Raw),
+    // In the kernel or in ipdivert.ko.
+    ("divcbinfo", Kind::Divert),
+];
+
+/// The lists of local sockets: stream, datagram, and sequenced packets.
+const UNIX_LISTS: [&str; 3] = ["unp_shead", "unp_dhead", "unp_sphead"];
+
+/// The control blocks of one protocol in one stack.
+#[derive(Debug)]
+pub struct PcbList<'t> {
+    /// `V_tcbinfo of vnet 1`
+    pub name: Box<str>,
+    pub kind: Kind,
+    /// Its struct inpcbinfo.
+    pub info: Object<'t>,
+    /// Each `struct inpcb`, in the order of the list.
+    pub blocks: Vec<Object<'t>>,
+    /// Whether the walk reached the end of the list.
+    pub whole: bool,
+    /// Whether the kernel has created the list.
+    pub made: bool,
+    /// Control blocks on the list whose memory is freed.
+    pub freed: Vec<VirtAddr>,
+}
+
+/// The lists of internet control blocks of a stack.
+pub fn pcbs<'t>(copies: &Copies<'t>) -> Walk<PcbList<'t>> {
+    let (mut lists, mut problems) = (Vec::new(), Problems::default());
+    for (variable, kind) in PCB_INFOS {
+        let found = match copies.get(variable) {
+            Ok(info) => info.map(|info| read_list(&copies.name(variable), kind, info)),
+            // A divert socket needs a module, and that has its own problems.
+            Err(_) if kind == Kind::Divert => None,
+            Err(why) => Some(Walk::failed(why)),
+        };
+        lists.extend(found.into_iter().flat_map(|list| list.take(&mut problems)));
+    }
+    Walk::new(lists, problems)
+}
+
+/// The internet sockets of `vnet`; none if it has no variables.
+pub fn of<'t>(target: &'t Target, vnet: &'t Vnet, variables: &'t Variables) -> Walk<Object<'t>> {
+    let copies = Copies::new(target, Stack::Vnet(vnet), Some(variables));
+    let has = |(variable, _): &(&str, Kind)| matches!(copies.get(variable), Ok(Some(_)));
+    if !PCB_INFOS.iter().any(has) {
+        return Walk::whole(Vec::new());
+    }
+    pcbs(&copies).flat_map(|list| sockets_of(&list.name, list.blocks, "inp_socket"))
+}
+
+/// The local sockets of all vnets.
+pub fn unix(target: &Target) -> Walk<Object<'_>> {
+    let mut problems = Problems::default();
+    let blocks = unix_blocks(target).take(&mut problems);
+    let sockets = sockets_of("the lists of local sockets", blocks, "unp_socket");
+    Walk::new(sockets.take(&mut problems), problems)
+}
+
+/// The control blocks of local sockets: each `struct unpcb` on one of the three lists.
+pub fn unix_blocks(target: &Target) -> Walk<Object<'_>> {
+    Walk::whole(UNIX_LISTS.into()).flat_map(|name| match Object::global(target, name) {
+        Ok(head) => queue::walk(head, "unp_link", List { name, element: "control block" }),
+        Err(_) => Walk::whole(Vec::new()),
+    })
+}
+
+/// The control blocks of routing and key sockets: each `struct rawcb` of V_rawcb_list up to 13
+/// (`sys/net/raw_cb.h`), each `struct rcb` of V_route_cb since 14 (`sys/net/rtsock.c`).
+pub fn routing_blocks<'t>(copies: &Copies<'t>) -> Walk<Object<'t>> {
+    let name = copies.name("rawcb_list");
+    let head = match (copies.get("rawcb_list"), copies.get("route_cb")) {
+        (Ok(Some(head)), _) => Some(head),
+        (_, Ok(Some(route))) => route.member("cblist").ok(),
+        _ => None,
+    };
+    let list = List { name: &name, element: "control block" };
+    head.map_or(Walk::whole(Vec::new()), |head| queue::walk(head, "list", list))
+}
+
+/// `struct socket`, from the types of lists that every kernel has: finding a type by name takes
+/// an index of all names.
+pub fn socket_type(target: &Target, infos: &[Object<'_>]) -> Result<TypeId, ReadError> {
+    let types = target.types()?;
+    let of_info = |info: &Object<'_>| {
+        let head = types.member(info.type_id, "ipi_listhead").ok()?.type_id;
+        let head = types.pointee(head).unwrap_or(head);
+        let first = ["clh_first", "lh_first"].iter().find_map(|name| types.member(head, name).ok());
+        let block = types.pointee(first?.type_id).ok()?;
+        types.pointee(types.member(block, "inp_socket").ok()?.type_id).ok()
+    };
+    match infos.iter().find_map(of_info) {
+        Some(found) => Ok(found),
+        None => Ok(types.find("struct socket")?),
+    }
+}
+
+/// The sockets that control blocks point to.
+pub fn sockets_of<'t>(
+    name: &str,
+    blocks: Vec<Object<'t>>,
+    member: &'static str,
+) -> Walk<Object<'t>> {
+    let list = List { name, element: "socket" };
+    let mut problems = Problems::default();
+    let mut sockets = Vec::new();
+    for block in blocks {
+        match block.follow(member) {
+            Ok(socket) => sockets.extend(socket),
+            Err(why) => {
+                let at = why.fault().map_or(block.address, |fault| fault.address);
+                problems.add(list.element(at, why));
+            }
+        }
+    }
+    Walk::new(sockets, problems)
+}
+
+fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> {
+    let list = List { name, element: "control block" };
+    let head = head(&info);
+    let made = matches!(head, Ok(Some(_)));
+    let walk = match head {
+        Ok(Some(head)) => queue::walk(head, "inp_list", list),
+        Ok(None) => Walk::whole(Vec::new()),
+        Err(why) => Walk::failed(list.unreadable(info.address, why)),
+    };
+    let whole = walk.is_whole();
+    let freed = walk.problems().iter().filter_map(freed).collect();
+    let mut problems = Problems::default();
+    let blocks = walk.take(&mut problems);
+    let list = PcbList { name: name.into(), kind, info, blocks, whole, made, freed };
+    Walk::new(vec![list], problems)
+}
+
+/// The head of the list: ipi_listhead points to it up to 13, and is the head itself in newer
+/// kernels.
+fn head<'t>(info: &Object<'t>) -> Result<Option<Object<'t>>, ReadError> {
+    let types = info.target().types()?;
+    let field = types.member(info.type_id, "ipi_listhead")?;
+    match types.pointee(field.type_id) {
+        Ok(_) => info.follow("ipi_listhead"),
+        Err(_) => info.member("ipi_listhead").map(Some),
+    }
+}
+
+/// Where the list led to freed memory.
+fn freed(problem: &Problem) -> Option<VirtAddr> {
+    match &problem.why {
+        Why::Unreadable { why, .. } | Why::Element { why, .. } if why.is_freed() => problem.at,
+        _ => None,
+    }
+}
