@@ -4,6 +4,7 @@
 //! Answers are worked out when they are first asked for, and kept. The order of questions makes no
 //! difference, because the files never change.
 
+mod choice;
 pub mod counters;
 mod find_kernel;
 mod jails;
@@ -36,7 +37,7 @@ use crate::types::Types;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Plans, Value, ValueReader};
 use crate::views::crashed_thread::CrashedThread;
-use crate::views::jails::Jails;
+use crate::views::jails::{Jail, Jails};
 use crate::views::machine::Machine;
 use crate::views::messages::MessageRing;
 use crate::views::unlisted::Unlisted;
@@ -45,6 +46,7 @@ use crate::vnet::variables::plain_globals;
 use crate::vnet::{Copies, Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
 use crate::walk::Problems;
 
+pub use choice::{Choice, not_found};
 use kernel_files::prepare;
 pub use kernel_files::{DebugFile, MissingTypes, Refused, not_a_kernel, open_kernel};
 pub use messages::Messages;
@@ -80,6 +82,8 @@ pub struct Session {
 pub struct Vnets {
     /// Those on the list, in order of creation, and then the others.
     pub all: Vec<Vnet>,
+    /// Jails that are on no list because they are being removed, and that still have one of them.
+    pub removed: Vec<Jail>,
     /// What keeps further vnets from being known.
     pub problems: Problems,
 }
@@ -205,12 +209,13 @@ impl Session {
             let found = Unlisted::find(self.target(), &mut all, jails.unwrap_or(&none), variables);
             all.extend(found.vnets);
             let mut problems = list.problems.clone();
+            let mut removed = Vec::new();
             if let Some(jails) = jails {
                 problems.extend(jails.problems.clone());
-                jails::add_jails(self.target(), &mut all, jails, false);
+                removed = jails::add_jails(self.target(), &mut all, jails, false);
             }
             problems.extend(found.problems);
-            Vnets { all, problems }
+            Vnets { all, removed, problems }
         }))
     }
 
@@ -225,7 +230,7 @@ impl Session {
         let found = scan::scan(self.target(), self.list()?)?;
         vnets.all.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
         if let Ok(jails) = self.jails() {
-            jails::add_jails(self.target(), &mut vnets.all, jails, true);
+            vnets.removed = jails::add_jails(self.target(), &mut vnets.all, jails, true);
         }
         Ok(vnets)
     }

@@ -33,7 +33,7 @@ pub struct AllVnets {
 /// # Errors
 /// As [`Session::vnets`].
 pub fn vnets(session: &Session, scan: bool, wide: bool) -> Result<AllVnets, Error> {
-    let Vnets { all, problems } = if scan { session.scan()? } else { session.vnets()?.clone() };
+    let Vnets { all, problems, .. } = if scan { session.scan()? } else { session.vnets()?.clone() };
     let may_hide = if scan { Vec::new() } else { MayHide::reasons(session.matching_target()?) };
     Ok(AllVnets { vnets: all, problems, wide, may_hide })
 }

@@ -18,8 +18,14 @@ use crate::walk::Problems;
 /// Adds to each vnet the jails that live in it. A vnet that is not on the list and that no
 /// jail points to is being created or destroyed. Its jail is searched for where the kernel
 /// still has it: in credentials, on the stack of the thread that works in it, and
-/// anywhere in memory if that is small or `everywhere` is asked for.
-pub fn add_jails(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere: bool) {
+/// anywhere in memory if that is small or `everywhere` is asked for. Returns those that are on no
+/// list.
+pub fn add_jails(
+    target: &Target,
+    vnets: &mut [Vnet],
+    jails: &Jails,
+    everywhere: bool,
+) -> Vec<Jail> {
     for vnet in vnets.iter_mut() {
         let inside = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
         let inside: Vec<JailRef> = inside.map(JailRef::from).collect();
@@ -33,6 +39,7 @@ pub fn add_jails(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere:
     let everywhere = everywhere || held <= SMALL;
     let mut unknown = vnets.iter_mut().filter(|vnet| !vnet.is_listed() && vnet.jails.is_none());
     let mut by_threads = None;
+    let mut removed = Vec::new();
     unknown.by_ref().for_each(|vnet| {
         let by_threads = by_threads.get_or_insert_with(|| ThreadJails::of(target));
         let mut found = by_threads.jails_in(target, vnet.address, jails);
@@ -43,7 +50,9 @@ pub fn add_jails(target: &Target, vnets: &mut [Vnet], jails: &Jails, everywhere:
         if !found.is_empty() {
             vnet.jails = Some(found.iter().map(JailRef::from).collect());
         }
+        removed.extend(found.into_iter().filter(|jail| jail.life == Life::BeingRemoved));
     });
+    removed
 }
 
 /// Bytes of memory that are searched in one step of work.
@@ -123,7 +132,8 @@ fn same_name_remark(jails: &Jails, meant: &Jail, wanted: &str) -> Option<String>
         .then(|| format!("using {}, not {}", meant.title(), others.join(" or ")))
 }
 
-fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
+/// The error for a jail that is not among `jails`.
+pub fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
     let names = jails.jails.iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
     let near = types::most_similar(names.collect(), |name: &String| name, wanted);
     VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()

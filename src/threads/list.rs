@@ -1,13 +1,14 @@
 //! Threads and processes, as far as they lead to a vnet: `curvnet` is the
 //! `td_vnet` of the running thread, and a process's vnet is its jail's.
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue::{self, List};
-use crate::vnet::VnetError;
+use crate::vnet::{EnumNames, VnetError};
 use crate::walk::{Problem, Problems, Trail, Walk};
 
 /// The vnet that a process or thread points to.
@@ -42,6 +43,7 @@ pub struct Thread<'t> {
 }
 
 const ALLPROC: List<'_> = List { name: "allproc", element: "process" };
+const ZOMBPROC: List<'_> = List { name: "zombproc", element: "process" };
 
 /// The vnet of the process with this id, which is its credential's prison's.
 ///
@@ -119,17 +121,78 @@ pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
     // One trail for the threads of all processes: a damaged list may lead into another's.
     let mut trail = Trail::new(target.budget());
     Ok(processes(target)?.flat_map(|process| {
-        let name = match process.int("p_pid") {
-            Ok(pid) => format!("the threads of process {pid}"),
-            Err(_) => format!("the threads of the process at {}", process.address),
-        };
-        let list = List { name: &name, element: "thread" };
-        let threads = match process.member("p_threads") {
-            Ok(head) => queue::walk_on(head, "td_plist", list, &mut trail),
-            Err(why) => Walk::failed(list.unreadable(process.address, why)),
-        };
-        threads.map(|thread| Thread { thread, process })
+        threads_of(&process, &mut trail).map(|thread| Thread { thread, process })
     }))
+}
+
+/// A process with all its threads.
+#[derive(Debug, Clone)]
+pub struct Process<'t> {
+    pub process: Object<'t>,
+    pub threads: Vec<Object<'t>>,
+}
+
+/// Every process with its threads: those of `allproc`, and then those that have ended and wait for
+/// their parents. These are on `zombproc` up to 12, and later only among their parents' children
+/// (`exit1`, `sys/kern/kern_exit.c`).
+///
+/// # Errors
+/// As [`all`].
+pub fn by_process(target: &Target) -> Result<Walk<Process<'_>>, ReadError> {
+    let mut problems = Problems::default();
+    let mut all = processes(target)?.take(&mut problems);
+    let listed = all.len();
+    if let Ok(head) = Object::global(target, ZOMBPROC.name) {
+        all.extend(queue::walk(head, "p_list", ZOMBPROC).take(&mut problems));
+    }
+    let mut trail = Trail::new(target.budget());
+    for place in 0..listed {
+        let Some(parent) = all.get(place) else { break };
+        let Ok(head) = parent.member("p_children") else { continue };
+        let name = format!("the children of {}", title(parent));
+        let list = List { name: &name, element: "process" };
+        all.extend(queue::walk_on(head, "p_sibling", list, &mut trail).take(&mut problems));
+    }
+    let mut known = FxHashSet::default();
+    all.retain(|process| known.insert(process.address));
+    let mut trail = Trail::new(target.budget());
+    let found = all.into_iter().map(|process| {
+        let threads = threads_of(&process, &mut trail).take(&mut problems);
+        Process { process, threads }
+    });
+    let found = found.collect();
+    Ok(Walk::new(found, problems))
+}
+
+/// The threads of a process. `trail` knows those of others.
+fn threads_of<'t>(process: &Object<'t>, trail: &mut Trail<'_>) -> Walk<Object<'t>> {
+    let name = format!("the threads of {}", title(process));
+    let list = List { name: &name, element: "thread" };
+    match process.member("p_threads") {
+        Ok(head) => queue::walk_on(head, "td_plist", list, trail),
+        Err(why) => Walk::failed(list.unreadable(process.address, why)),
+    }
+}
+
+/// Whether a process has ended.
+pub fn is_zombie(process: &Object<'_>) -> bool {
+    enumerator(process, "p_state").is_ok_and(|state| &*state == "PRS_ZOMBIE")
+}
+
+/// The name that the kernel's own enum has for the value of a member; empty if it has none.
+///
+/// # Errors
+/// There is no such member, or it cannot be read.
+pub fn enumerator(object: &Object<'_>, member: &str) -> Result<Box<str>, ReadError> {
+    let names = EnumNames::of(object.target(), object.member(member)?.type_id)?;
+    Ok(names.name(object.uint(member)?).name.unwrap_or_default())
+}
+
+fn title(process: &Object<'_>) -> String {
+    match process.int("p_pid") {
+        Ok(pid) => format!("process {pid}"),
+        Err(_) => format!("the process at {}", process.address),
+    }
 }
 
 impl Thread<'_> {

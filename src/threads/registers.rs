@@ -63,7 +63,7 @@ impl Registers {
                 return Ok(Some((registers, Origin::Dump)));
             }
         }
-        if let Some(cpu) = processor(thread) {
+        if let Some(cpu) = processor(thread, "td_oncpu") {
             if let Some((registers, cpu)) = noted(thread, cpu) {
                 return Ok(Some((registers, Origin::Noted { cpu })));
             }
@@ -121,12 +121,12 @@ pub(super) fn member(of: &Object<'_>, name: &str) -> Option<VirtAddr> {
     target.memory().pointer(member.address.wrapping_add(offset)).ok()
 }
 
-/// The processor that a thread runs on: `td_oncpu`, which is NOCPU where it does
-/// not run, -1 in an int, 255 where it was a byte (10).
-fn processor(thread: &Object<'_>) -> Option<u64> {
-    let field = thread.member("td_oncpu").ok()?;
+/// The processor that a thread runs on, `td_oncpu`, or ran on last, `td_lastcpu`. It is NOCPU where
+/// there is none: -1 in an int, 255 where it was a byte (10).
+pub fn processor(thread: &Object<'_>, member: &str) -> Option<u64> {
+    let field = thread.member(member).ok()?;
     let size = thread.target().types().ok()?.size_of(field.type_id).ok()?;
-    let cpu = thread.uint("td_oncpu").ok()?;
+    let cpu = thread.uint(member).ok()?;
     let none = 1_u64.checked_shl(8 * size.min(4) as u32)?.checked_sub(1)?;
     (cpu != none && cpu < MOST_PROCESSORS).then_some(cpu)
 }

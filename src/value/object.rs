@@ -126,6 +126,17 @@ impl<'t> Object<'t> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// The string that a pointer member leads to; `None` if it is NULL.
+    ///
+    /// # Errors
+    /// There is no such member, or its memory cannot be read.
+    pub fn text_behind(&self, path: &str) -> Result<Option<Box<str>>, ReadError> {
+        match self.pointer(path)?.non_null() {
+            Some(_) => Ok(Some(self.text(path)?.into())),
+            None => Ok(None),
+        }
+    }
+
     /// Checks that the kernel has not freed its memory.
     ///
     /// # Errors

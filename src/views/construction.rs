@@ -55,6 +55,20 @@ pub enum Phase {
     Destroyed,
 }
 
+impl Phase {
+    /// The name for scripts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Building => "building",
+            Self::TearingDown => "tearing-down",
+            Self::Between => "between",
+            Self::Destroyed => "destroyed",
+        }
+    }
+}
+
 /// What has run and what is still to run in one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {

@@ -69,7 +69,7 @@ impl Recursions {
         let threads = threads::all(target)?.take(&mut problems);
         let inside = threads.iter().filter_map(|thread| {
             let vnet = thread.thread.pointer("td_vnet").ok()?.non_null()?;
-            let set_by = text(&thread.thread, "td_vnet_lpush");
+            let set_by = thread.thread.text_behind("td_vnet_lpush").map_err(ValueError::from);
             Some(Curvnet { thread: thread.name(), vnet, set_by })
         });
         Ok(Some(Self {
@@ -83,7 +83,7 @@ impl Recursions {
 /// Whether the kernel was compiled with VNET_DEBUG. Only such a kernel has the function that adds
 /// to the list, and sets `td_vnet_lpush`, which is a member of every kernel's struct thread. The
 /// list itself may have another symbol: clang makes `vnet_recursions.0` of it.
-fn has_vnet_debug(target: &Target) -> bool {
+pub(super) fn has_vnet_debug(target: &Target) -> bool {
     let symbols = ["vnet_log_recursion", "vnet_recursions"];
     let set = |thread: &Object<'_>| thread.pointer("td_vnet_lpush").is_ok_and(|by| !by.is_null());
     if symbols.iter().any(|name| target.kernel().symbol(name).is_some()) {
@@ -98,18 +98,11 @@ impl Recursion {
         let vnet = |member| Ok(recursion.pointer(member)?.non_null());
         Self {
             address: recursion.address,
-            previous: text(recursion, "prev_fn"),
-            function: text(recursion, "where_fn"),
+            previous: recursion.text_behind("prev_fn").map_err(ValueError::from),
+            function: recursion.text_behind("where_fn").map_err(ValueError::from),
             line: recursion.int("where_line").map_err(ValueError::from),
             old_vnet: vnet("old_vnet"),
             new_vnet: vnet("new_vnet"),
         }
-    }
-}
-
-fn text(object: &Object<'_>, member: &str) -> Result<Option<Box<str>>, ValueError> {
-    match object.pointer(member)?.non_null() {
-        Some(_) => Ok(Some(object.text(member)?.into())),
-        None => Ok(None),
     }
 }

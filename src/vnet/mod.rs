@@ -21,6 +21,7 @@ pub mod variables;
 
 pub use condition::Condition;
 pub use copies::Copies;
+pub(crate) use enum_names::EnumNames;
 pub use error::{VnetCandidate, VnetError, WantedThread, WantedVnet};
 pub use list::{Vnet, VnetList};
 pub use modspace::ModuleSpace;

@@ -226,13 +226,7 @@ fn way(direction: Direction) -> &'static str {
 }
 
 fn phase_name<S: Serializer>(phase: &Phase, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match phase {
-        Phase::Up => "up",
-        Phase::Building => "building",
-        Phase::TearingDown => "tearing-down",
-        Phase::Between => "between",
-        Phase::Destroyed => "destroyed",
-    })
+    serializer.serialize_str(phase.name())
 }
 
 fn direction_name<S: Serializer>(direction: &Direction, serializer: S) -> Result<S::Ok, S::Error> {

@@ -135,6 +135,17 @@ pub enum Command {
         types: Vec<(String, String)>,
     },
 
+    /// List the jails as a tree, and what holds those that are dying
+    ///
+    /// Each jail has its number, name, state, vnet (its own or inherited), processes, references,
+    /// host name, path and flags. Below the tree stands what still holds a jail that has been
+    /// removed: processes, sockets, child jails, other references, or the destruction of its vnet.
+    /// A line with ! is a fault: a jail that points at a freed or unlisted vnet, or that
+    /// the list and the tree of jails disagree about. By default all jails are listed; --jail,
+    /// --vnet, --pid and --tid choose among them.
+    #[command(after_help = JAILS_EXAMPLES)]
+    Jails,
+
     /// Show who holds the locks of the VNET subsystem, and what that means
     ///
     /// The locks protect the list of vnets, the constructors and destructors, and module
@@ -153,6 +164,22 @@ pub enum Command {
         /// Events whose handlers to list (default: all)
         #[arg(value_name = "NAME")]
         names: Vec<String>,
+    },
+
+    /// List the threads: what each was doing, in which jail and in which vnet
+    ///
+    /// The thread that wrote the dump comes first. Each thread has its process, jail, state, what
+    /// it waits for, CPU, its current vnet (curvnet), and its jail's vnet, from which
+    /// the former may differ: threads of the kernel work in the vnets of jails. A line with
+    /// ! is a fault: a curvnet that is freed, destroyed, unlisted or no vnet, or that is NULL where
+    /// the network stack needs one. By default only threads that have to do with a vnet are
+    /// listed: they work in one, or their jail's is not the host's. --vnet chooses by either,
+    /// --jail, --pid and --tid by the thread itself.
+    #[command(after_help = THREADS_EXAMPLES)]
+    Threads {
+        /// List all threads, also those that have nothing to do with a vnet
+        #[arg(short, long)]
+        all: bool,
     },
 
     /// Show what a kernel with VNET_DEBUG recorded about curvnet
@@ -265,9 +292,15 @@ impl Command {
                     counters.map_err(|why| context::without_vimage(why, hint))
                 })
             }
+            Self::Jails => {
+                ask(globals, |session| answers::jails(session, &context::selector(globals)))
+            }
             Self::Locks => ask(globals, answers::locks),
             Self::Eventhandlers { names } => {
                 ask(globals, |session| answers::eventhandlers(session, names))
+            }
+            Self::Threads { all } => {
+                ask(globals, |session| answers::threads(session, &context::selector(globals), *all))
             }
             Self::Recursions => recursions(globals),
             Self::Interfaces { names, long } => ask_vnets(globals, |session, chosen| {
@@ -434,6 +467,16 @@ Examples:
   vnetkvm --demo sockets --all-vnets
   vnetkvm -N kernel.debug -M vmcore.0 --jail web01 sockets --listen --protocol tcp,udp
   vnetkvm -N kernel.debug -M vmcore.0 sockets --protocol unix --json";
+const JAILS_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo jails
+  vnetkvm -N kernel.debug -M vmcore.0 jails --jail web01 --json";
+
+const THREADS_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo threads
+  vnetkvm -N kernel.debug -M vmcore.0 threads --vnet 1
+  vnetkvm -N kernel.debug -M vmcore.0 threads --all --format plain";
 
 const SYSCTL_EXAMPLES: &str = "\
 Examples:

@@ -35,7 +35,9 @@ fn unused_options(command: &str) -> Vec<&'static str> {
             &[VNET, LIMITS]
         }
         "type" => &[VNET, LIMITS, STRICT],
-        "counters" | "interfaces" | "read" | "sockets" | "sysinit" => &[LIMITS],
+        "counters" | "interfaces" | "jails" | "read" | "sockets" | "sysinit" | "threads" => {
+            &[LIMITS]
+        }
         "gdb" => &[FORMAT, LIMITS, STRICT],
         _ => &[],
     };

@@ -4,14 +4,25 @@
 //! The list has all jails, and so does the tree of children: jails that
 //! a broken list no longer leads to are found in the tree.
 
+mod flags;
+mod holders;
+mod record;
+mod search;
+mod tree;
+
 use crate::addr::VirtAddr;
 use crate::constants::PR_VNET;
 use crate::target::{ReadError, Target};
-use crate::types::TypeId;
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::vnet::list::JailRef;
 use crate::walk::{Problem, Problems, Trail};
+
+pub use flags::Permissions;
+pub use holders::{Holders, ProcessRef, SocketRef};
+pub use record::Record;
+pub use search::{prison_of_vnet, search_prisons};
+pub use tree::check;
 
 /// A jail as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +193,14 @@ impl Jail {
         })
     }
 
+    /// Its struct prison.
+    ///
+    /// # Errors
+    /// The kernel has no debug information about prisons.
+    pub(super) fn prison<'t>(&self, target: &'t Target) -> Result<Object<'t>, ReadError> {
+        Ok(Object::new(target, target.global("prison0")?.type_id, self.address))
+    }
+
     /// Its number and name, and its state unless it is alive:
     /// `jail 98 (tmp98), being removed`.
     #[must_use]
@@ -191,7 +210,8 @@ impl Jail {
 }
 
 impl Life {
-    /// pr_state exists since 14.0; before that, a jail without user references is dying.
+    /// pr_state exists since 13.0. Before that, a jail without user references is dying; and being
+    /// created if it has no vnet yet, in a kernel where all jails have one.
     fn read(prison: &Object<'_>) -> Result<Self, ReadError> {
         if prison.has("pr_state") {
             return Ok(match prison.uint("pr_state")? {
@@ -200,7 +220,29 @@ impl Life {
                 _ => Self::Dying,
             });
         }
-        Ok(if prison.int("pr_uref")? > 0 { Self::Alive } else { Self::Dying })
+        if prison.int("pr_uref")? > 0 {
+            return Ok(Self::Alive);
+        }
+        let has_vnets = prison.target().kernel().set_vnet().is_some();
+        let is_first = has_vnets && prison.pointer("pr_vnet")?.is_null();
+        Ok(if is_first { Self::Starting } else { Self::Dying })
+    }
+
+    /// Whether it has been removed, and something keeps it.
+    #[must_use]
+    pub fn is_ending(self) -> bool {
+        matches!(self, Self::Dying | Self::BeingRemoved)
+    }
+
+    /// The name for scripts.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Starting => "starting",
+            Self::Dying => "dying",
+            Self::BeingRemoved => "being-removed",
+        }
     }
 
     /// In words; `None` if it is alive.
@@ -222,48 +264,6 @@ impl Life {
             Self::BeingRemoved => 3,
         }
     }
-}
-
-/// The prisons anywhere in memory whose vnet is `vnet`. This takes as long as reading
-/// the dump.
-#[must_use]
-pub fn search_prisons<'t>(target: &'t Target, vnet: VirtAddr) -> Vec<Object<'t>> {
-    let place = || Some(target.types().ok()?.member(prison_type(target)?, "pr_vnet").ok()?.offset);
-    let Some(offset) = place() else { return Vec::new() };
-    let pointer = target.arch().endian().bytes(vnet.get(), target.arch().pointer_size());
-    let mut found: Vec<Object<'t>> = Vec::new();
-    target.memory().search(&pointer, |at| {
-        let prison = at.wrapping_add(offset.wrapping_neg());
-        // Memory may be full of such words.
-        if target.budget().work(1).is_ok() {
-            found.extend(prison_of_vnet(target, prison, vnet));
-        }
-    });
-    found
-}
-
-/// `struct prison`, from the one prison that every kernel has: finding a type by name
-/// takes an index of all names.
-fn prison_type(target: &Target) -> Option<TypeId> {
-    Some(target.global("prison0").ok()?.type_id)
-}
-
-/// The prison at `address`, if there may be one whose vnet is `vnet`: a word of
-/// a stack may lead anywhere.
-#[must_use]
-pub fn prison_of_vnet<'t>(
-    target: &'t Target,
-    address: VirtAddr,
-    vnet: VirtAddr,
-) -> Option<Object<'t>> {
-    let shape = Object::new(target, prison_type(target)?, address);
-    if address.is_null() || shape.pointer("pr_vnet").ok()? != vnet {
-        return None;
-    }
-    shape.check_freed().ok()?;
-    let name = shape.text("pr_name").ok()?;
-    let named = !name.is_empty() && name.chars().all(|c| !c.is_control() && c != '\u{fffd}');
-    (named && shape.uint("pr_flags").ok()? & PR_VNET != 0).then_some(shape)
 }
 
 impl From<&Jail> for JailRef {
