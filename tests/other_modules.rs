@@ -258,11 +258,16 @@ fn what_memory_lost_is_no_other_build() {
     let text = elf.raw_bytes(elf.section(".text").unwrap()).unwrap();
     let still = code(&file, false);
     let start = place_of(&file, ".text");
-    // A stretch of code that loading leaves alone leads to where it lies in the dump.
-    let run = (16..text.len()).find(|end| (end - 16..*end).all(|at| still.contains(&(start + at))));
-    let run = run.unwrap() - 16..run.unwrap();
-    let found: Vec<usize> = memchr::memmem::find_iter(&whole, &text[run.clone()]).collect();
-    let [at] = found[..] else { panic!("{found:?}") };
+    // A stretch of code that loading leaves alone, and that is nowhere else, leads to where it
+    // lies in the dump.
+    let runs = (16..text.len()).map(|end| end - 16..end);
+    let mut runs = runs.filter(|run| run.clone().all(|at| still.contains(&(start + at))));
+    let found = runs.find_map(|run| {
+        let found: Vec<usize> = memchr::memmem::find_iter(&whole, &text[run.clone()]).collect();
+        let [at] = found[..] else { return None };
+        Some((run, at))
+    });
+    let (run, at) = found.unwrap();
     let ask = |change: &dyn Fn(&mut [u8])| {
         let mut bytes = whole.clone();
         change(&mut bytes[at - run.start..][..text.len()]);

@@ -45,8 +45,11 @@ fn members_lie_where_gdb_says() {
         let checked = check_layouts(name, "layouts/classic.tsv");
         assert!(checked > 500, "{name}: only {checked} members were there to check");
     }
-    let checked = check_layouts("stable14-clang-dwarf4", "layouts/stable14.tsv");
-    assert!(checked > 2000, "only {checked} members of 14.0 were there to check");
+    for release in [13, 14, 15] {
+        let name = format!("stable{release}-clang-dwarf4");
+        let checked = check_layouts(&name, &format!("layouts/stable{release}.tsv"));
+        assert!(checked > 2000, "{name}: only {checked} members were there to check");
+    }
     for name in NEWER {
         let checked = check_layouts(name, "layouts/newer.tsv");
         assert!(checked > 1800, "{name}: only {checked} members were there to check");
@@ -58,8 +61,11 @@ fn members_lie_where_gdb_says() {
 fn structs_have_the_shapes_of_a_real_kernel() {
     let checked = check_layouts("classic-clang-dwarf4", "facts/amd64/layouts.tsv");
     assert!(checked > 1000, "only {checked} members were there to check");
-    let checked = check_layouts("stable14-clang-dwarf4", "facts/amd64-14.0/layouts.tsv");
-    assert!(checked > 1500, "only {checked} members of 14.0 were there to check");
+    for (release, facts) in [(13, "13.2"), (14, "14.0"), (15, "15.0")] {
+        let name = format!("stable{release}-clang-dwarf4");
+        let checked = check_layouts(&name, &format!("facts/amd64-{facts}/layouts.tsv"));
+        assert!(checked > 1500, "{name}: only {checked} members were there to check");
+    }
 }
 
 /// Both linkers have one, and gdb tells them apart by their files.
@@ -97,12 +103,11 @@ fn variables_have_the_types_gdb_says() {
 
 #[test]
 fn symbols_are_those_readelf_lists() {
-    for name in CLASSIC
-        .iter()
-        .chain(&SMALL)
-        .chain(&NEWER)
-        .chain(&["small-nodebug", "stable14-clang-dwarf4"])
-    {
+    for name in CLASSIC.iter().chain(&SMALL).chain(&NEWER).chain(&["small-nodebug"]).chain(&[
+        "stable13-clang-dwarf4",
+        "stable14-clang-dwarf4",
+        "stable15-clang-dwarf4",
+    ]) {
         let kernel = kernel(name);
         let mut ours: Vec<_> = kernel
             .vnet_symbols()
