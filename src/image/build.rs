@@ -10,6 +10,7 @@ use super::runtime::{
     InterfaceOptions, JailOptions, ModuleFile, ProcessOptions, Runtime, Scope, Stop, SysinitKind,
 };
 use super::scenario::{InterfaceStep, JailStep, ModuleStep, Scenario, Statistics, Step};
+use super::steps::routes;
 use super::vnet_steps::{self, EarlierSteps};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -133,6 +134,26 @@ fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<()
         Step::Module(step) => load(runtime, step),
         Step::Unload { module } if runtime.is_loaded(module) => runtime.unload_module(module),
         Step::Unload { module } => runtime.remove_module(module),
+        Step::Route(step) => {
+            let scope = scope(runtime, step.jail.as_deref())?;
+            routes::add_route(runtime, scope, step)
+        }
+        Step::BringUp(step) => {
+            let scope = scope(runtime, step.jail.as_deref())?;
+            routes::bring_up(runtime, scope, step)
+        }
+        Step::Neighbor(step) => {
+            let scope = scope(runtime, step.jail.as_deref())?;
+            routes::add_neighbor(runtime, scope, step)
+        }
+        Step::BreakRoute(step) => {
+            let scope = scope(runtime, step.jail.as_deref())?;
+            routes::break_route(runtime, scope, step)
+        }
+        Step::BreakNeighbor(step) => {
+            let scope = scope(runtime, step.jail.as_deref())?;
+            routes::break_neighbor(runtime, scope, step)
+        }
         Step::LeaveOut { jail, variable } => {
             let scope = scope(runtime, jail.as_deref())?;
             leave_out(image, scope, variable)

@@ -306,7 +306,7 @@ fn parse_number(text: &str) -> Option<i128> {
 }
 
 /// `02:00:5e:10:00:0b`
-fn parse_mac(text: &str) -> Option<[u8; 6]> {
+pub(super) fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let mut mac = [0; 6];
     let mut parts = text.split(':');
     for byte in &mut mac {

@@ -67,6 +67,7 @@ pub mod object;
 mod origin;
 pub mod runtime;
 mod scenario;
+mod steps;
 mod vnet_steps;
 
 use std::collections::BTreeSet;

@@ -14,6 +14,9 @@ use crate::image::ImageError;
 use crate::image::dump::{DumpFile, Format, HeaderVersion};
 use crate::image::literal::{Literal, PerCpu};
 use crate::image::machine::Paging;
+use crate::image::steps::routes::{
+    BreakNeighborStep, BreakRouteStep, BringUpStep, NeighborStep, RouteStep,
+};
 use crate::image::vnet_steps::{
     CountersStep, CurvnetStep, HandlerStep, LockStep, SocketStep, SysctlStep, SysinitStep,
 };
@@ -200,6 +203,16 @@ pub(super) enum Step {
     Unload {
         module: String,
     },
+    /// A route is added.
+    Route(RouteStep),
+    /// The addresses of an interface come up: their routes, and its own neighbours.
+    BringUp(BringUpStep),
+    /// A neighbour is added.
+    Neighbor(NeighborStep),
+    /// A route or a routing table is broken.
+    BreakRoute(BreakRouteStep),
+    /// A neighbour or a table of neighbours is broken.
+    BreakNeighbor(BreakNeighborStep),
     /// The pages that hold a variable will not be dumped.
     LeaveOut {
         jail: Option<String>,
@@ -296,6 +309,11 @@ impl Step {
             Self::Socket(step) => format!("socket of {}", step.process),
             Self::Curvnet(step) => format!("curvnet of {}", step.process),
             Self::RestoreCurvnet { process } => format!("restore curvnet of {process}"),
+            Self::Route(step) => format!("route {}", step.to),
+            Self::BringUp(step) => format!("bring up {}", step.interface),
+            Self::Neighbor(step) => format!("neighbor {}", step.address),
+            Self::BreakRoute(step) => format!("break route {}", step.to),
+            Self::BreakNeighbor(step) => format!("break neighbor {}", step.address),
             Self::LeaveOut { variable, .. } => format!("leave out {variable}"),
         }
     }

@@ -12,6 +12,8 @@ use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::image::runtime::counter::CounterZone;
 use crate::image::runtime::module::Linker;
+use crate::image::runtime::neighbor::Neighbors;
+use crate::image::runtime::route::Routes;
 use crate::image::runtime::sysctl_tree::SysctlTree;
 use crate::image::runtime::sysinit::Sysinits;
 use crate::image::runtime::vnet::Vnets;
@@ -67,6 +69,8 @@ impl Runtime {
             last_tid: FIRST_TID,
             threads: Vec::new(),
             interfaces: Vec::new(),
+            routes: Routes::default(),
+            neighbors: Neighbors::default(),
             sockets: Vec::new(),
             counters,
             literals: BTreeMap::new(),

@@ -103,6 +103,35 @@ impl Runtime {
         self.kernel.object(found.ifnet, "struct ifnet")
     }
 
+    /// The `struct ifnet` with that name in a stack.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn interface_of(&self, scope: Scope, name: &str) -> Result<Object, ImageError> {
+        let is_it = |known: &&Interface| known.current == scope && known.name == name;
+        let found = self.interfaces.iter().rev().find(is_it);
+        let found = found
+            .ok_or_else(|| ImageError::Refused(format!("the stack has no interface {name}")))?;
+        self.kernel.object(found.ifnet, "struct ifnet")
+    }
+
+    /// Takes the interface off its list and frees it, and does not tell whatever points at it.
+    pub(super) fn forget_interface(&mut self, ifnet: Object) -> Result<(), ImageError> {
+        let place = self.interfaces.iter().position(|known| known.ifnet == ifnet.address);
+        let place = place.ok_or(ImageError::NotOnList(ifnet.address))?;
+        let known = self.interfaces.remove(place);
+        self.detach(ifnet, known.current)?;
+        self.ifindex_drop(ifnet, known.current)?;
+        self.kernel.machine_mut().free(ifnet.address)
+    }
+
+    /// Each `struct ifaddr` of an interface.
+    pub(super) fn address_objects(&self, ifnet: Object) -> Result<Vec<Object>, ImageError> {
+        let (head, ifaddr, queue) = self.address_list(ifnet)?;
+        let elements = queue.elements(self.kernel.machine(), head)?;
+        Ok(elements.into_iter().map(|at| Object::new(at, ifaddr)).collect())
+    }
+
     /// if_vmove: moves it from its stack's list to that of `scope`, with a new index
     /// there. Its home does not change.
     ///

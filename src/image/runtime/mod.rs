@@ -128,9 +128,11 @@ mod locks;
 mod message_buffer;
 mod modspace;
 mod module;
+mod neighbor;
 mod pcpustat;
 mod process;
 mod queue;
+mod route;
 mod scope;
 mod socket;
 mod sysctl;
@@ -155,8 +157,10 @@ pub use self::locks::{Holder, LOCKS, Waiter};
 pub use self::message_buffer::MessageBuffer;
 pub use self::modspace::ModuleSpace;
 pub use self::module::ModuleFile;
+pub use self::neighbor::{NeighborFault, NeighborOptions};
 pub use self::process::ProcessOptions;
 pub use self::queue::Queue;
+pub use self::route::{Gateway, HopOptions, Network, RouteFault, RouteOptions};
 pub use self::scope::{Scope, Vnet};
 pub use self::socket::{SocketKind, SocketOptions};
 pub use self::sysctl::{SysctlKind, SysctlOptions};
@@ -167,7 +171,9 @@ use self::counter::CounterZone;
 use self::interface::Interface;
 use self::jail::Jail;
 use self::module::Linker;
+use self::neighbor::Neighbors;
 use self::process::NamedThread;
+use self::route::Routes;
 use self::socket::Socket;
 use self::sysctl_tree::SysctlTree;
 use self::sysinit::Sysinits;
@@ -189,6 +195,8 @@ pub struct Runtime {
     last_tid: u64,
     threads: Vec<NamedThread>,
     interfaces: Vec<Interface>,
+    routes: Routes,
+    neighbors: Neighbors,
     sockets: Vec<Socket>,
     counters: CounterZone,
     /// Texts that a kernel has among its constants.

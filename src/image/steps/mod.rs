@@ -1,0 +1,3 @@
+//! Steps of a scenario, a file for each subsystem. docs/scenarios.md explains every key.
+
+pub(super) mod routes;
