@@ -146,6 +146,11 @@ impl Session {
         &self.core_path
     }
 
+    /// How many seconds the machine had been up; `None` if the kernel does not say.
+    pub fn uptime(&self) -> Option<u64> {
+        self.target().integer("time_uptime").ok()
+    }
+
     /// The kernel's types.
     ///
     /// # Errors

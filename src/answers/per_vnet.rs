@@ -47,6 +47,34 @@ impl<'s, A> PerVnet<'s, A> {
         }
     }
 
+    /// Asks now, and keeps the answers with their problems. `nothing` says why all are empty, if
+    /// they are.
+    ///
+    /// # Errors
+    /// Those of `ask`.
+    pub(super) fn asked_now(
+        chosen: Chosen<'s>,
+        ask: impl Fn(Stack<'s>) -> Result<A, Error>,
+        nothing: impl FnOnce(&[A]) -> String,
+    ) -> Result<Self, Error>
+    where
+        A: Answer + Clone + Default + 's,
+    {
+        let answers = chosen.stacks.iter().map(|stack| ask(*stack));
+        let answers = answers.collect::<Result<Vec<A>, Error>>()?;
+        let mut problems = Problems::default();
+        answers.iter().for_each(|answer| problems.extend(answer.problems()));
+        let empty = answers.iter().all(|answer| answer.nothing().is_some());
+        let nothing = empty.then(|| nothing(&answers));
+        let address = |stack: &Stack<'_>| stack.vnet().map(|vnet| vnet.address);
+        let addresses: Vec<_> = chosen.stacks.iter().map(address).collect();
+        let kept = move |stack: Stack<'s>| {
+            let place = addresses.iter().position(|known| *known == address(&stack));
+            place.and_then(|place| answers.get(place).cloned()).unwrap_or_default()
+        };
+        Ok(Self { problems, nothing, ..Self::new(chosen, kept) })
+    }
+
     /// The stacks, each with its answer, one after the other.
     pub fn answers(&self) -> impl Iterator<Item = (Stack<'s>, A)> {
         self.chosen.stacks.iter().map(|stack| (*stack, (self.ask)(*stack)))

@@ -1,6 +1,7 @@
 //! The copies that one network stack has of the virtualized variables.
 
 use super::{Stack, Variables, Vnet};
+use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::value::Object;
 use crate::walk::Problem;
@@ -41,6 +42,22 @@ impl<'t> Copies<'t> {
             Some(type_id) => Ok(Some(Object::new(self.target, type_id, address))),
             None => Err(problem("its type is unknown".to_owned())),
         }
+    }
+
+    /// The address of the stack's copy, for a variable whose type the debug information may lack;
+    /// `None` if the kernel has no such variable.
+    ///
+    /// # Errors
+    /// The stack has no copy that can be believed.
+    pub fn address(&self, name: &str) -> Result<Option<VirtAddr>, Problem> {
+        let problem = |why: String| Problem::new(self.name(name), why);
+        let Some(variables) = self.variables else {
+            return Ok(self.target.kernel().symbol(name).map(|symbol| symbol.address));
+        };
+        let variable = variables.one(name, None).map_err(|why| problem(why.to_string()))?;
+        let Some(variable) = variable else { return Ok(None) };
+        let copy = self.stack.copy_of(self.target, variable.master);
+        copy.map(Some).map_err(|why| problem(why.to_owned()))
     }
 
     /// The variable and its stack, for messages: `V_ifnet of vnet 2`.

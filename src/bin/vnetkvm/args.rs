@@ -1,5 +1,6 @@
 //! The options of all commands.
 
+pub mod routes;
 pub mod values;
 
 use std::path::PathBuf;

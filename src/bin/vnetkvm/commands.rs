@@ -11,6 +11,7 @@ use vnetkvm::value::Limits;
 use vnetkvm::views::sockets::Kind;
 
 use crate::args::Globals;
+use crate::args::routes::{FamilyArgs, RoutesArgs};
 use crate::args::values::{name_and_type, socket_kind};
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, show};
@@ -223,6 +224,23 @@ pub enum Command {
         #[arg(short, long, value_name = "NAME", value_delimiter = ',', value_parser = socket_kind())]
         protocol: Vec<Kind>,
     },
+
+    /// List the routes of a vnet, as netstat -rn does
+    ///
+    /// Each FIB and family has a table of its own. A route with several next hops has a row for
+    /// each. NETIF is the interface that packets leave by; EXPIRE is in seconds. Below a table
+    /// stands what is wrong with it: routes through interfaces that are freed, or that are on
+    /// no list or on that of another vnet; counts that disagree.
+    #[command(after_help = ROUTES_EXAMPLES)]
+    Routes(RoutesArgs),
+
+    /// List the neighbours of a vnet, as arp -an and ndp -an do
+    ///
+    /// The columns are network address, link-level address (- if it is not known yet),
+    /// interface, seconds until the entry expires (- if it is permanent), state, and flags.
+    #[command(after_help = NEIGHBORS_EXAMPLES)]
+    Neighbors(FamilyArgs),
+
     /// Print the values that sysctl(8) would have printed in a vnet
     ///
     /// The name of a node stands for all sysctls below it. Some sysctls are computed by a
@@ -310,6 +328,12 @@ impl Command {
             Self::Sockets { listen, protocol } => ask_vnets(globals, |session, chosen| {
                 let question = answers::sockets::Question { listening: *listen, kinds: protocol };
                 answers::sockets(session, chosen, question)
+            }),
+            Self::Routes(args) => ask_vnets(globals, |session, chosen| {
+                answers::routes(session, chosen, args.question())
+            }),
+            Self::Neighbors(family) => ask_vnets(globals, |session, chosen| {
+                answers::neighbors(session, chosen, family.family())
             }),
             Self::Sysctl(args) => sysctl(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
@@ -483,6 +507,17 @@ Examples:
   vnetkvm --demo sysctl --vnet 1 net.inet.ip.ttl
   vnetkvm --demo sysctl --all-vnets net.inet.tcp
   vnetkvm --demo sysctl -d net.inet";
+
+const ROUTES_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -N kernel.debug -M vmcore.0 routes --jail web01
+  vnetkvm -N kernel.debug -M vmcore.0 routes --fib 1 -4 --wide
+  vnetkvm -N kernel.debug -M vmcore.0 routes --jail web01 --to 10.0.0.7";
+
+const NEIGHBORS_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -N kernel.debug -M vmcore.0 neighbors --jail web01
+  vnetkvm -N kernel.debug -M vmcore.0 neighbors --all-vnets -6 --json";
 
 const PRINT_EXAMPLES: &str = "\
 Examples:

@@ -35,9 +35,8 @@ fn unused_options(command: &str) -> Vec<&'static str> {
             &[VNET, LIMITS]
         }
         "type" => &[VNET, LIMITS, STRICT],
-        "counters" | "interfaces" | "jails" | "read" | "sockets" | "sysinit" | "threads" => {
-            &[LIMITS]
-        }
+        "counters" | "interfaces" | "jails" | "neighbors" | "read" | "routes" | "sockets"
+        | "sysinit" | "threads" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],
         _ => &[],
     };

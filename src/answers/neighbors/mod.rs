@@ -1,0 +1,33 @@
+//! `neighbors`: what arp(8) and ndp(8) list, of the chosen vnets.
+
+mod element;
+mod page;
+
+pub use self::element::{Neighbor, Table};
+pub use self::page::Neighbors;
+
+use super::{Chosen, PerVnet};
+use crate::error::Error;
+use crate::session::Session;
+use crate::views::family::Family;
+use crate::views::neighbors;
+use crate::vnet::Stack;
+
+/// The neighbours of each of the chosen vnets, of one family or of both.
+///
+/// # Errors
+/// The kernel is not the dump's, or has no debug information.
+pub fn neighbors<'s>(
+    session: &'s Session,
+    chosen: Chosen<'s>,
+    family: Option<Family>,
+) -> Result<PerVnet<'s, Neighbors>, Error> {
+    session.matching_target()?.types()?;
+    let network = session.network()?;
+    let ask = |stack: Stack<'s>| -> Result<Neighbors, Error> {
+        let wanted = |found: Family| family.is_none_or(|wanted| wanted == found);
+        let found = neighbors::Neighbors::read(&session.copies(stack)?, &network, wanted);
+        Ok(Neighbors::new(found, session.uptime()))
+    };
+    PerVnet::asked_now(chosen, ask, |_| "there are no neighbours".to_owned())
+}
