@@ -109,6 +109,11 @@ impl Image {
         &self.runtime
     }
 
+    /// The machine and its kernel, for changes that no scenario makes.
+    pub fn runtime_mut(&mut self) -> &mut Runtime {
+        &mut self.runtime
+    }
+
     /// Leaves the page that contains the physical address `at` out of all dumps.
     pub fn leave_out(&mut self, at: PhysAddr) {
         let page = self.runtime.kernel().machine().page_size();
