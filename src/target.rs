@@ -7,6 +7,7 @@
 //!
 //! A target never changes. Its parts are shared, so cloning it costs nothing.
 
+pub mod code;
 mod error;
 mod find_mapping;
 mod image_samples;

@@ -17,9 +17,11 @@ const LARGE_TYPES: &[(&str, &str)] = &[
     ("session", "Session"),
     ("source::other", "OtherFile"),
     ("types", "Types"),
+    ("types::code", "Code"),
     ("value::elements", "Elements"),
     ("value::model", "Value"),
     ("value::read", "ValueReader"),
+    ("views::backtrace", "Tracer"),
 ];
 
 #[test]

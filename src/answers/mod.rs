@@ -16,6 +16,7 @@ mod list;
 mod page;
 mod per_vnet;
 
+pub mod backtraces;
 pub mod counters;
 pub mod eventhandlers;
 pub mod expressions;
@@ -46,6 +47,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::walk::Problems;
 
+pub use backtraces::backtraces;
 pub use cell::{Align, Cell, Column, Medium, Row};
 pub use chosen::Chosen;
 pub use counters::counters;

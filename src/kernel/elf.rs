@@ -18,8 +18,8 @@ use crate::kernel::string_table::name_at;
 use crate::kernel::{KernelError, NotAKernel, compressed};
 use crate::source::{Source, other};
 
-/// A parsed ELF file and the bytes it came from.
-#[derive(Debug)]
+/// A parsed ELF file and the bytes it came from. A copy shares these.
+#[derive(Debug, Clone)]
 pub struct ElfFile {
     source: Arc<Source>,
     arch: Arch,

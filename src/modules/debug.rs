@@ -5,6 +5,7 @@
 //! types of another build are worse than none.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::addr::VirtAddr;
 use crate::kernel::{ElfFile, debug_file};
@@ -13,8 +14,9 @@ use crate::modules::build;
 use crate::modules::module::{Module, Placed};
 use crate::source::Source;
 use crate::target::KernelMatch;
+use crate::target::code::PlacedTypes;
 use crate::target::kernel_match::{Evidence, Finding};
-use crate::types::{ModuleTypes, TypeError, Variable};
+use crate::types::{ModuleTypes, TypeError, Types, Variable};
 
 const LOG: &str = "vnetkvm::modules";
 
@@ -52,6 +54,33 @@ pub fn find_types(
     if candidates.is_empty() {
         log::info!(target: LOG, "{}: neither it nor its debug file was found", module.name);
     }
+}
+
+/// Looks for the debug information about a module's code in `candidates`.
+pub fn find_code(
+    module: &Module,
+    memory: &KernelMemory,
+    candidates: &[PathBuf],
+) -> Option<PlacedTypes> {
+    let opened: Vec<ElfFile> = candidates.iter().filter_map(|path| open(path).ok()).collect();
+    let all: Vec<&ElfFile> = opened.iter().collect();
+    let is_its_own = |elf: &&&ElfFile| {
+        let found = module_match(module, memory, elf, &all);
+        matches!(found, Some(KernelMatch::Same(_))) && elf.has_debug_info()
+    };
+    let elf = all.iter().find(is_its_own)?;
+    let (placed, slide) = match &module.placed {
+        Placed::Sections(sections) if elf.is_relocatable() => (&sections[..], 0),
+        Placed::Whole { .. } if !elf.is_relocatable() => (&[][..], module.address.get()),
+        _ => return None,
+    };
+    let placed = |name: &str| {
+        let found = placed.iter().find(|(known, _)| &**known == name);
+        found.map(|(_, range)| range.start.get())
+    };
+    let types = Types::of_module(elf, &placed).ok()?;
+    log::info!(target: LOG, "{}: {} has its code", module.name, elf.source().path().display());
+    Some(PlacedTypes { types: Arc::new(types), slide })
 }
 
 /// Why a file does not provide the types.

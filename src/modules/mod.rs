@@ -19,12 +19,19 @@ mod linker_file;
 mod loaded;
 mod module;
 
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::addr::VirtAddr;
+use crate::target::code::ModuleCode;
 use crate::target::{ModuleSymbols, Target};
 use crate::walk::Problems;
 
 pub use module::Module;
+
+/// Returns the files that may be a module's.
+pub type Candidates = Arc<dyn Fn(&Module) -> Vec<PathBuf> + Send + Sync>;
 
 /// All files that make up the running kernel, in the order in which they were loaded.
 #[derive(Debug, Default)]
@@ -55,11 +62,37 @@ impl Modules {
 
     /// The symbols of the modules, for [`Target`].
     pub fn symbols(&self) -> Vec<ModuleSymbols> {
-        let sized = self.modules().filter_map(|module| {
-            let memory = module.address..module.address.checked_add(module.size?)?;
-            let (symbols, set) = (Arc::clone(&module.symbols), module.set.clone());
-            Some(ModuleSymbols { name: module.name.clone(), memory, set, symbols })
-        });
-        sized.collect()
+        self.sized().map(|(_, module, memory)| symbols(module, memory, None)).collect()
     }
+
+    /// The same with what is known of their code, from the files that may be theirs.
+    pub fn symbols_with_code(
+        self: &Arc<Self>,
+        alone: &Target,
+        candidates: &Candidates,
+    ) -> Vec<ModuleSymbols> {
+        let with_code = |(number, module, memory): (usize, &Module, Range<VirtAddr>)| {
+            let (all, alone, candidates) = (self.clone(), alone.clone(), candidates.clone());
+            let code = ModuleCode::new(move || {
+                let module = all.files.get(number)?;
+                debug::find_code(module, alone.memory(), &candidates(module))
+            });
+            symbols(module, memory, Some(code))
+        };
+        self.sized().map(with_code).collect()
+    }
+
+    /// The modules whose size is known, with their numbers.
+    fn sized(&self) -> impl Iterator<Item = (usize, &Module, Range<VirtAddr>)> {
+        let files = self.files.iter().enumerate().filter(|(_, file)| !file.is_kernel);
+        files.filter_map(|(number, module)| {
+            let memory = module.address..module.address.checked_add(module.size?)?;
+            Some((number, module, memory))
+        })
+    }
+}
+
+fn symbols(module: &Module, memory: Range<VirtAddr>, code: Option<ModuleCode>) -> ModuleSymbols {
+    let (symbols, set) = (Arc::clone(&module.symbols), module.set.clone());
+    ModuleSymbols { name: module.name.clone(), memory, set, symbols, code }
 }

@@ -1,11 +1,11 @@
 //! What was loaded into the kernel, and the files that tell the types of it.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::Session;
 use crate::error::Error;
-use crate::modules::{Modules, debug};
+use crate::modules::{Candidates, Modules, debug};
 use crate::source::locate::{self, ModuleSearch};
 use crate::target::{KernelMatch, Target};
 use crate::types::ModuleTypes;
@@ -18,7 +18,7 @@ pub(super) struct Loaded {
     pub(super) target: Target,
     /// The kernel's file and those of its modules; none where the kernel is alone, as in most
     /// dumps, where nothing is spent on them.
-    pub(super) modules: Modules,
+    pub(super) modules: Arc<Modules>,
     /// The kernel's file where it is alone.
     kernel_file: OnceLock<Modules>,
 }
@@ -30,25 +30,30 @@ impl Loaded {
     pub(super) fn read(alone: &Target, debug_dirs: &[PathBuf]) -> Self {
         let other = matches!(alone.kernel_match(), KernelMatch::Different(_));
         if other || !Modules::any(alone) {
-            let (modules, kernel_file) = (Modules::default(), OnceLock::new());
+            let (modules, kernel_file) = (Arc::default(), OnceLock::new());
             return Self { target: alone.clone(), modules, kernel_file };
         }
         let mut modules = Modules::read(alone);
+        let (kernel, dirs) = (alone.clone(), debug_dirs.to_vec());
+        let candidates: Candidates = Arc::new(move |module| {
+            locate::modules(&ModuleSearch {
+                name: &module.name,
+                path: &module.path,
+                kernel: kernel.kernel().linked().main().source().path(),
+                dirs: &dirs,
+            })
+        });
         let types = alone.types().ok().map(|kernel| {
             let mut types = ModuleTypes::of(kernel);
             // Only their virtualized variables are asked for.
             for module in modules.files.iter_mut().filter(|module| module.set.is_some()) {
-                let candidates = locate::modules(&ModuleSearch {
-                    name: &module.name,
-                    path: &module.path,
-                    kernel: alone.kernel().linked().main().source().path(),
-                    dirs: debug_dirs,
-                });
+                let candidates = candidates(module);
                 debug::find_types(module, &mut types, alone.memory(), &candidates);
             }
             types
         });
-        let target = alone.with_modules(modules.symbols(), types);
+        let modules = Arc::new(modules);
+        let target = alone.with_modules(modules.symbols_with_code(alone, &candidates), types);
         Self { target, modules, kernel_file: OnceLock::new() }
     }
 

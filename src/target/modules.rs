@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::Target;
 use crate::addr::VirtAddr;
 use crate::kernel::{Symbol, Symbols, VNET_PREFIX};
+use crate::target::code::ModuleCode;
 use crate::types::ModuleTypes;
 
 /// The memory and the symbols of a module.
@@ -25,6 +26,8 @@ pub struct ModuleSymbols {
     pub set: Option<Range<VirtAddr>>,
     /// Its symbols, at their addresses in memory.
     pub symbols: Arc<Symbols>,
+    /// What is known of its code; `None` if nobody can find its file.
+    pub code: Option<ModuleCode>,
 }
 
 impl Target {
@@ -67,6 +70,11 @@ impl Target {
     /// The module whose memory contains `address`.
     #[must_use]
     pub fn module_at(&self, address: VirtAddr) -> Option<&ModuleSymbols> {
-        self.modules.iter().find(|module| module.memory.contains(&address))
+        self.modules.get(self.module_number(address)?)
+    }
+
+    /// Its number, from 0.
+    pub(super) fn module_number(&self, address: VirtAddr) -> Option<usize> {
+        self.modules.iter().position(|module| module.memory.contains(&address))
     }
 }

@@ -1,6 +1,7 @@
 //! The kernel's threads: their lists, their registers, and the
 //! calls on their kernel stacks.
 
+pub(crate) mod general;
 mod list;
 pub(crate) mod registers;
 pub(crate) mod stack;

@@ -10,6 +10,7 @@
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::target::{Processor, ReadError, Target};
+use crate::threads::general::{self, General};
 use crate::threads::stack_memory;
 use crate::types::model::Type;
 use crate::value::Object;
@@ -23,6 +24,8 @@ pub struct Registers {
     pub frame: Option<VirtAddr>,
     /// The return address, on architectures that keep it in a register.
     pub link: Option<VirtAddr>,
+    /// All others that are known.
+    pub general: General,
 }
 
 /// Where registers were saved.
@@ -90,7 +93,43 @@ impl Registers {
             stack: first(&[names.stack]),
             frame: first(names.frame),
             link: None,
+            general: General::default(),
         }
+    }
+
+    /// The registers of `thread` with the general ones, as far as they were saved.
+    ///
+    /// # Errors
+    /// As [`Registers::of`].
+    pub fn all_of(thread: &Object<'_>) -> Result<Option<(Self, Origin)>, ReadError> {
+        let Some((registers, origin)) = Self::of(thread)? else { return Ok(None) };
+        let target = thread.target();
+        let pcb = match origin {
+            Origin::Dump => Some(Object::global(target, "dumppcb")?),
+            Origin::Stopped { cpu } => stopped(target, cpu)?,
+            Origin::Switched => thread.follow("td_pcb")?,
+            Origin::Noted { .. } => None,
+        };
+        let Some(pcb) = pcb else { return Ok(Some((registers, origin))) };
+        let general = General::of_named(target.arch(), &general::named(&pcb));
+        // savectx and cpu_switch are called with the return address on the stack, and save
+        // where it is.
+        let behind = match target.arch() {
+            Arch::Amd64 | Arch::I386 => target.arch().pointer_size(),
+            _ => 0,
+        };
+        let stack = registers.stack.map(|stack| stack.wrapping_add(behind));
+        Ok(Some((Self { stack, general, ..registers }, origin)))
+    }
+
+    /// A register by its number in DWARF.
+    pub fn numbered(&self, arch: Arch, number: u16) -> Option<u64> {
+        let known = match number {
+            _ if number == general::stack_pointer(arch) => self.stack,
+            _ if number == general::frame_pointer(arch) && number != 31 => self.frame,
+            _ => None,
+        };
+        known.map(VirtAddr::get).or_else(|| self.general.get(number))
     }
 }
 
@@ -101,6 +140,7 @@ impl From<&Processor> for Registers {
             stack: processor.stack.non_null(),
             frame: processor.frame.non_null(),
             link: processor.link,
+            general: General::default(),
         }
     }
 }

@@ -25,13 +25,13 @@ pub type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 #[derive(Debug)]
 pub struct Dwarf {
     pub endian: RunTimeEndian,
-    info: SectionBytes,
-    types: SectionBytes,
-    abbrev: SectionBytes,
-    strings: SectionBytes,
-    line_strings: SectionBytes,
-    string_offsets: SectionBytes,
-    addresses: SectionBytes,
+    pub(super) info: SectionBytes,
+    pub(super) types: SectionBytes,
+    pub(super) abbrev: SectionBytes,
+    pub(super) strings: SectionBytes,
+    pub(super) line_strings: SectionBytes,
+    pub(super) string_offsets: SectionBytes,
+    pub(super) addresses: SectionBytes,
 }
 
 /// The two sections that hold units.
@@ -255,7 +255,15 @@ fn str_of(bytes: &[u8]) -> Option<&str> {
     }
 }
 
-fn load(elf: &ElfFile, name: &str, placed: SectionAddress<'_>) -> Result<SectionBytes, TypeError> {
+/// A section of a debug file, relocated if the file is an object; empty if it has none.
+///
+/// # Errors
+/// It cannot be unpacked or relocated.
+pub fn load(
+    elf: &ElfFile,
+    name: &str,
+    placed: SectionAddress<'_>,
+) -> Result<SectionBytes, TypeError> {
     let unreadable = |why: KernelError| TypeError::Unreadable { why: why.to_string() };
     match elf.section(name) {
         Some(section) if section.has_bytes() && elf.is_relocatable() => {

@@ -152,7 +152,7 @@ fn indexed(types: &Types) -> Vec<(u64, u64)> {
         let base = (section.len() - input.len() - table.len()) as u64;
         while let Ok(address) = table.read_address(size) {
             // Most belong to functions.
-            if types.image.contains(&address) && !types.code.contains(&address) {
+            if types.image.contains(&address) && !types.text.contains(&address) {
                 found.push((address, base));
             }
         }

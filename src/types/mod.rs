@@ -19,6 +19,7 @@
 
 mod bits;
 mod c_name;
+pub mod code;
 pub mod declaration;
 mod definitions;
 mod dwarf;
@@ -61,6 +62,7 @@ pub use source_path::is_end_of_path;
 pub use statics::Static;
 pub use suggestions::most_similar;
 
+use code::CodeSections;
 use dwarf::{Dwarf, UnitSection};
 use index::AddressIndex;
 use load::Loader;
@@ -78,7 +80,7 @@ pub struct Types {
     /// The link addresses of the kernel's image. No variable lies outside.
     image: Range<u64>,
     /// The link addresses of its code. No variable lies inside.
-    code: Range<u64>,
+    text: Range<u64>,
     dwarf: Arc<Dwarf>,
     units: Arc<Units>,
     /// Parsed types by their position.
@@ -91,6 +93,8 @@ pub struct Types {
     addresses: Arc<OnceLock<AddressIndex>>,
     /// The types of modules, in the order of their numbers.
     modules: Vec<Arc<Types>>,
+    /// Further sections, for questions about code.
+    code: Arc<CodeSections>,
     budget: Arc<Budget>,
 }
 
@@ -112,8 +116,9 @@ impl Types {
         let dwarf = Dwarf::load(elf, &|_| None)?;
         let own = FileNumber::default();
         let budget = Arc::new(Budget::new(Allowance::for_files(elf.source().len())));
-        let types = Self::new(kernel.arch(), own, image(kernel), dwarf, budget);
-        Ok(Self { code: code(kernel), ..types })
+        let code_sections = CodeSections::of_kernel(kernel, elf);
+        let types = Self::new(kernel.arch(), own, image(kernel), dwarf, code_sections, budget);
+        Ok(Self { text: text(kernel), ..types })
     }
 
     fn new(
@@ -121,6 +126,7 @@ impl Types {
         file: FileNumber,
         image: Range<u64>,
         dwarf: Dwarf,
+        code: CodeSections,
         budget: Arc<Budget>,
     ) -> Self {
         let units = Units::read(&dwarf);
@@ -128,7 +134,8 @@ impl Types {
             arch,
             file,
             image,
-            code: 0..0,
+            text: 0..0,
+            code: Arc::new(code),
             dwarf: Arc::new(dwarf),
             units: Arc::new(units),
             read: RwLock::default(),
@@ -191,6 +198,11 @@ impl Types {
         Ok(loaded)
     }
 
+    /// Whether an id means the same type in both.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.dwarf, &other.dwarf)
+    }
+
     /// The type "pointer to `target`".
     pub fn pointer_to(&self, target: TypeId) -> TypeId {
         let size = self.arch.pointer_size();
@@ -239,7 +251,7 @@ fn image(kernel: &Kernel) -> Range<u64> {
     start.unwrap_or(0)..end.unwrap_or(u64::MAX)
 }
 
-fn code(kernel: &Kernel) -> Range<u64> {
+fn text(kernel: &Kernel) -> Range<u64> {
     let text = kernel.main().section(".text").map(|section| section.range());
     text.map_or(0..0, |range| range.start.get()..range.end.get())
 }

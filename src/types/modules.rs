@@ -4,8 +4,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::arch::Arch;
-use crate::budget::Budget;
+use crate::budget::{Allowance, Budget};
 use crate::kernel::ElfFile;
+use crate::types::code::CodeSections;
 use crate::types::dwarf::{Dwarf, SectionAddress};
 use crate::types::place::FileNumber;
 use crate::types::{TypeError, Types};
@@ -51,7 +52,8 @@ impl ModuleTypes {
         let dwarf = Dwarf::load(elf, placed)?;
         let file = FileNumber::of_module(self.files.len() + 1)
             .ok_or_else(|| TypeError::Unreadable { why: "there are too many modules".into() })?;
-        let types = Types::new(elf.arch(), file, image, dwarf, Arc::clone(&self.budget));
+        let code = CodeSections::of_module(elf, placed);
+        let types = Types::new(elf.arch(), file, image, dwarf, code, Arc::clone(&self.budget));
         let types = Arc::new(types);
         self.files.push(Arc::clone(&types));
         Ok(types)
@@ -59,6 +61,16 @@ impl ModuleTypes {
 }
 
 impl Types {
+    /// The debug information of a module alone. Its ids are not valid in the kernel's types.
+    ///
+    /// # Errors
+    /// As [`ModuleTypes::add`].
+    pub fn of_module(elf: &ElfFile, placed: SectionAddress<'_>) -> Result<Self, TypeError> {
+        let (dwarf, code) = (Dwarf::load(elf, placed)?, CodeSections::of_module(elf, placed));
+        let budget = Arc::new(Budget::new(Allowance::for_files(elf.source().len())));
+        Ok(Self::new(elf.arch(), FileNumber::default(), 0..0, dwarf, code, budget))
+    }
+
     /// These types with `modules` in place of the present ones. Ids stay
     /// valid. Parsed types are parsed again: a type that the kernel only declares may be
     /// complete in a module.
@@ -67,7 +79,8 @@ impl Types {
             arch: self.arch,
             file: self.file,
             image: self.image.clone(),
-            code: self.code.clone(),
+            text: self.text.clone(),
+            code: Arc::clone(&self.code),
             dwarf: Arc::clone(&self.dwarf),
             units: Arc::clone(&self.units),
             read: RwLock::default(),

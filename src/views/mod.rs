@@ -1,5 +1,6 @@
 //! One file per question that is asked of a target.
 
+pub mod backtrace;
 pub mod call_out;
 pub mod construction;
 pub mod counters;

@@ -183,6 +183,30 @@ pub enum Command {
         all: bool,
     },
 
+    /// Show the kernel stacks of threads
+    ///
+    /// By default, this is the stack of the thread that wrote the dump. Each frame has its
+    /// address, function, source line and, where the debug information locates them in known
+    /// places, arguments. [inlined] marks functions that were inlined into the next one, [cfi]
+    /// frames that call frame information found where the chain of frame pointers does not
+    /// lead, and ? words of the stack that only look like return addresses. Traps, interrupts
+    /// and system calls are shown as the kernel prints them. Stacks that are alike are shown
+    /// once. --vnet chooses the threads that work in a vnet or whose jail's vnet it is.
+    #[command(after_help = BT_EXAMPLES)]
+    Bt {
+        /// Show the threads that ran on a processor
+        #[arg(long, conflicts_with = "all")]
+        running: bool,
+
+        /// Show all threads
+        #[arg(short, long)]
+        all: bool,
+
+        /// Show in which vnet each frame works
+        #[arg(long)]
+        vnets: bool,
+    },
+
     /// Show what a kernel with VNET_DEBUG recorded about curvnet
     ///
     /// List the functions that set curvnet when it was already set and, for each thread with
@@ -320,6 +344,7 @@ impl Command {
             Self::Threads { all } => {
                 ask(globals, |session| answers::threads(session, &context::selector(globals), *all))
             }
+            Self::Bt { running, all, vnets } => cmd::bt::run(globals, *running, *all, *vnets),
             Self::Recursions => recursions(globals),
             Self::Interfaces { names, long } => ask_vnets(globals, |session, chosen| {
                 let long = *long || !names.is_empty();
@@ -501,6 +526,13 @@ Examples:
   vnetkvm --demo threads
   vnetkvm -N kernel.debug -M vmcore.0 threads --vnet 1
   vnetkvm -N kernel.debug -M vmcore.0 threads --all --format plain";
+
+const BT_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -N kernel.debug -M vmcore.0 bt
+  vnetkvm -N kernel.debug -M vmcore.0 bt --tid 100100 --vnets
+  vnetkvm -N kernel.debug -M vmcore.0 bt --jail web01
+  vnetkvm -N kernel.debug -M vmcore.0 bt --all --format json";
 
 const SYSCTL_EXAMPLES: &str = "\
 Examples:

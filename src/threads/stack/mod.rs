@@ -7,47 +7,42 @@
 //! was interrupted. Words of the stack that look like return addresses may be left over from
 //! earlier calls, and are kept apart.
 //!
-//! What it refuses to do: it does not unwind by call frame information, and shows no
-//! arguments.
+//! What it refuses to do: without the debug information about code it goes by the chain
+//! alone, which is what questions about functions need.
 
+mod cfi;
+mod chain;
 mod code;
+mod frame;
+mod place;
 mod trap;
+mod unwinder;
 
 use crate::addr::VirtAddr;
-use crate::arch::Arch;
-use crate::kernel::SymbolKind;
+use crate::target::code::RunningCode;
 use crate::target::{ReadError, Target};
 use crate::threads::registers::{Origin, Registers};
 use crate::threads::stack_memory;
 use crate::value::Object;
 
-use code::Frame;
+use place::{function_at, unsigned};
+use unwinder::Unwinder;
 
 pub use code::follows_call;
+pub use frame::{Call, End, FoundBy, Frame};
+pub use trap::{Trap, TrapKind};
 
-/// An address in the middle of a function, or at its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// The next instruction there.
-    pub address: VirtAddr,
-    /// Where it is on the stack; `None` if it is in a register.
-    pub at: Option<VirtAddr>,
-    pub found: FoundBy,
-}
-
-/// How a call was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FoundBy {
-    /// From the program counter: the innermost call.
-    Counter,
-    /// From the program counter in a trap frame: what was interrupted.
-    Trap,
-    /// From the return address of a function that has no frame yet.
-    Entry,
-    /// From the chain of frames.
-    Chain,
-    /// From a word on the stack.
-    Word,
+/// All calls of a thread, with their frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwound {
+    /// Where its registers were saved.
+    pub origin: Option<Origin>,
+    /// Innermost first.
+    pub frames: Vec<Frame>,
+    /// Why there are no more.
+    pub end: End,
+    /// If nothing leads on: words further out that look like return addresses.
+    pub words: Vec<Call>,
 }
 
 /// A thread's kernel stack.
@@ -62,20 +57,8 @@ pub struct Stack {
     all: Vec<VirtAddr>,
 }
 
-/// The longest chain that is followed; real ones have tens of frames.
-const MOST_FRAMES: usize = 256;
-
-/// The largest frame.
-const LARGEST_FRAME: u64 = 1 << 20;
-
-/// The name of a caller, and the return address, by their distance from where the
-/// frame pointer points, in words.
-struct FrameLayout {
-    caller: i64,
-    return_address: i64,
-    /// The return address is kept in the caller's frame.
-    in_caller: bool,
-}
+/// Words that are shown where nothing leads on.
+const MOST_WORDS: usize = 64;
 
 impl Stack {
     /// The stack of `thread`, as far as its registers and its memory show it.
@@ -86,20 +69,14 @@ impl Stack {
         let target = thread.target();
         // Without its registers, the whole stack is searched.
         let registers = Registers::of(thread).unwrap_or(None);
-        let calls = registers.map(|(registers, origin)| calls(target, registers, origin));
+        let unwinder = Unwinder { target, code: None, bounds: stack_memory::range(thread).ok() };
+        let calls = registers.map(|(registers, origin)| {
+            let (frames, _) = unwinder.run(registers, origin);
+            frames.into_iter().map(|frame| frame.call).collect()
+        });
         let pointer = registers.and_then(|(registers, _)| registers.stack);
         let (start, all) = stack_memory::words(thread, pointer)?;
-        let word = target.arch().pointer_size();
-        let words = all.iter().zip(0..).map(|(value, number): (_, u64)| Call {
-            address: unsigned(target, *value),
-            at: Some(start.wrapping_add(number * word)),
-            found: FoundBy::Word,
-        });
-        let returns = |call: &Call| {
-            Self::function(target, call).is_some()
-                && follows_call(target, call.address) != Some(false)
-        };
-        let words = words.filter(returns).collect();
+        let words = returns(target, start, &all);
         Ok(Self { calls: calls.unwrap_or_default(), words, all })
     }
 
@@ -120,123 +97,56 @@ impl Stack {
     #[must_use]
     pub fn function(target: &Target, call: &Call) -> Option<VirtAddr> {
         let back = u64::from(!matches!(call.found, FoundBy::Counter | FoundBy::Trap));
-        let address = VirtAddr::new(call.address.get().wrapping_sub(back));
-        let (symbol, _) = target.symbolize(address)?;
-        (symbol.kind != SymbolKind::Object).then_some(symbol.address)
+        function_at(target, VirtAddr::new(call.address.get().wrapping_sub(back)))
     }
 }
 
-/// The calls that registers lead to: by a chain of frames, and from one chain to the next if
-/// the first began with a trap.
-fn calls(target: &Target, registers: Registers, origin: Origin) -> Vec<Call> {
-    let mut calls = Vec::new();
-    let mut next = Some((registers, FoundBy::Counter));
-    while let Some((registers, found)) = next {
-        if let Some(counter) = registers.counter {
-            let call = Call { address: unsigned(target, counter), at: None, found };
-            if found == FoundBy::Trap && Stack::function(target, &call).is_none() {
-                // It came from user space.
-                return calls;
+impl Unwound {
+    /// The calls of `thread` with their frames, by all that is known about code.
+    ///
+    /// # Errors
+    /// The thread cannot be read, or the kernel's types lack something.
+    pub fn of<'t>(thread: &Object<'t>, code: &RunningCode<'t>) -> Result<Self, ReadError> {
+        let target = thread.target();
+        let bounds = stack_memory::range(thread)?;
+        let registers = Registers::all_of(thread)?;
+        let unwinder = Unwinder { target, code: Some(code), bounds: Some(bounds) };
+        let (frames, end) = match registers {
+            Some((registers, origin)) => unwinder.run(registers, origin),
+            None => (Vec::new(), End::NoRegisters),
+        };
+        let words = match end {
+            End::LeavesStack { .. }
+            | End::DoesNotRise { .. }
+            | End::Unreadable { .. }
+            | End::EmptyTrap { .. }
+            | End::NoRegisters => {
+                // From where the last frame is known to be.
+                let known = |frame: &Frame| frame.call.at.or(frame.registers.stack);
+                let from = frames.iter().rev().find_map(known);
+                let word = target.arch().pointer_size();
+                let from = from.map(|at| at.wrapping_add(word));
+                let (start, all) = stack_memory::words(thread, from)?;
+                let mut words = returns(target, start, &all);
+                words.truncate(MOST_WORDS);
+                words
             }
-            calls.push(call);
-        }
-        // A pcb keeps the counter of a switch, which is a return address.
-        if found == FoundBy::Trap || origin != Origin::Switched {
-            let is_exact = found == FoundBy::Trap || matches!(origin, Origin::Noted { .. });
-            calls.extend(caller_of_entered(target, &registers, is_exact));
-        }
-        let interrupted = registers.frame.and_then(|frame| walk(target, frame, &mut calls));
-        next = interrupted.filter(|_| calls.len() < MOST_FRAMES).map(|it| (it, FoundBy::Trap));
+            End::Outermost | End::UserSpace | End::TooLong => Vec::new(),
+        };
+        Ok(Self { origin: registers.map(|(_, origin)| origin), frames, end, words })
     }
-    calls
 }
 
-/// The call of a function that has no frame yet. The chain of frames does not have it.
-fn caller_of_entered(target: &Target, registers: &Registers, is_exact: bool) -> Option<Call> {
-    let counter = unsigned(target, registers.counter?);
-    let (symbol, offset) = target.symbolize(counter)?;
-    if symbol.kind == SymbolKind::Object || (offset != 0 && !is_exact) {
-        return None;
-    }
-    let frame = code::frame(target, symbol.address, offset);
-    let at_stack = |words: u64| {
-        let at = registers.stack?.wrapping_add(words * target.arch().pointer_size());
-        let address = unsigned(target, target.memory().pointer(at).ok()?);
-        Some(Call { address, at: Some(at), found: FoundBy::Entry })
-    };
-    let link = || {
-        let address = unsigned(target, registers.link?);
-        Some(Call { address, at: None, found: FoundBy::Entry })
-    };
-    let on_stack = matches!(target.arch(), Arch::Amd64 | Arch::I386);
-    let candidates = match frame {
-        Frame::There => [None, None],
-        Frame::NotYet if on_stack => [at_stack(0), None],
-        // A breakpoint leaves the counter after the first byte, which has not run yet.
-        Frame::Pushed => [at_stack(1), at_stack(0)],
-        Frame::NotYet => [link(), None],
-    };
-    let returns = |call: &&Call| match follows_call(target, call.address) {
-        Some(follows) => follows || (is_exact && frame == Frame::NotYet),
-        None => is_exact,
-    };
-    let is_code = |call: &&Call| Stack::function(target, call).is_some();
-    candidates.iter().flatten().filter(is_code).find(returns).copied()
-}
-
-/// Follows the chain of frames from `frame` outwards. Gives what was interrupted where
-/// the chain ends in a trap.
-fn walk(target: &Target, mut frame: VirtAddr, calls: &mut Vec<Call>) -> Option<Registers> {
-    let layout = frame_layout(target.arch());
+/// The words of a part of a stack that look like return addresses.
+fn returns(target: &Target, start: VirtAddr, all: &[VirtAddr]) -> Vec<Call> {
     let word = target.arch().pointer_size();
-    let memory = target.memory();
-    let at =
-        |frame: VirtAddr, words: i64| frame.wrapping_add(word.wrapping_mul(words.cast_unsigned()));
-    while calls.len() < MOST_FRAMES {
-        let caller = memory.pointer(at(frame, layout.caller)).ok()?;
-        let holder = if layout.in_caller { caller } else { frame };
-        let place = at(holder, layout.return_address);
-        let address = memory.pointer(place).ok()?;
-        if address.is_null() {
-            return None;
-        }
-        let call =
-            Call { address: unsigned(target, address), at: Some(place), found: FoundBy::Chain };
-        calls.push(call);
-        let entry = VirtAddr::new(call.address.get().wrapping_sub(1));
-        if let Some(entry) = target.kernel().label(entry)
-            && let Some(interrupted) = trap::interrupted(target, entry.name, frame, caller)
-        {
-            return Some(interrupted);
-        }
-        // Stacks grow downwards, so callers lie above; anything else is not a chain.
-        match caller.offset_from(frame) {
-            Some(distance) if distance != 0 && distance < LARGEST_FRAME => frame = caller,
-            _ => return None,
-        }
-    }
-    None
-}
-
-/// The address without the signature that arm64 kernels of 14 and later put above its
-/// 48 bits: bit 55 is set in the kernel's addresses.
-fn unsigned(target: &Target, address: VirtAddr) -> VirtAddr {
-    const KERNEL: u64 = 1 << 55;
-    match target.arch() {
-        Arch::Arm64 if address.get() & KERNEL != 0 => {
-            VirtAddr::new(address.get() | 0xffff_0000_0000_0000)
-        }
-        _ => address,
-    }
-}
-
-/// The frames of each architecture's calling convention, as clang and gcc make them.
-fn frame_layout(arch: Arch) -> FrameLayout {
-    let (caller, return_address, in_caller) = match arch {
-        Arch::Amd64 | Arch::I386 | Arch::Arm64 | Arch::Arm => (0, 1, false),
-        // s0 points behind the frame.
-        Arch::Riscv64 => (-2, -1, false),
-        Arch::Powerpc64 | Arch::Powerpc64le => (0, 2, true),
+    let words = all.iter().zip(0..).map(|(value, number): (_, u64)| Call {
+        address: unsigned(target, *value),
+        at: Some(start.wrapping_add(number * word)),
+        found: FoundBy::Word,
+    });
+    let returns = |call: &Call| {
+        Stack::function(target, call).is_some() && follows_call(target, call.address) != Some(false)
     };
-    FrameLayout { caller, return_address, in_caller }
+    words.filter(returns).collect()
 }

@@ -1,5 +1,6 @@
 //! The commands that do more than ask a session one question, one per file.
 
+pub mod bt;
 pub mod completions;
 pub mod gdb;
 pub mod image;

@@ -1,0 +1,81 @@
+//! From an address of code to its source, its variables and its caller.
+//!
+//! What: the functions and inlined functions at an address with their lines
+//! (`source.rs`, by the addr2line crate), the variables that are in scope there and where
+//! they are kept (`scopes.rs`, `locations.rs`), and how the caller's registers follow
+//! from the registers there (`unwind.rs`).
+//!
+//! How: nothing of this is read before the first question. The sections are kept, what is
+//! made of them belongs to one [`Code`]. All addresses are link addresses.
+//!
+//! What it refuses to do: it does not ask addr2line about a unit before a walk of its own
+//! has found that unit's nesting and its ranges bearable.
+
+mod locations;
+mod scopes;
+mod sections;
+mod source;
+mod units;
+mod unwind;
+
+use std::cell::OnceCell;
+
+use crate::types::Types;
+use crate::types::dwarf::Slice;
+
+pub use locations::{Held, Registers};
+pub use scopes::{Scope, ScopedVariable};
+pub use sections::CodeSections;
+pub use source::SourceFrame;
+pub use unwind::{Cfa, Rule, UnwindRules};
+
+use units::UnitRanges;
+use unwind::FrameIndex;
+
+/// Answers questions about addresses of code in one file.
+pub struct Code<'t> {
+    types: &'t Types,
+    dwarf: gimli::Dwarf<Slice<'t>>,
+    units: OnceCell<UnitRanges>,
+    context: OnceCell<Option<addr2line::Context<Slice<'t>>>>,
+    frames: OnceCell<Vec<FrameIndex<'t>>>,
+}
+
+impl Types {
+    /// What can be asked about code. `None` if its sections cannot be unpacked.
+    pub fn code(&self) -> Option<Code<'_>> {
+        let sections = self.code.load()?;
+        Some(Code {
+            types: self,
+            dwarf: sections.with(&self.dwarf),
+            units: OnceCell::new(),
+            context: OnceCell::new(),
+            frames: OnceCell::new(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Code<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Code").finish_non_exhaustive()
+    }
+}
+
+impl<'t> Code<'t> {
+    /// The types that ids in scopes belong to.
+    pub fn types(&self) -> &'t Types {
+        self.types
+    }
+
+    fn context(&self) -> Option<&addr2line::Context<Slice<'t>>> {
+        let make = || {
+            let dwarf = self.types.code.load()?.with(&self.types.dwarf);
+            addr2line::Context::from_dwarf(dwarf).ok()
+        };
+        self.context.get_or_init(make).as_ref()
+    }
+
+    fn units(&self) -> &UnitRanges {
+        self.units.get_or_init(|| UnitRanges::of(self.types, &self.dwarf))
+    }
+}
