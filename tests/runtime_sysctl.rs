@@ -239,10 +239,8 @@ fn sockets_are_counted_in_the_stack_of_their_creator() {
         let mut runtime = boot(kernel);
         let (host, inside, web) = threads(&mut runtime);
         let socket = |kind, local: Option<&str>| SocketOptions {
-            kind,
             local: local.map(|local| local.parse().unwrap()),
-            remote: None,
-            state: 1,
+            ..SocketOptions::new(kind)
         };
         let count = |runtime: &Runtime, vnet| {
             get(runtime, runtime.vnet_object(vnet).unwrap(), "vnet_sockcnt")

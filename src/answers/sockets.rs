@@ -48,6 +48,7 @@ pub fn sockets<'s>(
     let mut found: Vec<(Option<VirtAddr>, Rc<[Socket]>, Count)> = Vec::new();
     for stack in &chosen.stacks {
         let copies = session.copies(*stack)?;
+        problems.extend(census.problems_of(address(*stack)));
         let mut sockets = views::sockets::sockets(&census, copies, jails, &mut problems);
         sockets.retain(|socket| question.fits(socket));
         found.push((address(*stack), sockets.into(), census.count(&copies)));
@@ -156,7 +157,11 @@ impl Row for Socket {
             Cell::read(&self.recv_queue, |bytes| (*bytes).into()),
             Cell::read(&self.send_queue, |bytes| (*bytes).into()),
             Cell::read(&self.local, |end| end.as_deref().into()),
-            Cell::read(&self.remote, |end| end.as_deref().into()),
+            // A local socket without a name is known by its control block.
+            Cell::read(&self.remote, |end| match end {
+                Some(end) => (&**end).into(),
+                None => self.peer.into(),
+            }),
             state,
         ];
         let holders =
@@ -206,13 +211,17 @@ fn title(socket: &Socket) -> String {
     }
 }
 
-/// `found 3 sockets (tcp 2, unix 1) of 4 that vnet_sockcnt counts`
+/// `found 3 sockets (tcp 2, unix 1); vnet_sockcnt is 4`
 fn in_words(count: &Count) -> String {
     let kinds: Vec<String> = count.by_kind.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    let found = count.found.map_or("an unknown number of".to_owned(), |found| found.to_string());
+    let found = match count.found {
+        Some(1) => "found 1 socket".to_owned(),
+        Some(found) => format!("found {found} sockets"),
+        None => "no socket was found, but the lists could not be read".to_owned(),
+    };
     match count.counted {
-        Some(counted) => format!("found {found} sockets{kinds}; vnet_sockcnt is {counted}"),
-        None => format!("found {found} sockets{kinds}"),
+        Some(counted) => format!("{found}{kinds}; vnet_sockcnt is {counted}"),
+        None => format!("{found}{kinds}"),
     }
 }

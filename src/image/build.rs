@@ -11,6 +11,7 @@ use super::runtime::{
 };
 use super::scenario::{InterfaceStep, JailStep, ModuleStep, Scenario, Statistics, Step};
 use super::steps::routes;
+use super::steps::sockets;
 use super::vnet_steps::{self, EarlierSteps};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -125,7 +126,9 @@ fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<()
         Step::SysctlWrite { name, value, process } => {
             vnet_steps::write_sysctl(runtime, process, name, value)
         }
-        Step::Socket(step) => vnet_steps::socket(runtime, step),
+        Step::Socket(step) => sockets::create(runtime, &mut earlier.sockets, step),
+        Step::SocketEvent(step) => sockets::happen(runtime, &mut earlier.sockets, step),
+        Step::HalfOpen(step) => sockets::half_open(runtime, step),
         Step::Curvnet(step) => {
             let scope = scope(runtime, step.jail.as_deref())?;
             vnet_steps::set_curvnet(runtime, earlier, scope, step)

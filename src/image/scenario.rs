@@ -17,8 +17,9 @@ use crate::image::machine::Paging;
 use crate::image::steps::routes::{
     BreakNeighborStep, BreakRouteStep, BringUpStep, NeighborStep, RouteStep,
 };
+use crate::image::steps::sockets::{HalfOpenStep, SocketEventStep, SocketStep};
 use crate::image::vnet_steps::{
-    CountersStep, CurvnetStep, HandlerStep, LockStep, SocketStep, SysctlStep, SysinitStep,
+    CountersStep, CurvnetStep, HandlerStep, LockStep, SysctlStep, SysinitStep,
 };
 use crate::source::Source;
 
@@ -192,6 +193,10 @@ pub(super) enum Step {
     },
     /// A process creates a socket.
     Socket(SocketStep),
+    /// Something happens to a socket.
+    SocketEvent(SocketEventStep),
+    /// A connection is half open.
+    HalfOpen(HalfOpenStep),
     /// CURVNET_SET and CURVNET_RESTORE.
     Curvnet(CurvnetStep),
     RestoreCurvnet {
@@ -307,6 +312,8 @@ impl Step {
             Self::Sysctl(step) => format!("sysctl {}", step.name),
             Self::SysctlWrite { name, .. } => format!("set sysctl {name}"),
             Self::Socket(step) => format!("socket of {}", step.process),
+            Self::SocketEvent(step) => format!("socket event of {}", step.socket),
+            Self::HalfOpen(step) => format!("half-open connection of {}", step.process),
             Self::Curvnet(step) => format!("curvnet of {}", step.process),
             Self::RestoreCurvnet { process } => format!("restore curvnet of {process}"),
             Self::Route(step) => format!("route {}", step.to),

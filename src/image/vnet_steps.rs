@@ -3,7 +3,6 @@
 //! step calls an operation of [`Runtime`].
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use serde::Deserialize;
 
@@ -14,8 +13,9 @@ use crate::image::machine::entry_bytes;
 use crate::image::object::Object;
 use crate::image::runtime::{
     HandlerOptions, Holder, PRIORITY_ANY, Place, ProcessOptions, Runtime, SavedCurvnet, Scope,
-    SocketKind, SocketOptions, SysctlKind, SysctlOptions, SysinitKind, SysinitOptions, Waiter,
+    SysctlKind, SysctlOptions, SysinitKind, SysinitOptions, Waiter,
 };
+use crate::image::steps::sockets::Tags;
 
 /// A constructor or destructor that is registered.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -154,30 +154,6 @@ pub(super) enum SysctlKindName {
     Pcpustat,
 }
 
-/// A socket that a process creates.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SocketStep {
-    pub(super) process: String,
-    pub(super) kind: SocketKindName,
-    /// `10.0.0.1:80`, `[fd00::1]:80`.
-    pub(super) local: Option<SocketAddr>,
-    pub(super) remote: Option<SocketAddr>,
-    /// t_state; default: 1 (LISTEN), or 4 (ESTABLISHED) with `remote`.
-    pub(super) state: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum SocketKindName {
-    Tcp,
-    Udp,
-    LocalStream,
-    LocalDatagram,
-    LocalSeqpacket,
-    Raw,
-}
-
 /// What later steps refer to.
 #[derive(Debug, Default)]
 pub(super) struct EarlierSteps {
@@ -185,6 +161,8 @@ pub(super) struct EarlierSteps {
     saved: Vec<(String, SavedCurvnet)>,
     /// Event handlers by tag, with their events.
     tags: BTreeMap<String, (String, VirtAddr)>,
+    /// Sockets by tag.
+    pub(super) sockets: Tags,
 }
 
 pub(super) fn register(
@@ -403,26 +381,6 @@ pub(super) fn write_sysctl(
         _ => return Err(ImageError::Refused("a sysctl is set to a number or to text".into())),
     };
     runtime.sysctl_write(thread, name, &bytes)
-}
-
-pub(super) fn socket(runtime: &mut Runtime, step: &SocketStep) -> Result<(), ImageError> {
-    const LISTEN: u64 = 1;
-    const ESTABLISHED: u64 = 4;
-    let thread = runtime.thread(&step.process)?;
-    let options = SocketOptions {
-        kind: match step.kind {
-            SocketKindName::Tcp => SocketKind::Tcp,
-            SocketKindName::Udp => SocketKind::Udp,
-            SocketKindName::LocalStream => SocketKind::LocalStream,
-            SocketKindName::LocalDatagram => SocketKind::LocalDatagram,
-            SocketKindName::LocalSeqpacket => SocketKind::LocalSeqpacket,
-            SocketKindName::Raw => SocketKind::Raw,
-        },
-        local: step.local,
-        remote: step.remote,
-        state: step.state.unwrap_or(if step.remote.is_some() { ESTABLISHED } else { LISTEN }),
-    };
-    runtime.socreate(thread, &options).map(|_| ())
 }
 
 const CTLTYPE_INT: u64 = 2;

@@ -55,7 +55,7 @@ impl Runtime {
         Ok(self.vnets()?.into_iter().rev().map(Scope::Vnet).collect())
     }
 
-    fn credential(&self, holder: Object, member: &str) -> Result<Object, ImageError> {
+    pub(super) fn credential(&self, holder: Object, member: &str) -> Result<Object, ImageError> {
         let cred = VirtAddr::new(self.kernel.get(holder, member)?);
         self.kernel.object(cred, "struct ucred")
     }

@@ -162,7 +162,7 @@ pub use self::process::ProcessOptions;
 pub use self::queue::Queue;
 pub use self::route::{Gateway, HopOptions, Network, RouteFault, RouteOptions};
 pub use self::scope::{Scope, Vnet};
-pub use self::socket::{SocketKind, SocketOptions};
+pub use self::socket::{HalfOpen, SocketDamage, SocketKind, SocketOptions, Waiting};
 pub use self::sysctl::{SysctlKind, SysctlOptions};
 pub use self::sysinit::{Sysinit, SysinitKind, SysinitOptions};
 pub use self::trace::Event;

@@ -1,3 +1,4 @@
 //! Steps of a scenario, a file for each subsystem. docs/scenarios.md explains every key.
 
 pub(super) mod routes;
+pub(super) mod sockets;

@@ -31,7 +31,7 @@ pub struct Census<'t> {
     places: FxHashMap<VirtAddr, usize>,
     /// `None` if the tables of descriptors cannot be read.
     pub(super) descriptors: Option<Descriptors>,
-    /// What keeps other sockets from being found.
+    /// What keeps other sockets of any stack from being found.
     pub problems: Problems,
 }
 
@@ -42,6 +42,8 @@ struct StackLists<'t> {
     vnet: Option<&'t Vnet>,
     pcbs: Vec<PcbList<'t>>,
     routing: Vec<Object<'t>>,
+    /// What could not be read of them.
+    problems: Problems,
 }
 
 /// A socket that something leads to.
@@ -89,19 +91,27 @@ impl<'t> Census<'t> {
                 None
             }
         };
-        let stacks = stacks.iter().map(|copies| StackLists::read(copies, &mut problems)).collect();
+        let stacks = stacks.iter().map(StackLists::read).collect();
         let (sockets, places) = (Vec::new(), FxHashMap::default());
         let mut census = Self { target, stacks, unix, sockets, places, descriptors, problems };
         census.add_listed();
-        census.add_others();
+        census.add_held();
         census.add_waiting();
         census
     }
 
     /// The lists of control blocks of a stack.
     pub(super) fn pcbs(&self, vnet: Option<VirtAddr>) -> &[PcbList<'t>] {
-        let stack = self.stacks.iter().find(|stack| stack.vnet.map(|vnet| vnet.address) == vnet);
-        stack.map_or(&[], |stack| &stack.pcbs)
+        self.lists_of(vnet).map_or(&[], |stack| &stack.pcbs)
+    }
+
+    fn lists_of(&self, vnet: Option<VirtAddr>) -> Option<&StackLists<'t>> {
+        self.stacks.iter().find(|stack| stack.vnet.map(|vnet| vnet.address) == vnet)
+    }
+
+    /// What could not be read of the lists of a stack.
+    pub fn problems_of(&self, vnet: Option<VirtAddr>) -> Problems {
+        self.lists_of(vnet).map(|stack| stack.problems.clone()).unwrap_or_default()
     }
 
     /// The sockets of a stack that are on no list of internet or local sockets.
@@ -154,38 +164,31 @@ impl<'t> Census<'t> {
 
     /// Adds the sockets of control blocks.
     fn add_listed(&mut self) {
-        let mut all = Vec::new();
-        let mut problems = Problems::default();
-        for list in self.stacks.iter().flat_map(|stack| &stack.pcbs) {
-            let sockets = lists::sockets_of(&list.name, list.blocks.clone(), "inp_socket");
-            all.extend(sockets.take(&mut problems).into_iter().map(|socket| (socket, list.kind)));
-        }
         let local =
             lists::sockets_of("the lists of local sockets", self.unix.clone(), "unp_socket");
-        all.extend(local.take(&mut problems).into_iter().map(|socket| (socket, Kind::Unix)));
-        self.problems.extend(problems);
-        for (socket, kind) in all {
-            self.add(socket, Some(kind));
+        let local = local.take(&mut self.problems).into_iter();
+        let local = local.map(|socket| (socket, Some(Kind::Unix)));
+        let listed: Vec<_> = self.stacks.iter_mut().flat_map(StackLists::sockets).collect();
+        // A socket on two lists is the first one's.
+        let (routing, listed): (Vec<_>, Vec<_>) =
+            listed.into_iter().chain(local).partition(|(_, kind)| kind.is_none());
+        for (socket, kind) in listed.into_iter().chain(routing) {
+            self.add(socket, kind);
         }
     }
 
-    /// Adds the sockets that routing control blocks and descriptors lead to.
-    fn add_others(&mut self) {
-        let routing = self.stacks.iter().flat_map(|stack| stack.routing.clone()).collect();
-        let name = "the lists of routing sockets";
-        let mut others = lists::sockets_of(name, routing, "rcb_socket").take(&mut self.problems);
-        let infos: Vec<_> =
-            self.stacks.iter().flat_map(|stack| &stack.pcbs).map(|l| l.info).collect();
-        if let Some(descriptors) = &self.descriptors {
-            match lists::socket_type(self.target, &infos) {
-                Ok(type_id) => others.extend(
-                    descriptors.sockets().iter().map(|at| Object::new(self.target, type_id, *at)),
-                ),
-                Err(why) => self.problems.add(Problem::unreadable("the sockets of processes", why)),
+    /// Adds the sockets that descriptors lead to.
+    fn add_held(&mut self) {
+        let Some(descriptors) = &self.descriptors else { return };
+        let lists = self.stacks.iter().flat_map(|stack| &stack.pcbs);
+        let info = lists.map(|list| list.info).next();
+        match lists::socket_type(self.target, info.as_ref()) {
+            Ok(type_id) => {
+                let of = |at: &VirtAddr| Object::new(self.target, type_id, *at);
+                let held: Vec<_> = descriptors.sockets().iter().map(of).collect();
+                held.into_iter().for_each(|socket| self.add(socket, None));
             }
-        }
-        for socket in others {
-            self.add(socket, None);
+            Err(why) => self.problems.add(Problem::unreadable("the sockets of processes", why)),
         }
     }
 
@@ -229,12 +232,25 @@ impl<'t> Census<'t> {
 }
 
 impl<'t> StackLists<'t> {
-    fn read(copies: &Copies<'t>, problems: &mut Problems) -> Self {
-        Self {
-            vnet: copies.vnet(),
-            pcbs: lists::pcbs(copies).take(problems),
-            routing: lists::routing_blocks(copies).take(problems),
+    fn read(copies: &Copies<'t>) -> Self {
+        let mut problems = Problems::default();
+        let pcbs = lists::pcbs(copies).take(&mut problems);
+        let routing = lists::routing_blocks(copies).take(&mut problems);
+        Self { vnet: copies.vnet(), pcbs, routing, problems }
+    }
+
+    /// The sockets of its lists, each with the kind of the list; `None` for routing sockets.
+    fn sockets(&mut self) -> Vec<(Object<'t>, Option<Kind>)> {
+        let mut all = Vec::new();
+        for list in &self.pcbs {
+            let sockets = lists::sockets_of(&list.name, list.blocks.clone(), "inp_socket");
+            let sockets = sockets.take(&mut self.problems).into_iter();
+            all.extend(sockets.map(|socket| (socket, Some(list.kind))));
         }
+        let name = "the list of routing sockets";
+        let routing = lists::sockets_of(name, self.routing.clone(), "rcb_socket");
+        all.extend(routing.take(&mut self.problems).into_iter().map(|socket| (socket, None)));
+        all
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a socket says of itself, whichever list leads to it.
 
 use super::tcp::{self, Tcp};
-use super::{Census, Socket, queues};
+use super::{Census, Socket, lists, queues};
 use crate::addr::VirtAddr;
 use crate::target::ReadError;
+use crate::types::TypeId;
 use crate::value::Object;
 use crate::views::interface_index::InterfaceIndex;
 use crate::views::jails::{Jails, Life};
@@ -64,6 +65,12 @@ impl<'c, 't> Context<'c, 't> {
             Ok(JailRef { jid, name, state })
         };
         read().ok()
+    }
+
+    /// `struct inpcb`
+    pub(super) fn block_type(&self) -> Option<TypeId> {
+        let vnet = self.copies.vnet().map(|vnet| vnet.address);
+        lists::block_type(&self.census.pcbs(vnet).first()?.info).ok()
     }
 
     /// A vnet in words, by its address.

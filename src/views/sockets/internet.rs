@@ -1,11 +1,13 @@
 //! Internet sockets: one control block for each (`struct inpcb`, `sys/netinet/in_pcb.h`).
 
+use super::census::Found;
 use super::context::Context;
 use super::endpoint::{self, End, Family};
 use super::lists::PcbList;
 use super::{Kind, Socket, tcp};
 use crate::addr::VirtAddr;
 use crate::value::Object;
+use crate::value::model::ValueError;
 use crate::views::call_out::CallOut;
 
 /// Flags in inp_vflag, a set (`sys/netinet/in_pcb.h`). A third, INP_IPV6PROTO, says that the socket
@@ -15,6 +17,42 @@ const INP_IPV6: u64 = 2;
 
 /// The socket of a control block on one of the lists of the stack.
 pub fn read(context: &Context<'_, '_>, list: &PcbList<'_>, block: &Object<'_>) -> Socket {
+    let mut socket = of_block(context, list.kind, block);
+    match block.follow("inp_socket") {
+        Ok(Some(own)) => {
+            context.add_socket(&mut socket, &own);
+            socket.problems.extend(of_other_vnet(context, list, &own));
+            let other = other_pcb(block.address, &own).filter(|_| !socket.dropped);
+            socket.problems.extend(other);
+        }
+        // Its descriptor is closed.
+        Ok(None) => socket.holders = Some(Vec::new()),
+        Err(why) => socket.fail(&why.into()),
+    }
+    socket
+}
+
+/// A socket that is on no list that could be read, if it has a control block that leads back.
+pub fn of_unlisted<'t>(context: &Context<'_, 't>, found: &Found<'t>) -> Option<Socket> {
+    if !matches!(found.kind, Kind::Tcp | Kind::Udp | Kind::UdpLite | Kind::Raw) {
+        return None;
+    }
+    let own = &found.socket;
+    let at = own.pointer("so_pcb").ok()?.non_null()?;
+    let block = Object::new(own.target(), context.block_type()?, at);
+    let mut socket = match block.check_freed() {
+        Ok(()) if block.pointer("inp_socket").ok()? == own.address => {
+            of_block(context, found.kind, &block)
+        }
+        Ok(()) => return None,
+        Err(fault) => unreadable(found.kind, at, fault.into()),
+    };
+    context.add_socket(&mut socket, own);
+    Some(socket)
+}
+
+/// What a control block says.
+fn of_block(context: &Context<'_, '_>, kind: Kind, block: &Object<'_>) -> Socket {
     let flags = block.uint("inp_vflag").map(|flags| flags & (INP_IPV4 | INP_IPV6));
     let version = match flags {
         Ok(INP_IPV4) => "4",
@@ -22,7 +60,7 @@ pub fn read(context: &Context<'_, '_>, list: &PcbList<'_>, block: &Object<'_>) -
         Ok(0) | Err(_) => "",
         Ok(_) => "46",
     };
-    let mut socket = Socket::new(list.kind, format!("{}{version}", list.kind.name()));
+    let mut socket = Socket::new(kind, format!("{}{version}", kind.name()));
     socket.pcb = Some(block.address);
     socket.dropped = tcp::is_dropped(block);
     let family =
@@ -33,35 +71,35 @@ pub fn read(context: &Context<'_, '_>, list: &PcbList<'_>, block: &Object<'_>) -
     };
     socket.local = end(End::Local).map_err(Into::into);
     socket.remote = end(End::Foreign).map_err(Into::into);
-    if list.kind == Kind::Tcp {
+    if kind == Kind::Tcp {
         let mut call_outs = Vec::new();
         socket.state = context.tcp.state(block, &mut call_outs).map_err(Into::into);
         socket.problems.extend(call_outs);
     }
-    if list.kind == Kind::Raw {
+    if kind == Kind::Raw {
         socket.ip_protocol = block.uint("inp_ip_p").ok();
     }
     socket.jail = context.jail(block, "inp_cred");
-    match block.follow("inp_socket") {
-        Ok(Some(own)) => {
-            context.add_socket(&mut socket, &own);
-            let dropped = socket.dropped;
-            socket.problems.extend(of_other_vnet(context, list, &own));
-            socket.problems.extend(other_pcb(block.address, &own).filter(|_| !dropped));
-        }
-        // Its descriptor is closed.
-        Ok(None) => socket.holders = Some(Vec::new()),
-        Err(why) => socket.fail(&why.into()),
-    }
     socket
 }
 
 /// A control block on the list whose memory is freed.
-pub fn freed(list: &PcbList<'_>, at: VirtAddr) -> Socket {
-    let mut socket = Socket::new(list.kind, list.kind.name());
-    socket.pcb = Some(at);
+pub fn freed(list: &PcbList<'_>, block: &Object<'_>) -> Socket {
+    let at = block.address;
+    let mut socket = match block.check_freed() {
+        Ok(()) => Socket::new(list.kind, list.kind.name()),
+        Err(fault) => unreadable(list.kind, at, fault.into()),
+    };
     let why = format!("{} leads to a control block that is freed", list.name);
     socket.problems.push(CallOut::new("freed-pcb", at, why));
+    socket
+}
+
+/// A control block that has nothing to say any more.
+fn unreadable(kind: Kind, at: VirtAddr, why: ValueError) -> Socket {
+    let mut socket = Socket::new(kind, kind.name());
+    socket.pcb = Some(at);
+    socket.local = Err(why);
     socket
 }
 
@@ -76,7 +114,8 @@ fn of_other_vnet(
     (other != own.address).then(|| {
         let other =
             other.non_null().map_or("no vnet".to_owned(), |other| context.vnet_title(other));
-        let why = format!("it is on the list of {}, but its so_vnet is {other}", list.name);
+        let why =
+            format!("its control block is on the list {}, but its so_vnet is {other}", list.name);
         CallOut::new("other-vnet", socket.address, why)
     })
 }

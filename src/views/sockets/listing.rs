@@ -1,5 +1,6 @@
 //! The sockets of one network stack, one after the other.
 
+use super::census::Found;
 use super::context::Context;
 use super::{Census, Kind, Socket, internet, local, protocol, syncache};
 use crate::addr::VirtAddr;
@@ -20,7 +21,7 @@ pub fn sockets<'t>(
     let mut all = Vec::new();
     for list in census.pcbs(vnet) {
         all.extend(list.blocks.iter().map(|block| internet::read(&context, list, block)));
-        all.extend(list.freed.iter().map(|at| internet::freed(list, *at)));
+        all.extend(list.freed.iter().map(|block| internet::freed(list, block)));
         if list.kind == Kind::Tcp {
             let half_open = syncache::entries(&context.copies).take(problems);
             all.extend(half_open.iter().map(|entry| syncache::read(&context, entry)));
@@ -33,13 +34,19 @@ pub fn sockets<'t>(
             all.push(local::read(&context, block, &own));
         }
     }
-    for found in census.unlisted(vnet) {
-        let name = protocol::of(&found.socket).ok().flatten().map(|(_, name)| name);
-        let name = name.unwrap_or_else(|| found.kind.name().into());
-        let mut socket = Socket::new(found.kind, name);
-        socket.pcb = found.socket.pointer("so_pcb").ok().and_then(VirtAddr::non_null);
-        context.add_socket(&mut socket, &found.socket);
-        all.push(socket);
-    }
+    all.extend(census.unlisted(vnet).map(|found| unlisted(&context, found)));
     all
+}
+
+/// A socket that is on no list, as far as the lists could be read.
+fn unlisted<'t>(context: &Context<'_, 't>, found: &Found<'t>) -> Socket {
+    let own = &found.socket;
+    if let Some(socket) = internet::of_unlisted(context, found) {
+        return socket;
+    }
+    let name = protocol::of(own).ok().flatten().map(|(_, name)| name);
+    let mut socket = Socket::new(found.kind, name.unwrap_or_else(|| found.kind.name().into()));
+    socket.pcb = own.pointer("so_pcb").ok().and_then(VirtAddr::non_null);
+    context.add_socket(&mut socket, own);
+    socket
 }

@@ -38,7 +38,7 @@ pub struct PcbList<'t> {
     /// Whether the kernel has created the list.
     pub made: bool,
     /// Control blocks on the list whose memory is freed.
-    pub freed: Vec<VirtAddr>,
+    pub freed: Vec<Object<'t>>,
 }
 
 /// The lists of internet control blocks of a stack.
@@ -95,18 +95,24 @@ pub fn routing_blocks<'t>(copies: &Copies<'t>) -> Walk<Object<'t>> {
     head.map_or(Walk::whole(Vec::new()), |head| queue::walk(head, "list", list))
 }
 
+/// `struct inpcb`, from the type of the lists of a stack.
+pub fn block_type(info: &Object<'_>) -> Result<TypeId, ReadError> {
+    let types = info.target().types()?;
+    let head = types.member(info.type_id, "ipi_listhead")?.type_id;
+    let head = types.pointee(head).unwrap_or(head);
+    let first = types.member(head, "clh_first").or_else(|_| types.member(head, "lh_first"))?;
+    Ok(types.pointee(first.type_id)?)
+}
+
 /// `struct socket`, from the types of lists that every kernel has: finding a type by name takes
 /// an index of all names.
-pub fn socket_type(target: &Target, infos: &[Object<'_>]) -> Result<TypeId, ReadError> {
+pub fn socket_type(target: &Target, info: Option<&Object<'_>>) -> Result<TypeId, ReadError> {
     let types = target.types()?;
-    let of_info = |info: &Object<'_>| {
-        let head = types.member(info.type_id, "ipi_listhead").ok()?.type_id;
-        let head = types.pointee(head).unwrap_or(head);
-        let first = ["clh_first", "lh_first"].iter().find_map(|name| types.member(head, name).ok());
-        let block = types.pointee(first?.type_id).ok()?;
-        types.pointee(types.member(block, "inp_socket").ok()?.type_id).ok()
+    let of_info = |info| -> Result<TypeId, ReadError> {
+        let socket = types.member(block_type(info)?, "inp_socket")?;
+        Ok(types.pointee(socket.type_id)?)
     };
-    match infos.iter().find_map(of_info) {
+    match info.and_then(|info| of_info(info).ok()) {
         Some(found) => Ok(found),
         None => Ok(types.find("struct socket")?),
     }
@@ -143,7 +149,13 @@ fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> 
         Err(why) => Walk::failed(list.unreadable(info.address, why)),
     };
     let whole = walk.is_whole();
-    let freed = walk.problems().iter().filter_map(freed).collect();
+    let freed = match block_type(&info) {
+        Ok(type_id) => {
+            let at = walk.problems().iter().filter_map(freed);
+            at.map(|at| Object::new(info.target(), type_id, at)).collect()
+        }
+        Err(_) => Vec::new(),
+    };
     let mut problems = Problems::default();
     let blocks = walk.take(&mut problems);
     let list = PcbList { name: name.into(), kind, info, blocks, whole, made, freed };
