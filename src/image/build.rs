@@ -4,14 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dump::Format;
 use super::kernel::LoadedKernel;
-use super::literal::{Literal, PerCpu};
+use super::literal::Literal;
 use super::machine::MachineOptions;
-use super::runtime::{
-    InterfaceOptions, JailOptions, ModuleFile, ProcessOptions, Runtime, Scope, Stop, SysinitKind,
-};
-use super::scenario::{InterfaceStep, JailStep, ModuleStep, Scenario, Statistics, Step};
-use super::steps::routes;
-use super::steps::sockets;
+use super::runtime::{JailOptions, ModuleFile, ProcessOptions, Runtime, Scope, Stop, SysinitKind};
+use super::scenario::{JailStep, ModuleStep, Scenario, Statistics, Step};
+use super::steps::{network, routes, sockets};
 use super::vnet_steps::{self, EarlierSteps};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -98,7 +95,13 @@ fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<()
             };
             runtime.create_process(&options).map(|_| ())
         }
-        Step::Interface(step) => attach(runtime, step),
+        Step::Interface(step) => network::attach(runtime, step),
+        Step::Epair(step) => network::epair(runtime, step),
+        Step::DestroyInterface { interface } => {
+            let ifnet = runtime.interface(interface)?;
+            runtime.destroy_interface(ifnet)
+        }
+        Step::BreakInterface(step) => network::break_interface(runtime, step),
         Step::Move { interface, jail } => {
             let ifnet = runtime.interface(interface)?;
             let scope = scope(runtime, jail.as_deref())?;
@@ -185,23 +188,6 @@ fn create_jail(runtime: &mut Runtime, step: &JailStep) -> Result<(), ImageError>
     let scope = runtime.jail_scope(&full_name)?;
     set_all(runtime, scope, &step.values)?;
     set_statistics(runtime, scope, &step.statistics)
-}
-
-fn attach(runtime: &mut Runtime, step: &InterfaceStep) -> Result<(), ImageError> {
-    let usual = InterfaceOptions::new(step.name.clone());
-    let values = |counter: &Option<PerCpu>| counter.as_ref().map(PerCpu::values);
-    let options = InterfaceOptions {
-        home: step.home.clone(),
-        jail: step.jail.clone(),
-        flags: step.flags.unwrap_or(usual.flags),
-        mtu: step.mtu.unwrap_or(usual.mtu),
-        addresses: step.addresses.clone(),
-        ipackets: values(&step.ipackets).unwrap_or_default(),
-        opackets: values(&step.opackets).unwrap_or_default(),
-        name: usual.name,
-    };
-    let ifnet = runtime.create_interface(&options)?;
-    step.values.iter().try_for_each(|(path, value)| runtime.set_interface(ifnet, path, value))
 }
 
 fn load(runtime: &mut Runtime, step: &ModuleStep) -> Result<(), ImageError> {

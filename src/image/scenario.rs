@@ -14,6 +14,7 @@ use crate::image::ImageError;
 use crate::image::dump::{DumpFile, Format, HeaderVersion};
 use crate::image::literal::{Literal, PerCpu};
 use crate::image::machine::Paging;
+use crate::image::steps::network::{BreakStep, EpairStep, InterfaceStep};
 use crate::image::steps::routes::{
     BreakNeighborStep, BreakRouteStep, BringUpStep, NeighborStep, RouteStep,
 };
@@ -156,7 +157,15 @@ pub(super) enum Step {
         dumping: bool,
     },
     /// An interface is attached.
-    Interface(InterfaceStep),
+    Interface(Box<InterfaceStep>),
+    /// Both ends of an epair are attached.
+    Epair(Box<EpairStep>),
+    /// An interface is destroyed, and the other end of an epair with it.
+    DestroyInterface {
+        interface: String,
+    },
+    /// A bug of the kernel does something to an interface.
+    BreakInterface(BreakStep),
     /// An interface moves to another stack.
     Move {
         interface: String,
@@ -246,24 +255,6 @@ pub(super) struct JailStep {
     pub(super) statistics: BTreeMap<String, Statistics>,
 }
 
-/// An interface, at home in `home`'s stack and moved to `jail`'s.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct InterfaceStep {
-    pub(super) name: String,
-    pub(super) home: Option<String>,
-    pub(super) jail: Option<String>,
-    pub(super) flags: Option<u64>,
-    pub(super) mtu: Option<u64>,
-    #[serde(default)]
-    pub(super) addresses: Vec<String>,
-    pub(super) ipackets: Option<PerCpu>,
-    pub(super) opackets: Option<PerCpu>,
-    /// More members of its struct ifnet.
-    #[serde(default)]
-    pub values: BTreeMap<String, Literal>,
-}
-
 /// A module from its file, or only its place in module space.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -297,6 +288,9 @@ impl Step {
             Self::Set { jail, .. } => format!("set in {}", jail.as_deref().unwrap_or("the host")),
             Self::Process { name, .. } => format!("process {name}"),
             Self::Interface(interface) => format!("interface {}", interface.name),
+            Self::Epair(step) => format!("epair {}", step.name),
+            Self::DestroyInterface { interface } => format!("destroy {interface}"),
+            Self::BreakInterface(step) => format!("break {}", step.interface),
             Self::Module(module) => module.describe(),
             Self::Unload { module } => format!("unload {module}"),
             Self::Move { interface, .. } => format!("move {interface}"),

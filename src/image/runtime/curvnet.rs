@@ -224,7 +224,7 @@ impl Runtime {
 
     /// The address of a text that a kernel would have among its constants. Each text has one
     /// address.
-    fn literal(&mut self, text: &str) -> Result<VirtAddr, ImageError> {
+    pub(super) fn literal(&mut self, text: &str) -> Result<VirtAddr, ImageError> {
         if let Some(known) = self.literals.get(text) {
             return Ok(*known);
         }

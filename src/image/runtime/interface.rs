@@ -4,9 +4,9 @@
 //! it was created) and a current one. if_vmove moves it from list to list, and
 //! vnet_destroy sends it home. `vnet_ifcnt` counts the attached ones.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::Ipv6Addr;
 
-use super::{Queue, Runtime, Scope};
+use super::{LinkOptions, Queue, Runtime, Scope};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::ipv6_zone;
@@ -28,12 +28,15 @@ pub struct InterfaceOptions {
     /// The MTU in bytes.
     pub mtu: u64,
     /// Addresses with prefix lengths: `10.0.0.1/24`, `fe80::1/64`. The zone of a link-local one is
-    /// the interface.
+    /// the interface. The address of the other end may follow, or flags of an IPv6 address:
+    /// `10.0.0.1/32 10.0.0.2`, `fd00::2/64 tentative`.
     pub addresses: Vec<String>,
     /// Packets received, by CPU.
     pub ipackets: Vec<u64>,
     /// Packets sent, by CPU.
     pub opackets: Vec<u64>,
+    /// What its driver and its link give it; `None` leaves that out.
+    pub link: Option<LinkOptions>,
 }
 
 impl InterfaceOptions {
@@ -44,7 +47,8 @@ impl InterfaceOptions {
         let (home, jail, addresses) = (None, None, Vec::new());
         let (ipackets, opackets) = (Vec::new(), Vec::new());
         let name = name.into();
-        Self { name, home, jail, flags: UP, mtu: 1500, addresses, ipackets, opackets }
+        let link = None;
+        Self { name, home, jail, flags: UP, mtu: 1500, addresses, ipackets, opackets, link }
     }
 }
 
@@ -82,11 +86,18 @@ impl Runtime {
         self.set_interface_counters(ifnet, options)?;
         let (head, _, queue) = self.address_list(ifnet)?;
         queue.init(self.kernel.machine_mut(), head)?;
+        if let Some(link) = &options.link {
+            self.set_driver(ifnet, &options.name, link, (head, queue))?;
+        }
+        self.init_groups(ifnet)?;
         for address in &options.addresses {
-            let added = self.create_address(ifnet, address)?;
+            let added = self.create_address(ifnet, address, options.flags)?;
             queue.insert_tail(self.kernel.machine_mut(), head, added.address)?;
         }
         self.attach(ifnet, current)?;
+        if let Some(link) = &options.link {
+            self.finish_link(ifnet, current, link)?;
+        }
         let (name, address) = (options.name.clone(), ifnet.address);
         self.interfaces.push(Interface { name, ifnet: address, home, current });
         Ok(ifnet)
@@ -143,8 +154,8 @@ impl Runtime {
         let Some(current) = self.interfaces.get(place).map(|known| known.current) else {
             return Ok(());
         };
-        self.detach(ifnet, current)?;
-        self.attach(ifnet, scope)?;
+        self.leave_bridge(ifnet)?;
+        self.move_from(ifnet, current, scope)?;
         if let Some(known) = self.interfaces.get_mut(place) {
             known.current = scope;
         }
@@ -190,8 +201,52 @@ impl Runtime {
         Ok(())
     }
 
+    fn move_from(&mut self, ifnet: Object, from: Scope, to: Scope) -> Result<(), ImageError> {
+        self.detach(ifnet, from)?;
+        self.attach(ifnet, to)
+    }
+
+    /// The same without telling anyone who should know.
+    pub(super) fn move_silently(&mut self, ifnet: Object, to: Scope) -> Result<(), ImageError> {
+        let from = self.scope_of(ifnet)?;
+        self.move_from(ifnet, from, to)?;
+        self.interfaces
+            .iter_mut()
+            .filter(|known| known.ifnet == ifnet.address)
+            .for_each(|known| known.current = to);
+        Ok(())
+    }
+
+    /// if_detach, and if_free as far as the index.
+    pub(super) fn if_detach(&mut self, ifnet: Object) -> Result<(), ImageError> {
+        let scope = self.scope_of(ifnet)?;
+        self.detach(ifnet, scope)?;
+        self.ifindex_drop(ifnet, scope)?;
+        self.interfaces.retain(|known| known.ifnet != ifnet.address);
+        Ok(())
+    }
+
+    /// if_free_internal.
+    pub(super) fn free_ifnet(&mut self, ifnet: Object) -> Result<(), ImageError> {
+        self.kernel.machine_mut().free(ifnet.address)
+    }
+
+    /// Puts it on the list of `scope` in place of its own stack's. It does not notice.
+    pub(super) fn relist(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
+        let (head, queue) = self.interface_list(self.scope_of(ifnet)?)?;
+        queue.remove(self.kernel.machine_mut(), head, ifnet.address)?;
+        let (head, queue) = self.interface_list(scope)?;
+        queue.insert_tail(self.kernel.machine_mut(), head, ifnet.address)
+    }
+
+    fn scope_of(&self, ifnet: Object) -> Result<Scope, ImageError> {
+        let known = self.interfaces.iter().find(|known| known.ifnet == ifnet.address);
+        known.map(|known| known.current).ok_or(ImageError::NotOnList(ifnet.address))
+    }
+
     fn attach(&mut self, ifnet: Object, scope: Scope) -> Result<(), ImageError> {
         self.ifindex_alloc(ifnet, scope)?;
+        self.set_link_index(ifnet)?;
         self.in6_setscope(ifnet)?;
         self.kernel.set_pointer(ifnet, "if_vnet", vnet_of(scope))?;
         let (head, queue) = self.interface_list(scope)?;
@@ -223,7 +278,10 @@ impl Runtime {
     }
 
     /// The head of an interface's list of addresses, and `struct ifaddr`.
-    fn address_list(&self, ifnet: Object) -> Result<(VirtAddr, TypeId, Queue), ImageError> {
+    pub(super) fn address_list(
+        &self,
+        ifnet: Object,
+    ) -> Result<(VirtAddr, TypeId, Queue), ImageError> {
         let head = self.kernel.member(ifnet, "if_addrhead")?;
         let ifaddr = self.kernel.types().find("struct ifaddr")?;
         Ok((head.address, ifaddr, Queue::of(&self.kernel, head.type_id, ifaddr, "ifa_link")?))
@@ -279,43 +337,6 @@ impl Runtime {
             self.kernel.set_if_any(ifnet, "if_get_counter", function)?;
         }
         Ok(())
-    }
-
-    /// An in_ifaddr or in6_ifaddr. Its first member is an ifaddr.
-    fn create_address(&mut self, ifnet: Object, text: &str) -> Result<Object, ImageError> {
-        let malformed = || ImageError::Value {
-            target: "an interface address".into(),
-            why: format!("\"{text}\" is not like 10.0.0.1/24 or fe80::1/64"),
-        };
-        let (address, prefix) = text.split_once('/').ok_or_else(malformed)?;
-        let address: IpAddr = address.parse().map_err(|_| malformed())?;
-        let prefix: u32 = prefix.parse().map_err(|_| malformed())?;
-        let (type_name, mask_member, mask) = match address {
-            IpAddr::V4(_) => {
-                let bits = u32::MAX.checked_shl(32_u32.checked_sub(prefix).ok_or_else(malformed)?);
-                ("struct in_ifaddr", "ia_sockmask", IpAddr::from(bits.unwrap_or(0).to_be_bytes()))
-            }
-            IpAddr::V6(_) => {
-                let bits =
-                    u128::MAX.checked_shl(128_u32.checked_sub(prefix).ok_or_else(malformed)?);
-                (
-                    "struct in6_ifaddr",
-                    "ia_prefixmask",
-                    IpAddr::from(bits.unwrap_or(0).to_be_bytes()),
-                )
-            }
-        };
-        let added = self.kernel.malloc("ifaddr", type_name)?;
-        let own = self.kernel.member(added, "ia_addr")?;
-        self.kernel.assign_sockaddr(own, SocketAddr::new(address, 0))?;
-        let netmask = self.kernel.member(added, mask_member)?;
-        self.kernel.assign_sockaddr(netmask, SocketAddr::new(mask, 0))?;
-        let ifaddr = self.kernel.member(added, "ia_ifa")?;
-        self.kernel.set_pointer(ifaddr, "ifa_addr", own.address)?;
-        self.kernel.set_pointer(ifaddr, "ifa_netmask", netmask.address)?;
-        self.kernel.set_pointer(ifaddr, "ifa_ifp", ifnet.address)?;
-        self.kernel.set_if_any(ifaddr, "ifa_refcnt", 1)?;
-        Ok(ifaddr)
     }
 
     /// Sets members of an interface that the options do not cover.

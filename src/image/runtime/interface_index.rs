@@ -76,6 +76,19 @@ impl Runtime {
         }
     }
 
+    /// The index is free, but the interface keeps it: a bug.
+    pub(super) fn forget_index(&mut self, ifnet: Object) -> Result<(), ImageError> {
+        let vnet = VirtAddr::new(self.kernel.get(ifnet, "if_vnet")?);
+        let scope = if vnet.is_null() { Scope::Kernel } else { Scope::Vnet(super::Vnet(vnet)) };
+        match self.ifindex_table(scope)? {
+            Some(table) => {
+                let index = self.kernel.get(ifnet, "if_index")?;
+                self.kernel.machine_mut().set_pointer(table.at(index), VirtAddr::new(0))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The highest index in use drops to the next one that is.
     fn clear_index(&mut self, table: &Table, ifnet: Object) -> Result<(), ImageError> {
         let index = self.kernel.get(ifnet, "if_index")?.min(table.entries.saturating_sub(1));

@@ -121,9 +121,11 @@ mod credentials;
 mod curvnet;
 mod eventhandler;
 mod interface;
+mod interface_address;
 mod interface_index;
 mod jail;
 mod kernel_stack;
+mod link_level;
 mod locks;
 mod message_buffer;
 mod modspace;
@@ -141,6 +143,7 @@ mod sysinit;
 mod trace;
 mod variables;
 mod vnet;
+mod wiring;
 
 use std::collections::BTreeMap;
 
@@ -153,6 +156,7 @@ pub use self::curvnet::{Place, Recursion, SavedCurvnet};
 pub use self::eventhandler::{HandlerOptions, PRIORITY_ANY};
 pub use self::interface::InterfaceOptions;
 pub use self::jail::JailOptions;
+pub use self::link_level::LinkOptions;
 pub use self::locks::{Holder, LOCKS, Waiter};
 pub use self::message_buffer::MessageBuffer;
 pub use self::modspace::ModuleSpace;
@@ -166,6 +170,7 @@ pub use self::socket::{HalfOpen, SocketDamage, SocketKind, SocketOptions, Waitin
 pub use self::sysctl::{SysctlKind, SysctlOptions};
 pub use self::sysinit::{Sysinit, SysinitKind, SysinitOptions};
 pub use self::trace::Event;
+pub use self::wiring::{InterfaceFault, TunnelOptions, VirtualHost};
 
 use self::counter::CounterZone;
 use self::interface::Interface;

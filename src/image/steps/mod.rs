@@ -1,4 +1,5 @@
 //! Steps of a scenario, a file for each subsystem. docs/scenarios.md explains every key.
 
+pub(super) mod network;
 pub(super) mod routes;
 pub(super) mod sockets;
