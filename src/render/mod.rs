@@ -1,4 +1,4 @@
-//! Answers to text: C, tables, JSON, hex dumps, gdb scripts.
+//! Answers to text: C, tables, JSON, hex dumps, gdb scripts, drawings.
 //!
 //! Everything here takes finished models and writes characters. Nothing reads
 //! memory, looks up a symbol or decides what to show; what a dump holds may be
@@ -6,12 +6,15 @@
 
 pub mod c;
 pub mod decl;
+pub mod dot;
 pub mod gdb;
 pub mod hex;
 pub mod json;
 #[cfg(feature = "cli")]
 pub mod page;
+mod picture;
 pub mod sanitize;
+pub mod svg;
 pub mod sysctl;
 #[cfg(feature = "cli")]
 pub mod table;

@@ -52,8 +52,12 @@ fn lines(entry: &Entry) -> Vec<String> {
         None => "none".to_owned(),
     });
     lines.push(format!("index {index}, at {}, home {home}", it.address));
-    let count =
-        |name| it.traffic.get(name).map_or("-".to_owned(), |count| told(count, u64::to_string));
+    let count = |name| match it.traffic.get(name) {
+        Some(Ok(count)) => count.to_string(),
+        Some(Err(_)) if it.traffic.counted_by.is_some() => "?".to_owned(),
+        Some(Err(why)) => format!("(unknown: {why})"),
+        None => "-".to_owned(),
+    };
     for (title, packets, bytes, errors, drops) in [
         ("in", "ipackets", "ibytes", "ierrors", "iqdrops"),
         ("out", "opackets", "obytes", "oerrors", "oqdrops"),
@@ -64,9 +68,7 @@ fn lines(entry: &Entry) -> Vec<String> {
         ));
     }
     let by = it.traffic.counted_by.iter();
-    lines.extend(
-        by.map(|function| format!("its driver counts by {function}: what is 0 is unknown")),
-    );
+    lines.extend(by.map(|function| format!("? is counted by the driver's {function}")));
     lines
 }
 

@@ -8,6 +8,7 @@ use crate::addr::VirtAddr;
 use crate::value::Object;
 use crate::value::counter::Counters;
 use crate::value::inet::Netmask;
+use crate::value::model::ErrorKind;
 use crate::views::call_out::CallOut;
 use crate::views::interfaces::{Conditions, Field, Interface, InterfaceAddress};
 use crate::views::wiring::{Network, Other, Ties};
@@ -103,14 +104,14 @@ impl Entry {
     }
 
     /// Its name, or its address if that is unknown.
-    pub(super) fn title(&self) -> String {
+    pub(in crate::answers) fn title(&self) -> String {
         match &self.interface.name {
             Ok(name) => name.to_string(),
             Err(_) => self.interface.address.to_string(),
         }
     }
 
-    pub(super) fn other(&self, other: &Other) -> OtherEnd {
+    pub(in crate::answers) fn other(&self, other: &Other) -> OtherEnd {
         OtherEnd {
             name: other.name.clone().ok(),
             address: other.address,
@@ -119,8 +120,24 @@ impl Entry {
         }
     }
 
+    /// Whether its memory is freed, so that nothing of it is known.
+    pub(super) fn is_freed(&self) -> bool {
+        self.interface.name.as_ref().is_err_and(|why| why.kind == ErrorKind::Freed)
+    }
+
+    /// The name of its driver, if it is known.
+    pub(in crate::answers) fn driver(&self) -> Option<&str> {
+        self.interface.driver.as_ref().ok()?.as_deref()
+    }
+
+    /// The outer addresses of a tunnel, source first.
+    pub(in crate::answers) fn outer(&self) -> Option<(IpAddr, IpAddr)> {
+        let tunnel = self.ties.tunnel.as_ref()?.as_ref().ok()?.as_ref()?;
+        tunnel.source.zip(tunnel.destination)
+    }
+
     /// Whether something of it could not be read.
-    pub(super) fn is_unreadable(&self) -> bool {
+    pub(in crate::answers) fn is_unreadable(&self) -> bool {
         let Interface { name, driver, flags, mtu, description, groups, .. } = &self.interface;
         let errors = [name.is_err(), driver.is_err(), flags.is_err(), mtu.is_err()];
         errors.contains(&true) || description.is_err() || groups.is_err()

@@ -46,7 +46,7 @@ impl Serialize for Entry {
             map.serialize_entry(name, &it.traffic.get(name).map(OrError))?;
         }
         map.serialize_entry("counted_by", &it.traffic.counted_by)?;
-        map.serialize_entry("vnet", &OrError(&self.vnet))?;
+        map.serialize_entry("if_vnet", &OrError(&self.vnet))?;
         map.serialize_entry("home_vnet", &OrError(&self.home))?;
         self.serialize_ties(&mut map)?;
         map.serialize_entry("problems", &self.call_outs)?;

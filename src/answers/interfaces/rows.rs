@@ -44,6 +44,9 @@ impl Row for Entry {
     /// People get a row for each of several IP addresses.
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
         if medium == Medium::People {
+            if self.is_freed() {
+                return vec![self.freed_row()];
+            }
             let mut addresses = self.addresses.iter().map(|found| Cell::from(&*found.text));
             let first = addresses.next().unwrap_or(Cell::Nothing);
             let mut rows = vec![self.row(first)];
@@ -77,6 +80,16 @@ impl Entry {
             addresses,
             texts(&self.ties_in_words(), ", "),
         ]
+    }
+
+    /// Nothing is known of it but its place.
+    fn freed_row(&self) -> Vec<Cell<'_>> {
+        let mut row = vec![Cell::Nothing; self::columns(Medium::People).len()];
+        if let [name, .., ties] = &mut *row {
+            *name = self.interface.address.into();
+            *ties = "freed memory".into();
+        }
+        row
     }
 
     fn details(&self) -> Vec<Cell<'_>> {
@@ -113,8 +126,17 @@ impl Entry {
         }
     }
 
-    /// What it is tied to, a phrase each: `epair0b in vnet 1`, `4 on em0`.
-    pub(super) fn ties_in_words(&self) -> Vec<String> {
+    /// What no edge of a graph shows: the addresses of a tunnel, the owner of a tun, what is unknown.
+    pub(in crate::answers) fn notes(&self) -> Vec<String> {
+        let is_note = |words: &String| {
+            ["tunnel ", "opened by ", "carp "].iter().any(|start| words.starts_with(start))
+                || words.contains("unknown: ")
+        };
+        self.ties_in_words().into_iter().filter(is_note).collect()
+    }
+
+    /// What it is tied to, a phrase each: `peer epair0b (vnet 1)`, `vlan 4 on em0`.
+    pub(in crate::answers) fn ties_in_words(&self) -> Vec<String> {
         let Ties { peer, members, spans, bridge, vlan, ports, lagg, tunnel, owner, carp, .. } =
             &self.ties;
         let mut words = Vec::new();
@@ -158,8 +180,11 @@ impl Entry {
 
     /// Its name, and its vnet if that is another.
     fn end(&self, other: &Other) -> String {
-        let OtherEnd { name, address, vnet, .. } = self.other(other);
+        let OtherEnd { name, address, vnet, listed, .. } = self.other(other);
         let name = name.map_or_else(|| address.to_string(), String::from);
+        if listed == Some(false) {
+            return format!("{name} (gone)");
+        }
         let own = self.vnet.as_ref().ok().copied().flatten();
         match vnet {
             Some(vnet) if Some(vnet) != own => format!("{name} (vnet {vnet})"),

@@ -265,6 +265,18 @@ pub enum Command {
     #[command(after_help = NEIGHBORS_EXAMPLES)]
     Neighbors(FamilyArgs),
 
+    /// Show how all network stacks are wired, across vnets
+    ///
+    /// The tree has each vnet with its jails and interfaces, and each interface with what it is
+    /// tied to: the other end of an epair, members of a bridge, the parent of a VLAN, ports of a
+    /// lagg, the outer addresses of a tunnel. If vnets are chosen, those are shown. Broken ties
+    /// are called out below the tree, and are red in a drawing.
+    #[command(after_help = TOPOLOGY_EXAMPLES)]
+    Topology {
+        /// The form to show it in
+        #[arg(long = "as", value_enum, value_name = "FORM", default_value = "tree")]
+        form: cmd::topology::Form,
+    },
     /// Print the values that sysctl(8) would have printed in a vnet
     ///
     /// The name of a node stands for all sysctls below it. Some sysctls are computed by a
@@ -360,6 +372,7 @@ impl Command {
             Self::Neighbors(family) => ask_vnets(globals, |session, chosen| {
                 answers::neighbors(session, chosen, family.family())
             }),
+            Self::Topology { form } => cmd::topology::run(globals, *form),
             Self::Sysctl(args) => sysctl(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
             Self::Image(command) => cmd::image::run(globals, command),
@@ -493,6 +506,13 @@ Examples:
   vnetkvm --demo interfaces
   vnetkvm --demo interfaces --jail web01 epair0b
   vnetkvm -N kernel.debug -M vmcore.0 interfaces --all-vnets --json";
+
+const TOPOLOGY_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo topology
+  vnetkvm -N kernel.debug -M vmcore.0 topology --as svg > wiring.svg
+  vnetkvm -N kernel.debug -M vmcore.0 topology --as dot | dot -Tpdf > wiring.pdf
+  vnetkvm -N kernel.debug -M vmcore.0 topology --jail web01 --json";
 
 const INFO_EXAMPLES: &str = "\
 Examples:

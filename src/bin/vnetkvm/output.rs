@@ -47,6 +47,23 @@ pub fn text<E: Into<anyhow::Error>>(
     Ok(Outcome::Answered)
 }
 
+/// Writes an answer in a form of its own, and the messages about it.
+pub fn drawing<A: Answer>(
+    globals: &Globals,
+    answer: &A,
+    draw: impl FnOnce(&A, &mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<Outcome> {
+    let problems = answer.problems();
+    say_problems(&problems);
+    if globals.output.strict {
+        require_complete(answer, &problems)?;
+    }
+    let mut out = Stdout::new();
+    draw(answer, &mut out)?;
+    finish(globals, out)?;
+    Ok(answer.nothing().map_or(Outcome::Answered, Outcome::NothingMatched))
+}
+
 /// The chosen format.
 pub fn format(args: &OutputArgs) -> Format {
     if args.json { Format::Json } else { args.format }

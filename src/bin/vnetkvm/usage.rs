@@ -36,7 +36,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
         }
         "type" => &[VNET, LIMITS, STRICT],
         "counters" | "interfaces" | "jails" | "neighbors" | "read" | "routes" | "sockets"
-        | "sysinit" | "threads" => &[LIMITS],
+        | "sysinit" | "threads" | "topology" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],
         _ => &[],
     };

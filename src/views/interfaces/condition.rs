@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::flags::DYING;
-use super::{OnList, title};
+use super::{OnList, place};
 use crate::addr::VirtAddr;
 use crate::value::Object;
 use crate::views::call_out::CallOut;
@@ -64,8 +64,8 @@ impl<'t> Conditions<'t> {
     /// What contradicts the interface's being on the list, or its being used.
     #[must_use]
     pub fn call_outs(&self, interface: &Object<'_>) -> Vec<CallOut> {
-        if let Err(fault) = interface.check_freed() {
-            let why = format!("it is on the list, but its memory is freed: {fault}");
+        if interface.check_freed().is_err() {
+            let why = "it is on the list, but its memory is freed";
             return vec![CallOut::new("freed-interface", interface.address, why)];
         }
         let found = [
@@ -101,11 +101,15 @@ impl<'t> Conditions<'t> {
 
     fn indexed(&self, interface: &Object<'_>) -> Option<CallOut> {
         let index = interface.uint("if_index").ok()?;
+        // The index is one of the vnet that it says it is in.
+        if self.vnet.is_some() && interface.pointer("if_vnet").ok()?.non_null() != self.vnet {
+            return None;
+        }
         let call_out = |what, why: String| Some(CallOut::new(what, interface.address, why));
         match self.index.as_ref()?.slot(index).ok()? {
             Slot::Interface(other) if other.address == interface.address => None,
             Slot::Interface(other) => {
-                let other = format!("{} at {}", title(&other), other.address);
+                let other = place(&other);
                 let why = format!("the table of indexes has {other} at its index {index}");
                 call_out("index-of-another", why)
             }

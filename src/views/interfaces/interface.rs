@@ -120,6 +120,15 @@ pub fn title(interface: &Object<'_>) -> String {
     }
 }
 
+/// The interface for a message that says where it is: `epair0a at 0xfffff80003a51800`.
+#[must_use]
+pub fn place(interface: &Object<'_>) -> String {
+    match interface.check_freed().ok().and_then(|()| interface.text("if_xname").ok()) {
+        Some(name) => format!("{name} at {}", interface.address),
+        None => format!("at {}", interface.address),
+    }
+}
+
 struct Reader<'a, 't> {
     object: &'a Object<'t>,
     /// Why nothing of it is known.

@@ -17,7 +17,7 @@ use crate::walk::{Problem, Problems, Walk, Why};
 pub use addresses::InterfaceAddress;
 pub use condition::Conditions;
 pub use flags::flag_names;
-pub use interface::{Interface, title};
+pub use interface::{Interface, place, title};
 pub use kind::type_name;
 pub use traffic::{COUNTERS, Traffic};
 

@@ -7,7 +7,7 @@ use crate::value::Object;
 use crate::value::model::ErrorKind;
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
-use crate::views::interfaces::{Field, title};
+use crate::views::interfaces::{Field, place, title};
 use crate::walk::Problems;
 
 const BRIDGE: Kind = Kind { type_name: "struct bridge_softc", module: "if_bridge.ko" };
@@ -24,8 +24,9 @@ pub(super) fn members<'t>(
     // The newest is first.
     for entry in entries(bridge, &softc, "sc_iflist")?.iter().rev() {
         let Some(member) = entry.follow_anywhere("bif_ifp")? else { continue };
-        call_outs.extend(contradiction(bridge, &softc, entry, &member, network));
-        members.push(network.other(&member));
+        let problem = contradiction(bridge, &softc, entry, &member, network);
+        call_outs.extend(problem.clone());
+        members.push(network.other(&member).but(problem));
     }
     Ok(members)
 }
@@ -48,10 +49,10 @@ pub(super) fn of_member<'t>(interface: &Object<'t>, network: &Network<'t>) -> Op
         Ok(at) => at.non_null()?,
         Err(why) => return Some(Err(why.into())),
     };
-    Some(bridge_at(interface, at).map(|bridge| network.other(&bridge)))
+    Some(bridge_at(interface, at, network).map(|bridge| network.other(&bridge)))
 }
 
-fn bridge_at<'t>(interface: &Object<'t>, at: VirtAddr) -> Field<Object<'t>> {
+fn bridge_at<'t>(interface: &Object<'t>, at: VirtAddr, network: &Network<'t>) -> Field<Object<'t>> {
     let target = interface.target();
     let softc = BRIDGE.at(target, at)?;
     if let Ok(Some(bridge)) = softc.follow("sc_ifp")
@@ -60,11 +61,20 @@ fn bridge_at<'t>(interface: &Object<'t>, at: VirtAddr) -> Field<Object<'t>> {
         return Ok(bridge);
     }
     let entry = MEMBER.at(target, at)?;
-    if entry.pointer("bif_ifp") == Ok(interface.address)
-        && let Ok(Some(softc)) = entry.follow("bif_sc")
-        && let Ok(Some(bridge)) = softc.follow("sc_ifp")
-    {
-        return Ok(bridge);
+    if entry.pointer("bif_ifp") == Ok(interface.address) {
+        if let Ok(Some(softc)) = entry.follow("bif_sc")
+            && let Ok(Some(bridge)) = softc.follow("sc_ifp")
+        {
+            return Ok(bridge);
+        }
+        let has_it = |bridge: &Object<'t>| {
+            let softc = BRIDGE.of(bridge);
+            let entries = softc.and_then(|softc| entries(bridge, &softc, "sc_iflist"));
+            entries.is_ok_and(|entries| entries.iter().any(|known| known.address == at))
+        };
+        if let Some(bridge) = network.of_driver("bridge").find(has_it) {
+            return Ok(bridge);
+        }
     }
     Err(error(ErrorKind::BadAddress, Some(at), format!("its if_bridge, {at}, is no bridge")))
 }
@@ -87,14 +97,15 @@ fn contradiction<'t>(
     member: &Object<'t>,
     network: &Network<'t>,
 ) -> Option<CallOut> {
-    let name = format!("its member {} at {}", title(member), member.address);
+    let name = format!("its member {}", place(member));
     let call_out = |what, why| Some(CallOut::new(what, bridge.address, why));
     if let Some(why) = network.lost(member) {
         return call_out("lost-member", format!("{name} is gone: {why}"));
     }
     let (own, its) = (bridge.pointer("if_vnet").ok()?, member.pointer("if_vnet").ok()?);
     if own != its {
-        let why = format!("{name} is in another vnet: its if_vnet is {its}, the bridge's {own}");
+        let (own, its) = (network.vnet_title(own), network.vnet_title(its));
+        let why = format!("{name} is in {its}, but the bridge is in {own}");
         return call_out("member-in-other-vnet", why);
     }
     let back = member.pointer("if_bridge").ok()?;

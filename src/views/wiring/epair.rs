@@ -4,7 +4,7 @@ use super::softc::{Kind, is_fault};
 use super::{Network, Other};
 use crate::value::Object;
 use crate::views::call_out::CallOut;
-use crate::views::interfaces::{Field, title};
+use crate::views::interfaces::{Field, place};
 
 const EPAIR: Kind = Kind { type_name: "struct epair_softc", module: "if_epair.ko" };
 
@@ -15,33 +15,28 @@ pub(super) fn peer<'t>(
     network: &Network<'t>,
     call_outs: &mut Vec<CallOut>,
 ) -> Field<Option<Other>> {
-    let mut half = |why: String| {
-        call_outs.push(CallOut::new("half-destroyed-epair", interface.address, why));
-    };
-    let softc = match EPAIR.of(interface) {
-        Ok(softc) => softc,
-        Err(why) => {
-            if is_fault(&why) {
-                half(format!("its epair_softc is gone: {why}"));
-            }
-            return Err(why);
+    let half = |why: String| CallOut::new("half-destroyed-epair", interface.address, why);
+    let softc = EPAIR.of(interface).inspect_err(|why| {
+        if is_fault(why) {
+            call_outs.push(half(format!("its epair_softc is gone: {why}")));
         }
-    };
+    })?;
     let Some(other) = softc.follow_anywhere("oifp")? else {
-        half("it has no other end: oifp is NULL".to_owned());
+        call_outs.push(half("it has no other end: oifp is NULL".to_owned()));
         return Ok(None);
     };
-    if let Some(why) = network.lost(&other) {
-        half(format!("its other end, {} at {}, is gone: {why}", title(&other), other.address));
-    } else if let Some(why) = unconfirmed(interface, &other) {
-        half(why);
-    }
-    Ok(Some(network.other(&other)))
+    let problem = match network.lost(&other) {
+        Some(why) => Some(format!("its other end, {}, is gone: {why}", place(&other))),
+        None => unconfirmed(interface, &other),
+    };
+    let problem = problem.map(half);
+    call_outs.extend(problem.clone());
+    Ok(Some(network.other(&other).but(problem)))
 }
 
 /// How the other end contradicts being one.
 fn unconfirmed(interface: &Object<'_>, other: &Object<'_>) -> Option<String> {
-    let end = format!("its other end, {} at {}", title(other), other.address);
+    let end = format!("its other end, {}", place(other));
     let back = match EPAIR.of(other) {
         Ok(softc) => softc.pointer("oifp").ok()?,
         Err(why) if is_fault(&why) => return Some(format!("{end}, has no epair_softc: {why}")),

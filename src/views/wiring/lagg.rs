@@ -6,7 +6,7 @@ use crate::value::Object;
 use crate::value::model::ErrorKind;
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
-use crate::views::interfaces::{Field, title};
+use crate::views::interfaces::{Field, place, title};
 use crate::walk::Problems;
 
 const LAGG: Kind = Kind { type_name: "struct lagg_softc", module: "if_lagg.ko" };
@@ -27,8 +27,9 @@ pub(super) fn ports<'t>(
     let mut ports = Vec::new();
     for port in &found {
         let Some(member) = port.follow_anywhere("lp_ifp")? else { continue };
-        call_outs.extend(contradiction(interface, port, &member, network));
-        ports.push(network.other(&member));
+        let problem = contradiction(interface, port, &member, network);
+        call_outs.extend(problem.clone());
+        ports.push(network.other(&member).but(problem));
     }
     Ok(ports)
 }
@@ -56,7 +57,7 @@ fn contradiction<'t>(
     member: &Object<'t>,
     network: &Network<'t>,
 ) -> Option<CallOut> {
-    let name = format!("its port {} at {}", title(member), member.address);
+    let name = format!("its port {}", place(member));
     let call_out = |why| Some(CallOut::new("lost-port", lagg.address, why));
     if let Some(why) = network.lost(member) {
         return call_out(format!("{name} is gone: {why}"));

@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
 use crate::value::Object;
+use crate::views::call_out::CallOut;
 use crate::views::interfaces::{Field, OnList};
 use crate::vnet::{Copies, Vnet};
 use crate::walk::Problems;
@@ -39,6 +40,8 @@ pub struct Other {
     pub vnet: Option<VirtAddr>,
     /// Whether it is on the list of a vnet; `None` if that is unknown.
     pub listed: Option<bool>,
+    /// What contradicts the tie.
+    pub problem: Option<CallOut>,
 }
 
 impl<'t> Network<'t> {
@@ -79,8 +82,8 @@ impl<'t> Network<'t> {
     /// Why the interface cannot be the other end of a tie; `None` if it can, or if that is unknown.
     #[must_use]
     pub fn lost(&self, interface: &Object<'t>) -> Option<String> {
-        if let Err(fault) = interface.check_freed() {
-            return Some(format!("its memory is freed: {fault}"));
+        if interface.check_freed().is_err() {
+            return Some("its memory is freed".to_owned());
         }
         (self.lists(interface) == Some(false)).then(|| "it is on the list of no vnet".to_owned())
     }
@@ -96,8 +99,22 @@ impl<'t> Network<'t> {
             address: interface.address,
             name: freed.clone().map_err(Into::into).and_then(|()| name()),
             vnet: if freed.is_ok() { on_list.or_else(said) } else { on_list },
-            listed: self.lists(interface),
+            listed: if freed.is_ok() { self.lists(interface) } else { Some(false) },
+            problem: None,
         }
+    }
+
+    /// The interfaces of that driver.
+    pub(super) fn of_driver<'a>(&'a self, driver: &'a str) -> impl Iterator<Item = Object<'t>> {
+        let all = self.stacks.iter().flat_map(|stack| stack.list.interfaces.iter().copied());
+        all.filter(move |interface| interface.text("if_dname").is_ok_and(|name| name == driver))
+    }
+
+    /// The vnet at `at` as messages name it.
+    #[must_use]
+    pub fn vnet_title(&self, at: VirtAddr) -> String {
+        let mut vnets = self.stacks.iter().filter_map(|stack| stack.copies.vnet());
+        vnets.find(|vnet| vnet.address == at).map_or_else(|| at.to_string(), Vnet::title)
     }
 
     /// A vnet that is being created or destroyed may be known only to its interfaces.
@@ -110,6 +127,11 @@ impl<'t> Network<'t> {
 }
 
 impl Other {
+    /// The same with what contradicts the tie.
+    pub(super) fn but(self, problem: Option<CallOut>) -> Self {
+        Self { problem, ..self }
+    }
+
     /// Its name, or its address.
     #[must_use]
     pub fn title(&self) -> String {

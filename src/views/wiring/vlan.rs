@@ -4,7 +4,7 @@ use super::softc::Kind;
 use super::{Network, Other};
 use crate::value::Object;
 use crate::views::call_out::CallOut;
-use crate::views::interfaces::{Field, title};
+use crate::views::interfaces::{Field, place};
 
 const VLAN: Kind = Kind { type_name: "struct ifvlan", module: "if_vlan.ko" };
 
@@ -29,14 +29,26 @@ pub(super) fn vlan<'t>(
     let tag = if softc.has("ifv_qtag") { "ifv_qtag.vid" } else { "ifv_vid" };
     let tag = softc.uint(tag)?;
     let Some(parent) = trunk.follow_anywhere("parent")? else { return Ok(None) };
-    let name = format!("its parent {} at {}", title(&parent), parent.address);
-    let mut lost = |why| call_outs.push(CallOut::new("lost-parent", interface.address, why));
-    if let Some(why) = network.lost(&parent) {
-        lost(format!("{name} is gone: {why}"));
-    } else if let Ok(back) = parent.pointer("if_vlantrunk")
-        && back != trunk.address
-    {
-        lost(format!("{name} does not know of it: its if_vlantrunk is {back}"));
+    let problem = contradiction(interface, &trunk, &parent, network);
+    call_outs.extend(problem.clone());
+    Ok(Some(Vlan { tag, parent: network.other(&parent).but(problem) }))
+}
+
+/// How the parent contradicts being one.
+fn contradiction<'t>(
+    interface: &Object<'t>,
+    trunk: &Object<'t>,
+    parent: &Object<'t>,
+    network: &Network<'t>,
+) -> Option<CallOut> {
+    let name = format!("its parent {}", place(parent));
+    let lost = |why| Some(CallOut::new("lost-parent", interface.address, why));
+    if let Some(why) = network.lost(parent) {
+        return lost(format!("{name} is gone: {why}"));
     }
-    Ok(Some(Vlan { tag, parent: network.other(&parent) }))
+    let back = parent.pointer("if_vlantrunk").ok()?;
+    if back != trunk.address {
+        return lost(format!("{name} does not know of it: its if_vlantrunk is {back}"));
+    }
+    None
 }

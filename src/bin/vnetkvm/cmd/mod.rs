@@ -7,4 +7,5 @@ pub mod image;
 pub mod info;
 pub mod man;
 pub mod read;
+pub mod topology;
 pub mod type_;
