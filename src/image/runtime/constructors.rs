@@ -1,7 +1,7 @@
 //! What constructors and destructors do, as far as memory shows it.
 //!
 //! No code of the kernel runs here, so the functions that matter to a reader are known by name:
-//! those of `sys/net/if.c`, those that VNET_PCPUSTAT_SYSINIT and _SYSUNINIT make
+//! those of `sys/net/if.c` and `sys/net/route.c`, those that VNET_PCPUSTAT_SYSINIT and _SYSUNINIT make
 //! (`vnet_ipstat_init`, `vnet_ipstat_uninit`: `sys/net/vnet.h`), and the destructors of drivers,
 //! which destroy their interfaces. All others change nothing that the runtime models.
 
@@ -17,6 +17,8 @@ pub(super) enum Effect {
     ReturnInterfaces,
     /// vnet_if_uninit, or the destructor of a driver: interfaces with this name prefix are freed.
     FreeInterfaces(String),
+    /// vnet_route_uninit: the routing tables are freed.
+    FreeRoutes,
     /// VNET_PCPUSTAT_ALLOC of this array.
     AllocateCounters(String),
     /// VNET_PCPUSTAT_FREE of this array.
@@ -29,6 +31,7 @@ impl Runtime {
         match function {
             "vnet_if_init" => return Some(Effect::InitInterfaces),
             "vnet_if_return" => return Some(Effect::ReturnInterfaces),
+            "vnet_route_uninit" => return Some(Effect::FreeRoutes),
             "vnet_if_uninit" => return Some(Effect::FreeInterfaces(String::new())),
             _ => {}
         }
@@ -49,6 +52,7 @@ impl Runtime {
             Effect::InitInterfaces => self.init_interface_list(scope),
             Effect::ReturnInterfaces => self.return_interfaces(scope),
             Effect::FreeInterfaces(prefix) => self.free_interfaces(scope, prefix),
+            Effect::FreeRoutes => self.free_tables(scope),
             Effect::AllocateCounters(name) => self.vnet_pcpustat_alloc(scope, name),
             Effect::FreeCounters(name) => self.vnet_pcpustat_free(scope, name),
         }

@@ -7,6 +7,7 @@ use super::radix;
 use super::reader::Reader;
 use super::tables::{Head, Heads};
 use crate::addr::VirtAddr;
+use crate::budget::Exhausted;
 use crate::value::Object;
 use crate::value::model::ValueError;
 use crate::value::queue::List;
@@ -58,6 +59,9 @@ pub struct Route {
     /// Where it leads.
     pub hop: Hop,
 }
+
+/// What a route takes in memory, here and in an answer, with its texts.
+const SIZE: u64 = 2 * size_of::<Route>() as u64;
 
 impl Tables {
     /// The tables of the stack of `copies` that are wanted.
@@ -114,13 +118,22 @@ impl Table {
         table.whole = leaves.is_whole();
         let leaves = leaves.take(problems);
         for leaf in &leaves {
-            table.add(reader, leaf, problems);
+            if let Err(why) = table.add(reader, leaf, problems) {
+                problems.add(list.problem(leaf.address, why.into()));
+                break;
+            }
         }
         table.check(reader, &head, leaves.len() as u64);
         table
     }
 
-    fn add<'t>(&mut self, reader: &Reader<'t, '_>, leaf: &Object<'t>, problems: &mut Problems) {
+    /// Adds the route of a leaf, as often as it has next hops.
+    fn add<'t>(
+        &mut self,
+        reader: &Reader<'t, '_>,
+        leaf: &Object<'t>,
+        problems: &mut Problems,
+    ) -> Result<(), Exhausted> {
         let destination = Destination::read(leaf, self.family, |zone| reader.interface_name(zone));
         let route = reader.route(leaf);
         // Since 13 the route's own flags are few; its next hop has the rest.
@@ -129,10 +142,12 @@ impl Table {
             false => Ok(0),
         };
         for hop in hop::hops_of(reader, &route, problems) {
+            reader.target().budget().bytes(SIZE)?;
             let flags = own.clone().and_then(|own| Ok(RouteFlags(own | hop.flags.clone()?)));
             let destination = destination.clone();
             self.routes.push(Route { address: route.address, destination, flags, hop });
         }
+        Ok(())
     }
 
     /// What the head says of the table.

@@ -63,6 +63,7 @@ impl<'t> Heads<'t> {
             return Ok(());
         }
         let (head, families) = (pointed_at(types, variable.type_id)?, families(types)?);
+        Object::new(target, head, first).check_freed()?;
         let fibs = fibs(copies)?;
         self.fibs = Some(fibs);
         if fibs > MOST_FIBS {

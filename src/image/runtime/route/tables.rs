@@ -51,6 +51,31 @@ impl Runtime {
         Ok(Rib { head, tree: tree(top), masks: tree(masks), fib })
     }
 
+    /// vnet_route_uninit: the heads and the array are freed, and the pointer to it stays.
+    ///
+    /// # Errors
+    /// They are freed already.
+    pub(in crate::image::runtime) fn free_tables(
+        &mut self,
+        scope: Scope,
+    ) -> Result<(), ImageError> {
+        let Ok(variable) = self.find(scope, "rt_tables") else { return Ok(()) };
+        let first = VirtAddr::new(self.kernel.load_uint(variable)?);
+        if first.is_null() {
+            return Ok(());
+        }
+        let (fibs, families) = (self.fib_count(scope)?, self.family_count()?);
+        let pointer = self.kernel.machine().arch().pointer_size();
+        for fib in 0..fibs {
+            for family in [sockaddr::AF_INET, sockaddr::AF_INET6] {
+                let at = first.wrapping_add((fib * families + family) * pointer);
+                let head = self.kernel.machine().pointer(at)?;
+                self.kernel.machine_mut().free(head)?;
+            }
+        }
+        self.kernel.machine_mut().free(first)
+    }
+
     /// rt_table_init; up to 10, rn_inithead.
     fn make_head(
         &mut self,
