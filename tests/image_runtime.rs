@@ -224,7 +224,10 @@ fn jails_are_on_both_lists_and_share_their_parents_stack() {
         assert_eq!(get(late, "pr_list.tqe_next"), 0);
         assert_eq!(get(inner, "pr_vnet"), get(late, "pr_vnet"));
         assert_ne!(get(early, "pr_vnet"), get(late, "pr_vnet"));
-        assert_eq!((get(late, "pr_flags"), get(inner, "pr_flags")), (0x11, 0x1));
+        let flags = |prison| get(prison, "pr_flags") & 0x13;
+        assert_eq!((flags(late), flags(inner)), (0x11, 0x1), "persistent, vnet");
+        // Each holds itself, and the child its parent.
+        assert_eq!((get(late, "pr_ref"), get(late, "pr_uref"), get(inner, "pr_ref")), (2, 2, 1));
         assert_eq!(get(inner, "pr_parent"), late.address.get());
         assert_eq!(get(late, "pr_children.lh_first"), inner.address.get());
         assert_eq!((get(late, "pr_childcount"), global(&runtime, "prison0.pr_childcount")), (1, 3));

@@ -10,13 +10,15 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::{self, Choice, Selector, Session};
 use crate::threads::ThreadName;
+use crate::value::Limits;
 use crate::value::model::ValueError;
 use crate::value::serialize::or_error;
+use crate::views::backtrace::Tracer;
 use crate::views::call_out::CallOut;
 use crate::views::jails::Jails;
 use crate::views::threads::{Doing, State, ThreadView, Threads, Wait};
 use crate::vnet::list::JailRef;
-use crate::vnet::{Vnet, VnetRef, WantedThread};
+use crate::vnet::{Condition, Vnet, VnetRef, WantedThread};
 use crate::walk::Problems;
 
 /// The threads, the one that wrote the dump first.
@@ -59,6 +61,9 @@ pub struct Thread {
     /// The vnet that it works in; `None` outside the network stack.
     #[serde(serialize_with = "or_error")]
     pub curvnet: Result<Option<VnetRef>, ValueError>,
+    /// The condition of a curvnet that is not on the kernel's list: `being-destroyed`; `None` if
+    /// it is, or if it is no vnet.
+    pub curvnet_condition: Option<&'static str>,
     /// Its jail's vnet.
     #[serde(serialize_with = "or_error")]
     pub vnet: Result<Option<VnetRef>, ValueError>,
@@ -71,6 +76,9 @@ pub struct Thread {
     pub dumping: bool,
     /// What is wrong with it.
     pub problems: Vec<CallOut>,
+    /// The same for people.
+    #[serde(skip)]
+    condition: Option<Condition>,
     /// The kernel records which functions set curvnet.
     #[serde(skip)]
     records: bool,
@@ -109,7 +117,8 @@ pub fn threads(session: &Session, which: &Selector, all: bool) -> Result<AllThre
     let target = session.matching_target()?;
     let choice = session.choice(which)?;
     let known = session.known_vnets().ok().flatten();
-    let Threads { threads, mut problems } = Threads::read(target, known.as_ref())?;
+    let tracer = Tracer::new(target, session.reader(&Limits::default()));
+    let Threads { threads, mut problems } = Threads::read(target, known.as_ref(), &tracer)?;
     let jails = session.all_jails().unwrap_or_default();
     problems.extend(jails.problems.clone());
     let vnets = session.vnets().ok();
@@ -150,6 +159,8 @@ pub fn threads(session: &Session, which: &Selector, all: bool) -> Result<AllThre
 struct Names {
     jails: FxHashMap<VirtAddr, JailRef>,
     vnets: FxHashMap<VirtAddr, VnetRef>,
+    /// Those that are not on the list.
+    conditions: FxHashMap<VirtAddr, Condition>,
     /// vnet0.
     host: Option<VirtAddr>,
 }
@@ -159,6 +170,10 @@ impl Names {
         Self {
             jails: jails.jails.iter().map(|jail| (jail.address, jail.into())).collect(),
             vnets: vnets.iter().map(|vnet| (vnet.address, vnet.into())).collect(),
+            conditions: vnets
+                .iter()
+                .filter_map(|vnet| Some((vnet.address, vnet.condition?)))
+                .collect(),
             host: vnets.iter().find(|vnet| vnet.default).map(|vnet| vnet.address),
         }
     }
@@ -188,6 +203,8 @@ impl Names {
         let vnet = |of: Result<Option<VirtAddr>, ValueError>| {
             of.map(|vnet| vnet.map(|vnet| self.vnet(vnet)))
         };
+        let curvnet = view.curvnet.as_ref().ok().copied().flatten();
+        let condition = curvnet.and_then(|curvnet| self.conditions.get(&curvnet).copied());
         let jail = |prison: Option<VirtAddr>| self.jails.get(&prison?).cloned();
         let (state, inhibitors) = match view.doing {
             Ok(Doing { state, inhibitors }) => {
@@ -207,11 +224,13 @@ impl Names {
             cpu: view.cpu.filter(|_| runs),
             last_cpu: view.last_cpu,
             curvnet: vnet(view.curvnet),
+            curvnet_condition: condition.map(Condition::name),
             vnet: vnet(view.jail_vnet),
             compared,
             set_by: view.set_by,
             dumping: view.dumping,
             problems: view.call_outs,
+            condition,
             records,
         }
     }
@@ -281,6 +300,16 @@ impl Thread {
         })
     }
 
+    /// Its curvnet, and why that is not on the list.
+    fn curvnet_cell(&self) -> Cell<'_> {
+        Cell::read(&self.curvnet, |curvnet| match (curvnet, self.condition) {
+            (Some(curvnet), Some(condition)) => {
+                format!("{curvnet} ({})", condition.meaning()).into()
+            }
+            (curvnet, _) => curvnet.map(|curvnet| curvnet.to_string()).into(),
+        })
+    }
+
     fn short(&self) -> Vec<Cell<'_>> {
         let set_by = self.records.then(|| text(&self.set_by));
         let cells = [
@@ -292,7 +321,7 @@ impl Thread {
             self.state_cell(),
             text(&self.wchan),
             self.cpu.into(),
-            vnet(&self.curvnet),
+            self.curvnet_cell(),
             vnet(&self.vnet),
         ];
         cells.into_iter().chain(set_by).collect()
@@ -342,7 +371,7 @@ fn columns(medium: Medium, records: bool) -> Vec<Column> {
     let mut columns = vec![right("PID"), right("TID"), left("COMMAND"), left("THREAD")];
     if medium == Medium::People {
         columns.extend([left("JAIL"), left("STATE"), left("WAITS FOR"), right("CPU")]);
-        columns.extend([right("CURVNET"), right("JAIL'S VNET")]);
+        columns.extend([left("CURVNET"), left("JAIL'S VNET")]);
         columns.extend(records.then(|| left("SET BY")));
         return columns;
     }

@@ -6,9 +6,9 @@ use super::dump::Format;
 use super::kernel::LoadedKernel;
 use super::literal::Literal;
 use super::machine::MachineOptions;
-use super::runtime::{JailOptions, ModuleFile, ProcessOptions, Runtime, Scope, Stop, SysinitKind};
+use super::runtime::{JailOptions, ModuleFile, Runtime, Scope, Stop, SysinitKind};
 use super::scenario::{JailStep, ModuleStep, Scenario, Statistics, Step};
-use super::steps::{network, routes, sockets};
+use super::steps::{jails, network, routes, sockets};
 use super::vnet_steps::{self, EarlierSteps};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -84,17 +84,6 @@ fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<()
             set_all(runtime, scope, values)?;
             set_statistics(runtime, scope, statistics)
         }
-        Step::Process { name, jail, pid, tid, in_network_stack, dumping } => {
-            let options = ProcessOptions {
-                name: name.clone(),
-                pid: *pid,
-                tid: *tid,
-                jail: jail.clone(),
-                in_network_stack: *in_network_stack,
-                dumping: *dumping,
-            };
-            runtime.create_process(&options).map(|_| ())
-        }
         Step::Interface(step) => network::attach(runtime, step),
         Step::Epair(step) => network::epair(runtime, step),
         Step::DestroyInterface { interface } => {
@@ -102,6 +91,12 @@ fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<()
             runtime.destroy_interface(ifnet)
         }
         Step::BreakInterface(step) => network::break_interface(runtime, step),
+        Step::RemoveJail { jail } => runtime.remove_jail(jail),
+        Step::Credential { jail } => runtime.keep_credential(jail).map(|_| ()),
+        Step::DamageJail(step) => jails::damage(runtime, step),
+        Step::Process(step) => jails::process(runtime, step),
+        Step::Thread(step) => jails::thread(runtime, step),
+        Step::Exit { process, reaped } => runtime.exit_process(process, *reaped),
         Step::Move { interface, jail } => {
             let ifnet = runtime.interface(interface)?;
             let scope = scope(runtime, jail.as_deref())?;
@@ -175,6 +170,7 @@ fn create_jail(runtime: &mut Runtime, step: &JailStep) -> Result<(), ImageError>
         vnet: step.vnet.unwrap_or(usual.vnet),
         hostname: step.hostname.clone(),
         path: step.path.clone().unwrap_or(usual.path),
+        allow: step.allow.clone(),
         name: usual.name,
     };
     let full_name = match &step.stop {

@@ -14,6 +14,7 @@ use crate::image::ImageError;
 use crate::image::dump::{DumpFile, Format, HeaderVersion};
 use crate::image::literal::{Literal, PerCpu};
 use crate::image::machine::Paging;
+use crate::image::steps::jails::{DamageStep, ProcessStep, ThreadStep};
 use crate::image::steps::network::{BreakStep, EpairStep, InterfaceStep};
 use crate::image::steps::routes::{
     BreakNeighborStep, BreakRouteStep, BringUpStep, NeighborStep, RouteStep,
@@ -143,18 +144,26 @@ pub(super) enum Step {
         #[serde(default)]
         statistics: BTreeMap<String, Statistics>,
     },
+    /// A jail is removed, but something may still hold it.
+    RemoveJail {
+        jail: String,
+    },
+    /// Something that is no process keeps a credential of a jail.
+    Credential {
+        jail: String,
+    },
+    /// A jail becomes what no sound kernel has.
+    DamageJail(DamageStep),
     /// A process with one thread starts.
-    Process {
-        name: String,
-        jail: Option<String>,
-        pid: Option<u64>,
-        tid: Option<u64>,
-        /// Its thread is inside the network stack: curvnet is set.
+    Process(ProcessStep),
+    /// A process gets another thread.
+    Thread(ThreadStep),
+    /// A process ends.
+    Exit {
+        process: String,
+        /// Its parent has asked for its status.
         #[serde(default)]
-        in_network_stack: bool,
-        /// Its thread is the one that dumps.
-        #[serde(default)]
-        dumping: bool,
+        reaped: bool,
     },
     /// An interface is attached.
     Interface(Box<InterfaceStep>),
@@ -245,6 +254,9 @@ pub(super) struct JailStep {
     pub(super) vnet: Option<bool>,
     pub hostname: Option<String>,
     pub(super) path: Option<String>,
+    /// What it may do beside what every jail may.
+    #[serde(default)]
+    pub(super) allow: Vec<String>,
     /// The constructor, or SI_SUB_…, in which the creation of its stack hangs.
     pub(super) stop: Option<String>,
     /// The process that hangs there; default: a new one.
@@ -286,7 +298,12 @@ impl Step {
             Self::Jail(jail) => format!("jail {}", jail.name),
             Self::Destroy { jail, .. } => format!("destroy {jail}"),
             Self::Set { jail, .. } => format!("set in {}", jail.as_deref().unwrap_or("the host")),
-            Self::Process { name, .. } => format!("process {name}"),
+            Self::RemoveJail { jail } => format!("remove jail {jail}"),
+            Self::Credential { jail } => format!("credential of {jail}"),
+            Self::DamageJail(step) => format!("damage jail {}", step.jail),
+            Self::Process(step) => format!("process {}", step.name),
+            Self::Thread(step) => format!("thread {} of {}", step.name, step.process),
+            Self::Exit { process, .. } => format!("exit of {process}"),
             Self::Interface(interface) => format!("interface {}", interface.name),
             Self::Epair(step) => format!("epair {}", step.name),
             Self::DestroyInterface { interface } => format!("destroy {interface}"),

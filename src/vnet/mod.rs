@@ -6,7 +6,7 @@ mod condition;
 mod copies;
 pub(crate) mod enum_names;
 mod error;
-mod layout;
+pub(crate) mod layout;
 pub mod list;
 pub mod locks;
 pub mod modspace;

@@ -101,7 +101,10 @@ impl HeldBy {
         }
         if !self.children.is_empty() {
             let what = plural(self.children.len(), "child jail", "child jails");
-            let title = |jail: &JailRef| format!("{} ({})", jail.jid, jail.title());
+            let title = |jail: &JailRef| {
+                let state = jail.state.map_or(String::new(), |state| format!(", {state}"));
+                format!("{} ({}{state})", jail.jid, jail.name)
+            };
             parts.push(listed(what, self.children.iter().map(title).collect()));
         }
         if self.processes.is_empty() && self.sockets.is_empty() && self.credentials > 0 {

@@ -39,7 +39,6 @@ impl Runtime {
     /// VNET_FOREACH: the stacks in the order of the list, newest first. Without VIMAGE its body
     /// runs once for the kernel's own variables, or in older kernels not at all.
     ///
-    /// Neither lock of the list is held.
     /// Neither of the locks on the list is held.
     pub fn vnet_foreach(&self) -> Result<Vec<Scope>, ImageError> {
         /// 13.0 turned it into a loop.
@@ -53,6 +52,43 @@ impl Runtime {
             "VNET_FOREACH with neither vnet_sxlock nor vnet_rwlock held".into()
         })?;
         Ok(self.vnets()?.into_iter().rev().map(Scope::Vnet).collect())
+    }
+
+    /// crget and crset: a credential of a prison, with one reference, which holds the prison.
+    pub(super) fn crget(&mut self, prison: Object) -> Result<Object, ImageError> {
+        let cred = self.kernel.malloc("cred", "struct ucred")?;
+        self.kernel.set(cred, "cr_ref", 1)?;
+        self.kernel.set_pointer(cred, "cr_prison", prison.address)?;
+        let count = self.kernel.get(prison, "pr_ref")?;
+        self.kernel.set(prison, "pr_ref", count.wrapping_add(1))?;
+        Ok(cred)
+    }
+
+    /// crhold: one more refers to the credential.
+    pub(super) fn crhold(&mut self, cred: Object) -> Result<(), ImageError> {
+        let count = self.kernel.get(cred, "cr_ref")?;
+        self.kernel.set(cred, "cr_ref", count.wrapping_add(1))
+    }
+
+    /// crfree: the last one to refer to it lets go of the prison.
+    pub(super) fn crfree(&mut self, cred: Object) -> Result<(), ImageError> {
+        let count = self.kernel.get(cred, "cr_ref")?.wrapping_sub(1);
+        self.kernel.set(cred, "cr_ref", count)?;
+        if count > 0 {
+            return Ok(());
+        }
+        let prison = VirtAddr::new(self.kernel.get(cred, "cr_prison")?);
+        self.kernel.machine_mut().free(cred.address)?;
+        self.release_prison(self.prison_at(prison)?)
+    }
+
+    /// A credential of a jail that no process, thread or socket has, such as that of a mount.
+    ///
+    /// # Errors
+    /// There is no such jail.
+    pub fn keep_credential(&mut self, jail: &str) -> Result<Object, ImageError> {
+        let prison = self.prison(jail)?;
+        self.crget(prison)
     }
 
     pub(super) fn credential(&self, holder: Object, member: &str) -> Result<Object, ImageError> {

@@ -9,6 +9,7 @@ use super::queue::Queue;
 use super::scope::Vnet;
 use super::{Runtime, Scope};
 use crate::addr::VirtAddr;
+use crate::expr::Step;
 use crate::image::ImageError;
 use crate::image::literal::Literal;
 use crate::image::object::Object;
@@ -28,13 +29,16 @@ pub struct JailOptions {
     pub hostname: Option<String>,
     /// The root directory.
     pub path: String,
+    /// What it may do beside what every jail may: `raw_sockets`, as in jail(8).
+    pub allow: Vec<String>,
 }
 
 impl JailOptions {
     /// A jail of that name with a network stack of its own.
     pub fn new(name: impl Into<String>) -> Self {
         let (jid, parent, hostname) = (None, None, None);
-        Self { name: name.into(), jid, parent, vnet: true, hostname, path: "/".into() }
+        let (path, allow) = ("/".into(), Vec::new());
+        Self { name: name.into(), jid, parent, vnet: true, hostname, path, allow }
     }
 
     /// Its name prefixed with its parent's, unless it already is.
@@ -54,19 +58,24 @@ impl JailOptions {
 #[derive(Debug)]
 pub(super) struct Jail {
     /// Full name.
-    name: String,
+    pub(super) name: String,
     jid: u64,
-    prison: VirtAddr,
+    pub(super) prison: VirtAddr,
     /// Full name of the parent; `None` for prison0.
-    parent: Option<String>,
-    own: bool,
-    vnet: Option<Vnet>,
+    pub(super) parent: Option<String>,
+    pub(super) own: bool,
+    pub(super) vnet: Option<Vnet>,
     /// Already removed from the lists?
-    dying: bool,
+    pub(super) unlinked: bool,
 }
 
-const PR_PERSIST: u64 = 0x1;
+pub(super) const PR_PERSIST: u64 = 0x1;
+const PR_HOST: u64 = 0x2;
 const PR_VNET: u64 = 0x10;
+/// Source addresses are chosen as on the host, which is the default.
+const PR_SADDRSEL: u64 = 0x180;
+/// The permission that every jail has.
+const SET_HOSTNAME: &str = "set_hostname";
 /// The name of the host in scenarios. prison0's own pr_name is "0".
 const HOST: &str = "0";
 
@@ -98,7 +107,7 @@ impl Runtime {
             parent: None,
             own: vnet.is_some(),
             vnet,
-            dying: false,
+            unlinked: false,
         });
         Ok(())
     }
@@ -163,80 +172,23 @@ impl Runtime {
         self.kernel.set_pointer(prison, "pr_parent", mother_prison.address)?;
         self.kernel.set(prison, "pr_ref", 1)?;
         self.set_state(prison, "pr_state", "PRISON_STATE_INVALID")?;
-        let flags = PR_PERSIST | if options.vnet { PR_VNET } else { 0 };
+        let own_flags = [(options.vnet, PR_VNET), (options.hostname.is_some(), PR_HOST)];
+        let own_flags = own_flags.into_iter().filter(|(own, _)| *own);
+        let flags = own_flags.fold(PR_PERSIST | PR_SADDRSEL, |flags, (_, flag)| flags | flag);
         self.kernel.set(prison, "pr_flags", flags)?;
+        self.set_permissions(prison, &options.allow)?;
         self.set_text(prison, "pr_name", &name)?;
         self.set_text(prison, "pr_path", &options.path)?;
-        self.set_text(prison, "pr_hostname", options.hostname.as_deref().unwrap_or(&name))?;
+        let hostname = match &options.hostname {
+            Some(hostname) => hostname.clone(),
+            None => self.hostname(mother_prison)?,
+        };
+        self.set_text(prison, "pr_hostname", &hostname)?;
+        self.hold_prison(mother_prison)?;
         self.link(prison, mother_prison, jid)?;
         let own = options.vnet && self.vnets.is_some();
         let (address, parent) = (prison.address, Some(parent));
-        Ok((prison, Jail { name, jid, prison: address, parent, own, vnet, dying: false }))
-    }
-
-    /// prison_deref of the last reference: removes it from the lists, destroys its stack, and frees
-    /// it.
-    ///
-    /// # Errors
-    /// It has child jails or processes, or it is the host.
-    pub fn destroy_jail(&mut self, name: &str) -> Result<(), ImageError> {
-        let (prison, vnet) = self.begin_removal(name)?;
-        if let Some(vnet) = vnet {
-            self.vnet_destroy(vnet)?;
-        }
-        self.kernel.machine_mut().free(prison.address)?;
-        self.jails.retain(|jail| jail.prison != prison.address);
-        Ok(())
-    }
-
-    /// The same by `thread`, a `struct thread` that does not return from one of the
-    /// destructors of the jail's stack.
-    ///
-    /// # Errors
-    /// As [`Runtime::destroy_jail`]; or it has no stack of its own, or there is no such
-    /// destructor.
-    pub fn destroy_jail_until(
-        &mut self,
-        name: &str,
-        stop: &Stop,
-        thread: Object,
-    ) -> Result<HalfWay, ImageError> {
-        let (prison, vnet) = self.begin_removal(name)?;
-        let vnet = vnet.ok_or_else(|| {
-            ImageError::Refused(format!("{name} has no stack, so its removal cannot stop"))
-        })?;
-        let half = self.vnet_destroy_until(vnet, stop)?;
-        if let Some(jail) = self.jails.iter_mut().find(|jail| jail.prison == prison.address) {
-            jail.dying = true;
-        }
-        self.hang(thread, &half)?;
-        Ok(half)
-    }
-
-    /// The part of prison_deref before it destroys the stack. Returns the stack if it is the
-    /// jail's own.
-    fn begin_removal(&mut self, name: &str) -> Result<(Object, Option<Vnet>), ImageError> {
-        let jail = self.jail(name)?;
-        let (prison, own, vnet) = (self.prison_at(jail.prison)?, jail.own, jail.vnet);
-        let Some(parent) = jail.parent.clone() else {
-            return Err(ImageError::Refused("the host is no jail that can be removed".into()));
-        };
-        if jail.dying {
-            return Err(ImageError::Refused(format!("{name} is being removed already")));
-        }
-        if self.jails.iter().any(|child| child.parent.as_deref() == Some(name)) {
-            return Err(ImageError::Refused(format!("{name} has child jails")));
-        }
-        // prison_deref drops one reference for the jail itself; every process holds another.
-        if self.kernel.get(prison, "pr_ref")? > 1 {
-            return Err(ImageError::Refused(format!("{name} still has processes")));
-        }
-        self.kernel.set(prison, "pr_ref", 0)?;
-        self.kernel.set(prison, "pr_uref", 0)?;
-        self.set_state(prison, "pr_state", "PRISON_STATE_DYING")?;
-        let mother = self.prison_at(self.jail(&parent)?.prison)?;
-        self.unlink(prison, mother)?;
-        Ok((prison, vnet.filter(|_| own)))
+        Ok((prison, Jail { name, jid, prison: address, parent, own, vnet, unlinked: false }))
     }
 
     /// The stack that the jail uses: its own or an ancestor's; `None` without VIMAGE, or while its
@@ -264,10 +216,49 @@ impl Runtime {
         self.prison_at(self.jail(name)?.prison)
     }
 
-    /// The host's name, `kern.hostname`.
+    /// The host's name, `kern.hostname`, which jails without a name of their own get too.
     pub fn set_hostname(&mut self, hostname: &str) -> Result<(), ImageError> {
         let prison0 = self.prison(HOST)?;
-        self.set_text(prison0, "pr_hostname", hostname)
+        self.set_text(prison0, "pr_hostname", hostname)?;
+        for jail in self.jails.iter().map(|jail| jail.prison).collect::<Vec<_>>() {
+            let prison = self.prison_at(jail)?;
+            if self.kernel.get(prison, "pr_flags")? & PR_HOST == 0 && jail != prison0.address {
+                self.set_text(prison, "pr_hostname", hostname)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn hostname(&self, prison: Object) -> Result<String, ImageError> {
+        self.kernel.text(self.kernel.member(prison, "pr_hostname")?.address)
+    }
+
+    /// pr_allow, by the names in the kernel's own table; kernels before 12 have another one.
+    fn set_permissions(&mut self, prison: Object, allow: &[String]) -> Result<(), ImageError> {
+        let mut bits = 0;
+        for name in [SET_HOSTNAME].into_iter().chain(allow.iter().map(String::as_str)) {
+            match self.permission(name)? {
+                Some(bit) => bits |= bit,
+                None if name == SET_HOSTNAME => {}
+                None => {
+                    let why = format!("the kernel knows no permission {name}");
+                    return Err(ImageError::Refused(why));
+                }
+            }
+        }
+        self.kernel.set(prison, "pr_allow", bits)
+    }
+
+    fn permission(&self, name: &str) -> Result<Option<u64>, ImageError> {
+        let Ok(table) = self.kernel.variable("pr_flag_allow") else { return Ok(None) };
+        for index in 0..self.kernel.elements(table)?.unwrap_or(0) {
+            let entry = self.kernel.step(table, &Step::Index(index))?;
+            let known = VirtAddr::new(self.kernel.get(entry, "name")?);
+            if !known.is_null() && self.kernel.text(known)? == format!("allow.{name}") {
+                return self.kernel.get(entry, "flag").map(Some);
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn set_text(
@@ -280,12 +271,12 @@ impl Runtime {
         self.kernel.assign(member, &text(value))
     }
 
-    fn jail(&self, name: &str) -> Result<&Jail, ImageError> {
+    pub(super) fn jail(&self, name: &str) -> Result<&Jail, ImageError> {
         let found = self.jails.iter().find(|jail| jail.name == name);
         found.ok_or_else(|| ImageError::NoJail(name.to_owned()))
     }
 
-    fn prison_at(&self, address: VirtAddr) -> Result<Object, ImageError> {
+    pub(super) fn prison_at(&self, address: VirtAddr) -> Result<Object, ImageError> {
         self.kernel.object(address, "struct prison")
     }
 
@@ -317,7 +308,7 @@ impl Runtime {
         self.count_children(mother, 1)
     }
 
-    fn unlink(&mut self, prison: Object, mother: Object) -> Result<(), ImageError> {
+    pub(super) fn unlink(&mut self, prison: Object, mother: Object) -> Result<(), ImageError> {
         let list = self.kernel.variable("allprison")?;
         let queue = Queue::of(&self.kernel, list.type_id, prison.type_id, "pr_list")?;
         queue.remove(self.kernel.machine_mut(), list.address, prison.address)?;

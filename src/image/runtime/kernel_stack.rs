@@ -6,6 +6,7 @@
 //! convention says where in a frame the older frame pointer and the return address are.
 
 use super::Runtime;
+use super::thread_state::ThreadState;
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::image::ImageError;
@@ -30,8 +31,6 @@ struct Convention {
 const FRAME: u64 = 0x60;
 /// KSTACK_PAGES of most machines.
 const STACK_PAGES: u64 = 4;
-/// TDI_SLEEPING of `sys/sys/proc.h`.
-const SLEEPING: u64 = 2;
 
 /// The functions called to sleep and to panic, innermost first. A kernel has some of them.
 const SLEEP: &[&str] = &["sched_switch", "mi_switch", "sleepq_switch", "sleepq_wait", "_sleep"];
@@ -71,8 +70,7 @@ impl Runtime {
             }
         }
         if !dumping {
-            self.set_state(thread, "td_state", "TDS_INHIBITED")?;
-            self.kernel.set_if_any(thread, "td_inhibitors", SLEEPING)?;
+            self.set_thread_state(thread, &ThreadState::usual())?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Steps of a scenario, a file for each subsystem. docs/scenarios.md explains every key.
 
+pub(super) mod jails;
 pub(super) mod network;
 pub(super) mod routes;
 pub(super) mod sockets;

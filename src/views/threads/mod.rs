@@ -5,12 +5,14 @@
 //! jails, so that the two need not agree.
 
 mod curvnet;
+mod null_curvnet;
 mod state;
 
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::threads::{self, Thread, ThreadName, registers};
 use crate::value::model::ValueError;
+use crate::views::backtrace::Tracer;
 use crate::views::call_out::CallOut;
 use crate::views::known_vnets::KnownVnets;
 use crate::views::recursions;
@@ -57,11 +59,16 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Reads them. `vnets` are those that a curvnet may be; `None` without VIMAGE.
+    /// Reads them. `vnets` are those that a curvnet may be; `None` without VIMAGE. `tracer` reads
+    /// the stack of the thread that wrote the dump.
     ///
     /// # Errors
     /// The kernel has no such lists, or no debug information about them.
-    pub fn read(target: &Target, vnets: Option<&KnownVnets<'_>>) -> Result<Self, ReadError> {
+    pub fn read<'t>(
+        target: &'t Target,
+        vnets: Option<&KnownVnets<'_>>,
+        tracer: &Tracer<'t>,
+    ) -> Result<Self, ReadError> {
         let mut problems = Problems::default();
         let processes = threads::by_process(target)?.take(&mut problems);
         let dumper = target.integer("dumptid").map(|tid| i64::from(tid as i32));
@@ -72,10 +79,17 @@ impl Threads {
             for thread in own {
                 let mut view = ThreadView::read(&Thread { thread, process }, has_vnet_debug);
                 view.dumping = dumper.is_some() && view.name.tid == dumper;
-                if let (Some(vnets), Ok(Some(curvnet))) = (vnets, &view.curvnet) {
-                    let call_out = curvnet::check(vnets, &thread, *curvnet, view.dumping);
-                    view.call_outs.extend(call_out);
-                }
+                let call_out = match (vnets, &view.curvnet) {
+                    (Some(vnets), Ok(Some(curvnet))) => {
+                        curvnet::check(vnets, &thread, *curvnet, view.dumping)
+                    }
+                    (Some(_), Ok(None)) if view.dumping => {
+                        let trace = tracer.trace(&Thread { thread, process });
+                        trace.ok().and_then(|trace| null_curvnet::check(target, &trace))
+                    }
+                    _ => None,
+                };
+                view.call_outs.extend(call_out);
                 threads.push(view);
             }
         }

@@ -1,5 +1,6 @@
 //! Descriptors: the table of each process, and open files (`sys/kern/kern_descrip.c`).
 
+use super::time_wait::SS_NOFDREF;
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::object::Object;
@@ -9,6 +10,8 @@ use crate::types::model::Type;
 /// A descriptor of a process, and the open file that it stands for.
 #[derive(Debug)]
 pub(super) struct Descriptor {
+    /// The address of the process's `struct proc`.
+    process: VirtAddr,
     file: Object,
     cred: Object,
     /// The pointer to the file in the table.
@@ -48,7 +51,7 @@ impl Runtime {
         self.kernel.set_pointer(file, "f_cred", cred.address)?;
         self.hold_credential(cred, 1)?;
         self.kernel.machine_mut().set_pointer(slot, file.address)?;
-        Ok(Some(Descriptor { file, cred, slot }))
+        Ok(Some(Descriptor { process: process.address, file, cred, slot }))
     }
 
     /// fdrop of the last reference.
@@ -56,10 +59,27 @@ impl Runtime {
         &mut self,
         descriptor: Option<Descriptor>,
     ) -> Result<(), ImageError> {
-        let Some(Descriptor { file, cred, slot }) = descriptor else { return Ok(()) };
+        let Some(Descriptor { file, cred, slot, .. }) = descriptor else { return Ok(()) };
         self.kernel.machine_mut().set_pointer(slot, VirtAddr::new(0))?;
         self.hold_credential(cred, -1)?;
         self.kernel.machine_mut().free(file.address)
+    }
+
+    /// fdescfree: a process that ends closes its descriptors. Its sockets linger, without one.
+    pub(in crate::image::runtime) fn close_descriptors(
+        &mut self,
+        process: Object,
+    ) -> Result<(), ImageError> {
+        let is_its = |descriptor: &Option<Descriptor>| {
+            descriptor.as_ref().is_some_and(|known| known.process == process.address)
+        };
+        let sockets = self.sockets.iter_mut().filter(|known| is_its(&known.descriptor));
+        let closed: Vec<_> = sockets.map(|known| (known.socket, known.descriptor.take())).collect();
+        for (socket, descriptor) in closed {
+            self.close_descriptor(descriptor)?;
+            self.add_flags(socket, "so_state", SS_NOFDREF)?;
+        }
+        self.kernel.set_if_any(process, "p_fd", 0)
     }
 
     /// The place of the lowest free descriptor in the table of a process, which gets one if it

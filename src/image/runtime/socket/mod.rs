@@ -98,8 +98,7 @@ impl Runtime {
 
     /// The reference count of a credential, which a socket and its control block hold.
     fn hold_credential(&mut self, cred: Object, by: i64) -> Result<(), ImageError> {
-        let count = self.kernel.get(cred, "cr_ref")?;
-        self.kernel.set(cred, "cr_ref", count.wrapping_add_signed(by))
+        if by > 0 { self.crhold(cred) } else { self.crfree(cred) }
     }
 
     fn soalloc(

@@ -12,7 +12,7 @@ const INP_DROPPED: u64 = 0x0400_0000;
 const INP_SOCKREF: u64 = 0x0800_0000;
 
 /// SS_NOFDREF in so_state.
-const SS_NOFDREF: u64 = 1;
+pub(super) const SS_NOFDREF: u64 = 1;
 
 /// TCPS_TIME_WAIT
 const TIME_WAIT: u64 = 10;
@@ -107,7 +107,12 @@ impl Runtime {
         Ok(())
     }
 
-    fn add_flags(&mut self, object: Object, member: &str, flags: u64) -> Result<(), ImageError> {
+    pub(super) fn add_flags(
+        &mut self,
+        object: Object,
+        member: &str,
+        flags: u64,
+    ) -> Result<(), ImageError> {
         let old = self.kernel.get(object, member)?;
         self.kernel.set(object, member, old | flags)
     }
