@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 66] = [
+const RULES: [(&str, i32); 70] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -67,6 +67,10 @@ const RULES: [(&str, i32); 66] = [
     ("sysctl", 2),
     ("sysinit", 0),
     ("sysinit --vnet 9", 1),
+    ("sockets", 0),
+    ("sockets --vnet 1 --protocol udp", 1),
+    ("sockets --protocol smtp", 2),
+    ("sockets x", 2),
     ("locks", 0),
     ("locks x", 2),
     ("eventhandlers", 1),

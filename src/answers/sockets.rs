@@ -21,6 +21,8 @@ pub struct Sockets {
     pub sockets: Rc<[Socket]>,
     /// All sockets of the vnet, whichever were asked for.
     pub count: Count,
+    /// Whether all were asked for.
+    complete: bool,
 }
 
 /// Selects sockets.
@@ -53,13 +55,16 @@ pub fn sockets<'s>(
         sockets.retain(|socket| question.fits(socket));
         found.push((address(*stack), sockets.into(), census.count(&copies)));
     }
-    let empty = found.iter().all(|(_, sockets, count)| sockets.is_empty() && count.whole);
-    let nothing = empty.then(|| question.nothing());
+    let complete = question.kinds.is_empty() && !question.listening;
+    let is_empty = |(_, sockets, count): &(_, Rc<[Socket]>, Count)| {
+        sockets.is_empty() && count.whole && !(complete && count.counted.is_some_and(|n| n > 0))
+    };
+    let nothing = found.iter().all(is_empty).then(|| question.nothing());
     let of_vnet = move |stack: Stack<'s>| {
         let found = found.iter().find(|(vnet, ..)| *vnet == address(stack));
         let found = found.map(|(_, sockets, count)| (Rc::clone(sockets), count.clone()));
         let (sockets, count) = found.unwrap_or_else(|| (Rc::new([]), Count::default()));
-        Sockets { sockets, count }
+        Sockets { sockets, count, complete }
     };
     Ok(PerVnet { problems, nothing, ..PerVnet::new(chosen, of_vnet) })
 }
@@ -106,7 +111,12 @@ impl Answer for Sockets {
         let found = self.sockets.iter().map(|socket| &*socket.problems);
         call_outs::lay_out(page, named.zip(found))?;
         call_outs::lay_out(page, [("sockets", &*self.count.problems)])?;
-        page.line(&in_words(&self.count))
+        // Of none of what was asked for, the count says nothing.
+        let counts = self.complete && self.count.counted.is_some_and(|counted| counted > 0);
+        if counts || !self.sockets.is_empty() {
+            page.line(&in_words(&self.count))?;
+        }
+        Ok(())
     }
 
     fn unreadable(&self) -> usize {
