@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::{Answer, Cell, Column, Elements, Medium, Page, Row, call_outs};
@@ -119,7 +119,12 @@ pub fn threads(session: &Session, which: &Selector, all: bool) -> Result<AllThre
     let known = session.known_vnets().ok().flatten();
     let tracer = Tracer::new(target, session.reader(&Limits::default()));
     let Threads { threads, mut problems } = Threads::read(target, known.as_ref(), &tracer)?;
-    let jails = session.all_jails().unwrap_or_default();
+    let mut jails = session.all_jails().unwrap_or_default();
+    let prisons: FxHashSet<VirtAddr> = threads
+        .iter()
+        .filter_map(|thread| thread.prison.as_ref().ok().copied().flatten())
+        .collect();
+    prisons.into_iter().for_each(|prison| jails.add_unlisted_at(target, prison));
     problems.extend(jails.problems.clone());
     let vnets = session.vnets().ok();
     if let Some(vnets) = vnets {

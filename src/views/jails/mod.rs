@@ -136,6 +136,16 @@ impl Jails {
         }
     }
 
+    /// The same by the address of its struct prison. A broken list does not tell which jails are
+    /// not on it, so nothing is added then.
+    pub fn add_unlisted_at(&mut self, target: &Target, prison: VirtAddr) {
+        if let Ok(host) = target.global("prison0")
+            && self.problems.is_empty()
+        {
+            self.add_unlisted(&Object::new(target, host.type_id, prison));
+        }
+    }
+
     /// Adds jails of the tree of children that are not known yet.
     fn add_children(&mut self, host: Object<'_>) {
         let mut trail = Trail::new(host.target().budget());

@@ -3,7 +3,7 @@
 //! Most threads have no curvnet, also many that are asleep in the network stack's files. So only
 //! the thread that wrote the dump is looked at, and of its stack only the function that panicked or
 //! faulted. After a fault, the address shows whether it was a member of a NULL curvnet that was
-//! read; only amd64 keeps it in the trap frame (`tf_addr`).
+//! read; not all architectures keep it in the trap frame.
 
 use crate::addr::VirtAddr;
 use crate::target::Target;
@@ -38,6 +38,12 @@ const CRASHING: [&str; 22] = [
     "savectx",
 ];
 
+/// Those that show that the machine did not go on.
+const DYING: [&str; 3] = ["panic", "vpanic", "trap_fatal"];
+
+/// What trap frames call the address that a fault was about: amd64, and arm64 since 14.
+const FAULT_ADDRESS: [&str; 4] = ["tf_addr", "addr", "tf_far", "far"];
+
 /// Directories whose functions work in a curvnet.
 const STACK: [&str; 4] = ["net", "netinet", "netinet6", "netipsec"];
 
@@ -69,22 +75,17 @@ pub fn check(target: &Target, trace: &Backtrace) -> Option<CallOut> {
 
 /// The function that panicked or faulted, and the address that the fault was about, if known.
 fn culprit(frames: &[StackFrame]) -> Option<(&StackFrame, Option<u64>)> {
-    let is_crashing =
-        |frame: &StackFrame| frame.function.as_deref().is_some_and(|name| CRASHING.contains(&name));
-    let inner = frames.iter().take_while(|frame| is_crashing(frame)).count();
-    let (crashed, rest) = frames.split_at_checked(inner)?;
-    let found = rest.iter().find(|frame| !frame.inlined)?;
-    if found.kind == FrameKind::Scan {
-        return None;
-    }
-    let died = ["panic", "vpanic", "trap_fatal"];
-    let has_died =
-        crashed.iter().any(|frame| died.iter().any(|name| frame.function.as_deref() == Some(name)));
+    let name = |frame: &StackFrame| frame.function.clone().unwrap_or_default();
+    // An inlined function is part of the one around it.
+    let functions: Vec<&StackFrame> = frames.iter().filter(|frame| !frame.inlined).collect();
+    let inner = functions.iter().take_while(|frame| CRASHING.contains(&&*name(frame))).count();
+    let (crashed, rest) = functions.split_at_checked(inner)?;
+    let culprit = rest.first().filter(|frame| frame.kind != FrameKind::Scan)?;
+    let has_died = crashed.iter().any(|frame| DYING.contains(&&*name(frame)));
     let trap = crashed.last().and_then(|frame| frame.trap.as_ref());
-    let fault = trap.and_then(|trap| {
-        trap.registers.iter().find(|(name, _)| name == "tf_addr" || name == "addr")
-    });
-    has_died.then_some((found, fault.map(|(_, address)| *address)))
+    let registers = trap.map(|trap| &trap.registers[..]).unwrap_or_default();
+    let fault = registers.iter().find(|(name, _)| FAULT_ADDRESS.contains(&&**name));
+    has_died.then_some((*culprit, fault.map(|(_, address)| *address)))
 }
 
 fn is_in_stack(file: &str) -> bool {
@@ -97,4 +98,73 @@ fn is_in_stack(file: &str) -> bool {
 fn is_in_vnet(target: &Target, address: u64) -> bool {
     let layout = VnetLayout::of(target, VirtAddr::default());
     layout.is_ok_and(|layout| (layout.magic..layout.size).contains(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::backtrace::TrapSeen;
+
+    fn frame(function: &str, file: &str) -> StackFrame {
+        StackFrame {
+            address: VirtAddr::new(0x1000),
+            function: Some(function.into()),
+            offset: Some(4),
+            file: Some(file.into()),
+            line: None,
+            module: None,
+            inlined: false,
+            kind: FrameKind::Chain,
+            arguments: Vec::new(),
+            registers: None,
+            trap: None,
+            vnet: Ok(None),
+        }
+    }
+
+    fn found(frames: &[StackFrame]) -> Option<(String, Option<u64>)> {
+        let (culprit, fault) = culprit(frames)?;
+        Some((culprit.function.as_deref().unwrap_or_default().to_owned(), fault))
+    }
+
+    #[test]
+    fn the_function_that_panicked_is_behind_what_panics() {
+        let inlined = StackFrame { inlined: true, ..frame("__curthread", "amd64/include/pcpu.h") };
+        let panic =
+            [inlined, frame("doadump", ""), frame("vpanic", ""), frame("panic", "")].to_vec();
+        let mut frames = panic.clone();
+        frames.extend([frame("tcp_input", "netinet/tcp_input.c"), frame("ip_input", "")]);
+        assert_eq!(found(&frames), Some(("tcp_input".to_owned(), None)));
+        // It goes on: a dump of a live machine.
+        assert_eq!(found(&frames[2..2]), None);
+        assert_eq!(found(&[frame("doadump", ""), frame("tcp_input", "")]), None);
+        assert_eq!(found(&panic), None, "nothing is known behind it");
+
+        let registers = vec![("rip".to_owned(), 0x1000), ("addr".to_owned(), 0x28)];
+        let trap = TrapSeen {
+            kind: "trap",
+            number: Some(12),
+            syscall: None,
+            from_user: false,
+            address: None,
+            title: String::new(),
+            description: String::new(),
+            registers,
+        };
+        let mut frames = panic;
+        frames.push(frame("trap_fatal", ""));
+        frames.push(StackFrame { trap: Some(trap), ..frame("calltrap", "") });
+        frames.push(frame("tcp_input", ""));
+        assert_eq!(found(&frames), Some(("tcp_input".to_owned(), Some(0x28))));
+    }
+
+    #[test]
+    fn files_of_the_stack_are_known_by_their_directory() {
+        for file in ["netinet/tcp_input.c", "net/route.c", "modules/if_gif/../../net/if_gif.c"] {
+            assert!(is_in_stack(file), "{file}");
+        }
+        for file in ["kern/subr_kdb.c", "net/iflib.c", "net/bpf.c", "dev/e1000/em_txrx.c", "net"] {
+            assert!(!is_in_stack(file), "{file}");
+        }
+    }
 }
