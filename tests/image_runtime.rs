@@ -322,7 +322,7 @@ fn interfaces_come_home_when_their_stack_dies() {
         let sockaddr = VirtAddr::new(get(&runtime, first, "ifa_addr"));
         assert_eq!(bytes(&runtime, sockaddr, 8), [16, 2, 0, 0, 172, 16, 0, 2]);
         let netmask = VirtAddr::new(get(&runtime, first, "ifa_netmask"));
-        assert_eq!(bytes(&runtime, netmask, 8), [16, 2, 0, 0, 255, 255, 255, 0]);
+        assert_eq!(bytes(&runtime, netmask, 8), [7, 2, 0, 0, 255, 255, 255, 0]);
 
         runtime.destroy_jail("web").unwrap();
         assert_eq!(get(&runtime, borrowed, "if_vnet"), vnet0.0.get());

@@ -4,7 +4,7 @@ use std::io;
 
 use super::entry::{Address, Entry};
 use crate::answers::Page;
-use crate::views::interfaces::{Field, flag_names};
+use crate::views::interfaces::{COUNTERS, Field, flag_names};
 
 /// Lays out everything that is known of the interface.
 pub(super) fn lay_out(page: &mut impl Page, entry: &Entry) -> io::Result<()> {
@@ -67,7 +67,8 @@ fn lines(entry: &Entry) -> Vec<String> {
             "{title}: {packets} packets, {bytes} bytes, {errors} errors, {drops} drops"
         ));
     }
-    let by = it.traffic.counted_by.iter();
+    let unknown = COUNTERS.iter().any(|name| matches!(it.traffic.get(name), Some(Err(_))));
+    let by = it.traffic.counted_by.iter().filter(|_| unknown);
     lines.extend(by.map(|function| format!("? is counted by the driver's {function}")));
     lines
 }

@@ -33,6 +33,10 @@ pub struct Entry {
     pub(super) vnets: Vec<VnetRef>,
 }
 
+/// IFF_BROADCAST and IFF_POINTOPOINT (`sys/net/if.h`).
+const BROADCAST: u64 = 0x2;
+const POINTOPOINT: u64 = 0x10;
+
 /// An IP address of an interface.
 #[derive(Debug, Clone, Serialize)]
 pub struct Address {
@@ -81,17 +85,17 @@ impl Entry {
         vnets: &[Vnet],
         counters: &Counters,
     ) -> Self {
-        let interface = Interface::read(object, counters);
+        let mut interface = Interface::read(object, counters);
+        interface.traffic.ask_lagg(object, counters);
         let driver = interface.driver.as_ref().ok().and_then(|driver| driver.as_deref());
         let ties = Ties::read(object, driver, network);
         let mut call_outs = conditions.call_outs(object);
         call_outs.extend(ties.call_outs.iter().cloned());
         let vnet =
             |at: &Field<Option<VirtAddr>>| at.clone().map(|at| at.map(|at| VnetRef::at(at, vnets)));
-        let broadcasts = interface.flags.as_ref().is_ok_and(|flags| flags & 2 != 0);
-        let address = |found: &InterfaceAddress| {
-            Address::new(found, conditions.zone(found.ip.zone), broadcasts)
-        };
+        let flags = interface.flags.as_ref().copied().unwrap_or(0);
+        let address =
+            |found: &InterfaceAddress| Address::new(found, conditions.zone(found.ip.zone), flags);
         Self {
             addresses: interface.addresses.iter().map(address).collect(),
             vnet: vnet(&interface.vnet),
@@ -150,10 +154,14 @@ impl Entry {
 }
 
 impl Address {
-    fn new(found: &InterfaceAddress, zone: Option<String>, broadcasts: bool) -> Self {
+    fn new(found: &InterfaceAddress, zone: Option<String>, flags: u64) -> Self {
         let other = found.other.as_ref().map(|other| other.ip.to_string());
-        let is_broadcast = found.ip.ip.is_ipv4() && broadcasts;
-        let (broadcast, peer) = if is_broadcast { (other, None) } else { (None, other) };
+        // One member of the kernel's struct is both. That of a loopback interface is neither.
+        let (broadcast, peer) = match flags {
+            _ if flags & POINTOPOINT != 0 => (None, other),
+            _ if flags & BROADCAST != 0 && found.ip.ip.is_ipv4() => (other, None),
+            _ => (None, None),
+        };
         let number = (found.ip.zone != 0).then(|| found.ip.zone.to_string());
         Self {
             text: found.text(|_| zone.clone()),

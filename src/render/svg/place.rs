@@ -63,7 +63,10 @@ impl Grid {
             };
             grid.add(chunk.iter().enumerate().map(place).collect());
         }
-        grid.cells = grid.cells_of(&sizes);
+        let ends = picture.ties.iter().flat_map(|tie| [(tie.from, tie.to), (tie.to, tie.from)]);
+        let mut ties: Vec<(usize, usize)> = ends.collect();
+        ties.sort_unstable();
+        grid.cells = grid.cells_of(&sizes, &ties);
         grid
     }
 
@@ -78,30 +81,69 @@ impl Grid {
         self.bands.push(Band { boxes, rows, first_row });
     }
 
-    fn cells_of(&self, sizes: &[usize]) -> Vec<Cell> {
+    /// Small boxes first: those decide where the interfaces of wide ones stand.
+    fn cells_of(&self, sizes: &[usize], ties: &[(usize, usize)]) -> Vec<Cell> {
         let mut starts = Vec::with_capacity(sizes.len());
         let mut total = 0;
         for size in sizes {
             starts.push(total);
             total += size;
         }
-        let mut cells = vec![Cell::default(); total];
-        for band in &self.bands {
-            for place in &band.boxes {
-                let start = starts.get(place.group).copied().unwrap_or(0);
-                let across = BESIDE * place.span;
-                for number in 0..size(sizes, place.group) {
-                    let (row, at) = (number / across, number % across);
-                    let column = place.column + at / BESIDE;
-                    let cell = Cell { column, beside: at % BESIDE, row: band.first_row + row };
-                    if let Some(known) = cells.get_mut(start + number) {
-                        *known = cell;
+        let mut cells: Vec<Option<Cell>> = vec![None; total];
+        for wide in [false, true] {
+            for band in &self.bands {
+                for place in band.boxes.iter().filter(|place| (place.span > 1) == wide) {
+                    let start = starts.get(place.group).copied().unwrap_or(0);
+                    let numbers = start..start + size(sizes, place.group);
+                    let wishes = numbers.clone().map(|at| wish(at, &cells, ties)).collect();
+                    let slots = slots(place, band.first_row, wishes);
+                    for (number, cell) in numbers.zip(slots) {
+                        if let Some(known) = cells.get_mut(number) {
+                            *known = Some(cell);
+                        }
                     }
                 }
             }
         }
-        cells
+        cells.into_iter().map(Option::unwrap_or_default).collect()
     }
+}
+
+/// The column of what an interface is tied to, where that stands already.
+fn wish(at: usize, cells: &[Option<Cell>], ties: &[(usize, usize)]) -> Option<usize> {
+    let first = ties.partition_point(|(from, _)| *from < at);
+    let ties = ties.get(first..)?.iter().take_while(|(from, _)| *from == at);
+    ties.filter_map(|(_, to)| Some((*cells.get(*to)?)?.column)).next()
+}
+
+/// A place for each interface of a box: in the column that it wishes for, if there is room.
+fn slots(place: &Place, first_row: usize, wishes: Vec<Option<usize>>) -> Vec<Cell> {
+    let mut taken = vec![0; place.span];
+    let mut slots: Vec<Option<Cell>> = vec![None; wishes.len()];
+    let mut take = |offset: usize| {
+        let count = taken.get_mut(offset).filter(|count| **count < place.rows * BESIDE)?;
+        let (row, beside) = (*count / BESIDE, *count % BESIDE);
+        *count += 1;
+        Some(Cell { column: place.column + offset, beside, row: first_row + row })
+    };
+    for (slot, wish) in slots.iter_mut().zip(&wishes) {
+        let offset = wish.and_then(|column| column.checked_sub(place.column));
+        *slot = offset.and_then(&mut take);
+    }
+    // The others row by row.
+    let mut row_by_row = 0;
+    for slot in slots.iter_mut().filter(|slot| slot.is_none()) {
+        for _ in 0..place.span * 2 {
+            let offset = row_by_row / BESIDE % place.span;
+            row_by_row += 1;
+            *slot = take(offset);
+            if slot.is_some() {
+                break;
+            }
+            row_by_row = row_by_row.next_multiple_of(BESIDE);
+        }
+    }
+    slots.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 fn size(sizes: &[usize], at: usize) -> usize {
@@ -124,7 +166,27 @@ fn columns(sizes: &[usize]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::columns;
+    use super::{Place, columns, slots};
+
+    #[test]
+    fn interfaces_stand_above_what_they_are_tied_to() {
+        let place = Place { group: 0, column: 0, span: 2, rows: 2 };
+        let wishes = vec![Some(1), None, Some(1), None, Some(1), Some(9), Some(1), Some(1)];
+        let found = slots(&place, 5, wishes);
+        let places: Vec<_> = found.iter().map(|it| (it.column, it.row, it.beside)).collect();
+        let expected = [
+            (1, 5, 0),
+            (0, 5, 0),
+            (1, 5, 1),
+            (0, 5, 1),
+            (1, 6, 0),
+            (0, 6, 0),
+            (1, 6, 1),
+            (0, 6, 1),
+        ];
+        assert_eq!(places, expected);
+        assert!(slots(&place, 0, Vec::new()).is_empty());
+    }
 
     #[test]
     fn the_grid_grows_with_boxes_and_with_the_largest_of_them() {

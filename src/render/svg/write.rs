@@ -86,7 +86,7 @@ pub(super) fn drawing(
     for (at, node) in interfaces.enumerate() {
         write_cell(out, node, routes.cell_at(grid, at), label(picture, at))?;
     }
-    write_legend(out, routes.height, !picture.faults.is_empty())?;
+    write_legend(out, routes, !picture.faults.is_empty())?;
     let mut y = routes.height + LINE;
     for fault in picture.faults.iter().take(told) {
         y += LINE;
@@ -233,11 +233,15 @@ fn write_net(
     writeln!(out, "\"/></g>")
 }
 
-fn write_legend(out: &mut dyn Write, y: i64, faults: bool) -> io::Result<()> {
-    let kinds = ["epair", "bridge", "vlan", "lagg", "tunnel"].map(|kind| (kind, kind));
+fn write_legend(out: &mut dyn Write, routes: &Routes, faults: bool) -> io::Result<()> {
+    let y = routes.height;
+    let kinds = ["epair", "bridge", "vlan", "lagg", "tunnel"].into_iter();
+    let is_drawn =
+        |kind: &&str| routes.nets.iter().any(|net| !net.fault && net.kind.name() == *kind);
+    let kinds = kinds.filter(is_drawn).map(|kind| (kind, kind));
     let fault = faults.then_some(("fault", "fault: see below"));
     let mut x = GAP;
-    for (class, text) in kinds.into_iter().chain(fault) {
+    for (class, text) in kinds.chain(fault) {
         let (middle, end) = (y + LINE / 2, x + 30);
         writeln!(out, "<path class=\"wire {class}\" d=\"M{x} {middle}L{end} {middle}\"/>")?;
         writeln!(

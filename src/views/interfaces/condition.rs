@@ -132,9 +132,10 @@ impl<'t> Conditions<'t> {
         let why = match self.vnets.iter().find(|vnet| vnet.address == home) {
             Some(vnet) if vnet.is_freed() => format!("its home, {}, is destroyed", vnet.title()),
             Some(vnet) if vnet.is_listed() => return None,
+            None if is_no_vnet(interface, home) => format!("its home, {home}, is no vnet"),
             _ if !self.vnets_known => return None,
             Some(vnet) => format!("its home, {}, is not on the list of vnets", vnet.title()),
-            None => format!("its home, {home}, is no vnet"),
+            None => return None,
         };
         Some(CallOut::new("lost-home", interface.address, why))
     }
@@ -143,6 +144,12 @@ impl<'t> Conditions<'t> {
         let known = self.vnets.iter().find(|vnet| vnet.address == at);
         known.map_or_else(|| at.to_string(), Vnet::title)
     }
+}
+
+/// Whether what lies there can be read, and is no vnet.
+fn is_no_vnet(interface: &Object<'_>, at: VirtAddr) -> bool {
+    let target = interface.target();
+    target.memory().u64(at).is_ok() && Vnet::unlisted(target, at).is_none()
 }
 
 fn dying(interface: &Object<'_>) -> Option<CallOut> {

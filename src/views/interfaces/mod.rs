@@ -19,6 +19,7 @@ pub use condition::Conditions;
 pub use flags::flag_names;
 pub use interface::{Interface, place, title};
 pub use kind::type_name;
+pub(in crate::views) use traffic::sum;
 pub use traffic::{COUNTERS, Traffic};
 
 /// What was read, or the reason why it is unknown.

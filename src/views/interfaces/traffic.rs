@@ -64,16 +64,18 @@ impl Traffic {
         self.counts.get(at)?.as_ref()
     }
 
-    /// Takes the place of a counter that another function knows how to sum.
-    pub fn set(&mut self, at: usize, count: Field<u64>) {
-        if let Some(place) = self.counts.get_mut(at) {
-            *place = Some(count);
-        }
+    /// Puts what `counts` has for each counter in its place.
+    pub(in crate::views) fn set(&mut self, counts: Vec<Field<u64>>) {
+        self.counts = counts.into_iter().map(Some).collect();
     }
 }
 
 /// The per-CPU counter with that number.
-fn sum(interface: &Object<'_>, counters: &Counters, index: usize) -> Field<u64> {
+pub(in crate::views) fn sum(
+    interface: &Object<'_>,
+    counters: &Counters,
+    index: usize,
+) -> Field<u64> {
     let target = interface.target();
     let first = interface.member("if_counters")?.address;
     let place = first.wrapping_add(index as u64 * target.arch().pointer_size());

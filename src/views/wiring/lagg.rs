@@ -3,10 +3,11 @@
 use super::softc::{Kind, broken, error};
 use super::{Network, Other};
 use crate::value::Object;
+use crate::value::counter::Counters;
 use crate::value::model::ErrorKind;
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
-use crate::views::interfaces::{Field, place, title};
+use crate::views::interfaces::{COUNTERS, Field, Traffic, place, sum, title};
 use crate::walk::Problems;
 
 const LAGG: Kind = Kind { type_name: "struct lagg_softc", module: "if_lagg.ko" };
@@ -49,6 +50,49 @@ pub(super) fn of_port<'t>(interface: &Object<'t>, network: &Network<'t>) -> Opti
         })
     };
     Some(lagg().map(|lagg| network.other(&lagg)))
+}
+
+impl Traffic {
+    /// Takes the counts of a lagg's ports for its own, as lagg_get_counter does: what each has
+    /// counted since it became one, what former ones had, and what the lagg itself counts.
+    pub fn ask_lagg(&mut self, interface: &Object<'_>, counters: &Counters) {
+        if self.counted_by.as_deref() == Some("lagg_get_counter")
+            && let Ok(counts) = counts(interface, counters)
+        {
+            self.set(counts);
+        }
+    }
+}
+
+/// The counts of a lagg, in the order of enum ift_counter.
+fn counts(interface: &Object<'_>, counters: &Counters) -> Field<Vec<Field<u64>>> {
+    let softc = LAGG.of(interface)?;
+    let list = List { name: "sc_ports", element: "port" };
+    let mut problems = Problems::default();
+    let ports = queue::walk(softc.member("sc_ports")?, "lp_entries", list).take(&mut problems);
+    problems.none().map_err(broken)?;
+    let ports = ports.iter().map(|port| Ok(port.follow("lp_ifp")?.map(|member| (port, member))));
+    let ports = ports.collect::<Field<Vec<_>>>()?;
+    let ports = ports.into_iter().flatten();
+    let ports: Vec<_> =
+        ports.map(|(port, member)| (port, Traffic::read(&member, counters))).collect();
+    let count = |(index, name): (usize, &&str)| {
+        let own = sum(interface, counters, index)?;
+        let mut total = own.wrapping_add(saved(&softc, "detached_counters.val", index)?);
+        for (port, traffic) in &ports {
+            let count = traffic.get(name).cloned().unwrap_or(Ok(0))?;
+            let before = saved(port, "port_counters.val", index)?;
+            total = total.wrapping_add(count).wrapping_sub(before);
+        }
+        Ok(total)
+    };
+    Ok(COUNTERS.iter().enumerate().map(count).collect())
+}
+
+/// An element of an array of 64-bit numbers.
+fn saved(object: &Object<'_>, array: &str, index: usize) -> Field<u64> {
+    let at = object.member(array)?.address.wrapping_add(index as u64 * 8);
+    Ok(object.target().memory().u64(at)?)
 }
 
 fn contradiction<'t>(
