@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 70] = [
+const RULES: [(&str, i32); 72] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -76,9 +76,11 @@ const RULES: [(&str, i32); 70] = [
     ("eventhandlers", 1),
     ("eventhandlers no_such", 1),
     ("recursions", 2),
-    ("routes", 1),
+    ("routes", 0),
+    ("routes --jail db01", 1),
     ("routes --fib x", 2),
-    ("neighbors", 1),
+    ("neighbors --jail web01", 0),
+    ("neighbors --jail db01", 1),
     ("neighbors -4 -6", 2),
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),

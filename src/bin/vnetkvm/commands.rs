@@ -562,13 +562,13 @@ Examples:
 
 const ROUTES_EXAMPLES: &str = "\
 Examples:
-  vnetkvm -N kernel.debug -M vmcore.0 routes --jail web01
-  vnetkvm -N kernel.debug -M vmcore.0 routes --fib 1 -4 --wide
-  vnetkvm -N kernel.debug -M vmcore.0 routes --jail web01 --to 10.0.0.7";
+  vnetkvm --demo routes --jail web01
+  vnetkvm --demo routes --jail web01 --to 10.0.0.7
+  vnetkvm -N kernel.debug -M vmcore.0 routes --fib 1 -4 --wide";
 
 const NEIGHBORS_EXAMPLES: &str = "\
 Examples:
-  vnetkvm -N kernel.debug -M vmcore.0 neighbors --jail web01
+  vnetkvm --demo neighbors --jail web01
   vnetkvm -N kernel.debug -M vmcore.0 neighbors --all-vnets -6 --json";
 
 const PRINT_EXAMPLES: &str = "\
