@@ -100,10 +100,16 @@ description = "t@"
 do = "lock"
 lock = "vnet_sxlock"
 owner = "c@"
+
+[[step]]
+do = "socket"
+process = "c@"
+kind = "local-stream"
+path = "/var/run/s@"
 "#;
 
 /// What each command needs to answer about these names; the others need nothing.
-const QUESTIONS: [&[&str]; 23] = [
+const QUESTIONS: [&[&str]; 24] = [
     &["info", "-v"],
     &["info", "--dmesg"],
     &["vnets", "--scan"],
@@ -120,6 +126,7 @@ const QUESTIONS: [&[&str]; 23] = [
     &["vnets", "--wide"],
     &["modules", "-v"],
     &["recursions"],
+    &["sockets", "--all-vnets"],
     &["eventhandlers", "v@"],
     &["vars", "--jail", "@"],
     &["vars", "@"],

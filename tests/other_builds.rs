@@ -110,7 +110,7 @@ fn build_id(file: &[u8]) -> Vec<u8> {
 }
 
 /// All that reads memory by a kernel's names, types or addresses.
-const QUESTIONS: [&[&str]; 16] = [
+const QUESTIONS: [&[&str]; 17] = [
     &["vnets"],
     &["vnets", "--scan"],
     &["vars"],
@@ -127,6 +127,7 @@ const QUESTIONS: [&[&str]; 16] = [
     &["gdb"],
     &["read", "0xffffffff80400000", "16"],
     &["recursions"],
+    &["sockets"],
 ];
 
 /// Of the same version string, and even without a build-id to tell it by.

@@ -19,11 +19,12 @@ use vnetkvm::source::Source;
 use vnetkvm::views::sockets::{Kind, Socket};
 use vnetkvm::walk::Problems;
 
-const KERNELS: [&str; 13] = [
+const KERNELS: [&str; 14] = [
     "classic-clang-dwarf2",
     "classic-gcc-dwarf5",
     "small-types-gcc-dwarf5",
     "newer-clang-dwarf4",
+    "stable13-clang-dwarf4",
     "stable14-clang-dwarf4",
     "stable15-clang-dwarf4",
     "arm64",
@@ -111,7 +112,11 @@ fn a_healthy_machine_calls_nothing_out() {
 /// TIME_WAIT has a struct of its own up to 13, and the socket goes with its descriptor.
 #[test]
 fn connections_end_as_in_their_release() {
-    for (name, has_socket) in [("classic-gcc-dwarf5", false), ("stable14-clang-dwarf4", true)] {
+    for (name, has_socket) in [
+        ("classic-gcc-dwarf5", false),
+        ("stable13-clang-dwarf4", false),
+        ("stable14-clang-dwarf4", true),
+    ] {
         let image = image::build(&healthy(), kernel(name)).unwrap();
         let (vnets, _) = all(&session(name, &image));
         let closed = named(&vnets[1], "172.16.0.2:80", "172.16.0.1:40010");
@@ -141,6 +146,26 @@ fn a_kernel_without_vimage_has_sockets_too() {
     let [only] = &*stacks else { panic!() };
     assert_eq!((only.count.counted, only.count.found), (None, Some(1)));
     assert_eq!(only.sockets[0].kind, Kind::Tcp);
+}
+
+/// A table of descriptors grows, and a descriptor that is closed is the next to be used.
+#[test]
+fn a_process_has_as_many_descriptors_as_it_asks_for() {
+    let mut runtime = boot(SCENE);
+    let thread = runtime.create_process(&ProcessOptions::new("inetd")).unwrap();
+    let udp = SocketOptions::new(SocketKind::Udp);
+    let sockets: Vec<Object> = (0..50).map(|_| runtime.socreate(thread, &udp).unwrap()).collect();
+    runtime.soclose(sockets[7]).unwrap();
+    let last = runtime.socreate(thread, &udp).unwrap();
+    let (stacks, problems) = all(&session(SCENE, &Image::of(runtime).unwrap()));
+    assert!(problems.is_empty(), "{problems:?}");
+    let descriptor = |at: Object| {
+        let socket = stacks[0].sockets.iter().find(|socket| socket.socket == Some(at.address));
+        socket.unwrap().holders.as_ref().unwrap()[0].fd
+    };
+    assert_eq!((descriptor(sockets[0]), descriptor(sockets[49])), (3, 52));
+    assert_eq!(descriptor(last), 10);
+    assert_eq!(stacks[0].count.found, Some(50));
 }
 
 /// A machine with one socket that listens, one that waits in it, and a local one.

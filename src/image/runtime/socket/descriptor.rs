@@ -14,8 +14,7 @@ pub(super) struct Descriptor {
     process: VirtAddr,
     file: Object,
     cred: Object,
-    /// The pointer to the file in the table.
-    slot: VirtAddr,
+    number: u64,
 }
 
 /// The size of a new table, NDFILE.
@@ -42,7 +41,7 @@ impl Runtime {
         }
         let process = VirtAddr::new(self.kernel.get(thread, "td_proc")?);
         let process = self.kernel.object(process, "struct proc")?;
-        let slot = self.free_slot(process)?;
+        let (number, slot) = self.free_slot(process)?;
         let file = self.kernel.malloc("file", "struct file")?;
         self.kernel.set_pointer(file, "f_data", socket.address)?;
         self.kernel.set(file, "f_type", DTYPE_SOCKET)?;
@@ -51,7 +50,7 @@ impl Runtime {
         self.kernel.set_pointer(file, "f_cred", cred.address)?;
         self.hold_credential(cred, 1)?;
         self.kernel.machine_mut().set_pointer(slot, file.address)?;
-        Ok(Some(Descriptor { process: process.address, file, cred, slot }))
+        Ok(Some(Descriptor { process: process.address, file, cred, number }))
     }
 
     /// fdrop of the last reference.
@@ -59,8 +58,13 @@ impl Runtime {
         &mut self,
         descriptor: Option<Descriptor>,
     ) -> Result<(), ImageError> {
-        let Some(Descriptor { file, cred, slot, .. }) = descriptor else { return Ok(()) };
+        let Some(Descriptor { process, file, cred, number }) = descriptor else { return Ok(()) };
+        let process = self.kernel.object(process, "struct proc")?;
+        let (files, descriptors) = self.file_table(process)?;
+        let slot = self.file_slot(files, number)?;
         self.kernel.machine_mut().set_pointer(slot, VirtAddr::new(0))?;
+        let lowest = self.kernel.get(descriptors, "fd_freefile")?.min(number);
+        self.kernel.set(descriptors, "fd_freefile", lowest)?;
         self.hold_credential(cred, -1)?;
         self.kernel.machine_mut().free(file.address)
     }
@@ -82,42 +86,78 @@ impl Runtime {
         self.kernel.set_if_any(process, "p_fd", 0)
     }
 
-    /// The place of the lowest free descriptor in the table of a process, which gets one if it
-    /// has none.
-    fn free_slot(&mut self, process: Object) -> Result<VirtAddr, ImageError> {
-        let mut table = VirtAddr::new(self.kernel.get(process, "p_fd")?);
-        if table.is_null() {
-            table = self.new_table(process)?;
+    /// The lowest free descriptor of a process, and its place in the table, which is made or grows
+    /// if there is none.
+    fn free_slot(&mut self, process: Object) -> Result<(u64, VirtAddr), ImageError> {
+        if self.kernel.get(process, "p_fd")? == 0 {
+            self.new_table(process)?;
         }
-        let descriptors = self.kernel.object(table, "struct filedesc")?;
+        let (mut files, descriptors) = self.file_table(process)?;
+        let count = self.kernel.get(files, "fdt_nfiles")?;
+        // Most are in use up to this one.
+        let mut number = self.kernel.get(descriptors, "fd_freefile")?.max(FIRST);
+        while number < count && !self.is_free(files, number)? {
+            number = number.wrapping_add(1);
+        }
+        if number >= count {
+            files = self.grow_table(descriptors, files)?;
+        }
+        self.kernel.set(descriptors, "fd_freefile", number.wrapping_add(1))?;
+        self.kernel.set_if_any(descriptors, "fd_lastfile", number)?;
+        Ok((number, self.file_slot(files, number)?))
+    }
+
+    fn is_free(&self, files: Object, number: u64) -> Result<bool, ImageError> {
+        let slot = self.file_slot(files, number)?;
+        Ok(self.kernel.machine().pointer(slot)?.is_null())
+    }
+
+    /// fdgrowtable: twice as many. The old table is freed.
+    fn grow_table(&mut self, descriptors: Object, old: Object) -> Result<Object, ImageError> {
+        let count = self.kernel.get(old, "fdt_nfiles")?;
+        let new = self.alloc_table(count.wrapping_mul(2))?;
+        for number in 0..count {
+            let (from, to) = (self.file_slot(old, number)?, self.file_slot(new, number)?);
+            let file = self.kernel.machine().pointer(from)?;
+            self.kernel.machine_mut().set_pointer(to, file)?;
+        }
+        self.kernel.set_pointer(descriptors, "fd_files", new.address)?;
+        self.kernel.machine_mut().free(old.address)?;
+        Ok(new)
+    }
+
+    /// The `struct fdescenttbl` of a process, and its `struct filedesc`.
+    fn file_table(&self, process: Object) -> Result<(Object, Object), ImageError> {
+        let descriptors = VirtAddr::new(self.kernel.get(process, "p_fd")?);
+        let descriptors = self.kernel.object(descriptors, "struct filedesc")?;
         let files = VirtAddr::new(self.kernel.get(descriptors, "fd_files")?);
-        let files = self.kernel.object(files, "struct fdescenttbl")?;
+        Ok((self.kernel.object(files, "struct fdescenttbl")?, descriptors))
+    }
+
+    /// The pointer to the file of a descriptor.
+    fn file_slot(&self, files: Object, number: u64) -> Result<VirtAddr, ImageError> {
         let (first, stride) = self.file_entries(files)?;
-        for number in FIRST..self.kernel.get(files, "fdt_nfiles")? {
-            let slot = first.wrapping_add(number.wrapping_mul(stride));
-            if self.kernel.machine().pointer(slot)?.is_null() {
-                self.kernel.set_if_any(descriptors, "fd_freefile", number.wrapping_add(1))?;
-                self.kernel.set_if_any(descriptors, "fd_lastfile", number)?;
-                return Ok(slot);
-            }
-        }
-        Err(ImageError::Refused(format!("a process has at most {NDFILE} descriptors")))
+        Ok(first.wrapping_add(number.wrapping_mul(stride)))
     }
 
     /// fdinit
-    fn new_table(&mut self, process: Object) -> Result<VirtAddr, ImageError> {
+    fn new_table(&mut self, process: Object) -> Result<(), ImageError> {
         let descriptors = self.kernel.malloc("filedesc", "struct filedesc")?;
-        let type_id = self.kernel.types().find("struct fdescenttbl")?;
-        let (first, stride) = self.file_entries(Object::new(VirtAddr::new(0), type_id))?;
-        let size = first.get().wrapping_add(NDFILE.wrapping_mul(stride));
-        let files = Object::new(self.kernel.machine_mut().malloc("filedesc", size)?, type_id);
-        self.kernel.set(files, "fdt_nfiles", NDFILE)?;
+        let files = self.alloc_table(NDFILE)?;
         self.kernel.set_pointer(descriptors, "fd_files", files.address)?;
         self.kernel.set(descriptors, "fd_refcnt", 1)?;
         self.kernel.set(descriptors, "fd_holdcnt", 1)?;
-        self.kernel.set_if_any(descriptors, "fd_freefile", FIRST)?;
-        self.kernel.set_pointer(process, "p_fd", descriptors.address)?;
-        Ok(descriptors.address)
+        self.kernel.set(descriptors, "fd_freefile", FIRST)?;
+        self.kernel.set_pointer(process, "p_fd", descriptors.address)
+    }
+
+    fn alloc_table(&mut self, count: u64) -> Result<Object, ImageError> {
+        let type_id = self.kernel.types().find("struct fdescenttbl")?;
+        let (first, stride) = self.file_entries(Object::new(VirtAddr::new(0), type_id))?;
+        let size = first.get().wrapping_add(count.wrapping_mul(stride));
+        let files = Object::new(self.kernel.machine_mut().malloc("filedesc", size)?, type_id);
+        self.kernel.set(files, "fdt_nfiles", count)?;
+        Ok(files)
     }
 
     /// The first pointer to a file in a table, and the bytes from one to the next.
