@@ -93,7 +93,7 @@ const INFO_0: &str = "\
 Dump header from device: /dev/ada0p3
   Architecture: amd64
   Architecture Version: 2
-  Dump Length: 13832192
+  Dump Length: 13852672
   Blocksize: 512
   Compression: none
   Dumptime: 2019-11-22 14:08:22 +0000
