@@ -318,6 +318,21 @@ fn a_tie_that_the_other_end_does_not_confirm_is_called_out() {
     expect(&session, &[("epair0b", "lost-home")]);
 }
 
+/// Since 15 a member of a bridge points at its own entry on the bridge's list.
+#[test]
+fn members_may_point_at_their_entries() {
+    let session = harmed(|image| {
+        let bridge = softc(image, "bridge0", "struct bridge_softc");
+        let kernel = image.runtime().kernel();
+        let newest = kernel.get(bridge, "sc_iflist.clh_first").unwrap();
+        let member = interface(image, "epair0a");
+        set(image, member, "if_bridge", newest);
+    });
+    expect(&session, &[]);
+    let bridge = entry(&session, "epair0a").ties.bridge.unwrap().unwrap();
+    assert_eq!(bridge.title(), "bridge0");
+}
+
 /// Cycles, and pointers to nowhere and into the middle of things. None hides the others.
 #[test]
 fn hostile_pointers_are_errors_in_their_places() {

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::error::Error;
 use crate::views::wiring::Network;
-use crate::vnet::{Copies, Stack, Vnet};
+use crate::vnet::{Copies, Stack};
 use crate::walk::Problems;
 
 impl Session {
@@ -21,17 +21,5 @@ impl Session {
         let copies = vnets.all.iter().map(|vnet| self.copies(Stack::Vnet(vnet)));
         let copies = copies.collect::<Result<Vec<Copies<'_>>, Error>>()?;
         Ok(Network::read(copies, &vnets.problems))
-    }
-
-    /// All known vnets, and what keeps others from being known; none without VIMAGE.
-    ///
-    /// # Errors
-    /// The kernel is not the dump's.
-    pub fn vnets_if_any(&self) -> Result<(&[Vnet], Problems), Error> {
-        if self.kernel().set_vnet().is_none() {
-            return Ok((&[], Problems::default()));
-        }
-        let vnets = self.vnets()?;
-        Ok((&vnets.all, vnets.problems.clone()))
     }
 }

@@ -11,8 +11,9 @@ use crate::value::inet::Netmask;
 use crate::value::model::ErrorKind;
 use crate::views::call_out::CallOut;
 use crate::views::interfaces::{Conditions, Field, Interface, InterfaceAddress};
+use crate::views::known_vnets::KnownVnets;
 use crate::views::wiring::{Network, Other, Ties};
-use crate::vnet::{Vnet, VnetRef};
+use crate::vnet::VnetRef;
 
 /// An interface with its ties and what is called out about it.
 #[derive(Debug, Clone)]
@@ -29,8 +30,8 @@ pub struct Entry {
     pub ties: Ties,
     /// What is wrong in the kernel's own state.
     pub call_outs: Vec<CallOut>,
-    /// All known vnets by number, for the ends of ties.
-    pub(super) vnets: Vec<VnetRef>,
+    /// Those of the other ends of its ties, by address.
+    vnets: Vec<VnetRef>,
 }
 
 /// IFF_BROADCAST and IFF_POINTOPOINT (`sys/net/if.h`).
@@ -81,8 +82,8 @@ impl Entry {
     pub fn read<'t>(
         object: &Object<'t>,
         network: &Network<'t>,
-        conditions: &Conditions<'_>,
-        vnets: &[Vnet],
+        conditions: &Conditions<'_, '_>,
+        vnets: Option<&KnownVnets<'_>>,
         counters: &Counters,
     ) -> Self {
         let mut interface = Interface::read(object, counters);
@@ -92,7 +93,7 @@ impl Entry {
         let mut call_outs = conditions.call_outs(object);
         call_outs.extend(ties.call_outs.iter().cloned());
         let vnet =
-            |at: &Field<Option<VirtAddr>>| at.clone().map(|at| at.map(|at| VnetRef::at(at, vnets)));
+            |at: &Field<Option<VirtAddr>>| at.clone().map(|at| at.map(|at| reference(at, vnets)));
         let flags = interface.flags.as_ref().copied().unwrap_or(0);
         let address =
             |found: &InterfaceAddress| Address::new(found, conditions.zone(found.ip.zone), flags);
@@ -100,7 +101,7 @@ impl Entry {
             addresses: interface.addresses.iter().map(address).collect(),
             vnet: vnet(&interface.vnet),
             home: vnet(&interface.home),
-            vnets: vnets.iter().map(VnetRef::from).collect(),
+            vnets: numbers(&ties, vnets),
             interface,
             ties,
             call_outs,
@@ -148,9 +149,23 @@ impl Entry {
     }
 
     fn vnet_at(&self, address: VirtAddr) -> VnetRef {
-        let known = self.vnets.iter().find(|vnet| vnet.address == address);
-        known.copied().unwrap_or(VnetRef { index: None, address })
+        let known = self.vnets.binary_search_by_key(&address, |vnet| vnet.address).ok();
+        let known = known.and_then(|at| self.vnets.get(at)).copied();
+        known.unwrap_or(VnetRef { index: None, address })
     }
+}
+
+/// The vnets of the other ends of the ties, each once.
+fn numbers(ties: &Ties, vnets: Option<&KnownVnets<'_>>) -> Vec<VnetRef> {
+    let mut at: Vec<VirtAddr> = ties.others().filter_map(|other| other.vnet).collect();
+    at.sort_unstable();
+    at.dedup();
+    at.into_iter().map(|at| reference(at, vnets)).collect()
+}
+
+fn reference(at: VirtAddr, vnets: Option<&KnownVnets<'_>>) -> VnetRef {
+    let known = vnets.and_then(|vnets| vnets.at(at));
+    known.map_or(VnetRef { index: None, address: at }, VnetRef::from)
 }
 
 impl Address {

@@ -15,6 +15,7 @@ use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::interfaces::Conditions;
+use crate::views::known_vnets::KnownVnets;
 use crate::views::wiring::Network;
 use crate::vnet::variables::compile_glob;
 use crate::vnet::{Stack, Vnet, VnetError};
@@ -56,9 +57,9 @@ pub fn interfaces<'s>(
     let mut problems = Problems::default();
     let mut answers = Vec::new();
     let network = session.network()?;
-    let known = session.vnets_if_any()?;
+    let known = session.known_vnets()?;
     for stack in &chosen.stacks {
-        let mut entries = Entries::read(session, *stack, &network, &known);
+        let mut entries = Entries::read(session, *stack, &network, known.as_ref());
         entries.all.retain(|entry| {
             let Ok(name) = &entry.interface.name else { return true };
             let mut matches = wanted.is_empty();
@@ -136,7 +137,7 @@ impl Entries {
         session: &Session,
         stack: Stack<'_>,
         network: &Network<'_>,
-        (vnets, unknown): &(&[Vnet], Problems),
+        vnets: Option<&KnownVnets<'_>>,
     ) -> Self {
         let address = stack.vnet().map(|vnet| vnet.address);
         let is_it = |known: Option<&Vnet>| known.map(|vnet| vnet.address) == address;
@@ -148,7 +149,7 @@ impl Entries {
             let problems = Problem::new(format!("V_ifnet{name}"), why).into();
             return Self { all: Vec::new(), problems };
         };
-        let conditions = Conditions::of(&found.copies, &found.list, vnets, unknown);
+        let conditions = Conditions::of(&found.copies, &found.list, vnets);
         let mut problems = found.list.problems.clone();
         problems.extend(conditions.problems.clone());
         let counters = session.counters();

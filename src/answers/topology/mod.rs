@@ -54,15 +54,14 @@ struct Wired {
 /// The kernel has no debug information.
 pub fn topology(session: &Session, chosen: Option<&Chosen<'_>>) -> Result<Topology, Error> {
     let network = session.network()?;
-    let (vnets, unknown) = session.vnets_if_any()?;
-    let mut problems = unknown.clone();
+    let known = session.known_vnets()?;
+    let mut problems = network.problems.clone();
     let mut stacks = Vec::new();
     for stack in &network.stacks {
-        let conditions = Conditions::of(&stack.copies, &stack.list, vnets, &unknown);
-        problems.extend(stack.list.problems.clone());
+        let conditions = Conditions::of(&stack.copies, &stack.list, known.as_ref());
         problems.extend(conditions.problems.clone());
         let counters = session.counters();
-        let read = |object| Entry::read(&object, &network, &conditions, vnets, counters);
+        let read = |object| Entry::read(&object, &network, &conditions, known.as_ref(), counters);
         let entries: Vec<Entry> = stack.list.all().map(read).collect();
         entries.iter().for_each(|entry| problems.extend(entry.interface.problems.clone()));
         let vnet = stack.copies.vnet();

@@ -77,14 +77,15 @@ pub(super) fn drawing(
         }
     }
     // What is wrong is on top.
+    let nodes: Vec<&Node> =
+        picture.boxes.iter().flat_map(|group| &group.interfaces).copied().collect();
     for fault in [false, true] {
         for net in routes.nets.iter().filter(|net| net.fault == fault) {
-            write_net(out, picture, net, grid, routes)?;
+            write_net(out, &nodes, net, grid, routes)?;
         }
     }
-    let interfaces = picture.boxes.iter().flat_map(|group| &group.interfaces);
-    for (at, node) in interfaces.enumerate() {
-        write_cell(out, node, routes.cell_at(grid, at), label(picture, at))?;
+    for (at, (node, label)) in nodes.iter().zip(labels(picture, nodes.len())).enumerate() {
+        write_cell(out, node, routes.cell_at(grid, at), label)?;
     }
     write_legend(out, routes, !picture.faults.is_empty())?;
     let mut y = routes.height + LINE;
@@ -204,24 +205,26 @@ fn tooltip(node: &Node) -> String {
     words.join("; ")
 }
 
-/// The number of the VLAN that an interface is.
-fn label<'a>(picture: &Picture<'a>, cell: usize) -> Option<&'a str> {
-    let vlan = picture.ties.iter().find(|tie| tie.from == cell && tie.edge.kind == EdgeKind::Vlan);
-    vlan.and_then(|tie| tie.edge.label.as_deref())
+/// The number of the VLAN that each interface is.
+fn labels<'a>(picture: &Picture<'a>, interfaces: usize) -> Vec<Option<&'a str>> {
+    let mut labels = vec![None; interfaces];
+    for tie in picture.ties.iter().filter(|tie| tie.edge.kind == EdgeKind::Vlan) {
+        if let Some(label) = labels.get_mut(tie.from) {
+            *label = tie.edge.label.as_deref();
+        }
+    }
+    labels
 }
 
 fn write_net(
     out: &mut dyn Write,
-    picture: &Picture<'_>,
+    nodes: &[&Node],
     net: &Net,
     grid: &Grid,
     routes: &Routes,
 ) -> io::Result<()> {
     let class = if net.fault { "fault" } else { net.kind.name() };
-    let name = |cell: usize| {
-        let mut interfaces = picture.boxes.iter().flat_map(|group| &group.interfaces);
-        interfaces.nth(cell).map_or(String::new(), |node| line(&node.name))
-    };
+    let name = |cell: usize| nodes.get(cell).map_or(String::new(), |node| line(&node.name));
     // A tooltip does not need the names of hundreds.
     let names: Vec<String> = net.pins.iter().take(8).map(|pin| name(pin.cell)).collect();
     let more = if net.pins.len() > names.len() { " …" } else { "" };

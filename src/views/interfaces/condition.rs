@@ -8,34 +8,27 @@ use crate::addr::VirtAddr;
 use crate::value::Object;
 use crate::views::call_out::CallOut;
 use crate::views::interface_index::{InterfaceIndex, Slot};
+use crate::views::known_vnets::KnownVnets;
 use crate::vnet::{Copies, Vnet};
 use crate::walk::{Problem, Problems};
 
 /// What is needed to judge the interfaces on one list.
 #[derive(Debug)]
-pub struct Conditions<'t> {
+pub struct Conditions<'t, 'a> {
     /// The vnet whose list it is; `None` without VIMAGE.
     vnet: Option<VirtAddr>,
     index: Option<InterfaceIndex<'t>>,
     /// How many interfaces on the list have each name.
     names: FxHashMap<String, usize>,
-    /// All known vnets.
-    vnets: &'t [Vnet],
-    /// Whether further vnets may exist.
-    vnets_known: bool,
+    /// `None` without VIMAGE.
+    vnets: Option<&'a KnownVnets<'t>>,
     /// Why the index is unknown.
     pub problems: Problems,
 }
 
-impl<'t> Conditions<'t> {
-    /// Of the interfaces in `list`, which is that of `copies`. `vnets` are all known vnets, and
-    /// `unknown` what keeps others from being known.
-    pub fn of(
-        copies: &Copies<'t>,
-        list: &OnList<'t>,
-        vnets: &'t [Vnet],
-        unknown: &Problems,
-    ) -> Self {
+impl<'t, 'a> Conditions<'t, 'a> {
+    /// Of the interfaces in `list`, which is that of `copies`.
+    pub fn of(copies: &Copies<'t>, list: &OnList<'t>, vnets: Option<&'a KnownVnets<'t>>) -> Self {
         let mut problems = Problems::default();
         let index = InterfaceIndex::of(copies).unwrap_or_else(|problem: Problem| {
             problems.add(problem);
@@ -45,14 +38,7 @@ impl<'t> Conditions<'t> {
         for name in list.interfaces.iter().filter_map(|it| it.text("if_xname").ok()) {
             *names.entry(name).or_default() += 1;
         }
-        Self {
-            vnet: copies.vnet().map(|vnet| vnet.address),
-            index,
-            names,
-            vnets,
-            vnets_known: unknown.is_empty(),
-            problems,
-        }
+        Self { vnet: copies.vnet().map(|vnet| vnet.address), index, names, vnets, problems }
     }
 
     /// The name of the interface with that index.
@@ -126,30 +112,17 @@ impl<'t> Conditions<'t> {
 
     fn lost_home(&self, interface: &Object<'_>) -> Option<CallOut> {
         let home = interface.pointer("if_home_vnet").ok()?.non_null()?;
-        if Some(home) == self.vnet || self.vnet.is_none() {
+        if Some(home) == self.vnet {
             return None;
         }
-        let why = match self.vnets.iter().find(|vnet| vnet.address == home) {
-            Some(vnet) if vnet.is_freed() => format!("its home, {}, is destroyed", vnet.title()),
-            Some(vnet) if vnet.is_listed() => return None,
-            None if is_no_vnet(interface, home) => format!("its home, {home}, is no vnet"),
-            _ if !self.vnets_known => return None,
-            Some(vnet) => format!("its home, {}, is not on the list of vnets", vnet.title()),
-            None => return None,
-        };
+        let why = format!("its home, {}, {}", self.vnet_title(home), self.vnets?.fault(home)?);
         Some(CallOut::new("lost-home", interface.address, why))
     }
 
     fn vnet_title(&self, at: VirtAddr) -> String {
-        let known = self.vnets.iter().find(|vnet| vnet.address == at);
+        let known = self.vnets.and_then(|vnets| vnets.at(at));
         known.map_or_else(|| at.to_string(), Vnet::title)
     }
-}
-
-/// Whether what lies there can be read, and is no vnet.
-fn is_no_vnet(interface: &Object<'_>, at: VirtAddr) -> bool {
-    let target = interface.target();
-    target.memory().u64(at).is_ok() && Vnet::unlisted(target, at).is_none()
 }
 
 fn dying(interface: &Object<'_>) -> Option<CallOut> {

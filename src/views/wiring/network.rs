@@ -16,6 +16,8 @@ pub struct Network<'t> {
     pub stacks: Vec<StackList<'t>>,
     /// Which of the stacks has an interface on its list.
     places: FxHashMap<VirtAddr, usize>,
+    /// The vnets of the stacks.
+    vnets: FxHashMap<VirtAddr, &'t Vnet>,
     /// What keeps interfaces from being known.
     pub problems: Problems,
 }
@@ -58,6 +60,7 @@ impl<'t> Network<'t> {
                 network.places.entry(interface.address).or_insert(network.stacks.len());
             }
             network.problems.extend(list.problems.clone());
+            network.vnets.extend(copies.vnet().map(|vnet| (vnet.address, vnet)));
             network.stacks.push(StackList { copies, list });
         }
         network
@@ -107,21 +110,21 @@ impl<'t> Network<'t> {
     /// The interfaces of that driver.
     pub(super) fn of_driver<'a>(&'a self, driver: &'a str) -> impl Iterator<Item = Object<'t>> {
         let all = self.stacks.iter().flat_map(|stack| stack.list.interfaces.iter().copied());
+        // Whoever made the dump may have had many asked for.
+        let all = all.take_while(|interface| interface.target().budget().work(1).is_ok());
         all.filter(move |interface| interface.text("if_dname").is_ok_and(|name| name == driver))
     }
 
     /// The vnet at `at` as messages name it.
     #[must_use]
     pub fn vnet_title(&self, at: VirtAddr) -> String {
-        let mut vnets = self.stacks.iter().filter_map(|stack| stack.copies.vnet());
-        vnets.find(|vnet| vnet.address == at).map_or_else(|| at.to_string(), Vnet::title)
+        self.vnets.get(&at).map_or_else(|| at.to_string(), |vnet| vnet.title())
     }
 
     /// A vnet that is being created or destroyed may be known only to its interfaces.
     fn is_in_unknown_vnet(&self, interface: &Object<'t>) -> bool {
-        let vnets = || self.stacks.iter().filter_map(|stack| stack.copies.vnet());
         let Ok(at) = interface.pointer("if_vnet") else { return true };
-        let is_known = at.is_null() || vnets().any(|vnet| vnet.address == at);
+        let is_known = at.is_null() || self.vnets.contains_key(&at);
         !is_known && Vnet::unlisted(interface.target(), at).is_some_and(|vnet| !vnet.is_freed())
     }
 }

@@ -35,6 +35,16 @@ pub struct Ties {
 }
 
 impl Ties {
+    /// The other ends of all ties that are known.
+    pub fn others(&self) -> impl Iterator<Item = &Other> {
+        let lists = [&self.members, &self.spans, &self.ports].into_iter();
+        let lists = lists.flatten().flatten().flatten();
+        let single = [&self.bridge, &self.lagg].into_iter().flatten().flatten();
+        let peer = self.peer.iter().flatten().flatten();
+        let parent = self.vlan.iter().flatten().flatten().map(|vlan| &vlan.parent);
+        lists.chain(single).chain(peer).chain(parent)
+    }
+
     /// The ties of `interface`, whose driver has that name, in `network`. One whose memory is freed
     /// has none that are known.
     #[must_use]
