@@ -378,3 +378,41 @@ hops = [
     let whats: Vec<&str> = ways(&broken)[0].problems.iter().map(|problem| problem.what).collect();
     assert_eq!(whats, ["wrong-back-pointer"]);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Words of trees, routes, next hops and neighbours that point anywhere, at each other too: every
+    /// question ends, and finds no more than there can be.
+    #[test]
+    fn pointers_to_anywhere_end_every_walk(
+        pokes in prop::collection::vec((any::<prop::sample::Index>(), any::<u64>(), 0..4u8), 1..12),
+        newer in any::<bool>(),
+    ) {
+        const KINDS: [&str; 4] = ["routetbl", "rtentry", "nhops", "lltable"];
+        let kernel = if newer { "stable14-clang-dwarf4" } else { "classic-clang-dwarf4" };
+        let mut broken = image(kernel, &format!("{HOST}{MORE}"));
+        let machine = broken.runtime_mut().kernel_mut().machine_mut();
+        let ours = machine.allocations().filter(|(_, one)| KINDS.contains(&one.kind));
+        let ours: Vec<(VirtAddr, u64)> = ours.map(|(at, one)| (at, one.size)).collect();
+        for (which, number, what) in &pokes {
+            let (at, size) = *which.get(&ours);
+            let place = at.wrapping_add(number % size.max(8) / 8 * 8);
+            let other = ours[(number % ours.len() as u64) as usize].0;
+            let value = match what {
+                0 => *number,
+                1 => 0,
+                2 => at.get(),
+                _ => other.get(),
+            };
+            machine.set_pointer(place, VirtAddr::new(value)).unwrap();
+        }
+        let session = session(kernel, &broken);
+        for all in routes(&session, Question::default()) {
+            prop_assert!(all.routes.unwrap_or_default().len() < 1000);
+        }
+        for all in neighbors(&session) {
+            prop_assert!(all.neighbors.unwrap_or_default().len() < 1000);
+        }
+    }
+}

@@ -2,8 +2,8 @@
 //! `sys/net/route/route_tables.c`), an array of pointers with a place for each FIB and family.
 
 use crate::target::ReadError;
-use crate::types::model::Type;
-use crate::types::{TypeId, Types};
+use crate::types::model::{Array, Type};
+use crate::types::{TypeError, TypeId, Types, WantedKind};
 use crate::value::Object;
 use crate::views::family::Family;
 use crate::vnet::Copies;
@@ -110,11 +110,15 @@ fn families(types: &Types) -> Result<u64, ReadError> {
     let interface = types.find("struct ifnet")?;
     let field = types.member(interface, "if_afdata")?;
     let (_, found) = types.resolve(field.type_id)?;
-    let count = match &*found {
-        Type::Array(array) => array.counts.first().copied().flatten(),
-        _ => None,
-    };
-    Ok(count.unwrap_or(0).saturating_add(1))
+    match &*found {
+        Type::Array(Array { counts, .. }) if matches!(counts[..], [Some(1..)]) => {
+            Ok(counts.iter().flatten().sum::<u64>().saturating_add(1))
+        }
+        _ => {
+            let type_name = types.name(field.type_id);
+            Err(TypeError::WrongKind { type_name, wanted: WantedKind::Array }.into())
+        }
+    }
 }
 
 /// Since 13 each vnet has its own number; before, the kernel has one.
