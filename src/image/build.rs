@@ -8,7 +8,7 @@ use super::literal::Literal;
 use super::machine::MachineOptions;
 use super::runtime::{JailOptions, ModuleFile, Runtime, Scope, Stop, SysinitKind};
 use super::scenario::{JailStep, ModuleStep, Scenario, Statistics, Step};
-use super::steps::{jails, network, routes, sockets};
+use super::steps::{jails, network, routes, sockets, stacks};
 use super::vnet_steps::{self, EarlierSteps};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -154,6 +154,12 @@ fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<()
         Step::BreakNeighbor(step) => {
             let scope = scope(runtime, step.jail.as_deref())?;
             routes::break_neighbor(runtime, scope, step)
+        }
+        Step::Stack(step) => {
+            let Some(missing) = stacks::lay(runtime, step)? else { return Ok(()) };
+            let frame = runtime.kernel().machine().physical(missing);
+            image.left_out.extend(frame);
+            Ok(())
         }
         Step::LeaveOut { jail, variable } => {
             let scope = scope(runtime, jail.as_deref())?;

@@ -20,6 +20,7 @@ use crate::image::steps::routes::{
     BreakNeighborStep, BreakRouteStep, BringUpStep, NeighborStep, RouteStep,
 };
 use crate::image::steps::sockets::{HalfOpenStep, SocketEventStep, SocketStep};
+use crate::image::steps::stacks::StackStep;
 use crate::image::vnet_steps::{
     CountersStep, CurvnetStep, HandlerStep, LockStep, SysctlStep, SysinitStep,
 };
@@ -236,6 +237,8 @@ pub(super) enum Step {
     BreakRoute(BreakRouteStep),
     /// A neighbour or a table of neighbours is broken.
     BreakNeighbor(BreakNeighborStep),
+    /// A thread gets a kernel stack.
+    Stack(StackStep),
     /// The pages that hold a variable will not be dumped.
     LeaveOut {
         jail: Option<String>,
@@ -332,6 +335,7 @@ impl Step {
             Self::Neighbor(step) => format!("neighbor {}", step.address),
             Self::BreakRoute(step) => format!("break route {}", step.to),
             Self::BreakNeighbor(step) => format!("break neighbor {}", step.address),
+            Self::Stack(step) => format!("stack of {}", step.process),
             Self::LeaveOut { variable, .. } => format!("leave out {variable}"),
         }
     }

@@ -45,7 +45,7 @@ impl General {
 pub fn named(object: &Object<'_>) -> Vec<(String, u64)> {
     let mut all = Vec::new();
     let Ok(types) = object.target().types() else { return all };
-    let Ok((_, own)) = types.strip(object.type_id) else { return all };
+    let Ok((_, own)) = types.resolve(object.type_id) else { return all };
     let Type::Record(record) = &*own else { return all };
     for member in &record.members {
         let Some(name) = member.name.as_deref() else { continue };

@@ -77,7 +77,10 @@ impl Runtime {
 
     /// The thread's stack and the pcb at its upper end, which are made now if it has none. Returns
     /// where the oldest frame may be.
-    fn kernel_stack(&mut self, thread: Object) -> Result<(VirtAddr, Object), ImageError> {
+    pub(super) fn kernel_stack(
+        &mut self,
+        thread: Object,
+    ) -> Result<(VirtAddr, Object), ImageError> {
         let page = self.kernel.machine().page_size();
         let pcb_type = self.kernel.types().find("struct pcb")?;
         let size = self.kernel.types().size_of(pcb_type)?.next_multiple_of(64);
@@ -91,6 +94,12 @@ impl Runtime {
         self.kernel.set_if_any(thread, "td_kstack_pages", STACK_PAGES)?;
         self.kernel.set_pointer(thread, "td_pcb", pcb)?;
         Ok((pcb, Object::new(pcb, pcb_type)))
+    }
+
+    /// The members of a pcb with the stack pointer, and with the program counter in some release.
+    pub(super) fn pcb_pointers(&self) -> (&'static str, &'static [&'static str]) {
+        let convention = convention(self.kernel.machine().arch());
+        (convention.stack, convention.counter)
     }
 
     /// Writes a frame for each call below `top`. Returns the newest frame and the stack pointer.
@@ -136,7 +145,7 @@ impl Runtime {
         function.wrapping_add(half.max(if size > 4 { 4 } else { 0 }))
     }
 
-    fn is_dumping(&self, thread: Object) -> Result<bool, ImageError> {
+    pub(super) fn is_dumping(&self, thread: Object) -> Result<bool, ImageError> {
         let Some(dumper) = self.kernel.address_of("dumptid") else { return Ok(false) };
         let tid = self.kernel.get(thread, "td_tid")?;
         let size = self.kernel.member(thread, "td_tid")?;

@@ -4,3 +4,4 @@ pub(super) mod jails;
 pub(super) mod network;
 pub(super) mod routes;
 pub(super) mod sockets;
+pub(super) mod stacks;

@@ -128,6 +128,10 @@ impl Unwound {
                 let from = from.map(|at| at.wrapping_add(word));
                 let (start, all) = stack_memory::words(thread, from)?;
                 let mut words = returns(target, start, &all);
+                // The pcb at the end of a stack has registers too.
+                let pcb = thread.pointer("td_pcb").ok().and_then(VirtAddr::non_null);
+                let pcb = pcb.filter(|pcb| *pcb >= start);
+                words.retain(|word| pcb.is_none_or(|pcb| word.at.is_none_or(|at| at < pcb)));
                 words.truncate(MOST_WORDS);
                 words
             }

@@ -206,7 +206,7 @@ impl Trap {
 
     /// Whether there is nothing in it: no thread was interrupted.
     pub fn is_empty(&self) -> bool {
-        self.registers.counter.is_none() && self.registers.stack.is_none() && !self.from_user
+        self.named.iter().all(|(_, value)| *value == 0)
     }
 }
 
