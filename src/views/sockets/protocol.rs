@@ -81,6 +81,8 @@ const AF_KEY: u64 = 27;
 const AF_INET6: u64 = 28;
 const AF_NETGRAPH: u64 = 32;
 const AF_NETLINK: u64 = 38;
+/// Since 14; before, a protocol of AF_INET.
+const AF_DIVERT: u64 = 44;
 
 /// Types of `sys/sys/socket.h`.
 const SOCK_STREAM: u64 = 1;
@@ -137,6 +139,7 @@ fn named(family: u64, so_type: u64, number: u64) -> (Kind, Box<str>) {
         AF_KEY => plain(Kind::Key),
         AF_NETGRAPH => plain(Kind::Netgraph),
         AF_NETLINK => plain(Kind::Netlink),
+        AF_DIVERT => plain(Kind::Divert),
         family => (Kind::Other, format!("family {family}").into()),
     }
 }
@@ -156,6 +159,8 @@ mod tests {
             (1, 5, 0, Kind::Unix, "seqpac"),
             (17, 3, 0, Kind::Route, "route"),
             (32, 2, 1, Kind::Netgraph, "netgraph"),
+            (2, 3, 258, Kind::Divert, "divert4"),
+            (44, 3, 0, Kind::Divert, "divert"),
             (99, 3, 0, Kind::Other, "family 99"),
         ] {
             assert_eq!(named(family, so_type, number), (kind, name.into()));
