@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 72] = [
+const RULES: [(&str, i32); 80] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -71,6 +71,14 @@ const RULES: [(&str, i32); 72] = [
     ("sockets --vnet 1 --protocol udp", 1),
     ("sockets --protocol smtp", 2),
     ("sockets x", 2),
+    ("jails", 0),
+    ("jails --jail no_such", 1),
+    ("jails --vnet 9", 1),
+    ("jails x", 2),
+    ("threads", 0),
+    ("threads --all", 0),
+    ("threads --tid 1", 1),
+    ("threads --pid x", 2),
     ("locks", 0),
     ("locks x", 2),
     ("eventhandlers", 1),

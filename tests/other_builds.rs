@@ -110,7 +110,7 @@ fn build_id(file: &[u8]) -> Vec<u8> {
 }
 
 /// All that reads memory by a kernel's names, types or addresses.
-const QUESTIONS: [&[&str]; 17] = [
+const QUESTIONS: [&[&str]; 19] = [
     &["vnets"],
     &["vnets", "--scan"],
     &["vars"],
@@ -120,6 +120,8 @@ const QUESTIONS: [&[&str]; 17] = [
     &["modules"],
     &["modspace"],
     &["sysinit"],
+    &["jails"],
+    &["threads"],
     &["locks"],
     &["eventhandlers"],
     &["counters"],

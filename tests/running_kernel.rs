@@ -77,7 +77,7 @@ fn names_of_addresses_do_not_depend_on_earlier_questions() {
 /// A question, and its whole answer as text.
 type Question = (&'static str, fn(&Session) -> String);
 
-const QUESTIONS: [Question; 15] = [
+const QUESTIONS: [Question; 17] = [
     ("vnets", |session| format!("{:?}", session.vnets())),
     ("scan", |session| format!("{:?}", session.scan())),
     ("jails", |session| format!("{:?}", session.jails())),
@@ -97,6 +97,8 @@ const QUESTIONS: [Question; 15] = [
     ("crashed thread", |session| format!("{:?}", session.crashed_thread())),
     ("sysinits", |session| format!("{:?}", answers::sysinits(session))),
     ("eventhandlers", |session| format!("{:?}", answers::eventhandlers(session, &[]))),
+    ("jails", |session| format!("{:?}", answers::jails(session, &Selector::Default))),
+    ("threads", |session| format!("{:?}", answers::threads(session, &Selector::Default, true))),
     ("locks", |session| format!("{:?}", answers::locks(session))),
     ("recursions", |session| format!("{:?}", answers::recursions(session))),
     ("sysctls", |session| format!("{:?}", session.sysctls(&[]).map(|tree| tree.oids))),
