@@ -345,6 +345,37 @@ fn lists_in_circles_and_wild_pointers_end() {
     }
 }
 
+#[test]
+fn a_curvnet_is_missed_only_where_a_vnet_was_read() {
+    for (function, address, missed) in [
+        ("tcp_output+0x1", 0x28_u64, true),
+        // The links of a vnet are not what curvnet is for, and this is no vnet at NULL.
+        ("tcp_output+0x1", 0x8, false),
+        ("tcp_output+0x1", 0xdead_c0e6, false),
+        // Not in the network stack.
+        ("kern_sendit+0x1", 0x28, false),
+    ] {
+        let text = format!(
+            "kernel = \"fixtures/kernel/classic-clang-dwarf4\"\npanic = \"page fault\"\n\
+             [[step]]\ndo = \"process\"\nname = \"ping\"\ndumping = true\n\
+             [[step]]\ndo = \"stack\"\nprocess = \"ping\"\ncalls = [\"doadump\", \
+             \"kern_reboot\", \"vpanic\", \"panic\", \"trap_fatal\", \"trap_pfault\", \"trap\", \
+             {{ entry = \"calltrap\", trap = {{ trapno = 12, addr = {address} }} }}, \
+             \"{function}\", \"sendit\", \"sys_sendto\", \"amd64_syscall\", \
+             \"fast_syscall_common\"]\n"
+        );
+        let scenario = Scenario::parse(&text).unwrap();
+        let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+        let mut dump = Cursor::new(Vec::new());
+        image.write(Format::Full, &mut dump).unwrap();
+        let dump = Source::from_vec("vmcore", dump.into_inner());
+        let session = Session::from_sources(open("classic-clang-dwarf4"), dump).unwrap();
+        let found = called_out(&session);
+        let wanted = missed.then(|| ("ping".to_owned(), "curvnet-null"));
+        assert_eq!(found, wanted.into_iter().collect::<Vec<_>>(), "{function}, {address:#x}");
+    }
+}
+
 /// Every scenario without a fault, and how many call-outs it may have: a thread that crashed while
 /// it destroyed a vnet has that as its curvnet.
 #[test]
