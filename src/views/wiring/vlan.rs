@@ -8,6 +8,9 @@ use crate::views::interfaces::{Field, place};
 
 const VLAN: Kind = Kind { type_name: "struct ifvlan", module: "if_vlan.ko" };
 
+/// The bits of a tag that are the number (EVL_VLID_MASK, `sys/net/if_vlan_var.h`).
+const NUMBER: u64 = 0xfff;
+
 /// What a VLAN is on.
 #[derive(Debug, Clone)]
 pub struct Vlan {
@@ -25,9 +28,10 @@ pub(super) fn vlan<'t>(
 ) -> Field<Option<Vlan>> {
     let softc = VLAN.of(interface)?;
     let Some(trunk) = softc.follow("ifv_trunk")? else { return Ok(None) };
-    // Since 13 the tag is a struct.
-    let tag = if softc.has("ifv_qtag") { "ifv_qtag.vid" } else { "ifv_vid" };
-    let tag = softc.uint(tag)?;
+    // A struct since 13, one of another struct's members up to 11.
+    let names = ["ifv_qtag.vid", "ifv_vid", "ifv_mib.ifvm_tag"];
+    let tag = names.into_iter().find(|name| softc.has(name)).unwrap_or("ifv_vid");
+    let tag = softc.uint(tag)? & NUMBER;
     let Some(parent) = trunk.follow_anywhere("parent")? else { return Ok(None) };
     let problem = contradiction(interface, &trunk, &parent, network);
     call_outs.extend(problem.clone());
