@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 80] = [
+const RULES: [(&str, i32); 86] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -71,6 +71,12 @@ const RULES: [(&str, i32); 80] = [
     ("sockets --vnet 1 --protocol udp", 1),
     ("sockets --protocol smtp", 2),
     ("sockets x", 2),
+    ("bt", 0),
+    ("bt --tid 5", 1),
+    ("interfaces", 0),
+    ("interfaces no_such", 1),
+    ("topology", 0),
+    ("topology x", 2),
     ("jails", 0),
     ("jails --jail no_such", 1),
     ("jails --vnet 9", 1),
@@ -85,10 +91,10 @@ const RULES: [(&str, i32); 80] = [
     ("eventhandlers no_such", 1),
     ("recursions", 2),
     ("routes", 0),
-    ("routes --jail db01", 1),
+    ("routes --jail db01 --fib 3", 1),
     ("routes --fib x", 2),
     ("neighbors --jail web01", 0),
-    ("neighbors --jail db01", 1),
+    ("neighbors --jail db01 -6", 1),
     ("neighbors -4 -6", 2),
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),

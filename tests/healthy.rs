@@ -1,0 +1,85 @@
+//! A sound kernel gives no cause for alarm, whatever its release and architecture.
+
+#![cfg(all(feature = "cli", feature = "image"))]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+const KERNELS: [&str; 13] = [
+    "classic-clang-dwarf4",
+    "newer-clang-dwarf4",
+    "stable13-clang-dwarf4",
+    "stable14-clang-dwarf4",
+    "stable15-clang-dwarf4",
+    "arm64",
+    "arm64-newer",
+    "armv7",
+    "i386",
+    "i386-newer",
+    "powerpc64",
+    "powerpc64le",
+    "riscv64",
+];
+
+const QUESTIONS: [&str; 10] = [
+    "vnets",
+    "jails",
+    "threads --all",
+    "bt --all",
+    "interfaces --all-vnets",
+    "topology",
+    "sockets --all-vnets",
+    "routes --all-vnets",
+    "neighbors --all-vnets",
+    "info",
+];
+
+fn vnetkvm(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vnetkvm"));
+    command.args(words).env("TERM", "dumb");
+    command
+}
+
+fn build(kernel: &str, into: &Path) {
+    let kernel = format!("fixtures/kernel/{kernel}");
+    let into = into.to_str().unwrap();
+    let words = ["image", "build", "fixtures/scenarios/demo.toml", "-N", &kernel, "-o", into];
+    let output = vnetkvm(&words).output().unwrap();
+    assert!(output.status.success(), "{kernel}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Every element of the arrays called `problems`, wherever they are.
+fn alarms(answer: &Value, found: &mut Vec<Value>) {
+    match answer {
+        Value::Array(all) => all.iter().for_each(|value| alarms(value, found)),
+        Value::Object(members) => members.iter().for_each(|(name, value)| match value {
+            Value::Array(problems) if name == "problems" => found.extend(problems.iter().cloned()),
+            value => alarms(value, found),
+        }),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_sound_kernel_causes_no_alarm() {
+    let place = tempfile::tempdir().unwrap();
+    for name in KERNELS {
+        let image = place.path().join(name);
+        build(name, &image);
+        let (kernel, core) = (image.join("kernel"), image.join("vmcore.minidump-v2"));
+        for question in QUESTIONS {
+            let mut command = vnetkvm(&["--json", "-N"]);
+            command.arg(&kernel).arg("-M").arg(&core).args(question.split(' '));
+            let output = command.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{name}: {question}: {said}");
+            assert!(!said.contains("warning"), "{name}: {question}: {said}");
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let mut found = Vec::new();
+            alarms(&answer, &mut found);
+            assert!(found.is_empty(), "{name}: {question}: {found:#?}");
+        }
+    }
+}
