@@ -35,6 +35,10 @@ impl Routes {
             if let Some(to) = question.to {
                 keep_best(&mut table, to);
             }
+            // A table without a way there is no part of the answer.
+            if question.to.is_some() && table.routes.is_empty() && table.call_outs.is_empty() {
+                continue;
+            }
             let Table { fib, family, address, prefixes, whole, call_outs, .. } = table;
             let found = table.routes.into_iter();
             routes.extend(found.map(|route| Route::new(fib, family, route, uptime)));
