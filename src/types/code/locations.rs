@@ -1,7 +1,7 @@
 //! Where a variable is kept at an address of code: evaluates its DW_AT_location with the
 //! registers there.
 
-use gimli::{AttributeValue, DebugInfoOffset, EvaluationResult, Expression, Location, Register};
+use gimli::{AttributeValue, EvaluationResult, Expression, Location, Register};
 
 use crate::addr::VirtAddr;
 use crate::types::code::{Code, Scope, ScopedVariable};
@@ -41,8 +41,7 @@ impl<'t> Code<'t> {
             if variable.is_constant {
                 return Some(());
             }
-            let header = self.dwarf.unit_header(DebugInfoOffset(variable.unit as usize)).ok()?;
-            let unit = self.dwarf.unit(header).ok()?;
+            let unit = self.unit(variable.unit)?;
             let expression = self.expression(&unit, value, address)?;
             (!expression.0.slice().is_empty()).then_some(())
         };
@@ -66,8 +65,7 @@ impl<'t> Code<'t> {
                 value => value.udata_value().map(Held::Value),
             };
         }
-        let header = self.dwarf.unit_header(DebugInfoOffset(variable.unit as usize)).ok()?;
-        let unit = self.dwarf.unit(header).ok()?;
+        let unit = self.unit(variable.unit)?;
         let place = Place { code: self, unit: &unit, address, registers };
         let expression = self.expression(&unit, value, address)?;
         place.evaluate(expression, scope.frame_base, 0)

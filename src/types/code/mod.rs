@@ -18,7 +18,11 @@ mod source;
 mod units;
 mod unwind;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
+
+use gimli::DebugInfoOffset;
+use rustc_hash::FxHashMap;
 
 use crate::types::Types;
 use crate::types::dwarf::Slice;
@@ -39,6 +43,10 @@ pub struct Code<'t> {
     units: OnceCell<UnitRanges>,
     context: OnceCell<Option<addr2line::Context<Slice<'t>>>>,
     frames: OnceCell<Vec<FrameIndex<'t>>>,
+    /// Units by the offsets of their headers.
+    read: RefCell<FxHashMap<u64, Option<Rc<gimli::Unit<Slice<'t>>>>>>,
+    /// What is in scope, by addresses: threads have many in common.
+    scopes: RefCell<FxHashMap<u64, Option<Rc<[Scope<'t>]>>>>,
 }
 
 impl Types {
@@ -51,6 +59,8 @@ impl Types {
             units: OnceCell::new(),
             context: OnceCell::new(),
             frames: OnceCell::new(),
+            read: RefCell::default(),
+            scopes: RefCell::default(),
         })
     }
 }
@@ -73,6 +83,15 @@ impl<'t> Code<'t> {
             addr2line::Context::from_dwarf(dwarf).ok()
         };
         self.context.get_or_init(make).as_ref()
+    }
+
+    /// The unit whose header is at an offset.
+    fn unit(&self, at: u64) -> Option<Rc<gimli::Unit<Slice<'t>>>> {
+        let read = || {
+            let header = self.dwarf.unit_header(DebugInfoOffset(at as usize)).ok()?;
+            self.dwarf.unit(header).ok().map(Rc::new)
+        };
+        self.read.borrow_mut().entry(at).or_insert_with(read).clone()
     }
 
     fn units(&self) -> &UnitRanges {

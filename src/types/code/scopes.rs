@@ -1,6 +1,8 @@
 //! The function at an address, the functions that were inlined there, and their variables.
 
-use gimli::{AttributeValue, DebugInfoOffset, UnitRef, constants as dw};
+use std::rc::Rc;
+
+use gimli::{AttributeValue, UnitRef, constants as dw};
 
 use crate::types::code::Code;
 use crate::types::dwarf::{Slice, UnitSection};
@@ -40,10 +42,18 @@ const MOST_VARIABLES: usize = 1024;
 impl<'t> Code<'t> {
     /// The functions at an address, innermost first: those that were inlined there, and last
     /// the one that is called. `None` if there is none, or the unit is damaged.
-    pub fn scopes(&self, address: u64) -> Option<Vec<Scope<'t>>> {
+    pub fn scopes(&self, address: u64) -> Option<Rc<[Scope<'t>]>> {
+        if let Some(known) = self.scopes.borrow().get(&address) {
+            return known.clone();
+        }
+        let found = self.walk(address).map(Rc::from);
+        self.scopes.borrow_mut().insert(address, found.clone());
+        found
+    }
+
+    fn walk(&self, address: u64) -> Option<Vec<Scope<'t>>> {
         let at = self.units().find(address)?;
-        let header = self.dwarf.unit_header(DebugInfoOffset(at as usize)).ok()?;
-        let unit = self.dwarf.unit(header).ok()?;
+        let unit = self.unit(at)?;
         let walk = Walk { code: self, unit: unit.unit_ref(&self.dwarf), at, address };
         walk.run().ok().flatten()
     }

@@ -63,10 +63,11 @@ impl<'t> Tracer<'t> {
     /// The functions of a frame, innermost first: those that were inlined, and the one around.
     fn functions(&self, frame: &Frame, vnets: &mut vnets::Vnets) -> Vec<StackFrame> {
         let at = self.code.at(frame.looked_up());
-        let scopes = at.and_then(|at| at.code.scopes(at.linked)).unwrap_or_default();
+        let scopes = at.and_then(|at| at.code.scopes(at.linked));
+        let scopes = scopes.as_deref().unwrap_or_default();
         let mut found = self.named(&frame.call, frame.looked_up());
         // The frames of the source and its scopes are the same functions.
-        for (function, scope) in found.iter_mut().zip(&scopes) {
+        for (function, scope) in found.iter_mut().zip(scopes) {
             let Some(at) = at else { break };
             let place = arguments::Place { tracer: self, at, frame };
             function.arguments = place.arguments(scope);

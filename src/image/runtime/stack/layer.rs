@@ -192,7 +192,7 @@ impl Layer {
         let mut places = Vec::new();
         if let Some(code) = runtime.kernel().types().code() {
             // Those of inlined functions come last: they are what is in a register now.
-            for scope in code.scopes(linked).unwrap_or_default().iter().rev() {
+            for scope in code.scopes(linked).as_deref().unwrap_or_default().iter().rev() {
                 for variable in &scope.variables {
                     let Some(value) = self.value_of(&code, call, variable, options) else {
                         continue;
