@@ -21,6 +21,14 @@ const KERNELS: [&str; 4] = [
     "stable15-clang-dwarf4",
 ];
 
+/// Scenarios that need what some releases do not have, or have in a module only.
+const NOT_IN_ALL: [(&str, &str); 4] = [
+    ("network-newer.toml", "bridge_softc"),
+    ("routes-newer.toml", "_rt_numfibs"),
+    ("routes.toml", "rt_numfibs"),
+    ("sockets.toml", "a tcpcb contains its control block"),
+];
+
 fn open_kernel(name: &str) -> Source {
     Source::open(format!("fixtures/kernel/{name}")).unwrap()
 }
@@ -45,26 +53,30 @@ fn session(kernel: &str, image: &Image) -> Session {
     Session::from_sources(open_kernel(kernel), core).unwrap()
 }
 
-/// What does not depend on the kernel: for each vnet its condition, interfaces, sockets and
-/// jails, and a variable.
-fn told(session: &Session) -> Vec<String> {
+/// What does not depend on the kernel: for each vnet its condition, interfaces and jails, and a
+/// variable. Its sockets are told apart: up to 13, a connection in TIME_WAIT loses its own.
+fn told(session: &Session) -> (Vec<String>, Vec<Option<u64>>) {
     let all = session.vnets().unwrap();
-    assert!(all.problems.is_empty(), "{:?}", all.problems);
     let line = |number: usize| {
         let vnet = &all.all[number];
         let jails = vnet.jails.iter().flatten().map(|jail| format!("{} {}", jail.jid, jail.name));
         let jails: Vec<_> = jails.collect();
         let at = Selector::Address(vnet.address);
-        let ttl = session.select(&at).ok().map(|found| {
-            session.print(found.stacks[0], "V_ip_defttl", &Limits::default()).unwrap().value
+        let ttl = session.select(&at).ok().and_then(|found| {
+            // A destroyed vnet has no variables.
+            let printed = session.print(found.stacks[0], "V_ip_defttl", &Limits::default());
+            Some(printed.ok()?.value)
         });
         assert!(matches!(ttl, None | Some(Value::Int(_))), "{ttl:?}");
         format!(
-            "{:?} {:?}: {:?} interfaces, {:?} sockets, jails {jails:?}, ttl {ttl:?}",
-            vnet.index, vnet.condition, vnet.ifcnt, vnet.sockcnt
+            "{:?} {:?}: {:?} interfaces, jails {jails:?}, ttl {ttl:?}",
+            vnet.index, vnet.condition, vnet.ifcnt
         )
     };
-    (0..all.all.len()).map(line).collect()
+    let sockets = all.all.iter().map(|vnet| vnet.sockcnt).collect();
+    let mut lines: Vec<String> = (0..all.all.len()).map(line).collect();
+    lines.push(format!("{} problems", all.problems.iter().count()));
+    (lines, sockets)
 }
 
 #[test]
@@ -81,14 +93,24 @@ fn every_scenario_builds_on_all_and_reads_back_the_same() {
             }
             continue;
         }
-        let [oldest, newer @ ..] = built.map(|(kernel, image)| {
-            let image = image.unwrap_or_else(|why| {
-                panic!("{} on {kernel}: {why:?}", path.display());
-            });
-            (kernel, told(&session(kernel, &image)))
+        let name = path.display();
+        let told = built.map(|(kernel, image)| match image {
+            Ok(image) => Some(told(&session(kernel, &image))),
+            Err(why) => {
+                let lacks = NOT_IN_ALL.iter().find(|(scenario, _)| path.ends_with(scenario));
+                let known = lacks.is_some_and(|(_, what)| format!("{why:?}").contains(what));
+                assert!(known, "{name} on {kernel}: {why:?}");
+                None
+            }
         });
-        for (kernel, told) in newer {
-            assert_eq!(oldest.1, told, "{} on {kernel}", path.display());
+        let (older, newer) = told.split_at(2);
+        let same = |told: &[Option<_>]| told.iter().flatten().is_sorted_by(|a, b| a == b);
+        assert!(same(older), "{name}: {older:#?}");
+        assert!(same(newer), "{name}: {newer:#?}");
+        let (older, newer) = (older.iter().flatten().next(), newer.iter().flatten().next());
+        if let (Some((older, few)), Some((newer, many))) = (older, newer) {
+            assert_eq!(older, newer, "{name}");
+            assert!(few <= many, "{name}: {few:?} {many:?}");
         }
     }
 }

@@ -64,6 +64,11 @@ fn function_name(runtime: &Runtime, function: VirtAddr) -> String {
     runtime.kernel().symbol_at(function).unwrap().0.name.to_owned()
 }
 
+/// The function that a call returns to. The call may be its last instruction.
+fn caller_name(runtime: &Runtime, back: VirtAddr) -> String {
+    function_name(runtime, VirtAddr::new(back.get() - 1))
+}
+
 fn names(runtime: &Runtime, kind: SysinitKind) -> Vec<String> {
     let all = runtime.sysinits(kind).unwrap();
     all.iter().map(|entry| function_name(runtime, entry.function)).collect()
@@ -290,7 +295,7 @@ fn backtrace(runtime: &Runtime, kernel: &str, pcb: Object) -> Vec<String> {
     };
     let machine = runtime.kernel().machine();
     let at = |frame: u64, offset: i64| VirtAddr::new(frame.wrapping_add_signed(offset));
-    let mut found = vec![function_name(runtime, VirtAddr::new(get(runtime, pcb, counter)))];
+    let mut found = vec![caller_name(runtime, VirtAddr::new(get(runtime, pcb, counter)))];
     let mut frame = get(runtime, pcb, frame);
     while frame != 0 && found.len() < 20 {
         let older = machine.pointer(at(frame, caller)).unwrap().get();
@@ -300,7 +305,7 @@ fn backtrace(runtime: &Runtime, kernel: &str, pcb: Object) -> Vec<String> {
             holder => machine.pointer(at(holder, back)).unwrap(),
         };
         if !back.is_null() {
-            found.push(function_name(runtime, back));
+            found.push(caller_name(runtime, back));
         }
         frame = older;
     }

@@ -125,7 +125,7 @@ impl Layer {
         let place = call.counter.get().wrapping_sub(u64::from(!exact));
         let linked = place.wrapping_sub(runtime.kernel().running(VirtAddr::new(0)).get());
         let known = runtime.kernel().types().code().and_then(|code| code.unwind(linked));
-        let rules = known.unwrap_or_else(|| self.usual());
+        let rules = known.filter(|_| !call.framed).unwrap_or_else(|| self.usual());
         for (number, rule) in &rules.registers {
             let Rule::Saved(offset) = rule else { continue };
             let value = match *number == numbers.back {
@@ -169,6 +169,14 @@ impl Layer {
     fn usual(&self) -> UnwindRules {
         let word = self.arch.pointer_size().cast_signed();
         let numbers = numbers(self.arch);
+        if numbers.stack == 1 {
+            // powerpc keeps the return address in the caller's frame.
+            return UnwindRules {
+                cfa: Cfa { register: numbers.stack, offset: ROOM.cast_signed() },
+                return_address: numbers.back,
+                registers: vec![(numbers.back, Rule::Saved(2 * word))],
+            };
+        }
         let (offset, back, frame) = match self.arch {
             Arch::Riscv64 => (0, -word, -2 * word),
             _ => (2 * word, -word, -2 * word),
@@ -264,7 +272,6 @@ impl Layer {
 impl Runtime {
     /// Stores the registers in a pcb, as savectx and cpu_switch do.
     pub(super) fn save_registers(&mut self, pcb: Object, layer: &Layer) -> Result<(), ImageError> {
-        let convention = self.pcb_pointers();
         // arm64's pcb begins with x19 since 14.
         let newer = self.kernel.member(pcb, "pcb_x[30]").is_err();
         let members = match newer {
@@ -278,7 +285,7 @@ impl Runtime {
                 self.kernel.store(member, value)?;
             }
         }
-        let (stack, counters) = convention;
+        let (stack, counters) = machine::pcb_pointers(layer.arch);
         let mut pointer = layer.stack;
         if machine::pushes(layer.arch) {
             // Both are called.

@@ -27,6 +27,19 @@ pub(super) fn pushes(arch: Arch) -> bool {
     matches!(arch, Arch::Amd64 | Arch::I386)
 }
 
+/// The members of `struct pcb` that have the stack pointer, and the program counter in some
+/// release.
+pub(super) fn pcb_pointers(arch: Arch) -> (&'static str, &'static [&'static str]) {
+    match arch {
+        Arch::Amd64 => ("pcb_rsp", &["pcb_rip"]),
+        Arch::I386 => ("pcb_esp", &["pcb_eip"]),
+        Arch::Arm64 => ("pcb_sp", &["pcb_pc", "pcb_x[30]", "pcb_x[11]"]),
+        Arch::Arm => ("pcb_regs.sf_sp", &["pcb_regs.sf_pc"]),
+        Arch::Riscv64 => ("pcb_sp", &["pcb_ra"]),
+        Arch::Powerpc64 | Arch::Powerpc64le => ("pcb_sp", &["pcb_lr"]),
+    }
+}
+
 /// The members of `struct trapframe` that have registers, with their numbers.
 pub(super) fn trap_members(arch: Arch) -> Vec<(String, u16)> {
     let named = |names: &[&str], first: u16| -> Vec<(String, u16)> {

@@ -12,6 +12,8 @@ mod layer;
 mod machine;
 mod options;
 
+use std::collections::BTreeMap;
+
 use super::Runtime;
 use super::thread_state::ThreadState;
 use crate::addr::VirtAddr;
@@ -23,6 +25,10 @@ use layer::Layer;
 use options::Placed;
 
 pub use options::{StackCall, StackFault, StackOptions};
+
+/// The functions called to sleep and to panic, innermost first. A kernel has some of them.
+const SLEEP: &[&str] = &["sched_switch", "mi_switch", "sleepq_switch", "sleepq_wait", "_sleep"];
+const PANIC: &[&str] = &["doadump", "kern_reboot", "vpanic", "panic"];
 
 /// Bytes of the outer calls in a page that is missing.
 const OUTER: u64 = 0x180;
@@ -38,6 +44,79 @@ impl Runtime {
         thread: Object,
         options: &StackOptions,
     ) -> Result<Option<VirtAddr>, ImageError> {
+        let calls = self.resolved(options)?;
+        self.lay(thread, &calls, options)
+    }
+
+    /// Makes `thread` sleep in `function`, or panic there if it is the dumping one. It was
+    /// called through `callers`, innermost first.
+    pub(super) fn sleep_in(
+        &mut self,
+        thread: Object,
+        function: VirtAddr,
+        callers: &[&str],
+    ) -> Result<(), ImageError> {
+        let dumping = self.is_dumping(thread)?;
+        let on_top = if dumping { PANIC } else { SLEEP };
+        let known = |name: &&str| self.kernel.address_of(name);
+        let mut starts: Vec<VirtAddr> = on_top.iter().filter_map(known).collect();
+        starts.push(function);
+        starts.extend(callers.iter().filter_map(known));
+        let mut calls: Vec<Placed> = Vec::new();
+        for start in starts {
+            let callee = calls.last().map(|inner| inner.start);
+            calls.push(self.placed(start, callee));
+        }
+        self.lay(thread, &calls, &StackOptions::default())?;
+        if !dumping {
+            self.set_thread_state(thread, &ThreadState::usual())?;
+        }
+        Ok(())
+    }
+
+    /// The function at `start` behind its call of `callee`, or else where it has its frame: what
+    /// it calls may be inlined or left out.
+    fn placed(&self, start: VirtAddr, callee: Option<VirtAddr>) -> Placed {
+        let symbol = self.symbol_at(start);
+        let name = symbol.as_ref().map_or_else(String::new, |symbol| symbol.name.to_string());
+        let size = symbol.map_or(0, |symbol| symbol.size);
+        let behind = CallSites { runtime: self }.behind_call(&name, start, callee).ok();
+        let with_frame = behind.or_else(|| self.with_frame(start, size));
+        // On most machines, instructions are at multiples of 4.
+        let middle = ((size / 2) & !3).max(size.min(4));
+        Placed {
+            name,
+            start,
+            counter: with_frame.unwrap_or_else(|| start.wrapping_add(middle)),
+            interrupted: false,
+            entry: false,
+            framed: with_frame.is_none(),
+            trap: BTreeMap::new(),
+        }
+    }
+
+    /// An address in a function at which call frame information says that it has its frame.
+    fn with_frame(&self, start: VirtAddr, size: u64) -> Option<VirtAddr> {
+        let arch = self.kernel.machine().arch();
+        let code = self.kernel.types().code()?;
+        let base = self.kernel.running(VirtAddr::new(0)).get();
+        let has_frame = |offset: &u64| {
+            let before = start.get().wrapping_add(*offset).wrapping_sub(base.wrapping_add(1));
+            code.unwind(before).is_some_and(|it| it.cfa.register == machine::numbers(arch).frame)
+        };
+        let step = if machine::pushes(arch) { 1 } else { 4 };
+        let found = (step..size).step_by(step as usize).find(has_frame)?;
+        Some(start.wrapping_add(found))
+    }
+
+    /// Lays the calls on the thread's stack. Returns the page to leave out of the dump, if one is
+    /// missing.
+    fn lay(
+        &mut self,
+        thread: Object,
+        calls: &[Placed],
+        options: &StackOptions,
+    ) -> Result<Option<VirtAddr>, ImageError> {
         let dumping = self.is_dumping(thread)?;
         let (top, own_pcb) = self.kernel_stack(thread)?;
         self.set_system_calls(thread)?;
@@ -50,9 +129,8 @@ impl Runtime {
             true => self.kernel.get(thread, "td_vnet")?,
             false => 0,
         };
-        let calls = self.resolved(options)?;
         let mut layer = Layer::new(self.kernel.machine().arch(), top, thread.address, curvnet);
-        layer.lay(self, &calls, options)?;
+        layer.lay(self, calls, options)?;
         if let Some(fault) = options.fault {
             layer.damage(self, fault)?;
         }
@@ -122,6 +200,7 @@ impl Runtime {
                 counter,
                 interrupted,
                 entry: entries::is_entry(self.kernel.machine().arch(), name),
+                framed: false,
                 trap: call.trap.clone(),
             });
         }

@@ -53,5 +53,7 @@ pub(super) struct Placed {
     pub interrupted: bool,
     /// It is an entry point of the kernel.
     pub entry: bool,
+    /// It has an ordinary frame, although no place in it is known to have one.
+    pub framed: bool,
     pub trap: BTreeMap<String, u64>,
 }
