@@ -93,7 +93,7 @@ const INFO_0: &str = "\
 Dump header from device: /dev/ada0p3
   Architecture: amd64
   Architecture Version: 2
-  Dump Length: 13852672
+  Dump Length: 13869056
   Blocksize: 512
   Compression: none
   Dumptime: 2019-11-22 14:08:22 +0000
@@ -101,7 +101,7 @@ Dump header from device: /dev/ada0p3
   Magic: FreeBSD Kernel Dump
   Version String: FreeBSD 12.1-RELEASE-p10 r0+fixture VNET
     root@releng:/usr/obj/VNET
-  Panic String: page fault
+  Panic String: tcp_usr_send: inp == NULL
   Dump Parity: 305419896
   Bounds: 0
   Dump Status: good

@@ -2,7 +2,6 @@
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
-use crate::image::ImageError;
 use crate::image::runtime::Runtime;
 
 /// Looks for calls in the memory of the machine.
@@ -26,17 +25,12 @@ const MOST_BYTES: u64 = 0x1000;
 impl CallSites<'_> {
     /// The address behind the call of `callee` in a function; without a callee, of what saves
     /// registers. A call through a pointer may call anything, and so may one to a function
-    /// that goes on to the callee.
-    pub fn behind_call(
-        &self,
-        name: &str,
-        start: VirtAddr,
-        callee: Option<VirtAddr>,
-    ) -> Result<VirtAddr, ImageError> {
+    /// that goes on to the callee. `None`: it calls nothing.
+    pub fn behind_call(&self, start: VirtAddr, callee: Option<VirtAddr>) -> Option<VirtAddr> {
         let size = self.runtime.symbol_at(start).map_or(0, |symbol| symbol.size);
         let mut code = vec![0; size.min(MOST_BYTES) as usize];
         let machine = self.runtime.kernel().machine();
-        machine.read(start, &mut code)?;
+        machine.read(start, &mut code).ok()?;
         let calls = calls(machine.arch(), start.get(), &code);
         let savers = SAVERS.into_iter().filter_map(|name| self.runtime.lookup_symbol(name));
         let wanted: Vec<u64> = match callee {
@@ -50,10 +44,7 @@ impl CallSites<'_> {
         let direct = calls.iter().find(|call| call.target.is_some_and(local));
         let indirect = || calls.iter().find(|call| call.target.is_none());
         let found = direct.or_else(indirect).or(calls.first());
-        match found {
-            Some(call) => Ok(start.wrapping_add(call.behind)),
-            None => Err(ImageError::Refused(format!("{name} calls nothing"))),
-        }
+        found.map(|call| start.wrapping_add(call.behind))
     }
 }
 
@@ -106,7 +97,8 @@ fn call(arch: Arch, at: u64, code: &[u8]) -> Option<(usize, Option<u64>)> {
             _ => None,
         },
         Arch::Arm => match word(0)? {
-            word if word >> 24 == 0xeb => {
+            // With any condition; 15 is another instruction.
+            word if word & 0x0f00_0000 == 0x0b00_0000 && word >> 28 != 0xf => {
                 Some((4, Some(relative(at.wrapping_add(8), word & 0xff_ffff, 24, 2))))
             }
             word if word & 0x0fff_fff0 == 0x012f_ff30 => Some((4, None)),

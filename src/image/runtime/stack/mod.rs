@@ -38,7 +38,7 @@ impl Runtime {
     /// out of the dump, if one is missing.
     ///
     /// # Errors
-    /// There is no such function, or it does not call the next one.
+    /// There is no such function.
     pub fn lay_stack(
         &mut self,
         thread: Object,
@@ -75,12 +75,12 @@ impl Runtime {
     }
 
     /// The function at `start` behind its call of `callee`, or else where it has its frame: what
-    /// it calls may be inlined or left out.
+    /// it calls may be inlined or left out, and it may go on to what never returns by a jump.
     fn placed(&self, start: VirtAddr, callee: Option<VirtAddr>) -> Placed {
         let symbol = self.symbol_at(start);
         let name = symbol.as_ref().map_or_else(String::new, |symbol| symbol.name.to_string());
         let size = symbol.map_or(0, |symbol| symbol.size);
-        let behind = CallSites { runtime: self }.behind_call(&name, start, callee).ok();
+        let behind = CallSites { runtime: self }.behind_call(start, callee);
         let with_frame = behind.or_else(|| self.with_frame(start, size));
         // On most machines, instructions are at multiples of 4.
         let middle = ((size / 2) & !3).max(size.min(4));
@@ -178,7 +178,6 @@ impl Runtime {
 
     /// The function and the counter of each call.
     fn resolved(&self, options: &StackOptions) -> Result<Vec<Placed>, ImageError> {
-        let sites = CallSites { runtime: self };
         let mut placed: Vec<Placed> = Vec::new();
         for call in &options.calls {
             let (name, offset) = match call.function.split_once('+') {
@@ -190,18 +189,16 @@ impl Runtime {
             // What an entry point interrupted has not called it.
             let interrupted = placed.last().is_some_and(|inner| inner.entry);
             let callee = placed.last().filter(|_| !interrupted).map(|inner| inner.start);
-            let counter = match offset {
-                Some(offset) => start.wrapping_add(offset),
-                None => sites.behind_call(name, start, callee)?,
-            };
+            let mut place = self.placed(start, callee);
+            if let Some(offset) = offset {
+                (place.counter, place.framed) = (start.wrapping_add(offset), false);
+            }
             placed.push(Placed {
                 name: name.to_owned(),
-                start,
-                counter,
                 interrupted,
                 entry: entries::is_entry(self.kernel.machine().arch(), name),
-                framed: false,
                 trap: call.trap.clone(),
+                ..place
             });
         }
         Ok(placed)
