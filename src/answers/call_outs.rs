@@ -1,7 +1,5 @@
 //! How answers show what is wrong in the kernel's own state.
 
-#![allow(dead_code)]
-
 use std::io;
 
 use super::{Cell, Page};

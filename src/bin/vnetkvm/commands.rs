@@ -1,22 +1,13 @@
-//! The commands: the arguments of each, and the question that it asks.
+//! The commands: the arguments of each, and its help.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
-use vnetkvm::answers::sysctls::Show;
-use vnetkvm::answers::{self, Answer, Chosen, interfaces};
-use vnetkvm::error::Error;
-use vnetkvm::session::Session;
-use vnetkvm::value::Limits;
 use vnetkvm::views::sockets::Kind;
 
-use crate::args::Globals;
 use crate::args::routes::{FamilyArgs, RoutesArgs};
 use crate::args::values::{name_and_type, socket_kind};
-use crate::exit::{Failure, Outcome};
-use crate::output::{self, show};
-use crate::say::hint;
-use crate::{cmd, context};
+use crate::cmd;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -46,96 +37,6 @@ pub enum Command {
         wide: bool,
     },
 
-    /// List the virtualized variables of a vnet with their values
-    ///
-    /// The columns are name, address in that vnet, size, type, module and value. If several
-    /// files define variables of the same name, each is shown as NAME@FILE, or as
-    /// NAME@MODULE if a module defines it. A pattern that matches nothing gives a warning;
-    /// the rest are listed.
-    #[command(after_help = VARS_EXAMPLES)]
-    Vars {
-        /// Names to list; * ? [...] and {a,b} are wildcards (default: all)
-        #[arg(value_name = "PATTERN")]
-        patterns: Vec<String>,
-    },
-
-    /// List the kernel file and the loaded modules
-    ///
-    /// The columns are number, name, address, size, references and linker class of the file;
-    /// address in module space, size and count of its virtualized variables; whether a file
-    /// with their types was found; and the path that the module was loaded from.
-    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modules")]
-    Modules,
-
-    /// Show the regions of module space, where modules' virtualized variables lie
-    ///
-    /// A region belongs to a module, is on the kernel's free list, or is lost (neither).
-    /// Faults of the free list are reported on standard error.
-    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modspace")]
-    Modspace,
-
-    /// Evaluate C expressions in a vnet
-    ///
-    /// An expression can name virtualized variables, with or without V_, and ordinary globals.
-    /// The operators are . -> [] * & casts, sizeof and arithmetic. NAME@FILE.c or
-    /// NAME@MODULE.ko picks one of several variables of that name. Put -- before an
-    /// expression that begins with a minus.
-    #[command(after_help = PRINT_EXAMPLES)]
-    Print {
-        /// Expressions to evaluate, each in quotes if the shell would take it apart
-        #[arg(value_name = "EXPR", required = true)]
-        expressions: Vec<String>,
-    },
-
-    /// Show the declaration of a type with offsets, sizes and holes
-    ///
-    /// If source files define different types of the same name, all are shown. NAME@FILE
-    /// picks the type of one file, by the end of its path.
-    #[command(
-        name = "type",
-        after_help = "Examples:\n  vnetkvm -N kernel.debug type struct vnet\n  vnetkvm -N kernel.debug type ifnet inpcb u_int\n  vnetkvm -N kernel.debug type elf_file@link_elf.c"
-    )]
-    Type {
-        /// Names of structs, unions, enums or typedefs; the word "struct" is optional
-        #[arg(value_name = "NAME", required = true, num_args = 1..)]
-        names: Vec<String>,
-    },
-
-    /// Dump kernel memory in hex
-    ///
-    /// Unreadable bytes are shown as -- (not mapped), .. (not in the dump), ~~ (missing from a
-    /// truncated dump) or ?? (not kernel memory, or freed), never as zeros.
-    #[command(after_help = READ_EXAMPLES)]
-    Read(cmd::read::ReadArgs),
-
-    /// List the functions that run when a vnet is created or destroyed
-    ///
-    /// Constructors and destructors (VNET_SYSINIT, VNET_SYSUNINIT) are listed in the order in
-    /// which they run. If a vnet is chosen, the list shows how far that vnet has come: which
-    /// subsystems are done, in progress or still to come, and which function is running if a
-    /// thread's stack shows it.
-    #[command(after_help = SYSINIT_EXAMPLES)]
-    Sysinit,
-    /// Sum the per-CPU counters of a vnet
-    ///
-    /// Statistics such as ipstat are arrays of counters. The members of struct ipstat name
-    /// them; the struct is found by the array's name and size. Patterns name variables, as in
-    /// vars. A counter has no sum if it is not allocated or its memory may be freed.
-    #[command(after_help = COUNTERS_EXAMPLES)]
-    Counters {
-        /// Variables to sum; * ? [...] and {a,b} are wildcards (default: all with counters)
-        #[arg(value_name = "PATTERN")]
-        patterns: Vec<String>,
-
-        /// Also show the count of each CPU
-        #[arg(long)]
-        per_cpu: bool,
-
-        /// Take the names of an array's counters from this struct (repeatable)
-        #[arg(long = "type", value_name = "NAME=STRUCT", value_parser = name_and_type)]
-        types: Vec<(String, String)>,
-    },
-
     /// List the jails as a tree, and what holds those that are dying
     ///
     /// Each jail has its number, name, state, vnet (its own or inherited), processes, references,
@@ -146,26 +47,6 @@ pub enum Command {
     /// --vnet, --pid and --tid choose among them.
     #[command(after_help = JAILS_EXAMPLES)]
     Jails,
-
-    /// Show who holds the locks of the VNET subsystem, and what that means
-    ///
-    /// The locks protect the list of vnets, the constructors and destructors, and module
-    /// space. While a lock is held exclusively, what it protects may be half changed.
-    #[command(after_help = "Example:\n  vnetkvm --demo locks")]
-    Locks,
-
-    /// List the event handlers that are called once for each vnet
-    ///
-    /// The kernel registers an iterator for each of them; the function that the iterator
-    /// calls is listed. A kernel may have none.
-    #[command(
-        after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 eventhandlers vm_lowmem"
-    )]
-    Eventhandlers {
-        /// Events whose handlers to list (default: all)
-        #[arg(value_name = "NAME")]
-        names: Vec<String>,
-    },
 
     /// List the threads: what each was doing, in which jail and in which vnet
     ///
@@ -207,12 +88,6 @@ pub enum Command {
         vnets: bool,
     },
 
-    /// Show what a kernel with VNET_DEBUG recorded about curvnet
-    ///
-    /// List the functions that set curvnet when it was already set and, for each thread with
-    /// a curvnet, the function that set it last.
-    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 recursions")]
-    Recursions,
     /// Show the interfaces of a vnet, as ifconfig(8) and netstat(1) do
     ///
     /// The columns are name, index, flags, MTU, packets received and sent, home (the vnet that
@@ -229,6 +104,19 @@ pub enum Command {
         /// Show everything that is known of each interface, also if none is named
         #[arg(short, long)]
         long: bool,
+    },
+
+    /// Show how all network stacks are wired, across vnets
+    ///
+    /// The tree has each vnet with its jails and interfaces, and each interface with what it is
+    /// tied to: the other end of an epair, members of a bridge, the parent of a VLAN, ports of a
+    /// lagg, the outer addresses of a tunnel. If vnets are chosen, those are shown. Broken ties
+    /// are called out below the tree, and are red in a drawing.
+    #[command(after_help = TOPOLOGY_EXAMPLES)]
+    Topology {
+        /// The form to show it in
+        #[arg(long = "as", value_enum, value_name = "FORM", default_value = "tree")]
+        form: cmd::topology::Form,
     },
 
     /// List the sockets and connections of a vnet, as netstat -an and sockstat do
@@ -265,24 +153,130 @@ pub enum Command {
     #[command(after_help = NEIGHBORS_EXAMPLES)]
     Neighbors(FamilyArgs),
 
-    /// Show how all network stacks are wired, across vnets
+    /// List the virtualized variables of a vnet with their values
     ///
-    /// The tree has each vnet with its jails and interfaces, and each interface with what it is
-    /// tied to: the other end of an epair, members of a bridge, the parent of a VLAN, ports of a
-    /// lagg, the outer addresses of a tunnel. If vnets are chosen, those are shown. Broken ties
-    /// are called out below the tree, and are red in a drawing.
-    #[command(after_help = TOPOLOGY_EXAMPLES)]
-    Topology {
-        /// The form to show it in
-        #[arg(long = "as", value_enum, value_name = "FORM", default_value = "tree")]
-        form: cmd::topology::Form,
+    /// The columns are name, address in that vnet, size, type, module and value. If several
+    /// files define variables of the same name, each is shown as NAME@FILE, or as
+    /// NAME@MODULE if a module defines it. A pattern that matches nothing gives a warning;
+    /// the rest are listed.
+    #[command(after_help = VARS_EXAMPLES)]
+    Vars {
+        /// Names to list; * ? [...] and {a,b} are wildcards (default: all)
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
     },
+
+    /// Evaluate C expressions in a vnet
+    ///
+    /// An expression can name virtualized variables, with or without V_, and ordinary globals.
+    /// The operators are . -> [] * & casts, sizeof and arithmetic. NAME@FILE.c or
+    /// NAME@MODULE.ko picks one of several variables of that name. Put -- before an
+    /// expression that begins with a minus.
+    #[command(after_help = PRINT_EXAMPLES)]
+    Print {
+        /// Expressions to evaluate, each in quotes if the shell would take it apart
+        #[arg(value_name = "EXPR", required = true)]
+        expressions: Vec<String>,
+    },
+
+    /// Show the declaration of a type with offsets, sizes and holes
+    ///
+    /// If source files define different types of the same name, all are shown. NAME@FILE
+    /// picks the type of one file, by the end of its path.
+    #[command(
+        name = "type",
+        after_help = "Examples:\n  vnetkvm -N kernel.debug type struct vnet\n  vnetkvm -N kernel.debug type ifnet inpcb u_int\n  vnetkvm -N kernel.debug type elf_file@link_elf.c"
+    )]
+    Type {
+        /// Names of structs, unions, enums or typedefs; the word "struct" is optional
+        #[arg(value_name = "NAME", required = true, num_args = 1..)]
+        names: Vec<String>,
+    },
+
+    /// Dump kernel memory in hex
+    ///
+    /// Unreadable bytes are shown as -- (not mapped), .. (not in the dump), ~~ (missing from a
+    /// truncated dump) or ?? (not kernel memory, or freed), never as zeros.
+    #[command(after_help = READ_EXAMPLES)]
+    Read(cmd::read::ReadArgs),
+
+    /// Sum the per-CPU counters of a vnet
+    ///
+    /// Statistics such as ipstat are arrays of counters. The members of struct ipstat name
+    /// them; the struct is found by the array's name and size. Patterns name variables, as in
+    /// vars. A counter has no sum if it is not allocated or its memory may be freed.
+    #[command(after_help = COUNTERS_EXAMPLES)]
+    Counters {
+        /// Variables to sum; * ? [...] and {a,b} are wildcards (default: all with counters)
+        #[arg(value_name = "PATTERN")]
+        patterns: Vec<String>,
+
+        /// Also show the count of each CPU
+        #[arg(long)]
+        per_cpu: bool,
+
+        /// Take the names of an array's counters from this struct (repeatable)
+        #[arg(long = "type", value_name = "NAME=STRUCT", value_parser = name_and_type)]
+        types: Vec<(String, String)>,
+    },
+
     /// Print the values that sysctl(8) would have printed in a vnet
     ///
     /// The name of a node stands for all sysctls below it. Some sysctls are computed by a
     /// function of the kernel and have no value in memory; the function is named instead.
     #[command(after_help = SYSCTL_EXAMPLES)]
     Sysctl(SysctlArgs),
+
+    /// List the kernel file and the loaded modules
+    ///
+    /// The columns are number, name, address, size, references and linker class of the file;
+    /// address in module space, size and count of its virtualized variables; whether a file
+    /// with their types was found; and the path that the module was loaded from.
+    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modules")]
+    Modules,
+
+    /// Show the regions of module space, where modules' virtualized variables lie
+    ///
+    /// A region belongs to a module, is on the kernel's free list, or is lost (neither).
+    /// Faults of the free list are reported on standard error.
+    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modspace")]
+    Modspace,
+
+    /// List the functions that run when a vnet is created or destroyed
+    ///
+    /// Constructors and destructors (VNET_SYSINIT, VNET_SYSUNINIT) are listed in the order in
+    /// which they run. If a vnet is chosen, the list shows how far that vnet has come: which
+    /// subsystems are done, in progress or still to come, and which function is running if a
+    /// thread's stack shows it.
+    #[command(after_help = SYSINIT_EXAMPLES)]
+    Sysinit,
+
+    /// Show who holds the locks of the VNET subsystem, and what that means
+    ///
+    /// The locks protect the list of vnets, the constructors and destructors, and module
+    /// space. While a lock is held exclusively, what it protects may be half changed.
+    #[command(after_help = "Example:\n  vnetkvm --demo locks")]
+    Locks,
+
+    /// List the event handlers that are called once for each vnet
+    ///
+    /// The kernel registers an iterator for each of them; the function that the iterator
+    /// calls is listed. A kernel may have none.
+    #[command(
+        after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 eventhandlers vm_lowmem"
+    )]
+    Eventhandlers {
+        /// Events whose handlers to list (default: all)
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+
+    /// Show what a kernel with VNET_DEBUG recorded about curvnet
+    ///
+    /// List the functions that set curvnet when it was already set and, for each thread with
+    /// a curvnet, the function that set it last.
+    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 recursions")]
+    Recursions,
 
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
@@ -312,164 +306,6 @@ pub enum Command {
         #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
-}
-
-impl Command {
-    /// Asks the command's question and shows the answer.
-    /// `definition` makes the definition of the whole command line.
-    pub fn run(
-        &self,
-        globals: &Globals,
-        definition: fn() -> clap::Command,
-    ) -> anyhow::Result<Outcome> {
-        match self {
-            Self::Info { dmesg } => cmd::info::run(globals, *dmesg),
-            Self::Vnets { scan, wide } => vnets(globals, *scan, *wide),
-            Self::Vars { patterns } => ask_vnets(globals, |session, chosen| {
-                let limits = context::limits(globals, SHOWN_ELEMENTS);
-                let variables = answers::variables(session, chosen, patterns, &limits);
-                let hint = "name the variables to list: `vnetkvm vars 'tcp*'`";
-                variables.map_err(|why| context::without_vimage(why, hint))
-            }),
-            Self::Modules => modules(globals),
-            Self::Modspace => ask(globals, answers::modspace),
-            Self::Print { expressions } => print(globals, expressions),
-            Self::Type { names } => cmd::type_::run(globals, names),
-            Self::Read(args) => cmd::read::run(globals, args),
-            Self::Sysinit if globals.vnet.is_given() => ask_vnets(globals, answers::construction),
-            Self::Sysinit => ask(globals, answers::sysinits),
-            Self::Counters { patterns, per_cpu, types } => {
-                let question = answers::counters::Question { patterns, types, per_cpu: *per_cpu };
-                ask_vnets(globals, |session, chosen| {
-                    let counters = answers::counters(session, chosen, question);
-                    let hint = "name the variables to sum: `vnetkvm counters ipstat tcpstat`";
-                    counters.map_err(|why| context::without_vimage(why, hint))
-                })
-            }
-            Self::Jails => {
-                ask(globals, |session| answers::jails(session, &context::selector(globals)))
-            }
-            Self::Locks => ask(globals, answers::locks),
-            Self::Eventhandlers { names } => {
-                ask(globals, |session| answers::eventhandlers(session, names))
-            }
-            Self::Threads { all } => {
-                ask(globals, |session| answers::threads(session, &context::selector(globals), *all))
-            }
-            Self::Bt { running, all, vnets } => cmd::bt::run(globals, *running, *all, *vnets),
-            Self::Recursions => recursions(globals),
-            Self::Interfaces { names, long } => ask_vnets(globals, |session, chosen| {
-                let long = *long || !names.is_empty();
-                answers::interfaces(session, chosen, interfaces::Question { names, long })
-            }),
-            Self::Sockets { listen, protocol } => ask_vnets(globals, |session, chosen| {
-                let question = answers::sockets::Question { listening: *listen, kinds: protocol };
-                answers::sockets(session, chosen, question)
-            }),
-            Self::Routes(args) => ask_vnets(globals, |session, chosen| {
-                answers::routes(session, chosen, args.question())
-            }),
-            Self::Neighbors(family) => ask_vnets(globals, |session, chosen| {
-                answers::neighbors(session, chosen, family.family())
-            }),
-            Self::Topology { form } => cmd::topology::run(globals, *form),
-            Self::Sysctl(args) => sysctl(globals, args),
-            Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
-            Self::Image(command) => cmd::image::run(globals, command),
-            Self::Completions { shell } => cmd::completions::run(*shell, definition()),
-            Self::Man { directory } => cmd::man::run(directory, definition()),
-        }
-    }
-}
-
-/// A line of a table has room for a few elements of an array.
-const SHOWN_ELEMENTS: usize = 32;
-
-/// Asks a question about the whole dump.
-fn ask<A: Answer>(
-    globals: &Globals,
-    question: impl FnOnce(&'static Session) -> Result<A, Error>,
-) -> anyhow::Result<Outcome> {
-    show(globals, question(context::open(globals)?)?)
-}
-
-/// Asks a question about the chosen vnets.
-fn ask_vnets<A: Answer, E: Into<anyhow::Error>>(
-    globals: &Globals,
-    question: impl FnOnce(&'static Session, Chosen<'static>) -> Result<A, E>,
-) -> anyhow::Result<Outcome> {
-    let session = context::open(globals)?;
-    let chosen = context::chosen(globals, session)?;
-    show(globals, question(session, chosen).map_err(Into::into)?)
-}
-
-fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
-    let vnets = answers::vnets(context::open(globals)?, scan, wide).map_err(|why| {
-        context::without_vimage(why, "`vnetkvm vars 'tcp*'` lists its variables by name")
-    })?;
-    let hidden = vnets.may_hide.first().map(ToString::to_string);
-    let outcome = show(globals, vnets)?;
-    if let Some(reason) = hidden {
-        hint(&format!("{reason}: `vnetkvm vnets --scan` finds vnets that nothing points to"));
-    }
-    Ok(outcome)
-}
-
-fn modules(globals: &Globals) -> anyhow::Result<Outcome> {
-    let modules = answers::modules(context::open(globals)?)?;
-    if let (Some([]), Err(why)) = (modules.elements.kept(), modules.problems.none()) {
-        let hint = "`vnetkvm info` shows whether the dump is complete";
-        return Err(Failure::new(why.to_string()).hint(hint).into());
-    }
-    show(globals, modules)
-}
-
-/// Messages about the choice of vnets come before messages about the expressions.
-fn print(globals: &Globals, expressions: &[String]) -> anyhow::Result<Outcome> {
-    ask_vnets(globals, |session, chosen| {
-        output::say_choice(&chosen);
-        let limits = context::limits(globals, Limits::default().elements);
-        answers::expressions(session, chosen, expressions, &limits)
-    })
-}
-
-fn recursions(globals: &Globals) -> anyhow::Result<Outcome> {
-    match answers::recursions(context::open(globals)?)? {
-        Some(recorded) => show(globals, recorded),
-        None => {
-            let what = "the kernel was compiled without VNET_DEBUG and records no recursions";
-            let hint =
-                "`vnetkvm vnets` shows which threads use a vnet that is not on the kernel's list";
-            Err(Failure::new(what).hint(hint).into())
-        }
-    }
-}
-
-fn sysctl(globals: &Globals, args: &SysctlArgs) -> anyhow::Result<Outcome> {
-    if args.names.is_empty() && !args.all {
-        let failure = Failure::new("no sysctl was named");
-        return Err(failure.hint("name one, or a node such as net.inet.ip; -a prints all").into());
-    }
-    if let Some((name, value)) = args.names.iter().find_map(|name| name.split_once('=')) {
-        let failure = Failure::new(format!("{name}={value}: sysctls cannot be set, only read"));
-        return Err(failure.hint(format!("`vnetkvm sysctl {name}` prints its value")).into());
-    }
-    let (selector, limits) =
-        (context::selector(globals), context::limits(globals, Limits::default().elements));
-    ask(globals, |session| answers::sysctls(session, &selector, &args.names, args.show(), &limits))
-}
-
-impl SysctlArgs {
-    fn show(&self) -> Show {
-        let alone = self.only_values;
-        match self {
-            Self { only_names: true, .. } => Show::Names,
-            Self { types: true, .. } => Show::Types { alone },
-            Self { descriptions: true, .. } => Show::Descriptions { alone },
-            Self { only_values: true, .. } => Show::Values,
-            _ => Show::NamesAndValues,
-        }
-    }
 }
 
 /// Which sysctls to print, and what of each.
@@ -536,6 +372,7 @@ Examples:
   vnetkvm --demo sockets --all-vnets
   vnetkvm -N kernel.debug -M vmcore.0 --jail web01 sockets --listen --protocol tcp,udp
   vnetkvm -N kernel.debug -M vmcore.0 sockets --protocol unix --json";
+
 const JAILS_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo jails

@@ -2,6 +2,7 @@
 //! session, hands the answer to the renderers.
 
 mod args;
+mod ask;
 mod cli;
 mod cmd;
 mod commands;

@@ -1,0 +1,172 @@
+//! What each command asks.
+
+use vnetkvm::answers::sysctls::Show;
+use vnetkvm::answers::{self, Answer, Chosen, interfaces};
+use vnetkvm::error::Error;
+use vnetkvm::session::Session;
+use vnetkvm::value::Limits;
+
+use crate::args::Globals;
+use crate::commands::{Command, SysctlArgs};
+use crate::exit::{Failure, Outcome};
+use crate::output::{self, show};
+use crate::say::hint;
+use crate::{cmd, context};
+
+impl Command {
+    /// Asks the command's question and shows the answer.
+    /// `definition` makes the definition of the whole command line.
+    pub fn run(
+        &self,
+        globals: &Globals,
+        definition: fn() -> clap::Command,
+    ) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Info { dmesg } => cmd::info::run(globals, *dmesg),
+            Self::Vnets { scan, wide } => vnets(globals, *scan, *wide),
+            Self::Vars { patterns } => ask_vnets(globals, |session, chosen| {
+                let limits = context::limits(globals, SHOWN_ELEMENTS);
+                let variables = answers::variables(session, chosen, patterns, &limits);
+                let hint = "name the variables to list: `vnetkvm vars 'tcp*'`";
+                variables.map_err(|why| context::without_vimage(why, hint))
+            }),
+            Self::Modules => modules(globals),
+            Self::Modspace => ask(globals, answers::modspace),
+            Self::Print { expressions } => print(globals, expressions),
+            Self::Type { names } => cmd::type_::run(globals, names),
+            Self::Read(args) => cmd::read::run(globals, args),
+            Self::Sysinit if globals.vnet.is_given() => ask_vnets(globals, answers::construction),
+            Self::Sysinit => ask(globals, answers::sysinits),
+            Self::Counters { patterns, per_cpu, types } => {
+                let question = answers::counters::Question { patterns, types, per_cpu: *per_cpu };
+                ask_vnets(globals, |session, chosen| {
+                    let counters = answers::counters(session, chosen, question);
+                    let hint = "name the variables to sum: `vnetkvm counters ipstat tcpstat`";
+                    counters.map_err(|why| context::without_vimage(why, hint))
+                })
+            }
+            Self::Jails => {
+                ask(globals, |session| answers::jails(session, &context::selector(globals)))
+            }
+            Self::Locks => ask(globals, answers::locks),
+            Self::Eventhandlers { names } => {
+                ask(globals, |session| answers::eventhandlers(session, names))
+            }
+            Self::Threads { all } => {
+                ask(globals, |session| answers::threads(session, &context::selector(globals), *all))
+            }
+            Self::Bt { running, all, vnets } => cmd::bt::run(globals, *running, *all, *vnets),
+            Self::Recursions => recursions(globals),
+            Self::Interfaces { names, long } => ask_vnets(globals, |session, chosen| {
+                let long = *long || !names.is_empty();
+                answers::interfaces(session, chosen, interfaces::Question { names, long })
+            }),
+            Self::Sockets { listen, protocol } => ask_vnets(globals, |session, chosen| {
+                let question = answers::sockets::Question { listening: *listen, kinds: protocol };
+                answers::sockets(session, chosen, question)
+            }),
+            Self::Routes(args) => ask_vnets(globals, |session, chosen| {
+                answers::routes(session, chosen, args.question())
+            }),
+            Self::Neighbors(family) => ask_vnets(globals, |session, chosen| {
+                answers::neighbors(session, chosen, family.family())
+            }),
+            Self::Topology { form } => cmd::topology::run(globals, *form),
+            Self::Sysctl(args) => sysctl(globals, args),
+            Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
+            Self::Image(command) => cmd::image::run(globals, command),
+            Self::Completions { shell } => cmd::completions::run(*shell, definition()),
+            Self::Man { directory } => cmd::man::run(directory, definition()),
+        }
+    }
+}
+
+/// A line of a table has room for a few elements of an array.
+const SHOWN_ELEMENTS: usize = 32;
+
+/// Asks a question about the whole dump.
+fn ask<A: Answer>(
+    globals: &Globals,
+    question: impl FnOnce(&'static Session) -> Result<A, Error>,
+) -> anyhow::Result<Outcome> {
+    show(globals, question(context::open(globals)?)?)
+}
+
+/// Asks a question about the chosen vnets.
+fn ask_vnets<A: Answer, E: Into<anyhow::Error>>(
+    globals: &Globals,
+    question: impl FnOnce(&'static Session, Chosen<'static>) -> Result<A, E>,
+) -> anyhow::Result<Outcome> {
+    let session = context::open(globals)?;
+    let chosen = context::chosen(globals, session)?;
+    show(globals, question(session, chosen).map_err(Into::into)?)
+}
+
+fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
+    let vnets = answers::vnets(context::open(globals)?, scan, wide).map_err(|why| {
+        context::without_vimage(why, "`vnetkvm vars 'tcp*'` lists its variables by name")
+    })?;
+    let hidden = vnets.may_hide.first().map(ToString::to_string);
+    let outcome = show(globals, vnets)?;
+    if let Some(reason) = hidden {
+        hint(&format!("{reason}: `vnetkvm vnets --scan` finds vnets that nothing points to"));
+    }
+    Ok(outcome)
+}
+
+fn modules(globals: &Globals) -> anyhow::Result<Outcome> {
+    let modules = answers::modules(context::open(globals)?)?;
+    if let (Some([]), Err(why)) = (modules.elements.kept(), modules.problems.none()) {
+        let hint = "`vnetkvm info` shows whether the dump is complete";
+        return Err(Failure::new(why.to_string()).hint(hint).into());
+    }
+    show(globals, modules)
+}
+
+/// Messages about the choice of vnets come before messages about the expressions.
+fn print(globals: &Globals, expressions: &[String]) -> anyhow::Result<Outcome> {
+    ask_vnets(globals, |session, chosen| {
+        output::say_choice(&chosen);
+        let limits = context::limits(globals, Limits::default().elements);
+        answers::expressions(session, chosen, expressions, &limits)
+    })
+}
+
+fn recursions(globals: &Globals) -> anyhow::Result<Outcome> {
+    match answers::recursions(context::open(globals)?)? {
+        Some(recorded) => show(globals, recorded),
+        None => {
+            let what = "the kernel was compiled without VNET_DEBUG and records no recursions";
+            let hint =
+                "`vnetkvm vnets` shows which threads use a vnet that is not on the kernel's list";
+            Err(Failure::new(what).hint(hint).into())
+        }
+    }
+}
+
+fn sysctl(globals: &Globals, args: &SysctlArgs) -> anyhow::Result<Outcome> {
+    if args.names.is_empty() && !args.all {
+        let failure = Failure::new("no sysctl was named");
+        return Err(failure.hint("name one, or a node such as net.inet.ip; -a prints all").into());
+    }
+    if let Some((name, value)) = args.names.iter().find_map(|name| name.split_once('=')) {
+        let failure = Failure::new(format!("{name}={value}: sysctls cannot be set, only read"));
+        return Err(failure.hint(format!("`vnetkvm sysctl {name}` prints its value")).into());
+    }
+    let (selector, limits) =
+        (context::selector(globals), context::limits(globals, Limits::default().elements));
+    ask(globals, |session| answers::sysctls(session, &selector, &args.names, args.show(), &limits))
+}
+
+impl SysctlArgs {
+    fn show(&self) -> Show {
+        let alone = self.only_values;
+        match self {
+            Self { only_names: true, .. } => Show::Names,
+            Self { types: true, .. } => Show::Types { alone },
+            Self { descriptions: true, .. } => Show::Descriptions { alone },
+            Self { only_values: true, .. } => Show::Values,
+            _ => Show::NamesAndValues,
+        }
+    }
+}
