@@ -44,7 +44,7 @@
 //! let web01 = session.select(&Selector::Jail("web01".into()))?.stacks[0];
 //! let limits = Limits::default();
 //! let name = session.print(web01, "V_ifnet.cstqh_first->if_xname", &limits)?;
-//! assert_eq!(name.value.as_str(), Some("epair0b"));
+//! assert_eq!(name.value.as_str(), Some("lo0"));
 //!
 //! // Its own copies of variables.
 //! for variable in session.variables(&["ip_def*".into()])? {

@@ -59,7 +59,7 @@ fn check(session: &Session) {
     let vnets = &session.vnets().unwrap().all;
     assert_eq!(
         vnets.iter().map(|vnet| vnet.ifcnt).collect::<Vec<_>>(),
-        [Some(2), Some(1), Some(1)]
+        [Some(4), Some(2), Some(2)]
     );
     let vnet = session.select(&Selector::Index(1)).unwrap().stacks[0];
     let value = session.print(vnet, "V_ip_defttl", &Limits::default()).unwrap().value;

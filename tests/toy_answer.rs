@@ -16,7 +16,7 @@ use vnetkvm::render::table::Style;
 /// The question: which vnets have more than one interface?
 fn crowded(session: &Session) -> Result<List<'static, Crowded>, Error> {
     let vnets = session.vnets()?;
-    let crowded = vnets.all.iter().filter(|vnet| vnet.ifcnt > Some(1));
+    let crowded = vnets.all.iter().filter(|vnet| vnet.ifcnt > Some(2));
     let crowded =
         crowded.filter_map(|vnet| Some(Crowded { vnet: vnet.index?, interfaces: vnet.ifcnt? }));
     let columns = vec![Column::right("VNET"), Column::right("IFS")];
@@ -45,14 +45,14 @@ fn an_element_and_a_function_give_every_form() {
     let demo = image::demo().unwrap();
     let session = Session::from_sources(demo.kernel, demo.core).unwrap();
     let answer = crowded(&session).unwrap();
-    assert_eq!(laid_out(&answer, Medium::People).unwrap(), "VNET  IFS\n   0  2\n");
-    assert_eq!(laid_out(&answer, Medium::Columns).unwrap(), "0\t2\n");
-    assert_eq!(laid_out(&answer, Medium::Lines).unwrap(), "{\"vnet\":0,\"interfaces\":2}\n");
+    assert_eq!(laid_out(&answer, Medium::People).unwrap(), "VNET  IFS\n   0  4\n");
+    assert_eq!(laid_out(&answer, Medium::Columns).unwrap(), "0\t4\n");
+    assert_eq!(laid_out(&answer, Medium::Lines).unwrap(), "{\"vnet\":0,\"interfaces\":4}\n");
     let mut out = Vec::new();
     json::write_document(&mut out, &Document::new(&answer, &answer.problems())).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        "{\"schema_version\":1,\"crowded\":[\n{\"vnet\":0,\"interfaces\":2}],\"problems\":[]}\n"
+        "{\"schema_version\":1,\"crowded\":[\n{\"vnet\":0,\"interfaces\":4}],\"problems\":[]}\n"
     );
 }
 

@@ -35,7 +35,8 @@ fn vnets_fit_eighty_columns_and_nothing_is_lost() {
         built.save_kernel(image.path()).unwrap();
         let core = built.save(scenario.formats[0].clone(), image.path()).unwrap();
         let short = run(image.path(), &core, &[]);
-        for line in short.lines() {
+        // Many jails may share a vnet; they are listed last.
+        for line in short.lines().map(|line| line.split_once(',').map_or(line, |(line, _)| line)) {
             assert!(line.chars().count() <= 80, "{}: {line}", path.display());
         }
         let wide = run(image.path(), &core, &["--wide"]);
