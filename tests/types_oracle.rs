@@ -61,7 +61,7 @@ fn members_lie_where_gdb_says() {
 fn structs_have_the_shapes_of_a_real_kernel() {
     let checked = check_layouts("classic-clang-dwarf4", "facts/amd64/layouts.tsv");
     assert!(checked > 1000, "only {checked} members were there to check");
-    // The table of 15.0 leaves out the last member of tcpcb, so that fixture is shorter.
+    // The fixture of 15.0 lacks the last member of tcpcb, a byte for trace points.
     for (release, facts) in [(13, "13.2"), (14, "14.0")] {
         let name = format!("stable{release}-clang-dwarf4");
         let checked = check_layouts(&name, &format!("facts/amd64-{facts}/layouts.tsv"));
