@@ -1,6 +1,6 @@
 //! The kernel stack of a thread: what it was doing, call by call.
 //!
-//! Calls come from [`crate::threads::stack`]; here each gets its names, its lines, its arguments
+//! Calls come from `threads::stack`; here each gets its names, its lines, its arguments
 //! and the vnet that it works in. An address is looked up in the kernel or in the module
 //! that has it. A return address is looked up one byte before: the call may be the last
 //! instruction of its function.
