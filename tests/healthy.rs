@@ -2,6 +2,7 @@
 
 #![cfg(all(feature = "cli", feature = "image"))]
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -81,5 +82,25 @@ fn a_sound_kernel_causes_no_alarm() {
             alarms(&answer, &mut found);
             assert!(found.is_empty(), "{name}: {question}: {found:#?}");
         }
+    }
+}
+
+/// Lists that a dump lacks are unknown: nothing says that there is no jail, thread or stack.
+#[test]
+fn what_a_cut_dump_hides_is_unknown() {
+    let place = tempfile::tempdir().unwrap();
+    build("classic-clang-dwarf4", place.path());
+    let (kernel, core) = (place.path().join("kernel"), place.path().join("vmcore.minidump-v2"));
+    let whole = fs::read(&core).unwrap();
+    // The page map of 8 MB is still there, and hardly any page.
+    fs::write(&core, &whole[..whole.len().min(9_000_000)]).unwrap();
+    for (question, array) in [("jails", "jails"), ("threads", "threads"), ("bt", "stacks")] {
+        let mut command = vnetkvm(&["--json", "-N"]);
+        let output = command.arg(&kernel).arg("-M").arg(&core).arg(question).output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answer[array], Value::Null, "{question}: {answer}");
+        assert!(!answer["problems"].as_array().unwrap().is_empty(), "{question}: {answer}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("unknown: their list"), "{question}: {said}");
     }
 }

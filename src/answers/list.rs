@@ -93,3 +93,21 @@ impl<T: Element> Serialize for List<'_, T> {
         map.end()
     }
 }
+
+/// An answer that is one array of elements: null if there are none, but some may exist that
+/// could not be read.
+///
+/// # Errors
+/// Those of the serializer.
+pub(crate) fn serialize_known<S: Serializer>(
+    serializer: S,
+    array: &'static str,
+    elements: &(impl Serialize + ?Sized),
+    empty: bool,
+    problems: &Problems,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(1))?;
+    let known = Some(elements).filter(|_| !empty || problems.is_empty());
+    map.serialize_entry(array, &known)?;
+    map.end()
+}

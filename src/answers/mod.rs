@@ -59,6 +59,7 @@ pub use gdb::gdb;
 pub use info::{info, info_of_dump};
 pub use interfaces::interfaces;
 pub use jails::jails;
+pub(crate) use list::serialize_known;
 pub use list::{Element, List};
 pub use locks::locks;
 pub use memory::memory;

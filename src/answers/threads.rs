@@ -3,9 +3,9 @@
 use std::io;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Answer, Cell, Column, Elements, Medium, Page, Row, call_outs};
+use super::{Answer, Cell, Column, Elements, Medium, Page, Row, call_outs, serialize_known};
 use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::{self, Choice, Selector, Session};
@@ -22,14 +22,12 @@ use crate::vnet::{Condition, Vnet, VnetRef, WantedThread};
 use crate::walk::Problems;
 
 /// The threads, the one that wrote the dump first.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct AllThreads {
     /// Those that were chosen.
     pub threads: Vec<Thread>,
-    #[serde(skip)]
     problems: Problems,
     /// How many threads there are that were not chosen.
-    #[serde(skip)]
     others: usize,
 }
 
@@ -272,6 +270,9 @@ impl Answer for AllThreads {
 
     fn nothing(&self) -> Option<String> {
         self.threads.is_empty().then(|| match self.others {
+            _ if !self.problems.is_empty() => {
+                "the threads are unknown: their lists cannot be read completely".to_owned()
+            }
             0 => "no thread was found".to_owned(),
             others => format!("none of the {others} threads is in a vnet that was asked for"),
         })
@@ -279,6 +280,13 @@ impl Answer for AllThreads {
 
     fn unreadable(&self) -> usize {
         self.threads.iter().map(Thread::unreadable).sum()
+    }
+}
+
+impl Serialize for AllThreads {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let empty = self.threads.is_empty();
+        serialize_known(serializer, "threads", &self.threads, empty, &self.problems)
     }
 }
 

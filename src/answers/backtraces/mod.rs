@@ -8,7 +8,7 @@ use std::io;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Answer, Cell, Column, Elements, Medium, Page, Row};
+use super::{Answer, Cell, Column, Elements, Medium, Page, Row, serialize_known};
 use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::{self, Choice, Selector, Session};
@@ -34,13 +34,11 @@ pub enum Which {
 }
 
 /// The stacks of the chosen threads. Those that are alike are one.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Stacks {
     /// The stack of the thread that wrote the dump comes first.
     pub stacks: Elements<'static, Stack>,
-    #[serde(skip)]
     problems: Problems,
-    #[serde(skip)]
     nothing: Option<String>,
 }
 
@@ -139,12 +137,19 @@ pub fn backtraces(
     limits: &Limits,
 ) -> Result<Stacks, Error> {
     let target = session.matching_target()?;
-    let dumper = target.integer("dumptid").map(|tid| i64::from(tid as i32)).unwrap_or(0);
+    let mut problems = Problems::default();
+    let dumper = target.integer("dumptid").map(|tid| i64::from(tid as i32));
+    let dumper = dumper.unwrap_or_else(|why| {
+        // A kernel without the variable does not record it.
+        if target.kernel().symbol("dumptid").is_some() {
+            problems.add(Problem::unreadable("dumptid", why));
+        }
+        0
+    });
     let choice = match which {
         Which::Selected(selector) => Some(session.choice(selector)?),
         _ => None,
     };
-    let mut problems = Problems::default();
     let all = threads::all(target)?.take(&mut problems);
     let is_chosen = |thread: &&Thread<'_>| is_chosen(thread, which, choice.as_ref(), dumper);
     let mut chosen: Vec<&Thread<'_>> = all.iter().filter(is_chosen).collect();
@@ -263,7 +268,19 @@ impl Answer for Stacks {
     }
 
     fn nothing(&self) -> Option<String> {
-        self.nothing.clone()
+        let unknown =
+            || "the threads are unknown: their lists cannot be read completely".to_owned();
+        match self.problems.is_empty() {
+            true => self.nothing.clone(),
+            false => self.nothing.as_ref().map(|_| unknown()),
+        }
+    }
+}
+
+impl Serialize for Stacks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let empty = self.nothing.is_some();
+        serialize_known(serializer, "stacks", &self.stacks, empty, &self.problems)
     }
 }
 

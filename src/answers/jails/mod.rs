@@ -20,13 +20,11 @@ use crate::walk::Problems;
 pub use held::{HeldBy, Process, Progress, Socket};
 
 /// The jails, each parent before its children.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct AllJails {
     /// Those that were chosen.
     pub jails: Vec<Jail>,
-    #[serde(skip)]
     problems: Problems,
-    #[serde(skip)]
     remarks: Vec<Remark>,
 }
 

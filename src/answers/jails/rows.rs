@@ -2,6 +2,9 @@
 
 use std::io;
 
+use serde::{Serialize, Serializer};
+
+use super::super::serialize_known;
 use super::super::{Answer, Cell, Column, Elements, Medium, Page, Remark, Row, call_outs};
 use super::{AllJails, Jail};
 use crate::value::model::ValueError;
@@ -33,11 +36,22 @@ impl Answer for AllJails {
     }
 
     fn nothing(&self) -> Option<String> {
-        self.jails.is_empty().then(|| "no jail is there".to_owned())
+        let why = match self.problems.is_empty() {
+            true => "there is no such jail",
+            false => "the jails are unknown: their list cannot be read completely",
+        };
+        self.jails.is_empty().then(|| why.to_owned())
     }
 
     fn unreadable(&self) -> usize {
         self.jails.iter().map(Jail::unreadable).sum()
+    }
+}
+
+impl Serialize for AllJails {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let empty = self.jails.is_empty();
+        serialize_known(serializer, "jails", &self.jails, empty, &self.problems)
     }
 }
 
