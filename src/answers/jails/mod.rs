@@ -119,7 +119,7 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
             address: jail.address,
             parent: parent.map(|parent| parent.jid),
             vnet: jail.vnet.map(|vnet| VnetRef::at(vnet, listed)),
-            own_vnet: jail.own_vnet && known.is_some(),
+            own_vnet: jail.own_vnet && session.kernel().set_vnet().is_some(),
             state: jail.life.name(),
             path,
             hostname,
