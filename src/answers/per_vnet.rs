@@ -29,12 +29,16 @@ pub struct PerVnet<'s, A> {
     pub(super) marked: bool,
 }
 
-/// The question, asked of one vnet.
-type Ask<'s, A> = Box<dyn Fn(Stack<'s>) -> A + 's>;
+/// The question, asked of the stack that has this place among the chosen ones.
+type Ask<'s, A> = Box<dyn Fn(usize, Stack<'s>) -> Option<A> + 's>;
 
 impl<'s, A> PerVnet<'s, A> {
     /// Asks `ask` of each of the stacks.
     pub fn new(chosen: Chosen<'s>, ask: impl Fn(Stack<'s>) -> A + 's) -> Self {
+        Self::by_place(chosen, move |_, stack| Some(ask(stack)))
+    }
+
+    fn by_place(chosen: Chosen<'s>, ask: impl Fn(usize, Stack<'s>) -> Option<A> + 's) -> Self {
         Self {
             ask: Box::new(ask),
             problems: Problems::default(),
@@ -45,6 +49,14 @@ impl<'s, A> PerVnet<'s, A> {
             marked: chosen.all,
             chosen,
         }
+    }
+
+    /// Answers that are there already: one for each of the stacks, in their order.
+    pub(super) fn kept(chosen: Chosen<'s>, answers: Vec<A>) -> Self
+    where
+        A: Clone + 's,
+    {
+        Self::by_place(chosen, move |place, _| answers.get(place).cloned())
     }
 
     /// Asks now, and keeps the answers with their problems. `nothing` says why all are empty, if
@@ -58,7 +70,7 @@ impl<'s, A> PerVnet<'s, A> {
         nothing: impl FnOnce(&[A]) -> String,
     ) -> Result<Self, Error>
     where
-        A: Answer + Clone + Default + 's,
+        A: Answer + Clone + 's,
     {
         let answers = chosen.stacks.iter().map(|stack| ask(*stack));
         let answers = answers.collect::<Result<Vec<A>, Error>>()?;
@@ -66,18 +78,13 @@ impl<'s, A> PerVnet<'s, A> {
         answers.iter().for_each(|answer| problems.extend(answer.problems()));
         let empty = answers.iter().all(|answer| answer.nothing().is_some());
         let nothing = empty.then(|| nothing(&answers));
-        let address = |stack: &Stack<'_>| stack.vnet().map(|vnet| vnet.address);
-        let addresses: Vec<_> = chosen.stacks.iter().map(address).collect();
-        let kept = move |stack: Stack<'s>| {
-            let place = addresses.iter().position(|known| *known == address(&stack));
-            place.and_then(|place| answers.get(place).cloned()).unwrap_or_default()
-        };
-        Ok(Self { problems, nothing, ..Self::new(chosen, kept) })
+        Ok(Self { problems, nothing, ..Self::kept(chosen, answers) })
     }
 
     /// The stacks, each with its answer, one after the other.
     pub fn answers(&self) -> impl Iterator<Item = (Stack<'s>, A)> {
-        self.chosen.stacks.iter().map(|stack| (*stack, (self.ask)(*stack)))
+        let stacks = self.chosen.stacks.iter().enumerate();
+        stacks.filter_map(|(place, stack)| Some((*stack, (self.ask)(place, *stack)?)))
     }
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::{Answer, Cell, Chosen, Column, Elements, Medium, Page, PerVnet, Row, call_outs};
-use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::Session;
 use crate::views;
@@ -15,7 +14,7 @@ use crate::views::sockets::{Census, Count, Holder, Kind, ListenQueue, Socket};
 use crate::vnet::Stack;
 
 /// The sockets of one vnet, and how many the kernel has counted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sockets {
     /// Those that were asked for.
     pub sockets: Rc<[Socket]>,
@@ -47,26 +46,20 @@ pub fn sockets<'s>(
     let census = census(session)?;
     let jails = session.jails().ok();
     let mut problems = census.problems.clone();
-    let mut found: Vec<(Option<VirtAddr>, Rc<[Socket]>, Count)> = Vec::new();
+    let complete = question.kinds.is_empty() && !question.listening;
+    let mut answers = Vec::new();
     for stack in &chosen.stacks {
         let copies = session.copies(*stack)?;
-        problems.extend(census.problems_of(address(*stack)));
+        problems.extend(census.problems_of(stack.vnet().map(|vnet| vnet.address)));
         let mut sockets = views::sockets::sockets(&census, copies, jails, &mut problems);
         sockets.retain(|socket| question.fits(socket));
-        found.push((address(*stack), sockets.into(), census.count(&copies)));
+        answers.push(Sockets { sockets: sockets.into(), count: census.count(&copies), complete });
     }
-    let complete = question.kinds.is_empty() && !question.listening;
-    let is_empty = |(_, sockets, count): &(_, Rc<[Socket]>, Count)| {
-        sockets.is_empty() && count.whole && !(complete && count.counted.is_some_and(|n| n > 0))
+    let is_empty = |Sockets { sockets, count, complete }: &Sockets| {
+        sockets.is_empty() && count.whole && !(*complete && count.counted.is_some_and(|n| n > 0))
     };
-    let nothing = found.iter().all(is_empty).then(|| question.nothing());
-    let of_vnet = move |stack: Stack<'s>| {
-        let found = found.iter().find(|(vnet, ..)| *vnet == address(stack));
-        let found = found.map(|(_, sockets, count)| (Rc::clone(sockets), count.clone()));
-        let (sockets, count) = found.unwrap_or_else(|| (Rc::new([]), Count::default()));
-        Sockets { sockets, count, complete }
-    };
-    Ok(PerVnet { problems, nothing, ..PerVnet::new(chosen, of_vnet) })
+    let nothing = answers.iter().all(is_empty).then(|| question.nothing());
+    Ok(PerVnet { problems, nothing, ..PerVnet::kept(chosen, answers) })
 }
 
 /// All sockets of all stacks: a socket of one vnet may be found through another.
@@ -80,10 +73,6 @@ fn census(session: &Session) -> Result<Census<'_>, Error> {
     };
     let copies = stacks.into_iter().map(|stack| session.copies(stack));
     Ok(Census::read(session.target(), &copies.collect::<Result<Vec<_>, Error>>()?))
-}
-
-fn address(stack: Stack<'_>) -> Option<VirtAddr> {
-    stack.vnet().map(|vnet| vnet.address)
 }
 
 impl Question<'_> {

@@ -81,16 +81,7 @@ pub fn interfaces<'s>(
     if !none {
         remarks.extend(missed.iter().map(|name| Remark::Warning(no_such(name, &problems))));
     }
-    let stacks = chosen.stacks.clone();
-    let of_stack = move |stack: Stack<'s>| {
-        let is_same = |other: &Stack<'_>| {
-            other.vnet().map(|vnet| vnet.address) == stack.vnet().map(|vnet| vnet.address)
-        };
-        let at = stacks.iter().position(is_same);
-        let none = Interfaces { interfaces: Arc::default(), unknown: true, long };
-        at.and_then(|at| answers.get(at)).cloned().unwrap_or(none)
-    };
-    Ok(PerVnet { problems, remarks, nothing, ..PerVnet::new(chosen, of_stack) })
+    Ok(PerVnet { problems, remarks, nothing, ..PerVnet::kept(chosen, answers) })
 }
 
 fn nothing(missed: &[&str], problems: &Problems) -> String {

@@ -12,7 +12,7 @@ use crate::views::neighbors;
 use crate::walk::Problems;
 
 /// The neighbours of a stack.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Neighbors {
     /// Those of IPv4 first, by interface; `None` if nothing is known.
     pub neighbors: Option<Vec<Neighbor>>,

@@ -13,7 +13,7 @@ use crate::views::routes::{self as views, Table, Tables};
 use crate::walk::Problems;
 
 /// The routes of a stack.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Routes {
     /// By FIB and family, in the kernel's order; `None` if nothing is known.
     pub routes: Option<Vec<Route>>,

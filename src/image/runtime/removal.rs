@@ -60,7 +60,7 @@ impl Runtime {
     pub fn remove_jail(&mut self, name: &str) -> Result<(), ImageError> {
         let jail = self.jail(name)?;
         if jail.parent.is_none() {
-            return Err(ImageError::Refused("the host is no jail that can be removed".into()));
+            return Err(ImageError::Refused("the host cannot be removed: it is not a jail".into()));
         }
         if jail.unlinked {
             return Err(ImageError::Refused(format!("{name} is being removed already")));

@@ -7,7 +7,7 @@ use crate::threads::general::{self, General};
 use crate::threads::registers::Registers;
 use crate::types::code::{Rule, UnwindRules};
 
-/// The registers in the caller, and what led to them.
+/// The registers that the caller had, and how they were found.
 #[derive(Debug, Clone, Copy)]
 pub struct Unwound {
     /// The registers in the caller. Its counter is the return address.
