@@ -10,6 +10,7 @@ use crate::target::ReadError;
 use crate::types::TypeError;
 pub use crate::value::elements::Elements;
 pub use crate::value::record::RecordValue;
+use crate::walk::Problem;
 
 /// The value of a variable, member or expression.
 ///
@@ -283,6 +284,14 @@ impl From<ReadError> for ValueError {
                 Self { kind: ErrorKind::NoType, address: None, message: why.to_string().into() }
             }
         }
+    }
+}
+
+/// In place of what a list that breaks off would say.
+impl From<Problem> for ValueError {
+    fn from(problem: Problem) -> Self {
+        let message = problem.to_string().into();
+        Self { kind: ErrorKind::BadAddress, address: problem.at, message }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The two families of addresses that have routes and neighbours.
+//! The two families of internet addresses.
 
 use std::fmt;
 use std::net::IpAddr;

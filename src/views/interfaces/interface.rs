@@ -7,7 +7,7 @@ use crate::addr::VirtAddr;
 use crate::target::ReadError;
 use crate::value::Object;
 use crate::value::counter::Counters;
-use crate::value::model::{ErrorKind, ValueError};
+use crate::value::model::ValueError;
 use crate::value::queue::{self, List};
 use crate::walk::Problems;
 
@@ -183,11 +183,7 @@ impl Reader<'_, '_> {
             None => Ok("".into()),
         });
         let groups = groups.collect::<Result<Vec<Box<str>>, ReadError>>()?;
-        problems.none().map_err(|problem| ValueError {
-            kind: ErrorKind::BadAddress,
-            address: problem.at,
-            message: problem.to_string().into(),
-        })?;
+        problems.none()?;
         Ok(groups)
     }
 }

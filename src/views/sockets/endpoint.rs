@@ -1,29 +1,39 @@
 //! The ends of an internet connection (`struct in_endpoints`, `sys/netinet/in_pcb.h`).
 
+use super::context::Context;
+use super::{ANY, Socket};
 use crate::target::ReadError;
 use crate::value::Object;
 use crate::value::inet::ZonedIp;
-
-/// Any address, any port.
-pub const ANY: &str = "*:*";
+use crate::views::family::Family;
 
 /// Which end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+enum End {
     Local,
     Foreign,
 }
 
-/// Whether the addresses are IPv6's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    Inet,
-    Inet6,
+impl Socket {
+    /// Adds both ends of the connection of which the member `inc` of `block` is the
+    /// `struct in_conninfo`.
+    pub(super) fn add_ends(
+        &mut self,
+        context: &Context<'_, '_>,
+        block: &Object<'_>,
+        inc: &str,
+        family: Result<Family, ReadError>,
+    ) {
+        let end = |end| -> Result<_, ReadError> {
+            read(&block.member(inc)?, end, family.clone()?, |zone| context.zone(zone)).map(Some)
+        };
+        self.local = end(End::Local).map_err(Into::into);
+        self.remote = end(End::Foreign).map_err(Into::into);
+    }
 }
 
-/// An end of the connection of which `inc` is the `struct in_conninfo`, in words. `zone`
-/// names the zone of a link-local address by its number.
-pub fn read(
+/// An end in words. `zone` names the zone of a link-local address by its number.
+fn read(
     inc: &Object<'_>,
     end: End,
     family: Family,

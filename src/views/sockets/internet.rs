@@ -2,13 +2,13 @@
 
 use super::census::Found;
 use super::context::Context;
-use super::endpoint::{self, End, Family};
 use super::lists::PcbList;
 use super::{Kind, Socket, tcp};
 use crate::addr::VirtAddr;
 use crate::value::Object;
 use crate::value::model::ValueError;
 use crate::views::call_out::CallOut;
+use crate::views::family::Family;
 
 /// Flags in inp_vflag, a set (`sys/netinet/in_pcb.h`). A third, INP_IPV6PROTO, says that the socket
 /// was opened as one of IPv6.
@@ -65,12 +65,7 @@ fn of_block(context: &Context<'_, '_>, kind: Kind, block: &Object<'_>) -> Socket
     socket.dropped = tcp::is_dropped(block);
     let family =
         flags.map(|flags| if flags & INP_IPV6 != 0 { Family::Inet6 } else { Family::Inet });
-    let end = |end| {
-        let inc = block.member("inp_inc")?;
-        endpoint::read(&inc, end, family.clone()?, |zone| context.zone(zone)).map(Some)
-    };
-    socket.local = end(End::Local).map_err(Into::into);
-    socket.remote = end(End::Foreign).map_err(Into::into);
+    socket.add_ends(context, block, "inp_inc", family);
     if kind == Kind::Tcp {
         let mut call_outs = Vec::new();
         socket.state = context.tcp.state(block, &mut call_outs).map_err(Into::into);

@@ -33,6 +33,9 @@ pub use listing::sockets;
 pub use protocol::Kind;
 pub use queues::ListenQueue;
 
+/// Any address, any port.
+const ANY: &str = "*:*";
+
 /// A socket, or a control block without one.
 #[derive(Debug, Clone, Serialize)]
 pub struct Socket {
@@ -119,7 +122,7 @@ impl Socket {
     pub fn is_listening(&self) -> bool {
         match self.kind {
             Kind::Udp | Kind::UdpLite | Kind::Raw | Kind::Divert => {
-                matches!(&self.remote, Ok(Some(remote)) if &**remote == endpoint::ANY)
+                matches!(&self.remote, Ok(Some(remote)) if &**remote == ANY)
             }
             _ => matches!(&self.state, Ok(Some(state)) if &**state == tcp::LISTEN),
         }

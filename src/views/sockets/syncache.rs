@@ -2,11 +2,11 @@
 //! connection has neither a control block nor a socket.
 
 use super::context::Context;
-use super::endpoint::{self, End, Family};
 use super::{Kind, Socket, tcp};
 use crate::target::ReadError;
 use crate::value::Object;
 use crate::value::queue::{self, List};
+use crate::views::family::Family;
 use crate::vnet::Copies;
 use crate::walk::{Problem, Problems, Walk};
 
@@ -65,12 +65,7 @@ pub fn read(context: &Context<'_, '_>, entry: &Object<'_>) -> Socket {
     socket.pcb = Some(entry.address);
     socket.state = Ok(Some(tcp::SYN_RCVD.into()));
     let family = is_v6.map(|is_v6| if is_v6 { Family::Inet6 } else { Family::Inet });
-    let end = |end| {
-        let inc = entry.member("sc_inc")?;
-        endpoint::read(&inc, end, family.clone()?, |zone| context.zone(zone)).map(Some)
-    };
-    socket.local = end(End::Local).map_err(Into::into);
-    socket.remote = end(End::Foreign).map_err(Into::into);
+    socket.add_ends(context, entry, "sc_inc", family);
     socket.jail = context.jail(entry, "sc_cred");
     socket.holders = Some(Vec::new());
     socket

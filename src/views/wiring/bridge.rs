@@ -1,6 +1,6 @@
 //! Bridges and their members (`sys/net/if_bridge.c`).
 
-use super::softc::{Kind, broken, error};
+use super::softc::{Kind, error, whole};
 use super::{Network, Other};
 use crate::addr::VirtAddr;
 use crate::value::Object;
@@ -8,7 +8,6 @@ use crate::value::model::ErrorKind;
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
 use crate::views::interfaces::{Field, place, title};
-use crate::walk::Problems;
 
 const BRIDGE: Kind = Kind { type_name: "struct bridge_softc", module: "if_bridge.ko" };
 const MEMBER: Kind = Kind { type_name: "struct bridge_iflist", module: "if_bridge.ko" };
@@ -82,11 +81,7 @@ fn bridge_at<'t>(interface: &Object<'t>, at: VirtAddr, network: &Network<'t>) ->
 fn entries<'t>(bridge: &Object<'t>, softc: &Object<'t>, list: &str) -> Field<Vec<Object<'t>>> {
     let head = softc.member(list)?;
     let name = format!("{list} of {}", title(bridge));
-    let mut problems = Problems::default();
-    let found = queue::walk(head, "bif_next", List { name: &name, element: "member" });
-    let found = found.take(&mut problems);
-    problems.none().map_err(broken)?;
-    Ok(found)
+    whole(queue::walk(head, "bif_next", List { name: &name, element: "member" }))
 }
 
 /// How a member contradicts being one. A sound one is in the bridge's vnet and points back.

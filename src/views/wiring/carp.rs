@@ -1,10 +1,9 @@
 //! The virtual hosts whose addresses an interface has (`sys/netinet/ip_carp.c`).
 
-use super::softc::{Kind, broken};
+use super::softc::{Kind, whole};
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::views::interfaces::{Field, title};
-use crate::walk::Problems;
 
 const CARP: Kind = Kind { type_name: "struct carp_if", module: "carp.ko" };
 
@@ -38,9 +37,7 @@ pub(super) fn hosts(interface: &Object<'_>) -> Option<Field<Vec<VirtualHost>>> {
 fn on_list(interface: &Object<'_>, carp: &Object<'_>) -> Field<Vec<VirtualHost>> {
     let name = format!("cif_vrs of {}", title(interface));
     let list = List { name: &name, element: "virtual host" };
-    let mut problems = Problems::default();
-    let found = queue::walk(carp.member("cif_vrs")?, "sc_list", list).take(&mut problems);
-    problems.none().map_err(broken)?;
+    let found = whole(queue::walk(carp.member("cif_vrs")?, "sc_list", list))?;
     let host = |softc: &Object<'_>| {
         let state = softc.uint("sc_state")?;
         Ok(VirtualHost {

@@ -1,6 +1,6 @@
 //! Laggs and their ports (`sys/net/if_lagg.c`).
 
-use super::softc::{Kind, broken, error};
+use super::softc::{Kind, error, whole};
 use super::{Network, Other};
 use crate::value::Object;
 use crate::value::counter::Counters;
@@ -8,7 +8,6 @@ use crate::value::model::ErrorKind;
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
 use crate::views::interfaces::{COUNTERS, Field, Traffic, place, sum, title};
-use crate::walk::Problems;
 
 const LAGG: Kind = Kind { type_name: "struct lagg_softc", module: "if_lagg.ko" };
 const PORT: Kind = Kind { type_name: "struct lagg_port", module: "if_lagg.ko" };
@@ -20,13 +19,8 @@ pub(super) fn ports<'t>(
     call_outs: &mut Vec<CallOut>,
 ) -> Field<Vec<Other>> {
     let softc = LAGG.of(interface)?;
-    let name = format!("sc_ports of {}", title(interface));
-    let list = List { name: &name, element: "port" };
-    let mut problems = Problems::default();
-    let found = queue::walk(softc.member("sc_ports")?, "lp_entries", list).take(&mut problems);
-    problems.none().map_err(broken)?;
     let mut ports = Vec::new();
-    for port in &found {
+    for port in &entries(interface, &softc)? {
         let Some(member) = port.follow_anywhere("lp_ifp")? else { continue };
         let problem = contradiction(interface, port, &member, network);
         call_outs.extend(problem.clone());
@@ -67,10 +61,7 @@ impl Traffic {
 /// The counts of a lagg, in the order of enum ift_counter.
 fn counts(interface: &Object<'_>, counters: &Counters) -> Field<Vec<Field<u64>>> {
     let softc = LAGG.of(interface)?;
-    let list = List { name: "sc_ports", element: "port" };
-    let mut problems = Problems::default();
-    let ports = queue::walk(softc.member("sc_ports")?, "lp_entries", list).take(&mut problems);
-    problems.none().map_err(broken)?;
+    let ports = entries(interface, &softc)?;
     let ports = ports.iter().map(|port| Ok(port.follow("lp_ifp")?.map(|member| (port, member))));
     let ports = ports.collect::<Field<Vec<_>>>()?;
     let ports = ports.into_iter().flatten();
@@ -87,6 +78,13 @@ fn counts(interface: &Object<'_>, counters: &Counters) -> Field<Vec<Field<u64>>>
         Ok(total)
     };
     Ok(COUNTERS.iter().enumerate().map(count).collect())
+}
+
+/// Each struct lagg_port of a lagg.
+fn entries<'t>(interface: &Object<'t>, softc: &Object<'t>) -> Field<Vec<Object<'t>>> {
+    let name = format!("sc_ports of {}", title(interface));
+    let list = List { name: &name, element: "port" };
+    whole(queue::walk(softc.member("sc_ports")?, "lp_entries", list))
 }
 
 /// An element of an array of 64-bit numbers.

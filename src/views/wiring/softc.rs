@@ -6,7 +6,7 @@ use crate::types::TypeError;
 use crate::value::Object;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::views::interfaces::Field;
-use crate::walk::Problem;
+use crate::walk::{Problems, Walk};
 
 /// A driver's struct, and the module that has it where it is not compiled into the kernel.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +47,12 @@ pub(super) fn error(kind: ErrorKind, at: Option<VirtAddr>, message: String) -> V
     ValueError { kind, address: at, message: message.into() }
 }
 
-/// The error in place of what a broken list would say.
-pub(super) fn broken(problem: Problem) -> ValueError {
-    error(ErrorKind::BadAddress, problem.at, problem.to_string())
+/// The elements of a list that can be read to its end; else the error in its place.
+pub(super) fn whole<T>(walk: Walk<T>) -> Field<Vec<T>> {
+    let mut problems = Problems::default();
+    let found = walk.take(&mut problems);
+    problems.none()?;
+    Ok(found)
 }
 
 /// Whether the kernel's own state is wrong, and not only the dump or its types incomplete.
