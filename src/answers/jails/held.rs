@@ -2,51 +2,13 @@
 
 use serde::Serialize;
 
-use crate::addr::VirtAddr;
 use crate::session::Session;
 use crate::threads::ThreadName;
 use crate::views::construction::{Construction, Phase};
-use crate::views::jails::{self, Holders, Life};
+use crate::views::jails::{self, Holders, Life, ProcessRef};
 use crate::vnet::list::JailRef;
 use crate::vnet::{Sysinits, Vnet};
 use crate::walk::Problems;
-
-/// What holds a jail.
-#[derive(Debug, Clone, Serialize)]
-pub struct HeldBy {
-    /// Processes in it.
-    pub processes: Vec<Process>,
-    /// Sockets whose credential is in it.
-    pub sockets: Vec<Socket>,
-    /// Its child jails.
-    pub children: Vec<JailRef>,
-    /// The number of different credentials of these, and of threads: each is one reference.
-    pub credentials: usize,
-    /// The number of references that nothing of this explains; `None` if it is unknown.
-    pub others: Option<u64>,
-}
-
-/// A process.
-#[derive(Debug, Clone, Serialize)]
-pub struct Process {
-    /// Its number; `None` if it cannot be read.
-    pub pid: Option<i64>,
-    /// Its name; `None` if it cannot be read.
-    pub command: Option<Box<str>>,
-    /// The address of its struct proc.
-    pub address: VirtAddr,
-    /// It has ended, and its parent has not asked for its status.
-    pub zombie: bool,
-}
-
-/// A socket.
-#[derive(Debug, Clone, Serialize)]
-pub struct Socket {
-    /// The address of its struct socket; `None` if the descriptor is closed.
-    pub socket: Option<VirtAddr>,
-    /// The address of its protocol control block, if that led to it.
-    pub pcb: Option<VirtAddr>,
-}
 
 /// How far the creation or destruction of a jail's vnet has come.
 #[derive(Debug, Clone, Serialize)]
@@ -63,26 +25,9 @@ pub struct Progress {
     pub evidence: Box<str>,
 }
 
-impl HeldBy {
-    pub(super) fn new(holders: &Holders) -> Self {
-        let Holders { processes, sockets, children, credentials, others } = holders;
-        let process = |process: &jails::ProcessRef| Process {
-            pid: process.pid,
-            command: process.command.clone(),
-            address: process.address,
-            zombie: process.zombie,
-        };
-        let socket = |socket: &jails::SocketRef| Socket { socket: socket.socket, pcb: socket.pcb };
-        Self {
-            processes: processes.iter().map(process).collect(),
-            sockets: sockets.iter().map(socket).collect(),
-            children: children.clone(),
-            credentials: *credentials,
-            others: *others,
-        }
-    }
-
+impl Holders {
     /// In words: `2 processes: 812 (nginx), 813 (php, zombie)`.
+    #[must_use]
     pub fn parts(&self) -> Vec<String> {
         let plural = |count: usize, one: &str, many: &str| match count {
             1 => format!("1 {one}"),
@@ -92,7 +37,7 @@ impl HeldBy {
         let mut parts = Vec::new();
         if !self.processes.is_empty() {
             let what = plural(self.processes.len(), "process", "processes");
-            parts.push(listed(what, self.processes.iter().map(Process::title).collect()));
+            parts.push(listed(what, self.processes.iter().map(title).collect()));
         }
         if !self.sockets.is_empty() {
             let what = plural(self.sockets.len(), "socket", "sockets");
@@ -120,13 +65,11 @@ impl HeldBy {
     }
 }
 
-impl Process {
-    fn title(&self) -> String {
-        let pid = self.pid.map_or("?".to_owned(), |pid| pid.to_string());
-        let command = self.command.as_deref().unwrap_or("?");
-        let zombie = if self.zombie { ", zombie" } else { "" };
-        format!("{pid} ({command}{zombie})")
-    }
+fn title(process: &ProcessRef) -> String {
+    let pid = process.pid.map_or("?".to_owned(), |pid| pid.to_string());
+    let command = process.command.as_deref().unwrap_or("?");
+    let zombie = if process.zombie { ", zombie" } else { "" };
+    format!("{pid} ({command}{zombie})")
 }
 
 impl Progress {

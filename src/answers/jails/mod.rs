@@ -13,11 +13,11 @@ use crate::session::{Choice, Selector, Session};
 use crate::value::model::ValueError;
 use crate::value::serialize::or_error;
 use crate::views::call_out::CallOut;
-use crate::views::jails::{self, Life, Permissions, Record};
+use crate::views::jails::{self, Holders, Life, Permissions, Record};
 use crate::vnet::{VnetRef, WantedThread};
 use crate::walk::Problems;
 
-pub use held::{HeldBy, Process, Progress, Socket};
+pub use held::Progress;
 
 /// The jails, each parent before its children.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub struct Jail {
     /// The number of processes in it; `None` if the lists of processes cannot be read.
     pub processes: Option<usize>,
     /// What keeps a jail that has been removed; `None` for others.
-    pub held_by: Option<HeldBy>,
+    pub held_by: Option<Holders>,
     /// How far the creation or destruction of its vnet has come; `None` if that is done.
     pub progress: Option<Progress>,
     /// What is wrong with it.
@@ -129,7 +129,7 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
             references,
             user_references,
             processes: held.map(|held| held.processes.len()).filter(|_| counted),
-            held_by: held.filter(|_| jail.life.is_ending()).map(HeldBy::new),
+            held_by: held.filter(|_| jail.life.is_ending()).cloned(),
             progress: Progress::of(session, jail, &mut problems),
             problems: call_outs.get(&jail.address).cloned().unwrap_or_default(),
             depth: if matches!(choice, Choice::All) { depth } else { 0 },

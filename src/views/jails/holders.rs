@@ -6,6 +6,7 @@
 //! mounts, are not looked for: they are what is left of `pr_ref`.
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Serialize;
 
 use super::flags::PR_PERSIST;
 use super::{Jail, Jails};
@@ -19,7 +20,7 @@ use crate::vnet::list::JailRef;
 use crate::walk::{Problem, Problems};
 
 /// What was found to hold one jail.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Holders {
     /// The processes in it.
     pub processes: Vec<ProcessRef>,
@@ -27,27 +28,27 @@ pub struct Holders {
     pub sockets: Vec<SocketRef>,
     /// Its child jails.
     pub children: Vec<JailRef>,
-    /// The number of different credentials of these, and of threads.
+    /// The number of different credentials of these, and of threads: each is one reference.
     pub credentials: usize,
     /// What is left of its references: how many other things hold it. `None` if it is unknown.
     pub others: Option<u64>,
 }
 
 /// A process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProcessRef {
-    /// The address of its struct proc.
-    pub address: VirtAddr,
     /// Its number; `None` if it cannot be read.
     pub pid: Option<i64>,
     /// Its name; `None` if it cannot be read.
     pub command: Option<Box<str>>,
+    /// The address of its struct proc.
+    pub address: VirtAddr,
     /// It has ended, and its parent has not asked for its status.
     pub zombie: bool,
 }
 
 /// A socket, by the structs that it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SocketRef {
     /// The address of its struct socket; `None` if the descriptor is closed.
     pub socket: Option<VirtAddr>,
