@@ -7,14 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use super::descriptors::Descriptors;
 use super::lists::{self, PcbList};
 use super::{Kind, protocol, queues};
 use crate::addr::VirtAddr;
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::views::call_out::CallOut;
 use crate::vnet::{Copies, Vnet};
@@ -25,10 +25,15 @@ use crate::walk::{Problem, Problems, Walk};
 pub struct Census<'t> {
     target: &'t Target,
     stacks: Vec<StackLists<'t>>,
-    /// The control blocks of local sockets, of all vnets.
-    pub(super) unix: Vec<Object<'t>>,
+    /// The places in `stacks`, by the address of the vnet.
+    places: FxHashMap<Option<VirtAddr>, usize>,
+    /// The control blocks of local sockets, with their sockets, of each vnet.
+    local: FxHashMap<Option<VirtAddr>, Vec<(Object<'t>, Object<'t>)>>,
     sockets: Vec<Found<'t>>,
-    places: FxHashMap<VirtAddr, usize>,
+    /// The places in `sockets` of those of each vnet.
+    of_vnet: FxHashMap<Option<VirtAddr>, Vec<usize>>,
+    /// The addresses of the sockets that were met.
+    met: FxHashSet<VirtAddr>,
     /// `None` if the tables of descriptors cannot be read.
     pub(super) descriptors: Option<Descriptors>,
     /// What keeps other sockets of any stack from being found.
@@ -50,8 +55,6 @@ struct StackLists<'t> {
 #[derive(Debug)]
 pub(super) struct Found<'t> {
     pub socket: Object<'t>,
-    /// Its so_vnet; `None` without VIMAGE.
-    vnet: Option<VirtAddr>,
     pub kind: Kind,
     /// Whether a control block on a list of internet or local sockets leads to it.
     pub listed: bool,
@@ -91,10 +94,20 @@ impl<'t> Census<'t> {
                 None
             }
         };
-        let stacks = stacks.iter().map(StackLists::read).collect();
-        let (sockets, places) = (Vec::new(), FxHashMap::default());
-        let mut census = Self { target, stacks, unix, sockets, places, descriptors, problems };
-        census.add_listed();
+        let stacks: Vec<_> = stacks.iter().map(StackLists::read).collect();
+        let address = |stack: &StackLists<'_>| stack.vnet.map(|vnet| vnet.address);
+        let mut census = Self {
+            target,
+            places: stacks.iter().map(address).zip(0..).collect(),
+            stacks,
+            local: FxHashMap::default(),
+            sockets: Vec::new(),
+            of_vnet: FxHashMap::default(),
+            met: FxHashSet::default(),
+            descriptors,
+            problems,
+        };
+        census.add_listed(&unix);
         census.add_held();
         census.add_waiting();
         census
@@ -106,7 +119,7 @@ impl<'t> Census<'t> {
     }
 
     fn lists_of(&self, vnet: Option<VirtAddr>) -> Option<&StackLists<'t>> {
-        self.stacks.iter().find(|stack| stack.vnet.map(|vnet| vnet.address) == vnet)
+        self.stacks.get(*self.places.get(&vnet)?)
     }
 
     /// What could not be read of the lists of a stack.
@@ -116,7 +129,18 @@ impl<'t> Census<'t> {
 
     /// The sockets of a stack that are on no list of internet or local sockets.
     pub(super) fn unlisted(&self, vnet: Option<VirtAddr>) -> impl Iterator<Item = &Found<'t>> {
-        self.sockets.iter().filter(move |found| found.vnet == vnet && !found.listed)
+        self.of(vnet).filter(|found| !found.listed)
+    }
+
+    /// The control blocks of local sockets of a stack, with their sockets.
+    pub(super) fn local(&self, vnet: Option<VirtAddr>) -> &[(Object<'t>, Object<'t>)] {
+        self.local.get(&vnet).map_or(&[], Vec::as_slice)
+    }
+
+    /// All sockets of a stack.
+    fn of(&self, vnet: Option<VirtAddr>) -> impl Iterator<Item = &Found<'t>> {
+        let places = self.of_vnet.get(&vnet).into_iter().flatten();
+        places.filter_map(|place| self.sockets.get(*place))
     }
 
     /// How many sockets of a stack were found, and how many the kernel has counted. Without VIMAGE
@@ -125,7 +149,7 @@ impl<'t> Census<'t> {
         let vnet = copies.vnet();
         let address = vnet.map(|vnet| vnet.address);
         let mut by_kind = BTreeMap::new();
-        for found in self.sockets.iter().filter(|found| found.vnet == address) {
+        for found in self.of(address) {
             *by_kind.entry(found.kind.name()).or_default() += 1;
         }
         let counted = vnet.and_then(|vnet| vnet.sockcnt);
@@ -157,15 +181,21 @@ impl<'t> Census<'t> {
 
     /// A vnet in words.
     pub(super) fn vnet_title(&self, address: VirtAddr) -> String {
-        let vnets = self.stacks.iter().filter_map(|stack| stack.vnet);
-        let found = vnets.into_iter().find(|vnet| vnet.address == address);
+        let found = self.lists_of(Some(address)).and_then(|stack| stack.vnet);
         found.map_or_else(|| address.to_string(), Vnet::title)
     }
 
     /// Adds the sockets of control blocks.
-    fn add_listed(&mut self) {
-        let local =
-            lists::sockets_of("the lists of local sockets", self.unix.clone(), "unp_socket");
+    fn add_listed(&mut self, unix: &[Object<'t>]) {
+        for block in unix {
+            // Which stack the others belong to is unknown, and is said below.
+            if let Ok(Some(own)) = block.follow("unp_socket")
+                && let Ok(vnet) = self.vnet_of(&own)
+            {
+                self.local.entry(vnet).or_default().push((*block, own));
+            }
+        }
+        let local = lists::sockets_of("the lists of local sockets", unix.to_vec(), "unp_socket");
         let local = local.take(&mut self.problems).into_iter();
         let local = local.map(|socket| (socket, Some(Kind::Unix)));
         let listed: Vec<_> = self.stacks.iter_mut().flat_map(StackLists::sockets).collect();
@@ -205,23 +235,27 @@ impl<'t> Census<'t> {
         }
     }
 
+    /// The vnet of a socket; `None` if it has none, and without VIMAGE.
+    fn vnet_of(&self, socket: &Object<'_>) -> Result<Option<VirtAddr>, ReadError> {
+        match self.places.contains_key(&None) {
+            true => Ok(None),
+            false => socket.pointer("so_vnet").map(VirtAddr::non_null),
+        }
+    }
+
     /// Adds a socket, unless it is known. `kind` is that of the list that led to it.
     fn add(&mut self, socket: Object<'t>, kind: Option<Kind>) {
-        if self.places.contains_key(&socket.address) {
+        if self.met.contains(&socket.address) {
             return;
         }
         let checked = socket.check_freed().map_err(Into::into);
-        let vnet = checked.and_then(|()| match self.stacks.iter().any(|s| s.vnet.is_some()) {
-            true => socket.pointer("so_vnet").map(VirtAddr::non_null),
-            false => Ok(None),
-        });
-        match vnet {
+        match checked.and_then(|()| self.vnet_of(&socket)) {
             Ok(vnet) => {
                 let by_protocol = || protocol::of(&socket).ok().flatten().map(|(kind, _)| kind);
                 let found_kind = kind.or_else(by_protocol).unwrap_or(Kind::Other);
-                self.places.insert(socket.address, self.sockets.len());
-                let listed = kind.is_some();
-                self.sockets.push(Found { socket, vnet, kind: found_kind, listed });
+                self.met.insert(socket.address);
+                self.of_vnet.entry(vnet).or_default().push(self.sockets.len());
+                self.sockets.push(Found { socket, kind: found_kind, listed: kind.is_some() });
             }
             Err(why) => {
                 let what = format!("the socket at {}", socket.address);

@@ -27,13 +27,8 @@ pub fn sockets<'t>(
             all.extend(half_open.iter().map(|entry| syncache::read(&context, entry)));
         }
     }
-    for block in &census.unix {
-        // Which stack the others belong to is unknown, and the census has said so.
-        let Ok(Some(own)) = block.follow("unp_socket") else { continue };
-        if vnet.is_none() || own.pointer("so_vnet").ok() == vnet {
-            all.push(local::read(&context, block, &own));
-        }
-    }
+    let local = census.local(vnet).iter();
+    all.extend(local.map(|(block, own)| local::read(&context, block, own)));
     all.extend(census.unlisted(vnet).map(|found| unlisted(&context, found)));
     all
 }
