@@ -307,6 +307,27 @@ impl Session {
         Ok(matches)
     }
 
+    /// All network stacks, except those that are destroyed.
+    ///
+    /// # Errors
+    /// As [`Session::vnets`].
+    pub fn stacks(&self) -> Result<Vec<Stack<'_>>, Error> {
+        if self.kernel().set_vnet().is_none() {
+            self.require_match()?;
+            return Ok(vec![Stack::Only]);
+        }
+        let vnets = self.vnets()?.all.iter().filter(|vnet| !vnet.is_freed());
+        Ok(vnets.map(Stack::Vnet).collect())
+    }
+
+    /// The variables of all of them.
+    ///
+    /// # Errors
+    /// As [`Session::vnets`].
+    pub fn all_copies(&self) -> Result<Vec<Copies<'_>>, Error> {
+        self.stacks()?.into_iter().map(|stack| self.copies(stack)).collect()
+    }
+
     /// The copies that a stack has of the virtualized variables.
     ///
     /// # Errors

@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::views;
 use crate::views::sockets::{Census, Count, Holder, Kind, ListenQueue, Socket};
-use crate::vnet::Stack;
 
 /// The sockets of one vnet, and how many the kernel has counted.
 #[derive(Debug, Clone)]
@@ -43,7 +42,8 @@ pub fn sockets<'s>(
     question: Question<'_>,
 ) -> Result<PerVnet<'s, Sockets>, Error> {
     session.matching_target()?.types()?;
-    let census = census(session)?;
+    // Of all stacks: a socket of one vnet may be found through another.
+    let census = Census::read(session.target(), &session.all_copies()?);
     let jails = session.jails().ok();
     let mut problems = census.problems.clone();
     let complete = question.kinds.is_empty() && !question.listening;
@@ -60,19 +60,6 @@ pub fn sockets<'s>(
     };
     let nothing = answers.iter().all(is_empty).then(|| question.nothing());
     Ok(PerVnet { problems, nothing, ..PerVnet::kept(chosen, answers) })
-}
-
-/// All sockets of all stacks: a socket of one vnet may be found through another.
-fn census(session: &Session) -> Result<Census<'_>, Error> {
-    let stacks: Vec<Stack<'_>> = match session.kernel().set_vnet() {
-        Some(_) => {
-            let vnets = session.vnets()?.all.iter().filter(|vnet| !vnet.is_freed());
-            vnets.map(Stack::from).collect()
-        }
-        None => vec![Stack::Only],
-    };
-    let copies = stacks.into_iter().map(|stack| session.copies(stack));
-    Ok(Census::read(session.target(), &copies.collect::<Result<Vec<_>, Error>>()?))
 }
 
 impl Question<'_> {

@@ -13,9 +13,9 @@ use crate::memory::KernelMemory;
 use crate::modules::build;
 use crate::modules::module::{Module, Placed};
 use crate::source::Source;
-use crate::target::KernelMatch;
 use crate::target::code::PlacedTypes;
 use crate::target::kernel_match::{Evidence, Finding};
+use crate::target::{KernelMatch, Target};
 use crate::types::{ModuleTypes, TypeError, Types, Variable};
 
 const LOG: &str = "vnetkvm::modules";
@@ -56,16 +56,13 @@ pub fn find_types(
     }
 }
 
-/// Looks for the debug information about a module's code in `candidates`.
-pub fn find_code(
-    module: &Module,
-    memory: &KernelMemory,
-    candidates: &[PathBuf],
-) -> Option<PlacedTypes> {
+/// Looks for the debug information about a module's code in `candidates`. `alone` is the kernel
+/// without its modules.
+pub fn find_code(module: &Module, alone: &Target, candidates: &[PathBuf]) -> Option<PlacedTypes> {
     let opened: Vec<ElfFile> = candidates.iter().filter_map(|path| open(path).ok()).collect();
     let all: Vec<&ElfFile> = opened.iter().collect();
     let is_its_own = |elf: &&&ElfFile| {
-        let found = module_match(module, memory, elf, &all);
+        let found = module_match(module, alone.memory(), elf, &all);
         matches!(found, Some(KernelMatch::Same(_))) && elf.has_debug_info()
     };
     let elf = all.iter().find(is_its_own)?;
@@ -78,7 +75,7 @@ pub fn find_code(
         let found = placed.iter().find(|(known, _)| &**known == name);
         found.map(|(_, range)| range.start.get())
     };
-    let types = Types::of_module(elf, &placed).ok()?;
+    let types = Types::of_module(elf, &placed, Arc::clone(alone.budget())).ok()?;
     log::info!(target: LOG, "{}: {} has its code", module.name, elf.source().path().display());
     Some(PlacedTypes { types: Arc::new(types), slide })
 }

@@ -75,7 +75,7 @@ impl Modules {
             let (all, alone, candidates) = (self.clone(), alone.clone(), candidates.clone());
             let code = ModuleCode::new(move || {
                 let module = all.files.get(number)?;
-                debug::find_code(module, alone.memory(), &candidates(module))
+                debug::find_code(module, &alone, &candidates(module))
             });
             symbols(module, memory, Some(code))
         };

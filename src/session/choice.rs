@@ -10,7 +10,7 @@ use crate::target::ReadError;
 use crate::threads;
 use crate::views::jails::{Holders, Jail, Jails};
 use crate::views::known_vnets::KnownVnets;
-use crate::vnet::{Copies, Stack, VnetError, WantedThread};
+use crate::vnet::{VnetError, WantedThread};
 use crate::walk::{Problem, Problems};
 
 /// What a selector chooses among jails and threads.
@@ -86,14 +86,7 @@ impl Session {
         problems: &mut Problems,
     ) -> Result<FxHashMap<VirtAddr, Holders>, Error> {
         let target = self.matching_target()?;
-        let vnets = self.vnets().map(|vnets| &vnets.all[..]).unwrap_or_default();
-        let mut stacks: Vec<Stack<'_>> =
-            vnets.iter().filter(|vnet| !vnet.is_freed()).map(Stack::Vnet).collect();
-        if self.kernel().set_vnet().is_none() {
-            stacks.push(Stack::Only);
-        }
-        let stacks: Vec<Copies<'_>> =
-            stacks.into_iter().filter_map(|stack| self.copies(stack).ok()).collect();
+        let stacks = self.all_copies().unwrap_or_default();
         Ok(Holders::find(target, jails, &stacks, problems))
     }
 

@@ -3,7 +3,6 @@
 use super::Session;
 use crate::error::Error;
 use crate::views::wiring::Network;
-use crate::vnet::{Copies, Stack};
 use crate::walk::Problems;
 
 impl Session {
@@ -12,14 +11,13 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's, or has no debug information.
     pub fn network(&self) -> Result<Network<'_>, Error> {
-        let target = self.matching_target()?;
-        target.types()?;
-        if self.kernel().set_vnet().is_none() {
-            return Ok(Network::read([self.copies(Stack::Only)?], &Problems::default()));
-        }
-        let vnets = self.vnets()?;
-        let copies = vnets.all.iter().map(|vnet| self.copies(Stack::Vnet(vnet)));
-        let copies = copies.collect::<Result<Vec<Copies<'_>>, Error>>()?;
-        Ok(Network::read(copies, &vnets.problems))
+        self.matching_target()?.types()?;
+        let copies = self.all_copies()?;
+        // Without VIMAGE there is one stack, and no list of them.
+        let unknown = match self.kernel().set_vnet() {
+            Some(_) => self.vnets()?.problems.clone(),
+            None => Problems::default(),
+        };
+        Ok(Network::read(copies, unknown))
     }
 }

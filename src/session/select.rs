@@ -70,10 +70,8 @@ impl Session {
         let mut selection = Selection { problems: list.problems.clone(), ..whole(Vec::new()) };
         let one = match which {
             Selector::All => {
-                let all = self.vnets()?;
-                let alive = all.all.iter().filter(|vnet| !vnet.is_freed());
-                let alive = alive.map(Stack::Vnet).collect();
-                return Ok(Selection { problems: all.problems.clone(), ..whole(alive) });
+                let problems = self.vnets()?.problems.clone();
+                return Ok(Selection { problems, ..whole(self.stacks()?) });
             }
             Selector::Default => self.default_vnet(vnets, &mut selection.problems),
             Selector::Index(index) => {

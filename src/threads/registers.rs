@@ -12,7 +12,6 @@ use crate::arch::Arch;
 use crate::target::{Processor, ReadError, Target};
 use crate::threads::general::{self, General};
 use crate::threads::stack_memory;
-use crate::types::model::Type;
 use crate::value::Object;
 
 /// The registers that lead to a thread's calls. Registers that were not saved are `None`.
@@ -191,12 +190,10 @@ fn noted(thread: &Object<'_>, cpu: u64) -> Option<(Registers, u64)> {
 fn stopped(target: &Target, cpu: u64) -> Result<Option<Object<'_>>, ReadError> {
     let all = target.global("stoppcbs")?;
     let types = target.types()?;
-    let (first, element) = match &*types.strip(all.type_id)?.1 {
-        Type::Array(array) => match array.counts.first() {
-            Some(Some(count)) if cpu >= *count => return Ok(None),
-            _ => (all.address, array.element),
-        },
-        _ => (target.memory().pointer(all.address)?, types.pointee(all.type_id)?),
+    let (first, element) = match types.elements(all.type_id)? {
+        Some((_, Some(count))) if cpu >= count => return Ok(None),
+        Some((element, _)) => (all.address, element),
+        None => (target.memory().pointer(all.address)?, types.pointee(all.type_id)?),
     };
     let offset = types.size_of(element)?.wrapping_mul(cpu);
     Ok(Some(Object::new(target, element, first.wrapping_add(offset))))

@@ -138,6 +138,18 @@ impl Types {
         }
     }
 
+    /// The elements of an array, and their number in its first dimension as far as the type has
+    /// it; `None` if it is no array.
+    ///
+    /// # Errors
+    /// Its entry is damaged.
+    pub fn elements(&self, id: TypeId) -> Result<Option<(TypeId, Option<u64>)>, TypeError> {
+        Ok(match &*self.strip(id)?.1 {
+            Type::Array(array) => Some((array.element, array.counts.first().copied().flatten())),
+            _ => None,
+        })
+    }
+
     /// Is it a signed integer or enum?
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::arch::Arch;
-use crate::budget::{Allowance, Budget};
+use crate::budget::Budget;
 use crate::kernel::ElfFile;
 use crate::types::code::CodeSections;
 use crate::types::dwarf::{Dwarf, SectionAddress};
@@ -65,9 +65,12 @@ impl Types {
     ///
     /// # Errors
     /// As [`ModuleTypes::add`].
-    pub fn of_module(elf: &ElfFile, placed: SectionAddress<'_>) -> Result<Self, TypeError> {
+    pub fn of_module(
+        elf: &ElfFile,
+        placed: SectionAddress<'_>,
+        budget: Arc<Budget>,
+    ) -> Result<Self, TypeError> {
         let (dwarf, code) = (Dwarf::load(elf, placed)?, CodeSections::of_module(elf, placed));
-        let budget = Arc::new(Budget::new(Allowance::for_files(elf.source().len())));
         Ok(Self::new(elf.arch(), FileNumber::default(), 0..0, dwarf, code, budget))
     }
 

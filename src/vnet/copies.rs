@@ -1,6 +1,6 @@
 //! The copies that one network stack has of the virtualized variables.
 
-use super::{Stack, Variables, Vnet};
+use super::{Stack, Variables, Vnet, VnetVariable};
 use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::value::Object;
@@ -28,19 +28,15 @@ impl<'t> Copies<'t> {
     /// # Errors
     /// The stack has no copy that can be believed, or the variable's type is unknown.
     pub fn get(&self, name: &str) -> Result<Option<Object<'t>>, Problem> {
-        let problem = |why: String| Problem::new(self.name(name), why);
         let Some(variables) = self.variables else {
             let found = self.target.kernel().symbol(name).is_some();
             let global = || Object::global(self.target, name);
-            return found.then(global).transpose().map_err(|why| problem(why.to_string()));
+            return found.then(global).transpose().map_err(|why| self.problem(name, why));
         };
-        let variable = variables.one(name, None).map_err(|why| problem(why.to_string()))?;
-        let Some(variable) = variable else { return Ok(None) };
-        let copy = self.stack.copy_of(self.target, variable.master);
-        let address = copy.map_err(|why| problem(why.to_owned()))?;
+        let Some((variable, address)) = self.copy(variables, name)? else { return Ok(None) };
         match variable.type_id {
             Some(type_id) => Ok(Some(Object::new(self.target, type_id, address))),
-            None => Err(problem("its type is unknown".to_owned())),
+            None => Err(self.problem(name, "its type is unknown")),
         }
     }
 
@@ -50,14 +46,26 @@ impl<'t> Copies<'t> {
     /// # Errors
     /// The stack has no copy that can be believed.
     pub fn address(&self, name: &str) -> Result<Option<VirtAddr>, Problem> {
-        let problem = |why: String| Problem::new(self.name(name), why);
         let Some(variables) = self.variables else {
             return Ok(self.target.kernel().symbol(name).map(|symbol| symbol.address));
         };
-        let variable = variables.one(name, None).map_err(|why| problem(why.to_string()))?;
+        Ok(self.copy(variables, name)?.map(|(_, address)| address))
+    }
+
+    /// A virtualized variable, and where the stack's copy is.
+    fn copy(
+        &self,
+        variables: &'t Variables,
+        name: &str,
+    ) -> Result<Option<(&'t VnetVariable, VirtAddr)>, Problem> {
+        let variable = variables.one(name, None).map_err(|why| self.problem(name, why))?;
         let Some(variable) = variable else { return Ok(None) };
         let copy = self.stack.copy_of(self.target, variable.master);
-        copy.map(Some).map_err(|why| problem(why.to_owned()))
+        copy.map(|address| Some((variable, address))).map_err(|why| self.problem(name, why))
+    }
+
+    fn problem(&self, name: &str, why: impl ToString) -> Problem {
+        Problem::new(self.name(name), why.to_string())
     }
 
     /// The variable and its stack, for messages: `V_ifnet of vnet 2`.

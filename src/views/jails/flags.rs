@@ -5,7 +5,6 @@
 //! that (`sys/kern/kern_jail.c`).
 
 use crate::target::{ReadError, Target};
-use crate::types::model::Type;
 use crate::value::Object;
 
 /// PR_PERSIST and its kin (`sys/sys/jail.h`, 9.3 to main), without the prefix.
@@ -80,13 +79,13 @@ fn table<'t>(
 ) -> Result<Vec<(u64, String)>, ReadError> {
     let all = target.global(name)?;
     let types = target.types()?;
-    let Type::Array(array) = &*types.strip(all.type_id)?.1 else { return Ok(Vec::new()) };
-    let count = array.counts.first().copied().flatten().unwrap_or_default().min(MOST);
-    let size = types.size_of(array.element)?;
+    let Some((entries, count)) = types.elements(all.type_id)? else { return Ok(Vec::new()) };
+    let count = count.unwrap_or_default().min(MOST);
+    let size = types.size_of(entries)?;
     let element = |index: u64| {
         let at = all.address.wrapping_add(size.wrapping_mul(index));
         // An entry that cannot be read, or has no name, names nothing.
-        entry(index, Object::new(target, array.element, at)).ok()
+        entry(index, Object::new(target, entries, at)).ok()
     };
     Ok((0..count).filter_map(element).collect())
 }

@@ -5,8 +5,6 @@ use super::entry::{Common, Neighbor};
 use super::state::NeighborFlags;
 use crate::addr::VirtAddr;
 use crate::target::ReadError;
-use crate::types::model::Type;
-use crate::types::{TypeId, Types};
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
@@ -60,10 +58,11 @@ impl Neighbors {
         // Without the table of indexes, zones have numbers instead of names.
         let index = InterfaceIndex::of(copies).ok().flatten();
         let zone = |zone: u32| index.as_ref()?.name(zone.into());
+        let hz = copies.target().integer("hz").map_or(0, |hz| hz as i64);
         for table in tables {
             match family_of(&table) {
                 Ok(Some(family)) if wanted(family) => {
-                    let read = Reader { copies, network, table, family, zone: &zone };
+                    let read = Reader { copies, network, table, family, hz, zone: &zone };
                     all.tables.push(read.table(&mut all.problems));
                 }
                 Ok(_) => {}
@@ -130,6 +129,8 @@ struct Reader<'r, 't> {
     network: &'r Network<'t>,
     table: Object<'t>,
     family: Family,
+    /// Ticks per second.
+    hz: i64,
     zone: &'r dyn Fn(u32) -> Option<String>,
 }
 
@@ -170,7 +171,7 @@ impl<'t> Reader<'_, 't> {
             family: self.family,
             table: self.table.address,
             link_len: link_len.and_then(|interface| interface.uint("if_addrlen").ok()),
-            hz: self.copies.target().integer("hz").map_or(0, |hz| hz as i64),
+            hz: self.hz,
             zone: self.zone,
         };
         for entry in entries.take(problems) {
@@ -230,21 +231,11 @@ impl<'t> Reader<'_, 't> {
     fn lists(&self) -> Result<Option<(Object<'t>, u64)>, ReadError> {
         let place = self.table.member("lle_head")?;
         let types = place.target().types()?;
-        if let Some((element, count)) = array_of(types, place.type_id)? {
-            return Ok(Some((Object::new(place.target(), element, place.address), count)));
+        if let Some((element, count)) = types.elements(place.type_id)? {
+            let first = Object::new(place.target(), element, place.address);
+            return Ok(Some((first, count.unwrap_or(0))));
         }
         let first = self.table.follow("lle_head")?;
         first.map(|first| Ok((first, self.table.uint("llt_hsize")?))).transpose()
     }
-}
-
-/// Element and length of an array type.
-fn array_of(types: &Types, id: TypeId) -> Result<Option<(TypeId, u64)>, ReadError> {
-    let (_, found) = types.resolve(id)?;
-    Ok(match &*found {
-        Type::Array(array) => {
-            Some((array.element, array.counts.first().copied().flatten().unwrap_or(0)))
-        }
-        _ => None,
-    })
 }

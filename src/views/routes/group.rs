@@ -4,8 +4,6 @@
 //! private part lies behind the slots and has the plain list.
 
 use crate::target::ReadError;
-use crate::types::TypeId;
-use crate::types::model::Type;
 use crate::value::Object;
 use crate::value::queue::List;
 use crate::views::call_out::CallOut;
@@ -51,7 +49,8 @@ fn plain_list<'t>(
         return slots_alone(nhop, &slots, size, list);
     }
     let entries = private.member("nhg_nh_weights")?;
-    let entry = element_of(&entries)?;
+    // Its length is not asked for: it is 0 in both structs.
+    let entry = types.elements(entries.type_id)?.map_or(entries.type_id, |(entry, _)| entry);
     let stride = types.size_of(entry)?;
     let (mut found, mut problems) = (Vec::new(), Problems::default());
     for number in 0..private.uint("nhg_nh_count")?.min(MOST_SLOTS) {
@@ -98,13 +97,4 @@ fn slots_alone<'t>(
         }
     }
     Ok(Walk::new(found, problems))
-}
-
-/// The type of an array's elements. Its length is not asked for: it is 0 in both structs.
-fn element_of(array: &Object<'_>) -> Result<TypeId, ReadError> {
-    let (_, found) = array.target().types()?.resolve(array.type_id)?;
-    match &*found {
-        Type::Array(array) => Ok(array.element),
-        _ => Ok(array.type_id),
-    }
 }

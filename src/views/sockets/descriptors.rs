@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::threads;
-use crate::types::{Type, TypeId};
+use crate::types::TypeId;
 use crate::value::Object;
 use crate::walk::{Problem, Problems};
 
@@ -144,9 +144,9 @@ impl<'t> Table<'t> {
         let count = u64::try_from(table.int("fdt_nfiles")?).unwrap_or(0);
         let entries = table.member("fdt_ofiles")?;
         let types = process.target().types()?;
-        let entry = match &*types.strip(entries.type_id)?.1 {
-            Type::Array(array) => array.element,
-            _ => types.pointee(entries.type_id)?,
+        let entry = match types.elements(entries.type_id)? {
+            Some((entry, _)) => entry,
+            None => types.pointee(entries.type_id)?,
         };
         Ok(Some(Self { entries, count, stride: types.size_of(entry)?, entry }))
     }

@@ -48,13 +48,9 @@ pub struct Other {
 
 impl<'t> Network<'t> {
     /// Walks the lists of all stacks. `unknown` is what keeps other stacks from being known.
-    pub fn read(stacks: impl IntoIterator<Item = Copies<'t>>, unknown: &Problems) -> Self {
-        let mut network = Self { problems: unknown.clone(), ..Self::default() };
+    pub fn read(stacks: Vec<Copies<'t>>, unknown: Problems) -> Self {
+        let mut network = Self { problems: unknown, ..Self::default() };
         for copies in stacks {
-            // A destroyed vnet has no list.
-            if copies.vnet().is_some_and(Vnet::is_freed) {
-                continue;
-            }
             let list = OnList::read(&copies);
             for interface in &list.interfaces {
                 network.places.entry(interface.address).or_insert(network.stacks.len());
