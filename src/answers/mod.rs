@@ -15,6 +15,7 @@ mod elements;
 mod list;
 mod page;
 mod per_vnet;
+mod progress;
 
 pub mod backtraces;
 pub mod counters;
@@ -70,6 +71,7 @@ pub use neighbors::neighbors;
 pub(crate) use page::About;
 pub use page::{Page, Part};
 pub use per_vnet::PerVnet;
+pub use progress::Progress;
 pub use recursions::recursions;
 pub use routes::routes;
 pub use sockets::sockets;

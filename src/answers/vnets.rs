@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{Answer, Cell, Column, Elements, Medium, Page, Remark, Row};
+use super::{Answer, Cell, Column, Elements, Medium, Page, Progress, Remark, Row};
 use crate::error::Error;
 use crate::session::{Session, Vnets};
 use crate::views::hidden::MayHide;
@@ -16,7 +16,7 @@ use crate::walk::Problems;
 #[derive(Debug, Serialize)]
 pub struct AllVnets {
     /// Those on the list in order of creation, then the others.
-    pub vnets: Vec<Vnet>,
+    pub vnets: Vec<FoundVnet>,
     #[serde(skip)]
     problems: Problems,
     /// The table for people has all columns, not only those that fit 80 characters.
@@ -27,22 +27,41 @@ pub struct AllVnets {
     pub may_hide: Vec<MayHide>,
 }
 
+/// A vnet, and how far it has come if it is being created or destroyed.
+#[derive(Debug, Clone, Serialize)]
+pub struct FoundVnet {
+    /// The vnet.
+    #[serde(flatten)]
+    pub vnet: Vnet,
+    /// How far its creation or destruction has come; `None` if that is done, or unknown.
+    pub progress: Option<Progress>,
+}
+
 /// The vnets on the list, and those that something else points at; with `scan`, also those that
 /// only a scan of all memory finds. `wide` shows people all columns.
 ///
 /// # Errors
 /// As [`Session::vnets`].
 pub fn vnets(session: &Session, scan: bool, wide: bool) -> Result<AllVnets, Error> {
-    let Vnets { all, problems, .. } = if scan { session.scan()? } else { session.vnets()?.clone() };
+    let Vnets { all, mut problems, .. } =
+        if scan { session.scan()? } else { session.vnets()?.clone() };
     let may_hide = if scan { Vec::new() } else { MayHide::reasons(session.matching_target()?) };
-    Ok(AllVnets { vnets: all, problems, wide, may_hide })
+    let vnets = all.into_iter().map(|vnet| {
+        let in_work = !vnet.is_listed();
+        let progress = in_work.then(|| Progress::of(session, &vnet, &mut problems)).flatten();
+        FoundVnet { vnet, progress }
+    });
+    Ok(AllVnets { vnets: vnets.collect(), problems, wide, may_hide })
 }
 
 impl AllVnets {
     /// Details of vnets that are not on the list, which do not fit in the short table.
     fn lay_out_unlisted(&self, page: &mut impl Page) -> io::Result<()> {
-        for vnet in self.vnets.iter().filter(|vnet| !vnet.is_listed()) {
+        for FoundVnet { vnet, progress } in self.vnets.iter().filter(|it| !it.vnet.is_listed()) {
             page.title(&format!("{}: {}", vnet.address, state(vnet)))?;
+            if let Some(progress) = progress {
+                page.line(&format!("  {}", progress.title()))?;
+            }
             for found in &vnet.found_by {
                 page.line(&format!("  found by {found}"))?;
             }
@@ -53,12 +72,12 @@ impl AllVnets {
 
 impl Answer for AllVnets {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
-        let found_by = self.vnets.iter().any(|vnet| !vnet.is_listed());
+        let found_by = self.vnets.iter().any(|found| !found.vnet.is_listed());
         if page.medium() != Medium::People || self.wide {
-            let wide = self.vnets.iter().map(|vnet| Wide { vnet, found_by });
+            let wide = self.vnets.iter().map(|found| Wide { found, found_by });
             return page.table(&columns(found_by), &wide.collect::<Vec<_>>().into());
         }
-        let short: Vec<Short<'_>> = self.vnets.iter().map(Short).collect();
+        let short: Vec<Short<'_>> = self.vnets.iter().map(|found| Short(&found.vnet)).collect();
         page.table(&short_columns(), &Elements::from(short))?;
         self.lay_out_unlisted(page)
     }
@@ -68,7 +87,7 @@ impl Answer for AllVnets {
     }
 
     fn remarks(&self) -> Vec<Remark> {
-        let damage = self.vnets.iter().flat_map(|vnet| {
+        let damage = self.vnets.iter().flat_map(|FoundVnet { vnet, .. }| {
             vnet.problems.iter().map(|why| Remark::Warning(format!("{}: {why}", vnet.title())))
         });
         damage.collect()
@@ -93,7 +112,7 @@ fn columns(found_by: bool) -> Vec<Column> {
         Column::left("JAILS"),
     ];
     if found_by {
-        columns.push(Column::left("FOUND BY"));
+        columns.extend([Column::left("FOUND BY"), Column::left("PROGRESS")]);
     }
     columns
 }
@@ -102,18 +121,22 @@ fn columns(found_by: bool) -> Vec<Column> {
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 struct Wide<'a> {
-    vnet: &'a Vnet,
-    /// Whether to show how it was found. This is not needed if all vnets are on the list.
+    found: &'a FoundVnet,
+    /// Whether to show how far it has come and how it was found. This is not needed if all vnets
+    /// are on the list.
     #[serde(skip)]
     found_by: bool,
 }
 
 impl Row for Wide<'_> {
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
-        let vnet = self.vnet;
+        let FoundVnet { vnet, progress } = self.found;
         let shutdown = vnet.shutdown.map(|yes| if yes { "yes" } else { "no" });
         let found_by = Some(&vnet.found_by).filter(|found| !found.is_empty());
-        let found_by = self.found_by.then(|| found_by.map(|found| found.join("; ")).into());
+        let found_by = self.found_by.then(|| {
+            let progress = progress.as_ref().map(Progress::title);
+            [found_by.map(|found| found.join("; ")).into(), progress.into()]
+        });
         let cells = [
             vnet.index.into(),
             vnet.address.into(),
@@ -125,7 +148,7 @@ impl Row for Wide<'_> {
             vnet.data_base.into(),
             jails(vnet).into(),
         ];
-        vec![cells.into_iter().chain(found_by).collect()]
+        vec![cells.into_iter().chain(found_by.into_iter().flatten()).collect()]
     }
 }
 

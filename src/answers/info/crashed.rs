@@ -42,11 +42,17 @@ impl CrashedInfo {
     pub(super) fn new(session: &Session, crashed: &CrashedThread) -> Self {
         let vnet = |at: Option<VirtAddr>| session.vnet(at?);
         let jail_vnet = vnet(crashed.jail_vnet);
+        let known = session.known_vnets().ok().flatten();
+        let fault = |curvnet| known.as_ref()?.fault(curvnet);
         let title = match (crashed.curvnet, jail_vnet) {
             (None, Some(jail_vnet)) => {
                 format!("{crashed}; its jail's vnet is {}", jail_vnet.title())
             }
-            _ => crashed.to_string(),
+            (Some(curvnet), _) => match fault(curvnet) {
+                Some(fault) => format!("{crashed}; its curvnet {curvnet} {fault}"),
+                None => crashed.to_string(),
+            },
+            (None, None) => crashed.to_string(),
         };
         let thread = crashed.thread.as_ref();
         let jail = crashed.jail.as_ref();

@@ -6,7 +6,7 @@ mod rows;
 
 use serde::Serialize;
 
-use super::Remark;
+use super::{Progress, Remark};
 use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::{Choice, Selector, Session};
@@ -16,8 +16,6 @@ use crate::views::call_out::CallOut;
 use crate::views::jails::{self, Holders, Life, Permissions, Record};
 use crate::vnet::{VnetRef, WantedThread};
 use crate::walk::Problems;
-
-pub use held::Progress;
 
 /// The jails, each parent before its children.
 #[derive(Debug)]
@@ -130,7 +128,8 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
             user_references,
             processes: held.map(|held| held.processes.len()).filter(|_| counted),
             held_by: held.filter(|_| jail.life.is_ending()).cloned(),
-            progress: Progress::of(session, jail, &mut problems),
+            progress: held::vnet_in_work(session, jail)
+                .and_then(|vnet| Progress::of(session, vnet, &mut problems)),
             problems: call_outs.get(&jail.address).cloned().unwrap_or_default(),
             depth: if matches!(choice, Choice::All) { depth } else { 0 },
             life: jail.life,

@@ -60,6 +60,11 @@ impl Jail {
         format!("jail {} ({})", self.jid, self.name)
     }
 
+    /// How far the creation or destruction of its vnet has come, in words.
+    fn vnet_progress(&self) -> Option<String> {
+        self.progress.as_ref().map(|progress| format!("its vnet is {}", progress.title()))
+    }
+
     /// What people should know about a jail that is not alive.
     fn held_line(&self) -> Option<String> {
         let mut said = Vec::new();
@@ -74,7 +79,7 @@ impl Jail {
                 said.push(who);
             }
         }
-        said.extend(self.progress.as_ref().map(super::Progress::title));
+        said.extend(self.vnet_progress());
         let state = self.life.meaning()?;
         (!said.is_empty()).then(|| format!("{}, {state}: {}", self.title(), said.join("; ")))
     }
@@ -132,7 +137,7 @@ impl Jail {
             list(&self.flags),
             list(&self.allow),
             held.filter(|held| !held.is_empty()).into(),
-            self.progress.as_ref().map(super::Progress::title).into(),
+            self.vnet_progress().into(),
             call_outs::cell(&self.problems),
         ]
     }

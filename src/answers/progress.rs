@@ -1,0 +1,65 @@
+//! How far the creation or destruction of a vnet that is on no list has come.
+
+use serde::Serialize;
+
+use crate::session::Session;
+use crate::threads::ThreadName;
+use crate::views::construction::{Construction, Phase};
+use crate::vnet::{Sysinits, Vnet};
+use crate::walk::Problems;
+
+/// How far the creation or destruction of a vnet has come.
+#[derive(Debug, Clone, Serialize)]
+pub struct Progress {
+    /// `building`, `tearing-down`, or `between` if it may be either.
+    pub phase: &'static str,
+    /// The subsystem that it has reached, by the kernel's name.
+    pub subsystem: Option<Box<str>>,
+    /// The thread that does it.
+    pub thread: Option<ThreadName>,
+    /// The constructor or destructor that the thread is certainly in.
+    pub function: Option<String>,
+    /// How that is known.
+    pub evidence: Box<str>,
+}
+
+impl Progress {
+    /// That of `vnet`; `None` if it is neither being created nor being destroyed, or if the
+    /// constructors and destructors are unknown.
+    pub(super) fn of(session: &Session, vnet: &Vnet, problems: &mut Problems) -> Option<Self> {
+        let target = session.target();
+        let sysinits = Sysinits::read(target, &session.unloaded()).ok()?;
+        let construction = Construction::of(target, &sysinits, vnet);
+        problems.extend(construction.problems.clone());
+        let moving =
+            matches!(construction.phase, Phase::Building | Phase::TearingDown | Phase::Between);
+        let function = construction.function.and_then(|running| {
+            let sysinit = sysinits.iter().find(|sysinit| sysinit.address == running)?;
+            Some(sysinit.function.as_ref().ok()?.target_name())
+        });
+        moving.then(|| Self {
+            phase: construction.phase.name(),
+            subsystem: vnet.state.as_ref().and_then(|state| state.name.clone()),
+            thread: construction.thread,
+            function,
+            evidence: construction.evidence,
+        })
+    }
+
+    /// In words: `being torn down by thread 100007 (kernel), in vnet_if_return`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let phase = match self.phase {
+            "building" => "being built",
+            "tearing-down" => "being torn down",
+            _ => "being built or torn down",
+        };
+        let by = self.thread.as_ref().map_or(String::new(), |thread| format!(" by {thread}"));
+        let at = match (&self.function, &self.subsystem) {
+            (Some(function), _) => format!(", in {function}"),
+            (None, Some(subsystem)) => format!(", at {subsystem}"),
+            (None, None) => String::new(),
+        };
+        format!("{phase}{by}{at}")
+    }
+}
