@@ -65,6 +65,8 @@ pub enum Why {
         /// The error of the read.
         why: Box<ReadError>,
     },
+    /// What was read contradicts itself, as no sound kernel does; in words.
+    Contradiction(Box<str>),
     /// Another reason, in words.
     Other(Box<str>),
 }
@@ -232,6 +234,15 @@ impl Problem {
         Self { what: what.into(), at: None, why: Why::Other(why.into()) }
     }
 
+    /// The same for what contradicts itself at `at`, as no sound kernel does.
+    pub fn contradiction(
+        what: impl Into<Box<str>>,
+        at: VirtAddr,
+        why: impl Into<Box<str>>,
+    ) -> Self {
+        Self { what: what.into(), at: Some(at), why: Why::Contradiction(why.into()) }
+    }
+
     /// Something whose very beginning cannot be read.
     pub fn unreadable(what: impl Into<Box<str>>, why: ReadError) -> Self {
         let at = why.fault().map(|fault| fault.address);
@@ -268,7 +279,7 @@ impl fmt::Display for Reason<'_> {
             Why::Element { element, why } => {
                 write!(f, "the {element} at {at} cannot be read: {why}")
             }
-            Why::Other(why) => f.write_str(why),
+            Why::Contradiction(why) | Why::Other(why) => f.write_str(why),
         }
     }
 }

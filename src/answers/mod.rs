@@ -18,6 +18,7 @@ mod per_vnet;
 mod progress;
 
 pub mod backtraces;
+pub mod checks;
 pub mod counters;
 pub mod eventhandlers;
 pub mod expressions;
@@ -51,6 +52,7 @@ use crate::walk::Problems;
 
 pub use backtraces::backtraces;
 pub use cell::{Align, Cell, Column, Medium, Row};
+pub use checks::checks;
 pub use chosen::Chosen;
 pub use counters::counters;
 pub use elements::Elements;

@@ -63,6 +63,17 @@ impl Locks {
     }
 }
 
+impl Locks {
+    /// The thread that may be changing what `guards` names: it holds all locks that protect that
+    /// exclusively. A writer takes them one by one.
+    #[must_use]
+    pub fn writer(&self, guards: Guards) -> Option<&ThreadName> {
+        let mut locks = self.locks.iter().filter(|view| view.lock.guards == guards);
+        let writer = locks.next()?.owner.as_ref()?;
+        locks.all(|view| view.owner.as_ref() == Some(writer)).then_some(writer)
+    }
+}
+
 /// Why the owner at `address` has no name.
 fn nameless_owner(target: &Target, address: VirtAddr, problems: &Problems) -> Box<str> {
     // Enough of a struct thread to show whether it is freed.

@@ -2,6 +2,7 @@
 
 pub mod backtrace;
 pub mod call_out;
+pub mod checks;
 pub mod construction;
 pub mod counters;
 pub mod crashed_thread;

@@ -156,10 +156,7 @@ impl VnetList {
             }
             match Vnet::read(target, layout, at, vnet0 == Some(at), true) {
                 Ok(vnet) => self.vnets.push(vnet),
-                Err(fault) => {
-                    let why = format!("it leads to {at}, which is not a vnet: {fault}");
-                    return self.note(Problem::new(VNETS.name, why));
-                }
+                Err(fault) => return self.note(VNETS.unreadable(at, fault.into())),
             }
             if let Err(fault) = freed::check(target.memory(), at, layout.size) {
                 return self.note(VNETS.unreadable(at, fault.into()));
@@ -180,13 +177,12 @@ impl VnetList {
         led_here: VirtAddr,
     ) -> bool {
         match target.memory().pointer(at.wrapping_add(layout.prev)) {
-            Ok(previous) if previous != led_here => self.note(Problem {
-                at: Some(at),
-                ..Problem::new(
-                    VNETS.name,
-                    format!("the vnet at {at} follows the link at {previous}, but the list led to it from {led_here}"),
-                )
-            }),
+            Ok(previous) if previous != led_here => {
+                let why = format!(
+                    "the vnet at {at} follows the link at {previous}, but the list led to it from {led_here}"
+                );
+                self.note(Problem::contradiction(VNETS.name, at, why))
+            }
             _ => true,
         }
     }
@@ -333,24 +329,37 @@ impl Vnet {
     }
 
     fn check(&mut self, target: &Target) {
-        let mut problems: Vec<String> = Vec::new();
+        let problems = [self.wrong_magic(), self.wrong_base(target)];
+        self.problems.extend(problems.into_iter().flatten().map(String::into_boxed_str));
+    }
+
+    /// What is wrong with its magic, in words; `None` if it is that of a vnet.
+    #[must_use]
+    pub fn wrong_magic(&self) -> Option<String> {
+        let magic = self.magic;
         if self.filled {
-            problems.push("it is freed memory".to_owned());
+            Some("it is freed memory".to_owned())
         } else if self.is_freed() {
-            let magic = self.magic;
-            problems.push(format!("it is destroyed: its magic is {magic:#x}"));
-        } else if !VNET_MAGICS.contains(&self.magic) {
-            problems.push(format!("its magic {:#x} is not a vnet's", self.magic));
+            Some(format!("it is destroyed: its magic is {magic:#x}"))
+        } else {
+            let wrong = !VNET_MAGICS.contains(&magic);
+            wrong.then(|| format!("its magic {magic:#x} is not a vnet's"))
         }
+    }
+
+    /// How its data_base contradicts its data_mem, in words; `None` if it does not, or if the vnet
+    /// is freed or has no block yet.
+    #[must_use]
+    pub fn wrong_base(&self, target: &Target) -> Option<String> {
         let expected = self.expected_base(target);
         // A vnet under construction may have no block yet.
         let early = self.condition.is_some() && self.data_mem.is_null() && self.data_base.is_null();
-        if !self.is_freed() && !early && expected != self.data_base.get() {
-            problems.push(format!(
+        let wrong = !self.is_freed() && !early && expected != self.data_base.get();
+        wrong.then(|| {
+            format!(
                 "its data_base {} does not match its data_mem {}, which implies {expected:#x}",
                 self.data_base, self.data_mem
-            ));
-        }
-        self.problems.extend(problems.into_iter().map(String::into_boxed_str));
+            )
+        })
     }
 }

@@ -151,10 +151,8 @@ fn read_list(
     if let Some((_, late)) = pairs.find(|(a, b)| a.rank().zip(b.rank()).is_some_and(|(a, b)| a > b))
     {
         let at = late.address;
-        problems.add(Problem::new(
-            name,
-            format!("{at} should come before the element that precedes it"),
-        ));
+        let why = format!("{at} should come before the element that precedes it");
+        problems.add(Problem::contradiction(name, at, why));
     }
     Ok(list)
 }

@@ -5,6 +5,7 @@ use vnetkvm::answers::{self, Answer, Chosen, interfaces};
 use vnetkvm::error::Error;
 use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
+use vnetkvm::views::checks::Verdict;
 
 use crate::args::Globals;
 use crate::commands::{Command, SysctlArgs};
@@ -73,6 +74,8 @@ impl Command {
             }),
             Self::Topology { form } => cmd::topology::run(globals, *form),
             Self::Sysctl(args) => sysctl(globals, args),
+            Self::Check { list: true, .. } => show(globals, answers::checks::offered()),
+            Self::Check { names, .. } => check(globals, names),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
             Self::Image(command) => cmd::image::run(globals, command),
             Self::Completions { shell } => cmd::completions::run(*shell, definition()),
@@ -112,6 +115,13 @@ fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
         hint(&format!("{reason}: `vnetkvm vnets --scan` finds vnets that nothing points to"));
     }
     Ok(outcome)
+}
+
+fn check(globals: &Globals, names: &[String]) -> anyhow::Result<Outcome> {
+    let verdicts = answers::checks(context::open(globals)?, &context::selector(globals), names)?;
+    let has_fault = verdicts.count(Verdict::Fault) > 0;
+    let outcome = show(globals, verdicts)?;
+    Ok(if has_fault { Outcome::Found } else { outcome })
 }
 
 fn modules(globals: &Globals) -> anyhow::Result<Outcome> {

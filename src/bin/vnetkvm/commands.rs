@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 use vnetkvm::views::sockets::Kind;
 
 use crate::args::routes::{FamilyArgs, RoutesArgs};
-use crate::args::values::{name_and_type, socket_kind};
+use crate::args::values::{check_name, name_and_type, socket_kind};
 use crate::cmd;
 
 #[derive(Debug, Subcommand)]
@@ -278,6 +278,23 @@ pub enum Command {
     #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 recursions")]
     Recursions,
 
+    /// Check the kernel's network stacks: every invariant that the dump can be held to
+    ///
+    /// Each check gives a verdict: ok, warning, fault, or cannot tell if the dump does not show it.
+    /// A sound kernel has no fault and no warning. Vnets that are ok share a line. With --vnet,
+    /// --jail, --pid or --tid, what was found about other vnets is left out; what concerns the
+    /// kernel as a whole is not. The exit status is 1 if there is a fault.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// Checks to make (default: all)
+        #[arg(value_name = "NAME", value_parser = check_name(), hide_possible_values = true)]
+        names: Vec<String>,
+
+        /// List the checks instead; this needs no dump
+        #[arg(short, long, conflicts_with = "names")]
+        list: bool,
+    },
+
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
     /// The script sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and $vnet to
@@ -342,6 +359,13 @@ Examples:
   vnetkvm --demo interfaces
   vnetkvm --demo interfaces --jail web01 epair0b
   vnetkvm -N kernel.debug -M vmcore.0 interfaces --all-vnets --json";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo check
+  vnetkvm --demo check vnet-list vnet-magic
+  vnetkvm -N kernel.debug -M vmcore.0 check --jail web01 --json
+  vnetkvm check --list";
 
 const TOPOLOGY_EXAMPLES: &str = "\
 Examples:

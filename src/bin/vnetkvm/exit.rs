@@ -22,6 +22,8 @@ const CAUSE: Style = Style::new().bold();
 pub enum Outcome {
     /// The answer was written.
     Answered,
+    /// The answer was written, and it has what the command looks for: a fault, a difference.
+    Found,
     /// The question was valid, but nothing matched; the text says why.
     NothingMatched(String),
 }
@@ -57,11 +59,12 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// Reports the result to the user and returns the exit code: 0 answered, 1 nothing matched,
-/// 2 failed. A closed pipe is not a failure: its reader has seen enough.
+/// Reports the result to the user and returns the exit code: 0 answered, 1 nothing matched
+/// or something found, 2 failed. A closed pipe is not a failure: its reader has seen enough.
 pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Answered) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::from(1),
         Ok(Outcome::NothingMatched(why)) => {
             note(&format!("note: {why}"));
             ExitCode::from(1)

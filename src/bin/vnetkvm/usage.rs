@@ -35,8 +35,8 @@ fn unused_options(command: &str) -> Vec<&'static str> {
             &[VNET, LIMITS]
         }
         "type" => &[VNET, LIMITS, STRICT],
-        "counters" | "interfaces" | "jails" | "neighbors" | "read" | "routes" | "sockets"
-        | "sysinit" | "threads" | "topology" => &[LIMITS],
+        "check" | "counters" | "interfaces" | "jails" | "neighbors" | "read" | "routes"
+        | "sockets" | "sysinit" | "threads" | "topology" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],
         _ => &[],
     };

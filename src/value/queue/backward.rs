@@ -8,7 +8,7 @@ use super::list::List;
 use crate::addr::VirtAddr;
 use crate::target::ReadError;
 use crate::value::object::Object;
-use crate::walk::{Problem, Trail, Walk, Why};
+use crate::walk::{Problem, Trail, Walk};
 
 /// Names of a head's last pointer, of a link's next pointer and of its previous one.
 const KINDS: [(&str, &str, Option<&str>); 3] = [
@@ -39,7 +39,7 @@ pub fn agrees(
         (Ok(told), Ok(end)) if told != end.address && !(last.is_none() && told.is_null()) => {
             let at = last.map_or(head.address, |element| element.address);
             let why = format!("the list ends at {at}, but its head says that it ends at {told}");
-            Err(list.problem(at, Why::Other(why.into())))
+            Err(Problem::contradiction(list.name, at, why))
         }
         _ => Ok(()),
     }

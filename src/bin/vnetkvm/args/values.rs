@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::dump::MemorySegment;
+use vnetkvm::views::checks::CHECKS;
 use vnetkvm::views::sockets::Kind;
 
 /// `PHYSICAL+LENGTH@OFFSET`, each decimal or with 0x.
@@ -43,6 +44,11 @@ pub fn socket_kind() -> impl TypedValueParser<Value = Kind> {
     let named = |name: String| Kind::ALL.into_iter().find(|kind| kind.name() == name);
     PossibleValuesParser::new(Kind::ALL.map(Kind::name))
         .map(move |name| named(name).unwrap_or(Kind::Other))
+}
+
+/// The name of a check: `vnet-magic`.
+pub fn check_name() -> PossibleValuesParser {
+    PossibleValuesParser::new(CHECKS.iter().map(|check| check.name))
 }
 
 /// A number of bytes: decimal or hexadecimal, with an optional binary suffix.

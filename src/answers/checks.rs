@@ -1,0 +1,238 @@
+//! `check`: the verdicts of all checks, or of some.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::{Answer, Cell, Chosen, Column, Element, Elements, List, Medium, Page, Remark, Row};
+use crate::addr::VirtAddr;
+use crate::error::Error;
+use crate::session::{Selector, Session};
+use crate::views::checks::{CHECKS, Check, Finding, Verdict};
+use crate::vnet::VnetRef;
+use crate::walk::Problems;
+
+/// The verdicts of the checks that were made.
+#[derive(Debug)]
+pub struct Verdicts {
+    /// The findings, by check.
+    pub findings: Elements<'static, Checked>,
+    /// The findings for people: vnets that are as they should be are one line for each check.
+    folded: Elements<'static, Checked>,
+    counts: BTreeMap<Verdict, usize>,
+    /// The number of checks that were made.
+    made: usize,
+    problems: Problems,
+    remarks: Vec<Remark>,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Checked {
+    /// The name of the check.
+    pub name: &'static str,
+    /// `ok`, `warning`, `fault` or `unknown`.
+    #[serde(serialize_with = "verdict")]
+    pub verdict: Verdict,
+    /// The vnet that it is about; `None` if it is about none, or about several.
+    pub vnet: Option<VnetRef>,
+    /// What was found.
+    pub message: Box<str>,
+    /// The addresses that it is about.
+    pub addresses: Vec<VirtAddr>,
+}
+
+/// A check that can be asked for.
+#[derive(Debug, Clone, Serialize)]
+pub struct Offered {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds in a sound kernel.
+    pub summary: &'static str,
+}
+
+/// The checks of these names, or all of them. If vnets are chosen, findings about other vnets are
+/// left out.
+///
+/// # Errors
+/// The kernel is not the dump's, or there is no such vnet.
+pub fn checks(session: &Session, which: &Selector, names: &[String]) -> Result<Verdicts, Error> {
+    let evidence = session.evidence()?;
+    let chosen = match which {
+        Selector::Default | Selector::All => None,
+        which => Some(Chosen::ask(session, which)?),
+    };
+    let vnets = chosen.as_ref().map(|chosen| {
+        let vnets = chosen.stacks.iter().filter_map(|stack| stack.vnet());
+        vnets.map(|vnet| vnet.address).collect::<Vec<_>>()
+    });
+    let is_chosen = |finding: &Finding| match (&vnets, finding.vnet) {
+        (Some(vnets), Some(vnet)) => vnets.contains(&vnet.address),
+        _ => true,
+    };
+    let mut verdicts = Verdicts::of(chosen);
+    let (mut findings, mut folded) = (Vec::new(), Vec::new());
+    let wanted = |check: &&Check| names.is_empty() || names.iter().any(|name| name == check.name);
+    for check in CHECKS.iter().filter(wanted) {
+        let (mut found, problems) = check.run(&evidence);
+        found.retain(is_chosen);
+        let found: Vec<Checked> =
+            found.into_iter().map(|finding| Checked::new(check, finding)).collect();
+        verdicts.made += 1;
+        verdicts.problems.extend(problems);
+        if found.iter().all(|checked| checked.verdict == Verdict::Ok) {
+            *verdicts.counts.entry(Verdict::Ok).or_default() += 1;
+        }
+        for checked in found.iter().filter(|checked| checked.verdict != Verdict::Ok) {
+            *verdicts.counts.entry(checked.verdict).or_default() += 1;
+        }
+        folded.extend(fold(check, &found));
+        findings.extend(found);
+    }
+    (verdicts.findings, verdicts.folded) = (findings.into(), folded.into());
+    Ok(verdicts)
+}
+
+/// All checks that can be asked for.
+pub fn offered() -> List<'static, Offered> {
+    let offered = CHECKS.iter().map(|Check { name, summary, .. }| Offered { name, summary });
+    let columns = vec![Column::left("CHECK"), Column::left("IN A SOUND KERNEL")];
+    List::new(columns, offered.collect::<Vec<_>>())
+}
+
+impl Verdicts {
+    fn of(chosen: Option<Chosen<'_>>) -> Self {
+        let (problems, remarks) =
+            chosen.map(|chosen| (chosen.problems, chosen.remarks)).unwrap_or_default();
+        Self {
+            findings: Vec::new().into(),
+            folded: Vec::new().into(),
+            counts: BTreeMap::new(),
+            made: 0,
+            problems,
+            remarks,
+        }
+    }
+
+    /// The number of faults, warnings or unknown findings; of checks that found nothing else for
+    /// [`Verdict::Ok`].
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.counts.get(&verdict).copied().unwrap_or(0)
+    }
+
+    /// All in a line: `1 fault, 2 warnings, 1 cannot tell; 27 of 30 checks are ok`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let counted = |verdict, one: &str, many: &str| match self.count(verdict) {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {many}")),
+        };
+        let counts = [
+            counted(Verdict::Fault, "fault", "faults"),
+            counted(Verdict::Warning, "warning", "warnings"),
+            counted(Verdict::Unknown, "cannot tell", "cannot tell"),
+        ];
+        let counts: Vec<String> = counts.into_iter().flatten().collect();
+        let (ok, made) = (self.count(Verdict::Ok), self.made);
+        match (ok == made, counts.is_empty()) {
+            (true, true) if made == 1 => "the check is ok".to_owned(),
+            (true, true) => format!("all {made} checks are ok"),
+            _ => format!("{}; {ok} of {made} checks are ok", counts.join(", ")),
+        }
+    }
+}
+
+impl Checked {
+    fn new(check: &Check, finding: Finding) -> Self {
+        let Finding { verdict, vnet, message, addresses } = finding;
+        Self { name: check.name, verdict, vnet, message, addresses }
+    }
+}
+
+/// For people: one line for all vnets that are as they should be, and one for everything else.
+fn fold(check: &Check, found: &[Checked]) -> Vec<Checked> {
+    let is_ok = |it: &&Checked| it.verdict == Verdict::Ok && it.vnet.is_some();
+    let ok: Vec<&Checked> = found.iter().filter(is_ok).collect();
+    let [first, _, ..] = ok[..] else { return found.to_vec() };
+    let alike = ok.iter().all(|it| it.message == first.message);
+    let message = if alike { &*first.message } else { check.summary };
+    let message = format!("{} vnets: {message}", ok.len()).into();
+    let folded = Checked { vnet: None, message, addresses: Vec::new(), ..first.clone() };
+    let others = found.iter().filter(|it| !is_ok(it)).cloned();
+    std::iter::once(folded).chain(others).collect()
+}
+
+fn verdict<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    verdict.name().serialize(serializer)
+}
+
+impl Answer for Verdicts {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        let columns = [
+            Column::left("VERDICT"),
+            Column::left("CHECK"),
+            Column::left("VNET"),
+            Column::left("FOUND"),
+        ];
+        if page.medium() != Medium::People {
+            return page.table(&columns, &self.findings);
+        }
+        page.table(&columns, &self.folded)?;
+        page.line(&self.summary())
+    }
+
+    fn problems(&self) -> Problems {
+        self.problems.clone()
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        self.remarks.clone()
+    }
+}
+
+impl Serialize for Verdicts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("checks", &self.findings)?;
+        map.end()
+    }
+}
+
+impl Row for Checked {
+    fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
+        let vnet = self.vnet.map(|vnet| vnet.to_string()).into();
+        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
+        if medium != Medium::People {
+            let addresses = (!addresses.is_empty()).then(|| addresses.join(",")).into();
+            return vec![vec![
+                self.verdict.name().into(),
+                self.name.into(),
+                vnet,
+                addresses,
+                (&*self.message).into(),
+            ]];
+        }
+        // Most messages name them already.
+        let others = addresses.into_iter().filter(|address| !self.message.contains(address));
+        let others: Vec<String> = others.collect();
+        let message = match others.is_empty() {
+            true => (&*self.message).into(),
+            false => format!("{} ({})", self.message, others.join(", ")).into(),
+        };
+        vec![vec![self.verdict.title().into(), self.name.into(), vnet, message]]
+    }
+}
+
+impl Row for Offered {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        vec![vec![self.name.into(), self.summary.into()]]
+    }
+}
+
+impl Element for Offered {
+    const ARRAY: &'static str = "checks";
+}

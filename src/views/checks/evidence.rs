@@ -1,0 +1,179 @@
+//! What checks are made of. Each part is worked out when a check first asks for it, and kept for
+//! the others.
+
+use std::cell::OnceCell;
+
+use crate::addr::VirtAddr;
+use crate::modules::Modules;
+use crate::target::Target;
+use crate::threads::ThreadName;
+use crate::views::backtrace::Tracer;
+use crate::views::jails::Jails;
+use crate::views::known_vnets::KnownVnets;
+use crate::views::locks::Locks;
+use crate::views::sockets::Census;
+use crate::views::threads::Threads;
+use crate::views::wiring::Network;
+use crate::vnet::locks::Guards;
+use crate::vnet::unloaded::Unloaded;
+use crate::vnet::{Copies, Variables, Vnet, VnetList, VnetRef};
+use crate::walk::{Problem, Problems};
+
+/// What is known before any check is made. Where something is unknown, the problem says why.
+#[derive(Debug)]
+pub struct Known<'e> {
+    /// The kernel with its modules.
+    pub target: &'e Target,
+    /// The list of vnets.
+    pub list: Result<&'e VnetList, Problem>,
+    /// The vnets on the list, in order of creation, and then the others.
+    pub vnets: Result<&'e [Vnet], Problem>,
+    /// What keeps further vnets from being known.
+    pub vnet_problems: Problems,
+    /// All jails, those that are being removed too.
+    pub jails: Result<Jails, Problem>,
+    /// The variables of all stacks that are not destroyed.
+    pub copies: Result<Vec<Copies<'e>>, Problem>,
+    /// The virtualized variables.
+    pub variables: Result<&'e Variables, Problem>,
+    /// What was loaded.
+    pub modules: &'e Modules,
+    /// What tells pointers to what unloaded modules had.
+    pub unloaded: Unloaded,
+    /// What reads the stacks of threads.
+    pub tracer: Tracer<'e>,
+}
+
+/// What checks are made of.
+#[derive(Debug)]
+pub struct Evidence<'e> {
+    known: Known<'e>,
+    known_vnets: OnceCell<KnownVnets<'e>>,
+    locks: OnceCell<Result<Locks, Problem>>,
+    network: OnceCell<Network<'e>>,
+    census: OnceCell<Census<'e>>,
+    threads: OnceCell<Result<Threads, Problem>>,
+}
+
+/// A part that is worked out once, or the problem that leaves it unknown.
+type Kept<'a, T> = Result<&'a T, Problem>;
+
+impl<'e> Evidence<'e> {
+    /// Nothing is read yet.
+    pub fn new(known: Known<'e>) -> Self {
+        Self {
+            known,
+            known_vnets: OnceCell::new(),
+            locks: OnceCell::new(),
+            network: OnceCell::new(),
+            census: OnceCell::new(),
+            threads: OnceCell::new(),
+        }
+    }
+
+    /// The kernel with its modules.
+    pub fn target(&self) -> &'e Target {
+        self.known.target
+    }
+
+    /// Whether the kernel has VIMAGE.
+    pub fn has_vnets(&self) -> bool {
+        self.target().kernel().set_vnet().is_some()
+    }
+
+    /// The list of vnets.
+    ///
+    /// # Errors
+    /// It cannot be read, not even in part. This holds for all that follows.
+    pub fn list(&self) -> Result<&'e VnetList, Problem> {
+        self.known.list.clone()
+    }
+
+    /// The vnets on the list, in order of creation, and then the others.
+    pub fn vnets(&self) -> Result<&'e [Vnet], Problem> {
+        self.known.vnets.clone()
+    }
+
+    /// What keeps further vnets from being known.
+    pub fn vnet_problems(&self) -> &Problems {
+        &self.known.vnet_problems
+    }
+
+    /// The vnet at that address, as findings name it.
+    pub fn vnet_ref(&self, address: VirtAddr) -> VnetRef {
+        VnetRef::at(address, self.vnets().unwrap_or_default())
+    }
+
+    /// The vnets that pointers are checked against; `None` in a kernel without VIMAGE.
+    pub fn known_vnets(&self) -> Result<Option<&KnownVnets<'e>>, Problem> {
+        if !self.has_vnets() {
+            return Ok(None);
+        }
+        let (list, vnets) = (self.list()?, self.vnets()?);
+        let whole = list.problems.is_empty();
+        let known = || KnownVnets::new(self.target(), vnets, whole);
+        Ok(Some(self.known_vnets.get_or_init(known)))
+    }
+
+    /// All jails, those that are being removed too.
+    pub fn jails(&self) -> Kept<'_, Jails> {
+        self.known.jails.as_ref().map_err(Clone::clone)
+    }
+
+    /// The variables of each stack that is not destroyed.
+    pub fn copies(&self) -> Result<&[Copies<'e>], Problem> {
+        self.known.copies.as_deref().map_err(Clone::clone)
+    }
+
+    /// The virtualized variables.
+    pub fn variables(&self) -> Result<&'e Variables, Problem> {
+        self.known.variables.clone()
+    }
+
+    /// What was loaded.
+    pub fn modules(&self) -> &'e Modules {
+        self.known.modules
+    }
+
+    /// What tells pointers to what unloaded modules had.
+    pub fn unloaded(&self) -> &Unloaded {
+        &self.known.unloaded
+    }
+
+    /// All interfaces of all stacks.
+    pub fn network(&self) -> Kept<'_, Network<'e>> {
+        let copies = self.copies()?;
+        let problems = self.vnet_problems().clone();
+        Ok(self.network.get_or_init(|| Network::read(copies.to_vec(), problems)))
+    }
+
+    /// All sockets that something leads to.
+    pub fn census(&self) -> Kept<'_, Census<'e>> {
+        let copies = self.copies()?;
+        Ok(self.census.get_or_init(|| Census::read(self.target(), copies)))
+    }
+
+    /// All threads.
+    pub fn threads(&self) -> Kept<'_, Threads> {
+        let threads = self.threads.get_or_init(|| {
+            let vnets = self.known_vnets().ok().flatten();
+            let threads = Threads::read(self.target(), vnets, &self.known.tracer);
+            threads.map_err(|why| Problem::unreadable("allproc", why))
+        });
+        threads.as_ref().map_err(Clone::clone)
+    }
+
+    /// The locks of the VNET code.
+    pub fn locks(&self) -> Kept<'_, Locks> {
+        let read = || {
+            let locks = Locks::read(self.target());
+            locks.map_err(|why| Problem::new("the locks of the VNET code", why.to_string()))
+        };
+        self.locks.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// The thread that is changing the list of vnets, if one is.
+    pub fn list_writer(&self) -> Option<&ThreadName> {
+        self.locks().ok()?.writer(Guards::List)
+    }
+}
