@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 86] = [
+const RULES: [(&str, i32); 91] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -96,6 +96,11 @@ const RULES: [(&str, i32); 86] = [
     ("neighbors --jail web01", 0),
     ("neighbors --jail db01 -6", 1),
     ("neighbors -4 -6", 2),
+    ("check", 0),
+    ("check vnet-magic --jail web01", 0),
+    ("check no-such", 2),
+    ("check --vnet 9", 1),
+    ("check --list", 0),
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),
     ("gdb --all-vnets", 2),

@@ -16,6 +16,7 @@ use crate::image::literal::{Literal, PerCpu};
 use crate::image::machine::Paging;
 use crate::image::steps::jails::{DamageStep, ProcessStep, ThreadStep};
 use crate::image::steps::network::{BreakStep, EpairStep, InterfaceStep};
+use crate::image::steps::overwrite::OverwriteStep;
 use crate::image::steps::routes::{
     BreakNeighborStep, BreakRouteStep, BringUpStep, NeighborStep, RouteStep,
 };
@@ -239,6 +240,8 @@ pub(super) enum Step {
     BreakNeighbor(BreakNeighborStep),
     /// A thread gets a kernel stack.
     Stack(StackStep),
+    /// Memory is overwritten.
+    Overwrite(OverwriteStep),
     /// The pages that hold a variable will not be dumped.
     LeaveOut {
         jail: Option<String>,
@@ -336,6 +339,7 @@ impl Step {
             Self::BreakRoute(step) => format!("break route {}", step.to),
             Self::BreakNeighbor(step) => format!("break neighbor {}", step.address),
             Self::Stack(step) => format!("stack of {}", step.process),
+            Self::Overwrite(step) => format!("overwrite {}", step.what),
             Self::LeaveOut { variable, .. } => format!("leave out {variable}"),
         }
     }

@@ -59,12 +59,17 @@ impl Machine {
     pub fn free(&mut self, at: VirtAddr) -> Result<(), ImageError> {
         let allocation = self.heap.forget(at).ok_or(ImageError::BadFree(at))?;
         if self.options.trash_freed {
-            self.fill(at, allocation.size, TRASH)?;
+            self.trash(at, allocation.size)?;
         }
         if allocation.whole_pages {
             self.unmap_kernel_map(at, allocation.size);
         }
         Ok(())
+    }
+
+    /// Fills `size` bytes with what a kernel with INVARIANTS writes into freed memory.
+    pub fn trash(&mut self, at: VirtAddr, size: u64) -> Result<(), ImageError> {
+        self.fill(at, size, TRASH)
     }
 
     /// The size in bytes of the live allocation that starts at `at`.

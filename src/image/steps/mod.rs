@@ -2,6 +2,7 @@
 
 pub(super) mod jails;
 pub(super) mod network;
+pub(super) mod overwrite;
 pub(super) mod routes;
 pub(super) mod sockets;
 pub(super) mod stacks;

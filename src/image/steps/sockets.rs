@@ -214,7 +214,7 @@ pub(in crate::image) fn half_open(
     runtime.syncache_add(thread, connection).map(|_| ())
 }
 
-fn tagged(tags: &Tags, tag: &str) -> Result<Object, ImageError> {
+pub(super) fn tagged(tags: &Tags, tag: &str) -> Result<Object, ImageError> {
     let none = || ImageError::Refused(format!("no socket has the tag {tag}"));
     tags.get(tag).copied().ok_or_else(none)
 }

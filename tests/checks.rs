@@ -1,0 +1,141 @@
+//! Checks: each reports its own sick scenario and no other, and none reports a sound kernel.
+//!
+//! The head of a sick scenario says in comments what is found: `# fault 1: what is wrong with
+//! vnet 1`, `# warning -: what is wrong with none of them`. Addresses are written as `0x`.
+
+#![cfg(feature = "image")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use vnetkvm::answers::checks::{Checked, Verdicts};
+use vnetkvm::answers::{self};
+use vnetkvm::image::{Format, Image, Scenario, build};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::session::{Options, Selector, Session};
+use vnetkvm::source::Source;
+use vnetkvm::views::checks::{CHECKS, Verdict};
+
+const KERNELS: [&str; 13] = [
+    "classic-clang-dwarf4",
+    "newer-clang-dwarf4",
+    "stable13-clang-dwarf4",
+    "stable14-clang-dwarf4",
+    "stable15-clang-dwarf4",
+    "arm64",
+    "arm64-newer",
+    "armv7",
+    "i386",
+    "i386-newer",
+    "powerpc64",
+    "powerpc64le",
+    "riscv64",
+];
+
+const SICK: &str = "fixtures/scenarios/sick";
+
+fn built(path: &Path) -> Image {
+    let scenario = Scenario::open(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    let kernel = scenario.open_kernel().unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    build(&scenario, kernel).unwrap_or_else(|why| panic!("{}: {why:?}", path.display()))
+}
+
+/// All checks of a dump of the image.
+fn checked(image: &Image) -> Vec<Checked> {
+    let place = tempfile::tempdir().unwrap();
+    let kernel = image.save_kernel(place.path()).unwrap().swap_remove(0);
+    let core = image.save(Format::MinidumpV2, place.path()).unwrap();
+    let options = Options { kernel: Some(kernel), core, ..Options::default() };
+    verdicts(&Session::open(&options).unwrap()).findings.to_vec()
+}
+
+fn verdicts(session: &Session) -> Verdicts {
+    answers::checks(session, &Selector::Default, &[]).unwrap()
+}
+
+/// What is worse than unknown, as the scenarios write it, each with the name of its check.
+fn alarms(found: &[Checked]) -> Vec<(&'static str, String)> {
+    let bad = found.iter().filter(|it| matches!(it.verdict, Verdict::Fault | Verdict::Warning));
+    let line = |it: &Checked| {
+        let vnet = it.vnet.map_or("-".to_owned(), |vnet| without_addresses(&vnet.to_string()));
+        let message = without_addresses(&it.message);
+        (it.name, format!("{} {vnet}: {message}", it.verdict.name()))
+    };
+    bad.map(line).collect()
+}
+
+/// `0x` for each address: a number of more than 8 digits, or of 8 in kernels of 32 bits.
+fn without_addresses(text: &str) -> String {
+    let mut parts = text.split("0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let digits = part.chars().take_while(char::is_ascii_hexdigit).count();
+        out += "0x";
+        out += if digits > 8 { &part[digits..] } else { part };
+    }
+    out
+}
+
+fn scenarios() -> Vec<(String, PathBuf)> {
+    let files = fs::read_dir(SICK).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: PathBuf| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path);
+    let mut all: Vec<_> = files.map(named).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn each_sick_scenario_is_reported_by_its_own_check_alone() {
+    let mut wrong = Vec::new();
+    for (name, path) in scenarios() {
+        let text = fs::read_to_string(&path).unwrap();
+        let comments =
+            text.lines().map_while(|line| line.strip_prefix("# ").or(line.strip_prefix('#')));
+        let wanted = comments.filter(|it| it.starts_with("fault ") || it.starts_with("warning "));
+        let wanted: Vec<(&str, String)> = wanted.map(|it| (&*name, it.to_owned())).collect();
+        assert!(!wanted.is_empty(), "{name} does not say what is found");
+        let found = alarms(&checked(&built(&path)));
+        let found: Vec<(&str, String)> = found.into_iter().collect();
+        if found != wanted {
+            wrong.push(format!("{name}:\n  found {found:#?}\n  wanted {wanted:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_check_has_a_scenario_and_a_paragraph() {
+    let names: BTreeSet<String> = CHECKS.iter().map(|check| check.name.to_owned()).collect();
+    assert_eq!(names.len(), CHECKS.len(), "two checks have the same name");
+    let sick: BTreeSet<String> = scenarios().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(sick, names, "{SICK}");
+    let page = fs::read_to_string("docs/checks.md").unwrap();
+    let told = page.lines().filter_map(|line| line.strip_prefix("### "));
+    let told: Vec<String> = told.map(str::to_owned).collect();
+    let wanted: Vec<String> = CHECKS.iter().map(|check| check.name.to_owned()).collect();
+    assert_eq!(told, wanted, "docs/checks.md, in the order of the checks");
+}
+
+fn open(name: &str) -> Source {
+    Source::open(format!("fixtures/kernel/{name}")).unwrap()
+}
+
+#[test]
+fn no_check_reports_a_sound_kernel() {
+    let text = fs::read_to_string("fixtures/scenarios/demo.toml").unwrap();
+    let scenario = Scenario::parse(&text).unwrap();
+    let mut wrong = Vec::new();
+    for kernel in KERNELS {
+        let image = build(&scenario, Kernel::open(open(kernel), None).unwrap()).unwrap();
+        let mut dump = Cursor::new(Vec::new());
+        image.write(Format::MinidumpV2, &mut dump).unwrap();
+        let dump = Source::from_vec("vmcore", dump.into_inner());
+        let session = Session::from_sources(open(kernel), dump).unwrap();
+        let found = verdicts(&session).findings.to_vec();
+        let not_ok = found.iter().filter(|it| it.verdict != Verdict::Ok);
+        wrong.extend(not_ok.map(|it| format!("{kernel}: {it:?}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
