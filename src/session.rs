@@ -6,6 +6,7 @@
 
 mod choice;
 pub mod counters;
+mod diff;
 mod evidence;
 mod find_kernel;
 mod jails;

@@ -12,7 +12,14 @@ pub struct Elements<'a, T>(Source<'a, T>);
 
 enum Source<'a, T> {
     Kept(Vec<T>),
-    Made { each: Box<Each<'a, T>>, outline: Box<Outline<'a>> },
+    Made {
+        each: Box<Each<'a, T>>,
+        outline: Box<Outline<'a>>,
+    },
+    /// Their rows are known only when they are made.
+    Again {
+        each: Box<Each<'a, T>>,
+    },
 }
 
 /// Calls its argument with one element after the other until that has enough.
@@ -33,6 +40,11 @@ impl<'a, T> Elements<'a, T> {
         Self(Source::Made { each: Box::new(each), outline: Box::new(outline) })
     }
 
+    /// The same for elements that must be made to know their rows: all are made twice for a table.
+    pub fn made_twice(each: impl Fn(&mut dyn FnMut(&T) -> bool) + 'a) -> Self {
+        Self(Source::Again { each: Box::new(each) })
+    }
+
     /// Calls `f` with one element after the other.
     ///
     /// # Errors
@@ -40,7 +52,7 @@ impl<'a, T> Elements<'a, T> {
     pub fn try_for_each<E>(&self, mut f: impl FnMut(&T) -> Result<(), E>) -> Result<(), E> {
         match &self.0 {
             Source::Kept(elements) => elements.iter().try_for_each(f),
-            Source::Made { each, .. } => {
+            Source::Made { each, .. } | Source::Again { each } => {
                 let mut result = Ok(());
                 each(&mut |element| {
                     result = f(element);
@@ -63,7 +75,7 @@ impl<'a, T> Elements<'a, T> {
     pub fn kept(&self) -> Option<&[T]> {
         match &self.0 {
             Source::Kept(elements) => Some(elements),
-            Source::Made { .. } => None,
+            Source::Made { .. } | Source::Again { .. } => None,
         }
     }
 }
@@ -88,6 +100,13 @@ impl<T: Row> Elements<'_, T> {
                 }
             }
             Source::Made { outline, .. } => outline(f),
+            Source::Again { each } => each(&mut |element| {
+                for mut row in element.rows(medium) {
+                    row.pop();
+                    f(row);
+                }
+                true
+            }),
         }
     }
 }
@@ -110,7 +129,7 @@ impl<T: fmt::Debug> fmt::Debug for Elements<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Source::Kept(elements) => elements.fmt(f),
-            Source::Made { .. } => f.write_str("Elements { .. }"),
+            Source::Made { .. } | Source::Again { .. } => f.write_str("Elements { .. }"),
         }
     }
 }

@@ -20,6 +20,7 @@ mod progress;
 pub mod backtraces;
 pub mod checks;
 pub mod counters;
+pub mod diff;
 pub mod eventhandlers;
 pub mod expressions;
 pub mod gdb;
@@ -55,6 +56,7 @@ pub use cell::{Align, Cell, Column, Medium, Row};
 pub use checks::checks;
 pub use chosen::Chosen;
 pub use counters::counters;
+pub use diff::diff;
 pub use elements::Elements;
 pub use eventhandlers::eventhandlers;
 pub use expressions::expressions;
@@ -117,6 +119,11 @@ pub trait Answer: Serialize {
     /// Why the answer is empty, if it is; a sentence without a full stop.
     fn nothing(&self) -> Option<String> {
         None
+    }
+
+    /// Whether it found what it looks for, such as differences.
+    fn found(&self) -> bool {
+        false
     }
 
     /// The number of values that could not be read. For a streamed answer, this reads all values

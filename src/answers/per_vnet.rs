@@ -124,6 +124,10 @@ impl<A: Answer> Answer for PerVnet<'_, A> {
         self.nothing.clone()
     }
 
+    fn found(&self) -> bool {
+        self.answers().any(|(_, answer)| answer.found())
+    }
+
     fn unreadable(&self) -> usize {
         self.answers().map(|(_, answer)| answer.unreadable()).sum()
     }

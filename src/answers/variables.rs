@@ -175,7 +175,7 @@ impl Serialize for Reading<'_> {
 }
 
 /// The variables with their types, and names that are unique.
-fn described(session: &Session, variables: Vec<VnetVariable>) -> Vec<Arc<Described>> {
+pub(super) fn described(session: &Session, variables: Vec<VnetVariable>) -> Vec<Arc<Described>> {
     let types = session.types().ok();
     let mut count: HashMap<Box<str>, usize> = HashMap::new();
     for variable in &variables {

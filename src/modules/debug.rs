@@ -4,6 +4,7 @@
 //! A file is taken only if it is the one that was loaded, or its debug file (`build.rs`): the
 //! types of another build are worse than none.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,9 @@ use crate::target::{KernelMatch, Target};
 use crate::types::{ModuleTypes, TypeError, Types, Variable};
 
 const LOG: &str = "vnetkvm::modules";
+
+/// The section of virtualized variables, `VNET_SETNAME`.
+const SET: &str = "set_vnet";
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
 /// and adds them to the kernel's. Each file tried is logged, with the
@@ -78,6 +82,34 @@ pub fn find_code(module: &Module, alone: &Target, candidates: &[PathBuf]) -> Opt
     let types = Types::of_module(elf, &placed, Arc::clone(alone.budget())).ok()?;
     log::info!(target: LOG, "{}: {} has its code", module.name, elf.source().path().display());
     Some(PlacedTypes { types: Arc::new(types), slide })
+}
+
+/// The initial values of a module's virtualized variables, as its file has them.
+#[derive(Debug, Clone)]
+pub struct FileSet {
+    /// The whole set.
+    pub bytes: Vec<u8>,
+    /// The bytes that the kernel's linker fills in, which the file cannot have.
+    pub relocated: Vec<Range<usize>>,
+}
+
+/// Looks for the initial values of a module's set in `candidates`.
+pub fn initial_set(
+    module: &Module,
+    memory: &KernelMemory,
+    candidates: &[PathBuf],
+) -> Option<FileSet> {
+    let opened: Vec<ElfFile> = candidates.iter().filter_map(|path| open(path).ok()).collect();
+    let all: Vec<&ElfFile> = opened.iter().collect();
+    let is_its_own = |elf: &ElfFile| {
+        matches!(module_match(module, memory, elf, &all), Some(KernelMatch::Same(_)))
+    };
+    opened.iter().filter(|elf| is_its_own(elf)).find_map(|elf| {
+        let section = elf.section(SET).filter(|section| section.has_bytes())?;
+        let bytes = elf.raw_bytes(section)?;
+        let whole = bytes.len() as u64 == module.set_size();
+        whole.then(|| FileSet { bytes: bytes.to_vec(), relocated: elf.relocated_places(section) })
+    })
 }
 
 /// Why a file does not provide the types.

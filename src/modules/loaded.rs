@@ -137,6 +137,7 @@ fn shared_object(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadE
         return Ok(());
     };
     module.set = checked_set(base, base.wrapping_add(size), &mut module.problems);
+    module.image = module.set.is_some().then_some(start);
     let in_file = |at: VirtAddr| arch.wrap(at.get().wrapping_sub(load));
     module.placed = Placed::Whole { set: in_file(start)..in_file(stop) };
     Ok(())

@@ -28,6 +28,7 @@ use crate::target::code::ModuleCode;
 use crate::target::{ModuleSymbols, Target};
 use crate::walk::Problems;
 
+pub use debug::FileSet;
 pub use module::Module;
 
 /// Returns the files that may be a module's.

@@ -31,6 +31,8 @@ pub struct Module {
     pub is_kernel: bool,
     /// Where in module space its virtualized variables lie.
     pub set: Option<Range<VirtAddr>>,
+    /// Where a shared object's own image has the initial values of its set, in memory.
+    pub image: Option<VirtAddr>,
     /// Its symbols, at the addresses that they have in memory; those of virtualized
     /// variables, in module space.
     pub symbols: Arc<Symbols>,
@@ -105,6 +107,7 @@ impl Module {
             class: None,
             is_kernel: file.is_kernel,
             set: None,
+            image: None,
             symbols: Arc::new(Symbols::none()),
             placed: Placed::Unknown,
             typed: Vec::new(),

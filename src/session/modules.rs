@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Session;
 use crate::error::Error;
-use crate::modules::{Candidates, Modules, debug};
+use crate::modules::{Candidates, FileSet, Module, Modules, debug};
 use crate::source::locate::{self, ModuleSearch};
 use crate::target::{KernelMatch, Target};
 use crate::types::ModuleTypes;
@@ -35,14 +35,7 @@ impl Loaded {
         }
         let mut modules = Modules::read(alone);
         let (kernel, dirs) = (alone.clone(), debug_dirs.to_vec());
-        let candidates: Candidates = Arc::new(move |module| {
-            locate::modules(&ModuleSearch {
-                name: &module.name,
-                path: &module.path,
-                kernel: kernel.kernel().linked().main().source().path(),
-                dirs: &dirs,
-            })
-        });
+        let candidates: Candidates = Arc::new(move |module| files_of(module, &kernel, &dirs));
         let types = alone.types().ok().map(|kernel| {
             let mut types = ModuleTypes::of(kernel);
             // Only their virtualized variables are asked for.
@@ -66,6 +59,16 @@ impl Loaded {
     }
 }
 
+/// The files that may be a module's.
+fn files_of(module: &Module, alone: &Target, debug_dirs: &[PathBuf]) -> Vec<PathBuf> {
+    locate::modules(&ModuleSearch {
+        name: &module.name,
+        path: &module.path,
+        kernel: alone.kernel().linked().main().source().path(),
+        dirs: debug_dirs,
+    })
+}
+
 impl Session {
     /// The files that make up the running kernel: itself and its modules, each with
     /// what was found of its types.
@@ -75,6 +78,12 @@ impl Session {
     pub fn modules(&self) -> Result<&Modules, Error> {
         self.require_match()?;
         Ok(self.loaded().files())
+    }
+
+    /// The initial values of a module's variables, from its file.
+    pub(super) fn file_set(&self, module: &Module) -> Option<FileSet> {
+        let candidates = files_of(module, &self.alone, &self.debug_dirs);
+        debug::initial_set(module, self.alone.memory(), &candidates)
     }
 
     /// What tells pointers to what unloaded modules had.

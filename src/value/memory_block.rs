@@ -49,6 +49,12 @@ impl MemoryBlock {
         Self { address, bytes, holes }
     }
 
+    /// Bytes that are known from elsewhere, as if they lay at `address`.
+    #[must_use]
+    pub fn of_bytes(address: VirtAddr, bytes: Vec<u8>) -> Self {
+        Self { address, bytes, holes: Holes::new() }
+    }
+
     /// The bytes of a variable in pieces. Bytes that the compiler kept nowhere are holes.
     ///
     /// The caller has checked their sum against a limit.

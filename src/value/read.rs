@@ -13,7 +13,7 @@ use crate::value::decode::{Decoder, is_printable};
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
 use crate::value::number::{enum_value, integer};
-use crate::value::parts::Parts;
+use crate::value::parts::{Depth, Parts};
 use crate::value::plan::{self, Plans, PointerPlan};
 use crate::value::{bits, freed};
 
@@ -86,6 +86,66 @@ impl<'t> ValueReader<'t> {
                 let block = MemoryBlock::read(self.target.memory(), address, size);
                 Decoder::new(self, types, &block, parts).whole(&plan)
             }
+            Err(why) => ValueError::from(why).into(),
+        }
+    }
+
+    /// The target whose values it reads.
+    pub(crate) fn target(&self) -> &'t Target {
+        self.target
+    }
+
+    /// The value of a counter that holds `pointer`.
+    pub(crate) fn counter(&self, pointer: VirtAddr) -> Value {
+        self.counters.value(self.target, pointer)
+    }
+
+    /// A pointer to something that is no function and no text.
+    pub(crate) fn plain_pointer(&self, address: VirtAddr) -> Value {
+        self.pointer_by(PointerPlan::default(), address)
+    }
+
+    /// The text in `size` characters at `offset` in a block that was read before; `None` if it is
+    /// not terminated or not printable.
+    pub(crate) fn text_in(&self, block: &MemoryBlock, offset: usize, size: u64) -> Option<Value> {
+        let value = self.decode_in(block, |_, decoder| match decoder.text(size, offset) {
+            Some(text) => Value::Text(text),
+            None => self.shown(&[]),
+        });
+        matches!(value, Value::Text(_)).then_some(value)
+    }
+
+    /// The value of type `id` at `offset` in a block that was read before.
+    pub(crate) fn read_in(&self, id: TypeId, block: &MemoryBlock, offset: usize) -> Value {
+        self.decode_in(block, |types, decoder| {
+            decoder.value(&self.plans.of(types, id), offset, Depth::default())
+        })
+    }
+
+    /// The value of a bit-field of type `id` in the record member at `offset` in such a block.
+    pub(crate) fn read_bit_field_in(
+        &self,
+        id: TypeId,
+        block: &MemoryBlock,
+        offset: usize,
+        field: BitField,
+    ) -> Value {
+        self.decode_in(block, |types, decoder| {
+            decoder.bit_field(&plan::bit_field(types, id), offset, field)
+        })
+    }
+
+    fn decode_in(
+        &self,
+        block: &MemoryBlock,
+        decode: impl FnOnce(&Types, &Decoder<'_, '_>) -> Value,
+    ) -> Value {
+        let types = match self.target.types() {
+            Ok(types) => types,
+            Err(why) => return no_type(&why),
+        };
+        match Parts::of(self.target.budget(), 0) {
+            Ok(parts) => decode(types, &Decoder::new(self, types, block, parts)),
             Err(why) => ValueError::from(why).into(),
         }
     }

@@ -6,6 +6,7 @@ pub mod checks;
 pub mod construction;
 pub mod counters;
 pub mod crashed_thread;
+pub mod diff;
 pub mod eventhandlers;
 pub mod family;
 pub mod hidden;

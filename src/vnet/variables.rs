@@ -102,7 +102,7 @@ impl Variables {
     pub fn holding(&self, address: VirtAddr) -> Option<&VnetVariable> {
         let holds = |variable: &&VnetVariable| {
             let offset = address.offset_from(variable.master);
-            offset.is_some_and(|offset| offset < variable.size) && *variable.symbol != *ARENA
+            offset.is_some_and(|offset| offset < variable.size) && !variable.is_module_space()
         };
         self.all.iter().find(holds)
     }
@@ -157,6 +157,12 @@ impl Variables {
 }
 
 impl VnetVariable {
+    /// Whether it is module space, which consists of the variables of modules.
+    #[must_use]
+    pub fn is_module_space(&self) -> bool {
+        *self.symbol == *ARENA
+    }
+
     /// What distinguishes it from others of its name: its module or, in the kernel, its file.
     #[must_use]
     pub fn qualifier(&self) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! The options of all commands.
 
+pub mod diff;
 pub mod routes;
 pub mod values;
 
@@ -112,7 +113,7 @@ pub struct VnetArgs {
     /// Vnet 0 is the host's. Numbers shift when an older vnet is destroyed. To compare two
     /// dumps, an address or a jail's name is safer.
     #[arg(long, value_name = "N|0xADDR", global = true, value_parser = vnet_choice)]
-    pub vnet: Option<VnetChoice>,
+    pub vnet: Vec<VnetChoice>,
 
     /// Use the vnet of the jail with this name or number
     #[arg(long, value_name = "NAME|JID", global = true)]
@@ -135,7 +136,7 @@ impl VnetArgs {
     /// Whether any vnet was chosen.
     pub fn is_given(&self) -> bool {
         let Self { vnet, jail, pid, tid, all_vnets } = self;
-        vnet.is_some() || jail.is_some() || pid.is_some() || tid.is_some() || *all_vnets
+        !vnet.is_empty() || jail.is_some() || pid.is_some() || tid.is_some() || *all_vnets
     }
 }
 

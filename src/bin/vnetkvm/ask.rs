@@ -31,6 +31,7 @@ impl Command {
                 let hint = "name the variables to list: `vnetkvm vars 'tcp*'`";
                 variables.map_err(|why| context::without_vimage(why, hint))
             }),
+            Self::Diff(args) => cmd::diff::run(globals, args),
             Self::Modules => modules(globals),
             Self::Modspace => ask(globals, answers::modspace),
             Self::Print { expressions } => print(globals, expressions),

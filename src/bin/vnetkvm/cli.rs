@@ -55,7 +55,7 @@ mod tests {
     fn global_options_may_stand_before_or_after_the_command() {
         let before = Cli::try_parse_from(["vnetkvm", "--vnet", "1", "--json", "vars"]).unwrap();
         let after = Cli::try_parse_from(["vnetkvm", "vars", "--vnet", "1", "--json"]).unwrap();
-        assert_eq!(before.globals.vnet.vnet, Some(VnetChoice::Index(1)));
+        assert_eq!(before.globals.vnet.vnet, [VnetChoice::Index(1)]);
         assert_eq!(after.globals.vnet.vnet, before.globals.vnet.vnet);
         assert!(before.globals.output.json && after.globals.output.json);
     }

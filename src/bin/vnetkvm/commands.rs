@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use vnetkvm::views::sockets::Kind;
 
+use crate::args::diff::DiffArgs;
 use crate::args::routes::{FamilyArgs, RoutesArgs};
 use crate::args::values::{check_name, name_and_type, socket_kind};
 use crate::cmd;
@@ -165,6 +166,20 @@ pub enum Command {
         #[arg(value_name = "PATTERN")]
         patterns: Vec<String>,
     },
+
+    /// Show what a vnet changed: against its initial values, another vnet, or another dump
+    ///
+    /// Each variable is compared member by member; what differs is shown with the old value and the
+    /// new one, equal changes of neighbouring elements once. By default a vnet is compared with
+    /// the values that it started with: the pristine copy that newer kernels keep, else those in
+    /// the files of the kernel and its modules, else the master copy in memory. Given twice,
+    /// --vnet compares the second vnet with the first. --against compares the vnet with
+    /// itself in another dump. What differs between any two vnets is only counted: locks, counters,
+    /// times, generation numbers, pointers that lead to equal things, and heads of empty
+    /// lists; --all shows it. What cannot be read is no difference, and is listed apart. The exit
+    /// status is 1 if something differs.
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
 
     /// Evaluate C expressions in a vnet
     ///
@@ -384,6 +399,13 @@ Examples:
   vnetkvm --demo vars --vnet 1
   vnetkvm --demo vars --jail web01 'tcp*' ip_id
   vnetkvm --demo vars --all-vnets --json ipstat";
+
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo diff --jail web01
+  vnetkvm --demo diff --all-vnets ip_defttl
+  vnetkvm --demo diff --vnet 1 --vnet 2 'tcp*'
+  vnetkvm -N kernel.debug -M vmcore.1 diff --jail web01 --against vmcore.0 --json";
 
 const COUNTERS_EXAMPLES: &str = "\
 Examples:

@@ -191,13 +191,18 @@ pub fn without_vimage(error: vnetkvm::Error, hint: &str) -> anyhow::Error {
 /// The choice of vnets, as the library takes it.
 pub fn selector(globals: &Globals) -> Selector {
     let args = &globals.vnet;
-    let vnet = args.vnet.map(|choice| match choice {
-        VnetChoice::Index(index) => Selector::Index(index),
-        VnetChoice::Address(address) => Selector::Address(address),
-    });
+    let vnet = args.vnet.last().copied().map(selector_of);
     vnet.or_else(|| args.jail.clone().map(Selector::Jail))
         .or_else(|| args.pid.map(Selector::Pid))
         .or_else(|| args.tid.map(Selector::Tid))
         .or_else(|| args.all_vnets.then_some(Selector::All))
         .unwrap_or(Selector::Default)
+}
+
+/// The choice of one vnet, as the library takes it.
+pub fn selector_of(choice: VnetChoice) -> Selector {
+    match choice {
+        VnetChoice::Index(index) => Selector::Index(index),
+        VnetChoice::Address(address) => Selector::Address(address),
+    }
 }

@@ -22,7 +22,7 @@ pub fn show<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outco
     let problems = answer.problems();
     say_problems(&problems);
     say_remarks(&answer.remarks());
-    let nothing = answer.nothing();
+    let (nothing, found) = (answer.nothing(), answer.found());
     exit::report_missed(answer.take_missed(), nothing.is_none())?;
     if let Some(chosen) = answer.chosen() {
         say_choice(chosen);
@@ -33,7 +33,8 @@ pub fn show<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outco
     let mut out = Stdout::new();
     write(globals, &answer, &problems, &mut out)?;
     finish(globals, out)?;
-    Ok(nothing.map_or(Outcome::Answered, Outcome::NothingMatched))
+    let answered = if found { Outcome::Found } else { Outcome::Answered };
+    Ok(nothing.map_or(answered, Outcome::NothingMatched))
 }
 
 /// Writes text that has no formats. Control characters in it are made harmless.

@@ -35,8 +35,8 @@ fn unused_options(command: &str) -> Vec<&'static str> {
             &[VNET, LIMITS]
         }
         "type" => &[VNET, LIMITS, STRICT],
-        "check" | "counters" | "interfaces" | "jails" | "neighbors" | "read" | "routes"
-        | "sockets" | "sysinit" | "threads" | "topology" => &[LIMITS],
+        "check" | "counters" | "diff" | "interfaces" | "jails" | "neighbors" | "read"
+        | "routes" | "sockets" | "sysinit" | "threads" | "topology" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],
         _ => &[],
     };
@@ -133,6 +133,10 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
         return Err(conflict(
             "--json conflicts with the given --format: use one of them".to_owned(),
         ));
+    }
+    if globals.vnet.vnet.len() > 1 && name != "diff" {
+        let what = "the argument '--vnet <N|0xADDR>' cannot be used multiple times";
+        return Err(conflict(what.to_owned()));
     }
     let vnets = VNET.iter().filter(|option| named(matches, option)).count();
     if vnets > 1 {

@@ -64,6 +64,18 @@ pub fn is_made(head: &Object<'_>) -> bool {
     is_set(first) || is_set(last)
 }
 
+/// Of a head whose first pointer has this name, the name of the pointer to the end of the list;
+/// `Some(None)` if such heads have none, and `None` if no head has such a pointer.
+pub(crate) fn last_of(first: &str) -> Option<Option<&'static str>> {
+    match first {
+        "tqh_first" => Some(Some("tqh_last")),
+        "stqh_first" => Some(Some("stqh_last")),
+        "cstqh_first" => Some(Some("cstqh_last")),
+        "rbh_root" => Some(None),
+        _ => KINDS.iter().any(|(known, _)| *known == first).then_some(None),
+    }
+}
+
 /// What to say of a list that is not initialised.
 pub const NOT_MADE: &str =
     "the kernel has not initialised the list yet, or the dump has zeros in its place";

@@ -2,6 +2,7 @@
 
 pub mod bt;
 pub mod completions;
+pub mod diff;
 pub mod gdb;
 pub mod image;
 pub mod info;
