@@ -159,8 +159,11 @@ fn fold(check: &Check, found: &[Checked]) -> Vec<Checked> {
     let ok: Vec<&Checked> = found.iter().filter(is_ok).collect();
     let [first, _, ..] = ok[..] else { return found.to_vec() };
     let alike = ok.iter().all(|it| it.message == first.message);
-    let message = if alike { &*first.message } else { check.summary };
-    let message = format!("{} vnets: {message}", ok.len()).into();
+    let message = match alike {
+        true => format!("each of {} vnets: {}", ok.len(), first.message),
+        false => format!("{} vnets: {}", ok.len(), check.summary),
+    };
+    let message = message.into();
     let folded = Checked { vnet: None, message, addresses: Vec::new(), ..first.clone() };
     let others = found.iter().filter(|it| !is_ok(it)).cloned();
     std::iter::once(folded).chain(others).collect()

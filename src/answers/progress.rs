@@ -1,6 +1,6 @@
 //! How far the creation or destruction of a vnet that is on no list has come.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::session::Session;
 use crate::threads::ThreadName;
@@ -12,7 +12,8 @@ use crate::walk::Problems;
 #[derive(Debug, Clone, Serialize)]
 pub struct Progress {
     /// `building`, `tearing-down`, or `between` if it may be either.
-    pub phase: &'static str,
+    #[serde(serialize_with = "name")]
+    pub phase: Phase,
     /// The subsystem that it has reached, by the kernel's name.
     pub subsystem: Option<Box<str>>,
     /// The thread that does it.
@@ -38,7 +39,7 @@ impl Progress {
             Some(sysinit.function.as_ref().ok()?.target_name())
         });
         moving.then(|| Self {
-            phase: construction.phase.name(),
+            phase: construction.phase,
             subsystem: vnet.state.as_ref().and_then(|state| state.name.clone()),
             thread: construction.thread,
             function,
@@ -49,11 +50,7 @@ impl Progress {
     /// In words: `being torn down by thread 100007 (kernel), in vnet_if_return`.
     #[must_use]
     pub fn title(&self) -> String {
-        let phase = match self.phase {
-            "building" => "being built",
-            "tearing-down" => "being torn down",
-            _ => "being built or torn down",
-        };
+        let phase = self.phase.words();
         let by = self.thread.as_ref().map_or(String::new(), |thread| format!(" by {thread}"));
         let at = match (&self.function, &self.subsystem) {
             (Some(function), _) => format!(", in {function}"),
@@ -62,4 +59,8 @@ impl Progress {
         };
         format!("{phase}{by}{at}")
     }
+}
+
+fn name<S: Serializer>(phase: &Phase, serializer: S) -> Result<S::Ok, S::Error> {
+    phase.name().serialize(serializer)
 }

@@ -34,6 +34,7 @@ impl Session {
             variables: self.all_variables().map_err(|why| unknown("the variables", &why)),
             modules: self.modules()?,
             unloaded: self.unloaded(),
+            counters: self.counters(),
             tracer: Tracer::new(target, self.reader(&Limits::default())),
         }))
     }

@@ -89,8 +89,10 @@ impl Session {
     /// What tells pointers to what unloaded modules had.
     pub fn unloaded(&self) -> Unloaded {
         let vnets = self.list().map(|list| &list.vnets[..]).unwrap_or_default();
-        let bases = vnets.iter().map(|vnet| vnet.data_base).collect();
-        Unloaded::of(self.target(), &self.loaded().modules, bases)
+        let target = self.target();
+        let sound = vnets.iter().filter(|vnet| vnet.wrong_base(target).is_none());
+        let bases = sound.map(|vnet| vnet.data_base).collect();
+        Unloaded::of(target, &self.loaded().modules, bases)
     }
 
     /// Everything that answers are read from. It is read at the first question for it, out of

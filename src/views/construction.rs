@@ -67,6 +67,18 @@ impl Phase {
             Self::Destroyed => "destroyed",
         }
     }
+
+    /// In words: `being torn down`.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Building => "being built",
+            Self::TearingDown => "being torn down",
+            Self::Between => "being built or torn down",
+            Self::Destroyed => "destroyed",
+        }
+    }
 }
 
 /// What has run and what is still to run in one direction.

@@ -15,6 +15,7 @@ use crate::types::TypeId;
 use crate::value::Object;
 use crate::value::model::{PointerValue, ValueError};
 use crate::value::queue::{self, List};
+use crate::views::call_out::CallOut;
 use crate::vnet::VnetError;
 use crate::vnet::sysinit::symbolic;
 use crate::vnet::unloaded::Unloaded;
@@ -42,6 +43,8 @@ pub struct VnetHandlers {
     pub handlers: Vec<VnetHandler>,
     /// The number of all handlers, including those that are not called for each vnet.
     pub registered: usize,
+    /// What is wrong with those that are not called for each vnet.
+    pub call_outs: Vec<CallOut>,
     /// Why others may be missing.
     pub problems: Problems,
 }
@@ -88,7 +91,7 @@ impl VnetHandlers {
         self.registered += entries.len();
         for entry in &entries {
             match reader.iterates(entry) {
-                Ok(false) => {}
+                Ok(false) => self.call_outs.extend(reader.stale(&name, entry)),
                 Ok(true) => self.handlers.push(reader.handler(event.clone(), entry)),
                 Err(why) => self.problems.add(handlers.element(entry.address, why)),
             }
@@ -126,10 +129,23 @@ impl<'t> Reader<'t> {
 
     /// Whether the entry's function is the one that iterates over all vnets.
     fn iterates(&self, entry: &Object<'_>) -> Result<bool, ReadError> {
+        Ok(self.function(entry)? == self.iterator)
+    }
+
+    fn function(&self, entry: &Object<'_>) -> Result<VirtAddr, ReadError> {
         let before = self.target.types()?.member(self.generic, "ee")?.offset;
         let start = entry.address.wrapping_add(before.wrapping_neg());
-        let generic = Object::new(self.target, self.generic, start);
-        Ok(generic.pointer("func")? == self.iterator)
+        Object::new(self.target, self.generic, start).pointer("func")
+    }
+
+    /// The call-out about an entry whose function is not loaded. A dead one is never called.
+    fn stale(&self, list: &str, entry: &Object<'_>) -> Option<CallOut> {
+        if entry.int("ee_priority") == Ok(DEAD) {
+            return None;
+        }
+        let why = self.unloaded.function(self.function(entry).ok()?).err()?;
+        let why = format!("{list}: {}", why.message);
+        Some(CallOut::new("stale-function", entry.address, why))
     }
 
     fn handler(&self, event: Result<Box<str>, ValueError>, entry: &Object<'_>) -> VnetHandler {

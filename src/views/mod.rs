@@ -10,6 +10,7 @@ pub mod diff;
 pub mod eventhandlers;
 pub mod family;
 pub mod hidden;
+pub mod inside;
 pub mod interface_index;
 pub mod interface_pointer;
 pub mod interfaces;

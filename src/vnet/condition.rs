@@ -6,6 +6,7 @@
 //! nothing there points back (`vnet_alloc` and `vnet_destroy`, `sys/net/vnet.c`, 9.3 to main).
 
 use crate::addr::VirtAddr;
+use crate::fault::{Fault, FaultKind};
 use crate::target::Target;
 use crate::vnet::layout::VnetLayout;
 
@@ -34,24 +35,31 @@ impl Condition {
         destroyed: bool,
         shutdown: Option<bool>,
     ) -> Self {
-        let pointer = |at: VirtAddr| target.memory().pointer(at).ok();
-        let link = |offset| pointer(address.wrapping_add(offset));
+        let link = |offset| target.memory().pointer(address.wrapping_add(offset)).ok();
+        // `None` where the dump does not show it.
+        let leads = |at: VirtAddr, to: VirtAddr| match target.memory().pointer(at) {
+            Ok(actual) => Some(actual == to),
+            Err(Fault { kind: FaultKind::NotDumped | FaultKind::Truncated, .. }) => None,
+            Err(_) => Some(false),
+        };
         if destroyed {
             return Self::Freed;
         }
         if shutdown == Some(true) {
             return Self::BeingDestroyed;
         }
-        match (link(layout.next), link(layout.prev)) {
-            (_, Some(prev)) if prev.is_null() => Self::UnderConstruction,
-            (_, Some(prev)) if pointer(prev) == Some(address) => Self::Stray,
-            (Some(next), Some(_)) if !next.is_null() => {
-                let back = pointer(next.wrapping_add(layout.prev));
-                match back == Some(address.wrapping_add(layout.next)) {
-                    true => Self::Stray,
-                    false => Self::BeingDestroyed,
-                }
-            }
+        let (Some(next), Some(prev)) = (link(layout.next), link(layout.prev)) else {
+            return Self::Stray;
+        };
+        if prev.is_null() {
+            return Self::UnderConstruction;
+        }
+        if next.is_null() {
+            return Self::Stray;
+        }
+        let back = next.wrapping_add(layout.prev);
+        match (leads(prev, address), leads(back, address.wrapping_add(layout.next))) {
+            (Some(false), Some(false)) => Self::BeingDestroyed,
             _ => Self::Stray,
         }
     }

@@ -112,11 +112,25 @@ impl VnetLock {
 
     fn read(target: &Target, name: &'static str, guards: Guards) -> Self {
         let address = target.kernel().symbol(name).map(|symbol| symbol.address);
-        Self { name, guards, address, state: read_state(target, name).map_err(ValueError::from) }
+        Self { name, guards, address, state: LockState::of(target, name).map_err(ValueError::from) }
     }
 }
 
 impl LockState {
+    /// What the word of the rwlock or sx of that name says.
+    ///
+    /// # Errors
+    /// The kernel has no such lock, or no debug information about it, or it cannot be read.
+    pub fn of(target: &Target, name: &str) -> Result<Self, ReadError> {
+        let lock = Object::global(target, name)?;
+        let (kind, member) = match lock.has("rw_lock") {
+            true => (LockKind::Rwlock, "rw_lock"),
+            false => (LockKind::Sx, "sx_lock"),
+        };
+        freed::check_word(target.memory(), lock.member(member)?.address)?;
+        Ok(Self::decode(kind, lock.uint(member)?, target.integer("osreldate")?))
+    }
+
     /// Decodes `word` as a kernel of this `osreldate` would.
     #[must_use]
     pub fn decode(kind: LockKind, word: u64, osreldate: u64) -> Self {
@@ -146,16 +160,6 @@ impl LockState {
             recursed: has(flags.recursed),
         }
     }
-}
-
-fn read_state(target: &Target, name: &str) -> Result<LockState, ReadError> {
-    let lock = Object::global(target, name)?;
-    let (kind, member) = match lock.has("rw_lock") {
-        true => (LockKind::Rwlock, "rw_lock"),
-        false => (LockKind::Sx, "sx_lock"),
-    };
-    freed::check_word(target.memory(), lock.member(member)?.address)?;
-    Ok(LockState::decode(kind, lock.uint(member)?, target.integer("osreldate")?))
 }
 
 #[cfg(test)]

@@ -18,8 +18,10 @@ use crate::vnet::modspace::{Accounts, Holder, ModuleSpace};
 /// Tells pointers into unloaded modules from others.
 #[derive(Debug, Clone, Default)]
 pub struct Unloaded {
-    /// Where code can be; `None` if that is unknown.
-    code: Option<Vec<Range<VirtAddr>>>,
+    /// The memory of the kernel and its modules; `None` if that is unknown.
+    loaded: Option<Vec<Range<VirtAddr>>>,
+    /// The part of the kernel's memory that functions and what leads to them are not in.
+    data: Vec<Range<VirtAddr>>,
     /// Module space that belongs to no module.
     free: Vec<Range<VirtAddr>>,
     /// The distance of each vnet's copies from the masters.
@@ -34,7 +36,8 @@ impl Unloaded {
         let space = space.filter(|space| space.accounts == Accounts::Whole);
         let regions = space.map(|space| space.regions).unwrap_or_default();
         let free = regions.into_iter().filter(|region| region.holder == Holder::Free);
-        Self { code: code(target, modules), free: free.map(|region| region.range).collect(), bases }
+        let free = free.map(|region| region.range).collect();
+        Self { loaded: loaded(target, modules), data: data(target), free, bases }
     }
 
     /// Checks the argument of an entry.
@@ -57,13 +60,21 @@ impl Unloaded {
     /// # Errors
     /// It lies in no loaded module.
     pub fn function(&self, address: VirtAddr) -> Result<VirtAddr, ValueError> {
-        let Some(code) = self.code.as_ref().filter(|_| !address.is_null()) else {
+        let Some(loaded) = self.loaded.as_ref().filter(|_| !address.is_null()) else {
             return Ok(address);
         };
-        match code.iter().any(|range| range.contains(&address)) {
+        match loaded.iter().any(|range| range.contains(&address)) {
             true => Ok(address),
             false => Err(stale(address, "its function lies in no loaded module")),
         }
+    }
+
+    /// Whether a pointer to a function leads to no code. NULL, and 1 in its place, lead nowhere on
+    /// purpose.
+    #[must_use]
+    pub fn leads_nowhere(&self, address: VirtAddr) -> bool {
+        let in_data = || self.data.iter().any(|range| range.contains(&address));
+        address.get() > 1 && (self.function(address).is_err() || in_data())
     }
 }
 
@@ -76,14 +87,25 @@ fn stale(address: VirtAddr, why: &str) -> ValueError {
 }
 
 /// The memory of the kernel and its modules, if all of them are known.
-fn code(target: &Target, modules: &Modules) -> Option<Vec<Range<VirtAddr>>> {
+fn loaded(target: &Target, modules: &Modules) -> Option<Vec<Range<VirtAddr>>> {
     let listed = target.address_of("linker_files").is_ok() && modules.problems.is_empty();
-    let mut code = Vec::new();
+    let mut loaded = Vec::new();
     for segment in target.kernel().segments() {
-        code.push(segment.virt..segment.virt.checked_add(segment.mem_size)?);
+        loaded.push(segment.virt..segment.virt.checked_add(segment.mem_size)?);
     }
     for module in modules.modules() {
-        code.push(module.address..module.address.checked_add(module.size?)?);
+        loaded.push(module.address..module.address.checked_add(module.size?)?);
     }
-    (listed && !code.is_empty()).then_some(code)
+    (listed && !loaded.is_empty()).then_some(loaded)
+}
+
+/// The segments of the kernel without code. On 64-bit PowerPC with the older ABI, functions are
+/// known by descriptors, which are data.
+fn data(target: &Target) -> Vec<Range<VirtAddr>> {
+    let kernel = target.kernel();
+    if kernel.section_range(".opd").is_some() {
+        return Vec::new();
+    }
+    let data = kernel.segments().filter(|segment| !segment.executable);
+    data.filter_map(|it| Some(it.virt..it.virt.checked_add(it.mem_size)?)).collect()
 }

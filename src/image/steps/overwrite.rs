@@ -24,6 +24,8 @@ pub(in crate::image) struct OverwriteStep {
     value: Option<Literal>,
     /// The address of this object becomes the value.
     to: Option<String>,
+    /// The bytes of this object become its own.
+    copy: Option<String>,
     /// For a variable: the jail whose stack has it.
     to_jail: Option<String>,
     /// The way to the member that it is the address of.
@@ -39,20 +41,29 @@ pub(in crate::image) fn overwrite(
     tags: &Tags,
     step: &OverwriteStep,
 ) -> Result<(), ImageError> {
-    let OverwriteStep { what, jail, member, value, to, to_jail, to_member, freed } = step;
-    let object = place(runtime, tags, what, jail.as_deref(), member.as_deref())?;
-    match (value, to, freed) {
-        (Some(value), None, false) => runtime.kernel_mut().assign(object, value),
-        (None, Some(to), false) => {
-            let to = place(runtime, tags, to, to_jail.as_deref(), to_member.as_deref())?;
-            runtime.kernel_mut().store(object, to.address.get())
+    let object = place(runtime, tags, &step.what, step.jail.as_deref(), step.member.as_deref())?;
+    let other = |runtime: &Runtime, name: &str| {
+        place(runtime, tags, name, step.to_jail.as_deref(), step.to_member.as_deref())
+    };
+    let size = runtime.kernel().types().size_of(object.type_id)?;
+    match (&step.value, &step.to, &step.copy, step.freed) {
+        (Some(value), None, None, false) => runtime.kernel_mut().assign(object, value),
+        (None, Some(to), None, false) => {
+            let to = other(runtime, to)?.address;
+            runtime.kernel_mut().store(object, to.get())
         }
-        (None, None, true) => {
-            let size = runtime.kernel().types().size_of(object.type_id)?;
-            runtime.kernel_mut().machine_mut().trash(object.address, size)
+        (None, None, Some(copy), false) => {
+            let from = other(runtime, copy)?.address;
+            let machine = runtime.kernel_mut().machine_mut();
+            for offset in 0..size {
+                let byte = machine.uint(from.wrapping_add(offset), 1)?;
+                machine.set_uint(object.address.wrapping_add(offset), 1, byte)?;
+            }
+            Ok(())
         }
+        (None, None, None, true) => runtime.kernel_mut().machine_mut().trash(object.address, size),
         _ => {
-            let why = "an overwrite has one of value, to, and freed";
+            let why = "an overwrite has one of value, to, copy and freed";
             Err(ImageError::Scenario(why.into()))
         }
     }
@@ -75,7 +86,10 @@ fn place(
             let pointee = kernel.types().pointee(at.type_id)?;
             at = Object::new(VirtAddr::new(kernel.load_uint(at)?), pointee);
         }
-        at = kernel.member(at, part)?;
+        // A path may end at what a pointer leads to.
+        if !part.is_empty() {
+            at = kernel.member(at, part)?;
+        }
     }
     Ok(at)
 }

@@ -3,11 +3,16 @@
 
 use std::cell::OnceCell;
 
+use rustc_hash::FxHashMap;
+
 use crate::addr::VirtAddr;
 use crate::modules::Modules;
 use crate::target::Target;
-use crate::threads::ThreadName;
+use crate::threads::stack::Stack;
+use crate::threads::{self, ThreadName};
+use crate::value::Counters;
 use crate::views::backtrace::Tracer;
+use crate::views::construction::Construction;
 use crate::views::jails::Jails;
 use crate::views::known_vnets::KnownVnets;
 use crate::views::locks::Locks;
@@ -16,7 +21,7 @@ use crate::views::threads::Threads;
 use crate::views::wiring::Network;
 use crate::vnet::locks::Guards;
 use crate::vnet::unloaded::Unloaded;
-use crate::vnet::{Copies, Variables, Vnet, VnetList, VnetRef};
+use crate::vnet::{Copies, ModuleSpace, Sysinits, Variables, Vnet, VnetList, VnetRef};
 use crate::walk::{Problem, Problems};
 
 /// What is known before any check is made. Where something is unknown, the problem says why.
@@ -40,6 +45,8 @@ pub struct Known<'e> {
     pub modules: &'e Modules,
     /// What tells pointers to what unloaded modules had.
     pub unloaded: Unloaded,
+    /// How per-CPU counters are read.
+    pub counters: &'e Counters,
     /// What reads the stacks of threads.
     pub tracer: Tracer<'e>,
 }
@@ -53,6 +60,9 @@ pub struct Evidence<'e> {
     network: OnceCell<Network<'e>>,
     census: OnceCell<Census<'e>>,
     threads: OnceCell<Result<Threads, Problem>>,
+    sysinits: OnceCell<Result<Sysinits, Problem>>,
+    constructions: OnceCell<FxHashMap<VirtAddr, Construction>>,
+    space: OnceCell<Result<ModuleSpace, Problem>>,
 }
 
 /// A part that is worked out once, or the problem that leaves it unknown.
@@ -68,6 +78,9 @@ impl<'e> Evidence<'e> {
             network: OnceCell::new(),
             census: OnceCell::new(),
             threads: OnceCell::new(),
+            sysinits: OnceCell::new(),
+            constructions: OnceCell::new(),
+            space: OnceCell::new(),
         }
     }
 
@@ -92,6 +105,13 @@ impl<'e> Evidence<'e> {
     /// The vnets on the list, in order of creation, and then the others.
     pub fn vnets(&self) -> Result<&'e [Vnet], Problem> {
         self.known.vnets.clone()
+    }
+
+    /// Whether a vnet on the list lies there. What is wrong with it is for the checks of the list
+    /// to say, and not for those of what points at it.
+    pub fn is_listed(&self, address: VirtAddr) -> bool {
+        let found = self.list().ok().and_then(|list| list.at(address));
+        found.is_some_and(Vnet::is_listed)
     }
 
     /// What keeps further vnets from being known.
@@ -140,6 +160,11 @@ impl<'e> Evidence<'e> {
         &self.known.unloaded
     }
 
+    /// How per-CPU counters are read.
+    pub fn counters(&self) -> &'e Counters {
+        self.known.counters
+    }
+
     /// All interfaces of all stacks.
     pub fn network(&self) -> Kept<'_, Network<'e>> {
         let copies = self.copies()?;
@@ -161,6 +186,52 @@ impl<'e> Evidence<'e> {
             threads.map_err(|why| Problem::unreadable("allproc", why))
         });
         threads.as_ref().map_err(Clone::clone)
+    }
+
+    /// The constructors and destructors of vnets.
+    pub fn sysinits(&self) -> Kept<'_, Sysinits> {
+        let read = || {
+            let sysinits = Sysinits::read(self.target(), self.unloaded());
+            sysinits.map_err(|why| Problem::new("the constructors of vnets", why.to_string()))
+        };
+        self.sysinits.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// The vnets that are neither on the list nor freed; vnet0 is not among them.
+    pub fn unlisted(&self) -> Result<impl Iterator<Item = &'e Vnet>, Problem> {
+        let off = |vnet: &&Vnet| !vnet.is_listed() && !vnet.is_freed() && !vnet.default;
+        Ok(self.vnets()?.iter().filter(off))
+    }
+
+    /// How far the creation or destruction of a vnet has come that is not on the list; `None` for
+    /// others, and if the constructors are unknown.
+    pub fn construction(&self, vnet: VirtAddr) -> Option<&Construction> {
+        let read = || {
+            let Ok(sysinits) = self.sysinits() else { return FxHashMap::default() };
+            let unlisted = self.unlisted().into_iter().flatten();
+            let of = |vnet: &Vnet| (vnet.address, Construction::of(self.target(), sysinits, vnet));
+            unlisted.map(of).collect()
+        };
+        self.constructions.get_or_init(read).get(&vnet)
+    }
+
+    /// Why a thread may be in a function though no stack shows it: the stack of one cannot be read.
+    pub fn hidden_stack(&self) -> Option<String> {
+        let all = threads::all(self.target()).ok()?.take(&mut Problems::default());
+        let hidden = all.iter().find_map(|thread| match Stack::of(&thread.thread) {
+            Err(why) => Some((thread.name(), why)),
+            Ok(_) => None,
+        });
+        hidden.map(|(thread, why)| format!("the stack of {thread} cannot be read: {why}"))
+    }
+
+    /// Module space.
+    pub fn module_space(&self) -> Kept<'_, ModuleSpace> {
+        let read = || {
+            let space = ModuleSpace::read(self.target(), self.modules());
+            space.map_err(|why| Problem::new("module space", why.to_string()))
+        };
+        self.space.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
     /// The locks of the VNET code.

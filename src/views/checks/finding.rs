@@ -153,6 +153,11 @@ impl Findings {
         self.problems.extend(problems.clone());
     }
 
+    /// Adds what could not be read, where findings say so already.
+    pub fn note(&mut self, problems: &Problems) {
+        self.problems.extend(problems.clone());
+    }
+
     /// Whether nothing was found but what is as in a sound kernel.
     #[must_use]
     pub fn all_ok(&self) -> bool {

@@ -8,7 +8,14 @@
 
 mod evidence;
 mod finding;
+mod function_pointers;
+mod jails;
+mod machinery;
+mod modspace;
+mod threads;
+mod variables;
 mod vnet_list;
+mod vnets;
 
 use crate::walk::Problems;
 
@@ -52,6 +59,120 @@ pub static CHECKS: &[Check] = &[
         summary: "vnet_data_base is vnet_data_mem minus the start of the set",
         needs_vnets: true,
         run: vnet_list::data_base,
+    },
+    Check {
+        name: "vnet-block",
+        summary: "the block of each vnet is memory of its own",
+        needs_vnets: true,
+        run: vnets::blocks,
+    },
+    Check {
+        name: "vnet-pristine",
+        summary: "the copy of the initial values is memory",
+        needs_vnets: true,
+        run: variables::pristine,
+    },
+    Check {
+        name: "vnet-zero",
+        summary: "vnet0 is the oldest vnet on the list, and that of prison0",
+        needs_vnets: true,
+        run: vnets::vnet0,
+    },
+    Check {
+        name: "vnet-state",
+        summary: "every vnet on the list is up",
+        needs_vnets: true,
+        run: vnets::state,
+    },
+    Check {
+        name: "vnet-unlisted",
+        summary: "a vnet off the list is being built or destroyed by a thread",
+        needs_vnets: true,
+        run: vnets::unlisted,
+    },
+    Check {
+        name: "vnet-construction",
+        summary: "no thread crashed while it was building or destroying a vnet",
+        needs_vnets: true,
+        run: vnets::construction,
+    },
+    Check {
+        name: "vnet-jail",
+        summary: "every vnet on the list belongs to exactly one jail",
+        needs_vnets: true,
+        run: jails::owners,
+    },
+    Check {
+        name: "jail-vnet",
+        summary: "every jail is in a vnet on the list, its own or its parent's",
+        needs_vnets: true,
+        run: jails::vnets,
+    },
+    Check {
+        name: "jail-tree",
+        summary: "the list of jails and their tree agree",
+        needs_vnets: false,
+        run: jails::tree,
+    },
+    Check {
+        name: "thread-curvnet",
+        summary: "the curvnet of every thread is a vnet on the list, or one that it builds or destroys",
+        needs_vnets: true,
+        run: threads::curvnet,
+    },
+    Check {
+        name: "thread-null-curvnet",
+        summary: "the thread that crashed had a curvnet if it needed one",
+        needs_vnets: true,
+        run: threads::null_curvnet,
+    },
+    Check {
+        name: "module-list",
+        summary: "the list of loaded modules is whole",
+        needs_vnets: false,
+        run: modspace::files,
+    },
+    Check {
+        name: "modspace",
+        summary: "every byte of module space is free or a module's",
+        needs_vnets: true,
+        run: modspace::space,
+    },
+    Check {
+        name: "sysinit-order",
+        summary: "constructors and destructors are in order, and their functions are loaded",
+        needs_vnets: true,
+        run: machinery::sysinits,
+    },
+    Check {
+        name: "locks",
+        summary: "every lock of the VNET code is free, or held by a thread that exists",
+        needs_vnets: true,
+        run: machinery::locks,
+    },
+    Check {
+        name: "eventhandlers",
+        summary: "event handlers are functions that are loaded",
+        needs_vnets: true,
+        run: machinery::eventhandlers,
+    },
+    Check {
+        name: "counters",
+        summary: "counters that a constructor allocates are allocated in every vnet that is up",
+        needs_vnets: true,
+        run: variables::counters,
+    },
+    Check {
+        name: "function-pointers",
+        summary: "function pointers in variables of vnets are NULL or lead to code",
+        needs_vnets: true,
+        run: variables::function_pointers,
+    },
+    Check {
+        name: "sysctl-arguments",
+        summary: "sysctls of vnets lead to variables that exist, and to handlers that are loaded",
+        needs_vnets: true,
+        run: variables::sysctls,
     },
 ];
 

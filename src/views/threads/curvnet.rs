@@ -1,9 +1,9 @@
 //! What is wrong with a thread's curvnet.
 
 use crate::addr::VirtAddr;
-use crate::threads::stack::Stack;
 use crate::value::Object;
 use crate::views::call_out::CallOut;
+use crate::views::inside::Functions;
 use crate::views::known_vnets::{KnownVnets, VnetFault};
 use crate::vnet::Condition;
 
@@ -38,10 +38,5 @@ pub fn check(
 
 /// Whether a thread is in vnet_alloc or vnet_destroy.
 fn is_builder(thread: &Object<'_>) -> bool {
-    let target = thread.target();
-    let known = BUILDERS.map(|name| target.kernel().symbol(name).map(|symbol| symbol.address));
-    let Ok(stack) = Stack::of(thread) else { return false };
-    let mut calls = stack.calls.iter().chain(&stack.words);
-    calls
-        .any(|call| Stack::function(target, call).is_some_and(|start| known.contains(&Some(start))))
+    Functions::named(thread.target(), BUILDERS).of(thread).is_some()
 }

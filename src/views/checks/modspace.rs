@@ -1,0 +1,68 @@
+//! Modules: their list, and their part of module space.
+
+use super::{Evidence, Finding, Findings};
+use crate::views::inside::Functions;
+use crate::vnet::locks::Guards;
+use crate::vnet::modspace::{Accounts, SpaceFaultKind};
+use crate::walk::{Problem, Problems};
+
+/// What a thread is in while a module comes or goes (`sys/kern/kern_linker.c`, `link_elf.c`,
+/// `link_elf_obj.c`, 9.3 to main).
+const CHANGING: [&str; 6] = [
+    "linker_load_module",
+    "linker_load_file",
+    "link_elf_load_file",
+    "link_elf_unload_file",
+    "linker_file_unload",
+    "kern_kldunload",
+];
+
+/// The list of linker files is whole.
+pub(super) fn files(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
+    let modules = evidence.modules();
+    let mut findings = Findings::default();
+    findings.add_broken(&modules.problems);
+    let count = modules.modules().count();
+    Ok(findings.or_ok(|| format!("{count} modules are on the list")))
+}
+
+/// Each byte of module space is either free or a module's.
+pub(super) fn space(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
+    let space = evidence.module_space()?;
+    let mut findings = Findings::default();
+    // Those of the list of modules belong to another check.
+    let of_modules: Vec<&Problem> = evidence.modules().problems.iter().collect();
+    let mut own = Problems::default();
+    let others = space.problems.iter().filter(|problem| !of_modules.contains(problem));
+    others.for_each(|problem| own.add(problem.clone()));
+    findings.add_broken(&own);
+    let changing = changing(evidence, !space.faults.is_empty());
+    for fault in &space.faults {
+        let finding = match fault.kind {
+            SpaceFaultKind::Lost | SpaceFaultKind::Unmerged => Finding::warning(&*fault.message),
+            _ => Finding::fault(&*fault.message),
+        };
+        findings.add(finding.at([fault.address]).unless(changing.as_deref()));
+    }
+    if findings.all_ok() && space.accounts == Accounts::Broken {
+        findings.add_unknown(&space.problems);
+    }
+    let (free, used) = (space.free().unwrap_or(0), space.used());
+    Ok(findings.or_ok(|| match space.accounts {
+        Accounts::NotYet => "the kernel has not made its free list yet".to_owned(),
+        _ => format!("{free} bytes are free, and modules have {used}"),
+    }))
+}
+
+/// Why module space may be half changed.
+fn changing(evidence: &Evidence<'_>, explain: bool) -> Option<String> {
+    if !explain {
+        return None;
+    }
+    let writer = evidence.locks().ok().and_then(|locks| locks.writer(Guards::ModuleSpace));
+    if let Some(thread) = writer {
+        return Some(format!("{thread} is changing the free list"));
+    }
+    let inside = Functions::named(evidence.target(), CHANGING).threads();
+    inside.first().map(ToString::to_string)
+}
