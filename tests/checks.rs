@@ -139,3 +139,121 @@ fn no_check_reports_a_sound_kernel() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+const HEADS: [&str; 9] = [
+    "vnet_head",
+    "vnet0",
+    "vnet_rwlock",
+    "vnet_constructors",
+    "vnet_data_free_head",
+    "allprison",
+    "prison0",
+    "linker_files",
+    "sysctl__children",
+];
+
+/// What a dump lacks is unknown, whatever it is. Each of these dumps lacks other pages.
+#[test]
+fn what_a_dump_lacks_is_no_fault() {
+    let text = fs::read_to_string("fixtures/scenarios/demo.toml").unwrap();
+    let scenario = Scenario::parse(&text).unwrap();
+    let name = "classic-clang-dwarf4";
+    let image = build(&scenario, Kernel::open(open(name), None).unwrap()).unwrap();
+    let mut dump = Cursor::new(Vec::new());
+    image.write(Format::MinidumpV2, &mut dump).unwrap();
+    let whole = Minidump::parse(dump.into_inner());
+    let pages = whole.pages();
+    let mut groups: Vec<Vec<usize>> =
+        (0..pages).collect::<Vec<_>>().chunks(pages / 24 + 1).map(<[usize]>::to_vec).collect();
+    // Those of the heap one by one, and of the heads of lists: each has many objects.
+    let kernel = image.runtime().kernel();
+    let small = kernel.machine().allocations().filter(|(_, object)| object.size < 4096);
+    let small = small.map(|(at, _)| at);
+    let heads = HEADS.iter().map(|name| kernel.variable(name).unwrap().address);
+    let frames = small.chain(heads).filter_map(|at| kernel.machine().physical(at));
+    let frames: BTreeSet<u64> = frames.map(|at| at.get() / 4096).collect();
+    groups.extend(frames.iter().filter_map(|frame| Some(vec![whole.place(*frame)?])));
+    assert!(groups.len() > 60, "{} groups of {pages} pages", groups.len());
+    let mut unknown = 0;
+    for group in &groups {
+        let Ok(session) = Session::from_sources(open(name), whole.without(group)) else { continue };
+        let Ok(verdicts) = answers::checks(&session, &Selector::Default, &[]) else { continue };
+        let found = verdicts.findings.to_vec();
+        assert_eq!(alarms(&found), [], "without {group:?}");
+        unknown += usize::from(verdicts.count(Verdict::Unknown) > 0);
+    }
+    assert!(unknown > 20, "only {unknown} of {} dumps leave something unknown", groups.len());
+}
+
+/// A file that ends early lacks all pages from there on.
+#[test]
+fn what_a_file_lacks_is_no_fault() {
+    let text = fs::read_to_string("fixtures/scenarios/demo.toml").unwrap();
+    let image = build(&Scenario::parse(&text).unwrap(), Kernel::open(open("i386"), None).unwrap());
+    let mut dump = Cursor::new(Vec::new());
+    image.unwrap().write(Format::MinidumpV2, &mut dump).unwrap();
+    let whole = dump.into_inner();
+    for part in 1..24 {
+        let cut = whole[..whole.len() * part / 24].to_vec();
+        let session = Session::from_sources(open("i386"), Source::from_vec("vmcore", cut));
+        let Ok(session) = session else { continue };
+        let Ok(verdicts) = answers::checks(&session, &Selector::Default, &[]) else { continue };
+        assert_eq!(alarms(&verdicts.findings.to_vec()), [], "{part} of 24 parts");
+    }
+}
+
+/// A minidump of amd64, version 2, in its parts.
+struct Minidump {
+    /// What is before the bitmap.
+    head: Vec<u8>,
+    bitmap: Vec<u8>,
+    /// What is between the bitmap and the pages.
+    map: Vec<u8>,
+    data: Vec<u8>,
+}
+
+impl Minidump {
+    const PAGE: usize = 4096;
+
+    fn parse(mut bytes: Vec<u8>) -> Self {
+        let size = |at: usize| {
+            let field = bytes[at..at + 4].try_into().unwrap();
+            (u32::from_le_bytes(field) as usize).next_multiple_of(Self::PAGE)
+        };
+        // struct minidumphdr of amd64: the magic, the version, and then these.
+        let (messages, bitmap, map) = (size(28), size(32), size(36));
+        let data = bytes.split_off(Self::PAGE + messages + bitmap + map);
+        let map = bytes.split_off(Self::PAGE + messages + bitmap);
+        let bitmap = bytes.split_off(Self::PAGE + messages);
+        Self { head: bytes, bitmap, map, data }
+    }
+
+    fn pages(&self) -> usize {
+        self.data.len() / Self::PAGE
+    }
+
+    fn has(&self, frame: usize) -> bool {
+        self.bitmap.get(frame / 8).is_some_and(|byte| byte >> (frame % 8) & 1 == 1)
+    }
+
+    /// The place of a frame among the pages, if it is dumped.
+    fn place(&self, frame: u64) -> Option<usize> {
+        let frame = frame as usize;
+        self.has(frame).then(|| (0..frame).filter(|before| self.has(*before)).count())
+    }
+
+    /// The dump without the pages at these places.
+    fn without(&self, places: &[usize]) -> Source {
+        let (mut bitmap, mut data, mut place) = (self.bitmap.clone(), Vec::new(), 0);
+        for frame in (0..bitmap.len() * 8).filter(|frame| self.has(*frame)) {
+            if places.contains(&place) {
+                bitmap[frame / 8] &= !(1 << (frame % 8));
+            } else {
+                data.extend(&self.data[place * Self::PAGE..(place + 1) * Self::PAGE]);
+            }
+            place += 1;
+        }
+        let bytes = [&self.head[..], &bitmap, &self.map, &data].concat();
+        Source::from_vec("vmcore", bytes)
+    }
+}
