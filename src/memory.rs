@@ -117,6 +117,13 @@ impl KernelMemory {
         self.mapping(at).map(|mapping| mapping.phys)
     }
 
+    /// Whether addresses are translated to those of physical memory. In a core by virtual
+    /// addresses there are none.
+    #[must_use]
+    pub fn has_physical(&self) -> bool {
+        !matches!(self.core.hints, Hints::Virtual)
+    }
+
     /// The byte at `at`.
     pub fn u8(&self, at: VirtAddr) -> Result<u8, Fault> {
         self.uint(at, 1).map(|value| value as u8)

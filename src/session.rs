@@ -20,6 +20,7 @@ mod options;
 mod savecore_info;
 mod select;
 mod sysctls;
+mod whatis;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};

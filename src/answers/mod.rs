@@ -43,6 +43,7 @@ pub mod topology;
 pub mod types;
 pub mod variables;
 pub mod vnets;
+pub mod whatis;
 
 use std::io;
 
@@ -86,6 +87,7 @@ pub use topology::topology;
 pub use types::types;
 pub use variables::variables;
 pub use vnets::vnets;
+pub use whatis::whatis;
 
 /// The answer to one question. As JSON it serialises itself: the members of the object that
 /// is printed. For people and for scripts that want rows it is laid out on a page.

@@ -82,7 +82,7 @@ impl Answer for Sockets {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
         let rows: Elements<'_, &Socket> = self.sockets.iter().collect::<Vec<_>>().into();
         page.table(&columns(page.medium()), &rows)?;
-        let names: Vec<String> = self.sockets.iter().map(title).collect();
+        let names: Vec<String> = self.sockets.iter().map(Socket::title).collect();
         let named = names.iter().map(|name| &**name);
         let found = self.sockets.iter().map(|socket| &*socket.problems);
         call_outs::lay_out(page, named.zip(found))?;
@@ -185,16 +185,6 @@ fn held(holders: &[Holder], people: bool) -> Cell<'static> {
         named.push(format!("{more} more"));
     }
     if named.is_empty() { Cell::Nothing } else { Cell::text(named.join(", ")) }
-}
-
-/// What people call a socket.
-fn title(socket: &Socket) -> String {
-    let local = socket.local.as_ref().ok().and_then(Option::as_deref);
-    match (local, socket.pcb.or(socket.socket)) {
-        (Some(local), _) => format!("{} {local}", socket.protocol),
-        (None, Some(at)) => format!("{} at {at}", socket.protocol),
-        (None, None) => socket.protocol.to_string(),
-    }
 }
 
 /// `found 3 sockets (tcp 2, unix 1); vnet_sockcnt is 4`

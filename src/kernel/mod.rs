@@ -148,6 +148,12 @@ impl Kernel {
         self.contents().unwrap_or(&self.main).segments()
     }
 
+    /// The sections that are in memory, each with its name and its addresses.
+    pub fn sections_in_memory(&self) -> impl Iterator<Item = (&str, Range<VirtAddr>)> {
+        let loaded = self.main.sections().filter(|section| section.is_loaded());
+        loaded.map(|section| (section.name, section.range()))
+    }
+
     /// The addresses that the section with that name occupies.
     pub fn section_range(&self, name: &str) -> Option<Range<VirtAddr>> {
         Some(self.main.section(name)?.range())

@@ -92,6 +92,11 @@ impl RunningKernel {
         segments.map(|segment| Segment { virt: self.running_at(segment.virt), ..segment })
     }
 
+    /// The sections that are in memory, each with its name and its addresses.
+    pub fn sections(&self) -> impl Iterator<Item = (&str, Range<VirtAddr>)> {
+        self.linked.sections_in_memory().map(|(name, range)| (name, self.moved_range(range)))
+    }
+
     /// The addresses that the section with that name occupies in memory.
     pub fn section_range(&self, name: &str) -> Option<Range<VirtAddr>> {
         self.linked.section_range(name).map(|range| self.moved_range(range))

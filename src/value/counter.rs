@@ -143,6 +143,23 @@ impl Counters {
         Ok(layout.cpus.iter().map(slot).collect())
     }
 
+    /// Whether a counter that holds `pointer` has slots: it is neither NULL nor the early counter.
+    #[must_use]
+    pub fn is_allocated(&self, pointer: VirtAddr) -> bool {
+        self.layout.as_ref().is_ok_and(|layout| layout.require_allocated(pointer).is_ok())
+    }
+
+    /// What a counter would hold whose slot of a CPU lies at `slot`: for each CPU, its id and the
+    /// pointer.
+    pub fn holders(&self, arch: Arch, slot: VirtAddr) -> impl Iterator<Item = (u64, VirtAddr)> {
+        let layout = self.layout.as_ref().ok();
+        layout.into_iter().flat_map(move |layout| {
+            let first = slot.get().wrapping_sub(layout.base);
+            let pointer = move |cpu: u64| first.wrapping_sub(cpu.wrapping_mul(layout.stride));
+            layout.cpus.iter().map(move |&cpu| (cpu, VirtAddr::new(arch.wrap(pointer(cpu)))))
+        })
+    }
+
     /// The ids of the CPUs that exist, ascending; empty if they are unknown.
     #[must_use]
     pub fn cpus(&self) -> &[u64] {

@@ -26,4 +26,5 @@ pub mod sockets;
 pub mod sysctls;
 pub mod threads;
 pub(crate) mod unlisted;
+pub mod whatis;
 pub mod wiring;

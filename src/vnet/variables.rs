@@ -166,7 +166,13 @@ impl VnetVariable {
     /// What distinguishes it from others of its name: its module or, in the kernel, its file.
     #[must_use]
     pub fn qualifier(&self) -> Option<&str> {
-        if *self.module == *KERNEL { self.file.as_deref() } else { Some(&self.module) }
+        self.of_module().or(self.file.as_deref())
+    }
+
+    /// The module that defines it; `None` if the kernel does.
+    #[must_use]
+    pub fn of_module(&self) -> Option<&str> {
+        (*self.module != *KERNEL).then_some(&*self.module)
     }
 }
 

@@ -37,6 +37,7 @@ impl Command {
             Self::Print { expressions } => print(globals, expressions),
             Self::Type { names } => cmd::type_::run(globals, names),
             Self::Read(args) => cmd::read::run(globals, args),
+            Self::Whatis(args) => cmd::whatis::run(globals, args),
             Self::Sysinit if globals.vnet.is_given() => ask_vnets(globals, answers::construction),
             Self::Sysinit => ask(globals, answers::sysinits),
             Self::Counters { patterns, per_cpu, types } => {

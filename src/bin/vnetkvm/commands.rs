@@ -215,6 +215,17 @@ pub enum Command {
     #[command(after_help = READ_EXAMPLES)]
     Read(cmd::read::ReadArgs),
 
+    /// Tell what addresses are: whose variable, which struct, which function, whose stack
+    ///
+    /// An address may be in a vnet's copy of a variable, in the master copy, in module space, in
+    /// the image of the kernel or a module, on a thread's kernel stack, in a CPU's variables or
+    /// counters, or in a struct: of a vnet, jail, process, thread, interface or socket, or one that
+    /// pointers of a vnet's variables lead to (--deep). Each has one line. If nothing is
+    /// known, the line has the mapping, and whether the dump has the page. Numbers may be
+    /// written with 0x or as debuggers print them; other texts are expressions, as in print.
+    #[command(after_help = WHATIS_EXAMPLES)]
+    Whatis(cmd::whatis::WhatisArgs),
+
     /// Sum the per-CPU counters of a vnet
     ///
     /// Statistics such as ipstat are arrays of counters. The members of struct ipstat name
@@ -465,6 +476,13 @@ Examples:
   vnetkvm --demo read 0xfffff80000621000 64
   vnetkvm --demo read '&V_tcbinfo' 0x40 --vnet 1
   vnetkvm --demo read --raw --fill 0xff 0xfffff80000000000 1M > low.bin";
+
+const WHATIS_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo whatis 0xfffff80000621040
+  vnetkvm --demo whatis '&V_tcbinfo.ipi_count' --jail web01 --json
+  vnetkvm -N kernel.debug -M vmcore.0 whatis - < addresses
+  vnetkvm --demo bt | vnetkvm --demo whatis --annotate";
 
 const SYSINIT_EXAMPLES: &str = "\
 Examples:

@@ -36,7 +36,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
         }
         "type" => &[VNET, LIMITS, STRICT],
         "check" | "counters" | "diff" | "interfaces" | "jails" | "neighbors" | "read"
-        | "routes" | "sockets" | "sysinit" | "threads" | "topology" => &[LIMITS],
+        | "routes" | "sockets" | "sysinit" | "threads" | "topology" | "whatis" => &[LIMITS],
         "gdb" => &[FORMAT, LIMITS, STRICT],
         _ => &[],
     };

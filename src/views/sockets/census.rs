@@ -137,6 +137,24 @@ impl<'t> Census<'t> {
         self.local.get(&vnet).map_or(&[], Vec::as_slice)
     }
 
+    /// Every control block and every socket, with the vnet that it belongs to.
+    pub fn objects(&self) -> impl Iterator<Item = (Option<VirtAddr>, Object<'t>)> {
+        let of_stack = |stack: &'_ StackLists<'t>| {
+            let vnet = stack.vnet.map(|vnet| vnet.address);
+            let blocks = stack.pcbs.iter().flat_map(|list| &list.blocks);
+            let all: Vec<_> = blocks.chain(&stack.routing).map(|block| (vnet, *block)).collect();
+            all
+        };
+        let local = self.local.iter().flat_map(|(vnet, all)| {
+            all.iter().map(|(block, _)| (*vnet, *block))
+        });
+        let sockets = self.of_vnet.iter().flat_map(|(vnet, places)| {
+            let found = places.iter().filter_map(|place| self.sockets.get(*place));
+            found.map(|found| (*vnet, found.socket))
+        });
+        self.stacks.iter().flat_map(of_stack).chain(local).chain(sockets)
+    }
+
     /// All sockets of a stack.
     fn of(&self, vnet: Option<VirtAddr>) -> impl Iterator<Item = &Found<'t>> {
         let places = self.of_vnet.get(&vnet).into_iter().flatten();

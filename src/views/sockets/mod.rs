@@ -110,6 +110,17 @@ impl Socket {
         }
     }
 
+    /// What people call it: `tcp4 10.0.0.1:22`, or by its address if it has no name.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let local = self.local.as_ref().ok().and_then(Option::as_deref);
+        match (local, self.pcb.or(self.socket)) {
+            (Some(local), _) => format!("{} {local}", self.protocol),
+            (None, Some(at)) => format!("{} at {at}", self.protocol),
+            (None, None) => self.protocol.to_string(),
+        }
+    }
+
     /// Its struct socket cannot be read.
     fn fail(&mut self, why: &ValueError) {
         self.recv_queue = Err(why.clone());

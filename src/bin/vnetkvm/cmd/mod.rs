@@ -10,3 +10,4 @@ pub mod man;
 pub mod read;
 pub mod topology;
 pub mod type_;
+pub mod whatis;

@@ -1,0 +1,157 @@
+//! `whatis`: what addresses are.
+
+mod asked;
+mod text;
+
+use std::io;
+
+use serde::ser::{SerializeMap, Serializer};
+use serde::Serialize;
+
+use super::{Answer, Cell, Column, Elements, Medium, Page, Row};
+use crate::addr::VirtAddr;
+use crate::views::whatis::{Described, Whatis};
+use crate::walk::Problems;
+
+pub use asked::{Asked, parse};
+pub use text::{Token, addresses_in, is_word};
+
+/// What each of some addresses is.
+#[derive(Debug)]
+pub struct Identities<'s> {
+    whatis: Whatis<'s>,
+    asked: Vec<Asked>,
+}
+
+/// An address, and what it is.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// As it was written, if it is not a number.
+    pub text: Option<Box<str>>,
+    /// What it is, or why the text is no address.
+    pub found: Result<Described, Box<str>>,
+}
+
+/// What `asked` are, by an index that was made before.
+#[must_use]
+pub fn whatis(whatis: Whatis<'_>, asked: Vec<Asked>) -> Identities<'_> {
+    Identities { whatis, asked }
+}
+
+impl Identities<'_> {
+    /// Whether nothing is known of one of the addresses although the dump has it.
+    #[must_use]
+    pub fn has_unknown(&self) -> bool {
+        let found = self.asked.iter().filter_map(|asked| asked.address.as_ref().ok());
+        let mut found = found.map(|address| self.whatis.describe(*address));
+        found.any(|found| found.mapping.dumped && !found.meaning.is_known())
+    }
+
+    fn elements(&self) -> Elements<'_, Identity> {
+        let identity = |asked: &Asked| Identity {
+            text: asked.text.clone(),
+            found: asked.address.clone().map(|address| self.whatis.describe(address)),
+        };
+        let each = move |f: &mut dyn FnMut(&Identity) -> bool| {
+            let _ = self.asked.iter().all(|asked| f(&identity(asked)));
+        };
+        let outline = move |f: &mut dyn FnMut(Vec<Cell<'_>>)| {
+            for asked in &self.asked {
+                let identity = identity(asked);
+                f(vec![identity.place(), identity.kind().into()]);
+            }
+        };
+        Elements::made(each, outline)
+    }
+}
+
+impl Answer for Identities<'_> {
+    fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
+        let columns = [Column::left("ADDRESS"), Column::left("KIND"), Column::left("WHAT")];
+        page.table(&columns, &self.elements())
+    }
+
+    fn problems(&self) -> Problems {
+        self.whatis.problems.clone()
+    }
+
+    fn nothing(&self) -> Option<String> {
+        let known = |asked: &Asked| {
+            let address = asked.address.as_ref().ok();
+            address.is_some_and(|address| self.whatis.describe(*address).meaning.is_known())
+        };
+        let nothing = !self.asked.iter().any(known);
+        nothing.then(|| match self.asked.len() {
+            0 => "no address was given".to_owned(),
+            1 => "nothing is known about the address".to_owned(),
+            _ => "nothing is known about any of the addresses".to_owned(),
+        })
+    }
+
+    fn unreadable(&self) -> usize {
+        self.asked.iter().filter(|asked| asked.address.is_err()).count()
+    }
+}
+
+/// `{"results": […]}`
+impl Serialize for Identities<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("results", &self.elements())?;
+        map.end()
+    }
+}
+
+impl Identity {
+    fn place(&self) -> Cell<'_> {
+        match (&self.found, &self.text) {
+            (Ok(found), _) => found.address.into(),
+            (Err(_), Some(text)) => (&**text).into(),
+            (Err(_), None) => Cell::Nothing,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        self.found.as_ref().map_or("error", |found| found.meaning.kind())
+    }
+}
+
+impl Row for Identity {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        let what = match &self.found {
+            Ok(found) => found.to_string(),
+            Err(why) => why.to_string(),
+        };
+        vec![vec![self.place(), self.kind().into(), what.into()]]
+    }
+}
+
+/// `{"expression": …, "address": …, "kind": …, …, "what": …}`
+impl Serialize for Identity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Known<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            expression: Option<&'a str>,
+            #[serde(flatten)]
+            found: &'a Described,
+            what: String,
+        }
+        #[derive(Serialize)]
+        struct Wrong<'a> {
+            address: Option<VirtAddr>,
+            kind: &'static str,
+            text: Option<&'a str>,
+            error: &'a str,
+        }
+        let text = self.text.as_deref();
+        match &self.found {
+            Ok(found) => {
+                Known { expression: text, found, what: found.to_string() }.serialize(serializer)
+            }
+            Err(error) => {
+                Wrong { address: None, kind: "error", text, error }.serialize(serializer)
+            }
+        }
+    }
+}

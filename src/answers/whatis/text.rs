@@ -1,0 +1,82 @@
+//! Addresses in any text.
+
+use std::ops::Range;
+
+use super::asked::parse;
+use crate::addr::VirtAddr;
+use crate::arch::Arch;
+
+/// A word of a text that may be an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Where it is.
+    pub place: Range<usize>,
+    /// Its value.
+    pub address: VirtAddr,
+}
+
+/// The words of a text that are numbers as addresses are written: with 0x, or as many hex digits as
+/// a pointer has.
+#[must_use]
+pub fn addresses_in(text: &[u8], arch: Arch) -> Vec<Token> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let start = at + rest.iter().position(|byte| is_word(*byte)).unwrap_or(rest.len());
+        let word = text.get(start..).unwrap_or_default();
+        let len = word.iter().position(|byte| !is_word(*byte)).unwrap_or(word.len());
+        at = start + len;
+        let word = std::str::from_utf8(word.get(..len).unwrap_or_default()).unwrap_or_default();
+        // A decimal number is never meant.
+        let bare = !word.starts_with("0x") && !word.starts_with("0X");
+        let digits = usize::try_from(arch.pointer_size() * 2).unwrap_or(0);
+        if bare && word.len() != digits {
+            continue;
+        }
+        if let Some(address) = parse(word, arch) {
+            found.push(Token { place: start..at, address });
+        }
+    }
+    found
+}
+
+/// Whether a byte may be part of a name or number.
+#[must_use]
+pub fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str, arch: Arch) -> Vec<(&str, u64)> {
+        let tokens = addresses_in(text.as_bytes(), arch);
+        tokens.into_iter().map(|token| (&text[token.place], token.address.get())).collect()
+    }
+
+    #[test]
+    fn addresses_are_words_of_their_own() {
+        let text = "#3 0xffffffff80201234 in f (p=0xfffff80003a51800, n=0x10) tcp+0x12, x0x10, 0x10x";
+        let wanted = [
+            ("0xffffffff80201234", 0xffff_ffff_8020_1234),
+            ("0xfffff80003a51800", 0xffff_f800_03a5_1800),
+            ("0x10", 0x10),
+            ("0x12", 0x12),
+        ];
+        assert_eq!(found(text, Arch::Amd64), wanted);
+    }
+
+    #[test]
+    fn bare_digits_are_as_many_as_a_pointer_has() {
+        let text = "fffff80003a51800 c1234567 12345678 0x1ffffffff deadbeef_ 1234567812345678é";
+        assert_eq!(
+            found(text, Arch::Amd64),
+            [("fffff80003a51800", 0xffff_f800_03a5_1800), ("0x1ffffffff", 0x1_ffff_ffff)]
+        );
+        assert_eq!(
+            found(text, Arch::I386),
+            [("c1234567", 0xc123_4567), ("12345678", 0x1234_5678)]
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! `whatis`: takes addresses from the command line or from standard input, or annotates a text.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use clap::Args;
+use vnetkvm::answers::whatis::{self, Asked};
+use vnetkvm::render::sanitize;
+use vnetkvm::session::Session;
+use vnetkvm::views::whatis::Whatis;
+use vnetkvm::vnet::Stack;
+
+use crate::args::values::count;
+use crate::args::{Format, Globals};
+use crate::exit::{Failure, Outcome};
+use crate::lost_files::require_intact_files;
+use crate::output::{self, show};
+use crate::say::{hint, warning};
+use crate::stdout::cannot_write;
+use crate::{context, limits};
+
+/// Which addresses to identify.
+#[derive(Debug, Args)]
+pub struct WhatisArgs {
+    /// Addresses, or expressions whose values are addresses; - reads them from standard input, one
+    /// on each line
+    #[arg(value_name = "ADDR", required_unless_present = "annotate")]
+    pub addresses: Vec<String>,
+
+    /// Copy standard input, any text, and write after each address in it what it is
+    #[arg(long)]
+    pub annotate: bool,
+
+    /// Follow pointers from variables of vnets to objects on the heap, this many levels deep; a
+    /// list counts as one level
+    #[arg(long, value_name = "LEVELS", value_parser = count, default_value_t = DEEP)]
+    pub deep: usize,
+}
+
+/// How deep the heap is searched by default.
+const DEEP: usize = 2;
+
+/// The argument that stands for standard input.
+const STDIN: &str = "-";
+
+/// The longest line that is read as one address, in bytes.
+const LONGEST_LINE: u64 = 64 << 10;
+
+pub fn run(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
+    if args.annotate {
+        return annotate(globals, args);
+    }
+    let session = context::open(globals)?;
+    let words = words(&args.addresses)?;
+    let stack = stack(globals, session, &words)?;
+    let asked: Vec<Asked> = words.iter().map(|word| Asked::new(session, stack, word)).collect();
+    let mut wrong: Vec<&str> =
+        asked.iter().filter_map(|asked| asked.address.as_ref().err()).map(|why| &**why).collect();
+    if wrong.len() == asked.len()
+        && let Some(last) = wrong.pop()
+    {
+        wrong.into_iter().for_each(warning);
+        let hint = "an address is a number such as 0xfffff80003a51800, or an expression such as \
+                    '&V_tcbinfo'";
+        return Err(Failure::new(last).hint(hint).into());
+    }
+    let identities = whatis::whatis(session.whatis(args.deep)?, asked);
+    let unknown = identities.has_unknown();
+    let outcome = show(globals, identities)?;
+    if unknown && limits::reached().is_none() {
+        let deeper = args.deep.saturating_add(2);
+        hint(&format!("--deep {deeper} follows pointers further, to more objects on the heap"));
+    }
+    Ok(outcome)
+}
+
+/// The addresses as they were written, with those of standard input in the place of `-`.
+fn words(arguments: &[String]) -> anyhow::Result<Vec<String>> {
+    let mut words = Vec::new();
+    for argument in arguments {
+        if argument != STDIN {
+            words.push(argument.clone());
+            continue;
+        }
+        let mut input = BufReader::new(io::stdin().lock());
+        let mut line = Vec::new();
+        while input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(cannot_read)? > 0
+        {
+            let text = String::from_utf8_lossy(&line);
+            if !text.trim().is_empty() {
+                words.push(text.trim().to_owned());
+            }
+            line.clear();
+        }
+    }
+    Ok(words)
+}
+
+/// The network stack in which expressions are evaluated, if there are any.
+fn stack(
+    globals: &Globals,
+    session: &'static Session,
+    words: &[String],
+) -> anyhow::Result<Stack<'static>> {
+    let arch = session.core().arch;
+    let is_expression = |word: &String| {
+        whatis::parse(word, arch).is_none() && !word.starts_with(|first: char| first.is_ascii_digit())
+    };
+    if !words.iter().any(is_expression) {
+        return Ok(Stack::Unchosen);
+    }
+    let chosen = context::chosen(globals, session)?;
+    output::say_choice(&chosen);
+    match chosen.stacks[..] {
+        [stack] => Ok(stack),
+        _ => Err(Failure::new("an expression takes a single vnet")
+            .hint("choose one with --vnet or --jail")
+            .into()),
+    }
+}
+
+/// Copies standard input and adds to each address what it is. A line is written as soon as it is
+/// read.
+fn annotate(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
+    if args.addresses.iter().any(|address| address != STDIN) {
+        let what = "--annotate reads standard input and takes no addresses";
+        return Err(Failure::new(what).hint("leave out --annotate, or the addresses").into());
+    }
+    if output::format(&globals.output) != Format::Table {
+        let failure = Failure::new("--annotate conflicts with --json and --format");
+        return Err(failure.hint("without --annotate, `-` reads one address on each line").into());
+    }
+    let session = context::open(globals)?;
+    let index = session.whatis(args.deep)?;
+    output::say_problems(&index.problems);
+    output::require_no_problem(globals, &index.problems)?;
+    let mut input = BufReader::new(io::stdin().lock());
+    let mut out = io::stdout().lock();
+    let mut text = Vec::new();
+    while input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut text).map_err(cannot_read)? > 0 {
+        // A word may go on in what is not read yet.
+        let whole = match text.last() {
+            Some(b'\n') => text.len(),
+            _ => whole_words(&text).unwrap_or(text.len()),
+        };
+        let rest = text.split_off(whole);
+        write_annotated(&mut out, &text, session, &index).map_err(cannot_write)?;
+        text = rest;
+        if input.buffer().is_empty() {
+            require_intact_files()?;
+            out.flush().map_err(cannot_write)?;
+        }
+    }
+    write_annotated(&mut out, &text, session, &index).map_err(cannot_write)?;
+    require_intact_files()?;
+    out.flush().map_err(cannot_write)?;
+    Ok(Outcome::Answered)
+}
+
+/// The length of the text up to its last word; `None` if it has no end of a word.
+fn whole_words(text: &[u8]) -> Option<usize> {
+    let last = text.iter().rposition(|byte| !whatis::is_word(*byte))?;
+    Some(last + 1)
+}
+
+/// Writes a piece of text. Only what comes from the dump is made harmless.
+fn write_annotated(
+    out: &mut impl Write,
+    text: &[u8],
+    session: &Session,
+    index: &Whatis<'_>,
+) -> io::Result<()> {
+    let mut written = 0;
+    for token in whatis::addresses_in(text, session.core().arch) {
+        let found = index.describe(token.address);
+        if !found.meaning.is_known() {
+            continue;
+        }
+        out.write_all(text.get(written..token.place.end).unwrap_or_default())?;
+        write!(out, " <{}>", sanitize::line(&found.to_string()))?;
+        written = token.place.end;
+    }
+    out.write_all(text.get(written..).unwrap_or_default())
+}
+
+fn cannot_read(cause: io::Error) -> anyhow::Error {
+    Failure::new("cannot read standard input").because(cause)
+}
