@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 91] = [
+const RULES: [(&str, i32); 98] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -55,6 +55,13 @@ const RULES: [(&str, i32); 91] = [
     ("read '&no_such' 4", 1),
     ("read '&ip_defttl' 0", 1),
     ("read '&ip_defttl' x", 2),
+    ("whatis 0xfffff80000621040", 0),
+    ("whatis '&V_tcbinfo' 0x10 no_such", 0),
+    ("whatis no_such", 1),
+    ("whatis --vnet 9 '&V_tcbinfo'", 1),
+    ("whatis 5f", 2),
+    ("whatis", 2),
+    ("whatis --annotate 0x10", 2),
     ("counters ipstat", 0),
     ("counters no_such", 1),
     ("counters ip_defttl", 1),
@@ -189,6 +196,17 @@ fn lists_without_elements_say_so() {
         let core = image.save(Format::MinidumpV2, dir.path()).unwrap();
         check(&["-N", &path, "-M", core.to_str().unwrap()], line, status);
     }
+}
+
+/// Of an address of which nothing is known, the answer has the mapping.
+#[test]
+fn addresses_that_nothing_is_known_about_have_their_lines() {
+    let said = run(&["--demo", "whatis", "0x10", "no_such", "--format", "plain"]);
+    let lines = "0x10\tunknown\tnothing known: not a kernel address\n\
+                 no_such\terror\tno_such is neither a virtualized variable nor a global of this \
+                 kernel\n";
+    assert_eq!((said.status, &*said.out), (1, lines));
+    assert!(said.err.contains("nothing is known about any of the addresses"), "{}", said.err);
 }
 
 #[test]

@@ -201,7 +201,7 @@ fn every_kind_of_address_has_its_line() {
         let tcbinfo = machine.copy(symbols["vnet_entry_tcbinfo"]);
         let set = symbol("__start_set_vnet").get()..symbol("__stop_set_vnet").get();
         let page = machine.runtime.kernel().machine().page_size();
-        let unused = (set.end - set.start).next_multiple_of(page) - 8;
+        let tail = (set.end - set.start).next_multiple_of(page) - 8;
         let Scope::Vnet(vnet) = machine.scope else { unreachable!() };
         let in_set = |offset| {
             machine.runtime.in_vnet(vnet, VirtAddr::new(set.start + offset)).unwrap()
@@ -246,7 +246,7 @@ fn every_kind_of_address_has_its_line() {
                 ),
             ),
             (
-                in_set(unused),
+                in_set(tail),
                 "behind V_".to_owned(),
             ),
         ];

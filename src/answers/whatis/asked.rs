@@ -1,19 +1,19 @@
 //! Addresses as users copy them from other programs.
 
 use crate::addr::VirtAddr;
-use crate::answers::memory;
+use crate::answers::expressions::Failure;
+use crate::answers::memory::{self, AddressError};
 use crate::arch::Arch;
 use crate::session::Session;
-use crate::shorten::shortened;
 use crate::vnet::Stack;
 
 /// A text that should be an address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Asked {
     /// The text; `None` if it is the number.
     pub text: Option<Box<str>>,
     /// The address, or why it is none.
-    pub address: Result<VirtAddr, Box<str>>,
+    pub address: Result<VirtAddr, AddressError>,
 }
 
 /// The address that a text is, if it is a number: with 0x, or as debuggers and netstat(1) print
@@ -33,17 +33,19 @@ impl Asked {
     /// A text that is a number, or an expression whose value in `stack` is the address.
     #[must_use]
     pub fn new(session: &Session, stack: Stack<'_>, text: &str) -> Self {
-        let shown = || Some(shortened(text).into());
         if let Some(address) = parse(text, session.core().arch) {
             return Self { text: None, address: Ok(address) };
         }
-        let looks_like_number = text.starts_with(|first: char| first.is_ascii_digit());
-        if looks_like_number && !text.contains(char::is_whitespace) {
-            let why = format!("{} is not an address", shortened(text));
-            return Self { text: shown(), address: Err(why.into()) };
-        }
         let place = memory::address(session, stack, text);
-        let address = place.map(|place| place.address).map_err(|why| why.to_string().into());
-        Self { text: shown(), address }
+        Self { text: Some(text.into()), address: place.map(|place| place.address) }
+    }
+
+    /// Why it is no address; `None` if it is one.
+    #[must_use]
+    pub fn why_not(&self) -> Option<Failure> {
+        match self.address.as_ref().err()? {
+            AddressError::Other(why) => Some(why.into()),
+            why => Some(Failure { kind: "bad-expression", message: why.to_string().into() }),
+        }
     }
 }

@@ -10,6 +10,8 @@ use serde::Serialize;
 
 use super::{Answer, Cell, Column, Elements, Medium, Page, Row};
 use crate::addr::VirtAddr;
+use crate::answers::expressions::Failure;
+use crate::value::serialize::InPlace;
 use crate::views::whatis::{Described, Whatis};
 use crate::walk::Problems;
 
@@ -29,7 +31,7 @@ pub struct Identity {
     /// As it was written, if it is not a number.
     pub text: Option<Box<str>>,
     /// What it is, or why the text is no address.
-    pub found: Result<Described, Box<str>>,
+    pub found: Result<Described, Failure>,
 }
 
 /// What `asked` are, by an index that was made before.
@@ -48,16 +50,18 @@ impl Identities<'_> {
     }
 
     fn elements(&self) -> Elements<'_, Identity> {
-        let identity = |asked: &Asked| Identity {
-            text: asked.text.clone(),
-            found: asked.address.clone().map(|address| self.whatis.describe(address)),
+        let identity = |asked: &Asked| {
+            let found = match &asked.address {
+                Ok(address) => Ok(self.whatis.describe(*address)),
+                Err(_) => Err(asked.why_not()?),
+            };
+            Some(Identity { text: asked.text.clone(), found })
         };
         let each = move |f: &mut dyn FnMut(&Identity) -> bool| {
-            let _ = self.asked.iter().all(|asked| f(&identity(asked)));
+            let _ = self.asked.iter().filter_map(identity).all(|identity| f(&identity));
         };
         let outline = move |f: &mut dyn FnMut(Vec<Cell<'_>>)| {
-            for asked in &self.asked {
-                let identity = identity(asked);
+            for identity in self.asked.iter().filter_map(identity) {
                 f(vec![identity.place(), identity.kind().into()]);
             }
         };
@@ -120,7 +124,7 @@ impl Row for Identity {
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
         let what = match &self.found {
             Ok(found) => found.to_string(),
-            Err(why) => why.to_string(),
+            Err(why) => why.message.to_string(),
         };
         vec![vec![self.place(), self.kind().into(), what.into()]]
     }
@@ -139,18 +143,20 @@ impl Serialize for Identity {
         }
         #[derive(Serialize)]
         struct Wrong<'a> {
+            expression: Option<&'a str>,
             address: Option<VirtAddr>,
             kind: &'static str,
-            text: Option<&'a str>,
-            error: &'a str,
+            #[serde(flatten)]
+            error: InPlace<'a>,
         }
         let text = self.text.as_deref();
         match &self.found {
             Ok(found) => {
                 Known { expression: text, found, what: found.to_string() }.serialize(serializer)
             }
-            Err(error) => {
-                Wrong { address: None, kind: "error", text, error }.serialize(serializer)
+            Err(Failure { kind, message }) => {
+                let error = InPlace { kind, address: None, message };
+                Wrong { expression: text, address: None, kind: "error", error }.serialize(serializer)
             }
         }
     }

@@ -129,7 +129,7 @@ fn at_expression(
 }
 
 /// Adds a hint to an error.
-fn explained(why: AddressError) -> anyhow::Error {
+pub fn explained(why: AddressError) -> anyhow::Error {
     let failure = Failure::new(why.to_string());
     match why {
         AddressError::Other(why) => why.into(),

@@ -3,12 +3,14 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use clap::Args;
+use vnetkvm::answers::memory::AddressError;
 use vnetkvm::answers::whatis::{self, Asked};
 use vnetkvm::render::sanitize;
 use vnetkvm::session::Session;
 use vnetkvm::views::whatis::Whatis;
 use vnetkvm::vnet::Stack;
 
+use super::read::explained;
 use crate::args::values::count;
 use crate::args::{Format, Globals};
 use crate::exit::{Failure, Outcome};
@@ -52,17 +54,8 @@ pub fn run(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
     let session = context::open(globals)?;
     let words = words(&args.addresses)?;
     let stack = stack(globals, session, &words)?;
-    let asked: Vec<Asked> = words.iter().map(|word| Asked::new(session, stack, word)).collect();
-    let mut wrong: Vec<&str> =
-        asked.iter().filter_map(|asked| asked.address.as_ref().err()).map(|why| &**why).collect();
-    if wrong.len() == asked.len()
-        && let Some(last) = wrong.pop()
-    {
-        wrong.into_iter().for_each(warning);
-        let hint = "an address is a number such as 0xfffff80003a51800, or an expression such as \
-                    '&V_tcbinfo'";
-        return Err(Failure::new(last).hint(hint).into());
-    }
+    let asked = words.iter().map(|word| Asked::new(session, stack, word)).collect();
+    let asked = require_address(asked)?;
     let identities = whatis::whatis(session.whatis(args.deep)?, asked);
     let unknown = identities.has_unknown();
     let outcome = show(globals, identities)?;
@@ -71,6 +64,24 @@ pub fn run(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
         hint(&format!("--deep {deeper} follows pointers further, to more objects on the heap"));
     }
     Ok(outcome)
+}
+
+/// Checks that one of them is an address. Otherwise the error is that of one that failed, or else
+/// of a name without a match.
+fn require_address(mut asked: Vec<Asked>) -> anyhow::Result<Vec<Asked>> {
+    if asked.is_empty() || asked.iter().any(|asked| asked.address.is_ok()) {
+        return Ok(asked);
+    }
+    let is_no_match = |asked: &Asked| {
+        matches!(&asked.address, Err(AddressError::Other(why)) if why.is_no_match())
+    };
+    let failed = asked.iter().rposition(|asked| !is_no_match(asked));
+    let own = asked.remove(failed.unwrap_or(asked.len() - 1));
+    asked.iter().filter_map(Asked::why_not).for_each(|why| warning(&why.message));
+    match own.address {
+        Err(why) => Err(explained(why)),
+        Ok(_) => Ok(asked),
+    }
 }
 
 /// The addresses as they were written, with those of standard input in the place of `-`.
@@ -102,9 +113,7 @@ fn stack(
     words: &[String],
 ) -> anyhow::Result<Stack<'static>> {
     let arch = session.core().arch;
-    let is_expression = |word: &String| {
-        whatis::parse(word, arch).is_none() && !word.starts_with(|first: char| first.is_ascii_digit())
-    };
+    let is_expression = |word: &String| whatis::parse(word, arch).is_none();
     if !words.iter().any(is_expression) {
         return Ok(Stack::Unchosen);
     }
