@@ -114,8 +114,12 @@ impl Machine {
             ..InterfaceOptions::new("epair0b")
         };
         let interface = runtime.create_interface(&interface).unwrap().address;
-        let process =
-            ProcessOptions { jail: Some("db02".into()), pid: Some(812), tid: Some(100_100), ..ProcessOptions::new("nginx") };
+        let process = ProcessOptions {
+            jail: Some("db02".into()),
+            pid: Some(812),
+            tid: Some(100_100),
+            ..ProcessOptions::new("nginx")
+        };
         let thread = runtime.create_process(&process).unwrap();
         let listener = SocketOptions {
             local: Some("10.0.0.2:80".parse().unwrap()),
@@ -154,16 +158,16 @@ fn members_are_named_as_gdb_lays_them_out() {
         let machine = Machine::new(kernel);
         let (symbols, members) = (symbols(kernel), members(layouts));
         let mut wanted = Vec::new();
-        let structs = [
-            ("tcbinfo", "inpcbinfo"),
-            ("udbinfo", "inpcbinfo"),
-            ("tcp_syncache", "tcp_syncache"),
-        ];
+        let structs =
+            [("tcbinfo", "inpcbinfo"), ("udbinfo", "inpcbinfo"), ("tcp_syncache", "tcp_syncache")];
         for (variable, of) in structs {
             let Some(master) = symbols.get(&format!("vnet_entry_{variable}")) else { continue };
             let start = machine.copy(*master);
-            for ((_, offset), names) in members.range((of.to_owned(), 1)..=(of.to_owned(), u64::MAX)) {
-                let names = names.iter().map(|name| format!("V_{variable}.{name}, vnet 2 (jail db02)"));
+            for ((_, offset), names) in
+                members.range((of.to_owned(), 1)..=(of.to_owned(), u64::MAX))
+            {
+                let names =
+                    names.iter().map(|name| format!("V_{variable}.{name}, vnet 2 (jail db02)"));
                 wanted.push((start.wrapping_add(*offset), names.collect::<Vec<_>>()));
             }
         }
@@ -173,7 +177,9 @@ fn members_are_named_as_gdb_lays_them_out() {
             (machine.thread, "thread", "thread 100100 of process 812 (nginx)"),
             (machine.prison, "prison", "jail 2 (db02), vnet 2 (jail db02)"),
         ] {
-            for ((_, offset), names) in members.range((of.to_owned(), 1)..=(of.to_owned(), u64::MAX)) {
+            for ((_, offset), names) in
+                members.range((of.to_owned(), 1)..=(of.to_owned(), u64::MAX))
+            {
                 let names = names.iter().map(|member| format!("struct {of}.{member}, {name}"));
                 wanted.push((start.wrapping_add(*offset), names.collect()));
             }
@@ -194,18 +200,17 @@ fn every_kind_of_address_has_its_line() {
         let machine = Machine::new(kernel);
         let symbols = symbols(kernel);
         let symbol = |name: &str| machine.runtime.kernel().address_of(name).unwrap();
-        let count = members(layouts).into_iter().find(|((of, _), names)| {
-            of == "inpcbinfo" && names.contains(&"ipi_count".to_owned())
-        });
+        let count = members(layouts)
+            .into_iter()
+            .find(|((of, _), names)| of == "inpcbinfo" && names.contains(&"ipi_count".to_owned()));
         let count = count.unwrap().0.1;
         let tcbinfo = machine.copy(symbols["vnet_entry_tcbinfo"]);
         let set = symbol("__start_set_vnet").get()..symbol("__stop_set_vnet").get();
         let page = machine.runtime.kernel().machine().page_size();
         let tail = (set.end - set.start).next_multiple_of(page) - 8;
         let Scope::Vnet(vnet) = machine.scope else { unreachable!() };
-        let in_set = |offset| {
-            machine.runtime.in_vnet(vnet, VirtAddr::new(set.start + offset)).unwrap()
-        };
+        let in_set =
+            |offset| machine.runtime.in_vnet(vnet, VirtAddr::new(set.start + offset)).unwrap();
         let deep = 4 * page - 0x10;
         // The pcb of armv7 is not asked for the stack pointer.
         let unused = if kernel == "armv7" { "" } else { ", not in use" };
@@ -245,15 +250,13 @@ fn every_kind_of_address_has_its_line() {
                      deep{unused}"
                 ),
             ),
-            (
-                in_set(tail),
-                "behind V_".to_owned(),
-            ),
+            (in_set(tail), "behind V_".to_owned()),
         ];
         let slot = machine.counter;
         if kernel == "classic-clang-dwarf4" {
             // Counters are plain pointers there, and CPUs a page apart.
-            let name = |cpu| format!("V_ipstat.ips_toosmall, counted by CPU {cpu}, vnet 2 (jail db02)");
+            let name =
+                |cpu| format!("V_ipstat.ips_toosmall, counted by CPU {cpu}, vnet 2 (jail db02)");
             wanted.push((slot, name(0)));
             wanted.push((slot.wrapping_add(page), name(1)));
             wanted.push((slot.wrapping_add(page + 7), name(1)));

@@ -8,8 +8,8 @@ pub(crate) mod stack;
 mod stack_memory;
 
 pub use list::ThreadName;
-pub(crate) use stack_memory::range as kernel_stack;
 pub(crate) use list::{
     Process, Thread, VnetPointer, all, by_process, enumerator, is_zombie, prison, process,
     processes, thread, vnets_of_all,
 };
+pub(crate) use stack_memory::range as kernel_stack;

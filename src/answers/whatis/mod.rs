@@ -5,8 +5,8 @@ mod text;
 
 use std::io;
 
-use serde::ser::{SerializeMap, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use super::{Answer, Cell, Column, Elements, Medium, Page, Row};
 use crate::addr::VirtAddr;
@@ -156,7 +156,8 @@ impl Serialize for Identity {
             }
             Err(Failure { kind, message }) => {
                 let error = InPlace { kind, address: None, message };
-                Wrong { expression: text, address: None, kind: "error", error }.serialize(serializer)
+                Wrong { expression: text, address: None, kind: "error", error }
+                    .serialize(serializer)
             }
         }
     }

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn addresses_are_words_of_their_own() {
-        let text = "#3 0xffffffff80201234 in f (p=0xfffff80003a51800, n=0x10) tcp+0x12, x0x10, 0x10x";
+        let text =
+            "#3 0xffffffff80201234 in f (p=0xfffff80003a51800, n=0x10) tcp+0x12, x0x10, 0x10x";
         let wanted = [
             ("0xffffffff80201234", 0xffff_ffff_8020_1234),
             ("0xfffff80003a51800", 0xffff_f800_03a5_1800),
@@ -74,9 +75,6 @@ mod tests {
             found(text, Arch::Amd64),
             [("fffff80003a51800", 0xffff_f800_03a5_1800), ("0x1ffffffff", 0x1_ffff_ffff)]
         );
-        assert_eq!(
-            found(text, Arch::I386),
-            [("c1234567", 0xc123_4567), ("12345678", 0x1234_5678)]
-        );
+        assert_eq!(found(text, Arch::I386), [("c1234567", 0xc123_4567), ("12345678", 0x1234_5678)]);
     }
 }

@@ -145,9 +145,8 @@ impl<'t> Census<'t> {
             let all: Vec<_> = blocks.chain(&stack.routing).map(|block| (vnet, *block)).collect();
             all
         };
-        let local = self.local.iter().flat_map(|(vnet, all)| {
-            all.iter().map(|(block, _)| (*vnet, *block))
-        });
+        let local =
+            self.local.iter().flat_map(|(vnet, all)| all.iter().map(|(block, _)| (*vnet, *block)));
         let sockets = self.of_vnet.iter().flat_map(|(vnet, places)| {
             let found = places.iter().filter_map(|place| self.sockets.get(*place));
             found.map(|found| (*vnet, found.socket))

@@ -109,8 +109,7 @@ impl<'t> KnownObjects<'t> {
 
     /// The structs of CPUs, in kernels that allocate them.
     pub fn add_cpus(&mut self, target: &'t Target, cpus: &[u64]) {
-        let Some(Ok((first, size))) = target.kernel().symbol("__pcpu").map(|_| pcpu(target))
-        else {
+        let Some(Ok((first, size))) = target.kernel().symbol("__pcpu").map(|_| pcpu(target)) else {
             return;
         };
         for cpu in cpus {
@@ -119,7 +118,13 @@ impl<'t> KnownObjects<'t> {
         }
     }
 
-    fn add(&mut self, object: &Object<'t>, name: String, vnet: Option<VirtAddr>, is_of_stack: bool) {
+    fn add(
+        &mut self,
+        object: &Object<'t>,
+        name: String,
+        vnet: Option<VirtAddr>,
+        is_of_stack: bool,
+    ) {
         let (start, type_id) = (object.address, object.type_id);
         self.objects.push(KnownObject { start, type_id, name: name.into(), vnet, is_of_stack });
     }

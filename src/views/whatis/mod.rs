@@ -179,9 +179,12 @@ impl<'t> Whatis<'t> {
         let mut problems = Problems::default();
         whatis.heap = whatis.walk(deep, &mut problems);
         whatis.problems.extend(problems);
-        all.extend(whatis.heap.found().map(|found| {
-            interval(found.address, found.size, Thing::Heap(found.number))
-        }));
+        all.extend(
+            whatis
+                .heap
+                .found()
+                .map(|found| interval(found.address, found.size, Thing::Heap(found.number))),
+        );
         whatis.things = Intervals::new(all);
         whatis
     }

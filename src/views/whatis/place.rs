@@ -15,7 +15,8 @@ pub fn mapping(target: &Target, address: VirtAddr) -> Mapping {
     let dumped = fault.is_none();
     match memory.translate(address) {
         Ok(physical) => {
-            let map = if in_direct_map(target, address, physical) { "direct-map" } else { "kernel-map" };
+            let map =
+                if in_direct_map(target, address, physical) { "direct-map" } else { "kernel-map" };
             // A core by virtual addresses tells nothing of the physical ones.
             match memory.has_physical() {
                 true => Mapping { map, physical: Some(physical), dumped, why },

@@ -38,8 +38,15 @@ const MAX_DEPTH: usize = 12;
 
 /// The links of `sys/sys/queue.h`, `ck_queue.h` and `sys/sys/tree.h` that lead on.
 const LINKS: [&str; 9] = [
-    "le_next", "sle_next", "stqe_next", "tqe_next", "cle_next", "csle_next", "cstqe_next",
-    "rbe_left", "rbe_right",
+    "le_next",
+    "sle_next",
+    "stqe_next",
+    "tqe_next",
+    "cle_next",
+    "csle_next",
+    "cstqe_next",
+    "rbe_left",
+    "rbe_right",
 ];
 
 impl Plan {
@@ -89,7 +96,10 @@ impl Plan {
                 let [Some(count)] = array.counts[..] else { return Ok(()) };
                 let (size, before) = (types.size_of(array.element)?, self.pointers.len());
                 for index in 0..count.min(MOST_ELEMENTS) {
-                    let (path, offset) = (format!("{path}[{index}]"), index.saturating_mul(size).saturating_add(offset));
+                    let (path, offset) = (
+                        format!("{path}[{index}]"),
+                        index.saturating_mul(size).saturating_add(offset),
+                    );
                     self.collect(types, array.element, &path, offset, depth)?;
                     // All elements have the same as the first.
                     if self.pointers.len() == before {

@@ -162,11 +162,7 @@ impl<'t> SymbolNames<'t> {
         Some((types, self.remembered(address, found)?))
     }
 
-    fn remembered(
-        &self,
-        address: VirtAddr,
-        find: impl FnOnce() -> Option<Typed>,
-    ) -> Option<Typed> {
+    fn remembered(&self, address: VirtAddr, find: impl FnOnce() -> Option<Typed>) -> Option<Typed> {
         if let Some(known) = self.known.borrow().get(&address) {
             return known.clone();
         }

@@ -30,8 +30,9 @@ impl<'t> VariableNames<'t> {
             rank: 0,
             what,
         };
-        let end =
-            |(what, variable): (usize, &VnetVariable)| (variable.master.wrapping_add(variable.size), what);
+        let end = |(what, variable): (usize, &VnetVariable)| {
+            (variable.master.wrapping_add(variable.size), what)
+        };
         let mut ends: Vec<_> = real.clone().map(end).collect();
         ends.sort_unstable();
         let held = Intervals::new(real.map(interval).collect());

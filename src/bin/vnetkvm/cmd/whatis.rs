@@ -72,9 +72,7 @@ fn require_address(mut asked: Vec<Asked>) -> anyhow::Result<Vec<Asked>> {
     if asked.is_empty() || asked.iter().any(|asked| asked.address.is_ok()) {
         return Ok(asked);
     }
-    let is_no_match = |asked: &Asked| {
-        matches!(&asked.address, Err(AddressError::Other(why)) if why.is_no_match())
-    };
+    let is_no_match = |asked: &Asked| matches!(&asked.address, Err(AddressError::Other(why)) if why.is_no_match());
     let failed = asked.iter().rposition(|asked| !is_no_match(asked));
     let own = asked.remove(failed.unwrap_or(asked.len() - 1));
     asked.iter().filter_map(Asked::why_not).for_each(|why| warning(&why.message));
@@ -94,7 +92,8 @@ fn words(arguments: &[String]) -> anyhow::Result<Vec<String>> {
         }
         let mut input = BufReader::new(io::stdin().lock());
         let mut line = Vec::new();
-        while input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(cannot_read)? > 0
+        while input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(cannot_read)?
+            > 0
         {
             let text = String::from_utf8_lossy(&line);
             if !text.trim().is_empty() {
