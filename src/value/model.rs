@@ -10,7 +10,7 @@ use crate::target::ReadError;
 use crate::types::TypeError;
 pub use crate::value::elements::Elements;
 pub use crate::value::record::RecordValue;
-use crate::walk::Problem;
+use crate::walk::{Problem, Why};
 
 /// The value of a variable, member or expression.
 ///
@@ -222,6 +222,12 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Is the kernel's own state wrong, and not only the dump or its types incomplete?
+    #[must_use]
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::NotMapped | Self::BadAddress | Self::Freed)
+    }
+
     /// The name in JSON: `not-mapped`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -290,8 +296,14 @@ impl From<ReadError> for ValueError {
 /// In place of what a list that breaks off would say.
 impl From<Problem> for ValueError {
     fn from(problem: Problem) -> Self {
-        let message = problem.to_string().into();
-        Self { kind: ErrorKind::BadAddress, address: problem.at, message }
+        let kind = match &problem.why {
+            Why::Limit(_) => ErrorKind::Limit,
+            Why::Unreadable { why, .. } | Why::Element { why, .. } => {
+                ValueError::from(ReadError::clone(why)).kind
+            }
+            Why::Cycle | Why::Contradiction(_) | Why::Other(_) => ErrorKind::BadAddress,
+        };
+        Self { kind, address: problem.at, message: problem.to_string().into() }
     }
 }
 

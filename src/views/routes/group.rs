@@ -58,10 +58,9 @@ fn plain_list<'t>(
         let entry = Object::new(target, entry, at);
         match entry.follow_anywhere("nh").and_then(|hop| Ok((hop, entry.uint("weight")?))) {
             Ok((Some(hop), weight)) => found.push((hop, weight)),
-            Ok((None, _)) => problems.add(Problem {
-                at: Some(at),
-                ..Problem::new(list.name, "an entry has no next hop")
-            }),
+            Ok((None, _)) => {
+                problems.add(Problem::contradiction(list.name, at, "an entry has no next hop"));
+            }
             Err(why) => problems.add(list.element(at, why)),
         }
     }

@@ -28,10 +28,13 @@ pub fn leaves<'t>(head: Object<'t>, list: List<'_>) -> Walk<Object<'t>> {
     };
     match head.follow_anywhere(top) {
         Ok(Some(top)) => found.walk(top),
-        Ok(None) => found.problems.add(Problem {
-            at: Some(head.address),
-            ..Problem::new(list.name, "the tree has no top")
-        }),
+        Ok(None) => {
+            found.problems.add(Problem::contradiction(
+                list.name,
+                head.address,
+                "the tree has no top",
+            ));
+        }
         Err(why) => found.problems.add(list.unreadable(head.address, why)),
     }
     Walk::new(found.leaves, found.problems)
@@ -122,8 +125,7 @@ impl<'t> Leaves<'t, '_, '_> {
     }
 
     fn odd(&mut self, node: Object<'_>, why: impl Into<Box<str>>) {
-        let problem = Problem::new(self.list.name, why);
-        self.problems.add(Problem { at: Some(node.address), ..problem });
+        self.problems.add(Problem::contradiction(self.list.name, node.address, why));
     }
 
     fn unreadable(&mut self, node: Object<'_>, why: ReadError) {

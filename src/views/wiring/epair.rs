@@ -1,6 +1,6 @@
 //! The two ends of an epair (`sys/net/if_epair.c`).
 
-use super::softc::{Kind, is_fault};
+use super::softc::Kind;
 use super::{Network, Other};
 use crate::value::Object;
 use crate::views::call_out::CallOut;
@@ -17,7 +17,7 @@ pub(super) fn peer<'t>(
 ) -> Field<Option<Other>> {
     let half = |why: String| CallOut::new("half-destroyed-epair", interface.address, why);
     let softc = EPAIR.of(interface).inspect_err(|why| {
-        if is_fault(why) {
+        if why.kind.is_damage() {
             call_outs.push(half(format!("its epair_softc is gone: {why}")));
         }
     })?;
@@ -39,7 +39,9 @@ fn unconfirmed(interface: &Object<'_>, other: &Object<'_>) -> Option<String> {
     let end = format!("its other end, {}", place(other));
     let back = match EPAIR.of(other) {
         Ok(softc) => softc.pointer("oifp").ok()?,
-        Err(why) if is_fault(&why) => return Some(format!("{end}, has no epair_softc: {why}")),
+        Err(why) if why.kind.is_damage() => {
+            return Some(format!("{end}, has no epair_softc: {why}"));
+        }
         Err(_) => return None,
     };
     let back = match back {

@@ -54,8 +54,3 @@ pub(super) fn whole<T>(walk: Walk<T>) -> Field<Vec<T>> {
     problems.none()?;
     Ok(found)
 }
-
-/// Whether the kernel's own state is wrong, and not only the dump or its types incomplete.
-pub(super) fn is_fault(why: &ValueError) -> bool {
-    matches!(why.kind, ErrorKind::Freed | ErrorKind::BadAddress)
-}
