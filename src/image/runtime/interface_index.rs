@@ -32,6 +32,14 @@ struct Table {
     shared: bool,
 }
 
+/// Where a table has an interface.
+pub(super) struct IndexPlace {
+    at: VirtAddr,
+    index: u64,
+    /// The variable with the highest index in use.
+    last: Object,
+}
+
 impl Table {
     fn at(&self, index: u64) -> VirtAddr {
         self.first.wrapping_add(index.wrapping_mul(self.entry))
@@ -78,15 +86,31 @@ impl Runtime {
 
     /// The index is free, but the interface keeps it: a bug.
     pub(super) fn forget_index(&mut self, ifnet: Object) -> Result<(), ImageError> {
-        let vnet = VirtAddr::new(self.kernel.get(ifnet, "if_vnet")?);
-        let scope = if vnet.is_null() { Scope::Kernel } else { Scope::Vnet(super::Vnet(vnet)) };
-        match self.ifindex_table(scope)? {
-            Some(table) => {
-                let index = self.kernel.get(ifnet, "if_index")?;
-                self.kernel.machine_mut().set_pointer(table.at(index), VirtAddr::new(0))
-            }
+        match self.index_place(ifnet)? {
+            Some(place) => self.kernel.machine_mut().set_pointer(place.at, VirtAddr::new(0)),
             None => Ok(()),
         }
+    }
+
+    /// Where the table has the interface; `None` in a kernel without a table.
+    pub(super) fn index_place(&mut self, ifnet: Object) -> Result<Option<IndexPlace>, ImageError> {
+        let vnet = VirtAddr::new(self.kernel.get(ifnet, "if_vnet")?);
+        let scope = if vnet.is_null() { Scope::Kernel } else { Scope::Vnet(super::Vnet(vnet)) };
+        let index = self.kernel.get(ifnet, "if_index")?;
+        let table = self.ifindex_table(scope)?;
+        Ok(table.map(|table| IndexPlace { at: table.at(index), index, last: table.last }))
+    }
+
+    /// The table has the interface again, whatever became of it: a bug.
+    pub(super) fn restore_index(
+        &mut self,
+        place: Option<IndexPlace>,
+        ifnet: Object,
+    ) -> Result<(), ImageError> {
+        let Some(IndexPlace { at, index, last }) = place else { return Ok(()) };
+        let highest = self.kernel.load_uint(last)?.max(index);
+        self.kernel.store(last, highest)?;
+        self.kernel.machine_mut().set_pointer(at, ifnet.address)
     }
 
     /// The highest index in use drops to the next one that is.

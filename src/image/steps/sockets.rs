@@ -90,7 +90,7 @@ pub(in crate::image) struct SocketEventStep {
     what: SocketEvent,
     /// For `other-vnet`: the jail; default: the host.
     pub(in crate::image) jail: Option<String>,
-    /// For `other-pcb` and `other-tcpcb`: the tag of the other socket.
+    /// For `other-pcb`, `other-tcpcb` and `other-peer`: the tag of the other socket.
     other: Option<String>,
 }
 
@@ -110,6 +110,7 @@ enum SocketEvent {
     Cycle,
     OtherPcb,
     OtherTcpcb,
+    OtherPeer,
 }
 
 /// A connection that is half open.
@@ -201,6 +202,7 @@ pub(in crate::image) fn happen(
         SocketEvent::Cycle => SocketDamage::Cycle,
         SocketEvent::OtherPcb => SocketDamage::OtherBlock(other()?),
         SocketEvent::OtherTcpcb => SocketDamage::OtherControl(other()?),
+        SocketEvent::OtherPeer => SocketDamage::OtherPeer(other()?),
     };
     runtime.damage_socket(socket, damage)
 }

@@ -22,6 +22,8 @@ pub enum SocketDamage {
     OtherBlock(Object),
     /// The tcpcb or tcptw of its control block points back to that of another socket.
     OtherControl(Object),
+    /// A local socket is connected to another one, which does not know.
+    OtherPeer(Object),
 }
 
 impl Runtime {
@@ -74,6 +76,12 @@ impl Runtime {
                 let control = VirtAddr::new(self.kernel.get(block, "inp_ppcb")?);
                 let control = self.kernel.object(control, "struct tcpcb")?;
                 self.kernel.set_pointer(control, "t_inpcb", other.address)
+            }
+            SocketDamage::OtherPeer(other) => {
+                let block = VirtAddr::new(self.kernel.get(socket, "so_pcb")?);
+                let block = self.kernel.object(block, "struct unpcb")?;
+                let other = self.kernel.get(other, "so_pcb")?;
+                self.kernel.set(block, "unp_conn", other)
             }
         }
     }

@@ -25,6 +25,10 @@ pub enum InterfaceFault {
     HalfDestroyed,
     /// An epair's pointer to its other end is NULL.
     NoPeer,
+    /// It is destroyed, and the table of indexes does not know.
+    StaleIndex,
+    /// It is destroyed, and whatever is tied to it does not know.
+    Forgotten,
 }
 
 impl Runtime {
@@ -59,6 +63,12 @@ impl Runtime {
                 let softc = self.require_epair(ifnet)?;
                 self.kernel.set(softc, "oifp", 0)
             }
+            InterfaceFault::StaleIndex => {
+                let place = self.index_place(ifnet)?;
+                self.forget_interface(ifnet)?;
+                self.restore_index(place, ifnet)
+            }
+            InterfaceFault::Forgotten => self.forget_interface(ifnet),
         }
     }
 
