@@ -12,11 +12,12 @@ use serde::Serialize;
 
 use super::descriptors::Descriptors;
 use super::lists::{self, PcbList};
-use super::{Kind, protocol, queues};
+use super::{Kind, internet, protocol, queues};
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::views::call_out::CallOut;
+use crate::views::known_vnets::{KnownVnets, VnetFault};
 use crate::vnet::{Copies, Vnet};
 use crate::walk::{Problem, Problems, Walk};
 
@@ -34,8 +35,14 @@ pub struct Census<'t> {
     of_vnet: FxHashMap<Option<VirtAddr>, Vec<usize>>,
     /// The addresses of the sockets that were met.
     met: FxHashSet<VirtAddr>,
+    /// Sockets whose memory is freed, or that are none, and that a control block leads to.
+    lost: FxHashSet<VirtAddr>,
+    /// The same that only a descriptor or a queue leads to.
+    pub lost_sockets: Vec<CallOut>,
     /// `None` if the tables of descriptors cannot be read.
     pub(super) descriptors: Option<Descriptors>,
+    /// What keeps control blocks of local sockets from being found.
+    pub unix_problems: Problems,
     /// What keeps other sockets of any stack from being found.
     pub problems: Problems,
 }
@@ -83,7 +90,9 @@ impl<'t> Census<'t> {
     /// Finds the sockets of all stacks.
     pub fn read(target: &'t Target, stacks: &[Copies<'t>]) -> Self {
         let mut problems = Problems::default();
-        let unix = lists::unix_blocks(target).take(&mut problems);
+        let mut unix_problems = Problems::default();
+        let unix = lists::unix_blocks(target).take(&mut unix_problems);
+        problems.extend(unix_problems.clone());
         let descriptors = match Descriptors::read(target) {
             Ok(descriptors) => {
                 problems.extend(descriptors.problems.clone());
@@ -104,7 +113,10 @@ impl<'t> Census<'t> {
             sockets: Vec::new(),
             of_vnet: FxHashMap::default(),
             met: FxHashSet::default(),
+            lost: FxHashSet::default(),
+            lost_sockets: Vec::new(),
             descriptors,
+            unix_problems,
             problems,
         };
         census.add_listed(&unix);
@@ -212,15 +224,22 @@ impl<'t> Census<'t> {
                 self.local.entry(vnet).or_default().push((*block, own));
             }
         }
+        let mut found = Vec::new();
+        for stack in &mut self.stacks {
+            let vnet = stack.vnet.map(|vnet| vnet.address);
+            let on_lists = stack.sockets().into_iter();
+            found.extend(on_lists.map(|(socket, kind)| (socket, kind, Some(vnet))));
+            self.lost.extend(stack.problems.iter().filter_map(lists::freed));
+        }
         let local = lists::sockets_of("the lists of local sockets", unix.to_vec(), "unp_socket");
+        self.lost.extend(local.problems().iter().filter_map(lists::freed));
         let local = local.take(&mut self.problems).into_iter();
-        let local = local.map(|socket| (socket, Some(Kind::Unix)));
-        let listed: Vec<_> = self.stacks.iter_mut().flat_map(StackLists::sockets).collect();
+        found.extend(local.map(|socket| (socket, Some(Kind::Unix), None)));
         // A socket on two lists is the first one's.
         let (routing, listed): (Vec<_>, Vec<_>) =
-            listed.into_iter().chain(local).partition(|(_, kind)| kind.is_none());
-        for (socket, kind) in listed.into_iter().chain(routing) {
-            self.add(socket, kind);
+            found.into_iter().partition(|(_, kind, _)| kind.is_none());
+        for (socket, kind, vnet) in listed.into_iter().chain(routing) {
+            self.add(socket, kind, vnet);
         }
     }
 
@@ -233,7 +252,7 @@ impl<'t> Census<'t> {
             Ok(type_id) => {
                 let of = |at: &VirtAddr| Object::new(self.target, type_id, *at);
                 let held: Vec<_> = descriptors.sockets().iter().map(of).collect();
-                held.into_iter().for_each(|socket| self.add(socket, None));
+                held.into_iter().for_each(|socket| self.add(socket, None, None));
             }
             Err(why) => self.problems.add(Problem::unreadable("the sockets of processes", why)),
         }
@@ -246,7 +265,7 @@ impl<'t> Census<'t> {
             if queues::listens(&socket) == Ok(true) {
                 let waiting: Walk<_> = queues::waiting(&socket);
                 for socket in waiting.take(&mut self.problems) {
-                    self.add(socket, None);
+                    self.add(socket, None, None);
                 }
             }
         }
@@ -260,13 +279,17 @@ impl<'t> Census<'t> {
         }
     }
 
-    /// Adds a socket, unless it is known. `kind` is that of the list that led to it.
-    fn add(&mut self, socket: Object<'t>, kind: Option<Kind>) {
+    /// Adds a socket, unless it is known. `kind` is that of the list that led to it, and `vnet` the
+    /// one whose list that is: it has counted the socket, whatever so_vnet is now.
+    fn add(&mut self, socket: Object<'t>, kind: Option<Kind>, vnet: Option<Option<VirtAddr>>) {
         if self.met.contains(&socket.address) {
             return;
         }
-        let checked = socket.check_freed().map_err(Into::into);
-        match checked.and_then(|()| self.vnet_of(&socket)) {
+        let own = || {
+            let checked = socket.check_freed().and_then(|()| socket.probe());
+            checked.map_err(Into::into).and_then(|()| self.vnet_of(&socket))
+        };
+        match vnet.map_or_else(own, Ok) {
             Ok(vnet) => {
                 let by_protocol = || protocol::of(&socket).ok().flatten().map(|(kind, _)| kind);
                 let found_kind = kind.or_else(by_protocol).unwrap_or(Kind::Other);
@@ -274,11 +297,42 @@ impl<'t> Census<'t> {
                 self.of_vnet.entry(vnet).or_default().push(self.sockets.len());
                 self.sockets.push(Found { socket, kind: found_kind, listed: kind.is_some() });
             }
-            Err(why) => {
-                let what = format!("the socket at {}", socket.address);
-                self.problems.add(Problem::unreadable(what, why));
-            }
+            Err(why) => self.add_lost(&socket, why),
         }
+    }
+
+    /// A socket that cannot be read.
+    fn add_lost(&mut self, socket: &Object<'_>, why: ReadError) {
+        let at = socket.address;
+        self.problems.add(Problem::unreadable(format!("the socket at {at}"), why.clone()));
+        if let Some(call_out) = internet::lost_socket(at, &why.into())
+            && self.lost.insert(at)
+        {
+            let why = format!("a descriptor or a queue leads to it: {}", call_out.why);
+            self.lost_sockets.push(CallOut::new(call_out.what, at, why));
+        }
+    }
+
+    /// The sockets whose so_vnet is no vnet, as far as `vnets` are known. Those on a list of a
+    /// stack are called out there.
+    pub fn strays(&self, vnets: &KnownVnets<'_>) -> Vec<CallOut> {
+        let unlisted = self.of_vnet.iter().filter(|(vnet, _)| !self.places.contains_key(vnet));
+        let mut found = Vec::new();
+        for (vnet, places) in unlisted {
+            let why = match vnet.map(|vnet| (vnet, vnets.fault(vnet))) {
+                None => "its so_vnet is NULL".to_owned(),
+                Some((vnet, Some(fault))) if !matches!(fault, VnetFault::Unlisted(_)) => {
+                    format!("its so_vnet, {vnet}, {fault}")
+                }
+                // One that is being created or destroyed may be known to its sockets alone.
+                Some(_) => continue,
+            };
+            let sockets = places.iter().filter_map(|place| self.sockets.get(*place));
+            let of = |found: &Found<'_>| CallOut::new("stray-socket", found.socket.address, &*why);
+            found.extend(sockets.map(of));
+        }
+        found.sort_unstable_by_key(|call_out| call_out.at);
+        found
     }
 }
 

@@ -6,7 +6,7 @@ use super::lists::PcbList;
 use super::{Kind, Socket, tcp};
 use crate::addr::VirtAddr;
 use crate::value::Object;
-use crate::value::model::ValueError;
+use crate::value::model::{ErrorKind, ValueError};
 use crate::views::call_out::CallOut;
 use crate::views::family::Family;
 
@@ -20,6 +20,9 @@ pub fn read(context: &Context<'_, '_>, list: &PcbList<'_>, block: &Object<'_>) -
     let mut socket = of_block(context, list.kind, block);
     match block.follow("inp_socket") {
         Ok(Some(own)) => {
+            if let Err(fault) = own.probe() {
+                socket.lose(block, "inp_socket", &fault.into());
+            }
             context.add_socket(&mut socket, &own);
             socket.problems.extend(of_other_vnet(context, list, &own));
             let other = other_pcb(block.address, &own).filter(|_| !socket.dropped);
@@ -27,9 +30,32 @@ pub fn read(context: &Context<'_, '_>, list: &PcbList<'_>, block: &Object<'_>) -
         }
         // Its descriptor is closed.
         Ok(None) => socket.holders = Some(Vec::new()),
-        Err(why) => socket.fail(&why.into()),
+        Err(why) => socket.lose(block, "inp_socket", &why.into()),
     }
     socket
+}
+
+impl Socket {
+    /// Its struct socket, where `member` of its control block leads, cannot be read.
+    pub(super) fn lose(&mut self, block: &Object<'_>, member: &str, why: &ValueError) {
+        self.fail(why);
+        if let Ok(at) = block.pointer(member) {
+            self.problems.extend(lost_socket(at, why));
+        }
+    }
+}
+
+/// A pointer to a socket that is freed, or that is none.
+pub fn lost_socket(at: VirtAddr, why: &ValueError) -> Option<CallOut> {
+    match why.kind {
+        ErrorKind::Freed => {
+            Some(CallOut::new("freed-socket", at, format!("the socket at {at} is freed")))
+        }
+        kind if kind.is_damage() => {
+            Some(CallOut::new("wild-socket", at, format!("no socket is at {at}")))
+        }
+        _ => None,
+    }
 }
 
 /// A socket that is on no list that could be read, if it has a control block that leads back.

@@ -19,9 +19,18 @@ pub fn sockets<'t>(
     let context = Context::new(census, copies, jails);
     let vnet = context.copies.vnet().map(|vnet| vnet.address);
     let mut all = Vec::new();
+    let mut unlisted: Vec<_> =
+        census.unlisted(vnet).map(|found| unlisted(&context, found)).collect();
     for list in census.pcbs(vnet) {
         all.extend(list.blocks.iter().map(|block| internet::read(&context, list, block)));
-        all.extend(list.freed.iter().map(|block| internet::freed(list, block)));
+        for block in &list.freed {
+            let freed = internet::freed(list, block);
+            // Its socket may lead to it too.
+            match unlisted.iter_mut().find(|socket| socket.pcb == Some(block.address)) {
+                Some(socket) => socket.problems.extend(freed.problems),
+                None => all.push(freed),
+            }
+        }
         if list.kind == Kind::Tcp {
             let half_open = syncache::entries(&context.copies).take(problems);
             all.extend(half_open.iter().map(|entry| syncache::read(&context, entry)));
@@ -29,7 +38,7 @@ pub fn sockets<'t>(
     }
     let local = census.local(vnet).iter();
     all.extend(local.map(|(block, own)| local::read(&context, block, own)));
-    all.extend(census.unlisted(vnet).map(|found| unlisted(&context, found)));
+    all.append(&mut unlisted);
     all
 }
 

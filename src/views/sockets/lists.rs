@@ -39,6 +39,8 @@ pub struct PcbList<'t> {
     pub made: bool,
     /// Control blocks on the list whose memory is freed.
     pub freed: Vec<Object<'t>>,
+    /// What kept the walk from the end of the list.
+    pub problems: Problems,
 }
 
 /// The lists of internet control blocks of a stack.
@@ -158,7 +160,9 @@ fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> 
     };
     let mut problems = Problems::default();
     let blocks = walk.take(&mut problems);
-    let list = PcbList { name: name.into(), kind, info, blocks, whole, made, freed };
+    let of_list = problems.clone();
+    let name = name.into();
+    let list = PcbList { name, kind, info, blocks, whole, made, freed, problems: of_list };
     Walk::new(vec![list], problems)
 }
 
@@ -174,7 +178,7 @@ fn head<'t>(info: &Object<'t>) -> Result<Option<Object<'t>>, ReadError> {
 }
 
 /// Where the list led to freed memory.
-fn freed(problem: &Problem) -> Option<VirtAddr> {
+pub(super) fn freed(problem: &Problem) -> Option<VirtAddr> {
     match &problem.why {
         Why::Unreadable { why, .. } | Why::Element { why, .. } if why.is_freed() => problem.at,
         _ => None,

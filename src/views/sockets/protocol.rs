@@ -117,6 +117,11 @@ pub fn local(so_type: u64) -> Box<str> {
     }
 }
 
+/// Whether both ends of a connection of local sockets of that type know of each other.
+pub fn is_mutual(so_type: u64) -> bool {
+    matches!(so_type, SOCK_STREAM | SOCK_SEQPACKET)
+}
+
 fn named(family: u64, so_type: u64, number: u64) -> (Kind, Box<str>) {
     let internet = |version: &str| {
         let kind = match (so_type, number) {
