@@ -5,9 +5,12 @@
 //! entry is a pointer to a struct ifnet, or a struct ifindex_entry that begins with one.
 
 use crate::addr::VirtAddr;
+use crate::fault::FaultKind;
 use crate::target::ReadError;
 use crate::types::TypeId;
 use crate::value::Object;
+use crate::value::model::ErrorKind;
+use crate::views::call_out::CallOut;
 use crate::vnet::Copies;
 use crate::walk::Problem;
 
@@ -37,6 +40,9 @@ pub enum Slot<'t> {
 }
 
 const TABLE: &str = "ifindex_table";
+
+/// The highest index that a kernel gives: if_index of an interface has 16 bits.
+const HIGHEST: u64 = 0xffff;
 
 impl<'t> InterfaceIndex<'t> {
     /// The table that the stack of `copies` uses; `None` if the kernel has no table of a known
@@ -92,6 +98,30 @@ impl<'t> InterfaceIndex<'t> {
             address if address == hold => Slot::Reserved,
             address => Slot::Interface(Object::new(target, self.interface, address)),
         })
+    }
+
+    /// The entries that point at freed memory, or at none. An interface that a list leads to has
+    /// call-outs of its own.
+    ///
+    /// # Errors
+    /// An entry cannot be read, or there are too many.
+    pub fn stale(&self, is_listed: impl Fn(VirtAddr) -> bool) -> Result<Vec<CallOut>, ReadError> {
+        let mut found = Vec::new();
+        for index in 1..=self.last.min(HIGHEST) {
+            self.first.target().budget().work(1)?;
+            let Slot::Interface(interface) = self.slot(index)? else { continue };
+            let at = interface.address;
+            let why = match interface.check_freed().and_then(|()| interface.probe()) {
+                Err(fault) if fault.kind == FaultKind::Freed => "an interface that is freed",
+                Err(fault) if ErrorKind::from(fault.kind).is_damage() => "no interface",
+                _ => continue,
+            };
+            if !is_listed(at) {
+                let why = format!("the table of indexes has {why} at index {index}");
+                found.push(CallOut::new("stale-index", at, why));
+            }
+        }
+        Ok(found)
     }
 
     /// The name of the interface with this index, if it can be read.

@@ -40,8 +40,15 @@ pub fn check<'t>(
         let why = format!("the {holder} points at an interface whose memory is freed");
         return Some(CallOut::new("freed-interface", at, why));
     }
-    // What cannot be read is no interface, and no evidence either.
-    let name = interface.text("if_xname").ok()?;
+    let name = match interface.text("if_xname").map_err(ValueError::from) {
+        Ok(name) => name,
+        Err(why) if why.kind.is_damage() => {
+            let why = format!("the {holder} points at {at}, where no interface is");
+            return Some(CallOut::new("wild-interface", at, why));
+        }
+        // A page that the dump lacks may hold one.
+        Err(_) => return None,
+    };
     if network.lists(interface) == Some(false) {
         let why = format!("the {holder} points at {name}, which is on the list of no vnet");
         return Some(CallOut::new("unlisted-interface", at, why));

@@ -140,7 +140,7 @@ impl Entries {
             let problems = Problem::new(format!("V_ifnet{name}"), why).into();
             return Self { all: Vec::new(), problems };
         };
-        let conditions = Conditions::of(&found.copies, &found.list, vnets);
+        let conditions = Conditions::of(&found.copies, &found.list, &network.shared, vnets);
         let mut problems = found.list.problems.clone();
         problems.extend(conditions.problems.clone());
         let counters = session.counters();

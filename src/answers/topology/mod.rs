@@ -58,7 +58,8 @@ pub fn topology(session: &Session, chosen: Option<&Chosen<'_>>) -> Result<Topolo
     let mut problems = network.problems.clone();
     let mut stacks = Vec::new();
     for stack in &network.stacks {
-        let conditions = Conditions::of(&stack.copies, &stack.list, known.as_ref());
+        let conditions =
+            Conditions::of(&stack.copies, &stack.list, &network.shared, known.as_ref());
         problems.extend(conditions.problems.clone());
         let counters = session.counters();
         let read = |object| Entry::read(&object, &network, &conditions, known.as_ref(), counters);

@@ -1,6 +1,6 @@
 //! What the kernel's own state says against an interface.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::flags::DYING;
 use super::{OnList, place};
@@ -8,7 +8,7 @@ use crate::addr::VirtAddr;
 use crate::value::Object;
 use crate::views::call_out::CallOut;
 use crate::views::interface_index::{InterfaceIndex, Slot};
-use crate::views::known_vnets::KnownVnets;
+use crate::views::known_vnets::{KnownVnets, VnetFault};
 use crate::vnet::{Copies, Vnet};
 use crate::walk::{Problem, Problems};
 
@@ -20,6 +20,8 @@ pub struct Conditions<'t, 'a> {
     index: Option<InterfaceIndex<'t>>,
     /// How many interfaces on the list have each name.
     names: FxHashMap<String, usize>,
+    /// The interfaces that are on the lists of several stacks.
+    shared: &'a FxHashSet<VirtAddr>,
     /// `None` without VIMAGE.
     vnets: Option<&'a KnownVnets<'t>>,
     /// Why the index is unknown.
@@ -28,7 +30,14 @@ pub struct Conditions<'t, 'a> {
 
 impl<'t, 'a> Conditions<'t, 'a> {
     /// Of the interfaces in `list`, which is that of `copies`.
-    pub fn of(copies: &Copies<'t>, list: &OnList<'t>, vnets: Option<&'a KnownVnets<'t>>) -> Self {
+    ///
+    /// `shared` are those on the lists of several stacks.
+    pub fn of(
+        copies: &Copies<'t>,
+        list: &OnList<'t>,
+        shared: &'a FxHashSet<VirtAddr>,
+        vnets: Option<&'a KnownVnets<'t>>,
+    ) -> Self {
         let mut problems = Problems::default();
         let index = InterfaceIndex::of(copies).unwrap_or_else(|problem: Problem| {
             problems.add(problem);
@@ -38,7 +47,8 @@ impl<'t, 'a> Conditions<'t, 'a> {
         for name in list.interfaces.iter().filter_map(|it| it.text("if_xname").ok()) {
             *names.entry(name).or_default() += 1;
         }
-        Self { vnet: copies.vnet().map(|vnet| vnet.address), index, names, vnets, problems }
+        let vnet = copies.vnet().map(|vnet| vnet.address);
+        Self { vnet, index, names, shared, vnets, problems }
     }
 
     /// The name of the interface with that index.
@@ -67,6 +77,10 @@ impl<'t, 'a> Conditions<'t, 'a> {
     fn other_list(&self, interface: &Object<'_>) -> Option<CallOut> {
         let on_list_of = self.vnet?;
         let vnet = interface.pointer("if_vnet").ok()?;
+        if self.shared.contains(&interface.address) {
+            let why = "it is on the lists of several vnets";
+            return Some(CallOut::new("several-lists", interface.address, why));
+        }
         let why = match vnet.non_null() {
             _ if vnet == on_list_of => return None,
             None => "it is on the list, but its if_vnet is NULL: it is in no vnet".to_owned(),
@@ -115,8 +129,11 @@ impl<'t, 'a> Conditions<'t, 'a> {
         if Some(home) == self.vnet {
             return None;
         }
-        let why = format!("its home, {}, {}", self.vnet_title(home), self.vnets?.fault(home)?);
-        Some(CallOut::new("lost-home", interface.address, why))
+        let fault = self.vnets?.fault(home)?;
+        // A vnet that is going may still be waited for.
+        let what = if let VnetFault::Unlisted(_) = fault { "unlisted-home" } else { "lost-home" };
+        let why = format!("its home, {}, {fault}", self.vnet_title(home));
+        Some(CallOut::new(what, interface.address, why))
     }
 
     fn vnet_title(&self, at: VirtAddr) -> String {

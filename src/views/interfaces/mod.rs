@@ -11,6 +11,7 @@ use crate::target::Target;
 use crate::value::Object;
 use crate::value::model::ValueError;
 use crate::value::queue::{self, List};
+use crate::views::call_out::CallOut;
 use crate::vnet::{Copies, Stack, Variables, Vnet};
 use crate::walk::{Problem, Problems, Walk, Why};
 
@@ -68,6 +69,18 @@ impl<'t> OnList<'t> {
         let ifnet = freed.and_then(|_| target.types().ok()?.find("struct ifnet").ok());
         let freed = freed.zip(ifnet).map(|(at, ifnet)| Object::new(target, ifnet, at));
         Self { interfaces, freed, problems }
+    }
+
+    /// How the list contradicts vnet_ifcnt, which if_link_ifnet and if_unlink_ifnet change with it
+    /// (`sys/net/if.c`; if_attach and if_detach up to 12). `None` if that is unknown, or without
+    /// VIMAGE.
+    #[must_use]
+    pub fn miscounted(&self, copies: &Copies<'t>) -> Option<CallOut> {
+        let vnet = copies.vnet()?;
+        let (counted, found) = (vnet.ifcnt?, self.interfaces.len() as u64);
+        let why = || format!("vnet_ifcnt is {counted}, but {found} interfaces are on the list");
+        (self.problems.is_empty() && counted != found)
+            .then(|| CallOut::new("interface-count", vnet.address, why()))
     }
 
     /// All of them, and then the freed one.

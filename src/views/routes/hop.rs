@@ -84,7 +84,7 @@ pub fn hops_of<'t>(
             hops
         }
         Ok(_) => vec![Hop { weight, ..new(reader, &nhop) }],
-        Err(why) => vec![Hop::unreadable(why.into())],
+        Err(why) => vec![Hop::wild(&nhop, why.into())],
     }
 }
 
@@ -160,6 +160,16 @@ impl Hop {
     fn unreadable(why: ValueError) -> Self {
         let (gateway, flags) = (Err(why.clone()), Err(why.clone()));
         Self { gateway, flags, interface: Err(why.clone()), expire: Err(why), ..Self::none() }
+    }
+
+    /// One whose memory cannot be read. If the kernel could not read it either, that is called out.
+    fn wild(nhop: &Object<'_>, why: ValueError) -> Self {
+        let mut hop = Self { address: Some(nhop.address), ..Self::unreadable(why.clone()) };
+        if why.kind.is_damage() {
+            let why = format!("the route points at {}, where no next hop is", nhop.address);
+            hop.call_outs.push(CallOut::new("wild-next-hop", nhop.address, why));
+        }
+        hop
     }
 
     fn freed(nhop: &Object<'_>) -> Self {

@@ -4,7 +4,7 @@ use super::softc::{Kind, error, whole};
 use super::{Network, Other};
 use crate::addr::VirtAddr;
 use crate::value::Object;
-use crate::value::model::ErrorKind;
+use crate::value::model::{ErrorKind, ValueError};
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
 use crate::views::interfaces::{Field, place, title};
@@ -73,6 +73,17 @@ fn bridge_at<'t>(interface: &Object<'t>, at: VirtAddr, network: &Network<'t>) ->
         };
         if let Some(bridge) = network.of_driver("bridge").find(has_it) {
             return Ok(bridge);
+        }
+    }
+    // What the dump lacks may be what would show it.
+    let missing = [softc.follow("sc_ifp"), entry.follow("bif_sc"), entry.follow("bif_ifp")];
+    for found in missing {
+        let read = found.and_then(|found| found.map_or(Ok(()), |found| Ok(found.probe()?)));
+        let lacks = [ErrorKind::NotDumped, ErrorKind::Truncated, ErrorKind::Limit];
+        if let Err(why) = read.map_err(ValueError::from)
+            && lacks.contains(&why.kind)
+        {
+            return Err(why);
         }
     }
     Err(error(ErrorKind::BadAddress, Some(at), format!("its if_bridge, {at}, is no bridge")))

@@ -37,6 +37,11 @@ pub(super) fn of_port<'t>(interface: &Object<'t>, network: &Network<'t>) -> Opti
     };
     let lagg = || {
         let port = PORT.at(interface.target(), at)?;
+        let member = port.pointer("lp_ifp")?;
+        if member != interface.address {
+            let why = format!("its lagg_port belongs to another interface, at {member}");
+            return Err(error(ErrorKind::BadAddress, Some(at), why));
+        }
         let lagg = port.follow("lp_softc")?.map(|softc| softc.follow("sc_ifp")).transpose()?;
         lagg.flatten().ok_or_else(|| {
             let why = "the lagg_port leads to no lagg".to_owned();

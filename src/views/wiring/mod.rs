@@ -17,6 +17,7 @@ mod network;
 mod owner;
 mod softc;
 mod ties;
+mod transit;
 mod tunnel;
 mod vlan;
 

@@ -1,7 +1,10 @@
 //! All interfaces of all network stacks, and which stack has each.
 
-use rustc_hash::FxHashMap;
+use std::cell::OnceCell;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::transit;
 use crate::addr::VirtAddr;
 use crate::value::Object;
 use crate::views::call_out::CallOut;
@@ -16,6 +19,10 @@ pub struct Network<'t> {
     pub stacks: Vec<StackList<'t>>,
     /// Which of the stacks has an interface on its list.
     places: FxHashMap<VirtAddr, usize>,
+    /// The interfaces that are on the lists of several stacks.
+    pub shared: FxHashSet<VirtAddr>,
+    /// Whether a thread may be moving an interface; empty until that is asked for.
+    under_way: OnceCell<bool>,
     /// The vnets of the stacks.
     vnets: FxHashMap<VirtAddr, &'t Vnet>,
     /// What keeps interfaces from being known.
@@ -53,7 +60,10 @@ impl<'t> Network<'t> {
         for copies in stacks {
             let list = OnList::read(&copies);
             for interface in &list.interfaces {
-                network.places.entry(interface.address).or_insert(network.stacks.len());
+                let stack = network.stacks.len();
+                if *network.places.entry(interface.address).or_insert(stack) != stack {
+                    network.shared.insert(interface.address);
+                }
             }
             network.problems.extend(list.problems.clone());
             network.vnets.extend(copies.vnet().map(|vnet| (vnet.address, vnet)));
@@ -68,14 +78,17 @@ impl<'t> Network<'t> {
         self.stacks.get(*self.places.get(&interface)?)?.copies.vnet()
     }
 
-    /// Whether the interface is on the list of a stack; `None` if that is unknown.
+    /// Whether the interface is on the list of a stack; `None` if that is unknown, or if it may be
+    /// on its way from one list to another.
     #[must_use]
     pub fn lists(&self, interface: &Object<'t>) -> Option<bool> {
         if self.places.contains_key(&interface.address) {
             return Some(true);
         }
         let known = self.problems.is_empty() && !self.is_in_unknown_vnet(interface);
-        known.then_some(false)
+        let is_lost =
+            known && !*self.under_way.get_or_init(|| transit::is_under_way(interface.target()));
+        is_lost.then_some(false)
     }
 
     /// Why the interface cannot be the other end of a tie; `None` if it can, or if that is unknown.

@@ -3,6 +3,7 @@
 use super::{
     Network, Other, Tunnel, VirtualHost, Vlan, bridge, carp, epair, lagg, owner, tunnel, vlan,
 };
+use crate::addr::VirtAddr;
 use crate::value::Object;
 use crate::views::call_out::CallOut;
 use crate::views::interfaces::Field;
@@ -75,6 +76,27 @@ impl Ties {
         ties.bridge = bridge::of_member(interface, network);
         ties.lagg = lagg::of_port(interface, network);
         ties.carp = carp::hosts(interface);
+        call_outs.extend(vlan::trunk(interface));
+        let at = interface.address;
+        let found = [
+            damaged("damaged-members", at, "its members", &ties.members),
+            damaged("damaged-vlan", at, "its parent", &ties.vlan),
+            damaged("damaged-ports", at, "its ports", &ties.ports),
+            damaged("lost-bridge", at, "its bridge", &ties.bridge),
+            damaged("lost-lagg", at, "its lagg", &ties.lagg),
+        ];
+        ties.call_outs.extend(found.into_iter().flatten());
         ties
     }
+}
+
+/// A tie that cannot be read because the kernel's own state is wrong.
+fn damaged<T>(
+    what: &'static str,
+    at: VirtAddr,
+    tie: &str,
+    found: &Option<Field<T>>,
+) -> Option<CallOut> {
+    let why = found.as_ref()?.as_ref().err().filter(|why| why.kind.is_damage())?;
+    Some(CallOut::new(what, at, format!("{tie} cannot be read: {why}")))
 }

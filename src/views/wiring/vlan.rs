@@ -8,6 +8,9 @@ use crate::views::interfaces::{Field, place};
 
 const VLAN: Kind = Kind { type_name: "struct ifvlan", module: "if_vlan.ko" };
 
+/// What the VLANs on one interface have in common.
+const TRUNK: Kind = Kind { type_name: "struct ifvlantrunk", module: "if_vlan.ko" };
+
 /// The bits of a tag that are the number (EVL_VLID_MASK, `sys/net/if_vlan_var.h`).
 const NUMBER: u64 = 0xfff;
 
@@ -55,4 +58,19 @@ fn contradiction<'t>(
         return lost(format!("{name} does not know of it: its if_vlantrunk is {back}"));
     }
     None
+}
+
+/// What contradicts an interface's being the parent of VLANs: its if_vlantrunk is freed, or belongs
+/// to another.
+pub(super) fn trunk(interface: &Object<'_>) -> Option<CallOut> {
+    let at = interface.pointer("if_vlantrunk").ok()?.non_null()?;
+    let trunk = TRUNK.at(interface.target(), at);
+    let parent = trunk.and_then(|trunk| Ok(trunk.pointer("parent")?));
+    let why = match parent {
+        Ok(parent) if parent == interface.address => return None,
+        Ok(parent) => format!("its if_vlantrunk, {at}, belongs to another: its parent is {parent}"),
+        Err(why) if why.kind.is_damage() => format!("its if_vlantrunk cannot be read: {why}"),
+        Err(_) => return None,
+    };
+    Some(CallOut::new("lost-vlans", interface.address, why))
 }
