@@ -5,20 +5,26 @@ use std::cell::OnceCell;
 
 use rustc_hash::FxHashMap;
 
+use super::finding::excuse;
 use crate::addr::VirtAddr;
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::threads::stack::Stack;
 use crate::threads::{self, ThreadName};
 use crate::value::Counters;
+use crate::value::Object;
+use crate::value::model::ValueError;
 use crate::views::backtrace::Tracer;
 use crate::views::construction::Construction;
+use crate::views::interfaces::{Field, title};
 use crate::views::jails::Jails;
 use crate::views::known_vnets::KnownVnets;
 use crate::views::locks::Locks;
-use crate::views::sockets::Census;
+use crate::views::neighbors::Neighbors;
+use crate::views::routes::Tables;
+use crate::views::sockets::{self, Census, Count, Socket};
 use crate::views::threads::Threads;
-use crate::views::wiring::Network;
+use crate::views::wiring::{Network, StackList, Ties};
 use crate::vnet::locks::Guards;
 use crate::vnet::unloaded::Unloaded;
 use crate::vnet::{Copies, ModuleSpace, Sysinits, Variables, Vnet, VnetList, VnetRef};
@@ -63,6 +69,36 @@ pub struct Evidence<'e> {
     sysinits: OnceCell<Result<Sysinits, Problem>>,
     constructions: OnceCell<FxHashMap<VirtAddr, Construction>>,
     space: OnceCell<Result<ModuleSpace, Problem>>,
+    ties: OnceCell<Vec<Tied>>,
+    routes: OnceCell<Vec<(Option<&'e Vnet>, Tables)>>,
+    neighbors: OnceCell<Vec<(Option<&'e Vnet>, Neighbors)>>,
+    sockets: OnceCell<Vec<StackSockets<'e>>>,
+}
+
+/// An interface and what it is tied to.
+#[derive(Debug)]
+pub struct Tied {
+    /// The vnet whose list it is on.
+    pub vnet: Option<VnetRef>,
+    /// The address of its struct ifnet.
+    pub address: VirtAddr,
+    /// Its name, or its address.
+    pub title: String,
+    /// The name of its driver.
+    pub driver: Field<Option<Box<str>>>,
+    /// What it is tied to.
+    pub ties: Ties,
+}
+
+/// The sockets of a stack.
+#[derive(Debug)]
+pub struct StackSockets<'e> {
+    /// `None` without VIMAGE.
+    pub vnet: Option<&'e Vnet>,
+    /// All that were found.
+    pub sockets: Vec<Socket>,
+    /// How many there are.
+    pub count: Count,
 }
 
 /// A part that is worked out once, or the problem that leaves it unknown.
@@ -81,6 +117,10 @@ impl<'e> Evidence<'e> {
             sysinits: OnceCell::new(),
             constructions: OnceCell::new(),
             space: OnceCell::new(),
+            ties: OnceCell::new(),
+            routes: OnceCell::new(),
+            neighbors: OnceCell::new(),
+            sockets: OnceCell::new(),
         }
     }
 
@@ -122,6 +162,13 @@ impl<'e> Evidence<'e> {
     /// The vnet at that address, as findings name it.
     pub fn vnet_ref(&self, address: VirtAddr) -> VnetRef {
         VnetRef::at(address, self.vnets().unwrap_or_default())
+    }
+
+    /// Why what is wrong with a vnet may be work in progress; `None` if it is up.
+    pub fn excuse(&self, vnet: Option<VnetRef>) -> Option<&'static str> {
+        let vnet = vnet?;
+        let vnets = self.vnets().unwrap_or_default();
+        excuse(vnets.iter().find(|known| known.address == vnet.address))
     }
 
     /// The vnets that pointers are checked against; `None` in a kernel without VIMAGE.
@@ -176,6 +223,48 @@ impl<'e> Evidence<'e> {
     pub fn census(&self) -> Kept<'_, Census<'e>> {
         let copies = self.copies()?;
         Ok(self.census.get_or_init(|| Census::read(self.target(), copies)))
+    }
+
+    /// Each interface on a list, with its ties.
+    pub fn ties(&self) -> Result<&[Tied], Problem> {
+        let network = self.network()?;
+        let read = || {
+            let mut all = Vec::new();
+            for StackList { copies, list } in &network.stacks {
+                let vnet = copies.vnet().map(VnetRef::from);
+                all.extend(list.interfaces.iter().map(|it| Tied::read(it, vnet, network)));
+            }
+            all
+        };
+        Ok(self.ties.get_or_init(read))
+    }
+
+    /// The routing tables of each stack.
+    pub fn routes(&self) -> Result<&[(Option<&'e Vnet>, Tables)], Problem> {
+        let (copies, network) = (self.copies()?, self.network()?);
+        let read =
+            |copies: &Copies<'e>| (copies.vnet(), Tables::read(copies, network, |_, _| true));
+        Ok(self.routes.get_or_init(|| copies.iter().map(read).collect()))
+    }
+
+    /// The neighbours of each stack.
+    pub fn neighbors(&self) -> Result<&[(Option<&'e Vnet>, Neighbors)], Problem> {
+        let (copies, network) = (self.copies()?, self.network()?);
+        let read =
+            |copies: &Copies<'e>| (copies.vnet(), Neighbors::read(copies, network, |_| true));
+        Ok(self.neighbors.get_or_init(|| copies.iter().map(read).collect()))
+    }
+
+    /// The sockets of each stack.
+    pub fn sockets(&self) -> Result<&[StackSockets<'e>], Problem> {
+        let (copies, census) = (self.copies()?, self.census()?);
+        let read = |copies: &Copies<'e>| {
+            // Half-open connections have no socket.
+            let mut ignored = Problems::default();
+            let sockets = sockets::sockets(census, *copies, None, &mut ignored);
+            StackSockets { vnet: copies.vnet(), sockets, count: census.count(copies) }
+        };
+        Ok(self.sockets.get_or_init(|| copies.iter().map(read).collect()))
     }
 
     /// All threads.
@@ -246,5 +335,14 @@ impl<'e> Evidence<'e> {
     /// The thread that is changing the list of vnets, if one is.
     pub fn list_writer(&self) -> Option<&ThreadName> {
         self.locks().ok()?.writer(Guards::List)
+    }
+}
+
+impl Tied {
+    fn read<'t>(interface: &Object<'t>, vnet: Option<VnetRef>, network: &Network<'t>) -> Self {
+        let driver = interface.text_behind("if_dname").map_err(ValueError::from);
+        let name = driver.as_ref().ok().and_then(Option::as_deref);
+        let ties = Ties::read(interface, name, network);
+        Self { vnet, address: interface.address, title: title(interface), driver, ties }
     }
 }

@@ -5,7 +5,7 @@ use crate::fault::FaultKind;
 use crate::target::ReadError;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::views::call_out::CallOut;
-use crate::vnet::VnetRef;
+use crate::vnet::{Condition, Vnet, VnetRef};
 use crate::walk::{Problem, Problems, Why};
 
 /// What a check says of its subject.
@@ -140,15 +140,25 @@ impl Findings {
     /// Adds what a walk says that this check is about: a cycle or freed memory is a fault, what the
     /// dump lacks is unknown.
     pub fn add_broken(&mut self, problems: &Problems) {
-        self.found.extend(problems.iter().map(Finding::broken));
+        self.add_broken_of(None, problems);
+    }
+
+    /// The same about a vnet.
+    pub fn add_broken_of(&mut self, vnet: Option<VnetRef>, problems: &Problems) {
+        self.found.extend(problems.iter().map(|problem| Finding::broken(problem).of(vnet)));
         self.problems.extend(problems.clone());
     }
 
     /// Adds what a walk lacks that this check rests on, and another is about: it is unknown
     /// whether there is more. `problems` may be empty.
     pub fn add_unknown(&mut self, problems: &Problems) {
+        self.add_unknown_of(None, problems);
+    }
+
+    /// The same about a vnet.
+    pub fn add_unknown_of(&mut self, vnet: Option<VnetRef>, problems: &Problems) {
         if let Err(first) = problems.none() {
-            self.found.push(Finding::unknown(first.to_string()).at(first.at));
+            self.found.push(Finding::unknown(first.to_string()).at(first.at).of(vnet));
         }
         self.problems.extend(problems.clone());
     }
@@ -156,6 +166,18 @@ impl Findings {
     /// Adds what could not be read, where findings say so already.
     pub fn note(&mut self, problems: &Problems) {
         self.problems.extend(problems.clone());
+    }
+
+    /// Adds the findings of others.
+    pub fn extend(&mut self, others: Self) {
+        self.found.extend(others.found);
+        self.problems.extend(others.problems);
+    }
+
+    /// Adds a finding in place of what says that all is well.
+    pub fn add_doubt(&mut self, finding: Finding) {
+        self.found.retain(|known| known.verdict != Verdict::Ok);
+        self.add(finding);
     }
 
     /// Whether nothing was found but what is as in a sound kernel.
@@ -206,9 +228,17 @@ fn judge_error(why: &ReadError) -> Verdict {
 #[must_use]
 pub fn judge_value(why: &ValueError) -> Verdict {
     match why.kind {
-        ErrorKind::Freed | ErrorKind::BadAddress | ErrorKind::NotMapped | ErrorKind::Stale => {
-            Verdict::Fault
-        }
+        ErrorKind::Stale => Verdict::Fault,
+        kind if kind.is_damage() => Verdict::Fault,
         _ => Verdict::Unknown,
+    }
+}
+
+/// Why what is wrong with a vnet may be work in progress; `None` if it is up.
+pub(super) fn excuse(vnet: Option<&Vnet>) -> Option<&'static str> {
+    match vnet?.condition? {
+        Condition::UnderConstruction => Some("the vnet is under construction"),
+        Condition::BeingDestroyed => Some("the vnet is being destroyed"),
+        _ => None,
     }
 }

@@ -9,10 +9,14 @@
 mod evidence;
 mod finding;
 mod function_pointers;
+mod interfaces;
 mod jails;
 mod machinery;
 mod modspace;
+mod routes;
+mod sockets;
 mod threads;
+mod ties;
 mod variables;
 mod vnet_list;
 mod vnets;
@@ -173,6 +177,126 @@ pub static CHECKS: &[Check] = &[
         summary: "sysctls of vnets lead to variables that exist, and to handlers that are loaded",
         needs_vnets: true,
         run: variables::sysctls,
+    },
+    Check {
+        name: "interface-list",
+        summary: "the list of each stack's interfaces is whole, and all on it are its own",
+        needs_vnets: false,
+        run: interfaces::list,
+    },
+    Check {
+        name: "interface-count",
+        summary: "vnet_ifcnt is the number of interfaces on the list",
+        needs_vnets: true,
+        run: interfaces::count,
+    },
+    Check {
+        name: "interface-vnet",
+        summary: "each interface is in the vnet whose list it is on, and its home is a vnet",
+        needs_vnets: true,
+        run: interfaces::vnet,
+    },
+    Check {
+        name: "interface-names",
+        summary: "no two interfaces of a stack have one name",
+        needs_vnets: false,
+        run: interfaces::names,
+    },
+    Check {
+        name: "interface-index",
+        summary: "the table of indexes has each interface at its index, and none that is freed",
+        needs_vnets: false,
+        run: interfaces::index,
+    },
+    Check {
+        name: "epair-peers",
+        summary: "both ends of an epair point at each other",
+        needs_vnets: false,
+        run: ties::epairs,
+    },
+    Check {
+        name: "bridge-members",
+        summary: "bridges and their members point at each other, and are in one vnet",
+        needs_vnets: false,
+        run: ties::bridges,
+    },
+    Check {
+        name: "vlan-parents",
+        summary: "VLANs and their parents point at each other",
+        needs_vnets: false,
+        run: ties::vlans,
+    },
+    Check {
+        name: "lagg-ports",
+        summary: "laggs and their ports point at each other",
+        needs_vnets: false,
+        run: ties::laggs,
+    },
+    Check {
+        name: "route-tables",
+        summary: "each routing table is a tree, is its stack's, and has as many routes as it counts",
+        needs_vnets: false,
+        run: routes::tables,
+    },
+    Check {
+        name: "route-next-hops",
+        summary: "routes have next hops of their own stack that are not freed",
+        needs_vnets: false,
+        run: routes::next_hops,
+    },
+    Check {
+        name: "route-interfaces",
+        summary: "routes lead to interfaces of their own stack that are not freed",
+        needs_vnets: false,
+        run: routes::interfaces,
+    },
+    Check {
+        name: "neighbor-tables",
+        summary: "each table of neighbours is whole, and has as many as it counts",
+        needs_vnets: false,
+        run: routes::neighbor_tables,
+    },
+    Check {
+        name: "neighbor-interfaces",
+        summary: "each table of neighbours is that of an interface of its stack",
+        needs_vnets: false,
+        run: routes::neighbor_interfaces,
+    },
+    Check {
+        name: "pcb-lists",
+        summary: "the lists of control blocks are whole, and as long as ipi_count says",
+        needs_vnets: false,
+        run: sockets::pcb_lists,
+    },
+    Check {
+        name: "pcb-sockets",
+        summary: "internet sockets and their control blocks point at each other",
+        needs_vnets: false,
+        run: sockets::pcb_sockets,
+    },
+    Check {
+        name: "unix-sockets",
+        summary: "local sockets are on a whole list and connected both ways",
+        needs_vnets: false,
+        run: sockets::local,
+    },
+    Check {
+        name: "socket-pointers",
+        summary: "what leads to a socket leads to one that is not freed",
+        needs_vnets: false,
+        run: sockets::pointers,
+    },
+    Check {
+        name: "socket-vnet",
+        summary: "each socket is in the vnet whose list it is on, and in one that exists",
+        needs_vnets: true,
+        run: sockets::vnet,
+    },
+    Check {
+        name: "socket-count",
+        summary: "vnet_sockcnt is the number of sockets",
+        needs_vnets: true,
+        run: sockets::count,
     },
 ];
 

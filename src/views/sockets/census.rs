@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::descriptors::Descriptors;
 use super::lists::{self, PcbList};
-use super::{Kind, internet, protocol, queues};
+use super::lost::lost_socket;
+use super::{Kind, protocol, queues};
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::value::Object;
@@ -126,7 +127,7 @@ impl<'t> Census<'t> {
     }
 
     /// The lists of control blocks of a stack.
-    pub(super) fn pcbs(&self, vnet: Option<VirtAddr>) -> &[PcbList<'t>] {
+    pub(in crate::views) fn pcbs(&self, vnet: Option<VirtAddr>) -> &[PcbList<'t>] {
         self.lists_of(vnet).map_or(&[], |stack| &stack.pcbs)
     }
 
@@ -305,7 +306,7 @@ impl<'t> Census<'t> {
     fn add_lost(&mut self, socket: &Object<'_>, why: ReadError) {
         let at = socket.address;
         self.problems.add(Problem::unreadable(format!("the socket at {at}"), why.clone()));
-        if let Some(call_out) = internet::lost_socket(at, &why.into())
+        if let Some(call_out) = lost_socket(at, &why.into())
             && self.lost.insert(at)
         {
             let why = format!("a descriptor or a queue leads to it: {}", call_out.why);

@@ -3,10 +3,11 @@
 use super::census::Found;
 use super::context::Context;
 use super::lists::PcbList;
+use super::lost::lost_socket;
 use super::{Kind, Socket, tcp};
 use crate::addr::VirtAddr;
 use crate::value::Object;
-use crate::value::model::{ErrorKind, ValueError};
+use crate::value::model::ValueError;
 use crate::views::call_out::CallOut;
 use crate::views::family::Family;
 
@@ -42,19 +43,6 @@ impl Socket {
         if let Ok(at) = block.pointer(member) {
             self.problems.extend(lost_socket(at, why));
         }
-    }
-}
-
-/// A pointer to a socket that is freed, or that is none.
-pub fn lost_socket(at: VirtAddr, why: &ValueError) -> Option<CallOut> {
-    match why.kind {
-        ErrorKind::Freed => {
-            Some(CallOut::new("freed-socket", at, format!("the socket at {at} is freed")))
-        }
-        kind if kind.is_damage() => {
-            Some(CallOut::new("wild-socket", at, format!("no socket is at {at}")))
-        }
-        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ mod internet;
 mod listing;
 pub(crate) mod lists;
 mod local;
+mod lost;
 mod protocol;
 mod queues;
 mod syncache;

@@ -115,7 +115,9 @@ fn contradiction<'t>(
         return call_out("member-in-other-vnet", why);
     }
     let back = member.pointer("if_bridge").ok()?;
-    if back != softc.address && back != entry.address {
+    // It is set last and cleared first.
+    let in_progress = back.is_null() && network.is_under_way();
+    if back != softc.address && back != entry.address && !in_progress {
         let why = format!("{name} does not know of it: its if_bridge is {back}");
         return call_out("lost-member", why);
     }

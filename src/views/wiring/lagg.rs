@@ -110,7 +110,9 @@ fn contradiction<'t>(
         return call_out(format!("{name} is gone: {why}"));
     }
     let back = member.pointer("if_lagg").ok()?;
-    if back != port.address {
+    // It is set last and cleared first.
+    let in_progress = back.is_null() && network.is_under_way();
+    if back != port.address && !in_progress {
         return call_out(format!("{name} does not know of it: its if_lagg is {back}"));
     }
     None

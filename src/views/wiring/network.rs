@@ -86,9 +86,14 @@ impl<'t> Network<'t> {
             return Some(true);
         }
         let known = self.problems.is_empty() && !self.is_in_unknown_vnet(interface);
-        let is_lost =
-            known && !*self.under_way.get_or_init(|| transit::is_under_way(interface.target()));
-        is_lost.then_some(false)
+        (known && !self.is_under_way()).then_some(false)
+    }
+
+    /// Whether a thread may be attaching, moving or detaching an interface, or tying one to another.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        let target = self.stacks.first().map(|stack| stack.copies.target());
+        *self.under_way.get_or_init(|| target.is_none_or(transit::is_under_way))
     }
 
     /// Why the interface cannot be the other end of a tie; `None` if it can, or if that is unknown.

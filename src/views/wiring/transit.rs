@@ -9,8 +9,9 @@ use crate::threads;
 use crate::threads::stack::Stack;
 use crate::walk::Problems;
 
-/// The functions that take interfaces off lists or put them on, and what calls them.
-const FUNCTIONS: [&str; 17] = [
+/// The functions that take interfaces off lists or put them on, what calls them, and those that tie
+/// interfaces to others.
+const FUNCTIONS: [&str; 25] = [
     "if_detach",
     "if_detach_internal",
     "if_unlink_ifnet",
@@ -28,6 +29,14 @@ const FUNCTIONS: [&str; 17] = [
     "if_clone_destroy",
     "if_clone_destroyif",
     "if_clone_create",
+    "bridge_ioctl_add",
+    "bridge_delete_member",
+    "lagg_port_create",
+    "lagg_port_destroy",
+    "vlan_config",
+    "vlan_unconfig",
+    "vlan_unconfig_locked",
+    "epair_clone_destroy",
 ];
 
 /// Whether a thread may be attaching, moving or detaching an interface; `true` if the threads

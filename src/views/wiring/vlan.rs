@@ -54,7 +54,9 @@ fn contradiction<'t>(
         return lost(format!("{name} is gone: {why}"));
     }
     let back = parent.pointer("if_vlantrunk").ok()?;
-    if back != trunk.address {
+    // It is set last and cleared first.
+    let in_progress = back.is_null() && network.is_under_way();
+    if back != trunk.address && !in_progress {
         return lost(format!("{name} does not know of it: its if_vlantrunk is {back}"));
     }
     None
