@@ -90,6 +90,14 @@ impl Budget {
         *self.exhausted.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Begins another question within the same limits. A limit that was reached before stays
+    /// noted.
+    pub fn begin_question(&self) {
+        let Allowance { work, bytes } = self.allowance();
+        self.work.renew(work);
+        self.bytes.renew(bytes);
+    }
+
     /// The first resource that ran out, if any. If one did, something is missing from the answer.
     pub fn exhausted(&self) -> Option<Exhausted> {
         *self.exhausted.lock().unwrap_or_else(PoisonError::into_inner)
@@ -258,6 +266,9 @@ mod tests {
         assert_eq!(budget.work(1), spent);
         assert_eq!(budget.bytes(u64::MAX).unwrap_err().resource, Resource::Bytes);
         assert_eq!(budget.bytes(100), Ok(()));
+        assert_eq!(budget.exhausted().map(|why| why.resource), Some(Resource::Work));
+        budget.begin_question();
+        assert_eq!(budget.work(10), Ok(()));
         assert_eq!(budget.exhausted().map(|why| why.resource), Some(Resource::Work));
         budget.renew(Allowance { work: 1, bytes: 0 });
         assert_eq!(budget.exhausted(), None);

@@ -17,8 +17,8 @@ pub(super) fn lay_out<'a>(
     for (name, call_outs) in named {
         for CallOut { at, why, .. } in call_outs {
             match at {
-                Some(at) => page.line(&format!("! {name}: {why} ({at})"))?,
-                None => page.line(&format!("! {name}: {why}"))?,
+                Some(at) => page.call_out(&format!("{name}: {why} ({at})"))?,
+                None => page.call_out(&format!("{name}: {why}"))?,
             }
         }
     }

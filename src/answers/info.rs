@@ -217,7 +217,9 @@ impl Answer for Info {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
         if page.medium() == Medium::People {
             let mut rows = self.overview.key_values().into_iter();
-            return rows.try_for_each(|(key, value)| page.line(&format!("{key:<16}{value}")));
+            return rows.try_for_each(|(key, value)| {
+                page.entry(&format!("{key:<16}"), &value.into(), None)
+            });
         }
         let columns = [Column::left("KEY"), Column::left("VALUE")];
         page.table(&columns, &Elements::from(vec![&self.overview]))

@@ -27,6 +27,11 @@ pub trait Page {
     /// A line of text, only for people.
     fn line(&mut self, line: &str) -> io::Result<()>;
 
+    /// A line that says what is wrong in the kernel's own state, only for people.
+    fn call_out(&mut self, line: &str) -> io::Result<()> {
+        self.line(&format!("! {line}"))
+    }
+
     /// A label, a cell that may take several lines, and a note after it; only for people.
     fn entry(&mut self, label: &str, cell: &Cell<'_>, note: Option<&str>) -> io::Result<()>;
 

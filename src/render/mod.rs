@@ -5,14 +5,18 @@
 //! hostile, so every string passes through [`sanitize`] on its way out.
 
 pub mod c;
+mod cell;
 pub mod decl;
 pub mod dot;
 pub mod gdb;
 pub mod hex;
 pub mod json;
+mod markup;
+mod memory;
 #[cfg(feature = "cli")]
 pub mod page;
 mod picture;
+pub mod report;
 pub mod sanitize;
 pub mod svg;
 pub mod sysctl;

@@ -2,12 +2,11 @@
 //! object a line for programs.
 
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 
-use super::hex::HexDump;
+use super::cell::{text, text_within};
 use super::table::{Style, Table};
-use super::{c, decl, json, sanitize, sysctl};
-use crate::answers::memory::{Memory, Run};
+use super::{c, decl, json, memory, sanitize, sysctl};
+use crate::answers::memory::Memory;
 use crate::answers::{About, Cell, Column, Elements, Medium, Page, Part, Row};
 use crate::types::declaration::Declaration;
 
@@ -144,18 +143,7 @@ impl<W: Write> Page for TextPage<W> {
             return Ok(());
         }
         self.started = true;
-        let mut dump = HexDump::new(&mut self.out, memory.start);
-        let written = memory.try_for_each_run(|_, run| {
-            let written = match run {
-                Run::Bytes(bytes) => dump.bytes(bytes),
-                Run::Gap(fault, len) => dump.gap(fault.kind, len),
-            };
-            written.map_or_else(ControlFlow::Break, ControlFlow::Continue)
-        });
-        match written {
-            ControlFlow::Break(why) => Err(why),
-            ControlFlow::Continue(()) => dump.finish(),
-        }
+        memory::write(&mut self.out, memory)
     }
 
     fn table<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
@@ -168,26 +156,7 @@ impl<W: Write> Page for TextPage<W> {
     }
 }
 
-/// A cell as text in which nothing can act on a terminal.
-fn text(cell: &Cell<'_>) -> String {
-    match cell {
-        Cell::Nothing => "-".to_owned(),
-        Cell::Text(text) => sanitize::line(text).into_owned(),
-        Cell::Bytes(bytes) => bytes.to_string(),
-        Cell::Number(number) => number.to_string(),
-        Cell::Address(address) => address.to_string(),
-        Cell::Value(value) => c::line(value),
-        Cell::Pointer(pointer) => sanitize::line(&pointer.target_name()).into_owned(),
-        Cell::Error(why) => c::error(why),
-        Cell::Sysctl(oid, value) => sysctl::value(oid, value, None),
-    }
-}
-
 /// The last cell of a row, cut to `room` characters.
 fn last(cell: &Cell<'_>, room: Option<usize>) -> String {
-    match (cell, room) {
-        (cell, None) => text(cell),
-        (Cell::Value(value), Some(room)) => c::line_within(value, room),
-        (cell, Some(room)) => c::cut(text(cell), room),
-    }
+    room.map_or_else(|| text(cell), |room| text_within(cell, room))
 }

@@ -187,6 +187,20 @@ pub enum Format {
     Json,
     /// One JSON object per line for each element of the answer
     Jsonl,
+    /// One file for a browser
+    #[value(hide = true)]
+    Html,
+    /// Text for a bug tracker
+    #[value(hide = true)]
+    Markdown,
+}
+
+impl Format {
+    /// Whether a command answers in this format. Reports have formats of their own.
+    pub fn fits(self, command: &str) -> bool {
+        let is_for_reports = matches!(self, Self::Html | Self::Markdown);
+        is_for_reports == (command == "report")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

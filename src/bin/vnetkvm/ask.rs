@@ -78,6 +78,7 @@ impl Command {
             Self::Sysctl(args) => sysctl(globals, args),
             Self::Check { list: true, .. } => show(globals, answers::checks::offered()),
             Self::Check { names, .. } => check(globals, names),
+            Self::Report(args) => cmd::report::run(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
             Self::Image(command) => cmd::image::run(globals, command),
             Self::Completions { shell } => cmd::completions::run(*shell, definition()),

@@ -321,6 +321,16 @@ pub enum Command {
         list: bool,
     },
 
+    /// Write a bug report: one HTML file, or Markdown
+    ///
+    /// The report has the dump, the panic and the crashing thread's stack with its vnet and jail;
+    /// then the vnets, jails, threads, interfaces, sockets and routes, the wiring and
+    /// module space with a picture each, and the message buffer. What is wrong is marked, and the
+    /// parts that have it are open. The HTML file needs no other file and no server, and stays
+    /// below 2 MB: what has no room is counted.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(cmd::report::ReportArgs),
+
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
     /// The script sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and $vnet to
@@ -488,6 +498,12 @@ const SYSINIT_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo sysinit
   vnetkvm -N kernel.debug -M vmcore.0 sysinit --vnet 0xfffff80003a51800";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  vnetkvm --demo report > report.html
+  vnetkvm -N kernel.debug -M vmcore.0 report -o report.html
+  vnetkvm -n 3 report --format markdown -o report.md";
 
 const GDB_EXAMPLES: &str = "\
 Example:

@@ -162,7 +162,7 @@ fn no_dump(dir: &Path, which: Which) -> Failure {
 pub fn limits(globals: &Globals, elements: usize) -> Limits {
     let OutputArgs { max_elements, max_depth: depth, .. } = globals.output;
     let elements = match output::format(&globals.output) {
-        Format::Table => elements,
+        Format::Table | Format::Html | Format::Markdown => elements,
         Format::Plain | Format::Json | Format::Jsonl => usize::MAX,
     };
     Limits { elements: max_elements.unwrap_or(elements), depth, ..Limits::default() }

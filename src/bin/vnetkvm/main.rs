@@ -13,9 +13,11 @@ mod limits;
 mod logger;
 mod lost_files;
 mod output;
+mod output_file;
 mod progress;
 mod say;
 mod stdout;
+mod subject;
 mod usage;
 
 use std::process::ExitCode;

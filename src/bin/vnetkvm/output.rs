@@ -48,6 +48,17 @@ pub fn text<E: Into<anyhow::Error>>(
     Ok(Outcome::Answered)
 }
 
+/// Writes what makes its own text safe, to standard output.
+pub fn raw<T>(
+    globals: &Globals,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> anyhow::Result<T> {
+    let mut out = Stdout::new();
+    let written = write(&mut out)?;
+    finish(globals, out)?;
+    Ok(written)
+}
+
 /// Writes an answer in a form of its own, and the messages about it.
 pub fn drawing<A: Answer>(
     globals: &Globals,
@@ -105,7 +116,7 @@ fn write<A: Answer>(
 ) -> io::Result<()> {
     let medium = match format(&globals.output) {
         Format::Json => return json::write_document(out, &Document::new(answer, problems)),
-        Format::Table => Medium::People,
+        Format::Table | Format::Html | Format::Markdown => Medium::People,
         Format::Plain => Medium::Columns,
         Format::Jsonl => Medium::Lines,
     };
@@ -150,13 +161,18 @@ fn no_problem(problems: &Problems) -> anyhow::Result<()> {
 
 /// Writes the rest, and warns if a limit cut the answer.
 fn finish(globals: &Globals, out: Stdout) -> anyhow::Result<()> {
-    if let Some(why) = limits::reached() {
-        let what = "the answer is incomplete, because a limit was reached";
-        if globals.output.strict {
-            return Err(Failure::new(what).hint(NOT_STRICT).because(why));
-        }
-        warning(&format!("{what}: {why}"));
-        limits::option(&why).into_iter().for_each(hint);
-    }
+    warn_of_limit(globals)?;
     out.finish()
+}
+
+/// Warns if a limit cut the answer.
+pub fn warn_of_limit(globals: &Globals) -> anyhow::Result<()> {
+    let Some(why) = limits::reached() else { return Ok(()) };
+    let what = "the answer is incomplete, because a limit was reached";
+    if globals.output.strict {
+        return Err(Failure::new(what).hint(NOT_STRICT).because(why));
+    }
+    warning(&format!("{what}: {why}"));
+    limits::option(&why).into_iter().for_each(hint);
+    Ok(())
 }

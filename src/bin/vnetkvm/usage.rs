@@ -5,9 +5,10 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use clap::error::ErrorKind;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
 use crate::args::{Format, Globals};
 use crate::cli::Cli;
@@ -30,6 +31,7 @@ const REST: &[&str] = &["verbose"];
 fn unused_options(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {
         "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, REST],
+        "report" => &[VNET, &["json"], LIMITS, STRICT],
         "image" => &[DUMP, VNET, FORMAT, LIMITS, STRICT],
         "info" | "vnets" | "modules" | "modspace" | "locks" | "eventhandlers" | "recursions" => {
             &[VNET, LIMITS]
@@ -58,9 +60,22 @@ fn hide_unused_options(mut command: Command) -> Command {
         let unused = unused_options(&name);
         let is_hidden = |arg: &&Arg| arg.is_hide_set() || unused.contains(&arg.get_id().as_str());
         let hidden = globals.iter().filter(is_hidden).map(|arg| arg.clone().hide(true));
-        command = command.mut_subcommand(name, |inner| hide_unused_options(inner.args(hidden)));
+        let is_format = |arg: &&Arg| arg.get_id() == "format" && name == "report";
+        let format = globals.iter().find(is_format).map(report_format);
+        command = command
+            .mut_subcommand(name, |inner| hide_unused_options(inner.args(hidden.chain(format))));
     }
     command
+}
+
+/// The option --format of a command that has its own formats.
+fn report_format(format: &Arg) -> Arg {
+    let values = Format::value_variants()
+        .iter()
+        .filter_map(|format| Some(format.to_possible_value()?.hide(!format.fits("report"))));
+    let parser = PossibleValuesParser::new(values);
+    let parser = parser.try_map(|name| Format::from_str(&name, false));
+    format.clone().value_parser(parser).default_value("html")
 }
 
 /// Reads the command line. If it asks for help or the version, this writes the answer and
@@ -87,6 +102,9 @@ fn parse_from<W: Into<OsString> + Clone>(
     cli.globals.kernel_named = named(&matches, "kernel");
     cli.globals.core_named = named(&matches, "core");
     check(&cli.globals, &matches)?;
+    if !named(&matches, "format") && matches.subcommand_name() == Some("report") {
+        cli.globals.output.format = Format::Html;
+    }
     let input = &mut cli.globals.input;
     for path in [&mut input.kernel, &mut input.core, &mut input.crash_dir] {
         // An empty variable of the environment counts as unset, as everywhere.
@@ -111,6 +129,10 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
     if let Some(option) = unused_options(name).into_iter().find(|option| named(matches, option)) {
         let option = option.replace('_', "-");
         return Err(conflict(format!("--{option} does not apply to {name}")));
+    }
+    let format = globals.output.format;
+    if named(matches, "format") && !format.fits(name) {
+        return Err(other_format(name, format));
     }
     let input = &globals.input;
     let paths = [("kernel", &input.kernel), ("core", &input.core), ("crash_dir", &input.crash_dir)];
@@ -145,6 +167,25 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
         return Err(conflict(what.to_owned()));
     }
     Ok(())
+}
+
+/// The error for a format that is one of other commands.
+fn other_format(command: &str, format: Format) -> clap::Error {
+    let name =
+        |format: &Format| format.to_possible_value().map(|value| value.get_name().to_owned());
+    let fitting = Format::value_variants().iter().filter(|format| format.fits(command));
+    let mut error = clap::Error::new(ErrorKind::InvalidValue).with_cmd(&self::command());
+    let string = |text: Option<String>| ContextValue::String(text.unwrap_or_default());
+    error.insert(ContextKind::InvalidArg, string(Some("--format <FORMAT>".to_owned())));
+    error.insert(ContextKind::InvalidValue, string(name(&format)));
+    error
+        .insert(ContextKind::ValidValue, ContextValue::Strings(fitting.filter_map(name).collect()));
+    let tip = match format {
+        Format::Html | Format::Markdown => "'report' writes HTML and Markdown",
+        _ => "each part of a report has a command of its own, which has the other formats",
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    error
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::place::{Grid, Place};
 use super::route::{CELL_HEIGHT, CELL_WIDTH, GAP, Net, Routes, TITLE_HEIGHT};
-use super::text::{Escaped, cut};
+use super::text::cut;
 use crate::answers::topology::{EdgeKind, Node};
+use crate::render::markup::Escaped;
 use crate::render::picture::{Group, Picture, line};
 
 /// Not every program that shows drawings knows variables of CSS.

@@ -1,11 +1,6 @@
 //! `info`: opens the files. Without a kernel, the dump alone says which kernel to look for.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
 use vnetkvm::answers;
-use vnetkvm::dump::Core;
-use vnetkvm::session::Session;
 
 use crate::args::Globals;
 use crate::context;
@@ -13,9 +8,10 @@ use crate::exit::{Failure, Outcome};
 use crate::hints;
 use crate::output::show;
 use crate::say::{hint, warning};
+use crate::subject::Subject;
 
 pub fn run(globals: &Globals, dmesg: bool) -> anyhow::Result<Outcome> {
-    match subject(globals)? {
+    match Subject::open(globals)? {
         Subject::Session(session) if dmesg => {
             let hint = "finding it in memory needs a kernel with debug information";
             show(globals, answers::messages(session).ok_or_else(|| no_messages(hint))?)
@@ -38,35 +34,6 @@ pub fn run(globals: &Globals, dmesg: bool) -> anyhow::Result<Outcome> {
 
 fn no_messages(hint: &str) -> Failure {
     Failure::new("the message buffer cannot be read").hint(hint)
-}
-
-/// What the answer is about.
-enum Subject {
-    Session(&'static Session),
-    /// A dump whose kernel is not known: none was found, or the given one does not match.
-    Dump(Arc<Core>, PathBuf, vnetkvm::Error),
-}
-
-fn subject(globals: &Globals) -> anyhow::Result<Subject> {
-    if globals.input.demo || globals.input.kernel.is_some() {
-        return match context::open(globals) {
-            Ok(session) => Ok(Subject::Session(session)),
-            Err(error) => match error.downcast() {
-                Ok(why @ vnetkvm::Error::Target(_)) => {
-                    let (core, path) = context::dump_alone(&context::options(globals)?)?;
-                    Ok(Subject::Dump(core, path, why))
-                }
-                Ok(error) => Err(error.into()),
-                Err(error) => Err(error),
-            },
-        };
-    }
-    let options = context::options(globals)?;
-    let (core, path) = context::dump_alone(&options)?;
-    match Session::of_dump(Arc::clone(&core), &options) {
-        Ok(session) => Ok(Subject::Session(context::keep(globals, session))),
-        Err(error) => Ok(Subject::Dump(core, path, error)),
-    }
 }
 
 /// An error and its cause in one sentence.

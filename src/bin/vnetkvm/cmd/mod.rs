@@ -8,6 +8,7 @@ pub mod image;
 pub mod info;
 pub mod man;
 pub mod read;
+pub mod report;
 pub mod topology;
 pub mod type_;
 pub mod whatis;

@@ -1,0 +1,78 @@
+//! `report`: a bug report as HTML or Markdown, on standard output or in a file.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use vnetkvm::answers;
+use vnetkvm::answers::report::{Report, Topic};
+use vnetkvm::render::report::{self, LeftOut};
+
+use crate::args::{Format, Globals};
+use crate::context;
+use crate::exit::Outcome;
+use crate::hints;
+use crate::output;
+use crate::output_file::OutputFile;
+use crate::say::{hint, note};
+use crate::subject::Subject;
+
+/// Where the report goes.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Write to this file, which is replaced when the report is complete
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+}
+
+pub fn run(globals: &Globals, args: &ReportArgs) -> anyhow::Result<Outcome> {
+    let report = match Subject::open(globals)? {
+        Subject::Session(session) => answers::report(session),
+        Subject::Dump(core, path, why) => {
+            hints::of_library(&why).iter().for_each(|text| hint(text));
+            let doubts = context::dump_warnings(&core, &path);
+            answers::report_of_dump(&core, &path, doubts, &why)
+        }
+    };
+    let write = |out: &mut dyn Write| write(globals, &report, out);
+    let left_out = match &args.output {
+        Some(path) => {
+            let left_out = OutputFile::write(path, write)?;
+            output::warn_of_limit(globals)?;
+            left_out
+        }
+        None => output::raw(globals, write)?,
+    };
+    for LeftOut { section, count } in left_out {
+        note(&format!("note: {count} rows and lines of {:?} are left out", section.title));
+        hint(&format!("`vnetkvm {}` shows all", command(section.topic)));
+    }
+    Ok(Outcome::Answered)
+}
+
+fn write(globals: &Globals, report: &Report<'_>, out: &mut dyn Write) -> io::Result<Vec<LeftOut>> {
+    match globals.output.format {
+        Format::Markdown => report::write_markdown(report, out),
+        _ => report::write_html(report, out),
+    }
+}
+
+/// The command that shows all of a section.
+fn command(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Summary => "bt",
+        Topic::Vnets => "vnets --wide",
+        Topic::Jails => "jails",
+        Topic::Threads => "threads",
+        Topic::Wiring => "topology",
+        Topic::Interfaces => "interfaces --all-vnets",
+        Topic::Sockets => "sockets --all-vnets",
+        Topic::Routes => "routes --all-vnets",
+        Topic::Neighbors => "neighbors --all-vnets",
+        Topic::Construction => "sysinit --all-vnets",
+        Topic::ModuleSpace => "modspace",
+        Topic::Modules => "modules",
+        Topic::Locks => "locks",
+        Topic::Messages => "info --dmesg",
+    }
+}

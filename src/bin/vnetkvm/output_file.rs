@@ -1,0 +1,57 @@
+//! A file that is written as a whole or not at all.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::lost_files::require_intact_files;
+
+/// A file in place of standard output.
+pub struct OutputFile;
+
+impl OutputFile {
+    /// Writes the file. What has its name before is replaced when the new one is complete; if it
+    /// is no regular file, such as a pipe, it is written to.
+    pub fn write<T>(
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> anyhow::Result<T> {
+        let failed = || format!("cannot write {}", path.display());
+        // What a link leads to is replaced, not the link.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        match fs::metadata(&target) {
+            Ok(there) if there.is_dir() => {
+                Err(io::Error::from(io::ErrorKind::IsADirectory)).with_context(failed)
+            }
+            Ok(there) if !there.is_file() => {
+                let mut file =
+                    fs::OpenOptions::new().write(true).open(&target).with_context(failed)?;
+                let written = write(&mut file).with_context(failed)?;
+                require_intact_files()?;
+                Ok(written)
+            }
+            _ => replace(target, write).with_context(failed),
+        }
+    }
+}
+
+fn replace<T>(
+    target: PathBuf,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+) -> anyhow::Result<T> {
+    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.prefix(".vnetkvm").tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    let mut out = BufWriter::new(file.as_file_mut());
+    let written = write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    // It may rest on a file that has since become unreadable.
+    require_intact_files()?;
+    file.persist(&target)?;
+    Ok(written)
+}
