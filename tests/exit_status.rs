@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 98] = [
+const RULES: [(&str, i32); 103] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -108,6 +108,11 @@ const RULES: [(&str, i32); 98] = [
     ("check no-such", 2),
     ("check --vnet 9", 1),
     ("check --list", 0),
+    ("report", 0),
+    ("report --format markdown", 0),
+    ("report --format json", 2),
+    ("report --jail web01", 2),
+    ("report -o /no/such/directory/report.html", 2),
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),
     ("gdb --all-vnets", 2),
@@ -141,8 +146,8 @@ fn is_empty(out: &str, format: &str) -> bool {
 fn check(files: &[&str], line: &str, status: i32) {
     // An answer that is none looks different in each.
     for format in if status == 1 { &FORMATS[..] } else { &FORMATS[..1] } {
-        // The gdb script has one form.
-        let has_forms = !line.starts_with("gdb");
+        // The gdb script has one form, and reports have forms of their own.
+        let has_forms = !["gdb", "report"].iter().any(|own| line.starts_with(own));
         let form = ["--format", *format].into_iter().filter(|_| has_forms);
         let words = files.iter().copied().chain(form);
         let line_words = shlex::split(line).unwrap();

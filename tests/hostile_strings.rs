@@ -148,7 +148,11 @@ fn no_string_of_a_dump_acts_on_a_terminal() {
     let ask = |kernel: &str, core: &str| {
         let mut shown = 0;
         for question in questions() {
-            for format in ["table", "plain", "json", "jsonl"] {
+            let formats: &[&str] = match &*question[0] {
+                "report" => &["html", "markdown"],
+                _ => &["table", "plain", "json", "jsonl"],
+            };
+            for format in formats {
                 let files = ["-N", kernel, "-M", core, "--format", format];
                 let words: Vec<&str> =
                     files.iter().copied().chain(question.iter().map(String::as_str)).collect();

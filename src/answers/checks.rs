@@ -123,6 +123,12 @@ impl Verdicts {
         self.counts.get(&verdict).copied().unwrap_or(0)
     }
 
+    /// The findings for people that have this verdict.
+    pub(super) fn of_verdict(&self, verdict: Verdict) -> Vec<&Checked> {
+        let all = self.folded.kept().unwrap_or_default().iter();
+        all.filter(|checked| checked.verdict == verdict).collect()
+    }
+
     /// All in a line: `1 fault, 2 warnings, 1 cannot tell; 27 of 30 checks are ok`.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -151,6 +157,18 @@ impl Checked {
         let Finding { verdict, vnet, message, addresses } = finding;
         Self { name: check.name, verdict, vnet, message, addresses }
     }
+
+    /// What was found, for people. Most messages name their addresses already.
+    #[must_use]
+    pub fn message_with_addresses(&self) -> String {
+        let addresses = self.addresses.iter().map(ToString::to_string);
+        let others = addresses.filter(|address| !self.message.contains(address));
+        let others: Vec<String> = others.collect();
+        match others.is_empty() {
+            true => self.message.to_string(),
+            false => format!("{} ({})", self.message, others.join(", ")),
+        }
+    }
 }
 
 /// For people: one line for all vnets that are as they should be, and one for everything else.
@@ -173,14 +191,13 @@ fn verdict<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::
     verdict.name().serialize(serializer)
 }
 
+pub(super) fn columns() -> [Column; 4] {
+    [Column::left("VERDICT"), Column::left("CHECK"), Column::left("VNET"), Column::left("FOUND")]
+}
+
 impl Answer for Verdicts {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
-        let columns = [
-            Column::left("VERDICT"),
-            Column::left("CHECK"),
-            Column::left("VNET"),
-            Column::left("FOUND"),
-        ];
+        let columns = columns();
         if page.medium() != Medium::People {
             return page.table(&columns, &self.findings);
         }
@@ -208,8 +225,8 @@ impl Serialize for Verdicts {
 impl Row for Checked {
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
         let vnet = self.vnet.map(|vnet| vnet.to_string()).into();
-        let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
         if medium != Medium::People {
+            let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
             let addresses = (!addresses.is_empty()).then(|| addresses.join(",")).into();
             return vec![vec![
                 self.verdict.name().into(),
@@ -219,14 +236,8 @@ impl Row for Checked {
                 (&*self.message).into(),
             ]];
         }
-        // Most messages name them already.
-        let others = addresses.into_iter().filter(|address| !self.message.contains(address));
-        let others: Vec<String> = others.collect();
-        let message = match others.is_empty() {
-            true => (&*self.message).into(),
-            false => format!("{} ({})", self.message, others.join(", ")).into(),
-        };
-        vec![vec![self.verdict.title().into(), self.name.into(), vnet, message]]
+        let message = self.message_with_addresses();
+        vec![vec![self.verdict.title().into(), self.name.into(), vnet, message.into()]]
     }
 }
 

@@ -304,6 +304,18 @@ impl Vnet {
         }
     }
 
+    /// The same with its jails: `vnet 1 (0xfffff80003a51800): web01, web01.php`.
+    #[must_use]
+    pub fn title_with_jails(&self) -> String {
+        let name = |jail: &JailRef| if jail.jid == 0 { "host".to_owned() } else { jail.title() };
+        let jails = match &self.jails {
+            None => "jails unknown".to_owned(),
+            Some(jails) if jails.is_empty() => "no jail".to_owned(),
+            Some(jails) => jails.iter().map(name).collect::<Vec<_>>().join(", "),
+        };
+        format!("{}: {jails}", self.title())
+    }
+
     /// The address of this vnet's copy of what lies at `master` in the set.
     ///
     /// # Errors

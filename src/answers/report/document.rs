@@ -47,6 +47,8 @@ pub struct Front {
     pub title: String,
     /// The host and its kernel.
     pub about: String,
+    /// What all checks say, in a line.
+    pub verdict: Option<String>,
     /// The sections that follow.
     pub sections: Vec<&'static Section>,
 }

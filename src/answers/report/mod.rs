@@ -14,6 +14,7 @@ use std::io;
 use std::path::Path;
 
 use super::backtraces::Which;
+use super::checks::{self, Verdicts};
 use super::info::Info;
 use super::interfaces::Question as Interfaces;
 use super::messages::MessageBuffer;
@@ -24,9 +25,9 @@ use crate::dump::Core;
 use crate::error::Error;
 use crate::session::{Selector, Session};
 use crate::value::Limits;
+use crate::views::checks::Verdict;
 use crate::views::construction::Phase;
-use crate::vnet::list::JailRef;
-use crate::vnet::{Stack, VnetRef};
+use crate::vnet::{Stack, Vnet, VnetRef};
 
 pub use document::{Built, Document, Front, Picture};
 pub use sections::{SECTIONS, Section, Topic};
@@ -42,6 +43,8 @@ pub struct Report<'s> {
     /// What is doubtful about the files.
     warnings: Vec<String>,
     subject: Result<&'s Session, String>,
+    /// What all checks say.
+    verdicts: Option<Result<Verdicts, Error>>,
 }
 
 /// A report of everything in the dump. If the kernel is not the dump's, it has only what the dump
@@ -53,6 +56,10 @@ pub fn report(session: &Session) -> Report<'_> {
         messages: super::messages(session),
         warnings: session.warnings().to_vec(),
         subject: session.require_match().map(|()| session).map_err(|why| story(&why)),
+        verdicts: session
+            .require_match()
+            .ok()
+            .map(|()| super::checks(session, &Selector::Default, &[])),
     }
 }
 
@@ -70,6 +77,7 @@ pub fn report_of_dump(
         messages: super::messages_of_dump(core),
         warnings,
         subject: Err(story(why)),
+        verdicts: None,
     }
 }
 
@@ -109,6 +117,7 @@ impl Report<'_> {
                 None => "A kernel that did not panic".to_owned(),
             },
             about: about.join(", "),
+            verdict: self.verdicts.as_ref().and_then(|it| it.as_ref().ok()).map(Verdicts::summary),
             sections,
         }
     }
@@ -127,6 +136,7 @@ impl Report<'_> {
         };
         let default = Selector::Default;
         match section.topic {
+            Topic::Faults => self.faults(page),
             Topic::Vnets => answer(page, super::vnets(session, false, true)),
             Topic::Jails => answer(page, super::jails(session, &default)),
             Topic::Threads => answer(page, super::threads(session, &default, false)),
@@ -163,6 +173,31 @@ impl Report<'_> {
         let limits = Limits { elements: SHOWN_ELEMENTS, ..Limits::default() };
         page.title("Kernel stack of the thread that wrote the dump")?;
         answer(page, super::backtraces(session, &Which::Dumping, true, &limits))
+    }
+
+    /// Faults first, what is as it should be last and folded.
+    fn faults(&self, page: &mut impl Document) -> io::Result<Result<(), Error>> {
+        let verdicts = match &self.verdicts {
+            Some(Ok(verdicts)) => verdicts,
+            Some(Err(why)) => return page.nothing(&story(why)).map(Ok),
+            None => return Ok(Ok(())),
+        };
+        before(page, verdicts)?;
+        for verdict in [Verdict::Fault, Verdict::Warning, Verdict::Unknown] {
+            for finding in verdicts.of_verdict(verdict) {
+                let vnet = finding.vnet.map_or(String::new(), |vnet| format!(", vnet {vnet}"));
+                let text = format!("{}{vnet}: {}", finding.name, finding.message_with_addresses());
+                match verdict {
+                    Verdict::Fault => page.call_out(&text)?,
+                    Verdict::Warning => page.remark(&Remark::Warning(text))?,
+                    _ => page.remark(&Remark::Note(format!("cannot tell: {text}")))?,
+                }
+            }
+        }
+        let ok = verdicts.of_verdict(Verdict::Ok);
+        page.part(Some(Part { vnet: None, title: Some(verdicts.summary()), marked: false }))?;
+        page.table(&checks::columns(), &ok.into())?;
+        page.part(None).map(Ok)
     }
 
     /// The newest messages are the last to be left out.
@@ -297,16 +332,7 @@ fn part(page: &mut impl Document, stack: Stack<'_>) -> io::Result<()> {
 
 /// `vnet 1 (0xfffff80003a51800): web01, web01.php`
 fn title(stack: Stack<'_>) -> String {
-    let Some(vnet) = stack.vnet() else { return "the network stack".to_owned() };
-    let name = |jail: &JailRef| if jail.jid == 0 { "host".to_owned() } else { jail.title() };
-    match &vnet.jails {
-        None => format!("{}: jails unknown", vnet.title()),
-        Some(jails) if jails.is_empty() => format!("{}: no jail", vnet.title()),
-        Some(jails) => {
-            let names: Vec<String> = jails.iter().map(name).collect();
-            format!("{}: {}", vnet.title(), names.join(", "))
-        }
-    }
+    stack.vnet().map_or_else(|| "the network stack".to_owned(), Vnet::title_with_jails)
 }
 
 /// An error and its causes in one sentence.

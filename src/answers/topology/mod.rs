@@ -41,7 +41,7 @@ pub struct Topology {
 struct Wired {
     /// `None` without VIMAGE.
     vnet: Option<VnetRef>,
-    /// `vnet 1 (0xfffff80003a51800)`
+    /// `vnet 1 (0xfffff80003a51800): web01`
     title: String,
     /// Those that live in it; `None` if they are unknown.
     jails: Option<Vec<JailRef>>,
@@ -68,7 +68,7 @@ pub fn topology(session: &Session, chosen: Option<&Chosen<'_>>) -> Result<Topolo
         let vnet = stack.copies.vnet();
         stacks.push(Wired {
             vnet: vnet.map(VnetRef::from),
-            title: vnet.map_or_else(|| "the network stack".to_owned(), Vnet::title),
+            title: vnet.map_or_else(|| "the network stack".to_owned(), Vnet::title_with_jails),
             jails: vnet.and_then(|vnet| vnet.jails.clone()),
             entries,
         });

@@ -5,12 +5,11 @@ use std::io;
 
 use super::Wired;
 use crate::answers::{Page, call_outs};
-use crate::vnet::list::JailRef;
 
 /// Lays out all stacks, and below what is wrong with their interfaces.
 pub(super) fn lay_out(page: &mut impl Page, stacks: &[Wired]) -> io::Result<()> {
     for stack in stacks {
-        page.title(&title(stack))?;
+        page.title(&stack.title)?;
         let width = stack.entries.iter().map(|entry| entry.title().chars().count()).max();
         let width = width.unwrap_or(0).min(16);
         for (at, entry) in stack.entries.iter().enumerate() {
@@ -31,16 +30,4 @@ pub(super) fn lay_out(page: &mut impl Page, stacks: &[Wired]) -> io::Result<()> 
     let titles: Vec<String> = entries().map(|entry| entry.title()).collect();
     let named = titles.iter().zip(entries());
     call_outs::lay_out(page, named.map(|(title, entry)| (&**title, &*entry.call_outs)))
-}
-
-/// `vnet 1 (0xfffff80003a51800): web01, web01.php`
-fn title(stack: &Wired) -> String {
-    let name = |jail: &JailRef| if jail.jid == 0 { "host".to_owned() } else { jail.title() };
-    let jails = match &stack.jails {
-        None if stack.vnet.is_none() => return stack.title.clone(),
-        None => "jails unknown".to_owned(),
-        Some(jails) if jails.is_empty() => "no jail".to_owned(),
-        Some(jails) => jails.iter().map(name).collect::<Vec<_>>().join(", "),
-    };
-    format!("{}: {jails}", stack.title)
 }

@@ -7,7 +7,7 @@ use crate::answers::{Column, Remark};
 /// makes until that is taken.
 pub(super) trait Form {
     /// What stands before the first section.
-    fn front(&mut self, title: &str, about: &str, sections: &[&'static Section]);
+    fn front(&mut self, title: &str, about: &[String], sections: &[&'static Section]);
 
     /// Begins a section.
     fn section(&mut self, section: &'static Section);

@@ -24,11 +24,9 @@ impl Markdown {
 }
 
 impl Form for Markdown {
-    fn front(&mut self, title: &str, about: &str, _: &[&'static Section]) {
+    fn front(&mut self, title: &str, about: &[String], _: &[&'static Section]) {
         self.paragraph(&format!("# {}", inline(title)));
-        if !about.is_empty() {
-            self.paragraph(&inline(about));
-        }
+        about.iter().for_each(|line| self.paragraph(&inline(line)));
     }
 
     fn section(&mut self, section: &'static Section) {

@@ -284,7 +284,10 @@ impl<W: Write, F: Form> Page for ReportPage<W, F> {
 
 impl<W: Write, F: Form> Document for ReportPage<W, F> {
     fn front(&mut self, front: &Front) -> io::Result<()> {
-        let (title, about) = (self.words.line(&front.title), self.words.line(&front.about));
+        let title = self.words.line(&front.title);
+        let about = [Some(&front.about).filter(|about| !about.is_empty()), front.verdict.as_ref()];
+        let about = about.into_iter().flatten().map(|line| self.words.line(line));
+        let about: Vec<String> = about.collect();
         self.form.front(&title, &about, &front.sections);
         self.flush()
     }

@@ -61,6 +61,7 @@ fn write(globals: &Globals, report: &Report<'_>, out: &mut dyn Write) -> io::Res
 fn command(topic: Topic) -> &'static str {
     match topic {
         Topic::Summary => "bt",
+        Topic::Faults => "check",
         Topic::Vnets => "vnets --wide",
         Topic::Jails => "jails",
         Topic::Threads => "threads",

@@ -27,7 +27,7 @@ const POLICY: &str = "default-src 'none'; \
 pub(in crate::render::report) struct Html(Markup);
 
 impl Form for Html {
-    fn front(&mut self, title: &str, about: &str, sections: &[&'static Section]) {
+    fn front(&mut self, title: &str, about: &[String], sections: &[&'static Section]) {
         let page = &mut self.0;
         page.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
         page.tag("meta", &[("http-equiv", &"Content-Security-Policy"), ("content", &POLICY)]);
@@ -36,7 +36,10 @@ impl Form for Html {
         page.tag("meta", &[("name", &"generator"), ("content", &GENERATOR)]).raw("\n");
         page.element("title", title).raw("\n<style>").raw(STYLE).raw("</style>\n");
         page.raw("</head>\n<body>\n<header>\n").element("h1", title).raw("\n");
-        page.element("p", about).raw("\n</header>\n");
+        for line in about {
+            page.element("p", line).raw("\n");
+        }
+        page.raw("</header>\n");
         // The script shows it.
         page.raw(
             "<form id=\"search\" role=\"search\" hidden>\
@@ -166,3 +169,23 @@ impl Form for Html {
 }
 
 const GENERATOR: &str = concat!("vnetkvm ", env!("CARGO_PKG_VERSION"));
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::prelude::BASE64_STANDARD;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    /// A browser refuses what has another hash.
+    #[test]
+    fn the_policy_names_the_script_and_the_style() {
+        for (kind, text) in [("style", STYLE), ("script", SCRIPT)] {
+            let hash = BASE64_STANDARD.encode(Sha256::digest(text));
+            let source = format!("{kind}-src 'sha256-{hash}';");
+            assert!(POLICY.contains(&source), "POLICY must have {source}");
+            assert!(!text.contains("</"), "{kind} would end early");
+        }
+    }
+}
