@@ -7,6 +7,7 @@
 //! what does not fit is counted by the [`Document`].
 
 mod document;
+mod identities;
 mod sections;
 
 use std::error;
@@ -30,6 +31,7 @@ use crate::views::construction::Phase;
 use crate::vnet::{Stack, Vnet, VnetRef};
 
 pub use document::{Built, Document, Front, Picture};
+pub use identities::{Identities, Named};
 pub use sections::{SECTIONS, Section, Topic};
 
 /// Elements of an argument that is an array.
@@ -103,6 +105,12 @@ impl Report<'_> {
             }
         }
         document.end()
+    }
+
+    /// The names and addresses in it that tell whose machine it was.
+    #[must_use]
+    pub fn identities(&self) -> Identities {
+        Identities::of(&self.info, self.subject.as_ref().ok().copied())
     }
 
     fn front(&self, sections: Vec<&'static Section>) -> Front {

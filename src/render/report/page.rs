@@ -326,7 +326,8 @@ impl<W: Write, F: Form> Document for ReportPage<W, F> {
     fn picture(&mut self, picture: &Picture<'_>) -> io::Result<()> {
         self.end_run()?;
         if !self.is_lost() {
-            self.form.picture(picture, self.left());
+            let (room, form) = (self.left(), &mut self.form);
+            self.words.picture(picture, |picture| form.picture(picture, room));
         }
         self.flush()
     }

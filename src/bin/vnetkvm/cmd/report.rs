@@ -1,12 +1,12 @@
 //! `report`: a bug report as HTML or Markdown, on standard output or in a file.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use vnetkvm::answers;
-use vnetkvm::answers::report::{Report, Topic};
-use vnetkvm::render::report::{self, LeftOut};
+use vnetkvm::answers::report::Topic;
+use vnetkvm::render::report::{self, LeftOut, Style};
 
 use crate::args::{Format, Globals};
 use crate::context;
@@ -23,6 +23,15 @@ pub struct ReportArgs {
     /// Write to this file, which is replaced when the report is complete
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
+
+    /// Replace host names, jail names, IP and Ethernet addresses, ports, paths and descriptions
+    /// by placeholders, such as <ip4-3>
+    ///
+    /// The same thing has the same placeholder everywhere, and in every report of the dump.
+    /// Addresses of kernel memory stay. Names that only a person can recognise, such as those of
+    /// processes, stay too: read the report before publishing it.
+    #[arg(long)]
+    redact: bool,
 }
 
 pub fn run(globals: &Globals, args: &ReportArgs) -> anyhow::Result<Outcome> {
@@ -34,7 +43,11 @@ pub fn run(globals: &Globals, args: &ReportArgs) -> anyhow::Result<Outcome> {
             answers::report_of_dump(&core, &path, doubts, &why)
         }
     };
-    let write = |out: &mut dyn Write| write(globals, &report, out);
+    let style = match globals.output.format {
+        Format::Markdown => Style::Markdown,
+        _ => Style::Html,
+    };
+    let write = |out: &mut dyn Write| report::write(&report, style, args.redact, out);
     let left_out = match &args.output {
         Some(path) => {
             let left_out = OutputFile::write(path, write)?;
@@ -48,13 +61,6 @@ pub fn run(globals: &Globals, args: &ReportArgs) -> anyhow::Result<Outcome> {
         hint(&format!("`vnetkvm {}` shows all", command(section.topic)));
     }
     Ok(Outcome::Answered)
-}
-
-fn write(globals: &Globals, report: &Report<'_>, out: &mut dyn Write) -> io::Result<Vec<LeftOut>> {
-    match globals.output.format {
-        Format::Markdown => report::write_markdown(report, out),
-        _ => report::write_html(report, out),
-    }
 }
 
 /// The command that shows all of a section.

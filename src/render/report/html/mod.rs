@@ -19,7 +19,7 @@ const SCRIPT: &str = include_str!("script.js");
 /// The hashes of the two, with which the policy lets a browser use them.
 const POLICY: &str = "default-src 'none'; \
     style-src 'sha256-OSNBZ+YIOst9RfEQy9wjLxKCLAw109sTsn4gz0QCrfo='; \
-    script-src 'sha256-3NfipjKhOc8muKnDXGr0gfUyu6LG9GbhhMHgArO7pI0='; \
+    script-src 'sha256-KGyDWv7usSa3o8lYZVOe6eawMSBuCp0DstVLc40uC9c='; \
     img-src data:; base-uri 'none'; form-action 'none'";
 
 /// HTML as it is made.

@@ -8,20 +8,21 @@
   const texts = new Map([...document.querySelectorAll('pre')].map((pre) => [pre, pre.textContent]));
   const setAll = (open) => folds.forEach((fold) => { fold.open = open; });
 
-  // Hides rows, lines and sentences without all of the words; returns how many remain.
+  // Hides rows, lines and sentences without all of the words; returns how many remain. The title
+  // of a part belongs to all that is in it.
   const filter = (wanted) => {
-    const fits = (text) => wanted.every((word) => text.toLowerCase().includes(word));
-    let count = 0;
-    const show = (element, yes) => {
-      element.hidden = !yes;
-      count += yes ? 1 : 0;
-      return yes;
+    const fits = (element, text) => {
+      const fold = element.closest('details');
+      const all = (fold ? fold.querySelector('summary').textContent + ' ' : '') + text;
+      return wanted.every((word) => all.toLowerCase().includes(word));
     };
+    let count = 0;
     document.querySelectorAll('main tbody tr, main section p:not(.about)').forEach((element) => {
-      show(element, fits(element.textContent));
+      element.hidden = !fits(element, element.textContent);
+      count += element.hidden ? 0 : 1;
     });
     texts.forEach((text, pre) => {
-      const lines = text.split('\n').filter((line) => line !== '' && fits(line));
+      const lines = text.split('\n').filter((line) => line !== '' && fits(pre, line));
       pre.textContent = lines.join('\n') + '\n';
       pre.hidden = lines.length === 0;
       count += lines.length;
@@ -31,12 +32,11 @@
     });
     const left = '.wide:not([hidden]), p:not([hidden]):not(.about), pre:not([hidden])';
     folds.forEach((fold) => {
-      const all = fits(fold.querySelector('summary').textContent);
-      fold.hidden = !all && !fold.querySelector(left);
-      fold.open = !fold.hidden && Boolean(fold.querySelector(left));
+      fold.open = Boolean(fold.querySelector(left));
+      fold.hidden = !fold.open;
     });
     document.querySelectorAll('main section').forEach((section) => {
-      section.hidden = !section.querySelector(left + ', details:not([hidden])');
+      section.hidden = !section.querySelector(left);
     });
     return count;
   };
