@@ -16,6 +16,7 @@ use std::path::Path;
 
 use super::backtraces::Which;
 use super::checks::{self, Verdicts};
+use super::diff::{Against, Question as Differences};
 use super::info::Info;
 use super::interfaces::Question as Interfaces;
 use super::messages::MessageBuffer;
@@ -161,6 +162,9 @@ impl Report<'_> {
             Topic::Neighbors => {
                 Self::each(session, page, |session, chosen| super::neighbors(session, chosen, None))
             }
+            Topic::Differences => Self::each(session, page, |session, chosen| {
+                super::diff(session, chosen, Against::Initial, Differences::default())
+            }),
             Topic::Construction => Self::construction(session, page),
             Topic::ModuleSpace => Self::module_space(session, page),
             Topic::Modules => answer(page, super::modules(session)),

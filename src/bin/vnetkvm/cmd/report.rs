@@ -77,6 +77,7 @@ fn command(topic: Topic) -> &'static str {
         Topic::Routes => "routes --all-vnets",
         Topic::Neighbors => "neighbors --all-vnets",
         Topic::Construction => "sysinit --all-vnets",
+        Topic::Differences => "diff --all-vnets",
         Topic::ModuleSpace => "modspace",
         Topic::Modules => "modules",
         Topic::Locks => "locks",

@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn what_means_something_is_encoded() {
         let mut uri = DataUri::new(100);
-        write!(uri, "<a b=\"#%&'é\">\n").unwrap();
+        writeln!(uri, "<a b=\"#%&'é\">").unwrap();
         assert_eq!(
             uri.to_string(),
             "data:image/svg+xml;charset=utf-8,%3Ca b=%22%23%25%26%27%C3%A9%22%3E%0A"
