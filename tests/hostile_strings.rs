@@ -109,7 +109,7 @@ path = "/var/run/s@"
 "#;
 
 /// What each command needs to answer about these names; the others need nothing.
-const QUESTIONS: [&[&str]; 24] = [
+const QUESTIONS: [&[&str]; 26] = [
     &["info", "-v"],
     &["info", "--dmesg"],
     &["vnets", "--scan"],
@@ -117,6 +117,14 @@ const QUESTIONS: [&[&str]; 24] = [
     &["print", "prison0", "*V_ifnet.tqh_first", "allproc.lh_first->p_comm"],
     &["type", "struct vnet"],
     &["read", "&prison0", "4K"],
+    &[
+        "whatis",
+        "V_ifnet.tqh_first",
+        "V_ifnet.cstqh_first",
+        "allproc.lh_first",
+        "*allprison.tqh_last",
+    ],
+    &["whatis", "@"],
     &["sysinit", "--tid", "100700"],
     &["sysinit", "--tid", "100701"],
     &["sysctl", "-a", "--all-vnets"],

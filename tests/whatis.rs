@@ -3,22 +3,25 @@
 
 #![cfg(feature = "image")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;
+use vnetkvm::answers::memory;
+use vnetkvm::budget::Allowance;
 use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::runtime::{
     InterfaceOptions, JailOptions, ProcessOptions, Runtime, Scope, SocketKind, SocketOptions,
     StackCall, StackOptions,
 };
-use vnetkvm::image::{Format, Image};
+use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::Kernel;
-use vnetkvm::session::Session;
+use vnetkvm::session::{Options, Session};
 use vnetkvm::source::Source;
-use vnetkvm::views::whatis::Whatis;
+use vnetkvm::views::whatis::{Meaning, Whatis};
+use vnetkvm::vnet::Stack;
 
 /// Kernels with the tables that gdb and readelf wrote of them.
 const KERNELS: [(&str, &str); 6] = [
@@ -262,6 +265,13 @@ fn every_kind_of_address_has_its_line() {
             wanted.push((slot.wrapping_add(page + 7), name(1)));
         }
         if kernel == "stable14-clang-dwarf4" {
+            // There they are distances from what __pcpu points to.
+            let pcpu = machine.runtime.kernel().machine().pointer(symbol("__pcpu")).unwrap();
+            let slot = pcpu.wrapping_add(slot.get()).wrapping_add(page);
+            wanted.push((
+                slot,
+                "V_ipstat.ips_toosmall, counted by CPU 1, vnet 2 (jail db02)".to_owned(),
+            ));
             let pristine = machine.runtime.kernel().machine().pointer(symbol("vnet_init_var"));
             let offset = symbol("vnet_entry_tcbinfo").get() - set.start;
             wanted.push((
@@ -277,5 +287,298 @@ fn every_kind_of_address_has_its_line() {
             let fits = if exact { found == name } else { found.starts_with(&name) };
             assert!(fits, "{kernel}: {found:?} is not {name:?} at {address}");
         }
+    }
+}
+
+/// Where the C expression that is named leads, the address is.
+#[test]
+fn the_path_to_a_heap_object_is_an_expression_that_leads_there() {
+    for scenario in ["network", "network-newer", "sockets", "routes"] {
+        let scenario = Scenario::open(format!("fixtures/scenarios/{scenario}.toml")).unwrap();
+        let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let core = image.save(Format::MinidumpV2, directory.path()).unwrap();
+        image.save_kernel(directory.path()).unwrap();
+        let options =
+            Options { kernel: Some(directory.path().join("kernel")), core, ..Options::default() };
+        let session = Session::open(&options).unwrap();
+        let whatis = session.whatis(3).unwrap();
+        let (mut objects, mut levels) = (0, BTreeSet::new());
+        let machine = image.runtime().kernel().machine();
+        for (start, allocation) in machine.allocations() {
+            for offset in (0..allocation.size).step_by(24) {
+                let address = start.wrapping_add(offset);
+                let found = whatis.describe(address);
+                let Meaning::Heap { vnet, via, part } = &found.meaning else { continue };
+                // The object that is named is what the builder allocated.
+                if part.start != start {
+                    continue;
+                }
+                objects += 1;
+                levels.insert(via.matches("->").count());
+                let stack = session.vnet(vnet.vnet.address).unwrap();
+                let at = |expression: &str| {
+                    let place = memory::address(&session, Stack::Vnet(stack), expression);
+                    place.unwrap_or_else(|why| panic!("{expression}: {why}")).address
+                };
+                let via = written_out(via);
+                assert_eq!(at(&via), start, "{via}");
+                // Padding and what no member has is a distance from what is named.
+                let named = match part.part.path.strip_prefix('.') {
+                    Some(member) => at(&format!("&{via}->{member}")),
+                    None => start,
+                };
+                assert_eq!(named.wrapping_add(part.part.beyond), address, "{found}");
+            }
+        }
+        assert!(objects > 20 && levels.len() > 2, "{objects} objects, {levels:?}");
+    }
+}
+
+/// `->(if_link.cstqe_next × 4)` as C has it.
+fn written_out(via: &str) -> String {
+    let mut parts = via.split("->(");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |text, part| {
+        let (link, rest) = part.split_once(')').unwrap();
+        let (member, times) = link.split_once(" × ").unwrap();
+        text + &format!("->{member}").repeat(times.parse().unwrap()) + rest
+    })
+}
+
+/// A module of each linker class: its variables in a vnet and as masters, its code, its space.
+#[test]
+fn addresses_of_modules_are_named() {
+    for (scenario, kind) in [("modules", Format::Full), ("modules-shared", Format::Full)] {
+        let scenario = Scenario::open(format!("fixtures/scenarios/{scenario}.toml")).unwrap();
+        let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let core = image.save(kind, directory.path()).unwrap();
+        image.save_kernel(directory.path()).unwrap();
+        let kernel = Some(directory.path().join("kernel"));
+        let session = Session::open(&Options { kernel, core, ..Options::default() }).unwrap();
+        let whatis = session.whatis(0).unwrap();
+        let runtime = image.runtime();
+        let jail = if runtime.jail_vnet("after").is_ok() { "after" } else { "web01" };
+        let scope = runtime.jail_scope(jail).unwrap();
+        let copy = runtime.find(scope, "max_gif_nesting").unwrap().address;
+        let master = runtime.find(Scope::Kernel, "max_gif_nesting").unwrap().address;
+        let ttl = runtime.find(scope, "ip_gif_ttl@if_gif.ko").unwrap().address;
+        let vnet = if jail == "after" { 2 } else { 1 };
+        let of_vnet = |what: &str| format!("{what}, vnet {vnet} (jail {jail})");
+        assert_eq!(line(&whatis, copy), of_vnet("V_max_gif_nesting, if_gif.ko"));
+        assert_eq!(
+            line(&whatis, copy.wrapping_add(2)),
+            of_vnet("V_max_gif_nesting+0x2, if_gif.ko")
+        );
+        assert_eq!(line(&whatis, ttl), of_vnet("V_ip_gif_ttl@if_gif.ko"));
+        assert_eq!(line(&whatis, master), "V_max_gif_nesting, if_gif.ko, master copy");
+        let function = session.modules().unwrap().modules().find_map(|module| {
+            module.symbols.by_name("vnet_gif_init").map(|symbol| symbol.address)
+        });
+        let code = line(&whatis, function.unwrap().wrapping_add(1));
+        assert!(code.starts_with("vnet_gif_init+0x1, if_gif.ko (net/if_gif.c:1"), "{code}");
+    }
+}
+
+#[test]
+fn freed_objects_and_missing_pages_are_said() {
+    let kernel = "classic-clang-dwarf4";
+    let options = MachineOptions { trash_freed: true, ..MachineOptions::default() };
+    let loaded = LoadedKernel::load(Kernel::open(open(kernel), None).unwrap(), options).unwrap();
+    let mut runtime = Runtime::boot(loaded, &[0]).unwrap();
+    runtime.create_jail(&JailOptions::new("web01")).unwrap();
+    let scope = runtime.jail_scope("web01").unwrap();
+    let machine = |runtime: &mut Runtime, size| {
+        runtime.kernel_mut().machine_mut().malloc("whatis", size).unwrap()
+    };
+    // Nothing leads to the first; a pointer of the jail's stack to the second.
+    let (lost, stale) = (machine(&mut runtime, 256), machine(&mut runtime, 256));
+    let pointer = runtime.find(scope, "ifnet").unwrap();
+    let pointer = runtime.kernel().member(pointer, "cstqh_first").unwrap();
+    runtime.kernel_mut().store(pointer, stale.get()).unwrap();
+    for at in [lost, stale] {
+        runtime.kernel_mut().machine_mut().fill(at, 256, 0xdead_c0de).unwrap();
+    }
+    let missing = runtime.find(scope, "tcbinfo").unwrap().address;
+    let page = runtime.kernel().machine().physical(missing).unwrap();
+    let mut image = Image::of(runtime).unwrap();
+    image.leave_out(page);
+    let mut dump = Cursor::new(Vec::new());
+    image.write(Format::MinidumpV2, &mut dump).unwrap();
+    let dump = Source::from_vec("vmcore", dump.into_inner());
+    let session = Session::from_sources(open(kernel), dump).unwrap();
+    let whatis = session.whatis(1).unwrap();
+    let physical = image.runtime().kernel().machine().physical(lost).unwrap();
+    assert_eq!(
+        line(&whatis, lost.wrapping_add(8)),
+        format!("freed memory: 0xdeadc0de (direct map, physical {})", physical.wrapping_add(8))
+    );
+    assert_eq!(
+        line(&whatis, stale),
+        "*V_ifnet.cstqh_first, struct ifnet, vnet 1 (jail web01); freed memory: 0xdeadc0de"
+    );
+    assert_eq!(
+        line(&whatis, missing),
+        "V_tcbinfo, vnet 1 (jail web01); the page is not in the dump"
+    );
+    let unmapped = VirtAddr::new(0xffff_fe7f_0000_0000);
+    assert_eq!(line(&whatis, unmapped), "nothing known: not mapped");
+    assert_eq!(line(&whatis, VirtAddr::new(8)), "nothing known: not a kernel address");
+}
+
+/// Objects that lead to each other, and a list that is a circle.
+#[test]
+fn a_circle_of_pointers_ends() {
+    let kernel = "classic-clang-dwarf4";
+    let mut machine = Machine::new(kernel);
+    let runtime = &mut machine.runtime;
+    let ifnet = runtime.kernel().object(machine.interface, "struct ifnet").unwrap();
+    let next = runtime.kernel().member(ifnet, "if_link.cstqe_next").unwrap();
+    runtime.kernel_mut().store(next, machine.interface.get()).unwrap();
+    let address = runtime.kernel().get(ifnet, "if_addrhead.cstqh_first").unwrap();
+    let address = runtime.kernel().object(VirtAddr::new(address), "struct ifaddr").unwrap();
+    let next = runtime.kernel().member(address, "ifa_link.cstqe_next").unwrap();
+    runtime.kernel_mut().store(next, address.address.get()).unwrap();
+    let session = session(kernel, machine.runtime);
+    let whatis = session.whatis(1000).unwrap();
+    assert_eq!(
+        line(&whatis, address.address),
+        "*V_ifnet.cstqh_first->if_addrhead.cstqh_first, struct ifaddr, vnet 2 (jail db02)"
+    );
+    assert!(!whatis.problems.is_empty());
+}
+
+/// What the budget cuts off is a problem, and the rest is named.
+#[test]
+fn a_small_budget_cuts_the_walk_of_the_heap() {
+    let kernel = "classic-clang-dwarf4";
+    let machine = Machine::new(kernel);
+    let (vnet, session) = (machine.vnet, session(kernel, machine.runtime));
+    let whole = Allowance { work: 1 << 30, bytes: 1 << 30 };
+    session.whatis(3).unwrap();
+    session.budget().renew(whole);
+    session.whatis(3).unwrap();
+    let enough = session.budget().work_done();
+    session.budget().renew(Allowance { work: enough - 50, ..whole });
+    let whatis = session.whatis(3).unwrap();
+    let cut = whatis.problems.iter().any(|problem| &*problem.what == "the objects on the heap");
+    assert!(cut, "{:?}", whatis.problems);
+    assert_eq!(line(&whatis, vnet), "struct vnet, vnet 2 (jail db02)");
+}
+
+#[test]
+fn any_number_is_answered() {
+    let mut random = StdRandom(0x9e37_79b9_7f4a_7c15);
+    for (kernel, _) in KERNELS {
+        let machine = Machine::new(kernel);
+        let bases = [machine.vnet, machine.interface, machine.stack, machine.prison];
+        let session = session(kernel, machine.runtime);
+        let whatis = session.whatis(2).unwrap();
+        for number in 0..10_000_usize {
+            let near = bases[number % bases.len()].get().wrapping_add(random.next() % 0x4000);
+            let address = if number % 2 == 0 { random.next() } else { near };
+            let found = whatis.describe(VirtAddr::new(session.core().arch.wrap(address)));
+            assert!(!found.to_string().is_empty());
+        }
+    }
+}
+
+/// Numbers that look random and are the same in every run.
+struct StdRandom(u64);
+
+impl StdRandom {
+    fn next(&mut self) -> u64 {
+        // xorshift64
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+/// Without types, names of symbols are known; without VIMAGE, variables are symbols.
+#[test]
+fn what_is_known_without_types_or_vimage_is_said() {
+    let runtime = boot("plain-clang-dwarf4");
+    let tcbinfo = runtime.kernel().address_of("tcbinfo").unwrap();
+    let plain = session("plain-clang-dwarf4", runtime);
+    let whatis = plain.whatis(2).unwrap();
+    assert_eq!(line(&whatis, tcbinfo.wrapping_add(40)), "tcbinfo.ipi_count");
+
+    let mut runtime = boot("small-zlib-dwarf5");
+    runtime.create_jail(&JailOptions::new("web01")).unwrap();
+    let scope = runtime.jail_scope("web01").unwrap();
+    let Scope::Vnet(vnet) = scope else { unreachable!() };
+    let place = runtime.find(scope, "ip_defttl").unwrap().address;
+    let (prison0, vnet) =
+        (runtime.kernel().address_of("prison0"), runtime.vnet_object(vnet).unwrap().address);
+    let mut dump = Cursor::new(Vec::new());
+    Image::of(runtime).unwrap().write(Format::MinidumpV2, &mut dump).unwrap();
+    let stripped = without_debug_information(open("small-zlib-dwarf5"));
+    let dump = Source::from_vec("vmcore", dump.into_inner());
+    let session = Session::from_sources(stripped, dump).unwrap();
+    assert!(session.types().is_err());
+    let whatis = session.whatis(2).unwrap();
+    assert_eq!(line(&whatis, place.wrapping_add(1)), "V_ip_defttl+0x1, vnet 1");
+    assert_eq!(line(&whatis, prison0.unwrap().wrapping_add(16)), "prison0+0x10");
+    assert_eq!(line(&whatis, vnet), "struct vnet, vnet 1");
+}
+
+/// The kernel's file with its debug sections renamed, so that nobody finds them.
+fn without_debug_information(kernel: Source) -> Source {
+    let mut bytes = kernel.bytes().to_vec();
+    for name in ["\0.debug_info\0", "\0.debug_abbrev\0"] {
+        let finder = memchr::memmem::find(&bytes, name.as_bytes()).unwrap();
+        bytes[finder + 1] = b'_';
+    }
+    Source::from_vec("kernel", bytes)
+}
+
+/// The fixture kernels have no DPCPU variables, so one's symbols are called as if it had. Their
+/// types stay what they are.
+#[test]
+fn dpcpu_variables_are_named_with_their_cpu() {
+    let kernel = "classic-clang-dwarf4";
+    let names = [
+        ("sysctl__children", "__start_set_pcpu"),
+        ("newreno_cc_algo", "__stop_set_pcpu"),
+        ("dmaplimit", "dpcpu_off"),
+        ("M_VNET_DATA_FREE", "pcpu_entry_hello"),
+    ];
+    let mut runtime = boot(kernel);
+    let address = |runtime: &Runtime, name| runtime.kernel().address_of(name).unwrap();
+    let start = address(&runtime, names[0].0);
+    let end = address(&runtime, names[1].0);
+    let variable = address(&runtime, names[3].0).offset_from(start).unwrap();
+    let mut copies = Vec::new();
+    for cpu in 0..2 {
+        let machine = runtime.kernel_mut().machine_mut();
+        let copy = machine.malloc("dpcpu", end.offset_from(start).unwrap()).unwrap();
+        let place = runtime.kernel().address_of("dmaplimit").unwrap().wrapping_add(cpu * 8);
+        let offset = copy.get().wrapping_sub(start.get());
+        runtime.kernel_mut().machine_mut().set_uint(place, 8, offset).unwrap();
+        copies.push(copy);
+    }
+    let mut dump = Cursor::new(Vec::new());
+    Image::of(runtime).unwrap().write(Format::MinidumpV2, &mut dump).unwrap();
+    let mut bytes = open(kernel).bytes().to_vec();
+    for (name, wanted) in names {
+        let old = format!("\0{name}\0");
+        let places: Vec<usize> = memchr::memmem::find_iter(&bytes, old.as_bytes()).collect();
+        for place in places {
+            bytes[place + 1..][..wanted.len()].copy_from_slice(wanted.as_bytes());
+        }
+    }
+    let dump = Source::from_vec("vmcore", dump.into_inner());
+    let session = Session::from_sources(Source::from_vec("kernel", bytes), dump).unwrap();
+    let whatis = session.whatis(0).unwrap();
+    for (cpu, copy) in copies.iter().enumerate() {
+        let at = copy.wrapping_add(variable);
+        assert_eq!(line(&whatis, at), format!("DPCPU variable hello, CPU {cpu}"));
+        assert_eq!(
+            line(&whatis, at.wrapping_add(8)),
+            format!("DPCPU variable hello[0].ks_magic, CPU {cpu}")
+        );
     }
 }

@@ -22,11 +22,18 @@ pub fn addresses_in(text: &[u8], arch: Arch) -> Vec<Token> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let start = at + rest.iter().position(|byte| is_word(*byte)).unwrap_or(rest.len());
-        let word = text.get(start..).unwrap_or_default();
-        let len = word.iter().position(|byte| !is_word(*byte)).unwrap_or(word.len());
-        at = start + len;
-        let word = std::str::from_utf8(word.get(..len).unwrap_or_default()).unwrap_or_default();
+        if let Some(sequence) = escape_sequence(rest) {
+            at += sequence;
+            continue;
+        }
+        if !rest.first().is_some_and(|byte| is_word(*byte)) {
+            at += 1;
+            continue;
+        }
+        let len = rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len());
+        let word = std::str::from_utf8(rest.get(..len).unwrap_or_default()).unwrap_or_default();
+        let place = at..at + len;
+        at += len;
         // A decimal number is never meant.
         let bare = !word.starts_with("0x") && !word.starts_with("0X");
         let digits = usize::try_from(arch.pointer_size() * 2).unwrap_or(0);
@@ -34,10 +41,19 @@ pub fn addresses_in(text: &[u8], arch: Arch) -> Vec<Token> {
             continue;
         }
         if let Some(address) = parse(word, arch) {
-            found.push(Token { place: start..at, address });
+            found.push(Token { place, address });
         }
     }
     found
+}
+
+/// The length of the control sequence of a terminal at the start of a text (ECMA-48): a colour ends
+/// with a letter, to which an address may be joined.
+fn escape_sequence(text: &[u8]) -> Option<usize> {
+    let parameters = text.strip_prefix(b"\x1b[")?;
+    let len = parameters.iter().position(|byte| !matches!(byte, 0x20..=0x3f))?;
+    let ends = matches!(parameters.get(len)?, 0x40..=0x7e);
+    ends.then_some(2 + len + 1)
 }
 
 /// Whether a byte may be part of a name or number.
@@ -65,6 +81,13 @@ mod tests {
             ("0x10", 0x10),
             ("0x12", 0x12),
         ];
+        assert_eq!(found(text, Arch::Amd64), wanted);
+    }
+
+    #[test]
+    fn colours_are_no_part_of_an_address() {
+        let text = "\x1b[1;31m0x1000\x1b[0m \x1b[0x2000 0x30\x1b[";
+        let wanted = [("0x1000", 0x1000), ("0x30", 0x30)];
         assert_eq!(found(text, Arch::Amd64), wanted);
     }
 

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::value::Counters;
-use crate::views::counters::CounterVariable;
+use crate::views::counters::{CounterVariable, Teardown};
 use crate::vnet::{Stack, Variables, Vnet};
 use crate::walk::{Problem, Problems, Why};
 
@@ -69,10 +69,16 @@ impl<'t> CounterNames<'t> {
         let word = self.target.arch().pointer_size() as usize;
         let endian = self.target.arch().endian();
         let mut bytes = Vec::new();
+        let teardown = Teardown::of(self.target, vnet);
         for (place, has) in self.variables.iter().enumerate() {
             let Ok(copy) = Stack::Vnet(vnet).copy_of(self.target, has.variable.master) else {
                 continue;
             };
+            // The memory of freed counters may belong to others.
+            let name = Some(&*has.variable.name);
+            if teardown.as_ref().is_some_and(|past| past.why(self.target, name).is_some()) {
+                continue;
+            }
             self.target.budget().work(1 + has.places.len() as u64 / SLOT)?;
             // One read for all counters of a variable.
             let last = has.places.iter().map(|counter| counter.offset).max().unwrap_or(0);

@@ -324,10 +324,8 @@ impl<'t> Whatis<'t> {
         let vnet_size = self.vnet_type.zip(types).and_then(|(id, types)| types.size_of(id).ok());
         for (number, vnet) in self.vnets.iter().enumerate() {
             all.push(interval(vnet.address, vnet_size.unwrap_or(1), Thing::Vnet(number)));
-            let start = vnet.data_mem;
-            if !vnet.is_freed() && !start.is_null() {
-                all.push(interval(start, block, Thing::Block(number)));
-            }
+            let copy = self.set.as_ref().and_then(|set| vnet.copy_of(target, set.start).ok());
+            all.extend(copy.map(|start| interval(start, block, Thing::Block(number))));
         }
         for (number, copies) in self.cpus.iter().enumerate() {
             let size = copies.range.end.offset_from(copies.range.start).unwrap_or(0);
