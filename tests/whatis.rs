@@ -582,3 +582,41 @@ fn dpcpu_variables_are_named_with_their_cpu() {
         );
     }
 }
+
+/// Every byte of every variable, and what the expression that names it says of its address.
+#[test]
+fn the_name_of_every_byte_is_an_expression_for_it() {
+    for kernel in ["classic-clang-dwarf4", "i386", "powerpc64"] {
+        let machine = Machine::new(kernel);
+        let session = session(kernel, machine.runtime);
+        let vnet = session.vnets().unwrap().all.iter().find(|vnet| vnet.address == machine.vnet);
+        let stack = Stack::Vnet(vnet.unwrap());
+        let whatis = session.whatis(0).unwrap();
+        let (mut count, mut bit_fields) = (0, 0);
+        for variable in session.variables(&["feat_*".into(), "tcp_syncache".into()]).unwrap() {
+            let start = session.address(stack, &variable);
+            for offset in 0..variable.size.min(512) {
+                let address = start.wrapping_add(offset);
+                let found = whatis.describe(address);
+                let Meaning::VnetVariable { variable: part, .. } = found.meaning else {
+                    panic!("{kernel}: {address} in {}: {found}", variable.name);
+                };
+                assert_eq!((&*part.variable, part.offset), (&*variable.name, offset));
+                let expression = format!("&V_{}{}", part.variable, part.part.path);
+                match memory::address(&session, stack, &expression) {
+                    Ok(place) => {
+                        let named = place.address.wrapping_add(part.part.beyond);
+                        assert_eq!(named, address, "{kernel}: {expression}");
+                        count += 1;
+                    }
+                    Err(why) => {
+                        // A bit-field has no address.
+                        assert!(why.to_string().contains("evaluate"), "{expression}: {why}");
+                        bit_fields += 1;
+                    }
+                }
+            }
+        }
+        assert!(count > 2_000 && bit_fields > 4, "{kernel}: {count}, {bit_fields}");
+    }
+}

@@ -32,19 +32,23 @@ impl Types {
     /// An entry is damaged, or the budget is exhausted.
     pub fn part_at(&self, id: TypeId, offset: u64) -> Result<PartAt, TypeError> {
         let mut part = PartAt { path: String::new(), beyond: offset, type_id: id };
-        let mut anonymous = false;
+        // The last part that has a name, if the current one has none.
+        let mut around: Option<PartAt> = None;
         for level in 0.. {
-            if part.beyond == 0 && !anonymous {
+            if part.beyond == 0 && around.is_none() {
                 break;
             }
             budget::level("the nesting of members", level, DEEPEST)?;
             match &*self.resolve(part.type_id)?.1 {
                 Type::Record(record) => {
                     let Some(member) = self.member_at(record, part.beyond)? else { break };
-                    anonymous = member.name.is_none();
-                    if let Some(name) = &member.name {
-                        part.path.push('.');
-                        part.path.push_str(name);
+                    match &member.name {
+                        Some(name) => {
+                            around = None;
+                            part.path.push('.');
+                            part.path.push_str(name);
+                        }
+                        None => around = around.or_else(|| Some(part.clone())),
                     }
                     part.beyond -= member.offset;
                     part.type_id = member.type_id;
@@ -53,7 +57,6 @@ impl Types {
                     }
                 }
                 Type::Array(array) => {
-                    anonymous = false;
                     if !self.enter_element(array, &mut part)? {
                         break;
                     }
@@ -61,7 +64,7 @@ impl Types {
                 _ => break,
             }
         }
-        Ok(part)
+        Ok(around.unwrap_or(part))
     }
 
     /// The member that holds the byte at an offset.
