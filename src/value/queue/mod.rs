@@ -6,6 +6,7 @@
 //! tree of a list, the tree is walked. A tail queue that breaks off, or that ends
 //! where its head does not say, is walked from its other end too.
 
+mod back_links;
 mod backward;
 mod list;
 
@@ -13,6 +14,7 @@ use crate::value::object::Object;
 use crate::value::tree;
 use crate::walk::{Problem, Problems, Trail, Walk};
 
+pub use back_links::wrong_back_link;
 pub use list::List;
 
 /// Names of a head's first pointer and of a link's next pointer.

@@ -11,6 +11,7 @@ mod finding;
 mod function_pointers;
 mod interfaces;
 mod jails;
+mod list_links;
 mod machinery;
 mod modspace;
 mod routes;
@@ -135,6 +136,12 @@ pub static CHECKS: &[Check] = &[
         summary: "the list of loaded modules is whole",
         needs_vnets: false,
         run: modspace::files,
+    },
+    Check {
+        name: "list-links",
+        summary: "the lists of jails, processes, modules and constructors agree in both directions",
+        needs_vnets: false,
+        run: list_links::links,
     },
     Check {
         name: "modspace",

@@ -8,6 +8,7 @@ use crate::addr::VirtAddr;
 use crate::constants::SI_SUB_VNET_DONE;
 use crate::fault::{Fault, FaultKind};
 use crate::views::construction::Construction;
+use crate::views::whatis::in_direct_map;
 use crate::vnet::{Condition, Vnet, VnetRef};
 use crate::walk::{Problem, Problems};
 
@@ -54,8 +55,15 @@ fn block(evidence: &Evidence<'_>, vnet: &Vnet) -> Option<Result<(VirtAddr, VirtA
     if in_kernel {
         return wrong("its block lies in the kernel's own image");
     }
-    if start.get() % evidence.target().arch().pointer_size() != 0 {
+    let target = evidence.target();
+    if start.get() % target.arch().pointer_size() != 0 {
         return wrong("its block is not aligned");
+    }
+    // malloc(9) takes what is larger than a page from the kernel map (`sys/kern/kern_malloc.c`).
+    let large = end.offset_from(start).is_some_and(|size| size > target.memory().page_size());
+    let physical = target.memory().translate(start);
+    if large && physical.is_ok_and(|physical| in_direct_map(target, start, physical)) {
+        return wrong("its block lies in the direct map, outside the kernel map");
     }
     Some(Ok((start, end)))
 }

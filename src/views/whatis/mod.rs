@@ -55,6 +55,7 @@ pub use model::{
     Described, Mapping, Meaning, ObjectPart, Owner, PartPath, SetCopy, StackPart, SymbolPart,
     VariablePart,
 };
+pub(crate) use place::in_direct_map;
 
 /// What the index is made of.
 #[derive(Debug)]

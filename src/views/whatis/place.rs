@@ -35,7 +35,7 @@ pub fn mapping(target: &Target, address: VirtAddr) -> Mapping {
 /// Whether an address lies in the direct map, where it differs from the physical one by the start of
 /// that map (PHYS_TO_DMAP in `sys/*/include/vmparam.h`). Every direct map begins at a multiple of
 /// 64 GB; 32-bit kernels have none. Where memory does not begin at 0, `dmap_phys_base` says where.
-fn in_direct_map(target: &Target, address: VirtAddr, physical: PhysAddr) -> bool {
+pub fn in_direct_map(target: &Target, address: VirtAddr, physical: PhysAddr) -> bool {
     const ALIGNMENT: u64 = 1 << 36;
     let base = match target.kernel().symbol("dmap_phys_base") {
         Some(symbol) => target.memory().u64(symbol.address).unwrap_or(0),
