@@ -123,7 +123,7 @@ fn what_is_wrong_is_found_in_newer_releases_too() {
     // Messages that name an index, or what points where, differ by release.
     const DIFFERENT: [&str; 2] = ["interface-index", "route-interfaces"];
     let about = ["interface", "epair", "bridge", "vlan-p", "lagg", "route", "neighbor", "pcb"];
-    let about = about.into_iter().chain(["unix", "socket"]).collect::<Vec<_>>();
+    let about = about.into_iter().chain(["unix", "socket", "list-links"]).collect::<Vec<_>>();
     let mut wrong = Vec::new();
     for (name, path) in scenarios() {
         if !about.iter().any(|start| name.starts_with(start)) {
@@ -154,6 +154,20 @@ fn what_is_wrong_is_found_in_newer_releases_too() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Memory that malloc(9) takes for a block is in the kernel map. The direct map shows it again.
+#[test]
+fn a_block_in_the_direct_map_is_nobodys() {
+    let text = fs::read_to_string("fixtures/scenarios/sick/vnet-block.toml").unwrap();
+    let text = text.replace("\"&__start_set_vnet\"", "\"0xfffff80000100000\"");
+    let scenario = Scenario::parse(&text).unwrap();
+    for kernel in ["classic-clang-dwarf4", "stable14-clang-dwarf4"] {
+        let image = build(&scenario, Kernel::open(open(kernel), None).unwrap()).unwrap();
+        let found = alarms(&checked(&image));
+        let wanted = "fault 3: its block lies in the direct map, outside the kernel map";
+        assert!(found.contains(&("vnet-block", wanted.to_owned())), "{kernel}: {found:#?}");
+    }
 }
 
 #[test]
