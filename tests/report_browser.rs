@@ -77,8 +77,8 @@ fn the_script_runs_and_the_pictures_are_drawn() {
     let html = report(&build_file(&fixture("scenarios/network.toml"), directory.path()), &[]);
     let shown = show(&html);
     assert_eq!(shown.console, [""; 0]);
-    // The script shows the field for the search.
-    assert_eq!((shown.count("#search"), shown.count("#search[hidden]")), (1, 0));
+    // The script makes the field for the search.
+    assert_eq!((shown.count("#search input"), html.matches("<input").count()), (1, 0));
     let shown = show_with(
         &html,
         "addEventListener('load', () => { for (const image of document.images) \

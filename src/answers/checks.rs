@@ -129,6 +129,11 @@ impl Verdicts {
         all.filter(|checked| checked.verdict == verdict).collect()
     }
 
+    /// `27 of 30 checks are ok`
+    pub(super) fn summary_of_ok(&self) -> String {
+        format!("{} of {} checks are ok", self.count(Verdict::Ok), self.made)
+    }
+
     /// All in a line: `1 fault, 2 warnings, 1 cannot tell; 27 of 30 checks are ok`.
     #[must_use]
     pub fn summary(&self) -> String {

@@ -98,7 +98,9 @@ pub fn fixture(name: &str) -> PathBuf {
 /// The report of an image, with these words after the command.
 #[allow(dead_code, reason = "each test has a use for some of them")]
 pub fn report(built: &Path, words: &[&str]) -> String {
-    let (kernel, core) = (built.join("kernel"), built.join("vmcore.minidump-v2"));
+    let mut files = fs::read_dir(built).unwrap().map(|entry| entry.unwrap().path());
+    let core = files.find(|file| file.file_stem().unwrap() == "vmcore").unwrap();
+    let kernel = built.join("kernel");
     report_of(kernel.to_str().unwrap(), core.to_str().unwrap(), words)
 }
 

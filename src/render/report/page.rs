@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use rustc_hash::FxHashSet;
+
 use super::form::{Bound, Form, Kind};
 use super::room::Room;
 use super::words::Words;
@@ -38,7 +40,12 @@ pub(super) struct ReportPage<W, F> {
     /// All that this section has no room for.
     lost: u64,
     left_out: Vec<LeftOut>,
+    /// What could not be read for an earlier section is not told in full again.
+    told: FxHashSet<String>,
 }
+
+/// Problems that are remembered.
+const MOST_TOLD: usize = 1000;
 
 /// What follows without a break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +85,7 @@ impl<W: Write, F: Form> ReportPage<W, F> {
             lost_parts: 0,
             lost: 0,
             left_out: Vec::new(),
+            told: FxHashSet::default(),
         }
     }
 
@@ -310,8 +318,23 @@ impl<W: Write, F: Form> Document for ReportPage<W, F> {
     }
 
     fn problems(&mut self, problems: &Problems) -> io::Result<()> {
+        let mut again = 0;
         for problem in problems.iter() {
-            self.say(Kind::Problem, &problem.to_string())?;
+            let text = problem.to_string();
+            match self.told.contains(&text) {
+                true => again += 1,
+                false => {
+                    self.say(Kind::Problem, &text)?;
+                    if self.told.len() < MOST_TOLD {
+                        self.told.insert(text);
+                    }
+                }
+            }
+        }
+        match again {
+            0 => {}
+            1 => self.say(Kind::Problem, "one thing that is told above")?,
+            again => self.say(Kind::Problem, &format!("{again} things that are told above"))?,
         }
         match problems.len().saturating_sub(problems.iter().count()) {
             0 => Ok(()),

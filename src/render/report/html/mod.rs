@@ -18,8 +18,8 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// The hashes of the two, with which the policy lets a browser use them.
 const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-OSNBZ+YIOst9RfEQy9wjLxKCLAw109sTsn4gz0QCrfo='; \
-    script-src 'sha256-KGyDWv7usSa3o8lYZVOe6eawMSBuCp0DstVLc40uC9c='; \
+    style-src 'sha256-agft/ZBfhHZ70qpYm7KPtEXAx5koPZTM7p7KOVpYdYw='; \
+    script-src 'sha256-6SC8BakBSEQZEpI6SrFhQcqwYyMIfM+iDZk0DtjrrjI='; \
     img-src data:; base-uri 'none'; form-action 'none'";
 
 /// HTML as it is made.
@@ -40,15 +40,7 @@ impl Form for Html {
             page.element("p", line).raw("\n");
         }
         page.raw("</header>\n");
-        // The script shows it.
-        page.raw(
-            "<form id=\"search\" role=\"search\" hidden>\
-             <input type=\"search\" id=\"words\" placeholder=\"Search\" \
-             aria-label=\"Show only rows and lines with these words\"> \
-             <button type=\"button\" id=\"open\">Open all</button> \
-             <button type=\"button\" id=\"close\">Close all</button> \
-             <output id=\"found\" for=\"words\"></output></form>\n<nav aria-label=\"Sections\"><ul>\n",
-        );
+        page.raw("<nav aria-label=\"Sections\"><ul>\n");
         for section in sections {
             let target = format!("#{}", section.id);
             page.raw("<li>").tag("a", &[("href", &target)]).text(section.title).raw("</a></li>\n");

@@ -1,12 +1,24 @@
 
 'use strict';
 (() => {
-  const byId = (id) => document.getElementById(id);
-  const [form, words, found] = [byId('search'), byId('words'), byId('found')];
+  // Without this script there is nothing to type into or to press.
+  const add = (parent, name, attributes, text) => {
+    const element = document.createElement(name);
+    Object.entries(attributes).forEach(([key, value]) => element.setAttribute(key, value));
+    element.textContent = text;
+    return parent.appendChild(element);
+  };
+  const form = add(document.body, 'form', { id: 'search', role: 'search' }, '');
+  document.querySelector('header').after(form);
+  const label = 'Show only rows and lines with these words';
+  const words = add(form, 'input', { id: 'words', type: 'search', placeholder: 'Search', 'aria-label': label }, '');
+  const open = add(form, 'button', { type: 'button' }, 'Open all');
+  const close = add(form, 'button', { type: 'button' }, 'Close all');
+  const found = add(form, 'output', { id: 'found', for: 'words' }, '');
   const folds = [...document.querySelectorAll('details')];
   const wasOpen = new Map();
   const texts = new Map([...document.querySelectorAll('pre')].map((pre) => [pre, pre.textContent]));
-  const setAll = (open) => folds.forEach((fold) => { fold.open = open; });
+  const setAll = (yes) => folds.forEach((fold) => { fold.open = yes; });
 
   // Hides rows, lines and sentences without all of the words; returns how many remain. The title
   // of a part belongs to all that is in it.
@@ -44,7 +56,7 @@
   const clear = () => {
     document.querySelectorAll('main [hidden]').forEach((element) => { element.hidden = false; });
     texts.forEach((text, pre) => { pre.textContent = text; });
-    wasOpen.forEach((open, fold) => { fold.open = open; });
+    wasOpen.forEach((yes, fold) => { fold.open = yes; });
     wasOpen.clear();
     found.textContent = '';
   };
@@ -80,8 +92,8 @@
       search();
     }
   });
-  byId('open').addEventListener('click', () => setAll(true));
-  byId('close').addEventListener('click', () => setAll(false));
+  open.addEventListener('click', () => setAll(true));
+  close.addEventListener('click', () => setAll(false));
 
   // Paper cannot be unfolded.
   const folded = new Set();
@@ -93,5 +105,4 @@
     folded.forEach((fold) => { fold.open = false; });
     folded.clear();
   });
-  form.hidden = false;
 })();
