@@ -7,6 +7,9 @@ use std::fmt::{self, Write};
 #[derive(Debug, Default)]
 pub(super) struct Markup(String);
 
+/// Names and values, which are escaped.
+type Attributes<'a> = [(&'static str, &'a dyn fmt::Display)];
+
 impl Markup {
     /// Adds markup that stands in the program.
     pub fn raw(&mut self, markup: &'static str) -> &mut Self {
@@ -22,16 +25,21 @@ impl Markup {
     }
 
     /// Adds a tag with attributes: `<td class="n">`.
-    pub fn tag(
-        &mut self,
-        name: &'static str,
-        attributes: &[(&'static str, &dyn fmt::Display)],
-    ) -> &mut Self {
+    pub fn tag(&mut self, name: &'static str, attributes: &Attributes<'_>) -> &mut Self {
+        self.start(name, attributes).raw(">")
+    }
+
+    /// Adds an element of XML without content: `<rect width="4"/>`.
+    pub fn empty(&mut self, name: &'static str, attributes: &Attributes<'_>) -> &mut Self {
+        self.start(name, attributes).raw("/>")
+    }
+
+    fn start(&mut self, name: &'static str, attributes: &Attributes<'_>) -> &mut Self {
         self.raw("<").raw(name);
         for (key, value) in attributes {
             self.raw(" ").raw(key).raw("=\"").text(value).raw("\"");
         }
-        self.raw(">")
+        self
     }
 
     /// Adds an element with text: `<td>4</td>`.
@@ -71,7 +79,7 @@ impl fmt::Write for Escaping<'_> {
 }
 
 /// Text whose characters have no meaning in XML.
-pub(super) struct Escaped<'a>(pub &'a str);
+struct Escaped<'a>(pub &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -194,7 +194,6 @@ impl Report<'_> {
             Some(Err(why)) => return page.nothing(&story(why)).map(Ok),
             None => return Ok(Ok(())),
         };
-        before(page, verdicts)?;
         for verdict in [Verdict::Fault, Verdict::Warning, Verdict::Unknown] {
             for finding in verdicts.of_verdict(verdict) {
                 let vnet = finding.vnet.map_or(String::new(), |vnet| format!(", vnet {vnet}"));
@@ -207,6 +206,7 @@ impl Report<'_> {
             }
         }
         let ok = verdicts.of_verdict(Verdict::Ok);
+        before(page, verdicts)?;
         let title = Some(verdicts.summary_of_ok());
         page.part(Some(Part { vnet: None, title, marked: false }))?;
         page.table(&checks::columns(), &ok.into())?;

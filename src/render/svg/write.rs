@@ -1,12 +1,13 @@
 //! The drawing's elements.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::place::{Grid, Place};
 use super::route::{CELL_HEIGHT, CELL_WIDTH, GAP, Net, Routes, TITLE_HEIGHT};
 use super::text::cut;
 use crate::answers::topology::{EdgeKind, Node};
-use crate::render::markup::Escaped;
+use crate::render::markup::Markup;
 use crate::render::picture::{Group, Picture, line};
 
 /// Not every program that shows drawings knows variables of CSS.
@@ -56,24 +57,17 @@ pub(super) fn drawing(
     grid: &Grid,
     routes: &Routes,
 ) -> io::Result<()> {
+    let mut drawing = Drawing { out, made: Markup::default() };
     let told = picture.faults.len().min(MOST_FAULTS);
     let more = picture.faults.len() - told;
     let lines = 1 + told + usize::from(more > 0);
     let width = routes.width.max(LEAST_WIDTH);
     let height = routes.height + lines as i64 * LINE + GAP;
-    writeln!(
-        out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"title desc\">"
-    )?;
-    writeln!(out, "<title id=\"title\">How the network stacks are wired</title>")?;
-    writeln!(out, "<desc id=\"desc\">{}</desc>", Escaped(&description(picture)))?;
-    writeln!(out, "<style>\n{STYLE}</style>")?;
-    writeln!(out, "<rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>")?;
+    drawing.begin(width, height, &description(picture))?;
     for (band, y) in grid.bands.iter().zip(&routes.band_y) {
         for place in &band.boxes {
             if let Some(group) = picture.boxes.get(place.group) {
-                write_box(out, group, place, *y, band.first_row, routes)?;
+                drawing.group(group, place, *y, band.first_row, routes)?;
             }
         }
     }
@@ -82,29 +76,172 @@ pub(super) fn drawing(
         picture.boxes.iter().flat_map(|group| &group.interfaces).copied().collect();
     for fault in [false, true] {
         for net in routes.nets.iter().filter(|net| net.fault == fault) {
-            write_net(out, &nodes, net, grid, routes)?;
+            drawing.net(&nodes, net, grid, routes)?;
         }
     }
     for (at, (node, label)) in nodes.iter().zip(labels(picture, nodes.len())).enumerate() {
-        write_cell(out, node, routes.cell_at(grid, at), label)?;
+        drawing.cell(node, routes.cell_at(grid, at), label)?;
     }
-    write_legend(out, routes, !picture.faults.is_empty())?;
+    drawing.legend(routes, !picture.faults.is_empty())?;
     let mut y = routes.height + LINE;
     for fault in picture.faults.iter().take(told) {
         y += LINE;
-        let text = cut(fault, width - 2 * GAP, 10);
-        writeln!(
-            out,
-            "<text class=\"small wrong\" x=\"{GAP}\" y=\"{y}\">{}<title>{}</title></text>",
-            Escaped(&text),
-            Escaped(fault)
-        )?;
+        drawing.text("small wrong", (GAP, y), &cut(fault, width - 2 * GAP, 10));
+        drawing.made.element("title", fault).end("text").raw("\n");
     }
     if more > 0 {
         y += LINE;
-        writeln!(out, "<text class=\"small wrong\" x=\"{GAP}\" y=\"{y}\">and {more} more</text>")?;
+        drawing.text("small wrong", (GAP, y), &format!("and {more} more"));
+        drawing.made.end("text").raw("\n");
     }
-    writeln!(out, "</svg>")
+    drawing.made.raw("</svg>\n");
+    drawing.flush()
+}
+
+/// A drawing that is written as it is made.
+struct Drawing<'a> {
+    out: &'a mut dyn Write,
+    made: Markup,
+}
+
+impl Drawing<'_> {
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.write_all(self.made.as_str().as_bytes())?;
+        self.made.clear();
+        Ok(())
+    }
+
+    fn begin(&mut self, width: i64, height: i64, description: &str) -> io::Result<()> {
+        let view = format!("0 0 {width} {height}");
+        self.made.tag(
+            "svg",
+            &[
+                ("xmlns", &"http://www.w3.org/2000/svg"),
+                ("width", &width),
+                ("height", &height),
+                ("viewBox", &view),
+                ("role", &"img"),
+                ("aria-labelledby", &"title desc"),
+            ],
+        );
+        self.made.raw("\n<title id=\"title\">How the network stacks are wired</title>\n");
+        self.made.raw("<desc id=\"desc\">").text(description).raw("</desc>\n");
+        self.made.raw("<style>\n").raw(STYLE).raw("</style>\n");
+        self.made.empty("rect", &[("class", &"paper"), ("width", &width), ("height", &height)]);
+        self.made.raw("\n");
+        self.flush()
+    }
+
+    /// Text that is not ended.
+    fn text(&mut self, class: &str, (x, y): (i64, i64), text: &str) {
+        self.made.tag("text", &[("class", &class), ("x", &x), ("y", &y)]).text(text);
+    }
+
+    fn line_of_text(&mut self, class: &str, at: (i64, i64), text: &str) {
+        self.text(class, at, text);
+        self.made.end("text").raw("\n");
+    }
+
+    fn rect(&mut self, class: &str, (x, y): (i64, i64), (width, height): (i64, i64), round: i64) {
+        let attributes: [(_, &dyn Display); 6] = [
+            ("class", &class),
+            ("x", &x),
+            ("y", &y),
+            ("width", &width),
+            ("height", &height),
+            ("rx", &round),
+        ];
+        self.made.empty("rect", &attributes).raw("\n");
+    }
+
+    /// A box with its titles.
+    fn group(
+        &mut self,
+        group: &Group<'_>,
+        place: &Place,
+        y: i64,
+        first_row: usize,
+        routes: &Routes,
+    ) -> io::Result<()> {
+        let (left, right) = routes.across(place.column, place.span);
+        let bottom = routes.below(first_row + place.rows - 1);
+        let class = if group.fault { "box bad" } else { "box" };
+        let tooltip = format!("{} {}", group.title, group.note);
+        self.made.raw("<g>").element("title", tooltip).raw("\n");
+        self.rect(class, (left, y), (right - left, bottom - y), 6);
+        let (x, room) = (left + GAP, routes.across(place.column, 1).1 - left - 2 * GAP);
+        self.line_of_text("title", (x, y + 17), &cut(&group.title, room, 13));
+        self.line_of_text("small", (x, y + TITLE_HEIGHT - 7), &cut(&group.note, room, 10));
+        self.made.raw("</g>\n");
+        self.flush()
+    }
+
+    /// An interface.
+    fn cell(&mut self, node: &Node, (x, y): (i64, i64), label: Option<&str>) -> io::Result<()> {
+        let sound = node.problems.is_empty() && node.listed != Some(false);
+        let class = if sound { "cell" } else { "cell bad" };
+        self.made.raw("<g>").element("title", tooltip(node)).raw("\n");
+        self.rect(class, (x, y), (CELL_WIDTH, CELL_HEIGHT), 4);
+        let room = CELL_WIDTH - 12;
+        let label = label.map(|label| format!("vlan {}", line(label)));
+        let taken = label.as_ref().map_or(0, |label| label.chars().count() as i64 * 6 + 6);
+        self.line_of_text("name", (x + 6, y + 15), &cut(&line(&node.name), room - taken, 12));
+        if let Some(label) = label {
+            let attributes: [(_, &dyn Display); 4] = [
+                ("class", &"small"),
+                ("text-anchor", &"end"),
+                ("x", &(x + CELL_WIDTH - 6)),
+                ("y", &(y + 15)),
+            ];
+            self.made.tag("text", &attributes).text(label).end("text").raw("\n");
+        }
+        if let Some(below) = below(node) {
+            self.text("small", (x + 6, y + 29), &cut(&below, room, 10));
+            self.made.end("text");
+        }
+        self.made.raw("</g>\n");
+        self.flush()
+    }
+
+    /// The lines between the interfaces that are tied together.
+    fn net(&mut self, nodes: &[&Node], net: &Net, grid: &Grid, routes: &Routes) -> io::Result<()> {
+        let class = if net.fault { "fault" } else { net.kind.name() };
+        let name = |cell: usize| nodes.get(cell).map_or(String::new(), |node| line(&node.name));
+        // A tooltip does not need the names of hundreds.
+        let names: Vec<String> = net.pins.iter().take(8).map(|pin| name(pin.cell)).collect();
+        let more = if net.pins.len() > names.len() { " …" } else { "" };
+        let title = format!("{}: {}{more}", net.kind.name(), names.join(" – "));
+        let ways = routes.lines(grid, net).into_iter();
+        let path: String =
+            ways.map(|[(x1, y1), (x2, y2)]| format!("M{x1} {y1}L{x2} {y2}")).collect();
+        self.made.raw("<g>").element("title", title);
+        self.wire(class, &path);
+        self.made.raw("</g>\n");
+        self.flush()
+    }
+
+    fn wire(&mut self, class: &str, path: &str) {
+        let class = format!("wire {class}");
+        self.made.empty("path", &[("class", &class), ("d", &path)]);
+    }
+
+    fn legend(&mut self, routes: &Routes, faults: bool) -> io::Result<()> {
+        let y = routes.height;
+        let kinds = ["epair", "bridge", "vlan", "lagg", "tunnel"].into_iter();
+        let is_drawn =
+            |kind: &&str| routes.nets.iter().any(|net| !net.fault && net.kind.name() == *kind);
+        let kinds = kinds.filter(is_drawn).map(|kind| (kind, kind));
+        let fault = faults.then_some(("fault", "fault: see below"));
+        let mut x = GAP;
+        for (class, text) in kinds.chain(fault) {
+            let (middle, end) = (y + LINE / 2, x + 30);
+            self.wire(class, &format!("M{x} {middle}L{end} {middle}"));
+            self.made.raw("\n");
+            self.line_of_text("small", (end + 6, middle + 4), text);
+            x = end + 6 + text.len() as i64 * 6 + 24;
+        }
+        self.flush()
+    }
 }
 
 fn description(picture: &Picture<'_>) -> String {
@@ -117,86 +254,15 @@ fn description(picture: &Picture<'_>) -> String {
     )
 }
 
-fn write_box(
-    out: &mut dyn Write,
-    group: &Group<'_>,
-    place: &Place,
-    y: i64,
-    first_row: usize,
-    routes: &Routes,
-) -> io::Result<()> {
-    let (left, right) = routes.across(place.column, place.span);
-    let bottom = routes.below(first_row + place.rows - 1);
-    let bad = if group.fault { " bad" } else { "" };
-    writeln!(out, "<g><title>{}</title>", Escaped(&format!("{} {}", group.title, group.note)))?;
-    writeln!(
-        out,
-        "<rect class=\"box{bad}\" x=\"{left}\" y=\"{y}\" width=\"{}\" height=\"{}\" rx=\"6\"/>",
-        right - left,
-        bottom - y
-    )?;
-    let (x, room) = (left + GAP, routes.across(place.column, 1).1 - left - 2 * GAP);
-    let lines = [("title", &group.title, 17, 13), ("small", &group.note, TITLE_HEIGHT - 7, 10)];
-    for (class, text, below, size) in lines {
-        let text = cut(text, room, size);
-        writeln!(
-            out,
-            "<text class=\"{class}\" x=\"{x}\" y=\"{}\">{}</text>",
-            y + below,
-            Escaped(&text)
-        )?;
+/// What stands below the name of an interface.
+fn below(node: &Node) -> Option<String> {
+    match (&*node.addresses, &*node.notes) {
+        ([], []) if node.listed == Some(false) => Some("on no list".to_owned()),
+        ([], []) => None,
+        ([], [note, ..]) => Some(line(note)),
+        ([address], _) => Some(line(address)),
+        ([address, rest @ ..], _) => Some(format!("{} +{}", line(address), rest.len())),
     }
-    writeln!(out, "</g>")
-}
-
-fn write_cell(
-    out: &mut dyn Write,
-    node: &Node,
-    (x, y): (i64, i64),
-    label: Option<&str>,
-) -> io::Result<()> {
-    let bad = if node.problems.is_empty() && node.listed != Some(false) { "" } else { " bad" };
-    writeln!(out, "<g><title>{}</title>", Escaped(&tooltip(node)))?;
-    writeln!(
-        out,
-        "<rect class=\"cell{bad}\" x=\"{x}\" y=\"{y}\" width=\"{CELL_WIDTH}\" \
-         height=\"{CELL_HEIGHT}\" rx=\"4\"/>"
-    )?;
-    let room = CELL_WIDTH - 12;
-    let label = label.map(|label| format!("vlan {}", line(label)));
-    let taken = label.as_ref().map_or(0, |label| label.chars().count() as i64 * 6 + 6);
-    let name = cut(&line(&node.name), room - taken, 12);
-    writeln!(
-        out,
-        "<text class=\"name\" x=\"{}\" y=\"{}\">{}</text>",
-        x + 6,
-        y + 15,
-        Escaped(&name)
-    )?;
-    if let Some(label) = label {
-        writeln!(
-            out,
-            "<text class=\"small\" text-anchor=\"end\" x=\"{}\" y=\"{}\">{}</text>",
-            x + CELL_WIDTH - 6,
-            y + 15,
-            Escaped(&label)
-        )?;
-    }
-    let below = match (&*node.addresses, &*node.notes) {
-        ([], []) if node.listed == Some(false) => "on no list".to_owned(),
-        ([], []) => return writeln!(out, "</g>"),
-        ([], [note, ..]) => line(note),
-        ([address], _) => line(address),
-        ([address, rest @ ..], _) => format!("{} +{}", line(address), rest.len()),
-    };
-    let below = cut(&below, room, 10);
-    writeln!(
-        out,
-        "<text class=\"small\" x=\"{}\" y=\"{}\">{}</text></g>",
-        x + 6,
-        y + 29,
-        Escaped(&below)
-    )
 }
 
 fn tooltip(node: &Node) -> String {
@@ -215,46 +281,4 @@ fn labels<'a>(picture: &Picture<'a>, interfaces: usize) -> Vec<Option<&'a str>> 
         }
     }
     labels
-}
-
-fn write_net(
-    out: &mut dyn Write,
-    nodes: &[&Node],
-    net: &Net,
-    grid: &Grid,
-    routes: &Routes,
-) -> io::Result<()> {
-    let class = if net.fault { "fault" } else { net.kind.name() };
-    let name = |cell: usize| nodes.get(cell).map_or(String::new(), |node| line(&node.name));
-    // A tooltip does not need the names of hundreds.
-    let names: Vec<String> = net.pins.iter().take(8).map(|pin| name(pin.cell)).collect();
-    let more = if net.pins.len() > names.len() { " …" } else { "" };
-    let title = format!("{}: {}{more}", net.kind.name(), names.join(" – "));
-    write!(out, "<g><title>{}</title><path class=\"wire {class}\" d=\"", Escaped(&title))?;
-    for [(x1, y1), (x2, y2)] in routes.lines(grid, net) {
-        write!(out, "M{x1} {y1}L{x2} {y2}")?;
-    }
-    writeln!(out, "\"/></g>")
-}
-
-fn write_legend(out: &mut dyn Write, routes: &Routes, faults: bool) -> io::Result<()> {
-    let y = routes.height;
-    let kinds = ["epair", "bridge", "vlan", "lagg", "tunnel"].into_iter();
-    let is_drawn =
-        |kind: &&str| routes.nets.iter().any(|net| !net.fault && net.kind.name() == *kind);
-    let kinds = kinds.filter(is_drawn).map(|kind| (kind, kind));
-    let fault = faults.then_some(("fault", "fault: see below"));
-    let mut x = GAP;
-    for (class, text) in kinds.chain(fault) {
-        let (middle, end) = (y + LINE / 2, x + 30);
-        writeln!(out, "<path class=\"wire {class}\" d=\"M{x} {middle}L{end} {middle}\"/>")?;
-        writeln!(
-            out,
-            "<text class=\"small\" x=\"{}\" y=\"{}\">{text}</text>",
-            end + 6,
-            middle + 4
-        )?;
-        x = end + 6 + text.len() as i64 * 6 + 24;
-    }
-    Ok(())
 }

@@ -18,7 +18,7 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// The hashes of the two, with which the policy lets a browser use them.
 const POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-agft/ZBfhHZ70qpYm7KPtEXAx5koPZTM7p7KOVpYdYw='; \
+    style-src 'sha256-YqiU9RY/rA6yz3DAoX4ym7Rp1rVz6KYaIkTa7GsgxjE='; \
     script-src 'sha256-6SC8BakBSEQZEpI6SrFhQcqwYyMIfM+iDZk0DtjrrjI='; \
     img-src data:; base-uri 'none'; form-action 'none'";
 
