@@ -141,7 +141,11 @@ impl Secrets {
         let is_jail = table.get("do").and_then(toml::Value::as_str) == Some("jail");
         for (key, value) in table {
             match (&**key, value) {
-                ("name", toml::Value::String(name)) if is_jail => self.add_name(name),
+                ("name", toml::Value::String(name)) if is_jail => {
+                    let parent = table.get("parent").and_then(toml::Value::as_str);
+                    let parent = parent.map_or(String::new(), |parent| format!("{parent}."));
+                    self.add_name(&format!("{parent}{name}"));
+                }
                 ("hostname" | "description" | "path", toml::Value::String(name)) => {
                     self.add_name(name);
                 }
