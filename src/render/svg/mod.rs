@@ -1,6 +1,6 @@
 //! Drawings in SVG.
 //!
-//! [`write`] draws the wiring of network stacks: a box for each vnet, with the names of its jails as title and its interfaces inside; a
+//! [`write()`] draws the wiring of network stacks: a box for each vnet, with the names of its jails as title and its interfaces inside; a
 //! line for each tie. What is wrong is red and dashed, and told below.
 //!
 //! How: the boxes stand in a grid. Lines run only where no text is: below the rows of interfaces,

@@ -4,7 +4,7 @@
 //! per-CPU memory, and what typed pointers lead to.
 //!
 //! How: everything that is known is put into one list of stretches of addresses, once
-//! ([`intervals`]). Then an address takes a binary search, and its name is made of the
+//! (`intervals.rs`). Then an address takes a binary search, and its name is made of the
 //! types.
 //!
 //! What it refuses to do: it guesses nothing from the bytes at an address, except that they are the
