@@ -224,19 +224,24 @@ fn what_a_dump_lacks_is_no_fault() {
     let scenario = Scenario::parse(&text).unwrap();
     let kernel = Kernel::open(open("classic-clang-dwarf4"), None).unwrap();
     let demo = build(&scenario, kernel).unwrap();
-    lacking_pages("classic-clang-dwarf4", &demo);
-    lacking_pages("classic-clang-dwarf4", &healthy("sockets", "# Faults"));
-    lacking_pages("stable14-clang-dwarf4", &healthy("network-newer", "# From here on"));
+    lacking_pages("classic-clang-dwarf4", &demo, None);
+    lacking_pages("classic-clang-dwarf4", &healthy("sockets", "# Faults"), None);
+    lacking_pages("stable14-clang-dwarf4", &healthy("network-newer", "# From here on"), None);
+    // Vnets that are on no list are found by what points at them.
+    let sick = "vnet-construction";
+    let image = built(Path::new(&format!("{SICK}/{sick}.toml")));
+    lacking_pages("classic-clang-dwarf4", &image, Some(sick));
 }
 
-/// Checks dumps of the image that lack pages.
-fn lacking_pages(name: &str, image: &Image) {
+/// Checks dumps of the image that lack pages. Only the check of the name `sick` may report
+/// anything.
+fn lacking_pages(name: &str, image: &Image, sick: Option<&str>) {
     let mut dump = Cursor::new(Vec::new());
     image.write(Format::MinidumpV2, &mut dump).unwrap();
     let whole = Minidump::parse(dump.into_inner());
     let pages = whole.pages();
     let mut groups: Vec<Vec<usize>> =
-        (0..pages).collect::<Vec<_>>().chunks(pages / 24 + 1).map(<[usize]>::to_vec).collect();
+        (0..pages).collect::<Vec<_>>().chunks(pages / 16 + 1).map(<[usize]>::to_vec).collect();
     // Those of the heap one by one, and of the heads of lists: each has many objects.
     let kernel = image.runtime().kernel();
     let small = kernel.machine().allocations().filter(|(_, object)| object.size < 4096);
@@ -245,32 +250,46 @@ fn lacking_pages(name: &str, image: &Image) {
     let frames = small.chain(heads).filter_map(|at| kernel.machine().physical(at));
     let frames: BTreeSet<u64> = frames.map(|at| at.get() / 4096).collect();
     groups.extend(frames.iter().filter_map(|frame| Some(vec![whole.place(*frame)?])));
-    assert!(groups.len() > 40, "{} groups of {pages} pages", groups.len());
+    assert!(groups.len() > 30, "{} groups of {pages} pages", groups.len());
     let mut unknown = 0;
     for group in &groups {
         let Ok(session) = Session::from_sources(open(name), whole.without(group)) else { continue };
         let Ok(verdicts) = answers::checks(&session, &Selector::Default, &[]) else { continue };
         let found = verdicts.findings.to_vec();
-        assert_eq!(alarms(&found), [], "without {group:?}");
+        let mut alarms = alarms(&found);
+        alarms.retain(|(name, _)| Some(*name) != sick);
+        assert_eq!(alarms, [], "without {group:?}");
         unknown += usize::from(verdicts.count(Verdict::Unknown) > 0);
     }
-    assert!(unknown > 20, "only {unknown} of {} dumps leave something unknown", groups.len());
+    assert!(unknown > 15, "only {unknown} of {} dumps leave something unknown", groups.len());
 }
 
-/// A file that ends early lacks all pages from there on.
+/// A file that ends early lacks all pages from there on, page tables among them.
 #[test]
 fn what_a_file_lacks_is_no_fault() {
     let text = fs::read_to_string("fixtures/scenarios/demo.toml").unwrap();
-    let image = build(&Scenario::parse(&text).unwrap(), Kernel::open(open("i386"), None).unwrap());
-    let mut dump = Cursor::new(Vec::new());
-    image.unwrap().write(Format::MinidumpV2, &mut dump).unwrap();
-    let whole = dump.into_inner();
-    for part in 1..24 {
-        let cut = whole[..whole.len() * part / 24].to_vec();
-        let session = Session::from_sources(open("i386"), Source::from_vec("vmcore", cut));
-        let Ok(session) = session else { continue };
-        let Ok(verdicts) = answers::checks(&session, &Selector::Default, &[]) else { continue };
-        assert_eq!(alarms(&verdicts.findings.to_vec()), [], "{part} of 24 parts");
+    let scenario = Scenario::parse(&text).unwrap();
+    for (name, format) in [
+        ("classic-clang-dwarf4", Format::Full),
+        ("newer-clang-dwarf4", Format::MinidumpV3),
+        ("i386", Format::MinidumpV2),
+        ("arm64", Format::Full),
+        ("riscv64", Format::Full),
+        ("powerpc64", Format::MinidumpV2),
+    ] {
+        let image = build(&scenario, Kernel::open(open(name), None).unwrap()).unwrap();
+        let mut dump = Cursor::new(Vec::new());
+        image.write(format, &mut dump).unwrap();
+        let whole = dump.into_inner();
+        for part in 1..12 {
+            let cut = whole[..whole.len() * part / 12].to_vec();
+            let session = Session::from_sources(open(name), Source::from_vec("vmcore", cut));
+            let Ok(session) = session else { continue };
+            let verdicts = answers::checks(&session, &Selector::Default, &[]);
+            let Ok(verdicts) = verdicts else { continue };
+            let found = alarms(&verdicts.findings.to_vec());
+            assert_eq!(found, [], "{name}: {part} of 12 parts");
+        }
     }
 }
 

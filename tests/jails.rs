@@ -384,8 +384,11 @@ fn sound_machines_have_nothing_to_call_out() {
     for entry in std::fs::read_dir("fixtures/scenarios").unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() || name.starts_with("jails") || name == "trouble" {
+            continue;
+        }
         let scenario = Scenario::open(&path).unwrap();
-        if scenario.kernel.is_none() || name.starts_with("jails") {
+        if scenario.kernel.is_none() {
             continue;
         }
         let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();

@@ -35,7 +35,8 @@ fn open_kernel(name: &str) -> Source {
 
 fn scenarios() -> Vec<PathBuf> {
     let entries = fs::read_dir("fixtures/scenarios").unwrap();
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.is_file()).collect();
     paths.sort();
     assert!(paths.len() > 8, "{paths:?}");
     paths

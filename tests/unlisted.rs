@@ -83,7 +83,7 @@ fn what_a_broken_list_no_longer_leads_to_is_found() {
         }
         let shown = session.select(&Selector::All).unwrap();
         assert_eq!(shown.stacks.len(), 4, "{kernel}: all four are shown");
-        assert!(problems(&session)[0].contains("leads to 0x100000"), "{kernel}");
+        assert!(problems(&session)[0].contains("breaks off at 0x100000"), "{kernel}");
     }
 }
 

@@ -69,6 +69,7 @@ pub struct Evidence<'e> {
     sysinits: OnceCell<Result<Sysinits, Problem>>,
     constructions: OnceCell<FxHashMap<VirtAddr, Construction>>,
     space: OnceCell<Result<ModuleSpace, Problem>>,
+    hidden_stack: OnceCell<Option<String>>,
     ties: OnceCell<Vec<Tied>>,
     routes: OnceCell<Vec<(Option<&'e Vnet>, Tables)>>,
     neighbors: OnceCell<Vec<(Option<&'e Vnet>, Neighbors)>>,
@@ -121,6 +122,7 @@ impl<'e> Evidence<'e> {
             routes: OnceCell::new(),
             neighbors: OnceCell::new(),
             sockets: OnceCell::new(),
+            hidden_stack: OnceCell::new(),
         }
     }
 
@@ -150,8 +152,12 @@ impl<'e> Evidence<'e> {
     /// Whether a vnet on the list lies there. What is wrong with it is for the checks of the list
     /// to say, and not for those of what points at it.
     pub fn is_listed(&self, address: VirtAddr) -> bool {
-        let found = self.list().ok().and_then(|list| list.at(address));
-        found.is_some_and(Vnet::is_listed)
+        self.vnet(address).is_some_and(Vnet::is_listed)
+    }
+
+    /// The vnet at that address.
+    fn vnet(&self, address: VirtAddr) -> Option<&'e Vnet> {
+        self.known_vnets().ok()??.at(address)
     }
 
     /// What keeps further vnets from being known.
@@ -161,14 +167,13 @@ impl<'e> Evidence<'e> {
 
     /// The vnet at that address, as findings name it.
     pub fn vnet_ref(&self, address: VirtAddr) -> VnetRef {
-        VnetRef::at(address, self.vnets().unwrap_or_default())
+        let index = self.vnet(address).and_then(|vnet| vnet.index);
+        VnetRef { index, address }
     }
 
     /// Why what is wrong with a vnet may be work in progress; `None` if it is up.
     pub fn excuse(&self, vnet: Option<VnetRef>) -> Option<&'static str> {
-        let vnet = vnet?;
-        let vnets = self.vnets().unwrap_or_default();
-        excuse(vnets.iter().find(|known| known.address == vnet.address))
+        excuse(self.vnet(vnet?.address))
     }
 
     /// The vnets that pointers are checked against; `None` in a kernel without VIMAGE.
@@ -288,8 +293,8 @@ impl<'e> Evidence<'e> {
 
     /// The vnets that are neither on the list nor freed; vnet0 is not among them.
     pub fn unlisted(&self) -> Result<impl Iterator<Item = &'e Vnet>, Problem> {
-        let off = |vnet: &&Vnet| !vnet.is_listed() && !vnet.is_freed() && !vnet.default;
-        Ok(self.vnets()?.iter().filter(off))
+        let vnets = self.vnets()?.iter();
+        Ok(vnets.filter(|vnet| is_off(vnet)))
     }
 
     /// How far the creation or destruction of a vnet has come that is not on the list; `None` for
@@ -304,8 +309,17 @@ impl<'e> Evidence<'e> {
         self.constructions.get_or_init(read).get(&vnet)
     }
 
+    /// The vnet at that address, if it is one of these.
+    pub fn unlisted_at(&self, address: VirtAddr) -> Option<&'e Vnet> {
+        self.vnet(address).filter(|vnet| is_off(vnet))
+    }
+
     /// Why a thread may be in a function though no stack shows it: the stack of one cannot be read.
-    pub fn hidden_stack(&self) -> Option<String> {
+    pub fn hidden_stack(&self) -> Option<&str> {
+        self.hidden_stack.get_or_init(|| self.find_hidden_stack()).as_deref()
+    }
+
+    fn find_hidden_stack(&self) -> Option<String> {
         let all = threads::all(self.target()).ok()?.take(&mut Problems::default());
         let hidden = all.iter().find_map(|thread| match Stack::of(&thread.thread) {
             Err(why) => Some((thread.name(), why)),
@@ -345,4 +359,8 @@ impl Tied {
         let ties = Ties::read(interface, name, network);
         Self { vnet, address: interface.address, title: title(interface), driver, ties }
     }
+}
+
+fn is_off(vnet: &Vnet) -> bool {
+    !vnet.is_listed() && !vnet.is_freed() && !vnet.default
 }

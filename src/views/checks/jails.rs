@@ -1,10 +1,14 @@
 //! Jails: their tree, and the vnets that they are in.
 
+use std::cell::OnceCell;
+
+use rustc_hash::FxHashMap;
+
 use super::vnets::is_orphan;
 use super::{Evidence, Finding, Findings};
 use crate::addr::VirtAddr;
-use crate::threads;
 use crate::threads::stack::Stack;
+use crate::threads::{self, ThreadName};
 use crate::views::call_out::CallOut;
 use crate::views::inside::Functions;
 use crate::views::jails::{self, Jail, Life};
@@ -71,18 +75,19 @@ pub(super) fn owners(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         // That of prison0 has a check of its own.
         vnet.is_listed() && !vnet.is_freed() && !vnet.default
     });
-    let owners = |vnet: VirtAddr| -> Vec<&Jail> {
-        let own = all.jails.iter().filter(|jail| jail.own_vnet && jail.jid != 0);
-        own.filter(|jail| jail.vnet == Some(vnet)).collect()
-    };
+    let mut owners: FxHashMap<VirtAddr, Vec<&Jail>> = FxHashMap::default();
+    for jail in all.jails.iter().filter(|jail| jail.own_vnet && jail.jid != 0) {
+        owners.entry(jail.vnet.unwrap_or_default()).or_default().push(jail);
+    }
+    let removers = OnceCell::new();
     for vnet in listed {
-        let finding = match &owners(vnet.address)[..] {
+        let finding = match owners.get(&vnet.address).map_or(&[][..], |all| all) {
             [one] => Finding::ok(format!("it belongs to {}", one.title())),
             [] => {
                 let why = "no jail owns it, though it is on the list";
                 let unknown = match all.problems.none() {
                     Err(problem) => Some(problem.to_string()),
-                    Ok(()) => coming_or_going(evidence, vnet.address),
+                    Ok(()) => coming_or_going(evidence, &removers, vnet.address),
                 };
                 Finding::fault(why).at([vnet.address]).unless(unknown.as_deref())
             }
@@ -124,19 +129,34 @@ fn changing(evidence: &Evidence<'_>) -> Option<String> {
     }
 }
 
+/// A thread that removes a jail, the innermost function that shows it, and its stack.
+type Remover = (ThreadName, &'static str, Stack);
+
 /// Why a vnet on the list may have no jail: its jail is just being created or removed.
-fn coming_or_going(evidence: &Evidence<'_>, vnet: VirtAddr) -> Option<String> {
+fn coming_or_going(
+    evidence: &Evidence<'_>,
+    removers: &OnceCell<Vec<Remover>>,
+    vnet: VirtAddr,
+) -> Option<String> {
     let jails = &evidence.jails().ok()?.jails;
     let starting = jails.iter().find(|jail| jail.life == Life::Starting && jail.vnet.is_none());
     if let Some(jail) = starting {
         return Some(format!("{} gets its vnet now", jail.title()));
     }
+    let removers = removers.get_or_init(|| find_removers(evidence));
+    let its = removers
+        .iter()
+        .find(|(_, function, stack)| *function != "vnet_destroy" || stack.mentions(vnet));
+    its.map(|(thread, function, _)| format!("{thread} is in {function}"))
+}
+
+fn find_removers(evidence: &Evidence<'_>) -> Vec<Remover> {
     let removing = Functions::named(evidence.target(), REMOVING);
-    let threads = threads::all(evidence.target()).ok()?.take(&mut Problems::default());
-    threads.iter().find_map(|thread| {
+    let threads = threads::all(evidence.target()).map(|all| all.take(&mut Problems::default()));
+    let threads = threads.unwrap_or_default();
+    let found = threads.iter().filter_map(|thread| {
         let (function, _) = removing.of(&thread.thread)?;
-        let is_its = || Stack::of(&thread.thread).is_ok_and(|stack| stack.mentions(vnet));
-        let may_be = function != "vnet_destroy" || is_its();
-        may_be.then(|| format!("{} is in {function}", thread.name()))
-    })
+        Some((thread.name(), function, Stack::of(&thread.thread).ok()?))
+    });
+    found.collect()
 }

@@ -116,6 +116,10 @@ pub(super) fn function_pointers(evidence: &Evidence<'_>) -> Result<Findings, Pro
         for (variable, place) in &found {
             let Ok(copy) = vnet.copy_of(target, variable.master) else { continue };
             let at = copy.wrapping_add(place.offset);
+            if let Err(why) = target.budget().work(1) {
+                wrong.add(Finding::unknown(why.to_string()));
+                break;
+            }
             let pointer = match target.memory().pointer(at) {
                 Ok(pointer) => pointer,
                 Err(fault) => {

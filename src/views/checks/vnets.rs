@@ -3,6 +3,8 @@
 //! `vnet_alloc` and `vnet_destroy` (`sys/net/vnet.c`, 9.3 to main): a vnet is linked after its last
 //! constructor and unlinked before its first destructor.
 
+use std::collections::BTreeMap;
+
 use super::{Evidence, Finding, Findings, Verdict};
 use crate::addr::VirtAddr;
 use crate::constants::SI_SUB_VNET_DONE;
@@ -15,21 +17,22 @@ use crate::walk::{Problem, Problems};
 /// The block of each vnet is memory of its own.
 pub(super) fn blocks(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let mut findings = Findings::default();
-    let mut taken: Vec<(VirtAddr, VirtAddr, VnetRef)> = Vec::new();
+    // Ends and vnets by the starts of their blocks.
+    let mut taken: BTreeMap<VirtAddr, (VirtAddr, VnetRef)> = BTreeMap::new();
     for vnet in evidence.vnets()?.iter().filter(|vnet| !vnet.is_freed()) {
         let finding = match block(evidence, vnet) {
             None => Finding::ok("it has no block yet"),
             Some(Err(wrong)) => wrong,
             Some(Ok((start, end))) => {
-                let other = taken.iter().find(|other| start < other.1 && other.0 < end);
-                let finding = match other {
-                    Some((at, _, other)) => {
+                let before = taken.range(..end).next_back();
+                let finding = match before.filter(|(_, (other_end, _))| start < *other_end) {
+                    Some((at, (_, other))) => {
                         let why = format!("its block overlaps that of vnet {other}");
                         Finding::fault(why).at([start, *at])
                     }
                     None => readable(evidence, start, end, "its block"),
                 };
-                taken.push((start, end, vnet.into()));
+                taken.insert(start, (end, vnet.into()));
                 finding
             }
         };
@@ -232,14 +235,14 @@ fn whose(evidence: &Evidence<'_>, vnet: &Vnet) -> Finding {
     let why = format!("it is on no list, and no thread builds or destroys it{found_by}");
     let unknown = match construction.problems.none() {
         Err(problem) => Some(problem.to_string()),
-        Ok(()) => evidence.hidden_stack(),
+        Ok(()) => evidence.hidden_stack().map(str::to_owned),
     };
     Finding::fault(why).at([vnet.address]).unless(unknown.as_deref())
 }
 
 /// Whether [`unlisted`] reports a vnet, so that who points at it need not.
 pub(super) fn is_orphan(evidence: &Evidence<'_>, address: VirtAddr) -> bool {
-    let vnet = evidence.unlisted().ok().and_then(|mut all| all.find(|it| it.address == address));
+    let vnet = evidence.unlisted_at(address);
     vnet.is_some_and(|vnet| whose(evidence, vnet).verdict == Verdict::Fault)
 }
 
