@@ -110,6 +110,24 @@ fn wanted(text: &str) -> Vec<String> {
     wanted.map(str::to_owned).collect()
 }
 
+/// Whether a check is about interfaces, routes or sockets.
+fn is_of_network(name: &str) -> bool {
+    const STARTS: [&str; 11] = [
+        "interface",
+        "epair",
+        "bridge",
+        "vlan-p",
+        "lagg",
+        "route",
+        "neighbor",
+        "pcb",
+        "unix",
+        "socket",
+        "list-links",
+    ];
+    STARTS.iter().any(|start| name.starts_with(start))
+}
+
 /// Interfaces, routes and sockets look different in every release.
 #[test]
 fn what_is_wrong_is_found_in_newer_releases_too() {
@@ -122,13 +140,8 @@ fn what_is_wrong_is_found_in_newer_releases_too() {
     ];
     // Messages that name an index, or what points where, differ by release.
     const DIFFERENT: [&str; 2] = ["interface-index", "route-interfaces"];
-    let about = ["interface", "epair", "bridge", "vlan-p", "lagg", "route", "neighbor", "pcb"];
-    let about = about.into_iter().chain(["unix", "socket", "list-links"]).collect::<Vec<_>>();
     let mut wrong = Vec::new();
-    for (name, path) in scenarios() {
-        if !about.iter().any(|start| name.starts_with(start)) {
-            continue;
-        }
+    for (name, path) in scenarios().into_iter().filter(|(name, _)| is_of_network(name)) {
         let text = fs::read_to_string(&path).unwrap();
         // Bridges are no module there, and since 14 a tcpcb begins with its control block.
         let steps = text.split("\n[[step]]\n");
@@ -168,6 +181,29 @@ fn a_block_in_the_direct_map_is_nobodys() {
         let wanted = "fault 3: its block lies in the direct map, outside the kernel map";
         assert!(found.contains(&("vnet-block", wanted.to_owned())), "{kernel}: {found:#?}");
     }
+}
+
+/// The others on other releases and architectures, where the steps of the scenario are possible.
+/// What is said may differ.
+#[test]
+fn sick_kernels_of_other_releases_are_reported_too() {
+    let mut wrong = Vec::new();
+    let mut seen = BTreeSet::new();
+    for kernel in ["stable13-clang-dwarf4", "stable15-clang-dwarf4", "i386", "arm64"] {
+        for (name, path) in scenarios().into_iter().filter(|(name, _)| !is_of_network(name)) {
+            let scenario = Scenario::open(&path).unwrap();
+            let Ok(image) = build(&scenario, Kernel::open(open(kernel), None).unwrap()) else {
+                continue;
+            };
+            let found = alarms(&checked(&image));
+            seen.insert(format!("{kernel} {name}"));
+            if found.is_empty() || found.iter().any(|(check, _)| *check != name) {
+                wrong.push(format!("{kernel}: {name}: {found:#?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen.len() > 60, "{seen:?}");
 }
 
 #[test]

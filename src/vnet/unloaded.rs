@@ -22,6 +22,8 @@ pub struct Unloaded {
     loaded: Option<Vec<Range<VirtAddr>>>,
     /// The part of the kernel's memory that functions and what leads to them are not in.
     data: Vec<Range<VirtAddr>>,
+    /// -1 as a pointer.
+    highest: VirtAddr,
     /// Module space that belongs to no module.
     free: Vec<Range<VirtAddr>>,
     /// The distance of each vnet's copies from the masters.
@@ -37,7 +39,8 @@ impl Unloaded {
         let regions = space.map(|space| space.regions).unwrap_or_default();
         let free = regions.into_iter().filter(|region| region.holder == Holder::Free);
         let free = free.map(|region| region.range).collect();
-        Self { loaded: loaded(target, modules), data: data(target), free, bases }
+        let highest = VirtAddr::new(target.arch().wrap(u64::MAX));
+        Self { loaded: loaded(target, modules), data: data(target), highest, free, bases }
     }
 
     /// Checks the argument of an entry.
@@ -69,12 +72,12 @@ impl Unloaded {
         }
     }
 
-    /// Whether a pointer to a function leads to no code. NULL, and 1 in its place, lead nowhere on
-    /// purpose.
+    /// Whether a pointer to a function leads to no code. NULL, 1 and -1 lead nowhere on purpose.
     #[must_use]
     pub fn leads_nowhere(&self, address: VirtAddr) -> bool {
         let in_data = || self.data.iter().any(|range| range.contains(&address));
-        address.get() > 1 && (self.function(address).is_err() || in_data())
+        let is_none = [0, 1, self.highest.get()].contains(&address.get());
+        !is_none && (self.function(address).is_err() || in_data())
     }
 }
 

@@ -140,12 +140,31 @@ impl Findings {
     /// Adds what a walk says that this check is about: a cycle or freed memory is a fault, what the
     /// dump lacks is unknown.
     pub fn add_broken(&mut self, problems: &Problems) {
-        self.add_broken_of(None, problems);
+        self.add_all_broken(None, problems, None);
     }
 
     /// The same about a vnet.
     pub fn add_broken_of(&mut self, vnet: Option<VnetRef>, problems: &Problems) {
-        self.found.extend(problems.iter().map(|problem| Finding::broken(problem).of(vnet)));
+        self.add_all_broken(vnet, problems, None);
+    }
+
+    /// The same, but what contradicts itself is unknown if there is a reason why it may be a change
+    /// in progress.
+    pub fn add_broken_unless(&mut self, problems: &Problems, changing: Option<&str>) {
+        self.add_all_broken(None, problems, changing);
+    }
+
+    fn add_all_broken(
+        &mut self,
+        vnet: Option<VnetRef>,
+        problems: &Problems,
+        changing: Option<&str>,
+    ) {
+        let broken = problems.iter().map(|problem| {
+            let in_motion = changing.filter(|_| matches!(problem.why, Why::Contradiction(_)));
+            Finding::broken(problem).unless(in_motion).of(vnet)
+        });
+        self.found.extend(broken);
         self.problems.extend(problems.clone());
     }
 

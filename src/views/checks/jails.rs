@@ -12,6 +12,7 @@ use crate::threads::{self, ThreadName};
 use crate::views::call_out::CallOut;
 use crate::views::inside::Functions;
 use crate::views::jails::{self, Jail, Life};
+use crate::vnet::Condition;
 use crate::vnet::locks::{Holder, LockState};
 use crate::walk::{Problem, Problems};
 
@@ -31,8 +32,8 @@ pub(super) fn tree(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     };
     let (mut findings, mut problems) = (Findings::default(), all.problems.clone());
     let called_out = called_out(evidence, &TREE, &mut problems)?;
-    findings.add_broken(&problems);
     let changing = changing(evidence);
+    findings.add_broken_unless(&problems, changing.as_deref());
     for (jail, call_out) in called_out {
         let finding = Finding::call_out(&jail.title(), &call_out).unless(changing.as_deref());
         findings.add(finding.at([jail.address]));
@@ -139,9 +140,14 @@ fn coming_or_going(
     vnet: VirtAddr,
 ) -> Option<String> {
     let jails = &evidence.jails().ok()?.jails;
-    let starting = jails.iter().find(|jail| jail.life == Life::Starting && jail.vnet.is_none());
-    if let Some(jail) = starting {
-        return Some(format!("{} gets its vnet now", jail.title()));
+    let mut starting =
+        jails.iter().filter(|jail| jail.life == Life::Starting && jail.vnet.is_none());
+    let built = evidence.unlisted().ok()?.filter(|vnet| {
+        // It is linked only when it is ready, and then its jail gets it.
+        vnet.condition == Some(Condition::UnderConstruction)
+    });
+    if let Some(Jail { jid, name, .. }) = starting.nth(built.count()) {
+        return Some(format!("jail {jid} ({name}) is about to get its vnet"));
     }
     let removers = removers.get_or_init(|| find_removers(evidence));
     let its = removers

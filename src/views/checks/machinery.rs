@@ -11,12 +11,8 @@ pub(super) fn sysinits(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let all = evidence.sysinits()?;
     let writer = evidence.locks().ok().and_then(|locks| locks.writer(Guards::Sysinits));
     let writer = writer.map(|thread| format!("{thread} is registering one"));
-    let mut broken = Findings::default();
-    broken.add_broken(&all.problems);
-    let (found, problems) = broken.take();
     let mut findings = Findings::default();
-    found.into_iter().for_each(|finding| findings.add(finding.unless(writer.as_deref())));
-    findings.note(&problems);
+    findings.add_broken_unless(&all.problems, writer.as_deref());
     for sysinit in all.iter() {
         let name = sysinit.function.as_ref().map(|function| function.target_name());
         let name = name.unwrap_or_else(|_| format!("the vnet_sysinit at {}", sysinit.address));

@@ -21,7 +21,8 @@ const CHANGING: [&str; 6] = [
 pub(super) fn files(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let modules = evidence.modules();
     let mut findings = Findings::default();
-    findings.add_broken(&modules.problems);
+    let changing = changing(evidence, !modules.problems.is_empty());
+    findings.add_broken_unless(&modules.problems, changing.as_deref());
     let count = modules.modules().count();
     Ok(findings.or_ok(|| format!("{count} modules are on the list")))
 }
@@ -35,8 +36,8 @@ pub(super) fn space(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let mut own = Problems::default();
     let others = space.problems.iter().filter(|problem| !of_modules.contains(problem));
     others.for_each(|problem| own.add(problem.clone()));
-    findings.add_broken(&own);
-    let changing = changing(evidence, !space.faults.is_empty());
+    let changing = changing(evidence, !space.faults.is_empty() || !own.is_empty());
+    findings.add_broken_unless(&own, changing.as_deref());
     for fault in &space.faults {
         let finding = match fault.kind {
             SpaceFaultKind::Lost | SpaceFaultKind::Unmerged => Finding::warning(&*fault.message),

@@ -29,7 +29,8 @@ pub(super) fn curvnet(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             findings.add(finding.of(evidence.vnet_ref(curvnet)).at([thread.name.address]));
         }
     }
-    findings.add_broken(&all.problems);
+    // The lists change all the time, under many locks.
+    findings.add_broken_unless(&all.problems, Some("the list may be changing"));
     let count = all.threads.len();
     Ok(findings.or_ok(|| format!("{inside} of {count} threads work in a vnet, and it is sound")))
 }

@@ -159,28 +159,35 @@ pub(super) fn vnet0(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
 
 /// A vnet on the list is up.
 pub(super) fn state(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
-    let sysinits = evidence.sysinits();
-    let last = sysinits.as_ref().ok().and_then(|all| all.constructors.last()?.subsystem_value());
-    let mut findings = Findings::default();
+    // The last of the constructors leaves this state in each vnet that it has run for.
+    let constructors = evidence.sysinits().map(|all| &all.constructors[..]).unwrap_or_default();
+    let is_done = |value| value >= Some(SI_SUB_VNET_DONE);
     let listed = evidence.vnets()?.iter().filter(|vnet| vnet.is_listed() && !vnet.is_freed());
+    let listed: Vec<&Vnet> = listed.collect();
+    let state = |vnet: &Vnet| vnet.state.as_ref().map(|state| state.value);
+    let has_last = constructors.iter().any(|sysinit| is_done(sysinit.subsystem_value()))
+        || listed.iter().any(|vnet| is_done(state(vnet)));
+    let mut findings = Findings::default();
     for vnet in listed {
-        let state = vnet.state.as_ref().map(|state| state.value);
-        let is_up =
-            vnet.default || state.is_none_or(|it| it == SI_SUB_VNET_DONE || Some(it) == last);
-        let title = vnet.state.as_ref().map(|state| match &state.name {
-            Some(name) => name.to_string(),
-            None => format!("{:#x}", state.value),
-        });
-        let finding = if vnet.shutdown == Some(true) {
-            Finding::fault("it is on the list, but its vnet_shutdown is set").at([vnet.address])
-        } else if !is_up {
-            let title = title.unwrap_or_default();
-            Finding::fault(format!("it is on the list, but its state is {title}"))
-                .at([vnet.address])
-        } else {
-            Finding::ok("it is up")
+        // That of vnet0 is never set.
+        let incomplete = vnet.state.as_ref().filter(|state| !is_done(Some(state.value)));
+        let incomplete = incomplete.filter(|_| !vnet.default);
+        let finding = match incomplete {
+            _ if vnet.shutdown == Some(true) => {
+                Finding::fault("it is on the list, but its vnet_shutdown is set")
+            }
+            Some(state) => {
+                let name = state.name.as_deref().map(str::to_owned);
+                let name = name.unwrap_or_else(|| format!("{:#x}", state.value));
+                let unknown = "no vnet shows that a last constructor sets it";
+                Finding::fault(format!("it is on the list, but its state is {name}"))
+                    .unless((!has_last).then_some(unknown))
+            }
+            None => Finding::ok("it is up"),
         };
-        findings.add(finding.of(Some(vnet.into())));
+        let is_ok = finding.verdict == Verdict::Ok;
+        let at = (!is_ok).then_some(vnet.address);
+        findings.add(finding.of(Some(vnet.into())).at(at));
     }
     Ok(findings)
 }
@@ -199,10 +206,10 @@ pub(super) fn unlisted(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     Ok(findings)
 }
 
-/// The subsystem, and if it is known, the function: ` at SI_SUB_INIT_IF, in vnet_if_return`.
+/// The subsystem, and if it is known, the function: `, at SI_SUB_INIT_IF, in vnet_if_return`.
 fn place(evidence: &Evidence<'_>, vnet: &Vnet, construction: &Construction) -> String {
     let state = vnet.state.as_ref().and_then(|state| state.name.as_deref());
-    let at = state.map_or(String::new(), |state| format!(" at {state}"));
+    let at = state.map_or(String::new(), |state| format!(", at {state}"));
     let sysinits = evidence.sysinits().ok();
     let function = construction.function.and_then(|running| {
         let mut all = sysinits?.iter();
@@ -257,7 +264,7 @@ pub(super) fn construction(evidence: &Evidence<'_>) -> Result<Findings, Problem>
         let at = place(evidence, vnet, construction);
         let finding = match crashed.is_some_and(|crashed| crashed.name == *thread) {
             true => Finding::warning(format!("{thread} wrote the dump while it was {phase}{at}")),
-            false => Finding::ok(format!("it is {phase}{at} by {thread}")),
+            false => Finding::ok(format!("it is {phase} by {thread}{at}")),
         };
         findings.add(finding.of(Some(vnet.into())).at([vnet.address, thread.address]));
     }
