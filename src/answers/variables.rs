@@ -195,7 +195,10 @@ pub(super) fn described(session: &Session, variables: Vec<VnetVariable>) -> Vec<
 }
 
 /// Which modules' variables are shown as bytes, because no file has their types.
-fn untyped_modules(session: &Session, variables: &[VnetVariable]) -> Result<Vec<Remark>, Error> {
+pub(super) fn untyped_modules(
+    session: &Session,
+    variables: &[VnetVariable],
+) -> Result<Vec<Remark>, Error> {
     let untyped = variables.iter().filter(|variable| variable.type_id.is_none());
     let names: BTreeSet<&str> = untyped.map(|variable| &*variable.module).collect();
     match names.iter().any(|name| *name != "kernel") {

@@ -94,12 +94,22 @@ impl<'s> Diff<'s> {
         if origins.is_empty() {
             return None;
         }
-        let told = origins.iter().map(|((module, origin), count)| {
+        let mut told: Vec<(String, usize)> = Vec::new();
+        let is_kernel = |of: &&(&(Box<str>, Origin), &usize)| &*of.0.0 == "kernel";
+        let (kernel, modules) = origins.iter().partition::<Vec<_>, _>(|of| is_kernel(&of));
+        for ((module, origin), count) in kernel.into_iter().chain(modules) {
+            let title = origin.title(module);
+            match told.iter_mut().find(|(known, _)| *known == title) {
+                Some((_, total)) => *total += count,
+                None => told.push((title, *count)),
+            }
+        }
+        let told = told.iter().map(|(title, count)| {
             let plural = if *count == 1 { "variable" } else { "variables" };
-            format!("{} ({count} {plural})", origin.title(module))
+            format!("{title} ({count} {plural})")
         });
-        let told: Vec<String> = told.collect();
-        Some(Remark::Note(format!("compared with the initial values in {}", told.join(", "))))
+        let told = told.collect::<Vec<_>>().join(", ");
+        Some(Remark::Note(format!("compared with the initial values in {told}")))
     }
 }
 

@@ -8,10 +8,10 @@ mod partner;
 
 use std::rc::Rc;
 
-use super::{Chosen, PerVnet, Remark};
+use super::{Chosen, PerVnet, Remark, variables};
 use crate::error::Error;
 use crate::session::{Matches, Session};
-use crate::vnet::{Stack, Vnet, VnetError};
+use crate::vnet::{Stack, Vnet, VnetError, VnetVariable};
 use crate::walk::{Problem, Problems};
 
 pub use answer::{Diff, Summary};
@@ -58,7 +58,7 @@ pub fn diff<'s>(
         Against::Initial => Some(Rc::new(session.initial_values()?)),
         Against::Vnet(_) | Against::Dump(_) => None,
     };
-    let mut remarks = Vec::new();
+    let mut remarks = untyped_modules(session, &matched)?;
     let mut known = chosen;
     let mut baselines = Vec::new();
     known.stacks.retain(|stack| {
@@ -106,6 +106,13 @@ pub fn diff<'s>(
     let missed = missed.into_iter().map(Error::from).collect();
     let nothing = nothing.or(no_partner);
     Ok(PerVnet { problems: all_problems, remarks, missed, nothing, ..answer })
+}
+
+/// Which modules' variables are compared as bytes.
+fn untyped_modules(session: &Session, matched: &Matched) -> Result<Vec<Remark>, Error> {
+    let variables: Vec<VnetVariable> =
+        matched.both.iter().map(|(_, named)| named.variable.clone()).collect();
+    variables::untyped_modules(session, &variables)
 }
 
 /// The variables that are compared, why some patterns match none, and what may hide others.

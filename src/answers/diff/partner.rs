@@ -75,7 +75,6 @@ pub fn of<'s>(
         return found(Stack::Vnet(candidate), format!("both are those of jail {}", jail.name));
     }
     let numbered = vnets.all.iter().find(|other| vnet.index.is_some() && other.index == vnet.index);
-    let jail = named.first().map(|jail| format!(" has no jail {jail}, and"));
     match numbered {
         Some(candidate) => found(
             Stack::Vnet(candidate),
@@ -84,11 +83,10 @@ pub fn of<'s>(
                 [jail, ..] => format!("there is no jail {jail}, but they have the same number"),
             },
         ),
-        None => Err(format!(
-            "{}: the other dump{} has no such vnet",
-            vnet.title(),
-            jail.unwrap_or_default()
-        )),
+        None => Err(match named.first() {
+            Some(jail) => format!("{}: the other dump has no vnet of a jail {jail}", vnet.title()),
+            None => format!("{}: the other dump has no such vnet", vnet.title()),
+        }),
     }
 }
 

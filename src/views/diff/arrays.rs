@@ -58,7 +58,9 @@ impl Walk<'_, '_> {
             };
             let mut found = Vec::new();
             self.level += 1;
-            self.dimension(part, (old, old_inner), (new, new_inner), context, &mut found);
+            // All elements are of the type of the first.
+            let inner = Context { tell: context.tell && index == 0, ..context };
+            self.dimension(part, (old, old_inner), (new, new_inner), inner, &mut found);
             self.level -= 1;
             if self.differs {
                 break;

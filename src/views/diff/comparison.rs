@@ -8,8 +8,7 @@ use rustc_hash::FxHashSet;
 use crate::kernel::Kernel;
 use crate::types::model::Type;
 use crate::types::{TypeId, Types};
-use crate::views::diff::finding::Change;
-use crate::views::diff::shape::{Form, Shape, Shapes};
+use crate::views::diff::shape::{Shape, Shapes};
 use crate::views::diff::sides::Side;
 
 /// Two sides that are compared.
@@ -24,8 +23,8 @@ pub struct Comparison<'a> {
     pub(super) same_kernel: bool,
     old_shapes: Shapes,
     new_shapes: Shapes,
-    /// Types whose differences have been told.
-    told: RefCell<FxHashSet<(TypeId, TypeId)>>,
+    /// Structs whose differences have been told, by name.
+    pub(super) told: RefCell<FxHashSet<String>>,
 }
 
 impl<'a> Comparison<'a> {
@@ -71,7 +70,7 @@ impl<'a> Comparison<'a> {
             && self.names(old, new).is_some_and(|(old, new)| old == new)
     }
 
-    fn names(&self, old: TypeId, new: TypeId) -> Option<(String, String)> {
+    pub(super) fn names(&self, old: TypeId, new: TypeId) -> Option<(String, String)> {
         Some((self.old.types?.name(old), self.new.types?.name(new)))
     }
 
@@ -91,40 +90,6 @@ impl<'a> Comparison<'a> {
         let found = self.new.types.and_then(|types| types.strip(id).ok());
         found.is_some_and(|(_, found)| matches!(&*found, Type::Record(_)))
     }
-
-    /// How two types of different kernels differ, with the members that only one has; told
-    /// once.
-    pub(super) fn changes(
-        &self,
-        old_id: TypeId,
-        new_id: TypeId,
-        old: &Shape,
-        new: &Shape,
-    ) -> Vec<(String, Change)> {
-        if self.same_kernel || !self.told.borrow_mut().insert((old_id, new_id)) {
-            return Vec::new();
-        }
-        let Some((old_name, new_name)) = self.names(old_id, new_id) else { return Vec::new() };
-        let change = Change::between((&old_name, old), (&new_name, new));
-        let mut changes: Vec<_> =
-            change.map(|change| (String::new(), change)).into_iter().collect();
-        if let (Form::Record(_), Form::Record(_)) = (&old.form, &new.form) {
-            let members = |types: Option<&Types>, id| {
-                types.and_then(|types| types.member_names(id).ok()).unwrap_or_default()
-            };
-            let (old, new) = (members(self.old.types, old_id), members(self.new.types, new_id));
-            changes.extend(missing(&old, &new).map(|name| (name, Change::OnlyOld)));
-            changes.extend(missing(&new, &old).map(|name| (name, Change::OnlyNew)));
-        }
-        changes
-    }
-}
-
-/// The members, as steps of a path, that `others` does not have.
-fn missing<'m>(members: &'m [String], others: &'m [String]) -> impl Iterator<Item = String> + 'm {
-    let others: FxHashSet<&str> = others.iter().map(String::as_str).collect();
-    let only = members.iter().filter(move |name| !others.contains(name.as_str()));
-    only.map(|name| format!(".{name}"))
 }
 
 fn is_same_kernel(old: &Side<'_>, new: &Side<'_>) -> bool {
@@ -137,14 +102,4 @@ fn is_same_kernel(old: &Side<'_>, new: &Side<'_>) -> bool {
         }
     };
     old.slide() == new.slide() && same(old.linked(), new.linked())
-}
-
-impl Change {
-    /// How a type differs from one of the same purpose.
-    fn between((old_name, old): (&str, &Shape), (new_name, new): (&str, &Shape)) -> Option<Self> {
-        if old_name != new_name {
-            return Some(Self::Type { old: old_name.into(), new: new_name.into() });
-        }
-        (old.size != new.size).then_some(Self::Size { old: old.size, new: new.size })
-    }
 }

@@ -34,13 +34,18 @@ impl Walk<'_, '_> {
         if let Some((side, why)) = sizes.into_iter().find_map(|(side, why)| Some((side, why?))) {
             return self.unknown(pair, Some(side), why.clone(), out);
         }
-        if !context.anonymous {
-            self.tell_change(pair, &old, &new, out);
-        }
-        let start = out.len();
         let named = matches!(new.form, Form::Whole) && fold::is_generation(context.name);
         let own = new.kind.or(named.then_some(Kind::Generation));
-        let inner = Context { within: context.within.or(own), ..context };
+        let mut inner = Context { within: context.within.or(own), ..context };
+        if inner.tell && !context.anonymous {
+            let (one, other) = ((pair.old.type_id, &*old), (pair.new.type_id, &*new));
+            let left_out = inner.within.is_some() && !self.comparison.all;
+            inner.tell = !left_out && self.comparison.is_new(one, other);
+            if inner.tell {
+                self.tell_changes(pair, &old, &new, out);
+            }
+        }
+        let start = out.len();
         self.level += 1;
         self.form(pair, (&old, &new), inner, out);
         self.level -= 1;

@@ -14,6 +14,7 @@
 //! the reason.
 
 mod arrays;
+mod changes;
 mod comparison;
 mod finding;
 mod fold;

@@ -68,7 +68,8 @@ impl Walk<'_, '_> {
     fn whole(mut self, pair: Pair<'_>) -> Findings {
         let mut list = Vec::new();
         let name = &*self.variable.name;
-        self.pair(pair, Context { name, within: None, anonymous: false }, &mut list);
+        let tell = !self.comparison.same_kernel;
+        self.pair(pair, Context { name, within: None, anonymous: false, tell }, &mut list);
         list.iter_mut().for_each(Finding::finish);
         Findings { list, folded: self.folded }
     }

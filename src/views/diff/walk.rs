@@ -8,8 +8,9 @@ use crate::types::model::BitField;
 use crate::types::{Field, TypeId};
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::{Value, ValueError};
+use crate::views::diff::changes::Declared;
 use crate::views::diff::comparison::Comparison;
-use crate::views::diff::finding::{Finding, What, Which};
+use crate::views::diff::finding::{Change, Finding, What, Which};
 use crate::views::diff::fold::{Folded, Kind};
 use crate::views::diff::shape::Shape;
 use crate::views::diff::sides::Side;
@@ -41,6 +42,8 @@ pub struct Context<'n> {
     pub within: Option<Kind>,
     /// It is an anonymous struct or union, whose members belong to what it is in.
     pub anonymous: bool,
+    /// What the two kernels declare differently is told.
+    pub tell: bool,
 }
 
 /// A walk through one variable.
@@ -180,22 +183,24 @@ impl<'c, 'a> Walk<'c, 'a> {
         }
     }
 
-    /// Says that the sides declare it differently, once for each pair of types.
-    pub(super) fn tell_change(
+    /// Says how the sides declare it differently.
+    pub(super) fn tell_changes(
         &mut self,
         pair: Pair<'_>,
         old: &Shape,
         new: &Shape,
         out: &mut Vec<Finding>,
     ) {
-        if self.comparison.same_types || self.proving {
-            return;
-        }
-        for (path, change) in self.comparison.changes(pair.old.type_id, pair.new.type_id, old, new)
-        {
+        let (old, new) = ((pair.old.type_id, old), (pair.new.type_id, new));
+        for Declared { step, type_name, change } in self.comparison.changes(old, new) {
+            let only_old = matches!(change, Change::OnlyOld);
             let told = out.len();
             self.push(pair, What::Changed(change), out);
-            out[told..].iter_mut().for_each(|finding| finding.below(&path));
+            for finding in &mut out[told..] {
+                finding.path = step.clone();
+                finding.type_name = type_name.as_str().into();
+                finding.address = finding.address.filter(|_| !only_old && step.is_empty());
+            }
         }
     }
 }
