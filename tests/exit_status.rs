@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 103] = [
+const RULES: [(&str, i32); 113] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -30,6 +30,16 @@ const RULES: [(&str, i32); 103] = [
     ("vars --pid 99999", 1),
     ("vars --tid 99999", 1),
     ("vars '[a'", 2),
+    ("diff udp_cksum", 0),
+    ("diff --all-vnets udp_cksum", 0),
+    ("diff no_such", 1),
+    ("diff --vnet 1 --vnet 9", 1),
+    ("diff --vnet 1 --vnet 1", 0),
+    ("diff --vnet 1 --vnet 1 --vnet 1", 2),
+    ("diff --vnet 1 --vnet 2 --against /nowhere", 2),
+    ("diff --against /nowhere", 2),
+    ("diff --against-kernel /nowhere", 2),
+    ("vars --vnet 1 --vnet 2", 2),
     ("modules", 0),
     ("modules x", 2),
     ("modspace", 0),
@@ -181,6 +191,20 @@ fn every_command_ends_by_the_same_rule() {
         // They ask nothing of a dump.
         let no_question = ["image", "completions", "man", "help"];
         assert!(tried || no_question.contains(&name), "{name} is not tried");
+    }
+}
+
+/// What a command looks for has status 1, and is written.
+#[test]
+fn what_is_found_is_written() {
+    for line in ["diff --vnet 1 ip_defttl", "diff --all-vnets ip_defttl", "diff --vnet 1 --vnet 2"]
+    {
+        for format in FORMATS {
+            let words = format!("--demo --format {format} {line}");
+            let Said { status, out, err } = run(&words.split(' ').collect::<Vec<_>>());
+            assert_eq!(status, 1, "{words}: {err}");
+            assert!(out.contains("ip_defttl") && !err.contains("error"), "{words}: {out}{err}");
+        }
     }
 }
 

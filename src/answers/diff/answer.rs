@@ -214,7 +214,11 @@ impl Answer for Diff<'_> {
         if summary.differences > 0 {
             page.table(&columns, &self.differences())?;
         } else {
-            page.line("nothing differs")?;
+            page.line(if summary.changed.is_empty() {
+                "nothing differs"
+            } else {
+                "no value differs"
+            })?;
         }
         if !summary.changed.is_empty() {
             page.title("Declared differently")?;

@@ -31,10 +31,10 @@ impl<'s> Partner<'s> {
         };
         let (new, old) = (title(stack), title(self.stack));
         Remark::Note(match &self.why {
-            None => format!("{new} is compared with {old}"),
+            None => format!("compared: {new} with {old}"),
             Some(why) => {
                 let core = self.session.core_path().display();
-                format!("{new} is compared with {old} of {core}: {why}")
+                format!("compared: {new} with {old} of {core}: {why}")
             }
         })
     }

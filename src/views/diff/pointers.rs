@@ -81,8 +81,11 @@ impl Walk<'_, '_> {
             return Verdict::Same;
         }
         match (old.target.label(one), new.target.label(other)) {
-            (Some(one), Some(other)) if !*same_kernel && one == other => return Verdict::Same,
-            (Some(_), Some(_)) => return Verdict::Different,
+            (Some(_), Some(_)) if *same_kernel => return Verdict::Different,
+            (Some(name), Some(other_name)) => {
+                let same = name == other_name || self.named(one, other) == Some(true);
+                return if same { Verdict::Same } else { Verdict::Different };
+            }
             _ => {}
         }
         if own.0.is_some() || own.1.is_some() {
@@ -95,18 +98,25 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Whether two places in the sides' own copies are the same.
+    /// Whether two places in the sides' own copies, or in the masters, are the same.
     fn masters(&self, one: VirtAddr, other: VirtAddr) -> Verdict {
-        let Comparison { old, new, same_kernel, .. } = self.comparison;
-        let same = match *same_kernel {
+        let same = match self.comparison.same_kernel {
             true => one == other,
-            false => {
-                let named = (old.variable_at(one), new.variable_at(other));
-                matches!(named, (Some((one, at)), Some((other, there)))
-                    if one.name == other.name && one.module == other.module && at == there)
-            }
+            false => self.named(one, other).unwrap_or(false),
         };
         if same { Verdict::Same } else { Verdict::Different }
+    }
+
+    /// Whether two masters are the same part of variables of the same name; `None` if one is in no
+    /// variable.
+    fn named(&self, one: VirtAddr, other: VirtAddr) -> Option<bool> {
+        let part = |side: &Side<'_>, at| {
+            let (variable, offset) = side.variable_at(at)?;
+            let part = side.types?.part_at(variable.type_id?, offset).ok()?;
+            Some((variable.name.clone(), variable.module.clone(), part.path, part.beyond))
+        };
+        let Comparison { old, new, .. } = self.comparison;
+        Some(part(old, one)? == part(new, other)?)
     }
 
     /// Whether what they lead to is equal.
