@@ -433,7 +433,11 @@ fn the_same_vnet_in_two_dumps() {
         assert!(remarks.contains("both are those of jail web01"), "{remarks}");
         assert!(remarks.contains("the other dump has no vnet of a jail late"), "{remarks}");
 
-        // The other way round: without its jail, a vnet is found by its number.
+        let back = ask(&before, &Selector::All, Against::Dump(&after), &["ip_defttl"], false);
+        assert_eq!(told(&back.answers().nth(1).unwrap().1), ["ip_defttl: 43 -> 42"], "{kernel}");
+        assert!(format!("{:?}", back.remarks).contains("of vmcore has no counterpart"));
+
+        // Without its jail, a vnet is found by its number.
         let renamed = JAILS.replace("db01", "db02");
         let renamed = session(kernel, &renamed);
         let by_number =
@@ -476,6 +480,14 @@ fn the_same_vnet_under_two_builds() {
     let named = |name: &str| changed.iter().any(|found| found.starts_with(name));
     assert!(!named("tcbinfo.ipi_count") && !named("tcbinfo.ipi_lock.lock_object"), "{changed:#?}");
     assert!(found.found());
+
+    let all = diff(&[]);
+    assert_eq!(self::told(&all), ["ip_defttl: 42 -> 43"]);
+    let pointers = all.summary().folded.of(Kind::Pointer);
+    assert!(
+        pointers > 20,
+        "{pointers} pointers lead to what has another address in the other build"
+    );
 
     // One build for two releases of the same layouts, with different compilers.
     let other = session("classic-gcc-dwarf4", JAILS);

@@ -88,6 +88,11 @@ impl<'s> Diff<'s> {
         found
     }
 
+    /// Whether nothing can be compared.
+    fn is_unknown(&self) -> bool {
+        !self.without_copies().is_empty()
+    }
+
     /// Says where the initial values come from.
     pub(super) fn origins_remark(&self) -> Option<Remark> {
         let origins = &self.summary().origins;
@@ -211,6 +216,12 @@ impl Answer for Diff<'_> {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
         let summary = self.summary();
         let columns = element::columns(self.0.compared.all);
+        for (_, why) in self.without_copies() {
+            page.line(&format!("unknown: {why}"))?;
+        }
+        if self.is_unknown() {
+            return Ok(());
+        }
         if summary.differences > 0 {
             page.table(&columns, &self.differences())?;
         } else {
@@ -250,7 +261,8 @@ impl Serialize for Diff<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("against", &self.against())?;
-        map.serialize_entry("differences", &self.differences())?;
+        let known = Some(self.differences()).filter(|_| !self.is_unknown());
+        map.serialize_entry("differences", &known)?;
         let summary = self.summary();
         map.serialize_entry("changed", &summary.changed)?;
         map.serialize_entry("unknown", &summary.unknown)?;

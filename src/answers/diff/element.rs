@@ -9,7 +9,7 @@ use crate::addr::VirtAddr;
 use crate::answers::variables::Described;
 use crate::answers::{Cell, Column, Medium, Row};
 use crate::value::Value;
-use crate::value::model::ValueError;
+use crate::value::model::{BytesValue, ValueError};
 use crate::views::diff::{Change, Kind, Which};
 
 /// Which part of which variable.
@@ -110,8 +110,30 @@ impl Row for Difference {
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
         let mut row = self.place.cells(medium);
         row.extend(self.with_kind.then(|| self.folded.map(Kind::name).into()));
-        row.extend([&self.old, &self.new].map(|value| Cell::Value(Cow::Borrowed(value))));
+        let cell = |value| match medium {
+            Medium::People => shortened(value),
+            Medium::Columns | Medium::Lines => Cow::Borrowed(value),
+        };
+        row.extend([&self.old, &self.new].map(|value| Cell::Value(cell(value))));
         vec![row]
+    }
+}
+
+/// A value that fits into a column.
+fn shortened(value: &Value) -> Cow<'_, Value> {
+    /// Bytes, or characters.
+    const LONGEST: usize = 40;
+    match value {
+        Value::Text(text) => match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => Cow::Owned(Value::Text(format!("{}…", &text[..end]).into())),
+            None => Cow::Borrowed(value),
+        },
+        Value::Bytes(bytes) if bytes.bytes.len() > LONGEST => {
+            let (shown, rest) = bytes.bytes.split_at(LONGEST);
+            let omitted = bytes.omitted.saturating_add(rest.len() as u64);
+            Cow::Owned(Value::Bytes(BytesValue { bytes: shown.into(), omitted }))
+        }
+        value => Cow::Borrowed(value),
     }
 }
 

@@ -83,6 +83,9 @@ pub fn diff<'s>(
             }
         }
     });
+    if let (Against::Dump(other), true) = (against, known.all) {
+        remarks.extend(without_counterpart(other, &baselines));
+    }
     let answers: Vec<Diff<'s>> = known
         .stacks
         .iter()
@@ -106,6 +109,23 @@ pub fn diff<'s>(
     let missed = missed.into_iter().map(Error::from).collect();
     let nothing = nothing.or(no_partner);
     Ok(PerVnet { problems: all_problems, remarks, missed, nothing, ..answer })
+}
+
+/// The vnets of the other dump that nothing is compared with.
+fn without_counterpart(other: &Session, baselines: &[Baseline<'_>]) -> Vec<Remark> {
+    let is_compared = |vnet: &Vnet| {
+        baselines.iter().any(|old| match old {
+            Baseline::Stack(partner) => {
+                partner.stack.vnet().is_some_and(|known| known.address == vnet.address)
+            }
+            Baseline::Initial(_) => false,
+        })
+    };
+    let core = other.core_path().display();
+    let vnets = other.vnets().map(|vnets| &vnets.all[..]).unwrap_or_default();
+    let rest = vnets.iter().filter(|vnet| !vnet.is_freed() && !is_compared(vnet));
+    rest.map(|vnet| Remark::Warning(format!("{} of {core} has no counterpart", vnet.title())))
+        .collect()
 }
 
 /// Which modules' variables are compared as bytes.

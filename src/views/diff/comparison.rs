@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::kernel::Kernel;
 use crate::types::model::Type;
@@ -23,6 +23,8 @@ pub struct Comparison<'a> {
     pub(super) same_kernel: bool,
     old_shapes: Shapes,
     new_shapes: Shapes,
+    /// Types that are the same in two dumps of one kernel.
+    same: RefCell<FxHashMap<(TypeId, TypeId), bool>>,
     /// Structs whose differences have been told, by name.
     pub(super) told: RefCell<FxHashSet<String>>,
 }
@@ -40,6 +42,7 @@ impl<'a> Comparison<'a> {
             same_types,
             old_shapes: Shapes::default(),
             new_shapes: Shapes::default(),
+            same: RefCell::default(),
             told: RefCell::default(),
         }
     }
@@ -65,9 +68,15 @@ impl<'a> Comparison<'a> {
             return old == new;
         }
         // Of one kernel, a type is the same in both dumps. What counters lead to is not.
-        self.same_kernel
-            && !self.new.reader.may_hold_sums(new)
-            && self.names(old, new).is_some_and(|(old, new)| old == new)
+        if !self.same_kernel {
+            return false;
+        }
+        let same = |old, new| {
+            let names = self.names(old, new);
+            let counts = self.new.reader.may_hold_sums(new);
+            !counts && names.is_some_and(|(old, new)| old == new)
+        };
+        *self.same.borrow_mut().entry((old, new)).or_insert_with(|| same(old, new))
     }
 
     pub(super) fn names(&self, old: TypeId, new: TypeId) -> Option<(String, String)> {

@@ -63,7 +63,7 @@ impl Walk<'_, '_> {
         (one, old_to): (VirtAddr, TypeId),
         (other, new_to): (VirtAddr, TypeId),
     ) -> Verdict {
-        let Comparison { old, new, same_kernel, .. } = self.comparison;
+        let Comparison { old, new, same_types, same_kernel, .. } = self.comparison;
         if one.is_null() || other.is_null() {
             return if one == other { Verdict::Same } else { Verdict::Different };
         }
@@ -81,7 +81,7 @@ impl Walk<'_, '_> {
             return Verdict::Same;
         }
         match (old.target.label(one), new.target.label(other)) {
-            (Some(_), Some(_)) if *same_kernel => return Verdict::Different,
+            (Some(_), Some(_)) if *same_types => return Verdict::Different,
             (Some(name), Some(other_name)) => {
                 let same = name == other_name || self.named(one, other) == Some(true);
                 return if same { Verdict::Same } else { Verdict::Different };
@@ -100,7 +100,8 @@ impl Walk<'_, '_> {
 
     /// Whether two places in the sides' own copies, or in the masters, are the same.
     fn masters(&self, one: VirtAddr, other: VirtAddr) -> Verdict {
-        let same = match self.comparison.same_kernel {
+        // Even of one kernel, a module's variables may be in another place in each dump.
+        let same = match self.comparison.same_types {
             true => one == other,
             false => self.named(one, other).unwrap_or(false),
         };
