@@ -167,7 +167,7 @@ pub enum Command {
         patterns: Vec<String>,
     },
 
-    /// Show what a vnet changed: against its initial values, another vnet, or another dump
+    /// Show what a vnet changed, and what differs between two vnets or two dumps
     ///
     /// Each variable is compared member by member; what differs is shown with the old value and the
     /// new one, equal changes of neighbouring elements once. By default a vnet is compared with
