@@ -218,6 +218,10 @@ fn a_hundred_vnets_have_room_and_the_rest_is_counted() {
     let page = parse(&report(&built, &[]));
     assert_eq!(texts(&page, "#vnets tbody tr").len(), 100);
     assert_eq!(texts(&page, "#interfaces details").len(), 100);
+    // A row for each address: the host has as many interfaces as half of the others, and is not
+    // cut for it.
+    assert_eq!(texts(&page, "#interfaces tbody tr").len(), 99 + 3 * 99);
+    assert!(!texts(&page, "#interfaces .note").concat().contains("left out"));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 /// A part of a section gets at least this many bytes while there are any.
 const LEAST_PART: u64 = 2 << 10;
 
+/// A part leaves so much to each of those behind it.
+const LEFT_TO_OTHERS: u64 = 1 << 10;
+
 /// Less is not worth beginning a part for.
 const LEAST: u64 = 512;
 
@@ -31,7 +34,10 @@ impl Room {
     /// A part begins at `at`; false if there is no room for it.
     pub fn begin_part(&mut self, at: u64) -> bool {
         let left = self.section.saturating_sub(at);
-        let share = (left / self.parts.max(1)).max(LEAST_PART).min(left);
+        // A machine often has one large stack, the host's, and many small ones.
+        let others = self.parts.saturating_sub(1).saturating_mul(LEFT_TO_OTHERS);
+        let share = (left / self.parts.max(1)).max(left.saturating_sub(others));
+        let share = share.max(LEAST_PART).min(left);
         self.parts = self.parts.saturating_sub(1);
         self.part = Some(at.saturating_add(share));
         share >= LEAST
@@ -59,11 +65,14 @@ mod tests {
         assert_eq!(room.left(1500), 9_500);
         room.share(2);
         assert!(room.begin_part(1000));
-        assert_eq!(room.left(1000), 5_000);
+        assert_eq!(room.left(1000), 10_000 - LEFT_TO_OTHERS);
         room.end_part();
         // What the first did not need is the second's.
         assert!(room.begin_part(1100));
         assert_eq!(room.left(1100), 9_900);
+        room.share(9);
+        assert!(room.begin_part(1000));
+        assert_eq!(room.left(1000), LEAST_PART);
         room.share(100);
         assert!(room.begin_part(1000));
         assert_eq!(room.left(1000), LEAST_PART);
