@@ -76,7 +76,7 @@ impl<'a> Splitter<'a> {
     fn run(&mut self, at: usize, run: &'a str) {
         let before = self.text.get(..at).unwrap_or_default();
         if let Some(port) = run.strip_prefix(':').and_then(number)
-            && before.ends_with(['*', ']'])
+            && (before.ends_with('*') || self.is_behind_brackets(at))
         {
             return self.piece(
                 at + 1,
@@ -110,6 +110,12 @@ impl<'a> Splitter<'a> {
             }
             at += part.len();
         }
+    }
+
+    /// Whether an address in brackets ends at `at`.
+    fn is_behind_brackets(&self, at: usize) -> bool {
+        let after_last = self.text.get(self.start..at);
+        matches!(self.pieces.last(), Some(Piece::Ip(_))) && after_last == Some("]")
     }
 
     /// Takes a run that is an address, and perhaps a port, and nothing else.
