@@ -247,6 +247,28 @@ fn bridges_of_a_module_are_known_if_its_types_are() {
     }
 }
 
+/// An interface that a thread may be moving is on no list for a while, which is no fault.
+#[test]
+fn an_interface_on_its_way_is_not_called_out() {
+    let kernel = "classic-clang-dwarf4";
+    let host = HOST.replace("trash_freed = true", "trash_freed = false");
+    let gone =
+        "[[step]]\ndo = \"break-interface\"\ninterface = \"epair0b\"\nfault = \"half-destroyed\"\n";
+    let thread = |calls: &str| {
+        let process = "[[step]]\ndo = \"process\"\nname = \"ifconfig\"\nin_network_stack = true\n";
+        let rest =
+            "\"prison_deref\", \"sys_jail_remove\", \"amd64_syscall\", \"fast_syscall_common\"";
+        let stack = "[[step]]\ndo = \"stack\"\nprocess = \"ifconfig\"\n";
+        format!("{process}\n{stack}calls = [{calls}, {rest}]\n")
+    };
+    let faults =
+        |rest: &str| faults(&session(kernel, &image(kernel, &format!("{host}{JAIL}{gone}{rest}"))));
+    let lost = [("epair0a".to_owned(), "half-destroyed-epair")];
+    assert_eq!(faults(""), lost);
+    assert_eq!(faults(&thread("\"tcp_destroy+0x1\"")), lost);
+    assert_eq!(faults(&thread("\"tcp_destroy+0x1\", \"vnet_destroy\"")), []);
+}
+
 /// An interface that is destroyed takes its ties along.
 #[test]
 fn what_is_destroyed_leaves_nothing_behind() {

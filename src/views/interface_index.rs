@@ -9,6 +9,7 @@ use crate::fault::FaultKind;
 use crate::target::ReadError;
 use crate::types::TypeId;
 use crate::value::Object;
+use crate::value::freed;
 use crate::value::model::ErrorKind;
 use crate::views::call_out::CallOut;
 use crate::vnet::Copies;
@@ -91,6 +92,7 @@ impl<'t> InterfaceIndex<'t> {
         }
         let target = self.first.target();
         let place = self.first.address.wrapping_add(index.wrapping_mul(self.stride));
+        freed::check_word(target.memory(), place)?;
         let address = target.memory().pointer(place)?;
         let hold = VirtAddr::new(target.arch().wrap(u64::MAX));
         Ok(match address {

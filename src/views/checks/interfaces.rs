@@ -183,7 +183,8 @@ pub(super) fn index(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             }),
             Err(why) => {
                 let problem = Problem::unreadable(stack.copies.name("ifindex_table"), why);
-                findings.add_broken_of(vnet, &problem.into());
+                findings.add(Finding::broken(&problem).of(vnet).unless(reason));
+                findings.note(&problem.into());
             }
         }
     }

@@ -66,12 +66,7 @@ fn bridge_at<'t>(interface: &Object<'t>, at: VirtAddr, network: &Network<'t>) ->
         {
             return Ok(bridge);
         }
-        let has_it = |bridge: &Object<'t>| {
-            let softc = BRIDGE.of(bridge);
-            let entries = softc.and_then(|softc| entries(bridge, &softc, "sc_iflist"));
-            entries.is_ok_and(|entries| entries.iter().any(|known| known.address == at))
-        };
-        if let Some(bridge) = network.of_driver("bridge").find(has_it) {
+        if let Some(bridge) = with_entry(at, network)? {
             return Ok(bridge);
         }
     }
@@ -87,6 +82,23 @@ fn bridge_at<'t>(interface: &Object<'t>, at: VirtAddr, network: &Network<'t>) ->
         }
     }
     Err(error(ErrorKind::BadAddress, Some(at), format!("its if_bridge, {at}, is no bridge")))
+}
+
+/// The bridge whose list has the entry at `at`; `None` if there is none.
+fn with_entry<'t>(at: VirtAddr, network: &Network<'t>) -> Field<Option<Object<'t>>> {
+    let mut is_known = network.problems.is_empty() && !network.is_under_way();
+    for bridge in network.of_driver("bridge") {
+        let entries = BRIDGE.of(&bridge).and_then(|softc| entries(&bridge, &softc, "sc_iflist"));
+        match entries {
+            Ok(entries) if entries.iter().any(|known| known.address == at) => {
+                return Ok(Some(bridge));
+            }
+            Ok(_) => {}
+            Err(_) => is_known = false,
+        }
+    }
+    let why = "its bridge is not among those that can be read";
+    if is_known { Ok(None) } else { Err(error(ErrorKind::NotDumped, Some(at), why.to_owned())) }
 }
 
 fn entries<'t>(bridge: &Object<'t>, softc: &Object<'t>, list: &str) -> Field<Vec<Object<'t>>> {
