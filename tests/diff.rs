@@ -332,19 +332,26 @@ fn pointers_differ_by_what_they_lead_to() {
     }
 }
 
+/// The step that loads a module.
+fn module(arch: &str, name: &str) -> String {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let file = format!("{root}/fixtures/kernel/modules/{arch}/{name}");
+    format!("[[step]]\ndo = \"module\"\nfile = \"{file}\"\n")
+}
+
 /// A module loaded before and one loaded after the jail was made.
 fn with_modules(kernel: &str, arch: &str, files: bool) -> (tempfile::TempDir, Session) {
-    let module = |name: &str| {
-        let root = env!("CARGO_MANIFEST_DIR");
-        let file = format!("{root}/fixtures/kernel/modules/{arch}/{name}");
-        format!("[[step]]\ndo = \"module\"\nfile = \"{file}\"\n")
-    };
-    let mut text = module("bridgestp.ko") + &module("if_gif.ko") + &jails(&["web01"]);
-    text += &module("if_bridge.ko");
+    let mut text = module(arch, "bridgestp.ko") + &module(arch, "if_gif.ko") + &jails(&["web01"]);
+    text += &module(arch, "if_bridge.ko");
     text += "[[step]]\ndo = \"set\"\njail = \"web01\"\n[step.values]\n";
     text += "max_gif_nesting = 3\nallow_llz_overlap = \"LLZ_ALWAYS\"\n";
     text += "\"bridge_list_mtx.mtx_lock\" = 4\n\"ip_gif_ttl@if_gif.ko\" = 31\n";
-    let image = built(kernel, &text);
+    saved(kernel, &text, files)
+}
+
+/// The dump of a scenario with its kernel, and with the files of its modules or without.
+fn saved(kernel: &str, scenario: &str, files: bool) -> (tempfile::TempDir, Session) {
+    let image = built(kernel, scenario);
     let directory = tempfile::tempdir().unwrap();
     image.save_kernel(directory.path()).unwrap();
     if !files {
@@ -357,6 +364,33 @@ fn with_modules(kernel: &str, arch: &str, files: bool) -> (tempfile::TempDir, Se
     let options = Options { kernel, core, ..Options::default() };
     let session = Session::open(&options).unwrap();
     (directory, session)
+}
+
+/// A module's variables may be in another part of module space, and a module may be loaded in one
+/// of the dumps only.
+#[test]
+fn modules_in_two_dumps() {
+    for (kernel, arch) in [(CLASSIC, "amd64"), ("arm64", "arm64")] {
+        let before = module(arch, "if_gif.ko") + &jails(&["web01"]);
+        let mut after = "[[step]]\ndo = \"module\"\nname = \"first\"\nsize = 64\n".to_owned();
+        after += &(module(arch, "bridgestp.ko") + &module(arch, "if_gif.ko") + &jails(&["web01"]));
+        after += &module(arch, "if_bridge.ko");
+        after += "[[step]]\ndo = \"set\"\njail = \"web01\"\nvalues = { max_gif_nesting = 5 }\n";
+        let ((_one, before), (_two, after)) =
+            (saved(kernel, &before, true), saved(kernel, &after, true));
+        let place = |session: &Session| {
+            session.variables(&["max_gif_nesting".to_owned()]).unwrap()[0].master
+        };
+        assert_ne!(place(&before), place(&after), "{kernel}");
+        let jail = Selector::Jail("web01".into());
+        let diff = only(&ask(&after, &jail, Against::Dump(&before), &[], false));
+        assert_eq!(told(&diff), ["max_gif_nesting: 1 -> 5"], "{kernel}");
+        assert_eq!(unknown(&diff), NONE, "{kernel}");
+        let changed = changed(&diff);
+        assert_eq!(changed.len(), 14, "{kernel}: {changed:?}");
+        assert!(changed.iter().all(|found| found.ends_with(": OnlyNew")), "{kernel}: {changed:?}");
+        assert!(changed.contains(&"ip_gif_ttl@if_bridge.ko: OnlyNew".to_owned()), "{changed:?}");
+    }
 }
 
 #[test]
