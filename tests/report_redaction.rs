@@ -117,6 +117,50 @@ fn a_dump_without_its_kernel_is_redacted_too() {
     assert!(!text.contains(directory) && text.contains("vmcore.minidump-v2"), "{text}");
 }
 
+/// Without all names, nobody can tell which words of a message are one.
+#[test]
+fn what_the_kernel_wrote_is_left_out_if_not_all_names_are_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = directory.path().join("whole");
+    fs::create_dir(&image).unwrap();
+    let built = build(
+        "hostname = \"gw.corp.example.net\"\npanic = \"oops in jail acme\"\nformats = [\"minidump-v2\"]\n\
+         messages = [\"jail acme started\", \"GW refused a login\"]\n\
+         [[step]]\ndo = \"jail\"\nname = \"acme\"\nhostname = \"mail.corp.example.net\"\n",
+        &image,
+    );
+    let core = fs::read(built.join("vmcore.minidump-v2")).unwrap();
+    let cut = directory.path().join("cut");
+    fs::write(&cut, &core[..core.len() * 95 / 100]).unwrap();
+    let alone = directory.path().join("alone");
+    fs::create_dir(&alone).unwrap();
+    fs::write(alone.join("vmcore"), &core).unwrap();
+    let kernel = built.join("kernel");
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let cases = [
+        vec!["-N".to_owned(), path(&kernel), "-M".to_owned(), path(&cut)],
+        vec!["-M".to_owned(), path(&alone.join("vmcore"))],
+    ];
+    for case in cases {
+        for format in ["html", "markdown"] {
+            let mut words: Vec<&str> = case.iter().map(String::as_str).collect();
+            words.extend(["report", "--redact", "--format", format]);
+            let output = vnetkvm(&words);
+            let text = unescaped(&String::from_utf8(output.stdout).unwrap());
+            for secret in ["acme", "corp", "refused", "oops"] {
+                assert!(!text.contains(secret), "{words:?}: {secret}\n{text}");
+            }
+            assert!(text.contains("the panic message and the message buffer are left out"));
+            let said = String::from_utf8(output.stderr).unwrap();
+            let wanted = "warning: the panic message and the message buffer are left out";
+            assert!(said.contains(wanted), "{said}");
+        }
+    }
+    let whole = report(&built, &["--redact", "--format", "markdown"]);
+    assert!(whole.contains("oops in jail <jail-1>"), "{whole}");
+    assert!(whole.contains("<host-1> refused a login"), "{whole}");
+}
+
 /// What a scenario names.
 #[derive(Debug, Default)]
 struct Secrets {

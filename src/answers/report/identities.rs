@@ -9,15 +9,24 @@ use crate::answers::sockets::Question as Sockets;
 use crate::answers::{self, Chosen, info::Info};
 use crate::session::{Selector, Session};
 use crate::views::sockets::Kind;
+use crate::walk::{Problem, Problems};
+
+/// What is not known without a walk of them.
+const JAILS: &str = "the names of jails and hosts";
 
 /// Names and addresses that tell whose machine it was, in an order that is the same for the same
-/// dump. What cannot be read is not among them, because nothing shows it.
+/// dump.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identities {
     /// Names, each with what it is the name of.
     pub names: Vec<(Named, String)>,
     /// IP addresses of interfaces.
     pub addresses: Vec<IpAddr>,
+    /// The panic message, in which a person may have written any name.
+    pub panic: Option<String>,
+    /// Why the names may not be all; empty if they are. Then nothing that the kernel wrote as text
+    /// can be freed of them.
+    pub problems: Problems,
     seen: FxHashSet<(Named, String)>,
 }
 
@@ -34,25 +43,34 @@ pub enum Named {
     File,
     /// What somebody wrote about an interface.
     Description,
+    /// The panic message, if it may hold names that are not known.
+    Panic,
 }
 
 impl Identities {
     /// These names and addresses, and no others.
     #[must_use]
     pub fn known(names: Vec<(Named, String)>, addresses: Vec<IpAddr>) -> Self {
-        Self { names, addresses, seen: FxHashSet::default() }
+        Self { names, addresses, ..Self::default() }
     }
 
-    pub(super) fn of(info: &Info, session: Option<&Session>) -> Self {
-        let mut found = Self::default();
+    /// `subject` is a session, or why there is none.
+    pub(super) fn of(info: &Info, subject: Result<&Session, &str>) -> Self {
+        let mut found = Self { panic: info.overview.panic.clone(), ..Self::default() };
         found.add_files(info);
         if let Some(host) = &info.overview.host {
             found.add(Named::Host, host);
         }
-        if let Some(session) = session {
-            found.add_jails(session);
-            found.add_interfaces(session);
-            found.add_sockets(session);
+        match subject {
+            Ok(session) => {
+                found.add_jails(session);
+                found.add_interfaces(session);
+                found.add_sockets(session);
+            }
+            Err(why) => found.problems.add(Problem::new(JAILS, why)),
+        }
+        if info.overview.host.is_none() {
+            found.problems.add(Problem::new("the host's name", "it cannot be read"));
         }
         found
     }
@@ -79,10 +97,20 @@ impl Identities {
     /// Those on the list, and those that vnets know of.
     fn add_jails(&mut self, session: &Session) {
         let listed = answers::jails(session, &Selector::Default);
+        match session.all_jails() {
+            Ok(all) => self.problems.extend(all.problems),
+            Err(why) => self.problems.add(Problem::new(JAILS, why.to_string())),
+        }
         for jail in listed.iter().flat_map(|all| &all.jails) {
             self.add(Named::Jail, &jail.name);
             for (named, text) in [(Named::Host, &jail.hostname), (Named::Path, &jail.path)] {
-                text.iter().for_each(|text| self.add(named, text));
+                match text {
+                    Ok(text) => self.add(named, text),
+                    Err(why) => {
+                        let what = format!("what jail {} is called", jail.jid);
+                        self.problems.add(Problem::new(what, why.message.clone()));
+                    }
+                }
             }
         }
         let vnets = session.vnets().map(|vnets| &vnets.all[..]).unwrap_or_default();

@@ -111,7 +111,8 @@ impl Report<'_> {
     /// The names and addresses in it that tell whose machine it was.
     #[must_use]
     pub fn identities(&self) -> Identities {
-        Identities::of(&self.info, self.subject.as_ref().ok().copied())
+        let subject = self.subject.as_ref();
+        Identities::of(&self.info, subject.map(|session| *session).map_err(String::as_str))
     }
 
     fn front(&self, sections: Vec<&'static Section>) -> Front {

@@ -23,7 +23,7 @@ use page::ReportPage;
 use redact::Redactor;
 use words::Words;
 
-pub use page::LeftOut;
+pub use page::{LeftOut, Omitted};
 
 /// A form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Style {
     Markdown,
 }
 
-/// Writes the report; what has no room in it. If it is `redacted`, names and addresses that tell
+/// Writes the report; returns what it does not say. If it is `redacted`, names and addresses that tell
 /// whose machine it was are replaced by placeholders.
 ///
 /// # Errors
@@ -44,7 +44,7 @@ pub fn write(
     style: Style,
     redacted: bool,
     out: impl Write,
-) -> io::Result<Vec<LeftOut>> {
+) -> io::Result<Omitted> {
     let redactor = redacted.then(|| Redactor::new(&report.identities()));
     let words = Words::new(redactor);
     match style {
@@ -56,7 +56,7 @@ pub fn write(
 fn lay_out<W: Write, F: Form>(
     report: &Report<'_>,
     mut page: ReportPage<W, F>,
-) -> io::Result<Vec<LeftOut>> {
+) -> io::Result<Omitted> {
     report.lay_out(&mut page)?;
-    Ok(page.left_out())
+    Ok(page.omitted())
 }

@@ -8,7 +8,7 @@ use super::form::{Bound, Form, Kind};
 use super::room::Room;
 use super::words::Words;
 use crate::answers::memory::Memory;
-use crate::answers::report::{Document, Front, Picture, Section};
+use crate::answers::report::{Document, Front, Picture, Section, Topic};
 use crate::answers::{Cell, Column, Elements, Medium, Page, Part, Remark, Row};
 use crate::render::{decl, memory};
 use crate::types::declaration::Declaration;
@@ -21,6 +21,15 @@ pub struct LeftOut {
     pub section: &'static Section,
     /// How many lines, rows and parts.
     pub count: u64,
+}
+
+/// What a report does not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Omitted {
+    /// What has no room, by section.
+    pub left_out: Vec<LeftOut>,
+    /// Why the panic message and the message buffer are left out of a redacted report.
+    pub withheld: Option<String>,
 }
 
 /// A page that is written as it is laid out. Only one part of a section is held at a time.
@@ -89,14 +98,21 @@ impl<W: Write, F: Form> ReportPage<W, F> {
         }
     }
 
-    /// What had no room, by section.
-    pub fn left_out(self) -> Vec<LeftOut> {
-        self.left_out
+    /// What the report does not say.
+    pub fn omitted(self) -> Omitted {
+        let withheld = self.words.doubt().map(str::to_owned);
+        Omitted { left_out: self.left_out, withheld }
     }
 
     /// Whether what comes now belongs to a part that has no room.
     fn is_lost(&self) -> bool {
         self.part.as_ref().is_some_and(|part| !part.kept)
+    }
+
+    /// Whether this is text that the kernel wrote, in which names cannot be told from other words.
+    fn is_withheld(&self) -> bool {
+        let is_text = self.section.is_some_and(|section| section.topic == Topic::Messages);
+        is_text && self.words.doubt().is_some()
     }
 
     /// How many bytes are left for what comes now.
@@ -217,6 +233,9 @@ impl<W: Write, F: Form> Page for ReportPage<W, F> {
     }
 
     fn line(&mut self, line: &str) -> io::Result<()> {
+        if self.is_withheld() {
+            return Ok(());
+        }
         if self.is_lost() || !self.go_on(RunKind::Lines)? {
             return Ok(());
         }
@@ -305,7 +324,17 @@ impl<W: Write, F: Form> Document for ReportPage<W, F> {
         self.section = Some(section);
         self.room.begin(self.written, section.room);
         self.form.section(section);
-        self.flush()
+        match (self.words.doubt(), section.topic) {
+            (Some(doubt), Topic::Summary) => {
+                let text = format!(
+                    "the panic message and the message buffer are left out: they may have names \
+                     that are not known to be names, because {doubt}"
+                );
+                self.say(Kind::Warning, &text)
+            }
+            (Some(_), Topic::Messages) => self.say(Kind::Nothing, "left out"),
+            _ => self.flush(),
+        }
     }
 
     fn parts(&mut self, count: usize) {

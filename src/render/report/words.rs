@@ -20,6 +20,11 @@ impl Words {
         Self { redactor }
     }
 
+    /// Why what the kernel wrote as text is left out.
+    pub fn doubt(&self) -> Option<&str> {
+        self.redactor.as_ref()?.doubt()
+    }
+
     /// Text on one line.
     pub fn line(&self, text: &str) -> String {
         match &self.redactor {

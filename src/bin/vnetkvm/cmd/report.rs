@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use vnetkvm::answers;
 use vnetkvm::answers::report::Topic;
-use vnetkvm::render::report::{self, LeftOut, Style};
+use vnetkvm::render::report::{self, LeftOut, Omitted, Style};
 
 use crate::args::{Format, Globals};
 use crate::context;
@@ -14,7 +14,7 @@ use crate::exit::Outcome;
 use crate::hints;
 use crate::output;
 use crate::output_file::OutputFile;
-use crate::say::{hint, note};
+use crate::say::{hint, note, warning};
 use crate::subject::Subject;
 
 /// Where the report goes.
@@ -27,8 +27,9 @@ pub struct ReportArgs {
     /// Replace host names, jail names, IP and Ethernet addresses, ports, paths and descriptions
     /// by placeholders, such as <ip4-3>
     ///
-    /// The same thing has the same placeholder everywhere, and in every report of the dump.
-    /// Addresses of kernel memory stay. Names that only a person can recognise, such as those of
+    /// The same thing has the same placeholder everywhere, and in every report of the dump by the
+    /// same kernel. Addresses of kernel memory stay. If the names of jails and hosts cannot all be
+    /// read, the panic message and the message buffer are left out. Names that only a person can recognise, such as those of
     /// processes, stay too: read the report before publishing it.
     #[arg(long)]
     redact: bool,
@@ -48,14 +49,21 @@ pub fn run(globals: &Globals, args: &ReportArgs) -> anyhow::Result<Outcome> {
         _ => Style::Html,
     };
     let write = |out: &mut dyn Write| report::write(&report, style, args.redact, out);
-    let left_out = match &args.output {
+    let Omitted { left_out, withheld } = match &args.output {
         Some(path) => {
-            let left_out = OutputFile::write(path, write)?;
+            let omitted = OutputFile::write(path, write)?;
             output::warn_of_limit(globals)?;
-            left_out
+            omitted
         }
         None => output::raw(globals, write)?,
     };
+    if let Some(why) = withheld {
+        warning(&format!(
+            "the panic message and the message buffer are left out: not all names are known, \
+             because {why}"
+        ));
+        hint("without --redact, the report has them: read it before publishing it");
+    }
     for LeftOut { section, count } in left_out {
         note(&format!("note: {count} rows and lines of {:?} are left out", section.title));
         hint(&format!("`vnetkvm {}` shows all", command(section.topic)));

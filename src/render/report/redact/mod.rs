@@ -9,7 +9,8 @@
 //!
 //! What it refuses to do: it does not know names that nothing in the dump declares to be one,
 //! nor numbers that are an address only to those who know. So structs, arrays and texts are left
-//! out of values.
+//! out of values. If the names cannot all be read, what the kernel wrote as text is left out too: the
+//! panic message and the message buffer.
 
 mod addresses;
 mod names;
@@ -17,7 +18,7 @@ mod places;
 
 use std::cell::RefCell;
 
-use crate::answers::report::{Built, Identities};
+use crate::answers::report::{Built, Identities, Named};
 use crate::answers::topology::Topology;
 use crate::value::model::Value;
 use crate::views::call_out::CallOut;
@@ -30,16 +31,28 @@ use places::Placeholders;
 pub(super) struct Redactor {
     names: Names,
     placeholders: RefCell<Placeholders>,
+    /// Why names may be missing from those that are known.
+    doubt: Option<String>,
 }
 
 impl Redactor {
     pub fn new(identities: &Identities) -> Self {
         let mut placeholders = Placeholders::default();
-        let names = Names::new(&identities.names, &mut placeholders);
+        let doubt = identities.problems.none().err().map(|problem| problem.to_string());
+        let mut names = identities.names.clone();
+        if let (Some(_), Some(panic)) = (&doubt, &identities.panic) {
+            names.push((Named::Panic, panic.clone()));
+        }
+        let names = Names::new(&names, &mut placeholders);
         identities.addresses.iter().for_each(|address| {
             placeholders.ip(*address);
         });
-        Self { names, placeholders: RefCell::new(placeholders) }
+        Self { names, placeholders: RefCell::new(placeholders), doubt }
+    }
+
+    /// Why text that the kernel wrote cannot be freed of names: some may not be known.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
     }
 
     /// The text without what tells whose machine it was.
@@ -95,7 +108,6 @@ impl Redactor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answers::report::Named;
 
     fn redactor() -> Redactor {
         let name = |named, text: &str| (named, text.to_owned());
@@ -122,6 +134,7 @@ mod tests {
             ("vnet 1 (0xfffff80003a51800): web01", "vnet 1 (0xfffff80003a51800): <jail-1>"),
             ("web01,web01.php web012 0", "<jail-1>,<jail-2> web012 0"),
             ("gw and gw.example.org", "<host-1> and <host-1>"),
+            ("GW.Example.ORG, WEB01", "<host-1>, <host-2>"),
             ("web01.example.org", "<host-2>"),
             ("db.example.org, example.org", "<host-3>, <domain-1>"),
             ("/jails/web01/etc and /jails/web01", "<path-1>/etc and <path-1>"),

@@ -11,10 +11,19 @@ use crate::render::sanitize;
 pub(super) struct Names {
     /// Finds them; `None` if there are none.
     finder: Option<AhoCorasick>,
-    /// What stands in the place of each.
-    replacements: Vec<String>,
+    /// Each of them, and what stands in its place.
+    known: Vec<Known>,
     /// The domains of the hosts.
     domains: Vec<String>,
+}
+
+/// A name as text may have it.
+#[derive(Debug)]
+struct Known {
+    text: String,
+    placeholder: String,
+    /// Host names are the same in upper and lower case.
+    any_case: bool,
 }
 
 /// Directories that every FreeBSD machine has.
@@ -31,6 +40,7 @@ impl Names {
                 Named::Jail => "jail",
                 Named::Path => "path",
                 Named::Description => "description",
+                Named::Panic => "panic",
                 Named::File => {
                     let base = name.rsplit('/').next().unwrap_or_default();
                     known.push((name.clone(), base.to_owned()));
@@ -55,16 +65,22 @@ impl Names {
         }
         // A whole name comes before a part of another.
         known.extend(aliases);
-        let mut all: Vec<(String, String)> = Vec::new();
+        let mut all: Vec<Known> = Vec::new();
         for (name, placeholder) in known {
+            let any_case = placeholder.starts_with("<host-");
             // Text may have been made safe already.
             let forms = [name.clone(), sanitize::line(&name).into_owned(), inner(&name)];
-            all.extend(forms.map(|form| (form, placeholder.clone())));
+            let forms = forms.map(|text| {
+                let placeholder = placeholder.clone();
+                Known { text, placeholder, any_case }
+            });
+            all.extend(forms);
         }
-        let finder = AhoCorasick::new(all.iter().map(|(name, _)| name)).ok();
+        let mut finder = AhoCorasick::builder();
+        let finder = finder.ascii_case_insensitive(true).build(all.iter().map(|it| &it.text)).ok();
         domains.sort_unstable();
         domains.dedup();
-        Self { finder, replacements: all.into_iter().map(|(_, it)| it).collect(), domains }
+        Self { finder, known: all, domains }
     }
 
     /// Adds the text with placeholders to `out`.
@@ -84,6 +100,7 @@ impl Names {
         let mut found: Vec<(usize, usize, usize)> = finder
             .find_overlapping_iter(text)
             .map(|found| (found.start(), found.end(), found.pattern().as_usize()))
+            .filter(|(start, end, name)| self.is_same(text.get(*start..*end), *name))
             .filter(|(start, end, _)| start < end && is_word(text, *start, *end))
             .collect();
         found.sort_unstable_by_key(|(start, end, name)| (*start, std::cmp::Reverse(*end), *name));
@@ -93,12 +110,17 @@ impl Names {
             if start < last || self.is_in_host(text, start, end) {
                 continue;
             }
-            if let Some(replacement) = self.replacements.get(name) {
-                chosen.push((start, end, &**replacement));
+            if let Some(known) = self.known.get(name) {
+                chosen.push((start, end, &*known.placeholder));
                 last = end;
             }
         }
         chosen
+    }
+
+    /// Whether the text is this name, and not only like it but for upper and lower case.
+    fn is_same(&self, text: Option<&str>, name: usize) -> bool {
+        self.known.get(name).is_some_and(|known| known.any_case || text == Some(&*known.text))
     }
 
     /// Whether the name is only the first part of a host's name in a known domain.
