@@ -3,7 +3,6 @@
 use vnetkvm::error::{ExprError, OperandKind, Operator};
 
 use super::suggestion::did_you_mean;
-use super::vnet::SEARCH_VARIABLES;
 use super::{read, vnet};
 
 pub fn hint(error: &ExprError) -> Option<String> {
@@ -11,8 +10,8 @@ pub fn hint(error: &ExprError) -> Option<String> {
         ExprError::Syntax { .. } => Some("docs/expressions.md describes expressions".into()),
         ExprError::Vnet(why) => vnet::hint(why),
         ExprError::Read(why) => read::hint(why),
-        ExprError::NoSuchName { near, .. } => {
-            did_you_mean(near).or_else(|| Some(SEARCH_VARIABLES.into()))
+        ExprError::NoSuchName { name, near } => {
+            did_you_mean(near).or_else(|| Some(vnet::search_variables(name)))
         }
         ExprError::NoVnet { .. } => Some("choose one with --vnet".into()),
         ExprError::NoCopy { .. } => {

@@ -7,7 +7,6 @@ use super::read;
 use super::suggestion::did_you_mean;
 
 const LISTS_ALL: &str = "`vnetkvm vnets` lists them all";
-pub(super) const SEARCH_VARIABLES: &str = "search for part of the name: `vnetkvm vars '*tcp*'`";
 const LISTS_SYSCTLS: &str = "`vnetkvm sysctl -a --names` lists them all";
 
 pub fn hint(error: &VnetError) -> Option<String> {
@@ -35,7 +34,9 @@ pub fn hint(error: &VnetError) -> Option<String> {
             return did_you_mean(near)
                 .or_else(|| Some("`vnetkvm vnets` lists the jails of each vnet".into()));
         }
-        VnetError::NoSuchVariable { near, .. } if near.is_empty() => SEARCH_VARIABLES,
+        VnetError::NoSuchVariable { name, near } if near.is_empty() => {
+            return Some(search_variables(name));
+        }
         VnetError::NoSuchSysctl { near, .. } if near.is_empty() => LISTS_SYSCTLS,
         VnetError::NoSuchVariable { near, .. } | VnetError::NoSuchSysctl { near, .. } => {
             return did_you_mean(near);
@@ -47,6 +48,21 @@ pub fn hint(error: &VnetError) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+/// How to find a variable whose name was not known exactly: by the letters that it begins with.
+pub(super) fn search_variables(name: &str) -> String {
+    const ENOUGH: usize = 3;
+    let bare = name.strip_prefix("V_").unwrap_or(name);
+    let is_pattern = bare.contains(['*', '?', '[', '{', '@']);
+    let mut parts = bare.split(|letter: char| !letter.is_ascii_alphanumeric());
+    match parts.find(|part| !part.is_empty()).filter(|_| !is_pattern) {
+        Some(part) => {
+            let part: String = part.chars().take(ENOUGH).collect();
+            format!("search for part of the name: `vnetkvm vars '*{part}*'`")
+        }
+        None => "`vnetkvm vars` lists them all".to_owned(),
+    }
 }
 
 fn not_made(candidates: &[VnetCandidate]) -> String {
