@@ -427,6 +427,49 @@ fn freed_objects_and_missing_pages_are_said() {
     assert_eq!(line(&whatis, VirtAddr::new(8)), "nothing known: not a kernel address");
 }
 
+/// A vnet that is not what it should be, and everything in it.
+#[test]
+fn what_is_wrong_with_a_vnet_is_said() {
+    let kernel = "classic-clang-dwarf4";
+    let mut machine = Machine::new(kernel);
+    let vnet = machine.runtime.kernel().object(machine.vnet, "struct vnet").unwrap();
+    let magic = machine.runtime.kernel().member(vnet, "vnet_magic_n").unwrap();
+    machine.runtime.kernel_mut().store(magic, 0x1234).unwrap();
+    let (vnet, interface) = (machine.vnet, machine.interface);
+    let session = session(kernel, machine.runtime);
+    let whatis = session.whatis(0).unwrap();
+    let owner = "vnet 2 (jail db02), not a vnet: its magic is 0x1234";
+    assert_eq!(line(&whatis, vnet), format!("struct vnet, {owner}"));
+    assert_eq!(line(&whatis, interface), format!("struct ifnet, interface epair0b, {owner}"));
+
+    let mut said = BTreeSet::new();
+    for scenario in ["trouble", "machinery", "jails-newer"] {
+        let scenario = Scenario::open(format!("fixtures/scenarios/{scenario}.toml")).unwrap();
+        let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let core = image.save(Format::MinidumpV2, directory.path()).unwrap();
+        image.save_kernel(directory.path()).unwrap();
+        let kernel = Some(directory.path().join("kernel"));
+        let session = Session::open(&Options { kernel, core, ..Options::default() }).unwrap();
+        let whatis = session.whatis(0).unwrap();
+        for vnet in session.vnets().unwrap().all.iter().filter(|vnet| !vnet.is_listed()) {
+            let found = whatis.describe(vnet.address);
+            let json = serde_json::to_value(&found).unwrap();
+            let condition = json["vnet"]["condition"].as_str().unwrap().to_owned();
+            said.insert((condition, found.to_string()));
+        }
+    }
+    for (condition, text) in [
+        ("destroyed", "0xfffff80000621400, destroyed: its magic is 0xdeadbeef"),
+        ("being-destroyed", "0xfffff80000621300 (jail build), being destroyed"),
+        ("under-construction", "0xfffff80000621200, under construction"),
+        ("freed", "0xfffff800006261c0 (jail stale), freed; freed memory: 0xdeadc0de"),
+    ] {
+        let wanted = (condition.to_owned(), format!("struct vnet, unlisted vnet {text}"));
+        assert!(said.contains(&wanted), "{wanted:?} is not in {said:#?}");
+    }
+}
+
 /// Objects that lead to each other, and a list that is a circle.
 #[test]
 fn a_circle_of_pointers_ends() {

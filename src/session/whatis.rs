@@ -28,6 +28,7 @@ impl Session {
         let sources = Sources {
             target,
             vnets: vnets.map_or(&[], |vnets| &vnets.all),
+            known_vnets: self.known_vnets().ok().flatten(),
             variables: if vimage { self.all_variables().ok() } else { None },
             space,
             jails: self.jails().ok(),

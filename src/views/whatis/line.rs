@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::model::{Described, Mapping, Meaning, ObjectPart, PartPath, StackPart, SymbolPart};
-use super::model::{Owner, SetCopy, VariablePart};
+use super::model::{Owner, SetCopy, SourceLine, VariablePart};
 
 /// `V_tcbinfo.ipi_listhead, vnet 2 (jail db02)`
 impl Display for Described {
@@ -142,6 +142,8 @@ impl Display for Arrow<'_> {
 }
 
 /// `tcp_output+0x12 (netinet/tcp_output.c:310)`, `prison0.pr_name`
+///
+/// Debuggers look up return addresses one byte before. Where that is another line, it follows.
 impl Display for SymbolPart {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.symbol)?;
@@ -154,8 +156,12 @@ impl Display for SymbolPart {
             write!(f, ", {}", self.module)?;
         }
         match (&self.file, self.line) {
-            (Some(file), Some(line)) => write!(f, " ({file}:{line})"),
-            _ => Ok(()),
+            (Some(file), Some(line)) => write!(f, " ({file}:{line})")?,
+            _ => {}
+        }
+        match &self.call {
+            Some(SourceLine { file, line }) => write!(f, "; as a return address {file}:{line}"),
+            None => Ok(()),
         }
     }
 }

@@ -35,6 +35,7 @@ use crate::target::Target;
 use crate::types::TypeId;
 use crate::value::Counters;
 use crate::views::jails::{Jail, Jails};
+use crate::views::known_vnets::KnownVnets;
 use crate::views::sockets::Census;
 use crate::views::wiring::Network;
 use crate::vnet::modspace::{Holder, ModuleSpace};
@@ -52,8 +53,8 @@ use symbols::SymbolNames;
 use variables::VariableNames;
 
 pub use model::{
-    Described, Mapping, Meaning, ObjectPart, Owner, PartPath, SetCopy, StackPart, SymbolPart,
-    VariablePart,
+    Described, Mapping, Meaning, ObjectPart, Owner, PartPath, SetCopy, SourceLine, StackPart,
+    SymbolPart, VariablePart,
 };
 pub(crate) use place::in_direct_map;
 
@@ -64,6 +65,8 @@ pub struct Sources<'t> {
     pub target: &'t Target,
     /// All vnets, listed or not.
     pub vnets: &'t [Vnet],
+    /// What is wrong with them; `None` without VIMAGE.
+    pub known_vnets: Option<KnownVnets<'t>>,
     /// The virtualized variables; `None` without VIMAGE.
     pub variables: Option<&'t Variables>,
     /// Module space; `None` without VIMAGE or types.
@@ -133,8 +136,8 @@ impl Thing {
 impl<'t> Whatis<'t> {
     /// Collects all that is known, and follows typed pointers from variables `deep` levels down.
     pub fn new(sources: Sources<'t>, deep: usize) -> Self {
-        let Sources { target, vnets, variables, space, jails, removed, network, census, counters } =
-            sources;
+        let Sources { target, vnets, known_vnets, variables, space, .. } = sources;
+        let Sources { jails, removed, network, census, counters, .. } = sources;
         let mut problems = Problems::default();
         let mut known = KnownObjects::default();
         if target.types().is_ok() {
@@ -153,7 +156,7 @@ impl<'t> Whatis<'t> {
             }
         }
         let all_jails = jails.map(|jails| &*jails.jails).unwrap_or_default().iter().chain(removed);
-        let owners = owners::owners(vnets, all_jails);
+        let owners = owners::owners(vnets, known_vnets.as_ref(), all_jails);
         let names = VariableNames::new(target, variables);
         let vnet_type = target.types().ok().and_then(|types| types.find("struct vnet").ok());
         let mut whatis = Self {
@@ -376,7 +379,7 @@ fn holder_name(holder: &Holder) -> Box<str> {
     match holder {
         Holder::Free => "free".into(),
         Holder::Module(name) => name.clone(),
-        Holder::Nobody => "unclaimed".into(),
+        Holder::Nobody => "lost (neither free nor a module's)".into(),
         Holder::Unknown => "of unknown use".into(),
         Holder::NotYet => "not given out yet".into(),
     }

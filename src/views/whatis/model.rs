@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::threads::ThreadName;
+use crate::views::known_vnets::VnetFault;
 use crate::vnet::VnetRef;
 
 /// What is known of an address.
@@ -161,13 +162,26 @@ impl Serialize for SetCopy {
 pub struct Owner {
     /// The vnet.
     pub vnet: VnetRef,
-    /// `vnet 2 (jail db02)`
+    /// `vnet 2 (jail db02)`, and what is wrong with it
     pub title: Rc<str>,
+    /// What is wrong with it; `None` if it is a vnet on the kernel's list, or nothing is known.
+    pub fault: Option<VnetFault>,
 }
 
 impl Serialize for Owner {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.vnet.serialize(serializer)
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            #[serde(flatten)]
+            vnet: &'a VnetRef,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            condition: Option<&'static str>,
+        }
+        let condition = self.fault.map(|fault| match fault {
+            VnetFault::Unlisted(condition) => condition.name(),
+            fault => fault.name(),
+        });
+        Fields { vnet: &self.vnet, condition }.serialize(serializer)
     }
 }
 
@@ -233,6 +247,19 @@ pub struct SymbolPart {
     pub file: Option<Box<str>>,
     /// The line of code.
     pub line: Option<u32>,
+    /// The line of the code before the address, if it is another. If the address is a return
+    /// address, the call is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<SourceLine>,
+}
+
+/// A line of code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceLine {
+    /// The source file below `sys/`.
+    pub file: Box<str>,
+    /// Its line.
+    pub line: u32,
 }
 
 /// A place on a kernel stack.
@@ -271,6 +298,12 @@ impl Meaning {
     #[must_use]
     pub fn is_known(&self) -> bool {
         !matches!(self, Self::Unknown)
+    }
+
+    /// Whether it is code of a function.
+    #[must_use]
+    pub fn is_function(&self) -> bool {
+        matches!(self, Self::Symbol(symbol) if symbol.function)
     }
 
     /// The kind as JSON has it.

@@ -5,7 +5,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use rustc_hash::FxHashMap;
 
 use super::intervals::{Interval, Intervals};
-use super::model::{Meaning, PartPath, SymbolPart};
+use super::model::{Meaning, PartPath, SourceLine, SymbolPart};
 use super::parts::path_at;
 use crate::addr::VirtAddr;
 use crate::kernel::{Symbol, SymbolKind};
@@ -119,25 +119,35 @@ impl<'t> SymbolNames<'t> {
     ) -> SymbolPart {
         let name = symbol.name.into();
         if symbol.kind != SymbolKind::Object {
-            let (file, line) = self.line(address);
-            let function = symbol.kind == SymbolKind::Function || line.is_some();
+            // A return address may be behind the last instruction of its function; then its line is
+            // that of the call.
+            let before = self.line(VirtAddr::new(address.get().wrapping_sub(1)));
+            let at = self.line(address).or_else(|| before.clone());
+            let call = before.filter(|before| offset > 0 && at.as_ref() != Some(before));
+            let function = symbol.kind == SymbolKind::Function || at.is_some();
             let part = PartPath { path: "".into(), beyond: offset };
-            return SymbolPart { symbol: name, module, function, offset, part, file, line };
+            let (file, line) = at.map(|at| (at.file, at.line)).unzip();
+            return SymbolPart { symbol: name, module, function, offset, part, file, line, call };
         }
         let file = self.typed(symbol.address).and_then(|(_, typed)| typed.file);
         let part = self.variable(symbol, offset);
-        SymbolPart { symbol: name, module, function: false, offset, part, file, line: None }
+        SymbolPart {
+            symbol: name,
+            module,
+            function: false,
+            offset,
+            part,
+            file,
+            line: None,
+            call: None,
+        }
     }
 
-    /// The source file and the line of code at an address. A return address may be behind the last
-    /// instruction of its function; then it is that of the call.
-    fn line(&self, address: VirtAddr) -> (Option<Box<str>>, Option<u32>) {
-        let before = VirtAddr::new(address.get().wrapping_sub(1));
-        let frames = [address, before].into_iter().flat_map(|place| {
-            self.code.at(place).map(|at| at.code.source(at.linked)).unwrap_or_default()
-        });
-        let mut known = frames.filter(|frame| frame.line.is_some());
-        known.next().map_or((None, None), |frame| (frame.file, frame.line))
+    /// The line of code at an address.
+    fn line(&self, address: VirtAddr) -> Option<SourceLine> {
+        let at = self.code.at(address)?;
+        let mut frames = at.code.source(at.linked).into_iter();
+        frames.find_map(|frame| Some(SourceLine { file: frame.file?, line: frame.line? }))
     }
 
     /// The type of the variable that begins at an address, and the types it belongs to.
