@@ -38,16 +38,23 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn lines_of_standard_input_are_addresses() {
-    let input = b"0xfffff80000621040\n\n  fffffe00000fb908  \r\n&V_ip_defttl\nno such\n0x10\n";
+    let input = b"# a log\n0xfffff80000621040\n\n  fffffe00000fb908 &V_ip_defttl # two\r\n\
+                  &V_ip_defttl + 1\nno ) such\nzzz 0x10 deadbeef\n";
     let words = ["--demo", "whatis", "0xffffffff80407ec0", "-", "--vnet", "2"];
     let said = run(&[&words[..], &["--format", "plain"]].concat(), input);
     let wanted = "0xffffffff80407ec0\tsymbol\tprison0.pr_name\n\
                   0xfffff80000621040\tvnet\tstruct vnet, vnet 1 (jail web01)\n\
                   0xfffffe00000fb908\tvnet-variable\tV_tcbinfo.ipi_count, vnet 2 (jail db01)\n\
                   0xfffffe00000fb050\tvnet-variable\tV_ip_defttl, vnet 2 (jail db01)\n\
-                  no such\terror\texpected an operator or the end, found \"such\" (column 4)\n\
-                  0x10\tunknown\tnothing known: not a kernel address\n";
+                  0xfffffe00000fb054\tvnet-block\tbehind V_ip_defttl, in no variable, vnet 2 (jail db01)\n\
+                  no ) such\terror\texpected an operator or the end, found \")\" (column 4)\n\
+                  zzz\terror\tzzz is neither a virtualized variable nor a global of this kernel\n\
+                  0x10\tunknown\tnothing known: not a kernel address\n\
+                  0xdeadbeef\tunknown\tnothing known: not mapped\n";
     assert_eq!((said.status, text(&said.out)), (0, wanted), "{}", said.err);
+    let warnings = "warning: no ) such: expected an operator or the end, found \")\" (column 4)\n\
+                    warning: zzz is neither a virtualized variable nor a global of this kernel\n";
+    assert_eq!(said.err, warnings);
     let strict = run(&[&words[..], &["--strict"]].concat(), input);
     assert_eq!((strict.status, text(&strict.out)), (2, ""), "{}", strict.err);
     let none = run(&["--demo", "whatis", "-"], b"\n");
@@ -104,6 +111,47 @@ fn lines_are_annotated_as_they_come() {
     stdout.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "");
     assert!(child.wait().unwrap().success());
+}
+
+/// Bare hex digits with a letter, or eight and more, are an address unless something has that name.
+#[test]
+fn bare_hex_digits_are_an_address() {
+    let words = ["0", "80621040", "12345678", "1234567", "fee1dead", "abcdefabcdefabcdefab"];
+    let said = run(&[&["--demo", "whatis", "--format", "plain"], &words[..]].concat(), b"");
+    let addresses: Vec<_> =
+        text(&said.out).lines().map(|line| line.split('\t').next().unwrap()).collect();
+    let wanted =
+        ["0x0", "0x80621040", "0x12345678", "0x12d687", "0xfee1dead", "abcdefabcdefabcdefab"];
+    assert_eq!(addresses, wanted, "{}", said.err);
+}
+
+/// Where bt has looked up a return address, nothing else is said of its line.
+#[test]
+fn a_backtrace_is_not_contradicted() {
+    let scenario = Scenario::open("fixtures/scenarios/stacks.toml").unwrap();
+    let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let core = image.save(Format::MinidumpV2, directory.path()).unwrap();
+    image.save_kernel(directory.path()).unwrap();
+    let kernel = directory.path().join("kernel");
+    let files = ["-N", kernel.to_str().unwrap(), "-M", core.to_str().unwrap()];
+    let ask = |words: &[&str], input: &[u8]| {
+        let said = run(&[&files[..], words].concat(), input);
+        text(&said.out).to_owned()
+    };
+    let trace = ask(&["bt"], b"");
+    let wanted = "#2  0xffffffff8020abc5 in vpanic+0x45 at kern/kern_shutdown.c:50\n";
+    assert!(trace.contains(wanted), "{trace}");
+    let annotated = ask(&["whatis", "--annotate"], trace.as_bytes());
+    assert!(annotated.contains(wanted), "{annotated}");
+    assert!(annotated.contains("rip 0xffffffff8020c471 <tcp_destroy+0x1 (netinet/tcp_subr.c:31)>"));
+    let both = "vpanic+0x45 (kern/kern_shutdown.c:47); as a return address kern/kern_shutdown.c:50";
+    let alone = ask(&["whatis", "--annotate"], b"0xffffffff8020abc5 in ?? ()\n");
+    assert_eq!(alone, format!("0xffffffff8020abc5 <{both}> in ?? ()\n"));
+    let object = ask(&["whatis", "--format", "jsonl", "0xffffffff8020abc5"], b"");
+    let lines = "\"file\":\"kern/kern_shutdown.c\",\"line\":47,\
+                 \"call\":{\"file\":\"kern/kern_shutdown.c\",\"line\":50}";
+    assert!(object.contains(lines), "{object}");
 }
 
 /// What comes from the dump cannot act on a terminal.

@@ -16,6 +16,9 @@ pub struct Asked {
     pub address: Result<VirtAddr, AddressError>,
 }
 
+/// Fewer decimal digits are a decimal number.
+const FEWEST_DIGITS: usize = 8;
+
 /// The address that a text is, if it is a number: with 0x, or as debuggers and netstat(1) print
 /// addresses, as many hex digits as a pointer has.
 #[must_use]
@@ -29,11 +32,33 @@ pub fn parse(text: &str, arch: Arch) -> Option<VirtAddr> {
     number.filter(|address| arch.wrap(address.get()) == address.get())
 }
 
+/// The address that a text is, if it is a number. Bare hex digits count if they are eight or more or
+/// have a letter among them, and nothing in the kernel has that name.
+#[must_use]
+pub fn number(session: &Session, text: &str) -> Option<VirtAddr> {
+    let arch = session.core().arch;
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let has_letter = text.bytes().any(|byte| byte.is_ascii_alphabetic());
+    if !is_hex || !(has_letter || text.len() >= FEWEST_DIGITS) {
+        return parse(text, arch);
+    }
+    let may_be_name = !text.starts_with(|first: char| first.is_ascii_digit());
+    if may_be_name && !has_no_match(&memory::address(session, Stack::Unchosen, text)) {
+        return parse(text, arch);
+    }
+    let number = u64::from_str_radix(text, 16).ok()?;
+    (arch.wrap(number) == number).then(|| VirtAddr::new(number))
+}
+
+fn has_no_match(found: &Result<memory::Place, AddressError>) -> bool {
+    matches!(found, Err(AddressError::Other(why)) if why.is_no_match())
+}
+
 impl Asked {
     /// A text that is a number, or an expression whose value in `stack` is the address.
     #[must_use]
     pub fn new(session: &Session, stack: Stack<'_>, text: &str) -> Self {
-        if let Some(address) = parse(text, session.core().arch) {
+        if let Some(address) = number(session, text) {
             return Self { text: None, address: Ok(address) };
         }
         let place = memory::address(session, stack, text);

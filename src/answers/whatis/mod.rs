@@ -1,6 +1,7 @@
 //! `whatis`: what addresses are.
 
 mod asked;
+mod lines;
 mod text;
 
 use std::io;
@@ -15,7 +16,8 @@ use crate::value::serialize::InPlace;
 use crate::views::whatis::{Described, Whatis};
 use crate::walk::Problems;
 
-pub use asked::{Asked, parse};
+pub use asked::{Asked, number, parse};
+pub use lines::addresses_on;
 pub use text::{Token, addresses_in, is_word};
 
 /// What each of some addresses is.

@@ -13,6 +13,8 @@ pub struct Token {
     pub place: Range<usize>,
     /// Its value.
     pub address: VirtAddr,
+    /// The text goes on with the name of a function that the address is in, as backtraces do.
+    pub is_named: bool,
 }
 
 /// The words of a text that are numbers as addresses are written: with 0x, or as many hex digits as
@@ -41,10 +43,17 @@ pub fn addresses_in(text: &[u8], arch: Arch) -> Vec<Token> {
             continue;
         }
         if let Some(address) = parse(word, arch) {
-            found.push(Token { place, address });
+            let is_named = text.get(place.end..).is_some_and(names_function);
+            found.push(Token { place, address, is_named });
         }
     }
     found
+}
+
+/// Whether a text goes on with ` in FUNCTION`. gdb(1) has `??` for a function that it does not know.
+fn names_function(rest: &[u8]) -> bool {
+    let name = rest.strip_prefix(b" in ");
+    name.and_then(<[u8]>::first).is_some_and(|byte| is_word(*byte))
 }
 
 /// The length of the control sequence of a terminal at the start of a text (ECMA-48): a colour ends
@@ -82,6 +91,14 @@ mod tests {
             ("0x12", 0x12),
         ];
         assert_eq!(found(text, Arch::Amd64), wanted);
+    }
+
+    #[test]
+    fn backtraces_name_the_function_after_the_address() {
+        let text = b"0x1000 in f+0x1 0x2000 in ?? () 0x3000 inside 0x4000 in _g at a.c:1 0x5000";
+        let tokens = addresses_in(text, Arch::Amd64).into_iter();
+        let named = tokens.filter(|token| token.is_named).map(|token| token.address.get());
+        assert_eq!(named.collect::<Vec<_>>(), [0x1000, 0x4000]);
     }
 
     #[test]

@@ -23,8 +23,7 @@ use crate::{context, limits};
 /// Which addresses to identify.
 #[derive(Debug, Args)]
 pub struct WhatisArgs {
-    /// Addresses, or expressions whose values are addresses; - reads them from standard input, one
-    /// on each line
+    /// Addresses, or expressions whose values are addresses; - reads them from standard input
     #[arg(value_name = "ADDR", required_unless_present = "annotate")]
     pub addresses: Vec<String>,
 
@@ -66,19 +65,33 @@ pub fn run(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-/// Checks that one of them is an address. Otherwise the error is that of one that failed, or else
-/// of a name without a match.
+/// Checks that one of them is an address, and warns of each that is none. If none is, the error is
+/// that of one that failed, or else of a name without a match.
 fn require_address(mut asked: Vec<Asked>) -> anyhow::Result<Vec<Asked>> {
     if asked.is_empty() || asked.iter().any(|asked| asked.address.is_ok()) {
+        warn_of_others(&asked);
         return Ok(asked);
     }
     let is_no_match = |asked: &Asked| matches!(&asked.address, Err(AddressError::Other(why)) if why.is_no_match());
     let failed = asked.iter().rposition(|asked| !is_no_match(asked));
     let own = asked.remove(failed.unwrap_or(asked.len() - 1));
-    asked.iter().filter_map(Asked::why_not).for_each(|why| warning(&why.message));
+    warn_of_others(&asked);
     match own.address {
         Err(why) => Err(explained(why)),
         Ok(_) => Ok(asked),
+    }
+}
+
+/// Warns of each that is no address.
+fn warn_of_others(asked: &[Asked]) {
+    for asked in asked {
+        let Some(why) = asked.why_not() else { continue };
+        let text = asked.text.as_deref().unwrap_or_default();
+        // Most messages name the expression.
+        match why.message.contains(text) {
+            true => warning(&why.message),
+            false => warning(&format!("{text}: {}", why.message)),
+        }
     }
 }
 
@@ -95,10 +108,7 @@ fn words(arguments: &[String]) -> anyhow::Result<Vec<String>> {
         while input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(cannot_read)?
             > 0
         {
-            let text = String::from_utf8_lossy(&line);
-            if !text.trim().is_empty() {
-                words.push(text.trim().to_owned());
-            }
+            words.extend(whatis::addresses_on(&String::from_utf8_lossy(&line)).map(str::to_owned));
             line.clear();
         }
     }
@@ -111,8 +121,7 @@ fn stack(
     session: &'static Session,
     words: &[String],
 ) -> anyhow::Result<Stack<'static>> {
-    let arch = session.core().arch;
-    let is_expression = |word: &String| whatis::parse(word, arch).is_none();
+    let is_expression = |word: &String| whatis::number(session, word).is_none();
     if !words.iter().any(is_expression) {
         return Ok(Stack::Unchosen);
     }
@@ -135,7 +144,7 @@ fn annotate(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
     }
     if output::format(&globals.output) != Format::Table {
         let failure = Failure::new("--annotate conflicts with --json and --format");
-        return Err(failure.hint("without --annotate, `-` reads one address on each line").into());
+        return Err(failure.hint("without --annotate, `-` reads addresses").into());
     }
     let session = context::open(globals)?;
     let index = session.whatis(args.deep)?;
@@ -180,7 +189,9 @@ fn write_annotated(
     let mut written = 0;
     for token in whatis::addresses_in(text, session.core().arch) {
         let found = index.describe(token.address);
-        if !found.meaning.is_known() {
+        // A backtrace has the line of the call there, which may be another.
+        let is_said = token.is_named && found.meaning.is_function();
+        if is_said || !found.meaning.is_known() {
             continue;
         }
         out.write_all(text.get(written..token.place.end).unwrap_or_default())?;
