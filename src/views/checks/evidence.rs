@@ -28,7 +28,7 @@ use crate::views::wiring::{Network, StackList, Ties};
 use crate::vnet::locks::Guards;
 use crate::vnet::unloaded::Unloaded;
 use crate::vnet::{Copies, ModuleSpace, Sysinits, Variables, Vnet, VnetList, VnetRef};
-use crate::walk::{Problem, Problems};
+use crate::walk::{Problem, Problems, Why};
 
 /// What is known before any check is made. Where something is unknown, the problem says why.
 #[derive(Debug)]
@@ -165,6 +165,25 @@ impl<'e> Evidence<'e> {
         &self.known.vnet_problems
     }
 
+    /// What keeps vnets of the list from being known.
+    pub fn hidden_vnets(&self) -> Option<Problem> {
+        if !self.has_vnets() {
+            return None;
+        }
+        let list = match self.list() {
+            Ok(list) => list,
+            Err(problem) => return Some(problem),
+        };
+        // Others concern vnet0, which has a check of its own.
+        list.problems.iter().find(|problem| !matches!(problem.why, Why::Other(_))).cloned()
+    }
+
+    /// The types, without which nothing is known of lists.
+    fn require_types(&self) -> Result<(), Problem> {
+        let types = self.target().types();
+        types.map(|_| ()).map_err(|why| Problem::unreadable("the kernel's types", why.into()))
+    }
+
     /// The vnet at that address, as findings name it.
     pub fn vnet_ref(&self, address: VirtAddr) -> VnetRef {
         let index = self.vnet(address).and_then(|vnet| vnet.index);
@@ -219,6 +238,7 @@ impl<'e> Evidence<'e> {
 
     /// All interfaces of all stacks.
     pub fn network(&self) -> Kept<'_, Network<'e>> {
+        self.require_types()?;
         let copies = self.copies()?;
         let problems = self.vnet_problems().clone();
         Ok(self.network.get_or_init(|| Network::read(copies.to_vec(), problems)))
@@ -226,6 +246,7 @@ impl<'e> Evidence<'e> {
 
     /// All sockets that something leads to.
     pub fn census(&self) -> Kept<'_, Census<'e>> {
+        self.require_types()?;
         let copies = self.copies()?;
         Ok(self.census.get_or_init(|| Census::read(self.target(), copies)))
     }

@@ -1,5 +1,6 @@
 //! What checks find: a verdict, and the evidence for it.
 
+use super::Evidence;
 use crate::addr::VirtAddr;
 use crate::fault::FaultKind;
 use crate::target::ReadError;
@@ -205,12 +206,30 @@ impl Findings {
         self.found.iter().all(|finding| finding.verdict == Verdict::Ok)
     }
 
-    /// Adds that all is well, if nothing else was found.
+    /// Adds that all is well, if nothing else was found and nothing was unreadable.
     pub fn or_ok(mut self, message: impl FnOnce() -> String) -> Self {
         if self.found.is_empty() {
-            self.add(Finding::ok(message()));
+            self.add(match self.problems.none() {
+                Ok(()) => Finding::ok(message()),
+                Err(problem) => Finding::unknown(problem.to_string()).at(problem.at),
+            });
         }
         self
+    }
+
+    /// The same about all stacks: it is unknown whether all is well if there may be others, whose
+    /// vnets the list does not lead to.
+    pub fn or_ok_everywhere(
+        mut self,
+        evidence: &Evidence<'_>,
+        message: impl FnOnce() -> String,
+    ) -> Self {
+        let hidden = evidence.hidden_vnets().filter(|_| self.found.is_empty());
+        self.found.extend(hidden.map(|problem| {
+            let why = format!("{problem}; there may be other vnets");
+            Finding::unknown(why).at(problem.at)
+        }));
+        self.or_ok(message)
     }
 
     pub(super) fn take(self) -> (Vec<Finding>, Problems) {

@@ -41,7 +41,8 @@ pub(super) fn list(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             findings.add(finding.unless(excuse(stack.copies.vnet())));
         }
     }
-    Ok(findings.or_ok(|| format!("the lists have {count} interfaces, each its own")))
+    Ok(findings
+        .or_ok_everywhere(evidence, || format!("the lists have {count} interfaces, each its own")))
 }
 
 /// Those on the lists of several stacks follow one another, so they are one finding.
@@ -131,7 +132,9 @@ pub(super) fn vnet(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         }
     }
     let count: usize = network.stacks.iter().map(|stack| stack.list.interfaces.len()).sum();
-    Ok(findings.or_ok(|| format!("{count} interfaces are in the vnets whose lists they are on")))
+    Ok(findings.or_ok_everywhere(evidence, || {
+        format!("{count} interfaces are in the vnets whose lists they are on")
+    }))
 }
 
 /// No two interfaces of a stack have one name.
@@ -141,6 +144,12 @@ pub(super) fn names(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     for stack in &network.stacks {
         let vnet = reference(stack);
         findings.add_unknown_of(vnet, &stack.list.problems);
+        for interface in &stack.list.interfaces {
+            if let Err(why) = interface.text("if_xname") {
+                let why = format!("the name of the interface at {}: {why}", interface.address);
+                findings.add(Finding::unknown(why).of(vnet));
+            }
+        }
         let mut told = FxHashSet::default();
         for (interface, call_out) in call_outs(evidence, network, stack, &["duplicate-name"])? {
             if told.insert(call_out.why.clone()) {
@@ -148,7 +157,9 @@ pub(super) fn names(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             }
         }
     }
-    Ok(findings.or_ok(|| "every interface of a stack has a name of its own".to_owned()))
+    Ok(findings.or_ok_everywhere(evidence, || {
+        "every interface of a stack has a name of its own".to_owned()
+    }))
 }
 
 /// The table of indexes has each interface at its index, and nothing that is freed.
@@ -160,6 +171,7 @@ pub(super) fn index(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     for stack in &network.stacks {
         let vnet = reference(stack);
         let reason = excuse(stack.copies.vnet());
+        findings.add_unknown_of(vnet, &stack.list.problems);
         for (interface, call_out) in
             call_outs(evidence, network, stack, &["missing-index", "index-of-another"])?
         {
@@ -188,7 +200,8 @@ pub(super) fn index(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             }
         }
     }
-    Ok(findings.or_ok(|| "every interface is in the table at its index".to_owned()))
+    Ok(findings
+        .or_ok_everywhere(evidence, || "every interface is in the table at its index".to_owned()))
 }
 
 /// What is called out about the interfaces on a list that can be read.

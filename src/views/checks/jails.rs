@@ -65,7 +65,15 @@ pub(super) fn vnets(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         findings.add(finding.of(vnet).at([jail.address]));
     }
     findings.add_unknown(&all.problems);
-    Ok(findings.or_ok(|| format!("{} jails are in vnets on the list", all.jails.len())))
+    let removed = all.jails.iter().filter(|jail| jail.life == Life::BeingRemoved).count();
+    let starting = |jail: &&Jail| jail.life == Life::Starting && jail.vnet.is_none();
+    let starting = all.jails.iter().filter(starting).count();
+    let inside = all.jails.len() - removed - starting;
+    let others = [(removed, "being removed"), (starting, "being created")];
+    let others = others.into_iter().filter(|(count, _)| *count > 0);
+    let others: String = others.map(|(count, what)| format!("; {count} {what}")).collect();
+    Ok(findings
+        .or_ok_everywhere(evidence, || format!("{inside} jails are in vnets on the list{others}")))
 }
 
 /// Each vnet on the list belongs to one jail.

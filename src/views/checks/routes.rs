@@ -42,7 +42,8 @@ pub(super) fn tables(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             }
         }
     }
-    Ok(findings.or_ok(|| format!("{count} tables have the routes that they count")))
+    Ok(findings
+        .or_ok_everywhere(evidence, || format!("{count} tables have the routes that they count")))
 }
 
 /// Routes lead to next hops of their own stack, and nothing is freed.
@@ -101,7 +102,7 @@ fn of_routes(evidence: &Evidence<'_>, wanted: &[&str], sound: &str) -> Result<Fi
             findings.add(finding.unless(excuse(*vnet)));
         }
     }
-    Ok(findings.or_ok(|| format!("{count} {sound}")))
+    Ok(findings.or_ok_everywhere(evidence, || format!("{count} {sound}")))
 }
 
 /// The routes about which the same is called out.
@@ -166,7 +167,9 @@ pub(super) fn neighbor_tables(evidence: &Evidence<'_>) -> Result<Findings, Probl
             }
         }
     }
-    Ok(findings.or_ok(|| format!("{count} tables have the neighbours that they count")))
+    Ok(findings.or_ok_everywhere(evidence, || {
+        format!("{count} tables have the neighbours that they count")
+    }))
 }
 
 /// Each table of neighbours is that of an interface of its stack.
@@ -189,7 +192,9 @@ pub(super) fn neighbor_interfaces(evidence: &Evidence<'_>) -> Result<Findings, P
             }
         }
     }
-    Ok(findings.or_ok(|| format!("{count} tables belong to interfaces of their own stack")))
+    Ok(findings.or_ok_everywhere(evidence, || {
+        format!("{count} tables belong to interfaces of their own stack")
+    }))
 }
 
 fn table_title(table: &NeighborTable) -> String {

@@ -3,6 +3,7 @@
 use super::evidence::StackSockets;
 use super::finding::excuse;
 use super::{Evidence, Finding, Findings};
+use crate::addr::VirtAddr;
 use crate::value::model::ValueError;
 use crate::views::sockets::{Kind, Socket};
 use crate::vnet::VnetRef;
@@ -17,7 +18,8 @@ pub(super) fn pcb_lists(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let mut findings = Findings::default();
     for stack in evidence.sockets()? {
         let (vnet, reason) = (stack.reference(), excuse(stack.vnet));
-        for list in census.pcbs(stack.vnet.map(|vnet| vnet.address)) {
+        findings.add_unknown_of(vnet, &census.missing_pcbs(stack.address()));
+        for list in census.pcbs(stack.address()) {
             count += 1;
             for problem in list.problems.iter() {
                 findings.add(Finding::broken(problem).of(vnet).unless(reason));
@@ -29,7 +31,8 @@ pub(super) fn pcb_lists(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             findings.add(finding.of(vnet).unless(reason));
         }
     }
-    Ok(findings.or_ok(|| format!("{count} lists are as long as their counts say")))
+    Ok(findings
+        .or_ok_everywhere(evidence, || format!("{count} lists are as long as their counts say")))
 }
 
 /// Sockets and their control blocks point at each other.
@@ -107,7 +110,10 @@ fn of_sockets(
     let (census, mut findings, mut count) = (evidence.census()?, Findings::default(), 0);
     for stack in evidence.sockets()? {
         let (vnet, reason) = (stack.reference(), excuse(stack.vnet));
-        for list in census.pcbs(stack.vnet.map(|vnet| vnet.address)) {
+        if kinds != [Kind::Unix] {
+            findings.add_unknown_of(vnet, &census.missing_pcbs(stack.address()));
+        }
+        for list in census.pcbs(stack.address()) {
             if kinds.contains(&list.kind) {
                 findings.add_unknown_of(vnet, &list.problems);
             }
@@ -126,7 +132,7 @@ fn of_sockets(
             findings.add(Finding::unknown(message).at(first.address).of(vnet));
         }
     }
-    Ok(findings.or_ok(|| format!("{count} {sound}")))
+    Ok(findings.or_ok_everywhere(evidence, || format!("{count} {sound}")))
 }
 
 /// Why the dump does not show what the socket says.
@@ -146,5 +152,9 @@ fn title(socket: &Socket) -> String {
 impl StackSockets<'_> {
     fn reference(&self) -> Option<VnetRef> {
         self.vnet.map(VnetRef::from)
+    }
+
+    fn address(&self) -> Option<VirtAddr> {
+        self.vnet.map(|vnet| vnet.address)
     }
 }

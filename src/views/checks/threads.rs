@@ -11,10 +11,16 @@ const NULL: &str = "curvnet-null";
 pub(super) fn curvnet(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let all = evidence.threads()?;
     let mut findings = Findings::default();
-    let mut inside = 0;
+    let (mut inside, mut unread) = (0, Vec::new());
     for thread in &all.threads {
-        let Ok(curvnet) = &thread.curvnet else { continue };
-        let Some(curvnet) = *curvnet else { continue };
+        let curvnet = match &thread.curvnet {
+            Ok(Some(curvnet)) => *curvnet,
+            Ok(None) => continue,
+            Err(why) => {
+                unread.push((thread, why));
+                continue;
+            }
+        };
         inside += 1;
         for call_out in thread.call_outs.iter().filter(|call_out| call_out.what != NULL) {
             // Checks of the vnet itself report who works in it, and that nobody does.
@@ -28,6 +34,14 @@ pub(super) fn curvnet(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             let finding = Finding::call_out(&thread.name.to_string(), call_out);
             findings.add(finding.of(evidence.vnet_ref(curvnet)).at([thread.name.address]));
         }
+    }
+    if let [(first, why), others @ ..] = &unread[..] {
+        let others = match others.len() {
+            0 => String::new(),
+            count => format!(" and of {count} others"),
+        };
+        let why = format!("the curvnet of {}{others}: {}", first.name, why.message);
+        findings.add(Finding::unknown(why).at([first.name.address]));
     }
     // The lists change all the time, under many locks.
     findings.add_broken_unless(&all.problems, Some("the list may be changing"));
@@ -46,6 +60,10 @@ pub(super) fn null_curvnet(evidence: &Evidence<'_>) -> Result<Findings, Problem>
     let null = thread.call_outs.iter().find(|call_out| call_out.what == NULL);
     if let Some(call_out) = null {
         findings.add(Finding::call_out(&thread.name.to_string(), call_out));
+    }
+    if let Err(why) = &thread.curvnet {
+        let why = format!("the curvnet of {}: {}", thread.name, why.message);
+        findings.add(Finding::unknown(why).at([thread.name.address]));
     }
     Ok(findings.or_ok(|| match &thread.curvnet {
         Ok(Some(_)) => format!("{} had a curvnet", thread.name),

@@ -21,8 +21,8 @@ pub(super) fn counters(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let arrays = counter_arrays(evidence)?;
     let writer = evidence.locks().ok().and_then(|locks| locks.writer(Guards::Sysinits));
     let writer = writer.map(|thread| format!("{thread} is registering a constructor"));
-    let mut findings = Findings::default();
-    for vnet in up(evidence)? {
+    let (vnets, mut findings) = up(evidence)?;
+    for vnet in vnets {
         let mut found = Findings::default();
         for array in &arrays {
             let finding = counters_of(evidence, vnet, array);
@@ -57,7 +57,10 @@ fn counter_arrays<'e>(evidence: &Evidence<'e>) -> Result<Vec<&'e VnetVariable>, 
 /// What is wrong with one array in one vnet.
 fn counters_of(evidence: &Evidence<'_>, vnet: &Vnet, array: &VnetVariable) -> Option<Finding> {
     let target = evidence.target();
-    let start = vnet.copy_of(target, array.master).ok()?;
+    let start = match vnet.copy_of(target, array.master) {
+        Ok(start) => start,
+        Err(why) => return Some(Finding::unknown(format!("{}: {why}", array.name))),
+    };
     let word = target.arch().pointer_size();
     let (mut unallocated, mut stale, mut hidden) = (0_u64, None, None);
     let count = array.size / word;
@@ -110,11 +113,23 @@ pub(super) fn function_pointers(evidence: &Evidence<'_>) -> Result<Findings, Pro
         places.into_iter().map(move |place| (variable, place))
     });
     let found: Vec<(&VnetVariable, Place)> = found.collect();
-    let mut findings = Findings::default();
-    for vnet in up(evidence)? {
+    let (vnets, mut findings) = up(evidence)?;
+    let untyped: Vec<&VnetVariable> = variables.iter().filter(|it| it.type_id.is_none()).collect();
+    if let [first, ..] = untyped[..] {
+        let (count, name) = (untyped.len(), &first.name);
+        let why = format!("the types of {count} variables are unknown, such as {name}");
+        findings.add(Finding::unknown(why));
+    }
+    for vnet in vnets {
         let mut wrong = Findings::default();
         for (variable, place) in &found {
-            let Ok(copy) = vnet.copy_of(target, variable.master) else { continue };
+            let copy = match vnet.copy_of(target, variable.master) {
+                Ok(copy) => copy,
+                Err(why) => {
+                    wrong.add(Finding::unknown(format!("{}: {why}", variable.name)));
+                    break;
+                }
+            };
             let at = copy.wrapping_add(place.offset);
             if let Err(why) = target.budget().work(1) {
                 wrong.add(Finding::unknown(why.to_string()));
@@ -144,15 +159,26 @@ pub(super) fn function_pointers(evidence: &Evidence<'_>) -> Result<Findings, Pro
     Ok(findings)
 }
 
-/// The vnets on the list whose variables can be believed.
-fn up<'a>(evidence: &'a Evidence<'_>) -> Result<impl Iterator<Item = &'a Vnet>, Problem> {
-    let is_up = |vnet: &&Vnet| {
-        vnet.is_listed()
-            && !vnet.is_freed()
-            && vnet.wrong_base(evidence.target()).is_none()
-            && has_own_block(evidence, vnet)
-    };
-    Ok(evidence.vnets()?.iter().filter(is_up))
+/// The vnets on the list whose variables can be believed, and for each of the others that they
+/// cannot. Why they cannot, other checks report.
+fn up<'e>(evidence: &Evidence<'e>) -> Result<(Vec<&'e Vnet>, Findings), Problem> {
+    let (mut up, mut findings) = (Vec::new(), Findings::default());
+    for vnet in evidence.vnets()?.iter().filter(|vnet| vnet.is_listed()) {
+        let why = match vnet.wrong_magic().filter(|_| vnet.is_freed()) {
+            Some(why) => why,
+            None => match vnet.wrong_base(evidence.target()) {
+                Some(why) => why,
+                None if has_own_block(evidence, vnet) => {
+                    up.push(vnet);
+                    continue;
+                }
+                None => "its block cannot be its own".to_owned(),
+            },
+        };
+        let why = format!("its variables cannot be read: {why}");
+        findings.add(Finding::unknown(why).of(Some(vnet.into())).at([vnet.address]));
+    }
+    Ok((up, findings))
 }
 
 /// Sysctls of vnets lead to variables that exist, and all to handlers that are loaded.

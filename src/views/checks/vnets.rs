@@ -12,7 +12,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::views::construction::Construction;
 use crate::views::whatis::in_direct_map;
 use crate::vnet::{Condition, Vnet, VnetRef};
-use crate::walk::{Problem, Problems};
+use crate::walk::Problem;
 
 /// The block of each vnet is memory of its own.
 pub(super) fn blocks(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
@@ -136,7 +136,8 @@ pub(super) fn vnet0(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             let at = oldest.map(|oldest| oldest.address);
             findings.add(Finding::fault(why).of(of).at([vnet0]).at(at));
         }
-        (true, _) => {}
+        (true, Some(damage)) => findings.add(Finding::unknown(damage.to_string()).of(of)),
+        (true, None) => {}
     }
     let host = evidence.jails()?.jails.iter().find(|jail| jail.jid == 0);
     match host.map(|host| (host.address, host.vnet)) {
@@ -183,6 +184,10 @@ pub(super) fn state(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
                 Finding::fault(format!("it is on the list, but its state is {name}"))
                     .unless((!has_last).then_some(unknown))
             }
+            // A number counts from the end of the list, so that a break hides it.
+            None if vnet.index.is_none() => Finding::unknown(
+                "it is up; but the list of vnets is broken, and may not lead to it",
+            ),
             None => Finding::ok("it is up"),
         };
         let is_ok = finding.verdict == Verdict::Ok;
@@ -256,9 +261,14 @@ pub(super) fn is_orphan(evidence: &Evidence<'_>, address: VirtAddr) -> bool {
 /// No kernel crashed while it was building or destroying a vnet.
 pub(super) fn construction(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let mut findings = Findings::default();
-    let crashed = evidence.threads().ok().and_then(|all| all.threads.iter().find(|it| it.dumping));
+    let threads = evidence.threads()?;
+    let crashed = threads.threads.iter().find(|it| it.dumping);
     for vnet in evidence.unlisted()? {
-        let Some(construction) = evidence.construction(vnet.address) else { continue };
+        let Some(construction) = evidence.construction(vnet.address) else {
+            let why = "the constructors of vnets are unknown";
+            findings.add(Finding::unknown(why).of(Some(vnet.into())));
+            continue;
+        };
         let Some(thread) = &construction.thread else { continue };
         let phase = construction.phase.words();
         let at = place(evidence, vnet, construction);
@@ -268,10 +278,7 @@ pub(super) fn construction(evidence: &Evidence<'_>) -> Result<Findings, Problem>
         };
         findings.add(finding.of(Some(vnet.into())).at([vnet.address, thread.address]));
     }
-    let mut problems = Problems::default();
-    if let Ok(threads) = evidence.threads() {
-        problems.extend(threads.problems.clone());
-    }
-    findings.add_unknown(&problems);
+    findings.add_unknown(&threads.problems);
+    findings.add_unknown(evidence.vnet_problems());
     Ok(findings.or_ok(|| "no vnet is being built or destroyed".to_owned()))
 }

@@ -55,6 +55,8 @@ struct StackLists<'t> {
     vnet: Option<&'t Vnet>,
     pcbs: Vec<PcbList<'t>>,
     routing: Vec<Object<'t>>,
+    /// The lists of control blocks that could not be read at all.
+    missing: Problems,
     /// What could not be read of them.
     problems: Problems,
 }
@@ -129,6 +131,11 @@ impl<'t> Census<'t> {
     /// The lists of control blocks of a stack.
     pub(in crate::views) fn pcbs(&self, vnet: Option<VirtAddr>) -> &[PcbList<'t>] {
         self.lists_of(vnet).map_or(&[], |stack| &stack.pcbs)
+    }
+
+    /// Why lists of control blocks of a stack are not among [`Census::pcbs`].
+    pub(in crate::views) fn missing_pcbs(&self, vnet: Option<VirtAddr>) -> Problems {
+        self.lists_of(vnet).map(|stack| stack.missing.clone()).unwrap_or_default()
     }
 
     fn lists_of(&self, vnet: Option<VirtAddr>) -> Option<&StackLists<'t>> {
@@ -341,8 +348,12 @@ impl<'t> StackLists<'t> {
     fn read(copies: &Copies<'t>) -> Self {
         let mut problems = Problems::default();
         let pcbs = lists::pcbs(copies).take(&mut problems);
+        let mut missing = Problems::default();
+        let read: Vec<&Problem> = pcbs.iter().flat_map(|list| list.problems.iter()).collect();
+        let others = problems.iter().filter(|problem| !read.contains(problem));
+        others.for_each(|problem| missing.add(problem.clone()));
         let routing = lists::routing_blocks(copies).take(&mut problems);
-        Self { vnet: copies.vnet(), pcbs, routing, problems }
+        Self { vnet: copies.vnet(), pcbs, routing, missing, problems }
     }
 
     /// The sockets of its lists, each with the kind of the list; `None` for routing sockets.

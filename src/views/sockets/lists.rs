@@ -80,7 +80,8 @@ pub fn unix(target: &Target) -> Walk<Object<'_>> {
 pub fn unix_blocks(target: &Target) -> Walk<Object<'_>> {
     Walk::whole(UNIX_LISTS.into()).flat_map(|name| match Object::global(target, name) {
         Ok(head) => queue::walk(head, "unp_link", List { name, element: "control block" }),
-        Err(_) => Walk::whole(Vec::new()),
+        Err(ReadError::NoSymbol { .. }) => Walk::whole(Vec::new()),
+        Err(why) => Walk::failed(Problem::unreadable(name, why)),
     })
 }
 
@@ -91,7 +92,8 @@ pub fn routing_blocks<'t>(copies: &Copies<'t>) -> Walk<Object<'t>> {
     let head = match (copies.get("rawcb_list"), copies.get("route_cb")) {
         (Ok(Some(head)), _) => Some(head),
         (_, Ok(Some(route))) => route.member("cblist").ok(),
-        _ => None,
+        (Err(why), _) | (_, Err(why)) => return Walk::failed(why),
+        (Ok(None), Ok(None)) => None,
     };
     let list = List { name: &name, element: "control block" };
     head.map_or(Walk::whole(Vec::new()), |head| queue::walk(head, "list", list))
