@@ -418,3 +418,129 @@ fn no_check_reports_a_network_at_work() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// The lines of the checks of these names about some vnets: verdict, check, vnet and message.
+fn lines(session: &Session, which: &Selector, names: &[&str]) -> (Vec<String>, String) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let verdicts = answers::checks(session, which, &names).unwrap();
+    let line = |it: Checked| {
+        let vnet = it.vnet.map_or("-".to_owned(), |vnet| without_addresses(&vnet.to_string()));
+        format!("{} {} {vnet}: {}", it.verdict.name(), it.name, without_addresses(&it.message))
+    };
+    (verdicts.findings.to_vec().into_iter().map(line).collect(), verdicts.summary())
+}
+
+fn opened(path: &str) -> Session {
+    let image = built(Path::new(path));
+    let place = tempfile::tempdir().unwrap();
+    let kernel = image.save_kernel(place.path()).unwrap().swap_remove(0);
+    let core = image.save(Format::MinidumpV2, place.path()).unwrap();
+    Session::open(&Options { kernel: Some(kernel), core, ..Options::default() }).unwrap()
+}
+
+const SOCKETS: [&str; 3] = ["pcb-lists", "pcb-sockets", "socket-pointers"];
+
+/// The variables of a vnet whose base is damaged cannot be read, and so are not ok.
+#[test]
+fn a_vnet_whose_variables_cannot_be_read_is_unknown() {
+    let session = opened("fixtures/scenarios/sick/vnet-data-base.toml");
+    let (found, summary) = lines(&session, &Selector::Default, &SOCKETS);
+    let damaged = "V_tcbinfo of vnet 1 (0x): the vnet's data_base does not match its data_mem: one of them \
+         is damaged";
+    assert_eq!(found, SOCKETS.map(|name| format!("unknown {name} 1: {damaged}")));
+    assert_eq!(summary, "3 cannot tell; 0 of 3 checks are ok");
+
+    let names = ["counters", "function-pointers"];
+    let (found, summary) = lines(&session, &Selector::Index(1), &names);
+    let damaged = "its variables cannot be read: its data_base 0x1000 does not match its data_mem \
+                   0x, which implies 0x";
+    assert_eq!(found, names.map(|name| format!("unknown {name} 1: {damaged}")));
+    assert_eq!(summary, "2 cannot tell; 0 of 2 checks are ok");
+}
+
+/// Without types, hardly anything is known.
+#[test]
+fn no_list_is_ok_in_a_kernel_without_debug_information() {
+    let image = built(Path::new("fixtures/scenarios/machinery-newer.toml"));
+    let place = tempfile::tempdir().unwrap();
+    let kernel = image.save_kernel(place.path()).unwrap().swap_remove(0);
+    let core = image.save(Format::MinidumpV2, place.path()).unwrap();
+    let stripped = stripped(&fs::read(kernel).unwrap());
+    let core = Source::open(core).unwrap();
+    let session = Session::from_sources(Source::from_vec("kernel", stripped), core).unwrap();
+    let verdicts = verdicts(&session);
+    let found = verdicts.findings.to_vec();
+    let ok = found.iter().filter(|it| it.verdict == Verdict::Ok).map(|it| it.name);
+    let ok: BTreeSet<&str> = ok.collect();
+    // They need no debug information.
+    let known = [
+        "module-list",
+        "vnet-block",
+        "vnet-data-base",
+        "vnet-list",
+        "vnet-magic",
+        "vnet-pristine",
+        "vnet-state",
+    ];
+    assert!(ok.iter().all(|name| known.contains(name)), "{ok:?}");
+    assert!(found.iter().any(|it| it.name == "unix-sockets"));
+}
+
+/// The kernel with the names of its debug sections changed.
+fn stripped(kernel: &[u8]) -> Vec<u8> {
+    let mut bytes = kernel.to_vec();
+    for at in 0..bytes.len() - 7 {
+        if &bytes[at..at + 7] == b".debug_" {
+            bytes[at + 1] = b'x';
+        }
+    }
+    bytes
+}
+
+/// What a check says of a vnet that is chosen, and that it is not about it.
+#[test]
+fn a_check_that_is_not_about_the_chosen_vnet_is_not_counted() {
+    let session = opened("fixtures/scenarios/trouble.toml");
+    let vnets = session.vnets().unwrap();
+    let destroyed = vnets.all.iter().find(|vnet| vnet.is_freed()).unwrap().address;
+    let names = ["vnet-magic", "vnet-unlisted", "vnet-block", "jail-vnet"];
+    let (found, summary) = lines(&session, &Selector::Address(destroyed), &names);
+    let wanted = [
+        "warning vnet-magic 0x: it is destroyed: its magic is 0xdeadbeef",
+        "warning vnet-unlisted 0x: it is destroyed, and on no list",
+        "ok jail-vnet -: 4 jails are in vnets on the list; 1 being removed",
+    ];
+    assert_eq!(found, wanted);
+    let told = "2 warnings; 1 of 3 checks are ok; 1 other is not about the chosen vnet";
+    assert_eq!(summary, told);
+
+    // What is wrong is in another vnet.
+    let (found, summary) = lines(&session, &Selector::Index(1), &["interface-vnet"]);
+    assert_eq!(found, ["ok interface-vnet 1: nothing is wrong with it"]);
+    assert_eq!(summary, "the check is ok");
+}
+
+/// Which vnets are on a list is unknown if it is broken.
+#[test]
+fn vnets_on_a_broken_list_are_unknown() {
+    let session = opened("fixtures/scenarios/sick/vnet-list.toml");
+    let (found, summary) = lines(&session, &Selector::Default, &["vnet-state", "jail-v*"]);
+    let broken = "it is up; but the list of vnets is broken, and may not lead to it";
+    assert_eq!(found[0], "ok vnet-state 0: it is up");
+    assert_eq!(found[1], format!("unknown vnet-state 0x: {broken}"));
+    assert_eq!(found[2], format!("unknown vnet-state 0x: {broken}"));
+    assert!(found[3].starts_with("unknown jail-vnet -: the list of vnets: "), "{}", found[3]);
+    assert!(found[3].ends_with("; there may be other vnets"), "{}", found[3]);
+    assert_eq!((found.len(), &*summary), (4, "3 cannot tell; 0 of 2 checks are ok"));
+}
+
+/// A kernel without VIMAGE has nothing that checks of vnets are about.
+#[test]
+fn checks_of_vnets_do_not_apply_without_vimage() {
+    let session = opened("fixtures/scenarios/plain.toml");
+    let verdicts = verdicts(&session);
+    let applies = |name: &str| verdicts.findings.to_vec().iter().any(|it| it.name == name);
+    assert!(applies("jail-tree") && !applies("vnet-magic"));
+    let told = "all 19 checks are ok; 24 others do not apply: the kernel has no VIMAGE";
+    assert_eq!(verdicts.summary(), told);
+}

@@ -1,5 +1,5 @@
 //! One rule for all commands: 0 something was answered; 1 nothing matched; 2 wrong usage or
-//! failure. With 1 standard output is empty or a valid empty answer, with 2 it is empty, and
+//! failure. Of `check` and `diff`, 1 is something found, and 2 also that nothing matched. With 1 standard output is empty or a valid empty answer, with 2 it is empty, and
 //! standard error says why, in every format.
 
 #![cfg(feature = "cli")]
@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 114] = [
+const RULES: [(&str, i32); 124] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -32,8 +32,10 @@ const RULES: [(&str, i32); 114] = [
     ("vars '[a'", 2),
     ("diff udp_cksum", 0),
     ("diff --all-vnets udp_cksum", 0),
-    ("diff no_such", 1),
-    ("diff --vnet 1 --vnet 9", 1),
+    ("diff no_such", 2),
+    ("diff --vnet 9", 2),
+    ("diff --jail no_such", 2),
+    ("diff --vnet 1 --vnet 9", 2),
     ("diff --vnet 1 --vnet 1", 0),
     ("diff --vnet 1 --vnet 1 --vnet 1", 2),
     ("diff --vnet 1 --vnet 2 --against /nowhere", 2),
@@ -117,8 +119,16 @@ const RULES: [(&str, i32); 114] = [
     ("check", 0),
     ("check vnet-magic --jail web01", 0),
     ("check no-such", 2),
-    ("check --vnet 9", 1),
+    ("check 'vnet-l*' '{jail,thread}-*'", 0),
+    ("check 'no-such-*'", 2),
+    ("check '[a'", 2),
+    ("check --vnet 9", 2),
+    ("check --jail no_such", 2),
+    ("check --vnet 1 vnet-zero", 2),
+    ("check --vnet 1 vnet-zero vnet-magic", 0),
     ("check --list", 0),
+    ("check --list 'vnet-*'", 0),
+    ("check --list no-such", 2),
     ("report", 0),
     ("report --format markdown", 0),
     ("report --format json", 2),
@@ -219,6 +229,8 @@ fn lists_without_elements_say_so() {
         ("newer-clang-dwarf4", "eventhandlers", 1),
         ("plain-clang-dwarf4", "print no_such", 1),
         ("plain-clang-dwarf4", "vars no_such", 1),
+        ("plain-clang-dwarf4", "check", 0),
+        ("plain-clang-dwarf4", "check 'vnet-*'", 2),
     ] {
         let path = format!("{}/fixtures/kernel/{kernel}", env!("CARGO_MANIFEST_DIR"));
         let opened = Kernel::open(Source::open(&path).unwrap(), None).unwrap();

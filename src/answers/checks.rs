@@ -10,8 +10,9 @@ use super::{Answer, Cell, Chosen, Column, Element, Elements, List, Medium, Page,
 use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::{Selector, Session};
-use crate::views::checks::{CHECKS, Check, Finding, Verdict};
-use crate::vnet::VnetRef;
+use crate::views::checks::{CHECKS, Check, Finding, Findings, Verdict};
+use crate::vnet::variables::compile_glob;
+use crate::vnet::{Vnet, VnetError, VnetRef};
 use crate::walk::Problems;
 
 /// The verdicts of the checks that were made.
@@ -24,6 +25,10 @@ pub struct Verdicts {
     counts: BTreeMap<Verdict, usize>,
     /// The number of checks that were made.
     made: usize,
+    /// How many have nothing to say of the vnets that were chosen.
+    of_others: usize,
+    /// How many are about vnets, which the kernel does not have.
+    without_vnets: usize,
     problems: Problems,
     remarks: Vec<Remark>,
 }
@@ -53,35 +58,35 @@ pub struct Offered {
     pub summary: &'static str,
 }
 
-/// The checks of these names, or all of them. If vnets are chosen, findings about other vnets are
-/// left out.
+/// The checks that one of these patterns matches, or all of them. If vnets are chosen, findings
+/// about other vnets are left out.
 ///
 /// # Errors
-/// The kernel is not the dump's, or there is no such vnet.
+/// The kernel is not the dump's, there is no such vnet, or a pattern is none.
 pub fn checks(session: &Session, which: &Selector, names: &[String]) -> Result<Verdicts, Error> {
+    let wanted = matching(names)?;
     let evidence = session.evidence()?;
     let chosen = match which {
         Selector::Default | Selector::All => None,
         which => Some(Chosen::ask(session, which)?),
     };
     let vnets = chosen.as_ref().map(|chosen| {
-        let vnets = chosen.stacks.iter().filter_map(|stack| stack.vnet());
-        vnets.map(|vnet| vnet.address).collect::<Vec<_>>()
+        chosen.stacks.iter().filter_map(|stack| stack.vnet()).collect::<Vec<&Vnet>>()
     });
-    let is_chosen = |finding: &Finding| match (&vnets, finding.vnet) {
-        (Some(vnets), Some(vnet)) => vnets.contains(&vnet.address),
-        _ => true,
-    };
     let mut verdicts = Verdicts::of(chosen);
     let (mut findings, mut folded) = (Vec::new(), Vec::new());
-    let wanted = |check: &&Check| names.is_empty() || names.iter().any(|name| name == check.name);
-    for check in CHECKS.iter().filter(wanted) {
-        let (mut found, problems) = check.run(&evidence);
-        found.retain(is_chosen);
-        let found: Vec<Checked> =
-            found.into_iter().map(|finding| Checked::new(check, finding)).collect();
-        verdicts.made += 1;
+    for check in wanted {
+        if !check.applies(&evidence) {
+            verdicts.without_vnets += 1;
+            continue;
+        }
+        let (found, problems) = about(check, check.run(&evidence), vnets.as_deref());
         verdicts.problems.extend(problems);
+        if found.is_empty() {
+            verdicts.of_others += 1;
+            continue;
+        }
+        verdicts.made += 1;
         if found.iter().all(|checked| checked.verdict == Verdict::Ok) {
             *verdicts.counts.entry(Verdict::Ok).or_default() += 1;
         }
@@ -95,11 +100,50 @@ pub fn checks(session: &Session, which: &Selector, names: &[String]) -> Result<V
     Ok(verdicts)
 }
 
-/// All checks that can be asked for.
-pub fn offered() -> List<'static, Offered> {
-    let offered = CHECKS.iter().map(|Check { name, summary, .. }| Offered { name, summary });
+/// The checks that can be asked for, all or those that one of these patterns matches.
+///
+/// # Errors
+/// A pattern is none.
+pub fn offered(names: &[String]) -> Result<List<'static, Offered>, Error> {
+    let wanted = matching(names)?.into_iter();
+    let offered = wanted.map(|Check { name, summary, .. }| Offered { name, summary });
     let columns = vec![Column::left("CHECK"), Column::left("IN A SOUND KERNEL")];
-    List::new(columns, offered.collect::<Vec<_>>())
+    Ok(List::new(columns, offered.collect::<Vec<_>>()))
+}
+
+/// The checks that one of these patterns matches, in the order of all; without patterns all. The
+/// wildcards are those of variables.
+///
+/// # Errors
+/// A pattern is none.
+pub fn matching(patterns: &[String]) -> Result<Vec<&'static Check>, Error> {
+    let globs = patterns.iter().map(|pattern| Ok((pattern, compile_glob(pattern, pattern)?)));
+    let globs = globs.collect::<Result<Vec<_>, VnetError>>()?;
+    let wanted = |check: &&Check| {
+        globs.is_empty()
+            || globs.iter().any(|(name, glob)| {
+                *name == check.name || glob.as_ref().is_some_and(|glob| glob.is_match(check.name))
+            })
+    };
+    Ok(CHECKS.iter().filter(wanted).collect())
+}
+
+/// What was found, about these vnets and what belongs to none, and what could not be read.
+fn about(check: &Check, findings: Findings, vnets: Option<&[&Vnet]>) -> (Vec<Checked>, Problems) {
+    let covers_all = findings.covers_all();
+    let (mut found, problems) = findings.take();
+    if let Some(vnets) = vnets {
+        found.retain(|finding| {
+            finding.vnet.is_none_or(|of| vnets.iter().any(|vnet| vnet.address == of.address))
+        });
+        let sound = vnets.iter().filter(|vnet| covers_all && found.is_empty() && !vnet.is_freed());
+        let sound =
+            sound.map(|vnet| Finding::ok("nothing is wrong with it").of(VnetRef::from(*vnet)));
+        let sound: Vec<Finding> = sound.collect();
+        found.extend(sound);
+        found.extend(vnets.iter().filter_map(|vnet| check.of_destroyed(vnet)));
+    }
+    (found.into_iter().map(|finding| Checked::new(check, finding)).collect(), problems)
 }
 
 impl Verdicts {
@@ -111,6 +155,8 @@ impl Verdicts {
             folded: Vec::new().into(),
             counts: BTreeMap::new(),
             made: 0,
+            of_others: 0,
+            without_vnets: 0,
             problems,
             remarks,
         }
@@ -131,7 +177,22 @@ impl Verdicts {
 
     /// `27 of 30 checks are ok`
     pub(super) fn summary_of_ok(&self) -> String {
-        format!("{} of {} checks are ok", self.count(Verdict::Ok), self.made)
+        format!("{} of {} checks are ok{}", self.count(Verdict::Ok), self.made, self.left_out())
+    }
+
+    /// Why checks were not made: `; 14 others are not about the chosen vnet`.
+    fn left_out(&self) -> String {
+        let told = |count: usize, one: &str, many: &str| match count {
+            0 => String::new(),
+            1 => format!("; 1 other {one}"),
+            count => format!("; {count} others {many}"),
+        };
+        told(self.of_others, "is not about the chosen vnet", "are not about the chosen vnet")
+            + &told(
+                self.without_vnets,
+                "does not apply: the kernel has no VIMAGE",
+                "do not apply: the kernel has no VIMAGE",
+            )
     }
 
     /// All in a line: `1 fault, 2 warnings, 1 cannot tell; 27 of 30 checks are ok`.
@@ -149,11 +210,12 @@ impl Verdicts {
         ];
         let counts: Vec<String> = counts.into_iter().flatten().collect();
         let (ok, made) = (self.count(Verdict::Ok), self.made);
-        match (ok == made, counts.is_empty()) {
+        let counted = match (ok == made, counts.is_empty()) {
             (true, true) if made == 1 => "the check is ok".to_owned(),
             (true, true) => format!("all {made} checks are ok"),
             _ => format!("{}; {ok} of {made} checks are ok", counts.join(", ")),
-        }
+        };
+        format!("{counted}{}", self.left_out())
     }
 }
 
@@ -216,6 +278,19 @@ impl Answer for Verdicts {
 
     fn remarks(&self) -> Vec<Remark> {
         self.remarks.clone()
+    }
+
+    fn nothing(&self) -> Option<String> {
+        match (self.made, self.of_others) {
+            (0, 0) => Some("no check applies: the kernel has no VIMAGE".to_owned()),
+            (0, 1) => Some("the check is not about the chosen vnet".to_owned()),
+            (0, _) => Some("none of these checks is about the chosen vnet".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn found(&self) -> bool {
+        self.count(Verdict::Fault) > 0
     }
 }
 

@@ -58,8 +58,11 @@ pub struct Overview {
     pub vnets: Count,
     /// The number of virtualized variables.
     pub variables: Count,
-    /// The number of jails, including the host.
+    /// The number of jails, including the host, without those that are on no list any more.
     pub jails: Count,
+    /// How many others are being removed.
+    #[serde(skip)]
+    pub removed_jails: usize,
     /// The crashing thread's vnet, or else the host's.
     pub default_vnet: Option<VnetRef>,
     /// The same in words, with the reason.
@@ -131,6 +134,7 @@ fn of_core(path: &Path, core: &Core, warnings: Vec<String>) -> Overview {
         vnets: Count::AtLeast(0),
         variables: Count::AtLeast(0),
         jails: Count::AtLeast(0),
+        removed_jails: 0,
         default_vnet: None,
         default_vnet_title: None,
         crashed: None,
@@ -171,6 +175,8 @@ impl Overview {
         }
         if let Ok(jails) = session.jails() {
             self.jails = Count::new(jails.jails.len(), jails.count().is_ok());
+            let all = session.all_jails().map_or(0, |all| all.jails.len());
+            self.removed_jails = all.saturating_sub(jails.jails.len());
         }
     }
 

@@ -27,7 +27,11 @@ impl Overview {
         }
         rows.add("variables", self.variables.shown());
         rows.add("vnets", self.vnets.shown());
-        rows.add("jails", self.jails.shown());
+        let removed = match self.removed_jails {
+            0 => String::new(),
+            count => format!(", {count} being removed"),
+        };
+        rows.add("jails", self.jails.shown().map(|count| format!("{count}{removed}")));
         rows.add("crashed", self.crashed.as_ref().map(|crashed| crashed.title.clone()));
         rows.add("default vnet", self.default_vnet_title.clone());
         rows.0

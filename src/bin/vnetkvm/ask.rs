@@ -5,16 +5,21 @@ use vnetkvm::answers::{self, Answer, Chosen, interfaces};
 use vnetkvm::error::Error;
 use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
-use vnetkvm::views::checks::Verdict;
 
 use crate::args::Globals;
 use crate::commands::{Command, SysctlArgs};
 use crate::exit::{Failure, Outcome};
-use crate::output::{self, show};
+use crate::output::{self, show, show_search};
 use crate::say::hint;
 use crate::{cmd, context};
 
 impl Command {
+    /// Whether status 1 says that it found what it looks for, so that a question that matches
+    /// nothing is a failure.
+    pub fn searches(&self) -> bool {
+        matches!(self, Self::Check { .. } | Self::Diff(_))
+    }
+
     /// Asks the command's question and shows the answer.
     /// `definition` makes the definition of the whole command line.
     pub fn run(
@@ -76,7 +81,7 @@ impl Command {
             }),
             Self::Topology { form } => cmd::topology::run(globals, *form),
             Self::Sysctl(args) => sysctl(globals, args),
-            Self::Check { list: true, .. } => show(globals, answers::checks::offered()),
+            Self::Check { list: true, names } => show(globals, answers::checks::offered(names)?),
             Self::Check { names, .. } => check(globals, names),
             Self::Report(args) => cmd::report::run(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
@@ -121,10 +126,8 @@ fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
 }
 
 fn check(globals: &Globals, names: &[String]) -> anyhow::Result<Outcome> {
-    let verdicts = answers::checks(context::open(globals)?, &context::selector(globals), names)?;
-    let has_fault = verdicts.count(Verdict::Fault) > 0;
-    let outcome = show(globals, verdicts)?;
-    Ok(if has_fault { Outcome::Found } else { outcome })
+    let session = context::open(globals)?;
+    show_search(globals, answers::checks(session, &context::selector(globals), names)?)
 }
 
 fn modules(globals: &Globals) -> anyhow::Result<Outcome> {

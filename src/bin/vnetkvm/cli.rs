@@ -43,8 +43,8 @@ Examples:
 
 Exit status:
   0  the question was answered
-  1  nothing matched
-  2  wrong usage, or a failure";
+  1  nothing matched; of check and diff: a fault or a difference was found
+  2  wrong usage, or a failure; of check and diff: or nothing matched";
 
 #[cfg(test)]
 mod tests {

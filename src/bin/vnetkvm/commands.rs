@@ -7,7 +7,7 @@ use vnetkvm::views::sockets::Kind;
 
 use crate::args::diff::DiffArgs;
 use crate::args::routes::{FamilyArgs, RoutesArgs};
-use crate::args::values::{check_name, name_and_type, socket_kind};
+use crate::args::values::{CheckName, name_and_type, socket_kind};
 use crate::cmd;
 
 #[derive(Debug, Subcommand)]
@@ -177,7 +177,7 @@ pub enum Command {
     /// itself in another dump. What differs between any two vnets is only counted: locks, counters,
     /// times, generation numbers, pointers that lead to equal things, and heads of empty
     /// lists; --all shows it. What cannot be read is no difference, and is listed apart. The exit
-    /// status is 1 if something differs.
+    /// status is 1 if something differs, and 2 if nothing matches: no variable, vnet or jail.
     #[command(after_help = DIFF_EXAMPLES)]
     Diff(DiffArgs),
 
@@ -309,15 +309,16 @@ pub enum Command {
     /// Each check gives a verdict: ok, warning, fault, or cannot tell if the dump does not show it.
     /// A sound kernel has no fault and no warning. Vnets that are ok share a line. With --vnet,
     /// --jail, --pid or --tid, what was found about other vnets is left out; what concerns the
-    /// kernel as a whole is not. The exit status is 1 if there is a fault.
+    /// kernel as a whole is not. The exit status is 1 if there is a fault, and 2 if there is no such
+    /// vnet or jail, or no check is about it.
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
-        /// Checks to make (default: all)
-        #[arg(value_name = "NAME", value_parser = check_name(), hide_possible_values = true)]
+        /// Checks to make; * ? [...] and {a,b} are wildcards (default: all)
+        #[arg(value_name = "NAME", value_parser = CheckName, hide_possible_values = true)]
         names: Vec<String>,
 
         /// List the checks instead; this needs no dump
-        #[arg(short, long, conflicts_with = "names")]
+        #[arg(short, long)]
         list: bool,
     },
 
@@ -399,7 +400,7 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo check
-  vnetkvm --demo check vnet-list vnet-magic
+  vnetkvm --demo check vnet-list 'interface-*'
   vnetkvm -N kernel.debug -M vmcore.0 check --jail web01 --json
   vnetkvm check --list";
 

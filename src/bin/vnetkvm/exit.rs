@@ -59,9 +59,9 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// Reports the result to the user and returns the exit code: 0 answered, 1 nothing matched
-/// or something found, 2 failed. A closed pipe is not a failure: its reader has seen enough.
-pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
+/// Reports the result to the user and returns the exit code: 0 answered, 1 nothing matched, 2
+/// failed. Of a command that `searches`, 1 is something found, and 2 nothing matched. A closed pipe is not a failure: its reader has seen enough.
+pub fn report(result: anyhow::Result<Outcome>, searches: bool) -> ExitCode {
     match result {
         Ok(Outcome::Answered) => ExitCode::SUCCESS,
         Ok(Outcome::Found) => ExitCode::from(1),
@@ -77,7 +77,8 @@ pub fn report(result: anyhow::Result<Outcome>) -> ExitCode {
             if started {
                 note("note: the answer above is incomplete");
             }
-            ExitCode::from(if is_empty_answer(&error) && !started { 1 } else { 2 })
+            let nothing_matched = is_empty_answer(&error) && !started;
+            ExitCode::from(if nothing_matched && !searches { 1 } else { 2 })
         }
     }
 }

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let cli = match usage::parse() {
         Ok(Some(cli)) => cli,
         Ok(None) => return ExitCode::SUCCESS,
-        Err(error) => return report(Err(error.into())),
+        Err(error) => return report(Err(error.into()), false),
     };
     match cli.globals.output.color {
         Color::Auto => {}
@@ -41,5 +41,5 @@ fn main() -> ExitCode {
     }
     let result = cli.command.run(&cli.globals, usage::command);
     // If part of a file was lost, neither the answer nor the error can be trusted.
-    report(lost_files::require_intact_files().and(result))
+    report(lost_files::require_intact_files().and(result), cli.command.searches())
 }

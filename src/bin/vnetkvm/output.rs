@@ -37,6 +37,17 @@ pub fn show<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outco
     Ok(nothing.map_or(answered, Outcome::NothingMatched))
 }
 
+/// The same for a command that looks for something, whose status says whether that was found: a
+/// question that nothing matches is a failure.
+pub fn show_search<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outcome> {
+    let Some(why) = answer.nothing() else { return show(globals, answer) };
+    say_problems(&answer.problems());
+    say_remarks(&answer.remarks());
+    exit::report_missed(answer.take_missed(), false)?;
+    answer.chosen().into_iter().for_each(say_choice);
+    Err(Failure::new(why).into())
+}
+
 /// Writes text that has no formats. Control characters in it are made harmless.
 pub fn text<E: Into<anyhow::Error>>(
     globals: &Globals,

@@ -40,6 +40,8 @@ pub struct Finding {
 pub struct Findings {
     found: Vec<Finding>,
     problems: Problems,
+    /// What no finding is about is as in a sound kernel.
+    covers_all: bool,
 }
 
 impl Verdict {
@@ -191,6 +193,7 @@ impl Findings {
     /// Adds the findings of others.
     pub fn extend(&mut self, others: Self) {
         self.found.extend(others.found);
+        self.covers_all |= others.covers_all;
         self.problems.extend(others.problems);
     }
 
@@ -198,6 +201,12 @@ impl Findings {
     pub fn add_doubt(&mut self, finding: Finding) {
         self.found.retain(|known| known.verdict != Verdict::Ok);
         self.add(finding);
+    }
+
+    /// Whether nothing was found at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// Whether nothing was found but what is as in a sound kernel.
@@ -208,6 +217,7 @@ impl Findings {
 
     /// Adds that all is well, if nothing else was found and nothing was unreadable.
     pub fn or_ok(mut self, message: impl FnOnce() -> String) -> Self {
+        self.covers_all = true;
         if self.found.is_empty() {
             self.add(match self.problems.none() {
                 Ok(()) => Finding::ok(message()),
@@ -232,14 +242,22 @@ impl Findings {
         self.or_ok(message)
     }
 
-    pub(super) fn take(self) -> (Vec<Finding>, Problems) {
+    /// Whether a vnet that no finding is about, and whose variables can be read, is as in a sound
+    /// kernel.
+    #[must_use]
+    pub fn covers_all(&self) -> bool {
+        self.covers_all
+    }
+
+    /// All of them, and what could not be read.
+    pub fn take(self) -> (Vec<Finding>, Problems) {
         (self.found, self.problems)
     }
 }
 
 impl From<Finding> for Findings {
     fn from(finding: Finding) -> Self {
-        Self { found: vec![finding], problems: Problems::default() }
+        Self { found: vec![finding], ..Self::default() }
     }
 }
 

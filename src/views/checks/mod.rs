@@ -22,7 +22,7 @@ mod variables;
 mod vnet_list;
 mod vnets;
 
-use crate::walk::Problems;
+use crate::vnet::Vnet;
 
 pub use evidence::{Evidence, Known};
 pub use finding::{Finding, Findings, Verdict, judge, judge_value};
@@ -314,18 +314,40 @@ impl Check {
         CHECKS.iter().find(|check| check.name == name)
     }
 
+    /// Whether the kernel has what it is about.
+    #[must_use]
+    pub fn applies(&self, evidence: &Evidence<'_>) -> bool {
+        !self.needs_vnets || evidence.has_vnets()
+    }
+
     /// What it finds, never nothing, and what could not be read.
-    pub fn run(&self, evidence: &Evidence<'_>) -> (Vec<Finding>, Problems) {
-        if self.needs_vnets && !evidence.has_vnets() {
-            return (vec![Finding::ok("the kernel has no VIMAGE")], Problems::default());
+    pub fn run(&self, evidence: &Evidence<'_>) -> Findings {
+        match (self.run)(evidence) {
+            Ok(findings) if findings.is_empty() => {
+                findings.or_ok(|| "there is nothing to check".to_owned())
+            }
+            Ok(findings) => findings,
+            Err(problem) => {
+                let mut findings = Findings::from(Finding::unknown(problem.to_string()));
+                findings.note(&problem.into());
+                findings
+            }
         }
-        let (mut found, problems) = match (self.run)(evidence) {
-            Ok(findings) => findings.take(),
-            Err(problem) => (vec![Finding::unknown(problem.to_string())], problem.into()),
+    }
+
+    /// What it says of a vnet that is destroyed and on no list, if somebody asks for that. What
+    /// leads to it is wrong, not that it is destroyed, so that others need not hear of it.
+    #[must_use]
+    pub fn of_destroyed(&self, vnet: &Vnet) -> Option<Finding> {
+        let destroyed = vnet.wrong_magic().filter(|_| vnet.is_freed() && !vnet.is_listed())?;
+        let why = match (self.name, &vnet.found_by[..]) {
+            ("vnet-magic", _) => destroyed,
+            ("vnet-unlisted", []) => "it is destroyed, and on no list".to_owned(),
+            ("vnet-unlisted", [first, ..]) => {
+                format!("it is destroyed, and on no list; {first} leads to it")
+            }
+            _ => return None,
         };
-        if found.is_empty() {
-            found.push(Finding::ok("there is nothing to check"));
-        }
-        (found, problems)
+        Some(Finding::warning(why).at([vnet.address]).of(Some(vnet.into())))
     }
 }

@@ -1,7 +1,10 @@
 //! Parsers for the values of options: numbers, lengths, addresses, and forms made of these.
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use vnetkvm::addr::VirtAddr;
+use vnetkvm::answers;
 use vnetkvm::dump::MemorySegment;
 use vnetkvm::views::checks::CHECKS;
 use vnetkvm::views::sockets::Kind;
@@ -46,9 +49,31 @@ pub fn socket_kind() -> impl TypedValueParser<Value = Kind> {
         .map(move |name| named(name).unwrap_or(Kind::Other))
 }
 
-/// The name of a check: `vnet-magic`.
-pub fn check_name() -> PossibleValuesParser {
-    PossibleValuesParser::new(CHECKS.iter().map(|check| check.name))
+/// The name of a check, or a pattern that matches some: `vnet-magic`, `vnet-*`.
+#[derive(Debug, Clone)]
+pub struct CheckName;
+
+impl TypedValueParser for CheckName {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        let parse = |pattern: &str| match answers::checks::matching(&[pattern.to_owned()]) {
+            Ok(found) if !found.is_empty() => Ok(pattern.to_owned()),
+            Ok(_) => Err("no check has that name; `vnetkvm check --list` lists them".to_owned()),
+            Err(why) => Err(why.to_string()),
+        };
+        parse.parse_ref(command, arg, value)
+    }
+
+    /// For completions.
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(CHECKS.iter().map(|check| PossibleValue::new(check.name))))
+    }
 }
 
 /// A number of bytes: decimal or hexadecimal, with an optional binary suffix.

@@ -10,7 +10,7 @@ use crate::args::diff::DiffArgs;
 use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::limits;
-use crate::output::show;
+use crate::output::show_search;
 use crate::progress::Bar;
 use crate::say::warning;
 
@@ -39,7 +39,7 @@ pub fn run(globals: &Globals, args: &DiffArgs) -> anyhow::Result<Outcome> {
     let answer = diff::diff(session, chosen, against, question).map_err(|why| {
         context::without_vimage(why, "name the variables to compare: `vnetkvm diff 'tcp*'`")
     })?;
-    show(globals, answer)
+    show_search(globals, answer)
 }
 
 /// Opens the other dump with its kernel.
