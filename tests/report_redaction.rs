@@ -228,9 +228,14 @@ impl Secrets {
                     assert!(is_common, "{what}: {ip} is left: {line}");
                 }
             }
-            // `net/vnet.c:80` is a line of a file.
-            let ports =
-                line.match_indices(':').filter(|(at, _)| !line[..*at].ends_with(['c', 'h', 'S']));
+            // `net/vnet.c:80` is a line of a file, `sshd[640]:3` a descriptor of a process.
+            let is_descriptor = |before: &str| {
+                let pid = before.strip_suffix(']').and_then(|before| before.rsplit_once('['));
+                pid.is_some_and(|(_, pid)| pid.bytes().all(|byte| byte.is_ascii_digit()))
+            };
+            let is_other =
+                |before: &str| before.ends_with(['c', 'h', 'S']) || is_descriptor(before);
+            let ports = line.match_indices(':').filter(|(at, _)| !is_other(&line[..*at]));
             for (at, _) in ports {
                 let digits: String =
                     line[at + 1..].chars().take_while(char::is_ascii_digit).collect();

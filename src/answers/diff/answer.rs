@@ -184,7 +184,7 @@ impl<'s> Inner<'s> {
                 match finding.what {
                     What::Differs { .. } => summary.differences += 1,
                     What::Unknown { side, why } => {
-                        summary.unknown.push(Unknown { place, side, why, with_kind });
+                        summary.unknown.push(Unknown { place, side, why });
                     }
                     What::Changed(change) => {
                         summary.changed.push(Changed { place, change, with_kind });
@@ -232,7 +232,7 @@ impl Answer for Diff<'_> {
             })?;
         }
         if !summary.changed.is_empty() {
-            page.title("Declared differently")?;
+            page.title("On one side only, or declared differently")?;
             page.table(&columns, &Elements::from(summary.changed.iter().collect::<Vec<_>>()))?;
         }
         if !summary.unknown.is_empty() {

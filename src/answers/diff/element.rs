@@ -50,7 +50,6 @@ pub struct Unknown {
     pub side: Option<Which>,
     /// Why.
     pub why: ValueError,
-    pub(super) with_kind: bool,
 }
 
 /// A part that the two kernels declare differently.
@@ -99,7 +98,8 @@ impl Place {
     }
 }
 
-/// The columns for people, with one for the kind of what is usually left out.
+/// The columns for people, with one for the kind of what is usually left out. Scripts always have
+/// that column, and it also tells them differences from what is unknown or declared differently.
 pub fn columns(kinds: bool) -> Vec<Column> {
     let start = ["NAME", "TYPE"].into_iter().map(Column::left);
     let kind = kinds.then(|| Column::left("KIND"));
@@ -109,7 +109,11 @@ pub fn columns(kinds: bool) -> Vec<Column> {
 impl Row for Difference {
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
         let mut row = self.place.cells(medium);
-        row.extend(self.with_kind.then(|| self.folded.map(Kind::name).into()));
+        let kind = self.folded.map(Kind::name);
+        row.extend(match medium {
+            Medium::People => self.with_kind.then(|| kind.into()),
+            Medium::Columns | Medium::Lines => Some(kind.unwrap_or("differs").into()),
+        });
         let cell = |value| match medium {
             Medium::People => shortened(value),
             Medium::Columns | Medium::Lines => Cow::Borrowed(value),
@@ -163,7 +167,7 @@ impl Row for Unknown {
             row.extend([self.side.map(Which::name).into(), why]);
             return vec![row];
         }
-        row.extend(self.with_kind.then_some(Cell::Nothing));
+        row.push("unknown".into());
         row.extend(match self.side {
             Some(Which::Old) => [why, Cell::Nothing],
             Some(Which::New) | None => [Cell::Nothing, why],
@@ -198,7 +202,10 @@ impl Changed {
 impl Row for Changed {
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
         let mut row = self.place.cells(medium);
-        row.extend(self.with_kind.then_some(Cell::Nothing));
+        row.extend(match medium {
+            Medium::People => self.with_kind.then_some(Cell::Nothing),
+            Medium::Columns | Medium::Lines => Some(self.change.name().into()),
+        });
         row.extend(self.values());
         vec![row]
     }

@@ -112,10 +112,14 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// Whether an address in brackets ends at `at`.
+    /// Whether an address in brackets, perhaps with a zone, ends at `at`.
     fn is_behind_brackets(&self, at: usize) -> bool {
-        let after_last = self.text.get(self.start..at);
-        matches!(self.pieces.last(), Some(Piece::Ip(_))) && after_last == Some("]")
+        let after_last = self.text.get(self.start..at).and_then(|rest| rest.strip_suffix(']'));
+        let is_zone = |text: &str| {
+            text.strip_prefix('%').is_some_and(|zone| !zone.contains(['[', ' ', '\t']))
+        };
+        matches!(self.pieces.last(), Some(Piece::Ip(_)))
+            && after_last.is_some_and(|rest| rest.is_empty() || is_zone(rest))
     }
 
     /// Takes a run that is an address, and perhaps a port, and nothing else.
