@@ -155,9 +155,8 @@ impl Display for SymbolPart {
         if &*self.module != "kernel" {
             write!(f, ", {}", self.module)?;
         }
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) => write!(f, " ({file}:{line})")?,
-            _ => {}
+        if let (Some(file), Some(line)) = (&self.file, self.line) {
+            write!(f, " ({file}:{line})")?;
         }
         match &self.call {
             Some(SourceLine { file, line }) => write!(f, "; as a return address {file}:{line}"),
