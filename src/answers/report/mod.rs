@@ -112,7 +112,7 @@ impl Report<'_> {
     #[must_use]
     pub fn identities(&self) -> Identities {
         let subject = self.subject.as_ref();
-        Identities::of(&self.info, subject.map(|session| *session).map_err(String::as_str))
+        Identities::of(&self.info, subject.copied().map_err(String::as_str))
     }
 
     fn front(&self, sections: Vec<&'static Section>) -> Front {
