@@ -525,7 +525,7 @@ fn a_check_that_is_not_about_the_chosen_vnet_is_not_counted() {
 fn vnets_on_a_broken_list_are_unknown() {
     let session = opened("fixtures/scenarios/sick/vnet-list.toml");
     let (found, summary) = lines(&session, &Selector::Default, &["vnet-state", "jail-v*"]);
-    let broken = "it is up; but the list of vnets is broken, and may not lead to it";
+    let broken = "it is up; but the links of the list of vnets disagree about where it is";
     assert_eq!(found[0], "ok vnet-state 0: it is up");
     assert_eq!(found[1], format!("unknown vnet-state 0x: {broken}"));
     assert_eq!(found[2], format!("unknown vnet-state 0x: {broken}"));

@@ -1,6 +1,5 @@
 //! What checks find: a verdict, and the evidence for it.
 
-use super::Evidence;
 use crate::addr::VirtAddr;
 use crate::fault::FaultKind;
 use crate::target::ReadError;
@@ -227,14 +226,13 @@ impl Findings {
         self
     }
 
-    /// The same about all stacks: it is unknown whether all is well if there may be others, whose
-    /// vnets the list does not lead to.
+    /// The same about all stacks: it is unknown whether all is well if a problem hides others.
     pub fn or_ok_everywhere(
         mut self,
-        evidence: &Evidence<'_>,
+        hidden: Option<Problem>,
         message: impl FnOnce() -> String,
     ) -> Self {
-        let hidden = evidence.hidden_vnets().filter(|_| self.found.is_empty());
+        let hidden = hidden.filter(|_| self.found.is_empty());
         self.found.extend(hidden.map(|problem| {
             let why = format!("{problem}; there may be other vnets");
             Finding::unknown(why).at(problem.at)

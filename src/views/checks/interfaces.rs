@@ -41,8 +41,9 @@ pub(super) fn list(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             findings.add(finding.unless(excuse(stack.copies.vnet())));
         }
     }
-    Ok(findings
-        .or_ok_everywhere(evidence, || format!("the lists have {count} interfaces, each its own")))
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
+        format!("the lists have {count} interfaces, each its own")
+    }))
 }
 
 /// Those on the lists of several stacks follow one another, so they are one finding.
@@ -132,7 +133,7 @@ pub(super) fn vnet(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         }
     }
     let count: usize = network.stacks.iter().map(|stack| stack.list.interfaces.len()).sum();
-    Ok(findings.or_ok_everywhere(evidence, || {
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
         format!("{count} interfaces are in the vnets whose lists they are on")
     }))
 }
@@ -157,7 +158,7 @@ pub(super) fn names(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             }
         }
     }
-    Ok(findings.or_ok_everywhere(evidence, || {
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
         "every interface of a stack has a name of its own".to_owned()
     }))
 }
@@ -200,8 +201,9 @@ pub(super) fn index(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             }
         }
     }
-    Ok(findings
-        .or_ok_everywhere(evidence, || "every interface is in the table at its index".to_owned()))
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
+        "every interface is in the table at its index".to_owned()
+    }))
 }
 
 /// What is called out about the interfaces on a list that can be read.

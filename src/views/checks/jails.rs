@@ -72,8 +72,9 @@ pub(super) fn vnets(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let others = [(removed, "being removed"), (starting, "being created")];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, what)| format!("; {count} {what}")).collect();
-    Ok(findings
-        .or_ok_everywhere(evidence, || format!("{inside} jails are in vnets on the list{others}")))
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
+        format!("{inside} jails are in vnets on the list{others}")
+    }))
 }
 
 /// Each vnet on the list belongs to one jail.

@@ -42,8 +42,9 @@ pub(super) fn tables(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             }
         }
     }
-    Ok(findings
-        .or_ok_everywhere(evidence, || format!("{count} tables have the routes that they count")))
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
+        format!("{count} tables have the routes that they count")
+    }))
 }
 
 /// Routes lead to next hops of their own stack, and nothing is freed.
@@ -102,7 +103,7 @@ fn of_routes(evidence: &Evidence<'_>, wanted: &[&str], sound: &str) -> Result<Fi
             findings.add(finding.unless(excuse(*vnet)));
         }
     }
-    Ok(findings.or_ok_everywhere(evidence, || format!("{count} {sound}")))
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || format!("{count} {sound}")))
 }
 
 /// The routes about which the same is called out.
@@ -167,7 +168,7 @@ pub(super) fn neighbor_tables(evidence: &Evidence<'_>) -> Result<Findings, Probl
             }
         }
     }
-    Ok(findings.or_ok_everywhere(evidence, || {
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
         format!("{count} tables have the neighbours that they count")
     }))
 }
@@ -192,7 +193,7 @@ pub(super) fn neighbor_interfaces(evidence: &Evidence<'_>) -> Result<Findings, P
             }
         }
     }
-    Ok(findings.or_ok_everywhere(evidence, || {
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
         format!("{count} tables belong to interfaces of their own stack")
     }))
 }

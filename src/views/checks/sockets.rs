@@ -31,8 +31,9 @@ pub(super) fn pcb_lists(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             findings.add(finding.of(vnet).unless(reason));
         }
     }
-    Ok(findings
-        .or_ok_everywhere(evidence, || format!("{count} lists are as long as their counts say")))
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || {
+        format!("{count} lists are as long as their counts say")
+    }))
 }
 
 /// Sockets and their control blocks point at each other.
@@ -132,7 +133,7 @@ fn of_sockets(
             findings.add(Finding::unknown(message).at(first.address).of(vnet));
         }
     }
-    Ok(findings.or_ok_everywhere(evidence, || format!("{count} {sound}")))
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || format!("{count} {sound}")))
 }
 
 /// Why the dump does not show what the socket says.

@@ -115,7 +115,7 @@ fn check(evidence: &Evidence<'_>, kind: &Kind) -> Result<Findings, Problem> {
             _ => {}
         }
     }
-    Ok(findings.or_ok_everywhere(evidence, || format!("{sound} {}", kind.sound)))
+    Ok(findings.or_ok_everywhere(evidence.hidden_vnets(), || format!("{sound} {}", kind.sound)))
 }
 
 /// An other end of which nobody knows whether it is still there.

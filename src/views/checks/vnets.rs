@@ -12,7 +12,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::views::construction::Construction;
 use crate::views::whatis::in_direct_map;
 use crate::vnet::{Condition, Vnet, VnetRef};
-use crate::walk::Problem;
+use crate::walk::{Problem, Why};
 
 /// The block of each vnet is memory of its own.
 pub(super) fn blocks(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
@@ -168,6 +168,8 @@ pub(super) fn state(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let state = |vnet: &Vnet| vnet.state.as_ref().map(|state| state.value);
     let has_last = constructors.iter().any(|sysinit| is_done(sysinit.subsystem_value()))
         || listed.iter().any(|vnet| is_done(state(vnet)));
+    let hidden = evidence.hidden_vnets();
+    let contradicts = hidden.is_some_and(|it| matches!(it.why, Why::Contradiction(_)));
     let mut findings = Findings::default();
     for vnet in listed {
         // That of vnet0 is never set.
@@ -184,9 +186,9 @@ pub(super) fn state(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
                 Finding::fault(format!("it is on the list, but its state is {name}"))
                     .unless((!has_last).then_some(unknown))
             }
-            // A number counts from the end of the list, so that a break hides it.
-            None if vnet.index.is_none() => Finding::unknown(
-                "it is up; but the list of vnets is broken, and may not lead to it",
+            // A number counts from the end of the list, so that it is unknown here.
+            None if vnet.index.is_none() && contradicts => Finding::unknown(
+                "it is up; but the links of the list of vnets disagree about where it is",
             ),
             None => Finding::ok("it is up"),
         };
