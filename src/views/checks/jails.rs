@@ -38,7 +38,12 @@ pub(super) fn tree(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         let finding = Finding::call_out(&jail.title(), &call_out).unless(changing.as_deref());
         findings.add(finding.at([jail.address]));
     }
-    Ok(findings.or_ok(|| format!("{} jails are on the list and in the tree", all.jails.len())))
+    let removed = all.jails.iter().filter(|jail| jail.life == Life::BeingRemoved).count();
+    let listed = all.jails.len() - removed;
+    Ok(findings.or_ok(|| match removed {
+        0 => format!("{listed} jails are on the list and in the tree"),
+        _ => format!("{listed} jails are on the list and in the tree; {removed} being removed"),
+    }))
 }
 
 /// Each jail is in a vnet that it may be in.
