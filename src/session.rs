@@ -36,7 +36,7 @@ use crate::expr::{self, SyntaxError};
 use crate::kernel::RunningKernel;
 use crate::memory::KernelMemory;
 use crate::target::{KernelMatch, ReadError, Target, TargetError};
-use crate::types::Types;
+use crate::types::{Format, Types};
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Plans, Value, ValueReader};
 use crate::views::crashed_thread::CrashedThread;
@@ -65,6 +65,7 @@ pub struct Session {
     alone: Target,
     core_path: PathBuf,
     debug_dirs: Vec<PathBuf>,
+    wanted_types: Option<Format>,
     /// Files that are not the kernel's other half, and why.
     refused: Vec<String>,
     savecore_info: Option<SavecoreInfo>,

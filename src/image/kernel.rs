@@ -17,7 +17,7 @@ use crate::image::machine::{
     ImagePart, ImagePlace, Machine, MachineOptions, Paging, Rights, Space,
 };
 use crate::kernel::{ElfFile, Kernel, Segment, Symbol};
-use crate::types::{ModuleTypes, SectionAddress, TypeError, Types};
+use crate::types::{Format, ModuleTypes, SectionAddress, TypeError, Types};
 
 /// A kernel that has been loaded into a machine.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ impl LoadedKernel {
         placed: SectionAddress<'_>,
     ) -> Result<Arc<Types>, TypeError> {
         let mut modules = ModuleTypes::of(&self.types);
-        let added = modules.add(elf, image, placed)?;
+        let format = Format::of(elf, None).ok_or(TypeError::NoDebugInfo)?;
+        let added = modules.add(elf, format, image, placed)?;
         self.types = self.types.with_modules(modules);
         Ok(added)
     }

@@ -31,6 +31,10 @@ pub struct ElfFile {
     names: Range<usize>,
 }
 
+/// The section that holds CTF (ctfmerge(1), cddl/contrib/opensolaris/tools/ctf/cvt/output.c,
+/// FreeBSD 14.0).
+pub const CTF_SECTION: &str = ".SUNW_ctf";
+
 /// A PT_LOAD segment of a kernel.
 #[derive(Debug, Clone, Copy)]
 pub struct Segment<'a> {
@@ -296,6 +300,11 @@ impl ElfFile {
     /// Does it hold DWARF?
     pub fn has_debug_info(&self) -> bool {
         self.section(".debug_info").is_some_and(|section| section.has_bytes())
+    }
+
+    /// Does it hold CTF, the types that every FreeBSD kernel and module has?
+    pub fn has_ctf(&self) -> bool {
+        self.section(CTF_SECTION).is_some_and(|section| section.has_bytes())
     }
 
     /// The GNU build-id, which a kernel and its debug file share.

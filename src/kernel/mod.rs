@@ -10,6 +10,7 @@
 //! has the addresses at which some machine runs it.
 
 mod compressed;
+mod data_symbols;
 pub mod debug_file;
 pub mod elf;
 mod error;
@@ -32,7 +33,8 @@ use crate::source::Source;
 use extents::Extents;
 use relocations::Relocations;
 
-pub use elf::{ElfFile, SectionBytes, Segment};
+pub use data_symbols::{DataSymbol, DataSymbols};
+pub use elf::{CTF_SECTION, ElfFile, SectionBytes, Segment};
 pub use error::{KernelError, NotAKernel};
 pub use running::RunningKernel;
 pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
@@ -91,6 +93,14 @@ impl Kernel {
     /// The half that has DWARF; `None` if neither has.
     pub fn debug_file(&self) -> Option<&ElfFile> {
         self.halves().find(|elf| elf.has_debug_info())
+    }
+
+    /// The half that has CTF and the symbols in the order of it; `None` if neither has CTF.
+    pub fn ctf_file(&self) -> Option<&ElfFile> {
+        let with_ctf = || self.halves().filter(|elf| elf.has_ctf());
+        with_ctf()
+            .find(|elf| elf.section(".symtab").is_some_and(|table| table.has_bytes()))
+            .or_else(|| with_ctf().next())
     }
 
     /// The half that has the contents of .data and set_vnet; `None` for a debug file alone.

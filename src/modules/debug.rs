@@ -1,4 +1,4 @@
-//! Types of modules' variables, from the debug files of the modules.
+//! Types of modules' variables, from the modules' debug files or their own.
 //!
 //! The caller says which files to try ([`crate::source::locate::modules`]).
 //! A file is taken only if it is the one that was loaded, or its debug file (`build.rs`): the
@@ -17,7 +17,7 @@ use crate::source::Source;
 use crate::target::code::PlacedTypes;
 use crate::target::kernel_match::{Evidence, Finding};
 use crate::target::{KernelMatch, Target};
-use crate::types::{ModuleTypes, TypeError, Types, Variable};
+use crate::types::{Format, ModuleTypes, TypeError, Types, Variable};
 
 const LOG: &str = "vnetkvm::modules";
 
@@ -25,38 +25,58 @@ const LOG: &str = "vnetkvm::modules";
 const SET: &str = "set_vnet";
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
-/// and adds them to the kernel's. Each file tried is logged, with the
-/// target `vnetkvm::modules`.
+/// and adds them to the kernel's. CTF is taken where none of them has debug information, or
+/// if it is `wanted`. Each file tried is logged, with the target `vnetkvm::modules`.
 pub fn find_types(
     module: &mut Module,
     types: &mut ModuleTypes,
     memory: &KernelMemory,
     candidates: &[PathBuf],
+    wanted: Option<Format>,
 ) {
     let files: Vec<_> = candidates.iter().map(|path| (path, open(path))).collect();
     let opened: Vec<&ElfFile> = files.iter().filter_map(|(_, elf)| elf.as_ref().ok()).collect();
+    let mut with_ctf = None;
     for (path, elf) in &files {
         let taken = match elf {
-            Ok(elf) => take(module, types, memory, (path, elf), &opened),
+            Ok(elf) => belongs(module, types, memory, elf, &opened).and_then(|()| {
+                let format = Format::of(elf, wanted).ok_or(Refusal::Untyped)?;
+                if format == Format::Ctf && wanted.is_none() {
+                    with_ctf = with_ctf.or(Some((*path, elf)));
+                    return Err(Refusal::Untyped);
+                }
+                take(module, types, (path, elf), format)
+            }),
             Err(why) => Err(Refusal::Foreign(format!("cannot be used: {why}"))),
         };
-        let path = path.display();
-        let verdict = match taken {
-            Ok(()) => "belongs to it".to_owned(),
-            Err(Refusal::Untyped) => "has no debug information".to_owned(),
-            Err(Refusal::Foreign(why)) => {
-                module.refused.push(format!("{path} {why}"));
-                why
-            }
-        };
-        log::info!(target: LOG, "{}: {path} {verdict}", module.name);
+        note(module, path, &taken);
         if module.types_from.is_some() {
-            module.refused.clear();
             return;
         }
     }
+    if let Some((path, elf)) = with_ctf {
+        let taken = take(module, types, (path, elf), Format::Ctf);
+        note(module, path, &taken);
+    }
     if candidates.is_empty() {
         log::info!(target: LOG, "{}: neither it nor its debug file was found", module.name);
+    }
+}
+
+/// Logs what came of a file, and remembers why it was refused.
+fn note(module: &mut Module, path: &Path, taken: &Result<Format, Refusal>) {
+    let path = path.display();
+    let verdict = match taken {
+        Ok(Format::Dwarf) => "belongs to it".to_owned(),
+        Ok(Format::Ctf) => "belongs to it, and its CTF is used".to_owned(),
+        Err(Refusal::Untyped) => "has no debug information".to_owned(),
+        Err(Refusal::Foreign(why)) => why.clone(),
+    };
+    log::info!(target: LOG, "{}: {path} {verdict}", module.name);
+    match taken {
+        Ok(_) => module.refused.clear(),
+        Err(Refusal::Foreign(why)) => module.refused.push(format!("{path} {why}")),
+        Err(Refusal::Untyped) => {}
     }
 }
 
@@ -124,11 +144,12 @@ fn open(path: &Path) -> Result<ElfFile, String> {
     ElfFile::parse_module(source).map_err(|why| why.to_string())
 }
 
-fn take(
-    module: &mut Module,
-    types: &mut ModuleTypes,
+/// Whether a file is the module's or its debug file.
+fn belongs(
+    module: &Module,
+    types: &ModuleTypes,
     memory: &KernelMemory,
-    (path, elf): (&Path, &ElfFile),
+    elf: &ElfFile,
     others: &[&ElfFile],
 ) -> Result<(), Refusal> {
     if elf.arch() != types.arch() {
@@ -137,22 +158,27 @@ fn take(
     }
     let foreign = |why| Refusal::Foreign(format!("is of another build of {}: {why}", module.name));
     match module_match(module, memory, elf, others) {
-        Some(KernelMatch::Same(_)) => {}
-        Some(KernelMatch::Different(why) | KernelMatch::Unknown(why)) => return Err(foreign(why)),
+        Some(KernelMatch::Same(_)) => Ok(()),
+        Some(KernelMatch::Different(why) | KernelMatch::Unknown(why)) => Err(foreign(why)),
         None => {
             let why =
                 format!("may be of another build of {}: the dump holds none of it", module.name);
-            return Err(Refusal::Foreign(why));
+            Err(Refusal::Foreign(why))
         }
     }
-    if !elf.has_debug_info() {
-        return Err(Refusal::Untyped);
-    }
+}
+
+fn take(
+    module: &mut Module,
+    types: &mut ModuleTypes,
+    (path, elf): (&Path, &ElfFile),
+    format: Format,
+) -> Result<Format, Refusal> {
     let unreadable = |why: TypeError| Refusal::Foreign(format!("cannot be used: {why}"));
-    module.typed = typed(module, types, elf).map_err(unreadable)?;
+    module.typed = typed(module, types, elf, format).map_err(unreadable)?;
     module.types_from = Some(path.display().to_string().into());
     module.sections = build::places(module, elf);
-    Ok(())
+    Ok(format)
 }
 
 /// Whether `elf` is the module's file. A debug file has no code of its own; then the module's
@@ -184,6 +210,7 @@ fn typed(
     module: &Module,
     types: &mut ModuleTypes,
     elf: &ElfFile,
+    format: Format,
 ) -> Result<Vec<Variable>, TypeError> {
     let Some(set) = module.set.clone() else { return Ok(Vec::new()) };
     match &module.placed {
@@ -192,11 +219,11 @@ fn typed(
                 let found = sections.iter().find(|(known, _)| &**known == name);
                 found.map(|(_, range)| range.start.get())
             };
-            let own = types.add(elf, set.start.get()..set.end.get(), &placed)?;
+            let own = types.add(elf, format, set.start.get()..set.end.get(), &placed)?;
             Ok(own.variables_linked_in(&set))
         }
         Placed::Whole { set: in_file } if !elf.is_relocatable() => {
-            let own = types.add(elf, in_file.clone(), &|_| None)?;
+            let own = types.add(elf, format, in_file.clone(), &|_| None)?;
             let range = VirtAddr::new(in_file.start)..VirtAddr::new(in_file.end);
             let moved = own.variables_linked_in(&range).into_iter().map(|variable| {
                 let offset = variable.address.get().wrapping_sub(in_file.start);

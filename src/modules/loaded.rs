@@ -60,11 +60,12 @@ fn fill(target: &Target, at: VirtAddr, module: &mut Module) -> Result<(), ReadEr
         module.problems.push("it has no class".into());
         return Ok(());
     };
-    module.class = Some(class.text("name")?.into());
+    let class_name = class.text("name")?;
+    module.class = Some(class_name.as_str().into());
     if module.is_kernel {
         return Ok(());
     }
-    let elf_file = Object::new(target, elf_file(target, class.address)?, at);
+    let elf_file = Object::new(target, elf_file(target, &class, &class_name)?, at);
     if elf_file.has("progtab") {
         object_file(&elf_file, module)?;
     } else {
@@ -73,12 +74,19 @@ fn fill(target: &Target, at: VirtAddr, module: &mut Module) -> Result<(), ReadEr
     read_symbols(&elf_file, module)
 }
 
-/// The `struct elf_file` of the unit that defines the class.
-fn elf_file(target: &Target, class: VirtAddr) -> Result<TypeId, ReadError> {
-    match target.type_beside(class, "struct elf_file") {
-        Some(found) => Ok(found),
-        None => Ok(target.types()?.find("struct elf_file")?),
+/// The `struct elf_file` of a linker class: that of the unit which defines the class. If no unit
+/// is known, the members tell it from the other one: only object files have `progtab`.
+fn elf_file(target: &Target, class: &Object<'_>, name: &str) -> Result<TypeId, ReadError> {
+    const NAME: &str = "struct elf_file";
+    if let Some(found) = target.type_beside(class.address, NAME) {
+        return Ok(found);
     }
+    let types = target.types()?;
+    let is_object = name.ends_with("_obj");
+    let definitions = types.definitions(NAME)?;
+    let fits = |id: TypeId| types.has_member(id, "progtab") == is_object;
+    let found = definitions.iter().map(|found| found.type_id).find(|id| fits(*id));
+    Ok(found.map_or_else(|| types.find(NAME), Ok)?)
 }
 
 /// Where its sections were placed, from `progtab`.

@@ -12,6 +12,7 @@ use crate::kernel::{ElfFile, Kernel, debug_file};
 use crate::source::Source;
 use crate::source::crash::{self, KernelPlace};
 use crate::target::{KernelMatch, Target};
+use crate::types::Format;
 
 impl Session {
     /// Opens the kernel that wrote `core`. It is searched for beside the dump, in the
@@ -33,7 +34,7 @@ impl Session {
                     log::info!(target: LOG, "kernel: {shown} wrote this dump: {why}");
                     log::info!(target: LOG, "kernel: {shown}");
                     let found = (path, kernel, siblings);
-                    if found.1.debug_file().is_some() {
+                    if options.types.unwrap_or(Format::Dwarf).file_of(&found.1).is_some() {
                         return Self::found(with_contents(found, untyped), core, options);
                     }
                     // Another file of the same kernel may tell its types.
@@ -56,7 +57,7 @@ impl Session {
         core: Arc<Core>,
         options: &Options,
     ) -> Result<Self, Error> {
-        let types = prepare(&kernel);
+        let types = prepare(&kernel, options.types);
         Self::join(kernel, types, core, options, refused)
     }
 }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::kernel::debug_file::{self, Role};
 use crate::kernel::{ElfFile, Kernel, KernelError};
 use crate::source::{Source, locate};
-use crate::types::{TypeError, Types};
+use crate::types::{Format, TypeError, Types};
 
 /// The target of records about files of kernels.
 pub(super) const LOG: &str = "vnetkvm::kernel";
@@ -74,8 +74,8 @@ pub fn not_a_kernel(kernel: &Kernel) -> Option<String> {
 
 /// Reads the symbols and finds the types at the same time: both take
 /// milliseconds, and nearly every question needs both.
-pub(super) fn prepare(kernel: &Kernel) -> Result<Types, TypeError> {
-    let types = || Types::load(kernel).inspect(Types::prepare);
+pub(super) fn prepare(kernel: &Kernel, wanted: Option<Format>) -> Result<Types, TypeError> {
+    let types = || Types::load_from(kernel, wanted).inspect(Types::prepare);
     rayon::join(|| kernel.symbols().prepare(), types).1
 }
 

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::modules::{Candidates, FileSet, Module, Modules, debug};
 use crate::source::locate::{self, ModuleSearch};
 use crate::target::{KernelMatch, Target};
-use crate::types::ModuleTypes;
+use crate::types::{Format, ModuleTypes};
 use crate::vnet::unloaded::Unloaded;
 
 /// The running kernel with its modules.
@@ -25,9 +25,9 @@ pub(super) struct Loaded {
 
 impl Loaded {
     /// Reads which modules were loaded into the kernel of `alone`, and looks for their types in
-    /// `debug_dirs` and the usual places. Nothing is believed that another kernel's memory
+    /// `debug_dirs` and the usual places, in the `wanted` format if there is one. Nothing is believed that another kernel's memory
     /// says.
-    pub(super) fn read(alone: &Target, debug_dirs: &[PathBuf]) -> Self {
+    pub(super) fn read(alone: &Target, debug_dirs: &[PathBuf], wanted: Option<Format>) -> Self {
         let other = matches!(alone.kernel_match(), KernelMatch::Different(_));
         if other || !Modules::any(alone) {
             let (modules, kernel_file) = (Arc::default(), OnceLock::new());
@@ -41,7 +41,7 @@ impl Loaded {
             // Only their virtualized variables are asked for.
             for module in modules.files.iter_mut().filter(|module| module.set.is_some()) {
                 let candidates = candidates(module);
-                debug::find_types(module, &mut types, alone.memory(), &candidates);
+                debug::find_types(module, &mut types, alone.memory(), &candidates, wanted);
             }
             types
         });
@@ -98,6 +98,6 @@ impl Session {
     /// Everything that answers are read from. It is read at the first question for it, out of
     /// what never changes, so that it is the same whatever the question is.
     pub(super) fn loaded(&self) -> &Loaded {
-        self.loaded.get_or_init(|| Loaded::read(&self.alone, &self.debug_dirs))
+        self.loaded.get_or_init(|| Loaded::read(&self.alone, &self.debug_dirs, self.wanted_types))
     }
 }

@@ -41,7 +41,7 @@ impl Session {
             return Self::of_dump(Arc::new(core), options);
         };
         let (kernel, refused) = linked_kernel(path, &options.debug_dirs)?;
-        let types = prepare(&kernel);
+        let types = prepare(&kernel, options.types);
         let core = open_core(&kernel, source, options, progress)?;
         Self::join(kernel, types, core, options, refused)
     }
@@ -55,7 +55,7 @@ impl Session {
         let kernel = Kernel::open(kernel, None).map_err(|source| Error::Kernel { path, source })?;
         let options = Options { core: core.path().to_owned(), ..Options::default() };
         let core = open_core(&kernel, core, &options, &mut |_| {})?;
-        let types = prepare(&kernel);
+        let types = prepare(&kernel, None);
         Self::join(kernel, types, core, &options, Refused::new())
     }
 
@@ -69,10 +69,7 @@ impl Session {
         let (core, core_path) = (core.into(), options.core.clone());
         log::info!(target: "vnetkvm::dump", "dump: {} is {}", core_path.display(), what_it_is(&core));
         match &types {
-            Ok(types) => {
-                let count = types.unit_count();
-                log::info!(target: "vnetkvm::types", "types: {count} units of debug information");
-            }
+            Ok(types) => log::info!(target: "vnetkvm::types", "types: {}", types.origin()),
             Err(why) => log::info!(target: "vnetkvm::types", "types: {why}"),
         }
         let alone = Target::open_at(kernel, core, types, options.kernel_phys)?;
@@ -88,6 +85,7 @@ impl Session {
             alone,
             core_path,
             debug_dirs: options.debug_dirs.clone(),
+            wanted_types: options.types,
             refused,
             savecore_info,
             loaded: OnceLock::new(),

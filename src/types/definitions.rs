@@ -5,12 +5,12 @@
 //! How: the index of names keeps, beside the first definition of a name, those with
 //! another size or on another line of their source. Most of them are still the same
 //! (a typedef repeated in two headers), so their declarations are compared.
+//!
+//! Where a file with types does not say which source a type is of, the types of one name
+//! are numbered in the order of that file.
 
-use crate::types::load::Loader;
 use crate::types::model::TypeId;
-use crate::types::name_index::{Class, class_and_name};
-use crate::types::place::Place;
-use crate::types::source_path::{is_end_of_path, source_path};
+use crate::types::name_index::class_and_name;
 use crate::types::{TypeError, Types};
 
 /// One of the types with a name.
@@ -19,7 +19,8 @@ pub struct Definition {
     /// The type.
     pub type_id: TypeId,
     /// The source file of the first unit that has it, below `sys/`: `kern/link_elf.c`;
-    /// `None` if the unit does not say.
+    /// `None` if the unit does not say. In CTF, which has no source files, its number among the
+    /// types with its name, from 1.
     pub file: Option<Box<str>>,
 }
 
@@ -31,11 +32,11 @@ impl Types {
     /// As [`Types::find`].
     pub fn definitions(&self, name: &str) -> Result<Vec<Definition>, TypeError> {
         let first = self.find(name)?;
-        let own = Place::of(first).and_then(|place| self.module(place.file));
+        let own = first.file().and_then(|file| self.module(file));
         let here = own.unwrap_or(self);
         let (class, bare) = class_and_name(name);
         let others = here.name_index().others(class, &bare);
-        let mut found = vec![here.definition(first)];
+        let mut found = vec![here.definition(first, 1)];
         if others.is_empty() {
             return Ok(found);
         }
@@ -44,7 +45,7 @@ impl Types {
             self.budget().work(known.len() as u64)?;
             let declaration = self.declaration(other);
             if here.name_in_file(other).as_deref() == Some(&bare) && !known.contains(&declaration) {
-                found.push(here.definition(other));
+                found.push(here.definition(other, found.len() + 1));
                 known.push(declaration);
             }
         }
@@ -57,32 +58,20 @@ impl Types {
     /// No such unit has one. The error lists those of other files.
     pub(super) fn find_in_file(&self, name: &str, file: &str) -> Result<TypeId, TypeError> {
         let (class, bare) = class_and_name(name);
-        self.in_any_file(|types| types.find_in_units(class, &bare, file)).ok_or_else(|| {
-            let elsewhere = match self.definitions(name) {
-                Ok(elsewhere) => elsewhere,
-                Err(why) => return why,
-            };
-            let elsewhere =
-                elsewhere.into_iter().filter_map(|other| other.file).map(String::from).collect();
-            let (what, file) = (class.named(), file.into());
-            TypeError::NotInFile { what, name: bare.to_string(), file, elsewhere }
-        })
+        let found = self.in_any_file(|types| types.find_in_source(class, &bare, file));
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let definitions = self.definitions(name)?;
+        if let Some(numbered) = definitions.iter().find(|one| one.file.as_deref() == Some(file)) {
+            return Ok(numbered.type_id);
+        }
+        let elsewhere = definitions.into_iter().filter_map(|other| other.file);
+        let elsewhere = elsewhere.map(String::from).collect();
+        Err(TypeError::NotInFile { what: class.named(), name: bare, file: file.into(), elsewhere })
     }
 
-    fn find_in_units(&self, class: Class, bare: &str, file: &str) -> Option<TypeId> {
-        self.units.as_slice().iter().find_map(|unit| {
-            let root = unit.root(&self.dwarf).ok()?;
-            let path = source_path(root.name.as_deref()?);
-            let loader = Loader::of(self, unit).ok().filter(|_| is_end_of_path(&path, file))?;
-            loader.find_named(class, bare)
-        })
-    }
-
-    fn definition(&self, type_id: TypeId) -> Definition {
-        let unit = Place::of(type_id)
-            .and_then(|place| self.units.holding(place.section, place.offset))
-            .and_then(|unit| unit.root(&self.dwarf).ok());
-        let file = unit.and_then(|root| root.name.as_deref().map(source_path));
-        Definition { type_id, file }
+    fn definition(&self, type_id: TypeId, number: usize) -> Definition {
+        Definition { type_id, file: self.source_of(type_id, number) }
     }
 }

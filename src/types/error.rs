@@ -12,6 +12,19 @@ pub enum TypeError {
     /// No file of the kernel has DWARF.
     #[error("the kernel has no debug information")]
     NoDebugInfo,
+    /// CTF was wanted, and no file of the kernel has it.
+    #[error("the kernel has no CTF")]
+    NoCtf,
+    /// CTF has a type for each data symbol, in their order, but the file has not as many symbols.
+    #[error(
+        "no variable has a type: CTF has the types of {ids} data symbols, and .symtab has {symbols}"
+    )]
+    OtherSymbols {
+        /// The number of types.
+        ids: usize,
+        /// The number of symbols.
+        symbols: usize,
+    },
     /// Nothing has that name.
     #[error("the debug information has no {what} named {}", shortened(name))]
     NotFound {

@@ -6,7 +6,6 @@ use rustc_hash::FxHashSet;
 
 use crate::budget;
 use crate::types::model::*;
-use crate::types::place::Place;
 use crate::types::suggestions::sort_by_similarity;
 use crate::types::{TypeError, Types, WantedKind};
 
@@ -288,7 +287,7 @@ impl Types {
             _ => None,
         };
         // A module may itself define, in another unit, what it declares.
-        let own = Place::of(id).and_then(|place| self.module(place.file));
+        let own = id.file().and_then(|file| self.module(file));
         let found = own.and_then(find).or_else(|| self.in_any_file(find));
         let complete = found.unwrap_or(id);
         self.completed.lock().unwrap_or_else(PoisonError::into_inner).insert(id, complete);

@@ -1,7 +1,7 @@
-//! C types according to DWARF, as plain data that reads nothing.
+//! C types, as plain data that reads nothing.
 //!
 //! Types refer to each other by [`TypeId`], which is cheap to copy and identifies an
-//! entry in a debug file. So a struct can be examined without loading all
+//! entry in a file. So a struct can be examined without loading all
 //! types that its members point to.
 
 /// Identifies a type of a kernel or module.
@@ -217,6 +217,7 @@ pub struct Variable {
     /// Where it is: its link address, or its address in memory if a target returned it.
     pub address: crate::addr::VirtAddr,
     /// The path of its source file below `sys/`: `netinet/tcp_input.c`; `None` if the unit does not
-    /// say.
+    /// say. CTF has no source files. There it is the variable's number, in the order of addresses
+    /// from 1, if others have the same name.
     pub file: Option<Box<str>>,
 }

@@ -1,4 +1,4 @@
-//! The types of modules, in debug files beside the kernel's own.
+//! The types of modules, in files beside the kernel's own.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, RwLock};
@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex, RwLock};
 use crate::arch::Arch;
 use crate::budget::Budget;
 use crate::kernel::ElfFile;
-use crate::types::code::CodeSections;
-use crate::types::dwarf::{Dwarf, SectionAddress};
-use crate::types::place::FileNumber;
-use crate::types::{TypeError, Types};
+use crate::types::ctf::CtfFile;
+use crate::types::dwarf::{DwarfFile, SectionAddress};
+use crate::types::ids::FileNumber;
+use crate::types::source::Source;
+use crate::types::{Format, TypeError, Types};
 
-/// The debug files of the modules of one kernel.
+/// The types of the modules of one kernel.
 #[derive(Debug)]
 pub struct ModuleTypes {
     arch: Arch,
     budget: Arc<Budget>,
+    /// The kernel's CTF, which that of a module may continue.
+    parent: Option<Arc<CtfFile>>,
     files: Vec<Arc<Types>>,
 }
 
@@ -24,7 +27,11 @@ impl ModuleTypes {
     /// budget.
     pub fn of(kernel: &Types) -> Self {
         let budget = Arc::clone(&kernel.budget);
-        Self { arch: kernel.arch, budget, files: kernel.modules.clone() }
+        let parent = match &kernel.source {
+            Source::Ctf(file) => Some(Arc::clone(file)),
+            Source::Dwarf(_) => None,
+        };
+        Self { arch: kernel.arch, budget, parent, files: kernel.modules.clone() }
     }
 
     /// The architecture that the kernel was built for.
@@ -32,7 +39,7 @@ impl ModuleTypes {
         self.arch
     }
 
-    /// Adds the debug file of a module. Ask the returned value for the types of its variables.
+    /// Adds the file of a module. Ask the returned value for the types of its variables.
     /// Their ids are valid in the kernel's types [with these modules](Types::with_modules).
     ///
     /// `image` is the range of addresses of the relevant variables, in the file's
@@ -40,21 +47,25 @@ impl ModuleTypes {
     /// where each section was loaded.
     ///
     /// # Errors
-    /// The file has no debug information, a section cannot be unpacked, or it has
+    /// The file has no types in that format, a section is damaged, or it has
     /// relocations of an unknown type.
-    /// relocations are of an unknown kind.
     pub fn add(
         &mut self,
         elf: &ElfFile,
+        format: Format,
         image: Range<u64>,
         placed: SectionAddress<'_>,
     ) -> Result<Arc<Types>, TypeError> {
-        let dwarf = Dwarf::load(elf, placed)?;
         let file = FileNumber::of_module(self.files.len() + 1)
             .ok_or_else(|| TypeError::Unreadable { why: "there are too many modules".into() })?;
-        let code = CodeSections::of_module(elf, placed);
-        let types = Types::new(elf.arch(), file, image, dwarf, code, Arc::clone(&self.budget));
-        let types = Arc::new(types);
+        let source = match format {
+            Format::Dwarf => Source::Dwarf(DwarfFile::of_module(elf, file, image, placed)?.into()),
+            Format::Ctf => {
+                let parent = self.parent.clone();
+                Source::Ctf(CtfFile::of_module(elf, file, parent, placed)?.into())
+            }
+        };
+        let types = Arc::new(Types::new(elf.arch(), file, source, Arc::clone(&self.budget)));
         self.files.push(Arc::clone(&types));
         Ok(types)
     }
@@ -70,8 +81,9 @@ impl Types {
         placed: SectionAddress<'_>,
         budget: Arc<Budget>,
     ) -> Result<Self, TypeError> {
-        let (dwarf, code) = (Dwarf::load(elf, placed)?, CodeSections::of_module(elf, placed));
-        Ok(Self::new(elf.arch(), FileNumber::default(), 0..0, dwarf, code, budget))
+        let file = FileNumber::default();
+        let source = Source::Dwarf(DwarfFile::of_module(elf, file, 0..0, placed)?.into());
+        Ok(Self::new(elf.arch(), file, source, budget))
     }
 
     /// These types with `modules` in place of the present ones. Ids stay
@@ -81,17 +93,11 @@ impl Types {
         Self {
             arch: self.arch,
             file: self.file,
-            image: self.image.clone(),
-            text: self.text.clone(),
-            code: Arc::clone(&self.code),
-            dwarf: Arc::clone(&self.dwarf),
-            units: Arc::clone(&self.units),
+            source: self.source.clone(),
             read: RwLock::default(),
             synthetic: Arc::clone(&self.synthetic),
             completed: Mutex::default(),
             names: Arc::clone(&self.names),
-            statics: Arc::clone(&self.statics),
-            addresses: Arc::clone(&self.addresses),
             modules: modules.files,
             budget: Arc::clone(&self.budget),
         }

@@ -1,21 +1,15 @@
-//! Types by name: an index of what every unit defines at its top level.
+//! Types by name: an index of what a file defines.
 //!
-//! It is built at the first question that nothing else answers, with all units in
-//! parallel. It holds hashes and positions but no strings, so each match is checked against
-//! the name in the file.
+//! It is built at the first question that nothing else answers. It holds hashes and positions but
+//! no strings, so each match is checked against the name in the file.
 
 use std::hash::Hasher;
 
-use gimli::{DwTag, UnitOffset, constants as dw};
-use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::addr::VirtAddr;
-use crate::types::load::{Loader, is_declaration};
 use crate::types::model::*;
-use crate::types::place::Place;
 use crate::types::suggestions::most_similar;
-use crate::types::units::{Die, Unit};
 use crate::types::{NameKind, TypeError, Types, spelling};
 
 /// What a name may refer to. C has one name space for tags and one for the rest.
@@ -30,19 +24,12 @@ pub(super) enum Class {
     Variable,
 }
 
-/// What a definition's entry says before the definition is read: its size and its line.
+/// What tells a definition from another one before either is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Outline {
-    size: u32,
-    line: u32,
-}
-
-impl Outline {
-    pub(super) fn of(die: &Die<'_>) -> Self {
-        let number = |at| die.attr_value(at).and_then(|value| value.udata_value()).unwrap_or(0);
-        let (size, line) = (number(dw::DW_AT_byte_size), number(dw::DW_AT_decl_line));
-        Self { size: size as u32, line: line as u32 }
-    }
+    pub size: u32,
+    /// Its line in the source; without lines, its number in the file.
+    pub line: u32,
 }
 
 /// The first definition of every type name, and candidates for others.
@@ -85,12 +72,8 @@ impl Types {
     /// The type with that name in the unit that defines the variable with link address `address`.
     /// Several units may have different types with one name.
     pub fn find_beside(&self, address: VirtAddr, name: &str) -> Option<TypeId> {
-        let address = address.get();
-        let range = address..address.checked_add(1)?;
         let (class, bare) = class_and_name(name);
-        self.units_about(&range)
-            .into_iter()
-            .find_map(|hit| Loader::of(self, hit.unit).ok()?.find_named(class, &bare))
+        self.find_in_unit_at(address.get(), class, &bare)
     }
 
     /// Does a unit define a variable with that name? It may have no address,
@@ -115,7 +98,7 @@ impl Types {
     pub fn is_of_kernel(&self, id: TypeId) -> bool {
         let mut id = id;
         for _ in 0..MOST_POINTERS {
-            if Place::of(id).is_some_and(|place| place.file == self.file) {
+            if id.file() == Some(self.file) {
                 return true;
             }
             let Ok(found) = self.get(id) else { return false };
@@ -158,18 +141,6 @@ impl Types {
         (self.name_in_file(found)? == name).then_some(found)
     }
 
-    /// The name of a type of this file, without reading its members.
-    pub(super) fn name_in_file(&self, id: TypeId) -> Option<String> {
-        let place = Place::of(id)?;
-        let loader = Loader::at(self, place).ok()?;
-        let entry = loader.entry(place.offset)?;
-        let name = loader.name_str(&entry)?;
-        Some(match entry.tag() {
-            dw::DW_TAG_base_type => spelling::canonical(name),
-            _ => name.to_owned(),
-        })
-    }
-
     fn no_such_type(&self, class: Class, name: &str) -> TypeError {
         let places = &self.name_index().places;
         let others = [Class::Struct, Class::Union, Class::Enum, Class::Plain];
@@ -198,38 +169,22 @@ impl Types {
     }
 
     pub(super) fn name_index(&self) -> &NameIndex {
-        self.names.get_or_init(|| {
-            let units = self.units.as_slice().par_iter();
-            let parts: Vec<_> = units.map(|unit| self.names_of(unit)).collect();
-            let mut index = NameIndex::default();
-            for named in parts.into_iter().flatten() {
-                index.add(named);
-            }
-            index
-        })
-    }
-
-    fn names_of(&self, unit: &Unit) -> Vec<Named> {
-        let mut found = Vec::new();
-        if let Ok(loader) = Loader::of(self, unit) {
-            // What was read before the damage is kept.
-            let _ = loader.each_named(false, |named| found.push(named));
-        }
-        found
+        self.names.get_or_init(|| self.index_names())
     }
 }
 
-/// A definition at the top level of a unit.
-struct Named {
-    key: (Class, u64),
-    id: TypeId,
-    outline: Outline,
+/// A definition that others than its own function can name.
+pub(super) struct Named {
+    /// What it is, and the hash of its name.
+    pub key: (Class, u64),
+    pub id: TypeId,
+    pub outline: Outline,
 }
 
 impl NameIndex {
     /// The first definition in the file's order is used, so that every run
     /// gives the same answer.
-    fn add(&mut self, Named { key, id, outline }: Named) {
+    pub(super) fn add(&mut self, Named { key, id, outline }: Named) {
         let &mut (first, known) = self.places.entry(key).or_insert((id, outline));
         if first == id || known == outline || key.0 == Class::Variable {
             return;
@@ -264,63 +219,6 @@ const MOST_OTHERS: usize = 64;
 /// The most levels of pointers and arrays.
 const MOST_POINTERS: usize = 32;
 
-impl<'a> Loader<'a> {
-    /// The first type with that name at the unit's top level.
-    pub(super) fn find_named(&self, class: Class, name: &str) -> Option<TypeId> {
-        let mut found = None;
-        let _ = self.each_named(true, |named| {
-            if found.is_none() && named.key == (class, hash(name)) {
-                found = Some(named.id);
-            }
-        });
-        found
-    }
-
-    /// Calls `found` for what the unit defines at its top level. With `signed`, also for
-    /// what takes the place of the type in a type unit.
-    fn each_named(&self, signed: bool, mut found: impl FnMut(Named)) -> gimli::Result<()> {
-        let dwarf = &self.types.dwarf;
-        let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
-        let mut depth = 0;
-        let mut die = Die::null();
-        while !entries.is_empty() {
-            let at = self.unit.offset + entries.next_offset().0 as u64;
-            let level = depth + entries.next_depth();
-            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-            let class = class_of(abbreviation.tag()).filter(|_| level == 1);
-            let Some(class) = class else {
-                entries.skip_attributes(abbreviation.attributes())?;
-                continue;
-            };
-            die.tag = abbreviation.tag();
-            die.attrs.clear();
-            entries.read_attributes(abbreviation.attributes(), &mut die.attrs)?;
-            let is_reference = die.has_attr(dw::DW_AT_signature);
-            if (is_reference && signed) || (!is_reference && !is_declaration(&die)) {
-                let place = self.types.place(self.unit.section, at);
-                if let Some((name, id)) = self.name_str(&die).zip(place.id()) {
-                    let name = if die.tag() == dw::DW_TAG_base_type {
-                        hash(&spelling::canonical(name))
-                    } else {
-                        hash(name)
-                    };
-                    found(Named { key: (class, name), id, outline: Outline::of(&die) });
-                }
-            }
-            // gcc records where the next entry of this level is; clang does not.
-            let sibling = die.attr_value(dw::DW_AT_sibling).filter(|_| abbreviation.has_children());
-            if let Some(gimli::AttributeValue::UnitRef(UnitOffset(next))) = sibling {
-                let next = self.unit.offset.saturating_add(next as u64);
-                if next > at && next < self.unit.end {
-                    entries = self.unit.entries(dwarf, self.abbreviations, next);
-                    depth = 1;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The kind of type that a name refers to, and the name without the keyword.
 pub(super) fn class_and_name(name: &str) -> (Class, String) {
     let words: Vec<&str> =
@@ -333,20 +231,14 @@ pub(super) fn class_and_name(name: &str) -> (Class, String) {
     }
 }
 
-fn class_of(tag: DwTag) -> Option<Class> {
-    match tag {
-        dw::DW_TAG_structure_type | dw::DW_TAG_class_type => Some(Class::Struct),
-        dw::DW_TAG_union_type => Some(Class::Union),
-        dw::DW_TAG_enumeration_type => Some(Class::Enum),
-        dw::DW_TAG_typedef | dw::DW_TAG_base_type => Some(Class::Plain),
-        dw::DW_TAG_variable => Some(Class::Variable),
-        _ => None,
-    }
-}
-
 /// The hash of a name in the indexes.
 pub(super) fn hash(name: &str) -> u64 {
+    hash_bytes(name.as_bytes())
+}
+
+/// The same of a name that need not be text.
+pub(super) fn hash_bytes(name: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
-    hasher.write(name.as_bytes());
+    hasher.write(name);
     hasher.finish()
 }

@@ -34,7 +34,7 @@ impl VnetLayout {
     pub fn of(target: &Target, first: VirtAddr) -> Result<Self, VnetError> {
         match struct_vnet(target) {
             Ok((types, id)) => Ok(Self::from_types(types, id).map_err(ReadError::Type)?),
-            Err(ReadError::Type(TypeError::NoDebugInfo)) => {
+            Err(ReadError::Type(TypeError::NoDebugInfo | TypeError::NoCtf)) => {
                 let fits = |bare: &&BareVnet| fits(target, bare, first);
                 let bare = BARE_VNETS.iter().find(fits).ok_or(VnetError::NoLayout)?;
                 Ok(Self::from_bare(bare))

@@ -9,6 +9,7 @@ use crate::bytes::Hex;
 use crate::kernel::ElfFile;
 use crate::session::Session;
 use crate::target::KernelMatch;
+use crate::types::{Origin, Types};
 
 /// A kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,8 +20,10 @@ pub struct KernelInfo {
     pub debug_file: Option<String>,
     /// In hex.
     pub build_id: Option<String>,
-    /// Units of debug information; `None` without any.
+    /// Units of debug information; `None` if types do not come from any.
     pub units: Option<usize>,
+    /// Where its types come from; `None` if they are unknown.
+    pub types: Option<Origin>,
     /// The name of its configuration: `GENERIC`.
     pub ident: Option<String>,
     /// `__FreeBSD_version`: 1201000.
@@ -89,11 +92,16 @@ impl KernelInfo {
             KernelMatch::Different(why) => (Verdict::No, why),
             KernelMatch::Unknown(why) => (Verdict::Unknown, why),
         };
+        let types = session.types().ok().map(Types::origin);
         Self {
             path: path(file.main()),
             debug_file: file.debug_file().map(path),
             build_id: file.build_id().map(|id| Hex(id).to_string()),
-            units: session.types().ok().map(|types| types.unit_count()),
+            units: match types {
+                Some(Origin::Dwarf { units }) => Some(units),
+                _ => None,
+            },
+            types,
             ident: None,
             osreldate: None,
             vimage: (set_vnet.is_some() || file.has_kernel_symbols()).then_some(set_vnet.is_some()),

@@ -77,16 +77,29 @@ impl Rows {
         }
     }
 
+    /// Where types come from, and what is not known because of that.
+    fn types(&mut self, kernel: &KernelInfo) {
+        let file = kernel.debug_file.as_ref().filter(|file| **file != kernel.path);
+        let file = file.map_or(String::new(), |file| format!(" in {file}"));
+        let units = match &kernel.types {
+            Some(Origin::Dwarf { units }) => format!("{units} units"),
+            Some(Origin::Ctf { .. }) => {
+                "not used: source files, lines and arguments of calls are unknown".to_owned()
+            }
+            None => "none: types and jails are unknown, and values are shown as bytes".to_owned(),
+        };
+        self.add("debug info", format!("{units}{file}"));
+        if let Some(ctf @ Origin::Ctf { .. }) = &kernel.types {
+            self.add("types", ctf.to_string());
+        }
+    }
+
     fn kernel(&mut self, kernel: &KernelInfo) {
         self.add("kernel", kernel.path.clone());
         self.add("ident", kernel.ident.clone());
         self.add("osreldate", kernel.osreldate.map(|date| date.to_string()));
         self.add("build id", kernel.build_id.clone());
-        let none = "none: types and jails are unknown, and values are shown as bytes".to_owned();
-        let units = kernel.units.map_or(none, |units| format!("{units} units"));
-        let file = kernel.debug_file.as_ref().filter(|file| **file != kernel.path);
-        let file = file.map_or(String::new(), |file| format!(" in {file}"));
-        self.add("debug info", format!("{units}{file}"));
+        self.types(kernel);
         self.add("belongs", format!("{}: {}", kernel.belongs.verdict, kernel.belongs.why));
         let vimage = match kernel.vimage {
             Some(true) => "yes",

@@ -10,6 +10,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use vnetkvm::addr::PhysAddr;
 use vnetkvm::dump::MemorySegment;
+use vnetkvm::types;
 
 pub use values::VnetChoice;
 use values::{address, count, dump_number, memory_segment, number, pid, tid, vnet_choice};
@@ -69,6 +70,13 @@ pub struct InputArgs {
     /// FreeBSD installs debug files.
     #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     pub debug_dir: Vec<PathBuf>,
+
+    /// Read types only in this format
+    ///
+    /// By default, debug information (DWARF) is used if it is found, else the CTF that is in
+    /// every FreeBSD kernel and module.
+    #[arg(long, value_enum, value_name = "FORMAT", global = true)]
+    pub types: Option<TypeFormat>,
 
     /// Map part of a raw memory file: PHYSICAL+LENGTH@OFFSET (repeatable)
     ///
@@ -130,6 +138,16 @@ pub struct VnetArgs {
     /// Use every vnet in turn
     #[arg(long, global = true)]
     pub all_vnets: bool,
+}
+
+impl InputArgs {
+    /// The only format that types are read from, if one was chosen.
+    pub fn wanted_types(&self) -> Option<types::Format> {
+        self.types.map(|format| match format {
+            TypeFormat::Dwarf => types::Format::Dwarf,
+            TypeFormat::Ctf => types::Format::Ctf,
+        })
+    }
 }
 
 impl VnetArgs {
@@ -201,6 +219,14 @@ impl Format {
         let is_for_reports = matches!(self, Self::Html | Self::Markdown);
         is_for_reports == (command == "report")
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TypeFormat {
+    /// Debug information, which has source files, lines and code too
+    Dwarf,
+    /// What a FreeBSD kernel has in itself: types, and those of its variables
+    Ctf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

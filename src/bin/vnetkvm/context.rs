@@ -97,6 +97,7 @@ pub fn options(globals: &Globals) -> anyhow::Result<Options> {
         kernel: input.kernel.clone(),
         core: core(globals)?,
         debug_dirs: input.debug_dir.clone(),
+        types: input.wanted_types(),
         memory_map: input.memory_map.clone(),
         kernel_phys: input.kernel_phys,
     })

@@ -14,13 +14,15 @@ use crate::args::{Format, Globals};
 use crate::cli::Cli;
 use crate::stdout::cannot_write;
 
-const INPUT: &[&str] =
-    &["kernel", "core", "dump", "crash_dir", "demo", "debug_dir", "memory_map", "kernel_phys"];
+const INPUT: &[&str] = &[
+    "kernel", "core", "dump", "crash_dir", "demo", "debug_dir", "types", "memory_map", "kernel_phys",
+];
 /// The options of INPUT that name the memory, not the kernel.
 const DUMP: &[&str] = &["core", "dump", "crash_dir", "demo", "memory_map", "kernel_phys"];
 /// The options of INPUT that the demonstration does not read.
 const WITHOUT_DEMO: &[&str] =
-    &["kernel", "core", "dump", "crash_dir", "debug_dir", "memory_map", "kernel_phys"];
+    &["kernel", "core", "dump", "crash_dir", "debug_dir", "types", "memory_map", "kernel_phys"];
+const TYPES: &[&str] = &["types"];
 const VNET: &[&str] = &["vnet", "jail", "pid", "tid", "all_vnets"];
 const FORMAT: &[&str] = &["format", "json"];
 const LIMITS: &[&str] = &["max_elements", "max_depth"];
@@ -32,7 +34,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {
         "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, REST],
         "report" => &[VNET, &["json"], LIMITS, STRICT],
-        "image" => &[DUMP, VNET, FORMAT, LIMITS, STRICT],
+        "image" => &[DUMP, TYPES, VNET, FORMAT, LIMITS, STRICT],
         "info" | "vnets" | "modules" | "modspace" | "locks" | "eventhandlers" | "recursions" => {
             &[VNET, LIMITS]
         }

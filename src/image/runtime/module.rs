@@ -20,7 +20,7 @@ use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::source::Source;
-use crate::types::{TypeError, TypeId, Variable};
+use crate::types::{TypeError, TypeId, Types, Variable};
 
 pub use self::file::ModuleFile;
 
@@ -102,13 +102,10 @@ impl Linker {
         path: &str,
         placed: &Placed,
     ) -> Result<Object, ImageError> {
-        // Two structs have this name. The unit that defines the class has the right one.
         let class = class(kernel, is_object).ok_or_else(|| {
             ImageError::Refused(format!("the kernel has no linker for files like {name}"))
         })?;
-        let types = kernel.types();
-        let beside = types.find_beside(class, "struct elf_file");
-        let type_id = beside.map_or_else(|| types.find("struct elf_file"), Ok)?;
+        let type_id = elf_file(kernel.types(), class, is_object)?;
         let class = kernel.running(class);
         let size = kernel.types().size_of(type_id)?;
         let at = kernel.machine_mut().malloc(MALLOC_TYPE, size)?;
@@ -337,6 +334,18 @@ fn class(kernel: &LoadedKernel, is_object: bool) -> Option<VirtAddr> {
         })
     });
     found.map(|symbol| symbol.address)
+}
+
+/// The `struct elf_file` of a class. Two structs have this name: that of the unit which defines
+/// the class is right. If no unit is known, only the one of object files has `progtab`.
+fn elf_file(types: &Types, class: VirtAddr, is_object: bool) -> Result<TypeId, TypeError> {
+    const NAME: &str = "struct elf_file";
+    if let Some(beside) = types.find_beside(class, NAME) {
+        return Ok(beside);
+    }
+    let fits = |id: TypeId| types.has_member(id, "progtab") == is_object;
+    let found = types.definitions(NAME)?.into_iter().map(|found| found.type_id);
+    found.into_iter().find(|id| fits(*id)).map_or_else(|| types.find(NAME), Ok)
 }
 
 /// The head of the list, and the type of its elements.

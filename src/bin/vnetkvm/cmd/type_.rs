@@ -14,7 +14,9 @@ use crate::{context, hints, limits};
 pub fn run(globals: &Globals, words: &[String]) -> anyhow::Result<Outcome> {
     let names = names(words)?;
     context::with_kernel(globals, |kernel| {
-        let types = Types::load(kernel).map_err(|why| no_types(kernel, why))?;
+        let wanted = globals.input.wanted_types();
+        let types = Types::load_from(kernel, wanted).map_err(|why| no_types(kernel, why))?;
+        types.damage().iter().for_each(|why| log::info!("types: {why}"));
         limits::set_budget(globals, types.budget(), types.budget().allowance());
         show(globals, answers::types(kernel, &types, &names))
     })

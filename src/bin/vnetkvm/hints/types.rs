@@ -10,6 +10,7 @@ pub fn hint(error: &TypeError) -> Option<String> {
         TypeError::NoDebugInfo => {
             Some("install the kernel's debug file and name its directory with --debug-dir".into())
         }
+        TypeError::NoCtf => Some("leave out --types to use debug information".into()),
         TypeError::NotFound { near, .. } => did_you_mean(near),
         TypeError::NotInFile { name, elsewhere, .. } => {
             let named = elsewhere.iter().map(|file| format!("{name}@{file}"));

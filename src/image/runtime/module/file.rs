@@ -11,7 +11,7 @@ use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::kernel::ElfFile;
 use crate::source::Source;
-use crate::types::Variable;
+use crate::types::{Format, Variable};
 
 /// The set of virtualized variables, `VNET_SETNAME`.
 pub(super) const SET: &str = "set_vnet";
@@ -124,7 +124,7 @@ impl ModuleFile {
         let Some((start, size)) = set else { return Ok(Vec::new()) };
         let source = self.debug.as_deref().unwrap_or(&self.source);
         let elf = ElfFile::parse_module(source.clone())?;
-        if !elf.has_debug_info() {
+        if Format::of(&elf, None).is_none() {
             return Ok(Vec::new());
         }
         let linked = match self.is_object() {

@@ -6,8 +6,8 @@ use gimli::{
     UnwindOffset, UnwindSection,
 };
 
-use crate::types::code::{Code, sections::Loaded};
-use crate::types::dwarf::Slice;
+use crate::types::dwarf::code::{Code, sections::Loaded};
+use crate::types::dwarf::sections::Slice;
 
 /// What holds at one address of code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,10 +65,10 @@ impl<'t> Code<'t> {
     }
 
     fn index(&self) -> Vec<FrameIndex<'t>> {
-        let Some(sections) = self.types.code.load() else { return Vec::new() };
+        let Some(sections) = self.reader.file.code.load() else { return Vec::new() };
         let sections: &'t Loaded = sections;
-        let size = self.types.arch().pointer_size() as u8;
-        let endian = self.types.dwarf.endian;
+        let size = self.reader.types.arch().pointer_size() as u8;
+        let endian = self.reader.file.sections.endian;
         let mut debug = DebugFrame::new(&sections.debug_frame, endian);
         debug.set_address_size(size);
         let mut eh = EhFrame::new(&sections.eh_frame, endian);
@@ -99,7 +99,7 @@ impl<'t> Code<'t> {
             else {
                 continue;
             };
-            if self.types.budget().work(1).is_err() {
+            if self.reader.types.budget().work(1).is_err() {
                 break;
             }
             let end = fde.initial_address().wrapping_add(fde.len());

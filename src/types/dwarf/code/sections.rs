@@ -7,7 +7,7 @@ use gimli::SectionId;
 
 use crate::kernel::{ElfFile, Kernel, SectionBytes};
 use crate::types::TypeError;
-use crate::types::dwarf::{self, Dwarf, SectionAddress, Slice};
+use crate::types::dwarf::sections::{self, SectionAddress, Sections, Slice};
 
 /// Where the sections come from, and what was read of them.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl CodeSections {
             let found = self.placed.iter().find(|(known, _)| &**known == name);
             found.map(|(_, address)| *address)
         };
-        let section = |name| dwarf::load(&self.debug, name, &placed);
+        let section = |name| sections::load(&self.debug, name, &placed);
         let contents = self.contents.as_ref().unwrap_or(&self.debug);
         let eh_frame = contents.section(".eh_frame");
         Ok(Loaded {
@@ -75,7 +75,7 @@ impl CodeSections {
             // Its relocations are of another kind than those of debug sections.
             eh_frame: match eh_frame {
                 Some(_) if !contents.is_relocatable() => {
-                    dwarf::load(contents, ".eh_frame", &placed)?
+                    sections::load(contents, ".eh_frame", &placed)?
                 }
                 _ => SectionBytes::empty(),
             },
@@ -86,16 +86,16 @@ impl CodeSections {
 
 impl Loaded {
     /// These and the other sections of the file, in gimli's terms.
-    pub fn with<'a>(&'a self, dwarf: &'a Dwarf) -> gimli::Dwarf<Slice<'a>> {
+    pub fn with<'a>(&'a self, sections: &'a Sections) -> gimli::Dwarf<Slice<'a>> {
         let section = |id: SectionId| -> Result<Slice<'a>, Infallible> {
             let bytes: &'a [u8] = match id {
-                SectionId::DebugInfo => &dwarf.info,
-                SectionId::DebugTypes => &dwarf.types,
-                SectionId::DebugAbbrev => &dwarf.abbrev,
-                SectionId::DebugStr => &dwarf.strings,
-                SectionId::DebugLineStr => &dwarf.line_strings,
-                SectionId::DebugStrOffsets => &dwarf.string_offsets,
-                SectionId::DebugAddr => &dwarf.addresses,
+                SectionId::DebugInfo => &sections.info,
+                SectionId::DebugTypes => &sections.types,
+                SectionId::DebugAbbrev => &sections.abbrev,
+                SectionId::DebugStr => &sections.strings,
+                SectionId::DebugLineStr => &sections.line_strings,
+                SectionId::DebugStrOffsets => &sections.string_offsets,
+                SectionId::DebugAddr => &sections.addresses,
                 SectionId::DebugAranges => &self.aranges,
                 SectionId::DebugLine => &self.line,
                 SectionId::DebugRanges => &self.ranges,
@@ -104,7 +104,7 @@ impl Loaded {
                 SectionId::DebugLocLists => &self.location_lists,
                 _ => &[],
             };
-            Ok(dwarf.slice(bytes))
+            Ok(sections.slice(bytes))
         };
         match gimli::Dwarf::load(section) {
             Ok(dwarf) => dwarf,

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use gimli::{AttributeValue, UnitRef, constants as dw};
 
-use crate::types::code::Code;
-use crate::types::dwarf::{Slice, UnitSection};
+use crate::types::dwarf::code::Code;
+use crate::types::dwarf::sections::{Slice, UnitSection};
 use crate::types::model::TypeId;
 
 /// A function at an address, with its parameters and variables.
@@ -76,7 +76,7 @@ impl<'t> Walk<'_, 't> {
         let (mut around, mut outside): (Vec<isize>, Option<isize>) = (Vec::new(), None);
         let mut entries = self.unit.entries_raw(None)?;
         let mut count = 0;
-        let budget = self.code.types.budget();
+        let budget = self.code.reader.types.budget();
         let exhausted = |_| gimli::Error::UnexpectedEof(gimli::ReaderOffsetId(0));
         while !entries.is_empty() {
             let depth = entries.next_depth();
@@ -139,7 +139,7 @@ impl<'t> Walk<'_, 't> {
             if range.begin <= self.address && self.address < range.end {
                 return Ok(true);
             }
-            if self.code.types.budget().work(1).is_err() {
+            if self.code.reader.types.budget().work(1).is_err() {
                 return Ok(false);
             }
         }
@@ -167,9 +167,11 @@ impl<'t> Walk<'_, 't> {
         let type_id = match type_of? {
             AttributeValue::UnitRef(to) => {
                 let offset = self.at.checked_add(to.0 as u64)?;
-                self.code.types.place(section, offset).id()?
+                self.code.reader.file.place(section, offset).id()?
             }
-            AttributeValue::DebugInfoRef(to) => self.code.types.place(section, to.0 as u64).id()?,
+            AttributeValue::DebugInfoRef(to) => {
+                self.code.reader.file.place(section, to.0 as u64).id()?
+            }
             _ => return None,
         };
         let location = die.attr_value(dw::DW_AT_location);

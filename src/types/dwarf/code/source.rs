@@ -1,6 +1,6 @@
 //! The functions and lines at an address, by the addr2line crate.
 
-use crate::types::code::Code;
+use crate::types::dwarf::code::Code;
 use crate::types::source_path::source_path;
 
 /// A function that an address is in: one that was inlined there, or the one around.

@@ -23,7 +23,7 @@ pub type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 
 /// The sections that types and variables are read from.
 #[derive(Debug)]
-pub struct Dwarf {
+pub struct Sections {
     pub endian: RunTimeEndian,
     pub(super) info: SectionBytes,
     pub(super) types: SectionBytes,
@@ -62,7 +62,7 @@ pub struct Bases {
     pub address_size: u8,
 }
 
-impl Dwarf {
+impl Sections {
     /// Finds the sections in `elf`. Compressed ones are unpacked in parallel,
     /// because that costs more than everything that follows. Those of a relocatable file
     /// are relocated by the addresses that `placed` returns.

@@ -8,37 +8,20 @@
 use gimli::{AttributeValue, EvaluationResult, Location, constants as dw};
 
 use crate::addr::VirtAddr;
-use crate::types::dwarf::damaged;
-use crate::types::load::Loader;
-use crate::types::statics::Static;
-use crate::types::{TypeError, Types};
-
-/// Consecutive bytes of a variable, and where they are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// How many bytes.
-    pub len: u64,
-    /// Where they are.
-    pub kept: Kept,
-}
-
-/// Where bytes of a variable are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
-    /// In memory, from this address on.
-    At(VirtAddr),
-    /// Not in memory, but the debug information says what they are: these bytes, in the
-    /// machine's order.
-    Value(Box<[u8]>),
-    /// Nowhere: they were optimised out.
-    Nowhere,
-}
+use crate::bytes::Endian;
+use crate::types::dwarf::Reader;
+use crate::types::dwarf::load::Loader;
+use crate::types::dwarf::place::Place;
+use crate::types::dwarf::sections::Slice;
+use crate::types::dwarf::sections::damaged;
+use crate::types::statics::{Kept, Piece, Static};
+use crate::types::{TypeError, foreign};
 
 /// The most operations in one location. Compilers write a dozen. In a damaged file they may
 /// jump in a loop.
 const MOST_OPERATIONS: u32 = 1000;
 
-impl Types {
+impl Reader<'_> {
     /// The pieces of `variable`, which together have the size of its type, in a kernel that
     /// runs `slide` bytes after its link address. `read` returns an integer of a given size
     /// in bytes at an address of the running kernel. Its error is passed on.
@@ -46,13 +29,13 @@ impl Types {
     /// # Errors
     /// The location is damaged, the type has no size, or `read` fails.
     pub fn pieces<E: From<TypeError>>(
-        &self,
+        self,
         variable: &Static,
         slide: u64,
         read: &dyn Fn(VirtAddr, u64) -> Result<u64, E>,
     ) -> Result<Vec<Piece>, E> {
-        let size = self.size_of(variable.type_id)?;
-        let place = variable.place;
+        let size = self.types.size_of(variable.type_id)?;
+        let place = Place::of(variable.entry).ok_or_else(foreign)?;
         let loader = Loader::at(self, place)?;
         let broken = |why: String| damaged(place.section, place.offset, why);
         let entry = loader.entry(place.offset).ok_or_else(|| broken("no entry".into()))?;
@@ -71,7 +54,7 @@ impl Types {
         Ok(fitted(found, size))
     }
 
-    fn constant(&self, value: Option<AttributeValue<super::dwarf::Slice<'_>>>, size: u64) -> Kept {
+    fn constant(self, value: Option<AttributeValue<Slice<'_>>>, size: u64) -> Kept {
         match value {
             Some(AttributeValue::Block(block)) => Kept::Value(block.slice().into()),
             Some(AttributeValue::Sdata(value)) => self.number(value as u64, size),
@@ -84,13 +67,13 @@ impl Types {
     }
 
     /// A number as the bytes of a variable of `size` bytes.
-    fn number(&self, value: u64, size: u64) -> Kept {
+    fn number(self, value: u64, size: u64) -> Kept {
         let Some(len) = usize::try_from(size).ok().filter(|len| *len <= 8) else {
             return Kept::Nowhere;
         };
-        let bytes = match self.endian() {
-            crate::bytes::Endian::Little => value.to_le_bytes()[..len].to_vec(),
-            crate::bytes::Endian::Big => value.to_be_bytes()[8 - len..].to_vec(),
+        let bytes = match self.types.endian() {
+            Endian::Little => value.to_le_bytes()[..len].to_vec(),
+            Endian::Big => value.to_be_bytes()[8 - len..].to_vec(),
         };
         Kept::Value(bytes.into())
     }
@@ -99,7 +82,7 @@ impl Types {
 impl<'a> Loader<'a> {
     fn evaluate<E: From<TypeError>>(
         &self,
-        expression: gimli::Expression<super::dwarf::Slice<'a>>,
+        expression: gimli::Expression<Slice<'a>>,
         size: u64,
         slide: u64,
         read: &dyn Fn(VirtAddr, u64) -> Result<u64, E>,
@@ -117,7 +100,7 @@ impl<'a> Loader<'a> {
                 }
                 EvaluationResult::RequiresIndexedAddress { index, .. } => {
                     let address =
-                        self.types.dwarf.indexed_address(index.0 as u64, &self.root.bases);
+                        self.reader.file.sections.indexed_address(index.0 as u64, &self.root.bases);
                     let address = address.ok_or_else(|| broken(&"an address it does not have"))?;
                     evaluation.resume_with_indexed_address(address.wrapping_add(slide))
                 }
@@ -139,7 +122,7 @@ impl<'a> Loader<'a> {
                 _ if !whole => Kept::Nowhere,
                 Location::Address { address } => Kept::At(VirtAddr::new(address)),
                 Location::Value { value } => match value.to_u64(u64::MAX) {
-                    Ok(value) => self.types.number(value, len),
+                    Ok(value) => self.reader.number(value, len),
                     Err(_) => Kept::Nowhere,
                 },
                 Location::Bytes { value } => Kept::Value(value.slice().into()),

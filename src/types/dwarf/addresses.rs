@@ -16,9 +16,9 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::bytes::Endian;
-use crate::types::Types;
-use crate::types::dwarf::UnitSection;
-use crate::types::units::Unit;
+use crate::types::dwarf::DwarfFile;
+use crate::types::dwarf::sections::UnitSection;
+use crate::types::dwarf::units::Unit;
 
 /// A unit, and what is known of its relevant entries.
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +45,10 @@ pub struct AddressIndex {
     users: OnceLock<FxHashMap<u64, Vec<usize>>>,
 }
 
-impl Types {
+impl DwarfFile {
     /// The units with an entry whose address lies in the range, in order.
     pub fn units_about(&self, range: &Range<u64>) -> Vec<Hit<'_>> {
-        let index = self.addresses.get_or_init(|| AddressIndex::build(self));
+        let index = self.address_index();
         let mut places: Vec<u64> = within(&index.operands, range).collect();
         places.sort_unstable();
         let mut hits: Vec<Hit<'_>> = Vec::new();
@@ -94,7 +94,7 @@ impl Types {
     /// The units by the bases of their tables in .debug_addr, from their root entries.
     fn users_of_tables(&self) -> FxHashMap<u64, Vec<usize>> {
         let base = |unit: &Unit| {
-            let root = (unit.encoding.version >= 5).then(|| unit.root(&self.dwarf).ok());
+            let root = (unit.encoding.version >= 5).then(|| unit.root(&self.sections).ok());
             root.flatten().map(|root| root.bases.addresses)
         };
         let bases: Vec<Option<u64>> = self.units.as_slice().par_iter().map(base).collect();
@@ -107,13 +107,12 @@ impl Types {
 }
 
 impl AddressIndex {
-    pub fn build(types: &Types) -> Self {
+    pub fn build(file: &DwarfFile) -> Self {
         let sorted = |mut found: Vec<(u64, u64)>| {
             found.sort_unstable();
             found
         };
-        let (operands, indexed) =
-            rayon::join(|| sorted(operands(types)), || sorted(indexed(types)));
+        let (operands, indexed) = rayon::join(|| sorted(operands(file)), || sorted(indexed(file)));
         Self { operands, indexed, users: OnceLock::new() }
     }
 }
@@ -125,10 +124,10 @@ fn within(sorted: &[(u64, u64)], range: &Range<u64>) -> impl Iterator<Item = u64
     inside.map(|(_, place)| *place)
 }
 
-fn operands(types: &Types) -> Vec<(u64, u64)> {
-    let size = types.arch.pointer_size() as usize;
-    let search = OperandSearch::new(&types.image, size, types.endian());
-    let section = types.dwarf.units(UnitSection::Info);
+fn operands(file: &DwarfFile) -> Vec<(u64, u64)> {
+    let size = file.arch.pointer_size() as usize;
+    let search = OperandSearch::new(&file.image, size, file.arch.endian());
+    let section = file.sections.units(UnitSection::Info);
     let starts: Vec<usize> = (0..section.len()).step_by(PIECE).collect();
     let pieces = starts.par_iter().map(|&start| {
         // A piece overlaps the next one by the length of an operation.
@@ -141,9 +140,9 @@ fn operands(types: &Types) -> Vec<(u64, u64)> {
     found
 }
 
-fn indexed(types: &Types) -> Vec<(u64, u64)> {
-    let section = types.dwarf.addresses();
-    let mut input = types.dwarf.slice(section);
+fn indexed(file: &DwarfFile) -> Vec<(u64, u64)> {
+    let section = file.sections.addresses();
+    let mut input = file.sections.slice(section);
     let mut found = Vec::new();
     while let Ok((length, _)) = input.read_initial_length() {
         let Ok(mut table) = input.split(length) else { break };
@@ -152,7 +151,7 @@ fn indexed(types: &Types) -> Vec<(u64, u64)> {
         let base = (section.len() - input.len() - table.len()) as u64;
         while let Ok(address) = table.read_address(size) {
             // Most belong to functions.
-            if types.image.contains(&address) && !types.text.contains(&address) {
+            if file.image.contains(&address) && !file.text.contains(&address) {
                 found.push((address, base));
             }
         }

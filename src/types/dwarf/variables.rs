@@ -7,41 +7,34 @@ use gimli::{AttributeValue, Operation, constants as dw};
 use rayon::prelude::*;
 
 use crate::addr::VirtAddr;
-use crate::types::Types;
-use crate::types::index::Hit;
-use crate::types::load::Loader;
+use crate::types::dwarf::Reader;
+use crate::types::dwarf::addresses::Hit;
+use crate::types::dwarf::load::Loader;
+use crate::types::dwarf::place::Place;
+use crate::types::dwarf::units::Die;
 use crate::types::model::{TypeId, Variable};
-use crate::types::place::Place;
 use crate::types::source_path::source_path;
-use crate::types::units::Die;
 
-impl Types {
-    /// The variables with link addresses in the range, sorted by address and name.
+impl<'a> Reader<'a> {
+    /// The variables with link addresses in the range, in any order.
     ///
     /// Only the units that define such variables are read, in parallel, and only
     /// up to the last such variable. A damaged unit loses its own
     /// variables but no others.
-    pub fn variables_linked_in(&self, range: &Range<VirtAddr>) -> Vec<Variable> {
-        let range = range.start.get()..range.end.get();
-        let hits = self.units_about(&range);
-        let found = hits.par_iter().flat_map_iter(|hit| self.variables_of(*hit, &range));
-        let mut found: Vec<Variable> = found.collect();
-        // A variable without a size has the same address as the next one.
-        found.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
-        found.dedup_by(|a, b| (a.address, &a.name) == (b.address, &b.name));
-        found
+    pub fn variables_in(self, range: &Range<u64>) -> Vec<Variable> {
+        let hits = self.file.units_about(range);
+        hits.par_iter().flat_map_iter(|hit| self.variables_of(*hit, range)).collect()
     }
 
     /// The variable with exactly this link address.
-    pub fn variable_linked_at(&self, address: VirtAddr) -> Option<Variable> {
-        let address = address.get();
+    pub fn variable_at(self, address: u64) -> Option<Variable> {
         let range = address..address.checked_add(1)?;
-        let mut hits = self.units_about(&range).into_iter();
+        let mut hits = self.file.units_about(&range).into_iter();
         hits.find_map(|hit| self.variables_of(hit, &range).pop())
     }
 
     /// The variables in a range of addresses.
-    fn variables_of(&self, hit: Hit<'_>, range: &Range<u64>) -> Vec<Variable> {
+    fn variables_of(self, hit: Hit<'a>, range: &Range<u64>) -> Vec<Variable> {
         let mut found: Vec<Variable> = Vec::new();
         if let Ok(loader) = Loader::of(self, hit.unit) {
             // What was read before the damage is kept.
@@ -63,8 +56,8 @@ impl<'a> Loader<'a> {
         last: u64,
         mut found: impl FnMut(&Die<'a>) -> ControlFlow<()>,
     ) -> gimli::Result<()> {
-        let dwarf = &self.types.dwarf;
-        let mut entries = self.unit.entries(dwarf, self.abbreviations, self.unit.first_entry());
+        let sections = &self.reader.file.sections;
+        let mut entries = self.unit.entries(sections, self.abbreviations, self.unit.first_entry());
         let mut die = Die::null();
         while !entries.is_empty() && self.unit.offset + entries.next_offset().0 as u64 <= last {
             let Some(abbreviation) = entries.read_abbreviation()? else { continue };
@@ -90,7 +83,7 @@ impl<'a> Loader<'a> {
         let declared = die.attr_value(dw::DW_AT_specification);
         let declared = declared.and_then(|value| self.reference(&value)).and_then(Place::of);
         let (name, type_id) = match declared {
-            Some(place) => Loader::at(self.types, place).ok()?.name_and_type(place.offset)?,
+            Some(place) => Loader::at(self.reader, place).ok()?.name_and_type(place.offset)?,
             None => (None, None),
         };
         let own_type = die.has_attr(dw::DW_AT_type).then(|| self.target(die));
@@ -104,8 +97,8 @@ impl<'a> Loader<'a> {
 
     fn name_and_type(&self, offset: u64) -> Option<(Option<Box<str>>, Option<TypeId>)> {
         let mut die = Die::null();
-        let dwarf = &self.types.dwarf;
-        self.unit.entries(dwarf, self.abbreviations, offset).read_entry(&mut die).ok()?;
+        let sections = &self.reader.file.sections;
+        self.unit.entries(sections, self.abbreviations, offset).read_entry(&mut die).ok()?;
         let type_id = die.has_attr(dw::DW_AT_type).then(|| self.target(&die));
         Some((self.name(&die), type_id))
     }
@@ -121,7 +114,7 @@ impl<'a> Loader<'a> {
         let base = match operations.next().ok()?? {
             Operation::Address { address } => address,
             Operation::AddressIndex { index } => {
-                self.types.dwarf.indexed_address(index.0 as u64, &self.root.bases)?
+                self.reader.file.sections.indexed_address(index.0 as u64, &self.root.bases)?
             }
             _ => return None,
         };

@@ -5,17 +5,17 @@ use std::cell::RefCell;
 use gimli::{Abbreviations, AttributeValue, EntriesRaw, Operation, constants as dw};
 
 use crate::budget::{Exhausted, Resource};
-use crate::types::Types;
-use crate::types::dwarf::{Slice, UnitSection, damaged};
+use crate::types::dwarf::Reader;
+use crate::types::dwarf::place::Place;
+use crate::types::dwarf::sections::{Slice, UnitSection, damaged};
+use crate::types::dwarf::units::{Die, Root, Unit};
 use crate::types::model::*;
-use crate::types::place::Place;
 use crate::types::spelling;
-use crate::types::units::{Die, Root, Unit};
 use crate::types::{TypeError, bits};
 
 /// Reads the entries of one unit.
 pub struct Loader<'a> {
-    pub types: &'a Types,
+    pub reader: Reader<'a>,
     pub unit: &'a Unit,
     pub root: &'a Root,
     pub abbreviations: &'a Abbreviations,
@@ -26,21 +26,23 @@ impl<'a> Loader<'a> {
     ///
     /// # Errors
     /// No unit contains it, or the unit is damaged.
-    pub fn at(types: &'a Types, place: Place) -> Result<Self, TypeError> {
-        let unit = types
+    pub fn at(reader: Reader<'a>, place: Place) -> Result<Self, TypeError> {
+        let unit = reader
+            .file
             .units
             .holding(place.section, place.offset)
             .ok_or_else(|| damaged(place.section, place.offset, "no unit holds this offset"))?;
-        Self::of(types, unit)
+        Self::of(reader, unit)
     }
 
     /// A loader for one unit.
     ///
     /// # Errors
     /// The unit is damaged.
-    pub fn of(types: &'a Types, unit: &'a Unit) -> Result<Self, TypeError> {
-        let (root, abbreviations) = (unit.root(&types.dwarf)?, unit.abbreviations(&types.dwarf)?);
-        Ok(Self { types, unit, root, abbreviations })
+    pub fn of(reader: Reader<'a>, unit: &'a Unit) -> Result<Self, TypeError> {
+        let sections = &reader.file.sections;
+        let (root, abbreviations) = (unit.root(sections)?, unit.abbreviations(sections)?);
+        Ok(Self { reader, unit, root, abbreviations })
     }
 
     /// The type whose entry is at `offset` of the unit's section.
@@ -48,11 +50,11 @@ impl<'a> Loader<'a> {
     /// # Errors
     /// The entry is not a type, or is damaged.
     pub fn type_at(&self, offset: u64) -> Result<Type, TypeError> {
-        let place = self.types.place(self.unit.section, offset);
+        let place = self.reader.file.place(self.unit.section, offset);
         let nested = place.id().and_then(Nested::enter);
         let _nested = nested.ok_or_else(|| self.damaged(offset, "types go in circles"))?;
-        self.types.budget().work(1)?;
-        let mut entries = self.unit.entries(&self.types.dwarf, self.abbreviations, offset);
+        self.reader.types.budget().work(1)?;
+        let mut entries = self.unit.entries(&self.reader.file.sections, self.abbreviations, offset);
         let mut die = Die::null();
         let read = entries.read_entry(&mut die).map_err(|why| self.damaged(offset, why))?;
         if !read {
@@ -104,10 +106,13 @@ impl<'a> Loader<'a> {
     /// The entry that an attribute refers to.
     pub fn reference(&self, value: &AttributeValue<Slice<'a>>) -> Option<TypeId> {
         let place = match *value {
-            AttributeValue::UnitRef(at) => {
-                self.types.place(self.unit.section, self.unit.offset.checked_add(at.0 as u64)?)
+            AttributeValue::UnitRef(at) => self
+                .reader
+                .file
+                .place(self.unit.section, self.unit.offset.checked_add(at.0 as u64)?),
+            AttributeValue::DebugInfoRef(at) => {
+                self.reader.file.place(UnitSection::Info, at.0 as u64)
             }
-            AttributeValue::DebugInfoRef(at) => self.types.place(UnitSection::Info, at.0 as u64),
             AttributeValue::DebugTypesRef(signature) => return self.signed_type(signature.0),
             _ => return None,
         };
@@ -121,13 +126,13 @@ impl<'a> Loader<'a> {
     /// The name in place, without a copy.
     pub fn name_str(&self, die: &Die<'a>) -> Option<&'a str> {
         let value = die.attr_value(dw::DW_AT_name)?;
-        self.types.dwarf.string(&value, &self.root.bases)
+        self.reader.file.sections.string(&value, &self.root.bases)
     }
 
     fn signed_type(&self, signature: u64) -> Option<TypeId> {
-        let unit = self.types.units.signed(signature)?;
+        let unit = self.reader.file.units.signed(signature)?;
         let (_, at) = unit.signature?;
-        self.types.place(unit.section, unit.offset.checked_add(at)?).id()
+        self.reader.file.place(unit.section, unit.offset.checked_add(at)?).id()
     }
 
     fn base(&self, die: &Die<'a>) -> Base {
@@ -153,7 +158,7 @@ impl<'a> Loader<'a> {
         // In a file with type units, this entry may only point
         // to the one that has the members.
         if let Some(place) = self.signed(die).and_then(Place::of) {
-            return Loader::at(self.types, place)?.type_at(place.offset);
+            return Loader::at(self.reader, place)?.type_at(place.offset);
         }
         let mut members = Vec::new();
         while let Some(child) = children.next()? {
@@ -197,9 +202,16 @@ impl<'a> Loader<'a> {
         let Some(from_top) = die.attr_value_raw(dw::DW_AT_bit_offset) else {
             return location.checked_mul(8);
         };
-        let storage =
-            self.number(die, dw::DW_AT_byte_size).or_else(|| self.types.size_of(type_id).ok())?;
-        bits::first_bit(self.types.endian(), location, storage, from_top.sdata_value()?, size)
+        let storage = self
+            .number(die, dw::DW_AT_byte_size)
+            .or_else(|| self.reader.types.size_of(type_id).ok())?;
+        bits::first_bit(
+            self.reader.types.endian(),
+            location,
+            storage,
+            from_top.sdata_value()?,
+            size,
+        )
     }
 
     /// DW_AT_data_member_location: a number since DWARF 3. In DWARF 2, which FreeBSD kernels up to
@@ -229,11 +241,11 @@ impl<'a> Loader<'a> {
         mut children: Children<'_, 'a>,
     ) -> Result<Type, TypeError> {
         if let Some(place) = self.signed(die).and_then(Place::of) {
-            return Loader::at(self.types, place)?.type_at(place.offset);
+            return Loader::at(self.reader, place)?.type_at(place.offset);
         }
         let size = self.number(die, dw::DW_AT_byte_size);
         let underlying = die.has_attr(dw::DW_AT_type).then(|| self.target(die));
-        let size = size.or_else(|| self.types.size_of(underlying?).ok()).unwrap_or(4);
+        let size = size.or_else(|| self.reader.types.size_of(underlying?).ok()).unwrap_or(4);
         let mut enumerators = Vec::new();
         while let Some(child) = children.next()? {
             if child.tag() == dw::DW_TAG_enumerator {
@@ -244,7 +256,7 @@ impl<'a> Loader<'a> {
                 enumerators.push(Enumerator { name, value });
             }
         }
-        let declared = underlying.and_then(|id| self.types.is_signed(id).ok());
+        let declared = underlying.and_then(|id| self.reader.types.is_signed(id).ok());
         let negative = enumerators.iter().any(|enumerator| enumerator.value < 0);
         let signed = negative || declared.unwrap_or(false);
         for enumerator in &mut enumerators {
@@ -307,7 +319,7 @@ impl<'a> Loader<'a> {
     /// Spends memory for a part of a type.
     fn keep<T>(&self, name: Option<&str>) -> Result<(), Exhausted> {
         let name = name.map_or(0, str::len);
-        self.types.budget().bytes((size_of::<T>() + name) as u64)
+        self.reader.types.budget().bytes((size_of::<T>() + name) as u64)
     }
 
     fn number(&self, die: &Die<'a>, name: gimli::DwAt) -> Option<u64> {
@@ -369,7 +381,7 @@ impl<'a> Children<'_, 'a> {
             let depth = self.entries.next_depth();
             let offset = self.loader.unit.offset + self.entries.next_offset().0 as u64;
             let failed = |why| self.loader.damaged(offset, why);
-            self.loader.types.budget().work(1)?;
+            self.loader.reader.types.budget().work(1)?;
             if depth == 1 {
                 if self.entries.read_entry(&mut die).map_err(failed)? {
                     return Ok(Some(die));

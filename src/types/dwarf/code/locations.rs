@@ -4,8 +4,8 @@
 use gimli::{AttributeValue, EvaluationResult, Expression, Location, Register};
 
 use crate::addr::VirtAddr;
-use crate::types::code::{Code, Scope, ScopedVariable};
-use crate::types::dwarf::Slice;
+use crate::types::dwarf::code::{Code, Scope, ScopedVariable};
+use crate::types::dwarf::sections::Slice;
 
 /// What is known of the registers at an address of code, and of memory.
 pub trait Registers {
@@ -88,7 +88,7 @@ impl<'t> Code<'t> {
             if entry.range.begin <= address && address < entry.range.end {
                 return Some(entry.data);
             }
-            self.types.budget().work(1).ok()?;
+            self.reader.types.budget().work(1).ok()?;
         }
         None
     }

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use gimli::DebugInfoOffset;
 
-use crate::types::Types;
-use crate::types::dwarf::{Slice, UnitSection};
+use crate::types::dwarf::Reader;
+use crate::types::dwarf::sections::{Slice, UnitSection};
 
 /// The ranges of all units, by their starts.
 #[derive(Debug)]
@@ -25,10 +25,10 @@ struct Range {
 const MOST_RANGES: usize = 1 << 16;
 
 impl UnitRanges {
-    pub fn of(types: &Types, dwarf: &gimli::Dwarf<Slice<'_>>) -> Self {
-        let units = types.units.as_slice().par_iter();
+    pub fn of(reader: Reader<'_>, dwarf: &gimli::Dwarf<Slice<'_>>) -> Self {
+        let units = reader.file.units.as_slice().par_iter();
         let own = units.filter(|unit| unit.section == UnitSection::Info);
-        let found = own.flat_map_iter(|unit| ranges_of(types, dwarf, unit.offset));
+        let found = own.flat_map_iter(|unit| ranges_of(reader, dwarf, unit.offset));
         let mut sorted: Vec<Range> = found.collect();
         sorted.sort_unstable_by_key(|range| range.start);
         Self { sorted }
@@ -44,14 +44,14 @@ impl UnitRanges {
     }
 }
 
-fn ranges_of(types: &Types, dwarf: &gimli::Dwarf<Slice<'_>>, offset: u64) -> Vec<Range> {
+fn ranges_of(reader: Reader<'_>, dwarf: &gimli::Dwarf<Slice<'_>>, offset: u64) -> Vec<Range> {
     let mut found = Vec::new();
     let mut read = || -> gimli::Result<()> {
         let header = dwarf.unit_header(DebugInfoOffset(offset as usize))?;
         let unit = dwarf.unit(header)?;
         let mut ranges = dwarf.unit_ranges(&unit)?;
         while let Some(range) = ranges.next()? {
-            if found.len() == MOST_RANGES || types.budget().work(1).is_err() {
+            if found.len() == MOST_RANGES || reader.types.budget().work(1).is_err() {
                 break;
             }
             if range.begin < range.end {

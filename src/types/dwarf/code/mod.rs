@@ -25,7 +25,8 @@ use gimli::DebugInfoOffset;
 use rustc_hash::FxHashMap;
 
 use crate::types::Types;
-use crate::types::dwarf::Slice;
+use crate::types::dwarf::Reader;
+use crate::types::dwarf::sections::Slice;
 
 pub use locations::{Held, Registers};
 pub use scopes::{Scope, ScopedVariable};
@@ -38,7 +39,7 @@ use unwind::FrameIndex;
 
 /// Answers questions about addresses of code in one file.
 pub struct Code<'t> {
-    types: &'t Types,
+    reader: Reader<'t>,
     dwarf: gimli::Dwarf<Slice<'t>>,
     units: OnceCell<UnitRanges>,
     context: OnceCell<Option<addr2line::Context<Slice<'t>>>>,
@@ -49,13 +50,13 @@ pub struct Code<'t> {
     scopes: RefCell<FxHashMap<u64, Option<Rc<[Scope<'t>]>>>>,
 }
 
-impl Types {
+impl<'t> Reader<'t> {
     /// What can be asked about code. `None` if its sections cannot be unpacked.
-    pub fn code(&self) -> Option<Code<'_>> {
-        let sections = self.code.load()?;
+    pub fn code(self) -> Option<Code<'t>> {
+        let sections = self.file.code.load()?;
         Some(Code {
-            types: self,
-            dwarf: sections.with(&self.dwarf),
+            reader: self,
+            dwarf: sections.with(&self.file.sections),
             units: OnceCell::new(),
             context: OnceCell::new(),
             frames: OnceCell::new(),
@@ -74,12 +75,12 @@ impl std::fmt::Debug for Code<'_> {
 impl<'t> Code<'t> {
     /// The types that ids in scopes belong to.
     pub fn types(&self) -> &'t Types {
-        self.types
+        self.reader.types
     }
 
     fn context(&self) -> Option<&addr2line::Context<Slice<'t>>> {
         let make = || {
-            let dwarf = self.types.code.load()?.with(&self.types.dwarf);
+            let dwarf = self.reader.file.code.load()?.with(&self.reader.file.sections);
             addr2line::Context::from_dwarf(dwarf).ok()
         };
         self.context.get_or_init(make).as_ref()
@@ -95,6 +96,6 @@ impl<'t> Code<'t> {
     }
 
     fn units(&self) -> &UnitRanges {
-        self.units.get_or_init(|| UnitRanges::of(self.types, &self.dwarf))
+        self.units.get_or_init(|| UnitRanges::of(self.reader, &self.dwarf))
     }
 }

@@ -14,7 +14,7 @@ use gimli::{
 use rustc_hash::FxHashMap;
 
 use crate::types::TypeError;
-use crate::types::dwarf::{Bases, Dwarf, Slice, UnitSection, damaged};
+use crate::types::dwarf::sections::{Bases, Sections, Slice, UnitSection, damaged};
 
 /// One entry of the tree, with its attributes.
 pub type Die<'a> = DebuggingInformationEntry<Slice<'a>>;
@@ -59,8 +59,8 @@ impl Table {
         Arc::new(Self { range, read: OnceLock::new() })
     }
 
-    fn read(&self, dwarf: &Dwarf) -> Result<&Abbreviations, gimli::Error> {
-        self.read.get_or_init(|| dwarf.abbreviations(&self.range)).as_ref().map_err(|why| *why)
+    fn read(&self, sections: &Sections) -> Result<&Abbreviations, gimli::Error> {
+        self.read.get_or_init(|| sections.abbreviations(&self.range)).as_ref().map_err(|why| *why)
     }
 }
 
@@ -75,10 +75,10 @@ pub struct Root {
 impl Units {
     /// Reads the headers of all units. A damaged chain ends at the damage;
     /// the units before it remain usable.
-    pub fn read(dwarf: &Dwarf) -> Self {
+    pub fn read(sections: &Sections) -> Self {
         let mut units = Vec::new();
         let mut damage = None;
-        let info = DebugInfo::from(dwarf.slice(dwarf.units(UnitSection::Info)));
+        let info = DebugInfo::from(sections.slice(sections.units(UnitSection::Info)));
         let mut headers = info.units();
         loop {
             match headers.next() {
@@ -91,7 +91,7 @@ impl Units {
                 }
             }
         }
-        let types = DebugTypes::from(dwarf.slice(dwarf.units(UnitSection::Types)));
+        let types = DebugTypes::from(sections.slice(sections.units(UnitSection::Types)));
         let mut headers = types.units();
         while let Ok(Some(header)) = headers.next() {
             units.push(Unit::new(UnitSection::Types, &header));
@@ -146,9 +146,9 @@ impl Unit {
     ///
     /// # Errors
     /// The root entry is damaged.
-    pub fn root(&self, dwarf: &Dwarf) -> Result<&Root, TypeError> {
+    pub fn root(&self, sections: &Sections) -> Result<&Root, TypeError> {
         let root = self.root.get_or_init(|| {
-            self.read_root(dwarf).map_err(|why| damaged(self.section, self.offset, why))
+            self.read_root(sections).map_err(|why| damaged(self.section, self.offset, why))
         });
         root.as_ref().map_err(Clone::clone)
     }
@@ -157,20 +157,20 @@ impl Unit {
     ///
     /// # Errors
     /// They are damaged.
-    pub fn abbreviations(&self, dwarf: &Dwarf) -> Result<&Abbreviations, TypeError> {
-        self.table.read(dwarf).map_err(|why| damaged(self.section, self.offset, why))
+    pub fn abbreviations(&self, sections: &Sections) -> Result<&Abbreviations, TypeError> {
+        self.table.read(sections).map_err(|why| damaged(self.section, self.offset, why))
     }
 
     /// The attributes of the root entry.
     fn root_attributes(
         &self,
-        dwarf: &Dwarf,
+        sections: &Sections,
         code: u64,
     ) -> gimli::Result<Vec<AttributeSpecification>> {
-        if let Some(early) = dwarf.early_abbreviation(&self.table.range, code)? {
+        if let Some(early) = sections.early_abbreviation(&self.table.range, code)? {
             return Ok(early);
         }
-        let found = self.table.read(dwarf)?.get(code);
+        let found = self.table.read(sections)?.get(code);
         let found = found.ok_or(gimli::Error::InvalidAbbreviationCode(code))?;
         Ok(found.attributes().to_vec())
     }
@@ -183,24 +183,24 @@ impl Unit {
     /// Walks the entries from `offset` of the section to the end of the unit.
     pub fn entries<'a>(
         &self,
-        dwarf: &'a Dwarf,
+        sections: &'a Sections,
         abbreviations: &'a Abbreviations,
         offset: u64,
     ) -> EntriesRaw<'a, Slice<'a>> {
-        let bytes = dwarf.units(self.section);
+        let bytes = sections.units(self.section);
         let bytes = bytes.get(offset as usize..self.end as usize).unwrap_or_default();
         let place = UnitOffset((offset - self.offset) as usize);
-        EntriesRaw::new(dwarf.slice(bytes), self.encoding, abbreviations, place)
+        EntriesRaw::new(sections.slice(bytes), self.encoding, abbreviations, place)
     }
 
-    fn read_root(&self, dwarf: &Dwarf) -> gimli::Result<Root> {
+    fn read_root(&self, sections: &Sections) -> gimli::Result<Root> {
         let mut bases = Bases::unset(self.encoding);
         let mut name = None;
-        let bytes = dwarf.units(self.section);
+        let bytes = sections.units(self.section);
         let bytes = bytes.get(self.first_entry() as usize..self.end as usize).unwrap_or_default();
-        let mut input = dwarf.slice(bytes);
+        let mut input = sections.slice(bytes);
         let code = input.read_uleb128()?;
-        let specifications = self.root_attributes(dwarf, code)?;
+        let specifications = self.root_attributes(sections, code)?;
         let none = Abbreviations::default();
         let mut entries = EntriesRaw::new(input, self.encoding, &none, UnitOffset(0));
         for specification in specifications {
@@ -212,7 +212,7 @@ impl Unit {
                 _ => {}
             }
         }
-        let name = name.and_then(|value| dwarf.string(&value, &bases)).map(Box::from);
+        let name = name.and_then(|value| sections.string(&value, &bases)).map(Box::from);
         Ok(Root { bases, name })
     }
 }
