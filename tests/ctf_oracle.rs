@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
+use std::path::Path;
 
 use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::{Kernel, Symbol, SymbolKind};
 use vnetkvm::render::c;
-use vnetkvm::session::{Selector, Session};
+use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::types::declaration::Declaration;
 use vnetkvm::types::model::Type;
@@ -56,11 +57,18 @@ dumping = true
 
 /// A kernel with CTF, and the kernel that it was made of.
 const KERNELS: [(&str, &str); 5] = [
-    ("classic-clang-dwarf4", "classic-clang-dwarf4"),
-    ("stable14-clang-dwarf4", "stable14-clang-dwarf4"),
-    ("i386", "i386"),
-    ("powerpc64", "powerpc64"),
-    ("small-statics-dwarf4", "small-statics-dwarf4"),
+    ("ctf/classic-ctf2", "classic-clang-dwarf4"),
+    ("ctf/stable14-ctf3", "stable14-clang-dwarf4"),
+    ("ctf/i386-ctf2", "i386"),
+    ("ctf/powerpc64-ctf3", "powerpc64"),
+    ("ctf/statics-ctf2-plain", "small-statics-dwarf4"),
+];
+
+/// An architecture, the first two kernels for it, and its modules.
+const MODULES: [(&str, (&str, &str), &[&str]); 3] = [
+    ("amd64", KERNELS[0], &["bridgestp.ko", "if_gif.ko", "if_bridge.ko"]),
+    ("i386", KERNELS[2], &["bridgestp.ko", "if_gif.ko", "if_bridge.ko"]),
+    ("powerpc64", KERNELS[3], &["if_gif.ko"]),
 ];
 
 fn kernel(name: &str) -> Kernel {
@@ -142,6 +150,67 @@ fn every_variable_has_the_same_value() {
         assert!(by_dwarf.len() > 1000, "{dwarf}: {}", by_dwarf.len());
         assert!(different.is_empty(), "{ctf}: {}", different.join("\n"));
     }
+}
+
+/// Variables of modules, whether the kernel's types or the modules' or both are from CTF.
+#[test]
+fn variables_of_modules_have_the_same_values() {
+    for (arch, (ctf, dwarf), modules) in MODULES {
+        let steps = modules.iter().map(|name| {
+            format!("[[step]]\ndo = \"module\"\nfile = \"fixtures/kernel/modules/{arch}/{name}\"\n")
+        });
+        let text = steps.fold(SCENARIO.to_owned(), |text, step| text + &step);
+        let image = build(&Scenario::parse(&text).unwrap(), kernel(dwarf)).unwrap();
+        let session = |kernel: &str, modules_in: &str| {
+            let directory = tempfile::tempdir().unwrap();
+            let mut files = vec![(format!("fixtures/kernel/{kernel}"), "kernel".to_owned())];
+            for name in modules {
+                let from = format!("fixtures/kernel/{modules_in}/{arch}/{name}");
+                files.push((format!("{from}.debug"), format!("{name}.debug")));
+                files.push((from, (*name).to_owned()));
+            }
+            for (from, to) in files.iter().filter(|(from, _)| Path::new(from).exists()) {
+                std::fs::copy(from, directory.path().join(to)).unwrap();
+            }
+            let core = image.save(Format::Full, directory.path()).unwrap();
+            let options = Options {
+                kernel: Some(directory.path().join("kernel")),
+                core,
+                ..Options::default()
+            };
+            let session = Session::open(&options).unwrap();
+            let problems = &session.modules().unwrap().problems;
+            assert!(problems.is_empty(), "{arch} {kernel} {modules_in}: {problems:?}");
+            typed(&session)
+        };
+        let expected = session(dwarf, "modules");
+        let of_modules = expected.keys().filter(|name| name.contains("gif")).count();
+        assert!(of_modules > 8, "{arch}: {of_modules}");
+        for (kernel, modules_in) in [(ctf, "ctf/modules"), (dwarf, "ctf/modules"), (ctf, "modules")]
+        {
+            let found = session(kernel, modules_in);
+            for (name, value) in &expected {
+                assert_eq!(found.get(name), Some(value), "{arch} {kernel} {modules_in}: {name}");
+            }
+        }
+    }
+}
+
+/// The types and values of all virtualized variables, by vnet and name.
+fn typed(session: &Session) -> BTreeMap<String, String> {
+    let limits = Limits::default();
+    let reader = session.reader(&limits);
+    let types = session.matching_target().unwrap().types().unwrap();
+    let mut found = BTreeMap::new();
+    for vnet in session.select(&Selector::All).unwrap().stacks {
+        for variable in session.variables(&[]).unwrap() {
+            let (address, value) = session.value_by(&reader, vnet, &variable);
+            let type_name = variable.type_id.map(|id| types.name(id));
+            let text = format!("{type_name:?} {}", c::block(&value, 0));
+            found.insert(format!("{} at {address}", variable.name), text);
+        }
+    }
+    found
 }
 
 fn image(kernel_name: &str) -> Image {

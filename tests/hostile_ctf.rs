@@ -85,7 +85,8 @@ fn ask_everything(bytes: Vec<u8>) -> Result<Asked, TypeError> {
     }
     let structs = types.structs_where(|_| true);
     let declared = structs.iter().filter(|id| types.declaration(**id).is_ok()).count();
-    for name in ["struct vnet", "struct elf_file", "u_int", "int", "struct nonsense", "enum e", ""] {
+    for name in ["struct vnet", "struct elf_file", "u_int", "int", "struct nonsense", "enum e", ""]
+    {
         if let Ok(definitions) = types.definitions(name) {
             definitions.iter().for_each(|one| look_at(&types, one.type_id, 8));
         }
@@ -407,7 +408,8 @@ struct Random(u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
 

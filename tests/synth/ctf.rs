@@ -231,7 +231,8 @@ fn section(elf: &[u8]) -> (usize, usize, usize) {
     let (table, count, strings) = (number(0x28, 8), number(0x3c, 2), number(0x3e, 2));
     let header = |index: usize| table + index * 64;
     let names = number(header(strings) + 0x18, 8);
-    let is_ctf = |index: &usize| elf[names + number(header(*index), 4)..].starts_with(b".SUNW_ctf\0");
+    let is_ctf =
+        |index: &usize| elf[names + number(header(*index), 4)..].starts_with(b".SUNW_ctf\0");
     let header = header((0..count).find(is_ctf).expect("a section with CTF"));
     (header, number(header + 0x18, 8), number(header + 0x20, 8))
 }
