@@ -81,7 +81,7 @@ fn version_2_counts_to_65535() {
     // Bit 15 of an id does not mean another container where there is none.
     for last in [0x7fff, 0x8000, 0x8001, 0xffff] {
         let (kernel, types) = make(last, last).unwrap();
-        let symbol = kernel.symbol("uuid_ready").unwrap();
+        let symbol = kernel.symbol("vnet_entry_ip_defttl").unwrap();
         let variable = types.variable_linked_at(symbol.address).unwrap();
         assert_eq!(types.name(variable.type_id), "struct last", "{last:#x}");
         assert_eq!(types.member(variable.type_id, "member").unwrap().offset, 0);

@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Mutex<()> = Mutex::new(());
 
 /// The most that looking at a kernel of half a megabyte may hold.
-const MOST: usize = 64 << 20;
+const MOST: usize = 16 << 20;
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("fixtures/kernel/ctf/{name}")).unwrap()
@@ -126,7 +126,7 @@ fn every_field_of_the_header_may_be_wrong() {
         let elf = fixture(name);
         let whole = Container::of(&elf);
         let right = ask(&elf, &whole.section()).unwrap();
-        assert!(right.declared > 300 && right.variables > 500, "{right:?}");
+        assert!(right.declared > 200 && right.variables > 500, "{right:?}");
         for field in 0..FIELDS.len() {
             for damage in damages {
                 let mut container = whole.clone();
@@ -189,7 +189,7 @@ fn any_byte_may_be_another() {
     for name in KERNELS {
         let elf = fixture(name);
         let whole = Container::of(&elf);
-        for round in 0..24_u64 {
+        for round in 0..16_u64 {
             let mut random = Random(round * 7919 + 1);
             let mut container = whole.clone();
             for _ in 0..1 << (round % 12) {
@@ -206,12 +206,12 @@ fn any_byte_may_be_another() {
     }
 }
 
-/// A megabyte that inflates to a gigabyte, whatever the header says of its size.
+/// A few bytes that inflate to a thousand times as many, whatever the header says of them.
 #[test]
 fn a_bomb_does_not_go_off() {
     let elf = fixture(KERNELS[1]);
     let whole = Container::of(&elf);
-    let zeros = ctf::deflated(&vec![0; 256 << 20]);
+    let zeros = ctf::deflated_zeros(64 << 20);
     for length in [whole.fields[ctf::STRINGS_LENGTH], 1 << 30, u32::MAX] {
         let mut container = whole.clone();
         container.fields[ctf::STRINGS_LENGTH] = length;

@@ -102,6 +102,15 @@ pub fn deflated(bytes: &[u8]) -> Vec<u8> {
     stream.finish().unwrap()
 }
 
+/// So many zeros, which the test never holds at one time.
+pub fn deflated_zeros(count: usize) -> Vec<u8> {
+    let mut stream = ZlibEncoder::new(Vec::new(), Compression::fast());
+    for _ in 0..count >> 16 {
+        stream.write_all(&[0; 1 << 16]).unwrap();
+    }
+    stream.finish().unwrap()
+}
+
 /// Writes types one after the other; the first has id 1.
 pub struct Types {
     version: u8,
