@@ -102,7 +102,10 @@ pub fn gdb(session: &Session, vnet: &Vnet, patterns: &[String]) -> Result<Script
     Ok(Script {
         title: format!("Variables of {} in {}", vnet.title(), session.core_path().display()),
         vnet: vnet.address,
-        vnet_type: if types.is_some() { "struct vnet" } else { "void" },
+        vnet_type: match types {
+            Some(types) if types.is_for_debuggers() => "struct vnet",
+            _ => "void",
+        },
         data_base: vnet.data_base,
         pointer_size: session.kernel().arch().pointer_size(),
         symbol_files,
@@ -136,11 +139,13 @@ impl PointerType {
     fn of(types: Option<&Types>, variable: &VnetVariable) -> Self {
         let known = types.zip(variable.type_id);
         // Without the modules' files, a debugger knows only the kernel's types.
-        match known.filter(|(types, id)| &*variable.module == "kernel" || types.is_of_kernel(*id)) {
+        let of_kernel = &*variable.module == "kernel";
+        match known.filter(|(types, id)| types.is_of_kernel(*id)) {
             Some((types, id)) if types.can_be_written(id) => {
                 Self::Written(types.name(types.pointer_to(id)))
             }
-            Some(_) if &*variable.module == "kernel" => Self::Borrowed,
+            Some(_) if of_kernel => Self::Borrowed,
+            None if of_kernel => Self::Unknown,
             _ => known.map_or(Self::Unknown, |(types, id)| {
                 Self::Elsewhere(types.name(types.pointer_to(id)))
             }),

@@ -66,7 +66,11 @@ fn find(types: &Types, name: &str) -> Result<Vec<Declaration>, TypeError> {
 
 /// Whether files other than the named one have it.
 fn is_elsewhere(why: &TypeError) -> bool {
-    matches!(why, TypeError::NotInFile { elsewhere, .. } if !elsewhere.is_empty())
+    match why {
+        TypeError::NotInFile { elsewhere, .. } => !elsewhere.is_empty(),
+        TypeError::Numbered { .. } => true,
+        _ => false,
+    }
 }
 
 fn several(declarations: &[Declaration]) -> Option<Remark> {

@@ -127,12 +127,17 @@ fn no_integer(word: &str) -> String {
     format!("\"{}\" is not an integer", shortened(word))
 }
 
-/// The file name at the start of `text`: up to and including its extension.
+/// The file name at the start of `text`, up to and including its extension, or the number that
+/// takes its place where the types have no files.
 ///
 /// The extension must be seen to know where the name ends, because a member may
 /// follow: in `ipstat@ip_input.c.ips_total` the file is `ip_input.c`.
 fn file_name(text: &str) -> Option<&str> {
     const EXTENSIONS: [&str; 7] = [".c", ".h", ".m", ".S", ".cc", ".cpp", ".ko"];
+    let number = word(text);
+    if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(number);
+    }
     let in_path = |c: char| c.is_ascii_alphanumeric() || "_-+./".contains(c);
     let path = text.get(..text.find(|c| !in_path(c)).unwrap_or(text.len()))?;
     path.match_indices('.').find_map(|(dot, _)| {
@@ -202,6 +207,8 @@ mod tests {
         assert_eq!(tokens("x@if_a.ko.c"), [Name("x"), File("if_a.ko"), Op("."), Name("c"), End]);
         assert_eq!(tokens("x@if_a.cc"), [Name("x"), File("if_a.cc"), End]);
         assert_eq!(tokens("x@in.cksum.c"), [Name("x"), File("in.cksum.c"), End]);
+        assert_eq!(tokens("x@2.c"), [Name("x"), File("2"), Op("."), Name("c"), End]);
+        assert!(lex("x@2nd").is_err());
         assert!(lex("x@nothing").is_err());
         assert!(lex("x@").is_err());
     }

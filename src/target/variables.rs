@@ -68,6 +68,13 @@ impl Target {
             .map(|variable| self.moved(variable))
     }
 
+    /// What tells the kernel's variable at this address from others of its name, as
+    /// [`Variable::file`] does; `None` without types.
+    #[must_use]
+    pub fn source_of(&self, address: VirtAddr) -> Option<Box<str>> {
+        self.types.as_ref().ok()?.source_linked_at(self.kernel.linked_at(address))
+    }
+
     /// The kernel's variables in the address range, sorted by address and name;
     /// empty without types.
     #[must_use]

@@ -66,9 +66,13 @@ impl Types {
         if let Some(numbered) = definitions.iter().find(|one| one.file.as_deref() == Some(file)) {
             return Ok(numbered.type_id);
         }
+        let (what, name, file) = (class.named(), bare, file.into());
+        if definitions.first().is_some_and(|first| self.is_numbered(first.type_id)) {
+            return Err(TypeError::Numbered { what, name, file, count: definitions.len() });
+        }
         let elsewhere = definitions.into_iter().filter_map(|other| other.file);
         let elsewhere = elsewhere.map(String::from).collect();
-        Err(TypeError::NotInFile { what: class.named(), name: bare, file: file.into(), elsewhere })
+        Err(TypeError::NotInFile { what, name, file, elsewhere })
     }
 
     fn definition(&self, type_id: TypeId, number: usize) -> Definition {

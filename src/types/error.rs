@@ -47,6 +47,22 @@ pub enum TypeError {
         /// Other source files that have the name.
         elsewhere: Box<[String]>,
     },
+    /// Types of this name are numbered, because CTF does not say their source files.
+    #[error(
+        "there is no {what} named {}@{file}: the kernel's types are CTF, which has no source files, so \
+         those of one name are numbered from 1 to {count}",
+        shortened(name)
+    )]
+    Numbered {
+        /// What was searched for.
+        what: NameKind,
+        /// The name.
+        name: String,
+        /// What was given instead of a number.
+        file: Box<str>,
+        /// How many types have the name.
+        count: usize,
+    },
     /// The struct or union has no such member.
     #[error("{type_name} has no member {}", shortened(member))]
     NoMember {
@@ -95,7 +111,7 @@ pub enum TypeError {
 impl TypeError {
     /// Was the question valid, but nothing has the name?
     pub fn is_no_match(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::NotInFile { .. })
+        matches!(self, Self::NotFound { .. } | Self::NotInFile { .. } | Self::Numbered { .. })
     }
 }
 

@@ -280,9 +280,10 @@ impl Types {
             return known;
         }
         let find = |types: &Self| match declared {
-            Type::Record(Record { kind, name: Some(name), .. }) => {
-                types.defined_record(*kind, name)
-            }
+            // CTF declares unions as it declares structs.
+            Type::Record(Record { kind, name: Some(name), .. }) => types
+                .defined_record(*kind, name)
+                .or_else(|| types.defined_record(RecordKind::Union, name)),
             Type::Enum(Enumeration { name: Some(name), .. }) => types.defined_enum(name),
             _ => None,
         };

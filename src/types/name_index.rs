@@ -98,10 +98,14 @@ impl Types {
     pub fn is_of_kernel(&self, id: TypeId) -> bool {
         let mut id = id;
         for _ in 0..MOST_POINTERS {
-            if id.file() == Some(self.file) {
+            if id.file() == Some(self.file) && self.is_for_debuggers() {
                 return true;
             }
             let Ok(found) = self.get(id) else { return false };
+            let is_named = matches!(*found, Type::Typedef(_) | Type::Record(_) | Type::Enum(_));
+            if is_named && !self.is_for_debuggers() {
+                return false;
+            }
             id = match &*found {
                 Type::Void | Type::Base(_) => return true,
                 Type::Pointer(pointer) => pointer.target,

@@ -175,6 +175,18 @@ impl Types {
         }
     }
 
+    /// Do debuggers that are given this file know the names of its types? They read no CTF of
+    /// FreeBSD's.
+    pub fn is_for_debuggers(&self) -> bool {
+        matches!(self.source, Source::Dwarf(_))
+    }
+
+    /// Is the type of a file without source files?
+    pub(super) fn is_numbered(&self, id: TypeId) -> bool {
+        let module = id.file().and_then(|file| self.module(file));
+        matches!(module.unwrap_or(self).source, Source::Ctf(_))
+    }
+
     /// The source file of a type, or else its number among the types with its name.
     pub(super) fn source_of(&self, id: TypeId, number: usize) -> Option<Box<str>> {
         match &self.source {

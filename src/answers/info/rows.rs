@@ -1,6 +1,7 @@
 //! A description of a dump as keys and values, for people and for scripts.
 
 use super::{CoreInfo, KernelInfo, Overview, date};
+use crate::types::Origin;
 
 /// Keys and values, in order.
 #[derive(Default)]

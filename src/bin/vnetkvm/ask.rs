@@ -45,8 +45,9 @@ impl Command {
             Self::Whatis(args) => cmd::whatis::run(globals, args),
             Self::Sysinit if globals.vnet.is_given() => ask_vnets(globals, answers::construction),
             Self::Sysinit => ask(globals, answers::sysinits),
-            Self::Counters { patterns, per_cpu, types } => {
-                let question = answers::counters::Question { patterns, types, per_cpu: *per_cpu };
+            Self::Counters { patterns, per_cpu, structs } => {
+                let question =
+                    answers::counters::Question { patterns, types: structs, per_cpu: *per_cpu };
                 ask_vnets(globals, |session, chosen| {
                     let counters = answers::counters(session, chosen, question);
                     let hint = "name the variables to sum: `vnetkvm counters ipstat tcpstat`";
@@ -179,7 +180,7 @@ impl SysctlArgs {
         let alone = self.only_values;
         match self {
             Self { only_names: true, .. } => Show::Names,
-            Self { types: true, .. } => Show::Types { alone },
+            Self { only_types: true, .. } => Show::Types { alone },
             Self { descriptions: true, .. } => Show::Descriptions { alone },
             Self { only_values: true, .. } => Show::Values,
             _ => Show::NamesAndValues,

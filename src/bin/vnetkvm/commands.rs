@@ -243,7 +243,7 @@ pub enum Command {
 
         /// Take the names of an array's counters from this struct (repeatable)
         #[arg(long = "type", value_name = "NAME=STRUCT", value_parser = name_and_type)]
-        types: Vec<(String, String)>,
+        structs: Vec<(String, String)>,
     },
 
     /// Print the values that sysctl(8) would have printed in a vnet
@@ -379,11 +379,11 @@ pub struct SysctlArgs {
     pub descriptions: bool,
 
     /// Print types instead of values
-    #[arg(short, long, conflicts_with = "descriptions")]
-    pub types: bool,
+    #[arg(short = 't', long = "show-types", conflicts_with = "descriptions")]
+    pub only_types: bool,
 
     /// Print only names
-    #[arg(long = "names", conflicts_with_all = ["only_values", "descriptions", "types"])]
+    #[arg(long = "names", conflicts_with_all = ["only_values", "descriptions", "only_types"])]
     pub only_names: bool,
 
     /// Print only values

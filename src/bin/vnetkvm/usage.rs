@@ -15,7 +15,15 @@ use crate::cli::Cli;
 use crate::stdout::cannot_write;
 
 const INPUT: &[&str] = &[
-    "kernel", "core", "dump", "crash_dir", "demo", "debug_dir", "types", "memory_map", "kernel_phys",
+    "kernel",
+    "core",
+    "dump",
+    "crash_dir",
+    "demo",
+    "debug_dir",
+    "types",
+    "memory_map",
+    "kernel_phys",
 ];
 /// The options of INPUT that name the memory, not the kernel.
 const DUMP: &[&str] = &["core", "dump", "crash_dir", "demo", "memory_map", "kernel_phys"];

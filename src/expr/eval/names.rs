@@ -71,10 +71,9 @@ impl Scope<'_> {
     fn global_of(&self, name: &str, bare: &str, file: &str) -> Result<Operand, ExprError> {
         let symbols = self.symbols(name);
         for symbol in &symbols {
-            let typed = self.typed(symbol.address);
-            let path = typed.as_ref().and_then(|typed| typed.file.as_deref());
-            if path.is_some_and(|path| types::is_end_of_path(path, file)) {
-                let type_id = typed.as_ref().map(|typed| typed.type_id);
+            let path = self.target.source_of(symbol.address);
+            if path.is_some_and(|path| types::is_end_of_path(&path, file)) {
+                let type_id = self.typed(symbol.address).map(|typed| typed.type_id);
                 return Ok(place(type_id, symbol.address, symbol.size));
             }
         }
@@ -156,7 +155,7 @@ impl Scope<'_> {
 
     /// The files that define these symbols, sorted, as far as they are known.
     fn files(&self, symbols: &[Symbol<'_>]) -> Vec<String> {
-        let files = symbols.iter().filter_map(|symbol| self.typed(symbol.address)?.file);
+        let files = symbols.iter().filter_map(|symbol| self.target.source_of(symbol.address));
         let mut files: Vec<String> = files.map(String::from).collect();
         files.sort_unstable();
         files
@@ -212,12 +211,13 @@ impl Scope<'_> {
         if let [first, others @ ..] = &definitions[..]
             && !others.is_empty()
         {
-            let file = first.file.as_deref().unwrap_or("an unknown file");
+            let full = |file: &str| format!("{name}@{file}");
+            let this = first.file.as_deref().map_or("the first".to_owned(), full);
             let other = others.iter().find_map(|other| other.file.as_deref());
-            let other = other.map_or(String::new(), |file| format!("; another is {name}@{file}"));
+            let other = other.map_or(String::new(), |file| format!("; another is {}", full(file)));
             let count = definitions.len();
             self.remark(format!(
-                "there are {count} different types named {name}; this is the one of {file}{other}"
+                "there are {count} different types named {name}; this is {this}{other}"
             ));
         }
         Ok(definitions.first().map_or(TypeId::VOID, |first| first.type_id))
