@@ -112,13 +112,11 @@ fn look_at(types: &Types, id: TypeId, depth: usize) {
 
 #[test]
 fn every_field_of_the_header_may_be_wrong() {
-    let damages: [fn(u32) -> u32; 8] = [
+    let damages: [fn(u32) -> u32; 6] = [
         |_| 0,
         |_| u32::MAX,
-        |_| 0x7fff_ffff,
         |value| value.wrapping_add(1),
         |value| value.wrapping_sub(1),
-        |value| value.wrapping_add(4),
         |value| value.wrapping_add(0x1000),
         |value| value.wrapping_sub(0x1000),
     ];
@@ -162,7 +160,7 @@ fn a_section_may_end_anywhere() {
         let elf = fixture(name);
         let whole = Container::of(&elf);
         let section = whole.section();
-        let steps = (0..40).chain((40..section.len()).step_by(section.len() / 60));
+        let steps = (0..36).step_by(3).chain((36..section.len()).step_by(section.len() / 24));
         let parts = whole.fields[2..7].iter().map(|field| 36 + *field as usize);
         for length in steps.chain(parts).filter(|length| *length < section.len()) {
             ask(&elf, &section[..length]).unwrap_err();
@@ -170,7 +168,7 @@ fn a_section_may_end_anywhere() {
         // And the parts themselves, within a section that is whole.
         for part in [ctf::OBJECTS, ctf::FUNCTIONS, ctf::TYPES, ctf::STRINGS] {
             let range = whole.part(part);
-            for cut in [1, 2, 3, 4, 6, range.len() / 2, range.len() - 1] {
+            for cut in [1, 2, 4, range.len() / 2, range.len() - 1] {
                 let mut container = whole.clone();
                 container.body.drain(range.end - cut..range.end);
                 let later = &mut container.fields[part + 1..ctf::STRINGS_LENGTH];
@@ -189,7 +187,7 @@ fn any_byte_may_be_another() {
     for name in KERNELS {
         let elf = fixture(name);
         let whole = Container::of(&elf);
-        for round in 0..16_u64 {
+        for round in 0..12_u64 {
             let mut random = Random(round * 7919 + 1);
             let mut container = whole.clone();
             for _ in 0..1 << (round % 12) {

@@ -90,6 +90,18 @@ fn structs_of_one_name_are_told_apart_by_file() {
     }
 }
 
+/// Two of them have the same size and begin on the same line.
+#[test]
+fn structs_of_one_name_and_line_are_told_apart() {
+    let types = Types::load(&kernel("small-statics-dwarf4")).unwrap();
+    let definitions = types.definitions("struct dump_args").unwrap();
+    let mut files: Vec<_> = definitions.iter().map(|one| one.file.as_deref().unwrap()).collect();
+    files.sort_unstable();
+    let files_expected = ["ip_dummynet.c", "ip_fw_sockopt.c", "ip_fw_table.c"]
+        .map(|file| format!("netpfil/ipfw/{file}"));
+    assert_eq!(files, files_expected);
+}
+
 #[test]
 fn variables_have_the_types_gdb_says() {
     for name in ["classic-clang-dwarf4", "classic-gcc-dwarf4", "newer-clang-dwarf4"] {

@@ -30,6 +30,9 @@ pub(super) struct Outline {
     pub size: u32,
     /// Its line in the source; without lines, its number in the file.
     pub line: u32,
+    /// Of the hash of its first member's name; 0 without. Two files may have a struct of one
+    /// name and size on the same line.
+    pub first: u32,
 }
 
 /// The first definition of every type name, and candidates for others.

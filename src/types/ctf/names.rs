@@ -27,7 +27,7 @@ impl CtfFile {
             _ => hash(name),
         };
         // There are no lines. Numbers keep types of the same name and size apart.
-        let outline = Outline { size: entry.size as u32, line: id };
+        let outline = Outline { size: entry.size as u32, line: id, first: 0 };
         Some(Named { key: (class, name), id: self.id(id)?, outline })
     }
 

@@ -110,7 +110,12 @@ impl<'a> Loader<'a> {
                     } else {
                         hash(name)
                     };
-                    found(Named { key: (class, name), id, outline: Outline::of(&die) });
+                    let mut outline = Outline::of(&die);
+                    if abbreviation.has_children() && class != Class::Enum {
+                        let first = self.unit.offset + entries.next_offset().0 as u64;
+                        outline.first = self.name_at(first) as u32;
+                    }
+                    found(Named { key: (class, name), id, outline });
                 }
             }
             // gcc records where the next entry of this level is; clang does not.
@@ -124,6 +129,14 @@ impl<'a> Loader<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Loader<'_> {
+    /// The hash of the name that the entry at an offset of the section has.
+    fn name_at(&self, offset: u64) -> u64 {
+        let entry = self.entry(offset);
+        entry.and_then(|entry| self.name_str(&entry)).map_or(0, hash)
     }
 }
 
@@ -142,6 +155,6 @@ impl Outline {
     fn of(die: &Die<'_>) -> Self {
         let number = |at| die.attr_value(at).and_then(|value| value.udata_value()).unwrap_or(0);
         let (size, line) = (number(dw::DW_AT_byte_size), number(dw::DW_AT_decl_line));
-        Self { size: size as u32, line: line as u32 }
+        Self { size: size as u32, line: line as u32, first: 0 }
     }
 }
