@@ -156,7 +156,8 @@ fn the_same_history_makes_the_same_image() {
 
 fn differences(one: &[u8], other: &[u8]) -> Vec<(u8, u8)> {
     assert_eq!(one.len(), other.len());
-    let pairs = one.iter().copied().zip(other.iter().copied());
+    let blocks = one.chunks(4096).zip(other.chunks(4096)).filter(|(one, other)| one != other);
+    let pairs = blocks.flat_map(|(one, other)| one.iter().copied().zip(other.iter().copied()));
     pairs.filter(|(one, other)| one != other).collect()
 }
 
