@@ -11,7 +11,7 @@
 //!
 //! - [`source`]: a path to bytes. [`dump`]: bytes to physical memory. [`paging`]: kernel addresses to
 //!   physical ones. [`memory`]: reads by kernel address.
-//! - [`kernel`]: an ELF file to symbols and initial values, as linked and as it runs. [`types`]: DWARF to C types.
+//! - [`kernel`]: an ELF file to symbols and initial values, as linked and as it runs. [`types`]: DWARF or CTF to C types.
 //! - [`target`]: joins a kernel and a dump to a running kernel that never changes. [`value`]: typed reads. [`modules`]: what was loaded into the kernel. [`vnet`]: the list of stacks and where the
 //!   variables of each lie. [`threads`]: processes, threads, and their stacks. [`views`]: jails, interfaces, and more. [`expr`]: C-like expressions.
 //! - [`session`]: all of these behind one door. [`answers`]: questions, and what each is answered

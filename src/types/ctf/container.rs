@@ -229,5 +229,76 @@ fn inflate(stream: &[u8], size: u64) -> Result<Vec<u8>, TypeError> {
 }
 
 #[cfg(test)]
-#[path = "container_tests.rs"]
-mod tests;
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    /// A container without types: two strings, and a stream of `body` if it is compressed.
+    fn section(flags: u8, size: u32, body: &[u8]) -> SectionBytes {
+        let mut bytes = MAGIC.to_le_bytes().to_vec();
+        bytes.extend([3, flags]);
+        [0, 0, 0, 0, 0, 0, 0, size].iter().for_each(|word: &u32| bytes.extend(word.to_le_bytes()));
+        bytes.extend(body);
+        SectionBytes::Unpacked(bytes.into())
+    }
+
+    fn zlib(text: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn why(section: SectionBytes, endian: Endian) -> String {
+        Container::read(section, endian).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn strings_are_read_from_a_section_as_it_is_and_from_a_compressed_one() {
+        let strings = b"\0ifnet\0";
+        for section in [section(0, 7, strings), section(1, 7, &zlib(strings))] {
+            let container = Container::read(section, Endian::Little).unwrap();
+            assert_eq!(container.string(1).unwrap(), "ifnet");
+            assert_eq!(container.name(0).unwrap(), None);
+            for outside in [7, 1 << 31, u32::MAX] {
+                container.string(outside).unwrap_err();
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_has_the_size_that_the_header_says() {
+        let whole = [&[0; 50][..], b"vnet\0"].concat();
+        let stream = zlib(&whole);
+        assert!(Container::read(section(1, 55, &stream), Endian::Little).is_ok());
+        for (size, said) in [(54, "54 or more instead of 54"), (56, "55 instead of 56")] {
+            let why = why(section(1, size, &stream), Endian::Little);
+            assert!(why.contains(said), "{why}");
+        }
+        let bomb = zlib(&vec![0; 8 << 20]);
+        let why = why(section(1, 8 << 20, &bomb), Endian::Little);
+        assert!(why.contains("8388608") && why.contains("a part in 64"), "{why}");
+        let cut = why_cut(&stream);
+        assert!(cut.contains("inflates to") || cut.contains("damaged"), "{cut}");
+    }
+
+    fn why_cut(stream: &[u8]) -> String {
+        why(section(1, 55, &stream[..stream.len() - 3]), Endian::Little)
+    }
+
+    #[test]
+    fn what_is_no_container_is_an_error_that_says_why() {
+        let whole = section(0, 2, b"\0\0");
+        let said = why(whole.clone(), Endian::Big);
+        assert!(said.contains("byte order"), "{said}");
+        let said = why(section(0, 2, b"\0a"), Endian::Little);
+        assert!(said.contains("strings do not end"), "{said}");
+        let said = why(section(0, 9, b"\0a"), Endian::Little);
+        assert!(said.contains("2 of 9 bytes"), "{said}");
+        let said = why(section(2, 2, b"\0\0"), Endian::Little);
+        assert!(said.contains("flags 0x02"), "{said}");
+        let short = SectionBytes::Unpacked(whole[..35].into());
+        let said = why(short, Endian::Little);
+        assert!(said.contains("shorter than its header"), "{said}");
+    }
+}

@@ -211,16 +211,34 @@ impl CtfFile {
         if let Some(bits) = self.narrow_bits(&entry) {
             return Ok(Some(bits));
         }
-        if entry.kind != Kind::Enum || kind == RecordKind::Union {
+        // It may be as wide as its type. Then only its place tells.
+        let wide = entry.size.saturating_mul(8);
+        if matches!(entry.kind, Kind::Integer | Kind::Enum) && member.offset % 8 != 0 {
+            let end = self.next_offset(record, kind, number)?.unwrap_or(u64::MAX);
+            return Ok(Some(wide.min(end.saturating_sub(member.offset)).max(1)));
+        }
+        if entry.kind != Kind::Enum {
             return Ok(None);
         }
-        let end = match number + 1 < record.count {
+        let end = self.next_offset(record, kind, number)?;
+        let room = end.map(|end| end.saturating_sub(member.offset));
+        Ok(room.filter(|room| *room != 0 && *room < wide))
+    }
+
+    /// Where the member after this one begins, or the record ends, in bits; `None` in a union.
+    fn next_offset(
+        &self,
+        record: &Entry,
+        kind: RecordKind,
+        number: u32,
+    ) -> Result<Option<u64>, TypeError> {
+        if kind == RecordKind::Union {
+            return Ok(None);
+        }
+        Ok(Some(match number + 1 < record.count {
             true => self.raw_member(record, number + 1)?.offset,
             false => record.size.saturating_mul(8),
-        };
-        let room = end.saturating_sub(member.offset);
-        let narrow = room != 0 && room < entry.size.saturating_mul(8);
-        Ok(narrow.then_some(room))
+        }))
     }
 
     fn enumeration(&self, entry: &Entry, budget: &Budget) -> Result<Type, TypeError> {

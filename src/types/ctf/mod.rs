@@ -126,3 +126,6 @@ impl CtfFile {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
