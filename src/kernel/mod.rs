@@ -10,7 +10,6 @@
 //! has the addresses at which some machine runs it.
 
 mod compressed;
-mod data_symbols;
 pub mod debug_file;
 pub mod elf;
 mod error;
@@ -24,7 +23,7 @@ pub mod symbols;
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -33,7 +32,6 @@ use crate::source::Source;
 use extents::Extents;
 use relocations::Relocations;
 
-pub use data_symbols::{DataSymbol, DataSymbols};
 pub use elf::{CTF_SECTION, ElfFile, SectionBytes, Segment};
 pub use error::{KernelError, NotAKernel};
 pub use running::RunningKernel;
@@ -45,7 +43,9 @@ pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
 pub struct Kernel {
     main: ElfFile,
     sibling: Option<ElfFile>,
-    symbols: Symbols,
+    symbols: Arc<Symbols>,
+    /// Are the symbols those of `sibling`?
+    symbols_of_sibling: bool,
     relocations: OnceLock<Relocations>,
     extents: OnceLock<Extents>,
 }
@@ -66,12 +66,11 @@ impl Kernel {
     /// See [`Symbols::load`].
     pub fn join(main: ElfFile, sibling: Option<ElfFile>) -> Result<Self, KernelError> {
         let has_symtab = |elf: &ElfFile| elf.section(".symtab").is_some_and(|s| s.has_bytes());
-        let symbols = match &sibling {
-            Some(sibling) if !has_symtab(&main) && has_symtab(sibling) => Symbols::load(sibling)?,
-            _ => Symbols::load(&main)?,
-        };
+        let other = sibling.as_ref().filter(|other| !has_symtab(&main) && has_symtab(other));
+        let symbols = Arc::new(Symbols::load(other.unwrap_or(&main))?);
+        let symbols_of_sibling = other.is_some();
         let (relocations, extents) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { main, sibling, symbols, relocations, extents })
+        Ok(Self { main, sibling, symbols, symbols_of_sibling, relocations, extents })
     }
 
     /// The architecture that the kernel was built for.
@@ -111,6 +110,18 @@ impl Kernel {
     /// The symbols: those of `main`, or of the other half if only that one has a .symtab.
     pub fn symbols(&self) -> &Symbols {
         &self.symbols
+    }
+
+    /// The symbols of one of the halves.
+    ///
+    /// # Errors
+    /// As [`Symbols::load`].
+    pub fn symbols_of(&self, half: &ElfFile) -> Result<Arc<Symbols>, KernelError> {
+        let whole = if self.symbols_of_sibling { self.sibling.as_ref() } else { Some(&self.main) };
+        match whole.is_some_and(|whole| std::ptr::eq(whole, half)) {
+            true => Ok(Arc::clone(&self.symbols)),
+            false => Symbols::load(half).map(Arc::new),
+        }
     }
 
     /// The symbol with that name, a global one before a local one.

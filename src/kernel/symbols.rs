@@ -155,8 +155,9 @@ impl Symbols {
             Some(Entry { address: place(section, entry.address)?, ..entry })
         });
         let entries: Vec<Entry> = entries.collect();
+        let placed = entries.iter().filter(|entry| !entry.absolute);
         Ok(Self {
-            image: entries.iter().map(|entry| entry.address).min().unwrap_or(0),
+            image: placed.map(|entry| entry.address).min().unwrap_or(0),
             entries: entries.into(),
             ..plain
         })
@@ -174,6 +175,39 @@ impl Symbols {
         let inside = self.entries().iter().filter(move |e| (start..stop).contains(&e.address));
         let symbols = inside.map(|entry| self.symbol(entry));
         symbols.filter(|symbol| symbol.name.starts_with(VNET_PREFIX))
+    }
+
+    /// The symbols of variables, each with its place among all symbols: in the order of the table
+    /// those that CTF has a type for.
+    ///
+    /// They are STT_OBJECT, not absolute with value 0, and not named `_START_` or `_END_`
+    /// (`ignore_symbol`, cddl/contrib/opensolaris/tools/ctf/cvt/symbol.c, FreeBSD 12.1 and 14.0).
+    pub fn data(&self) -> impl Iterator<Item = (usize, Symbol<'_>)> {
+        let objects = self.entries().iter().enumerate();
+        let objects = objects.filter(|(_, entry)| entry.kind == SymbolKind::Object);
+        let wanted = objects.filter(|(_, entry)| {
+            let name = self.strings.get(entry.name as usize..).unwrap_or_default();
+            let bound = name.starts_with(b"_START_\0") || name.starts_with(b"_END_\0");
+            !bound && !(entry.absolute && entry.address == 0)
+        });
+        wanted.map(|(place, entry)| (place, self.symbol(entry)))
+    }
+
+    /// The symbols with exactly this address, each with its place among all symbols.
+    pub fn at(&self, address: VirtAddr) -> impl Iterator<Item = (usize, Symbol<'_>)> {
+        let order = self.by_address.get_or_init(|| self.sort_by_address());
+        let found = |at: &u32| Some((*at as usize, self.entries().get(*at as usize)?));
+        let address = address.get();
+        let first =
+            order.partition_point(|at| found(at).is_some_and(|(_, entry)| entry.address < address));
+        let same = order.get(first..).unwrap_or_default().iter().filter_map(found);
+        same.take_while(move |(_, entry)| entry.address == address)
+            .map(|(place, entry)| (place, self.symbol(entry)))
+    }
+
+    /// The number of symbols.
+    pub fn len(&self) -> usize {
+        self.entries().len()
     }
 
     /// Are there no symbols?

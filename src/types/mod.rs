@@ -111,7 +111,7 @@ impl Types {
             Some((Format::Dwarf, elf)) => {
                 (elf, Source::Dwarf(DwarfFile::of_kernel(kernel, elf)?.into()))
             }
-            Some((Format::Ctf, elf)) => (elf, Source::Ctf(CtfFile::of_kernel(elf)?.into())),
+            Some((Format::Ctf, elf)) => (elf, Source::Ctf(CtfFile::of_kernel(kernel, elf)?.into())),
             None if wanted == Some(Format::Ctf) => return Err(TypeError::NoCtf),
             None => return Err(TypeError::NoDebugInfo),
         };

@@ -4,50 +4,32 @@
 //! more or fewer of them than such symbols, nothing is known of any symbol.
 
 use std::ops::Range;
-
-use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
 use crate::addr::VirtAddr;
-use crate::kernel::{DataSymbols, ElfFile};
+use crate::kernel::{ElfFile, KernelError, Symbol, SymbolKind, Symbols};
 use crate::types::TypeError;
 use crate::types::ctf::CtfFile;
+use crate::types::dwarf::SectionAddress;
 use crate::types::model::Variable;
-use crate::types::name_index::hash_bytes;
 
-/// The variables of one file, in the order of their addresses.
+/// The types of the symbols of one file.
 #[derive(Debug)]
 pub struct Objects {
-    sorted: Vec<Object>,
-    symbols: DataSymbols,
-    /// The numbers of those whose name others have too, in the order of addresses from 1.
-    numbers: FxHashMap<u32, u32>,
+    /// A type for each symbol, by its place among all; 0 for one without.
+    types: Vec<u32>,
+    /// The types of symbols from this place on are not believed.
+    doubtful: usize,
 }
 
-/// A variable.
-#[derive(Debug, Clone, Copy)]
-struct Object {
-    address: u64,
-    /// 0 if it is not known.
-    type_id: u32,
-    /// Its place among the symbols.
-    symbol: u32,
-}
-
-/// What sort of file the symbols are of.
-#[derive(Debug)]
-pub enum Placement {
-    /// A kernel. Its symbols have their link addresses.
-    Kernel,
-    /// A module. These are the addresses where the sections of an object file were loaded; none
-    /// for a shared object, whose symbols have addresses of their own.
-    Module(Vec<(Box<str>, u64)>),
-}
+/// The address of a symbol in a section that is not loaded.
+const NOWHERE: u64 = u64::MAX;
 
 impl CtfFile {
-    /// The variables, joined to the symbols at the first call.
+    /// The types of symbols, joined at the first call.
     ///
     /// # Errors
-    /// There are not as many ids as symbols, or the symbol table is damaged.
+    /// There are not as many ids as symbols.
     pub fn objects(&self) -> Result<&Objects, &TypeError> {
         self.objects.get_or_init(|| self.join_symbols()).as_ref()
     }
@@ -55,126 +37,93 @@ impl CtfFile {
     /// The variables with addresses in the range.
     pub fn variables_in(&self, range: &Range<u64>) -> Vec<Variable> {
         let Ok(objects) = self.objects() else { return Vec::new() };
-        let start = objects.sorted.partition_point(|object| object.address < range.start);
-        let inside = (start..).zip(objects.sorted.get(start..).unwrap_or_default());
-        let inside = inside.take_while(|(_, object)| object.address < range.end);
-        inside.filter_map(|(at, object)| self.variable(objects, at, object)).collect()
+        let inside =
+            self.symbols.data().filter(|(_, symbol)| range.contains(&symbol.address.get()));
+        inside.filter_map(|(place, symbol)| self.variable(objects, place, &symbol)).collect()
     }
 
     /// The variable with exactly this address.
     pub fn variable_at(&self, address: u64) -> Option<Variable> {
         let objects = self.objects().ok()?;
-        objects.at(address).find_map(|(at, object)| self.variable(objects, at, object))
+        let mut there = self.symbols.at(VirtAddr::new(address));
+        there.find_map(|(place, symbol)| self.variable(objects, place, &symbol))
     }
 
     /// The number of the variable with this address among those with its name; `None` if no
     /// other has it.
     pub fn number_at(&self, address: u64) -> Option<Box<str>> {
-        let objects = self.objects().ok()?;
-        objects.at(address).find_map(|(at, _)| objects.number(at))
+        self.symbols.at(VirtAddr::new(address)).find_map(|(_, symbol)| self.number(&symbol))
     }
 
-    fn variable(&self, objects: &Objects, at: usize, object: &Object) -> Option<Variable> {
-        let type_id = Some(object.type_id).filter(|id| *id != 0)?;
+    fn variable(&self, objects: &Objects, place: usize, symbol: &Symbol<'_>) -> Option<Variable> {
+        let type_id = *objects.types.get(place)?;
+        if type_id == 0 || place >= objects.doubtful || !self.may_be_of(type_id, symbol.size) {
+            return None;
+        }
         Some(Variable {
-            name: std::str::from_utf8(objects.name(object)).ok()?.into(),
+            name: symbol.name.into(),
             type_id: self.id(type_id)?,
-            address: VirtAddr::new(object.address),
-            file: objects.number(at),
+            address: symbol.address,
+            file: self.number(symbol),
         })
     }
 
-    fn join_symbols(&self) -> Result<Objects, TypeError> {
-        let unreadable = |why: String| TypeError::Unreadable { why };
-        let symbols = DataSymbols::of(&self.elf).map_err(|why| unreadable(why.to_string()))?;
-        let word = self.container.version.id_size();
-        let (ids, all) = (self.container.objects.len() / word, symbols.all());
-        if ids != all.len() {
-            return Err(TypeError::OtherSymbols { ids, symbols: all.len() });
+    /// The number of a variable among those with its name, in the order of addresses from 1;
+    /// `None` if no other has it.
+    fn number(&self, symbol: &Symbol<'_>) -> Option<Box<str>> {
+        let is_data = |other: &Symbol<'_>| other.kind == SymbolKind::Object;
+        let same = || self.symbols.named(symbol.name).filter(is_data);
+        if !is_data(symbol) || same().nth(1).is_none() {
+            return None;
         }
-        let id_of = |number: usize| {
-            let at = self.container.objects.start + number * word;
-            self.container.version.word(self.container.fields(), at).unwrap_or(0)
-        };
-        let mut types: Vec<u32> = (0..ids).map(id_of).collect();
-        self.drop_contradictions(&symbols, &mut types);
-        let objects = all.iter().zip(types).zip(0..).filter_map(|((symbol, type_id), number)| {
-            let address = match &self.placement {
-                Placement::Module(placed) if self.elf.is_relocatable() => {
-                    let section = symbols.section(symbol, &self.elf)?;
-                    let (_, start) = placed.iter().find(|(name, _)| **name == *section)?;
-                    start.wrapping_add(symbol.value)
-                }
-                _ => symbol.value,
-            };
-            Some(Object { address, type_id, symbol: number })
-        });
-        let mut sorted: Vec<Object> = objects.collect();
-        sorted.sort_unstable_by_key(|object| (object.address, object.symbol));
-        let numbers = number_names(&symbols, &sorted);
-        Ok(Objects { sorted, symbols, numbers })
+        let before = same().filter(|other| other.address < symbol.address).count();
+        Some((before + 1).to_string().into())
     }
 
-    /// Forgets the types of symbols that are of another size. clang makes a static number with
-    /// only two values a byte.
+    fn join_symbols(&self) -> Result<Objects, TypeError> {
+        let (version, part) = (self.container.version, &self.container.objects);
+        let ids = part.len() / version.id_size();
+        let symbols = if self.has_symtab { self.symbols.data().count() } else { 0 };
+        if ids != symbols {
+            return Err(TypeError::OtherSymbols { ids, symbols });
+        }
+        let mut types = vec![0; self.symbols.len()];
+        let fields = self.container.fields();
+        for (number, (place, _)) in self.symbols.data().enumerate() {
+            let id = version.word(fields, part.start + number * version.id_size());
+            if let (Some(slot), Some(id)) = (types.get_mut(place), id) {
+                *slot = id;
+            }
+        }
+        let doubtful = self.first_doubtful(&types).unwrap_or(usize::MAX);
+        Ok(Objects { types, doubtful })
+    }
+
+    /// The place from which the types of a module's symbols may be those of others.
     ///
     /// In a module some symbols may have moved behind the others after the ids were
     /// written: those that EXPORT_SYMS leaves global (sys/conf/kmod.mk, 12.1 and 14.0). There the
-    /// first contradiction makes all later symbols doubtful.
-    fn drop_contradictions(&self, symbols: &DataSymbols, types: &mut [u32]) {
-        let is_module = matches!(self.placement, Placement::Module(_));
-        let may_be_moved = is_module && symbols.all().iter().any(|symbol| symbol.global);
-        let mut doubtful = false;
-        for (symbol, type_id) in symbols.all().iter().zip(types) {
-            let wrong = *type_id != 0 && !self.may_be_of(*type_id, symbol.size);
-            doubtful |= wrong && may_be_moved;
-            if wrong || doubtful {
-                *type_id = 0;
-            }
-        }
-    }
-
-    pub(super) fn placement_of(elf: &ElfFile, placed: &dyn Fn(&str) -> Option<u64>) -> Placement {
-        let loaded = elf.sections().filter(|section| section.is_loaded());
-        let placed =
-            loaded.filter_map(|section| Some((section.name.into(), placed(section.name)?)));
-        Placement::Module(placed.collect())
+    /// first size that contradicts its type makes all later symbols doubtful.
+    fn first_doubtful(&self, types: &[u32]) -> Option<usize> {
+        let may_be_moved = self.is_module && self.symbols.data().any(|(_, symbol)| symbol.global);
+        let mut all = self.symbols.data().filter(|_| may_be_moved);
+        all.find_map(|(place, symbol)| {
+            let type_id = types.get(place).copied().filter(|id| *id != 0)?;
+            (!self.may_be_of(type_id, symbol.size)).then_some(place)
+        })
     }
 }
 
-impl Objects {
-    fn at(&self, address: u64) -> impl Iterator<Item = (usize, &Object)> {
-        let start = self.sorted.partition_point(|object| object.address < address);
-        let same = (start..).zip(self.sorted.get(start..).unwrap_or_default());
-        same.take_while(move |(_, object)| object.address == address)
+/// The symbols of a module, at the addresses where `placed` says that its sections are. A shared
+/// object has addresses of its own.
+///
+/// # Errors
+/// The symbol table is damaged.
+pub fn of_module(elf: &ElfFile, placed: SectionAddress<'_>) -> Result<Arc<Symbols>, KernelError> {
+    if !elf.is_relocatable() {
+        return Symbols::load(elf).map(Arc::new);
     }
-
-    fn name(&self, object: &Object) -> &[u8] {
-        let symbol = self.symbols.all().get(object.symbol as usize);
-        symbol.map_or(&[], |symbol| self.symbols.name(symbol))
-    }
-
-    fn number(&self, at: usize) -> Option<Box<str>> {
-        let number = self.numbers.get(&u32::try_from(at).ok()?)?;
-        Some(number.to_string().into())
-    }
-}
-
-/// Numbers the variables of one name in the order of their addresses.
-fn number_names(symbols: &DataSymbols, sorted: &[Object]) -> FxHashMap<u32, u32> {
-    let name = |at: u32| {
-        let object = sorted.get(at as usize);
-        let symbol = object.and_then(|object| symbols.all().get(object.symbol as usize));
-        symbol.map_or(&[][..], |symbol| symbols.name(symbol))
-    };
-    let mut by_name: Vec<(u64, u32)> =
-        (0..sorted.len() as u32).map(|at| (hash_bytes(name(at)), at)).collect();
-    by_name.sort_unstable();
-    let mut numbers = FxHashMap::default();
-    for same in by_name.chunk_by(|one, next| one.0 == next.0).filter(|same| same.len() > 1) {
-        for (number, (_, at)) in (1..).zip(same) {
-            numbers.insert(*at, number);
-        }
-    }
-    numbers
+    // None is left out, because the ids are in their order.
+    let place = |name: &str, value| placed(name).map_or(NOWHERE, |start| start.wrapping_add(value));
+    Symbols::of_module(elf, |section, value| Some(place(section.name, value))).map(Arc::new)
 }
