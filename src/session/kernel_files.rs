@@ -85,7 +85,7 @@ pub(super) fn prepare(kernel: &Kernel, wanted: Option<Format>) -> Result<Types, 
 pub struct MissingTypes {
     /// Why they could not be loaded.
     pub why: TypeError,
-    /// The kernel's debug file, if its own file has no types; `None` if the types are damaged.
+    /// The kernel's debug file, if it was not found and would have types; else `None`.
     pub debug_file: Option<DebugFile>,
 }
 
@@ -102,7 +102,8 @@ impl MissingTypes {
     /// What `kernel` lacks, given that its types could not be loaded because of `why`.
     pub fn of(kernel: &Kernel, why: &TypeError) -> Self {
         let wanted = debug_file::wanted(kernel.main());
-        let wanted = wanted.filter(|_| *why == TypeError::NoDebugInfo);
+        let untyped = kernel.debug_file().is_none() && *why != TypeError::NoCtf;
+        let wanted = wanted.filter(|_| untyped);
         let debug_file = wanted.map(|wanted| DebugFile {
             name: wanted.link_name.unwrap_or_else(|| "kernel.debug".to_owned()),
             build_id: wanted.build_id,

@@ -14,7 +14,7 @@ use crate::kernel::Kernel;
 use crate::source::Source;
 use crate::source::unpack::Progress;
 use crate::target::Target;
-use crate::types::{TypeError, Types};
+use crate::types::{Format, TypeError, Types};
 use crate::value::Plans;
 use crate::vnet::by_address::VnetsByAddress;
 
@@ -69,7 +69,13 @@ impl Session {
         let (core, core_path) = (core.into(), options.core.clone());
         log::info!(target: "vnetkvm::dump", "dump: {} is {}", core_path.display(), what_it_is(&core));
         match &types {
-            Ok(types) => log::info!(target: "vnetkvm::types", "types: {}", types.origin()),
+            Ok(types) => {
+                let origin = types.origin();
+                log::info!(target: "vnetkvm::types", "types: {origin}");
+                if origin.format() == Format::Ctf {
+                    log::info!(target: "vnetkvm::types", "types: CTF has no source files and no lines");
+                }
+            }
             Err(why) => log::info!(target: "vnetkvm::types", "types: {why}"),
         }
         let alone = Target::open_at(kernel, core, types, options.kernel_phys)?;

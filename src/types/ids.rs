@@ -1,5 +1,6 @@
 //! Which file a type is in, and where there; packed into a [`TypeId`].
 
+use crate::types::TypeError;
 use crate::types::model::TypeId;
 
 /// A file with types. The kernel's own is number 0, and those of modules follow.
@@ -58,6 +59,11 @@ impl FileNumber {
     pub fn module_index(self) -> Option<usize> {
         usize::from(self.0).checked_sub(1)
     }
+}
+
+/// The error for an id whose file is not among those at hand.
+pub fn foreign() -> TypeError {
+    TypeError::Unreadable { why: "a type id of another kernel".into() }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub use suggestions::most_similar;
 
 use ctf::CtfFile;
 use dwarf::DwarfFile;
-use ids::FileNumber;
+use ids::{FileNumber, foreign};
 use name_index::NameIndex;
 use source::Source;
 
@@ -194,10 +194,6 @@ impl Types {
     fn endian(&self) -> Endian {
         self.arch.endian()
     }
-}
-
-fn foreign() -> TypeError {
-    TypeError::Unreadable { why: "a type id of another kernel".into() }
 }
 
 impl Synthetic {

@@ -12,10 +12,11 @@ use crate::types::code::Code;
 use crate::types::ctf::CtfFile;
 use crate::types::dwarf::{DwarfFile, Reader};
 use crate::types::format::Origin;
+use crate::types::ids::foreign;
 use crate::types::model::{Type, TypeId, Variable};
 use crate::types::name_index::{Class, NameIndex};
 use crate::types::statics::{Piece, Static};
-use crate::types::{TypeError, Types, foreign};
+use crate::types::{TypeError, Types};
 
 /// The types of one file, in the format that they were found in.
 #[derive(Debug, Clone)]

@@ -9,13 +9,14 @@ use gimli::{AttributeValue, EvaluationResult, Location, constants as dw};
 
 use crate::addr::VirtAddr;
 use crate::bytes::Endian;
+use crate::types::TypeError;
 use crate::types::dwarf::Reader;
 use crate::types::dwarf::load::Loader;
 use crate::types::dwarf::place::Place;
 use crate::types::dwarf::sections::Slice;
 use crate::types::dwarf::sections::damaged;
+use crate::types::ids::foreign;
 use crate::types::statics::{Kept, Piece, Static};
-use crate::types::{TypeError, foreign};
 
 /// The most operations in one location. Compilers write a dozen. In a damaged file they may
 /// jump in a loop.

@@ -16,7 +16,6 @@ pub fn run(globals: &Globals, words: &[String]) -> anyhow::Result<Outcome> {
     context::with_kernel(globals, |kernel| {
         let wanted = globals.input.wanted_types();
         let types = Types::load_from(kernel, wanted).map_err(|why| no_types(kernel, why))?;
-        types.damage().iter().for_each(|why| log::info!("types: {why}"));
         limits::set_budget(globals, types.budget(), types.budget().allowance());
         show(globals, answers::types(kernel, &types, &names))
     })

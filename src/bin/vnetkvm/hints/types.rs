@@ -30,6 +30,9 @@ pub fn hint(error: &TypeError) -> Option<String> {
 
 /// The hint for a kernel whose types are not known.
 pub fn missing_types(missing: &MissingTypes) -> String {
+    if missing.why == TypeError::NoCtf {
+        return hint(&missing.why).unwrap_or_default();
+    }
     let Some(file) = &missing.debug_file else {
         return "copy the debug file again, or use another one of the same build".into();
     };
