@@ -35,7 +35,7 @@ use relocations::Relocations;
 pub use elf::{CTF_SECTION, ElfFile, SectionBytes, Segment};
 pub use error::{KernelError, NotAKernel};
 pub use running::RunningKernel;
-pub use symbols::{Symbol, SymbolKind, Symbols, VNET_PREFIX};
+pub use symbols::{DataSymbol, Symbol, SymbolKind, Symbols, VNET_PREFIX};
 
 /// A kernel at its link addresses: the file that the user named and, if there is one, its
 /// other half.

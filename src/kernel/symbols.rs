@@ -48,6 +48,19 @@ pub struct Symbol<'a> {
     pub kind: SymbolKind,
 }
 
+/// The symbol of a variable, without its name: whoever looks at all of them needs few names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataSymbol {
+    /// Its place among all symbols.
+    pub place: usize,
+    /// Its address.
+    pub address: VirtAddr,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Is it visible to other files?
+    pub global: bool,
+}
+
 /// The kind of thing that a symbol names (its STT_ type).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SymbolKind {
@@ -177,12 +190,11 @@ impl Symbols {
         symbols.filter(|symbol| symbol.name.starts_with(VNET_PREFIX))
     }
 
-    /// The symbols of variables, each with its place among all symbols: in the order of the table
-    /// those that CTF has a type for.
+    /// The symbols of variables, in the order of the table: those that CTF has a type for.
     ///
     /// They are STT_OBJECT, not absolute with value 0, and not named `_START_` or `_END_`
     /// (`ignore_symbol`, cddl/contrib/opensolaris/tools/ctf/cvt/symbol.c, FreeBSD 12.1 and 14.0).
-    pub fn data(&self) -> impl Iterator<Item = (usize, Symbol<'_>)> {
+    pub fn data(&self) -> impl Iterator<Item = DataSymbol> {
         let objects = self.entries().iter().enumerate();
         let objects = objects.filter(|(_, entry)| entry.kind == SymbolKind::Object);
         let wanted = objects.filter(|(_, entry)| {
@@ -190,7 +202,17 @@ impl Symbols {
             let bound = name.starts_with(b"_START_\0") || name.starts_with(b"_END_\0");
             !bound && !(entry.absolute && entry.address == 0)
         });
-        wanted.map(|(place, entry)| (place, self.symbol(entry)))
+        wanted.map(|(place, entry)| DataSymbol {
+            place,
+            address: VirtAddr::new(entry.address),
+            size: entry.size,
+            global: entry.global,
+        })
+    }
+
+    /// The symbol at a place among all.
+    pub fn get(&self, place: usize) -> Option<Symbol<'_>> {
+        self.entries().get(place).map(|entry| self.symbol(entry))
     }
 
     /// The symbols with exactly this address, each with its place among all symbols.

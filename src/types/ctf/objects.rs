@@ -37,9 +37,10 @@ impl CtfFile {
     /// The variables with addresses in the range.
     pub fn variables_in(&self, range: &Range<u64>) -> Vec<Variable> {
         let Ok(objects) = self.objects() else { return Vec::new() };
-        let inside =
-            self.symbols.data().filter(|(_, symbol)| range.contains(&symbol.address.get()));
-        inside.filter_map(|(place, symbol)| self.variable(objects, place, &symbol)).collect()
+        let inside = self.symbols.data().filter(|data| range.contains(&data.address.get()));
+        inside
+            .filter_map(|data| self.variable(objects, data.place, &self.symbols.get(data.place)?))
+            .collect()
     }
 
     /// The variable with exactly this address.
@@ -82,18 +83,19 @@ impl CtfFile {
 
     fn join_symbols(&self) -> Result<Objects, TypeError> {
         let (version, part) = (self.container.version, &self.container.objects);
-        let ids = part.len() / version.id_size();
-        let symbols = if self.has_symtab { self.symbols.data().count() } else { 0 };
-        if ids != symbols {
-            return Err(TypeError::OtherSymbols { ids, symbols });
-        }
+        let (fields, width) = (self.container.fields(), version.id_size());
         let mut types = vec![0; self.symbols.len()];
-        let fields = self.container.fields();
-        for (number, (place, _)) in self.symbols.data().enumerate() {
-            let id = version.word(fields, part.start + number * version.id_size());
-            if let (Some(slot), Some(id)) = (types.get_mut(place), id) {
+        let mut symbols = 0;
+        for data in self.symbols.data().filter(|_| self.has_symtab) {
+            let id = version.word(fields, part.start + symbols * width);
+            if let (Some(slot), Some(id)) = (types.get_mut(data.place), id) {
                 *slot = id;
             }
+            symbols += 1;
+        }
+        let ids = part.len() / width;
+        if ids != symbols {
+            return Err(TypeError::OtherSymbols { ids, symbols });
         }
         let doubtful = self.first_doubtful(&types).unwrap_or(usize::MAX);
         Ok(Objects { types, doubtful })
@@ -105,11 +107,11 @@ impl CtfFile {
     /// written: those that EXPORT_SYMS leaves global (sys/conf/kmod.mk, 12.1 and 14.0). There the
     /// first size that contradicts its type makes all later symbols doubtful.
     fn first_doubtful(&self, types: &[u32]) -> Option<usize> {
-        let may_be_moved = self.is_module && self.symbols.data().any(|(_, symbol)| symbol.global);
+        let may_be_moved = self.is_module && self.symbols.data().any(|data| data.global);
         let mut all = self.symbols.data().filter(|_| may_be_moved);
-        all.find_map(|(place, symbol)| {
-            let type_id = types.get(place).copied().filter(|id| *id != 0)?;
-            (!self.may_be_of(type_id, symbol.size)).then_some(place)
+        all.find_map(|data| {
+            let type_id = types.get(data.place).copied().filter(|id| *id != 0)?;
+            (!self.may_be_of(type_id, data.size)).then_some(data.place)
         })
     }
 }
