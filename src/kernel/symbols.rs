@@ -198,9 +198,9 @@ impl Symbols {
         let objects = self.entries().iter().enumerate();
         let objects = objects.filter(|(_, entry)| entry.kind == SymbolKind::Object);
         let wanted = objects.filter(|(_, entry)| {
-            let name = self.strings.get(entry.name as usize..).unwrap_or_default();
-            let bound = name.starts_with(b"_START_\0") || name.starts_with(b"_END_\0");
-            !bound && !(entry.absolute && entry.address == 0)
+            let may_be_bound = self.strings.get(entry.name as usize) == Some(&b'_');
+            let is_bound = || [&b"_START_"[..], b"_END_"].contains(&self.name_bytes(entry));
+            !(may_be_bound && is_bound()) && !(entry.absolute && entry.address == 0)
         });
         wanted.map(|(place, entry)| DataSymbol {
             place,
