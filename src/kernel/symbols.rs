@@ -200,7 +200,8 @@ impl Symbols {
         let wanted = objects.filter(|(_, entry)| {
             let may_be_bound = self.strings.get(entry.name as usize) == Some(&b'_');
             let is_bound = || [&b"_START_"[..], b"_END_"].contains(&self.name_bytes(entry));
-            !(may_be_bound && is_bound()) && !(entry.absolute && entry.address == 0)
+            let is_nothing = entry.absolute && entry.address == 0;
+            !(is_nothing || may_be_bound && is_bound())
         });
         wanted.map(|(place, entry)| DataSymbol {
             place,

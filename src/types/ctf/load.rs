@@ -213,7 +213,7 @@ impl CtfFile {
         }
         // It may be as wide as its type. Then only its place tells.
         let wide = entry.size.saturating_mul(8);
-        if matches!(entry.kind, Kind::Integer | Kind::Enum) && member.offset % 8 != 0 {
+        if matches!(entry.kind, Kind::Integer | Kind::Enum) && !member.offset.is_multiple_of(8) {
             let end = self.next_offset(record, kind, number)?.unwrap_or(u64::MAX);
             return Ok(Some(wide.min(end.saturating_sub(member.offset)).max(1)));
         }
