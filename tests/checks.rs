@@ -5,11 +5,14 @@
 
 #![cfg(feature = "image")]
 
+mod every_kernel;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
+use every_kernel::KERNELS;
 use vnetkvm::answers::checks::{Checked, Verdicts};
 use vnetkvm::answers::{self};
 use vnetkvm::image::{Format, Image, Scenario, build};
@@ -17,22 +20,6 @@ use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::views::checks::{CHECKS, Verdict};
-
-const KERNELS: [&str; 13] = [
-    "classic-clang-dwarf4",
-    "newer-clang-dwarf4",
-    "stable13-clang-dwarf4",
-    "stable14-clang-dwarf4",
-    "stable15-clang-dwarf4",
-    "arm64",
-    "arm64-newer",
-    "armv7",
-    "i386",
-    "i386-newer",
-    "powerpc64",
-    "powerpc64le",
-    "riscv64",
-];
 
 const SICK: &str = "fixtures/scenarios/sick";
 

@@ -2,27 +2,14 @@
 
 #![cfg(all(feature = "cli", feature = "image"))]
 
+mod every_kernel;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use every_kernel::KERNELS;
 use serde_json::Value;
-
-const KERNELS: [&str; 13] = [
-    "classic-clang-dwarf4",
-    "newer-clang-dwarf4",
-    "stable13-clang-dwarf4",
-    "stable14-clang-dwarf4",
-    "stable15-clang-dwarf4",
-    "arm64",
-    "arm64-newer",
-    "armv7",
-    "i386",
-    "i386-newer",
-    "powerpc64",
-    "powerpc64le",
-    "riscv64",
-];
 
 const QUESTIONS: [&str; 10] = [
     "vnets",

@@ -1,12 +1,12 @@
 //! Damaged CTF is an error, or less is known: never a panic, a hang or a huge allocation.
 
+mod counting;
 #[path = "synth/ctf.rs"]
 mod ctf;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+use counting::counted;
 use ctf::{Container, FIELDS, with_section};
 use vnetkvm::kernel::{Kernel, SymbolKind};
 use vnetkvm::source::Source;
@@ -15,32 +15,6 @@ use vnetkvm::types::{TypeError, TypeId, Types};
 
 /// Version 2 as it is, and version 3 compressed.
 const KERNELS: [&str; 2] = ["statics-ctf2-plain", "stable14-ctf3"];
-
-/// Counts the most that is held at one time.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[expect(unsafe_code, reason = "an allocator is one")]
-// SAFETY: everything is the system's allocator's doing; the counts change nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(held, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
 
 /// What one test allocates another must not count.
 static COUNTING: Mutex<()> = Mutex::new(());
@@ -55,10 +29,7 @@ fn fixture(name: &str) -> Vec<u8> {
 /// Opens a kernel with another container and asks for everything.
 fn ask(elf: &[u8], section: &[u8]) -> Result<Asked, TypeError> {
     let _alone = COUNTING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let before = HELD.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
-    let asked = ask_everything(with_section(elf, section));
-    let peak = PEAK.load(Ordering::Relaxed).saturating_sub(before);
+    let (asked, _, peak) = counted(|| ask_everything(with_section(elf, section)));
     assert!(peak < MOST, "{peak} bytes");
     asked
 }
