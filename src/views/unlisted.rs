@@ -89,7 +89,14 @@ impl Search<'_> {
     /// sentence each.
     fn objects_of(&mut self, vnet: &Vnet) -> Vec<Box<str>> {
         let mut against = Vec::new();
-        let Some(variables) = self.variables else { return against };
+        // Without types, nothing is known of any vnet's interfaces and sockets.
+        let Some(variables) = self.variables.filter(|_| self.target.types().is_ok()) else {
+            return against;
+        };
+        // A vnet whose block is not there yet, or is freed, has neither.
+        if vnet.is_freed() || vnet.data_mem.is_null() {
+            return against;
+        }
         let interfaces = interfaces::of(self.target, vnet, variables);
         against.extend(wrong_interface_count(
             vnet.ifcnt,

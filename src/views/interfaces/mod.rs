@@ -29,10 +29,16 @@ pub type Field<T> = Result<T, ValueError>;
 /// Each `struct ifnet` on the list of `vnet`.
 pub fn of<'t>(target: &'t Target, vnet: &'t Vnet, variables: &'t Variables) -> Walk<Object<'t>> {
     let copies = Copies::new(target, Stack::Vnet(vnet), Some(variables));
-    match copies.get("ifnet") {
-        Ok(Some(head)) => walk(&copies, head),
-        _ => Walk::whole(Vec::new()),
+    match head(&copies) {
+        Ok(head) => walk(&copies, head),
+        Err(problem) => Walk::failed(problem),
     }
+}
+
+/// The head of the list of a stack.
+fn head<'t>(copies: &Copies<'t>) -> Result<Object<'t>, Problem> {
+    let why = "the kernel has no such variable";
+    copies.get("ifnet")?.ok_or_else(|| Problem::new(copies.name("ifnet"), why))
 }
 
 /// The interfaces of a network stack.
@@ -50,13 +56,8 @@ pub struct OnList<'t> {
 impl<'t> OnList<'t> {
     /// Walks the list of the stack of `copies`.
     pub fn read(copies: &Copies<'t>) -> Self {
-        let head = match copies.get("ifnet") {
-            Ok(Some(head)) => head,
-            Ok(None) => {
-                let why = "the kernel has no such variable";
-                let problems = Problem::new(copies.name("ifnet"), why).into();
-                return Self { problems, ..Self::default() };
-            }
+        let head = match head(copies) {
+            Ok(head) => head,
             Err(problem) => return Self { problems: problem.into(), ..Self::default() },
         };
         let mut problems = Problems::default();
