@@ -54,6 +54,7 @@ fn open_other(
         kernel: kernel.map(Path::to_owned),
         core: core.to_owned(),
         debug_dirs: globals.input.debug_dir.clone(),
+        types: globals.input.wanted_types(),
         ..Options::default()
     };
     let open = |kernel: Option<&Path>| {
