@@ -82,6 +82,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error and its causes in one sentence.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |why| why.source());
+        causes.fold(self.to_string(), |story, cause| format!("{story}: {cause}"))
+    }
+
     /// Whether the question was valid but nothing matches it. A name that nothing has is such an
     /// error; a name that may be in unreadable memory is not.
     pub fn is_no_match(&self) -> bool {

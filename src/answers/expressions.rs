@@ -105,7 +105,7 @@ impl Trial {
                     // A remark that is the same in several vnets is given once.
                     Err(why) => {
                         untyped = true;
-                        let story = story(&why);
+                        let story = why.story();
                         if !stories.contains(&story) {
                             stories.push(story);
                             trial.missed.push(why);
@@ -151,12 +151,6 @@ fn remarks(stack: Stack<'_>, printed: &Printed) -> Vec<Remark> {
     remarks.map(Remark::Warning).collect()
 }
 
-/// An error with its causes.
-fn story(error: &Error) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.fold(error.to_string(), |story, cause| format!("{story}: {cause}"))
-}
-
 /// Why the types of modules' variables in the expressions are unknown.
 fn why_untyped_variables(session: &Session, expressions: &[String]) -> Result<Vec<Remark>, Error> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -189,7 +183,7 @@ impl From<&Error> for Failure {
         let kind = if why.is_no_match() { "no-such-name" } else { "bad-expression" };
         let message = match std::error::Error::source(why) {
             Some(_) => {
-                story(why).split_once(": ").map_or_else(String::new, |(_, rest)| rest.into())
+                why.story().split_once(": ").map_or_else(String::new, |(_, rest)| rest.into())
             }
             None => why.to_string(),
         };

@@ -1,5 +1,7 @@
 //! How far the creation or destruction of a vnet that is on no list has come.
 
+use std::cell::OnceCell;
+
 use serde::{Serialize, Serializer};
 
 use crate::session::Session;
@@ -24,21 +26,33 @@ pub struct Progress {
     pub evidence: Box<str>,
 }
 
-impl Progress {
+/// Tells the progress of vnets. The constructors and destructors are read for the first that needs
+/// them.
+pub(super) struct Reader<'s> {
+    session: &'s Session,
+    sysinits: OnceCell<Option<Sysinits>>,
+}
+
+impl<'s> Reader<'s> {
+    pub(super) fn new(session: &'s Session) -> Self {
+        Self { session, sysinits: OnceCell::new() }
+    }
+
     /// That of `vnet`; `None` if it is neither being created nor being destroyed, or if the
     /// constructors and destructors are unknown.
-    pub(super) fn of(session: &Session, vnet: &Vnet, problems: &mut Problems) -> Option<Self> {
-        let target = session.target();
-        let sysinits = Sysinits::read(target, &session.unloaded()).ok()?;
-        let construction = Construction::of(target, &sysinits, vnet);
+    pub(super) fn of(&self, vnet: &Vnet, problems: &mut Problems) -> Option<Progress> {
+        if vnet.is_listed() || vnet.is_freed() {
+            return None;
+        }
+        let target = self.session.target();
+        let read = || Sysinits::read(target, &self.session.unloaded()).ok();
+        let sysinits = self.sysinits.get_or_init(read).as_ref()?;
+        let construction = Construction::of(target, sysinits, vnet);
         problems.extend(construction.problems.clone());
         let moving =
             matches!(construction.phase, Phase::Building | Phase::TearingDown | Phase::Between);
-        let function = construction.function.and_then(|running| {
-            let sysinit = sysinits.iter().find(|sysinit| sysinit.address == running)?;
-            Some(sysinit.function.as_ref().ok()?.target_name())
-        });
-        moving.then(|| Self {
+        let function = construction.function.and_then(|running| sysinits.function_at(running));
+        moving.then(|| Progress {
             phase: construction.phase,
             subsystem: vnet.state.as_ref().and_then(|state| state.name.clone()),
             thread: construction.thread,
@@ -46,7 +60,9 @@ impl Progress {
             evidence: construction.evidence,
         })
     }
+}
 
+impl Progress {
     /// In words: `being torn down by thread 100007 (kernel), in vnet_if_return`.
     #[must_use]
     pub fn title(&self) -> String {

@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{Answer, Cell, Column, Elements, Medium, Page, Progress, Remark, Row};
+use super::{Answer, Cell, Column, Elements, Medium, Page, Progress, Remark, Row, progress};
 use crate::error::Error;
 use crate::session::{Session, Vnets};
 use crate::views::hidden::MayHide;
@@ -46,9 +46,9 @@ pub fn vnets(session: &Session, scan: bool, wide: bool) -> Result<AllVnets, Erro
     let Vnets { all, mut problems, .. } =
         if scan { session.scan()? } else { session.vnets()?.clone() };
     let may_hide = if scan { Vec::new() } else { MayHide::reasons(session.matching_target()?) };
+    let reader = progress::Reader::new(session);
     let vnets = all.into_iter().map(|vnet| {
-        let in_work = !vnet.is_listed();
-        let progress = in_work.then(|| Progress::of(session, &vnet, &mut problems)).flatten();
+        let progress = reader.of(&vnet, &mut problems);
         FoundVnet { vnet, progress }
     });
     Ok(AllVnets { vnets: vnets.collect(), problems, wide, may_hide })

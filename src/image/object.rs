@@ -140,11 +140,7 @@ impl LoadedKernel {
 
     /// The number of elements in an array's outermost dimension; `None` for any other type.
     pub fn elements(&self, object: Object) -> Result<Option<u64>, ImageError> {
-        let (_, found) = self.types().resolve(object.type_id)?;
-        Ok(match &*found {
-            Type::Array(array) => array.counts.first().copied().flatten(),
-            _ => None,
-        })
+        Ok(self.types().elements(object.type_id)?.and_then(|(_, count)| count))
     }
 
     /// Stores an integer in the member `path` of `object`, truncated to the member's width.

@@ -302,6 +302,11 @@ impl ElfFile {
         self.section(".debug_info").is_some_and(|section| section.has_bytes())
     }
 
+    /// Does it hold a full symbol table? A stripped file may only have that for dynamic linking.
+    pub fn has_symtab(&self) -> bool {
+        self.section(".symtab").is_some_and(|section| section.has_bytes())
+    }
+
     /// Does it hold CTF, the types that every FreeBSD kernel and module has?
     pub fn has_ctf(&self) -> bool {
         self.section(CTF_SECTION).is_some_and(|section| section.has_bytes())

@@ -65,8 +65,7 @@ impl Kernel {
     /// # Errors
     /// See [`Symbols::load`].
     pub fn join(main: ElfFile, sibling: Option<ElfFile>) -> Result<Self, KernelError> {
-        let has_symtab = |elf: &ElfFile| elf.section(".symtab").is_some_and(|s| s.has_bytes());
-        let other = sibling.as_ref().filter(|other| !has_symtab(&main) && has_symtab(other));
+        let other = sibling.as_ref().filter(|other| !main.has_symtab() && other.has_symtab());
         let symbols = Arc::new(Symbols::load(other.unwrap_or(&main))?);
         let symbols_of_sibling = other.is_some();
         let (relocations, extents) = (OnceLock::new(), OnceLock::new());
@@ -97,9 +96,7 @@ impl Kernel {
     /// The half that has CTF and the symbols in the order of it; `None` if neither has CTF.
     pub fn ctf_file(&self) -> Option<&ElfFile> {
         let with_ctf = || self.halves().filter(|elf| elf.has_ctf());
-        with_ctf()
-            .find(|elf| elf.section(".symtab").is_some_and(|table| table.has_bytes()))
-            .or_else(|| with_ctf().next())
+        with_ctf().find(|elf| elf.has_symtab()).or_else(|| with_ctf().next())
     }
 
     /// The half that has the contents of .data and set_vnet; `None` for a debug file alone.

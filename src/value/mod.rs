@@ -12,7 +12,7 @@ mod gathered;
 pub mod inet;
 pub(crate) mod memory_block;
 pub mod model;
-mod number;
+pub(crate) mod number;
 pub mod object;
 mod parts;
 mod plan;

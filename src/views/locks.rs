@@ -86,10 +86,7 @@ fn nameless_owner(target: &Target, address: VirtAddr, problems: &Problems) -> Bo
 }
 
 fn owner(lock: &VnetLock) -> Option<VirtAddr> {
-    match lock.state.as_ref().ok()?.holder {
-        Holder::Exclusive { thread } => Some(thread),
-        _ => None,
-    }
+    lock.state.as_ref().ok()?.exclusive_holder()
 }
 
 fn name(threads: &[Thread<'_>], address: VirtAddr) -> Option<ThreadName> {

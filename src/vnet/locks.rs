@@ -117,6 +117,15 @@ impl VnetLock {
 }
 
 impl LockState {
+    /// The struct thread that holds it exclusively.
+    #[must_use]
+    pub fn exclusive_holder(&self) -> Option<VirtAddr> {
+        match self.holder {
+            Holder::Exclusive { thread } => Some(thread),
+            _ => None,
+        }
+    }
+
     /// What the word of the rwlock or sx of that name says.
     ///
     /// # Errors

@@ -69,6 +69,13 @@ impl Sysinits {
     pub fn iter(&self) -> impl Iterator<Item = &VnetSysinit> {
         self.constructors.iter().chain(&self.destructors)
     }
+
+    /// The name of the function of the `struct vnet_sysinit` at `address`.
+    #[must_use]
+    pub fn function_at(&self, address: VirtAddr) -> Option<String> {
+        let sysinit = self.iter().find(|sysinit| sysinit.address == address)?;
+        Some(sysinit.function.as_ref().ok()?.target_name())
+    }
 }
 
 impl VnetSysinit {

@@ -6,7 +6,7 @@ mod rows;
 
 use serde::Serialize;
 
-use super::{Progress, Remark};
+use super::{Progress, Remark, progress};
 use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::{Choice, Selector, Session};
@@ -102,6 +102,7 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
     problems.extend(unknown);
     let permissions = Permissions::read(target);
     let chosen = Chosen::new(session, &choice)?;
+    let reader = progress::Reader::new(session);
     let mut found = Vec::new();
     for (jail, depth) in order::by_tree(&all) {
         if !chosen.has(jail) {
@@ -129,7 +130,7 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
             processes: held.map(|held| held.processes.len()).filter(|_| counted),
             held_by: held.filter(|_| jail.life.is_ending()).cloned(),
             progress: held::vnet_in_work(session, jail)
-                .and_then(|vnet| Progress::of(session, vnet, &mut problems)),
+                .and_then(|vnet| reader.of(vnet, &mut problems)),
             problems: call_outs.get(&jail.address).cloned().unwrap_or_default(),
             depth: if matches!(choice, Choice::All) { depth } else { 0 },
             life: jail.life,

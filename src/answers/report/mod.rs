@@ -10,7 +10,6 @@ mod document;
 mod identities;
 mod sections;
 
-use std::error;
 use std::io;
 use std::path::Path;
 
@@ -58,7 +57,7 @@ pub fn report(session: &Session) -> Report<'_> {
         info: super::info(session),
         messages: super::messages(session),
         warnings: session.warnings().to_vec(),
-        subject: session.require_match().map(|()| session).map_err(|why| story(&why)),
+        subject: session.require_match().map(|()| session).map_err(|why| why.story()),
         verdicts: session
             .require_match()
             .ok()
@@ -79,7 +78,7 @@ pub fn report_of_dump(
         info: super::info_of_dump(core, path, warnings.clone(), why),
         messages: super::messages_of_dump(core),
         warnings,
-        subject: Err(story(why)),
+        subject: Err(why.story()),
         verdicts: None,
     }
 }
@@ -100,9 +99,8 @@ impl Report<'_> {
             if let Ok(session) = self.subject {
                 session.budget().begin_question();
             }
-            match self.section(section, document)? {
-                Ok(()) => {}
-                Err(why) => document.nothing(&story(&why))?,
+            if let Err(why) = self.section(section, document)? {
+                document.nothing(&why.story())?;
             }
         }
         document.end()
@@ -192,7 +190,7 @@ impl Report<'_> {
     fn faults(&self, page: &mut impl Document) -> io::Result<Result<(), Error>> {
         let verdicts = match &self.verdicts {
             Some(Ok(verdicts)) => verdicts,
-            Some(Err(why)) => return page.nothing(&story(why)).map(Ok),
+            Some(Err(why)) => return page.nothing(&why.story()).map(Ok),
             None => return Ok(Ok(())),
         };
         for verdict in [Verdict::Fault, Verdict::Warning, Verdict::Unknown] {
@@ -347,16 +345,4 @@ fn part(page: &mut impl Document, stack: Stack<'_>) -> io::Result<()> {
 /// `vnet 1 (0xfffff80003a51800): web01, web01.php`
 fn title(stack: Stack<'_>) -> String {
     stack.vnet().map_or_else(|| "the network stack".to_owned(), Vnet::title_with_jails)
-}
-
-/// An error and its causes in one sentence.
-fn story(why: &Error) -> String {
-    let mut text = why.to_string();
-    let mut cause = error::Error::source(why);
-    while let Some(why) = cause {
-        text.push_str(": ");
-        text.push_str(&why.to_string());
-        cause = why.source();
-    }
-    text
 }

@@ -110,12 +110,9 @@ impl VnetConstruction {
         });
         let on_the_way: Vec<Sysinit> = on_the_way.collect();
         let known = !on_the_way.is_empty() || sysinits.problems.is_empty();
-        let name = |address| {
-            let sysinit = sysinits.iter().find(|sysinit| sysinit.address == address)?;
-            Some(sysinit.function.as_ref().ok()?.target_name())
-        };
+        let name = |address| sysinits.function_at(address);
         Self {
-            title: format!("{}: {}", vnet.title(), phase(of.phase)),
+            title: format!("{}: {}", vnet.title(), of.phase.words()),
             running: of.function.and_then(name),
             possible: of.possible.iter().copied().filter_map(name).collect(),
             sysinits: known.then(|| on_the_way.into()),
@@ -206,16 +203,6 @@ fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_uppercase().collect::<String>());
     format!("{}{}.", first.unwrap_or_default(), chars.as_str())
-}
-
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Up => "up",
-        Phase::Building => way(Direction::Up),
-        Phase::TearingDown => way(Direction::Down),
-        Phase::Between => "being built or torn down",
-        Phase::Destroyed => "destroyed",
-    }
 }
 
 fn way(direction: Direction) -> &'static str {

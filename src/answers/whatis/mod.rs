@@ -22,9 +22,10 @@ pub use text::{Token, addresses_in, is_word};
 
 /// What each of some addresses is.
 #[derive(Debug)]
-pub struct Identities<'s> {
-    whatis: Whatis<'s>,
-    asked: Vec<Asked>,
+pub struct Identities {
+    /// One for each address, and for each text that is none.
+    pub found: Vec<Identity>,
+    problems: Problems,
 }
 
 /// An address, and what it is.
@@ -38,56 +39,47 @@ pub struct Identity {
 
 /// What `asked` are, by an index that was made before.
 #[must_use]
-pub fn whatis(whatis: Whatis<'_>, asked: Vec<Asked>) -> Identities<'_> {
-    Identities { whatis, asked }
+pub fn whatis(whatis: &Whatis<'_>, asked: &[Asked]) -> Identities {
+    let identity = |asked: &Asked| {
+        let found = match &asked.address {
+            Ok(address) => Ok(whatis.describe(*address)),
+            Err(_) => Err(asked.why_not()?),
+        };
+        Some(Identity { text: asked.text.clone(), found })
+    };
+    let found = asked.iter().filter_map(identity).collect();
+    Identities { found, problems: whatis.problems.clone() }
 }
 
-impl Identities<'_> {
+impl Identities {
     /// Whether nothing is known of one of the addresses although the dump has it.
     #[must_use]
     pub fn has_unknown(&self) -> bool {
-        let found = self.asked.iter().filter_map(|asked| asked.address.as_ref().ok());
-        let mut found = found.map(|address| self.whatis.describe(*address));
+        let mut found = self.found.iter().filter_map(|identity| identity.found.as_ref().ok());
         found.any(|found| found.mapping.dumped && !found.meaning.is_known())
     }
 
-    fn elements(&self) -> Elements<'_, Identity> {
-        let identity = |asked: &Asked| {
-            let found = match &asked.address {
-                Ok(address) => Ok(self.whatis.describe(*address)),
-                Err(_) => Err(asked.why_not()?),
-            };
-            Some(Identity { text: asked.text.clone(), found })
-        };
-        let each = move |f: &mut dyn FnMut(&Identity) -> bool| {
-            let _ = self.asked.iter().filter_map(identity).all(|identity| f(&identity));
-        };
-        let outline = move |f: &mut dyn FnMut(Vec<Cell<'_>>)| {
-            for identity in self.asked.iter().filter_map(identity) {
-                f(vec![identity.place(), identity.kind().into()]);
-            }
-        };
-        Elements::made(each, outline)
+    fn elements(&self) -> Elements<'_, &Identity> {
+        self.found.iter().collect::<Vec<_>>().into()
     }
 }
 
-impl Answer for Identities<'_> {
+impl Answer for Identities {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
         let columns = [Column::left("ADDRESS"), Column::left("KIND"), Column::left("WHAT")];
         page.table(&columns, &self.elements())
     }
 
     fn problems(&self) -> Problems {
-        self.whatis.problems.clone()
+        self.problems.clone()
     }
 
     fn nothing(&self) -> Option<String> {
-        let known = |asked: &Asked| {
-            let address = asked.address.as_ref().ok();
-            address.is_some_and(|address| self.whatis.describe(*address).meaning.is_known())
+        let known = |identity: &Identity| {
+            identity.found.as_ref().is_ok_and(|found| found.meaning.is_known())
         };
-        let nothing = !self.asked.iter().any(known);
-        nothing.then(|| match self.asked.len() {
+        let nothing = !self.found.iter().any(known);
+        nothing.then(|| match self.found.len() {
             0 => "no address was given".to_owned(),
             1 => "nothing is known about the address".to_owned(),
             _ => "nothing is known about any of the addresses".to_owned(),
@@ -95,12 +87,12 @@ impl Answer for Identities<'_> {
     }
 
     fn unreadable(&self) -> usize {
-        self.asked.iter().filter(|asked| asked.address.is_err()).count()
+        self.found.iter().filter(|identity| identity.found.is_err()).count()
     }
 }
 
 /// `{"results": […]}`
-impl Serialize for Identities<'_> {
+impl Serialize for Identities {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry("results", &self.elements())?;

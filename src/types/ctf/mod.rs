@@ -94,7 +94,7 @@ impl CtfFile {
             table,
             parent,
             symbols,
-            has_symtab: elf.section(".symtab").is_some_and(|symtab| symtab.has_bytes()),
+            has_symtab: elf.has_symtab(),
             is_module: false,
             objects: OnceLock::new(),
         })

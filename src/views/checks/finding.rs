@@ -145,18 +145,27 @@ impl Findings {
         self.add_all_broken(None, problems, None);
     }
 
-    /// The same about a vnet.
-    pub fn add_broken_of(&mut self, vnet: Option<VnetRef>, problems: &Problems) {
-        self.add_all_broken(vnet, problems, None);
-    }
-
     /// The same, but what contradicts itself is unknown if there is a reason why it may be a change
     /// in progress.
     pub fn add_broken_unless(&mut self, problems: &Problems, changing: Option<&str>) {
         self.add_all_broken(None, problems, changing);
     }
 
-    fn add_all_broken(
+    /// The same about a vnet whose things may be freed if there is such a reason: then nothing is a
+    /// fault.
+    pub fn add_broken_in(
+        &mut self,
+        vnet: Option<VnetRef>,
+        problems: &Problems,
+        excuse: Option<&str>,
+    ) {
+        let broken = problems.iter().map(|problem| Finding::broken(problem).of(vnet));
+        self.found.extend(broken.map(|finding| finding.unless(excuse)));
+        self.note(problems);
+    }
+
+    /// Both: about a vnet, and what contradicts itself may be a change in progress.
+    pub fn add_all_broken(
         &mut self,
         vnet: Option<VnetRef>,
         problems: &Problems,
@@ -261,8 +270,7 @@ impl From<Finding> for Findings {
 
 /// What a walk that broke off shows of the kernel: damage is a fault, what the dump lacks is
 /// unknown.
-#[must_use]
-pub fn judge(problem: &Problem) -> Verdict {
+fn judge(problem: &Problem) -> Verdict {
     match &problem.why {
         Why::Cycle | Why::Contradiction(_) => Verdict::Fault,
         Why::Unreadable { why, .. } | Why::Element { why, .. } => judge_error(why),
@@ -279,8 +287,7 @@ fn judge_error(why: &ReadError) -> Verdict {
 }
 
 /// The same for a value that could not be read.
-#[must_use]
-pub fn judge_value(why: &ValueError) -> Verdict {
+pub(super) fn judge_value(why: &ValueError) -> Verdict {
     match why.kind {
         ErrorKind::Stale => Verdict::Fault,
         kind if kind.is_damage() => Verdict::Fault,

@@ -14,7 +14,7 @@ use crate::views::interface_index::InterfaceIndex;
 use crate::views::interfaces::{Conditions, title};
 use crate::views::wiring::{Network, StackList};
 use crate::vnet::VnetRef;
-use crate::walk::{Problem, Why};
+use crate::walk::Problem;
 
 /// What a thread at work may have left undone.
 const UNDER_WAY: &str = "a thread may be attaching or detaching an interface";
@@ -27,14 +27,9 @@ pub(super) fn list(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     for stack in &network.stacks {
         let vnet = reference(stack);
         count += stack.list.interfaces.len();
-        for problem in stack.list.problems.iter() {
-            let finding = Finding::broken(problem).of(vnet);
-            findings.add(match problem.why {
-                Why::Contradiction(_) => finding.unless(in_progress()),
-                _ => finding,
-            });
-        }
-        findings.note(&stack.list.problems);
+        let problems = &stack.list.problems;
+        let changing = (!problems.is_empty()).then(in_progress).flatten();
+        findings.add_all_broken(vnet, problems, changing);
         add_shared(&mut findings, network, stack, vnet);
         for (interface, call_out) in call_outs(evidence, network, stack, &["dying-interface"])? {
             let finding = Finding::call_out(&title(&interface), &call_out).of(vnet);
@@ -196,8 +191,7 @@ pub(super) fn index(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
             }),
             Err(why) => {
                 let problem = Problem::unreadable(stack.copies.name("ifindex_table"), why);
-                findings.add(Finding::broken(&problem).of(vnet).unless(reason));
-                findings.note(&problem.into());
+                findings.add_broken_in(vnet, &problem.into(), reason);
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::views::call_out::CallOut;
 use crate::views::inside::Functions;
 use crate::views::jails::{self, Jail, Life};
 use crate::vnet::Condition;
-use crate::vnet::locks::{Holder, LockState};
+use crate::vnet::locks::LockState;
 use crate::walk::{Problem, Problems};
 
 /// What the view calls out about the lists of jails.
@@ -137,11 +137,8 @@ fn called_out<'a>(
 
 /// Why jails may be half changed: the lock of their lists is held exclusively.
 fn changing(evidence: &Evidence<'_>) -> Option<String> {
-    let state = LockState::of(evidence.target(), "allprison_lock").ok()?;
-    match state.holder {
-        Holder::Exclusive { thread } => Some(format!("the thread at {thread} is changing them")),
-        _ => None,
-    }
+    let lock = LockState::of(evidence.target(), "allprison_lock").ok()?;
+    lock.exclusive_holder().map(|thread| format!("the thread at {thread} is changing them"))
 }
 
 /// A thread that removes a jail, the innermost function that shows it, and its stack.

@@ -4,7 +4,7 @@ use super::{Evidence, Finding, Findings};
 use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue::{self, List};
-use crate::vnet::locks::{Holder, LockState};
+use crate::vnet::locks::LockState;
 use crate::walk::Problem;
 
 /// A list: its head, the link of its elements, what those are, and the lock that protects it.
@@ -64,8 +64,6 @@ pub(super) fn links(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
 
 /// Why a list may be half changed: its lock is held exclusively.
 fn writer(target: &Target, lock: &str) -> Option<String> {
-    match LockState::of(target, lock).ok()?.holder {
-        Holder::Exclusive { thread } => Some(format!("the thread at {thread} holds {lock}")),
-        _ => None,
-    }
+    let holder = LockState::of(target, lock).ok()?.exclusive_holder()?;
+    Some(format!("the thread at {holder} holds {lock}"))
 }

@@ -25,7 +25,7 @@ mod vnets;
 use crate::vnet::Vnet;
 
 pub use evidence::{Evidence, Known};
-pub use finding::{Finding, Findings, Verdict, judge, judge_value};
+pub use finding::{Finding, Findings, Verdict};
 
 /// One invariant.
 #[derive(Debug)]
@@ -308,12 +308,6 @@ pub static CHECKS: &[Check] = &[
 ];
 
 impl Check {
-    /// The check of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
-        CHECKS.iter().find(|check| check.name == name)
-    }
-
     /// Whether the kernel has what it is about.
     #[must_use]
     pub fn applies(&self, evidence: &Evidence<'_>) -> bool {

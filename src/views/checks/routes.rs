@@ -29,10 +29,7 @@ pub(super) fn tables(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
     let (mut findings, mut count) = (Findings::default(), 0);
     for (vnet, all) in evidence.routes()? {
         let (reference, reason) = (vnet.map(VnetRef::from), excuse(*vnet));
-        for problem in all.problems.iter() {
-            findings.add(Finding::broken(problem).of(reference).unless(reason));
-        }
-        findings.note(&all.problems);
+        findings.add_broken_in(reference, &all.problems, reason);
         for table in &all.tables {
             count += 1;
             for call_out in &table.call_outs {
@@ -147,10 +144,7 @@ pub(super) fn neighbor_tables(evidence: &Evidence<'_>) -> Result<Findings, Probl
     let (mut findings, mut count) = (Findings::default(), 0);
     for (vnet, all) in evidence.neighbors()? {
         let (reference, reason) = (vnet.map(VnetRef::from), excuse(*vnet));
-        for problem in all.problems.iter() {
-            findings.add(Finding::broken(problem).of(reference).unless(reason));
-        }
-        findings.note(&all.problems);
+        findings.add_broken_in(reference, &all.problems, reason);
         for table in &all.tables {
             count += 1;
             let own = table.call_outs.iter().filter(|it| !INTERFACES.contains(&it.what));

@@ -21,10 +21,7 @@ pub(super) fn pcb_lists(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         findings.add_unknown_of(vnet, &census.missing_pcbs(stack.address()));
         for list in census.pcbs(stack.address()) {
             count += 1;
-            for problem in list.problems.iter() {
-                findings.add(Finding::broken(problem).of(vnet).unless(reason));
-            }
-            findings.note(&list.problems);
+            findings.add_broken_in(vnet, &list.problems, reason);
         }
         for call_out in stack.count.problems.iter().filter(|it| it.what == "pcb-count") {
             let finding = Finding::fault(&*call_out.why).at(call_out.at);

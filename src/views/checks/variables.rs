@@ -1,9 +1,10 @@
 //! The variables of each vnet: their counters, and where their function pointers lead; and what
 //! leads to them.
 
+use super::finding::judge_value;
 use super::function_pointers::{Place, places};
 use super::vnets::{has_own_block, readable};
-use super::{Evidence, Finding, Findings, Verdict, judge_value};
+use super::{Evidence, Finding, Findings, Verdict};
 use crate::types::TypeId;
 use crate::value::freed;
 use crate::value::model::ErrorKind;

@@ -217,12 +217,8 @@ pub(super) fn unlisted(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
 fn place(evidence: &Evidence<'_>, vnet: &Vnet, construction: &Construction) -> String {
     let state = vnet.state.as_ref().and_then(|state| state.name.as_deref());
     let at = state.map_or(String::new(), |state| format!(", at {state}"));
-    let sysinits = evidence.sysinits().ok();
-    let function = construction.function.and_then(|running| {
-        let mut all = sysinits?.iter();
-        let sysinit = all.find(|sysinit| sysinit.address == running)?;
-        Some(sysinit.function.as_ref().ok()?.target_name())
-    });
+    let running = construction.function;
+    let function = running.and_then(|running| evidence.sysinits().ok()?.function_at(running));
     let function = function.map_or(String::new(), |function| format!(", in {function}"));
     format!("{at}{function}")
 }

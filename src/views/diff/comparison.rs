@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::kernel::Kernel;
 use crate::types::model::Type;
 use crate::types::{TypeId, Types};
+use crate::value::number::is_char;
 use crate::views::diff::shape::{Shape, Shapes};
 use crate::views::diff::sides::Side;
 
@@ -87,9 +88,7 @@ impl<'a> Comparison<'a> {
     pub(super) fn are_texts(&self, old: TypeId, new: TypeId) -> bool {
         let is_text = |types: Option<&Types>, id| {
             let found = types.and_then(|types| types.strip(id).ok());
-            found.is_some_and(
-                |(_, found)| matches!(&*found, Type::Base(base) if &*base.name == "char"),
-            )
+            found.is_some_and(|(_, found)| matches!(&*found, Type::Base(base) if is_char(base)))
         };
         is_text(self.old.types, old) && is_text(self.new.types, new)
     }

@@ -112,7 +112,7 @@ impl fmt::Display for Folded {
     }
 }
 
-/// `{"locks":3}`: the kinds of which there are any.
+/// `{"locks":3}`. A kind that was not left out has no entry.
 impl Serialize for Folded {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

@@ -15,7 +15,7 @@ use crate::target::Target;
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::read::MAX_SIZE;
-use crate::vnet::VnetVariable;
+use crate::vnet::{self, VnetVariable};
 
 /// Where initial values come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,7 +114,7 @@ impl<'t> InitialValues<'t> {
             let block = MemoryBlock::of_bytes(variable.master, bytes.into_owned());
             return Ok((Origin::File, f(&block, 0)));
         }
-        let of_kernel = is_of_kernel(variable);
+        let of_kernel = variable.of_module().is_none();
         let fits = |snapshot: &&Snapshot| {
             let by_module = matches!(snapshot.origin, Origin::File) && !of_kernel;
             // What the kernel's file has in module space is nobody's.
@@ -176,11 +176,6 @@ impl Snapshot {
     }
 }
 
-/// Whether the kernel's own file defines it.
-pub(super) fn is_of_kernel(variable: &VnetVariable) -> bool {
-    &*variable.module == "kernel"
-}
-
 /// The size of a set in bytes, if it can be believed.
 pub(super) fn size_of(set: &Range<VirtAddr>) -> Option<u64> {
     set.end.offset_from(set.start).filter(|size| *size <= MAX_SIZE)
@@ -198,9 +193,7 @@ fn read(
 
 /// The kernel's own copy; `None` if it keeps none, or had not made it yet.
 fn pristine(target: &Target, set: &Range<VirtAddr>) -> Option<Snapshot> {
-    let pointer = target.address_of("vnet_init_var").ok()?;
-    let at = target.memory().pointer(pointer).ok()?.non_null()?;
-    read(target, Origin::Pristine, at, set)
+    read(target, Origin::Pristine, vnet::pristine(target)?, set)
 }
 
 fn kernel_file(target: &Target, set: &Range<VirtAddr>) -> Option<Snapshot> {

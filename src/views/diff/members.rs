@@ -10,7 +10,7 @@ use crate::views::diff::finding::{Finding, Which};
 use crate::views::diff::fold::{self, Kind};
 use crate::views::diff::shape::{Form, Member, Members, Shape};
 use crate::views::diff::sides::Side;
-use crate::views::diff::walk::{Context, Pair, Walk, pointer, value};
+use crate::views::diff::walk::{Context, Pair, Walk, value};
 
 /// The deepest nesting of structs, arrays and pointers.
 const DEEPEST: usize = 64;
@@ -113,14 +113,9 @@ impl Walk<'_, '_> {
         context: Context<'_>,
         out: &mut Vec<Finding>,
     ) {
-        let pointers = (
-            pointer(self.comparison.old, pair.old, old.size),
-            pointer(self.comparison.new, pair.new, new.size),
-        );
-        let (one, other) = match pointers {
-            (Ok(one), Ok(other)) => (one, other),
-            (Err(why), _) => return self.unknown(pair, Some(Which::Old), why, out),
-            (_, Err(why)) => return self.unknown(pair, Some(Which::New), why, out),
+        let (one, other) = match self.pointers(pair, old.size, new.size) {
+            Ok(both) => both,
+            Err((which, why)) => return self.unknown(pair, Some(which), why, out),
         };
         if self.proving {
             return;
@@ -194,20 +189,15 @@ impl Walk<'_, '_> {
         context: Context<'_>,
         out: &mut Vec<Finding>,
     ) {
-        let name = member.name.as_deref();
-        let inner =
-            Context { name: name.unwrap_or(context.name), anonymous: name.is_none(), ..context };
         let Some(found) = self.old_field(pair, old, new, number, member) else { return };
         let part = match found {
             Some(field) => Pair { old: pair.old.part(field), new: pair.new.part(member.field) },
             // The members of an anonymous struct are looked for among those of the whole.
             None => Pair { old: pair.old, new: pair.new.part(member.field) },
         };
-        let start = out.len();
-        self.pair(part, inner, out);
-        if let Some(name) = &member.name {
-            let step = format!(".{name}");
-            out[start..].iter_mut().for_each(|finding| finding.below(&step));
+        match &member.name {
+            Some(name) => self.step(part, name, context, out),
+            None => self.pair(part, Context { anonymous: true, ..context }, out),
         }
     }
 

@@ -24,6 +24,19 @@ const LARGEST: u64 = 1 << 16;
 const LONGEST_TEXT: usize = 4096;
 
 impl Walk<'_, '_> {
+    /// Both pointers, or the side whose cannot be read.
+    pub(super) fn pointers(
+        &self,
+        pair: Pair<'_>,
+        old_size: u64,
+        new_size: u64,
+    ) -> Result<(VirtAddr, VirtAddr), (Which, ValueError)> {
+        let Comparison { old, new, .. } = self.comparison;
+        let one = pointer(old, pair.old, old_size).map_err(|why| (Which::Old, why))?;
+        let other = pointer(new, pair.new, new_size).map_err(|why| (Which::New, why))?;
+        Ok((one, other))
+    }
+
     pub(super) fn pointer(
         &mut self,
         pair: Pair<'_>,
@@ -33,11 +46,9 @@ impl Walk<'_, '_> {
         out: &mut Vec<Finding>,
     ) {
         let Comparison { old, new, all, .. } = self.comparison;
-        let found = (pointer(old, pair.old, old_size), pointer(new, pair.new, new_size));
-        let (one, other) = match found {
-            (Ok(one), Ok(other)) => (one, other),
-            (Err(why), _) => return self.unknown(pair, Some(Which::Old), why, out),
-            (_, Err(why)) => return self.unknown(pair, Some(Which::New), why, out),
+        let (one, other) = match self.pointers(pair, old_size, new_size) {
+            Ok(both) => both,
+            Err((which, why)) => return self.unknown(pair, Some(which), why, out),
         };
         let kind = match self.verdict((one, old_to), (other, new_to)) {
             Verdict::Same if one == other => return,

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use crate::types::model::{RecordKind, Type};
 use crate::types::{Field, TypeError, TypeId, Types};
+use crate::value::number::is_char;
 use crate::value::queue;
 use crate::views::diff::fold::{self, Kind};
 
@@ -131,7 +132,7 @@ impl Form {
                 let size = types.size_of(array.element).unwrap_or(0);
                 let characters = matches!(
                     types.resolve(array.element).as_ref().map(|(_, found)| &**found),
-                    Ok(Type::Base(base)) if &*base.name == "char"
+                    Ok(Type::Base(base)) if is_char(base)
                 );
                 let counts = array.counts.iter().map(|count| count.unwrap_or(0)).collect();
                 Self::Array(Elements { element: array.element, size, counts, characters })

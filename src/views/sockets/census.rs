@@ -192,7 +192,7 @@ impl<'t> Census<'t> {
         let counted = vnet.and_then(|vnet| vnet.sockcnt);
         let found = by_kind.values().sum();
         let lists = self.pcbs(address);
-        let whole = !lists.is_empty() && lists.iter().all(|list| list.whole);
+        let whole = !lists.is_empty() && lists.iter().all(|list| list.problems.is_empty());
         let mut problems: Vec<CallOut> = lists.iter().filter_map(wrong_length).collect();
         if let Some(counted) = counted.filter(|counted| *counted < found) {
             let why = format!("vnet_sockcnt is {counted}, but {found} of its sockets were found");
@@ -373,7 +373,8 @@ impl<'t> StackLists<'t> {
 
 /// A list whose length is not the one that its info has counted.
 fn wrong_length(list: &PcbList<'_>) -> Option<CallOut> {
-    let counted = list.info.uint("ipi_count").ok().filter(|_| list.whole && list.made)?;
+    let counted =
+        list.info.uint("ipi_count").ok().filter(|_| list.problems.is_empty() && list.made)?;
     let found = list.blocks.len();
     (counted != found as u64).then(|| {
         let why = format!("{}: ipi_count is {counted}, but its list has {found}", list.name);

@@ -15,8 +15,7 @@ enum End {
 }
 
 impl Socket {
-    /// Adds both ends of the connection of which the member `inc` of `block` is the
-    /// `struct in_conninfo`.
+    /// Adds both ends of a connection. Its `struct in_conninfo` is the member `inc` of `block`.
     pub(super) fn add_ends(
         &mut self,
         context: &Context<'_, '_>,

@@ -33,8 +33,6 @@ pub struct PcbList<'t> {
     pub info: Object<'t>,
     /// Each `struct inpcb`, in the order of the list.
     pub blocks: Vec<Object<'t>>,
-    /// Whether the walk reached the end of the list.
-    pub whole: bool,
     /// Whether the kernel has created the list.
     pub made: bool,
     /// Control blocks on the list whose memory is freed.
@@ -152,7 +150,6 @@ fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> 
         Ok(None) => Walk::whole(Vec::new()),
         Err(why) => Walk::failed(list.unreadable(info.address, why)),
     };
-    let whole = walk.is_whole();
     let freed = match block_type(&info) {
         Ok(type_id) => {
             let at = walk.problems().iter().filter_map(freed);
@@ -164,7 +161,7 @@ fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> 
     let blocks = walk.take(&mut problems);
     let of_list = problems.clone();
     let name = name.into();
-    let list = PcbList { name, kind, info, blocks, whole, made, freed, problems: of_list };
+    let list = PcbList { name, kind, info, blocks, made, freed, problems: of_list };
     Walk::new(vec![list], problems)
 }
 

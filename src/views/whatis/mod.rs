@@ -39,7 +39,7 @@ use crate::views::known_vnets::KnownVnets;
 use crate::views::sockets::Census;
 use crate::views::wiring::Network;
 use crate::vnet::modspace::{Holder, ModuleSpace};
-use crate::vnet::{Variables, Vnet};
+use crate::vnet::{self, Variables, Vnet};
 use crate::walk::Problems;
 
 use counters::CounterNames;
@@ -166,7 +166,7 @@ impl<'t> Whatis<'t> {
             by_address: vnets.iter().map(|vnet| vnet.address).zip(0..).collect(),
             vnet_type,
             set: target.kernel().set_vnet(),
-            pristine: pristine(target),
+            pristine: vnet::pristine(target),
             space,
             variables: names,
             symbols: SymbolNames::new(target),
@@ -183,13 +183,16 @@ impl<'t> Whatis<'t> {
         let mut problems = Problems::default();
         whatis.heap = whatis.walk(deep, &mut problems);
         whatis.problems.extend(problems);
+        let known = all.len();
         all.extend(
             whatis
                 .heap
                 .found()
                 .map(|found| interval(found.address, found.size, Thing::Heap(found.number))),
         );
-        whatis.things = Intervals::new(all);
+        if all.len() > known {
+            whatis.things = Intervals::new(all);
+        }
         whatis
     }
 
@@ -367,12 +370,6 @@ impl fmt::Debug for Whatis<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Whatis").finish_non_exhaustive()
     }
-}
-
-/// Where newer kernels keep the initial values of the set (`vnet_init_var` in `sys/net/vnet.c`, 14).
-fn pristine(target: &Target) -> Option<VirtAddr> {
-    let pointer = target.kernel().symbol("vnet_init_var")?.address;
-    target.memory().pointer(pointer).ok()?.non_null()
 }
 
 fn holder_name(holder: &Holder) -> Box<str> {

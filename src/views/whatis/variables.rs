@@ -6,7 +6,6 @@ use super::parts::path_at;
 use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::types::Types;
-use crate::vnet::modspace::ARENA;
 use crate::vnet::{Variables, VnetVariable};
 
 /// The virtualized variables by address.
@@ -23,7 +22,7 @@ impl<'t> VariableNames<'t> {
     pub fn new(target: &'t Target, variables: Option<&'t Variables>) -> Self {
         let all = variables.map(Variables::all).unwrap_or_default();
         // All of module space is one variable to the kernel.
-        let real = all.iter().enumerate().filter(|(_, variable)| &*variable.symbol != ARENA);
+        let real = all.iter().enumerate().filter(|(_, variable)| !variable.is_module_space());
         let interval = |(what, variable): (usize, &VnetVariable)| Interval {
             start: variable.master,
             size: variable.size,

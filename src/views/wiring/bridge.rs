@@ -86,7 +86,7 @@ fn bridge_at<'t>(interface: &Object<'t>, at: VirtAddr, network: &Network<'t>) ->
 
 /// The bridge whose list has the entry at `at`; `None` if there is none.
 fn with_entry<'t>(at: VirtAddr, network: &Network<'t>) -> Field<Option<Object<'t>>> {
-    let mut is_known = network.problems.is_empty() && !network.is_under_way();
+    let mut is_known = network.problems.is_empty();
     for bridge in network.of_driver("bridge") {
         let entries = BRIDGE.of(&bridge).and_then(|softc| entries(&bridge, &softc, "sc_iflist"));
         match entries {
@@ -98,7 +98,10 @@ fn with_entry<'t>(at: VirtAddr, network: &Network<'t>) -> Field<Option<Object<'t
         }
     }
     let why = "its bridge is not among those that can be read";
-    if is_known { Ok(None) } else { Err(error(ErrorKind::NotDumped, Some(at), why.to_owned())) }
+    match is_known && !network.is_under_way() {
+        true => Ok(None),
+        false => Err(error(ErrorKind::NotDumped, Some(at), why.to_owned())),
+    }
 }
 
 fn entries<'t>(bridge: &Object<'t>, softc: &Object<'t>, list: &str) -> Field<Vec<Object<'t>>> {

@@ -44,10 +44,9 @@ const FUNCTIONS: [&str; 25] = [
 pub(super) fn is_under_way(target: &Target) -> bool {
     let mut problems = Problems::default();
     let Ok(threads) = threads::all(target) else { return true };
-    let mut at_work = threads.take(&mut problems).into_iter().map(|found| found.thread);
+    let threads = threads.take(&mut problems).into_iter().map(|found| found.thread);
     let moves = |thread| Stack::of(&thread).map_or(true, |stack| mentions(target, &stack));
-    let in_network = |thread: &_| is_in_network(thread);
-    at_work.by_ref().filter(in_network).any(moves) || !problems.is_empty()
+    threads.filter(is_in_network).any(moves) || !problems.is_empty()
 }
 
 /// Whether its curvnet is set.

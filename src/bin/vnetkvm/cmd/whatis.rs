@@ -55,7 +55,7 @@ pub fn run(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
     let stack = stack(globals, session, &words)?;
     let asked = words.iter().map(|word| Asked::new(session, stack, word)).collect();
     let asked = require_address(asked)?;
-    let identities = whatis::whatis(session.whatis(args.deep)?, asked);
+    let identities = whatis::whatis(&session.whatis(args.deep)?, &asked);
     let unknown = identities.has_unknown();
     let outcome = show(globals, identities)?;
     if unknown && limits::reached().is_none() {
