@@ -9,11 +9,13 @@ mod ctf;
 use std::path::Path;
 
 use ctf::{Container, with_section};
-use vnetkvm::image::{Format, Scenario, build};
+use vnetkvm::error::{Error, ExprError, VnetError};
+use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::{Kernel, SymbolKind};
-use vnetkvm::session::{Options, Session};
+use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::types::{TypeError, Types};
+use vnetkvm::value::Limits;
 
 const KERNEL: &str = "statics-ctf2-plain";
 
@@ -90,15 +92,48 @@ fn version_2_counts_to_65535() {
     make(0x1_0001, 1).unwrap_err();
 }
 
-/// ctfmerge leaves the ids in their order where it makes globals of a module local; those that
-/// stay global then stand behind the others.
-#[test]
-fn a_module_that_exports_symbols_is_believed_up_to_the_first_wrong_size() {
+/// A machine with if_gif.ko.
+fn image_with_module() -> Image {
     let scenario = "memory = \"32M\"\n[[step]]\ndo = \"module\"\n\
                     file = \"fixtures/kernel/modules/amd64/if_gif.ko\"\n";
     let dwarf = Source::open("fixtures/kernel/classic-clang-dwarf4").unwrap();
     let dwarf = Kernel::open(dwarf, None).unwrap();
-    let image = build(&Scenario::parse(scenario).unwrap(), dwarf).unwrap();
+    build(&Scenario::parse(scenario).unwrap(), dwarf).unwrap()
+}
+
+/// A session with the kernel's CTF, and with the file of the module beside the kernel.
+fn open(image: &Image, module: &[u8], directory: &Path) -> Session {
+    let at = |name: &str| directory.join(name);
+    std::fs::copy(Path::new("fixtures/kernel/ctf/classic-ctf2"), at("kernel")).unwrap();
+    std::fs::write(at("if_gif.ko"), module).unwrap();
+    let core = image.save(Format::MinidumpV2, directory).unwrap();
+    let options = Options { kernel: Some(at("kernel")), core, ..Options::default() };
+    Session::open(&options).unwrap()
+}
+
+/// Without source files, only `kernel` can tell the kernel's from a module's.
+#[test]
+fn a_variable_of_the_kernel_is_told_from_a_modules_by_its_module() {
+    let directory = tempfile::tempdir().unwrap();
+    let module = fixture("modules/amd64/if_gif.ko");
+    let session = open(&image_with_module(), &module, directory.path());
+    let vnet0 = session.select(&Selector::Index(0)).unwrap().stacks[0];
+    let print = |text: &str| session.print(vnet0, text, &Limits::default());
+    match print("ip6_gif_hlim").unwrap_err() {
+        Error::Expr { source: ExprError::Vnet(VnetError::Ambiguous { files, .. }), .. } => {
+            assert_eq!(files, ["kernel", "if_gif.ko"]);
+        }
+        other => panic!("{other}"),
+    }
+    let place = |file: &str| print(&format!("&ip6_gif_hlim@{file}")).unwrap().value;
+    assert_ne!(place("kernel"), place("if_gif.ko"));
+}
+
+/// ctfmerge leaves the ids in their order where it makes globals of a module local; those that
+/// stay global then stand behind the others.
+#[test]
+fn a_module_that_exports_symbols_is_believed_up_to_the_first_wrong_size() {
+    let image = image_with_module();
     let module = fixture("modules/amd64/if_gif.ko");
     let right = Container::of(&module);
     let mut moved = right.clone();
@@ -112,12 +147,8 @@ fn a_module_that_exports_symbols_is_believed_up_to_the_first_wrong_size() {
 
     let types = |container: &Container| {
         let directory = tempfile::tempdir().unwrap();
-        let at = |name: &str| directory.path().join(name);
-        std::fs::copy(Path::new("fixtures/kernel/ctf/classic-ctf2"), at("kernel")).unwrap();
-        std::fs::write(at("if_gif.ko"), with_section(&module, &container.section())).unwrap();
-        let core = image.save(Format::MinidumpV2, directory.path()).unwrap();
-        let options = Options { kernel: Some(at("kernel")), core, ..Options::default() };
-        let session = Session::open(&options).unwrap();
+        let module = with_section(&module, &container.section());
+        let session = open(&image, &module, directory.path());
         let names = [
             "gif_cloner",
             "max_gif_nesting",

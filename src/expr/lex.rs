@@ -128,24 +128,28 @@ fn no_integer(word: &str) -> String {
 }
 
 /// The file name at the start of `text`, up to and including its extension, or the number that
-/// takes its place where the types have no files.
+/// takes its place where the types have no files, or `kernel`.
 ///
 /// The extension must be seen to know where the name ends, because a member may
 /// follow: in `ipstat@ip_input.c.ips_total` the file is `ip_input.c`.
 fn file_name(text: &str) -> Option<&str> {
     const EXTENSIONS: [&str; 7] = [".c", ".h", ".m", ".S", ".cc", ".cpp", ".ko"];
-    let number = word(text);
-    if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(number);
+    let first = word(text);
+    if !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(first);
     }
     let in_path = |c: char| c.is_ascii_alphanumeric() || "_-+./".contains(c);
     let path = text.get(..text.find(|c| !in_path(c)).unwrap_or(text.len()))?;
-    path.match_indices('.').find_map(|(dot, _)| {
+    let file = path.match_indices('.').find_map(|(dot, _)| {
         let rest = path.get(dot + 1..)?;
         let end = dot + 1 + word(rest).len();
         EXTENSIONS.contains(&path.get(dot..end)?).then(|| path.get(..end))?
-    })
+    });
+    file.or((first == KERNEL).then_some(first))
 }
+
+/// What tells the kernel's own variable from those of modules.
+const KERNEL: &str = "kernel";
 
 #[cfg(test)]
 mod tests {
@@ -208,7 +212,10 @@ mod tests {
         assert_eq!(tokens("x@if_a.cc"), [Name("x"), File("if_a.cc"), End]);
         assert_eq!(tokens("x@in.cksum.c"), [Name("x"), File("in.cksum.c"), End]);
         assert_eq!(tokens("x@2.c"), [Name("x"), File("2"), Op("."), Name("c"), End]);
+        assert_eq!(tokens("x@kernel.c"), [Name("x"), File("kernel.c"), End]);
+        assert_eq!(tokens("x@kernel.a"), [Name("x"), File("kernel"), Op("."), Name("a"), End]);
         assert!(lex("x@2nd").is_err());
+        assert!(lex("x@kernels").is_err());
         assert!(lex("x@nothing").is_err());
         assert!(lex("x@").is_err());
     }

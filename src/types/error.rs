@@ -49,9 +49,12 @@ pub enum TypeError {
     },
     /// Types of this name are numbered, because CTF does not say their source files.
     #[error(
-        "there is no {what} named {}@{file}: the kernel's types are CTF, which has no source files, so \
-         those of one name are numbered from 1 to {count}",
-        shortened(name)
+        "there is no {what} named {}@{file}: the kernel's types are CTF, which has no source files; {}",
+        shortened(name),
+        match count {
+            1 => "there is only one of that name".to_owned(),
+            count => format!("those of one name are numbered from 1 to {count}"),
+        }
     )]
     Numbered {
         /// What was searched for.

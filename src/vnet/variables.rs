@@ -66,7 +66,7 @@ impl Variables {
             symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
             all.extend(join(&symbols, module.typed.clone(), types, &module.name));
         }
-        all.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
+        all.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut problems = modules.problems.clone();
         for module in modules.modules().filter(|module| module.set.is_none()) {
             for why in &module.problems {
@@ -148,8 +148,11 @@ impl Variables {
             [] => Ok(None),
             [one] => Ok(Some(one)),
             _ => {
-                let files = found.iter().filter_map(|variable| variable.qualifier());
-                let files = files.map(String::from).collect();
+                // The kernel's own has no file if its types are CTF.
+                let told_by = |variable: &&VnetVariable| {
+                    variable.qualifier().unwrap_or(&variable.module).to_owned()
+                };
+                let files = found.iter().map(told_by).collect();
                 Err(VnetError::Ambiguous { name: name.to_owned(), files })
             }
         }
@@ -167,6 +170,11 @@ impl VnetVariable {
     #[must_use]
     pub fn qualifier(&self) -> Option<&str> {
         self.of_module().or(self.file.as_deref())
+    }
+
+    /// By name, then by file. Without files, the kernel's own come first.
+    fn order(&self) -> impl Ord {
+        (&self.name, &self.file, self.of_module(), self.master)
     }
 
     /// The module that defines it; `None` if the kernel does.
