@@ -84,6 +84,9 @@ fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<()
             set_all(runtime, scope, values)?;
             set_statistics(runtime, scope, statistics)
         }
+        Step::SetCpu { cpu, values } => {
+            values.iter().try_for_each(|(path, value)| runtime.dpcpu_id_set(*cpu, path, value))
+        }
         Step::Interface(step) => network::attach(runtime, step),
         Step::Epair(step) => network::epair(runtime, step),
         Step::DestroyInterface { interface } => {

@@ -150,6 +150,11 @@ pub(super) enum Step {
     RemoveJail {
         jail: String,
     },
+    /// DPCPU variables of a CPU are set.
+    SetCpu {
+        cpu: u32,
+        values: BTreeMap<String, Literal>,
+    },
     /// Something that is no process keeps a credential of a jail.
     Credential {
         jail: String,
@@ -304,6 +309,7 @@ impl Step {
             Self::Jail(jail) => format!("jail {}", jail.name),
             Self::Destroy { jail, .. } => format!("destroy {jail}"),
             Self::Set { jail, .. } => format!("set in {}", jail.as_deref().unwrap_or("the host")),
+            Self::SetCpu { cpu, .. } => format!("set on CPU {cpu}"),
             Self::RemoveJail { jail } => format!("remove jail {jail}"),
             Self::Credential { jail } => format!("credential of {jail}"),
             Self::DamageJail(step) => format!("damage jail {}", step.jail),

@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 
 use crate::addr::VirtAddr;
+use crate::expr::Step;
 use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::image::object::Object;
 use crate::image::runtime::counter::CounterZone;
+use crate::image::runtime::dpcpu::Dpcpu;
 use crate::image::runtime::module::Linker;
 use crate::image::runtime::neighbor::Neighbors;
 use crate::image::runtime::route::Routes;
@@ -40,6 +42,7 @@ impl Runtime {
         }
         set_cpus(&mut kernel, cpus)?;
         let pcpus = set_pcpu(&mut kernel, cpus)?;
+        let dpcpu = Dpcpu::startup(&mut kernel, cpus, &pcpus)?;
         let message_buffer = MessageBuffer::allocate(&mut kernel)?;
         let linker = Linker::of(&mut kernel)?;
         let vnets = match kernel.kernel().set_vnet() {
@@ -59,6 +62,7 @@ impl Runtime {
         let mut runtime = Self {
             kernel,
             cpus: cpus.to_vec(),
+            dpcpu,
             vnets,
             sysinits,
             sysctls,
@@ -134,10 +138,15 @@ fn set_pcpu(kernel: &mut LoadedKernel, cpus: &[u32]) -> Result<Vec<Object>, Imag
     };
     let size = kernel.types().size_of(type_id)?;
     let mut pcpus = Vec::new();
+    let by_id = kernel.variable("cpuid_to_pcpu").ok();
     for id in cpus {
         let pcpu = Object::new(base.wrapping_add(u64::from(*id).wrapping_mul(size)), type_id);
         kernel.set(pcpu, "pc_cpuid", u64::from(*id))?;
         kernel.set_if_any(pcpu, "pc_prvspace", pcpu.address.get())?;
+        if let Some(by_id) = by_id {
+            let place = kernel.step(by_id, &Step::Index(u64::from(*id)))?;
+            kernel.store(place, pcpu.address.get())?;
+        }
         pcpus.push(pcpu);
     }
     Ok(pcpus)

@@ -37,6 +37,9 @@
 //!
 //! In a kernel without VIMAGE, each does what the macro does there.
 //!
+//! Of `sys/sys/pcpu.h`, `DPCPU_ID_PTR` is [`Runtime::dpcpu_id_ptr`] and `DPCPU_ID_SET` is
+//! [`Runtime::dpcpu_id_set`].
+//!
 //! # A complete scenario
 //!
 //! A module registers a constructor and a sysctl; a jail is used; then the machine panics
@@ -119,6 +122,7 @@ mod constructors;
 mod counter;
 mod credentials;
 mod curvnet;
+mod dpcpu;
 mod eventhandler;
 mod interface;
 mod interface_address;
@@ -180,6 +184,7 @@ pub use self::trace::Event;
 pub use self::wiring::{InterfaceFault, TunnelOptions, VirtualHost};
 
 use self::counter::CounterZone;
+use self::dpcpu::Dpcpu;
 use self::interface::Interface;
 use self::jail::Jail;
 use self::module::Linker;
@@ -196,6 +201,8 @@ use self::vnet::Vnets;
 pub struct Runtime {
     kernel: LoadedKernel,
     cpus: Vec<u32>,
+    /// `None` in a kernel without `set_pcpu`.
+    dpcpu: Option<Dpcpu>,
     /// `None` in a kernel without VIMAGE.
     vnets: Option<Vnets>,
     sysinits: Option<Sysinits>,

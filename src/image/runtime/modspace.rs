@@ -1,9 +1,11 @@
-//! Module space: the allocator for modules' virtualized variables.
+//! Module space: the allocator for modules' virtualized variables, and for those of which
+//! each CPU has a copy.
 //!
 //! `sys/net/vnet.c`, vnet_data_startup, vnet_data_alloc and vnet_data_free: a
 //! free list of `struct vnet_data_free`, sorted by address, kept in kernel
 //! memory itself and found there by `vnet_data_free_head`. It hands out
 //! addresses inside the kernel's own set and never touches what lies there.
+//! `sys/kern/subr_pcpu.c` does the same with a `struct dpcpu_free` in `dpcpu_head`.
 
 use super::queue::Queue;
 use crate::addr::VirtAddr;
@@ -16,49 +18,90 @@ use crate::image::machine::Machine;
 pub struct ModuleSpace {
     head: VirtAddr,
     layout: Layout,
+    /// The malloc type of its entries.
+    kind: &'static str,
 }
 
-/// Offsets in `struct vnet_data_free`, in bytes.
+/// What the kernel calls the parts of one of the two allocators.
+struct Names {
+    head: &'static str,
+    entry: &'static str,
+    start: &'static str,
+    len: &'static str,
+    link: &'static str,
+    /// The malloc type of its entries.
+    kind: &'static str,
+}
+
+const VNET: Names = Names {
+    head: "vnet_data_free_head",
+    entry: "struct vnet_data_free",
+    start: "vnd_start",
+    len: "vnd_len",
+    link: "vnd_link",
+    kind: "vnet_data_free",
+};
+
+const DPCPU: Names = Names {
+    head: "dpcpu_head",
+    entry: "struct dpcpu_free",
+    start: "df_start",
+    len: "df_len",
+    link: "df_link",
+    kind: "Per-cpu",
+};
+
+/// Offsets in an entry of the free list, in bytes.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
     size: u64,
     start: u64,
     len: u64,
-    /// Size of vnd_len, an int.
+    /// Size of the length, an int.
     len_size: u64,
     queue: Queue,
 }
 
-const MALLOC_TYPE: &str = "vnet_data_free";
-
 impl ModuleSpace {
-    /// The allocator of this kernel, by its own `struct vnet_data_free`.
+    /// The allocator for virtualized variables, by the kernel's own `struct vnet_data_free`.
     ///
     /// # Errors
     /// The kernel has no module space: it was built without VIMAGE.
     pub fn of(kernel: &LoadedKernel) -> Result<Self, ImageError> {
-        let types = kernel.types();
-        let head = kernel.variable("vnet_data_free_head")?;
-        let entry = types.find("struct vnet_data_free")?;
-        let len = types.member(entry, "vnd_len")?;
-        let layout = Layout {
-            size: types.size_of(entry)?,
-            start: types.member(entry, "vnd_start")?.offset,
-            len: len.offset,
-            len_size: types.size_of(len.type_id)?,
-            queue: Queue::of(kernel, head.type_id, entry, "vnd_link")?,
-        };
-        Ok(Self { head: head.address, layout })
+        Self::named(kernel, &VNET)
     }
 
-    /// vnet_data_startup: one free entry covers all of module space.
+    /// The allocator for variables of CPUs, by the kernel's own `struct dpcpu_free`.
+    ///
+    /// # Errors
+    /// The kernel has none, or its types do not show it.
+    pub fn of_cpus(kernel: &LoadedKernel) -> Result<Self, ImageError> {
+        Self::named(kernel, &DPCPU)
+    }
+
+    fn named(kernel: &LoadedKernel, names: &Names) -> Result<Self, ImageError> {
+        let types = kernel.types();
+        let head = kernel.variable(names.head)?;
+        let entry = types.find(names.entry)?;
+        let len = types.member(entry, names.len)?;
+        let layout = Layout {
+            size: types.size_of(entry)?,
+            start: types.member(entry, names.start)?.offset,
+            len: len.offset,
+            len_size: types.size_of(len.type_id)?,
+            queue: Queue::of(kernel, head.type_id, entry, names.link)?,
+        };
+        Ok(Self { head: head.address, layout, kind: names.kind })
+    }
+
+    /// vnet_data_startup, dpcpu_startup: one free entry covers all of module space.
     pub fn init(&self, m: &mut Machine, start: VirtAddr, size: u64) -> Result<(), ImageError> {
         self.layout.queue.init(m, self.head)?;
         let entry = self.new_entry(m, start.get(), size)?;
         self.layout.queue.insert_head(m, self.head, entry)
     }
 
-    /// vnet_data_alloc: `size` bytes, rounded up to whole pointers, from the front of the first
+    /// vnet_data_alloc, dpcpu_alloc: `size` bytes, rounded up to whole pointers, from the front of the first
     /// free entry that is large enough. `None` is what the module linker reports as ENOSPC.
     pub fn alloc(&self, m: &mut Machine, size: u64) -> Result<Option<VirtAddr>, ImageError> {
         let size = size.next_multiple_of(m.arch().pointer_size());
@@ -78,11 +121,11 @@ impl ModuleSpace {
         Ok(None)
     }
 
-    /// vnet_data_free: frees an allocation of [`ModuleSpace::alloc`] and merges it with its free
-    /// neighbours. As in the kernel, nothing checks that `start` and `size` were allocated.
+    /// vnet_data_free, dpcpu_free: frees an allocation of [`ModuleSpace::alloc`] and merges it with
+    /// its free neighbours. As in the kernel, nothing checks that `start` and `size` were allocated.
     ///
-    /// 12.1 and main dereference the missing next entry when the last one grows. Here, as in
-    /// kernels that survive it, there is nothing to merge then.
+    /// 12.1 and main dereference the missing next entry when the last one grows, for either kind
+    /// of variables. Here, as in kernels that survive it, there is nothing to merge then.
     pub fn free(&self, m: &mut Machine, start: VirtAddr, size: u64) -> Result<(), ImageError> {
         let size = size.next_multiple_of(m.arch().pointer_size());
         let (start, end) = (start.get(), start.get().wrapping_add(size));
@@ -141,7 +184,7 @@ impl ModuleSpace {
     }
 
     fn new_entry(&self, m: &mut Machine, start: u64, len: u64) -> Result<VirtAddr, ImageError> {
-        let entry = m.malloc(MALLOC_TYPE, self.layout.size)?;
+        let entry = m.malloc(self.kind, self.layout.size)?;
         self.set_entry(m, entry, start, len)?;
         Ok(entry)
     }
@@ -179,7 +222,7 @@ mod tests {
         let mut m = Machine::new(Arch::Amd64, MachineOptions::default(), &[], None).unwrap();
         let queue = Queue { first: 0, last: Some(8), next: 16, prev: Some(24) };
         let layout = Layout { size: 32, start: 0, len: 8, len_size: 4, queue };
-        let space = ModuleSpace { head: m.malloc("head", 16).unwrap(), layout };
+        let space = ModuleSpace { head: m.malloc("head", 16).unwrap(), layout, kind: VNET.kind };
         space.init(&mut m, START, SIZE).unwrap();
         (m, space)
     }
@@ -202,7 +245,7 @@ mod tests {
         assert_eq!(space.alloc(&mut m, SIZE).unwrap(), Some(at(0)));
         assert_eq!(space.free_list(&m).unwrap(), []);
         assert_eq!(space.alloc(&mut m, 1).unwrap(), None, "what the linker calls ENOSPC");
-        assert_eq!(m.allocations().filter(|(_, a)| a.kind == MALLOC_TYPE).count(), 0);
+        assert_eq!(m.allocations().filter(|(_, a)| a.kind == VNET.kind).count(), 0);
         space.free(&mut m, at(0), SIZE).unwrap();
         assert_eq!(space.free_list(&m).unwrap(), [(at(0), SIZE)]);
     }
@@ -305,7 +348,7 @@ mod tests {
                 prop_assert_eq!(&list, &model.runs());
                 let used: u64 = live.iter().map(|(_, size)| size.div_ceil(8) * 8).sum();
                 prop_assert_eq!(list.iter().map(|(_, len)| len).sum::<u64>() + used, SIZE);
-                let entries = m.allocations().filter(|(_, a)| a.kind == MALLOC_TYPE).count();
+                let entries = m.allocations().filter(|(_, a)| a.kind == VNET.kind).count();
                 prop_assert_eq!(entries, list.len());
             }
         }

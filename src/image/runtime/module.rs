@@ -2,13 +2,15 @@
 //!
 //! `sys/kern/kern_linker.c`, `link_elf.c` and `link_elf_obj.c`, 12.1. A module is
 //! put into kernel memory and relocated. Its set of virtualized variables is placed in
-//! module space and copied to every listed stack. A `struct elf_file`, which
+//! module space and copied to every listed stack, that of the CPUs' variables to every CPU. A `struct elf_file`, which
 //! begins with a `struct linker_file`, is added to the end of `linker_files`, with a
 //! copy of the symbol table. The kernel has its own entry on that list.
 
 mod file;
 mod object;
 mod placed;
+mod set_space;
+mod sets;
 mod shared;
 mod symbols;
 
@@ -49,7 +51,7 @@ pub(super) struct LoadedModule {
     placed: Placed,
     /// Other allocations that are freed with it.
     blocks: Vec<VirtAddr>,
-    /// Its virtualized variables, if it has a debug file.
+    /// Its variables in linker sets, if it has a debug file.
     pub variables: Vec<Variable>,
 }
 
@@ -167,8 +169,9 @@ impl Runtime {
     /// dependencies must be loaded already.
     ///
     /// # Errors
-    /// It is for another architecture, needs an undefined symbol, is already loaded, or module
-    /// space has no room for its variables (ENOSPC). Then nothing of it remains.
+    /// It is for another architecture, needs an undefined symbol, is already loaded, or there is
+    /// no room for its virtualized variables or for those of CPUs (ENOSPC). Then nothing of it
+    /// remains.
     pub fn load_module(&mut self, file: &ModuleFile) -> Result<(), ImageError> {
         let linker = self.linker.as_ref().ok_or_else(no_linker)?;
         if linker.modules.iter().any(|module| module.name == file.name()) {
@@ -176,13 +179,19 @@ impl Runtime {
         }
         file.check(&self.kernel)?;
         let imports = self.imports(file)?;
-        let mut placed = match file.is_object() {
-            true => self.load_object(file, &imports)?,
-            false => self.load_shared(file, &imports)?,
+        let sets = self.place_sets(file)?;
+        let loaded = match file.is_object() {
+            true => self.load_object(file, &imports, &sets),
+            false => self.load_shared(file, &imports, &sets),
         };
-        if let Some((start, size)) = placed.set {
-            self.vnet_data_copy(start, size)?;
-        }
+        let mut placed = match loaded {
+            Ok(placed) => placed,
+            Err(error) => {
+                self.free_sets(&sets)?;
+                return Err(error);
+            }
+        };
+        self.copy_sets(&sets)?;
         let path = format!("{DIRECTORY}/{}", file.name());
         let mut blocks = Vec::new();
         let kernel = &mut self.kernel;
@@ -203,7 +212,7 @@ impl Runtime {
             false => shared::set_bounds(kernel, elf_file, file, &placed)?,
         }
         blocks.push(linker.depend_on_kernel(kernel, elf_file)?);
-        let variables = file.variables(kernel, placed.set)?;
+        let variables = file.variables(kernel, &placed.sets)?;
         let name = file.name().to_owned();
         let sysinits = placed.sysinits.clone();
         linker.modules.push(LoadedModule {
@@ -266,10 +275,7 @@ impl Runtime {
         for block in module.blocks.into_iter().chain(texts).chain([module.placed.base]) {
             self.kernel.machine_mut().free(block)?;
         }
-        match module.placed.set {
-            Some((start, size)) => self.vnet_data_free(start, size),
-            None => Ok(()),
-        }
+        self.free_sets(&module.placed.sets)
     }
 
     /// The symbols that a module needs from the kernel and other modules.
@@ -284,15 +290,6 @@ impl Runtime {
             }
         });
         found.collect()
-    }
-
-    /// Room in module space for a module's set.
-    fn place_set(&mut self, file: &ModuleFile, size: u64) -> Result<VirtAddr, ImageError> {
-        self.vnet_data_alloc(size)?.ok_or_else(|| {
-            let name = file.name();
-            let why = format!("{name}: vnet module space has no {size} bytes left (ENOSPC)");
-            ImageError::Refused(why)
-        })
     }
 }
 

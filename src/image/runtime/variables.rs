@@ -1,9 +1,11 @@
 //! Variables by name: finds a stack's copy of a variable by its path.
 
+use std::ops::Range;
+
 use super::Runtime;
 use super::scope::Scope;
 use crate::addr::VirtAddr;
-use crate::expr::{self, Name};
+use crate::expr::{self, Name, Path};
 use crate::image::ImageError;
 use crate::image::literal::Literal;
 use crate::image::object::Object;
@@ -19,9 +21,8 @@ impl Runtime {
     /// # Errors
     /// The kernel has no such variable or member, or it has several and no file was given.
     pub fn find(&self, scope: Scope, path: &str) -> Result<Object, ImageError> {
-        let parsed = expr::parse_path(path)
-            .map_err(|error| ImageError::Value { target: path.into(), why: error.to_string() })?;
-        let variable = self.virtualized(&parsed.name)?;
+        let parsed = self.parse_path(path)?;
+        let variable = self.master(PREFIX, self.kernel.kernel().set_vnet(), &parsed.name)?;
         let object = match (scope, variable) {
             (Scope::Vnet(vnet), Some(master)) => {
                 Object { address: self.in_vnet(vnet, master.address)?, ..master }
@@ -42,6 +43,21 @@ impl Runtime {
     /// As [`Runtime::find`], or its type cannot hold the value.
     pub fn set(&mut self, scope: Scope, path: &str, value: &Literal) -> Result<(), ImageError> {
         let object = self.find(scope, path)?;
+        self.assign_at(object, path, value)
+    }
+
+    pub(super) fn parse_path(&self, path: &str) -> Result<Path, ImageError> {
+        expr::parse_path(path)
+            .map_err(|error| ImageError::Value { target: path.into(), why: error.to_string() })
+    }
+
+    /// Stores `value` in `object`, which errors call `path`.
+    pub(super) fn assign_at(
+        &mut self,
+        object: Object,
+        path: &str,
+        value: &Literal,
+    ) -> Result<(), ImageError> {
         self.kernel.assign(object, value).map_err(|error| match error {
             ImageError::Value { target, why } => {
                 ImageError::Value { target: format!("{path} ({target})"), why }
@@ -55,16 +71,21 @@ impl Runtime {
         self.vnet0().map_or(Scope::Kernel, Scope::Vnet)
     }
 
-    /// The master of a virtualized variable, by its symbol in the set.
-    fn virtualized(&self, name: &Name) -> Result<Option<Object>, ImageError> {
-        let kernel = self.kernel.kernel();
+    /// The master of a variable in a linker set, by its symbol: the name after `prefix`. `set` is
+    /// the kernel's own set at link addresses; the variables of modules are elsewhere.
+    pub(super) fn master(
+        &self,
+        prefix: &str,
+        set: Option<Range<VirtAddr>>,
+        name: &Name,
+    ) -> Result<Option<Object>, ImageError> {
         let plain = name.name.strip_prefix("V_").unwrap_or(&name.name);
-        let symbols = kernel.vnet_symbols();
-        let named = symbols.filter(|symbol| symbol.name.strip_prefix(PREFIX) == Some(plain));
-        let mut addresses: Vec<VirtAddr> = named.map(|symbol| symbol.address).collect();
+        let symbol = format!("{prefix}{plain}");
+        let named = self.kernel.kernel().symbols().named(&symbol).map(|symbol| symbol.address);
+        let inside = |at: &VirtAddr| set.as_ref().is_some_and(|set| set.contains(at));
+        let mut addresses: Vec<VirtAddr> = named.filter(inside).collect();
         addresses.sort_unstable();
         addresses.dedup();
-        let symbol = format!("{PREFIX}{plain}");
         let mut modules: Vec<Object> = Vec::new();
         for (module, variable) in self.module_variables(&symbol) {
             let file = variable.file.as_deref();
@@ -82,7 +103,7 @@ impl Runtime {
         }
         let mut found = Vec::new();
         for address in addresses {
-            let variable = self.described(address, plain);
+            let variable = self.described(address, &symbol);
             let file = variable.as_ref().and_then(|variable| variable.file.as_deref());
             if matches_file(name.file.as_deref(), file) {
                 found.push(variable);
@@ -99,9 +120,9 @@ impl Runtime {
     }
 
     /// The variable at `address`. If one without a size is there too, the one with the right name.
-    fn described(&self, address: VirtAddr, plain: &str) -> Option<Variable> {
+    fn described(&self, address: VirtAddr, symbol: &str) -> Option<Variable> {
         let types = self.kernel.types();
-        let right = |variable: &Variable| variable.name.strip_prefix(PREFIX) == Some(plain);
+        let right = |variable: &Variable| *variable.name == *symbol;
         types.variable_linked_at(address).filter(right).or_else(|| {
             let range = address..address.checked_add(1)?;
             types.variables_linked_in(&range).into_iter().find(right)

@@ -245,7 +245,8 @@ fn malloc_uninitialised(kernel: &mut LoadedKernel, size: u64) -> Result<VirtAddr
     Ok(block)
 }
 
-fn copy(
+/// Copies `size` bytes.
+pub(super) fn copy(
     kernel: &mut LoadedKernel,
     from: VirtAddr,
     to: VirtAddr,

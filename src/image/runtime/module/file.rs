@@ -1,20 +1,19 @@
 //! A module's file, and its debug file if it is beside it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use goblin::elf::{Elf, header, section_header, sym};
 
+use super::sets::{PlacedSet, SetKind, of_kind};
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::kernel::LoadedKernel;
 use crate::kernel::ElfFile;
 use crate::source::Source;
 use crate::types::{Format, Variable};
-
-/// The set of virtualized variables, `VNET_SETNAME`.
-pub(super) const SET: &str = "set_vnet";
 
 /// A module that can be loaded.
 #[derive(Debug, Clone)]
@@ -115,29 +114,39 @@ impl ModuleFile {
         Ok(wanted.map(|(name, is_weak)| (name.to_owned(), is_weak)).collect())
     }
 
-    /// The virtualized variables in its debug file, at their places in module space.
+    /// The variables of its linker sets in its debug file, at their places in the kernel's sets.
     pub(super) fn variables(
         &self,
         kernel: &mut LoadedKernel,
-        set: Option<(VirtAddr, u64)>,
+        sets: &[PlacedSet],
     ) -> Result<Vec<Variable>, ImageError> {
-        let Some((start, size)) = set else { return Ok(Vec::new()) };
         let source = self.debug.as_deref().unwrap_or(&self.source);
         let elf = ElfFile::parse_module(source.clone())?;
-        if Format::of(&elf, None).is_none() {
+        if sets.is_empty() || Format::of(&elf, None).is_none() {
             return Ok(Vec::new());
         }
-        let linked = match self.is_object() {
-            // Its set is at the address that it is given.
-            true => start.get(),
-            false => elf.section(SET).map_or(0, |section| section.range().start.get()),
+        let is_object = self.is_object();
+        let linked = |set: &PlacedSet| {
+            let start = match is_object {
+                // Its set is at the address that it is given.
+                true => set.at.get(),
+                false => elf.section(set.kind.section()).map_or(0, |s| s.range().start.get()),
+            };
+            VirtAddr::new(start)..VirtAddr::new(start.wrapping_add(set.size))
         };
-        let placed = |name: &str| (name == SET).then_some(start.get());
-        let types = kernel.add_types(&elf, linked..linked.wrapping_add(size), &placed)?;
-        let range = VirtAddr::new(linked)..VirtAddr::new(linked.wrapping_add(size));
-        let moved = types.variables_linked_in(&range).into_iter().map(|variable| {
-            let offset = variable.address.get().wrapping_sub(linked);
-            Variable { address: start.wrapping_add(offset), ..variable }
+        let ranges: Vec<Range<VirtAddr>> = sets.iter().map(linked).collect();
+        let first = ranges.iter().map(|range| range.start.get()).min().unwrap_or(0);
+        let last = ranges.iter().map(|range| range.end.get()).max().unwrap_or(0);
+        let placed = |name: &str| {
+            let kind = SetKind::of_section(name)?;
+            of_kind(sets, kind).map(|set| set.at.get())
+        };
+        let types = kernel.add_types(&elf, first..last, &placed)?;
+        let moved = sets.iter().zip(&ranges).flat_map(|(set, range)| {
+            types.variables_linked_in(range).into_iter().map(|variable| {
+                let offset = variable.address.get().wrapping_sub(range.start.get());
+                Variable { address: set.at.wrapping_add(offset), ..variable }
+            })
         });
         Ok(moved.collect())
     }

@@ -1,20 +1,20 @@
 //! Modules that are object files: every section gets a place of its own.
 //!
 //! `sys/kern/link_elf_obj.c`, link_elf_load_file, 12.1. The symbol table that the kernel keeps has
-//! the final addresses; those of virtualized variables are in module space. A symbol keeps the
-//! number of its section. The bounds of linker sets, which nobody defines, get
+//! the final addresses; those of virtualized and of DPCPU variables are in the kernel's sets. A
+//! symbol keeps the number of its section. The bounds of linker sets, which nobody defines, get
 //! the place of the set in `progtab`.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use goblin::elf::reloc::{R_X86_64_32, R_X86_64_32S, R_X86_64_64, R_X86_64_PC32, R_X86_64_PLT32};
 use goblin::elf::section_header::{SHF_ALLOC, SHT_NOBITS, SHT_PROGBITS};
 use goblin::elf::sym::STT_OBJECT;
 use goblin::elf::{Elf, Reloc, SectionHeader};
 
-use super::file::{ModuleFile, SET};
+use super::file::ModuleFile;
 use super::placed::{MALLOC_TYPE, Placed, sysinit_kind};
+use super::sets::{PlacedSet, SetKind, of_kind};
 use super::symbols::ModuleSymbol;
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -41,6 +41,7 @@ impl Runtime {
         &mut self,
         file: &ModuleFile,
         imports: &BTreeMap<String, VirtAddr>,
+        sets: &[PlacedSet],
     ) -> Result<Placed, ImageError> {
         let elf = file.elf()?;
         if self.kernel.machine().arch() != Arch::Amd64 {
@@ -60,36 +61,50 @@ impl Runtime {
                 _ => file.bytes(header.sh_offset, header.sh_size)?.to_vec(),
             };
             // Its offset, for now.
-            let at = match name {
-                SET => 0,
-                _ => u64::next_multiple_of(size, header.sh_addralign.max(1)),
+            let at = match SetKind::of_section(name) {
+                Some(_) => 0,
+                None => {
+                    let at = u64::next_multiple_of(size, header.sh_addralign.max(1));
+                    size = at + header.sh_size;
+                    at
+                }
             };
-            if name != SET {
-                size = at + header.sh_size;
-            }
             sections.push(Section { number, name, at: VirtAddr::new(at), bytes });
         }
-        let mut placed = Placed { size, ..Placed::default() };
-        if let Some(set) = sections.iter().find(|section| section.name == SET) {
-            let size = set.bytes.len() as u64;
-            placed.set = Some((self.place_set(file, size)?, size));
-        }
+        let mut placed = Placed { sets: sets.to_vec(), ..Placed::default() };
         let machine = self.kernel.machine_mut();
         placed.size = size.max(1).next_multiple_of(machine.page_size());
         placed.base = machine.malloc_module(MALLOC_TYPE, placed.size)?;
         for section in &mut sections {
-            section.at = match placed.set {
-                Some((set, _)) if section.name == SET => set,
-                _ => placed.base.wrapping_add(section.at.get()),
+            section.at = match set_of_section(sets, section.name) {
+                Some(set) => set.at,
+                None => placed.base.wrapping_add(section.at.get()),
             };
         }
-        relocate(file, &elf, &mut sections, imports)?;
+        relocate(file, &elf, &mut sections, sets, imports)?;
         for section in &sections {
             self.kernel.machine_mut().write(section.at, &section.bytes)?;
         }
         keep_symbols(file, &elf, &sections, &mut placed)?;
         Ok(placed)
     }
+}
+
+/// The linker sets that it has, with their sizes in bytes.
+pub(super) fn set_sizes(file: &ModuleFile) -> Result<Vec<(SetKind, u64)>, ImageError> {
+    let elf = file.elf()?;
+    let sections: Vec<_> = loaded(&elf).collect();
+    let named = |kind: SetKind| {
+        let of_kind = |(_, header): &&(usize, &SectionHeader)| {
+            elf.shdr_strtab.get_at(header.sh_name) == Some(kind.section())
+        };
+        sections.iter().find(of_kind).map(|(_, header)| (kind, header.sh_size))
+    };
+    Ok(SetKind::ALL.into_iter().filter_map(named).collect())
+}
+
+fn set_of_section<'a>(sets: &'a [PlacedSet], name: &str) -> Option<&'a PlacedSet> {
+    of_kind(sets, SetKind::of_section(name)?)
 }
 
 /// Fills in `progtab`: each section's name and place.
@@ -113,9 +128,10 @@ pub(super) fn set_sections(
     blocks.extend([table, names_at]);
     let mut offset = 0;
     for (place, (number, header)) in loaded(&elf).enumerate() {
-        let at = match (placed.set, elf.shdr_strtab.get_at(header.sh_name)) {
-            (Some((set, _)), Some(SET)) => set,
-            _ => {
+        let name = elf.shdr_strtab.get_at(header.sh_name).unwrap_or_default();
+        let at = match set_of_section(&placed.sets, name) {
+            Some(set) => set.at,
+            None => {
                 let at = u64::next_multiple_of(offset, header.sh_addralign.max(1));
                 offset = at + header.sh_size;
                 placed.base.wrapping_add(at)
@@ -153,20 +169,19 @@ fn relocate(
     file: &ModuleFile,
     elf: &Elf<'_>,
     sections: &mut [Section<'_>],
+    sets: &[PlacedSet],
     imports: &BTreeMap<String, VirtAddr>,
 ) -> Result<(), ImageError> {
     let failed = |why: String| ImageError::Module { name: file.name().to_owned(), why };
     let places: BTreeMap<usize, (VirtAddr, usize)> =
         sections.iter().map(|s| (s.number, (s.at, s.bytes.len()))).collect();
-    let set = sections.iter().find(|section| section.name == SET);
-    let set = set.map(|set| set.at..set.at.wrapping_add(set.bytes.len() as u64));
     for (header, relocations) in &elf.shdr_relocs {
         let target = elf.section_headers.get(*header).map(|header| header.sh_info as usize);
         let Some(section) = sections.iter_mut().find(|s| Some(s.number) == target) else {
             continue;
         };
         for relocation in relocations.iter() {
-            let value = symbol_value(elf, relocation.r_sym, &places, &set, imports);
+            let value = symbol_value(elf, relocation.r_sym, &places, sets, imports);
             let value = value.ok_or_else(|| failed("a relocation names no symbol".into()))?;
             apply(section, &relocation, value).map_err(failed)?;
         }
@@ -199,7 +214,7 @@ fn symbol_value(
     elf: &Elf<'_>,
     number: usize,
     places: &BTreeMap<usize, (VirtAddr, usize)>,
-    set: &Option<Range<VirtAddr>>,
+    sets: &[PlacedSet],
     imports: &BTreeMap<String, VirtAddr>,
 ) -> Option<u64> {
     let symbol = elf.syms.get(number)?;
@@ -208,17 +223,17 @@ fn symbol_value(
         return Some(at.get().wrapping_add(symbol.st_value));
     }
     let name = elf.strtab.get_at(symbol.st_name)?;
-    bound(name, set).or_else(|| imports.get(name).copied()).map(VirtAddr::get)
+    let bound = bound(name, sets).map(|(_, at)| at);
+    bound.or_else(|| imports.get(name).copied()).map(VirtAddr::get)
 }
 
-/// The bounds of the module's own set.
-fn bound(name: &str, set: &Option<Range<VirtAddr>>) -> Option<VirtAddr> {
-    let set = set.as_ref()?;
-    match name {
-        "__start_set_vnet" => Some(set.start),
-        "__stop_set_vnet" => Some(set.end),
-        _ => None,
-    }
+/// The set that `name` is a bound of, and the address of that.
+fn bound(name: &str, sets: &[PlacedSet]) -> Option<(SetKind, VirtAddr)> {
+    sets.iter().find_map(|set| {
+        let [start, stop] = set.kind.bounds();
+        let ends = [(start, set.at), (stop, set.at.wrapping_add(set.size))];
+        ends.into_iter().find(|(end, _)| *end == name).map(|(_, at)| (set.kind, at))
+    })
 }
 
 /// The symbol table as the kernel keeps it, and the symbols that other modules may use.
@@ -237,16 +252,15 @@ fn keep_symbols(
     else {
         return Ok(());
     };
-    let set = placed.set.map(|(start, size)| start..start.wrapping_add(size));
     placed.symbols = symbols.to_vec();
     placed.strings = strings.to_vec();
     for (number, symbol) in elf.syms.iter().enumerate() {
         let Some(entry) = placed.symbols.get_mut(number * SYM..(number + 1) * SYM) else { break };
         let name = elf.strtab.get_at(symbol.st_name).unwrap_or_default();
         let place = sections.iter().position(|section| section.number == symbol.st_shndx);
-        let (section, value) = match (symbol.st_shndx, place, bound(name, &set)) {
-            (0, _, Some(at)) => {
-                let set = sections.iter().position(|section| section.name == SET);
+        let (section, value) = match (symbol.st_shndx, place, bound(name, &placed.sets)) {
+            (0, _, Some((kind, at))) => {
+                let set = sections.iter().position(|section| section.name == kind.section());
                 (set.unwrap_or(0), at.get())
             }
             (number, Some(place), _) => {

@@ -1,5 +1,6 @@
 //! Where a module is in memory, and what was found in it.
 
+use super::sets::PlacedSet;
 use super::symbols::ModuleSymbol;
 use crate::addr::VirtAddr;
 use crate::image::runtime::SysinitKind;
@@ -9,8 +10,8 @@ use crate::image::runtime::SysinitKind;
 pub(super) struct Placed {
     pub(super) base: VirtAddr,
     pub(super) size: u64,
-    /// Its part of module space, and the size of that in bytes.
-    pub(super) set: Option<(VirtAddr, u64)>,
+    /// Its parts of the kernel's linker sets.
+    pub(super) sets: Vec<PlacedSet>,
     /// In the order in which the kernel searches them for names.
     pub(super) defined: Vec<ModuleSymbol>,
     /// The `struct vnet_sysinit`s from VNET_SYSINIT and VNET_SYSUNINIT.

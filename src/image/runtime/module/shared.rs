@@ -1,7 +1,7 @@
 //! Modules that are shared objects: loaded in one piece, as they were linked.
 //!
-//! `sys/kern/link_elf.c`, 12.1. The bounds of the set are those of its raw image in the module.
-//! The copy in module space is made from that, and every address within the bounds is
+//! `sys/kern/link_elf.c`, 12.1. The bounds of a set are those of its raw image in the module.
+//! The copy in the kernel's own set is made from that, and every address within the bounds is
 //! translated when it is used (elf_relocaddr). The symbol table stays as in the file.
 
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use goblin::strtab::Strtab;
 
 use super::file::ModuleFile;
 use super::placed::{MALLOC_TYPE, Placed, Table, sysinit_kind};
+use super::sets::{PlacedSet, SetKind, of_kind};
 use super::symbols::ModuleSymbol;
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
@@ -35,41 +36,31 @@ impl Runtime {
         &mut self,
         file: &ModuleFile,
         imports: &BTreeMap<String, VirtAddr>,
+        sets: &[PlacedSet],
     ) -> Result<Placed, ImageError> {
         let elf = file.elf()?;
-        let failed =
-            |why: &str| ImageError::Module { name: file.name().to_owned(), why: why.into() };
-        let loads = || elf.program_headers.iter().filter(|header| header.p_type == PT_LOAD);
-        let end = loads().map(|header| header.p_vaddr.saturating_add(header.p_memsz)).max();
-        let end = end.filter(|end| (1..=LARGEST).contains(end));
-        let end = end.ok_or_else(|| failed("its segments have no sensible size"))?;
-        let mut image = vec![0; end as usize];
-        for header in loads() {
-            let bytes = file.bytes(header.p_offset, header.p_filesz)?;
-            let place = image.get_mut(header.p_vaddr as usize..);
-            let place = place.and_then(|place| place.get_mut(..bytes.len()));
-            let place = place.ok_or_else(|| failed("a segment is larger in the file"))?;
-            place.copy_from_slice(bytes);
-        }
-        let bounds = bounds(&elf, &image, self.kernel.machine().arch());
-        let mut placed = Placed::default();
-        if let Some(bounds) = bounds.clone().filter(|bounds| !bounds.is_padding) {
-            let size = bounds.set.end - bounds.set.start;
-            placed.set = Some((self.place_set(file, size)?, size));
-        }
+        let mut image = image(file, &elf)?;
+        let mut placed = Placed { sets: sets.to_vec(), ..Placed::default() };
         let machine = self.kernel.machine_mut();
-        placed.size = end.next_multiple_of(machine.page_size());
+        placed.size = (image.len() as u64).next_multiple_of(machine.page_size());
         placed.base = machine.malloc_module(MALLOC_TYPE, placed.size)?;
+        let moved: Vec<Moved> = SetKind::ALL
+            .into_iter()
+            .filter_map(|kind| {
+                let set = of_kind(sets, kind)?;
+                Some(Moved { from: set_symbols(&elf, kind)?, to: set.at })
+            })
+            .collect();
         let relocate =
-            Relocate { elf: &elf, arch: machine.arch(), bounds: &bounds, placed: &placed, imports };
-        relocate.all(&mut image).map_err(|why| failed(&why))?;
-        let kernel = &mut self.kernel;
-        kernel.machine_mut().write(placed.base, &image)?;
-        if let (Some((at, _)), Some(bounds)) = (placed.set, &bounds) {
-            let set = bounds.set.start as usize..bounds.set.end as usize;
-            kernel.machine_mut().write(at, image.get(set).unwrap_or_default())?;
+            Relocate { elf: &elf, arch: machine.arch(), moved: &moved, placed: &placed, imports };
+        relocate.all(&mut image).map_err(|why| failed(file, &why))?;
+        let machine = self.kernel.machine_mut();
+        machine.write(placed.base, &image)?;
+        for set in &moved {
+            let from = set.from.start as usize..set.from.end as usize;
+            machine.write(set.to, image.get(from).unwrap_or_default())?;
         }
-        placed.defined = defined(file, &elf, &bounds, &placed);
+        placed.defined = defined(file, &elf, &moved, &placed);
         let objects = elf.syms.iter().filter(|symbol| symbol.st_type() == STT_OBJECT);
         let sysinits = objects.filter_map(|symbol| {
             let kind = sysinit_kind(elf.strtab.get_at(symbol.st_name)?)?;
@@ -81,7 +72,38 @@ impl Runtime {
     }
 }
 
-/// Records where the set is: in the module and in module space.
+/// The linker sets that it has, with their sizes in bytes. On i386 one may contain only the
+/// padding that ends every set; then it has none.
+pub(super) fn set_sizes(file: &ModuleFile, arch: Arch) -> Result<Vec<(SetKind, u64)>, ImageError> {
+    let elf = file.elf()?;
+    let image = image(file, &elf)?;
+    let of_kind = |kind| {
+        let set = set_symbols(&elf, kind).filter(|set| set.start < set.end)?;
+        let bytes = image.get(set.start as usize..set.end as usize)?;
+        let is_padding = arch == Arch::I386 && bytes == PADDING;
+        (!is_padding).then_some((kind, set.end - set.start))
+    };
+    Ok(SetKind::ALL.into_iter().filter_map(of_kind).collect())
+}
+
+/// The bytes of its segments, from the address 0 on.
+fn image(file: &ModuleFile, elf: &Elf<'_>) -> Result<Vec<u8>, ImageError> {
+    let loads = || elf.program_headers.iter().filter(|header| header.p_type == PT_LOAD);
+    let end = loads().map(|header| header.p_vaddr.saturating_add(header.p_memsz)).max();
+    let end = end.filter(|end| (1..=LARGEST).contains(end));
+    let end = end.ok_or_else(|| failed(file, "its segments have no sensible size"))?;
+    let mut image = vec![0; end as usize];
+    for header in loads() {
+        let bytes = file.bytes(header.p_offset, header.p_filesz)?;
+        let place = image.get_mut(header.p_vaddr as usize..);
+        let place = place.and_then(|place| place.get_mut(..bytes.len()));
+        let place = place.ok_or_else(|| failed(file, "a segment is larger in the file"))?;
+        place.copy_from_slice(bytes);
+    }
+    Ok(image)
+}
+
+/// Records where its sets are: in the module and in the kernel's.
 pub(super) fn set_bounds(
     kernel: &mut LoadedKernel,
     elf_file: Object,
@@ -89,45 +111,39 @@ pub(super) fn set_bounds(
     placed: &Placed,
 ) -> Result<(), ImageError> {
     let elf = file.elf()?;
-    if let Some(set) = set_symbols(&elf) {
+    for kind in SetKind::ALL {
+        let Some(set) = set_symbols(&elf, kind) else { continue };
+        let [start, stop, base] = kind.members();
         let at = |value: u64| placed.base.wrapping_add(value);
-        kernel.set_pointer(elf_file, "vnet_start", at(set.start))?;
-        kernel.set_pointer(elf_file, "vnet_stop", at(set.end))?;
+        kernel.set_pointer(elf_file, start, at(set.start))?;
+        kernel.set_pointer(elf_file, stop, at(set.end))?;
+        let to = of_kind(&placed.sets, kind).map_or(VirtAddr::new(0), |set| set.at);
+        kernel.set_pointer(elf_file, base, to)?;
     }
-    let base = placed.set.map_or(VirtAddr::new(0), |(at, _)| at);
-    kernel.set_pointer(elf_file, "vnet_base", base)
+    Ok(())
 }
 
-/// The set in the module's own image.
-#[derive(Debug, Clone)]
-struct Bounds {
-    set: Range<u64>,
-    /// It contains only the padding that ends every set on i386.
-    is_padding: bool,
-}
-
-fn bounds(elf: &Elf<'_>, image: &[u8], arch: Arch) -> Option<Bounds> {
-    let set = set_symbols(elf).filter(|set| set.start < set.end)?;
-    let bytes = image.get(set.start as usize..set.end as usize)?;
-    Some(Bounds { is_padding: arch == Arch::I386 && bytes == PADDING, set })
-}
-
-fn set_symbols(elf: &Elf<'_>) -> Option<Range<u64>> {
+fn set_symbols(elf: &Elf<'_>, kind: SetKind) -> Option<Range<u64>> {
     let find = |wanted| {
         let mut symbols = elf.dynsyms.iter().filter(|symbol| symbol.st_shndx != 0);
         let found = symbols.find(|symbol| elf.dynstrtab.get_at(symbol.st_name) == Some(wanted));
         found.map(|symbol| symbol.st_value)
     };
-    Some(find("__start_set_vnet")?..find("__stop_set_vnet")?)
+    let [start, stop] = kind.bounds();
+    Some(find(start)?..find(stop)?)
+}
+
+/// A set in the module's own image, and its place in the kernel's set.
+struct Moved {
+    from: Range<u64>,
+    to: VirtAddr,
 }
 
 /// The running address of an address in the file: elf_relocaddr.
-fn translated(value: u64, bounds: &Option<Bounds>, placed: &Placed) -> u64 {
-    match (bounds, placed.set) {
-        (Some(bounds), Some((at, _))) if bounds.set.contains(&value) => {
-            at.get().wrapping_add(value - bounds.set.start)
-        }
-        _ => placed.base.get().wrapping_add(value),
+fn translated(value: u64, moved: &[Moved], placed: &Placed) -> u64 {
+    match moved.iter().find(|set| set.from.contains(&value)) {
+        Some(set) => set.to.get().wrapping_add(value - set.from.start),
+        None => placed.base.get().wrapping_add(value),
     }
 }
 
@@ -135,7 +151,7 @@ fn translated(value: u64, bounds: &Option<Bounds>, placed: &Placed) -> u64 {
 fn defined(
     file: &ModuleFile,
     elf: &Elf<'_>,
-    bounds: &Option<Bounds>,
+    moved: &[Moved],
     placed: &Placed,
 ) -> Vec<ModuleSymbol> {
     let of = |symbols: &Symtab<'_>, strings: &Strtab<'_>| -> Vec<ModuleSymbol> {
@@ -143,7 +159,7 @@ fn defined(
         let symbols = symbols.iter().filter(in_sections);
         let named = symbols.filter_map(|symbol| {
             let name = strings.get_at(symbol.st_name).filter(|name| !name.is_empty())?.to_owned();
-            let at = VirtAddr::new(translated(symbol.st_value, bounds, placed));
+            let at = VirtAddr::new(translated(symbol.st_value, moved, placed));
             Some(ModuleSymbol { name, at, size: symbol.st_size })
         });
         named.collect()
@@ -159,7 +175,7 @@ fn defined(
 struct Relocate<'a> {
     elf: &'a Elf<'a>,
     arch: Arch,
-    bounds: &'a Option<Bounds>,
+    moved: &'a [Moved],
     placed: &'a Placed,
     imports: &'a BTreeMap<String, VirtAddr>,
 }
@@ -199,7 +215,7 @@ impl Relocate<'_> {
             None => endian.uint(place) as u64,
         };
         let value = match kind {
-            Kind::Relative => translated(addend, self.bounds, self.placed),
+            Kind::Relative => translated(addend, self.moved, self.placed),
             Kind::Symbol => self.symbol(relocation.r_sym)?.wrapping_add(addend),
             Kind::Distance => {
                 let at = self.placed.base.get().wrapping_add(relocation.r_offset);
@@ -213,7 +229,7 @@ impl Relocate<'_> {
     fn symbol(&self, number: usize) -> Result<u64, String> {
         let symbol = self.elf.dynsyms.get(number).ok_or("a relocation names no symbol")?;
         if symbol.st_shndx != 0 {
-            return Ok(translated(symbol.st_value, self.bounds, self.placed));
+            return Ok(translated(symbol.st_value, self.moved, self.placed));
         }
         let name = self.elf.dynstrtab.get_at(symbol.st_name).unwrap_or_default();
         let found = self.imports.get(name).copied();
@@ -263,4 +279,8 @@ fn keep_symbols(file: &ModuleFile, elf: &Elf<'_>, placed: &mut Placed) -> Result
     placed.symbols = bytes(".symtab")?;
     placed.strings = bytes(".strtab")?;
     Ok(())
+}
+
+fn failed(file: &ModuleFile, why: &str) -> ImageError {
+    ImageError::Module { name: file.name().to_owned(), why: why.into() }
 }
