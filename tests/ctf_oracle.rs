@@ -185,7 +185,11 @@ fn compare(what: &str, ours: &BTreeMap<String, String>, theirs: &BTreeMap<String
             continue;
         };
         match bare {
-            "feat_bits" => assert_eq!(without_sign(found), without_sign(expected), "{what}"),
+            "feat_bits" if found != expected => {
+                let lost = "CTF does not say the width of a bit-field that is an enum";
+                assert!(found.contains(&format!("sign = <no-type: {lost}")), "{what}: {found}");
+                assert_eq!(without_sign(found), without_sign(expected), "{what}");
+            }
             _ if OTHER_VALUES.contains(&bare) => {}
             _ => assert_eq!(found, expected, "{what}: {name}"),
         }

@@ -9,6 +9,7 @@ mod ctf;
 use std::path::Path;
 
 use ctf::{Container, with_section};
+use vnetkvm::answers;
 use vnetkvm::error::{Error, ExprError, VnetError};
 use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::{Kernel, SymbolKind};
@@ -16,6 +17,7 @@ use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::types::{TypeError, Types};
 use vnetkvm::value::Limits;
+use vnetkvm::views::checks::Verdict;
 
 const KERNEL: &str = "statics-ctf2-plain";
 
@@ -127,6 +129,31 @@ fn a_variable_of_the_kernel_is_told_from_a_modules_by_its_module() {
     }
     let place = |file: &str| print(&format!("&ip6_gif_hlim@{file}")).unwrap().value;
     assert_ne!(place("kernel"), place("if_gif.ko"));
+}
+
+/// Only the source file tells that tcp_output works in a vnet, and CTF has no files.
+#[test]
+fn without_files_nobody_says_that_a_thread_needed_no_curvnet() {
+    let scenario = Scenario::open(Path::new("fixtures/scenarios/jails.toml")).unwrap();
+    let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let core = image.save(Format::MinidumpV2, directory.path()).unwrap();
+    let verdict = |kernel: &str| {
+        let kernel = Some(Path::new("fixtures/kernel").join(kernel));
+        let options = Options { kernel, core: core.clone(), ..Options::default() };
+        let session = Session::open(&options).unwrap();
+        let wanted = ["thread-null-curvnet".to_owned()];
+        let found = answers::checks(&session, &Selector::Default, &wanted).unwrap();
+        let [one] = &found.findings.to_vec()[..] else { panic!("one finding") };
+        (one.verdict, one.message.to_string())
+    };
+    let thread = "thread 100900 of process 900 (ping)";
+    let why = "its curvnet is NULL in tcp_output of netinet/tcp_output.c, which works in a vnet";
+    let known = verdict("classic-clang-dwarf4");
+    assert_eq!(known, (Verdict::Fault, format!("{thread}: {why}")));
+    let why = "nothing tells the source file of tcp_output";
+    let whether = format!("whether {thread}, which has no curvnet, needed one: {why}");
+    assert_eq!(verdict("ctf/classic-ctf2"), (Verdict::Unknown, whether));
 }
 
 /// ctfmerge leaves the ids in their order where it makes globals of a module local; those that

@@ -168,6 +168,7 @@ fn check_layouts(kernel_name: &str, table: &str) -> usize {
         let wanted = (!bit_size.is_empty()).then(|| BitField {
             bit_offset: bit_offset.parse().unwrap(),
             bit_size: bit_size.parse().unwrap(),
+            exact: true,
         });
         assert_eq!(bits, wanted, "{kernel_name}: {record}.{path}");
         assert_eq!(field.offset.to_string(), offset, "{kernel_name}: {record}.{path}");

@@ -190,6 +190,7 @@ impl LoadedKernel {
     /// Bits are counted from the least significant one of the first byte on little-endian
     /// machines, and from the most significant one on big-endian ones. So this goes bit by bit.
     fn store_bits(&mut self, at: VirtAddr, bits: BitField, value: u64) -> Result<(), ImageError> {
+        let bits = bits.known()?;
         let little = matches!(self.machine().arch().endian(), crate::bytes::Endian::Little);
         for number in 0..bits.bit_size.min(64) {
             let place = bits.bit_offset + number;

@@ -87,8 +87,10 @@ impl Lines {
         size: Option<u64>,
     ) -> Waste {
         let mut waste = Waste::default();
-        // The first bit that no member has taken; `None` once that cannot be told.
-        let mut free = (kind != RecordKind::Union).then(|| Bits::bytes(base));
+        let is_union = kind == RecordKind::Union;
+        // The first bit that no member has taken; `None` if that cannot be told.
+        let mut free = (!is_union).then(|| Bits::bytes(base));
+        let mut most = 0;
         for member in members {
             let (start, end) = place(member);
             if let Some(hole) = free.and_then(|free| free.up_to(start)) {
@@ -96,7 +98,8 @@ impl Lines {
                 waste.holes += 1;
                 waste.bits += hole.0;
             }
-            free = free.and_then(|free| Some(Bits(free.0.max(end?.0))));
+            most = end.map_or(most, |end| most.max(end.0));
+            free = end.filter(|_| !is_union).map(|_| Bits(most));
             self.member(member, indent);
         }
         let end = size.map(|size| Bits::bytes(base.saturating_add(size)));
@@ -110,9 +113,12 @@ impl Lines {
     fn member(&mut self, member: &DeclaredMember, indent: usize) {
         let place = match member.bits {
             Some(bits) => {
-                let plural = if bits.bit_size == 1 { "" } else { "s" };
                 let start = format!("{}:{}", member.offset, bits.bit_offset);
-                let size = format!("{} bit{plural}", bits.bit_size);
+                let size = match bits.width() {
+                    Some(1) => "1 bit".to_owned(),
+                    Some(width) => format!("{width} bits"),
+                    None => "? bits".to_owned(),
+                };
                 format!("{start:>8} {size:>7}")
             }
             None => {
@@ -123,7 +129,8 @@ impl Lines {
         match (&member.unnamed, member.bits) {
             (Some(unnamed), _) => self.unnamed(unnamed, member, indent, place),
             (None, Some(bits)) => {
-                self.push(indent, format!("{} : {};", member.declaration, bits.bit_size), place);
+                let width = bits.width().map_or("?".to_owned(), |width| width.to_string());
+                self.push(indent, format!("{} : {width};", member.declaration), place);
             }
             (None, None) => self.push(indent, format!("{};", member.declaration), place),
         }
@@ -189,7 +196,7 @@ fn place(member: &DeclaredMember) -> (Bits, Option<Bits>) {
     match member.bits {
         Some(bits) => {
             let start = start.0.saturating_add(bits.bit_offset);
-            (Bits(start), Some(Bits(start.saturating_add(bits.bit_size))))
+            (Bits(start), bits.width().map(|width| Bits(start.saturating_add(width))))
         }
         None => (start, member.size.map(|size| Bits::bytes(member.offset.saturating_add(size)))),
     }
@@ -234,7 +241,7 @@ mod tests {
     }
 
     fn bit_field(declaration: &str, offset: u64, bit_offset: u64, bit_size: u64) -> DeclaredMember {
-        let bits = Some(BitField { bit_offset, bit_size });
+        let bits = Some(BitField { bit_offset, bit_size, exact: true });
         DeclaredMember { bits, ..member(declaration, offset, 4) }
     }
 

@@ -76,6 +76,12 @@ pub enum TypeError {
         /// The members that it has, the likeliest first.
         candidates: Vec<String>,
     },
+    /// A bit-field whose bits cannot be told from the padding behind them.
+    #[error("CTF does not say the width of a bit-field that is an enum: it has 1 to {most} bits")]
+    UnknownWidth {
+        /// The bits up to the next member.
+        most: u64,
+    },
     /// Only its declaration is known.
     #[error("{type_name} is declared but never defined in the debug information")]
     Incomplete {

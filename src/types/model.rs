@@ -4,6 +4,8 @@
 //! entry in a file. So a struct can be examined without loading all
 //! types that its members point to.
 
+use crate::types::TypeError;
+
 /// Identifies a type of a kernel or module.
 ///
 /// Equal ids are the same type. Different ids may still be the same
@@ -156,8 +158,26 @@ pub struct Member {
 pub struct BitField {
     /// Bits from the member's offset to the field, 0 to 7.
     pub bit_offset: u64,
-    /// The width in bits.
+    /// The width in bits; the most that it can be, if it is not known.
     pub bit_size: u64,
+    /// Whether the width is known. CTF does not say that of an enum.
+    pub exact: bool,
+}
+
+impl BitField {
+    /// The field, if its width is known.
+    ///
+    /// # Errors
+    /// It is not, so that its bits cannot be told from the padding behind them.
+    pub fn known(self) -> Result<Self, TypeError> {
+        if self.exact { Ok(self) } else { Err(TypeError::UnknownWidth { most: self.bit_size }) }
+    }
+
+    /// The width in bits, if it is known.
+    #[must_use]
+    pub fn width(self) -> Option<u64> {
+        self.exact.then_some(self.bit_size)
+    }
 }
 
 /// An enum type.

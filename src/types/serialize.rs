@@ -101,7 +101,7 @@ fn flattened(members: &[DeclaredMember]) -> Vec<Member<'_>> {
                 offset: member.offset,
                 size: member.size,
                 bit_offset: member.bits.map(|bits| bits.bit_offset),
-                bit_size: member.bits.map(|bits| bits.bit_size),
+                bit_size: member.bits.and_then(|bits| bits.width()),
                 members,
             }),
         }
@@ -142,7 +142,7 @@ mod tests {
                 behind_pointer: false,
             })
         };
-        let bits = Some(BitField { bit_offset: 3, bit_size: 4 });
+        let bits = Some(BitField { bit_offset: 3, bit_size: 4, exact: true });
         let members = vec![
             DeclaredMember { unnamed: unnamed(vec![member(Some("a"), 0)]), ..member(None, 0) },
             DeclaredMember { unnamed: unnamed(vec![member(Some("b"), 8)]), ..member(Some("n"), 8) },

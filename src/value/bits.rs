@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn both_byte_orders() {
-        let field = BitField { bit_offset: 4, bit_size: 6 };
+        let field = BitField { bit_offset: 4, bit_size: 6, exact: true };
         assert_eq!(bytes_of(field), 2);
         assert_eq!(extract(Endian::Little, &[0b1010_0000, 0b0000_0011], field), 0b11_1010);
         assert_eq!(extract(Endian::Big, &[0b0000_1011, 0b0100_0000], field), 0b10_1101);

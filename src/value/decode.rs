@@ -193,6 +193,10 @@ impl<'a, 't> Decoder<'a, 't> {
             Ok(bytes) => bytes,
             Err(error) => return error,
         };
+        let field = match field.known() {
+            Ok(field) => field,
+            Err(why) => return ValueError::from(why).into(),
+        };
         let raw = bits::extract(self.endian, bytes, field);
         match found.as_deref() {
             Ok(Type::Enum(enumeration)) => self.enumerated(enumeration, raw, field.bit_size),

@@ -59,6 +59,7 @@ impl<'t> Object<'t> {
         let types = self.target.types()?;
         let size = types.size_of(field.type_id)?;
         if let Some(bit_field) = field.bits {
+            let bit_field = bit_field.known()?;
             let mut bytes = [0; 16];
             let bytes = &mut bytes[..bits::bytes_of(bit_field)];
             self.target.memory().read(self.at(field), bytes)?;

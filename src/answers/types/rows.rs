@@ -50,7 +50,7 @@ fn member_rows<'a>(
                 member.offset.into(),
                 number(member.size),
                 number(member.bits.map(|bits| bits.bit_offset)),
-                number(member.bits.map(|bits| bits.bit_size)),
+                number(member.bits.and_then(|bits| bits.width())),
             ]);
         }
         // Those behind a pointer or in an array have no offset of their own.
@@ -112,7 +112,7 @@ mod tests {
             }),
             ..member(name, 0)
         };
-        let bits = Some(BitField { bit_offset: 3, bit_size: 2 });
+        let bits = Some(BitField { bit_offset: 3, bit_size: 2, exact: true });
         let bit_field = DeclaredMember { bits, size: None, ..member(Some("b"), 8) };
         assert_eq!(
             shown(vec![unnamed(Some("le")), unnamed(None), bit_field], None),

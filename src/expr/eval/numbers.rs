@@ -113,6 +113,7 @@ impl Scope<'_> {
         let types = self.types()?;
         let (raw, width) = match field {
             Some(field) => {
+                let field = field.known()?;
                 let mut bytes = [0; 16];
                 let bytes = &mut bytes[..bits::bytes_of(field)];
                 self.read_into(address, bytes)?;

@@ -29,6 +29,13 @@ struct RawMember {
     offset: u64,
 }
 
+/// A number of bits.
+struct Width {
+    bits: u64,
+    /// Or at most so many.
+    exact: bool,
+}
+
 impl CtfFile {
     /// The type with this number.
     ///
@@ -169,11 +176,16 @@ impl CtfFile {
             let name = self.container.name(raw.name)?;
             budget.bytes((size_of::<Member>() + name.map_or(0, str::len)) as u64)?;
             let bits = self.bit_field(entry, kind, &raw, number)?;
+            let bits = bits.map(|width| BitField {
+                bit_offset: raw.offset % 8,
+                bit_size: width.bits,
+                exact: width.exact,
+            });
             members.push(Member {
                 name: name.map(Box::from),
                 type_id: self.reference(raw.type_id)?,
                 offset: raw.offset / 8,
-                bits: bits.map(|bit_size| BitField { bit_offset: raw.offset % 8, bit_size }),
+                bits,
             });
         }
         let name = self.container.name(entry.name)?.map(Box::from);
@@ -198,7 +210,7 @@ impl CtfFile {
 
     /// The width of a member that is a bit-field; `None` if it is an ordinary one.
     ///
-    /// An integer says how wide it is. An enum does not, so it ends where the next member
+    /// An integer says how wide it is. An enum does not, so it ends at most where the next member
     /// begins.
     fn bit_field(
         &self,
@@ -206,39 +218,54 @@ impl CtfFile {
         kind: RecordKind,
         member: &RawMember,
         number: u32,
-    ) -> Result<Option<u64>, TypeError> {
+    ) -> Result<Option<Width>, TypeError> {
         let Some(entry) = self.behind_typedefs(member.type_id) else { return Ok(None) };
         if let Some(bits) = self.narrow_bits(&entry) {
-            return Ok(Some(bits));
+            return Ok(Some(Width { bits, exact: true }));
         }
-        // It may be as wide as its type. Then only its place tells.
         let wide = entry.size.saturating_mul(8);
-        if matches!(entry.kind, Kind::Integer | Kind::Enum) && !member.offset.is_multiple_of(8) {
-            let end = self.next_offset(record, kind, number)?.unwrap_or(u64::MAX);
-            return Ok(Some(wide.min(end.saturating_sub(member.offset)).max(1)));
+        let is_shifted = !member.offset.is_multiple_of(8);
+        match entry.kind {
+            // One as wide as its type is told by its place alone.
+            Kind::Integer => Ok(is_shifted.then_some(Width { bits: wide, exact: true })),
+            Kind::Enum => {
+                let Some(end) = self.end(record, kind, number)? else {
+                    return Ok(is_shifted.then_some(Width { bits: wide, exact: false }));
+                };
+                let room = end.bits.saturating_sub(member.offset);
+                let is_narrow = is_shifted || (room != 0 && room < wide);
+                let bits = room.clamp(1, wide.max(1));
+                Ok(is_narrow.then_some(Width { bits, exact: end.exact && room <= wide }))
+            }
+            _ => Ok(None),
         }
-        if entry.kind != Kind::Enum {
-            return Ok(None);
-        }
-        let end = self.next_offset(record, kind, number)?;
-        let room = end.map(|end| end.saturating_sub(member.offset));
-        Ok(room.filter(|room| *room != 0 && *room < wide))
     }
 
-    /// Where the member after this one begins, or the record ends, in bits; `None` in a union.
-    fn next_offset(
+    /// The most that a member can reach to, in bits of its struct, and whether it does; `None` in
+    /// a union.
+    ///
+    /// A bit-field follows the one before it at once, but where it would cross a boundary of its
+    /// type. Padding stands before other members, and at the end.
+    fn end(
         &self,
         record: &Entry,
         kind: RecordKind,
         number: u32,
-    ) -> Result<Option<u64>, TypeError> {
+    ) -> Result<Option<Width>, TypeError> {
         if kind == RecordKind::Union {
             return Ok(None);
         }
-        Ok(Some(match number + 1 < record.count {
-            true => self.raw_member(record, number + 1)?.offset,
-            false => record.size.saturating_mul(8),
-        }))
+        if number + 1 >= record.count {
+            return Ok(Some(Width { bits: record.size.saturating_mul(8), exact: false }));
+        }
+        let next = self.raw_member(record, number + 1)?;
+        let entry = self.behind_typedefs(next.type_id);
+        let narrow = entry.and_then(|entry| Some((entry.size * 8, self.narrow_bits(&entry)?)));
+        let exact = match narrow {
+            Some((unit, bits)) => bits == 1 || !next.offset.is_multiple_of(unit),
+            None => !next.offset.is_multiple_of(8),
+        };
+        Ok(Some(Width { bits: next.offset, exact }))
     }
 
     fn enumeration(&self, entry: &Entry, budget: &Budget) -> Result<Type, TypeError> {

@@ -310,7 +310,7 @@ mod tests {
             let file = made.file(arch, FileNumber::default(), None);
             let Type::Record(flags) = read(&file, 4).unwrap() else { panic!() };
             let places = flags.members.iter().map(|m| (m.offset, m.bits)).collect::<Vec<_>>();
-            let bits = |bit_offset, bit_size| Some(BitField { bit_offset, bit_size });
+            let bits = |bit_offset, bit_size| Some(BitField { bit_offset, bit_size, exact: true });
             let expected =
                 [(0, bits(5, 3)), (1, bits(1, 32)), (5, bits(1, 3)), (5, bits(4, 3)), (8, None)];
             assert_eq!(places, expected);
@@ -321,6 +321,33 @@ mod tests {
             assert!(
                 index.others(crate::types::name_index::Class::Plain, "unsigned int").is_empty()
             );
+        }
+    }
+
+    /// An enum says nothing of its width, and there may be padding behind it.
+    #[test]
+    fn an_enum_ends_for_sure_only_where_a_bit_field_follows() {
+        for (mut made, arch) in forms() {
+            let suffix = if made.version == 3 { " bitfield" } else { "" };
+            made.integer(&format!("unsigned int{suffix}"), 4, 0, 3);
+            made.integer("unsigned int", 4, 0, 32);
+            made.integer(&format!("_Bool{suffix}"), 1, 5, 1);
+            made.head(8, "state", 0, 4);
+            made.head(6, "flags", 8, 24);
+            made.member("before_bool", 4, 0).member("bool", 3, 8);
+            made.member("before_word", 4, 9).member("word", 2, 32);
+            made.member("before_bits", 4, 64).member("bits", 1, 77);
+            made.member("before_unit", 4, 80).member("unit", 1, 96);
+            made.head(6, "last", 1, 2).member("state", 4, 0);
+            let file = made.file(arch, FileNumber::default(), None);
+            let widths = |id| {
+                let Type::Record(record) = read(&file, id).unwrap() else { panic!() };
+                let enums = record.members.into_iter().filter(|m| m.type_id == self::id(4));
+                enums.map(|m| m.bits.map(|bits| (bits.bit_size, bits.exact))).collect::<Vec<_>>()
+            };
+            let expected = [(8, true), (23, false), (13, true), (16, false)].map(Some);
+            assert_eq!(widths(5), expected);
+            assert_eq!(widths(6), [Some((16, false))]);
         }
     }
 

@@ -188,7 +188,7 @@ impl<'a> Loader<'a> {
                     let offset = self.unit.offset + die.offset().0 as u64;
                     self.damaged(offset, "a bit-field begins before its struct")
                 })?;
-                (first / 8, Some(BitField { bit_offset: first % 8, bit_size: size }))
+                (first / 8, Some(BitField { bit_offset: first % 8, bit_size: size, exact: true }))
             }
         };
         Ok(Member { name: self.name(die), type_id, offset, bits })

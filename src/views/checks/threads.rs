@@ -65,6 +65,10 @@ pub(super) fn null_curvnet(evidence: &Evidence<'_>) -> Result<Findings, Problem>
         let why = format!("the curvnet of {}: {}", thread.name, why.message);
         findings.add(Finding::unknown(why).at([thread.name.address]));
     }
+    if let Some(why) = &thread.unknown {
+        let why = format!("whether {}, which has no curvnet, needed one: {why}", thread.name);
+        findings.add(Finding::unknown(why).at([thread.name.address]));
+    }
     Ok(findings.or_ok(|| match &thread.curvnet {
         Ok(Some(_)) => format!("{} had a curvnet", thread.name),
         _ => format!("{} had no curvnet and does not seem to have needed one", thread.name),

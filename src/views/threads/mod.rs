@@ -47,6 +47,8 @@ pub struct ThreadView {
     pub dumping: bool,
     /// What is wrong with its curvnet.
     pub call_outs: Vec<CallOut>,
+    /// Why it is unknown whether something is.
+    pub unknown: Option<Box<str>>,
 }
 
 /// All threads, the one that wrote the dump first, and then in the order of the kernel's lists.
@@ -81,15 +83,19 @@ impl Threads {
                 view.dumping = dumper.is_some() && view.name.tid == dumper;
                 let call_out = match (vnets, &view.curvnet) {
                     (Some(vnets), Ok(Some(curvnet))) => {
-                        curvnet::check(vnets, &thread, *curvnet, view.dumping)
+                        Ok(curvnet::check(vnets, &thread, *curvnet, view.dumping))
                     }
                     (Some(_), Ok(None)) if view.dumping => {
                         let trace = tracer.trace(&Thread { thread, process });
-                        trace.ok().and_then(|trace| null_curvnet::check(target, &trace))
+                        let trace = trace.map_err(|why| format!("its stack: {why}").into());
+                        trace.and_then(|trace| null_curvnet::check(target, &trace))
                     }
-                    _ => None,
+                    _ => Ok(None),
                 };
-                view.call_outs.extend(call_out);
+                match call_out {
+                    Ok(call_out) => view.call_outs.extend(call_out),
+                    Err(why) => view.unknown = Some(why),
+                }
                 threads.push(view);
             }
         }
@@ -126,6 +132,7 @@ impl ThreadView {
             },
             dumping: false,
             call_outs: Vec::new(),
+            unknown: None,
         }
     }
 }

@@ -60,32 +60,49 @@ const OUTSIDE: [&str; 9] = [
     "netisr.c",
 ];
 
-/// The call-out about a curvnet that is NULL; `trace` is the stack of the thread that wrote the
-/// dump.
-pub fn check(target: &Target, trace: &Backtrace) -> Option<CallOut> {
-    let (culprit, fault) = culprit(&trace.frames)?;
-    let file = culprit.file.as_deref().filter(|file| is_in_stack(file))?;
-    if fault.is_some_and(|fault| !is_in_vnet(target, fault)) {
-        return None;
+/// The call-out about a curvnet that is NULL, if the thread that wrote the dump needed one;
+/// `trace` is its stack.
+///
+/// # Errors
+/// Why that is unknown: the dump or the debug information does not say in which source file it
+/// crashed.
+pub fn check(target: &Target, trace: &Backtrace) -> Result<Option<CallOut>, Box<str>> {
+    let Some(crash) = Crash::of(&trace.frames) else { return Ok(None) };
+    if crash.fault.is_some_and(|fault| !is_in_vnet(target, fault)) {
+        return Ok(None);
     }
+    let culprit = crash.culprit.ok_or("its stack does not tell in which function it crashed")?;
     let function = culprit.function.as_deref().unwrap_or("a function");
-    let why = format!("its curvnet is NULL in {function} of {file}, which works in a vnet");
-    Some(CallOut::new("curvnet-null", culprit.address, why))
+    let Some(file) = culprit.file.as_deref() else {
+        return Err(format!("nothing tells the source file of {function}").into());
+    };
+    let why = || format!("its curvnet is NULL in {function} of {file}, which works in a vnet");
+    Ok(is_in_stack(file).then(|| CallOut::new("curvnet-null", culprit.address, why())))
 }
 
-/// The function that panicked or faulted, and the address that the fault was about, if known.
-fn culprit(frames: &[StackFrame]) -> Option<(&StackFrame, Option<u64>)> {
-    let name = |frame: &StackFrame| frame.function.clone().unwrap_or_default();
-    // An inlined function is part of the one around it.
-    let functions: Vec<&StackFrame> = frames.iter().filter(|frame| !frame.inlined).collect();
-    let inner = functions.iter().take_while(|frame| CRASHING.contains(&&*name(frame))).count();
-    let (crashed, rest) = functions.split_at_checked(inner)?;
-    let culprit = rest.first().filter(|frame| frame.kind != FrameKind::Scan)?;
-    let has_died = crashed.iter().any(|frame| DYING.contains(&&*name(frame)));
-    let trap = crashed.last().and_then(|frame| frame.trap.as_ref());
-    let registers = trap.map(|trap| &trap.registers[..]).unwrap_or_default();
-    let fault = registers.iter().find(|(name, _)| FAULT_ADDRESS.contains(&&**name));
-    has_died.then_some((*culprit, fault.map(|(_, address)| *address)))
+/// A panic or a fault.
+struct Crash<'a> {
+    /// The function that panicked or faulted, if the stack is sure of it.
+    culprit: Option<&'a StackFrame>,
+    /// The address that a fault was about, if known.
+    fault: Option<u64>,
+}
+
+impl<'a> Crash<'a> {
+    /// What the frames say of it; `None` if the machine went on.
+    fn of(frames: &'a [StackFrame]) -> Option<Self> {
+        let name = |frame: &StackFrame| frame.function.clone().unwrap_or_default();
+        // An inlined function is part of the one around it.
+        let functions: Vec<&StackFrame> = frames.iter().filter(|frame| !frame.inlined).collect();
+        let inner = functions.iter().take_while(|frame| CRASHING.contains(&&*name(frame))).count();
+        let (crashed, rest) = functions.split_at_checked(inner)?;
+        let culprit = rest.first().copied().filter(|frame| frame.kind != FrameKind::Scan);
+        let has_died = crashed.iter().any(|frame| DYING.contains(&&*name(frame)));
+        let trap = crashed.last().and_then(|frame| frame.trap.as_ref());
+        let registers = trap.map(|trap| &trap.registers[..]).unwrap_or_default();
+        let fault = registers.iter().find(|(name, _)| FAULT_ADDRESS.contains(&&**name));
+        has_died.then_some(Self { culprit, fault: fault.map(|(_, address)| *address) })
+    }
 }
 
 fn is_in_stack(file: &str) -> bool {
@@ -123,8 +140,8 @@ mod tests {
     }
 
     fn found(frames: &[StackFrame]) -> Option<(String, Option<u64>)> {
-        let (culprit, fault) = culprit(frames)?;
-        Some((culprit.function.as_deref().unwrap_or_default().to_owned(), fault))
+        let Crash { culprit, fault } = Crash::of(frames)?;
+        Some((culprit?.function.as_deref().unwrap_or_default().to_owned(), fault))
     }
 
     #[test]
