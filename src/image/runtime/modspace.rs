@@ -219,12 +219,28 @@ mod tests {
 
     /// An allocator with the layout of 12.1 amd64 over a machine without a kernel.
     fn module_space() -> (Machine, ModuleSpace) {
-        let mut m = Machine::new(Arch::Amd64, MachineOptions::default(), &[], None).unwrap();
         let queue = Queue { first: 0, last: Some(8), next: 16, prev: Some(24) };
         let layout = Layout { size: 32, start: 0, len: 8, len_size: 4, queue };
-        let space = ModuleSpace { head: m.malloc("head", 16).unwrap(), layout, kind: VNET.kind };
-        space.init(&mut m, START, SIZE).unwrap();
+        on(Arch::Amd64, layout, VNET.kind)
+    }
+
+    /// That of CPUs on i386, where pointers have 4 bytes.
+    fn space_of_cpus() -> (Machine, ModuleSpace) {
+        let queue = Queue { first: 0, last: Some(4), next: 8, prev: Some(12) };
+        let layout = Layout { size: 16, start: 0, len: 4, len_size: 4, queue };
+        on(Arch::I386, layout, DPCPU.kind)
+    }
+
+    fn on(arch: Arch, layout: Layout, kind: &'static str) -> (Machine, ModuleSpace) {
+        let mut m = Machine::new(arch, MachineOptions::default(), &[], None).unwrap();
+        let space = ModuleSpace { head: m.malloc("head", 16).unwrap(), layout, kind };
+        space.init(&mut m, start(arch), SIZE).unwrap();
         (m, space)
+    }
+
+    /// Near the end of the address space, which on i386 has 32 bits.
+    fn start(arch: Arch) -> VirtAddr {
+        VirtAddr::new(arch.wrap(START.get()))
     }
 
     fn at(offset: u64) -> VirtAddr {
@@ -292,6 +308,9 @@ mod tests {
 
     /// Module space as a map of words: the allocator must give the lowest run that fits.
     struct Model {
+        start: VirtAddr,
+        /// The size of a word in bytes.
+        word: u64,
         taken: Vec<bool>,
     }
 
@@ -299,58 +318,76 @@ mod tests {
         fn runs(&self) -> Vec<(VirtAddr, u64)> {
             let mut runs: Vec<(VirtAddr, u64)> = Vec::new();
             for (word, _) in self.taken.iter().enumerate().filter(|(_, taken)| !**taken) {
-                let start = at(word as u64 * 8);
+                let start = self.start.wrapping_add(word as u64 * self.word);
                 match runs.last_mut() {
-                    Some((first, len)) if first.wrapping_add(*len) == start => *len += 8,
-                    _ => runs.push((start, 8)),
+                    Some((first, len)) if first.wrapping_add(*len) == start => *len += self.word,
+                    _ => runs.push((start, self.word)),
                 }
             }
             runs
         }
 
         fn mark(&mut self, start: VirtAddr, size: u64, taken: bool) {
-            let first = ((start.get() - START.get()) / 8) as usize;
-            for word in &mut self.taken[first..first + size.div_ceil(8) as usize] {
+            let first = ((start.get() - self.start.get()) / self.word) as usize;
+            for word in &mut self.taken[first..first + size.div_ceil(self.word) as usize] {
                 assert_ne!(*word, taken, "regions overlap");
                 *word = taken;
             }
         }
     }
 
+    fn check(
+        (mut m, space): (Machine, ModuleSpace),
+        operations: Vec<Operation>,
+    ) -> Result<(), TestCaseError> {
+        let word = m.arch().pointer_size();
+        let taken = vec![false; (SIZE / word) as usize];
+        let mut model = Model { start: start(m.arch()), word, taken };
+        let mut live = Vec::new();
+        for operation in operations {
+            match operation {
+                Operation::Alloc(size) => {
+                    let rounded = size.div_ceil(word) * word;
+                    let expected = model.runs().into_iter().find(|(_, len)| *len >= rounded);
+                    let got = space.alloc(&mut m, size).unwrap();
+                    prop_assert_eq!(got, expected.map(|(start, _)| start));
+                    if let Some(start) = got {
+                        model.mark(start, size, true);
+                        live.push((start, size));
+                    }
+                }
+                Operation::Free(number) if !live.is_empty() => {
+                    let (start, size) = live.swap_remove(number % live.len());
+                    space.free(&mut m, start, size).unwrap();
+                    model.mark(start, size, false);
+                }
+                Operation::Free(_) => {}
+            }
+            // Sorted, merged, nothing lost: the list is exactly the free runs of the model,
+            // and every entry of it is one live malloc'd object.
+            let list = space.free_list(&m).unwrap();
+            prop_assert_eq!(&list, &model.runs());
+            let used: u64 = live.iter().map(|(_, size)| size.div_ceil(word) * word).sum();
+            prop_assert_eq!(list.iter().map(|(_, len)| len).sum::<u64>() + used, SIZE);
+            let entries = m.allocations().filter(|(_, a)| a.kind == space.kind).count();
+            prop_assert_eq!(entries, list.len());
+        }
+        for (start, size) in live {
+            space.free(&mut m, start, size).unwrap();
+        }
+        prop_assert_eq!(space.free_list(&m).unwrap(), [(model.start, SIZE)]);
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn any_order_of_operations_matches_the_model(operations in operations()) {
-            let (mut m, space) = module_space();
-            let mut model = Model { taken: vec![false; (SIZE / 8) as usize] };
-            let mut live = Vec::new();
-            for operation in operations {
-                match operation {
-                    Operation::Alloc(size) => {
-                        let rounded = size.div_ceil(8) * 8;
-                        let expected = model.runs().into_iter().find(|(_, len)| *len >= rounded);
-                        let got = space.alloc(&mut m, size).unwrap();
-                        prop_assert_eq!(got, expected.map(|(start, _)| start));
-                        if let Some(start) = got {
-                            model.mark(start, size, true);
-                            live.push((start, size));
-                        }
-                    }
-                    Operation::Free(number) if !live.is_empty() => {
-                        let (start, size) = live.swap_remove(number % live.len());
-                        space.free(&mut m, start, size).unwrap();
-                        model.mark(start, size, false);
-                    }
-                    Operation::Free(_) => {}
-                }
-                // Sorted, merged, nothing lost: the list is exactly the free runs of the model,
-                // and every entry of it is one live malloc'd object.
-                let list = space.free_list(&m).unwrap();
-                prop_assert_eq!(&list, &model.runs());
-                let used: u64 = live.iter().map(|(_, size)| size.div_ceil(8) * 8).sum();
-                prop_assert_eq!(list.iter().map(|(_, len)| len).sum::<u64>() + used, SIZE);
-                let entries = m.allocations().filter(|(_, a)| a.kind == VNET.kind).count();
-                prop_assert_eq!(entries, list.len());
-            }
+            check(module_space(), operations)?;
+        }
+
+        #[test]
+        fn so_does_that_of_cpus_with_pointers_of_4_bytes(operations in operations()) {
+            check(space_of_cpus(), operations)?;
         }
     }
 }

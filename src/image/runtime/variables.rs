@@ -14,6 +14,9 @@ use crate::types::Variable;
 /// Prefix of the symbols in the set, `VNET_SYMPREFIX`.
 const PREFIX: &str = "vnet_entry_";
 
+/// What stands for a file to choose the kernel's own variable, not a module's.
+const KERNEL: &str = "kernel";
+
 impl Runtime {
     /// The object at the end of `path`: `ipforwarding`, `V_tcbinfo.ipi_count`,
     /// `ipv4_hashtbl@in_gif.c`, or with [`Scope::Kernel`] any variable of the kernel.
@@ -105,7 +108,7 @@ impl Runtime {
         for address in addresses {
             let variable = self.described(address, &symbol);
             let file = variable.as_ref().and_then(|variable| variable.file.as_deref());
-            if matches_file(name.file.as_deref(), file) {
+            if name.file.as_deref() == Some(KERNEL) || matches_file(name.file.as_deref(), file) {
                 found.push(variable);
             }
         }
