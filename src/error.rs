@@ -11,7 +11,7 @@ pub use crate::dump::{DumpError, NotADump};
 pub use crate::expr::eval::{ExprError, OperandKind, Operator};
 pub use crate::fault::{Fault, FaultKind, Stage};
 pub use crate::kernel::{KernelError, NotAKernel};
-pub use crate::source::{SourceError, UnpackError};
+pub use crate::source::{Access, SourceError, UnpackError};
 pub use crate::target::{ReadError, TargetError};
 pub use crate::types::{NameKind, TypeError, WantedKind};
 pub use crate::vnet::{VnetCandidate, VnetError, WantedThread, WantedVnet};
@@ -110,6 +110,9 @@ impl Error {
 fn joining(why: &TargetError) -> &'static str {
     match why {
         TargetError::CutOff { .. } => "the dump is not complete",
+        TargetError::NotLoaded { .. } | TargetError::NoMemoryList { .. } => {
+            "the memory of the running machine cannot be read"
+        }
         _ => "kernel and dump do not match",
     }
 }

@@ -76,11 +76,13 @@ pub enum Stage {
     Segment,
     /// A memory device returned an error instead of the bytes.
     Device {
-        /// The physical address that was read.
+        /// The address that was read, which is virtual in a device by virtual addresses.
         at: PhysAddr,
         /// The operating system's error number (errno).
         number: i32,
     },
+    /// A running machine has no memory at this physical address, or the device has no bytes there.
+    NotMemory(PhysAddr),
     /// The translation succeeded. The memory holds this pattern, which fills freed memory.
     Fill(u32),
 }
@@ -117,15 +119,21 @@ impl fmt::Display for Stage {
             Self::Fill(pattern) => write!(f, "{pattern:#x}"),
             Self::Device { at, number } => {
                 let why = std::io::Error::from_raw_os_error(*number);
-                write!(f, "the device at physical {at}: {why}")
+                write!(f, "the device at {at}: {why}")
             }
+            Self::NotMemory(at) => write!(f, "the machine has no memory at {at}"),
         }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {} ({})", self.address, self.kind, self.stage)
+        match self.stage {
+            Stage::Device { .. } | Stage::NotMemory(_) => {
+                write!(f, "{} cannot be read: {}", self.address, self.stage)
+            }
+            _ => write!(f, "{} is {} ({})", self.address, self.kind, self.stage),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
-use crate::dump::{Core, Hints, PhysFault, PhysFaultKind};
+use crate::dump::{Core, Format, Hints, PhysFault, PhysFaultKind};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::paging::{self, Mapping, Translate};
 
@@ -115,6 +115,18 @@ impl KernelMemory {
     /// The kernel has no memory there, or the dump lacks a page table on the way.
     pub fn translate(&self, at: VirtAddr) -> Result<PhysAddr, Fault> {
         self.mapping(at).map(|mapping| mapping.phys)
+    }
+
+    /// Is it the memory of a machine that is running? Then two reads of one address may differ.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.core.is_live()
+    }
+
+    /// Is it known where there is memory? A device by virtual addresses does not say it.
+    #[must_use]
+    pub fn can_be_searched(&self) -> bool {
+        self.core.format != Format::LiveVirtual
     }
 
     /// Whether addresses are translated to those of physical memory. In a core by virtual
@@ -251,11 +263,17 @@ impl KernelMemory {
                 (FaultKind::NotDumped, Stage::Page(fault.at.page_start(self.page_size())))
             }
             PhysFaultKind::Refused(number) => {
-                (FaultKind::NotDumped, Stage::Device { at: fault.at, number })
+                (self.refused(), Stage::Device { at: fault.at, number })
             }
+            PhysFaultKind::NotMemory => (self.refused(), Stage::NotMemory(fault.at)),
             PhysFaultKind::Truncated(end) => (FaultKind::Truncated, Stage::File(end)),
         };
         Fault { address, kind, stage }
+    }
+
+    /// What a device refuses is not mapped if it is asked by virtual address.
+    fn refused(&self) -> FaultKind {
+        if self.has_physical() { FaultKind::NotDumped } else { FaultKind::NotMapped }
     }
 }
 

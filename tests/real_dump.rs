@@ -95,7 +95,8 @@ fn every_page_is_read_not_dumped_or_cut_off() {
     for at in (0..memory_end + 0x10_0000).step_by(page.len()).map(PhysAddr::new) {
         match core.memory().read(at, &mut page).map_err(|fault| fault.kind) {
             Ok(()) => whole += 1,
-            Err(PhysFaultKind::NotDumped | PhysFaultKind::Refused(_)) => not_dumped += 1,
+            Err(PhysFaultKind::NotDumped) => not_dumped += 1,
+            Err(why @ (PhysFaultKind::Refused(_) | PhysFaultKind::NotMemory)) => panic!("{why:?}"),
             Err(PhysFaultKind::Truncated(end)) => {
                 assert!(end.get() >= core.facts.file_len);
                 cut_off += 1;

@@ -16,7 +16,8 @@ use goblin::elf::program_header::{PT_LOAD, PT_NOTE, ProgramHeader};
 use goblin::elf::{Elf, section_header::SectionHeader};
 
 use super::processors::Notes;
-use super::segments::{Segment, Segments};
+use super::segment::Segment;
+use super::segments::Segments;
 use super::{Clues, Core, Facts, Format, Hints};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;

@@ -79,8 +79,9 @@ pub enum NotADump {
         /// Was all of the file examined, or only its beginning?
         whole: bool,
     },
-    /// A character device, such as `/dev/mem`, in which no dump was found.
-    CharacterDevice,
+    /// A device without a length, such as `/dev/mem`: the memory of a running machine, if its
+    /// kernel is known.
+    Device,
     /// A dump device that savecore(8) has cleared.
     ClearedDevice,
     /// A dump device whose header is not followed by a dump.
@@ -113,7 +114,7 @@ impl fmt::Display for NotADump {
             Self::VmwareMemory => "a VMware memory file or something similar",
             Self::Zeros { whole: true } => "only zeros, without a magic",
             Self::Zeros { whole: false } => "only zeros in the part that was read, without a magic",
-            Self::CharacterDevice => "a character device",
+            Self::Device => "a device",
             Self::ClearedDevice => "a dump device whose dump was cleared",
             Self::EmptyDevice => "a dump device without a dump",
             Self::TextDump => "a text dump",

@@ -13,12 +13,14 @@ mod elf_core;
 mod error;
 mod header;
 mod info_file;
+mod live;
 mod messages;
 mod minidump;
 mod opening;
 mod probe;
 mod processors;
 mod raw;
+mod segment;
 mod segments;
 
 use std::fmt;
@@ -34,6 +36,7 @@ use crate::source::{Region, Source};
 pub use error::{DumpError, NotADump};
 pub use header::KernelDumpHeader;
 pub use info_file::{DumpIdentity, InfoFile};
+pub use live::open_kernel_memory;
 pub use messages::message_lines;
 pub use opening::{Opened, Unknown, open, open_any, open_with};
 pub use processors::Processor;
@@ -77,6 +80,9 @@ pub enum PhysFaultKind {
     /// A device refused to read there, with this error number (errno). The machine has no
     /// memory at that address, or protects it.
     Refused(i32),
+    /// It is outside the memory of a running machine, and the device was not asked; or the device
+    /// has no bytes there.
+    NotMemory,
 }
 
 /// An opened dump.
@@ -104,6 +110,11 @@ impl Core {
     /// The machine's physical memory.
     pub fn memory(&self) -> &dyn PhysicalMemory {
         &*self.memory
+    }
+
+    /// Is it the memory of a machine that is running? Then two reads of one address may differ.
+    pub fn is_live(&self) -> bool {
+        matches!(self.format, Format::Live | Format::LiveVirtual)
     }
 }
 
@@ -154,6 +165,10 @@ pub enum Format {
     VirtualCore,
     /// Physical memory without any header.
     Raw,
+    /// The physical memory of a running machine (`/dev/mem`).
+    Live,
+    /// The memory of a running machine by virtual addresses (`/dev/kmem`).
+    LiveVirtual,
 }
 
 impl fmt::Display for Format {
@@ -163,6 +178,8 @@ impl fmt::Display for Format {
             Self::ElfCore => f.write_str("full dump (ELF core)"),
             Self::VirtualCore => f.write_str("ELF core by virtual addresses"),
             Self::Raw => f.write_str("raw physical memory"),
+            Self::Live => f.write_str("live physical memory"),
+            Self::LiveVirtual => f.write_str("live memory by virtual addresses"),
         }
     }
 }
@@ -251,11 +268,11 @@ pub struct DirectMap {
 /// Sizes and counts from a dump's headers and length, for people to read.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// Length of the unpacked dump, in bytes.
+    /// Length of the unpacked dump, in bytes; of a device, of the memory that is read.
     pub file_len: u64,
     /// Size of a page, in bytes.
     pub page_size: u64,
-    /// Pages of memory that the headers promise.
+    /// Pages of memory that the headers promise; of a device, those that are read.
     pub pages: u64,
     /// Pages of memory that the machine had; `None` where the headers do not say. Only
     /// minidumps with a dump_avail do.
@@ -295,16 +312,10 @@ fn copy(
     let end = loop {
         match source.read_at(offset.wrapping_add(len as u64), &mut buf[len..]) {
             _ if len == buf.len() => return Ok(()),
-            // A device has no end, so no copy of it can have lost it.
-            Ok(0) if source.is_device() => break PhysFaultKind::NotDumped,
             Ok(0) => break PhysFaultKind::Truncated(offset.wrapping_add(len as u64)),
             Ok(read) => len += read,
             Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
-            // EFAULT (FreeBSD), EIO and EPERM (Linux): the machine has no memory there.
-            Err(why) => {
-                let number = why.raw_os_error();
-                break number.map_or(PhysFaultKind::NotDumped, PhysFaultKind::Refused);
-            }
+            Err(_) => break PhysFaultKind::NotDumped,
         }
     };
     Err(PhysFault { at: at.wrapping_add(len as u64), kind: end })

@@ -94,7 +94,7 @@ pub(super) fn unknown(source: &Source) -> DumpError {
         return other.into();
     }
     if source.is_device() {
-        return NotADump::CharacterDevice.into();
+        return NotADump::Device.into();
     }
     if let Some(damaged) = damaged_magic(source.bytes()) {
         return damaged;

@@ -2,11 +2,12 @@
 //! backend), or `/dev/mem`. It has no header. The caller must know
 //! the machine, and where memory lies if file offsets are not physical addresses.
 //!
-//! A device has no length and cannot be mapped, so it is read in pieces.
+//! A device has no length, and not only memory. So where it has memory must be known too.
 
 use std::sync::Arc;
 
-use super::segments::{Segment, Segments};
+use super::segment::Segment;
+use super::segments::Segments;
 use super::{Clues, Core, Facts, Format, Hints};
 use crate::addr::{FileOffset, PhysAddr};
 use crate::arch::Arch;
@@ -24,14 +25,12 @@ pub struct MemorySegment {
     pub offset: FileOffset,
 }
 
-/// The address up to which a device is searched, since it has no length.
-const DEVICE_LEN: u64 = 64 << 30;
-
 /// The page size of every machine is this or a multiple.
 const PAGE: u64 = 4096;
 
 /// Opens `source` as the memory of a machine. `segments` says where memory lies. If it is
-/// empty, the offset of each byte in the file is its physical address.
+/// empty, the offset of each byte in the file is its physical address. Of a device nothing is
+/// read but `segments`: of an empty list, nothing at all.
 ///
 /// # Errors
 /// The segments overlap or wrap around, or the file is empty.
@@ -44,7 +43,8 @@ pub fn open_raw(
         return Err(NotADump::Empty.into());
     }
     let mut sorted = match segments {
-        [] => vec![whole(&source)],
+        [] if source.is_device() => Vec::new(),
+        [] => vec![Segment { start: 0, len: source.len(), offset: 0 }],
         segments => segments.iter().map(segment).collect::<Result<_, _>>()?,
     };
     sorted.sort_by_key(|segment| segment.start);
@@ -57,21 +57,22 @@ pub fn open_raw(
         }
     }
     let memory = Segments::new(Arc::clone(&source), sorted);
-    let (pages, pages_cut_off) = if source.is_device() { (0, 0) } else { memory.count(PAGE) };
+    let (pages, pages_cut_off) = memory.count(PAGE);
+    let is_live = source.is_device();
     let warning = (pages_cut_off > 0).then(|| {
         format!(
             "the file is shorter than its memory map: {pages_cut_off} of {pages} pages are cut off"
         )
     });
     Ok(Core {
-        format: Format::Raw,
+        format: if is_live { Format::Live } else { Format::Raw },
         arch,
         hints: Hints::Physical,
         clues: Clues::default(),
         header: None,
         packed: None,
         facts: Facts {
-            file_len: source.len(),
+            file_len: if is_live { pages.saturating_mul(PAGE) } else { source.len() },
             page_size: PAGE,
             pages,
             memory_pages: None,
@@ -81,11 +82,6 @@ pub fn open_raw(
         warnings: warning.into_iter().collect(),
         memory: Box::new(memory),
     })
-}
-
-fn whole(source: &Source) -> Segment {
-    let len = if source.is_device() { DEVICE_LEN } else { source.len() };
-    Segment { start: 0, len, offset: 0 }
 }
 
 fn segment(segment: &MemorySegment) -> Result<Segment, DumpError> {

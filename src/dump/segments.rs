@@ -3,30 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{PhysFault, PhysFaultKind, PhysicalMemory, copy};
+use super::segment::Segment;
+use super::{PhysFault, PhysFaultKind, PhysicalMemory, copy, live};
 use crate::addr::{FileOffset, PhysAddr};
 use crate::source::Source;
-
-/// `len` bytes of memory from physical address `start` on, at `offset` in the file.
-/// Neither range extends past 2^64.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Segment {
-    pub(super) start: u64,
-    pub(super) len: u64,
-    pub(super) offset: u64,
-}
-
-impl Segment {
-    /// The memory whose bytes are in `source`.
-    fn held(&self, source: &Source) -> Option<Range<PhysAddr>> {
-        let left = match source.is_device() {
-            true => self.len,
-            false => source.len().saturating_sub(self.offset).min(self.len),
-        };
-        let start = PhysAddr::new(self.start);
-        (left > 0).then(|| start..start.wrapping_add(left))
-    }
-}
 
 /// The segments of a file, as physical memory.
 pub(super) struct Segments {
@@ -43,8 +23,12 @@ impl Segments {
         Self { source, sorted, held }
     }
 
-    /// How many pages the segments promise, and how many of them the file cuts off.
+    /// How many pages the segments promise, and how many of them the file cuts off. A device has
+    /// no end.
     pub(super) fn count(&self, page_size: u64) -> (u64, u64) {
+        if self.source.is_device() {
+            return (self.sorted.iter().map(|segment| segment.len / page_size).sum(), 0);
+        }
         let (mut pages, mut present) = (0, 0);
         for segment in &self.sorted {
             let left = self.source.len().saturating_sub(segment.offset);
@@ -67,13 +51,18 @@ impl PhysicalMemory for Segments {
     fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault> {
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {
-            let not_dumped = PhysFault { at, kind: PhysFaultKind::NotDumped };
-            let segment = self.find(at).ok_or(not_dumped)?;
+            let is_live = self.source.is_device();
+            let outside = if is_live { PhysFaultKind::NotMemory } else { PhysFaultKind::NotDumped };
+            let segment = self.find(at).ok_or(PhysFault { at, kind: outside })?;
             let within = at.get() - segment.start;
             let left = usize::try_from(segment.len - within).unwrap_or(usize::MAX);
             let (part, further) = rest.split_at_mut(left.min(rest.len()));
-            let offset = FileOffset::new(segment.offset + within);
-            copy(&self.source, offset, at, part)?;
+            match is_live {
+                true => live::read(&self.source, segment, at, part)?,
+                false => {
+                    copy(&self.source, FileOffset::new(segment.offset + within), at, part)?;
+                }
+            }
             at = at.wrapping_add(part.len() as u64);
             rest = further;
         }

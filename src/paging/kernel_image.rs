@@ -94,7 +94,8 @@ impl KernelImage {
         })
     }
 
-    fn agrees(self, memory: &dyn PhysicalMemory, samples: &[Sample]) -> bool {
+    /// Has `memory` the bytes of `samples` if the image lies here? See [`Self::search`].
+    pub fn agrees(self, memory: &dyn PhysicalMemory, samples: &[Sample]) -> bool {
         const ENOUGH: usize = 2;
         let (mut same, mut readable) = (0, 0);
         let mut found = [0; Sample::LEN];
@@ -118,7 +119,7 @@ impl KernelImage {
     }
 
     /// Does the 64-bit variable at `variable` hold `value` if the image lies here?
-    fn holds(self, memory: &dyn PhysicalMemory, variable: VirtAddr, value: u64) -> bool {
+    pub fn holds(self, memory: &dyn PhysicalMemory, variable: VirtAddr, value: u64) -> bool {
         let mut bytes = [0; 8];
         memory.read(self.phys(variable), &mut bytes).is_ok() && u64::from_le_bytes(bytes) == value
     }

@@ -29,9 +29,13 @@ pub struct Mapping {
 
 /// The fault of `address` if memory that its translation needs is missing at `stage`.
 pub(super) fn missing(address: VirtAddr, fault: PhysFault, stage: Stage) -> Fault {
-    let kind = match fault.kind {
-        PhysFaultKind::NotDumped | PhysFaultKind::Refused(_) => FaultKind::NotDumped,
-        PhysFaultKind::Truncated(_) => FaultKind::Truncated,
+    let (kind, stage) = match fault.kind {
+        PhysFaultKind::NotDumped => (FaultKind::NotDumped, stage),
+        PhysFaultKind::Truncated(_) => (FaultKind::Truncated, stage),
+        PhysFaultKind::Refused(number) => {
+            (FaultKind::NotDumped, Stage::Device { at: fault.at, number })
+        }
+        PhysFaultKind::NotMemory => (FaultKind::NotDumped, Stage::NotMemory(fault.at)),
     };
     Fault { address, kind, stage }
 }

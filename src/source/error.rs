@@ -1,7 +1,9 @@
 //! Why a file cannot be read or unpacked.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use super::device;
 
 /// A file could not be opened or read at all.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,8 @@ pub struct SourceError {
 pub enum Access {
     /// It was opened.
     Open,
+    /// It was opened, and it is a memory device or has the name of one.
+    OpenMemory,
     /// It, or its metadata, was read.
     Read,
     /// It was mapped into memory.
@@ -30,10 +34,18 @@ pub enum Access {
     ReadMapped,
 }
 
+impl Access {
+    /// Opening the file at `path`.
+    pub(super) fn open(path: &Path) -> Self {
+        if device::is_memory(path) { Self::OpenMemory } else { Self::Open }
+    }
+}
+
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Open => "open",
+            Self::OpenMemory => "open the memory device",
             Self::Read => "read",
             Self::Map => "map",
             Self::ReadMapped => "read all of",

@@ -2,10 +2,11 @@
 //!
 //! A regular file is mapped, never read as a whole: a vmcore may be larger than the
 //! machine's memory. `map.rs` says what happens to a map whose file shrinks; [`lost`]
-//! reports it. A compressed file is unpacked first ([`unpack`]). This layer does not know
-//! what the bytes mean.
+//! reports it. A compressed file is unpacked first ([`unpack`]). A device is read piece by piece
+//! (`device.rs`). This layer does not know what the bytes mean.
 
 pub mod crash;
+mod device;
 mod error;
 mod holes;
 pub mod locate;
@@ -16,7 +17,7 @@ pub mod unpack;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use map::Map;
 
 use crate::addr::FileOffset;
 
+pub use device::Device;
 pub use error::{Access, SourceError, UnpackError};
 pub use map::lost;
 
@@ -40,8 +42,8 @@ pub struct Source {
 enum Bytes {
     Mapped(Map),
     Owned(Vec<u8>),
-    /// A character device. It has no length and is read with `pread`.
-    Device(File),
+    /// It has no length, and may change between two reads.
+    Device(Box<dyn Device>),
 }
 
 impl Source {
@@ -53,7 +55,7 @@ impl Source {
         let path = path.as_ref();
         let failed = |access| move |cause| SourceError { access, path: path.to_owned(), cause };
         // Checked before opening, because opening a pipe waits for a writer.
-        let kind = fs::metadata(path).map_err(failed(Access::Open))?.file_type();
+        let kind = fs::metadata(path).map_err(failed(Access::open(path)))?.file_type();
         if kind.is_dir() {
             return Err(failed(Access::Read)(io::ErrorKind::IsADirectory.into()));
         }
@@ -61,19 +63,22 @@ impl Source {
             let why = "it is a pipe or socket";
             return Err(failed(Access::Read)(io::Error::new(io::ErrorKind::Unsupported, why)));
         }
-        let file = File::open(path).map_err(failed(Access::Open))?;
+        let file = File::open(path).map_err(failed(Access::open(path)))?;
         let meta = file.metadata().map_err(failed(Access::Read))?;
-        if meta.file_type().is_char_device() {
-            return Ok(Self {
-                path: path.to_owned(),
-                bytes: Arc::new(Bytes::Device(file)),
-                shown: 0..0,
-            });
+        let has_no_length = meta.is_file() && meta.len() == 0 && device::has_bytes(&file);
+        if meta.file_type().is_char_device() || has_no_length {
+            return Ok(Self::from_device(path, file));
         }
         if meta.len() == 0 {
             return Ok(Self::from_vec(path, Vec::new()));
         }
         Self::mapped(path, file).map_err(failed(Access::Map))
+    }
+
+    /// A source that is read from `device` each time. A name of `kmem` says that offsets in it are
+    /// virtual addresses; see [`Source::is_by_virtual_address`].
+    pub fn from_device(path: impl Into<PathBuf>, device: impl Device + 'static) -> Self {
+        Self { path: path.into(), bytes: Arc::new(Bytes::Device(Box::new(device))), shown: 0..0 }
     }
 
     /// A source whose bytes are already in memory. `path` is only its name in messages.
@@ -128,9 +133,24 @@ impl Source {
         }
     }
 
-    /// Is it a character device, such as /dev/mem, which can only be read in pieces?
+    /// Has it no length, as a character device such as `/dev/mem`? Then it can only be read in
+    /// pieces, and may change between two reads.
     pub fn is_device(&self) -> bool {
         matches!(*self.bytes, Bytes::Device(_))
+    }
+
+    /// Is it a device whose offsets are virtual addresses, as `/dev/kmem`? Its name says so, or
+    /// that of the file that the path leads to.
+    pub fn is_by_virtual_address(&self) -> bool {
+        self.is_device() && device::is_kernel_memory(&self.path)
+    }
+
+    /// The device of virtual memory that belongs to this one of physical memory: `kmem` beside
+    /// `mem`. `None` if there is none or it cannot be opened.
+    pub fn kernel_memory_beside(&self) -> Option<Self> {
+        let is_mem = self.is_device() && self.path.file_name().is_some_and(|name| name == "mem");
+        let beside = is_mem.then(|| self.path.with_file_name("kmem"))?;
+        Self::open(beside).ok().filter(Self::is_device)
     }
 
     /// Reads at `offset` into `buf` and returns the number of bytes read. That is 0 at the
@@ -139,8 +159,8 @@ impl Source {
     /// # Errors
     /// A device cannot be read there.
     pub fn read_at(&self, offset: FileOffset, buf: &mut [u8]) -> io::Result<usize> {
-        if let Bytes::Device(file) = &*self.bytes {
-            return file.read_at(buf, offset.get());
+        if let Bytes::Device(device) = &*self.bytes {
+            return device.read_at(offset.get(), buf);
         }
         let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
         let rest = self.bytes().get(start..).unwrap_or_default();

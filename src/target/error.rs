@@ -31,6 +31,18 @@ pub enum TargetError {
         /// How many pages are missing.
         pages: u64,
     },
+    /// A running kernel is not where little enough must be read to find it.
+    #[error("the running kernel was not found in the memory device: {looked}")]
+    NotLoaded {
+        /// Where it was looked for, as a clause.
+        looked: String,
+    },
+    /// A running kernel does not say where its machine has memory.
+    #[error("the kernel does not say where the machine has memory: {why}")]
+    NoMemoryList {
+        /// What is wrong with its list, as a clause.
+        why: String,
+    },
     /// The dump's memory differs from the kernel file.
     #[error("the kernel is not the one that wrote this dump: {why}")]
     OtherKernel {

@@ -59,6 +59,7 @@ fn in_words(fault: &Fault) -> String {
     match fault.kind {
         FaultKind::NotMapped => "not mapped".to_owned(),
         FaultKind::NotDumped => match fault.stage {
+            Stage::Device { .. } | Stage::NotMemory(_) => fault.stage.to_string(),
             Stage::Table { .. } => "the page of a page table is not in the dump".to_owned(),
             _ => "the page is not in the dump".to_owned(),
         },

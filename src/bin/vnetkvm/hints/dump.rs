@@ -35,7 +35,7 @@ fn not_a_dump(what: &NotADump) -> Option<&'static str> {
             "if this is raw memory, name its kernel with -N; \
              a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file"
         }
-        NotADump::CharacterDevice => "to read a memory device, name the running kernel with -N",
+        NotADump::Device => "to read a memory device, name the running kernel with -N",
         NotADump::ClearedDevice => {
             "savecore(8) has already saved this dump: look for vmcore.N in /var/crash, \
              or save it again with savecore -f"

@@ -1,6 +1,6 @@
 //! Hints for memory that cannot be read.
 
-use vnetkvm::error::{Fault, FaultKind, ReadError};
+use vnetkvm::error::{Fault, FaultKind, ReadError, Stage};
 
 use super::types;
 
@@ -22,6 +22,11 @@ fn fault_hint(fault: &Fault) -> Option<String> {
             "the pointer may be stale or damaged: print the variable that it was read from"
         }
         FaultKind::Freed => "the pointer is stale: print the variable that it was read from",
+        FaultKind::NotDumped
+            if matches!(fault.stage, Stage::Device { .. } | Stage::NotMemory(_)) =>
+        {
+            return None;
+        }
         FaultKind::NotDumped => "a full dump has this page, but this dump does not",
         FaultKind::Truncated => {
             "the copy of the dump is incomplete: compare its size with the original's"

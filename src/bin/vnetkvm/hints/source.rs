@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use vnetkvm::error::{SourceError, UnpackError};
+use vnetkvm::error::{Access, SourceError, UnpackError};
 
 pub fn hint(error: &SourceError) -> Option<String> {
     let hint = match error.cause.kind() {
@@ -15,6 +15,10 @@ pub fn hint(error: &SourceError) -> Option<String> {
                 }
                 None => "check the name: -N takes the kernel, -M the dump",
             }
+        }
+        ErrorKind::PermissionDenied if error.access == Access::OpenMemory => {
+            "run as root or, on FreeBSD, as a member of the group kmem, which may read it; Linux \
+             wants CAP_SYS_RAWIO"
         }
         ErrorKind::PermissionDenied => "run as root, or ask someone who may read it for a copy",
         ErrorKind::UnexpectedEof => "wait until it is fully written, or copy it, then try again",
