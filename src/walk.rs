@@ -7,6 +7,7 @@
 //! [`Problem`] that leaves the question open.
 
 use std::fmt;
+use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 use serde::{Serialize, Serializer};
@@ -67,6 +68,9 @@ pub enum Why {
     },
     /// What was read contradicts itself, as no sound kernel does; in words.
     Contradiction(Box<str>),
+    /// The machine is running, and the list broke off in another way each time it was read: this
+    /// way at last.
+    Torn(Box<Self>),
     /// Another reason, in words.
     Other(Box<str>),
 }
@@ -76,12 +80,60 @@ pub enum Why {
 pub struct Trail<'b> {
     budget: &'b Budget,
     seen: FxHashSet<VirtAddr>,
+    /// What other walks visited before this one, which may be repeated.
+    before: Option<&'b Self>,
+}
+
+/// Walks memory of a running machine again, up to three times, if what was found is broken: a list
+/// that is changed while it is read breaks off. What breaks off in the same way each time is
+/// broken in memory, and is told as such; otherwise it is [`Why::Torn`]. A dump is walked once.
+///
+/// `same` compares elements by what they are, not by what they hold.
+pub fn settle<T>(
+    is_live: bool,
+    trail: &mut Trail<'_>,
+    same: impl Fn(&T, &T) -> bool,
+    mut walk: impl FnMut(&mut Trail<'_>) -> Walk<T>,
+) -> Walk<T> {
+    /// The kernel is done with a change in less, unless it is interrupted.
+    const PAUSE: Duration = Duration::from_millis(2);
+    const REPEATS: usize = 3;
+    let mut attempt = |trail: &mut Trail<'_>| {
+        let mut own =
+            Trail { budget: trail.budget, seen: FxHashSet::default(), before: Some(trail) };
+        let found = walk(&mut own);
+        (found, own.seen)
+    };
+    if !is_live {
+        return walk(trail);
+    }
+    let (mut found, mut seen) = attempt(trail);
+    let mut changed = false;
+    for _ in 0..REPEATS {
+        if found.is_whole() || !found.problems.may_be_torn() {
+            trail.seen.extend(seen);
+            return found;
+        }
+        std::thread::sleep(PAUSE);
+        let (again, seen_again) = attempt(trail);
+        let equal = |(a, b): (&T, &T)| same(a, b);
+        let len = found.elements.len();
+        changed |= found.problems != again.problems
+            || len != again.elements.len()
+            || !found.elements.iter().zip(&again.elements).all(equal);
+        (found, seen) = (again, seen_again);
+    }
+    trail.seen.extend(seen);
+    if changed && !found.is_whole() {
+        found.problems.tear();
+    }
+    found
 }
 
 impl<'b> Trail<'b> {
     /// The start of a walk that spends one step for each visit.
     pub fn new(budget: &'b Budget) -> Self {
-        Self { budget, seen: FxHashSet::default() }
+        Self { budget, seen: FxHashSet::default(), before: None }
     }
 
     /// Records that the walk has reached `at`.
@@ -90,13 +142,14 @@ impl<'b> Trail<'b> {
     /// It was there before, or the budget is exhausted.
     pub fn visit(&mut self, at: VirtAddr) -> Result<(), Why> {
         self.budget.work(1)?;
-        if self.seen.insert(at) { Ok(()) } else { Err(Why::Cycle) }
+        let is_new = !self.has_seen(at) && self.seen.insert(at);
+        if is_new { Ok(()) } else { Err(Why::Cycle) }
     }
 
     /// Has the walk visited `at`?
     #[must_use]
     pub fn has_seen(&self, at: VirtAddr) -> bool {
-        self.seen.contains(&at)
+        self.seen.contains(&at) || self.before.is_some_and(|before| before.has_seen(at))
     }
 }
 
@@ -205,6 +258,25 @@ impl Problems {
         self.list.len() + self.more
     }
 
+    /// May a change in progress be the reason of one of them? Not where types or work are missing.
+    fn may_be_torn(&self) -> bool {
+        self.list.iter().any(|problem| match &problem.why {
+            Why::Cycle | Why::Contradiction(_) => true,
+            Why::Unreadable { why, .. } | Why::Element { why, .. } => why.fault().is_some(),
+            Why::Torn(_) | Why::Limit(_) | Why::Other(_) => false,
+        })
+    }
+
+    /// Says of each that may come from a change that it does.
+    fn tear(&mut self) {
+        for problem in &mut self.list {
+            if Self::from(problem.clone()).may_be_torn() {
+                let why = std::mem::replace(&mut problem.why, Why::Cycle);
+                problem.why = Why::Torn(Box::new(why));
+            }
+        }
+    }
+
     /// The problems that are kept.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter()
@@ -280,6 +352,14 @@ impl fmt::Display for Reason<'_> {
                 write!(f, "the {element} at {at} cannot be read: {why}")
             }
             Why::Contradiction(why) | Why::Other(why) => f.write_str(why),
+            Why::Torn(why) => {
+                let last = Problem { why: Why::clone(why), ..self.0.clone() };
+                write!(
+                    f,
+                    "the list changed each time it was read; the last time, {}",
+                    Reason(&last)
+                )
+            }
         }
     }
 }
@@ -337,6 +417,51 @@ mod tests {
         assert_eq!(part.find(|n| **n == 2), Ok(Some(&2)));
         assert_eq!(part.find(|n| **n == 3), Err(broken()));
         assert_eq!(part.count(), Err(broken()));
+    }
+
+    /// Walks memory that holds one of these lists after the other; how often it was walked.
+    fn settled(is_live: bool, lists: &[(&[u64], Option<Why>)]) -> (Walk<VirtAddr>, usize) {
+        let budget = Budget::default();
+        let mut trail = Trail::new(&budget);
+        trail.visit(VirtAddr::new(0x1000)).unwrap();
+        let mut times = 0;
+        let walk = settle(is_live, &mut trail, PartialEq::eq, |trail| {
+            let (list, why) = lists[times].clone();
+            times += 1;
+            let list: Vec<_> = list.iter().copied().map(VirtAddr::new).collect();
+            list.iter().for_each(|at| trail.visit(*at).unwrap());
+            match why {
+                Some(why) => Walk::new(list, Problem { why, ..broken() }.into()),
+                None => Walk::whole(list),
+            }
+        });
+        assert!(trail.has_seen(VirtAddr::new(0x1000)));
+        assert!(walk.elements.iter().all(|at| trail.has_seen(*at)));
+        assert!(!trail.has_seen(VirtAddr::new(9)), "an attempt that is given up leaves no trail");
+        (walk, times)
+    }
+
+    #[test]
+    fn a_list_that_changes_is_read_again_until_it_is_whole() {
+        let torn = [(&[1, 9][..], Some(Why::Cycle)), (&[1], Some(Why::Cycle)), (&[1, 2], None)];
+        let (walk, times) = settled(true, &torn);
+        assert_eq!((walk.count(), times), (Ok(2), 3));
+        let (walk, times) = settled(false, &[(&[1], Some(Why::Cycle))]);
+        assert_eq!((walk.count(), times), (Err(broken()), 1), "a dump does not change");
+    }
+
+    #[test]
+    fn a_list_that_is_never_whole_is_torn_unless_it_stays_the_same() {
+        let odd = || Some(Why::Contradiction("odd".into()));
+        let lists = [(&[9][..], Some(Why::Cycle)), (&[1], odd()), (&[1], odd()), (&[1, 2], odd())];
+        let (walk, times) = settled(true, &lists);
+        assert_eq!((walk.elements.len(), times), (2, 4));
+        let why = walk.count().unwrap_err().to_string();
+        assert_eq!(why, "allprison: the list changed each time it was read; the last time, odd");
+        let damaged = vec![(&[1, 2][..], Some(Why::Cycle)); 4];
+        assert_eq!(settled(true, &damaged).0.count(), Err(broken()));
+        let untyped = Some(Why::Other("no types".into()));
+        assert_eq!(settled(true, &[(&[], untyped)]).1, 1, "no change is to be awaited");
     }
 
     #[test]

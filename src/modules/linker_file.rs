@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue;
-use crate::walk::{Problems, Trail};
+use crate::walk::{Problems, Trail, Walk, settle};
 
 /// One element of the list.
 #[derive(Debug)]
@@ -121,43 +121,67 @@ fn by_offsets(target: &Target) -> List {
         Ok(found) => found,
         Err(why) => return List::ended_at(VirtAddr::default(), why),
     };
-    let memory = target.memory();
-    let text = |at: VirtAddr| -> Result<String, Fault> {
-        let text = memory.c_string(memory.pointer(at)?, LONGEST_PATH)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    };
-    let kernel = kernel_file(target);
-    let mut list = List::default();
+    let members = Members { next, address, name, path };
+    let same = |one: &LinkerFile, other: &LinkerFile| one.at == other.at;
     let mut trail = Trail::new(target.budget());
-    let mut link = target.address_of("linker_files").map_or(VirtAddr::default(), |head| head);
-    loop {
-        let at = match memory.pointer(link) {
-            Ok(at) if at.is_null() => return list,
-            Ok(at) => at,
-            Err(why) => return list.ended(link, why.into()),
+    let walk = settle(target.memory().is_live(), &mut trail, same, |trail| {
+        let List { files, problems } = members.walk(target, trail);
+        Walk::new(files, problems)
+    });
+    let mut list = List::default();
+    list.files = walk.take(&mut list.problems);
+    list
+}
+
+/// Offsets in bytes of members of struct linker_file.
+struct Members {
+    next: u64,
+    address: u64,
+    name: u64,
+    path: u64,
+}
+
+impl Members {
+    fn walk(&self, target: &Target, trail: &mut Trail<'_>) -> List {
+        let memory = target.memory();
+        let text = |at: VirtAddr| -> Result<String, Fault> {
+            let text = memory.c_string(memory.pointer(at)?, LONGEST_PATH)?;
+            Ok(String::from_utf8_lossy(&text).into_owned())
         };
-        if let Err(why) = trail.visit(at) {
-            list.problems.add(LINKER_FILES.problem(at, why));
-            return list;
+        let kernel = kernel_file(target);
+        let mut list = List::default();
+        let mut link = target.address_of("linker_files").map_or(VirtAddr::default(), |head| head);
+        loop {
+            let at = match memory.pointer(link) {
+                Ok(at) if at.is_null() => return list,
+                Ok(at) => at,
+                Err(why) => return list.ended(link, why.into()),
+            };
+            if let Err(why) = trail.visit(at) {
+                list.problems.add(LINKER_FILES.problem(at, why));
+                return list;
+            }
+            let mut problems = Vec::new();
+            let member = |offset: u64| at.wrapping_add(offset);
+            let texts = (text(member(self.name)), text(member(self.path)));
+            let (name, path) = match named(texts, &mut problems) {
+                Ok(names) => names,
+                Err(why) => return list.ended(at, why.into()),
+            };
+            let address = memory.pointer(member(self.address));
+            list.files.push(LinkerFile {
+                at,
+                id: None,
+                name,
+                path,
+                address: or_problem(address, "address", &mut problems),
+                size: None,
+                refs: None,
+                is_kernel: kernel == Some(at),
+                problems,
+            });
+            link = member(self.next);
         }
-        let mut problems = Vec::new();
-        let member = |offset: u64| at.wrapping_add(offset);
-        let (name, path) = match named((text(member(name)), text(member(path))), &mut problems) {
-            Ok(names) => names,
-            Err(why) => return list.ended(at, why.into()),
-        };
-        list.files.push(LinkerFile {
-            at,
-            id: None,
-            name,
-            path,
-            address: or_problem(memory.pointer(member(address)), "address", &mut problems),
-            size: None,
-            refs: None,
-            is_kernel: kernel == Some(at),
-            problems,
-        });
-        link = member(next);
     }
 }
 

@@ -219,6 +219,8 @@ pub enum ErrorKind {
     Depth,
     /// Its memory holds the pattern that INVARIANTS kernels write into freed memory.
     Freed,
+    /// The machine is running, and it changed each time it was read.
+    Torn,
 }
 
 impl ErrorKind {
@@ -243,6 +245,7 @@ impl ErrorKind {
             Self::TooLarge => "too-large",
             Self::Limit | Self::Depth => "limit",
             Self::Freed => "freed",
+            Self::Torn => "torn",
         }
     }
 }
@@ -298,6 +301,7 @@ impl From<Problem> for ValueError {
     fn from(problem: Problem) -> Self {
         let kind = match &problem.why {
             Why::Limit(_) => ErrorKind::Limit,
+            Why::Torn(_) => ErrorKind::Torn,
             Why::Unreadable { why, .. } | Why::Element { why, .. } => {
                 ValueError::from(ReadError::clone(why)).kind
             }

@@ -16,7 +16,7 @@ use crate::vnet::VnetError;
 use crate::vnet::condition::Condition;
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::state::VnetState;
-use crate::walk::{Problem, Problems, Trail};
+use crate::walk::{Problem, Problems, Trail, Walk, settle};
 
 /// A vnet as the dump has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,16 @@ impl VnetList {
             return list.or_why();
         };
         let layout = VnetLayout::of(target, any)?;
-        let whole = list.walk(target, &layout, first, vnet0.clone().ok());
+        let head = target.address_of("vnet_head")?;
+        let same = |one: &Vnet, other: &Vnet| one.address == other.address;
+        let mut trail = Trail::new(target.budget());
+        let found = settle(memory.is_live(), &mut trail, same, |trail| {
+            let mut found = Self::default();
+            found.walk(target, &layout, head, vnet0.clone().ok(), trail);
+            Walk::new(found.vnets, found.problems)
+        });
+        let whole = found.is_whole();
+        list.vnets = found.take(&mut list.problems);
         list.vnets.reverse();
         if whole {
             for (index, vnet) in list.vnets.iter_mut().enumerate() {
@@ -132,22 +141,20 @@ impl VnetList {
         self.vnets.iter().find(|vnet| vnet.address == address)
     }
 
-    /// Adds the vnets, newest first; false if the walk does not reach the end of the list.
+    /// Adds the vnets, newest first, and what keeps the walk from the end of the list.
     fn walk(
         &mut self,
         target: &Target,
         layout: &VnetLayout,
-        first: Result<VirtAddr, Fault>,
+        head: VirtAddr,
         vnet0: Option<VirtAddr>,
-    ) -> bool {
-        let mut trail = Trail::new(target.budget());
-        let head = target.address_of("vnet_head").unwrap_or_default();
-        let mut next = first;
+        trail: &mut Trail<'_>,
+    ) {
+        let mut next = target.memory().pointer(head);
         let mut last = head;
-        let mut whole = true;
         loop {
             let at = match next {
-                Ok(at) if at.is_null() => return whole,
+                Ok(at) if at.is_null() => return,
                 Ok(at) => at,
                 Err(fault) => return self.note(VNETS.unreadable(last, fault.into())),
             };
@@ -161,7 +168,7 @@ impl VnetList {
             if let Err(fault) = freed::check(target.memory(), at, layout.size) {
                 return self.note(VNETS.unreadable(at, fault.into()));
             }
-            whole &= self.check_link(target, layout, at, last);
+            self.check_link(target, layout, at, last);
             last = at.wrapping_add(layout.next);
             next = target.memory().pointer(at.wrapping_add(layout.next));
         }
@@ -175,15 +182,15 @@ impl VnetList {
         layout: &VnetLayout,
         at: VirtAddr,
         led_here: VirtAddr,
-    ) -> bool {
+    ) {
         match target.memory().pointer(at.wrapping_add(layout.prev)) {
             Ok(previous) if previous != led_here => {
                 let why = format!(
                     "the vnet at {at} follows the link at {previous}, but the list led to it from {led_here}"
                 );
-                self.note(Problem::contradiction(VNETS.name, at, why))
+                self.note(Problem::contradiction(VNETS.name, at, why));
             }
-            _ => true,
+            _ => {}
         }
     }
 
@@ -224,9 +231,8 @@ impl VnetList {
     }
 
     /// Notes a problem; the list is then incomplete.
-    fn note(&mut self, problem: Problem) -> bool {
+    fn note(&mut self, problem: Problem) {
         self.problems.add(problem);
-        false
     }
 }
 

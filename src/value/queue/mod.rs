@@ -4,7 +4,8 @@
 //! caller says "this is a TAILQ": LIST, SLIST, STAILQ, TAILQ and their CK forms
 //! (`sys/sys/queue.h`, `sys/contrib/ck/include/ck_queue.h`). Where a release made a
 //! tree of a list, the tree is walked. A tail queue that breaks off, or that ends
-//! where its head does not say, is walked from its other end too.
+//! where its head does not say, is walked from its other end too. On a running machine a
+//! list that breaks off is walked again: it may have changed meanwhile.
 
 mod back_links;
 mod backward;
@@ -12,7 +13,7 @@ mod list;
 
 use crate::value::object::Object;
 use crate::value::tree;
-use crate::walk::{Problem, Problems, Trail, Walk};
+use crate::walk::{Problem, Problems, Trail, Walk, settle};
 
 pub use back_links::wrong_back_link;
 pub use list::List;
@@ -37,6 +38,17 @@ pub fn walk<'t>(head: Object<'t>, link: &str, list: List<'_>) -> Walk<Object<'t>
 /// The same for one of several lists that must not share an element: `trail` knows those
 /// of the others.
 pub fn walk_on<'t>(
+    head: Object<'t>,
+    link: &str,
+    list: List<'_>,
+    trail: &mut Trail<'_>,
+) -> Walk<Object<'t>> {
+    let is_live = head.target().memory().is_live();
+    let same = |one: &Object<'_>, other: &Object<'_>| one.address == other.address;
+    settle(is_live, trail, same, |trail| walk_once(head, link, list, trail))
+}
+
+fn walk_once<'t>(
     head: Object<'t>,
     link: &str,
     list: List<'_>,

@@ -274,7 +274,7 @@ fn judge(problem: &Problem) -> Verdict {
     match &problem.why {
         Why::Cycle | Why::Contradiction(_) => Verdict::Fault,
         Why::Unreadable { why, .. } | Why::Element { why, .. } => judge_error(why),
-        Why::Limit(_) | Why::Other(_) => Verdict::Unknown,
+        Why::Torn(_) | Why::Limit(_) | Why::Other(_) => Verdict::Unknown,
     }
 }
 

@@ -4,7 +4,7 @@
 use super::entry::{Common, Neighbor};
 use super::state::NeighborFlags;
 use crate::addr::VirtAddr;
-use crate::target::ReadError;
+use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
@@ -13,7 +13,7 @@ use crate::views::interface_index::InterfaceIndex;
 use crate::views::interface_pointer::{self, InterfaceRef};
 use crate::views::wiring::Network;
 use crate::vnet::Copies;
-use crate::walk::{Problem, Problems, Trail, Walk};
+use crate::walk::{Problem, Problems, Trail, Walk, settle};
 
 /// All tables of a stack.
 #[derive(Debug, Default)]
@@ -99,7 +99,20 @@ fn tables<'t>(copies: &Copies<'t>) -> Walk<Object<'t>> {
 /// The list whose first pointer is at `head`.
 fn untyped<'t>(copies: &Copies<'t>, head: VirtAddr, list: List<'_>) -> Walk<Object<'t>> {
     let target = copies.target();
-    let (mut found, mut trail) = (Vec::new(), Trail::new(target.budget()));
+    let same = |one: &Object<'_>, other: &Object<'_>| one.address == other.address;
+    let mut trail = Trail::new(target.budget());
+    settle(target.memory().is_live(), &mut trail, same, |trail| {
+        untyped_once(target, head, list, trail)
+    })
+}
+
+fn untyped_once<'t>(
+    target: &'t Target,
+    head: VirtAddr,
+    list: List<'_>,
+    trail: &mut Trail<'_>,
+) -> Walk<Object<'t>> {
+    let mut found = Vec::new();
     let mut step = || -> Result<(), Problem> {
         let types = target.types().map_err(|why| list.unreadable(head, why.into()))?;
         let table = types.find("struct lltable");

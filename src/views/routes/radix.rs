@@ -7,7 +7,7 @@
 use crate::target::ReadError;
 use crate::value::Object;
 use crate::value::queue::List;
-use crate::walk::{Problem, Problems, Trail, Walk, Why};
+use crate::walk::{Problem, Problems, Trail, Walk, Why, settle};
 
 /// The pointer to the top: of a struct rib_head, of a newer and of an older radix_node_head.
 const TOPS: [&str; 3] = ["head.rnh_treetop", "rh.rnh_treetop", "rnh_treetop"];
@@ -19,13 +19,15 @@ const DUPED: &str = "rn_u.rn_leaf.rn_Dupedkey";
 
 /// The leaves below `head` in the kernel's own order, without the tree's ends.
 pub fn leaves<'t>(head: Object<'t>, list: List<'_>) -> Walk<Object<'t>> {
+    let target = head.target();
+    let same = |one: &Object<'_>, other: &Object<'_>| one.address == other.address;
+    let mut trail = Trail::new(target.budget());
+    settle(target.memory().is_live(), &mut trail, same, |trail| leaves_once(head, list, trail))
+}
+
+fn leaves_once<'t>(head: Object<'t>, list: List<'_>, trail: &mut Trail<'_>) -> Walk<Object<'t>> {
     let top = TOPS.into_iter().find(|top| head.has(top)).unwrap_or(TOPS[0]);
-    let mut found = Leaves {
-        list,
-        trail: Trail::new(head.target().budget()),
-        leaves: Vec::new(),
-        problems: Problems::default(),
-    };
+    let mut found = Leaves { list, trail, leaves: Vec::new(), problems: Problems::default() };
     match head.follow_anywhere(top) {
         Ok(Some(top)) => found.walk(top),
         Ok(None) => {
@@ -40,9 +42,9 @@ pub fn leaves<'t>(head: Object<'t>, list: List<'_>) -> Walk<Object<'t>> {
     Walk::new(found.leaves, found.problems)
 }
 
-struct Leaves<'t, 'l, 'b> {
+struct Leaves<'t, 'l, 'r, 'b> {
     list: List<'l>,
-    trail: Trail<'b>,
+    trail: &'r mut Trail<'b>,
     leaves: Vec<Object<'t>>,
     problems: Problems,
 }
@@ -50,7 +52,7 @@ struct Leaves<'t, 'l, 'b> {
 /// The walk cannot go on anywhere.
 struct Over;
 
-impl<'t> Leaves<'t, '_, '_> {
+impl<'t> Leaves<'t, '_, '_, '_> {
     fn walk(&mut self, top: Object<'t>) {
         let mut nodes = vec![top];
         while let Some(node) = nodes.pop() {
