@@ -2,7 +2,8 @@
 //! about them, as libkvm's `kvm_t` is for live kernels.
 //!
 //! Answers are worked out when they are first asked for, and kept. The order of questions makes no
-//! difference, because the files never change.
+//! difference, because the files never change. What is kept of a running machine is of the time
+//! when it was asked for first; values are read anew each time.
 
 mod choice;
 pub mod counters;
@@ -47,7 +48,7 @@ use crate::views::unlisted::Unlisted;
 use crate::vnet::by_address::VnetsByAddress;
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Copies, Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
-use crate::walk::Problems;
+use crate::walk::{Problem, Problems};
 
 pub use choice::{Choice, not_found};
 use kernel_files::prepare;
@@ -236,6 +237,11 @@ impl Session {
     pub fn scan(&self) -> Result<Vnets, Error> {
         let mut vnets = self.vnets()?.clone();
         let known: Vec<VirtAddr> = vnets.all.iter().map(|vnet| vnet.address).collect();
+        if !self.memory().can_be_searched() {
+            let why =
+                "the device does not say which addresses are mapped, so it cannot be searched";
+            vnets.problems.add(Problem::new("kernel memory", why));
+        }
         let found = scan::scan(self.target(), self.list()?)?;
         vnets.all.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
         if let Ok(jails) = self.jails() {
@@ -254,12 +260,15 @@ impl Session {
         jails.as_ref().map_err(|why| why.clone().into())
     }
 
-    /// The thread that wrote the dump; `None` if the kernel says that none did.
+    /// The thread that wrote the dump; `None` if the kernel says that none did, or is running.
     ///
     /// # Errors
     /// The kernel is not the dump's, or does not record it.
     pub fn crashed_thread(&self) -> Result<Option<CrashedThread>, Error> {
         self.require_match()?;
+        if self.core().is_live() {
+            return Ok(None);
+        }
         Ok(CrashedThread::find(self.target(), self.jails().ok())?)
     }
 

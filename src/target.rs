@@ -7,11 +7,13 @@
 //!
 //! A target never changes. Its parts are shared, so cloning it costs nothing.
 
+mod available;
 pub mod code;
 mod error;
 mod find_mapping;
 mod image_samples;
 pub mod kernel_match;
+mod live;
 mod mapping;
 mod modules;
 mod page_tables;
@@ -33,6 +35,7 @@ use kernel_match::kernel_match;
 pub use crate::dump::Processor;
 pub use error::{ReadError, TargetError};
 pub use kernel_match::KernelMatch;
+pub use live::live_core;
 pub use modules::ModuleSymbols;
 pub use page_tables::raw_core;
 

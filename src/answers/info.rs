@@ -21,7 +21,9 @@ use crate::views::machine::Machine;
 use crate::vnet::{VnetError, VnetRef};
 use crate::walk::Problems;
 
-pub use self::core::{CompressedInfo, CoreInfo, DirectMapInfo, InfoFileInfo, MinidumpInfo};
+pub use self::core::{
+    CompressedInfo, CoreInfo, DirectMapInfo, InfoFileInfo, LiveInfo, MinidumpInfo, PhysicalRange,
+};
 pub use self::crashed::{CrashedInfo, CrashedJail};
 pub use self::kernel::{Belongs, KernelInfo, SetVnet, Verdict};
 
@@ -283,6 +285,7 @@ mod tests {
                 "memory_pages",
                 "pages_cut_off",
                 "minidump",
+                "live",
                 "time",
                 "version",
             ],

@@ -52,6 +52,30 @@ impl Session {
         }
     }
 
+    /// Opens the memory device in `options` with the kernel that runs, of those in the usual
+    /// places. Each must be found in memory by its own bytes.
+    pub(super) fn of_machine(options: &Options) -> Result<Self, Error> {
+        let mut refused = 0;
+        for path in crash::kernels(&options.core, &options.debug_dirs) {
+            let shown = path.display();
+            let with_kernel = Options { kernel: Some(path.clone()), ..options.clone() };
+            match Self::open(&with_kernel) {
+                Ok(session) => match session.alone.kernel_match() {
+                    KernelMatch::Same(why) => {
+                        log::info!(target: LOG, "kernel: {shown} is running: {why}");
+                        return Ok(session);
+                    }
+                    KernelMatch::Different(why) | KernelMatch::Unknown(why) => {
+                        log::info!(target: LOG, "kernel: {shown} is not running: {why}");
+                    }
+                },
+                Err(why) => log::info!(target: LOG, "kernel: {shown}: {}", root_cause(&why)),
+            }
+            refused += 1;
+        }
+        Err(Error::NoKernel { refused, cut_off: 0 })
+    }
+
     fn found(
         (_, kernel, refused): FoundKernel,
         core: Arc<Core>,

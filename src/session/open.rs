@@ -36,6 +36,9 @@ impl Session {
     pub fn open_with(options: &Options, progress: &mut dyn FnMut(Progress)) -> Result<Self, Error> {
         let source = Source::open(&options.core)?;
         let Some(path) = &options.kernel else {
+            if source.is_device() {
+                return Self::of_machine(options);
+            }
             let failed = |source| Error::Dump { path: options.core.clone(), source };
             let core = dump::open_with(source, progress).map_err(failed)?;
             return Self::of_dump(Arc::new(core), options);

@@ -1,5 +1,5 @@
 //! Raw memory has no header; it is accepted if the kernel is found in it. Like any dump, it may
-//! be compressed.
+//! be compressed. A device is the memory of a running machine.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::kernel::Kernel;
 use crate::source::Source;
 use crate::source::unpack::{self, Packing, Progress};
-use crate::target::raw_core;
+use crate::target::{live_core, raw_core};
 
 /// Opens the dump; what is none may be the raw memory of the machine that `kernel` ran on.
 pub(super) fn open_core(
@@ -20,6 +20,12 @@ pub(super) fn open_core(
 ) -> Result<Core, Error> {
     let path = source.path().to_owned();
     let failed = |why| Error::Dump { path: path.clone(), source: why };
+    if source.is_device() {
+        let source = Arc::new(source);
+        // A map that contradicts itself is refused before anything is read.
+        dump::open_raw(Arc::clone(&source), kernel.arch(), &options.memory_map).map_err(failed)?;
+        return Ok(live_core(kernel, &source, &options.memory_map, options.kernel_phys)?);
+    }
     if !options.memory_map.is_empty() {
         return open_raw_memory(kernel, source, options, progress).map_err(failed);
     }

@@ -27,10 +27,7 @@ pub(super) fn find(
     core: &Core,
     kernel_phys: Option<PhysAddr>,
 ) -> Result<KernelMapping, TargetError> {
-    let no_tables = |why: &str| TargetError::NoPageTables { why: why.to_owned() };
-    let first = kernel.segments().min_by_key(|segment| segment.virt);
-    let first = first.map(|first| (first.virt, first.phys)).or_else(|| linked(kernel));
-    let first = first.ok_or_else(|| no_tables("the kernel has no segments"))?;
+    let first = first_byte(kernel)?;
     let samples = samples(kernel);
     let mut hashed = false;
     for image in images(kernel, core, first, &samples, kernel_phys) {
@@ -48,6 +45,20 @@ pub(super) fn find(
         Some(_) => "its variables make no sense at the given load address",
         None => "its variables make no sense at any possible load address",
     }))
+}
+
+/// Where the first byte of the kernel is linked, and its physical address by the program headers.
+///
+/// # Errors
+/// The file does not say it.
+pub(super) fn first_byte(kernel: &Kernel) -> Result<(VirtAddr, PhysAddr), TargetError> {
+    let first = kernel.segments().min_by_key(|segment| segment.virt);
+    let first = first.map(|first| (first.virt, first.phys)).or_else(|| linked(kernel));
+    first.ok_or_else(|| no_tables("the kernel has no segments"))
+}
+
+fn no_tables(why: &str) -> TargetError {
+    TargetError::NoPageTables { why: why.to_owned() }
 }
 
 /// Opens `source` as raw memory of the machine that `kernel` runs on. Also returns
@@ -76,7 +87,7 @@ pub fn raw_core(
         Arch::Arm64 | Arch::Riscv64 | Arch::Arm => &[GIGABYTE, 2 * GIGABYTE],
         _ => &[],
     };
-    if !segments.is_empty() || source.is_device() || as_it_is.1 {
+    if !segments.is_empty() || as_it_is.1 {
         return Ok(as_it_is);
     }
     for base in elsewhere {
@@ -101,7 +112,8 @@ fn images<'a>(
     let given = kernel_phys.map(at);
     let noted = core.clues.image.map(|(virt, phys)| KernelImage { virt, phys });
     let guesses = given.into_iter().chain(noted.filter(|_| given.is_none()));
-    let more = move || amd64(kernel, core).chain(others(kernel.arch(), virt, linked).map(at));
+    let more =
+        move || amd64(kernel, core).chain(linked_places(kernel.arch(), virt, linked).map(at));
     let found = move || KernelImage::search(core.memory(), virt, samples);
     let free = given.is_none();
     guesses
@@ -113,12 +125,17 @@ fn images<'a>(
 fn amd64<'a>(kernel: &'a Kernel, core: &'a Core) -> impl Iterator<Item = KernelImage> + 'a {
     const KERNBASE: VirtAddr = VirtAddr::new(0xffff_ffff_8000_0000);
     let kernbase = kernel.symbol("kernbase").map_or(KERNBASE, |symbol| symbol.address);
-    // Up to 12 this name is an absolute symbol, not a variable.
-    let kernphys = kernel.symbol("kernphys").filter(|symbol| symbol.kind == SymbolKind::Object);
-    let kernphys = kernphys.map(|symbol| symbol.address);
     let is_amd64 = kernel.arch() == Arch::Amd64;
-    let all = is_amd64.then(|| KernelImage::amd64_candidates(core.memory(), kernbase, kernphys));
+    let all =
+        is_amd64.then(|| KernelImage::amd64_candidates(core.memory(), kernbase, kernphys(kernel)));
     all.into_iter().flatten()
+}
+
+/// The variable in which an amd64 kernel records where it was loaded. Up to 12 the name is an
+/// absolute symbol, and the place is fixed.
+pub(super) fn kernphys(kernel: &Kernel) -> Option<VirtAddr> {
+    let symbol = kernel.symbol("kernphys").filter(|_| kernel.arch() == Arch::Amd64)?;
+    (symbol.kind == SymbolKind::Object).then_some(symbol.address)
 }
 
 /// The link address of an amd64 kernel of which only symbols are left.
@@ -130,7 +147,11 @@ fn linked(kernel: &Kernel) -> Option<(VirtAddr, PhysAddr)> {
 
 /// At the address in the program header; or on i386 at its own address (since 12, where the
 /// kernel has its own address space) or 3 GB below it.
-fn others(arch: Arch, virt: VirtAddr, linked: PhysAddr) -> impl Iterator<Item = PhysAddr> {
+pub(super) fn linked_places(
+    arch: Arch,
+    virt: VirtAddr,
+    linked: PhysAddr,
+) -> impl Iterator<Item = PhysAddr> + use<> {
     const I386_KERNBASE: u64 = 0xc000_0000;
     let own = virt.get();
     let i386 = [Some(own), own.checked_sub(I386_KERNBASE)];

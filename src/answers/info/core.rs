@@ -31,6 +31,8 @@ pub struct CoreInfo {
     pub pages_cut_off: u64,
     /// What only a minidump has.
     pub minidump: Option<MinidumpInfo>,
+    /// What is read of a machine that is running; `None` for a dump.
+    pub live: Option<LiveInfo>,
     /// Seconds since 1970, from the kernel dump header.
     pub time: Option<u64>,
     /// The version of the kernel that wrote it.
@@ -64,6 +66,23 @@ pub struct DirectMapInfo {
     pub end: VirtAddr,
     /// The physical address at its start.
     pub physical: PhysAddr,
+}
+
+/// The memory of a machine that is running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LiveInfo {
+    /// Where its kernel says that it has memory: nothing else is read. `None` in a device by
+    /// virtual addresses, which itself knows what is mapped.
+    pub ranges: Option<Vec<PhysicalRange>>,
+}
+
+/// A range of physical addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PhysicalRange {
+    /// Its first address.
+    pub start: PhysAddr,
+    /// The address after its last byte.
+    pub end: PhysAddr,
 }
 
 /// How a dump is compressed.
@@ -103,6 +122,7 @@ impl CoreInfo {
             memory_pages: core.facts.memory_pages,
             pages_cut_off: core.facts.pages_cut_off,
             minidump: MinidumpInfo::of(core),
+            live: core.is_live().then(|| LiveInfo::of(core)),
             time: core.header.as_ref().map(|header| header.time),
             version,
         }
@@ -116,6 +136,14 @@ impl CoreInfo {
             *pages = pages.saturating_mul(self.page_size) / page_size.max(1);
         }
         self.page_size = page_size;
+    }
+}
+
+impl LiveInfo {
+    fn of(core: &Core) -> Self {
+        let ranges = core.memory().ranges().into_iter();
+        let ranges = ranges.map(|range| PhysicalRange { start: range.start, end: range.end });
+        Self { ranges: (core.format == Format::Live).then(|| ranges.collect()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A description of a dump as keys and values, for people and for scripts.
 
-use super::{CoreInfo, KernelInfo, Overview, date};
+use super::{CoreInfo, KernelInfo, LiveInfo, Overview, date};
 use crate::types::Origin;
 
 /// Keys and values, in order.
@@ -47,8 +47,11 @@ impl Rows {
 
     fn core(&mut self, core: &CoreInfo) {
         self.add("core", core.path.clone());
-        let pages = format!("{} pages of {} bytes", core.pages, core.page_size);
-        self.add("format", format!("{}, {}, {pages}", core.format, core.arch));
+        let pages = format!(", {} pages of {} bytes", core.pages, core.page_size);
+        let pages = Some(pages).filter(|_| !matches!(core.live, Some(LiveInfo { ranges: None })));
+        let pages = pages.unwrap_or_default();
+        self.add("format", format!("{}, {}{pages}", core.format, core.arch));
+        self.add("live", core.live.as_ref().map(in_words));
         let compressed = core.compressed.as_ref();
         self.add(
             "compressed",
@@ -112,4 +115,19 @@ impl Rows {
         let set = set.map(|set| format!("{}..{} ({} bytes)", set.start, set.stop, set.size));
         self.add("set_vnet", set);
     }
+}
+
+/// What is read of a running machine.
+fn in_words(live: &LiveInfo) -> String {
+    const SHOWN: usize = 8;
+    let Some(ranges) = &live.ranges else {
+        return "yes: the device says which addresses are mapped".to_owned();
+    };
+    let shown = ranges.iter().take(SHOWN).map(|range| format!("{}..{}", range.start, range.end));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = match ranges.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("yes: only {shown}{more} is read")
 }

@@ -48,6 +48,11 @@ pub fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
     Ok((Arc::new(core), path))
 }
 
+/// Whether the path is that of a memory device, which says nothing without a kernel.
+pub fn is_device(path: &Path) -> bool {
+    Source::open(path).is_ok_and(|source| source.is_device())
+}
+
 /// Warnings about a dump whose kernel is not known.
 pub fn dump_warnings(core: &Core, path: &Path) -> Vec<String> {
     let saved =

@@ -63,6 +63,11 @@ fn target(why: &TargetError) -> Option<String> {
         TargetError::HashedPageTable => {
             "make the machine write minidumps, the default: `sysctl debug.minidump=1`"
         }
+        TargetError::NotLoaded { .. } => {
+            "name the running kernel with -N; --kernel-phys says where it was loaded, and \
+             -M /dev/kmem does not need to know it"
+        }
+        TargetError::NoMemoryList { .. } => "-M /dev/kmem does not need it",
         TargetError::NoPageTables { .. } => {
             "check that -N names the kernel that was running, with its symbols"
         }

@@ -19,7 +19,11 @@ pub enum Subject {
 impl Subject {
     /// Opens the files that the command line names, or the files found by default.
     pub fn open(globals: &Globals) -> anyhow::Result<Self> {
-        if globals.input.demo || globals.input.kernel.is_some() {
+        let named = globals.input.demo || globals.input.kernel.is_some();
+        if !globals.input.demo && context::is_device(&context::options(globals)?.core) {
+            return Ok(Self::Session(context::open(globals)?));
+        }
+        if named {
             return match context::open(globals) {
                 Ok(session) => Ok(Self::Session(session)),
                 Err(error) => match error.downcast() {

@@ -97,7 +97,11 @@ fn memory_alone(globals: &Globals) -> anyhow::Result<Option<&'static KernelMemor
     {
         return Ok(None);
     }
-    let (core, path) = context::dump_alone(&context::options(globals)?)?;
+    let options = context::options(globals)?;
+    if context::is_device(&options.core) {
+        return Ok(None);
+    }
+    let (core, path) = context::dump_alone(&options)?;
     context::dump_warnings(&core, &path).iter().for_each(|why| warning(why));
     let memory = KernelMemory::without_kernel(core);
     Ok(memory.map(|memory| &*Box::leak(Box::new(memory))))
