@@ -6,6 +6,8 @@
 
 pub mod c;
 mod cell;
+#[cfg(feature = "cli")]
+pub mod changes;
 pub mod decl;
 pub mod dot;
 pub mod gdb;

@@ -3,6 +3,7 @@
 pub mod diff;
 pub mod routes;
 pub mod values;
+pub mod watch;
 
 use std::path::PathBuf;
 
@@ -12,8 +13,11 @@ use vnetkvm::addr::PhysAddr;
 use vnetkvm::dump::MemorySegment;
 use vnetkvm::types;
 
+use crate::run::Run;
+
 pub use values::VnetChoice;
 use values::{address, count, dump_number, memory_segment, number, pid, tid, vnet_choice};
+use watch::WatchArgs;
 
 /// The options, which may stand before or after any command.
 #[derive(Debug, Args)]
@@ -24,12 +28,17 @@ pub struct Globals {
     pub vnet: VnetArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+    #[command(flatten)]
+    pub watch: WatchArgs,
     /// Whether -N was given on the command line, not by the environment.
     #[arg(skip)]
     pub kernel_named: bool,
     /// Whether -M was given on the command line, not by the environment.
     #[arg(skip)]
     pub core_named: bool,
+    /// What the command holds while it runs.
+    #[arg(skip)]
+    pub run: Run,
 }
 
 /// Which files to inspect.

@@ -9,6 +9,7 @@ use vnetkvm::value::Limits;
 use crate::args::Globals;
 use crate::commands::{Command, SysctlArgs};
 use crate::exit::{Failure, Outcome};
+use crate::lost_files::require_intact_files;
 use crate::output::{self, show, show_search};
 use crate::say::hint;
 use crate::{cmd, context};
@@ -23,6 +24,16 @@ impl Command {
     /// Asks the command's question and shows the answer.
     /// `definition` makes the definition of the whole command line.
     pub fn run(
+        &self,
+        globals: &Globals,
+        definition: fn() -> clap::Command,
+    ) -> anyhow::Result<Outcome> {
+        let result = self.answer(globals, definition);
+        // If part of a file was lost, neither the answer nor the error can be trusted.
+        require_intact_files().and(result)
+    }
+
+    fn answer(
         &self,
         globals: &Globals,
         definition: fn() -> clap::Command,
@@ -87,7 +98,7 @@ impl Command {
             Self::Report(args) => cmd::report::run(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
             Self::Image(command) => cmd::image::run(globals, command),
-            Self::Completions { shell } => cmd::completions::run(*shell, definition()),
+            Self::Completions { shell } => cmd::completions::run(globals, *shell, definition()),
             Self::Man { directory } => cmd::man::run(directory, definition()),
         }
     }
@@ -97,17 +108,17 @@ impl Command {
 const SHOWN_ELEMENTS: usize = 32;
 
 /// Asks a question about the whole dump.
-fn ask<A: Answer>(
-    globals: &Globals,
-    question: impl FnOnce(&'static Session) -> Result<A, Error>,
+fn ask<'r, A: Answer>(
+    globals: &'r Globals,
+    question: impl FnOnce(&'r Session) -> Result<A, Error>,
 ) -> anyhow::Result<Outcome> {
     show(globals, question(context::open(globals)?)?)
 }
 
 /// Asks a question about the chosen vnets.
-fn ask_vnets<A: Answer, E: Into<anyhow::Error>>(
-    globals: &Globals,
-    question: impl FnOnce(&'static Session, Chosen<'static>) -> Result<A, E>,
+fn ask_vnets<'r, A: Answer, E: Into<anyhow::Error>>(
+    globals: &'r Globals,
+    question: impl FnOnce(&'r Session, Chosen<'r>) -> Result<A, E>,
 ) -> anyhow::Result<Outcome> {
     let session = context::open(globals)?;
     let chosen = context::chosen(globals, session)?;

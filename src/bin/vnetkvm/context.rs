@@ -22,7 +22,7 @@ use crate::progress::Bar;
 use crate::say::{hint, warning};
 
 /// Opens the files that the command line names, or the files found by default.
-pub fn open(globals: &Globals) -> anyhow::Result<&'static Session> {
+pub fn open(globals: &Globals) -> anyhow::Result<&Session> {
     let session = if globals.input.demo {
         let demo = image::demo()?;
         Session::from_sources(demo.kernel, demo.core)?
@@ -60,13 +60,12 @@ pub fn dump_warnings(core: &Core, path: &Path) -> Vec<String> {
     core.warnings.iter().cloned().chain(saved.into_iter().flatten()).collect()
 }
 
-/// Prints the warnings about the kernel and the dump, and leaks the session: dropping it before
-/// the process ends would cost milliseconds.
-pub fn keep(globals: &Globals, session: Session) -> &'static Session {
+/// Prints the warnings about the kernel and the dump, and keeps the session as long as the run.
+pub fn keep(globals: &Globals, session: Session) -> &Session {
     limits::set_budget(globals, session.budget(), session.budget().allowance());
     session.warnings().iter().for_each(|why| warning(why));
     session.missing_types().iter().for_each(|missing| hint(&hints::missing_types(missing)));
-    Box::leak(Box::new(session))
+    globals.run.keep_session(session)
 }
 
 /// The kernel alone, for questions that need no dump. If no kernel was given, the dump's.

@@ -11,7 +11,7 @@ use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
 use crate::hints;
-use crate::say::{HINT, WARNING, note};
+use crate::say::{self, HINT, WARNING, note};
 use crate::stdout;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -71,8 +71,7 @@ pub fn report(result: anyhow::Result<Outcome>, searches: bool) -> ExitCode {
         }
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // If standard error is closed, nobody reads messages.
-            let _ = write_error(&mut anstream::stderr().lock(), &error);
+            say::error(|out| write_message(out, "error:", ERROR, &error));
             let started = stdout::has_started();
             if started {
                 note("note: the answer above is incomplete");
@@ -97,15 +96,11 @@ pub fn report_missed(mut missed: Vec<vnetkvm::Error>, answered: bool) -> anyhow:
 
 /// Prints an error as a warning, because other parts of the question were answered.
 fn warn_of(error: vnetkvm::Error) {
-    let _ = write_message(&mut anstream::stderr().lock(), "warning:", WARNING, &error.into());
-}
-
-fn write_error(out: &mut impl Write, error: &anyhow::Error) -> io::Result<()> {
-    write_message(out, "error:", ERROR, error)
+    say::error(|out| write_message(out, "warning:", WARNING, &error.into()));
 }
 
 fn write_message(
-    out: &mut impl Write,
+    out: &mut dyn Write,
     label: &str,
     style: Style,
     error: &anyhow::Error,

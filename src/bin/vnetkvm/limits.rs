@@ -1,13 +1,13 @@
 //! The limits on the cost of an answer: `--max-work` and `--max-memory`.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use vnetkvm::budget::{Allowance, Budget, Exhausted, Resource};
 
 use crate::args::Globals;
 
-/// The budget of the one question that the process answers.
-static BUDGET: OnceLock<Arc<Budget>> = OnceLock::new();
+/// The budget of the question that is being answered.
+static BUDGET: Mutex<Option<Arc<Budget>>> = Mutex::new(None);
 
 /// Sets the budget to what the command line allows, or else to what the files justify.
 pub fn set_budget(globals: &Globals, budget: &Arc<Budget>, justified: Allowance) {
@@ -15,12 +15,21 @@ pub fn set_budget(globals: &Globals, budget: &Arc<Budget>, justified: Allowance)
     let bytes = globals.input.max_memory.unwrap_or(justified.bytes);
     budget.renew(Allowance { work, bytes });
     // The first budget is the session's; later ones are ignored.
-    let _ = BUDGET.set(Arc::clone(budget));
+    current().get_or_insert_with(|| Arc::clone(budget));
 }
 
 /// The limit that was reached, if any.
 pub fn reached() -> Option<Exhausted> {
-    BUDGET.get()?.exhausted()
+    current().as_ref()?.exhausted()
+}
+
+/// Forgets the budget, so that the next question has one of its own.
+pub fn forget() {
+    *current() = None;
+}
+
+fn current() -> MutexGuard<'static, Option<Arc<Budget>>> {
+    BUDGET.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A hint that names the option to raise the limit.

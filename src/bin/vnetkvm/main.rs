@@ -15,14 +15,18 @@ mod lost_files;
 mod output;
 mod output_file;
 mod progress;
+mod run;
 mod say;
 mod stdout;
 mod subject;
 mod usage;
+mod watch;
 
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use args::Color;
+use cli::Cli;
 use exit::report;
 
 fn main() -> ExitCode {
@@ -39,7 +43,11 @@ fn main() -> ExitCode {
     if cli.globals.output.verbose {
         logger::install();
     }
-    let result = cli.command.run(&cli.globals, usage::command);
-    // If part of a file was lost, neither the answer nor the error can be trusted.
-    report(lost_files::require_intact_files().and(result), cli.command.searches())
+    // Closing what was opened would cost milliseconds before the process ends.
+    let mut cli = ManuallyDrop::new(cli);
+    let Cli { globals, command } = &mut *cli;
+    match globals.watch.watch {
+        Some(pause) => watch::run(command, globals, pause),
+        None => report(command.run(globals, usage::command), command.searches()),
+    }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use vnetkvm::answers::{Answer, Chosen, Medium, Remark};
+use vnetkvm::render::changes::GUTTER;
 use vnetkvm::render::json::{self, Document};
 use vnetkvm::render::page::TextPage;
 use vnetkvm::render::sanitize::SafeWriter;
@@ -30,7 +31,7 @@ pub fn show<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outco
     if globals.output.strict {
         require_complete(&answer, &problems)?;
     }
-    let mut out = Stdout::new();
+    let mut out = Stdout::new(&globals.run);
     write(globals, &answer, &problems, &mut out)?;
     finish(globals, out)?;
     let answered = if found { Outcome::Found } else { Outcome::Answered };
@@ -53,7 +54,7 @@ pub fn text<E: Into<anyhow::Error>>(
     globals: &Globals,
     write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
 ) -> anyhow::Result<Outcome> {
-    let mut out = Stdout::new();
+    let mut out = Stdout::new(&globals.run);
     write(&mut SafeWriter(&mut out)).map_err(Into::into)?;
     finish(globals, out)?;
     Ok(Outcome::Answered)
@@ -64,7 +65,7 @@ pub fn raw<T>(
     globals: &Globals,
     write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
 ) -> anyhow::Result<T> {
-    let mut out = Stdout::new();
+    let mut out = Stdout::new(&globals.run);
     let written = write(&mut out)?;
     finish(globals, out)?;
     Ok(written)
@@ -81,7 +82,7 @@ pub fn drawing<A: Answer>(
     if globals.output.strict {
         require_complete(answer, &problems)?;
     }
-    let mut out = Stdout::new();
+    let mut out = Stdout::new(&globals.run);
     draw(answer, &mut out)?;
     finish(globals, out)?;
     Ok(answer.nothing().map_or(Outcome::Answered, Outcome::NothingMatched))
@@ -123,26 +124,36 @@ fn write<A: Answer>(
     globals: &Globals,
     answer: &A,
     problems: &Problems,
-    out: &mut Stdout,
+    out: &mut Stdout<'_>,
 ) -> io::Result<()> {
     let medium = match format(&globals.output) {
-        Format::Json => return json::write_document(out, &Document::new(answer, problems)),
+        Format::Json => {
+            let document = Document::new(answer, problems);
+            let document = document.asked_at(globals.run.stamp());
+            return json::write_document(out, &document);
+        }
         Format::Table | Format::Html | Format::Markdown => Medium::People,
         Format::Plain => Medium::Columns,
         Format::Jsonl => Medium::Lines,
     };
-    answer.lay_out(&mut TextPage::new(out, medium, style(medium)))
+    let gutter = if globals.run.answer().is_some() { GUTTER } else { 0 };
+    answer.lay_out(&mut TextPage::new(out, medium, style(medium, gutter)))
 }
 
-/// The width of the terminal, for tables only, and whether to use colours.
-fn style(medium: Medium) -> Style {
+/// The width of the terminal without what stands before each line, for tables only, and whether to
+/// use colours.
+fn style(medium: Medium, gutter: usize) -> Style {
     let is_terminal = medium == Medium::People && io::stdout().is_terminal();
     let size = is_terminal.then(terminal_size::terminal_size).flatten();
-    let choice = anstream::AutoStream::choice(&io::stdout());
     Style {
-        width: size.map(|(width, _)| usize::from(width.0)),
-        color: choice != anstream::ColorChoice::Never,
+        width: size.map(|(width, _)| usize::from(width.0).saturating_sub(gutter)),
+        color: has_color(),
     }
+}
+
+/// Whether standard output has colours.
+pub fn has_color() -> bool {
+    anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
 const NOT_STRICT: &str =
@@ -171,7 +182,7 @@ fn no_problem(problems: &Problems) -> anyhow::Result<()> {
 }
 
 /// Writes the rest, and warns if a limit cut the answer.
-fn finish(globals: &Globals, out: Stdout) -> anyhow::Result<()> {
+fn finish(globals: &Globals, out: Stdout<'_>) -> anyhow::Result<()> {
     warn_of_limit(globals)?;
     out.finish()
 }

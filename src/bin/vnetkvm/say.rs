@@ -1,8 +1,10 @@
-//! Messages to the user on standard error; each is printed once.
+//! Messages to the user on standard error; each is printed once. A program that draws on the
+//! terminal keeps them, and says them in a place of its own.
 
 use std::collections::HashSet;
-use std::io::Write;
-use std::sync::Mutex;
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use vnetkvm::render::sanitize;
@@ -10,8 +12,14 @@ use vnetkvm::render::sanitize;
 pub const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
-/// The messages printed so far. Several parts of an answer may rest on the same broken list.
-static SAID: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+static MESSAGES: Mutex<Messages> = Mutex::new(Messages { said: None, kept: None });
+
+struct Messages {
+    /// What was said so far. Several parts of an answer may rest on the same broken list.
+    said: Option<HashSet<String>>,
+    /// What is kept, if messages do not go to standard error.
+    kept: Option<Vec<u8>>,
+}
 
 /// Prints a line without a label.
 pub fn note(message: &str) {
@@ -28,10 +36,40 @@ pub fn hint(message: &str) {
     say(&format!("{HINT}hint:{HINT:#} {}", sanitize::line(message)));
 }
 
+/// Prints a message of several lines, as often as it is said.
+pub fn error(message: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+    messages().print(message);
+}
+
+/// Keeps what is said from now on, until [`take`].
+pub fn keep() {
+    messages().kept = Some(Vec::new());
+}
+
+/// What was said since [`keep`]. From now on, messages are printed, and may be said again.
+pub fn take() -> String {
+    let mut messages = messages();
+    messages.said = None;
+    String::from_utf8_lossy(&mem::take(&mut messages.kept).unwrap_or_default()).into_owned()
+}
+
 fn say(line: &str) {
-    let mut said = SAID.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if said.get_or_insert_default().insert(line.to_owned()) {
+    let mut messages = messages();
+    if messages.said.get_or_insert_default().insert(line.to_owned()) {
+        messages.print(|out| writeln!(out, "{line}"));
+    }
+}
+
+fn messages() -> MutexGuard<'static, Messages> {
+    MESSAGES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Messages {
+    fn print(&mut self, message: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         // If standard error is closed, nobody reads messages.
-        let _ = writeln!(anstream::stderr(), "{line}");
+        let _ = match &mut self.kept {
+            Some(kept) => message(kept),
+            None => message(&mut anstream::stderr().lock()),
+        };
     }
 }

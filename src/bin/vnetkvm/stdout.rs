@@ -1,12 +1,14 @@
 //! Buffered standard output. A short answer is written only when it is complete; of a long one,
-//! only a little is kept in memory.
+//! only a little is kept in memory, unless all of it is to be kept.
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::lost_files::require_intact_files;
+use crate::run::Run;
 
 /// How many bytes are held back. A command that fails before has written nothing.
 const KEPT_BACK: usize = 64 << 10;
@@ -18,13 +20,24 @@ const BLOCK: usize = 32 << 10;
 static STARTED: AtomicBool = AtomicBool::new(false);
 
 /// Standard output, with the bytes that are not yet written.
-pub struct Stdout {
+pub struct Stdout<'r> {
     kept: Vec<u8>,
+    /// Where the answer goes instead, if a run keeps it.
+    answer: Option<&'r RefCell<Vec<u8>>>,
 }
 
-impl Stdout {
-    pub fn new() -> Self {
-        Self { kept: Vec::with_capacity(KEPT_BACK) }
+impl<'r> Stdout<'r> {
+    pub fn new(run: &'r Run) -> Self {
+        Self { kept: Vec::with_capacity(KEPT_BACK), answer: run.answer() }
+    }
+
+    /// How many bytes are collected before they are written.
+    fn room(&self) -> usize {
+        match self.answer {
+            Some(_) => usize::MAX,
+            None if has_started() => BLOCK,
+            None => KEPT_BACK,
+        }
     }
 
     /// Writes the bytes that were held back, and then these, or holds them back in turn.
@@ -44,11 +57,15 @@ impl Stdout {
     pub fn finish(mut self) -> anyhow::Result<()> {
         // The bytes held back may rest on a file that has since become unreadable.
         require_intact_files()?;
+        if let Some(answer) = self.answer {
+            answer.replace(self.kept);
+            return Ok(());
+        }
         Ok(self.flush()?)
     }
 }
 
-impl Write for Stdout {
+impl Write for Stdout<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_all(bytes)?;
         Ok(bytes.len())
@@ -57,8 +74,7 @@ impl Write for Stdout {
     // Answers are written a few bytes at a time.
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let full = if has_started() { BLOCK } else { KEPT_BACK };
-        if self.kept.len() + bytes.len() > full {
+        if self.kept.len() + bytes.len() > self.room() {
             return self.overflow(bytes);
         }
         self.kept.extend_from_slice(bytes);
@@ -66,6 +82,9 @@ impl Write for Stdout {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.answer.is_some() {
+            return Ok(());
+        }
         let mut stdout = io::stdout().lock();
         if !self.kept.is_empty() {
             STARTED.store(true, Ordering::Relaxed);

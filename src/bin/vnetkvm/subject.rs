@@ -10,15 +10,15 @@ use crate::args::Globals;
 use crate::context;
 
 /// A dump, with its kernel if that is known.
-pub enum Subject {
-    Session(&'static Session),
+pub enum Subject<'r> {
+    Session(&'r Session),
     /// A dump whose kernel is not known: none was found, or the given one does not match.
     Dump(Arc<Core>, PathBuf, vnetkvm::Error),
 }
 
-impl Subject {
+impl<'r> Subject<'r> {
     /// Opens the files that the command line names, or the files found by default.
-    pub fn open(globals: &Globals) -> anyhow::Result<Self> {
+    pub fn open(globals: &'r Globals) -> anyhow::Result<Self> {
         let named = globals.input.demo || globals.input.kernel.is_some();
         if !globals.input.demo && context::is_device(&context::options(globals)?.core) {
             return Ok(Self::Session(context::open(globals)?));

@@ -35,21 +35,23 @@ const VNET: &[&str] = &["vnet", "jail", "pid", "tid", "all_vnets"];
 const FORMAT: &[&str] = &["format", "json"];
 const LIMITS: &[&str] = &["max_elements", "max_depth"];
 const STRICT: &[&str] = &["strict"];
+const WATCH: &[&str] = &["watch", "count"];
 const REST: &[&str] = &["verbose"];
 
 /// The options that do not apply to a command.
 fn unused_options(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {
-        "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, REST],
-        "report" => &[VNET, &["json"], LIMITS, STRICT],
-        "image" => &[DUMP, TYPES, VNET, FORMAT, LIMITS, STRICT],
+        "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, WATCH, REST],
+        "report" => &[VNET, &["json"], LIMITS, STRICT, WATCH],
+        "image" => &[DUMP, TYPES, VNET, FORMAT, LIMITS, STRICT, WATCH],
         "info" | "vnets" | "modules" | "modspace" | "locks" | "eventhandlers" | "recursions" => {
             &[VNET, LIMITS]
         }
-        "type" => &[VNET, LIMITS, STRICT],
+        // It reads no memory.
+        "type" => &[VNET, LIMITS, STRICT, WATCH],
         "check" | "counters" | "diff" | "interfaces" | "jails" | "neighbors" | "read"
         | "routes" | "sockets" | "sysinit" | "threads" | "topology" | "whatis" => &[LIMITS],
-        "gdb" => &[FORMAT, LIMITS, STRICT],
+        "gdb" => &[FORMAT, LIMITS, STRICT, WATCH],
         _ => &[],
     };
     groups.concat()
@@ -170,6 +172,9 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
         let what = "the argument '--vnet <N|0xADDR>' cannot be used multiple times";
         return Err(conflict(what.to_owned()));
     }
+    if globals.watch.count.is_some() && globals.watch.watch.is_none() {
+        return Err(conflict("--count has no effect without --watch".to_owned()));
+    }
     let vnets = VNET.iter().filter(|option| named(matches, option)).count();
     if vnets > 1 {
         let what =
@@ -226,6 +231,12 @@ mod tests {
             ("man --demo /tmp", "--demo"),
             ("image build x.toml -o /tmp --tid 3", "--tid"),
             ("completions -N kernel zsh", "--kernel"),
+            ("--watch 1 type vnet", "--watch"),
+            ("report --watch 1", "--watch"),
+            ("gdb --watch 1", "--watch"),
+            ("--watch 1 man /tmp", "--watch"),
+            ("image build x.toml -o /tmp --watch 1", "--watch"),
+            ("vnets --count 2", "--count"),
         ] {
             let message = refused(words).unwrap_or_else(|| panic!("{words} is accepted"));
             assert!(message.contains(option), "{words}: {message}");

@@ -60,6 +60,9 @@ impl<W: Write> Lines<W> {
 #[derive(Debug, Serialize)]
 pub struct Document<'a, T> {
     schema_version: u32,
+    /// When the question was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<&'a str>,
     #[serde(flatten)]
     body: T,
     problems: &'a Problems,
@@ -68,7 +71,12 @@ pub struct Document<'a, T> {
 impl<'a, T> Document<'a, T> {
     /// A document of an answer and of what could not be read.
     pub fn new(body: T, problems: &'a Problems) -> Self {
-        Self { schema_version: SCHEMA_VERSION, body, problems }
+        Self { schema_version: SCHEMA_VERSION, time: None, body, problems }
+    }
+
+    /// The same with the time at which the question was asked: one of several times.
+    pub fn asked_at(self, time: Option<&'a str>) -> Self {
+        Self { time, ..self }
     }
 }
 

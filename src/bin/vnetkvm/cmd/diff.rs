@@ -43,12 +43,12 @@ pub fn run(globals: &Globals, args: &DiffArgs) -> anyhow::Result<Outcome> {
 }
 
 /// Opens the other dump with its kernel.
-fn open_other(
-    globals: &Globals,
+fn open_other<'r>(
+    globals: &'r Globals,
     args: &DiffArgs,
     core: &Path,
     session: &Session,
-) -> anyhow::Result<&'static Session> {
+) -> anyhow::Result<&'r Session> {
     let own = (!globals.input.demo).then(|| session.kernel().linked().main().source().path());
     let options = |kernel: Option<&Path>| Options {
         kernel: kernel.map(Path::to_owned),
@@ -75,7 +75,7 @@ fn open_other(
     let name = core.display();
     other.warnings().iter().for_each(|why| warning(&format!("{name}: {why}")));
     limits::set_budget(globals, other.budget(), other.budget().allowance());
-    Ok(Box::leak(Box::new(other)))
+    Ok(globals.run.keep_session(other))
 }
 
 fn is_other_kernel(session: &Session) -> bool {

@@ -92,7 +92,7 @@ pub fn run(globals: &Globals, args: &ReadArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The memory of a dump that translates addresses itself, if no kernel was given.
-fn memory_alone(globals: &Globals) -> anyhow::Result<Option<&'static KernelMemory>> {
+fn memory_alone(globals: &Globals) -> anyhow::Result<Option<&KernelMemory>> {
     if globals.input.demo || globals.input.kernel.is_some() || !globals.input.memory_map.is_empty()
     {
         return Ok(None);
@@ -104,15 +104,15 @@ fn memory_alone(globals: &Globals) -> anyhow::Result<Option<&'static KernelMemor
     let (core, path) = context::dump_alone(&options)?;
     context::dump_warnings(&core, &path).iter().for_each(|why| warning(why));
     let memory = KernelMemory::without_kernel(core);
-    Ok(memory.map(|memory| &*Box::leak(Box::new(memory))))
+    Ok(memory.map(|memory| globals.run.keep_memory(memory)))
 }
 
 /// The memory at the value of an expression in the chosen vnet.
-fn at_expression(
-    globals: &Globals,
+fn at_expression<'r>(
+    globals: &'r Globals,
     expression: &str,
     length: u64,
-) -> anyhow::Result<Result<Memory<'static>, memory::BeyondAllAddresses>> {
+) -> anyhow::Result<Result<Memory<'r>, memory::BeyondAllAddresses>> {
     let session = context::open(globals)?;
     session.require_match()?;
     let chosen = context::chosen(globals, session)?;

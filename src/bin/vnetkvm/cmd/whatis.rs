@@ -37,6 +37,13 @@ pub struct WhatisArgs {
     pub deep: usize,
 }
 
+impl WhatisArgs {
+    /// Whether addresses come from standard input.
+    pub fn reads_input(&self) -> bool {
+        self.addresses.iter().any(|address| address == STDIN)
+    }
+}
+
 /// How deep the heap is searched by default.
 const DEEP: usize = 2;
 
@@ -116,11 +123,11 @@ fn words(arguments: &[String]) -> anyhow::Result<Vec<String>> {
 }
 
 /// The network stack in which expressions are evaluated, if there are any.
-fn stack(
+fn stack<'r>(
     globals: &Globals,
-    session: &'static Session,
+    session: &'r Session,
     words: &[String],
-) -> anyhow::Result<Stack<'static>> {
+) -> anyhow::Result<Stack<'r>> {
     let is_expression = |word: &String| whatis::number(session, word).is_none();
     if !words.iter().any(is_expression) {
         return Ok(Stack::Unchosen);
