@@ -13,13 +13,17 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 123] = [
+const RULES: [(&str, i32); 127] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
     ("vnets", 0),
     ("vnets --scan", 0),
     ("vnets --all", 2),
+    ("vnets --watch 0.1 --count 1", 0),
+    ("vnets --watch 0", 2),
+    ("vnets --count 1", 2),
+    ("vars no_such --watch 0.1", 1),
     ("vars --vnet 1 ip_defttl", 0),
     ("vars ip_defttl no_such", 0),
     ("vars no_such", 1),

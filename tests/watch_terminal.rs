@@ -1,0 +1,241 @@
+//! `--watch` on a terminal: each answer is drawn over the last, and what changed stands out.
+
+#![cfg(feature = "cli")]
+
+mod watched;
+
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::process::Child;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Instant;
+
+use pty_process::Size;
+use pty_process::blocking::{Command, Pty, open};
+use vt100::{Parser, Screen};
+use watched::{Machine, PATIENCE, VNETKVM, end_of};
+
+/// A terminal with a program on it.
+struct Terminal {
+    keyboard: Pty,
+    output: Receiver<Vec<u8>>,
+    parser: Parser,
+    /// What was written and seen so far, and what was not seen yet.
+    written: Vec<u8>,
+    unseen: Vec<u8>,
+    child: Child,
+}
+
+impl Terminal {
+    fn start(size: (u16, u16), arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let (keyboard, terminal) = open().unwrap();
+        keyboard.resize(Size::new(size.0, size.1)).unwrap();
+        let child = Command::new(VNETKVM)
+            .args(arguments)
+            .env("TERM", "xterm-256color")
+            .env_remove("NO_COLOR")
+            .envs(environment.iter().copied())
+            .spawn(terminal)
+            .unwrap();
+        let mut reader =
+            std::fs::File::from(std::os::fd::AsFd::as_fd(&keyboard).try_clone_to_owned().unwrap());
+        let (sender, output) = mpsc::channel();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            // At the end, reading fails.
+            while let Ok(len @ 1..) = reader.read(&mut bytes) {
+                if sender.send(bytes[..len].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let parser = parser(size);
+        Self { keyboard, output, parser, written: Vec::new(), unseen: Vec::new(), child }
+    }
+
+    fn watch(machine: &Machine, size: (u16, u16), more: &[&str], env: &[(&str, &str)]) -> Self {
+        let files = machine.files();
+        let mut arguments: Vec<&str> = files.iter().map(String::as_str).collect();
+        arguments.extend(["--watch", "0.1"]);
+        arguments.extend(more);
+        Self::start(size, &arguments, env)
+    }
+
+    /// Waits until the screen looks so at the end of a drawing.
+    fn wait(&mut self, what: &str, looks: impl Fn(&Screen) -> bool) {
+        let started = Instant::now();
+        loop {
+            let left = PATIENCE.saturating_sub(started.elapsed());
+            if self.see_drawing() {
+                if looks(self.parser.screen()) {
+                    return;
+                }
+                continue;
+            }
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.unseen.extend(bytes),
+                Err(why) => panic!("{what}: {why}\n{}", self.parser.screen().contents()),
+            }
+        }
+    }
+
+    /// Sees what was written up to the end of a drawing, if it was written. However late this is,
+    /// no drawing is missed.
+    fn see_drawing(&mut self) -> bool {
+        const END: &[u8] = b"\x1b[?25h";
+        let Some(end) = memchr::memmem::find(&self.unseen, END) else { return false };
+        let drawing: Vec<u8> = self.unseen.drain(..end + END.len()).collect();
+        self.see(&drawing);
+        true
+    }
+
+    fn see(&mut self, bytes: &[u8]) {
+        self.written.extend_from_slice(bytes);
+        self.parser.process(bytes);
+    }
+
+    /// All that is written until the program ends.
+    fn rest(&mut self) {
+        let unseen = std::mem::take(&mut self.unseen);
+        self.see(&unseen);
+        loop {
+            match self.output.recv_timeout(PATIENCE) {
+                Ok(bytes) => self.see(&bytes),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(why) => panic!("{why}"),
+            }
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let (_, width) = self.parser.screen().size();
+        let rows = self.parser.screen().rows(0, width.get());
+        rows.map(|row| row.trim_end().to_owned()).collect()
+    }
+
+    /// What stands out on the line that begins so.
+    fn highlighted(&self, start: &str) -> String {
+        let row = self.lines().iter().position(|line| line.starts_with(start)).unwrap();
+        let cells = (0..200).filter_map(|column| self.parser.screen().cell(row as u16, column));
+        cells.filter(|cell| cell.inverse()).map(|cell| cell.contents()).collect()
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn parser(size: (u16, u16)) -> Parser {
+    let number = |number| NonZeroU16::new(number).unwrap();
+    Parser::new(number(size.0), number(size.1), 200)
+}
+
+const TTL: &[&str] = &["--jail", "web01", "sysctl", "net.inet.ip.ttl", "net.inet.ip.forwarding"];
+
+#[test]
+fn what_changed_stands_out_in_place_and_ctrl_c_leaves_the_terminal_as_it_was() {
+    let machine = Machine::new();
+    let mut terminal = Terminal::watch(&machine, (10, 120), TTL, &[]);
+    terminal.wait("the first answer", |screen| screen.contents().contains("ttl: 64"));
+    let lines = terminal.lines();
+    assert!(lines[0].starts_with("Every 0.1s: ") && lines[0].contains(" -N "), "{lines:#?}");
+    assert_eq!(lines[0].chars().count(), 120, "the time is at the right edge");
+    assert_eq!(lines[1..4], ["", "  net.inet.ip.ttl: 64", "  net.inet.ip.forwarding: 0"]);
+
+    machine.set_ttl(65);
+    terminal.wait("a change", |screen| screen.contents().contains("* net.inet.ip.ttl: 65"));
+    assert_eq!(terminal.lines()[2..4], ["* net.inet.ip.ttl: 65", "  net.inet.ip.forwarding: 0"]);
+    assert_eq!(terminal.highlighted("* net"), "65");
+    terminal.wait("none", |screen| screen.contents().contains("  net.inet.ip.ttl: 65"));
+    assert_eq!(terminal.highlighted("  net.inet.ip.ttl"), "");
+    assert_eq!(terminal.lines()[4..], [""; 6], "nothing is left of what stood there");
+
+    terminal.keyboard.write_all(b"\x03").unwrap();
+    assert_eq!(end_of(&mut terminal.child).code(), Some(0));
+    terminal.rest();
+    let screen = terminal.parser.screen();
+    assert!(!screen.hide_cursor() && !screen.inverse() && !screen.bold());
+    assert!(!screen.alternate_screen());
+    assert_eq!(screen.cursor_position(), (5, 0), "the last answer stays");
+    assert!(screen.contents().contains("net.inet.ip.ttl: 65"));
+}
+
+#[test]
+fn without_colours_the_marks_are_enough() {
+    let machine = Machine::new();
+    for (more, environment) in [(&[][..], &[("NO_COLOR", "1")][..]), (&["--color", "never"], &[])] {
+        machine.set_ttl(64);
+        let arguments = [more, TTL].concat();
+        let mut terminal = Terminal::watch(&machine, (10, 120), &arguments, environment);
+        terminal.wait("the first answer", |screen| screen.contents().contains("ttl: 64"));
+        machine.set_ttl(65);
+        terminal.wait("a change", |screen| screen.contents().contains("* net.inet.ip.ttl: 65"));
+        assert_eq!(terminal.highlighted("* net"), "");
+        let written = String::from_utf8_lossy(&terminal.written).into_owned();
+        assert!(!written.contains("\x1b[7m") && !written.contains("\x1b[1m"), "{written:?}");
+    }
+}
+
+#[test]
+fn an_answer_is_cut_to_the_terminal_of_the_moment() {
+    let machine = Machine::new();
+    let mut terminal = Terminal::watch(&machine, (8, 60), &["vars", "--jail", "web01"], &[]);
+    terminal.wait("the first answer", |screen| screen.contents().contains(" more lines"));
+    let lines = terminal.lines();
+    assert!(lines[2].starts_with("  NAME "), "{lines:#?}");
+    assert!(lines[6].starts_with("... ") && lines[6].ends_with(" more lines"), "{lines:#?}");
+    assert_eq!(terminal.parser.screen().cursor_position(), (7, 0));
+
+    let size = (12, 70);
+    terminal.keyboard.resize(Size::new(size.0, size.1)).unwrap();
+    terminal.parser = parser(size);
+    terminal.wait("the other size", |screen| {
+        screen.rows(0, 70).nth(10).is_some_and(|line| line.starts_with("... "))
+    });
+    assert_eq!(terminal.lines()[0].chars().count(), 70);
+}
+
+#[test]
+fn an_error_stands_in_the_place_of_the_answer() {
+    let machine = Machine::new();
+    let mut terminal = Terminal::watch(&machine, (12, 80), TTL, &[]);
+    terminal.wait("the first answer", |screen| screen.contents().contains("ttl: 64"));
+    machine.cut(4096);
+    terminal.wait("the error", |screen| {
+        let text = screen.contents();
+        text.contains("error: ") && !text.contains("ttl: 64")
+    });
+    assert!(terminal.lines()[2].starts_with("error: "), "{:#?}", terminal.lines());
+    machine.restore();
+    terminal.wait("the answer", |screen| screen.contents().contains("  net.inet.ip.ttl: 64"));
+    assert!(!terminal.parser.screen().contents().contains("error"));
+}
+
+#[test]
+fn the_first_failure_draws_nothing() {
+    let arguments = ["-M", "/nowhere", "--watch", "0.1", "vnets"];
+    let mut terminal = Terminal::start((10, 80), &arguments, &[]);
+    terminal.rest();
+    assert_eq!(end_of(&mut terminal.child).code(), Some(2));
+    assert!(terminal.lines()[0].starts_with("error: cannot open /nowhere"));
+    assert!(!terminal.written.windows(3).any(|bytes| bytes == b"\x1b[H"));
+}
+
+#[test]
+fn a_terminal_that_cannot_draw_gets_one_answer_after_the_other() {
+    let arguments =
+        ["--demo", "--watch", "0.1", "--count", "2", "vars", "--vnet", "1", "ip_defttl"];
+    let mut terminal = Terminal::start((24, 100), &arguments, &[("TERM", "dumb")]);
+    terminal.rest();
+    assert_eq!(end_of(&mut terminal.child).code(), Some(0));
+    let lines = terminal.lines();
+    assert!(
+        lines[1].starts_with("ip_defttl ") && lines[5].starts_with("  ip_defttl "),
+        "{lines:#?}"
+    );
+    assert!(!terminal.written.contains(&0x1b));
+}
