@@ -8,8 +8,9 @@ mod split;
 
 use std::io::{self, Write};
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use pairs::pairs;
 use split::Split;
@@ -75,12 +76,16 @@ pub fn unchanged(answer: &str) -> Vec<Line<'_>> {
     answer.lines().map(|text| line(Fate::Same, text)).collect()
 }
 
+/// After this time, what is left to compare is told apart less finely.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The lines of an answer, and those of the answer before that are gone.
 pub fn between<'a>(before: &'a str, after: &'a str) -> Vec<Line<'a>> {
     let (old, new): (Vec<_>, Vec<_>) =
         (before.lines().map(Split::of).collect(), after.lines().map(Split::of).collect());
+    let deadline = Instant::now() + PATIENCE;
     let mut lines = Vec::with_capacity(new.len());
-    for operation in capture_diff_slices(Algorithm::Patience, &old, &new) {
+    for operation in capture_diff_slices_deadline(Algorithm::Patience, &old, &new, Some(deadline)) {
         match operation {
             DiffOp::Equal { new_index, len, .. } => {
                 let same = &new[new_index..new_index + len];
@@ -88,7 +93,7 @@ pub fn between<'a>(before: &'a str, after: &'a str) -> Vec<Line<'a>> {
             }
             operation => {
                 let (old, new) = (&old[operation.old_range()], &new[operation.new_range()]);
-                replaced(old, new, &mut lines);
+                replaced(old, new, deadline, &mut lines);
             }
         }
     }
@@ -100,14 +105,19 @@ fn line(fate: Fate, text: &str) -> Line<'_> {
 }
 
 /// Lines in the place of others: which of them stand for which.
-fn replaced<'a>(old: &[Split<'a>], new: &[Split<'a>], lines: &mut Vec<Line<'a>>) {
+fn replaced<'a>(
+    old: &[Split<'a>],
+    new: &[Split<'a>],
+    deadline: Instant,
+    lines: &mut Vec<Line<'a>>,
+) {
     let (mut old_done, mut new_done) = (0, 0);
     let end = (old.len(), new.len());
-    for (old_at, new_at) in pairs(old, new).into_iter().chain([end]) {
+    for (old_at, new_at) in pairs(old, new, deadline).into_iter().chain([end]) {
         lines.extend(old[old_done..old_at].iter().map(|gone| line(Fate::Gone, gone.text)));
         lines.extend(new[new_done..new_at].iter().map(whole));
         if let (Some(old), Some(new)) = (old.get(old_at), new.get(new_at)) {
-            lines.push(changed(old, new));
+            lines.push(changed(old, new, deadline));
         }
         (old_done, new_done) = (old_at + 1, new_at + 1);
     }
@@ -119,9 +129,10 @@ fn whole<'a>(new: &Split<'a>) -> Line<'a> {
 }
 
 /// A line that stands for another, with the words that this one does not have in that place.
-fn changed<'a>(old: &Split<'a>, new: &Split<'a>) -> Line<'a> {
+fn changed<'a>(old: &Split<'a>, new: &Split<'a>, deadline: Instant) -> Line<'a> {
     let (before, after): (Vec<_>, Vec<_>) = (old.words().collect(), new.words().collect());
-    let operations = capture_diff_slices(Algorithm::Myers, &before, &after);
+    let operations =
+        capture_diff_slices_deadline(Algorithm::Myers, &before, &after, Some(deadline));
     let is_new = |operation: &DiffOp| !matches!(operation, DiffOp::Equal { .. });
     let places = operations.iter().filter(|operation| is_new(operation));
     let words = places.flat_map(|operation| new.places[operation.new_range()].iter().cloned());

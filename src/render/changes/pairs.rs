@@ -2,18 +2,24 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::time::Instant;
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use super::split::Split;
 
 /// More pairs of lines than these are not weighed against each other.
-const MOST_WEIGHED: usize = 1 << 16;
+const MOST_WEIGHED: usize = 1 << 14;
 
 /// Which line of `new` stands for which line of `old`, in the order of both.
-pub(super) fn pairs(old: &[Split<'_>], new: &[Split<'_>]) -> Vec<(usize, usize)> {
-    if old.len().saturating_mul(new.len()) > MOST_WEIGHED {
-        return pairs_by_key(old, new);
+pub(super) fn pairs(
+    old: &[Split<'_>],
+    new: &[Split<'_>],
+    deadline: Instant,
+) -> Vec<(usize, usize)> {
+    let are_many = old.len().saturating_mul(new.len()) > MOST_WEIGHED;
+    if are_many || Instant::now() > deadline {
+        return pairs_by_key(old, new, deadline);
     }
     let weights = weights(old, new);
     let best = best_sums(old.len(), new.len(), &weights);
@@ -35,11 +41,11 @@ pub(super) fn pairs(old: &[Split<'_>], new: &[Split<'_>]) -> Vec<(usize, usize)>
 }
 
 /// The same for many lines: those with the same first word.
-fn pairs_by_key(old: &[Split<'_>], new: &[Split<'_>]) -> Vec<(usize, usize)> {
+fn pairs_by_key(old: &[Split<'_>], new: &[Split<'_>], deadline: Instant) -> Vec<(usize, usize)> {
     let (old, new): (Vec<_>, Vec<_>) =
         (old.iter().map(Split::key).collect(), new.iter().map(Split::key).collect());
     let mut pairs = Vec::new();
-    for operation in capture_diff_slices(Algorithm::Patience, &old, &new) {
+    for operation in capture_diff_slices_deadline(Algorithm::Patience, &old, &new, Some(deadline)) {
         if let DiffOp::Equal { .. } = operation {
             pairs.extend(operation.old_range().zip(operation.new_range()));
         }

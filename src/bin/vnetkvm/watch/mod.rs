@@ -49,8 +49,7 @@ fn watch(command: &Command, globals: &mut Globals, pause: Duration) -> anyhow::R
             say::keep();
         }
         let moment = Moment::now();
-        let result = ask(command, globals, &moment);
-        let answer = result.is_ok().then(|| globals.run.take_answer());
+        let (result, answer) = ask(command, globals, &moment);
         let status = report(result, command.searches());
         let messages = if keeps_messages { say::take() } else { String::new() };
         if before.is_none() && answer.is_none() {
@@ -71,13 +70,20 @@ fn watch(command: &Command, globals: &mut Globals, pause: Duration) -> anyhow::R
     }
 }
 
-/// Asks once, of files that are opened for it.
-fn ask(command: &Command, globals: &mut Globals, moment: &Moment) -> anyhow::Result<Outcome> {
-    globals.run = Run::keeping_answer(moment.stamp());
-    // What the run before has lost of its files was told.
-    let _ = vnetkvm::source::lost();
+/// Asks once, of files that are opened for it, and gives the answer if there is one.
+fn ask(
+    command: &Command,
+    globals: &mut Globals,
+    moment: &Moment,
+) -> (anyhow::Result<Outcome>, Option<String>) {
     limits::forget();
-    command.run(globals, usage::command)
+    globals.run = Run::keeping_answer(moment.stamp());
+    let result = command.run(globals, usage::command);
+    let answer = result.is_ok().then(|| globals.run.take_answer());
+    globals.run = Run::default();
+    // What was lost of the files that are now closed is in the result, and nowhere else.
+    let _ = vnetkvm::source::lost();
+    (result, answer)
 }
 
 /// What of the command line can be asked only once.
