@@ -278,3 +278,19 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     child.stderr.take().unwrap().read_to_string(&mut messages).unwrap();
     assert_eq!(messages, "");
 }
+
+/// Whatever was mapped for an answer is given back before the next.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_of_an_answer_are_closed_before_the_next() {
+    let machine = Machine::new();
+    let watching = Watching::start(&machine, "vnets");
+    watching.answer();
+    for _ in 0..4 {
+        watching.next_answer();
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", watching.child.id())).unwrap();
+        let core = machine.path();
+        let mapped = maps.lines().filter(|line| line.ends_with(core.to_str().unwrap())).count();
+        assert!(mapped <= 1, "{maps}");
+    }
+}

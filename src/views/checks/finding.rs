@@ -95,12 +95,12 @@ impl Finding {
         Self::fault(format!("{subject}: {}", call_out.why)).at(call_out.at)
     }
 
-    /// What broke off, and what that shows of the kernel: see [`judge`].
+    /// What broke off, and what that shows of the kernel: see `judge`.
     pub fn broken(problem: &Problem) -> Self {
         Self::new(judge(problem), problem.to_string()).at(problem.at)
     }
 
-    /// A value that cannot be read, and what that shows of the kernel: see [`judge_value`].
+    /// A value that cannot be read, and what that shows of the kernel: see `judge_value`.
     pub fn unreadable(subject: &str, why: &ValueError) -> Self {
         Self::new(judge_value(why), format!("{subject}: {}", why.message)).at(why.address)
     }
