@@ -151,6 +151,12 @@ fn the_blocks_and_the_arena_lie_where_gdb_finds_them() {
             let behind = bytes(runtime, block + size, whole - size);
             assert!(behind.iter().all(|byte| *byte == 0), "{who}");
         }
+        let first = VirtAddr::new(global(runtime, "cpuhead.stqh_first"));
+        assert_eq!(first, pcpu(runtime, 0).address, "{}", machine.scenario);
+        let after = |cpu| runtime.kernel().get(pcpu(runtime, cpu), "pc_allcpu.stqe_next").unwrap();
+        let second = global(runtime, "cpuid_to_pcpu[1]");
+        let third = global(runtime, "cpuid_to_pcpu[3]");
+        assert_eq!([after(0), after(1), after(3)], [second, third, 0], "{}", machine.scenario);
         assert_eq!(global(runtime, "dpcpu_off[2]"), 0, "{}", machine.scenario);
         assert_eq!(global(runtime, "cpuid_to_pcpu[2]"), 0, "{}", machine.scenario);
         assert_eq!(free_list(runtime), machine.free, "{}", machine.scenario);

@@ -138,18 +138,31 @@ fn set_pcpu(kernel: &mut LoadedKernel, cpus: &[u32]) -> Result<Vec<Object>, Imag
     };
     let size = kernel.types().size_of(type_id)?;
     let mut pcpus = Vec::new();
-    let by_id = kernel.variable("cpuid_to_pcpu").ok();
     for id in cpus {
         let pcpu = Object::new(base.wrapping_add(u64::from(*id).wrapping_mul(size)), type_id);
         kernel.set(pcpu, "pc_cpuid", u64::from(*id))?;
         kernel.set_if_any(pcpu, "pc_prvspace", pcpu.address.get())?;
-        if let Some(by_id) = by_id {
-            let place = kernel.step(by_id, &Step::Index(u64::from(*id)))?;
-            kernel.store(place, pcpu.address.get())?;
-        }
         pcpus.push(pcpu);
     }
+    list_pcpus(kernel, cpus, &pcpus)?;
     Ok(pcpus)
+}
+
+/// pcpu_init (`sys/kern/subr_pcpu.c`): the array and the list of them.
+fn list_pcpus(kernel: &mut LoadedKernel, cpus: &[u32], pcpus: &[Object]) -> Result<(), ImageError> {
+    let (Ok(by_id), Ok(head)) = (kernel.variable("cpuid_to_pcpu"), kernel.variable("cpuhead"))
+    else {
+        return Ok(());
+    };
+    let Some(first) = pcpus.first() else { return Ok(()) };
+    let queue = Queue::of(kernel, head.type_id, first.type_id, "pc_allcpu")?;
+    queue.init(kernel.machine_mut(), head.address)?;
+    for (id, pcpu) in cpus.iter().zip(pcpus) {
+        let place = kernel.step(by_id, &Step::Index(u64::from(*id)))?;
+        kernel.store(place, pcpu.address.get())?;
+        queue.insert_tail(kernel.machine_mut(), head.address, pcpu.address)?;
+    }
+    Ok(())
 }
 
 /// proc0, thread0 and the list of processes. The contents of the file are replaced.
