@@ -302,6 +302,17 @@ fn what_is_not_there_is_an_error_that_says_so() {
     assert_eq!(without.dpcpu_alloc(8).unwrap_err().to_string(), why);
 }
 
+#[test]
+fn a_scenario_names_the_step_that_sets_what_is_not_there() {
+    let text = "kernel = \"k\"\ncpus = [0, 1, 3]\n[[step]]\ndo = \"set-cpu\"\ncpu = 2\nvalues = { nws = 1 }";
+    let scenario = Scenario::parse(text).unwrap();
+    let source = Source::open(fixture("small-pcpu-dwarf4")).unwrap();
+    let error = build(&scenario, Kernel::open(source, None).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "step 1 (set on CPU 2) of the scenario failed");
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(cause, "the machine has no CPU 2");
+}
+
 /// The offset of each variable of if_epair.ko in its set, and the size of that, by readelf.
 fn epair_offsets(arch: &str) -> (Vec<(String, u64)>, u64) {
     let mut start = None;

@@ -37,7 +37,7 @@ pub(super) struct Dpcpu {
 
 impl Dpcpu {
     /// dpcpu_init of each CPU, whose `struct pcpu` is the one of `pcpus` in the same place, and
-    /// dpcpu_startup. `None` if the kernel has no such set.
+    /// dpcpu_startup. `None` if the kernel has no such set, or its types do not show `dpcpu_off`.
     ///
     /// # Errors
     /// A CPU's id does not fit into `dpcpu_off`, or the machine has no memory left.
@@ -47,7 +47,7 @@ impl Dpcpu {
         pcpus: &[Object],
     ) -> Result<Option<Self>, ImageError> {
         let Some(linked) = linked_set(kernel) else { return Ok(None) };
-        let offsets = kernel.variable("dpcpu_off")?;
+        let Some(offsets) = known(kernel.variable("dpcpu_off"))? else { return Ok(None) };
         let bytes = linked.end.offset_from(linked.start).unwrap_or(0);
         if bytes > LARGEST_SET {
             return Err(ImageError::Load(format!("its set_pcpu has {bytes:#x} bytes")));
@@ -165,16 +165,24 @@ fn linked_set(kernel: &LoadedKernel) -> Option<Range<VirtAddr>> {
 
 /// dpcpu_startup: one free entry covers all of the array.
 fn arena(kernel: &mut LoadedKernel) -> Result<Option<ModuleSpace>, ImageError> {
-    let found = ModuleSpace::of_cpus(kernel)
-        .and_then(|space| Ok((space, kernel.variable("pcpu_entry_modspace")?)));
-    let (space, arena) = match found {
-        Ok(found) => found,
-        Err(ImageError::Type(TypeError::NotFound { .. })) => return Ok(None),
-        Err(other) => return Err(other),
+    let found = known(ModuleSpace::of_cpus(kernel))?;
+    let Some((space, arena)) = found.zip(known(kernel.variable("pcpu_entry_modspace"))?) else {
+        return Ok(None);
     };
     let size = kernel.types().size_of(arena.type_id)?;
     space.init(kernel.machine_mut(), arena.address, size)?;
     Ok(Some(space))
+}
+
+/// `None` for what the kernel's types do not show.
+fn known<T>(found: Result<T, ImageError>) -> Result<Option<T>, ImageError> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(ImageError::Type(TypeError::NotFound { .. } | TypeError::Incomplete { .. })) => {
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
 }
 
 fn no_dpcpu() -> ImageError {
