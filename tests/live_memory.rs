@@ -13,8 +13,11 @@ use vnetkvm::addr::{FileOffset, PhysAddr, VirtAddr};
 use vnetkvm::answers;
 use vnetkvm::dump::{Format, MemorySegment};
 use vnetkvm::error::{Error, FaultKind, Stage, TargetError};
+use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
+use vnetkvm::target::{KernelMatch, Target, live_core};
+use vnetkvm::types::Types;
 use vnetkvm::value::{Limits, Object, Value};
 use vnetkvm::walk::Why;
 
@@ -74,7 +77,7 @@ fn nothing_is_read_but_what_the_kernel_lists_and_where_a_loader_puts_it() {
     let list = machine.list.get();
     let found = log.iter().position(|(at, _)| *at == list / 4096 * 4096).unwrap();
     // Until then: at each place of the image its own address, and at the right one pieces of it.
-    let kernphys = 0x20_00c0;
+    let kernphys = session.kernel().symbol("kernphys").unwrap().address.get();
     for (at, _) in &log[..found] {
         let in_image = (20 * MEGABYTE..24 * MEGABYTE).contains(at);
         let of_a_place = at % (2 * MEGABYTE) == kernphys / 4096 * 4096 % (2 * MEGABYTE);
@@ -83,6 +86,40 @@ fn nothing_is_read_but_what_the_kernel_lists_and_where_a_loader_puts_it() {
     assert!(found < 30, "{found} reads");
     for (at, _) in &log[found..] {
         assert!(listed.iter().any(|(start, end)| (start..end).contains(&at)), "{at:#x} was read");
+    }
+}
+
+/// On machines of every architecture, by the place of the kernel or by the list alone.
+#[test]
+fn kernels_are_found_where_their_loaders_put_them() {
+    let places = [
+        ("classic-clang-dwarf4", None),
+        ("i386-newer", None),
+        ("i386-pae", None),
+        ("powerpc64", None),
+        ("arm64-newer", Some(2 * MEGABYTE)),
+        ("riscv64", Some(2 * MEGABYTE)),
+        ("armv7", Some(2 * MEGABYTE)),
+    ];
+    for (name, above) in places {
+        let mut machine = Machine::new(name, "kernel = \"any\"\nmemory = \"32M\"\n");
+        if name == "i386-pae" {
+            // Its physical addresses are wider than its pointers.
+            machine.word = 8;
+            let end = machine.ram.last().map(|(at, bytes)| at + bytes.len() as u64).unwrap();
+            machine.says(&[(machine.ram[0].0, end)]);
+        }
+        let (device, _) = machine.device();
+        let source = Arc::new(Source::from_device("mem", device));
+        let kernel = Arc::new(Kernel::open(machine.kernel_source(), None).unwrap());
+        let kernel_phys = above.map(|above| PhysAddr::new(machine.ram[0].0 + above));
+        let core = live_core(&kernel, &source, &[], kernel_phys)
+            .unwrap_or_else(|why| panic!("{name}: {why}"));
+        let types = Types::load(&kernel);
+        let target = Target::open_at(kernel, core, types, kernel_phys)
+            .unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(matches!(target.kernel_match(), KernelMatch::Same(_)), "{name}");
+        assert!(target.memory().is_live(), "{name}");
     }
 }
 
@@ -130,13 +167,13 @@ fn a_map_says_where_memory_is_in_the_device() {
     let shifted = Machine { ram: shifted, ..machine.clone() };
     let (device, _) = shifted.device();
     let source = Arc::new(Source::from_device("memory", device));
-    let kernel = vnetkvm::kernel::Kernel::open(machine.kernel_source(), None).unwrap();
+    let kernel = Kernel::open(machine.kernel_source(), None).unwrap();
     let segment = MemorySegment {
         phys: PhysAddr::new(0),
         len: 64 * MEGABYTE,
         offset: FileOffset::new(moved),
     };
-    let core = vnetkvm::target::live_core(&kernel, &source, &[segment], None).unwrap();
+    let core = live_core(&kernel, &source, &[segment], None).unwrap();
     assert_eq!(core.clues.image.unwrap().1, PhysAddr::new(20 * MEGABYTE));
     assert_eq!(core.memory().ranges().last().unwrap().end, PhysAddr::new(64 * MEGABYTE));
 }
@@ -146,9 +183,9 @@ fn a_kernel_that_is_not_found_is_told_with_the_places() {
     let machine = machine();
     let open = |machine: &Machine, kernel: Source, kernel_phys| {
         let (device, log) = machine.device();
-        let kernel = vnetkvm::kernel::Kernel::open(kernel, None).unwrap();
+        let kernel = Kernel::open(kernel, None).unwrap();
         let source = Arc::new(Source::from_device("mem", device));
-        let core = vnetkvm::target::live_core(&kernel, &source, &[], kernel_phys);
+        let core = live_core(&kernel, &source, &[], kernel_phys);
         let reads = log.lock().unwrap().len();
         (core, reads)
     };

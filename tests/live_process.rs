@@ -135,6 +135,9 @@ fn the_memory_of_a_running_machine_is_read_by_its_physical_addresses() {
     assert_eq!(session.core().format, Format::Live);
     assert_eq!(session.vnets().unwrap().all.len(), 3);
     assert_eq!(names(&session), ["0", "web", "db"]);
+    // The kernel is found beside it.
+    let found = Session::open(&Options { core: files.at("mem"), ..Options::default() }).unwrap();
+    assert_eq!(found.kernel().linked().main().source().path(), files.at("kernel"));
 
     let output = files.run("mem", &["info"]);
     let (said, warned) = (text(&output.stdout), text(&output.stderr));

@@ -128,18 +128,15 @@ fn memory_of_another_machine_is_no_dump() {
 }
 
 #[test]
-fn what_a_device_refuses_is_a_fault_and_the_device_says_why() {
+fn what_a_device_does_not_give_is_a_fault() {
     let all = MemorySegment { phys: PhysAddr::new(0), len: 1 << 30, offset: FileOffset::new(0) };
-    // A terminal cannot be read at an offset; /dev/null has no bytes at all.
-    let refused = "0x5008 cannot be read: the device at 0x5008: ";
-    let nothing = "0x5008 cannot be read: the machine has no memory at 0x5008";
-    for (device, said) in [("/dev/ptmx", refused), ("/dev/null", nothing)] {
-        let source = Arc::new(Source::open(device).unwrap());
-        let core = dump::open_raw(source, Arch::Amd64, &[all]).unwrap();
-        assert!(core.is_live());
-        let memory = KernelMemory::from_core(core, paging::identity());
-        let fault = memory.u64(VirtAddr::new(0x5008)).unwrap_err();
-        assert_eq!(fault.kind, FaultKind::NotDumped, "{device}");
-        assert!(fault.to_string().starts_with(said), "{fault}");
-    }
+    // It has no bytes at all.
+    let source = Arc::new(Source::open("/dev/null").unwrap());
+    let core = dump::open_raw(source, Arch::Amd64, &[all]).unwrap();
+    assert!(core.is_live());
+    let memory = KernelMemory::from_core(core, paging::identity());
+    let fault = memory.u64(VirtAddr::new(0x5008)).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotDumped);
+    let said = "0x5008 cannot be read: the machine has no memory at 0x5008";
+    assert_eq!(fault.to_string(), said);
 }

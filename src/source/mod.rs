@@ -67,7 +67,14 @@ impl Source {
         let meta = file.metadata().map_err(failed(Access::Read))?;
         let has_no_length = meta.is_file() && meta.len() == 0 && device::has_bytes(&file);
         if meta.file_type().is_char_device() || has_no_length {
-            return Ok(Self::from_device(path, file));
+            // A terminal has only a next byte.
+            return match (&file).stream_position() {
+                Ok(_) => Ok(Self::from_device(path, file)),
+                Err(_) => {
+                    let why = "it cannot be read at an offset";
+                    Err(failed(Access::Read)(io::Error::new(io::ErrorKind::Unsupported, why)))
+                }
+            };
         }
         if meta.len() == 0 {
             return Ok(Self::from_vec(path, Vec::new()));
@@ -246,6 +253,13 @@ mod tests {
         let mut bytes = [1; 4];
         assert_eq!(source.read_at(FileOffset::new(1 << 40), &mut bytes).unwrap(), 4);
         assert_eq!(bytes, [0; 4]);
+    }
+
+    #[test]
+    fn what_has_only_a_next_byte_is_no_source() {
+        let error = Source::open("/dev/ptmx").unwrap_err();
+        assert_eq!(error.to_string(), "cannot read /dev/ptmx");
+        assert_eq!(error.cause.to_string(), "it cannot be read at an offset");
     }
 
     #[test]

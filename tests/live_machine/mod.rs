@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use vnetkvm::addr::PhysAddr;
+use vnetkvm::bytes::Endian;
 use vnetkvm::dump;
 use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::Kernel;
@@ -39,7 +40,9 @@ pub struct Machine {
     pub ram: Pieces,
     /// The kernel's own list.
     pub list: PhysAddr,
+    /// Bytes of an address in its list.
     pub word: usize,
+    pub big_endian: bool,
 }
 
 impl Machine {
@@ -61,8 +64,10 @@ impl Machine {
         let session = Session::from_sources(of_kernel(), full).unwrap();
         let list = session.kernel().symbol("dump_avail").unwrap().address;
         let list = session.memory().translate(list).unwrap();
-        let word = session.memory().arch().pointer_size() as usize;
-        let mut machine = Self { kernel: bytes, ram, list, word };
+        let arch = session.memory().arch();
+        let word = arch.pointer_size() as usize;
+        let big_endian = arch.endian() == Endian::Big;
+        let mut machine = Self { kernel: bytes, ram, list, word, big_endian };
         let all: Vec<_> = machine.ram.iter().map(|(at, bytes)| (*at, at + len(bytes))).collect();
         machine.says(&all);
         machine
@@ -70,15 +75,18 @@ impl Machine {
 
     /// Its kernel lists these pieces of memory, with begin and end, and no others.
     pub fn says(&mut self, pieces: &[(u64, u64)]) {
-        const PLACES: usize = 14;
-        let words = pieces.iter().flat_map(|(start, end)| [*start, *end]);
-        let mut words: Vec<_> = words.collect();
-        assert!(words.len() <= PLACES - 2);
-        words.resize(PLACES, 0);
+        /// Bytes that the list has room for, of a 32-bit kernel: struct domain.
+        const ROOM: usize = 56;
         let word = self.word;
-        let bytes: Vec<u8> =
-            words.iter().flat_map(|value| value.to_le_bytes()[..word].to_vec()).collect();
-        self.write(self.list.get(), &bytes);
+        let bytes = |value: &u64| match self.big_endian {
+            true => value.to_be_bytes()[8 - word..].to_vec(),
+            false => value.to_le_bytes()[..word].to_vec(),
+        };
+        let words = pieces.iter().flat_map(|(start, end)| [*start, *end]);
+        let mut list: Vec<u8> = words.flat_map(|value| bytes(&value)).collect();
+        assert!(list.len() <= ROOM - 2 * word);
+        list.resize(ROOM, 0);
+        self.write(self.list.get(), &list);
     }
 
     /// Overwrites memory.
