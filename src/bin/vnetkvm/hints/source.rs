@@ -13,6 +13,9 @@ pub fn hint(error: &SourceError) -> Option<String> {
                 Some(dir) => {
                     return Some(format!("the directory {} does not exist", dir.display()));
                 }
+                None if error.access == Access::OpenMemory => {
+                    "check the name; in a jail it is there only if a ruleset of devfs(8) shows it"
+                }
                 None => "check the name: -N takes the kernel, -M the dump",
             }
         }
