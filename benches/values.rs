@@ -14,7 +14,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group};
 use vnetkvm::session::Session;
 use vnetkvm::value::{Limits, Value};
-use vnetkvm::vnet::{Stack, Vnet, VnetVariable};
+use vnetkvm::vnet::{SetVariable, Stack, Vnet};
 
 fn main() {
     if env::args().any(|argument| argument == "--once") {
@@ -47,7 +47,7 @@ fn bench(criterion: &mut Criterion) {
     });
 }
 
-fn values(session: &Session, vnet: &Vnet, variables: &[VnetVariable]) -> usize {
+fn values(session: &Session, vnet: &Vnet, variables: &[SetVariable]) -> usize {
     let reader = session.reader(&Limits::unlimited());
     let values = variables.iter().map(|of| session.value_by(&reader, Stack::Vnet(vnet), of));
     values.filter(|(_, value)| !matches!(black_box(value), Value::Error(_))).count()

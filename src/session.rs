@@ -7,6 +7,7 @@
 
 mod choice;
 pub mod counters;
+mod cpus;
 mod diff;
 mod evidence;
 mod find_kernel;
@@ -34,12 +35,12 @@ use crate::dump::{self, Core, DumpIdentity};
 use crate::error::Error;
 use crate::expr::eval::{ExprError, Scope};
 use crate::expr::{self, SyntaxError};
-use crate::kernel::RunningKernel;
+use crate::kernel::{LinkerSet, RunningKernel};
 use crate::memory::KernelMemory;
 use crate::target::{KernelMatch, ReadError, Target, TargetError};
 use crate::types::{Format, Types};
-use crate::value::model::{ErrorKind, ValueError};
 use crate::value::{Counters, Limits, Plans, Value, ValueReader};
+use crate::views::cpus::Cpus;
 use crate::views::crashed_thread::CrashedThread;
 use crate::views::jails::{Jail, Jails};
 use crate::views::machine::Machine;
@@ -47,10 +48,12 @@ use crate::views::messages::MessageRing;
 use crate::views::unlisted::Unlisted;
 use crate::vnet::by_address::VnetsByAddress;
 use crate::vnet::variables::plain_globals;
-use crate::vnet::{Copies, Stack, Variables, Vnet, VnetError, VnetList, VnetVariable, scan};
+use crate::vnet::{Copies, SetVariable, Stack, Variables, Vnet, VnetError, VnetList, scan};
 use crate::walk::{Problem, Problems};
 
 pub use choice::{Choice, not_found};
+use cpus::OfCpus;
+pub use cpus::{CopyOf, DefaultCpu, Place};
 use kernel_files::prepare;
 pub use kernel_files::{DebugFile, MissingTypes, Refused, not_a_kernel, open_kernel};
 pub use messages::Messages;
@@ -74,7 +77,9 @@ pub struct Session {
     counters: OnceLock<Counters>,
     /// How values are read, worked out type by type.
     plans: Plans,
-    variables: OnceLock<Result<Variables, VnetError>>,
+    /// Those of each linker set.
+    variables: [OnceLock<Result<Variables, VnetError>>; LinkerSet::ALL.len()],
+    cpus: OnceLock<Result<Cpus, ReadError>>,
     list: OnceLock<Result<VnetList, VnetError>>,
     /// The vnets of the list and those found otherwise, each with its jails.
     vnets: OnceLock<Vnets>,
@@ -104,6 +109,8 @@ pub struct Printed {
     pub address: Option<VirtAddr>,
     /// What it evaluates to; an error value if that memory cannot be read.
     pub value: Value,
+    /// What explains it, a sentence each.
+    pub notes: Vec<Box<str>>,
     /// Doubts about it, a sentence each.
     pub remarks: Vec<Box<str>>,
 }
@@ -112,7 +119,7 @@ pub struct Printed {
 #[derive(Debug, Default)]
 pub struct Matches {
     /// In order of their names, each once.
-    pub variables: Vec<VnetVariable>,
+    pub variables: Vec<SetVariable>,
     /// For each pattern that matches none, why.
     pub missed: Vec<VnetError>,
     /// Why other variables may be missing.
@@ -279,7 +286,7 @@ impl Session {
     ///
     /// # Errors
     /// A pattern matches none.
-    pub fn variables(&self, patterns: &[String]) -> Result<Vec<VnetVariable>, Error> {
+    pub fn variables(&self, patterns: &[String]) -> Result<Vec<SetVariable>, Error> {
         let mut matches = self.matches(patterns)?;
         match matches.missed.is_empty() {
             true => Ok(matches.variables),
@@ -292,9 +299,19 @@ impl Session {
     /// # Errors
     /// The variables are unknown.
     pub fn matches(&self, patterns: &[String]) -> Result<Matches, Error> {
+        self.matches_in(LinkerSet::Vnet, patterns)
+    }
+
+    /// The same for the variables of either linker set. A kernel without DPCPU variables has
+    /// nothing in place of them.
+    ///
+    /// # Errors
+    /// The variables are unknown.
+    pub fn matches_in(&self, set: LinkerSet, patterns: &[String]) -> Result<Matches, Error> {
         self.require_match()?;
-        let plain = self.kernel().set_vnet().is_none() && !patterns.is_empty();
-        let all = if plain { None } else { Some(self.all_variables()?) };
+        let without = set == LinkerSet::Vnet && self.kernel().set_vnet().is_none();
+        let plain = without && !patterns.is_empty();
+        let all = if plain { None } else { Some(self.variables_of(set)?) };
         let problems = all.map(|all| all.problems().clone()).unwrap_or_default();
         let mut matches = Matches { problems, ..Matches::default() };
         if let (Some(all), []) = (all, patterns) {
@@ -353,7 +370,7 @@ impl Session {
     }
 
     /// The address of a stack's copy of a variable; zero if it has none.
-    pub fn address(&self, stack: Stack<'_>, variable: &VnetVariable) -> VirtAddr {
+    pub fn address(&self, stack: Stack<'_>, variable: &SetVariable) -> VirtAddr {
         stack.copy_of(self.target(), variable.master).unwrap_or_default()
     }
 
@@ -361,66 +378,79 @@ impl Session {
     pub fn value(
         &self,
         stack: Stack<'_>,
-        variable: &VnetVariable,
+        variable: &SetVariable,
         limits: &Limits,
     ) -> (VirtAddr, Value) {
         self.value_by(&self.reader(limits), stack, variable)
     }
 
-    /// The same, with a reader that is reused.
-    pub fn value_by(
+    /// The same for a stack's or a CPU's copy, with a reader that is reused.
+    pub fn value_by<'s>(
         &self,
         reader: &ValueReader<'_>,
-        stack: Stack<'_>,
-        variable: &VnetVariable,
+        of: impl Into<CopyOf<'s>>,
+        variable: &SetVariable,
     ) -> (VirtAddr, Value) {
-        let address = match stack.copy_of(self.target(), variable.master) {
+        let of = of.into();
+        let address = match of.copy_of(self.target(), variable.master) {
             Ok(address) => address,
-            Err(why) => {
-                let error =
-                    ValueError { kind: ErrorKind::Stale, address: None, message: why.into() };
-                return (VirtAddr::default(), error.into());
-            }
+            Err(why) => return (VirtAddr::default(), why.into()),
         };
         let mut value = match variable.type_id {
             Some(type_id) => reader.read(type_id, address),
             None => reader.read_bytes(address, variable.size),
         };
-        if variable.type_id.is_some_and(|type_id| reader.may_hold_sums(type_id)) {
+        if let CopyOf::Stack(stack) = of
+            && variable.type_id.is_some_and(|type_id| reader.may_hold_sums(type_id))
+        {
             self.withdraw_stale_sums(stack, Some(&variable.name), &mut value);
         }
         (address, value)
     }
 
-    /// Serialises a stack's copy of a variable while it is read: what [`Session::value_by`] gives,
-    /// without holding it.
+    /// Serialises a copy of a variable while it is read: what [`Session::value_by`] gives, without
+    /// holding it.
     ///
     /// # Errors
     /// Those of the serializer.
     pub fn serialize_value<S: Serializer>(
         &self,
         reader: &ValueReader<'_>,
-        stack: Stack<'_>,
-        variable: &VnetVariable,
+        of: CopyOf<'_>,
+        variable: &SetVariable,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         // Sums can be withdrawn only from what is held.
         let type_id = variable.type_id.filter(|id| !reader.may_hold_sums(*id));
-        match (stack.copy_of(self.target(), variable.master), type_id) {
+        match (of.copy_of(self.target(), variable.master), type_id) {
             (Ok(address), Some(type_id)) => reader.serialize(type_id, address, serializer),
-            _ => self.value_by(reader, stack, variable).1.serialize(serializer),
+            _ => self.value_by(reader, of, variable).1.serialize(serializer),
         }
     }
 
-    /// The value of a C expression in a network stack.
+    /// The value of a C expression in a network stack. DPCPU variables are those of [the default
+    /// CPU](Session::default_cpu) where the expression does not name another.
+    ///
+    /// # Errors
+    /// As [`Session::print_at`].
+    pub fn print(
+        &self,
+        stack: Stack<'_>,
+        expression: &str,
+        limits: &Limits,
+    ) -> Result<Printed, Error> {
+        self.print_at(Place { stack, cpu: None }, expression, limits)
+    }
+
+    /// The value of a C expression in a network stack and on a CPU.
     ///
     /// # Errors
     /// It is not an expression, names something that does not exist, or needs memory that cannot
     /// be read on the way to its value. A value that is itself unreadable is not an
     /// error: it is an error value.
-    pub fn print(
+    pub fn print_at(
         &self,
-        stack: Stack<'_>,
+        Place { stack, cpu }: Place<'_>,
         expression: &str,
         limits: &Limits,
     ) -> Result<Printed, Error> {
@@ -432,17 +462,20 @@ impl Session {
             Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => None,
             Err(why) => return Err(why),
         };
-        let scope = Scope::new(self.target(), variables, stack);
+        let per_cpu = OfCpus { session: self, chosen: cpu };
+        let scope = Scope::new(self.target(), variables, stack, &per_cpu);
         let operand = scope.eval(&parsed).map_err(failed)?;
         let mut value = operand.read(self.target(), &self.reader(limits));
         let variable = self.variable_at(stack, operand.address());
         self.withdraw_stale_sums(stack, variable.map(|variable| &*variable.name), &mut value);
+        let (notes, remarks) = scope.said();
         Ok(Printed {
             expression: expression.into(),
             type_name: operand.type_name(self.target()).unwrap_or_default().into(),
             address: operand.address(),
             value,
-            remarks: scope.remarks(),
+            notes,
+            remarks,
         })
     }
 
@@ -498,11 +531,15 @@ impl Session {
     }
 
     fn all_variables(&self) -> Result<&Variables, Error> {
-        let variables = self.variables.get_or_init(|| {
+        Ok(self.variables_of(LinkerSet::Vnet)?)
+    }
+
+    fn variables_of(&self, set: LinkerSet) -> Result<&Variables, VnetError> {
+        let variables = self.variables[set as usize].get_or_init(|| {
             let Loaded { target, modules, .. } = self.loaded();
-            Variables::read(target, modules)
+            Variables::read(target, modules, set)
         });
-        variables.as_ref().map_err(|why| why.clone().into())
+        variables.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -515,7 +552,7 @@ fn missed(pattern: &str, why: VnetError, problems: Option<&Problems>) -> VnetErr
 }
 
 /// Each variable once, even if several patterns match it.
-fn in_order(mut found: Vec<VnetVariable>) -> Vec<VnetVariable> {
+fn in_order(mut found: Vec<SetVariable>) -> Vec<SetVariable> {
     found.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
     found.dedup();
     found

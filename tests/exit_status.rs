@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 127] = [
+const RULES: [(&str, i32); 136] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -50,7 +50,16 @@ const RULES: [(&str, i32); 127] = [
     ("modules x", 2),
     ("modspace", 0),
     ("modspace x", 2),
+    ("modspace --pcpu", 2),
+    ("pcpu", 2),
+    ("pcpu --vnet 1", 2),
+    ("pcpu --cpu 0 --all-cpus", 2),
+    ("pcpu --cpu x", 2),
     ("print ip_defttl", 0),
+    ("print 'cpu(1).pc_cpuid'", 0),
+    ("print 'cpu(9)'", 1),
+    ("print --cpu 9 ip_defttl", 1),
+    ("print 'DPCPU(nws)'", 2),
     ("print no_such ip_defttl", 0),
     ("print ip_defttl '1 +'", 0),
     ("print '*(int *)8'", 0),
@@ -302,5 +311,32 @@ fn what_cannot_be_written_is_an_error() {
         let said = said.take(2).collect::<Vec<_>>();
         assert!(said[0].ends_with("error: cannot write to standard output"), "{line}: {err}");
         assert!(said[1].contains("No space left"), "{line}: {err}");
+    }
+}
+
+/// A kernel with DPCPU variables.
+#[test]
+fn variables_of_cpus_are_answers_like_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = Scenario::open("fixtures/scenarios/pcpu.toml").unwrap();
+    let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+    image.save_kernel(dir.path()).unwrap();
+    let core = image.save(Format::MinidumpV2, dir.path()).unwrap();
+    let kernel = dir.path().join("kernel");
+    for (line, status) in [
+        ("pcpu", 0),
+        ("pcpu --all-cpus", 0),
+        ("pcpu nws no_such", 0),
+        ("pcpu no_such", 1),
+        ("pcpu --cpu 2", 1),
+        ("pcpu --cpu 3 --cpu 2", 1),
+        ("pcpu '[a'", 2),
+        ("print 'DPCPU(nws)'", 0),
+        ("print 'DPCPU(nws, 2)'", 1),
+        ("print 'DPCPU(no_such)'", 1),
+        ("print 'DPCPU(feat_percpu_twice)'", 2),
+        ("modspace --pcpu", 0),
+    ] {
+        check(&["-N", kernel.to_str().unwrap(), "-M", core.to_str().unwrap()], line, status);
     }
 }

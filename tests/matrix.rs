@@ -21,7 +21,7 @@ use vnetkvm::target::Target;
 use vnetkvm::types::Types;
 use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
-use vnetkvm::vnet::Vnet;
+use vnetkvm::vnet::{Stack, Vnet};
 
 /// A kernel in `fixtures/kernel/`, and the machine, where it is not the ordinary one: a kind of
 /// page tables, or where the kernel is loaded.
@@ -134,7 +134,7 @@ fn check(session: &Session) {
     let every_variable = session.variables(&[]).unwrap();
     let reader = session.reader(&Limits::default());
     for variable in &every_variable {
-        let (_, value) = session.value_by(&reader, (&vnets[1]).into(), variable);
+        let (_, value) = session.value_by(&reader, Stack::from(&vnets[1]), variable);
         let unread = matches!(&value, Value::Error(error) if UNREAD.contains(&error.kind));
         assert!(!unread, "{}: {value:?}", variable.name);
     }

@@ -12,7 +12,7 @@ use vnetkvm::addr::VirtAddr;
 use vnetkvm::image::object::Object;
 use vnetkvm::image::runtime::{JailOptions, ModuleFile, Runtime, SysinitKind};
 use vnetkvm::image::{Format, Image, Literal, kernel::LoadedKernel, machine::MachineOptions};
-use vnetkvm::kernel::Kernel;
+use vnetkvm::kernel::{Kernel, LinkerSet};
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::value::{Limits, Value};
@@ -111,10 +111,10 @@ fn variables_of_modules_are_where_readelf_and_gdb_say() {
             assert_eq!(module.problems, [""; 0].map(Box::from), "{kernel} {}", module.name);
             let expected = symbols(arch, &module.name);
             if expected.is_empty() {
-                assert_eq!(module.set, None, "{kernel} {}", module.name);
+                assert!(module.set(LinkerSet::Vnet).is_none(), "{kernel} {}", module.name);
                 continue;
             }
-            let set = module.set.clone().unwrap().start.get();
+            let set = module.set(LinkerSet::Vnet).unwrap().range.start.get();
             let variables = session.variables(&[format!("*@{}", module.name)]).unwrap();
             let found = variables.iter().map(|variable| {
                 (variable.name.to_string(), (variable.master.get() - set, variable.size))
@@ -304,7 +304,7 @@ fn a_damaged_module_costs_itself_alone() {
         assert!(modules.files[3].problems.is_empty(), "{path}");
         assert_eq!(session.variables(&["*@if_bridge.ko".into()]).unwrap().len(), 14, "{path}");
         assert!(session.variables(&[]).unwrap().len() > 300, "{path}");
-        ModuleSpace::read(session.target(), session.modules().unwrap()).unwrap();
+        ModuleSpace::read(session.target(), session.modules().unwrap(), LinkerSet::Vnet).unwrap();
     }
 }
 
@@ -401,7 +401,9 @@ fn faults_of_module_space_are_told_apart() {
         let second = VirtAddr::new(kernel.get(first, "vnd_link.tqe_next").unwrap());
         damage(&mut runtime, first, Object { address: second, ..first });
         let (_dir, session) = session(runtime, true);
-        let space = ModuleSpace::read(session.target(), session.modules().unwrap()).unwrap();
+        let space =
+            ModuleSpace::read(session.target(), session.modules().unwrap(), LinkerSet::Vnet)
+                .unwrap();
         let sizes: u64 = space.regions.iter().map(|region| region.len()).sum();
         assert_eq!(sizes, 32768, "the map is whole");
         // What cannot be known is not said to be lost.

@@ -14,7 +14,7 @@ use vnetkvm::image::runtime::{ModuleFile, Runtime};
 use vnetkvm::image::{
     Format, Image, Scenario, build, kernel::LoadedKernel, machine::MachineOptions,
 };
-use vnetkvm::kernel::{Kernel, RunningKernel};
+use vnetkvm::kernel::{Kernel, LinkerSet, RunningKernel};
 use vnetkvm::modules::Modules;
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
@@ -102,7 +102,7 @@ const QUESTIONS: [Question; 17] = [
     ("locks", |session| format!("{:?}", answers::locks(session))),
     ("recursions", |session| format!("{:?}", answers::recursions(session))),
     ("sysctls", |session| format!("{:?}", session.sysctls(&[]).map(|tree| tree.oids))),
-    ("module space", |session| format!("{:?}", answers::modspace(session))),
+    ("module space", |session| format!("{:?}", answers::modspace(session, LinkerSet::Vnet))),
     ("warnings", |session| format!("{:?} {:?}", session.warnings(), session.messages())),
 ];
 
@@ -201,7 +201,8 @@ fn a_moved_kernel_gives_every_address_moved_and_takes_it_back() {
     assert!(places > 100, "{places}");
     let set = linked.set_vnet().unwrap();
     assert_eq!(running.set_vnet(), Some(moved(set.start)..moved(set.end)));
-    assert_eq!(running.vnet_symbols().count(), linked.vnet_symbols().count());
+    let count = linked.set_symbols(LinkerSet::Vnet).count();
+    assert_eq!(running.set_symbols(LinkerSet::Vnet).count(), count);
     let starts = linked.segments().map(|segment| moved(segment.virt));
     assert!(running.segments().map(|segment| segment.virt).eq(starts));
 }

@@ -5,7 +5,7 @@ mod tsv;
 
 use std::path::PathBuf;
 
-use vnetkvm::kernel::Kernel;
+use vnetkvm::kernel::{Kernel, LinkerSet};
 use vnetkvm::source::Source;
 use vnetkvm::types::model::{BitField, Type};
 use vnetkvm::types::{TypeId, Types, Variable};
@@ -123,7 +123,7 @@ fn symbols_are_those_readelf_lists() {
     ]) {
         let kernel = kernel(name);
         let mut ours: Vec<_> = kernel
-            .vnet_symbols()
+            .set_symbols(LinkerSet::Vnet)
             .map(|s| (s.address.to_string(), s.size, s.global, s.name.to_owned()))
             .collect();
         let mut theirs: Vec<_> = tsv::rows(&fixture(&format!("symbols/{name}.tsv")))

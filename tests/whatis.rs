@@ -578,54 +578,6 @@ fn without_debug_information(kernel: Source) -> Source {
     Source::from_vec("kernel", bytes)
 }
 
-/// The fixture kernels have no DPCPU variables, so one's symbols are called as if it had. Their
-/// types stay what they are.
-#[test]
-fn dpcpu_variables_are_named_with_their_cpu() {
-    let kernel = "classic-clang-dwarf4";
-    let names = [
-        ("sysctl__children", "__start_set_pcpu"),
-        ("newreno_cc_algo", "__stop_set_pcpu"),
-        ("dmaplimit", "dpcpu_off"),
-        ("M_VNET_DATA_FREE", "pcpu_entry_hello"),
-    ];
-    let mut runtime = boot(kernel);
-    let address = |runtime: &Runtime, name| runtime.kernel().address_of(name).unwrap();
-    let start = address(&runtime, names[0].0);
-    let end = address(&runtime, names[1].0);
-    let variable = address(&runtime, names[3].0).offset_from(start).unwrap();
-    let mut copies = Vec::new();
-    for cpu in 0..2 {
-        let machine = runtime.kernel_mut().machine_mut();
-        let copy = machine.malloc("dpcpu", end.offset_from(start).unwrap()).unwrap();
-        let place = runtime.kernel().address_of("dmaplimit").unwrap().wrapping_add(cpu * 8);
-        let offset = copy.get().wrapping_sub(start.get());
-        runtime.kernel_mut().machine_mut().set_uint(place, 8, offset).unwrap();
-        copies.push(copy);
-    }
-    let mut dump = Cursor::new(Vec::new());
-    Image::of(runtime).unwrap().write(Format::MinidumpV2, &mut dump).unwrap();
-    let mut bytes = open(kernel).bytes().to_vec();
-    for (name, wanted) in names {
-        let old = format!("\0{name}\0");
-        let places: Vec<usize> = memchr::memmem::find_iter(&bytes, old.as_bytes()).collect();
-        for place in places {
-            bytes[place + 1..][..wanted.len()].copy_from_slice(wanted.as_bytes());
-        }
-    }
-    let dump = Source::from_vec("vmcore", dump.into_inner());
-    let session = Session::from_sources(Source::from_vec("kernel", bytes), dump).unwrap();
-    let whatis = session.whatis(0).unwrap();
-    for (cpu, copy) in copies.iter().enumerate() {
-        let at = copy.wrapping_add(variable);
-        assert_eq!(line(&whatis, at), format!("DPCPU variable hello, CPU {cpu}"));
-        assert_eq!(
-            line(&whatis, at.wrapping_add(8)),
-            format!("DPCPU variable hello[0].ks_magic, CPU {cpu}")
-        );
-    }
-}
-
 /// Every byte of every variable, and what the expression that names it says of its address.
 #[test]
 fn the_name_of_every_byte_is_an_expression_for_it() {

@@ -10,8 +10,8 @@ use super::{Answer, Cell, Chosen, Column, Element, Elements, Medium, Page, PerVn
 use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::expr::eval::ExprError;
-use crate::kernel::VNET_PREFIX;
-use crate::session::{Printed, Session};
+use crate::kernel::LinkerSet;
+use crate::session::{Place, Printed, Session};
 use crate::target::ReadError;
 use crate::value::model::ValueError;
 use crate::value::serialize::InPlace;
@@ -51,23 +51,29 @@ pub struct Failure {
 }
 
 /// The values of the expressions in each of the chosen vnets, as much of each as `limits` allows
-/// to read.
+/// to read. DPCPU variables are those of `cpu`; `None` is the default one.
 ///
 /// # Errors
-/// There is one expression and one vnet, and it has no value there: as [`Session::print`].
+/// There is one expression and one vnet, and it has no value there: as [`Session::print`]. There
+/// is no such CPU.
 pub fn expressions<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,
+    cpu: Option<u64>,
     expressions: &[String],
     limits: &Limits,
 ) -> Result<PerVnet<'s, Results>, Error> {
+    if let Some(cpu) = cpu {
+        session.cpu(cpu)?;
+    }
     let alone = chosen.stacks.len() * expressions.len() == 1;
-    let trial = Trial::of(session, &chosen, expressions, alone)?;
+    let trial = Trial::of(session, &chosen, cpu, expressions, alone)?;
     let (expressions, limits) = (expressions.to_vec(), limits.clone());
     let of_vnet = move |stack: Stack<'s>| {
+        let place = Place { stack, cpu };
         let evaluated = expressions
             .iter()
-            .map(|text| Evaluated::new(text, print(session, stack, text, &limits, alone)));
+            .map(|text| Evaluated::new(text, print(session, place, text, &limits, alone)));
         Results { results: evaluated.collect::<Vec<_>>().into() }
     };
     let nothing = (!trial.answered).then(|| "no expression has a value".to_owned());
@@ -87,6 +93,7 @@ impl Trial {
     fn of(
         session: &Session,
         chosen: &Chosen<'_>,
+        cpu: Option<u64>,
         expressions: &[String],
         alone: bool,
     ) -> Result<Self, Error> {
@@ -96,10 +103,11 @@ impl Trial {
         let (mut untyped, mut stories) = (false, Vec::new());
         for stack in &chosen.stacks {
             for text in expressions {
-                match print(session, *stack, text, &limits, alone) {
+                match print(session, Place { stack: *stack, cpu }, text, &limits, alone) {
                     Ok(printed) => {
                         trial.answered = true;
                         untyped |= matches!(printed.value, Value::Bytes(_));
+                        trial.note(&printed);
                         trial.remarks.extend(remarks(*stack, &printed));
                     }
                     // A remark that is the same in several vnets is given once.
@@ -119,24 +127,35 @@ impl Trial {
         }
         Ok(trial)
     }
+
+    /// Adds what explains a value, if nothing has said it yet.
+    fn note(&mut self, printed: &Printed) {
+        for note in &printed.notes {
+            let note = Remark::Note(note.to_string());
+            if !self.remarks.contains(&note) {
+                self.remarks.push(note);
+            }
+        }
+    }
 }
 
 /// Among several expressions or vnets, memory that cannot be read on the way to a value is an
 /// error in its place.
 fn print(
     session: &Session,
-    stack: Stack<'_>,
+    place: Place<'_>,
     text: &str,
     limits: &Limits,
     alone: bool,
 ) -> Result<Printed, Error> {
-    match session.print(stack, text, limits) {
+    match session.print_at(place, text, limits) {
         Err(Error::Expr { source: ExprError::Read(ReadError::Fault(fault)), .. }) if !alone => {
             Ok(Printed {
                 expression: text.into(),
                 type_name: "".into(),
                 address: None,
                 value: ValueError::from(fault).into(),
+                notes: Vec::new(),
                 remarks: Vec::new(),
             })
         }
@@ -157,9 +176,11 @@ fn why_untyped_variables(session: &Session, expressions: &[String]) -> Result<Ve
     let words = expressions.iter().flat_map(|text| text.split(|c| !is_part(c)));
     let words: Vec<&str> = words.map(|word| word.strip_prefix("V_").unwrap_or(word)).collect();
     why_untyped(session, |module| {
-        let names = module.vnet_symbols().map(|symbol| symbol.name);
-        let mut bare = names.filter_map(|name| name.strip_prefix(VNET_PREFIX));
-        bare.any(|name| words.contains(&name))
+        LinkerSet::ALL.into_iter().any(|set| {
+            let names = module.set_symbols(set).map(|symbol| symbol.name);
+            let mut bare = names.filter_map(|name| name.strip_prefix(set.prefix()));
+            bare.any(|name| words.contains(&name))
+        })
     })
 }
 

@@ -6,7 +6,7 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::{Matches, Session};
 use crate::types::Types;
-use crate::vnet::{Vnet, VnetVariable};
+use crate::vnet::{SetVariable, Vnet};
 use crate::walk::Problems;
 
 /// The contents of a script for gdb and kgdb; [`render::gdb`](crate::render::gdb) writes it.
@@ -118,7 +118,7 @@ pub fn gdb(session: &Session, vnet: &Vnet, patterns: &[String]) -> Result<Script
 /// The files of modules that define types which the kernel does not have.
 fn symbol_files(
     session: &Session,
-    variables: &[VnetVariable],
+    variables: &[SetVariable],
     pointers: &[PointerType],
 ) -> Result<Vec<SymbolFile>, Error> {
     let elsewhere = |(_, pointer): &(_, &PointerType)| matches!(pointer, PointerType::Elsewhere(_));
@@ -136,7 +136,7 @@ fn symbol_files(
 }
 
 impl PointerType {
-    fn of(types: Option<&Types>, variable: &VnetVariable) -> Self {
+    fn of(types: Option<&Types>, variable: &SetVariable) -> Self {
         let known = types.zip(variable.type_id);
         // Without the modules' files, a debugger knows only the kernel's types.
         let of_kernel = &*variable.module == "kernel";

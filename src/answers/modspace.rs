@@ -1,4 +1,4 @@
-//! `modspace`: the arena of modules' virtualized variables as a map.
+//! `modspace`: the arena of modules' variables in a linker set as a map.
 
 use std::io;
 
@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Answer, Cell, Column, Elements, Medium, Page, Remark, Row};
 use crate::addr::VirtAddr;
 use crate::error::Error;
+use crate::kernel::LinkerSet;
 use crate::session::Session;
 use crate::vnet::modspace::{Accounts, FreeEntry, Holder, ModuleSpace, SpaceFault};
 use crate::walk::Problems;
@@ -27,7 +28,7 @@ pub struct ModuleSpaceMap {
 /// The arena. The free bytes are unknown if a list is incomplete or not created yet.
 #[derive(Debug, Serialize)]
 pub struct Arena {
-    /// The first byte: the address of `vnet_entry_modspace`.
+    /// The first byte: the address of `vnet_entry_modspace` or `pcpu_entry_modspace`.
     pub address: VirtAddr,
     /// Bytes, like all sizes below.
     pub size: u64,
@@ -61,14 +62,14 @@ pub struct Region {
     pub kind: &'static str,
     /// The module's file name; `None` unless `kind` is `module`.
     pub module: Option<Box<str>>,
-    /// The virtualized variables in it, in the order of their addresses.
+    /// The variables in it, in the order of their addresses.
     pub variables: Vec<Box<str>>,
 }
 
 /// An entry of the kernel's free list.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Free {
-    /// The address of its `struct vnet_data_free`.
+    /// The address of its `struct vnet_data_free` or `struct dpcpu_free`.
     pub entry: VirtAddr,
     /// The first free byte.
     pub address: VirtAddr,
@@ -87,12 +88,12 @@ pub struct Fault {
     pub message: Box<str>,
 }
 
-/// The use of module space.
+/// The use of the arena of a linker set.
 ///
 /// # Errors
-/// The kernel is not the dump's, or has no VIMAGE or no debug information.
-pub fn modspace(session: &Session) -> Result<ModuleSpaceMap, Error> {
-    let space = ModuleSpace::read(session.matching_target()?, session.modules()?)?;
+/// The kernel is not the dump's, or has no such set or no debug information.
+pub fn modspace(session: &Session, set: LinkerSet) -> Result<ModuleSpaceMap, Error> {
+    let space = ModuleSpace::read(session.matching_target()?, session.modules()?, set)?;
     let regions = regions(session, &space)?;
     let damage = session
         .modules()?
@@ -120,7 +121,7 @@ pub fn modspace(session: &Session) -> Result<ModuleSpaceMap, Error> {
 
 /// The regions, each with the names of the variables in it.
 fn regions(session: &Session, space: &ModuleSpace) -> Result<Vec<Region>, Error> {
-    let mut all = session.variables(&[])?;
+    let mut all = session.matches_in(space.set, &[])?.variables;
     all.sort_by_key(|variable| variable.master);
     let regions = space.regions.iter().map(|region| {
         let (kind, module) = match &region.holder {

@@ -6,6 +6,7 @@ use super::variables::why_untyped;
 use super::{Cell, Column, Element, List, Medium, Remark, Row};
 use crate::addr::VirtAddr;
 use crate::error::Error;
+use crate::kernel::LinkerSet;
 use crate::modules::Module;
 use crate::session::Session;
 
@@ -83,7 +84,7 @@ fn columns() -> Vec<Column> {
 
 impl From<&Module> for LoadedFile {
     fn from(module: &Module) -> Self {
-        let set = module.set.as_ref();
+        let set = module.set(LinkerSet::Vnet);
         Self {
             id: module.id,
             name: module.name.clone(),
@@ -92,8 +93,9 @@ impl From<&Module> for LoadedFile {
             size: module.size,
             refs: module.refs,
             class: module.class.clone(),
-            set_vnet: set.map(|set| SetVnet { address: set.start, size: module.set_size() }),
-            variables: module.vnet_symbols().count().max(module.typed.len()),
+            set_vnet: set.map(|set| SetVnet { address: set.range.start, size: set.size() }),
+            variables: set
+                .map_or(0, |set| module.set_symbols(LinkerSet::Vnet).count().max(set.typed.len())),
             types_from: module.types_from.clone(),
             refused: module.refused.clone(),
             problems: module.problems.clone(),

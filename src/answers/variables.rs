@@ -1,4 +1,5 @@
-//! `vars`: the virtualized variables of the chosen vnets, with their values.
+//! `vars`: the virtualized variables of the chosen vnets, with their values; and what `pcpu`, which
+//! lists those of CPUs, has in common with it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -11,26 +12,26 @@ use super::{Cell, Chosen, Column, Element, Elements, List, Medium, PerVnet, Rema
 use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::modules::Module;
-use crate::session::{Matches, Session};
+use crate::session::{CopyOf, Matches, Session};
 use crate::value::{Limits, Value, ValueReader};
-use crate::vnet::{Stack, VnetVariable};
+use crate::vnet::{SetVariable, Stack};
 
-/// A virtualized variable in one network stack. Its value is read when it is asked for.
+/// A variable in one network stack or on one CPU. Its value is read when it is asked for.
 #[derive(Debug, Clone)]
 pub struct Variable<'s> {
-    /// What is the same in every vnet.
+    /// What is the same in every copy.
     pub of: Arc<Described>,
-    /// The stack whose copy it is.
-    pub stack: Stack<'s>,
+    /// Whose copy it is.
+    pub copy: CopyOf<'s>,
     session: &'s Session,
     reader: Rc<ValueReader<'s>>,
 }
 
-/// What is the same in every vnet about a variable.
+/// What is the same in every copy of a variable.
 #[derive(Debug)]
 pub struct Described {
     /// Its name, size, type and the place of its master copy.
-    pub variable: VnetVariable,
+    pub variable: SetVariable,
     /// `None` if no file has its type.
     pub type_name: Option<String>,
     /// Its name, with its file if other variables have the same name: `ip_id@netinet/ip_id.c`.
@@ -55,33 +56,45 @@ pub fn variables<'s>(
     let reader = Rc::new(session.reader(limits));
     let nothing = described.is_empty().then(|| "no variable matches".to_owned());
     let of_stack = move |stack: Stack<'s>| {
-        let copies = Copies { stack, session, reader: reader.clone(), all: described.clone() };
-        let outlined = copies.clone();
-        let each = move |f: &mut dyn FnMut(&Variable<'s>) -> bool| copies.each(f);
-        List::new(columns(), Elements::made(each, move |f| outlined.outline(f)))
+        let copies = vec![CopyOf::Stack(stack)];
+        Copies { copies, session, reader: reader.clone(), all: described.clone() }.list()
     };
     let answer = PerVnet::new(chosen, of_stack);
     let missed = missed.into_iter().map(Error::from).collect();
     Ok(PerVnet { problems, remarks, missed, nothing, ..answer })
 }
 
-/// One stack's copies of some variables.
+/// Copies of some variables.
 #[derive(Clone)]
-struct Copies<'s> {
-    stack: Stack<'s>,
-    session: &'s Session,
-    reader: Rc<ValueReader<'s>>,
-    all: Arc<[Arc<Described>]>,
+pub(super) struct Copies<'s> {
+    /// Whose copies: of each variable one after the other.
+    pub copies: Vec<CopyOf<'s>>,
+    pub session: &'s Session,
+    pub reader: Rc<ValueReader<'s>>,
+    pub all: Arc<[Arc<Described>]>,
 }
 
 impl<'s> Copies<'s> {
-    fn variables(&self) -> impl Iterator<Item = Variable<'s>> {
-        self.all.iter().map(|of| Variable {
-            of: Arc::clone(of),
-            stack: self.stack,
-            session: self.session,
-            reader: Rc::clone(&self.reader),
-        })
+    /// A list of them.
+    pub fn list(self) -> List<'s, Variable<'s>> {
+        let outlined = self.clone();
+        let each = move |f: &mut dyn FnMut(&Variable<'s>) -> bool| self.each(f);
+        List::new(columns(), Elements::made(each, move |f| outlined.outline(f)))
+    }
+
+    /// All of them, made when their turn comes.
+    pub fn variables(&self) -> impl Iterator<Item = Variable<'s>> {
+        let copies = |of: &Arc<Described>| {
+            let of = Arc::clone(of);
+            let (session, reader) = (self.session, Rc::clone(&self.reader));
+            self.copies.iter().map(move |copy| Variable {
+                of: Arc::clone(&of),
+                copy: *copy,
+                session,
+                reader: Rc::clone(&reader),
+            })
+        };
+        self.all.iter().flat_map(copies)
     }
 
     fn each(&self, f: &mut dyn FnMut(&Variable<'s>) -> bool) {
@@ -93,19 +106,25 @@ impl<'s> Copies<'s> {
     }
 
     fn outline(&self, f: &mut dyn FnMut(Vec<Cell<'_>>)) {
-        self.variables().for_each(|variable| f(variable.of.cells(variable.address()).into()));
+        self.variables().for_each(|variable| f(variable.outline().into()));
     }
 }
 
 impl Variable<'_> {
-    /// Of the stack's copy; 0 where it has none.
+    /// Of this copy; 0 where there is none.
     pub fn address(&self) -> VirtAddr {
-        self.session.address(self.stack, &self.of.variable)
+        let master = self.of.variable.master;
+        self.copy.copy_of(self.session.target(), master).unwrap_or_default()
     }
 
     /// Its value, or the reason why there is none.
     pub fn value(&self) -> Value {
-        self.session.value_by(&self.reader, self.stack, &self.of.variable).1
+        self.session.value_by(&self.reader, self.copy, &self.of.variable).1
+    }
+
+    /// Its cells without the value.
+    pub(super) fn outline(&self) -> [Cell<'_>; 5] {
+        self.of.cells(self.address())
     }
 }
 
@@ -121,7 +140,7 @@ impl Described {
     }
 }
 
-fn columns() -> Vec<Column> {
+pub(super) fn columns() -> Vec<Column> {
     vec![
         Column::left("NAME"),
         Column::left("ADDRESS"),
@@ -135,7 +154,7 @@ fn columns() -> Vec<Column> {
 impl Row for Variable<'_> {
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
         let value = Cell::Value(Cow::Owned(self.value()));
-        vec![self.of.cells(self.address()).into_iter().chain([value]).collect()]
+        vec![self.outline().into_iter().chain([value]).collect()]
     }
 }
 
@@ -149,7 +168,7 @@ impl Element for Variable<'_> {
 
 impl Serialize for Variable<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let VnetVariable { name, symbol, master, size, module, file, .. } = &self.of.variable;
+        let SetVariable { name, symbol, master, size, module, file, .. } = &self.of.variable;
         let mut fields = serializer.serialize_struct("Variable", 9)?;
         fields.serialize_field("name", name)?;
         fields.serialize_field("symbol", symbol)?;
@@ -169,13 +188,13 @@ struct Reading<'a>(&'a Variable<'a>);
 
 impl Serialize for Reading<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Variable { of, stack, session, reader } = self.0;
-        session.serialize_value(reader, *stack, &of.variable, serializer)
+        let Variable { of, copy, session, reader } = self.0;
+        session.serialize_value(reader, *copy, &of.variable, serializer)
     }
 }
 
 /// The variables with their types, and names that are unique.
-pub(super) fn described(session: &Session, variables: Vec<VnetVariable>) -> Vec<Arc<Described>> {
+pub(super) fn described(session: &Session, variables: Vec<SetVariable>) -> Vec<Arc<Described>> {
     let types = session.types().ok();
     let mut count: HashMap<Box<str>, usize> = HashMap::new();
     for variable in &variables {
@@ -197,7 +216,7 @@ pub(super) fn described(session: &Session, variables: Vec<VnetVariable>) -> Vec<
 /// Which modules' variables are shown as bytes, because no file has their types.
 pub(super) fn untyped_modules(
     session: &Session,
-    variables: &[VnetVariable],
+    variables: &[SetVariable],
 ) -> Result<Vec<Remark>, Error> {
     let untyped = variables.iter().filter(|variable| variable.type_id.is_none());
     let names: BTreeSet<&str> = untyped.map(|variable| &*variable.module).collect();

@@ -22,6 +22,11 @@ impl<'a> Cursor<'a> {
         self.tokens.get(self.at).map_or(Token::End, |spanned| spanned.token)
     }
 
+    /// The token after the next.
+    pub(super) fn peek_behind(&self) -> Token<'a> {
+        self.tokens.get(self.at + 1).map_or(Token::End, |spanned| spanned.token)
+    }
+
     pub(super) fn span(&self) -> Range<usize> {
         let end = self.text.len();
         self.tokens.get(self.at).map_or(end..end, |spanned| spanned.span.clone())

@@ -5,6 +5,7 @@
 //! symbol `vnet_entry_NAME` is what it is in the symbol table: the initial
 //! value in the kernel's own set. Arithmetic is C's, in the types that C does it in.
 
+mod cpus;
 mod error;
 mod names;
 mod numbers;
@@ -21,6 +22,7 @@ use crate::types::{TypeId, Types};
 use crate::vnet::Stack;
 use crate::vnet::variables::Variables;
 
+pub use cpus::{CopyOfCpu, PerCpu};
 pub use error::{ExprError, OperandKind, Operator};
 pub use operand::Operand;
 pub use scattered::Scattered;
@@ -31,6 +33,8 @@ pub struct Scope<'t> {
     /// `None` in a kernel without VIMAGE.
     variables: Option<&'t Variables>,
     stack: Stack<'t>,
+    per_cpu: &'t dyn PerCpu<'t>,
+    notes: RefCell<Vec<Box<str>>>,
     remarks: RefCell<Vec<Box<str>>>,
     /// Only the type is asked for, as of the operand of `sizeof`: nothing is read.
     unevaluated: Cell<bool>,
@@ -38,14 +42,19 @@ pub struct Scope<'t> {
 
 impl<'t> Scope<'t> {
     /// `variables` are `None` in a kernel without VIMAGE.
-    pub fn new(target: &'t Target, variables: Option<&'t Variables>, stack: Stack<'t>) -> Self {
-        let (remarks, unevaluated) = Default::default();
-        Self { target, variables, stack, remarks, unevaluated }
+    pub fn new(
+        target: &'t Target,
+        variables: Option<&'t Variables>,
+        stack: Stack<'t>,
+        per_cpu: &'t dyn PerCpu<'t>,
+    ) -> Self {
+        let (notes, remarks, unevaluated) = Default::default();
+        Self { target, variables, stack, per_cpu, notes, remarks, unevaluated }
     }
 
-    /// Doubts about the expressions evaluated so far, a sentence each.
-    pub fn remarks(self) -> Vec<Box<str>> {
-        self.remarks.into_inner()
+    /// What explains the expressions evaluated so far, and doubts about them, a sentence each.
+    pub fn said(self) -> (Vec<Box<str>>, Vec<Box<str>>) {
+        (self.notes.into_inner(), self.remarks.into_inner())
     }
 
     /// Evaluates an expression, reading memory only where a number is needed to go on.
@@ -57,6 +66,8 @@ impl<'t> Scope<'t> {
         match &expr.kind {
             ExprKind::Name(name) => self.name(name),
             ExprKind::Int(literal) => Ok(Operand::Integer(literal.integer(self.target.arch()))),
+            ExprKind::Dpcpu { name, cpu } => self.dpcpu(name, cpu.as_deref()),
+            ExprKind::Cpu(number) => self.struct_pcpu(number),
             ExprKind::Member { base, name, arrow } => self.member(base, name, *arrow),
             ExprKind::Index { base, index } => self.index(base, index),
             ExprKind::Unary { op, operand } => self.unary(*op, operand),

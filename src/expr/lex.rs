@@ -28,8 +28,8 @@ pub(super) struct Spanned<'a> {
 }
 
 /// Longer ones first, so that `->` is not taken for `-`.
-const OPERATORS: [&str; 17] =
-    ["->", "<<", ">>", ".", "[", "]", "(", ")", "*", "&", "-", "+", "/", "%", "|", "^", "~"];
+const OPERATORS: [&str; 18] =
+    ["->", "<<", ">>", ".", ",", "[", "]", "(", ")", "*", "&", "-", "+", "/", "%", "|", "^", "~"];
 
 /// The tokens of `text`; the last one is [`Token::End`].
 pub(super) fn lex(text: &str) -> Result<Vec<Spanned<'_>>, SyntaxError> {

@@ -5,7 +5,7 @@
 //! type or reads memory, so a name is only a name: the evaluator decides whether `foo` is a
 //! variable of the chosen vnet and has a member
 //! `bar`. There are no assignments, no calls and no comparisons: an expression
-//! only reads.
+//! only reads. `DPCPU(x)` and `cpu(3)` look like calls, but are copies of variables.
 
 mod cursor;
 pub(crate) mod eval;
@@ -40,6 +40,15 @@ pub enum ExprKind {
     Name(Name),
     /// An integer constant: `42UL`
     Int(Literal),
+    /// A CPU's copy of a DPCPU variable: `DPCPU(nws)`, `DPCPU(nws, 3)`
+    Dpcpu {
+        /// The variable.
+        name: Name,
+        /// The CPU's id; `None` is the chosen one.
+        cpu: Option<Box<Expr>>,
+    },
+    /// The `struct pcpu` of the CPU with that id: `cpu(3)`
+    Cpu(Box<Expr>),
     /// `base.name`, or `base->name` where `arrow` is set.
     Member {
         /// The struct, or the pointer to it.

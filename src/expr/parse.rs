@@ -158,12 +158,34 @@ impl<'a> Parser<'a> {
                 let message = format!("\"{word}\" is a type, but a value is needed here");
                 Err(self.tokens.error_at(span, message))
             }
+            Token::Name(word @ ("DPCPU" | "cpu"))
+                if self.tokens.peek_behind() == Token::Op("(") =>
+            {
+                self.of_cpu(word)
+            }
             Token::Name(_) => {
                 let name = self.name()?;
                 Ok(Expr { kind: ExprKind::Name(name), span: span.start..self.tokens.last_end() })
             }
             _ => Err(self.tokens.unexpected("a variable, a number or \"(\"")),
         }
+    }
+
+    /// `DPCPU(name)`, `DPCPU(name, cpu)` and `cpu(number)`.
+    fn of_cpu(&mut self, word: &str) -> Result<Expr, SyntaxError> {
+        let start = self.tokens.span().start;
+        self.tokens.advance();
+        self.tokens.expect("(")?;
+        let kind = match word {
+            "cpu" => ExprKind::Cpu(Box::new(self.binary(0)?)),
+            _ => {
+                let name = self.name()?;
+                let cpu = self.tokens.accept(",").then(|| self.binary(0)).transpose()?;
+                ExprKind::Dpcpu { name, cpu: cpu.map(Box::new) }
+            }
+        };
+        self.tokens.expect(")")?;
+        Ok(Expr { kind, span: start..self.tokens.last_end() })
     }
 
     fn name(&mut self) -> Result<Name, SyntaxError> {
@@ -240,6 +262,9 @@ mod tests {
         match &expr.kind {
             ExprKind::Name(name) => name.to_string(),
             ExprKind::Int(literal) => literal.value.to_string(),
+            ExprKind::Dpcpu { name, cpu: None } => format!("<DPCPU {name}>"),
+            ExprKind::Dpcpu { name, cpu: Some(cpu) } => format!("<DPCPU {name} of {}>", show(cpu)),
+            ExprKind::Cpu(cpu) => format!("<cpu {}>", show(cpu)),
             ExprKind::Member { base, name, arrow } => {
                 format!("({}{}{name})", show(base), if *arrow { "->" } else { "." })
             }
@@ -311,6 +336,34 @@ mod tests {
         assert_eq!(shown("sizeof tcbinfo.x + 1"), "(Add (sizeof (tcbinfo.x)) 1)");
         assert_eq!(shown("sizeof(*p)"), "(sizeof (Deref p))");
         assert_eq!(shown("sizeof(a.b)"), "(sizeof (a.b))");
+    }
+
+    #[test]
+    fn copies_of_cpus_look_like_calls() {
+        assert_eq!(shown("DPCPU(nws)"), "<DPCPU nws>");
+        assert_eq!(
+            shown("&DPCPU(x@if_gif.ko, 1 + n)[2]"),
+            "(AddressOf (<DPCPU x@if_gif.ko of (Add 1 n)>[2]))"
+        );
+        assert_eq!(shown("cpu(3).pc_curthread->td_name"), "((<cpu 3>.pc_curthread)->td_name)");
+        assert_eq!(shown("sizeof(DPCPU(nws))"), "(sizeof <DPCPU nws>)");
+        assert_eq!(shown("sizeof cpu(0)"), "(sizeof <cpu 0>)");
+        assert_eq!(shown("(cpu(0)).pc_cpuid + DPCPU(a)"), "(Add (<cpu 0>.pc_cpuid) <DPCPU a>)");
+        // Without parentheses they are names like any other.
+        assert_eq!(shown("cpu + DPCPU"), "(Add cpu DPCPU)");
+        for (text, at, expected) in [
+            ("DPCPU(3)", 6..7, "expected a variable's name, found \"3\""),
+            ("DPCPU(nws,)", 10..11, "expected a variable, a number or \"(\", found \")\""),
+            ("DPCPU(nws", 9..9, "expected \")\", found the end"),
+            ("cpu()", 4..5, "expected a variable, a number or \"(\", found \")\""),
+            ("cpu(1, 2)", 5..6, "expected \")\", found \",\""),
+            ("a, b", 1..2, "expected an operator or the end, found \",\""),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.span, &*error.message), (at, expected), "{text}");
+        }
+        assert!(parse_path("DPCPU(nws)").is_err());
+        assert!(parse_path("cpu(1).pc_cpuid").is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod debug_file;
 pub mod elf;
 mod error;
 mod extents;
+mod linker_set;
 mod name_table;
 pub mod relocate;
 mod relocations;
@@ -34,8 +35,9 @@ use relocations::Relocations;
 
 pub use elf::{CTF_SECTION, ElfFile, SectionBytes, Segment};
 pub use error::{KernelError, NotAKernel};
+pub use linker_set::LinkerSet;
 pub use running::RunningKernel;
-pub use symbols::{DataSymbol, Symbol, SymbolKind, Symbols, VNET_PREFIX};
+pub use symbols::{DataSymbol, Symbol, SymbolKind, Symbols};
 
 /// A kernel at its link addresses: the file that the user named and, if there is one, its
 /// other half.
@@ -141,24 +143,31 @@ impl Kernel {
         self.extents.get_or_init(|| Extents::of(self.segments())).contain(address)
     }
 
-    /// The range of the virtualized variables' linker set, from `__start_set_vnet` to
-    /// `__stop_set_vnet`; `None` in a kernel without VIMAGE.
+    /// The range of a linker set, from `__start_set_vnet` to `__stop_set_vnet`; `None` in a kernel
+    /// that has no such set.
     ///
     /// If the symbols are missing, the section header gives the range. If both exist, the
     /// symbols win, because the running kernel uses them (VNET_START and VNET_STOP,
-    /// sys/net/vnet.h).
-    pub fn set_vnet(&self) -> Option<Range<VirtAddr>> {
+    /// `sys/net/vnet.h`; DPCPU_START and DPCPU_STOP, `sys/sys/pcpu.h`).
+    pub fn linker_set(&self, set: LinkerSet) -> Option<Range<VirtAddr>> {
+        let [start, stop] = set.bounds();
         let bound = |name| self.symbol(name).map(|symbol| symbol.address);
-        let symbols = bound("__start_set_vnet").zip(bound("__stop_set_vnet"));
+        let symbols = bound(start).zip(bound(stop));
         symbols
             .map(|(start, stop)| start..stop)
-            .or_else(|| self.section_range("set_vnet"))
+            .or_else(|| self.section_range(set.section()))
             .filter(|range| range.start < range.end)
     }
 
-    /// The symbols of virtualized variables, global and local.
-    pub fn vnet_symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
-        self.set_vnet().into_iter().flat_map(|set| self.symbols.vnet(set))
+    /// The linker set of the virtualized variables; `None` in a kernel without VIMAGE.
+    pub fn set_vnet(&self) -> Option<Range<VirtAddr>> {
+        self.linker_set(LinkerSet::Vnet)
+    }
+
+    /// The symbols of the variables in a linker set, global and local.
+    pub fn set_symbols(&self, set: LinkerSet) -> impl Iterator<Item = Symbol<'_>> {
+        let range = self.linker_set(set);
+        range.into_iter().flat_map(move |range| self.symbols.in_set(set, range))
     }
 
     /// The segments that the boot loader puts into memory.

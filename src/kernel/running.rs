@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
-use crate::kernel::{Kernel, Segment, Symbol};
+use crate::kernel::{Kernel, LinkerSet, Segment, Symbol};
 
 /// A kernel and the distance from its link address to where it runs. All addresses
 /// are those of the running kernel.
@@ -58,9 +58,9 @@ impl RunningKernel {
         self.linked.symbols().named(name).map(|symbol| self.moved(symbol))
     }
 
-    /// The symbols of virtualized variables, global and local.
-    pub fn vnet_symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
-        self.linked.vnet_symbols().map(|symbol| self.moved(symbol))
+    /// The symbols of the variables in a linker set, global and local.
+    pub fn set_symbols(&self, set: LinkerSet) -> impl Iterator<Item = Symbol<'_>> {
+        self.linked.set_symbols(set).map(|symbol| self.moved(symbol))
     }
 
     /// The symbol whose bytes contain `address`, and the offset from its start. If the
@@ -80,10 +80,15 @@ impl RunningKernel {
         self.linked.symbols().label(self.linked_at(address)).map(|symbol| self.moved(symbol))
     }
 
+    /// A linker set in memory; `None` in a kernel that has no such set. See
+    /// [`Kernel::linker_set`].
+    pub fn linker_set(&self, set: LinkerSet) -> Option<Range<VirtAddr>> {
+        self.linked.linker_set(set).map(|range| self.moved_range(range))
+    }
+
     /// The linker set of the virtualized variables, in memory; `None` in a kernel without VIMAGE.
-    /// See [`Kernel::set_vnet`].
     pub fn set_vnet(&self) -> Option<Range<VirtAddr>> {
-        self.linked.set_vnet().map(|set| self.moved_range(set))
+        self.linker_set(LinkerSet::Vnet)
     }
 
     /// The segments that the boot loader put into memory, at the addresses where they run.

@@ -9,13 +9,10 @@ use goblin::elf::sym::{STB_LOCAL, STT_FILE, STT_FUNC, STT_OBJECT, STT_SECTION, S
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
-use crate::kernel::KernelError;
 use crate::kernel::elf::{ElfFile, Section, SectionBytes};
 use crate::kernel::name_table::NameTable;
 use crate::kernel::string_table::name_at;
-
-/// The prefix of the symbol of every virtualized variable (VNET_SYMPREFIX, sys/net/vnet.h).
-pub const VNET_PREFIX: &str = "vnet_entry_";
+use crate::kernel::{KernelError, LinkerSet};
 
 /// The symbols of a kernel or module. The table is decoded at the first question.
 #[derive(Debug)]
@@ -181,13 +178,17 @@ impl Symbols {
         self.entries().iter().map(|entry| self.symbol(entry))
     }
 
-    /// The symbols of virtualized variables in the linker set `set`, global and
+    /// The symbols of the variables of a linker set that lie in `range`, global and
     /// local, in the order of the table.
-    pub fn vnet(&self, set: Range<VirtAddr>) -> impl Iterator<Item = Symbol<'_>> {
-        let (start, stop) = (set.start.get(), set.end.get());
+    pub fn in_set(
+        &self,
+        set: LinkerSet,
+        range: Range<VirtAddr>,
+    ) -> impl Iterator<Item = Symbol<'_>> {
+        let (start, stop) = (range.start.get(), range.end.get());
         let inside = self.entries().iter().filter(move |e| (start..stop).contains(&e.address));
         let symbols = inside.map(|entry| self.symbol(entry));
-        symbols.filter(|symbol| symbol.name.starts_with(VNET_PREFIX))
+        symbols.filter(move |symbol| symbol.name.starts_with(set.prefix()))
     }
 
     /// The symbols of variables, in the order of the table: those that CTF has a type for.

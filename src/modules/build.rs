@@ -55,12 +55,8 @@ fn in_memory(module: &Module, section: Section<'_>) -> Option<Range<VirtAddr>> {
             let first = found.next().map(|(_, range)| range.clone());
             first.filter(|_| found.next().is_none())
         }
-        Placed::Whole { set } => {
-            let linked = section.range();
-            let start = match set.contains(&linked.start.get()) {
-                true => module.in_set(linked.start.get(), set)?,
-                false => module.address.wrapping_add(linked.start.get()),
-            };
+        Placed::Whole { .. } => {
+            let start = module.in_memory(section.range().start.get())?;
             Some(start..start.wrapping_add(section.size()))
         }
     }
@@ -109,13 +105,13 @@ impl File<'_> {
         let there: FxHashSet<_> = placed.iter().map(|symbol| (symbol.name, key(&symbol))).collect();
         let placed: FxHashSet<_> = there.iter().map(|(name, _)| *name).collect();
         let names: FxHashSet<_> = all.iter().map(|symbol| symbol.name).collect();
-        let set = self.module.set.clone().unwrap_or_default();
+        let in_set = |at: VirtAddr| self.module.sets.iter().any(|set| set.range.contains(&at));
         let known = self.module.symbols.iter().take(MOST_SYMBOLS);
         let known = known.filter(|symbol| symbol.kind != SymbolKind::Other);
         let compared = known.filter_map(|known| {
             if !placed.contains(known.name) {
                 // Static symbols may have been stripped; others may have no address.
-                let wanted = known.global || set.contains(&known.address);
+                let wanted = known.global || in_set(known.address);
                 let missing = wanted && !names.contains(known.name);
                 return missing.then(|| different(format!("it has no symbol {}", known.name)));
             }
@@ -130,12 +126,7 @@ impl File<'_> {
     /// The address of a symbol by its section and value.
     fn place(&self, section: Section<'_>, value: u64) -> Option<u64> {
         match &self.module.placed {
-            Placed::Whole { set } if set.contains(&value) => {
-                Some(self.module.in_set(value, set)?.get())
-            }
-            Placed::Whole { .. } => {
-                Some(self.elf.arch().wrap(self.module.address.get().wrapping_add(value)))
-            }
+            Placed::Whole { .. } => Some(self.elf.arch().wrap(self.module.in_memory(value)?.get())),
             _ => Some(in_memory(self.module, section)?.start.get().wrapping_add(value)),
         }
     }

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::addr::VirtAddr;
-use crate::kernel::{ElfFile, debug_file};
+use crate::kernel::{ElfFile, LinkerSet, debug_file};
 use crate::memory::KernelMemory;
 use crate::modules::build;
-use crate::modules::module::{Module, Placed};
+use crate::modules::module::{Module, ModuleSet, Placed};
 use crate::source::Source;
 use crate::target::code::PlacedTypes;
 use crate::target::kernel_match::{Evidence, Finding};
@@ -20,9 +20,6 @@ use crate::target::{KernelMatch, Target};
 use crate::types::{Format, ModuleTypes, TypeError, Types, Variable};
 
 const LOG: &str = "vnetkvm::modules";
-
-/// The section of virtualized variables, `VNET_SETNAME`.
-const SET: &str = "set_vnet";
 
 /// Looks for the types of a module's variables in `candidates`, in their order,
 /// and adds them to the kernel's. CTF is taken where none of them has debug information, or
@@ -125,9 +122,10 @@ pub fn initial_set(
         matches!(module_match(module, memory, elf, &all), Some(KernelMatch::Same(_)))
     };
     opened.iter().filter(|elf| is_its_own(elf)).find_map(|elf| {
-        let section = elf.section(SET).filter(|section| section.has_bytes())?;
+        let section =
+            elf.section(LinkerSet::Vnet.section()).filter(|section| section.has_bytes())?;
         let bytes = elf.raw_bytes(section)?;
-        let whole = bytes.len() as u64 == module.set_size();
+        let whole = Some(bytes.len() as u64) == module.set(LinkerSet::Vnet).map(ModuleSet::size);
         whole.then(|| FileSet { bytes: bytes.to_vec(), relocated: elf.relocated_places(section) })
     })
 }
@@ -175,7 +173,8 @@ fn take(
     format: Format,
 ) -> Result<Format, Refusal> {
     let unreadable = |why: TypeError| Refusal::Foreign(format!("cannot be used: {why}"));
-    module.typed = typed(module, types, elf, format).map_err(unreadable)?;
+    let typed = typed(module, types, elf, format).map_err(unreadable)?;
+    module.sets.iter_mut().zip(typed).for_each(|(set, typed)| set.typed = typed);
     module.types_from = Some(path.display().to_string().into());
     module.sections = build::places(module, elf);
     Ok(format)
@@ -205,32 +204,47 @@ fn module_match(
     KernelMatch::of(&said)
 }
 
-/// The variables of the set, at their places in module space.
+/// The variables of each of its sets, at their places in the arenas.
 fn typed(
     module: &Module,
     types: &mut ModuleTypes,
     elf: &ElfFile,
     format: Format,
-) -> Result<Vec<Variable>, TypeError> {
-    let Some(set) = module.set.clone() else { return Ok(Vec::new()) };
+) -> Result<Vec<Vec<Variable>>, TypeError> {
     match &module.placed {
         Placed::Sections(sections) if elf.is_relocatable() => {
             let placed = |name: &str| {
                 let found = sections.iter().find(|(known, _)| &**known == name);
                 found.map(|(_, range)| range.start.get())
             };
-            let own = types.add(elf, format, set.start.get()..set.end.get(), &placed)?;
-            Ok(own.variables_linked_in(&set))
+            let ranges = module.sets.iter().map(|set| set.range.start.get()..set.range.end.get());
+            let own = types.add(elf, format, hull(ranges), &placed)?;
+            Ok(module.sets.iter().map(|set| own.variables_linked_in(&set.range)).collect())
         }
-        Placed::Whole { set: in_file } if !elf.is_relocatable() => {
-            let own = types.add(elf, format, in_file.clone(), &|_| None)?;
-            let range = VirtAddr::new(in_file.start)..VirtAddr::new(in_file.end);
-            let moved = own.variables_linked_in(&range).into_iter().map(|variable| {
-                let offset = variable.address.get().wrapping_sub(in_file.start);
-                Variable { address: set.start.wrapping_add(offset), ..variable }
-            });
-            Ok(moved.collect())
+        Placed::Whole { sets } if !elf.is_relocatable() => {
+            let own =
+                types.add(elf, format, hull(sets.iter().map(|(_, set)| set.clone())), &|_| None)?;
+            Ok(module.sets.iter().map(|set| moved(set, sets, &own)).collect())
         }
         _ => Err(TypeError::Unreadable { why: "it is a module of the other linker class".into() }),
     }
+}
+
+/// The variables of one set of a shared object, from where its file has them to the arena.
+fn moved(set: &ModuleSet, in_file: &[(LinkerSet, Range<u64>)], types: &Types) -> Vec<Variable> {
+    let Some((_, linked)) = in_file.iter().find(|(of, _)| *of == set.of) else {
+        return Vec::new();
+    };
+    let range = VirtAddr::new(linked.start)..VirtAddr::new(linked.end);
+    let variables = types.variables_linked_in(&range).into_iter().map(|variable| {
+        let offset = variable.address.get().wrapping_sub(linked.start);
+        Variable { address: set.range.start.wrapping_add(offset), ..variable }
+    });
+    variables.collect()
+}
+
+/// The smallest range that holds all of these.
+fn hull(ranges: impl Iterator<Item = Range<u64>> + Clone) -> Range<u64> {
+    let start = ranges.clone().map(|range| range.start).min();
+    start.unwrap_or(0)..ranges.map(|range| range.end).max().unwrap_or(0)
 }

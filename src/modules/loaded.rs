@@ -5,22 +5,23 @@
 //! own, and both call that `struct elf_file` (`sys/kern/link_elf.c` and
 //! `link_elf_obj.c`, 9.3 to main). They differ in what must be done to an address:
 //!
-//! - Object files (amd64): symbols have their final addresses, those of
-//!   virtualized variables lie in module space. The entry `set_vnet` of `progtab`
-//!   says where.
+//! - Object files (amd64): symbols have their final addresses, those of variables in a
+//!   linker set lie in the set's arena. The entries `set_vnet` and `set_pcpu` of `progtab`
+//!   say where.
 //! - Shared objects (all others): symbols count from the module's start and are
 //!   not translated. What lies in `vnet_start..vnet_stop`, half open, has its master
 //!   at the same distance from `vnet_base`; a base of 0 means that there is none,
 //!   whatever the bounds say, as in i386 modules that have four bytes of padding for a set.
+//!   `pcpu_start`, `pcpu_stop` and `pcpu_base` are the same for DPCPU variables.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::addr::VirtAddr;
 use crate::fault::Fault;
-use crate::kernel::{Symbols, symbols};
+use crate::kernel::{LinkerSet, Symbols, symbols};
 use crate::modules::linker_file::LinkerFile;
-use crate::modules::module::{Module, Placed};
+use crate::modules::module::{Module, ModuleSet, Placed};
 use crate::target::{ReadError, Target};
 use crate::types::TypeId;
 use crate::value::Object;
@@ -30,7 +31,7 @@ use crate::value::memory_block::MemoryBlock;
 /// usual.
 const LARGEST_TABLES: u64 = 1 << 32;
 
-/// The largest part of module space that is believed: the whole of it has 32 KB.
+/// The largest part of an arena that is believed: the whole of module space has 32 KB.
 const LARGEST_SET: u64 = 1 << 20;
 
 /// Sections of one module.
@@ -105,8 +106,8 @@ fn object_file(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadErr
         let section = Object::new(target, first.type_id, at);
         match loaded_section(&section) {
             Ok((name, range)) => {
-                if &*name == "set_vnet" {
-                    module.set = checked_set(range.start, range.end, &mut module.problems);
+                if let Some(of) = LinkerSet::of_section(&name) {
+                    add_set(module, of, range.clone(), None);
                 }
                 placed.push((name, range));
             }
@@ -131,38 +132,59 @@ fn loaded_section(section: &Object<'_>) -> Result<(Box<str>, Range<VirtAddr>), R
     Ok((String::from_utf8_lossy(&name).into(), start..start.wrapping_add(size)))
 }
 
-/// The bounds of its set, and where the set's master copy is.
+/// The bounds of its sets, and where their master copies are.
 fn shared_object(elf_file: &Object<'_>, module: &mut Module) -> Result<(), ReadError> {
     let arch = elf_file.target().arch();
     let load = elf_file.pointer("address")?.get();
-    let base = elf_file.pointer("vnet_base")?;
-    let (start, stop) = (elf_file.pointer("vnet_start")?, elf_file.pointer("vnet_stop")?);
-    if base.is_null() {
-        return Ok(());
-    }
-    let Some(size) = stop.offset_from(start) else {
-        module.problems.push(format!("its set ends at {stop}, before its start {start}").into());
-        return Ok(());
-    };
-    module.set = checked_set(base, base.wrapping_add(size), &mut module.problems);
-    module.image = module.set.is_some().then_some(start);
     let in_file = |at: VirtAddr| arch.wrap(at.get().wrapping_sub(load));
-    module.placed = Placed::Whole { set: in_file(start)..in_file(stop) };
+    let mut sets = Vec::new();
+    for of in LinkerSet::ALL {
+        let Some((base, bounds)) = bounds_of_set(elf_file, of)? else { continue };
+        let (start, stop) = (bounds.start, bounds.end);
+        let Some(size) = stop.offset_from(start) else {
+            let problem = format!("its {} ends at {stop}, before its start {start}", of.section());
+            module.problems.push(problem.into());
+            continue;
+        };
+        sets.push((of, in_file(start)..in_file(stop)));
+        add_set(module, of, base..base.wrapping_add(size), Some(start));
+    }
+    module.placed = Placed::Whole { sets };
     Ok(())
 }
 
-fn checked_set(
-    start: VirtAddr,
-    end: VirtAddr,
-    problems: &mut Vec<Box<str>>,
-) -> Option<Range<VirtAddr>> {
-    let size = end.offset_from(start);
-    if size.is_none_or(|size| size > LARGEST_SET) {
-        problems
-            .push(format!("its variables lie from {start} to {end}, which is impossible").into());
-        return None;
+/// Where a set's master copy is, and the set in the module's image; `None` if the module has no
+/// variables in that set.
+fn bounds_of_set(
+    elf_file: &Object<'_>,
+    of: LinkerSet,
+) -> Result<Option<(VirtAddr, Range<VirtAddr>)>, ReadError> {
+    let [base, start, stop] = match of {
+        LinkerSet::Vnet => ["vnet_base", "vnet_start", "vnet_stop"],
+        LinkerSet::Pcpu => ["pcpu_base", "pcpu_start", "pcpu_stop"],
+    };
+    // A kernel without VIMAGE keeps no bounds of that set.
+    if !elf_file.has(base) {
+        return Ok(None);
     }
-    (start < end).then_some(start..end)
+    let base = elf_file.pointer(base)?;
+    let bounds = elf_file.pointer(start)?..elf_file.pointer(stop)?;
+    Ok((!base.is_null()).then_some((base, bounds)))
+}
+
+/// Adds the variables of a set, if they can lie there.
+fn add_set(module: &mut Module, of: LinkerSet, range: Range<VirtAddr>, image: Option<VirtAddr>) {
+    let (start, end) = (range.start, range.end);
+    if end.offset_from(start).is_none_or(|size| size > LARGEST_SET) {
+        let problem =
+            format!("its {} lies from {start} to {end}, which is impossible", of.section());
+        module.problems.push(problem.into());
+        return;
+    }
+    // The first section of that name is the one that the kernel allocated space for.
+    if start < end && module.set(of).is_none() {
+        module.sets.push(ModuleSet { of, range, image, typed: Vec::new() });
+    }
 }
 
 /// The symbol table that the kernel keeps for its debugger: static symbols as well,
@@ -203,15 +225,18 @@ fn translation(
         Placed::Sections(_) => None,
         _ => elf_file.pointer("address").ok().map(VirtAddr::get),
     };
-    let set = match (&module.placed, &module.set) {
-        (Placed::Whole { set }, Some(master)) => Some((set.clone(), master.start.get())),
-        _ => None,
-    };
-    Ok(move |value: u64| match (&set, load) {
-        (Some((set, master)), _) if set.contains(&value) => {
-            arch.wrap(value.wrapping_sub(set.start).wrapping_add(*master))
+    let placed = module.placed.clone();
+    let masters: Vec<(LinkerSet, VirtAddr)> =
+        module.sets.iter().map(|set| (set.of, set.range.start)).collect();
+    Ok(move |value: u64| {
+        let in_arena = placed.set_at(value).and_then(|(of, offset)| {
+            let (_, master) = masters.iter().find(|(set, _)| *set == of)?;
+            Some(master.wrapping_add(offset).get())
+        });
+        match (in_arena, load) {
+            (Some(place), _) => arch.wrap(place),
+            (None, Some(load)) => arch.wrap(value.wrapping_add(load)),
+            (None, None) => value,
         }
-        (_, Some(load)) => arch.wrap(value.wrapping_add(load)),
-        (_, None) => value,
     })
 }

@@ -29,7 +29,7 @@ use crate::target::{ModuleSymbols, Target};
 use crate::walk::Problems;
 
 pub use debug::FileSet;
-pub use module::Module;
+pub use module::{Module, ModuleSet};
 
 /// Returns the files that may be a module's.
 pub type Candidates = Arc<dyn Fn(&Module) -> Vec<PathBuf> + Send + Sync>;
@@ -94,6 +94,7 @@ impl Modules {
 }
 
 fn symbols(module: &Module, memory: Range<VirtAddr>, code: Option<ModuleCode>) -> ModuleSymbols {
-    let (symbols, set) = (Arc::clone(&module.symbols), module.set.clone());
-    ModuleSymbols { name: module.name.clone(), memory, set, symbols, code }
+    let sets = module.sets.iter().map(|set| (set.of, set.range.clone())).collect();
+    let (name, symbols) = (module.name.clone(), Arc::clone(&module.symbols));
+    ModuleSymbols { name, memory, sets, symbols, code }
 }

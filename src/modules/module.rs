@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::addr::VirtAddr;
-use crate::kernel::{Symbol, Symbols};
+use crate::kernel::{LinkerSet, Symbol, Symbols};
 use crate::modules::linker_file::LinkerFile;
 use crate::types::Variable;
 
@@ -29,17 +29,14 @@ pub struct Module {
     pub class: Option<Box<str>>,
     /// Whether this is the kernel's own entry.
     pub is_kernel: bool,
-    /// Where in module space its virtualized variables lie.
-    pub set: Option<Range<VirtAddr>>,
-    /// Where a shared object's own image has the initial values of its set, in memory.
-    pub image: Option<VirtAddr>,
-    /// Its symbols, at the addresses that they have in memory; those of virtualized
-    /// variables, in module space.
+    /// Its variables that have several copies: one element for each linker set that it has some
+    /// in.
+    pub sets: Vec<ModuleSet>,
+    /// Its symbols, at the addresses that they have in memory; those of variables in linker
+    /// sets, in the arenas of these.
     pub symbols: Arc<Symbols>,
     /// How addresses in its debug file become addresses in memory.
     pub(super) placed: Placed,
-    /// The variables of its set as its debug file describes them.
-    pub typed: Vec<Variable>,
     /// The file that the types come from.
     pub types_from: Option<Box<str>>,
     /// Where the sections of that file were loaded, by name.
@@ -58,41 +55,77 @@ pub(super) enum Placed {
     Unknown,
     /// An object file: every section has its own place, by name.
     Sections(Vec<(Box<str>, Range<VirtAddr>)>),
-    /// A shared object: the set lies here in the file's own addresses.
-    Whole { set: Range<u64> },
+    /// A shared object: its sets lie here in the file's own addresses.
+    Whole { sets: Vec<(LinkerSet, Range<u64>)> },
+}
+
+/// The variables of a module that are in one linker set.
+#[derive(Debug, Clone)]
+pub struct ModuleSet {
+    /// Which linker set.
+    pub of: LinkerSet,
+    /// Where in the arena of that set they lie.
+    pub range: Range<VirtAddr>,
+    /// Where a shared object's own image has their initial values, in memory.
+    pub image: Option<VirtAddr>,
+    /// The variables as the module's debug file describes them.
+    pub typed: Vec<Variable>,
+}
+
+impl ModuleSet {
+    /// Bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.range.end.offset_from(self.range.start).unwrap_or(0)
+    }
+}
+
+impl Placed {
+    /// The set of a shared object that holds `linked`, an address of its file, and the offset in
+    /// it.
+    pub(super) fn set_at(&self, linked: u64) -> Option<(LinkerSet, u64)> {
+        let Self::Whole { sets } = self else { return None };
+        let (of, range) = sets.iter().find(|(_, range)| range.contains(&linked))?;
+        Some((*of, linked - range.start))
+    }
 }
 
 impl Module {
-    /// The symbols of its virtualized variables.
-    pub fn vnet_symbols(&self) -> impl Iterator<Item = Symbol<'_>> {
-        self.symbols.vnet(self.set.clone().unwrap_or_default())
+    /// Its variables in a linker set; `None` if it has none there, or if that is unknown.
+    #[must_use]
+    pub fn set(&self, of: LinkerSet) -> Option<&ModuleSet> {
+        self.sets.iter().find(|set| set.of == of)
     }
 
-    /// The address in module space of the variable that a shared object's file has at `linked`, an
-    /// address in its `set`.
-    pub(super) fn in_set(&self, linked: u64, set: &Range<u64>) -> Option<VirtAddr> {
-        Some(self.set.as_ref()?.start.wrapping_add(linked.checked_sub(set.start)?))
+    /// The symbols of its variables in a linker set.
+    pub fn set_symbols(&self, of: LinkerSet) -> impl Iterator<Item = Symbol<'_>> {
+        let range = self.set(of).map(|set| set.range.clone());
+        self.symbols.in_set(of, range.unwrap_or_default())
+    }
+
+    /// The address of what a shared object's file has at `linked`: in the arena of a set, or in
+    /// its image. `None` if the set has no place in the arena.
+    pub(super) fn in_memory(&self, linked: u64) -> Option<VirtAddr> {
+        match self.placed.set_at(linked) {
+            Some((of, offset)) => Some(self.set(of)?.range.start.wrapping_add(offset)),
+            None => Some(self.address.wrapping_add(linked)),
+        }
     }
 
     /// Why the types of its variables are unknown, a sentence each. Empty if they are known, or
     /// if it has no variables.
     pub fn without_types(&self) -> Vec<String> {
         let name = &self.name;
-        match (&self.set, &self.types_from, &self.refused[..]) {
-            (None, ..) | (_, Some(_), _) => Vec::new(),
-            (Some(_), None, []) => vec![format!(
+        match (&self.sets[..], &self.types_from, &self.refused[..]) {
+            ([], ..) | (_, Some(_), _) => Vec::new(),
+            (_, None, []) => vec![format!(
                 "no file has the types of {name}'s variables: they are shown as bytes"
             )],
-            (Some(_), None, refused) => {
+            (_, None, refused) => {
                 let shown = refused.iter();
                 shown.map(|why| format!("{why}; {name}'s variables are shown as bytes")).collect()
             }
         }
-    }
-
-    /// Bytes of its set.
-    pub fn set_size(&self) -> u64 {
-        self.set.as_ref().and_then(|set| set.end.offset_from(set.start)).unwrap_or(0)
     }
 
     pub(super) fn new(file: LinkerFile) -> Self {
@@ -106,11 +139,9 @@ impl Module {
             refs: file.refs,
             class: None,
             is_kernel: file.is_kernel,
-            set: None,
-            image: None,
+            sets: Vec::new(),
             symbols: Arc::new(Symbols::none()),
             placed: Placed::Unknown,
-            typed: Vec::new(),
             types_from: None,
             sections: Vec::new(),
             refused: Vec::new(),

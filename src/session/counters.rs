@@ -8,7 +8,7 @@ use crate::value::Value;
 use crate::value::counter::{has_sums, mark_stale};
 use crate::views::counters::names;
 use crate::views::counters::{CounterSums, CounterVariable, Teardown};
-use crate::vnet::{Stack, VnetError, VnetVariable};
+use crate::vnet::{SetVariable, Stack, VnetError};
 use crate::walk::Problems;
 
 /// The variables with counters that some patterns match.
@@ -66,7 +66,7 @@ impl Session {
 
     fn with_counters(
         &self,
-        variables: Vec<VnetVariable>,
+        variables: Vec<SetVariable>,
         types: &[(String, String)],
     ) -> Result<Vec<CounterVariable>, Error> {
         let mut found = Vec::new();
@@ -100,7 +100,7 @@ impl Session {
         &self,
         stack: Stack<'_>,
         address: Option<VirtAddr>,
-    ) -> Option<&VnetVariable> {
+    ) -> Option<&SetVariable> {
         let (vnet, address) = stack.vnet().zip(address)?;
         let master = address.get().wrapping_sub(vnet.data_base.get());
         let master = VirtAddr::new(self.target().arch().wrap(master));

@@ -38,8 +38,8 @@ impl Loaded {
         let candidates: Candidates = Arc::new(move |module| files_of(module, &kernel, &dirs));
         let types = alone.types().ok().map(|kernel| {
             let mut types = ModuleTypes::of(kernel);
-            // Only their virtualized variables are asked for.
-            for module in modules.files.iter_mut().filter(|module| module.set.is_some()) {
+            // Only their variables in linker sets are asked for.
+            for module in modules.files.iter_mut().filter(|module| !module.sets.is_empty()) {
                 let candidates = candidates(module);
                 debug::find_types(module, &mut types, alone.memory(), &candidates, wanted);
             }

@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::error::Error;
+use crate::kernel::LinkerSet;
 use crate::views::sockets::Census;
 use crate::views::whatis::{Sources, Whatis};
 use crate::vnet::ModuleSpace;
@@ -24,12 +25,14 @@ impl Session {
         let typed = target.types().is_ok();
         let copies = if typed { self.all_copies().ok() } else { None };
         let census = copies.as_ref().map(|copies| Census::read(target, copies));
-        let space = ModuleSpace::read(target, self.modules()?).ok();
+        let space = ModuleSpace::read(target, self.modules()?, LinkerSet::Vnet).ok();
         let sources = Sources {
             target,
             vnets: vnets.map_or(&[], |vnets| &vnets.all),
             known_vnets: self.known_vnets().ok().flatten(),
             variables: if vimage { self.all_variables().ok() } else { None },
+            dpcpu: self.variables_of(LinkerSet::Pcpu).ok(),
+            cpus: self.cpus().ok(),
             space,
             jails: self.jails().ok(),
             removed: vnets.map_or(&[], |vnets| &vnets.removed),

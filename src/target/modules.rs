@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::Target;
 use crate::addr::VirtAddr;
-use crate::kernel::{Symbol, Symbols, VNET_PREFIX};
+use crate::kernel::{LinkerSet, Symbol, Symbols};
 use crate::target::code::ModuleCode;
 use crate::types::ModuleTypes;
 
@@ -22,8 +22,8 @@ pub struct ModuleSymbols {
     pub name: Box<str>,
     /// The addresses that it occupies.
     pub memory: Range<VirtAddr>,
-    /// Where its virtualized variables are in module space; `None` if it has none.
-    pub set: Option<Range<VirtAddr>>,
+    /// Where its variables in linker sets are, in the arenas of these.
+    pub sets: Vec<(LinkerSet, Range<VirtAddr>)>,
     /// Its symbols, at their addresses in memory.
     pub symbols: Arc<Symbols>,
     /// What is known of its code; `None` if nobody can find its file.
@@ -50,15 +50,14 @@ impl Target {
         self.kernel.symbolize(address).or_else(of_module)
     }
 
-    /// The same as a text. An address in module space is named by the module and its
-    /// variable, `if_gif.ko:gif_softc_list`. To the kernel, all of module space is one variable.
+    /// The same as a text. An address in the arena of a linker set is named by the module and its
+    /// variable, `if_gif.ko:gif_softc_list`. To the kernel, all of the arena is one variable.
     #[must_use]
     pub fn label(&self, address: VirtAddr) -> Option<(Cow<'_, str>, u64)> {
-        let holds =
-            |module: &&ModuleSymbols| module.set.as_ref().is_some_and(|set| set.contains(&address));
-        let of_set = self.modules.iter().find(holds).and_then(|module| {
+        let of_set = self.modules.iter().find_map(|module| {
+            let (set, _) = module.sets.iter().find(|(_, range)| range.contains(&address))?;
             let (symbol, offset) = module.symbols.by_address(address)?;
-            let variable = symbol.name.strip_prefix(VNET_PREFIX)?;
+            let variable = symbol.name.strip_prefix(set.prefix())?;
             Some((format!("{}:{variable}", module.name).into(), offset))
         });
         of_set.or_else(|| {

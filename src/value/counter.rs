@@ -9,8 +9,9 @@ use crate::arch::Arch;
 use crate::target::{ReadError, Target};
 use crate::types::model::{Qualified, Type, Typedef};
 use crate::types::{TypeError, TypeId, Types};
+use crate::value::cpus::{self, MAX_CPUS, PcpuArray};
 use crate::value::model::{ErrorKind, Value, ValueError};
-use crate::value::object::Object;
+use crate::walk::Problems;
 
 /// How the counters of one kernel are summed.
 #[derive(Debug, Clone)]
@@ -38,9 +39,6 @@ struct Layout {
     /// What a counter holds before it is allocated (EARLY_COUNTER).
     early: Vec<VirtAddr>,
 }
-
-/// No machine has more; a damaged mp_maxid is not believed.
-const MAX_CPUS: u64 = 4096;
 
 /// Typedefs of typedefs end long before this.
 const MAX_TYPEDEFS: usize = 16;
@@ -178,21 +176,27 @@ impl Counters {
 impl Layout {
     fn of(target: &Target) -> Result<Self, ReadError> {
         // arm64 and riscv have pcpu0, alone in newer releases.
-        let places = ["__pcpu", "pcpu0"].map(|name| PerCpu::of(target, name));
-        let found: Vec<PerCpu> =
-            places.into_iter().filter_map(|place| place.transpose()).collect::<Result<_, _>>()?;
-        let Some(first) = found.first() else {
+        let places = ["__pcpu", "pcpu0"].map(|name| PcpuArray::of(target, name));
+        let places = places.into_iter().filter_map(|place| place.transpose());
+        let with_early = places.map(|place| {
+            let place = place?;
+            Ok((place, early_counter(target, &place)?))
+        });
+        let found: Vec<(PcpuArray, Option<u64>)> = with_early.collect::<Result<_, ReadError>>()?;
+        let Some((first, early)) = found.first() else {
             return Err(ReadError::NoSymbol { name: "__pcpu".into() });
         };
-        let early_counters = first.early.is_some();
+        let early_counters = early.is_some();
+        // On amd64, 13 and later, counters are offsets from there.
         let base =
             if first.by_pointer && target.arch() == Arch::Amd64 { first.start.get() } else { 0 };
-        let early =
-            |place: &PerCpu| Some(place.start.wrapping_add(place.early?.wrapping_sub(base)));
+        let early = |(place, early): &(PcpuArray, Option<u64>)| {
+            Some(place.start.wrapping_add((*early)?.wrapping_sub(base)))
+        };
         Ok(Self {
             base,
             stride: stride(early_counters, first.size, target.memory().page_size()),
-            cpus: cpus(target, early_counters)?,
+            cpus: cpus_that_count(target, early_counters)?,
             early: found.iter().filter_map(early).collect(),
         })
     }
@@ -223,63 +227,22 @@ fn stride(early_counters: bool, struct_pcpu: u64, page: u64) -> u64 {
     if early_counters { page } else { struct_pcpu }
 }
 
-/// One of the kernel's variables that hold a struct pcpu.
-struct PerCpu {
-    /// Of the first struct pcpu.
-    start: VirtAddr,
-    /// The variable is a pointer to it: on amd64 (13 and later) counters are
-    /// then offsets from there.
-    by_pointer: bool,
-    /// Bytes of a struct pcpu.
-    size: u64,
-    /// Where in it EARLY_COUNTER lies, in kernels that have one.
-    early: Option<u64>,
-}
-
-impl PerCpu {
-    /// `None` where the kernel has no such variable.
-    fn of(target: &Target, name: &str) -> Result<Option<Self>, ReadError> {
-        // It is no static: what has no symbol is not there, and need not be looked for.
-        let symbol = target.kernel().symbol(name);
-        let Some(Ok(variable)) = symbol.map(|_| target.global(name)) else { return Ok(None) };
-        let types = target.types()?;
-        // An array of struct pcpu, or a pointer to one, or an array of pointers.
-        let (mut start, mut id, mut by_pointer) = (variable.address, variable.type_id, false);
-        for _ in 0..2 {
-            match &*types.resolve(id)?.1 {
-                Type::Pointer(pointer) => {
-                    start = target.memory().pointer(start)?;
-                    (id, by_pointer) = (pointer.target, true);
-                }
-                Type::Array(array) => id = array.element,
-                _ => break,
-            }
-        }
-        let early = match types.path(id, "pc_early_dummy_counter") {
-            Ok(field) => Some(field.offset),
-            Err(TypeError::NoMember { .. }) => None,
-            Err(why) => return Err(why.into()),
-        };
-        Ok(Some(Self { start, by_pointer, size: types.size_of(id)?, early }))
+/// Where EARLY_COUNTER lies in a struct pcpu, in kernels that have one.
+fn early_counter(target: &Target, place: &PcpuArray) -> Result<Option<u64>, ReadError> {
+    match target.types()?.path(place.type_id, "pc_early_dummy_counter") {
+        Ok(field) => Ok(Some(field.offset)),
+        Err(TypeError::NoMember { .. }) => Ok(None),
+        Err(why) => Err(why.into()),
     }
 }
 
-/// The ids of the CPUs that exist: they may be sparse. Where counters have no
-/// early one, counter_u64_fetch goes from 0 to mp_ncpus instead of asking all_cpus.
-fn cpus(target: &Target, early_counters: bool) -> Result<Vec<u64>, ReadError> {
+/// The ids of the CPUs that count. Where counters have no early one, counter_u64_fetch goes from 0
+/// to mp_ncpus instead of asking all_cpus.
+fn cpus_that_count(target: &Target, early_counters: bool) -> Result<Vec<u64>, ReadError> {
     if !early_counters && let Ok(count) = target.integer("mp_ncpus") {
         return Ok((0..count.min(MAX_CPUS)).collect());
     }
-    let last = target.integer("mp_maxid")?.min(MAX_CPUS - 1);
-    let words = Object::global(target, "all_cpus").and_then(|set| set.member("__bits"));
-    let Ok(words) = words else { return Ok((0..=last).collect()) };
-    let word = target.arch().pointer_size();
-    let is_set = |cpu: &u64| {
-        let address = words.address.wrapping_add(cpu / (word * 8) * word);
-        let bits = target.memory().uint(address, word as usize);
-        bits.map_or(true, |bits| bits >> (cpu % (word * 8)) & 1 == 1)
-    };
-    Ok((0..=last).filter(is_set).collect())
+    Ok(cpus::ids(target)?.take(&mut Problems::default()))
 }
 
 #[cfg(test)]

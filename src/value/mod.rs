@@ -4,6 +4,7 @@
 mod access;
 pub(crate) mod bits;
 pub mod counter;
+pub mod cpus;
 mod decode;
 mod elements;
 mod float;

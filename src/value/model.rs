@@ -207,7 +207,7 @@ pub enum ErrorKind {
     BadAddress,
     /// The compiler kept no memory for it.
     OptimisedOut,
-    /// A per-CPU counter that has no memory yet.
+    /// A per-CPU counter that has no memory yet, or a variable of a CPU that has no copies.
     Unallocated,
     /// It may have been freed or replaced; what memory holds is not its value.
     Stale,

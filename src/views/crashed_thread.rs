@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
-use crate::threads::{self, ThreadName};
+use crate::threads::{self, ThreadName, registers};
 use crate::views::jails::Jails;
 use crate::vnet::list::JailRef;
 use crate::walk::Problems;
@@ -22,6 +22,8 @@ pub struct CrashedThread {
     pub jail_vnet: Option<VirtAddr>,
     /// td_vnet: `None` outside the network stack.
     pub curvnet: Option<VirtAddr>,
+    /// The CPU that it ran on; `None` if that is unknown.
+    pub cpu: Option<u64>,
     /// Why the thread was not found.
     pub problems: Problems,
 }
@@ -50,6 +52,7 @@ impl CrashedThread {
             jail: jail.map(JailRef::from),
             jail_vnet: prison.and_then(|prison| prison.pointer("pr_vnet").ok()?.non_null()),
             curvnet: thread.as_ref().and_then(|it| it.thread.pointer("td_vnet").ok()?.non_null()),
+            cpu: thread.as_ref().and_then(|it| registers::processor(&it.thread, "td_oncpu")),
             thread: thread.map(|thread| thread.name()),
             problems,
         }))

@@ -5,6 +5,7 @@ pub mod call_out;
 pub mod checks;
 pub mod construction;
 pub mod counters;
+pub mod cpus;
 pub mod crashed_thread;
 pub mod diff;
 pub mod eventhandlers;

@@ -1,6 +1,6 @@
 //! The copies that one network stack has of the virtualized variables.
 
-use super::{Stack, Variables, Vnet, VnetVariable};
+use super::{SetVariable, Stack, Variables, Vnet};
 use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::value::Object;
@@ -57,7 +57,7 @@ impl<'t> Copies<'t> {
         &self,
         variables: &'t Variables,
         name: &str,
-    ) -> Result<Option<(&'t VnetVariable, VirtAddr)>, Problem> {
+    ) -> Result<Option<(&'t SetVariable, VirtAddr)>, Problem> {
         let variable = variables.one(name, None).map_err(|why| self.problem(name, why))?;
         let Some(variable) = variable else { return Ok(None) };
         let copy = self.stack.copy_of(self.target, variable.master);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::addr::VirtAddr;
-use crate::kernel::RunningKernel;
+use crate::kernel::{LinkerSet, RunningKernel};
 use crate::shorten::shortened;
 use crate::target::ReadError;
 use crate::walk::Problem;
@@ -17,6 +17,9 @@ pub enum VnetError {
         "this kernel has no VIMAGE: it has one network stack, whose variables are ordinary globals"
     )]
     NoVimage,
+    /// The kernel has no set_pcpu.
+    #[error("this kernel has no DPCPU variables: it has no section or symbols of set_pcpu")]
+    NoDpcpu,
     /// The file has nothing that identifies a kernel.
     #[error("this file has no kernel symbols, and no section or symbols of set_vnet")]
     NoKernelSymbols,
@@ -44,12 +47,23 @@ pub enum VnetError {
         near: Vec<String>,
     },
     /// No variable has that name.
-    #[error("this kernel has no variable {}", shortened(name))]
+    #[error("this kernel has no {}variable {}", kind_of(*set), shortened(name))]
     NoSuchVariable {
+        /// The linker set that it was looked for in. Of [`LinkerSet::Vnet`], it may be a plain
+        /// global.
+        set: LinkerSet,
         /// The name as it was given.
         name: String,
         /// Names that may be meant, the likeliest first.
         near: Vec<String>,
+    },
+    /// No CPU has that number.
+    #[error("there is no CPU {cpu}: {}", listed(cpus))]
+    NoSuchCpu {
+        /// The id as it was given.
+        cpu: i128,
+        /// The ids of those that exist.
+        cpus: Vec<u64>,
     },
     /// No process or thread has that number.
     #[error("there is no {0} in the dump")]
@@ -143,9 +157,16 @@ impl VnetError {
     /// Why a kernel has no linker set of virtualized variables.
     #[must_use]
     pub fn without_set(kernel: &RunningKernel) -> Self {
-        match kernel.linked().has_kernel_symbols() {
-            true => Self::NoVimage,
-            false => Self::NoKernelSymbols,
+        Self::without(LinkerSet::Vnet, kernel)
+    }
+
+    /// Why a kernel does not have a linker set.
+    #[must_use]
+    pub fn without(set: LinkerSet, kernel: &RunningKernel) -> Self {
+        match (kernel.linked().has_kernel_symbols(), set) {
+            (false, _) => Self::NoKernelSymbols,
+            (true, LinkerSet::Vnet) => Self::NoVimage,
+            (true, LinkerSet::Pcpu) => Self::NoDpcpu,
         }
     }
 
@@ -162,6 +183,7 @@ impl VnetError {
             | Self::NoSuchVnet(_)
             | Self::NoSuchJail { .. }
             | Self::NoSuchVariable { .. }
+            | Self::NoSuchCpu { .. }
             | Self::NoSuchThread(_)
             | Self::InNoVnet { .. }
             | Self::StrayVnet { .. }
@@ -169,6 +191,7 @@ impl VnetError {
             | Self::NoCounters { .. }
             | Self::NoSuchSysctl { .. } => true,
             Self::NoVimage
+            | Self::NoDpcpu
             | Self::NoKernelSymbols
             | Self::NoLayout
             | Self::NoList { .. }
@@ -179,6 +202,27 @@ impl VnetError {
             | Self::Ambiguous { .. }
             | Self::Read(_) => false,
         }
+    }
+}
+
+/// Which variables a kernel has none of that name among.
+fn kind_of(set: LinkerSet) -> &'static str {
+    match set {
+        LinkerSet::Vnet => "",
+        LinkerSet::Pcpu => "DPCPU ",
+    }
+}
+
+/// The CPUs that exist, in words.
+fn listed(cpus: &[u64]) -> String {
+    /// More would fill the screen.
+    const MOST: usize = 16;
+    let some: Vec<String> = cpus.iter().take(MOST).map(u64::to_string).collect();
+    match (cpus, cpus.len().saturating_sub(MOST)) {
+        ([], _) => "the kernel says that there are none".to_owned(),
+        ([_], _) => format!("there is only CPU {}", some.concat()),
+        (_, 0) => format!("the CPUs are {}", some.join(", ")),
+        (_, more) => format!("the CPUs are {} and {more} more", some.join(", ")),
     }
 }
 

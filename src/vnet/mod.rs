@@ -31,4 +31,4 @@ pub use reference::VnetRef;
 pub use stack::Stack;
 pub use state::VnetState;
 pub use sysinit::{Sysinits, VnetSysinit};
-pub use variables::{Variables, VnetVariable};
+pub use variables::{SetVariable, Variables};

@@ -1,14 +1,15 @@
-//! Module space: the arena inside the kernel's set where modules' virtualized
-//! variables are placed, as a map.
+//! Module space: the arena inside a linker set of the kernel where the variables of modules are
+//! placed, as a map.
 //!
-//! The kernel keeps a list of free bytes (`vnet_data_free_head`, sorted by
-//! address and merged) and no record of used ones (`sys/net/vnet.c`, 9.3 to
-//! main). The modules say what they use, so the two can be compared with each
+//! The kernel keeps a list of free bytes (`vnet_data_free_head` or `dpcpu_head`, sorted by
+//! address and merged) and no record of used ones (`sys/net/vnet.c`, `sys/kern/subr_pcpu.c`, 9.3
+//! to main). The modules say what they use, so the two can be compared with each
 //! other: bytes that are neither free nor a module's are lost; bytes that are both are a fault.
 
 use std::ops::Range;
 
 use crate::addr::VirtAddr;
+use crate::kernel::LinkerSet;
 use crate::modules::Modules;
 use crate::target::{ReadError, Target};
 use crate::value::Object;
@@ -19,6 +20,8 @@ use crate::walk::Problems;
 /// The arena and what each part of it is used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModuleSpace {
+    /// The linker set that the arena is part of.
+    pub set: LinkerSet,
     /// The addresses of the whole arena, in the kernel's set.
     pub arena: Range<VirtAddr>,
     /// All of the arena, in order, without gaps.
@@ -40,7 +43,8 @@ pub enum Accounts {
     Whole,
     /// One of them was not, so the use of unclaimed bytes is unknown.
     Broken,
-    /// The kernel has not created its free list yet (`vnet_data_startup`, SI_SUB_KLD).
+    /// The kernel has not created its free list yet (`vnet_data_startup`, `dpcpu_startup`,
+    /// SI_SUB_KLD).
     NotYet,
 }
 
@@ -68,12 +72,12 @@ pub enum Holder {
     NotYet,
 }
 
-/// One `struct vnet_data_free`.
+/// One `struct vnet_data_free` or `struct dpcpu_free`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeEntry {
     /// The address of the struct itself.
     pub at: VirtAddr,
-    /// `vnd_start`: the first free byte.
+    /// The first free byte.
     pub start: VirtAddr,
     /// An int: a damaged one may be negative.
     pub len: i64,
@@ -119,23 +123,60 @@ impl SpaceFaultKind {
     }
 }
 
-/// The symbol of the arena.
-pub(crate) const ARENA: &str = "vnet_entry_modspace";
+/// The free list of an arena: its head, and the members of its entries.
+struct FreeList {
+    head: &'static str,
+    link: &'static str,
+    start: &'static str,
+    len: &'static str,
+    list: List<'static>,
+}
 
-const FREE_LIST: List<'_> = List { name: "the free list of module space", element: "entry" };
+const OF_VNETS: FreeList = FreeList {
+    head: "vnet_data_free_head",
+    link: "vnd_link",
+    start: "vnd_start",
+    len: "vnd_len",
+    list: List { name: "the free list of module space", element: "entry" },
+};
+
+const OF_CPUS: FreeList = FreeList {
+    head: "dpcpu_head",
+    link: "df_link",
+    start: "df_start",
+    len: "df_len",
+    list: List { name: "the free list of the per-CPU module space", element: "entry" },
+};
+
+impl FreeList {
+    fn of(set: LinkerSet) -> &'static Self {
+        match set {
+            LinkerSet::Vnet => &OF_VNETS,
+            LinkerSet::Pcpu => &OF_CPUS,
+        }
+    }
+
+    fn entry(&self, entry: &Object<'_>) -> Result<FreeEntry, ReadError> {
+        let (start, len) = (entry.pointer(self.start)?, entry.int(self.len)?);
+        Ok(FreeEntry { at: entry.address, start, len })
+    }
+}
 
 impl ModuleSpace {
-    /// Reads the free list and compares it with the sets of the modules.
+    /// Reads the free list of the arena of a linker set and compares it with the sets of the
+    /// modules.
     ///
     /// # Errors
-    /// The kernel has no VIMAGE, or no debug information about the list.
-    pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
-        let symbol =
-            target.kernel().symbol(ARENA).ok_or_else(|| VnetError::without_set(target.kernel()))?;
+    /// The kernel has no such set, or no debug information about the list.
+    pub fn read(target: &Target, modules: &Modules, set: LinkerSet) -> Result<Self, VnetError> {
+        let symbol = target.kernel().symbol(set.arena());
+        let symbol = symbol.ok_or_else(|| VnetError::without(set, target.kernel()))?;
         let start = symbol.address;
         let arena = start..start.wrapping_add(symbol.size);
-        let head = Object::global(target, "vnet_data_free_head")?;
+        let free_list = FreeList::of(set);
+        let head = Object::global(target, free_list.head)?;
         let mut space = Self {
+            set,
             arena,
             regions: Vec::new(),
             free_list: Vec::new(),
@@ -143,11 +184,17 @@ impl ModuleSpace {
             faults: Vec::new(),
             problems: modules.problems.clone(),
         };
-        for entry in queue::walk(head, "vnd_link", FREE_LIST).take(&mut space.problems) {
-            match free_entry(&entry) {
+        for entry in queue::walk(head, free_list.link, free_list.list).take(&mut space.problems) {
+            match free_list.entry(&entry) {
                 Ok(entry) => space.free_list.push(entry),
-                Err(why) => space.problems.add(FREE_LIST.element(entry.address, why)),
+                Err(why) => space.problems.add(free_list.list.element(entry.address, why)),
             }
+        }
+        // The head of dpcpu_head is initialised by the compiler: nobody has used the arena yet.
+        let untouched =
+            space.free_list.is_empty() && modules.modules().all(|module| module.set(set).is_none());
+        if set == LinkerSet::Pcpu && untouched {
+            space.accounts = Accounts::NotYet;
         }
         if !space.problems.is_empty() {
             space.accounts = Accounts::Broken;
@@ -250,11 +297,11 @@ impl ModuleSpace {
             self.claim(&mut claims, range, Holder::Free, entry.start, &what);
         }
         for module in modules.modules() {
-            let Some(set) = &module.set else { continue };
-            let size = module.set_size().next_multiple_of(pointer);
-            let what = format!("the set of {} at {} of {size} bytes", module.name, set.start);
-            let range = set.start.checked_add(size).map(|end| set.start..end);
-            self.claim(&mut claims, range, Holder::Module(module.name.clone()), set.start, &what);
+            let Some(set) = module.set(self.set) else { continue };
+            let (start, size) = (set.range.start, set.size().next_multiple_of(pointer));
+            let what = format!("the set of {} at {start} of {size} bytes", module.name);
+            let range = start.checked_add(size).map(|end| start..end);
+            self.claim(&mut claims, range, Holder::Module(module.name.clone()), start, &what);
         }
         claims.sort_by_key(|claim| (claim.range.start, claim.range.end));
         claims
@@ -359,9 +406,4 @@ impl std::fmt::Display for Holder {
             Self::NotYet => f.write_str("bytes not given out yet"),
         }
     }
-}
-
-fn free_entry(entry: &Object<'_>) -> Result<FreeEntry, ReadError> {
-    let (start, len) = (entry.pointer("vnd_start")?, entry.int("vnd_len")?);
-    Ok(FreeEntry { at: entry.address, start, len })
 }

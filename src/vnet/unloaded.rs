@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use crate::addr::VirtAddr;
+use crate::kernel::LinkerSet;
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::value::model::{ErrorKind, ValueError};
@@ -34,7 +35,7 @@ impl Unloaded {
     /// `bases` are the `vnet_data_base` of the vnets whose copies are looked at as well.
     #[must_use]
     pub fn of(target: &Target, modules: &Modules, bases: Vec<VirtAddr>) -> Self {
-        let space = ModuleSpace::read(target, modules).ok();
+        let space = ModuleSpace::read(target, modules, LinkerSet::Vnet).ok();
         let space = space.filter(|space| space.accounts == Accounts::Whole);
         let regions = space.map(|space| space.regions).unwrap_or_default();
         let free = regions.into_iter().filter(|region| region.holder == Holder::Free);

@@ -1,29 +1,29 @@
-//! The virtualized variables: the symbols `vnet_entry_NAME` in the linker set.
+//! The variables of a linker set, of which there are several copies: the symbols `vnet_entry_NAME`
+//! of virtualized variables, `pcpu_entry_NAME` of DPCPU variables.
 //!
 //! Names, addresses and sizes come from the symbol table, types and files from
 //! the units that define them. Static variables of several files may share a
 //! name; they are kept apart by their file. Modules bring variables of their own,
-//! whose masters lie in module space: they are kept apart by their module.
+//! whose masters lie in the arena of the set: they are kept apart by their module.
 
 use globset::{Glob, GlobMatcher};
 
 use crate::addr::VirtAddr;
-use crate::kernel::{RunningKernel, Symbol, SymbolKind, VNET_PREFIX};
+use crate::kernel::{LinkerSet, RunningKernel, Symbol, SymbolKind};
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::types::{self, TypeId, Types};
 use crate::value::Object;
-use crate::vnet::modspace::ARENA;
 use crate::vnet::{Vnet, VnetError};
 use crate::walk::{Problem, Problems};
 
-/// A variable that every vnet has its own copy of; in a kernel without VIMAGE,
+/// A variable that every vnet, or every CPU, has its own copy of; in a kernel without VIMAGE,
 /// a plain global.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VnetVariable {
+pub struct SetVariable {
     /// Without the prefix: `tcbinfo`.
     pub name: Box<str>,
-    /// `vnet_entry_tcbinfo`
+    /// `vnet_entry_tcbinfo`, `pcpu_entry_nws`
     pub symbol: Box<str>,
     /// Where the set holds the initial value.
     pub master: VirtAddr,
@@ -37,13 +37,14 @@ pub struct VnetVariable {
     pub file: Option<Box<str>>,
 }
 
-/// The value of [`VnetVariable::module`] for the kernel's own variables.
+/// The value of [`SetVariable::module`] for the kernel's own variables.
 const KERNEL: &str = "kernel";
 
-/// All virtualized variables of a kernel and its modules, sorted by name, then by file.
-#[derive(Debug, Clone, Default)]
+/// All variables of one linker set, of a kernel and its modules, sorted by name, then by file.
+#[derive(Debug, Clone)]
 pub struct Variables {
-    all: Vec<VnetVariable>,
+    set: LinkerSet,
+    all: Vec<SetVariable>,
     /// Why variables of modules may be missing.
     problems: Problems,
 }
@@ -52,28 +53,32 @@ impl Variables {
     /// Collects the variables of the set and those of modules; types are optional.
     ///
     /// # Errors
-    /// The kernel has no VIMAGE.
-    pub fn read(target: &Target, modules: &Modules) -> Result<Self, VnetError> {
+    /// The kernel has no such set.
+    pub fn read(target: &Target, modules: &Modules, set: LinkerSet) -> Result<Self, VnetError> {
         let kernel = target.kernel();
-        let set = kernel.set_vnet().ok_or_else(|| VnetError::without_set(target.kernel()))?;
+        let range = kernel.linker_set(set).ok_or_else(|| VnetError::without(set, kernel))?;
         let types = target.types().ok();
-        let typed = target.variables_in(&set);
-        let mut symbols: Vec<Symbol<'_>> = kernel.vnet_symbols().collect();
-        symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
-        let mut all = join(&symbols, typed, types, KERNEL);
+        let mut all = join(set, kernel.set_symbols(set), target.variables_in(&range), types);
         for module in modules.modules() {
-            let mut symbols: Vec<Symbol<'_>> = module.vnet_symbols().collect();
-            symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
-            all.extend(join(&symbols, module.typed.clone(), types, &module.name));
+            let typed = module.set(set).map(|set| set.typed.clone()).unwrap_or_default();
+            let own = join(set, module.set_symbols(set), typed, types);
+            let module = &module.name;
+            all.extend(own.into_iter().map(|it| SetVariable { module: module.clone(), ..it }));
         }
         all.sort_by(|a, b| a.order().cmp(&b.order()));
         let mut problems = modules.problems.clone();
-        for module in modules.modules().filter(|module| module.set.is_none()) {
+        for module in modules.modules().filter(|module| module.set(set).is_none()) {
             for why in &module.problems {
                 problems.add(Problem::new(module.name.clone(), why.clone()));
             }
         }
-        Ok(Self { all, problems })
+        Ok(Self { set, all, problems })
+    }
+
+    /// The linker set that they are in.
+    #[must_use]
+    pub fn set(&self) -> LinkerSet {
+        self.set
     }
 
     /// Why variables of modules may be missing.
@@ -83,7 +88,7 @@ impl Variables {
 
     /// All of them, sorted by name, then by file.
     #[must_use]
-    pub fn all(&self) -> &[VnetVariable] {
+    pub fn all(&self) -> &[SetVariable] {
         &self.all
     }
 
@@ -96,11 +101,11 @@ impl Variables {
         Some(Object::new(target, variable.type_id?, address))
     }
 
-    /// The variable whose master copy contains this address. In module space that is a
+    /// The variable whose master copy contains this address. In the arena that is a
     /// module's, never the arena.
     #[must_use]
-    pub fn holding(&self, address: VirtAddr) -> Option<&VnetVariable> {
-        let holds = |variable: &&VnetVariable| {
+    pub fn holding(&self, address: VirtAddr) -> Option<&SetVariable> {
+        let holds = |variable: &&SetVariable| {
             let offset = address.offset_from(variable.master);
             offset.is_some_and(|offset| offset < variable.size) && !variable.is_module_space()
         };
@@ -113,8 +118,8 @@ impl Variables {
     /// # Errors
     /// None matches, or it is not a valid pattern. The error lists similar names, or the files
     /// that have the name.
-    pub fn matching(&self, pattern: &str) -> Result<Vec<&VnetVariable>, VnetError> {
-        let wanted = Pattern::new(pattern)?;
+    pub fn matching(&self, pattern: &str) -> Result<Vec<&SetVariable>, VnetError> {
+        let wanted = Pattern::new(pattern, self.set)?;
         let found: Vec<_> = self.all.iter().filter(|variable| wanted.matches(variable)).collect();
         if !found.is_empty() {
             return Ok(found);
@@ -132,7 +137,7 @@ impl Variables {
             names.dedup();
             near = types::most_similar(names, |name| name, &wanted.name);
         }
-        Err(VnetError::NoSuchVariable { name: pattern.to_owned(), near })
+        Err(VnetError::NoSuchVariable { set: self.set, name: pattern.to_owned(), near })
     }
 
     /// The one variable of that name, in that file or module if one is given;
@@ -140,7 +145,7 @@ impl Variables {
     ///
     /// # Errors
     /// Several files define it.
-    pub fn one(&self, name: &str, file: Option<&str>) -> Result<Option<&VnetVariable>, VnetError> {
+    pub fn one(&self, name: &str, file: Option<&str>) -> Result<Option<&SetVariable>, VnetError> {
         let start = self.all.partition_point(|variable| *variable.name < *name);
         let same = self.all[start..].iter().take_while(|variable| *variable.name == *name);
         let found: Vec<_> = same.filter(|variable| in_file(variable, file)).collect();
@@ -149,7 +154,7 @@ impl Variables {
             [one] => Ok(Some(one)),
             _ => {
                 // The kernel's own has no file if its types are CTF.
-                let told_by = |variable: &&VnetVariable| {
+                let told_by = |variable: &&SetVariable| {
                     variable.qualifier().unwrap_or(&variable.module).to_owned()
                 };
                 let files = found.iter().map(told_by).collect();
@@ -159,11 +164,11 @@ impl Variables {
     }
 }
 
-impl VnetVariable {
-    /// Whether it is module space, which consists of the variables of modules.
+impl SetVariable {
+    /// Whether it is the arena of its set, which consists of the variables of modules.
     #[must_use]
     pub fn is_module_space(&self) -> bool {
-        *self.symbol == *ARENA
+        LinkerSet::ALL.iter().any(|set| *self.symbol == *set.arena())
     }
 
     /// What distinguishes it from others of its name: its module or, in the kernel, its file.
@@ -189,24 +194,25 @@ impl VnetVariable {
 ///
 /// # Errors
 /// No object symbol matches, or it is not a valid pattern.
-pub fn plain_globals(target: &Target, pattern: &str) -> Result<Vec<VnetVariable>, VnetError> {
-    let wanted = Pattern::new(pattern)?;
+pub fn plain_globals(target: &Target, pattern: &str) -> Result<Vec<SetVariable>, VnetError> {
+    let wanted = Pattern::new(pattern, LinkerSet::Vnet)?;
     let kernel = target.kernel();
     let globals = kernel.symbols().filter(|symbol| symbol.kind == SymbolKind::Object);
     let named = globals.filter(|symbol| wanted.names(symbol.name));
-    let mut found: Vec<VnetVariable> = named.map(|symbol| plain(target, &symbol)).collect();
+    let mut found: Vec<SetVariable> = named.map(|symbol| plain(target, &symbol)).collect();
     found.retain(|variable| in_file(variable, wanted.file.as_deref()));
     found.sort_by(|a, b| (&a.name, &a.file).cmp(&(&b.name, &b.file)));
     if found.is_empty() {
         let near = names_like(kernel, &wanted.name);
-        return Err(VnetError::NoSuchVariable { name: pattern.to_owned(), near });
+        let (set, name) = (LinkerSet::Vnet, pattern.to_owned());
+        return Err(VnetError::NoSuchVariable { set, name, near });
     }
     Ok(found)
 }
 
-fn plain(target: &Target, symbol: &Symbol<'_>) -> VnetVariable {
+fn plain(target: &Target, symbol: &Symbol<'_>) -> SetVariable {
     let typed = target.variable_at(symbol.address);
-    VnetVariable {
+    SetVariable {
         name: symbol.name.into(),
         symbol: symbol.name.into(),
         master: symbol.address,
@@ -227,15 +233,17 @@ pub fn names_like(kernel: &RunningKernel, name: &str) -> Vec<String> {
     types::most_similar(near, |known| known, name)
 }
 
-/// Symbols and entries of variables, both sorted by address and name, as one list. A
-/// stripped kernel lacks the symbols of static variables, which its debug
+/// Symbols and entries of variables, the latter sorted by address and name, as one list of
+/// variables of the kernel. A stripped kernel lacks the symbols of static variables, which its debug
 /// information still has; a kernel without any has symbols alone.
-fn join(
-    symbols: &[Symbol<'_>],
+fn join<'a>(
+    set: LinkerSet,
+    symbols: impl Iterator<Item = Symbol<'a>>,
     typed: Vec<types::Variable>,
     types: Option<&Types>,
-    module: &str,
-) -> Vec<VnetVariable> {
+) -> Vec<SetVariable> {
+    let mut symbols: Vec<Symbol<'_>> = symbols.collect();
+    symbols.sort_by_key(|symbol| (symbol.address, symbol.name));
     let mut all = Vec::with_capacity(symbols.len().max(typed.len()));
     let mut typed = typed.into_iter().peekable();
     let size_of = |id| types.and_then(|types| types.size_of(id).ok()).unwrap_or(0);
@@ -243,36 +251,36 @@ fn join(
         let place = (symbol.address, symbol.name);
         while let Some(entry) = typed.next_if(|entry| (entry.address, &*entry.name) < place) {
             let size = size_of(entry.type_id);
-            all.push(variable(&entry.name.clone(), entry.address, size, Some(entry), module));
+            all.push(variable(set, &entry.name.clone(), entry.address, size, Some(entry)));
         }
         let entry = typed.next_if(|entry| (entry.address, &*entry.name) == place);
         let size = match &entry {
             Some(entry) if symbol.size == 0 => size_of(entry.type_id),
             _ => symbol.size,
         };
-        all.push(variable(symbol.name, symbol.address, size, entry, module));
+        all.push(variable(set, symbol.name, symbol.address, size, entry));
     }
     for entry in typed {
         let size = size_of(entry.type_id);
-        all.push(variable(&entry.name.clone(), entry.address, size, Some(entry), module));
+        all.push(variable(set, &entry.name.clone(), entry.address, size, Some(entry)));
     }
     all
 }
 
 fn variable(
+    set: LinkerSet,
     symbol: &str,
     master: VirtAddr,
     size: u64,
     entry: Option<types::Variable>,
-    module: &str,
-) -> VnetVariable {
-    VnetVariable {
-        name: symbol.strip_prefix(VNET_PREFIX).unwrap_or(symbol).into(),
+) -> SetVariable {
+    SetVariable {
+        name: symbol.strip_prefix(set.prefix()).unwrap_or(symbol).into(),
         symbol: symbol.into(),
         master,
         size,
         type_id: entry.as_ref().map(|entry| entry.type_id),
-        module: module.into(),
+        module: KERNEL.into(),
         file: entry.and_then(|entry| entry.file),
     }
 }
@@ -292,12 +300,13 @@ struct Pattern {
 impl Pattern {
     /// People copy `V_` from C, and the prefix of the symbols from
     /// nm; both are dropped.
-    fn new(pattern: &str) -> Result<Self, VnetError> {
+    fn new(pattern: &str, set: LinkerSet) -> Result<Self, VnetError> {
         let (name, file) = match pattern.split_once('@') {
             Some((name, file)) => (name, Some(file.to_owned())),
             None => (pattern, None),
         };
-        let bare = name.strip_prefix("V_").or_else(|| name.strip_prefix(VNET_PREFIX));
+        let in_c = if set == LinkerSet::Vnet { name.strip_prefix("V_") } else { None };
+        let bare = in_c.or_else(|| name.strip_prefix(set.prefix()));
         let name = bare.unwrap_or(name).to_owned();
         let refused = |why| VnetError::BadPattern { pattern: pattern.to_owned(), why };
         if name.is_empty() {
@@ -307,7 +316,7 @@ impl Pattern {
         Ok(Self { name, glob, file })
     }
 
-    fn matches(&self, variable: &VnetVariable) -> bool {
+    fn matches(&self, variable: &SetVariable) -> bool {
         self.names(&variable.name) && in_file(variable, self.file.as_deref())
     }
 
@@ -341,7 +350,7 @@ fn mistake(kind: &globset::ErrorKind) -> String {
 
 /// Whether the variable comes from this file or module, or from a file whose path ends
 /// like this.
-fn in_file(variable: &VnetVariable, file: Option<&str>) -> bool {
+fn in_file(variable: &SetVariable, file: Option<&str>) -> bool {
     let Some(wanted) = file else { return true };
     if *variable.module == *wanted || variable.module.strip_suffix(".ko") == Some(wanted) {
         return true;

@@ -7,20 +7,20 @@ use rustc_hash::FxHashMap;
 use crate::answers::variables::{Described, described};
 use crate::session::Session;
 use crate::views::diff::Change;
-use crate::vnet::VnetVariable;
+use crate::vnet::SetVariable;
 
 /// Variables of both sides, matched by name.
 #[derive(Debug, Default)]
 pub struct Matched {
     /// Those that both sides have: the old side's, and the new side's.
-    pub both: Vec<(VnetVariable, Arc<Described>)>,
+    pub both: Vec<(SetVariable, Arc<Described>)>,
     /// Those that only one side has.
     pub single: Vec<(Arc<Described>, Change)>,
 }
 
 impl Matched {
     /// The variables of a kernel, each compared with itself.
-    pub fn alone(session: &Session, variables: Vec<VnetVariable>) -> Self {
+    pub fn alone(session: &Session, variables: Vec<SetVariable>) -> Self {
         let both = named(session, variables).into_iter();
         let both = both.map(|named| (named.variable.clone(), named)).collect();
         Self { both, single: Vec::new() }
@@ -28,8 +28,8 @@ impl Matched {
 
     /// The variables of a kernel with those of another one.
     pub fn with_other(
-        (session, variables): (&Session, Vec<VnetVariable>),
-        (other, of_other): (&Session, Vec<VnetVariable>),
+        (session, variables): (&Session, Vec<SetVariable>),
+        (other, of_other): (&Session, Vec<SetVariable>),
     ) -> Self {
         let mut old = ByName::new(named(other, of_other));
         let new = named(session, variables);
@@ -68,7 +68,7 @@ fn key(named: &Described) -> Key<'_> {
     (&named.variable.name, &named.variable.module)
 }
 
-fn named(session: &Session, mut variables: Vec<VnetVariable>) -> Vec<Arc<Described>> {
+fn named(session: &Session, mut variables: Vec<SetVariable>) -> Vec<Arc<Described>> {
     // Module space consists of the modules' variables, which are compared as such.
     variables.retain(|variable| !variable.is_module_space());
     described(session, variables)
@@ -103,7 +103,7 @@ impl ByName {
     }
 
     fn named(&mut self, named: &Described) -> Option<&mut Vec<Arc<Described>>> {
-        let VnetVariable { name, module, .. } = &named.variable;
+        let SetVariable { name, module, .. } = &named.variable;
         self.0.get_mut(&(name.clone(), module.clone()))
     }
 

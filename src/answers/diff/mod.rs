@@ -11,7 +11,7 @@ use std::rc::Rc;
 use super::{Chosen, PerVnet, Remark, variables};
 use crate::error::Error;
 use crate::session::{Matches, Session};
-use crate::vnet::{Stack, Vnet, VnetError, VnetVariable};
+use crate::vnet::{SetVariable, Stack, Vnet, VnetError};
 use crate::walk::{Problem, Problems};
 
 pub use answer::{Diff, Summary};
@@ -130,7 +130,7 @@ fn without_counterpart(other: &Session, baselines: &[Baseline<'_>]) -> Vec<Remar
 
 /// Which modules' variables are compared as bytes.
 fn untyped_modules(session: &Session, matched: &Matched) -> Result<Vec<Remark>, Error> {
-    let variables: Vec<VnetVariable> =
+    let variables: Vec<SetVariable> =
         matched.both.iter().map(|(_, named)| named.variable.clone()).collect();
     variables::untyped_modules(session, &variables)
 }

@@ -24,6 +24,7 @@ use super::sockets::Question as Sockets;
 use super::{Answer, Chosen, Part, PerVnet, Remark};
 use crate::dump::Core;
 use crate::error::Error;
+use crate::kernel::LinkerSet;
 use crate::session::{Selector, Session};
 use crate::value::Limits;
 use crate::views::checks::Verdict;
@@ -241,7 +242,7 @@ impl Report<'_> {
     }
 
     fn module_space(session: &Session, page: &mut impl Document) -> io::Result<Result<(), Error>> {
-        let space = match super::modspace(session) {
+        let space = match super::modspace(session, LinkerSet::Vnet) {
             Ok(space) => space,
             Err(why) => return Ok(Err(why)),
         };

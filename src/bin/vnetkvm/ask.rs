@@ -1,17 +1,19 @@
 //! What each command asks.
 
+use vnetkvm::answers::pcpu::Which;
 use vnetkvm::answers::sysctls::Show;
 use vnetkvm::answers::{self, Answer, Chosen, interfaces};
 use vnetkvm::error::Error;
+use vnetkvm::kernel::LinkerSet;
 use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
 
 use crate::args::Globals;
-use crate::commands::{Command, SysctlArgs};
+use crate::commands::{Command, PcpuArgs, SysctlArgs};
 use crate::exit::{Failure, Outcome};
 use crate::lost_files::require_intact_files;
 use crate::output::{self, show, show_search};
-use crate::say::hint;
+use crate::say::{hint, note};
 use crate::{cmd, context};
 
 impl Command {
@@ -49,8 +51,12 @@ impl Command {
             }),
             Self::Diff(args) => cmd::diff::run(globals, args),
             Self::Modules => modules(globals),
-            Self::Modspace => ask(globals, answers::modspace),
-            Self::Print { expressions } => print(globals, expressions),
+            Self::Modspace { pcpu } => ask(globals, |session| {
+                let set = if *pcpu { LinkerSet::Pcpu } else { LinkerSet::Vnet };
+                answers::modspace(session, set)
+            }),
+            Self::Pcpu(args) => pcpu(globals, args),
+            Self::Print { expressions, cpu } => print(globals, expressions, *cpu),
             Self::Type { names } => cmd::type_::run(globals, names),
             Self::Read(args) => cmd::read::run(globals, args),
             Self::Whatis(args) => cmd::whatis::run(globals, args),
@@ -152,12 +158,22 @@ fn modules(globals: &Globals) -> anyhow::Result<Outcome> {
 }
 
 /// Messages about the choice of vnets come before messages about the expressions.
-fn print(globals: &Globals, expressions: &[String]) -> anyhow::Result<Outcome> {
+fn print(globals: &Globals, expressions: &[String], cpu: Option<u64>) -> anyhow::Result<Outcome> {
     ask_vnets(globals, |session, chosen| {
         output::say_choice(&chosen);
         let limits = context::limits(globals, Limits::default().elements);
-        answers::expressions(session, chosen, expressions, &limits)
+        answers::expressions(session, chosen, cpu, expressions, &limits)
     })
+}
+
+fn pcpu(globals: &Globals, args: &PcpuArgs) -> anyhow::Result<Outcome> {
+    let limits = context::limits(globals, SHOWN_ELEMENTS);
+    let session = context::open(globals)?;
+    let answer = answers::pcpu(session, &args.which(), &args.patterns, &limits)?;
+    if let Some(default) = &answer.default {
+        note(&format!("note: {default}; choose another with --cpu, or --all-cpus"));
+    }
+    show(globals, answer)
 }
 
 fn recursions(globals: &Globals) -> anyhow::Result<Outcome> {
@@ -184,6 +200,16 @@ fn sysctl(globals: &Globals, args: &SysctlArgs) -> anyhow::Result<Outcome> {
     let (selector, limits) =
         (context::selector(globals), context::limits(globals, Limits::default().elements));
     ask(globals, |session| answers::sysctls(session, &selector, &args.names, args.show(), &limits))
+}
+
+impl PcpuArgs {
+    fn which(&self) -> Which {
+        match (self.all_cpus, &self.cpus[..]) {
+            (true, _) => Which::All,
+            (false, []) => Which::Default,
+            (false, ids) => Which::Ids(ids.to_vec()),
+        }
+    }
 }
 
 impl SysctlArgs {

@@ -7,7 +7,7 @@ use vnetkvm::views::sockets::Kind;
 
 use crate::args::diff::DiffArgs;
 use crate::args::routes::{FamilyArgs, RoutesArgs};
-use crate::args::values::{CheckName, name_and_type, socket_kind};
+use crate::args::values::{CheckName, name_and_type, number, socket_kind};
 use crate::cmd;
 
 #[derive(Debug, Subcommand)]
@@ -167,6 +167,15 @@ pub enum Command {
         patterns: Vec<String>,
     },
 
+    /// List the variables that each CPU has a copy of (DPCPU), with their values
+    ///
+    /// The columns are those of vars: name, address on that CPU, size, type, module and value; with
+    /// several CPUs, the CPU comes first. By default this is the CPU that the crashing thread ran
+    /// on, or CPU 0 if that is unknown. The other numbers of a CPU are in its struct pcpu:
+    /// print 'cpu(1)'.
+    #[command(after_help = PCPU_EXAMPLES)]
+    Pcpu(PcpuArgs),
+
     /// Show what a vnet changed, and what differs between two vnets or two dumps
     ///
     /// Each variable is compared member by member; what differs is shown with the old value and the
@@ -185,10 +194,15 @@ pub enum Command {
     ///
     /// An expression can name virtualized variables, with or without V_, and ordinary globals.
     /// The operators are . -> [] * & casts, sizeof and arithmetic. NAME@FILE.c or
-    /// NAME@MODULE.ko picks one of several variables of that name. Put -- before an
-    /// expression that begins with a minus.
+    /// NAME@MODULE.ko picks one of several variables of that name. DPCPU(NAME) is a CPU's copy of a
+    /// DPCPU variable, DPCPU(NAME, N) that of CPU N, and cpu(N) its struct pcpu. Put -- before
+    /// an expression that begins with a minus.
     #[command(after_help = PRINT_EXAMPLES)]
     Print {
+        /// The CPU whose copies DPCPU(NAME) means (default: the CPU of the crashing thread)
+        #[arg(long, value_name = "N", value_parser = number)]
+        cpu: Option<u64>,
+
         /// Expressions to evaluate, each in quotes if the shell would take it apart
         #[arg(value_name = "EXPR", required = true)]
         expressions: Vec<String>,
@@ -265,8 +279,12 @@ pub enum Command {
     ///
     /// A region belongs to a module, is on the kernel's free list, or is lost (neither).
     /// Faults of the free list are reported on standard error.
-    #[command(after_help = "Example:\n  vnetkvm -N kernel.debug -M vmcore.0 modspace")]
-    Modspace,
+    #[command(after_help = MODSPACE_EXAMPLES)]
+    Modspace {
+        /// Show where modules' DPCPU variables lie instead
+        #[arg(long)]
+        pcpu: bool,
+    },
 
     /// List the functions that run when a vnet is created or destroyed
     ///
@@ -362,6 +380,22 @@ pub enum Command {
     },
 }
 
+/// Which DPCPU variables to list, and of which CPUs.
+#[derive(Debug, Args)]
+pub struct PcpuArgs {
+    /// Names to list; * ? [...] and {a,b} are wildcards (default: all)
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+
+    /// List those of this CPU (repeatable)
+    #[arg(long = "cpu", value_name = "N", value_parser = number)]
+    pub cpus: Vec<u64>,
+
+    /// List those of every CPU
+    #[arg(long, conflicts_with = "cpus")]
+    pub all_cpus: bool,
+}
+
 /// Which sysctls to print, and what of each.
 #[derive(Debug, Args)]
 pub struct SysctlArgs {
@@ -422,6 +456,17 @@ Examples:
   vnetkvm --demo vars --jail web01 'tcp*' ip_id
   vnetkvm --demo vars --all-vnets --json ipstat";
 
+const PCPU_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -N kernel.debug -M vmcore.0 pcpu
+  vnetkvm -N kernel.debug -M vmcore.0 pcpu --all-cpus nws 'pcpu_*'
+  vnetkvm -N kernel.debug -M vmcore.0 pcpu --cpu 3 '*@if_epair.ko' --json";
+
+const MODSPACE_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -N kernel.debug -M vmcore.0 modspace
+  vnetkvm -N kernel.debug -M vmcore.0 modspace --pcpu";
+
 const DIFF_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo diff --jail web01
@@ -480,7 +525,8 @@ const PRINT_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo print V_ifnet tcbinfo.ipi_count
   vnetkvm --demo print --vnet 1 'V_ifnet.cstqh_first->if_xname'
-  vnetkvm --demo print '*(struct vnet *)0xfffff80000621040'";
+  vnetkvm --demo print '*(struct vnet *)0xfffff80000621040'
+  vnetkvm -N kernel.debug -M vmcore.0 print --cpu 1 'DPCPU(nws)' 'cpu(1).pc_curthread->td_name'";
 
 const READ_EXAMPLES: &str = "\
 Examples:

@@ -47,6 +47,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
         "info" | "vnets" | "modules" | "modspace" | "locks" | "eventhandlers" | "recursions" => {
             &[VNET, LIMITS]
         }
+        "pcpu" => &[VNET],
         // It reads no memory.
         "type" => &[VNET, LIMITS, STRICT, WATCH],
         "check" | "counters" | "diff" | "interfaces" | "jails" | "neighbors" | "read"

@@ -49,6 +49,20 @@ pub enum ExprError {
         /// The state of the vnet, in words.
         why: String,
     },
+    /// The CPU has no copy of the variable.
+    #[error("DPCPU({name}) cannot be found: {why}")]
+    NoCopyOfCpu {
+        /// As it was written.
+        name: String,
+        /// Which CPU, and why.
+        why: String,
+    },
+    /// The kernel has no struct pcpu for the CPU.
+    #[error("CPU {cpu} has no struct pcpu")]
+    NoPcpu {
+        /// Its id.
+        cpu: u64,
+    },
     /// An operator does not apply to its operand.
     #[error("{operator} does not apply to {}", value_of(type_name.as_deref()))]
     WrongOperand {

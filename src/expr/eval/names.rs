@@ -3,9 +3,9 @@
 use crate::addr::VirtAddr;
 use crate::expr::eval::{ExprError, Operand, Scattered, Scope, place};
 use crate::expr::{Expr, ExprKind, Name, TypeName};
-use crate::kernel::{Symbol, SymbolKind, VNET_PREFIX};
+use crate::kernel::{LinkerSet, Symbol, SymbolKind};
 use crate::types::{self, Static, TypeId, Variable};
-use crate::vnet::{Stack, VnetError, VnetVariable, variables};
+use crate::vnet::{SetVariable, Stack, VnetError, variables};
 
 impl Scope<'_> {
     pub(super) fn name(&self, name: &Name) -> Result<Operand, ExprError> {
@@ -23,7 +23,7 @@ impl Scope<'_> {
         }
     }
 
-    fn variable(&self, variable: &VnetVariable) -> Result<Operand, ExprError> {
+    fn variable(&self, variable: &SetVariable) -> Result<Operand, ExprError> {
         if self.unevaluated.get() {
             return Ok(place(variable.type_id, variable.master, variable.size));
         }
@@ -96,7 +96,8 @@ impl Scope<'_> {
             near.push(name.to_owned());
         }
         near.dedup();
-        Err(VnetError::NoSuchVariable { name: format!("{name}@{file}"), near }.into())
+        let (set, name) = (LinkerSet::Vnet, format!("{name}@{file}"));
+        Err(VnetError::NoSuchVariable { set, name, near }.into())
     }
 
     /// The static variable of that name that no symbol leads to; of several the first,
@@ -185,7 +186,9 @@ impl Scope<'_> {
         // A name that begins with V_ was meant to be a vnet's.
         if self.variables.is_none() || bare == name {
             let named = variables::names_like(self.target.kernel(), bare);
-            near.extend(named.into_iter().filter(|name| !name.starts_with(VNET_PREFIX)));
+            let is_copied =
+                |name: &str| LinkerSet::ALL.iter().any(|set| name.starts_with(set.prefix()));
+            near.extend(named.into_iter().filter(|name| !is_copied(name)));
             near.sort_unstable();
             near.dedup();
             near = types::most_similar(near, |known| known, bare);

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::finding::excuse;
 use crate::addr::VirtAddr;
+use crate::kernel::LinkerSet;
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::threads::stack::Stack;
@@ -352,7 +353,7 @@ impl<'e> Evidence<'e> {
     /// Module space.
     pub fn module_space(&self) -> Kept<'_, ModuleSpace> {
         let read = || {
-            let space = ModuleSpace::read(self.target(), self.modules());
+            let space = ModuleSpace::read(self.target(), self.modules(), LinkerSet::Vnet);
             space.map_err(|why| Problem::new("module space", why.to_string()))
         };
         self.space.get_or_init(read).as_ref().map_err(Clone::clone)

@@ -11,7 +11,7 @@ use crate::value::model::ErrorKind;
 use crate::views::counters::names::is_counter_array;
 use crate::views::sysctls::{Oid, SysctlTree};
 use crate::vnet::locks::Guards;
-use crate::vnet::{Vnet, VnetVariable};
+use crate::vnet::{SetVariable, Vnet};
 use crate::walk::Problem;
 
 /// In a vnet that is up, counters are allocated that a constructor allocates.
@@ -39,7 +39,7 @@ pub(super) fn counters(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
 }
 
 /// The arrays of counters that a registered constructor allocates.
-fn counter_arrays<'e>(evidence: &Evidence<'e>) -> Result<Vec<&'e VnetVariable>, Problem> {
+fn counter_arrays<'e>(evidence: &Evidence<'e>) -> Result<Vec<&'e SetVariable>, Problem> {
     let (sysinits, variables) = (evidence.sysinits()?, evidence.variables()?);
     let types = evidence.target().types();
     let types = types.map_err(|why| Problem::unreadable("the kernel's types", why.into()))?;
@@ -48,7 +48,7 @@ fn counter_arrays<'e>(evidence: &Evidence<'e>) -> Result<Vec<&'e VnetVariable>, 
         symbol.name.strip_prefix("vnet_")?.strip_suffix("_init")
     });
     let functions: Vec<&str> = functions.collect();
-    let is_array = |variable: &&VnetVariable| {
+    let is_array = |variable: &&SetVariable| {
         functions.contains(&&*variable.name)
             && variable.type_id.is_some_and(|id| is_counter_array(types, id).unwrap_or(false))
     };
@@ -56,7 +56,7 @@ fn counter_arrays<'e>(evidence: &Evidence<'e>) -> Result<Vec<&'e VnetVariable>, 
 }
 
 /// What is wrong with one array in one vnet.
-fn counters_of(evidence: &Evidence<'_>, vnet: &Vnet, array: &VnetVariable) -> Option<Finding> {
+fn counters_of(evidence: &Evidence<'_>, vnet: &Vnet, array: &SetVariable) -> Option<Finding> {
     let target = evidence.target();
     let start = match vnet.copy_of(target, array.master) {
         Ok(start) => start,
@@ -109,13 +109,13 @@ pub(super) fn function_pointers(evidence: &Evidence<'_>) -> Result<Findings, Pro
     let types = types.map_err(|why| Problem::unreadable("the kernel's types", why.into()))?;
     let variables = evidence.variables()?.all();
     let typed = variables.iter().filter_map(|it| Some((it, it.type_id?)));
-    let found = typed.flat_map(|(variable, id): (&VnetVariable, TypeId)| {
+    let found = typed.flat_map(|(variable, id): (&SetVariable, TypeId)| {
         let places = places(types, id);
         places.into_iter().map(move |place| (variable, place))
     });
-    let found: Vec<(&VnetVariable, Place)> = found.collect();
+    let found: Vec<(&SetVariable, Place)> = found.collect();
     let (vnets, mut findings) = up(evidence)?;
-    let untyped: Vec<&VnetVariable> = variables.iter().filter(|it| it.type_id.is_none()).collect();
+    let untyped: Vec<&SetVariable> = variables.iter().filter(|it| it.type_id.is_none()).collect();
     if let [first, ..] = untyped[..] {
         let (count, name) = (untyped.len(), &first.name);
         let why = format!("the types of {count} variables are unknown, such as {name}");

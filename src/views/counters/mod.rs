@@ -15,7 +15,7 @@ use crate::types::{TypeError, TypeId};
 use crate::value::Counters;
 use crate::value::counter::{CpuSlot, stale};
 use crate::value::model::{ErrorKind, ValueError};
-use crate::vnet::{Stack, VnetVariable};
+use crate::vnet::{SetVariable, Stack};
 
 pub use names::CounterPlace;
 pub use teardown::Teardown;
@@ -24,7 +24,7 @@ pub use teardown::Teardown;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CounterVariable {
     /// Its name, size, type and the place of its master copy.
-    pub variable: VnetVariable,
+    pub variable: SetVariable,
     /// The struct that names the counters, `struct ipstat`; otherwise the variable's own type.
     pub type_name: Box<str>,
     /// Where each counter lies in it, and its name.
@@ -57,7 +57,7 @@ impl CounterVariable {
     /// The kernel has no debug information, or it is damaged.
     pub fn of(
         target: &Target,
-        variable: &VnetVariable,
+        variable: &SetVariable,
         statistics: Option<TypeId>,
     ) -> Result<Option<Self>, TypeError> {
         let types = target.types()?;

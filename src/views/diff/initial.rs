@@ -10,12 +10,13 @@ use std::cell::OnceCell;
 use std::ops::Range;
 
 use crate::addr::VirtAddr;
+use crate::kernel::LinkerSet;
 use crate::modules::{FileSet, Modules};
 use crate::target::Target;
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::read::MAX_SIZE;
-use crate::vnet::{self, VnetVariable};
+use crate::vnet::{self, SetVariable};
 
 /// Where initial values come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,8 +88,9 @@ impl<'t> InitialValues<'t> {
             all.snapshots.extend(pristine(target, &set));
             // Only those of modules are behind the file: the arena in it is empty.
             for module in modules.modules() {
-                let Some(own) = module.set.clone() else { continue };
-                let image = module.image.and_then(|at| read(target, Origin::Image, at, &own));
+                let Some(set) = module.set(LinkerSet::Vnet) else { continue };
+                let own = set.range.clone();
+                let image = set.image.and_then(|at| read(target, Origin::Image, at, &own));
                 let whole = image.filter(|image| image.block.first_fault().is_none());
                 let file = || all.of_file(&own, file_set(module)?);
                 let best = whole.or_else(file);
@@ -105,7 +107,7 @@ impl<'t> InitialValues<'t> {
     /// No file has them and they are not in memory.
     pub(super) fn with<R>(
         &self,
-        variable: &VnetVariable,
+        variable: &SetVariable,
         f: impl FnOnce(&MemoryBlock, usize) -> R,
     ) -> Result<(Origin, R), ValueError> {
         if self.set.is_none() {
@@ -168,7 +170,7 @@ impl<'t> InitialValues<'t> {
 
 impl Snapshot {
     /// Where the variable lies in the block; `None` if it is not in it.
-    fn place(&self, variable: &VnetVariable) -> Option<Range<usize>> {
+    fn place(&self, variable: &SetVariable) -> Option<Range<usize>> {
         let at = variable.master.offset_from(self.masters.start)?;
         let end = at.checked_add(variable.size)?;
         let inside = end <= self.block.len() as u64;

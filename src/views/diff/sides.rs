@@ -12,7 +12,7 @@ use crate::value::read::MAX_SIZE;
 use crate::value::{ValueReader, freed};
 use crate::views::counters::Teardown;
 use crate::views::diff::initial::{InitialValues, Origin, size_of};
-use crate::vnet::{Stack, Variables, VnetVariable};
+use crate::vnet::{SetVariable, Stack, Variables};
 
 /// One side.
 pub struct Side<'a> {
@@ -94,7 +94,7 @@ impl<'a> Side<'a> {
     /// values say where they come from.
     pub(super) fn with<R>(
         &self,
-        variable: &VnetVariable,
+        variable: &SetVariable,
         f: impl FnOnce(&MemoryBlock, usize) -> R,
     ) -> Result<(Option<Origin>, R), ValueError> {
         match &self.copies {
@@ -118,7 +118,7 @@ impl<'a> Side<'a> {
     /// Why the variable's memory says nothing: it is freed.
     pub(super) fn freed(
         &self,
-        variable: &VnetVariable,
+        variable: &SetVariable,
         block: &MemoryBlock,
         at: usize,
     ) -> Option<ValueError> {
@@ -142,13 +142,13 @@ impl<'a> Side<'a> {
     }
 
     /// The variable that has its master there, and the distance from its start.
-    pub(super) fn variable_at(&self, master: VirtAddr) -> Option<(&'a VnetVariable, u64)> {
+    pub(super) fn variable_at(&self, master: VirtAddr) -> Option<(&'a SetVariable, u64)> {
         let variable = self.variables?.holding(master)?;
         Some((variable, master.offset_from(variable.master)?))
     }
 
     /// The sum of the counter that holds `pointer`; the pointer itself if nothing is allocated.
-    pub(super) fn counter(&self, variable: &VnetVariable, pointer: VirtAddr) -> Value {
+    pub(super) fn counter(&self, variable: &SetVariable, pointer: VirtAddr) -> Value {
         let value = self.reader.counter(pointer);
         match &value {
             Value::Error(why) if why.kind == ErrorKind::Unallocated => {

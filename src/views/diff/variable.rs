@@ -7,13 +7,13 @@ use crate::views::diff::finding::{Finding, Findings, What, Which};
 use crate::views::diff::fold::Folded;
 use crate::views::diff::initial::Origin;
 use crate::views::diff::walk::{Context, Pair, Place, Walk};
-use crate::vnet::VnetVariable;
+use crate::vnet::SetVariable;
 
 impl Comparison<'_> {
     /// Everything about a variable, `old` and `new` on their sides, and where an initial value
     /// comes from.
     #[must_use]
-    pub fn variable(&self, old: &VnetVariable, new: &VnetVariable) -> (Findings, Option<Origin>) {
+    pub fn variable(&self, old: &SetVariable, new: &SetVariable) -> (Findings, Option<Origin>) {
         let found = self.old.with(old, |old_block, old_at| {
             let compared = self.new.with(new, |new_block, new_at| {
                 self.blocks((old, old_block, old_at), (new, new_block, new_at))
@@ -28,8 +28,8 @@ impl Comparison<'_> {
 
     fn blocks(
         &self,
-        (old, old_block, old_at): (&VnetVariable, &MemoryBlock, usize),
-        (new, new_block, new_at): (&VnetVariable, &MemoryBlock, usize),
+        (old, old_block, old_at): (&SetVariable, &MemoryBlock, usize),
+        (new, new_block, new_at): (&SetVariable, &MemoryBlock, usize),
     ) -> Findings {
         let bytes = |block: &'_ MemoryBlock, at: usize, size: u64| {
             let size = usize::try_from(size).unwrap_or(usize::MAX);

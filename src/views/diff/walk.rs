@@ -14,7 +14,7 @@ use crate::views::diff::finding::{Change, Finding, What, Which};
 use crate::views::diff::fold::{Folded, Kind};
 use crate::views::diff::shape::Shape;
 use crate::views::diff::sides::Side;
-use crate::vnet::VnetVariable;
+use crate::vnet::SetVariable;
 
 /// A typed place on one side.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ pub struct Context<'n> {
 /// A walk through one variable.
 pub struct Walk<'c, 'a> {
     pub(super) comparison: &'c Comparison<'a>,
-    pub(super) variable: &'c VnetVariable,
+    pub(super) variable: &'c SetVariable,
     pub(super) share: Share<'c>,
     /// The parts that it is inside of, pointers included.
     pub(super) level: usize,
@@ -103,7 +103,7 @@ impl<'b> Place<'b> {
 }
 
 impl<'c, 'a> Walk<'c, 'a> {
-    pub fn new(comparison: &'c Comparison<'a>, variable: &'c VnetVariable) -> Self {
+    pub fn new(comparison: &'c Comparison<'a>, variable: &'c SetVariable) -> Self {
         Self {
             comparison,
             variable,

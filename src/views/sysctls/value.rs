@@ -16,7 +16,7 @@ use crate::views::counters::{CounterVariable, MemberSum, Teardown};
 use crate::views::jails::Jails;
 use crate::vnet::unloaded::Unloaded;
 use crate::vnet::variables::plain_globals;
-use crate::vnet::{Stack, Variables, VnetVariable};
+use crate::vnet::{SetVariable, Stack, Variables};
 
 /// Reads the values of oids.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl<'t> SysctlReader<'t> {
     /// The array whose sums `NAME_sysctl` copies out.
     fn statistics_of(&self, oid: &Oid, handler: &str) -> Option<CounterVariable> {
         let name = handler.strip_suffix("_sysctl").filter(|_| oid.kind == Kind::Opaque)?;
-        let variable: VnetVariable = match self.variables {
+        let variable: SetVariable = match self.variables {
             Some(variables) => variables.one(name, None).ok()??.clone(),
             None => plain_globals(self.target, name).ok()?.into_iter().next()?,
         };

@@ -1,38 +1,71 @@
-//! DPCPU variables: each CPU has a copy of the linker set `set_pcpu` (`sys/sys/pcpu.h`,
-//! `sys/kern/subr_pcpu.c`, 10 to main). `dpcpu_off[CPU]` is what is added to an address in the set.
+//! The copies that CPUs have of the DPCPU variables, by address.
 
 use std::ops::Range;
 
+use super::model::{Meaning, ObjectPart, PartPath, VariablePart};
+use super::variables::VariableNames;
 use crate::addr::VirtAddr;
+use crate::kernel::LinkerSet;
 use crate::target::Target;
+use crate::views::cpus::Cpus;
+use crate::vnet::Variables;
 
-/// The prefix of the symbol of a DPCPU variable (DPCPU_SYMPREFIX).
-pub const PREFIX: &str = "pcpu_entry_";
-
-/// A CPU's copies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CpuCopies {
-    /// The CPU's id.
-    pub cpu: u64,
-    /// Where they lie.
-    pub range: Range<VirtAddr>,
-    /// What is added to an address in the set.
-    pub offset: u64,
+/// The master copy of `set_pcpu` and those of CPUs.
+#[derive(Debug)]
+pub struct DpcpuNames<'t> {
+    variables: VariableNames<'t>,
+    copies: Vec<Copy>,
 }
 
-/// The copies of each of `cpus`; empty if the kernel has none.
-pub fn copies(target: &Target, cpus: &[u64]) -> Vec<CpuCopies> {
-    let kernel = target.kernel();
-    let address = |name| kernel.symbol(name).map(|symbol| symbol.address);
-    let set = address("__start_set_pcpu").zip(address("__stop_set_pcpu"));
-    let Some(((start, end), offsets)) = set.zip(address("dpcpu_off")) else { return Vec::new() };
-    let (arch, word) = (target.arch(), target.arch().pointer_size());
-    let copy = |&cpu: &u64| {
-        let offset = target.memory().pointer(offsets.wrapping_add(cpu.checked_mul(word)?)).ok()?;
-        let moved = |at: VirtAddr| VirtAddr::new(arch.wrap(at.get().wrapping_add(offset.get())));
-        let range = moved(start)..moved(end);
-        let real = !offset.is_null() && range.start < range.end;
-        real.then_some(CpuCopies { cpu, range, offset: offset.get() })
-    };
-    cpus.iter().filter_map(copy).collect()
+/// A copy of the set.
+#[derive(Debug)]
+struct Copy {
+    /// The CPU's id; `None` for the master copy.
+    cpu: Option<u64>,
+    range: Range<VirtAddr>,
+}
+
+impl<'t> DpcpuNames<'t> {
+    pub fn new(target: &'t Target, variables: Option<&'t Variables>, cpus: Option<&Cpus>) -> Self {
+        let set = target.kernel().linker_set(LinkerSet::Pcpu);
+        let master = set.map(|range| Copy { cpu: None, range });
+        let all = cpus.map(|cpus| &cpus.all[..]).unwrap_or_default().iter();
+        let of_cpus =
+            all.filter_map(|cpu| Some(Copy { cpu: Some(cpu.id), range: cpu.copy_of_set(target)? }));
+        let copies = master.into_iter().chain(of_cpus).collect();
+        Self { variables: VariableNames::new(target, variables), copies }
+    }
+
+    /// The number of each copy, where it begins and how many bytes it has.
+    pub fn copies(&self) -> impl Iterator<Item = (usize, VirtAddr, u64)> {
+        let size = |range: &Range<VirtAddr>| range.end.offset_from(range.start).unwrap_or(0);
+        let copies = self.copies.iter().enumerate();
+        copies.map(move |(number, copy)| (number, copy.range.start, size(&copy.range)))
+    }
+
+    /// What an address in the copy with that number is.
+    pub fn at(&self, target: &Target, number: usize, address: VirtAddr) -> Option<Meaning> {
+        let copy = self.copies.get(number)?;
+        let offset = address.offset_from(copy.range.start)?;
+        let set = target.kernel().linker_set(LinkerSet::Pcpu)?;
+        let found = self.variables.at(set.start.wrapping_add(offset));
+        let Some(VariablePart { variable, qualifier, module, offset, part }) = found else {
+            let part = ObjectPart {
+                type_name: "".into(),
+                start: copy.range.start,
+                offset,
+                part: PartPath::default(),
+            };
+            let (cpu, variable, qualifier, module) = (copy.cpu, None, None, None);
+            return Some(Meaning::Dpcpu { cpu, variable, qualifier, module, part });
+        };
+        let start = VirtAddr::new(address.get().wrapping_sub(offset));
+        let type_name = self.variables.type_at(set.start.wrapping_add(offset_in(copy, start)));
+        let part = ObjectPart { type_name: type_name.unwrap_or_default(), start, offset, part };
+        Some(Meaning::Dpcpu { cpu: copy.cpu, variable: Some(variable), qualifier, module, part })
+    }
+}
+
+fn offset_in(copy: &Copy, at: VirtAddr) -> u64 {
+    at.get().wrapping_sub(copy.range.start.get())
 }

@@ -20,7 +20,7 @@ use crate::fault::FaultKind;
 use crate::target::Target;
 use crate::types::{TypeId, Types};
 use crate::value::freed;
-use crate::vnet::{Vnet, VnetVariable};
+use crate::vnet::{SetVariable, Vnet};
 use crate::walk::{Problem, Problems, Why};
 
 /// The objects that were found.
@@ -183,7 +183,7 @@ impl<'t> Walk<'_, 't> {
         let live = self.start.vnets.iter().enumerate().filter(|(_, vnet)| !vnet.is_freed());
         for (vnet, known) in live {
             for (variable, one) in self.start.variables.all().iter().enumerate() {
-                let VnetVariable { type_id: Some(type_id), master, .. } = *one else { continue };
+                let SetVariable { type_id: Some(type_id), master, .. } = *one else { continue };
                 let Ok(address) = known.copy_of(self.start.target, master) else { continue };
                 self.start.target.budget().work(1)?;
                 let Some(plan) = self.plan(type_id) else { continue };

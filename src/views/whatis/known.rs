@@ -4,10 +4,12 @@ use rustc_hash::FxHashMap;
 
 use super::stacks::KernelStack;
 use crate::addr::VirtAddr;
-use crate::target::{ReadError, Target};
+use crate::target::Target;
 use crate::threads::{self, Thread};
 use crate::types::TypeId;
 use crate::value::Object;
+use crate::value::cpus::struct_pcpu;
+use crate::views::cpus::Cpus;
 use crate::views::jails::{Jail, Jails};
 use crate::views::sockets::{self, Census};
 use crate::views::wiring::Network;
@@ -107,14 +109,12 @@ impl<'t> KnownObjects<'t> {
         }
     }
 
-    /// The structs of CPUs, in kernels that allocate them.
-    pub fn add_cpus(&mut self, target: &'t Target, cpus: &[u64]) {
-        let Some(Ok((first, size))) = target.kernel().symbol("__pcpu").map(|_| pcpu(target)) else {
-            return;
-        };
-        for cpu in cpus {
-            let start = first.address.wrapping_add(cpu.wrapping_mul(size));
-            self.add(&Object::new(target, first.type_id, start), format!("CPU {cpu}"), None, false);
+    /// The structs of CPUs. Those in the kernel's image are named as parts of its variables.
+    pub fn add_cpus(&mut self, target: &'t Target, cpus: &Cpus) {
+        for cpu in &cpus.all {
+            if let Ok(Some(pcpu)) = struct_pcpu(target, cpu.id) {
+                self.add(&pcpu, format!("CPU {}", cpu.id), None, false);
+            }
         }
     }
 
@@ -128,13 +128,4 @@ impl<'t> KnownObjects<'t> {
         let (start, type_id) = (object.address, object.type_id);
         self.objects.push(KnownObject { start, type_id, name: name.into(), vnet, is_of_stack });
     }
-}
-
-/// The struct pcpu that the pointer `__pcpu` leads to, and its size.
-fn pcpu(target: &Target) -> Result<(Object<'_>, u64), ReadError> {
-    let variable = target.global("__pcpu")?;
-    let types = target.types()?;
-    let pointee = types.pointee(variable.type_id)?;
-    let first = Object::new(target, pointee, target.memory().pointer(variable.address)?);
-    Ok((first, types.size_of(pointee)?))
 }

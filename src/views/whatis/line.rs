@@ -45,11 +45,16 @@ impl Display for Meaning {
             Self::Modspace { copy, holder, offset } => {
                 write!(f, "module space+{offset:#x}, {holder}, {copy}")
             }
-            Self::Dpcpu { cpu, variable: Some(variable), part } => {
-                write!(f, "DPCPU variable {variable}{}, CPU {cpu}", part.part)
+            Self::Dpcpu { cpu, variable: Some(variable), qualifier, module, part } => {
+                write!(f, "DPCPU({variable}")?;
+                qualifier.iter().try_for_each(|qualifier| write!(f, "@{qualifier}"))?;
+                write!(f, "){}", part.part)?;
+                let module = module.as_ref().filter(|_| qualifier.is_none());
+                module.iter().try_for_each(|module| write!(f, ", {module}"))?;
+                write!(f, ", {}", CpuCopy(*cpu))
             }
-            Self::Dpcpu { cpu, variable: None, part } => {
-                write!(f, "DPCPU variables of CPU {cpu}+{:#x}, in none of them", part.offset)
+            Self::Dpcpu { cpu, variable: None, part, .. } => {
+                write!(f, "DPCPU variables+{:#x}, in none of them, {}", part.offset, CpuCopy(*cpu))
             }
             Self::Symbol(symbol) => symbol.fmt(f),
             Self::Image { module, offset, section } => match section {
@@ -75,6 +80,18 @@ impl Display for Meaning {
             }
             Self::Freed => f.write_str("freed memory"),
             Self::Unknown => f.write_str("nothing known"),
+        }
+    }
+}
+
+/// A CPU's copy of the DPCPU variables, or the master copy.
+struct CpuCopy(Option<u64>);
+
+impl Display for CpuCopy {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(cpu) => write!(f, "CPU {cpu}"),
+            None => f.write_str("master copy"),
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::types::TypeId;
 use crate::value::Counters;
+use crate::views::cpus::Cpus;
 use crate::views::jails::{Jail, Jails};
 use crate::views::known_vnets::KnownVnets;
 use crate::views::sockets::Census;
@@ -43,7 +44,7 @@ use crate::vnet::{self, Variables, Vnet};
 use crate::walk::Problems;
 
 use counters::CounterNames;
-use dpcpu::CpuCopies;
+use dpcpu::DpcpuNames;
 use heap::Heap;
 use intervals::{Interval, Intervals};
 use known::KnownObjects;
@@ -69,6 +70,10 @@ pub struct Sources<'t> {
     pub known_vnets: Option<KnownVnets<'t>>,
     /// The virtualized variables; `None` without VIMAGE.
     pub variables: Option<&'t Variables>,
+    /// The DPCPU variables; `None` if there are none.
+    pub dpcpu: Option<&'t Variables>,
+    /// The CPUs; `None` if they are unknown.
+    pub cpus: Option<&'t Cpus>,
     /// Module space; `None` without VIMAGE or types.
     pub space: Option<ModuleSpace>,
     /// All jails; `None` without types.
@@ -98,7 +103,7 @@ pub struct Whatis<'t> {
     symbols: SymbolNames<'t>,
     known: KnownObjects<'t>,
     frames: Frames,
-    cpus: Vec<CpuCopies>,
+    dpcpu: DpcpuNames<'t>,
     counters: CounterNames<'t>,
     heap: Heap,
     things: Intervals<Thing>,
@@ -113,7 +118,7 @@ enum Thing {
     Pristine,
     Block(usize),
     Vnet(usize),
-    Cpu(usize),
+    Dpcpu(usize),
     Stack(usize),
     Object(usize),
     Heap(usize),
@@ -126,7 +131,7 @@ impl Thing {
             Self::Master => 0,
             Self::Block(_) | Self::Pristine => 1,
             Self::Vnet(_) => 2,
-            Self::Cpu(_) | Self::Stack(_) => 3,
+            Self::Dpcpu(_) | Self::Stack(_) => 3,
             Self::Object(_) => 4,
             Self::Heap(_) => 5,
         }
@@ -142,7 +147,9 @@ impl<'t> Whatis<'t> {
         let mut known = KnownObjects::default();
         if target.types().is_ok() {
             known.add_threads(target, &mut problems);
-            known.add_cpus(target, counters.cpus());
+        }
+        if let Some(cpus) = sources.cpus {
+            known.add_cpus(target, cpus);
         }
         if let Some(jails) = jails {
             known.add_jails(target, jails, removed);
@@ -172,7 +179,7 @@ impl<'t> Whatis<'t> {
             symbols: SymbolNames::new(target),
             known,
             frames: Frames::default(),
-            cpus: dpcpu::copies(target, counters.cpus()),
+            dpcpu: DpcpuNames::new(target, sources.dpcpu, sources.cpus),
             counters: CounterNames::read(target, counters, vnets, variables, &mut problems),
             heap: Heap::default(),
             things: Intervals::default(),
@@ -209,7 +216,11 @@ impl<'t> Whatis<'t> {
 
     fn meaning(&self, address: VirtAddr) -> Meaning {
         let thing = self.things.at(address);
-        if let Some(meaning) = thing.and_then(|thing| self.in_set(thing, address)) {
+        let in_set = thing.and_then(|thing| match thing {
+            Thing::Dpcpu(number) => self.dpcpu.at(self.target, number, address),
+            thing => self.in_set(thing, address),
+        });
+        if let Some(meaning) = in_set {
             return meaning;
         }
         let image = self.symbols.at(address);
@@ -258,13 +269,12 @@ impl<'t> Whatis<'t> {
     fn thing(&self, thing: Thing, address: VirtAddr) -> Option<Meaning> {
         let target = self.target;
         Some(match thing {
-            Thing::Master | Thing::Pristine | Thing::Block(_) => return None,
+            Thing::Master | Thing::Pristine | Thing::Block(_) | Thing::Dpcpu(_) => return None,
             Thing::Vnet(number) => {
                 let start = self.vnets.get(number)?.address;
                 let part = object_part(target, "struct vnet", self.vnet_type, start, address);
                 Meaning::Vnet { vnet: self.owners.get(number)?.clone(), part }
             }
-            Thing::Cpu(number) => self.dpcpu(self.cpus.get(number)?, address),
             Thing::Stack(number) => {
                 let stack = self.known.stacks.get(number)?;
                 Meaning::Stack(self.frames.part(stack, self.symbols.code(), address))
@@ -288,22 +298,6 @@ impl<'t> Whatis<'t> {
     fn part(&self, type_id: TypeId, start: VirtAddr, address: VirtAddr) -> ObjectPart {
         let name = self.target.types().map(|types| types.name(type_id)).unwrap_or_default();
         object_part(self.target, &name, Some(type_id), start, address)
-    }
-
-    fn dpcpu(&self, copies: &CpuCopies, address: VirtAddr) -> Meaning {
-        let linked = address.get().wrapping_sub(copies.offset);
-        let linked = VirtAddr::new(self.target.arch().wrap(linked));
-        let (variable, start, part) = match self.target.kernel().symbolize(linked) {
-            Some((symbol, offset)) => {
-                let name = symbol.name.strip_prefix(dpcpu::PREFIX).unwrap_or(symbol.name);
-                let start = VirtAddr::new(address.get().wrapping_sub(offset));
-                (Some(name.into()), start, self.symbols.variable(symbol, offset))
-            }
-            None => (None, copies.range.start, PartPath::default()),
-        };
-        let offset = address.offset_from(start).unwrap_or(0);
-        let part = ObjectPart { type_name: "".into(), start, offset, part };
-        Meaning::Dpcpu { cpu: copies.cpu, variable, part }
     }
 
     fn counter(&self, address: VirtAddr) -> Option<Meaning> {
@@ -334,9 +328,8 @@ impl<'t> Whatis<'t> {
             let copy = self.set.as_ref().and_then(|set| vnet.copy_of(target, set.start).ok());
             all.extend(copy.map(|start| interval(start, block, Thing::Block(number))));
         }
-        for (number, copies) in self.cpus.iter().enumerate() {
-            let size = copies.range.end.offset_from(copies.range.start).unwrap_or(0);
-            all.push(interval(copies.range.start, size, Thing::Cpu(number)));
+        for (number, start, size) in self.dpcpu.copies() {
+            all.push(interval(start, size, Thing::Dpcpu(number)));
         }
         for (number, stack) in self.known.stacks.iter().enumerate() {
             all.push(interval(stack.start, stack.size, Thing::Stack(number)));

@@ -69,12 +69,18 @@ pub enum Meaning {
         /// Bytes from the start of module space.
         offset: u64,
     },
-    /// A CPU's copy of a DPCPU variable.
+    /// A CPU's copy of a DPCPU variable, or the master copy.
     Dpcpu {
-        /// The CPU's id.
-        cpu: u64,
-        /// The variable, and the part of it; `None` between variables.
+        /// The CPU's id; `None` for the master copy.
+        cpu: Option<u64>,
+        /// The variable without the prefix; `None` between variables.
         variable: Option<Box<str>>,
+        /// The file or module that tells it from others of its name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        qualifier: Option<Box<str>>,
+        /// The module that defines it; `None` for the kernel.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        module: Option<Box<str>>,
         /// The part of it.
         #[serde(flatten)]
         part: ObjectPart,

@@ -1,4 +1,4 @@
-//! The virtualized variables by the places of their masters.
+//! The variables of a linker set by the places of their masters.
 
 use super::intervals::{Interval, Intervals};
 use super::model::VariablePart;
@@ -6,13 +6,13 @@ use super::parts::path_at;
 use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::types::Types;
-use crate::vnet::{Variables, VnetVariable};
+use crate::vnet::{SetVariable, Variables};
 
-/// The virtualized variables by address.
+/// The variables of a linker set by address.
 #[derive(Debug)]
 pub struct VariableNames<'t> {
     types: Option<&'t Types>,
-    all: &'t [VnetVariable],
+    all: &'t [SetVariable],
     held: Intervals<usize>,
     /// Where each ends, with its place in `all`.
     ends: Vec<(VirtAddr, usize)>,
@@ -21,15 +21,15 @@ pub struct VariableNames<'t> {
 impl<'t> VariableNames<'t> {
     pub fn new(target: &'t Target, variables: Option<&'t Variables>) -> Self {
         let all = variables.map(Variables::all).unwrap_or_default();
-        // All of module space is one variable to the kernel.
+        // All of the arena is one variable to the kernel.
         let real = all.iter().enumerate().filter(|(_, variable)| !variable.is_module_space());
-        let interval = |(what, variable): (usize, &VnetVariable)| Interval {
+        let interval = |(what, variable): (usize, &SetVariable)| Interval {
             start: variable.master,
             size: variable.size,
             rank: 0,
             what,
         };
-        let end = |(what, variable): (usize, &VnetVariable)| {
+        let end = |(what, variable): (usize, &SetVariable)| {
             (variable.master.wrapping_add(variable.size), what)
         };
         let mut ends: Vec<_> = real.clone().map(end).collect();
@@ -53,8 +53,14 @@ impl<'t> VariableNames<'t> {
         })
     }
 
+    /// The type of the variable whose master holds an address.
+    pub fn type_at(&self, master: VirtAddr) -> Option<Box<str>> {
+        let variable = self.all.get(self.held.at(master)?)?;
+        Some(self.types?.name(variable.type_id?).into())
+    }
+
     /// All of them, sorted by name.
-    pub fn all(&self) -> &'t [VnetVariable] {
+    pub fn all(&self) -> &'t [SetVariable] {
         self.all
     }
 
@@ -76,7 +82,7 @@ impl<'t> VariableNames<'t> {
     }
 
     /// The last variable that ends at or before an address.
-    pub fn before(&self, master: VirtAddr) -> Option<&'t VnetVariable> {
+    pub fn before(&self, master: VirtAddr) -> Option<&'t SetVariable> {
         let after = self.ends.partition_point(|(end, _)| *end <= master);
         let (_, place) = self.ends.get(after.checked_sub(1)?)?;
         self.all.get(*place)

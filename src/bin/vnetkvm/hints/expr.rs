@@ -1,6 +1,7 @@
 //! Hints for expressions that have no value.
 
 use vnetkvm::error::{ExprError, OperandKind, Operator};
+use vnetkvm::kernel::LinkerSet;
 
 use super::suggestion::did_you_mean;
 use super::{read, vnet};
@@ -11,11 +12,14 @@ pub fn hint(error: &ExprError) -> Option<String> {
         ExprError::Vnet(why) => vnet::hint(why),
         ExprError::Read(why) => read::hint(why),
         ExprError::NoSuchName { name, near } => {
-            did_you_mean(near).or_else(|| Some(vnet::search_variables(name)))
+            did_you_mean(near).or_else(|| Some(vnet::search_variables(LinkerSet::Vnet, name)))
         }
         ExprError::NoVnet { .. } => Some("choose one with --vnet".into()),
         ExprError::NoCopy { .. } => {
             Some("vnet_entry_NAME is the initial value in the kernel's own set".into())
+        }
+        ExprError::NoCopyOfCpu { .. } => {
+            Some("pcpu_entry_NAME is the initial value in the kernel's own set".into())
         }
         ExprError::WrongOperand { operator, kind, .. } => {
             wrong_operand(operator, *kind).map(Into::into)

@@ -1,6 +1,7 @@
 //! Hints for vnets and what cannot be found in them.
 
 use vnetkvm::error::{VnetCandidate, VnetError};
+use vnetkvm::kernel::LinkerSet;
 
 use super::kernel::NAME_THE_KERNEL;
 use super::read;
@@ -34,8 +35,8 @@ pub fn hint(error: &VnetError) -> Option<String> {
             return did_you_mean(near)
                 .or_else(|| Some("`vnetkvm vnets` lists the jails of each vnet".into()));
         }
-        VnetError::NoSuchVariable { name, near } if near.is_empty() => {
-            return Some(search_variables(name));
+        VnetError::NoSuchVariable { set, name, near } if near.is_empty() => {
+            return Some(search_variables(*set, name));
         }
         VnetError::NoSuchSysctl { near, .. } if near.is_empty() => LISTS_SYSCTLS,
         VnetError::NoSuchVariable { near, .. } | VnetError::NoSuchSysctl { near, .. } => {
@@ -51,17 +52,21 @@ pub fn hint(error: &VnetError) -> Option<String> {
 }
 
 /// How to find a variable whose name was not known exactly: by the letters that it begins with.
-pub(super) fn search_variables(name: &str) -> String {
+pub(super) fn search_variables(set: LinkerSet, name: &str) -> String {
     const ENOUGH: usize = 3;
+    let command = match set {
+        LinkerSet::Vnet => "vars",
+        LinkerSet::Pcpu => "pcpu",
+    };
     let bare = name.strip_prefix("V_").unwrap_or(name);
     let is_pattern = bare.contains(['*', '?', '[', '{', '@']);
     let mut parts = bare.split(|letter: char| !letter.is_ascii_alphanumeric());
     match parts.find(|part| !part.is_empty()).filter(|_| !is_pattern) {
         Some(part) => {
             let part: String = part.chars().take(ENOUGH).collect();
-            format!("search for part of the name: `vnetkvm vars '*{part}*'`")
+            format!("search for part of the name: `vnetkvm {command} '*{part}*'`")
         }
-        None => "`vnetkvm vars` lists them all".to_owned(),
+        None => format!("`vnetkvm {command}` lists them all"),
     }
 }
 
