@@ -3,6 +3,8 @@
 
 #![cfg(feature = "image")]
 
+mod tsv;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -133,18 +135,92 @@ fn modules_have_dpcpu_variables() {
     }
 }
 
+/// What gdb and readelf say of each variable: by CPU, name and file its address, and by name and
+/// file its type.
+#[test]
+fn addresses_and_types_are_those_gdb_gives() {
+    for (scenario, kernel, arch) in [
+        ("pcpu", "small-pcpu-dwarf4", "amd64"),
+        ("pcpu-newer", "newer-pcpu-dwarf5", "amd64"),
+        ("pcpu-i386", "i386-pcpu", "i386"),
+        ("pcpu-powerpc64", "powerpc64-pcpu", "powerpc64"),
+    ] {
+        let mut types = BTreeMap::new();
+        for row in tsv::rows(Path::new(&format!("fixtures/kernel/variables/pcpu/{kernel}.tsv"))) {
+            let [name, _, _, _, type_name, file] = row.fields();
+            types.insert((name.to_owned(), file.to_owned()), type_name.to_owned());
+        }
+        for row in tsv::rows(Path::new("fixtures/kernel/modules/pcpu-types.tsv")) {
+            let [of, _, name, _, type_name, file] = row.fields();
+            // The types are the same on all.
+            if of == if arch == "powerpc64" { "amd64" } else { arch } {
+                types.insert((name.to_owned(), file.to_owned()), type_name.to_owned());
+            }
+        }
+        let (_files, session) = opened(&image(scenario), None);
+        let (mut by_gdb, mut ours) = (BTreeMap::new(), BTreeMap::new());
+        let table = format!("fixtures/pcpu/{scenario}.tsv");
+        // gdb does not follow the kernel to where it runs.
+        let recorded = (arch != "powerpc64").then(|| tsv::rows(Path::new(&table)));
+        for row in recorded.into_iter().flatten() {
+            let [cpu, name, file, address, _] = row.fields();
+            by_gdb.insert((cpu.to_owned(), name.to_owned(), file.to_owned()), address.to_owned());
+        }
+        let mut typed = 0;
+        let answer = answers::pcpu(&session, &Which::All, &[], &Limits::default()).unwrap();
+        for cpu in &answer.cpus {
+            answer.variables(cpu).elements.for_each(|it| {
+                let variable = &it.of.variable;
+                let file = variable.file.as_deref().unwrap().to_owned();
+                let key = (variable.name.to_string(), file.clone());
+                assert_eq!(it.of.type_name.as_ref(), types.get(&key), "{scenario}: {key:?}");
+                typed += 1;
+                let key = (cpu.id.to_string(), key.0, file);
+                // A module has a variable of a file of that name too; gdb knows the kernel's.
+                match variable.of_module() {
+                    None => drop(ours.insert(key, it.address().to_string())),
+                    Some(_) => drop(ours.entry(key).or_insert(it.address().to_string())),
+                }
+            });
+        }
+        assert!(typed >= 3 * 13, "{scenario}: {typed}");
+        assert_eq!(by_gdb.is_empty(), arch == "powerpc64", "{scenario}");
+        for (key, address) in &by_gdb {
+            assert_eq!(ours.get(key), Some(address), "{scenario}: {key:?}");
+        }
+    }
+}
+
+/// The kernel's and the module's CTF were written from their DWARF by another program. It has no
+/// files, so that variables are told apart by their addresses.
 #[test]
 fn ctf_and_dwarf_agree() {
-    for scenario in SCENARIOS {
-        let image = image(scenario);
-        let (files, dwarf) = opened(&image, None);
-        if dwarf.kernel().linked().main().section(".SUNW_ctf").is_none() {
-            continue;
-        }
-        let core = files.path().join("vmcore.virtual");
-        let ctf = open(files.path(), &core, Some(types::Format::Ctf));
-        assert_eq!(listed(&dwarf, 3), listed(&ctf, 3), "{scenario}");
+    let image = image("pcpu");
+    let (_files, dwarf) = opened(&image, None);
+    let files = tempfile::tempdir().unwrap();
+    for (from, to) in [("pcpu-ctf2", "kernel"), ("modules/amd64/if_epair.ko", "if_epair.ko")] {
+        let from = format!("fixtures/kernel/ctf/{from}");
+        std::fs::copy(from, files.path().join(to)).unwrap();
     }
+    let core = image.save(DumpFile::from(Format::Virtual), files.path()).unwrap();
+    let ctf = open(files.path(), &core, None);
+    assert!(!ctf.kernel().linked().main().has_debug_info());
+    let by_address = |session: &Session| {
+        let answer = answers::pcpu(session, &Which::All, &[], &Limits::default()).unwrap();
+        let mut found = BTreeMap::new();
+        for cpu in &answer.cpus {
+            answer.variables(cpu).elements.for_each(|it| {
+                let described = (it.of.variable.name.clone(), it.of.type_name.clone(), it.value());
+                found.insert((cpu.id, it.address()), described);
+            });
+        }
+        found
+    };
+    let (by_dwarf, by_ctf) = (by_address(&dwarf), by_address(&ctf));
+    assert_eq!(by_dwarf, by_ctf);
+    assert_eq!(by_ctf.len(), 3 * 18);
+    assert_eq!(int(&ctf, "DPCPU(epair_dpcpu, 3).epair_drv_flags"), 128);
+    assert_eq!(int(&ctf, "DPCPU(feat_percpu_twice@1, 0)"), 100);
 }
 
 #[test]
