@@ -120,9 +120,12 @@ impl ModuleFile {
         kernel: &mut LoadedKernel,
         sets: &[PlacedSet],
     ) -> Result<Vec<Variable>, ImageError> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
         let source = self.debug.as_deref().unwrap_or(&self.source);
         let elf = ElfFile::parse_module(source.clone())?;
-        if sets.is_empty() || Format::of(&elf, None).is_none() {
+        if Format::of(&elf, None).is_none() {
             return Ok(Vec::new());
         }
         let is_object = self.is_object();
