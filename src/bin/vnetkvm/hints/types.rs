@@ -16,7 +16,7 @@ pub fn hint(error: &TypeError) -> Option<String> {
             let named = elsewhere.iter().map(|file| format!("{name}@{file}"));
             did_you_mean(&named.collect::<Vec<_>>())
         }
-        TypeError::Numbered { name, count: 1, .. } => did_you_mean(&[name.clone()]),
+        TypeError::Numbered { name, count: 1, .. } => did_you_mean(std::slice::from_ref(name)),
         TypeError::Numbered { name, .. } => did_you_mean(&[format!("{name}@1")]),
         TypeError::NoMember { candidates, .. } => members(candidates),
         TypeError::Incomplete { .. } => {
