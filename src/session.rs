@@ -553,7 +553,7 @@ fn missed(pattern: &str, why: VnetError, problems: Option<&Problems>) -> VnetErr
 
 /// Each variable once, even if several patterns match it.
 fn in_order(mut found: Vec<SetVariable>) -> Vec<SetVariable> {
-    found.sort_by(|a, b| (&a.name, &a.file, a.master).cmp(&(&b.name, &b.file, b.master)));
+    found.sort_by(|a, b| a.order().cmp(&b.order()));
     found.dedup();
     found
 }

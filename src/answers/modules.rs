@@ -28,7 +28,9 @@ pub struct LoadedFile {
     /// The class of the kernel's linker that loaded it: `elf64`, `elf64_obj`.
     pub class: Option<Box<str>>,
     /// Where its virtualized variables lie, if it has any.
-    pub set_vnet: Option<SetVnet>,
+    pub set_vnet: Option<ModuleSet>,
+    /// Where the masters of its DPCPU variables lie, if it has any.
+    pub set_pcpu: Option<ModuleSet>,
     /// The number of its virtualized variables.
     pub variables: usize,
     /// The file that has their types.
@@ -39,9 +41,9 @@ pub struct LoadedFile {
     pub problems: Vec<Box<str>>,
 }
 
-/// A linker set of virtualized variables.
+/// A linker set of variables.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub struct SetVnet {
+pub struct ModuleSet {
     /// The first byte of the set, in module space for a module.
     pub address: VirtAddr,
     /// Bytes.
@@ -85,6 +87,10 @@ fn columns() -> Vec<Column> {
 impl From<&Module> for LoadedFile {
     fn from(module: &Module) -> Self {
         let set = module.set(LinkerSet::Vnet);
+        let place = |set| {
+            let set = module.set(set)?;
+            Some(ModuleSet { address: set.range.start, size: set.size() })
+        };
         Self {
             id: module.id,
             name: module.name.clone(),
@@ -93,7 +99,8 @@ impl From<&Module> for LoadedFile {
             size: module.size,
             refs: module.refs,
             class: module.class.clone(),
-            set_vnet: set.map(|set| SetVnet { address: set.range.start, size: set.size() }),
+            set_vnet: place(LinkerSet::Vnet),
+            set_pcpu: place(LinkerSet::Pcpu),
             variables: set
                 .map_or(0, |set| module.set_symbols(LinkerSet::Vnet).count().max(set.typed.len())),
             types_from: module.types_from.clone(),
@@ -125,7 +132,7 @@ impl Row for LoadedFile {
             set.map(|set| set.address).into(),
             set.map(|set| set.size).into(),
             set.map(|_| self.variables).into(),
-            set.map(|_| typed).into(),
+            set.or(self.set_pcpu).map(|_| typed).into(),
             (&*self.path).into(),
         ]]
     }

@@ -178,7 +178,7 @@ impl SetVariable {
     }
 
     /// By name, then by file. Without files, the kernel's own come first.
-    fn order(&self) -> impl Ord {
+    pub(crate) fn order(&self) -> impl Ord {
         (&self.name, &self.file, self.of_module(), self.master)
     }
 
@@ -201,7 +201,7 @@ pub fn plain_globals(target: &Target, pattern: &str) -> Result<Vec<SetVariable>,
     let named = globals.filter(|symbol| wanted.names(symbol.name));
     let mut found: Vec<SetVariable> = named.map(|symbol| plain(target, &symbol)).collect();
     found.retain(|variable| in_file(variable, wanted.file.as_deref()));
-    found.sort_by(|a, b| (&a.name, &a.file).cmp(&(&b.name, &b.file)));
+    found.sort_by(|a, b| a.order().cmp(&b.order()));
     if found.is_empty() {
         let near = names_like(kernel, &wanted.name);
         let (set, name) = (LinkerSet::Vnet, pattern.to_owned());
