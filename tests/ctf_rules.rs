@@ -15,6 +15,7 @@ use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::{Kernel, SymbolKind};
 use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
+use vnetkvm::types::model::Type;
 use vnetkvm::types::{TypeError, Types};
 use vnetkvm::value::Limits;
 use vnetkvm::views::checks::Verdict;
@@ -154,6 +155,20 @@ fn without_files_nobody_says_that_a_thread_needed_no_curvnet() {
     let why = "nothing tells the source file of tcp_output";
     let whether = format!("whether {thread}, which has no curvnet, needed one: {why}");
     assert_eq!(verdict("ctf/classic-ctf2"), (Verdict::Unknown, whether));
+}
+
+/// The format has 32 bits of each enumerator.
+#[test]
+fn an_enum_of_eight_bytes_has_numbers_and_no_wrong_names() {
+    let source = Source::open("fixtures/kernel/ctf/classic-ctf2").unwrap();
+    let kernel = Kernel::open(source, None).unwrap();
+    let types = Types::load(&kernel).unwrap();
+    for (name, count) in
+        [("enum feat_wide", 0), ("enum feat_wide_signed", 0), ("enum feat_color", 3)]
+    {
+        let Type::Enum(found) = &*types.get(types.find(name).unwrap()).unwrap() else { panic!() };
+        assert_eq!(found.enumerators.len(), count, "{name}");
+    }
 }
 
 /// ctfmerge leaves the ids in their order where it makes globals of a module local; those that

@@ -103,8 +103,8 @@ pub const LIMITS: &Table = &[
         &[
             // Enumerators beyond 32 bits, or beyond 31 if all are positive.
             ("enum feat_unsigned", &["FEAT_TOP"]),
-            ("enum feat_wide", &["FEAT_WIDE"]),
-            ("enum feat_wide_signed", &["FEAT_LEAST"]),
+            ("enum feat_wide", &["FEAT_SMALL", "FEAT_WIDE"]),
+            ("enum feat_wide_signed", &["FEAT_LEAST", "FEAT_MOST"]),
             // The width of a bit-field that is an enum, and with it the hole behind it.
             ("struct feat_bits", &["sign", "hole of 18 bits", "holes of"]),
             // There is only one kind of char that is signed.

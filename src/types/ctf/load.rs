@@ -271,7 +271,9 @@ impl CtfFile {
     fn enumeration(&self, entry: &Entry, budget: &Budget) -> Result<Type, TypeError> {
         let fields = self.container.fields();
         let mut enumerators = Vec::new();
-        for number in 0..entry.count as usize {
+        // Of a value with more than 32 bits only the low ones are there, so a name could be wrong.
+        let known = if entry.size > 4 { 0 } else { entry.count };
+        for number in 0..known as usize {
             let at = entry.body + number * ENUMERATOR;
             let read = fields.u32(at).zip(fields.u32(at + 4));
             let (name, value) = read.ok_or_else(|| self.cut_off(entry))?;
