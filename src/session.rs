@@ -546,7 +546,9 @@ impl Session {
 /// Why a pattern matches nothing: nothing has the name, or that is unknown.
 fn missed(pattern: &str, why: VnetError, problems: Option<&Problems>) -> VnetError {
     match (&why, problems.and_then(|problems| problems.none().err())) {
-        (VnetError::NoSuchVariable { .. }, Some(because)) => VnetError::unknown(pattern, because),
+        (VnetError::NoSuchVariable { .. }, Some(because)) => {
+            VnetError::unknown_variable(pattern, because)
+        }
         _ => why,
     }
 }

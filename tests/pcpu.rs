@@ -76,7 +76,10 @@ fn listed(session: &Session, cpu: u32) -> BTreeMap<String, (VirtAddr, Value)> {
     let answer = answers::pcpu(session, &which, &[], &Limits::default()).unwrap();
     let mut found = BTreeMap::new();
     answer.variables(answer.cpus[0]).elements.for_each(|variable| {
-        found.insert(variable.of.title.clone(), (variable.address(), variable.value()));
+        found.insert(
+            variable.of.title.clone(),
+            (variable.address().unwrap_or_default(), variable.value()),
+        );
     });
     found
 }
@@ -178,8 +181,8 @@ fn addresses_and_types_are_those_gdb_gives() {
                 let key = (cpu.id.to_string(), key.0, file);
                 // A module has a variable of a file of that name too; gdb knows the kernel's.
                 match variable.of_module() {
-                    None => drop(ours.insert(key, it.address().to_string())),
-                    Some(_) => drop(ours.entry(key).or_insert(it.address().to_string())),
+                    None => drop(ours.insert(key, it.address().unwrap().to_string())),
+                    Some(_) => drop(ours.entry(key).or_insert(it.address().unwrap().to_string())),
                 }
             });
         }
@@ -260,6 +263,12 @@ fn the_cpu_is_chosen_or_that_of_the_crashing_thread() {
 #[test]
 fn wrong_names_and_cpus_are_explained() {
     let (_files, session) = opened(&image("pcpu"), None);
+    let Err(Error::Expr { source: ExprError::NoSuchName { near, .. }, .. }) =
+        print(&session, "nws")
+    else {
+        panic!("a variable of CPUs has no address of its own")
+    };
+    assert_eq!(near[0], "DPCPU(nws)");
     let error = refused(&session, "DPCPU(hardclocktim)");
     assert_eq!(error.to_string(), "this kernel has no DPCPU variable hardclocktim");
     let ExprError::Vnet(VnetError::NoSuchVariable { near, .. }) = error else { panic!() };
@@ -317,7 +326,9 @@ fn a_cpu_without_copies_has_no_values() {
         let answer = answers::pcpu(&session, &which, &[], &Limits::default()).unwrap();
         let said: Vec<String> = answer.problems().iter().map(ToString::to_string).collect();
         assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].contains("dpcpu_off[1] is 0x0, but pc_dynamic of its struct pcpu is 0x"));
+        assert!(said[0].contains(
+            "dpcpu_off[1], which is used, is 0x0, but pc_dynamic of its struct pcpu is 0x"
+        ));
         // Others have theirs.
         assert_eq!(int(&session, "DPCPU(hardclocktime, 3)"), -1);
         assert!(
@@ -352,8 +363,79 @@ fn cpus_that_cannot_be_read_are_problems() {
     // A set without CPUs.
     let (_files, session) = damaged("pcpu", "all_cpus", 0, 0);
     assert!(session.cpus().unwrap().all.is_empty());
-    let error = answers::pcpu(&session, &Which::Default, &[], &Limits::default()).err().unwrap();
-    assert_eq!(error.to_string(), "there is no CPU 0: the kernel says that there are none");
+    for which in [Which::Default, Which::All] {
+        let error = answers::pcpu(&session, &which, &[], &Limits::default()).err().unwrap();
+        assert_eq!(error.to_string(), "there is no CPU 0: the kernel says that there are none");
+    }
+}
+
+#[test]
+fn a_struct_pcpu_of_another_cpu_is_called_out() {
+    let mut image = image("pcpu");
+    let kernel = image.runtime_mut().kernel_mut();
+    let place = kernel.address_of("cpuid_to_pcpu").unwrap();
+    let pcpu = kernel.machine().pointer(place.wrapping_add(8)).unwrap();
+    let type_id = kernel.types().find("struct pcpu").unwrap();
+    let id = kernel.types().member(type_id, "pc_cpuid").unwrap().offset;
+    kernel.machine_mut().set_uint(pcpu.wrapping_add(id), 4, 3).unwrap();
+    let (_files, session) = opened(&image, None);
+    let doubt = session.cpu(1).unwrap().doubt.as_ref().unwrap().to_string();
+    assert!(doubt.contains("pc_cpuid of the struct pcpu of CPU 1 is 3"), "{doubt}");
+    assert!(session.cpu(3).unwrap().doubt.is_none());
+}
+
+/// A kernel's variable may even be of the file that a module's is of.
+#[test]
+fn every_variable_has_a_name_that_leads_to_it() {
+    for scenario in ["pcpu", "pcpu-newer"] {
+        let (_files, session) = opened(&image(scenario), None);
+        let which = Which::Ids(vec![1, 1]);
+        let answer = answers::pcpu(&session, &which, &[], &Limits::default()).unwrap();
+        assert_eq!(answer.cpus.len(), 1);
+        let mut titles = Vec::new();
+        answer.variables(answer.cpus[0]).elements.for_each(|variable| {
+            titles.push((variable.of.title.clone(), variable.address()));
+        });
+        for (title, address) in titles {
+            let patterns = [title.clone()];
+            let found = answers::pcpu(&session, &which, &patterns, &Limits::default()).unwrap();
+            let mut places = Vec::new();
+            found.variables(found.cpus[0]).elements.for_each(|it| places.push(it.address()));
+            assert_eq!(places, [address], "{scenario}: {title}");
+            let printed = print(&session, &format!("&DPCPU({title}, 1)")).unwrap();
+            assert_eq!(printed.value.as_address(), address, "{scenario}: {title}");
+        }
+    }
+}
+
+/// What a module uses is not lost because its struct is cut off.
+#[test]
+fn module_space_is_unknown_where_a_module_is() {
+    let whole = image("pcpu");
+    let kernel = whole.runtime().kernel();
+    let head = kernel.address_of("linker_files").unwrap();
+    let next = kernel.types().find("struct linker_file").unwrap();
+    let link = kernel.types().member(next, "link").unwrap().offset;
+    let first = kernel.machine().pointer(head).unwrap();
+    let module = kernel.machine().pointer(first.wrapping_add(link)).unwrap();
+    let page = kernel.machine().physical(module).unwrap();
+    let mut cut = image("pcpu");
+    // The struct begins on the page before the one that has its progtab.
+    cut.leave_out(page);
+    let directory = tempfile::tempdir().unwrap();
+    cut.save_kernel(directory.path()).unwrap();
+    let core = cut.save(DumpFile::from(Format::MinidumpV2), directory.path()).unwrap();
+    let session = open(directory.path(), &core, None);
+    for set in LinkerSet::ALL {
+        let space = answers::modspace(&session, set).unwrap();
+        assert!(!space.problems().is_empty(), "{set:?}");
+        let found = session.modules().map(|modules| modules.modules().count());
+        assert!(found.is_ok());
+    }
+    let error =
+        answers::pcpu(&session, &Which::Default, &["feat_epair_quota".into()], &Limits::default());
+    let missed = error.unwrap().take_missed().remove(0).to_string();
+    assert_eq!(missed, "whether there is a variable feat_epair_quota is unknown");
 }
 
 /// An image that lacks the page of a variable.

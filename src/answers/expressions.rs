@@ -44,7 +44,8 @@ pub struct Evaluated {
 /// Why an expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The kind of error for scripts: `no-such-name` or `bad-expression`.
+    /// The kind of error for scripts: `no-such-name`, `bad-expression`, or that of a value that
+    /// cannot be read.
     pub kind: &'static str,
     /// The error and its causes, in one sentence.
     pub message: Box<str>,
@@ -201,7 +202,11 @@ impl Evaluated {
 
 impl From<&Error> for Failure {
     fn from(why: &Error) -> Self {
-        let kind = if why.is_no_match() { "no-such-name" } else { "bad-expression" };
+        let kind = match why {
+            Error::Expr { source: ExprError::NoCopyOfCpu { why, .. }, .. } => why.kind.name(),
+            why if why.is_no_match() => "no-such-name",
+            _ => "bad-expression",
+        };
         let message = match std::error::Error::source(why) {
             Some(_) => {
                 why.story().split_once(": ").map_or_else(String::new, |(_, rest)| rest.into())

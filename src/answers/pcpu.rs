@@ -1,6 +1,7 @@
 //! `pcpu`: the DPCPU variables of the chosen CPUs, with their values.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::walk::Problems;
 pub enum Which {
     /// Where the crashing thread ran; if that is unknown, CPU 0.
     Default,
-    /// Those with these ids, in this order.
+    /// Those with these ids, in this order, each once.
     Ids(Vec<u64>),
     /// All that exist.
     All,
@@ -61,8 +62,13 @@ pub fn pcpu<'s>(
     let known = session.cpus()?;
     let mut default = None;
     let cpus: Vec<&Cpu> = match which {
+        Which::All if known.all.is_empty() => vec![session.default_cpu()?.cpu],
         Which::All => known.all.iter().collect(),
-        Which::Ids(ids) => ids.iter().map(|id| session.cpu(*id)).collect::<Result<_, _>>()?,
+        Which::Ids(ids) => {
+            let mut known = BTreeSet::new();
+            let once = ids.iter().filter(|id| known.insert(**id));
+            once.map(|id| session.cpu(*id)).collect::<Result<_, _>>()?
+        }
         Which::Default => {
             let chosen = session.default_cpu()?;
             default = Some(chosen.title);

@@ -19,7 +19,7 @@ use crate::views::jails::Jails;
 use crate::views::threads::{Doing, State, ThreadView, Threads, Wait};
 use crate::vnet::list::JailRef;
 use crate::vnet::{Condition, Vnet, VnetRef, WantedThread};
-use crate::walk::Problems;
+use crate::walk::{Problem, Problems};
 
 /// The threads, the one that wrote the dump first.
 #[derive(Debug)]
@@ -153,6 +153,12 @@ pub fn threads(session: &Session, which: &Selector, all: bool) -> Result<AllThre
         _ => {}
     }
     let others = count.saturating_sub(chosen.len());
+    for thread in &chosen {
+        if let Some(why) = &thread.unknown {
+            let what = format!("whether {} needed a curvnet, which is NULL", thread.name);
+            problems.add(Problem::new(what, why.clone()));
+        }
+    }
     let records = chosen.iter().any(|thread| thread.set_by != Ok(None));
     let threads = chosen.into_iter().map(|thread| names.thread(thread, records)).collect();
     Ok(AllThreads { threads, problems, others })

@@ -111,10 +111,9 @@ impl<'s> Copies<'s> {
 }
 
 impl Variable<'_> {
-    /// Of this copy; 0 where there is none.
-    pub fn address(&self) -> VirtAddr {
-        let master = self.of.variable.master;
-        self.copy.copy_of(self.session.target(), master).unwrap_or_default()
+    /// Of this copy; `None` where there is none.
+    pub fn address(&self) -> Option<VirtAddr> {
+        self.copy.copy_of(self.session.target(), self.of.variable.master).ok()
     }
 
     /// Its value, or the reason why there is none.
@@ -129,7 +128,7 @@ impl Variable<'_> {
 }
 
 impl Described {
-    fn cells(&self, address: VirtAddr) -> [Cell<'_>; 5] {
+    fn cells(&self, address: Option<VirtAddr>) -> [Cell<'_>; 5] {
         [
             (&*self.title).into(),
             address.into(),
@@ -196,18 +195,17 @@ impl Serialize for Reading<'_> {
 /// The variables with their types, and names that are unique.
 pub(super) fn described(session: &Session, variables: Vec<SetVariable>) -> Vec<Arc<Described>> {
     let types = session.types().ok();
-    let mut count: HashMap<Box<str>, usize> = HashMap::new();
+    let mut same: HashMap<&str, Vec<&SetVariable>> = HashMap::new();
     for variable in &variables {
-        *count.entry(variable.name.clone()).or_default() += 1;
+        same.entry(&variable.name).or_default().push(variable);
     }
-    let described = variables.into_iter().map(|variable| {
+    let title = |variable: &SetVariable| match same.get(&*variable.name) {
+        Some(same) if same.len() > 1 => format!("{}@{}", variable.name, variable.told_by(same)),
+        _ => variable.name.to_string(),
+    };
+    let titles: Vec<String> = variables.iter().map(title).collect();
+    let described = variables.into_iter().zip(titles).map(|(variable, title)| {
         let type_name = types.zip(variable.type_id).map(|(types, id)| types.name(id));
-        let title = match variable.qualifier() {
-            Some(qualifier) if count.get(&variable.name) > Some(&1) => {
-                format!("{}@{qualifier}", variable.name)
-            }
-            _ => variable.name.to_string(),
-        };
         Arc::new(Described { variable, type_name, title })
     });
     described.collect()

@@ -127,9 +127,14 @@ fn contradiction(target: &Target, cpu: u64, offset: &Result<u64, ValueError>) ->
         Err(_) => return None,
     };
     let pcpu = cpus::struct_pcpu(target, cpu).ok()??;
+    let id = pcpu.uint("pc_cpuid").ok().filter(|id| *id != cpu);
+    if let Some(id) = id {
+        let why = format!("pc_cpuid of the struct pcpu of CPU {cpu} is {id}");
+        return Some(Problem::contradiction(format!("CPU {cpu}"), pcpu.address, why));
+    }
     let dynamic = pcpu.uint("pc_dynamic").ok().filter(|dynamic| *dynamic != there)?;
     let why = format!(
-        "dpcpu_off[{cpu}] is {there:#x}, but pc_dynamic of its struct pcpu is {dynamic:#x}"
+        "dpcpu_off[{cpu}], which is used, is {there:#x}, but pc_dynamic of its struct pcpu is {dynamic:#x}"
     );
     let what = format!("the DPCPU variables of CPU {cpu}");
     Some(Problem::contradiction(what, pcpu.address, why))

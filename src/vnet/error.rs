@@ -99,6 +99,15 @@ pub enum VnetError {
         #[source]
         because: Box<Problem>,
     },
+    /// No variable has the name, but a module may have one that could not be read.
+    #[error("whether there is a variable {} is unknown", shortened(name))]
+    UnknownVariable {
+        /// As it was given.
+        name: String,
+        /// What could not be read.
+        #[source]
+        because: Box<Problem>,
+    },
     /// The pattern is malformed.
     #[error("{:?} is not a valid pattern: {why}", shortened(pattern))]
     BadPattern {
@@ -175,6 +184,11 @@ impl VnetError {
         Self::Unknown { what: what.into(), because: Box::new(because) }
     }
 
+    /// No variable has this name, but `because` of a problem one of a module may have it.
+    pub fn unknown_variable(name: impl Into<String>, because: Problem) -> Self {
+        Self::UnknownVariable { name: name.into(), because: Box::new(because) }
+    }
+
     /// Whether the question was valid but nothing matches it.
     #[must_use]
     pub fn is_no_match(&self) -> bool {
@@ -199,6 +213,7 @@ impl VnetError {
             | Self::BadPattern { .. }
             | Self::OtherStatistics { .. }
             | Self::SysctlUnknown { .. }
+            | Self::UnknownVariable { .. }
             | Self::Ambiguous { .. }
             | Self::Read(_) => false,
         }

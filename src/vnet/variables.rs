@@ -124,9 +124,15 @@ impl Variables {
         if !found.is_empty() {
             return Ok(found);
         }
-        let elsewhere = self.all.iter().filter(|variable| wanted.names(&variable.name));
-        let mut near: Vec<String> = elsewhere
-            .filter_map(|variable| Some(format!("{}@{}", variable.name, variable.qualifier()?)))
+        let elsewhere: Vec<&SetVariable> =
+            self.all.iter().filter(|variable| wanted.names(&variable.name)).collect();
+        let near = elsewhere.iter().filter(|variable| variable.qualifier().is_some());
+        let mut near: Vec<String> = near
+            .map(|variable| {
+                let same = |other: &&&SetVariable| other.name == variable.name;
+                let same: Vec<&SetVariable> = elsewhere.iter().filter(same).copied().collect();
+                format!("{}@{}", variable.name, variable.told_by(&same))
+            })
             .take(MOST_OFFERED + 1)
             .collect();
         if near.len() > MOST_OFFERED {
@@ -153,11 +159,8 @@ impl Variables {
             [] => Ok(None),
             [one] => Ok(Some(one)),
             _ => {
-                // The kernel's own has no file if its types are CTF.
-                let told_by = |variable: &&SetVariable| {
-                    variable.qualifier().unwrap_or(&variable.module).to_owned()
-                };
-                let files = found.iter().map(told_by).collect();
+                let files = found.iter().map(|variable| variable.told_by(&found).to_owned());
+                let files = files.collect();
                 Err(VnetError::Ambiguous { name: name.to_owned(), files })
             }
         }
@@ -175,6 +178,15 @@ impl SetVariable {
     #[must_use]
     pub fn qualifier(&self) -> Option<&str> {
         self.of_module().or(self.file.as_deref())
+    }
+
+    /// What distinguishes it from `others` of its name, itself among them. The kernel's own is told
+    /// by `kernel` if it has no file, or the same as a module's.
+    #[must_use]
+    pub fn told_by(&self, others: &[&Self]) -> &str {
+        let shares = |other: &&Self| other.of_module().is_some() && other.file == self.file;
+        let file = self.file.as_deref().filter(|_| !others.iter().any(|other| shares(other)));
+        self.of_module().or(file).unwrap_or(KERNEL)
     }
 
     /// By name, then by file. Without files, the kernel's own come first.

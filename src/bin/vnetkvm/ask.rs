@@ -10,7 +10,7 @@ use vnetkvm::value::Limits;
 
 use crate::args::Globals;
 use crate::commands::{Command, PcpuArgs, SysctlArgs};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{self, Failure, Outcome};
 use crate::lost_files::require_intact_files;
 use crate::output::{self, show, show_search};
 use crate::say::{hint, note};
@@ -159,11 +159,18 @@ fn modules(globals: &Globals) -> anyhow::Result<Outcome> {
 
 /// Messages about the choice of vnets come before messages about the expressions.
 fn print(globals: &Globals, expressions: &[String], cpu: Option<u64>) -> anyhow::Result<Outcome> {
-    ask_vnets(globals, |session, chosen| {
-        output::say_choice(&chosen);
-        let limits = context::limits(globals, Limits::default().elements);
-        answers::expressions(session, chosen, cpu, expressions, &limits)
-    })
+    let session = context::open(globals)?;
+    let chosen = match Chosen::ask(session, &context::selector(globals)) {
+        // Not every expression has to do with a vnet.
+        Err(why @ vnetkvm::Error::Vnet(_)) if !globals.vnet.is_given() => {
+            exit::warn_of(why);
+            Chosen::none()
+        }
+        _ => context::chosen(globals, session)?,
+    };
+    output::say_choice(&chosen);
+    let limits = context::limits(globals, Limits::default().elements);
+    show(globals, answers::expressions(session, chosen, cpu, expressions, &limits)?)
 }
 
 fn pcpu(globals: &Globals, args: &PcpuArgs) -> anyhow::Result<Outcome> {

@@ -95,7 +95,7 @@ pub fn report_missed(mut missed: Vec<vnetkvm::Error>, answered: bool) -> anyhow:
 }
 
 /// Prints an error as a warning, because other parts of the question were answered.
-fn warn_of(error: vnetkvm::Error) {
+pub fn warn_of(error: vnetkvm::Error) {
     say::error(|out| write_message(out, "warning:", WARNING, &error.into()));
 }
 

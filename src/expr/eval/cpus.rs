@@ -68,8 +68,7 @@ impl Scope<'_> {
         };
         let CopyOfCpu { address, doubt } = self.per_cpu.copy_of(cpu, variable.master)?;
         doubt.into_iter().for_each(|doubt| self.remark(doubt));
-        let address = address
-            .map_err(|why| ExprError::NoCopyOfCpu { name: wanted, why: why.message.into() })?;
+        let address = address.map_err(|why| ExprError::NoCopyOfCpu { name: wanted, why })?;
         Ok(place(variable.type_id, address, variable.size))
     }
 
@@ -93,7 +92,7 @@ impl Scope<'_> {
     fn no_dpcpu(&self, variables: &Variables, name: String) -> ExprError {
         // The pattern of a name that is no variable's gives names like it.
         match (variables.problems().none(), variables.matching(&name)) {
-            (Err(because), _) => VnetError::unknown(name, because).into(),
+            (Err(because), _) => VnetError::unknown_variable(name, because).into(),
             (Ok(()), Err(why)) => why.into(),
             (Ok(()), Ok(_)) => {
                 let (set, near) = (LinkerSet::Pcpu, Vec::new());

@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::shorten::shortened;
 use crate::target::ReadError;
 use crate::types::TypeError;
+use crate::value::model::ValueError;
 use crate::vnet::VnetError;
 
 /// An expression has no value.
@@ -50,12 +51,12 @@ pub enum ExprError {
         why: String,
     },
     /// The CPU has no copy of the variable.
-    #[error("DPCPU({name}) cannot be found: {why}")]
+    #[error("DPCPU({name}) cannot be found: {}", why.message)]
     NoCopyOfCpu {
         /// As it was written.
         name: String,
         /// Which CPU, and why.
-        why: String,
+        why: ValueError,
     },
     /// The kernel has no struct pcpu for the CPU.
     #[error("CPU {cpu} has no struct pcpu")]

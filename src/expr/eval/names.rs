@@ -176,7 +176,7 @@ impl Scope<'_> {
             }
         }
         if let Some(Err(because)) = self.variables.map(|variables| variables.problems().none()) {
-            return VnetError::unknown(name, because).into();
+            return VnetError::unknown_variable(name, because).into();
         }
         let bare = name.strip_prefix("V_").unwrap_or(name);
         let mut near = match self.variables.map(|variables| variables.matching(bare)) {
@@ -192,6 +192,11 @@ impl Scope<'_> {
             near.sort_unstable();
             near.dedup();
             near = types::most_similar(near, |known| known, bare);
+        }
+        // The kernel's symbol of a DPCPU variable has another name.
+        let of_cpus = self.per_cpu.variables().ok();
+        if of_cpus.is_some_and(|all| all.matching(bare).is_ok()) {
+            near.insert(0, format!("DPCPU({bare})"));
         }
         ExprError::NoSuchName { name: name.to_owned(), near }
     }

@@ -48,7 +48,8 @@ impl<'t> DpcpuNames<'t> {
         let copy = self.copies.get(number)?;
         let offset = address.offset_from(copy.range.start)?;
         let set = target.kernel().linker_set(LinkerSet::Pcpu)?;
-        let found = self.variables.at(set.start.wrapping_add(offset));
+        let master = set.start.wrapping_add(offset);
+        let found = self.variables.at(master).or_else(|| self.variables.arena_at(master));
         let Some(VariablePart { variable, qualifier, module, offset, part }) = found else {
             let part = ObjectPart {
                 type_name: "".into(),

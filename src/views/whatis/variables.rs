@@ -40,7 +40,23 @@ impl<'t> VariableNames<'t> {
 
     /// The variable whose master holds an address, and the part of it there.
     pub fn at(&self, master: VirtAddr) -> Option<VariablePart> {
-        let place = self.held.at(master)?;
+        self.part(self.held.at(master)?, master)
+    }
+
+    /// The same for the arena of modules' variables, where none of a module is.
+    pub fn arena_at(&self, master: VirtAddr) -> Option<VariablePart> {
+        self.part(self.arena(master)?, master)
+    }
+
+    fn arena(&self, master: VirtAddr) -> Option<usize> {
+        let is_arena = |variable: &SetVariable| {
+            let offset = master.offset_from(variable.master);
+            variable.is_module_space() && offset.is_some_and(|offset| offset < variable.size)
+        };
+        self.all.iter().position(is_arena)
+    }
+
+    fn part(&self, place: usize, master: VirtAddr) -> Option<VariablePart> {
         let variable = self.all.get(place)?;
         let offset = master.offset_from(variable.master)?;
         let part = path_at(self.types, variable.type_id, offset);
@@ -55,7 +71,8 @@ impl<'t> VariableNames<'t> {
 
     /// The type of the variable whose master holds an address.
     pub fn type_at(&self, master: VirtAddr) -> Option<Box<str>> {
-        let variable = self.all.get(self.held.at(master)?)?;
+        let place = self.held.at(master).or_else(|| self.arena(master));
+        let variable = self.all.get(place?)?;
         Some(self.types?.name(variable.type_id?).into())
     }
 

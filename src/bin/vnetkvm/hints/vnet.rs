@@ -28,6 +28,7 @@ pub fn hint(error: &VnetError) -> Option<String> {
         VnetError::Unknown { .. } => {
             "choose a vnet with --vnet: `vnetkvm vnets --scan` searches memory for them"
         }
+        VnetError::UnknownVariable { .. } => "`vnetkvm modules` shows what is known of modules",
         VnetError::BadPattern { .. } => {
             "wildcards are * ? [...] and {a,b}, as in 'tcp*', '[ab]*', '*@if_gif.ko'"
         }
