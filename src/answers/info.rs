@@ -25,7 +25,7 @@ pub use self::core::{
     CompressedInfo, CoreInfo, DirectMapInfo, InfoFileInfo, LiveInfo, MinidumpInfo, PhysicalRange,
 };
 pub use self::crashed::{CrashedInfo, CrashedJail};
-pub use self::kernel::{Belongs, KernelInfo, SetVnet, Verdict};
+pub use self::kernel::{Belongs, KernelInfo, SetVnet, Unused, Verdict};
 
 /// A description of a dump and its kernel.
 #[derive(Debug, Clone, Serialize)]

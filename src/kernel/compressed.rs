@@ -50,7 +50,7 @@ pub fn unpack(section: &[u8], arch: Arch) -> Result<Vec<u8>, String> {
 fn exactly(stream: impl Read, size: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(size as usize).map_err(|why| why.to_string())?;
-    stream.take(size).read_to_end(&mut bytes).map_err(|why| why.to_string())?;
+    stream.take(size).read_to_end(&mut bytes).map_err(|_| "its compressed data is damaged")?;
     if bytes.len() as u64 != size {
         return Err(format!("it unpacks to {} bytes instead of {size}", bytes.len()));
     }
@@ -114,5 +114,9 @@ mod tests {
     fn what_is_no_stream_is_an_error() {
         assert!(unpack(&section(9, 12, b"whatever"), Arch::Amd64).unwrap_err().contains("unknown"));
         assert!(unpack(&[0; 10], Arch::Amd64).is_err());
+        for kind in [ELFCOMPRESS_ZLIB, ELFCOMPRESS_ZSTD] {
+            let error = unpack(&section(kind, 12, &[0xff; 64]), Arch::Amd64).unwrap_err();
+            assert_eq!(error, "its compressed data is damaged");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::budget::Exhausted;
+use crate::kernel::CTF_SECTION;
 use crate::shorten::shortened;
 
 /// A question about types has no answer.
@@ -102,8 +103,14 @@ pub enum TypeError {
         /// The reason, as a clause.
         why: String,
     },
-    /// An entry of the debug information is damaged.
-    #[error("the debug information is damaged at {section}+{offset:#x}: {why}")]
+    /// The CTF cannot be read.
+    #[error("the CTF cannot be read: {why}")]
+    UnreadableCtf {
+        /// The reason, as a clause.
+        why: String,
+    },
+    /// An entry of the debug information, or of the CTF, is damaged.
+    #[error("{} is damaged at {section}+{offset:#x}: {why}", format_of(section))]
     Damaged {
         /// The section, such as `.debug_info`.
         section: &'static str,
@@ -118,9 +125,26 @@ pub enum TypeError {
 }
 
 impl TypeError {
+    /// Is it about CTF, and not about debug information?
+    pub fn is_about_ctf(&self) -> bool {
+        match self {
+            Self::NoCtf | Self::UnreadableCtf { .. } => true,
+            Self::Damaged { section, .. } => *section == CTF_SECTION,
+            _ => false,
+        }
+    }
+
     /// Was the question valid, but nothing has the name?
     pub fn is_no_match(&self) -> bool {
         matches!(self, Self::NotFound { .. } | Self::NotInFile { .. } | Self::Numbered { .. })
+    }
+}
+
+/// What a section is part of, with its article.
+fn format_of(section: &str) -> &'static str {
+    match section {
+        CTF_SECTION => "the CTF",
+        _ => "the debug information",
     }
 }
 

@@ -9,7 +9,7 @@ use crate::bytes::Hex;
 use crate::kernel::ElfFile;
 use crate::session::Session;
 use crate::target::KernelMatch;
-use crate::types::{Origin, Types};
+use crate::types::{Format, Origin, Types};
 
 /// A kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +24,9 @@ pub struct KernelInfo {
     pub units: Option<usize>,
     /// Where its types come from; `None` if they are unknown.
     pub types: Option<Origin>,
+    /// What is known of its debug information if types do not come from it.
+    #[serde(skip)]
+    pub unused: Unused,
     /// The name of its configuration: `GENERIC`.
     pub ident: Option<String>,
     /// `__FreeBSD_version`: 1201000.
@@ -34,6 +37,17 @@ pub struct KernelInfo {
     pub set_vnet: Option<SetVnet>,
     /// Whether it wrote the dump.
     pub belongs: Belongs,
+}
+
+/// Why types do not come from a kernel's debug information.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unused {
+    /// It has none, as far as is known.
+    None,
+    /// CTF was wanted.
+    NotWanted,
+    /// It cannot be read.
+    Unreadable,
 }
 
 /// The linker set of the virtualized variables.
@@ -92,7 +106,13 @@ impl KernelInfo {
             KernelMatch::Different(why) => (Verdict::No, why),
             KernelMatch::Unknown(why) => (Verdict::Unknown, why),
         };
-        let types = session.types().ok().map(Types::origin);
+        let types = session.target().types();
+        let unused = match &types {
+            _ if Format::Dwarf.file_of(file).is_none() => Unused::None,
+            Err(why) if !why.is_about_ctf() => Unused::Unreadable,
+            _ => Unused::NotWanted,
+        };
+        let types = types.ok().map(Types::origin);
         Self {
             path: path(file.main()),
             debug_file: file.debug_file().map(path),
@@ -102,6 +122,7 @@ impl KernelInfo {
                 _ => None,
             },
             types,
+            unused,
             ident: None,
             osreldate: None,
             vimage: (set_vnet.is_some() || file.has_kernel_symbols()).then_some(set_vnet.is_some()),

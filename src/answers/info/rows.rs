@@ -1,6 +1,6 @@
 //! A description of a dump as keys and values, for people and for scripts.
 
-use super::{CoreInfo, KernelInfo, LiveInfo, Overview, date};
+use super::{CoreInfo, KernelInfo, LiveInfo, Overview, Unused, date};
 use crate::types::Origin;
 
 /// Keys and values, in order.
@@ -90,7 +90,14 @@ impl Rows {
             Some(Origin::Ctf { .. }) => {
                 "not used: source files, lines and arguments of calls are unknown".to_owned()
             }
-            None => "none: types and jails are unknown, and values are shown as bytes".to_owned(),
+            None => {
+                let state = match kernel.unused {
+                    Unused::None => "none",
+                    Unused::NotWanted => "not used",
+                    Unused::Unreadable => "cannot be read",
+                };
+                format!("{state}: types and jails are unknown, and values are shown as bytes")
+            }
         };
         self.add("debug info", format!("{units}{file}"));
         if let Some(ctf @ Origin::Ctf { .. }) = &kernel.types {

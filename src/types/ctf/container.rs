@@ -219,7 +219,7 @@ fn inflate(stream: &[u8], size: u64) -> Result<Vec<u8>, TypeError> {
     bytes.try_reserve_exact(size as usize).map_err(|why| damaged(HEADER, why))?;
     let mut state = Decompress::new(true);
     let status = state.decompress_vec(stream, &mut bytes, FlushDecompress::Finish);
-    let status = status.map_err(|why| damaged(HEADER, why))?;
+    let status = status.map_err(|_| damaged(HEADER, "its compressed data is damaged"))?;
     if status != Status::StreamEnd || bytes.len() as u64 != size {
         let more = if bytes.len() as u64 == size { " or more" } else { "" };
         let why = format!("it inflates to {}{more} instead of {size} bytes", bytes.len());
@@ -275,6 +275,8 @@ mod tests {
             let why = why(section(1, size, &stream), Endian::Little);
             assert!(why.contains(said), "{why}");
         }
+        let other = why(section(1, 55, &[0xff; 64]), Endian::Little);
+        assert_eq!(other, "the CTF is damaged at .SUNW_ctf+0x24: its compressed data is damaged");
         let bomb = zlib(&vec![0; 8 << 20]);
         let why = why(section(1, 8 << 20, &bomb), Endian::Little);
         assert!(why.contains("8388608") && why.contains("a part in 64"), "{why}");

@@ -130,8 +130,9 @@ impl CtfFile {
             Some(parent) if self.table.is_of_parent(id) => parent.entry(id),
             None if self.table.is_of_parent(id) => {
                 let (name, _) = self.container.parent().unwrap_or_default();
-                let why = format!("type {id:#x} is one of {name}, whose CTF this one continues");
-                Err(TypeError::Unreadable { why })
+                let whose = if name.is_empty() { "another container" } else { name };
+                let why = format!("type {id:#x} is one of {whose}, whose CTF this one continues");
+                Err(TypeError::UnreadableCtf { why })
             }
             _ => self.table.entry(&self.container, id),
         }
@@ -139,7 +140,7 @@ impl CtfFile {
 }
 
 fn unreadable(why: KernelError) -> TypeError {
-    TypeError::Unreadable { why: why.to_string() }
+    TypeError::UnreadableCtf { why: why.to_string() }
 }
 
 /// Containers made by hand, in both versions and both byte orders.
@@ -395,7 +396,12 @@ mod tests {
             let alone = made.file(arch, module, None);
             read(&alone, own | 1).unwrap();
             let why = read(&alone, 1).unwrap_err().to_string();
-            assert!(why.contains("kernel.full"), "{why}");
+            assert!(why.contains("is one of kernel.full, whose CTF"), "{why}");
+            // A damaged header has an offset where no name is.
+            made.parent = u32::MAX;
+            let why = read(&made.file(arch, module, None), 1).unwrap_err().to_string();
+            let wanted = "the CTF cannot be read: type 0x1 is one of another container, whose CTF";
+            assert!(why.starts_with(wanted), "{why}");
         }
     }
 

@@ -114,7 +114,7 @@ impl Table {
                 "it has {count} types, and version {version} has ids for no more than {most}: \
                  some mean several types"
             );
-            return Err(TypeError::Unreadable { why });
+            return Err(TypeError::UnreadableCtf { why });
         }
         Ok(Self { starts, own })
     }

@@ -31,8 +31,8 @@ pub fn hint(error: &TypeError) -> Option<String> {
 
 /// The hint for a kernel whose types are not known.
 pub fn missing_types(missing: &MissingTypes) -> String {
-    if missing.why == TypeError::NoCtf {
-        return hint(&missing.why).unwrap_or_default();
+    if missing.why.is_about_ctf() && missing.debug_file.is_none() {
+        return hint(&TypeError::NoCtf).unwrap_or_default();
     }
     let Some(file) = &missing.debug_file else {
         return "copy the debug file again, or use another one of the same build".into();
