@@ -142,7 +142,8 @@ fn what_changed_stands_out_in_place_and_ctrl_c_leaves_the_terminal_as_it_was() {
     let mut terminal = Terminal::watch(&machine, (10, 120), TTL, &[]);
     terminal.wait("the first answer", |screen| screen.contents().contains("ttl: 64"));
     let lines = terminal.lines();
-    assert!(lines[0].starts_with("Every 0.1s: ") && lines[0].contains(" -N "), "{lines:#?}");
+    let title = "Every 0.1s: sysctl net.inet.ip.ttl net.inet.ip.forwarding (-N /";
+    assert!(lines[0].starts_with(title), "{lines:#?}");
     assert_eq!(lines[0].chars().count(), 120, "the time is at the right edge");
     assert_eq!(lines[1..4], ["", "  net.inet.ip.ttl: 64", "  net.inet.ip.forwarding: 0"]);
 
@@ -178,6 +179,20 @@ fn without_colours_the_marks_are_enough() {
         let written = String::from_utf8_lossy(&terminal.written).into_owned();
         assert!(!written.contains("\x1b[7m") && !written.contains("\x1b[1m"), "{written:?}");
     }
+}
+
+#[test]
+fn a_small_terminal_shows_the_command_and_how_much_has_no_room() {
+    let machine = Machine::new();
+    let arguments = ["--count", "1", "vars", "--jail", "web01"];
+    let mut terminal = Terminal::watch(&machine, (3, 60), &arguments, &[]);
+    terminal.wait("the answer", |screen| screen.contents().contains(" more lines"));
+    let lines = terminal.lines();
+    assert!(lines[0].starts_with("Every 0.1s: vars --jail web01 (-N "), "{lines:#?}");
+    assert!(lines[1].starts_with("... ") && lines[1].ends_with(" more lines"), "{lines:#?}");
+    let mut terminal = Terminal::watch(&machine, (2, 60), &arguments, &[]);
+    terminal.wait("the answer", |screen| screen.contents().contains(" more lines"));
+    assert!(terminal.lines()[0].starts_with("... "), "{:#?}", terminal.lines());
 }
 
 #[test]

@@ -15,10 +15,12 @@ pub struct WatchArgs {
     /// hypervisor writes. On a terminal, a table is drawn in place; everything else follows one
     /// after the other. Ctrl-C ends the program with status 0.
     #[arg(long, value_name = "SECONDS", global = true, value_parser = seconds)]
+    #[arg(allow_negative_numbers = true)]
     pub watch: Option<Duration>,
 
     /// With --watch, end after this many answers, with the status of the last
-    #[arg(long, value_name = "N", global = true)]
+    #[arg(long, value_name = "N", global = true, value_parser = answers)]
+    #[arg(allow_negative_numbers = true)]
     pub count: Option<NonZeroU64>,
 }
 
@@ -27,17 +29,37 @@ const SHORTEST: f64 = 0.1;
 
 /// A number of seconds, which may have a fraction.
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 =
-        text.parse().map_err(|_| "not a number of seconds such as 2 or 0.5".to_owned())?;
-    if seconds.is_nan() || seconds < SHORTEST {
+    let seconds: Option<f64> = text.parse().ok();
+    let seconds = seconds.filter(|seconds| !seconds.is_nan());
+    let seconds = seconds.ok_or("not a number of seconds such as 2 or 0.5")?;
+    if seconds < SHORTEST {
         return Err(format!("the shortest time is {SHORTEST} seconds"));
     }
     Duration::try_from_secs_f64(seconds).map_err(|_| "too many seconds".to_owned())
 }
 
+/// A number of answers.
+fn answers(text: &str) -> Result<NonZeroU64, String> {
+    let number: u64 = text.parse().map_err(|_| "not a number of answers such as 10".to_owned())?;
+    NonZeroU64::new(number).ok_or_else(|| "there is at least one answer".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_number_is_named_in_plain_words() {
+        assert_eq!(answers("3"), Ok(NonZeroU64::new(3).unwrap()));
+        assert_eq!(answers("0"), Err("there is at least one answer".to_owned()));
+        for wrong in ["abc", "-1", "1.5", ""] {
+            assert_eq!(answers(wrong), Err("not a number of answers such as 10".to_owned()));
+        }
+        let soon = Err("not a number of seconds such as 2 or 0.5".to_owned());
+        assert_eq!((seconds("NaN"), seconds("soon")), (soon.clone(), soon));
+        assert_eq!(seconds("-1"), Err("the shortest time is 0.1 seconds".to_owned()));
+        assert_eq!(seconds("inf"), Err("too many seconds".to_owned()));
+    }
 
     #[test]
     fn a_time_has_at_least_a_tenth_of_a_second() {

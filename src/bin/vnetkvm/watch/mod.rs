@@ -7,6 +7,7 @@ mod interrupt;
 mod moment;
 mod screen;
 mod series;
+mod title;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use moment::Moment;
 use screen::Screen;
+use title::Title;
 
 use crate::args::{Format, Globals};
 use crate::cmd::topology::Form;
@@ -39,7 +41,7 @@ fn watch(command: &Command, globals: &mut Globals, pause: Duration) -> anyhow::R
         return Err(failure.hint("use one of them").into());
     }
     let format = output::format(&globals.output);
-    let mut screen = is_screen(format).then(|| Screen::new(pause));
+    let mut screen = is_screen(format).then(|| Screen::new(title(pause)));
     interrupt::end_on_interrupt(screen.is_some())?;
     let mut left = globals.watch.count.map(u64::from);
     let mut before: Option<String> = None;
@@ -96,6 +98,12 @@ fn asked_once(command: &Command) -> Option<&'static str> {
         Command::Whatis(args) if args.reads_input() => Some("addresses from standard input"),
         _ => None,
     }
+}
+
+/// The title for the command line of this program.
+fn title(pause: Duration) -> Title {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    Title::new(pause, &words.collect::<Vec<_>>(), &usage::command())
 }
 
 /// Whether answers are drawn in place: tables, on a terminal that can.

@@ -2,20 +2,19 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::time::Duration;
 
 use terminal_size::{Height, Width, terminal_size};
 use unicode_width::UnicodeWidthChar;
 use vnetkvm::render::changes::{self, Fate, Line};
-use vnetkvm::render::sanitize;
 
 use super::moment::Moment;
+use super::title::Title;
 use crate::output;
 
 /// A terminal that answers are drawn on, one over the other.
 pub struct Screen {
     /// What is watched, and how often.
-    title: String,
+    title: Title,
     drawn: bool,
 }
 
@@ -27,11 +26,8 @@ struct Size {
 }
 
 impl Screen {
-    pub fn new(pause: Duration) -> Self {
-        let words: Vec<_> =
-            std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        let title = format!("Every {}s: {}", pause.as_secs_f64(), words.join(" "));
-        Self { title: sanitize::line(&title).into_owned(), drawn: false }
+    pub fn new(title: Title) -> Self {
+        Self { title, drawn: false }
     }
 
     /// Draws the answer, or only the messages if there is none.
@@ -77,9 +73,10 @@ fn size() -> Size {
 }
 
 /// The title, cut so that the time stands at the right edge.
-fn headline(title: &str, time: &str, width: usize) -> String {
+fn headline(title: &Title, time: &str, width: usize) -> String {
     let room = width.saturating_sub(time.len() + 1);
-    let (title, _) = fit(title, room);
+    let title = title.for_width(room);
+    let (title, _) = fit(&title, room);
     let used: usize = title.chars().filter_map(UnicodeWidthChar::width).sum();
     format!("{title}{}{time}", " ".repeat(width.saturating_sub(used + time.len())))
 }
@@ -98,8 +95,12 @@ fn frame(
     if !messages.is_empty() {
         texts.push(String::new());
     }
-    // The last line of the terminal has the cursor.
-    let room = (size.lines - 1).saturating_sub(texts.len());
+    // The last line of the terminal has the cursor. However small it is, the answer has a line.
+    let height = size.lines - 1;
+    if !lines.is_empty() {
+        texts.truncate(height.saturating_sub(1));
+    }
+    let room = height - texts.len().min(height);
     let shown = if lines.len() > room { room.saturating_sub(1) } else { lines.len() };
     let (shown, hidden) = lines.split_at(shown);
     for line in shown {
@@ -108,7 +109,7 @@ fn frame(
         texts.push(String::from_utf8_lossy(&text).into_owned());
     }
     texts.extend(more(hidden));
-    texts.truncate(size.lines - 1);
+    texts.truncate(height);
     let mut frame = String::from("\x1b[?25l\x1b[H");
     for text in texts {
         let (start, rest) = fit(&text, size.width);
@@ -167,7 +168,10 @@ fn wrap(mut line: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::usage;
 
     fn drawn(messages: &str, lines: &[Line<'_>], size: (usize, usize)) -> String {
         let size = Size { lines: size.0, width: size.1 };
@@ -183,6 +187,11 @@ mod tests {
         assert_eq!(drawn("", &lines, (6, 20)), all);
         let cut = around("title\n\n  a 1\n... 2 more lines, 1 with changes\n");
         assert_eq!(drawn("", &lines, (5, 40)), cut);
+        let small = around("title\n... 3 more lines, 1 with changes\n");
+        assert_eq!(drawn("", &lines, (3, 40)), small);
+        assert_eq!(drawn("warning: long\n", &lines, (3, 40)), small);
+        assert_eq!(drawn("", &lines, (2, 40)), around("... 3 more lines, 1 with changes\n"));
+        assert_eq!(drawn("", &lines[..1], (2, 40)), around("  a 1\n"));
         assert_eq!(drawn("", &lines, (1, 40)), around(""));
     }
 
@@ -193,7 +202,12 @@ mod tests {
         assert!(drawn("warning: long\n", &[], (9, 6)).contains("\nwarnin\ng: lon\ng\n"));
         assert_eq!(fit("\x1b[1mab\x1b[0mcd", 3), ("\x1b[1mab\x1b[0mc", "d"));
         assert_eq!(fit("日本", 3), ("日", "本"), "they are two columns wide");
-        assert_eq!(headline("Every 1s: a long command", "12:00:00", 20), "Every 1s: a 12:00:00");
-        assert_eq!(headline("Every 1s: x", "12:00:00", 21), "Every 1s: x  12:00:00");
+        let title = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            Title::new(Duration::from_secs(1), &words, &usage::command())
+        };
+        let long = title(&["v", "a", "long", "command"]);
+        assert_eq!(headline(&long, "12:00:00", 20), "Every 1s: a 12:00:00");
+        assert_eq!(headline(&title(&["v", "x"]), "12:00:00", 23), "Every 1s: v x  12:00:00");
     }
 }
