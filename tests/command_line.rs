@@ -320,6 +320,49 @@ fn verbose_shows_where_it_looked_for_a_kernel() {
 }
 
 #[test]
+fn what_was_given_is_not_asked_for() {
+    let crash = Crash::new();
+    let kernel = fixture("small-split/kernel");
+    // The first megabyte ends before the kernel.
+    let mut memory = b"memory".to_vec();
+    memory.resize(1 << 20, 0);
+    fs::write(crash.at("cut.raw"), memory).unwrap();
+    let hint = |words: &[&str]| {
+        let said = crash.run(&[&["-N", &kernel][..], words, &["vnets"]].concat());
+        assert_eq!((said.status, said.out.as_str()), (2, ""), "{}", said.err);
+        said.err.lines().find(|line| line.starts_with("hint:")).unwrap_or_default().to_owned()
+    };
+    let found = hint(&["-M", "{cut.raw}"]);
+    assert!(found.contains("the file may end before the kernel"), "{found}");
+    let found = hint(&["-M", "{cut.raw}", "--kernel-phys", "0x200000"]);
+    assert!(found.contains("is not at the address of --kernel-phys"), "{found}");
+    let found = hint(&["-M", "{no/cut.raw}"]);
+    assert!(found.contains("does not exist"), "{found}");
+}
+
+/// A device of virtual memory that is not this kernel's.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hint_about_a_device_does_not_speak_of_dumps() {
+    let crash = Crash::new();
+    std::os::unix::fs::symlink("/proc/self/mem", crash.at("kmem")).unwrap();
+    let said = crash.run(&["-N", &fixture("small-split/kernel"), "-M", "{kmem}", "vnets"]);
+    assert_eq!(said.status, 2);
+    let hint = said.err.lines().find(|line| line.starts_with("hint:")).unwrap();
+    assert!(hint.contains("the device is its machine's memory"), "{hint}");
+}
+
+#[test]
+fn debug_information_that_is_not_used_is_not_called_missing() {
+    let crash = Crash::new();
+    let kernel = fixture("small-split/kernel");
+    let files = ["-N", &kernel, "-M", "{image/vmcore.full}", "--types", "ctf"];
+    let said = crash.run(&[&files[..], &["info"]].concat()).succeeded();
+    assert!(said.out.contains("debug info      not used: types"), "{}", said.out);
+    assert!(said.err.contains("hint: leave out --types"), "{}", said.err);
+}
+
+#[test]
 fn a_missing_file_gives_a_hint() {
     let crash = Crash::new();
     let kernel = fixture("small-split/kernel");

@@ -16,12 +16,14 @@ use vnetkvm::types::Types;
 
 const SCENARIO: &str = "hostname = \"gw\"\ncpus = 1\nmemory = \"16M\"\nformats = [\"full\"]\n";
 
+fn kernel(name: &str) -> Kernel {
+    let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
+    Kernel::open(source, None).unwrap()
+}
+
 /// Opens the full dump of a machine with these variables of the kernel, and `more`.
 fn open(name: &str, globals: &str, more: &str) -> Result<Target, TargetError> {
-    let kernel = || {
-        let source = Source::open(format!("fixtures/kernel/{name}")).unwrap();
-        Kernel::open(source, None).unwrap()
-    };
+    let kernel = || kernel(name);
     let scenario = Scenario::parse(&format!("{SCENARIO}globals = {{ {globals} }}\n{more}"));
     let mut file = Cursor::new(Vec::new());
     build(&scenario.unwrap(), kernel()).unwrap().write(Format::Full, &mut file).unwrap();
@@ -55,6 +57,23 @@ fn a_kernel_with_a_hashed_page_table_is_named() {
         assert_eq!(error, TargetError::HashedPageTable);
         let gone = "\"kernel_pmap_store.pm_pml1\" = 0";
         assert!(matches!(open(name, gone, ""), Err(TargetError::NoPageTables { .. })));
+    }
+}
+
+/// Another build has no `radix_mmu` where this kernel has it.
+#[test]
+fn another_build_is_not_taken_for_a_kernel_with_a_hashed_page_table() {
+    let mut file = Cursor::new(Vec::new());
+    let image = build(&Scenario::parse(SCENARIO).unwrap(), kernel("powerpc64")).unwrap();
+    image.write(Format::Full, &mut file).unwrap();
+    let core = dump::open(Source::from_vec("vmcore.0", file.into_inner())).unwrap();
+    let other = kernel("powerpc64-pcpu");
+    let types = Types::load(&other);
+    match Target::open(other, core, types).unwrap_err() {
+        TargetError::OtherKernel { why } => {
+            assert_eq!(why, "the kernel at 0x100000 has a similar version, but other code");
+        }
+        other => panic!("{other}"),
     }
 }
 

@@ -29,10 +29,16 @@ pub(super) fn find(
 ) -> Result<KernelMapping, TargetError> {
     let first = first_byte(kernel)?;
     let samples = samples(kernel);
-    let mut hashed = false;
+    let (mut hashed, mut other) = (false, None);
     for image in images(kernel, core, first, &samples, kernel_phys) {
         let booted = Booted { kernel, core, image };
-        hashed |= booted.is_hashed();
+        if booted.is_hashed() {
+            // Another build may have a version that begins alike at the same place.
+            match samples.is_empty() || image.agrees(core.memory(), &samples) {
+                true => hashed = true,
+                false => other = Some(image.phys),
+            }
+        }
         let mut candidates = booted.candidates().into_iter();
         if let Some(running) = candidates.find(|running| booted.confirm(running)) {
             return Ok(running);
@@ -40,6 +46,10 @@ pub(super) fn find(
     }
     if hashed {
         return Err(TargetError::HashedPageTable);
+    }
+    if let Some(phys) = other {
+        let why = format!("the kernel at {phys} has a similar version, but other code");
+        return Err(TargetError::OtherKernel { why });
     }
     Err(no_tables(match kernel_phys {
         Some(_) => "its variables make no sense at the given load address",

@@ -14,7 +14,7 @@ use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
 
 use crate::args::{Format, Globals, OutputArgs, VnetChoice};
-use crate::exit::Failure;
+use crate::exit::{Advice, Failure};
 use crate::hints;
 use crate::limits;
 use crate::output;
@@ -32,9 +32,17 @@ pub fn open(globals: &Globals) -> anyhow::Result<&Session> {
         let mut bar = Bar::new();
         let session = Session::open_with(&options, &mut |progress| bar.show(progress));
         drop(bar);
-        session?
+        session.map_err(|why| with_advice(globals, why))?
     };
     Ok(keep(globals, session))
+}
+
+/// Adds the hint that the options on the command line justify.
+fn with_advice(globals: &Globals, error: vnetkvm::Error) -> anyhow::Error {
+    match hints::with_options(&error, &globals.input) {
+        Some(hint) => anyhow::Error::new(error).context(Advice(hint)),
+        None => error.into(),
+    }
 }
 
 /// The dump and its path, without a kernel.

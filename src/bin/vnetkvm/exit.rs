@@ -59,6 +59,16 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
+/// What to try next after an error, where the command line tells more than the error does.
+#[derive(Debug)]
+pub struct Advice(pub String);
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Reports the result to the user and returns the exit code: 0 answered, 1 nothing matched, 2
 /// failed. Of a command that `searches`, 1 is something found, and 2 nothing matched. A closed pipe is not a failure: its reader has seen enough.
 pub fn report(result: anyhow::Result<Outcome>, searches: bool) -> ExitCode {
@@ -105,7 +115,8 @@ fn write_message(
     style: Style,
     error: &anyhow::Error,
 ) -> io::Result<()> {
-    for (number, cause) in error.chain().enumerate() {
+    let advice = error.downcast_ref::<Advice>().map(ToString::to_string);
+    for (number, cause) in error.chain().skip(usize::from(advice.is_some())).enumerate() {
         let text = text(cause);
         match number {
             0 => writeln!(out, "{style}{label}{style:#} {text}")?,
@@ -116,7 +127,7 @@ fn write_message(
         caret.lines().try_for_each(|line| writeln!(out, "    {}", sanitize::line(line)))?;
     }
     let own = error.downcast_ref::<Failure>().and_then(|failure| failure.hint.clone());
-    match own.or_else(|| hints::of(error)) {
+    match own.or(advice).or_else(|| hints::of(error)) {
         Some(hint) => writeln!(out, "{HINT}hint:{HINT:#} {}", sanitize::line(&hint)),
         None => Ok(()),
     }

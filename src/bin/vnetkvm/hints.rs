@@ -13,9 +13,10 @@ mod types;
 mod vnet;
 
 use vnetkvm::Error;
-use vnetkvm::error::TargetError;
+use vnetkvm::error::{DumpError, TargetError};
 use vnetkvm::image::ImageError;
 
+use crate::args::InputArgs;
 use crate::limits;
 
 pub use types::missing_types;
@@ -28,6 +29,23 @@ pub fn of(error: &anyhow::Error) -> Option<String> {
     let answer = || of_library(error.downcast_ref::<Error>()?);
     let image = || image::hint(error.downcast_ref::<ImageError>()?);
     answer().or_else(image)
+}
+
+/// The hint for files that could not be opened with these options, if the options matter: what
+/// was given need not be asked for.
+pub fn with_options(error: &Error, input: &InputArgs) -> Option<String> {
+    let placed = input.kernel_phys.is_some();
+    let hint = match error {
+        Error::Target(TargetError::NotLoaded { .. }) if placed => {
+            "check the address of --kernel-phys, and that -N names the running kernel; \
+             -M /dev/kmem does not need the address"
+        }
+        Error::Dump { source: DumpError::NotADump(what), .. } if input.kernel.is_some() => {
+            return dump::not_memory_of_kernel(what, placed);
+        }
+        _ => return None,
+    };
+    Some(hint.into())
 }
 
 /// The hint for an error of the library.
@@ -61,7 +79,8 @@ fn target(why: &TargetError) -> Option<String> {
             "the copy is incomplete: compare its size with the original's"
         }
         TargetError::HashedPageTable => {
-            "make the machine write minidumps, the default: `sysctl debug.minidump=1`"
+            "the kernel may be another build's: check -N, or leave it out to search for the \
+             kernel; else make the machine write minidumps, the default: `sysctl debug.minidump=1`"
         }
         TargetError::NotLoaded { .. } => {
             "name the running kernel with -N; --kernel-phys says where it was loaded, and \

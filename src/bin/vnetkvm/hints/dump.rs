@@ -9,6 +9,8 @@ use super::{other_file, source};
 const COPIED_WHOLE: &str =
     "check that the copy is complete: info.N beside the dump has its length (Dump Length)";
 
+const A_VMCORE: &str = "a vmcore begins with \"minidump FreeBSD/\" or is an ELF core file";
+
 pub fn hint(path: &Path, error: &DumpError) -> Option<String> {
     let hint = match error {
         DumpError::NotADump(what) => not_a_dump(what)?,
@@ -26,6 +28,25 @@ pub fn hint(path: &Path, error: &DumpError) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+/// The hint for a file in which a kernel that was given is not found. `placed` says that its
+/// address was given too.
+pub fn not_memory_of_kernel(what: &NotADump, placed: bool) -> Option<String> {
+    if !matches!(what, NotADump::Unknown { .. } | NotADump::VmwareMemory | NotADump::Zeros { .. }) {
+        return None;
+    }
+    let why = match placed {
+        true => {
+            "the kernel of -N is not at the address of --kernel-phys, or the file ends before \
+             it; without --kernel-phys it is searched for"
+        }
+        false => {
+            "the kernel of -N was not found in it: the file may end before the kernel, or another \
+             kernel ran; --kernel-phys says where it lies"
+        }
+    };
+    Some(format!("if this is raw memory, {why}; {A_VMCORE}"))
 }
 
 fn not_a_dump(what: &NotADump) -> Option<&'static str> {

@@ -1,7 +1,8 @@
 //! Hints for vnets and what cannot be found in them.
 
-use vnetkvm::error::{VnetCandidate, VnetError};
+use vnetkvm::error::{Stage, VnetCandidate, VnetError};
 use vnetkvm::kernel::LinkerSet;
+use vnetkvm::walk::{Problem, Why};
 
 use super::kernel::NAME_THE_KERNEL;
 use super::read;
@@ -14,6 +15,9 @@ pub fn hint(error: &VnetError) -> Option<String> {
     let hint = match error {
         VnetError::NoKernelSymbols => NAME_THE_KERNEL,
         VnetError::NoLayout => "use a kernel with debug information",
+        VnetError::NoList { because } if is_of_device(because) => {
+            "check that -N names the kernel that runs, and that the device is its machine's memory"
+        }
         VnetError::NoList { .. } => {
             "check that the dump is complete; --vnet 0xADDRESS reads a vnet at a known address"
         }
@@ -50,6 +54,15 @@ pub fn hint(error: &VnetError) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+/// Did a memory device refuse the address?
+fn is_of_device(problem: &Problem) -> bool {
+    let fault = match &problem.why {
+        Why::Unreadable { why, .. } | Why::Element { why, .. } => why.fault(),
+        _ => None,
+    };
+    fault.is_some_and(|fault| matches!(fault.stage, Stage::Device { .. } | Stage::NotMemory(_)))
 }
 
 /// How to find a variable whose name was not known exactly: by the letters that it begins with.
