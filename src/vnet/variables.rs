@@ -185,7 +185,7 @@ impl SetVariable {
     #[must_use]
     pub fn told_by(&self, others: &[&Self]) -> &str {
         let shares = |other: &&Self| other.of_module().is_some() && other.file == self.file;
-        let file = self.file.as_deref().filter(|_| !others.iter().any(|other| shares(other)));
+        let file = self.file.as_deref().filter(|_| !others.iter().any(shares));
         self.of_module().or(file).unwrap_or(KERNEL)
     }
 
