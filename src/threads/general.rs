@@ -65,6 +65,8 @@ pub fn named(object: &Object<'_>) -> Vec<(String, u64)> {
                         all.extend(value.ok().map(|value| (format!("{short}{number}"), value)));
                     }
                 }
+                // Of arm's pcb (`struct switchframe`, sys/arm/include/frame.h, 10 to main).
+                Type::Record(_) if name == "pcb_regs" => all.extend(named(&field)),
                 _ => {}
             },
             Err(_) => continue,
