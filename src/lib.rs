@@ -6,7 +6,7 @@
 //! ```text
 //! source ─► dump ─► paging ─► memory ─┐
 //!                                     ├─► target ─► value ─► modules ─► vnet ─► threads ─► views ─► expr ─► session ─► answers ─► render
-//! source ─► kernel ─► types ──────────┘
+//! source ─► kernel ─► types ──────────┘                                                                                        └► gdbserver
 //! ```
 //!
 //! - [`source`]: a path to bytes. [`dump`]: bytes to physical memory. [`paging`]: kernel addresses to
@@ -16,6 +16,7 @@
 //!   variables of each lie. [`threads`]: processes, threads, and their stacks. [`views`]: jails, interfaces, and more. [`expr`]: C-like expressions.
 //! - [`session`]: all of these behind one door. [`answers`]: questions, and what each is answered
 //!   with. [`render`]: answers to text.
+//! - `gdbserver` (with the feature `gdb-server`): what the session reads, by the protocol of gdb.
 //! - [`image`]: the same picture backwards, from a scenario to a dump.
 //!
 //! Nothing is read before it is asked for, and dumps are mapped, never copied. A
@@ -64,7 +65,8 @@
 //! # Features
 //!
 //! `cli` (default) adds the program and [`render::page`]; `image` (default) adds the builder,
-//! [`image`]. Without them this is a library that reads kernels and dumps.
+//! [`image`]; `gdb-server` (default) adds the remote stub for debuggers, `gdbserver`. Without
+//! them this is a library that reads kernels and dumps.
 
 #![deny(missing_docs)]
 
@@ -78,6 +80,8 @@ pub mod dump;
 pub mod error;
 pub mod expr;
 pub mod fault;
+#[cfg(feature = "gdb-server")]
+pub mod gdbserver;
 #[cfg(feature = "image")]
 pub mod image;
 pub mod kernel;

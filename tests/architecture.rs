@@ -81,6 +81,13 @@ const LAYERS: &[(&str, &[&str])] = &[
             "views",
         ],
     ),
+    (
+        "gdbserver",
+        &[
+            "source", "kernel", "target", "walk", "value", "modules", "threads", "answers",
+            "session",
+        ],
+    ),
     // Paths are parsed, never evaluated.
     ("image", &["source", "kernel", "types", "expr"]),
 ];

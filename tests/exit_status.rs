@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 136] = [
+const RULES: [(&str, i32); 140] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -149,6 +149,10 @@ const RULES: [(&str, i32); 136] = [
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),
     ("gdb --all-vnets", 2),
+    ("gdb-server --no-such", 2),
+    ("gdb-server --listen nowhere", 2),
+    ("gdb-server --listen 127.0.0.1:0 --stdio", 2),
+    ("gdb-server --vnet 1", 2),
     ("no-such-command", 2),
 ];
 
@@ -215,6 +219,22 @@ fn every_command_ends_by_the_same_rule() {
         let no_question = ["image", "completions", "man", "help"];
         assert!(tried || no_question.contains(&name), "{name} is not tried");
     }
+}
+
+/// A debugger that leaves at once is served, one that cannot connect is not.
+#[cfg(feature = "gdb-server")]
+#[test]
+fn a_server_for_debuggers_ends_by_the_same_rule() {
+    // The standard input of `output` is empty.
+    let Said { status, out, err } = run(&["--demo", "gdb-server", "--stdio"]);
+    assert_eq!((status, &*out, &*err), (0, "", ""));
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let Said { status, out, err } = run(&["--demo", "gdb-server", "--listen", &address]);
+    assert_eq!((status, &*out), (2, ""), "{err}");
+    assert!(err.contains(&format!("error: cannot listen at {address}")), "{err}");
+    assert!(err.contains("hint: choose another port"), "{err}");
 }
 
 /// What a command looks for has status 1, and is written.

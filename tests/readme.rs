@@ -4,7 +4,7 @@
 //!   `...` stands for any lines, `[..]` for any text in a line, `/tmp` for a directory
 //!   that is new in every run.
 //! - `sh` blocks of every page, and the commands in README's table, are run by sh in a crash directory
-//!   that holds the demonstration's kernel and dump. They must succeed.
+//!   that holds the demonstration's kernel and dump. They must succeed, and of a server its first line is read.
 //! - `rust` blocks are compiled with the library's documentation.
 //! - The picture shows what its commands print now.
 //! - Links lead somewhere, and files of the project that pages name exist.
@@ -12,8 +12,9 @@
 #![cfg(feature = "cli")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use snapbox::Assert;
 use vnetkvm::image::{self, Format, Scenario};
@@ -63,6 +64,10 @@ fn every_question_of_the_readme_has_an_answer() {
     for command in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
         let asks_cpus = command.contains("pcpu");
         let directory = if asks_cpus { &of_cpus } else { &directory };
+        if command.ends_with("gdb-server") {
+            assert!(first_line(command, directory.path()).starts_with("gdb -iex"), "{command}");
+            continue;
+        }
         let output = shell(command, directory.path());
         assert!(command.contains('>') || !output.stdout.is_empty(), "{command} prints nothing");
         run += 1;
@@ -198,12 +203,7 @@ fn run(command: &str, directory: &Path) -> String {
 
 /// Runs a script as a reader would, in the crash directory; it must succeed.
 fn shell(script: &str, directory: &Path) -> Output {
-    let programs = Path::new(VNETKVM).parent().unwrap().to_str().unwrap();
-    let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
-    let mut process = Command::new("sh");
-    process.args(["-euc", script]).current_dir(directory).env("PATH", path);
-    let output =
-        without_defaults(&mut process).env("VNETKVM_CRASH_DIR", directory).output().unwrap();
+    let output = in_crash_directory(script, directory).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     // What differs has status 1.
     let differs = script.trim_end().lines().last().unwrap().contains("diff ");
@@ -211,6 +211,28 @@ fn shell(script: &str, directory: &Path) -> Output {
     assert!(expected.contains(&output.status.code()), "{script}: {errors}");
     assert!(!errors.contains("error: "), "{script}: {errors}");
     output
+}
+
+/// What a command that never ends prints first.
+fn first_line(command: &str, directory: &Path) -> String {
+    let script = format!("exec {command}");
+    let mut process =
+        in_crash_directory(&script, directory).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let read = BufReader::new(process.stdout.take().unwrap()).read_line(&mut line);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    read.unwrap();
+    line
+}
+
+fn in_crash_directory(script: &str, directory: &Path) -> Command {
+    let programs = Path::new(VNETKVM).parent().unwrap().to_str().unwrap();
+    let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
+    let mut process = Command::new("sh");
+    process.args(["-euc", script]).current_dir(directory).env("PATH", path);
+    without_defaults(&mut process).env("VNETKVM_CRASH_DIR", directory);
+    process
 }
 
 fn without_defaults(process: &mut Command) -> &mut Command {

@@ -103,6 +103,8 @@ impl Command {
             Self::Check { names, .. } => check(globals, names),
             Self::Report(args) => cmd::report::run(globals, args),
             Self::Gdb { patterns } => cmd::gdb::run(globals, patterns),
+            #[cfg(feature = "gdb-server")]
+            Self::GdbServer(args) => cmd::gdb_server::run(globals, args),
             Self::Image(command) => cmd::image::run(globals, command),
             Self::Completions { shell } => cmd::completions::run(globals, *shell, definition()),
             Self::Man { directory } => cmd::man::run(directory, definition()),

@@ -361,6 +361,15 @@ pub enum Command {
         patterns: Vec<String>,
     },
 
+    /// Let gdb look at the dump
+    ///
+    /// The debugger sees the dump's memory, a thread for each thread of the kernel, and the
+    /// modules. `monitor COMMAND` asks a command of vnetkvm: `monitor vnets`. Nothing can be
+    /// changed. The server prints the command line for gdb; it ends with Ctrl-C.
+    #[cfg(feature = "gdb-server")]
+    #[command(after_help = GDB_SERVER_EXAMPLES)]
+    GdbServer(cmd::gdb_server::GdbServerArgs),
+
     /// Build kernel memory images for tests and demonstrations
     #[command(subcommand)]
     Image(cmd::image::ImageCommand),
@@ -557,3 +566,9 @@ Example:
   vnetkvm -N kernel.debug -M vmcore.0 --jail web01 gdb > web01.gdb
   kgdb -x web01.gdb kernel.debug vmcore.0
   (kgdb) print *$V_tcbinfo";
+
+#[cfg(feature = "gdb-server")]
+const GDB_SERVER_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -M vmcore.0 gdb-server
+  gdb -iex 'set osabi none' kernel.debug -ex 'target remote | vnetkvm -M vmcore.0 gdb-server --stdio'";

@@ -23,6 +23,9 @@ use crate::say::{hint, warning};
 
 /// Opens the files that the command line names, or the files found by default.
 pub fn open(globals: &Globals) -> anyhow::Result<&Session> {
+    if let Some(session) = globals.run.session() {
+        return Ok(session);
+    }
     let session = if globals.input.demo {
         let demo = image::demo()?;
         Session::from_sources(demo.kernel, demo.core)?

@@ -137,7 +137,11 @@ fn write<A: Answer>(
         Format::Jsonl => Medium::Lines,
     };
     let gutter = if globals.run.answer().is_some() { GUTTER } else { 0 };
-    answer.lay_out(&mut TextPage::new(out, medium, style(medium, gutter)))
+    let style = match globals.run.is_elsewhere() {
+        true => Style { width: None, color: false },
+        false => style(medium, gutter),
+    };
+    answer.lay_out(&mut TextPage::new(out, medium, style))
 }
 
 /// The width of the terminal without what stands before each line, for tables only, and whether to

@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
+use std::rc::Rc;
 
 use vnetkvm::memory::KernelMemory;
 use vnetkvm::session::Session;
@@ -9,12 +10,14 @@ use vnetkvm::session::Session;
 /// One run of a command. What the command asks borrows from it.
 #[derive(Default)]
 pub struct Run {
-    sessions: Kept<Session>,
+    sessions: Kept<Rc<Session>>,
     memories: Kept<KernelMemory>,
     /// The answer, if it does not go to standard output.
     answer: Option<RefCell<Vec<u8>>>,
     /// When the question was asked, if the answer says it.
     stamp: Option<String>,
+    /// The answer is shown elsewhere, not on this program's terminal.
+    elsewhere: bool,
 }
 
 impl Run {
@@ -23,9 +26,22 @@ impl Run {
         Self { answer: Some(RefCell::default()), stamp: Some(stamp), ..Self::default() }
     }
 
+    /// A run that asks files that are open already, and keeps its answer for somebody elsewhere.
+    #[cfg(feature = "gdb-server")]
+    pub fn of_open_files(session: Rc<Session>) -> Self {
+        let run = Self { answer: Some(RefCell::default()), elsewhere: true, ..Self::default() };
+        run.sessions.keep(session);
+        run
+    }
+
     /// Keeps a session as long as the run.
     pub fn keep_session(&self, session: Session) -> &Session {
-        self.sessions.keep(session)
+        self.sessions.keep(Rc::new(session))
+    }
+
+    /// The session that was opened first.
+    pub fn session(&self) -> Option<&Rc<Session>> {
+        self.sessions.first()
     }
 
     /// Keeps a dump's memory as long as the run.
@@ -43,6 +59,11 @@ impl Run {
         let bytes = self.answer.as_ref().map(RefCell::take).unwrap_or_default();
         String::from_utf8(bytes)
             .unwrap_or_else(|why| String::from_utf8_lossy(why.as_bytes()).into_owned())
+    }
+
+    /// Whether the answer is shown elsewhere, not on this program's terminal.
+    pub fn is_elsewhere(&self) -> bool {
+        self.elsewhere
     }
 
     /// When the question was asked, if the answer says it.
@@ -67,6 +88,10 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T> Kept<T> {
+    fn first(&self) -> Option<&T> {
+        self.0.get().map(|first| &first.0)
+    }
+
     fn keep(&self, value: T) -> &T {
         match self.0.get() {
             Some(first) => first.1.keep(value),

@@ -19,6 +19,9 @@ pub enum Subject<'r> {
 impl<'r> Subject<'r> {
     /// Opens the files that the command line names, or the files found by default.
     pub fn open(globals: &'r Globals) -> anyhow::Result<Self> {
+        if let Some(session) = globals.run.session() {
+            return Ok(Self::Session(session));
+        }
         let named = globals.input.demo || globals.input.kernel.is_some();
         if !globals.input.demo && context::is_device(&context::options(globals)?.core) {
             return Ok(Self::Session(context::open(globals)?));

@@ -52,6 +52,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
         "type" => &[VNET, LIMITS, STRICT, WATCH],
         "check" | "counters" | "diff" | "interfaces" | "jails" | "neighbors" | "read"
         | "routes" | "sockets" | "sysinit" | "threads" | "topology" | "whatis" => &[LIMITS],
+        "gdb-server" => &[VNET, FORMAT, LIMITS, STRICT, WATCH],
         "gdb" => &[FORMAT, LIMITS, STRICT, WATCH],
         _ => &[],
     };
@@ -107,7 +108,8 @@ pub fn parse() -> io::Result<Option<Cli>> {
     }
 }
 
-fn parse_from<W: Into<OsString> + Clone>(
+/// Reads a command line.
+pub fn parse_from<W: Into<OsString> + Clone>(
     words: impl IntoIterator<Item = W>,
 ) -> Result<Cli, clap::Error> {
     let matches = command().try_get_matches_from(words)?;

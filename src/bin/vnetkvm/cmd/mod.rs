@@ -4,6 +4,8 @@ pub mod bt;
 pub mod completions;
 pub mod diff;
 pub mod gdb;
+#[cfg(feature = "gdb-server")]
+pub mod gdb_server;
 pub mod image;
 pub mod info;
 pub mod man;

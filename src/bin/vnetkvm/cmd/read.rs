@@ -97,6 +97,9 @@ fn memory_alone(globals: &Globals) -> anyhow::Result<Option<&KernelMemory>> {
     {
         return Ok(None);
     }
+    if globals.run.session().is_some() {
+        return Ok(None);
+    }
     let options = context::options(globals)?;
     if context::is_device(&options.core) {
         return Ok(None);

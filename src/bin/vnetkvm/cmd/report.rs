@@ -35,6 +35,14 @@ pub struct ReportArgs {
     redact: bool,
 }
 
+#[cfg(feature = "gdb-server")]
+impl ReportArgs {
+    /// Whether it goes to a file.
+    pub fn writes_file(&self) -> bool {
+        self.output.is_some()
+    }
+}
+
 pub fn run(globals: &Globals, args: &ReportArgs) -> anyhow::Result<Outcome> {
     let report = match Subject::open(globals)? {
         Subject::Session(session) => answers::report(session),

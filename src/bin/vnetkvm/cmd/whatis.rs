@@ -40,7 +40,7 @@ pub struct WhatisArgs {
 impl WhatisArgs {
     /// Whether addresses come from standard input.
     pub fn reads_input(&self) -> bool {
-        self.addresses.iter().any(|address| address == STDIN)
+        self.annotate || self.addresses.iter().any(|address| address == STDIN)
     }
 }
 

@@ -1,0 +1,80 @@
+//! `gdb-server`: lets gdb look at the dump.
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::rc::Rc;
+
+mod monitor;
+
+use clap::Args;
+use vnetkvm::gdbserver::Server;
+use vnetkvm::session::Session;
+
+use crate::args::Globals;
+use crate::exit::{Failure, Outcome};
+use crate::say::note;
+use crate::{context, output};
+use monitor::Commands;
+
+/// Where the debugger is.
+#[derive(Debug, Args)]
+pub struct GdbServerArgs {
+    /// Where to wait for a debugger
+    ///
+    /// By default only programs on this machine can connect, at a port that is free.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+
+    /// The debugger is at standard input and output
+    #[arg(long, conflicts_with = "listen")]
+    stdio: bool,
+}
+
+pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
+    let session = context::open(globals)?;
+    let mut commands = globals.run.session().map(|session| Commands::new(Rc::clone(session)));
+    let Some(commands) = &mut commands else { return Ok(Outcome::Answered) };
+    let mut server = Server::new(session, commands);
+    output::say_problems(server.problems());
+    if args.stdio {
+        server.serve(io::stdin().lock(), io::stdout().lock())?;
+        return Ok(Outcome::Answered);
+    }
+    let listener = TcpListener::bind(args.listen).map_err(|why| {
+        Failure::new(format!("cannot listen at {}", args.listen))
+            .hint("choose another port with --listen, or leave it out")
+            .because(why)
+    })?;
+    let address = listener.local_addr()?;
+    write_commands(session, address)?;
+    loop {
+        let (client, from) = listener.accept()?;
+        note(&format!("note: a debugger at {from} has connected"));
+        client.set_nodelay(true)?;
+        if let Err(why) = server.serve(&client, &client) {
+            note(&format!("note: the connection broke: {why}"));
+        }
+        note("note: the debugger has left");
+    }
+}
+
+/// What to type.
+fn write_commands(session: &Session, address: SocketAddr) -> io::Result<()> {
+    let kernel = session.kernel().linked();
+    let file = kernel.debug_file().unwrap_or(kernel.main()).source().path();
+    // A debugger may be started in another directory.
+    let file = shell_word(&file.canonicalize().unwrap_or_else(|_| file.to_owned()));
+    let mut out = io::stdout().lock();
+    writeln!(out, "gdb -iex 'set osabi none' -ex 'target remote {address}' {file}")?;
+    out.flush()
+}
+
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    match text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}

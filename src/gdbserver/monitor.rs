@@ -1,0 +1,7 @@
+//! What a client asks of whoever serves it.
+
+/// Answers a `monitor` command.
+pub trait Monitor {
+    /// The answer, or why there is none, as lines of text.
+    fn run(&mut self, command: &str) -> String;
+}

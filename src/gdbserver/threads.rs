@@ -1,0 +1,155 @@
+//! The kernel's threads, as gdb shows them.
+
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashMap;
+
+use crate::addr::VirtAddr;
+use crate::answers::{self, threads::Thread};
+use crate::session::{Selector, Session};
+use crate::target::Target;
+use crate::threads;
+use crate::threads::registers::Registers;
+use crate::value::Object;
+use crate::walk::{Problem, Problems};
+
+/// gdb's number of a thread that is none of the kernel's. gdb leaves if the first thread has no
+/// program counter, so this one stands in where no thread's registers are known. Its program
+/// counter is 0, where nothing is.
+const NOBODY: NonZeroUsize = NonZeroUsize::MIN;
+const ABOUT_NOBODY: &str = "no thread: no registers of any are known";
+
+/// The threads of a dump.
+pub(super) struct Threads<'s> {
+    session: &'s Session,
+    /// The one that wrote the dump, then those that ran, then the others; but the first is one
+    /// whose program counter is known.
+    ids: Vec<NonZeroUsize>,
+    objects: FxHashMap<NonZeroUsize, Object<'s>>,
+    /// What is said of each; collected when somebody asks.
+    about: OnceLock<FxHashMap<NonZeroUsize, String>>,
+    /// Why others may be missing.
+    pub problems: Problems,
+}
+
+impl<'s> Threads<'s> {
+    /// Lists them.
+    pub fn read(session: &'s Session) -> Self {
+        let target = session.target();
+        let mut problems = Problems::default();
+        let mut found: Vec<(Rank, NonZeroUsize, Object<'s>)> = Vec::new();
+        match threads::by_process(target) {
+            Ok(processes) => {
+                let dumper = dumper(target);
+                for thread in processes.take(&mut problems).iter().flat_map(|p| &p.threads) {
+                    let Some(id) = id(thread) else { continue };
+                    found.push((Rank::of(thread, id, dumper), id, *thread));
+                }
+            }
+            Err(why) => problems.add(Problem::unreadable("the threads", why)),
+        }
+        found.sort_by_key(|(rank, ..)| *rank);
+        let mut ids: Vec<NonZeroUsize> = found.iter().map(|(_, id, _)| *id).collect();
+        let objects: FxHashMap<_, _> = found.into_iter().map(|(_, id, at)| (id, at)).collect();
+        let mut threads =
+            Self { session, ids: Vec::new(), objects, about: OnceLock::new(), problems };
+        match ids.iter().position(|id| threads.registers(*id).counter.is_some()) {
+            Some(first) => ids.get_mut(..=first).unwrap_or_default().rotate_right(1),
+            None => ids.insert(0, NOBODY),
+        }
+        threads.ids = ids;
+        threads
+    }
+
+    /// Their numbers, which are the kernel's.
+    pub fn ids(&self) -> &[NonZeroUsize] {
+        &self.ids
+    }
+
+    /// Whether there is such a thread.
+    pub fn has(&self, id: NonZeroUsize) -> bool {
+        self.objects.contains_key(&id) || self.ids.first() == Some(&id)
+    }
+
+    /// What is known of a thread's registers.
+    pub fn registers(&self, id: NonZeroUsize) -> Registers {
+        if id == NOBODY {
+            return Registers { counter: Some(VirtAddr::default()), ..Registers::default() };
+        }
+        let known = self.objects.get(&id).and_then(|thread| Registers::all_of(thread).ok()?);
+        known.map(|(registers, _)| registers).unwrap_or_default()
+    }
+
+    /// Its process, names, jail, processor and state, on one line.
+    pub fn about(&self, id: NonZeroUsize) -> &str {
+        if id == NOBODY {
+            return ABOUT_NOBODY;
+        }
+        let about = self.about.get_or_init(|| {
+            let all = answers::threads(self.session, &Selector::Default, true);
+            let all = all.map(|all| all.threads).unwrap_or_default();
+            all.iter()
+                .filter_map(|thread| Some((as_id(thread.thread.tid?)?, line(thread))))
+                .collect()
+        });
+        about.get(&id).map_or("", String::as_str)
+    }
+}
+
+/// The order in which gdb lists threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Dumping,
+    Running,
+    Other,
+}
+
+impl Rank {
+    fn of(thread: &Object<'_>, id: NonZeroUsize, dumper: Option<NonZeroUsize>) -> Self {
+        match threads::registers::processor(thread, "td_oncpu") {
+            _ if dumper == Some(id) => Self::Dumping,
+            Some(_) => Self::Running,
+            None => Self::Other,
+        }
+    }
+}
+
+fn dumper(target: &Target) -> Option<NonZeroUsize> {
+    let tid = target.integer("dumptid").ok()?;
+    as_id(i64::from(tid as i32))
+}
+
+fn id(thread: &Object<'_>) -> Option<NonZeroUsize> {
+    as_id(thread.int("td_tid").ok()?)
+}
+
+fn as_id(tid: i64) -> Option<NonZeroUsize> {
+    // gdb takes -1 for all threads.
+    let tid = i32::try_from(tid).ok().filter(|tid| *tid > 0)?;
+    NonZeroUsize::new(tid as usize)
+}
+
+fn line(thread: &Thread) -> String {
+    let names = &thread.thread;
+    let mut parts = Vec::new();
+    let pid = names.pid.map_or("?".to_owned(), |pid| pid.to_string());
+    parts.push(format!("pid {pid} {}", names.command.as_deref().unwrap_or("?")));
+    if names.name.is_some() && names.name != names.command {
+        parts.extend(names.name.as_deref().map(str::to_owned));
+    }
+    match &thread.jail {
+        Ok(Some(jail)) if jail.jid != 0 => parts.push(format!("jail {}", jail.name)),
+        _ => {}
+    }
+    parts.extend(thread.cpu.map(|cpu| format!("CPU {cpu}")));
+    let mut state = thread.state.as_ref().map_or("?", |state| state).to_owned();
+    if let Ok(Some(wchan)) = &thread.wchan {
+        state = format!("{state} on {wchan}");
+    }
+    parts.push(state);
+    if thread.dumping {
+        parts.push("wrote the dump".to_owned());
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,358 @@
+//! The remote stub, asked packet by packet: what it says of a dump, and what it does with packets
+//! that make no sense.
+
+#![cfg(all(feature = "gdb-server", feature = "image"))]
+
+use std::io::{Read, Write};
+use std::ops::Deref;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+
+use tempfile::TempDir;
+use vnetkvm::addr::VirtAddr;
+use vnetkvm::answers;
+use vnetkvm::gdbserver::{Monitor, Server};
+use vnetkvm::image::{self, Format, Scenario};
+use vnetkvm::session::{Options, Selector, Session};
+
+/// What `monitor` is asked comes back.
+struct Echo;
+
+impl Monitor for Echo {
+    fn run(&mut self, command: &str) -> String {
+        format!("<{command}>\n")
+    }
+}
+
+/// A server of a dump, and a client without acknowledgements.
+struct Client {
+    stream: UnixStream,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Client {
+    fn new(scenario: &str, format: Format) -> Self {
+        let session = open(scenario, format);
+        let (stream, theirs) = UnixStream::pair().unwrap();
+        let server = thread::spawn(move || {
+            let mut echo = Echo;
+            Server::new(&session, &mut echo).serve(&theirs, &theirs).unwrap();
+        });
+        let mut client = Self { stream, server: Some(server) };
+        assert_eq!(client.ask("QStartNoAckMode"), "OK");
+        client.stream.write_all(b"+").unwrap();
+        client
+    }
+
+    /// The answer to a packet.
+    fn ask(&mut self, packet: &str) -> String {
+        self.send(packet);
+        self.answer()
+    }
+
+    fn send(&mut self, packet: &str) {
+        let sum = packet.bytes().fold(0_u8, u8::wrapping_add);
+        self.stream.write_all(format!("${packet}#{sum:02x}").as_bytes()).unwrap();
+    }
+
+    /// The next packet, with repeated characters written out.
+    fn answer(&mut self) -> String {
+        let mut byte = [0];
+        let mut next = || {
+            self.stream.read_exact(&mut byte).unwrap();
+            byte[0]
+        };
+        while next() != b'$' {}
+        let (mut text, mut sum) = (String::new(), 0_u8);
+        loop {
+            match next() {
+                b'#' => break,
+                b'*' => {
+                    let count = next();
+                    sum = sum.wrapping_add(b'*').wrapping_add(count);
+                    let last = text.chars().last().unwrap();
+                    text.extend(std::iter::repeat_n(last, usize::from(count) - 29));
+                }
+                byte => {
+                    sum = sum.wrapping_add(byte);
+                    text.push(char::from(byte));
+                }
+            }
+        }
+        let said = [next(), next()];
+        assert_eq!(String::from_utf8_lossy(&said), format!("{sum:02x}"), "{text}");
+        text
+    }
+
+    /// All of an object that is read in parts.
+    fn object(&mut self, name: &str) -> String {
+        let mut whole = String::new();
+        loop {
+            let part = self.ask(&format!("qXfer:{name}:{:x},100", whole.len()));
+            match part.split_at(1) {
+                ("m", part) => whole.push_str(part),
+                ("l", part) => return whole + part,
+                _ => panic!("{name}: {part}"),
+            }
+        }
+    }
+
+    /// The registers of a thread in gdb's order, by their widths in bits.
+    fn registers(&mut self, tid: i64, widths: &[(String, usize)]) -> Vec<(String, Option<u64>)> {
+        assert_eq!(self.ask(&format!("Hgp1.{tid:x}")), "OK");
+        let all = self.ask("g");
+        let mut at = 0;
+        let mut known = Vec::new();
+        for (name, bits) in widths {
+            let digits = &all[at..at + bits / 4];
+            at += bits / 4;
+            let bytes = hex(digits).filter(|_| *bits <= 64);
+            let value = bytes.map(|bytes| {
+                bytes.iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
+            });
+            known.push((name.clone(), value));
+        }
+        assert_eq!(at, all.len(), "every register has its bytes");
+        known
+    }
+}
+
+impl Drop for Client {
+    /// The server ends when its client leaves.
+    fn drop(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Both).unwrap();
+        if let Some(server) = self.server.take()
+            && !thread::panicking()
+        {
+            server.join().unwrap();
+        }
+    }
+}
+
+/// A session, and the files that it may open later.
+struct Dump {
+    session: Session,
+    _directory: TempDir,
+}
+
+impl Deref for Dump {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+fn open(scenario: &str, format: Format) -> Dump {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios").join(scenario);
+    let scenario = Scenario::open(&path).unwrap();
+    let image = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let kernel = image.save_kernel(directory.path()).unwrap().swap_remove(0);
+    let core = image.save(format, directory.path()).unwrap();
+    let options = Options { kernel: Some(kernel), core, ..Options::default() };
+    Dump { session: Session::open(&options).unwrap(), _directory: directory }
+}
+
+fn hex(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+fn text(digits: &str) -> String {
+    String::from_utf8(hex(digits).unwrap()).unwrap()
+}
+
+/// The registers that a target description lists, and their widths.
+fn described(xml: &str) -> Vec<(String, usize)> {
+    let value = |tag: &str, name: &str| {
+        let rest = tag.split_once(&format!(" {name}=\"")).unwrap().1;
+        rest.split_once('"').unwrap().0.to_owned()
+    };
+    let tags = xml.split("<reg").skip(1);
+    tags.map(|tag| (value(tag, "name"), value(tag, "bitsize").parse().unwrap())).collect()
+}
+
+#[test]
+fn memory_is_that_of_the_dump() {
+    let session = open("stacks.toml", Format::MinidumpV2);
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let version = session.kernel().symbol("version").unwrap().address;
+    let mut bytes = vec![0; 300];
+    session.memory().read(version, &mut bytes).unwrap();
+    assert_eq!(hex(&client.ask(&format!("m{:x},12c", version.get()))), Some(bytes));
+    // Nothing is at NULL: EFAULT.
+    assert_eq!(client.ask("m0,8"), "E0e");
+    // A read that reaches into what is not there ends there.
+    let end = last_mapped(&session, version);
+    assert_eq!(client.ask(&format!("m{:x},10", end - 4)).len(), 8);
+    assert_eq!(client.ask(&format!("m{end:x},1")), "E0e");
+}
+
+/// The first address behind a mapped one that is not mapped.
+fn last_mapped(session: &Session, from: VirtAddr) -> u64 {
+    let mut page = (from.get() & !0xfff) + 0x1000;
+    while session.memory().read(VirtAddr::new(page), &mut [0]).is_ok() {
+        page += 0x1000;
+    }
+    page
+}
+
+#[test]
+fn threads_are_those_of_the_kernel_and_the_one_that_wrote_the_dump_comes_first() {
+    let session = open("stacks.toml", Format::MinidumpV2);
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let stopped = client.ask("?");
+    assert!(stopped.starts_with("T05thread:"), "{stopped}");
+    assert!(stopped.contains(&format!("{:x}", 100_901)), "{stopped}");
+
+    let mut listed = Vec::new();
+    let mut part = client.ask("qfThreadInfo");
+    while let Some(ids) = part.strip_prefix('m') {
+        let tid = |id: &str| i64::from_str_radix(id.rsplit('.').next().unwrap(), 16).unwrap();
+        listed.extend(ids.split(',').map(tid));
+        part = client.ask("qsThreadInfo");
+    }
+    assert_eq!((part.as_str(), listed[0]), ("l", 100_901));
+    let known = answers::threads(&session, &Selector::Default, true).unwrap().threads;
+    let mut expected: Vec<i64> = known.iter().filter_map(|thread| thread.thread.tid).collect();
+    expected.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(listed, expected);
+
+    let mut about = |tid: i64| text(&client.ask(&format!("qThreadExtraInfo,p1.{tid:x}")));
+    assert_eq!(about(100_901), "pid 901 jail, jail web01, CPU 0, running, wrote the dump");
+    assert_eq!(about(100_040), "pid 0 thread taskq, sleeping on select");
+    assert_eq!(client.ask(&format!("T{:x}", 100_901)), "OK");
+    assert_ne!(client.ask("T7"), "OK");
+}
+
+#[test]
+fn registers_that_nothing_saved_are_unavailable() {
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let xml = client.object("features:read:target.xml");
+    assert!(xml.contains("<architecture>i386:x86-64</architecture><osabi>none</osabi>"), "{xml}");
+    let widths = described(&xml);
+    let dumping = client.registers(100_901, &widths);
+    let value = |of: &[(String, Option<u64>)], name: &str| {
+        of.iter().find(|(known, _)| known == name).unwrap().1
+    };
+    let session = open("stacks.toml", Format::MinidumpV2);
+    let pcb = session.print(
+        session.select(&Selector::Default).unwrap().stacks[0],
+        "dumppcb.pcb_rip",
+        &Default::default(),
+    );
+    let vnetkvm::value::Value::Int(rip) = pcb.unwrap().value else { panic!("a number") };
+    assert_eq!(value(&dumping, "rip"), Some(rip as u64));
+    assert!(value(&dumping, "rsp").is_some() && value(&dumping, "rbp").is_some());
+    for name in ["rax", "eflags", "cs", "fctrl"] {
+        assert_eq!(value(&dumping, name), None, "{name}");
+    }
+    // Thread 0 has a pcb that nothing was saved in.
+    let lost = client.registers(100_944, &widths);
+    assert!(lost.iter().all(|(_, value)| value.is_none()), "{lost:?}");
+}
+
+#[test]
+fn a_dump_does_not_change() {
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let session = open("stacks.toml", Format::MinidumpV2);
+    let version = session.kernel().symbol("version").unwrap().address.get();
+    let before = client.ask(&format!("m{version:x},4"));
+    // EROFS.
+    assert_eq!(client.ask(&format!("M{version:x},4:00000000")), "E1e");
+    assert_eq!(client.ask(&format!("X{version:x},2:ab")), "E1e");
+    let registers = "0".repeat(16);
+    assert_eq!(client.ask(&format!("G{registers}")), "E1e");
+    assert_eq!(client.ask(&format!("m{version:x},4")), before);
+    // It does not run either: whoever lets it run is told, and that it has stopped.
+    client.send("vCont;c:p1.-1");
+    assert_eq!(text(client.answer().strip_prefix('O').unwrap()), "A dump does not run.\n");
+    assert!(client.answer().starts_with("T05"));
+}
+
+#[test]
+fn monitor_gives_commands_to_whoever_serves() {
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let command: String = "vnets --wide".bytes().map(|byte| format!("{byte:02x}")).collect();
+    client.send(&format!("qRcmd,{command}"));
+    assert_eq!(text(client.answer().strip_prefix('O').unwrap()), "<vnets --wide>\n");
+    assert_eq!(client.answer(), "OK");
+}
+
+#[test]
+fn modules_have_the_places_of_their_sections() {
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let xml = client.object("libraries:read:");
+    assert!(xml.contains("if_gif.ko.debug\"><section address=\"0x"), "{xml}");
+    let session = open("stacks.toml", Format::MinidumpV2);
+    let module = session.modules().unwrap().modules().next().unwrap();
+    let text = module.sections.iter().find(|(name, _)| &**name == ".text").unwrap().1;
+    assert!(xml.contains(&format!("<section address=\"{text}\"/>")), "{xml}");
+}
+
+/// Whatever a client sends, the next packet is answered.
+#[test]
+fn packets_that_make_no_sense_do_no_harm() {
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let long = "m".repeat(200_000);
+    let odd = [
+        "",
+        "m",
+        "mzz,4",
+        "m0",
+        "m0,ffffffffffffffff",
+        "M0,4:0",
+        "Hg",
+        "Hgp",
+        "Hgp1.zz",
+        "T",
+        "Z0",
+        "vCont",
+        "vCont;",
+        "vCont;x",
+        "qXfer:features:read:target.xml",
+        "qRcmd,0",
+        "qRcmd,zz",
+        "qThreadExtraInfo,",
+        "qThreadExtraInfo,p1.7",
+        "G",
+        "Gzz",
+        "qSupported:;;=+",
+        "vFile:open:",
+        "qXfer:libraries:read::ffffffffffffffff,ffffffff",
+        "\u{7f}",
+        long.as_str(),
+    ];
+    for packet in odd {
+        client.send(packet);
+        // Answers to both may come; the last is to this one.
+        client.send("qAttached");
+        let shown = &packet[..packet.len().min(40)];
+        let mut tries = 0;
+        while client.answer() != "1" {
+            tries += 1;
+            assert!(tries < 400_000, "{shown}");
+        }
+    }
+    for bytes in [&b"$m0,8#00"[..], b"\x00\xff\xfe$$$###", b"+-+-", b"}}}***"] {
+        client.stream.write_all(bytes).unwrap();
+        client.send("qAttached");
+        while client.answer() != "1" {}
+    }
+}
+
+#[test]
+fn a_client_that_vanishes_ends_the_session_and_nothing_else() {
+    let session = open("stacks.toml", Format::MinidumpV2);
+    let mut echo = Echo;
+    let mut server = Server::new(&session, &mut echo);
+    for sent in [&b""[..], b"$m0,8", b"$qSupported#37", b"$?#3f$?#3f"] {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        ours.write_all(sent).unwrap();
+        drop(ours);
+        server.serve(&theirs, &theirs).unwrap();
+    }
+}

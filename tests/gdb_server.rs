@@ -1,0 +1,286 @@
+//! The remote stub, used by the real gdb: threads, stacks, variables and modules of a dump, on
+//! every architecture.
+
+#![cfg(all(feature = "cli", feature = "gdb-server"))]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+use vnetkvm::image::{self, Format, Image, Scenario};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vnetkvm");
+
+/// A kernel and a dump in files.
+struct Files {
+    kernel: PathBuf,
+    core: PathBuf,
+    directory: TempDir,
+}
+
+impl Files {
+    fn of(image: &Image, format: Format) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let kernel = image.save_kernel(directory.path()).unwrap().swap_remove(0);
+        let core = image.save(format, directory.path()).unwrap();
+        Self { kernel, core, directory }
+    }
+
+    fn scenario(name: &str, format: Format) -> Self {
+        let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios").join(name);
+        let scenario = Scenario::open(&scenario).unwrap();
+        Self::of(&image::build(&scenario, scenario.open_kernel().unwrap()).unwrap(), format)
+    }
+
+    /// Starts gdb with the server at the other end of a pipe, and gives it commands. An error ends
+    /// no command but its own.
+    fn gdb(&self, program: &str, commands: &[&str]) -> String {
+        let server = format!(
+            "target remote | {PROGRAM} -N {} -M {} gdb-server --stdio",
+            self.kernel.display(),
+            self.core.display()
+        );
+        let lines = std::iter::once(server.as_str()).chain(commands.iter().copied());
+        let script: String = lines.map(|line| format!("{line}\n")).collect();
+        text(&run_gdb(program, &self.kernel, &script, self.directory.path()))
+    }
+}
+
+fn run_gdb(program: &str, kernel: &Path, script: &str, directory: &Path) -> Output {
+    let commands = directory.join("commands.gdb");
+    std::fs::write(&commands, script).unwrap();
+    // Commands on standard input go on after an error.
+    Command::new(program)
+        .args(["-nx", "-q", "-iex", "set osabi none", "-iex", "set pagination off"])
+        .args(["-iex", "set confirm off", "-iex", "set style enabled off", "-iex", "set width 0"])
+        .arg(kernel)
+        .stdin(std::fs::File::open(commands).unwrap())
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let both = [&output.stdout[..], &output.stderr].concat();
+    String::from_utf8(both).unwrap().replace("(gdb) ", "")
+}
+
+/// The functions of a backtrace, innermost first, without those that were inlined.
+fn functions(told: &str) -> Vec<&str> {
+    let frames = told.lines().filter(|line| line.starts_with('#'));
+    let names = frames.filter_map(|line| {
+        let rest = line.split_once(' ')?.1.trim_start();
+        let rest = rest.split_once(" in ").map_or(rest, |(_, rest)| rest);
+        rest.split_whitespace().next()
+    });
+    names.collect()
+}
+
+#[test]
+#[ignore = "needs gdb"]
+fn gdb_sees_the_threads_and_what_the_panicking_one_was_doing() {
+    let files = Files::scenario("stacks.toml", Format::MinidumpV2);
+    let told =
+        files.gdb("gdb", &["info threads", "bt", "print $eflags", "print vnet0->vnet_ifcnt"]);
+    let threads = [
+        "(pid 901 jail, jail web01, CPU 0, running, wrote the dump) doadump (",
+        "(pid 910 nginx, jail db01, CPU 1, running)",
+        "(pid 0 thread taskq, sleeping on select)",
+    ];
+    for thread in threads {
+        assert!(told.contains(thread), "{thread}: {told}");
+    }
+    let bt = functions(&told);
+    let calls = ["kern_reboot", "vpanic", "panic", "trap_fatal", "trap_pfault", "trap", "calltrap"];
+    assert!(
+        bt.ends_with(&[&calls[..], &["??", "??"]].concat()) || bt.windows(7).any(|w| w == calls),
+        "{told}"
+    );
+    assert!(told.contains("$1 = <unavailable>") && told.contains("$2 = 0"), "{told}");
+}
+
+#[test]
+#[ignore = "needs gdb"]
+fn nothing_can_be_changed_and_gdb_is_told() {
+    let files = Files::scenario("stacks.toml", Format::MinidumpV2);
+    let commands = ["set var vnet0->vnet_ifcnt = 7", "set $rip = 1", "continue", "stepi", "bt 2"];
+    let told = files.gdb("gdb", &commands);
+    assert!(told.contains("Cannot access memory at address 0x"), "{told}");
+    assert!(told.contains("Could not write registers"), "{told}");
+    assert_eq!(told.matches("A dump does not run.").count(), 2, "{told}");
+    assert!(told.contains("#1  0x") && told.contains("kern_reboot"), "{told}");
+}
+
+#[test]
+#[ignore = "needs gdb"]
+fn monitor_asks_commands_of_a_chosen_vnet() {
+    let files = Files::scenario("demo.toml", Format::MinidumpV2);
+    let commands = [
+        "monitor vnet db01",
+        "monitor print ip_defttl",
+        "monitor print --vnet 0 ip_defttl",
+        "monitor vnet 77",
+        "monitor vnet",
+        "monitor vnets --format plain",
+        "monitor report -o /dev/null",
+        "monitor info",
+        "monitor type struct vnet",
+        "monitor read 0xfffff800006210c0 16",
+        "monitor whatis --annotate",
+        "monitor whatis -",
+        "monitor vnets --watch 1",
+        "monitor vnets -M other",
+        "monitor nonsense",
+        "monitor print 'unclosed",
+    ];
+    let told = files.gdb("gdb", &commands);
+    let ask = |arguments: &[&str]| {
+        let dump = ["-N", files.kernel.to_str().unwrap(), "-M", files.core.to_str().unwrap()];
+        text(&Command::new(PROGRAM).args(dump).args(arguments).output().unwrap())
+    };
+    for arguments in [
+        &["print", "--jail", "db01", "ip_defttl"][..],
+        &["print", "--vnet", "0", "ip_defttl"],
+        &["vnets", "--format", "plain"],
+        &["info"],
+        &["type", "struct", "vnet"],
+        &["read", "0xfffff800006210c0", "16"],
+    ] {
+        let answer = ask(arguments);
+        assert!(told.contains(answer.as_str()), "{answer} {told}");
+    }
+    assert_eq!(told.matches("vnet 2 (0xfffff800006210c0): db01").count(), 2, "{told}");
+    assert!(told.contains("error: no vnet has the number 77"), "{told}");
+    assert!(told.contains("error: monitor writes no files"), "{told}");
+    assert!(told.contains("error: monitor asks only once"), "{told}");
+    assert_eq!(told.matches("error: monitor has no standard input").count(), 2, "{told}");
+    assert!(told.contains("error: monitor asks only about the dump that is open"), "{told}");
+    assert!(told.contains("unrecognized subcommand 'nonsense'"), "{told}");
+    assert!(told.contains("error: a quotation mark is missing"), "{told}");
+}
+
+/// gdb loads the symbols of modules by itself, of both classes of the kernel's linker.
+#[test]
+#[ignore = "needs gdb"]
+fn symbols_of_modules_are_where_the_modules_are() {
+    for (scenario, gdb) in [("modules.toml", "gdb"), ("modules-shared.toml", "gdb-multiarch")] {
+        let files = Files::scenario(scenario, Format::MinidumpV2);
+        let ask = |arguments: &[&str]| {
+            let dump = ["-N", files.kernel.to_str().unwrap(), "-M", files.core.to_str().unwrap()];
+            text(&Command::new(PROGRAM).args(dump).args(arguments).output().unwrap())
+        };
+        let commands =
+            ["info sharedlibrary", "print gif_transmit", "print &vnet_entry_gif_defects"];
+        let told = files.gdb(gdb, &commands);
+        assert!(told.contains("if_gif.ko"), "{scenario}: {told}");
+        let place = told.split(" <gif_transmit>").next().unwrap().rsplit(' ').next().unwrap();
+        let whose = ask(&["whatis", place]);
+        assert!(whose.contains("gif_transmit, if_gif.ko"), "{scenario}: {whose} {told}");
+        let ours = ask(&["vars", "gif_defects", "--json"]);
+        let master = ours.split("\"master\":\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(told.contains(&format!("*) {master}")), "{scenario}: {master} {told}");
+    }
+}
+
+/// Thread 100501 sleeps in an ioctl.
+const SLEEPING: &str = r#"
+cpus = 2
+memory = "64M"
+[[step]]
+do = "jail"
+name = "web"
+[[step]]
+do = "process"
+name = "sleeps"
+tid = 100501
+pid = 501
+jail = "web"
+[[step]]
+do = "stack"
+process = "sleeps"
+calls = [
+    "sched_switch", "mi_switch", "sleepq_switch", "sleepq_wait", "_sleep", "ifioctl", "soo_ioctl",
+    "kern_ioctl", "sys_ioctl",
+]
+"#;
+
+#[test]
+#[ignore = "needs gdb-multiarch"]
+fn every_architecture_has_its_registers_and_its_stacks() {
+    let calls = [
+        "sched_switch",
+        "mi_switch",
+        "sleepq_switch",
+        "sleepq_wait",
+        "_sleep",
+        "ifioctl",
+        "soo_ioctl",
+        "kern_ioctl",
+        "sys_ioctl",
+    ];
+    let kernels = [
+        "classic-clang-dwarf4",
+        "i386",
+        "arm64",
+        "arm64-newer",
+        "armv7",
+        "riscv64",
+        "powerpc64",
+        "powerpc64le",
+    ];
+    for name in kernels {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kernel").join(name);
+        let text = format!("kernel = {path:?}\n{SLEEPING}");
+        let scenario = Scenario::parse(&text).unwrap();
+        let image = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+        let files = Files::of(&image, Format::Full);
+        let told = files.gdb(
+            "gdb-multiarch",
+            &["info threads", "bt 20", "print vnet0 == $vnet", "print *vnet0", "print $pc"],
+        );
+        assert!(told.contains("(pid 501 sleeps, jail web, sleeping on select)"), "{name}: {told}");
+        // Functions that are inlined have the suffix `_one`.
+        let found: Vec<&str> =
+            functions(&told).into_iter().filter(|function| !function.ends_with("_one")).collect();
+        assert!(found.starts_with(&calls), "{name}: {found:?} {told}");
+        assert!(told.contains("vnet_magic_n = "), "{name}: {told}");
+    }
+}
+
+/// A server on loopback serves one client after the other, and prints what to type.
+#[test]
+#[ignore = "needs gdb"]
+fn the_printed_command_line_works_again_and_again() {
+    let files = Files::scenario("demo.toml", Format::MinidumpV2);
+    let mut server = Command::new(PROGRAM)
+        .args(["-N", files.kernel.to_str().unwrap(), "-M", files.core.to_str().unwrap()])
+        .arg("gdb-server")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map(Killed)
+        .unwrap();
+    let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    let words = shlex::split(&line).unwrap();
+    for _ in 0..2 {
+        let output = Command::new(&words[0])
+            .args(["-nx", "-batch"])
+            .args(&words[1..])
+            .args(["-ex", "print vnet0->vnet_ifcnt", "-ex", "detach"])
+            .output()
+            .unwrap();
+        let told = text(&output);
+        assert!(told.contains("$1 = 4"), "{words:?}: {told}");
+    }
+}
+
+/// Does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
