@@ -418,19 +418,11 @@ fn module_space_is_unknown_where_a_module_is() {
     let link = kernel.types().member(next, "link").unwrap().offset;
     let first = kernel.machine().pointer(head).unwrap();
     let module = kernel.machine().pointer(first.wrapping_add(link)).unwrap();
-    let page = kernel.machine().physical(module).unwrap();
-    let mut cut = image("pcpu");
-    // The struct begins on the page before the one that has its progtab.
-    cut.leave_out(page);
-    let directory = tempfile::tempdir().unwrap();
-    cut.save_kernel(directory.path()).unwrap();
-    let core = cut.save(DumpFile::from(Format::MinidumpV2), directory.path()).unwrap();
-    let session = open(directory.path(), &core, None);
+    let (_files, session) = lacking(image("pcpu"), module);
     for set in LinkerSet::ALL {
         let space = answers::modspace(&session, set).unwrap();
         assert!(!space.problems().is_empty(), "{set:?}");
-        let found = session.modules().map(|modules| modules.modules().count());
-        assert!(found.is_ok());
+        assert_eq!(space.modspace.lost, None, "{set:?}");
     }
     let error =
         answers::pcpu(&session, &Which::Default, &["feat_epair_quota".into()], &Limits::default());
@@ -438,17 +430,22 @@ fn module_space_is_unknown_where_a_module_is() {
     assert_eq!(missed, "whether there is a variable feat_epair_quota is unknown");
 }
 
-/// An image that lacks the page of a variable.
-fn without(name: &str) -> (TempDir, Session) {
-    let mut image = image("pcpu");
-    let kernel = image.runtime().kernel();
-    let page = kernel.machine().physical(kernel.address_of(name).unwrap()).unwrap();
+/// An image that lacks the page at an address.
+fn lacking(mut image: Image, at: VirtAddr) -> (TempDir, Session) {
+    let page = image.runtime().kernel().machine().physical(at).unwrap();
     image.leave_out(page);
     let directory = tempfile::tempdir().unwrap();
     image.save_kernel(directory.path()).unwrap();
     let core = image.save(DumpFile::from(Format::MinidumpV2), directory.path()).unwrap();
     let session = open(directory.path(), &core, None);
     (directory, session)
+}
+
+/// An image that lacks the page of a variable.
+fn without(name: &str) -> (TempDir, Session) {
+    let image = image("pcpu");
+    let at = image.runtime().kernel().address_of(name).unwrap();
+    lacking(image, at)
 }
 
 #[test]
@@ -471,14 +468,7 @@ fn what_the_dump_lacks_is_unknown() {
     // A page of one copy.
     let whole = image("pcpu");
     let copy = whole.runtime().dpcpu_id_ptr(1, "hardclocktime").unwrap().address;
-    let kernel = whole.runtime().kernel();
-    let page = kernel.machine().physical(copy).unwrap();
-    let mut cut = image("pcpu");
-    cut.leave_out(page);
-    let directory = tempfile::tempdir().unwrap();
-    cut.save_kernel(directory.path()).unwrap();
-    let core = cut.save(DumpFile::from(Format::MinidumpV2), directory.path()).unwrap();
-    let session = open(directory.path(), &core, None);
+    let (_files, session) = lacking(whole, copy);
     let Value::Error(error) = print(&session, "DPCPU(hardclocktime, 1)").unwrap().value else {
         panic!();
     };

@@ -24,9 +24,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::addr::VirtAddr;
+use crate::kernel::LinkerSet;
 use crate::target::code::ModuleCode;
 use crate::target::{ModuleSymbols, Target};
-use crate::walk::Problems;
+use crate::walk::{Problem, Problems};
 
 pub use debug::FileSet;
 pub use module::{Module, ModuleSet};
@@ -59,6 +60,18 @@ impl Modules {
     /// The modules, without the kernel itself.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
         self.files.iter().filter(|file| !file.is_kernel)
+    }
+
+    /// Why variables of modules in a linker set may be missing: some modules are not known, or
+    /// the sets of some.
+    pub fn problems_of_set(&self, of: LinkerSet) -> Problems {
+        let mut problems = self.problems.clone();
+        for module in self.modules().filter(|module| module.set(of).is_none()) {
+            for why in &module.problems {
+                problems.add(Problem::new(module.name.clone(), why.clone()));
+            }
+        }
+        problems
     }
 
     /// The symbols of the modules, for [`Target`].

@@ -15,7 +15,7 @@ use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::vnet::VnetError;
-use crate::walk::{Problem, Problems};
+use crate::walk::Problems;
 
 /// The arena and what each part of it is used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,13 +182,8 @@ impl ModuleSpace {
             free_list: Vec::new(),
             accounts: if queue::is_made(&head) { Accounts::Whole } else { Accounts::NotYet },
             faults: Vec::new(),
-            problems: modules.problems.clone(),
+            problems: modules.problems_of_set(set),
         };
-        for module in modules.modules().filter(|module| module.set(set).is_none()) {
-            for why in &module.problems {
-                space.problems.add(Problem::new(module.name.clone(), why.clone()));
-            }
-        }
         for entry in queue::walk(head, free_list.link, free_list.list).take(&mut space.problems) {
             match free_list.entry(&entry) {
                 Ok(entry) => space.free_list.push(entry),

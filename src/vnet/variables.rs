@@ -1,5 +1,5 @@
-//! The variables of a linker set, of which there are several copies: the symbols `vnet_entry_NAME`
-//! of virtualized variables, `pcpu_entry_NAME` of DPCPU variables.
+//! The variables of a linker set. Each has several copies: a virtualized variable, with the symbol
+//! `vnet_entry_NAME`, one in each vnet; a DPCPU variable, `pcpu_entry_NAME`, one on each CPU.
 //!
 //! Names, addresses and sizes come from the symbol table, types and files from
 //! the units that define them. Static variables of several files may share a
@@ -15,7 +15,7 @@ use crate::target::Target;
 use crate::types::{self, TypeId, Types};
 use crate::value::Object;
 use crate::vnet::{Vnet, VnetError};
-use crate::walk::{Problem, Problems};
+use crate::walk::Problems;
 
 /// A variable that every vnet, or every CPU, has its own copy of; in a kernel without VIMAGE,
 /// a plain global.
@@ -66,13 +66,7 @@ impl Variables {
             all.extend(own.into_iter().map(|it| SetVariable { module: module.clone(), ..it }));
         }
         all.sort_by(|a, b| a.order().cmp(&b.order()));
-        let mut problems = modules.problems.clone();
-        for module in modules.modules().filter(|module| module.set(set).is_none()) {
-            for why in &module.problems {
-                problems.add(Problem::new(module.name.clone(), why.clone()));
-            }
-        }
-        Ok(Self { set, all, problems })
+        Ok(Self { set, all, problems: modules.problems_of_set(set) })
     }
 
     /// The linker set that they are in.
