@@ -273,9 +273,6 @@ impl Session {
     /// The kernel is not the dump's, or does not record it.
     pub fn crashed_thread(&self) -> Result<Option<CrashedThread>, Error> {
         self.require_match()?;
-        if self.core().is_live() {
-            return Ok(None);
-        }
         Ok(CrashedThread::find(self.target(), self.jails().ok())?)
     }
 

@@ -30,11 +30,14 @@ pub struct CrashedThread {
 
 impl CrashedThread {
     /// Finds it; `jails` give the name of its jail. `None` if the kernel says that no thread
-    /// wrote the dump.
+    /// wrote the dump, or is running.
     ///
     /// # Errors
     /// The kernel does not say which thread that was, or it cannot be read.
     pub fn find(target: &Target, jails: Option<&Jails>) -> Result<Option<Self>, ReadError> {
+        if target.memory().is_live() {
+            return Ok(None);
+        }
         let tid = i64::from(target.integer("dumptid")? as i32);
         if tid == 0 {
             return Ok(None);
