@@ -84,8 +84,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "gdbserver",
         &[
-            "source", "kernel", "target", "walk", "value", "modules", "threads", "answers",
+            "source",
+            "kernel",
+            "target",
+            "walk",
+            "value",
+            "modules",
+            "threads",
+            "answers",
             "session",
+            "render::markup",
         ],
     ),
     // Paths are parsed, never evaluated.

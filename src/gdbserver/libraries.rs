@@ -1,10 +1,9 @@
 //! The modules, as gdb takes them: a file, and how far each of its sections was moved.
 
-use std::fmt::Write;
-
 use crate::addr::VirtAddr;
 use crate::kernel::{ElfFile, Section};
 use crate::modules::Module;
+use crate::render::markup::Markup;
 use crate::source::Source;
 
 /// The library list of gdb. A module without a file of its own build is not on it.
@@ -12,20 +11,19 @@ use crate::source::Source;
 /// gdb counts the sections of the file that memory is allocated for, and takes none if the list
 /// has another number of them.
 pub(super) fn library_list<'m>(modules: impl Iterator<Item = &'m Module>) -> String {
-    let mut xml = String::from("<library-list>");
+    let mut xml = Markup::default();
+    xml.tag("library-list", &[]);
     for module in modules {
         let Some(path) = module.types_from.as_deref() else { continue };
         let Ok(file) = Source::open(path) else { continue };
         let Ok(elf) = ElfFile::parse_module(file) else { continue };
-        // Writing to a String cannot fail.
-        let _ = write!(xml, "<library name=\"{}\">", escaped(&absolute(path)));
+        xml.tag("library", &[("name", &absolute(path))]);
         for moved in moves(&elf, &module.sections) {
-            let _ = write!(xml, "<section address=\"{moved:#x}\"/>");
+            xml.empty("section", &[("address", &format_args!("{moved:#x}"))]);
         }
-        xml.push_str("</library>");
+        xml.end("library");
     }
-    xml.push_str("</library-list>");
-    xml
+    xml.end("library-list").as_str().to_owned()
 }
 
 /// How far each allocated section of a module's file was moved, in the order of the file, if these
@@ -43,20 +41,6 @@ fn moves(elf: &ElfFile, placed: &[(Box<str>, VirtAddr)]) -> Vec<u64> {
 /// gdb opens the file from a directory of its own.
 fn absolute(path: &str) -> String {
     std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -98,12 +82,6 @@ mod tests {
             assert_eq!(moved, expected, "{name}");
             assert_eq!(moves(&elf, &[]), vec![0; sections.len()], "{name}");
         }
-    }
-
-    #[test]
-    fn names_of_files_do_not_end_the_list() {
-        assert_eq!(escaped("/a & b/<\"x\">.ko"), "/a &amp; b/&lt;&quot;x&quot;&gt;.ko");
-        assert_eq!(escaped("/boot/kernel/if_gif.ko"), "/boot/kernel/if_gif.ko");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 /// Markup that is being made. Tags are written in the program; everything else is escaped, so that
 /// no text of a dump can become a tag.
 #[derive(Debug, Default)]
-pub(super) struct Markup(String);
+pub(crate) struct Markup(String);
 
 /// Names and values, which are escaped.
 type Attributes<'a> = [(&'static str, &'a dyn fmt::Display)];

@@ -13,7 +13,7 @@ pub mod dot;
 pub mod gdb;
 pub mod hex;
 pub mod json;
-mod markup;
+pub(crate) mod markup;
 mod memory;
 #[cfg(feature = "cli")]
 pub mod page;

@@ -168,7 +168,7 @@ fn print(globals: &Globals, expressions: &[String], cpu: Option<u64>) -> anyhow:
             exit::warn_of(why);
             Chosen::none()
         }
-        _ => context::chosen(globals, session)?,
+        asked => asked.map_err(context::not_chosen)?,
     };
     output::say_choice(&chosen);
     let limits = context::limits(globals, Limits::default().elements);

@@ -1,6 +1,7 @@
 //! What most commands begin with: a session and the chosen vnets.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use vnetkvm::answers::Chosen;
@@ -22,7 +23,7 @@ use crate::progress::Bar;
 use crate::say::{hint, warning};
 
 /// Opens the files that the command line names, or the files found by default.
-pub fn open(globals: &Globals) -> anyhow::Result<&Session> {
+pub fn open(globals: &Globals) -> anyhow::Result<&Rc<Session>> {
     if let Some(session) = globals.run.session() {
         return Ok(session);
     }
@@ -72,7 +73,7 @@ pub fn dump_warnings(core: &Core, path: &Path) -> Vec<String> {
 }
 
 /// Prints the warnings about the kernel and the dump, and keeps the session as long as the run.
-pub fn keep(globals: &Globals, session: Session) -> &Session {
+pub fn keep(globals: &Globals, session: Session) -> &Rc<Session> {
     limits::set_budget(globals, session.budget(), session.budget().allowance());
     session.warnings().iter().for_each(|why| warning(why));
     session.missing_types().iter().for_each(|missing| hint(&hints::missing_types(missing)));
@@ -186,12 +187,12 @@ pub fn limits(globals: &Globals, elements: usize) -> Limits {
 
 /// The vnets that the command line chooses.
 pub fn chosen<'s>(globals: &Globals, session: &'s Session) -> anyhow::Result<Chosen<'s>> {
-    Chosen::ask(session, &selector(globals)).map_err(|why| {
-        without_vimage(
-            why,
-            "leave out the choice of a vnet, or use --vnet 0 or --jail 0 for the host",
-        )
-    })
+    Chosen::ask(session, &selector(globals)).map_err(not_chosen)
+}
+
+/// Why no vnet can be chosen.
+pub fn not_chosen(why: vnetkvm::Error) -> anyhow::Error {
+    without_vimage(why, "leave out the choice of a vnet, or use --vnet 0 or --jail 0 for the host")
 }
 
 /// Adds a hint to the error that the kernel has no VIMAGE.

@@ -35,7 +35,7 @@ impl Run {
     }
 
     /// Keeps a session as long as the run.
-    pub fn keep_session(&self, session: Session) -> &Session {
+    pub fn keep_session(&self, session: Session) -> &Rc<Session> {
         self.sessions.keep(Rc::new(session))
     }
 

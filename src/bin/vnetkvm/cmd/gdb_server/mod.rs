@@ -33,9 +33,8 @@ pub struct GdbServerArgs {
 
 pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
     let session = context::open(globals)?;
-    let mut commands = globals.run.session().map(|session| Commands::new(Rc::clone(session)));
-    let Some(commands) = &mut commands else { return Ok(Outcome::Answered) };
-    let mut server = Server::new(session, commands);
+    let mut commands = Commands::new(Rc::clone(session));
+    let mut server = Server::new(session, &mut commands);
     output::say_problems(server.problems());
     if args.stdio {
         server.serve(io::stdin().lock(), io::stdout().lock())?;

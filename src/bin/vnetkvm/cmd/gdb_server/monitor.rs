@@ -55,16 +55,13 @@ impl Commands {
     }
 
     fn ask(&self, words: &[String]) -> String {
-        let name = std::iter::once("vnetkvm".to_owned());
-        let mut cli = match usage::parse_from(name.chain(words.iter().cloned())) {
+        let mut cli = match parse(words) {
             Ok(cli) => cli,
             Err(wrong) => return wrong.to_string(),
         };
         if let Some(chosen) = self.chosen.as_ref().filter(|_| !cli.globals.vnet.is_given()) {
-            let name = std::iter::once("vnetkvm".to_owned());
-            let all = name.chain(words.iter().cloned()).chain(chosen.words());
             // A command that takes no vnet does without.
-            if let Ok(with_vnet) = usage::parse_from(all) {
+            if let Ok(with_vnet) = parse(&[words, &chosen.words()].concat()) {
                 cli = with_vnet;
             }
         }
@@ -101,6 +98,11 @@ impl Monitor for Commands {
     }
 }
 
+/// Reads a command without the program's name.
+fn parse(words: &[String]) -> Result<Cli, clap::Error> {
+    usage::parse_from(std::iter::once("vnetkvm").chain(words.iter().map(String::as_str)))
+}
+
 /// A vnet by number or address, or else by its jail.
 #[derive(Debug, Clone)]
 struct VnetOption {
@@ -122,8 +124,7 @@ impl VnetOption {
 
     fn selector(&self) -> Result<Selector, String> {
         let [option, value] = self.words();
-        let words = ["vnetkvm".to_owned(), "vars".to_owned(), option, value];
-        let cli = usage::parse_from(words).map_err(|wrong| wrong.to_string())?;
+        let cli = parse(&["vars".to_owned(), option, value]).map_err(|wrong| wrong.to_string())?;
         Ok(context::selector(&cli.globals))
     }
 }
