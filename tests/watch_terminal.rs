@@ -31,13 +31,12 @@ impl Terminal {
     fn start(size: (u16, u16), arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let (keyboard, terminal) = open().unwrap();
         keyboard.resize(Size::new(size.0, size.1)).unwrap();
-        let child = Command::new(VNETKVM)
-            .args(arguments)
-            .env("TERM", "xterm-256color")
-            .env_remove("NO_COLOR")
-            .envs(environment.iter().copied())
-            .spawn(terminal)
-            .unwrap();
+        let mut command = Command::new(VNETKVM).args(arguments).env("TERM", "xterm-256color");
+        // What the tests themselves run in says nothing about this terminal.
+        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "CI"] {
+            command = command.env_remove(variable);
+        }
+        let child = command.envs(environment.iter().copied()).spawn(terminal).unwrap();
         let mut reader =
             std::fs::File::from(std::os::fd::AsFd::as_fd(&keyboard).try_clone_to_owned().unwrap());
         let (sender, output) = mpsc::channel();
