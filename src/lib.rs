@@ -99,6 +99,7 @@ pub mod value;
 pub mod views;
 pub mod vnet;
 pub mod walk;
+pub mod writing;
 
 pub use error::Error;
 pub use session::Session;

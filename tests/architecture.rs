@@ -96,8 +96,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "render::markup",
         ],
     ),
+    // What is written, it is told.
+    ("writing", &[]),
     // Paths are parsed, never evaluated.
-    ("image", &["source", "kernel", "types", "expr"]),
+    ("image", &["source", "kernel", "types", "expr", "writing"]),
 ];
 
 #[test]

@@ -133,7 +133,7 @@ fn a_request_reaches_the_stack_of_its_credential_not_curvnet() {
         runtime.curvnet_set(inside, vnet0, place).unwrap();
         assert_eq!(ttl(&runtime, inside), 42);
         let endian = runtime.kernel().machine().arch().endian();
-        let bytes = vnetkvm::image::machine::entry_bytes(7, 4, endian);
+        let bytes = vnetkvm::writing::entry_bytes(7, 4, endian);
         runtime.sysctl_write(inside, "net.inet.ip.ttl", &bytes).unwrap();
         assert_eq!((ttl(&runtime, inside), ttl(&runtime, host)), (7, master));
         assert!(refused(runtime.sysctl_write(inside, "net.inet.ip.ttl", &[1])).contains("EINVAL"));

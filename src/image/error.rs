@@ -8,6 +8,7 @@ use crate::arch::Arch;
 use crate::kernel::KernelError;
 use crate::source::SourceError;
 use crate::types::TypeError;
+use crate::writing::WriteError;
 
 /// An image cannot be built from this scenario, kernel or value, or cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +126,9 @@ pub enum ImageError {
     /// A file of the scenario cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The format cannot hold this machine's memory.
+    #[error("this machine's memory cannot be written in that format")]
+    Dump(#[from] WriteError),
     /// The operating system's error while writing.
     #[error("cannot write the image")]
     Write(#[from] std::io::Error),

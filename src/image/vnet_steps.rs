@@ -9,13 +9,13 @@ use serde::Deserialize;
 use crate::addr::VirtAddr;
 use crate::image::ImageError;
 use crate::image::literal::{Literal, PerCpu};
-use crate::image::machine::entry_bytes;
 use crate::image::object::Object;
 use crate::image::runtime::{
     HandlerOptions, Holder, PRIORITY_ANY, Place, ProcessOptions, Runtime, SavedCurvnet, Scope,
     SysctlKind, SysctlOptions, SysinitKind, SysinitOptions, Waiter,
 };
 use crate::image::steps::sockets::Tags;
+use crate::writing::entry_bytes;
 
 /// A constructor or destructor that is registered.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

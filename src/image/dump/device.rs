@@ -9,7 +9,7 @@
 use std::io::{self, Read, Seek, Write};
 
 use super::kernel_header::KernelHeader;
-use super::sparse::Sparse;
+use crate::writing::Sparse;
 
 /// The sector size of the device, in bytes.
 pub(super) const SECTOR: u32 = 512;

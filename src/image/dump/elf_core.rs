@@ -1,21 +1,10 @@
-//! Full dumps: an ELF core whose segments are the machine's physical memory.
-//!
-//! `sys/kern/kern_dump.c`, `dumpsys_generic`: the kernel's own class and byte
-//! order, EI_OSABI 255 (standalone), e_version left 0, no sections and no notes,
-//! one PT_LOAD per range of memory with p_vaddr = p_paddr = the physical address,
-//! contents from the first page boundary after the headers. armv7 kernels add a
-//! header that says where the image lies (`sys/arm/arm/dump_machdep.c`, 11.0).
+//! Full dumps: the machine's physical memory, as an ELF core.
 
 use std::io::{Seek, Write};
 
 use super::contents::Contents;
-use super::elf::{ElfCore, Segment};
-use crate::arch::Arch;
 use crate::image::ImageError;
-
-const ELFOSABI_STANDALONE: u8 = 255;
-/// The difference between the kernel's addresses and physical ones.
-const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
+use crate::writing;
 
 /// Writes all physical memory. Memory that was never written becomes holes in the file.
 ///
@@ -25,21 +14,10 @@ const PT_DUMP_DELTA: u32 = 0x6fb5_d000;
 /// Too many pages are omitted for ELF to count the segments, or `out` fails.
 pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(), ImageError> {
     let machine = contents.machine;
-    let page = machine.page_size();
-    let rows = contents.memory().into_iter();
-    let image = machine.image().start;
-    let delta = machine.physical(image).filter(|_| machine.arch() == Arch::Arm);
-    let core = ElfCore {
-        arch: machine.arch(),
-        is_64: machine.arch().pointer_size() == 8,
-        os_abi: ELFOSABI_STANDALONE,
-        version: 0,
-        header_size: None,
-        notes: Vec::new(),
-        segments: rows.map(|row| Segment::physical(row.start.get(), row, page)).collect(),
-        extra: delta.map(|phys| (PT_DUMP_DELTA, image.get(), phys.get())),
-    };
-    core.write(contents, out)
+    let start = machine.image().start;
+    let image = machine.physical(start).map(|phys| (start, phys));
+    let (arch, page) = (machine.arch(), machine.page_size());
+    Ok(writing::full::write(&contents.memory(), arch, page, image, out)?)
 }
 
 #[cfg(test)]
@@ -49,6 +27,7 @@ mod tests {
 
     use super::*;
     use crate::addr::PhysAddr;
+    use crate::arch::Arch;
     use crate::image::machine::{Machine, MachineOptions};
 
     fn machine() -> Machine {

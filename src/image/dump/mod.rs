@@ -2,12 +2,12 @@
 //!
 //! There is one file for each format and for each thing that may surround a dump: its
 //! device, its compression. They see the machine's memory but not the
-//! kernel in it, and share no code and no layouts with the readers of dumps.
+//! kernel in it, and share no code and no layouts with the readers of dumps. The formats that a
+//! conversion writes too are in [`crate::writing`].
 //! Both follow FreeBSD's sources, which is the only reason that they agree.
 
 mod contents;
 mod device;
-mod elf;
 mod elf_core;
 mod file;
 mod info_file;
@@ -16,7 +16,6 @@ mod minidump;
 mod packed;
 mod qemu;
 mod raw;
-mod sparse;
 mod virtual_core;
 
 use std::io::{Seek, Write};

@@ -8,12 +8,13 @@
 use std::io::{Seek, Write};
 
 use super::contents::Contents;
-use super::elf::{ElfCore, Segment};
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
 use crate::image::ImageError;
-use crate::image::machine::{Processor, entry_bytes};
+use crate::image::machine::Processor;
+use crate::writing::elf::{ElfCore, Segment};
+use crate::writing::{entry_bytes, stretches};
 
 const NT_PRSTATUS: u32 = 1;
 /// The size of a `QEMUCPUState` in bytes, and the offset of its cr[3].
@@ -34,7 +35,7 @@ pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(
     let machine = contents.machine;
     let arch = machine.arch();
     let page = machine.page_size();
-    let rows = contents.memory().into_iter();
+    let memory = contents.memory();
     let core = ElfCore {
         arch,
         is_64: arch != Arch::Arm,
@@ -42,10 +43,10 @@ pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(
         version: 1,
         header_size: Some(8),
         notes: notes(contents),
-        segments: rows.map(|row| Segment::physical(0, row, page)).collect(),
+        segments: stretches(&memory).map(|row| Segment::physical(0, row, page)).collect(),
         extra: None,
     };
-    core.write(contents, out)
+    Ok(core.write(&memory, page, out)?)
 }
 
 fn notes(contents: &Contents<'_>) -> Vec<u8> {

@@ -1,13 +1,10 @@
-//! Raw physical memory: `/dev/mem`, QEMU's pmemsave.
-//!
-//! The file starts with the machine's first byte of memory; holes between ranges
-//! of memory are holes in the file.
+//! Raw physical memory, from the machine's first byte of memory on.
 
 use std::io::{Seek, Write};
 
 use super::contents::Contents;
-use super::sparse::Sparse;
 use crate::image::ImageError;
+use crate::writing;
 
 /// Writes all physical memory from its first byte to its last.
 ///
@@ -18,15 +15,6 @@ pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(
         return Err(ImageError::Format("raw memory leaves no page out".into()));
     }
     let machine = contents.machine;
-    let page = machine.page_size();
-    let mut out = Sparse::new(out, page);
-    let mut end = machine.memory_ranges().next().map_or(0, |range| range.start.get());
-    for range in machine.memory_ranges() {
-        out.zeros(range.start.get() - end);
-        end = range.end.get();
-        for at in (range.start.get()..end).step_by(page as usize) {
-            out.page(machine, crate::addr::PhysAddr::new(at))?;
-        }
-    }
-    Ok(out.finish()?)
+    let start = machine.memory_ranges().next().map_or_else(Default::default, |range| range.start);
+    Ok(writing::raw::write(&contents.memory(), machine.page_size(), start, out)?)
 }

@@ -7,9 +7,9 @@
 use std::io::{Seek, Write};
 
 use super::contents::Contents;
-use super::elf::{ElfCore, Pages, Segment};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::image::ImageError;
+use crate::writing::elf::{ElfCore, Pages, Segment};
 
 /// Writes what the kernel has mapped, and the parts of the direct map that it uses.
 ///
@@ -33,7 +33,7 @@ pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(
         segments: stretches(&pages, machine.page_size()),
         extra: None,
     };
-    core.write(contents, out)
+    Ok(core.write(&contents.memory(), machine.page_size(), out)?)
 }
 
 fn stretches(pages: &[(VirtAddr, PhysAddr)], size: u64) -> Vec<Segment> {

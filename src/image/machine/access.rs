@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::Machine;
-use super::tables::entry_bytes;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::image::ImageError;
+use crate::writing::entry_bytes;
 
 impl Machine {
     /// Copies the bytes at kernel address `at` into `buf`.

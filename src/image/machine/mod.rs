@@ -35,7 +35,6 @@ use self::processor::Processors;
 use self::ram::Ram;
 pub(in crate::image) use self::space::{Boot, ImagePlace, Layout, Memory, Rights, Space};
 use self::tables::PageTables;
-pub use self::tables::entry_bytes;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::image::ImageError;

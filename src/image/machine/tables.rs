@@ -4,8 +4,8 @@ use super::frames::Frames;
 use super::ram::Ram;
 use super::space::{Entry, Level, Rights, Space};
 use crate::addr::{PhysAddr, VirtAddr};
-use crate::bytes::Endian;
 use crate::image::ImageError;
+use crate::writing::entry_bytes;
 
 /// The kernel's page tables.
 #[derive(Debug)]
@@ -161,14 +161,5 @@ impl PageTables {
     fn store(&self, ram: &mut Ram, at: PhysAddr, entry: u64) {
         let layout = self.space.layout();
         ram.write(at, &entry_bytes(entry, layout.entry_size, layout.entry_endian));
-    }
-}
-
-/// The bytes of a page-table entry in memory.
-pub fn entry_bytes(entry: u64, size: u64, endian: Endian) -> Vec<u8> {
-    let size = size.min(8) as usize;
-    match endian {
-        Endian::Little => entry.to_le_bytes()[..size].to_vec(),
-        Endian::Big => entry.to_be_bytes()[8 - size..].to_vec(),
     }
 }

@@ -168,7 +168,7 @@ impl Runtime {
         let oid = self.sysctl_oid(name)?;
         let (handler, arg1, arg2) = self.request(thread, oid)?;
         let endian = self.kernel.machine().arch().endian();
-        let bytes = |value: u64, size: u64| crate::image::machine::entry_bytes(value, size, endian);
+        let bytes = |value: u64, size: u64| crate::writing::entry_bytes(value, size, endian);
         match handler {
             Handler::Integer(size) if arg1.is_null() => Ok(bytes(arg2, size)),
             Handler::Integer(size) => self.bytes(arg1, size),

@@ -5,37 +5,24 @@
 //! version 2 until 13.0 (page-directory entries, one per 2 MB), version 3 since
 //! (`dump_avail` in front of the bitmap, which then skips what is no memory).
 
-use super::header::Header;
-use super::style::{Sizes, Style};
+use super::style::Style;
 use crate::addr::VirtAddr;
-use crate::bytes::Endian;
 use crate::image::machine::Machine;
 use crate::image::machine::amd64::{DIRECT_MAP, DIRECT_MAP_END, KERNEL_BASE};
+use crate::writing::minidump::Header;
 
 /// The page map goes on to the end of the gigabyte that holds the kernel image.
 const MAP_END: VirtAddr = VirtAddr::new(KERNEL_BASE.get() + (1 << 30));
 
 pub(super) fn style(machine: &Machine, version: u32) -> Style {
     let page_tables = machine.space().levels().len() - 1;
+    let kernbase = machine.kernel_map_start();
     Style {
-        oldest: 1,
-        newest: 3,
-        dump_avail_since: 3,
         level: if version == 1 { page_tables } else { page_tables - 1 },
-        covered: machine.kernel_map_start()..MAP_END,
+        covered: kernbase..MAP_END,
         whole: None,
-        header,
+        header: Header::Amd64 { kernbase, direct_map: DIRECT_MAP..DIRECT_MAP_END },
     }
-}
-
-fn header(machine: &Machine, sizes: &Sizes) -> Vec<u8> {
-    let mut header = Header::new("minidump FreeBSD/amd64", 24, Endian::Little);
-    header.sizes(sizes);
-    header.address(machine.kernel_map_start());
-    header.address(DIRECT_MAP);
-    header.address(DIRECT_MAP_END);
-    header.u32(sizes.dump_avail);
-    header.bytes
 }
 
 #[cfg(test)]

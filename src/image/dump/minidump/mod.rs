@@ -1,14 +1,11 @@
 //! Minidumps: the pages that the kernel uses, and the map from its addresses to them.
 //!
-//! `minidumpsys` of `sys/ARCH/ARCH/minidump_machdep.c`. Every part starts on a
-//! page: header, message buffer, `dump_avail` (newer versions), bitmap, page map,
-//! pages in the order of their bits. An architecture's own file has its header
-//! and says what its page map consists of.
+//! An architecture's own file says what its header and its page map consist of;
+//! [`writing::minidump`] writes the parts.
 
 mod amd64;
 mod arm;
 mod arm64;
-mod header;
 mod i386;
 mod powerpc64;
 mod powerpc64_hash;
@@ -16,17 +13,15 @@ mod riscv64;
 mod style;
 
 use std::io::{Seek, Write};
-use std::ops::Range;
 
-use self::style::{Sizes, Style};
+use self::style::Style;
 
 use super::contents::Contents;
-use super::sparse::Sparse;
-use crate::addr::PhysAddr;
 use crate::arch::Arch;
-use crate::bytes::Endian;
 use crate::image::ImageError;
-use crate::image::machine::{Machine, entry_bytes};
+use crate::image::machine::Machine;
+use crate::writing::entry_bytes;
+use crate::writing::minidump::{Minidump, Piece};
 
 /// The largest page map that is written. That of a 12.1 amd64 kernel has 8 MB.
 const LARGEST_PAGE_MAP: u64 = 64 << 20;
@@ -43,41 +38,24 @@ pub fn write(
 ) -> Result<(), ImageError> {
     let machine = contents.machine;
     let style = style(machine, version);
-    if !(style.oldest..=style.newest).contains(&version) {
-        let (arch, oldest, newest) = (machine.arch(), style.oldest, style.newest);
-        let why = format!("its {arch} minidumps have versions {oldest} to {newest}");
-        return Err(ImageError::Format(why));
-    }
-    let has_dump_avail = version >= style.dump_avail_since;
-    let available = if has_dump_avail { dump_avail(machine) } else { Vec::new() };
-    let bitmap = bitmap(contents, has_dump_avail);
-    let whole = style.whole.map(|make| make(machine));
-    let map = MapShape::of(machine, &style)?;
-    let page_map_size = whole.as_ref().map_or(map.bytes, |whole| whole.len() as u64);
-    let header = (style.header)(
-        machine,
-        &Sizes {
-            version,
-            message: contents.message_size,
-            bitmap: bitmap.len() as u32,
-            page_map: page_map_size as u32,
-            dump_avail: available.len() as u32,
-        },
-    );
-
-    let mut out = Sparse::new(out, machine.page_size());
-    out.padded(&header)?;
-    out.padded(contents.message_buffer)?;
-    out.padded(&available)?;
-    out.padded(&bitmap)?;
-    match whole {
-        Some(whole) => out.padded(&whole)?,
-        None => map.write(machine, &style, &mut out)?,
-    }
-    for page in machine.frames_in_use().filter(|page| contents.is_dumped(*page)) {
-        out.page(machine, page)?;
-    }
-    Ok(out.finish()?)
+    let shape = MapShape::of(machine, &style)?;
+    let page_map = match style.whole.map(|make| make(machine)) {
+        Some(whole) => (whole.len() as u64, Box::new([Piece::Bytes(whole)].into_iter()) as Box<_>),
+        None => {
+            (shape.bytes, Box::new(shape.pieces(machine, &style)) as Box<dyn Iterator<Item = _>>)
+        }
+    };
+    let minidump = Minidump {
+        arch: machine.arch(),
+        page: machine.page_size(),
+        version,
+        header: style.header.clone(),
+        message_buffer: contents.message_buffer,
+        message_size: contents.message_size,
+        ranges: machine.memory_ranges().collect(),
+        page_map,
+    };
+    Ok(minidump.write(&contents.memory_in_use(), out)?)
 }
 
 fn style(machine: &Machine, version: u32) -> Style {
@@ -116,68 +94,17 @@ impl MapShape {
         Ok(Self { tables, table_bytes, table_span, bytes })
     }
 
-    fn write(
-        &self,
-        machine: &Machine,
-        style: &Style,
-        out: &mut Sparse<'_, impl Write + Seek>,
-    ) -> Result<(), ImageError> {
+    fn pieces(self, machine: &Machine, style: &Style) -> impl Iterator<Item = Piece> {
         let layout = machine.space().layout();
-        for number in 0..self.tables {
-            let at = style.covered.start.wrapping_add(number * self.table_span);
-            let Some(entries) = machine.entries(at, style.level) else {
-                out.zeros(self.table_bytes);
-                continue;
+        let (start, level) = (style.covered.start, style.level);
+        (0..self.tables).map(move |number| {
+            let at = start.wrapping_add(number * self.table_span);
+            let Some(entries) = machine.entries(at, level) else {
+                return Piece::Zeros(self.table_bytes);
             };
             let bytes =
                 entries.iter().map(|e| entry_bytes(*e, layout.entry_size, layout.entry_endian));
-            out.bytes(&bytes.collect::<Vec<_>>().concat())?;
-        }
-        out.zeros(self.bytes.next_multiple_of(layout.page) - self.bytes);
-        Ok(())
+            Piece::Bytes(bytes.collect::<Vec<_>>().concat())
+        })
     }
-}
-
-/// Pairs of start and end in whole pages, terminated by a pair of zeros. They have 64 bits on
-/// every architecture.
-fn dump_avail(machine: &Machine) -> Vec<u8> {
-    let ranges = machine.memory_ranges();
-    let ends = ranges.flat_map(|range| [range.start.get(), range.end.get()]).chain([0, 0]);
-    let endian = machine.arch().endian();
-    let mut bytes = ends.map(|end| entry_bytes(end, 8, endian)).collect::<Vec<_>>().concat();
-    bytes.resize(bytes.len().next_multiple_of(machine.page_size() as usize), 0);
-    bytes
-}
-
-/// One bit for each page: all pages up to the last, or only those in `dump_avail`. The kernel
-/// sets them in words of a `long`, so on big-endian machines bit 0 is in the last byte of a word.
-fn bitmap(contents: &Contents<'_>, has_dump_avail: bool) -> Vec<u8> {
-    let machine = contents.machine;
-    let page = machine.page_size();
-    let mut bits = 0;
-    let mut ranges = Vec::new();
-    for range in machine.memory_ranges() {
-        let (first, end) = (range.start.get() / page, range.end.get().div_ceil(page));
-        let first_bit = if has_dump_avail { bits } else { first };
-        ranges.push((range, first_bit));
-        bits = first_bit + (end - first);
-    }
-    let mut bitmap = vec![0; bits.div_ceil(8).next_multiple_of(page) as usize];
-    let last_in_word = machine.arch().pointer_size() - 1;
-    for at in machine.frames_in_use().filter(|page| contents.is_dumped(*page)) {
-        let Some(bit) = bit_of(&ranges, at, page) else { continue };
-        let byte = match machine.arch().endian() {
-            Endian::Little => bit / 8,
-            Endian::Big => (bit / 8) ^ last_in_word,
-        };
-        if let Some(byte) = bitmap.get_mut(byte as usize) {
-            *byte |= 1 << (bit % 8);
-        }
-    }
-    bitmap
-}
-
-fn bit_of(ranges: &[(Range<PhysAddr>, u64)], at: PhysAddr, page: u64) -> Option<u64> {
-    let (range, first_bit) = ranges.iter().find(|(range, _)| range.contains(&at))?;
-    Some(first_bit + at.offset_from(range.start)? / page)
 }

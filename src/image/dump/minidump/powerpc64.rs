@@ -5,23 +5,20 @@
 //! page map. That is the topmost table of the radix tree, with the others among the pages,
 //! or the whole hashed table, in the processor's order unless it comes from a hypervisor.
 
-use super::header::Header;
 use super::powerpc64_hash;
-use super::style::{Sizes, Style};
+use super::style::Style;
 use crate::bytes::Endian;
 use crate::image::machine::Machine;
 use crate::image::machine::powerpc64::{DIRECT_MAP, KERNEL_MAP};
+use crate::writing::minidump::Header;
 
 pub(super) fn style(machine: &Machine) -> Style {
     Style {
-        oldest: 1,
-        newest: 2,
-        dump_avail_since: 2,
         level: 0,
         // One table, whatever it covers.
         covered: KERNEL_MAP..KERNEL_MAP.wrapping_add(1),
         whole: is_hashed(machine).then_some(hashed_table),
-        header,
+        header: header(machine),
     }
 }
 
@@ -39,27 +36,16 @@ fn hashed_table(machine: &Machine) -> Vec<u8> {
     powerpc64_hash::table(machine, endian)
 }
 
-fn header(machine: &Machine, sizes: &Sizes) -> Vec<u8> {
-    let mut header = Header::new("minidump FreeBSD/powerpc64", 32, machine.arch().endian());
-    let name = match (is_hashed(machine), has_hypervisor(machine)) {
-        (false, _) => "mmu_radix",
-        (true, false) => "mmu_g5",
-        (true, true) => "mmu_phyp",
-    };
-    header.text(name, 32);
-    header.sizes(sizes);
+fn header(machine: &Machine) -> Header {
     let layout = machine.space().layout();
-    let direct_map = layout.direct_map.clone().unwrap_or(DIRECT_MAP..DIRECT_MAP);
-    let image = machine.image();
-    for range in [layout.kernel_map.clone(), direct_map] {
-        header.address(range.start);
-        header.address(range.end);
+    Header::Powerpc64 {
+        mmu: match (is_hashed(machine), has_hypervisor(machine)) {
+            (false, _) => "mmu_radix",
+            (true, false) => "mmu_g5",
+            (true, true) => "mmu_phyp",
+        },
+        kernel_map: layout.kernel_map.clone(),
+        direct_map: layout.direct_map.clone().unwrap_or(DIRECT_MAP..DIRECT_MAP),
+        image: machine.image(),
     }
-    let has_direct_map = 1;
-    header.u32(has_direct_map);
-    header.u32(0);
-    header.address(image.start);
-    header.address(image.end);
-    header.u32(sizes.dump_avail);
-    header.bytes
 }

@@ -6,8 +6,9 @@
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
+use crate::image::machine::Machine;
 use crate::image::machine::powerpc64::Hashed;
-use crate::image::machine::{Machine, entry_bytes};
+use crate::writing::entry_bytes;
 
 const SLOTS: u64 = 8;
 const HASH_BITS: u32 = 39;

@@ -222,7 +222,7 @@ impl Relocate<'_> {
                 self.symbol(relocation.r_sym)?.wrapping_add(addend).wrapping_sub(at)
             }
         };
-        place.copy_from_slice(&crate::image::machine::entry_bytes(value, size as u64, endian));
+        place.copy_from_slice(&crate::writing::entry_bytes(value, size as u64, endian));
         Ok(())
     }
 

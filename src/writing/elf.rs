@@ -2,45 +2,55 @@
 
 use std::io::{Seek, Write};
 
-use super::contents::Contents;
-use super::sparse::Sparse;
+use super::{Memory, Sparse, WriteError, entry_bytes};
 use crate::addr::PhysAddr;
 use crate::arch::Arch;
 use crate::bytes::Endian;
-use crate::image::ImageError;
-use crate::image::machine::entry_bytes;
 
 /// An ELF core to write.
-pub(super) struct ElfCore {
+#[derive(Debug)]
+pub struct ElfCore {
+    /// The architecture, which says e_machine and the byte order.
     pub arch: Arch,
+    /// Is it of the 64-bit class?
     pub is_64: bool,
-    /// e_ident[EI_OSABI], e_version and e_ehsize, as in this kind of core.
+    /// `e_ident[EI_OSABI]`, as in this kind of core.
     pub os_abi: u8,
+    /// e_version.
     pub version: u32,
+    /// e_ehsize, if it is not the size of the file header.
     pub header_size: Option<u16>,
     /// The contents of the PT_NOTE; empty for none.
     pub notes: Vec<u8>,
+    /// The memory.
     pub segments: Vec<Segment>,
     /// One more program header after the others: its type and addresses.
     pub extra: Option<(u32, u64, u64)>,
 }
 
 /// A PT_LOAD.
-pub(super) struct Segment {
+#[derive(Debug)]
+pub struct Segment {
+    /// p_vaddr.
     pub virt: u64,
+    /// p_paddr.
     pub phys: u64,
+    /// What it holds.
     pub pages: Pages,
 }
 
 /// The memory in a segment.
-pub(super) enum Pages {
+#[derive(Debug)]
+pub enum Pages {
     /// A number of pages from an address on.
     Row(PhysAddr, u64),
+    /// The pages at these addresses.
     Scattered(Vec<PhysAddr>),
 }
 
 impl Segment {
     /// The physical memory in `row`, which is whole pages of `page` bytes.
+    #[must_use]
     pub fn physical(virt: u64, row: std::ops::Range<PhysAddr>, page: u64) -> Self {
         let len = row.end.offset_from(row.start).unwrap_or(0);
         let pages = Pages::Row(row.start, len.div_ceil(page));
@@ -63,23 +73,22 @@ const PF_R: u64 = 4;
 const MOST_SEGMENTS: usize = 0xffff;
 
 impl ElfCore {
-    /// Writes the file. Memory that was never written becomes holes.
+    /// Writes the file, with pages of `page` bytes. Pages of zeros become holes.
     ///
     /// # Errors
-    /// There are more segments than ELF can count, or `out` fails.
+    /// There are more segments than ELF can count, or `memory` or `out` fails.
     pub fn write(
         &self,
-        contents: &Contents<'_>,
+        memory: &dyn Memory,
+        page: u64,
         out: &mut (impl Write + Seek),
-    ) -> Result<(), ImageError> {
+    ) -> Result<(), WriteError> {
         let headers = self.segments.len()
             + usize::from(!self.notes.is_empty())
             + usize::from(self.extra.is_some());
         if headers >= MOST_SEGMENTS {
-            let why = format!("{} left-out pages make too many segments", contents.left_out.len());
-            return Err(ImageError::Format(why));
+            return Err(WriteError::TooManySegments { count: headers });
         }
-        let page = contents.machine.page_size();
         let (file_header, program_header) = if self.is_64 { (64, 56) } else { (52, 32) };
         let notes_at = file_header + headers as u64 * program_header;
         let mut offset = (notes_at + self.notes.len() as u64).next_multiple_of(page);
@@ -103,11 +112,10 @@ impl ElfCore {
         out.padded(&bytes)?;
         for segment in &self.segments {
             match &segment.pages {
-                Pages::Row(start, count) => (0..*count).try_for_each(|number| {
-                    out.page(contents.machine, start.wrapping_add(number * page))
-                })?,
+                Pages::Row(start, count) => (0..*count)
+                    .try_for_each(|number| out.page(memory, start.wrapping_add(number * page)))?,
                 Pages::Scattered(pages) => {
-                    pages.iter().try_for_each(|at| out.page(contents.machine, *at))?;
+                    pages.iter().try_for_each(|at| out.page(memory, *at))?;
                 }
             }
         }

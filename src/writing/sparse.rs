@@ -1,24 +1,31 @@
 //! Files with holes, as savecore(8) and dd(1) write them.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 
+use super::Memory;
 use crate::addr::PhysAddr;
-use crate::image::machine::Machine;
 
 /// A file in which long runs of zeros become holes.
-pub(super) struct Sparse<'a, W> {
+#[derive(Debug)]
+pub struct Sparse<'a, W> {
     file: &'a mut W,
     page: u64,
     zeros: u64,
+    buffer: Vec<u8>,
 }
 
 impl<'a, W: Write + Seek> Sparse<'a, W> {
     /// `file`, with parts that start on page boundaries of `page` bytes.
-    pub(super) fn new(file: &'a mut W, page: u64) -> Self {
-        Self { file, page, zeros: 0 }
+    pub fn new(file: &'a mut W, page: u64) -> Self {
+        Self { file, page, zeros: 0, buffer: vec![0; page as usize] }
     }
 
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+    /// Writes `bytes`, after the zeros before them.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.zeros > 0 {
             let distance = i64::try_from(self.zeros).map_err(io::Error::other)?;
             self.file.seek(SeekFrom::Current(distance))?;
@@ -27,30 +34,53 @@ impl<'a, W: Write + Seek> Sparse<'a, W> {
         self.file.write_all(bytes)
     }
 
-    pub(super) fn zeros(&mut self, count: u64) {
+    /// `count` bytes of zeros.
+    pub fn zeros(&mut self, count: u64) {
         self.zeros += count;
     }
 
     /// `bytes`, padded with zeros to whole pages.
-    pub(super) fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn padded(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes(bytes)?;
         self.zeros((bytes.len() as u64).next_multiple_of(self.page) - bytes.len() as u64);
         Ok(())
     }
 
-    /// A page of the machine's memory.
-    pub(super) fn page(&mut self, machine: &Machine, at: PhysAddr) -> io::Result<()> {
-        if !machine.is_touched(at) {
-            self.zeros(self.page);
-            return Ok(());
-        }
-        let mut bytes = vec![0; self.page as usize];
-        machine.read_physical(at, &mut bytes);
-        self.bytes(&bytes)
+    /// The page at `at` of `memory`.
+    ///
+    /// # Errors
+    /// It cannot be read, or the file cannot be written.
+    pub fn page(&mut self, memory: &dyn Memory, at: PhysAddr) -> io::Result<()> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = match memory.page(at, &mut buffer) {
+            Ok(true) => self.bytes(&buffer),
+            Ok(false) => {
+                self.zeros(self.page);
+                Ok(())
+            }
+            Err(why) => Err(why),
+        };
+        self.buffer = buffer;
+        written
+    }
+
+    /// The pages of `memory` in `stretch`.
+    ///
+    /// # Errors
+    /// One cannot be read, or the file cannot be written.
+    pub fn pages(&mut self, memory: &dyn Memory, stretch: Range<PhysAddr>) -> io::Result<()> {
+        let pages = (stretch.start.get()..stretch.end.get()).step_by(self.page as usize);
+        pages.map(PhysAddr::new).try_for_each(|at| self.page(memory, at))
     }
 
     /// All of `input`, with pages of zeros as holes. Returns its length.
-    pub(super) fn copy(&mut self, mut input: impl Read) -> io::Result<u64> {
+    ///
+    /// # Errors
+    /// It cannot be read, or the file cannot be written.
+    pub fn copy(&mut self, mut input: impl Read) -> io::Result<u64> {
         let mut page = vec![0; self.page as usize];
         let mut len = 0;
         loop {
@@ -75,7 +105,10 @@ impl<'a, W: Write + Seek> Sparse<'a, W> {
     }
 
     /// Ends the file. Its last byte must exist even in a hole.
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(mut self) -> io::Result<()> {
         if self.zeros > 0 {
             self.zeros -= 1;
             self.bytes(&[0])?;
