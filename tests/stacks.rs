@@ -221,7 +221,7 @@ fn a_function_that_has_only_just_been_called_is_seen_in_the_processors_registers
         let [stack, frame, link] = [stack, frame, back].map(VirtAddr::new);
         let powerpc = matches!(scene.arch(), Arch::Powerpc64 | Arch::Powerpc64le);
         let stack = if powerpc { frame } else { stack };
-        let processor = Processor { counter, stack, frame, link };
+        let processor = Processor { counter, stack, frame, link, ..Processor::default() };
         scene.runtime.kernel_mut().machine_mut().set_processor(1, processor);
         scene.runs(Format::Qemu);
     }

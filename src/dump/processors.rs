@@ -21,6 +21,8 @@ pub struct Processor {
     pub frame: VirtAddr,
     /// The return address of the current function, on machines that keep it in a register.
     pub link: Option<VirtAddr>,
+    /// The general registers, these among them, by their numbers in DWARF.
+    pub general: [Option<u64>; 32],
 }
 
 /// More than any machine has.
@@ -56,7 +58,7 @@ impl Notes {
         if note.name.starts_with(b"QEMU\0") && is_x86(arch) && self.states.len() < MOST {
             let state = Fields::little(contents);
             self.roots.extend(state.u64(X86_STATE_CR3).map(PhysAddr::new));
-            self.states.extend(X86_STATE.read(&state));
+            self.states.extend(x86_state_shape(arch).read(&state));
         } else if note.name.starts_with(b"CORE\0") && self.statuses.len() < MOST {
             let status = Fields::new(contents, arch.endian());
             self.statuses.extend(status_shape(arch).read(&status));
@@ -97,23 +99,43 @@ fn is_x86(arch: Arch) -> bool {
     matches!(arch, Arch::Amd64 | Arch::I386)
 }
 
-/// Where registers lie in a note, and how many bytes each takes.
+/// Where registers lie in a note: each is counted from `start`, in words of `size` bytes.
 struct Shape {
     size: usize,
+    start: usize,
     counter: usize,
     stack: usize,
     frame: usize,
     link: Option<usize>,
+    /// The general registers, by their numbers in DWARF from `first` on.
+    first: usize,
+    general: &'static [usize],
 }
 
-/// rsp, rbp and rip of a `QEMUCPUState`, which has registers of 64 bits for all x86.
-const X86_STATE: Shape = Shape { size: 8, counter: 136, stack: 56, frame: 64, link: None };
-/// Its cr[3].
+/// The places of rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp and r8 to r15 in a `QEMUCPUState`.
+const AMD64_STATE: &[usize] = &[0, 3, 2, 1, 4, 5, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+/// The places of eax, ecx, edx, ebx, esp, ebp, esi and edi there.
+const I386_STATE: &[usize] = &[0, 2, 3, 1, 6, 7, 4, 5];
+/// The offset of its cr[3].
 const X86_STATE_CR3: usize = 416;
+
+/// A `QEMUCPUState`, which has registers of 64 bits for all x86.
+fn x86_state_shape(arch: Arch) -> Shape {
+    let general = if arch == Arch::Amd64 { AMD64_STATE } else { I386_STATE };
+    Shape { size: 8, start: 8, counter: 16, stack: 6, frame: 7, link: None, first: 0, general }
+}
+
+/// The same registers in Linux's `struct user_regs_struct`.
+const AMD64_REGS: &[usize] = &[10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0];
+const I386_REGS: &[usize] = &[6, 1, 2, 0, 15, 5, 3, 4];
+/// Where the order is that of DWARF.
+const IN_ORDER: &[usize] = &[
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
+    26, 27, 28, 29, 30, 31,
+];
 
 /// `pr_reg` of an `elf_prstatus` is at 112, or at 72 if pointers have 4 bytes.
 fn status_shape(arch: Arch) -> Shape {
-    // The numbers of the registers in pr_reg.
     let (counter, stack, frame, link) = match arch {
         Arch::Amd64 => (16, 19, 4, None),
         Arch::I386 => (12, 15, 5, None),
@@ -124,29 +146,35 @@ fn status_shape(arch: Arch) -> Shape {
         // r1 is both; nip follows the 32 registers.
         Arch::Powerpc64 | Arch::Powerpc64le => (32, 1, 1, Some(36)),
     };
+    let (first, general) = match arch {
+        Arch::Amd64 => (0, AMD64_REGS),
+        Arch::I386 => (0, I386_REGS),
+        Arch::Arm => (0, IN_ORDER.get(..15).unwrap_or_default()),
+        Arch::Riscv64 => (1, IN_ORDER.get(1..).unwrap_or_default()),
+        Arch::Arm64 | Arch::Powerpc64 | Arch::Powerpc64le => (0, IN_ORDER),
+    };
     let size = arch.pointer_size() as usize;
     let start = if size == 4 { 72 } else { 112 };
-    let place = |number: usize| start + number * size;
-    Shape {
-        size,
-        counter: place(counter),
-        stack: place(stack),
-        frame: place(frame),
-        link: link.map(place),
-    }
+    Shape { size, start, counter, stack, frame, link, first, general }
 }
 
 impl Shape {
     fn read(&self, fields: &Fields<'_>) -> Option<Processor> {
-        let get = |at| {
-            let value = if self.size == 4 { fields.u32(at).map(u64::from) } else { fields.u64(at) };
-            value.map(VirtAddr::new)
+        let word = |place: usize| {
+            let at = place.checked_mul(self.size)?.checked_add(self.start)?;
+            if self.size == 4 { fields.u32(at).map(u64::from) } else { fields.u64(at) }
         };
+        let address = |place| word(place).map(VirtAddr::new);
+        let mut general = [None; 32];
+        for (register, place) in general.iter_mut().skip(self.first).zip(self.general) {
+            *register = word(*place);
+        }
         Some(Processor {
-            counter: get(self.counter)?,
-            stack: get(self.stack)?,
-            frame: get(self.frame)?,
-            link: self.link.and_then(get),
+            counter: address(self.counter)?,
+            stack: address(self.stack)?,
+            frame: address(self.frame)?,
+            link: self.link.and_then(address),
+            general,
         })
     }
 }

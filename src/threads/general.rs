@@ -40,6 +40,12 @@ impl General {
     }
 }
 
+impl From<[Option<u64>; COUNT]> for General {
+    fn from(all: [Option<u64>; COUNT]) -> Self {
+        Self(all)
+    }
+}
+
 /// All registers of a struct in the order of its members, by their names without the
 /// prefix: `rip` for `tf_rip`, `x29` for `tf_x[29]`.
 pub fn named(object: &Object<'_>) -> Vec<(String, u64)> {

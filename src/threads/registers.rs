@@ -139,7 +139,7 @@ impl From<&Processor> for Registers {
             stack: processor.stack.non_null(),
             frame: processor.frame.non_null(),
             link: processor.link,
-            general: General::default(),
+            general: General::from(processor.general),
         }
     }
 }

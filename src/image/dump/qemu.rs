@@ -57,7 +57,11 @@ fn notes(contents: &Contents<'_>) -> Vec<u8> {
         let mut status = vec![0; prstatus_size(arch)];
         put(&mut status, PR_PID, &entry_bytes(u64::from(number) + 1, 4, endian));
         let word = arch.pointer_size();
-        for (at, value) in registers(arch, &contents.machine.processor(number)) {
+        let processor = contents.machine.processor(number);
+        for (at, value) in general(arch).into_iter().zip(processor.general) {
+            put(&mut status, at, &entry_bytes(value, word, endian));
+        }
+        for (at, value) in registers(arch, &processor) {
             put(&mut status, at, &entry_bytes(value.get(), word, endian));
         }
         notes.extend(note("CORE", NT_PRSTATUS, &status, endian));
@@ -70,6 +74,9 @@ fn notes(contents: &Contents<'_>) -> Vec<u8> {
         put(&mut state, 0, &1_u32.to_le_bytes());
         put(&mut state, 4, &(CPU_STATE as u32).to_le_bytes());
         let processor = contents.machine.processor(number);
+        for (at, value) in general_of_state(arch).zip(processor.general) {
+            put(&mut state, at, &value.to_le_bytes());
+        }
         for (at, value) in
             [(RSP, processor.stack), (RBP, processor.frame), (RIP, processor.counter)]
         {
@@ -83,7 +90,7 @@ fn notes(contents: &Contents<'_>) -> Vec<u8> {
 
 /// The offsets of registers in an `elf_prstatus`.
 fn registers(arch: Arch, processor: &Processor) -> Vec<(usize, VirtAddr)> {
-    let Processor { counter, stack, frame, link } = *processor;
+    let Processor { counter, stack, frame, link, .. } = *processor;
     match arch {
         Arch::Amd64 => vec![(240, counter), (264, stack), (144, frame)],
         Arch::I386 => vec![(120, counter), (132, stack), (92, frame)],
@@ -92,6 +99,33 @@ fn registers(arch: Arch, processor: &Processor) -> Vec<(usize, VirtAddr)> {
         Arch::Riscv64 => vec![(112, counter), (128, stack), (176, frame), (120, link)],
         Arch::Powerpc64 | Arch::Powerpc64le => vec![(368, counter), (120, stack), (400, link)],
     }
+}
+
+/// The offsets there of the general registers, in the order of DWARF's numbers.
+fn general(arch: Arch) -> Vec<usize> {
+    match arch {
+        // rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15.
+        Arch::Amd64 => {
+            vec![192, 208, 200, 152, 216, 224, 144, 264, 184, 176, 168, 160, 136, 128, 120, 112]
+        }
+        // eax, ecx, edx, ebx, esp, ebp, esi, edi.
+        Arch::I386 => vec![96, 76, 80, 72, 132, 92, 84, 88],
+        Arch::Arm => (72..132).step_by(4).collect(),
+        // x0, which is always 0, has the place of pc; that is written later.
+        Arch::Arm64 | Arch::Riscv64 | Arch::Powerpc64 | Arch::Powerpc64le => {
+            (112..368).step_by(8).collect()
+        }
+    }
+}
+
+/// The same in a `QEMUCPUState`, whose order is rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r8 to r15.
+fn general_of_state(arch: Arch) -> impl Iterator<Item = usize> {
+    let first: [usize; 8] = match arch {
+        Arch::I386 => [8, 24, 32, 16, RSP, RBP, 40, 48],
+        _ => [8, 32, 24, 16, 40, 48, RBP, RSP],
+    };
+    let rest = if arch == Arch::I386 { 0 } else { 8 };
+    first.into_iter().chain((72..).step_by(8).take(rest))
 }
 
 /// The size in bytes of Linux's `struct elf_prstatus`, whose layout QEMU uses.

@@ -16,6 +16,8 @@ pub struct Processor {
     pub frame: VirtAddr,
     /// The return address of the current function, in the link register; unused on x86.
     pub link: VirtAddr,
+    /// The general registers by their numbers in DWARF. Those above stand for themselves.
+    pub general: [u64; 32],
 }
 
 /// By CPU number, from 0.
