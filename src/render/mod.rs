@@ -11,6 +11,7 @@ pub mod changes;
 pub mod decl;
 pub mod dot;
 pub mod gdb;
+pub mod gdb_python;
 pub mod hex;
 pub mod json;
 pub(crate) mod markup;

@@ -353,13 +353,9 @@ pub enum Command {
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
     /// The script sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and $vnet to
-    /// the struct vnet.
+    /// the struct vnet. With --python it knows all vnets, and finds the variables itself.
     #[command(after_help = GDB_EXAMPLES)]
-    Gdb {
-        /// Variables to define; * ? [...] and {a,b} are wildcards (default: all)
-        #[arg(value_name = "PATTERN")]
-        patterns: Vec<String>,
-    },
+    Gdb(cmd::gdb::GdbArgs),
 
     /// Let gdb look at the dump
     ///
@@ -562,10 +558,13 @@ Examples:
   vnetkvm -n 3 report --format markdown -o report.md";
 
 const GDB_EXAMPLES: &str = "\
-Example:
+Examples:
   vnetkvm -N kernel.debug -M vmcore.0 --jail web01 gdb > web01.gdb
   kgdb -x web01.gdb kernel.debug vmcore.0
-  (kgdb) print *$V_tcbinfo";
+  (kgdb) print *$V_tcbinfo
+  vnetkvm gdb --python > vnet.py
+  kgdb -x vnet.py kernel.debug vmcore.0
+  (kgdb) print $V(\"tcbinfo\", \"web01\").ipi_count";
 
 #[cfg(feature = "gdb-server")]
 const GDB_SERVER_EXAMPLES: &str = "\

@@ -1,0 +1,16 @@
+# Defines all of it, unless the debugger does not fit the kernel.
+
+
+def define():
+    wrong = wrong_pointers()
+    if wrong is not None:
+        gdb.write(wrong + "\n")
+        return
+    for each in (VFunction, VnetFunction, JailFunction, PcpuFunction, DpcpuFunction):
+        each()
+    InfoVnets()
+    VnetCommand()
+    gdb.unwinder.register_unwinder(gdb.current_progspace(), TrapFrames(), replace=True)
+
+
+define()

@@ -1,0 +1,110 @@
+# Entry points of the kernel and struct trapframe of each architecture (sys/*/*/db_trace.c and the
+# assembler sources, 12.1 and 14.0).
+
+
+def is_known(value):
+    try:
+        number(value)
+        return True
+    except gdb.error:
+        return False
+
+
+class Amd64:
+    entries = re.compile(
+        r"(calltrap|mchk_calltrap|nmi_calltrap|Xdblfault|Xtimerint|Xipi_intr_bitmap_handler|Xcpustop"
+        r"|Xcpususpend|Xrendezvous|Xxen_intr_upcall|Xfast_syscall|fast_syscall_common"
+        r"|Xint0x80_syscall|Xlcall_syscall|Xatpic_intr\d*|Xapic_isr\d*)(_pti)?$"
+    )
+    counter, stack, frame, link = "rip", "rsp", "rbp", None
+    registers = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
+
+    def read_all(self, pending):
+        """The registers of a frame, as far as they are known."""
+        read_ones = ((name, pending.read_register(name)) for name in self.registers)
+        return {name: value for name, value in read_ones if is_known(value)}
+
+    def place(self, pending, stack):
+        """Where the trap frame is."""
+        return stack
+
+    def saved(self, frame):
+        """The registers that it has."""
+        return {name: frame["tf_" + name] for name in self.registers}
+
+    def from_user(self, frame, entry):
+        """Whether it has what ran in user space."""
+        return int(frame["tf_cs"]) & 3 == 3
+
+
+class I386(Amd64):
+    counter, stack, frame = "eip", "esp", "ebp"
+    registers = "eax ebx ecx edx esi edi ebp eip esp".split()
+
+    def place(self, pending, stack):
+        # Since 12 ebp leads to it, past an argument of the call.
+        base = register(pending, "ebp")
+        return base if 0 <= base - stack <= 16 else stack
+
+    def saved(self, frame):
+        found = {name: frame["tf_" + name] for name in self.registers}
+        # Within the kernel the processor pushes no stack pointer: the stack goes on there.
+        place = gdb.Value(number(frame["tf_esp"].address))
+        found["esp"] = frame["tf_esp"] if self.from_user(frame, None) else place
+        return found
+
+
+class Arm64(Amd64):
+    entries = re.compile(r"handle_el(1h_sync|1h_irq|0_sync|0_irq|0_error)$")
+    counter, stack, frame, link = "pc", "sp", "x29", "x30"
+    registers = ["x%d" % each for each in range(31)] + ["sp", "pc"]
+
+    def place(self, pending, stack):
+        # The entry point makes a frame right above it.
+        return register(pending, "x29") - gdb.lookup_type("struct trapframe").sizeof
+
+    def saved(self, frame):
+        found = {"x%d" % each: frame["tf_x"][each] for each in range(30)}
+        found.update(x30=frame["tf_lr"], sp=frame["tf_sp"], pc=frame["tf_elr"])
+        return found
+
+    def from_user(self, frame, entry):
+        return "_el0_" in entry
+
+
+class Riscv64(Amd64):
+    entries = re.compile(r"cpu_exception_handler_(supervisor|user)$")
+    counter, stack, frame, link = "pc", "sp", "fp", "ra"
+    registers = ["ra", "sp", "gp", "tp", "fp", "pc"] + [
+        letter + str(each)
+        for letter, first, last in (("t", 0, 6), ("s", 1, 11), ("a", 0, 7))
+        for each in range(first, last + 1)
+    ]
+
+    def place(self, pending, stack):
+        return stack
+
+    def saved(self, frame):
+        found = {name: frame["tf_" + name] for name in ("ra", "sp", "gp", "tp")}
+        for letter, count in (("t", 7), ("s", 12), ("a", 8)):
+            for each in range(count):
+                name = "fp" if (letter, each) == ("s", 0) else letter + str(each)
+                found[name] = frame["tf_" + letter][each]
+        found["pc"] = frame["tf_sepc"]
+        return found
+
+    def from_user(self, frame, entry):
+        return entry.endswith("_user")
+
+
+def machine_of(name):
+    """The machine that the debugger calls so; None if its trap frames are not known."""
+    for start, machine in (
+        ("i386:x86-64", Amd64),
+        ("i386", I386),
+        ("aarch64", Arm64),
+        ("riscv:rv64", Riscv64),
+    ):
+        if name.startswith(start):
+            return machine()
+    return None

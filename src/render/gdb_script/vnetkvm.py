@@ -1,0 +1,47 @@
+# Questions to vnetkvm: over the wire if it serves the debugger, or else to the program.
+
+
+def ask_vnetkvm(command):
+    if serves_debugger():
+        if Choice.address is not None:
+            gdb.execute("monitor vnet 0x%x" % Choice.address, to_string=True)
+        gdb.execute("monitor " + command)
+        return
+    program, core = shutil.which("vnetkvm"), core_file()
+    kernel = anchor().symtab.objfile.filename
+    if program is None or core is None:
+        missing = "it is not in PATH" if program is None else "there is no core file"
+        fail(
+            "No jail has that name, and vnetkvm cannot be asked: %s. Connect to vnetkvm gdb-server,"
+            " or run: vnetkvm -N %s -M %s %s" % (missing, kernel, core or "VMCORE", command)
+        )
+    chosen = [] if Choice.address is None else ["--vnet", "0x%x" % Choice.address]
+    words = [program, "-N", kernel, "-M", core] + gdb.string_to_argv(command)
+    done = run(words + chosen)
+    if done.returncode == 2 and chosen and "--vnet" in done.stderr:
+        # The command takes no vnet.
+        done = run(words)
+    gdb.write(done.stdout + done.stderr)
+
+
+def run(words):
+    pipe = subprocess.PIPE
+    return subprocess.run(
+        words, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, universal_newlines=True
+    )
+
+
+def serves_debugger():
+    """Whether the debugger's target is vnetkvm."""
+    try:
+        told = gdb.execute("monitor vnet", to_string=True)
+    except gdb.error:
+        return False
+    return re.match(r"(vnet \d+|unlisted vnet) |this kernel has no vnets", told or "") is not None
+
+
+def core_file():
+    told = gdb.execute("info files", to_string=True)
+    # gdb quotes the name, with quotation marks that its locale has.
+    found = re.search(r"core dump file:\s*\W?(/.+?)\W?(, file type .*)?$", told, re.M)
+    return found.group(1) if found else None
