@@ -293,6 +293,33 @@ fn modules_have_the_places_of_their_sections() {
     assert!(xml.contains(&format!("<section address=\"{text}\"/>")), "{xml}");
 }
 
+/// A debugger reads the kernel and its modules through the server, and nothing else.
+#[test]
+fn files_are_those_of_the_kernel_and_its_modules() {
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let kernel = client.object("exec-file:read:1");
+    let libraries = client.object("libraries:read:");
+    let module = libraries.split('"').find(|path| path.ends_with("if_gif.ko.debug")).unwrap();
+    let hex = |path: &str| path.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for path in [&*kernel, module] {
+        let opened = client.ask(&format!("vFile:open:{},0,0", hex(path)));
+        let number = opened.strip_prefix('F').unwrap();
+        assert_eq!(client.ask(&format!("vFile:pread:{number},4,0")), "F04;\x7fELF", "{path}");
+        let len = std::fs::metadata(path).unwrap().len();
+        assert_eq!(client.ask(&format!("vFile:pread:{number},4,{len:x}")), "F00;", "{path}");
+        assert_eq!(client.ask(&format!("vFile:close:{number}")), "F0");
+        // O_RDWR
+        let refused = client.ask(&format!("vFile:open:{},2,0", hex(path)));
+        assert_eq!(refused, "F-1,1e", "{path}");
+    }
+    let core = Path::new(&kernel).with_file_name("vmcore.minidump-v2");
+    assert!(core.exists());
+    let core = core.to_str().unwrap();
+    assert_eq!(client.ask(&format!("vFile:open:{},0,0", hex(core))), "F-1,02");
+    assert_eq!(client.ask("vFile:pread:77,4,0"), "F-1,09");
+    assert_eq!(client.ask(&format!("vFile:unlink:{}", hex(module))), "");
+}
+
 /// Whatever a client sends, the next packet is answered.
 #[test]
 fn packets_that_make_no_sense_do_no_harm() {

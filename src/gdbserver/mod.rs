@@ -11,6 +11,7 @@
 //! the next one is read.
 
 mod description;
+mod files;
 mod libraries;
 mod monitor;
 mod registers;

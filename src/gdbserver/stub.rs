@@ -9,7 +9,9 @@ use gdbstub::target::ext::base::multithread::{
     MultiThreadBase, MultiThreadResume, MultiThreadResumeOps, MultiThreadSingleStep,
     MultiThreadSingleStepOps,
 };
+use gdbstub::target::ext::exec_file::ExecFileOps;
 use gdbstub::target::ext::host_info::{HostInfo, HostInfoOps, HostInfoResponse};
+use gdbstub::target::ext::host_io::HostIoOps;
 use gdbstub::target::ext::libraries::{Libraries, LibrariesOps};
 use gdbstub::target::ext::monitor_cmd::{ConsoleOutput, MonitorCmd, MonitorCmdOps};
 use gdbstub::target::ext::process_info::{ProcessInfo, ProcessInfoOps, ProcessInfoResponse};
@@ -20,6 +22,7 @@ use gdbstub::target::ext::target_description_xml_override::{
 use gdbstub::target::ext::thread_extra_info::{ThreadExtraInfo, ThreadExtraInfoOps};
 use gdbstub::target::{Target, TargetError, TargetResult};
 
+use super::files::Files;
 use super::monitor::Monitor;
 use super::registers::{self, Register};
 use super::threads::Threads;
@@ -74,6 +77,7 @@ pub(super) struct Stub<'s, 'm> {
     pub threads: Threads<'s>,
     target_xml: String,
     libraries: Option<String>,
+    pub files: Files,
     triple: String,
     /// The thread that the client last let run.
     wanted: Option<Tid>,
@@ -85,6 +89,7 @@ impl<'s, 'm> Stub<'s, 'm> {
         let arch = session.target().arch();
         let features = registers::features(arch);
         let registers = features.into_iter().flat_map(|feature| feature.registers).collect();
+        let mut files = Files::of(session.kernel().linked());
         let modules = session.modules().ok();
         Self {
             session,
@@ -92,7 +97,9 @@ impl<'s, 'm> Stub<'s, 'm> {
             registers,
             threads: Threads::read(session),
             target_xml: description::target_xml(arch),
-            libraries: modules.map(|modules| libraries::library_list(modules.modules())),
+            libraries: modules
+                .map(|modules| libraries::library_list(modules.modules(), &mut files)),
+            files,
             triple: format!("{}-unknown-freebsd", triple_arch(arch)),
             wanted: None,
             monitor,
@@ -150,6 +157,14 @@ impl Target for Stub<'_, '_> {
 
     fn support_libraries(&mut self) -> Option<LibrariesOps<'_, Self>> {
         self.libraries.is_some().then_some(self as _)
+    }
+
+    fn support_exec_file(&mut self) -> Option<ExecFileOps<'_, Self>> {
+        Some(self)
+    }
+
+    fn support_host_io(&mut self) -> Option<HostIoOps<'_, Self>> {
+        Some(self)
     }
 
     fn support_section_offsets(&mut self) -> Option<SectionOffsetsOps<'_, Self>> {
@@ -332,7 +347,7 @@ impl MonitorCmd for Stub<'_, '_> {
 const MOST_IN_A_PACKET: usize = 4 << 10;
 
 /// Copies a part of a text into `buf`, and returns its length.
-fn part(text: &[u8], offset: u64, length: usize, buf: &mut [u8]) -> usize {
+pub(super) fn part(text: &[u8], offset: u64, length: usize, buf: &mut [u8]) -> usize {
     let rest = usize::try_from(offset).ok().and_then(|offset| text.get(offset..));
     let rest = rest.unwrap_or_default();
     let len = rest.len().min(length).min(buf.len());

@@ -46,7 +46,7 @@ pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
             .because(why)
     })?;
     let address = listener.local_addr()?;
-    write_commands(session, address)?;
+    write_commands(globals, session, address)?;
     loop {
         let (client, from) = listener.accept()?;
         note(&format!("note: a debugger at {from} has connected"));
@@ -59,13 +59,18 @@ pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
 }
 
 /// What to type.
-fn write_commands(session: &Session, address: SocketAddr) -> io::Result<()> {
-    let kernel = session.kernel().linked();
-    let file = kernel.debug_file().unwrap_or(kernel.main()).source().path();
-    // A debugger may be started in another directory.
-    let file = shell_word(&file.canonicalize().unwrap_or_else(|_| file.to_owned()));
+fn write_commands(globals: &Globals, session: &Session, address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "gdb -iex 'set osabi none' -ex 'target remote {address}' {file}")?;
+    write!(out, "gdb -iex 'set osabi none' -ex 'target remote {address}'")?;
+    // gdb fetches a kernel that is in no file.
+    if !globals.input.demo {
+        let kernel = session.kernel().linked();
+        let file = kernel.debug_file().unwrap_or(kernel.main()).source().path();
+        // It may be started in another directory.
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        write!(out, " {}", shell_word(&file))?;
+    }
+    writeln!(out)?;
     out.flush()
 }
 
