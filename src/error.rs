@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::shorten::shortened;
 
+pub use crate::convert::ConvertError;
 pub use crate::dump::{DumpError, NotADump};
 pub use crate::expr::eval::{ExprError, OperandKind, Operator};
 pub use crate::fault::{Fault, FaultKind, Stage};
@@ -68,6 +69,9 @@ pub enum Error {
     /// The kernel's memory cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The dump cannot be written in another form.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// A question about vnets, and what is in them, has no answer.
     #[error(transparent)]
     Vnet(#[from] VnetError),
@@ -101,6 +105,7 @@ impl Error {
             | Self::Kernel { .. }
             | Self::NoKernel { .. }
             | Self::Target(_)
+            | Self::Convert(_)
             | Self::Types(_)
             | Self::Read(_) => false,
         }

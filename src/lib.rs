@@ -76,6 +76,7 @@ pub mod arch;
 pub mod budget;
 pub mod bytes;
 pub(crate) mod constants;
+pub mod convert;
 pub mod dump;
 pub mod error;
 pub mod expr;

@@ -64,6 +64,18 @@ impl KernelMemory {
         &self.core
     }
 
+    /// The same, shared.
+    #[must_use]
+    pub fn shared_core(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
+    }
+
+    /// How its addresses are translated.
+    #[must_use]
+    pub fn translation(&self) -> &dyn Translate {
+        &*self.translation
+    }
+
     /// The architecture of the machine that was dumped.
     #[must_use]
     pub fn arch(&self) -> Arch {
@@ -115,6 +127,14 @@ impl KernelMemory {
     /// The kernel has no memory there, or the dump lacks a page table on the way.
     pub fn translate(&self, at: VirtAddr) -> Result<PhysAddr, Fault> {
         self.mapping(at).map(|mapping| mapping.phys)
+    }
+
+    /// The first mapping from `at` on, whether or not the dump holds its memory: its address, and
+    /// where it lies.
+    pub fn next_mapping(&self, at: VirtAddr) -> Option<(VirtAddr, Mapping)> {
+        let at = self.translation.next(self.core.memory(), at)?;
+        let mapping = self.translation.translate(self.core.memory(), at).ok()?;
+        Some((at, mapping))
     }
 
     /// Is it the memory of a machine that is running? Then two reads of one address may differ.

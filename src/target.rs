@@ -100,6 +100,14 @@ impl Target {
         Ok(kernel_match(&kernel, &memory))
     }
 
+    /// The memory of `kernel` in `core`, without a target.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    pub fn memory_of(kernel: Arc<Kernel>, core: Core) -> Result<KernelMemory, TargetError> {
+        run(kernel, Arc::new(core), None).map(|(_, memory)| memory)
+    }
+
     /// The architecture of the machine and its kernel.
     #[must_use]
     pub fn arch(&self) -> Arch {

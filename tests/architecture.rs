@@ -38,8 +38,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),
     ("expr", &[]),
+    ("convert", &["dump", "memory", "kernel", "target", "writing"]),
     // The errors of all layers, joined.
-    ("error", &["source", "dump", "kernel", "types", "target", "vnet", "expr"]),
+    ("error", &["source", "dump", "convert", "kernel", "types", "target", "vnet", "expr"]),
     (
         "session",
         &[
@@ -50,6 +51,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "answers",
         &[
+            "convert",
             "dump",
             "memory",
             "kernel",

@@ -19,6 +19,7 @@ mod progress;
 
 pub mod backtraces;
 pub mod checks;
+pub mod converted;
 pub mod counters;
 pub mod diff;
 pub mod eventhandlers;
@@ -58,6 +59,7 @@ pub use backtraces::backtraces;
 pub use cell::{Align, Cell, Column, Medium, Row};
 pub use checks::checks;
 pub use chosen::Chosen;
+pub use converted::convert;
 pub use counters::counters;
 pub use diff::diff;
 pub use elements::Elements;

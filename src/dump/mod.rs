@@ -17,6 +17,7 @@ mod live;
 mod messages;
 mod minidump;
 mod opening;
+mod part;
 mod probe;
 mod processors;
 mod raw;
@@ -39,6 +40,7 @@ pub use info_file::{DumpIdentity, InfoFile};
 pub use live::open_kernel_memory;
 pub use messages::message_lines;
 pub use opening::{Opened, Unknown, open, open_any, open_with};
+pub use part::Part;
 pub use processors::Processor;
 pub use raw::{MemorySegment, open_raw};
 
@@ -296,6 +298,13 @@ pub struct MinidumpFacts {
     pub page_map_len: u64,
     /// The kernel's message ring as it was when the dump was written, in ring order.
     pub message_buffer: Region,
+    /// The file up to the bitmap: the header, the message ring and the ranges of memory.
+    pub before_bitmap: Region,
+    /// From the end of the bitmap to the first page: the page map.
+    pub after_bitmap: Region,
+    /// The ranges of physical memory that the bits of the bitmap number, in whole pages, and the
+    /// bit of the first page of each; `None` if bit n is page n.
+    pub ranges: Option<Vec<(Range<PhysAddr>, u64)>>,
     /// What follows the ring in its last page.
     messages_at_end: Region,
 }

@@ -33,6 +33,11 @@ impl RunningKernel {
         &self.linked
     }
 
+    /// The same, shared.
+    pub fn shared(&self) -> Arc<Kernel> {
+        Arc::clone(&self.linked)
+    }
+
     /// The distance from the link address to where the kernel runs, in bytes modulo 2^64.
     pub fn slide(&self) -> u64 {
         self.slide

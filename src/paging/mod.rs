@@ -26,7 +26,7 @@ use crate::dump::{PageMap, PageMapFormat, PhysicalMemory};
 use crate::fault::Fault;
 
 pub use kernel_image::{KernelImage, Sample};
-pub use translate::{Mapping, Translate};
+pub use translate::{Mapping, Root, Translate};
 pub use walk::PageTables;
 
 /// The translation by a minidump's page map.

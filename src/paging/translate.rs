@@ -16,6 +16,29 @@ pub trait Translate: Send + Sync {
     /// The first address from `at` on that [`Self::translate`] can translate; `None` if none
     /// follows, or if finding it would take too long.
     fn next(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr>;
+
+    /// The topmost of the page tables that it walks; `None` if it walks none, or not from there.
+    fn root(&self) -> Option<Root> {
+        None
+    }
+
+    /// The entry that covers the aligned `span` bytes around `at`: a table's entry as it is,
+    /// or that of a larger page with the distance within it added. `None` if nothing
+    /// is mapped there, `memory` lacks a table, or no level has entries for so much.
+    fn entry(&self, _memory: &dyn PhysicalMemory, _at: VirtAddr, _span: u64) -> Option<u64> {
+        None
+    }
+}
+
+/// The topmost page table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Root {
+    /// Its physical address.
+    pub phys: PhysAddr,
+    /// Its length, in bytes.
+    pub len: u64,
+    /// The size of an entry in bytes: 4 or 8.
+    pub entry_size: u64,
 }
 
 /// The result of a translation.

@@ -5,10 +5,10 @@
 
 use std::fmt;
 
-use super::translate::{Mapping, Translate, missing};
+use super::translate::{Mapping, Root, Translate, missing};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
-use crate::dump::PhysicalMemory;
+use crate::dump::{PhysFault, PhysicalMemory};
 use crate::fault::{Fault, FaultKind, Stage};
 
 /// A level of page tables.
@@ -122,6 +122,29 @@ impl Translate for PageTables {
         }
         None
     }
+
+    fn root(&self) -> Option<Root> {
+        let entry_size = self.format.entry_size as u64;
+        let entries = self.format.levels.first()?.entries;
+        Some(Root { phys: self.root, len: entries * entry_size, entry_size })
+    }
+
+    fn entry(&self, memory: &dyn PhysicalMemory, at: VirtAddr, span: u64) -> Option<u64> {
+        let mut table = self.root;
+        for level in self.format.levels.iter().take_while(|level| level.span >= span) {
+            let place = self.format.place(table, level, at);
+            let value = self.format.value(memory, place).ok()?;
+            match (self.format.step)(level, value) {
+                Step::Table(_) if level.span == span => return Some(value),
+                Step::Table(next) => table = PhysAddr::new(next),
+                Step::Page { .. } => {
+                    return Some(value.wrapping_add(at.page_start(span).page_offset(level.span)));
+                }
+                Step::Invalid => return None,
+            }
+        }
+        None
+    }
 }
 
 /// How many entries without a page a search skips. Tables of a
@@ -184,16 +207,12 @@ impl Format {
         let mut table = table;
         let mut last = (Stage::Range, 1);
         for level in levels {
-            let index = address.get() / level.span % level.entries;
-            let at = table.wrapping_add(index * self.entry_size as u64);
-            let mut bytes = [0; 8];
-            let bytes = &mut bytes[..self.entry_size];
-            memory.read(at, bytes).map_err(|fault| {
+            let at = self.place(table, level, address);
+            let value = self.value(memory, at).map_err(|fault| {
                 let stage = Stage::Table { level: level.name, at: table };
                 // The table is on one page, so nothing that it covers can be reached.
                 (missing(address, fault, stage), level.span.saturating_mul(level.entries))
             })?;
-            let value = self.endian.uint(bytes) as u64;
             last = (Stage::Entry { level: level.name, at, value }, level.span);
             match (self.step)(level, value) {
                 Step::Page { frame, size } => return Ok(mapping(frame, size, address)),
@@ -203,6 +222,20 @@ impl Format {
         }
         let (stage, span) = last;
         Err((Fault { address, kind: FaultKind::NotMapped, stage }, span))
+    }
+
+    /// Where the table at `table` has the entry for `address`.
+    fn place(&self, table: PhysAddr, level: &Level, address: VirtAddr) -> PhysAddr {
+        let index = address.get() / level.span % level.entries;
+        table.wrapping_add(index * self.entry_size as u64)
+    }
+
+    /// The entry at `at`.
+    fn value(&self, memory: &dyn PhysicalMemory, at: PhysAddr) -> Result<u64, PhysFault> {
+        let mut bytes = [0; 8];
+        let bytes = &mut bytes[..self.entry_size];
+        memory.read(at, bytes)?;
+        Ok(self.endian.uint(bytes) as u64)
     }
 }
 

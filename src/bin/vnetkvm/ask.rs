@@ -102,6 +102,7 @@ impl Command {
             Self::Check { list: true, names } => show(globals, answers::checks::offered(names)?),
             Self::Check { names, .. } => check(globals, names),
             Self::Report(args) => cmd::report::run(globals, args),
+            Self::Convert(args) => cmd::convert::run(globals, args),
             Self::Gdb(args) => cmd::gdb::run(globals, args),
             #[cfg(feature = "gdb-server")]
             Self::GdbServer(args) => cmd::gdb_server::run(globals, args),

@@ -350,6 +350,13 @@ pub enum Command {
     #[command(after_help = REPORT_EXAMPLES)]
     Report(cmd::report::ReportArgs),
 
+    /// Write the dump in another form, for programs that cannot read it as it is
+    ///
+    /// The new dump holds the same memory, and vnetkvm has the same answers for it. What the dump
+    /// does not hold is not made up.
+    #[command(after_help = CONVERT_EXAMPLES)]
+    Convert(cmd::convert::ConvertArgs),
+
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
     /// The script sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and $vnet to
@@ -556,6 +563,11 @@ Examples:
   vnetkvm --demo report > report.html
   vnetkvm -N kernel.debug -M vmcore.0 report -o report.html
   vnetkvm -n 3 report --format markdown -o report.md";
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -N kernel.debug -M vmcore.0 convert --to full -o vmcore.full
+  vnetkvm -n 3 convert --to raw -o memory.img";
 
 const GDB_EXAMPLES: &str = "\
 Examples:

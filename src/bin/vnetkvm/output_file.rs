@@ -1,6 +1,6 @@
 //! A file that is written as a whole or not at all.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -32,21 +32,41 @@ impl OutputFile {
                 require_intact_files()?;
                 Ok(written)
             }
-            _ => replace(target, write).with_context(failed),
+            _ => replace(target, |out| Ok(write(out)?)).with_context(failed),
         }
+    }
+
+    /// The same for what is not written in order, which takes a regular file.
+    pub fn write_seekable<T>(
+        path: &Path,
+        write: impl FnOnce(&mut Seekable<'_>) -> Result<T, vnetkvm::Error>,
+    ) -> anyhow::Result<T> {
+        let failed = || format!("cannot write {}", path.display());
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if fs::metadata(&target).is_ok_and(|there| !there.is_file()) {
+            let why = "it is no regular file, and a dump has holes";
+            return Err(io::Error::other(why)).with_context(failed);
+        }
+        replace(target, |out| Ok(write(out)?)).with_context(failed)
     }
 }
 
+/// In bytes: dumps are long.
+const BUFFER: usize = 1 << 20;
+
+/// A regular file that is not complete yet.
+pub type Seekable<'a> = BufWriter<&'a mut File>;
+
 fn replace<T>(
     target: PathBuf,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    write: impl FnOnce(&mut Seekable<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(".vnetkvm").tempfile_in(directory.unwrap_or(Path::new(".")))?;
-    let mut out = BufWriter::new(file.as_file_mut());
+    let mut out = BufWriter::with_capacity(BUFFER, file.as_file_mut());
     let written = write(&mut out)?;
     out.flush()?;
     drop(out);

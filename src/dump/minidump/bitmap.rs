@@ -9,6 +9,7 @@
 use std::ops::Range;
 
 use super::header::{FORMAT, Header, bad};
+use crate::addr::PhysAddr;
 use crate::arch::Arch;
 use crate::bytes::{Endian, Fields};
 use crate::dump::DumpError;
@@ -135,6 +136,13 @@ impl Ranges {
     /// The numbering before there was a dump_avail: bit n is page n.
     pub(super) fn from_zero(bitmap_size: u64) -> Self {
         Self(vec![Numbered { pages: 0..bitmap_size * 8, first_bit: 0 }])
+    }
+
+    /// The ranges as addresses of bytes, and the bit of the first page of each.
+    pub(super) fn numbered(&self, page_size: u64) -> Vec<(Range<PhysAddr>, u64)> {
+        let byte = |page: u64| PhysAddr::new(page.saturating_mul(page_size));
+        let bytes = |pages: &Range<u64>| byte(pages.start)..byte(pages.end);
+        self.0.iter().map(|range| (bytes(&range.pages), range.first_bit)).collect()
     }
 
     /// How many pages the ranges have.

@@ -210,6 +210,9 @@ pub(super) struct Layout {
     pub(super) bitmap: Region,
     pub(super) page_map: Region,
     pub(super) pages: FileOffset,
+    pub(super) before_bitmap: Region,
+    /// The page map in whole pages.
+    pub(super) after_bitmap: Region,
 }
 
 impl Layout {
@@ -230,10 +233,22 @@ impl Layout {
             0 => None,
             size => Some(parts.take("the list of memory ranges (dumpavailsize)", size)?),
         };
+        let before_bitmap = parts.since(0)?;
         let bitmap = parts.take("the page bitmap (bitmapsize)", header.bitmap_size)?;
+        let bitmap_end = parts.next;
         let page_map = parts.take("the page map (pmapsize)", header.page_map_size)?;
         let pages = FileOffset::new(parts.next);
-        Ok(Self { message_buffer, after_messages, dump_avail, bitmap, page_map, pages })
+        let after_bitmap = parts.since(bitmap_end)?;
+        Ok(Self {
+            message_buffer,
+            after_messages,
+            dump_avail,
+            bitmap,
+            page_map,
+            pages,
+            before_bitmap,
+            after_bitmap,
+        })
     }
 }
 
@@ -245,6 +260,13 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
+    /// The file from `start` to where the next part begins.
+    fn since(&self, start: u64) -> Result<Region, DumpError> {
+        let region = Region::new(self.source, FileOffset::new(start), self.next - start);
+        let (needed, length) = (self.next, self.source.len());
+        region.ok_or(DumpError::Truncated { what: "the minidump's head", needed, length })
+    }
+
     fn take(&mut self, what: &'static str, size: u64) -> Result<Region, DumpError> {
         let end = size
             .checked_next_multiple_of(self.page_size)

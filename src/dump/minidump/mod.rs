@@ -45,6 +45,7 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         Some(region) => Ranges::parse(region.bytes(), &header)?,
         None => Ranges::from_zero(header.bitmap_size),
     };
+    let described = layout.dump_avail.is_some().then(|| ranges.numbered(header.page_size));
     let memory_pages = layout.dump_avail.is_some().then(|| ranges.pages());
     let page_map = PageMap {
         format: header.map_format,
@@ -79,6 +80,9 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
                 direct_map: header.direct_map,
                 bitmap_len: header.bitmap_size,
                 page_map_len: header.page_map_size,
+                before_bitmap: layout.before_bitmap,
+                after_bitmap: layout.after_bitmap,
+                ranges: described,
                 messages_at_end: layout.after_messages,
                 message_buffer: layout.message_buffer,
             }),

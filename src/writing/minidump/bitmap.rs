@@ -13,7 +13,8 @@ pub(super) struct Numbering {
     page: u64,
     /// Ranges of memory, ascending, and the number of the first page of each.
     ranges: Vec<(Range<PhysAddr>, u64)>,
-    count: u64,
+    /// The length of the bitmap, in bytes.
+    len: u64,
 }
 
 impl Numbering {
@@ -28,12 +29,18 @@ impl Numbering {
             (range.clone(), first_bit)
         };
         let ranges = ranges.iter().map(numbered).collect();
-        Self { page, ranges, count }
+        Self { page, ranges, len: count.div_ceil(8).next_multiple_of(page) }
     }
 
-    /// The length of the bitmap in bytes, in whole pages.
+    /// By these ranges of whole pages, with the number of the first page of each, in a bitmap of
+    /// `len` bytes.
+    pub(super) fn given(ranges: Vec<(Range<PhysAddr>, u64)>, page: u64, len: u64) -> Self {
+        Self { page, ranges, len }
+    }
+
+    /// The length of the bitmap, in bytes.
     pub(super) fn len(&self) -> u64 {
-        self.count.div_ceil(8).next_multiple_of(self.page)
+        self.len
     }
 
     /// The bitmap with the bits of all pages of `memory` that have numbers. The kernel

@@ -5,6 +5,7 @@
 //! pages in the order of their bits.
 
 mod bitmap;
+mod copied;
 mod header;
 mod versions;
 
@@ -12,6 +13,7 @@ use std::io::{self, Seek, Write};
 use std::ops::Range;
 
 use self::bitmap::Numbering;
+pub use self::copied::Copied;
 pub use self::header::Header;
 pub use self::versions::Versions;
 

@@ -2,6 +2,7 @@
 
 pub mod bt;
 pub mod completions;
+pub mod convert;
 pub mod diff;
 pub mod gdb;
 #[cfg(feature = "gdb-server")]

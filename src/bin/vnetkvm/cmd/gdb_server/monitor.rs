@@ -146,6 +146,7 @@ fn refused(command: &Command) -> Option<&'static str> {
         Command::Image(_) | Command::Completions { .. } | Command::Man { .. } => {
             Some("monitor asks only about the dump that is open")
         }
+        Command::Convert(_) => Some("monitor writes no files"),
         Command::Report(args) if args.writes_file() => Some("monitor writes no files"),
         Command::Read(args) if args.raw => Some("the bytes alone are no text"),
         Command::Whatis(args) if args.reads_input() => Some("monitor has no standard input"),

@@ -1,0 +1,92 @@
+//! `convert`: a dump's memory, written in another form.
+
+use std::io::{Seek, Write};
+
+use serde::{Serialize, Serializer};
+
+use super::{Cell, Column, Element, List, Medium, Remark, Row};
+use crate::addr::PhysAddr;
+use crate::convert::{Conversion, Form, Written};
+use crate::error::Error;
+use crate::session::Session;
+
+/// What was written.
+#[derive(Debug, Clone, Serialize)]
+pub struct Converted {
+    /// Its form: `full`.
+    #[serde(serialize_with = "name")]
+    pub form: Form,
+    /// The size of a page, in bytes.
+    pub page_size: u64,
+    /// How many pages of memory it holds.
+    pub pages: u64,
+    /// How many pages of the old dump it does not hold.
+    pub pages_left_out: u64,
+    /// The physical address of the first byte of a file that does not say it.
+    pub start: Option<PhysAddr>,
+    /// Bytes that the kernel has mapped and that nobody finds in the new dump.
+    pub unreachable: u64,
+}
+
+/// Writes the session's dump to `out` in another form.
+///
+/// # Errors
+/// The kernel is not the dump's, the form cannot hold the memory, or `out` fails.
+pub fn convert(
+    session: &Session,
+    form: Form,
+    out: &mut (impl Write + Seek),
+) -> Result<List<'static, Converted>, Error> {
+    let conversion = Conversion::new(session.matching_target()?, form)?;
+    let written = conversion.write(out)?;
+    let columns = vec![
+        Column::left("FORM"),
+        Column::right("PAGES"),
+        Column::right("PAGE-SIZE"),
+        Column::right("LEFT-OUT"),
+        Column::right("UNREACHABLE"),
+    ];
+    let remarks = remarks(&written);
+    let Written { form, page_size, pages, pages_left_out, start, unreachable } = written;
+    let converted = Converted { form, page_size, pages, pages_left_out, start, unreachable };
+    Ok(List { remarks, ..List::new(columns, vec![converted]) })
+}
+
+fn remarks(written: &Written) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    if let Some(start) = written.start {
+        remarks.push(Remark::Note(format!(
+            "the file begins with physical address {start}; what the dump does not hold is a \
+             hole, which reads as zeros"
+        )));
+    }
+    if written.unreachable > 0 {
+        remarks.push(Remark::Warning(format!(
+            "{} bytes that the kernel had mapped cannot be found in the new dump: a {} dump has no \
+             page map, and this one lacks the page tables that lead to them",
+            written.unreachable,
+            written.form.name()
+        )));
+    }
+    remarks
+}
+
+fn name<S: Serializer>(form: &Form, serializer: S) -> Result<S::Ok, S::Error> {
+    form.name().serialize(serializer)
+}
+
+impl Element for Converted {
+    const ARRAY: &'static str = "converted";
+}
+
+impl Row for Converted {
+    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
+        vec![vec![
+            self.form.name().into(),
+            self.pages.into(),
+            self.page_size.into(),
+            self.pages_left_out.into(),
+            self.unreachable.into(),
+        ]]
+    }
+}

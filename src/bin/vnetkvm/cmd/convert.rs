@@ -1,0 +1,62 @@
+//! `convert`: the dump's memory in a file of another form.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum, ValueHint};
+use vnetkvm::answers;
+use vnetkvm::convert::Form;
+
+use crate::args::Globals;
+use crate::context;
+use crate::exit::{Failure, Outcome};
+use crate::output;
+use crate::output_file::OutputFile;
+
+/// What is written, and where.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// Write to this file, which is replaced when the new dump is complete
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: PathBuf,
+
+    /// The form of the new dump
+    #[arg(long, value_name = "FORM")]
+    to: To,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum To {
+    /// An ELF core by physical addresses, as the kernel writes with debug.minidump=0
+    Full,
+    /// Physical memory, byte for byte, with holes
+    Raw,
+}
+
+impl From<To> for Form {
+    fn from(to: To) -> Self {
+        match to {
+            To::Full => Self::Full,
+            To::Raw => Self::Raw,
+        }
+    }
+}
+
+pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
+    let session = context::open(globals)?;
+    refuse_input(session.core_path(), &args.output)?;
+    let form = args.to.into();
+    let answer =
+        OutputFile::write_seekable(&args.output, |out| answers::convert(session, form, out))?;
+    output::show(globals, answer)
+}
+
+/// Refuses to write over the dump.
+fn refuse_input(input: &Path, output: &Path) -> anyhow::Result<()> {
+    let same = fs::canonicalize(input).ok().zip(fs::canonicalize(output).ok());
+    if same.is_some_and(|(input, output)| input == output) {
+        let why = format!("{} is the dump itself", output.display());
+        return Err(Failure::new(why).hint("name another file with -o").into());
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! Why a dump cannot be converted.
+
+use super::Form;
+use crate::budget::Exhausted;
+use crate::target::TargetError;
+use crate::writing::WriteError;
+
+/// A dump cannot be converted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConvertError {
+    /// A core by virtual addresses does not say where anything lies in physical memory.
+    #[error("the dump is by virtual addresses, and a {} dump needs physical ones", .form.name())]
+    NoPhysicalAddresses {
+        /// The form that was asked for.
+        form: Form,
+    },
+    /// The memory of a running machine changes while it is written.
+    #[error("the machine is running: its memory changes while it is written")]
+    Running,
+    /// The dump holds no page.
+    #[error("the dump holds no whole page of memory")]
+    NoMemory,
+    /// The result has no page map, and the page tables are not among the pages.
+    #[error("nobody could translate addresses in the new dump: it would have no page map")]
+    NoPageTables(#[source] TargetError),
+    /// Its page tables are too many to follow.
+    #[error(transparent)]
+    Limit(#[from] Exhausted),
+    /// The result cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}

@@ -1,0 +1,124 @@
+//! Conversions: a dump's memory in another form.
+//!
+//! A [`Conversion`] says what is written; [`crate::writing`] has the formats. What a dump does not
+//! hold is never made up: it is in no segment, has no bit, or is a hole. The parts of memory
+//! are streamed, so a conversion takes no more memory for a larger dump, but for its bitmap.
+
+mod error;
+mod pages;
+mod physical;
+
+use std::io::{Seek, Write};
+use std::ops::Range;
+
+pub use self::error::ConvertError;
+
+use self::pages::Pages;
+use crate::addr::PhysAddr;
+use crate::dump::{Hints, Part};
+use crate::target::Target;
+
+/// The form that a dump is converted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Form {
+    /// A full dump: an ELF core by physical addresses.
+    Full,
+    /// Physical memory, byte for byte, with holes.
+    Raw,
+}
+
+impl Form {
+    /// Its name: `full`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+/// A dump's memory, to be written in another form.
+#[derive(Debug)]
+pub struct Conversion<'t> {
+    target: &'t Target,
+    form: Form,
+    left_out: Vec<Range<PhysAddr>>,
+}
+
+/// What a conversion wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The form.
+    pub form: Form,
+    /// The size of a page, in bytes.
+    pub page_size: u64,
+    /// How many pages of memory are in the new dump.
+    pub pages: u64,
+    /// How many pages of the old one are not.
+    pub pages_left_out: u64,
+    /// The physical address of the first byte of a file that does not say it.
+    pub start: Option<PhysAddr>,
+    /// Bytes that the kernel has mapped and that nobody finds in the new dump, because it
+    /// has no page map, and lacks the page tables that lead to them.
+    pub unreachable: u64,
+}
+
+impl<'t> Conversion<'t> {
+    /// Of all memory that the dump behind `target` holds.
+    ///
+    /// # Errors
+    /// The dump has no physical addresses, or is a machine that runs.
+    pub fn new(target: &'t Target, form: Form) -> Result<Self, ConvertError> {
+        let core = target.memory().core();
+        if core.is_live() {
+            return Err(ConvertError::Running);
+        }
+        if matches!(core.hints, Hints::Virtual) {
+            return Err(ConvertError::NoPhysicalAddresses { form });
+        }
+        Ok(Self { target, form, left_out: Vec::new() })
+    }
+
+    /// The same without the whole pages in `ranges`.
+    #[must_use]
+    pub fn without(mut self, ranges: impl IntoIterator<Item = Range<PhysAddr>>) -> Self {
+        self.left_out.extend(ranges);
+        self
+    }
+
+    /// Writes the new dump.
+    ///
+    /// # Errors
+    /// The form cannot hold the memory, nobody could translate addresses in the result, or
+    /// memory cannot be read or written.
+    pub fn write(&self, out: &mut (impl Write + Seek)) -> Result<Written, ConvertError> {
+        let memory = self.target.memory();
+        let page_size = memory.page_size();
+        let pages = Pages::new(self.part(&self.left_out), page_size);
+        let all = Pages::new(self.part(&[]), page_size).count();
+        let mut written = Written {
+            form: self.form,
+            page_size,
+            pages: pages.count(),
+            pages_left_out: 0,
+            start: None,
+            unreachable: 0,
+        };
+        if written.pages == 0 {
+            return Err(ConvertError::NoMemory);
+        }
+        written.pages_left_out = all - written.pages;
+        written.unreachable = physical::unreachable(self.target, self.part(&self.left_out))?;
+        match self.form {
+            Form::Full => physical::full(self.target, &pages, out)?,
+            Form::Raw => written.start = Some(physical::raw(self.target, &pages, out)?),
+        }
+        Ok(written)
+    }
+
+    fn part(&self, left_out: &[Range<PhysAddr>]) -> Part {
+        Part::new(self.target.memory().shared_core(), left_out.to_vec())
+    }
+}

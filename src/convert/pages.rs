@@ -1,0 +1,80 @@
+//! The pages of a dump, as they are written.
+
+use std::io;
+use std::ops::Range;
+
+use crate::addr::PhysAddr;
+use crate::dump::{Part, PhysFaultKind, PhysicalMemory};
+use crate::writing::{Memory, stretches};
+
+/// The whole pages of a part of a dump. Pages that the file cuts off are not among them.
+pub(super) struct Pages {
+    part: Part,
+    page: u64,
+}
+
+impl Pages {
+    /// The pages of `page` bytes in `part`.
+    pub(super) fn new(part: Part, page: u64) -> Self {
+        Self { part, page }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        let len = |range: Range<PhysAddr>| range.end.offset_from(range.start).unwrap_or(0);
+        stretches(self).map(len).sum::<u64>() / self.page
+    }
+
+    /// The first one.
+    pub(super) fn first(&self) -> Option<PhysAddr> {
+        self.next(PhysAddr::new(0)).map(|range| range.start)
+    }
+
+    /// The pages of `range` before the first one that the file cuts off. All
+    /// others are after that.
+    fn held(&self, range: Range<PhysAddr>) -> Range<PhysAddr> {
+        let number = |at: PhysAddr| at.get() / self.page;
+        let (mut low, mut high) = (number(range.start), number(range.end));
+        if high > low && self.is_held(high - 1) {
+            return range;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.is_held(middle) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        range.start..PhysAddr::new(low * self.page)
+    }
+
+    fn is_held(&self, number: u64) -> bool {
+        let last = PhysAddr::new(number * self.page).wrapping_add(self.page - 1);
+        let read = self.part.read(last, &mut [0]);
+        !read.is_err_and(|fault| matches!(fault.kind, PhysFaultKind::Truncated(_)))
+    }
+}
+
+impl Memory for Pages {
+    fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
+        let mut at = at;
+        loop {
+            let range = self.part.next(at)?;
+            at = range.end;
+            let start = range.start.get().checked_next_multiple_of(self.page)?;
+            let whole = PhysAddr::new(start)..range.end.page_start(self.page);
+            let held = self.held(whole.clone());
+            if whole.start < whole.end && held.start < held.end {
+                return Some(held);
+            }
+        }
+    }
+
+    fn page(&self, at: PhysAddr, buf: &mut [u8]) -> io::Result<bool> {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        self.part.read(at, buf).map_err(|fault| {
+            io::Error::other(format!("the page at physical address {} cannot be read", fault.at))
+        })?;
+        Ok(buf.chunks(ZEROS.len()).any(|chunk| !ZEROS.starts_with(chunk)))
+    }
+}

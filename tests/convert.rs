@@ -1,0 +1,203 @@
+//! A dump in another form holds the same memory, and every question has the same answer.
+
+#![cfg(all(feature = "image", feature = "cli"))]
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use vnetkvm::Session;
+use vnetkvm::answers::{self, Answer};
+use vnetkvm::convert::Form;
+use vnetkvm::dump;
+use vnetkvm::error::Error;
+use vnetkvm::image::{Format, Image, ImageError, Scenario, build};
+use vnetkvm::kernel::{Kernel, LinkerSet};
+use vnetkvm::render::json::{self, Document};
+use vnetkvm::session::Selector;
+use vnetkvm::source::Source;
+
+/// A kernel in `fixtures/kernel/`, and what is special about its machine.
+const MACHINES: [(&str, &str); 14] = [
+    ("classic-clang-dwarf4", ""),
+    ("newer-clang-dwarf4", "paging = \"la57\""),
+    ("newer-clang-dwarf4", "load_address = \"6M\""),
+    ("arm64", ""),
+    ("arm64-newer", "paging = \"16k\""),
+    ("riscv64", ""),
+    ("riscv64", "paging = \"sv48\""),
+    ("i386", ""),
+    ("i386-pae", ""),
+    ("armv7", ""),
+    ("armv7", "paging = \"lpae\""),
+    ("powerpc64", ""),
+    ("powerpc64", "paging = \"hashed\""),
+    ("powerpc64le", "load_address = \"16M\""),
+];
+
+fn image(kernel: &str, machine: &str) -> Image {
+    let text = std::fs::read_to_string("fixtures/scenarios/demo.toml").unwrap();
+    let kernel = Kernel::open(source(kernel), None).unwrap();
+    build(&Scenario::parse(&format!("{text}\n[machine]\n{machine}\n")).unwrap(), kernel).unwrap()
+}
+
+fn source(kernel: &str) -> Source {
+    Source::open(format!("fixtures/kernel/{kernel}")).unwrap()
+}
+
+/// The dump, or `None` where the architecture has no such format.
+fn core(image: &Image, format: Format) -> Option<Vec<u8>> {
+    let mut core = Cursor::new(Vec::new());
+    match image.write(format, &mut core) {
+        Err(ImageError::Format(_) | ImageError::Dump(_) | ImageError::PageMapTooLarge { .. }) => {
+            None
+        }
+        other => other.map(|()| Some(core.into_inner())).unwrap(),
+    }
+}
+
+fn session(kernel: &str, core: Vec<u8>) -> Session {
+    Session::from_sources(source(kernel), Source::from_vec("vmcore", core)).unwrap()
+}
+
+fn convert(session: &Session, form: Form) -> Result<(Vec<u8>, Value), Error> {
+    let mut out = Cursor::new(Vec::new());
+    let answer = answers::convert(session, form, &mut out)?;
+    Ok((out.into_inner(), json(&answer)["converted"][0].clone()))
+}
+
+fn json(answer: &impl Answer) -> Value {
+    let mut out = Vec::new();
+    json::write_document(&mut out, &Document::new(answer, &answer.problems())).unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
+
+/// What a session says that does not depend on the form of the dump.
+fn told(session: &Session) -> BTreeMap<&'static str, Value> {
+    let chosen = || answers::Chosen::ask(session, &Selector::All).unwrap();
+    let of_vnets = vnetkvm::answers::interfaces::Question { names: &[], long: true };
+    BTreeMap::from([
+        ("vnets", json(&answers::vnets(session, false, true).unwrap())),
+        ("jails", json(&answers::jails(session, &Selector::Default).unwrap())),
+        ("threads", json(&answers::threads(session, &Selector::Default, true).unwrap())),
+        ("interfaces", json(&answers::interfaces(session, chosen(), of_vnets).unwrap())),
+        ("locks", json(&answers::locks(session).unwrap())),
+        ("modspace", json(&answers::modspace(session, LinkerSet::Vnet).unwrap())),
+    ])
+}
+
+#[test]
+fn every_answer_is_the_same_in_every_form() {
+    for (kernel, machine) in MACHINES {
+        let image = image(kernel, machine);
+        for format in Format::ALL {
+            // They are physical memory as a full dump is, and one kernel's suffice.
+            let is_alike = matches!(format, Format::Raw | Format::Qemu | Format::Virtual);
+            if is_alike && kernel != "classic-clang-dwarf4" {
+                continue;
+            }
+            let Some(old) = core(&image, format) else { continue };
+            let what = format!("{kernel} {machine} {}", format.name());
+            let old = session(kernel, old);
+            let expected = told(&old);
+            for form in [Form::Full, Form::Raw] {
+                let converted = convert(&old, form);
+                // Nothing but a minidump says of these how addresses are translated.
+                let only_minidump = machine.contains("hashed") || machine.contains("lpae");
+                if format == Format::Virtual || only_minidump {
+                    let why = converted.unwrap_err().to_string();
+                    let known = why.contains("by virtual addresses") || why.contains("no page map");
+                    assert!(known, "{what}: {why}");
+                    continue;
+                }
+                let (new, said) = converted.unwrap_or_else(|why| panic!("{what}: {why:?}"));
+                assert_eq!(said["pages_left_out"], 0, "{what}");
+                assert_eq!(said["unreachable"], 0, "{what}");
+                let new = session(kernel, new);
+                assert_eq!(told(&new), expected, "{what} as {}", form.name());
+            }
+        }
+    }
+}
+
+/// Every page that the old dump holds is in the new one, with the same bytes, and no other.
+#[test]
+fn a_full_dump_has_the_pages_of_the_minidump_and_no_other() {
+    let image = image("classic-clang-dwarf4", "");
+    let old = session("classic-clang-dwarf4", core(&image, Format::MinidumpV2).unwrap());
+    let (full, said) = convert(&old, Form::Full).unwrap();
+    let full = dump::open(Source::from_vec("full", full)).unwrap();
+    assert_eq!(full.warnings, [""; 0]);
+    assert_eq!(said["pages"], full.facts.pages);
+    assert_eq!(full.facts.pages, old.core().facts.pages);
+    let (mut was, mut is) = ([0; 4096], [0; 4096]);
+    for frame in 0..full.memory().ranges().last().unwrap().end.get() / 4096 {
+        let at = vnetkvm::addr::PhysAddr::new(frame * 4096);
+        let read = old.core().memory().read(at, &mut was);
+        assert_eq!(full.memory().read(at, &mut is), read, "{at}");
+        assert!(was == is, "{at}");
+    }
+}
+
+/// Raw memory of a machine whose memory is all dumped is what its memory is.
+#[test]
+fn raw_memory_is_byte_for_byte() {
+    for kernel in ["classic-clang-dwarf4", "arm64"] {
+        let image = image(kernel, "");
+        let full = session(kernel, core(&image, Format::Full).unwrap());
+        let (raw, said) = convert(&full, Form::Raw).unwrap();
+        assert!(raw == core(&image, Format::Raw).unwrap(), "{kernel}");
+        let start = if kernel == "arm64" { "0x40000000" } else { "0x0" };
+        assert_eq!(said["start"], start);
+    }
+}
+
+/// A minidump that is cut off gives what it has.
+#[test]
+fn what_is_cut_off_is_not_made_up() {
+    let image = image("classic-clang-dwarf4", "");
+    let mut cut = core(&image, Format::MinidumpV2).unwrap();
+    cut.truncate(cut.len() - 10 * 4096 - 100);
+    let old = session("classic-clang-dwarf4", cut);
+    let (full, said) = convert(&old, Form::Full).unwrap();
+    assert_eq!(said["pages"], old.core().facts.pages - 11);
+    let full = dump::open(Source::from_vec("full", full)).unwrap();
+    assert_eq!(full.facts.pages, old.core().facts.pages - 11);
+}
+
+fn run(words: &[&str]) -> (Output, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_vnetkvm")).args(words).output().unwrap();
+    let err = String::from_utf8(output.stderr.clone()).unwrap();
+    (output, err)
+}
+
+#[test]
+fn the_command_writes_a_file_or_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (full, raw) = (at("full"), at("raw"));
+    let (said, err) = run(&["--demo", "convert", "--to", "full", "-o", &full]);
+    let table =
+        "FORM  PAGES  PAGE-SIZE  LEFT-OUT  UNREACHABLE\nfull   1314       4096         0  0\n";
+    assert_eq!((said.status.code(), &*said.stdout), (Some(0), table.as_bytes()), "{err}");
+    let kernel = at("kernel");
+    let packed = std::fs::File::open("fixtures/kernel/classic-demo.zst").unwrap();
+    std::fs::write(&kernel, zstd::decode_all(packed).unwrap()).unwrap();
+    let (said, err) = run(&["-N", &kernel, "-M", &full, "convert", "--to", "raw", "-o", &raw]);
+    assert_eq!(said.status.code(), Some(0), "{err}");
+    assert!(err.contains("the file begins with physical address 0x0"), "{err}");
+    // The input is neither replaced nor damaged, by whatever name.
+    let before = std::fs::read(&full).unwrap();
+    let dotted = format!("{}/./full", directory.path().display());
+    let (said, err) = run(&["-N", &kernel, "-M", &full, "convert", "--to", "raw", "-o", &dotted]);
+    assert_eq!((said.status.code(), &*said.stdout), (Some(2), &b""[..]));
+    assert!(err.contains("is the dump itself"), "{err}");
+    assert!(std::fs::read(&full).unwrap() == before);
+    // Nothing is left of what could not be written.
+    let (said, err) = run(&["--demo", "convert", "--to", "raw", "-o", "/dev/null"]);
+    assert_eq!(said.status.code(), Some(2));
+    assert!(err.contains("it is no regular file"), "{err}");
+    let names = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(names, 3, "a temporary file was left");
+}
