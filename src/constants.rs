@@ -147,3 +147,10 @@ pub const OLD_RW_FLAGS: LockFlags = LockFlags { spinner: 8, recursed: 0, count: 
 pub const OLD_SX_FLAGS: LockFlags = LockFlags { spinner: 0, recursed: 8, count: 4 };
 /// The first `osreldate` whose locks use [`LOCK_FLAGS`].
 pub const LOCK_FLAGS_SINCE: u64 = 1_200_000;
+
+/// The first `osreldate` whose minidumps have a dump_avail (MINIDUMP_VERSION in
+/// `sys/*/include/minidump.h`): 13.0.
+pub const DUMP_AVAIL_SINCE: u64 = 1_300_139;
+
+/// The first `osreldate` whose arm64 minidumps have flags (`sys/arm64/include/minidump.h`): 14.0.
+pub const ARM64_MINIDUMP_FLAGS_SINCE: u64 = 1_400_097;

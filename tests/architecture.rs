@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),
     ("expr", &[]),
-    ("convert", &["dump", "memory", "kernel", "target", "writing"]),
+    ("convert", &["constants", "dump", "memory", "kernel", "target", "views", "writing"]),
     // The errors of all layers, joined.
     ("error", &["source", "dump", "convert", "kernel", "types", "target", "vnet", "expr"]),
     (

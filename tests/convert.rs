@@ -10,10 +10,11 @@ use serde_json::Value;
 use vnetkvm::Session;
 use vnetkvm::answers::{self, Answer};
 use vnetkvm::convert::Form;
-use vnetkvm::dump;
+use vnetkvm::dump::{self, Hints};
 use vnetkvm::error::Error;
 use vnetkvm::image::{Format, Image, ImageError, Scenario, build};
 use vnetkvm::kernel::{Kernel, LinkerSet};
+use vnetkvm::memory::KernelMemory;
 use vnetkvm::render::json::{self, Document};
 use vnetkvm::session::Selector;
 use vnetkvm::source::Source;
@@ -101,11 +102,11 @@ fn every_answer_is_the_same_in_every_form() {
             let what = format!("{kernel} {machine} {}", format.name());
             let old = session(kernel, old);
             let expected = told(&old);
-            for form in [Form::Full, Form::Raw] {
+            for form in [Form::Full, Form::Raw, Form::Minidump] {
                 let converted = convert(&old, form);
                 // Nothing but a minidump says of these how addresses are translated.
                 let only_minidump = machine.contains("hashed") || machine.contains("lpae");
-                if format == Format::Virtual || only_minidump {
+                if format == Format::Virtual || only_minidump && form != Form::Minidump {
                     let why = converted.unwrap_err().to_string();
                     let known = why.contains("by virtual addresses") || why.contains("no page map");
                     assert!(known, "{what}: {why}");
@@ -118,6 +119,58 @@ fn every_answer_is_the_same_in_every_form() {
                 assert_eq!(told(&new), expected, "{what} as {}", form.name());
             }
         }
+    }
+}
+
+/// What the builder wrote is what a conversion to the same version gives.
+#[test]
+fn a_minidump_of_a_minidump_is_the_same_file() {
+    for (kernel, machine) in MACHINES {
+        let image = image(kernel, machine);
+        for format in [Format::MinidumpV1, Format::MinidumpV2, Format::MinidumpV3] {
+            let Some(old) = core(&image, format) else { continue };
+            let (new, _) = convert(&session(kernel, old.clone()), Form::Minidump).unwrap();
+            assert!(new == old, "{kernel} {machine} {}", format.name());
+        }
+    }
+}
+
+/// A minidump made of a full dump has the version that the kernel writes.
+#[test]
+fn a_minidump_of_a_full_dump_has_the_version_of_the_kernel() {
+    for (kernel, version) in [
+        ("classic-clang-dwarf4", 2),
+        ("stable13-clang-dwarf4", 3),
+        ("arm64", 1),
+        ("arm64-newer", 3),
+        ("riscv64", 2),
+        ("i386", 1),
+        ("i386-pae", 1),
+        ("armv7", 1),
+        ("powerpc64", 2),
+    ] {
+        let full = session(kernel, core(&image(kernel, ""), Format::Full).unwrap());
+        let (new, _) = convert(&full, Form::Minidump).unwrap();
+        let new = dump::open(Source::from_vec("vmcore", new)).unwrap();
+        assert_eq!(new.format, dump::Format::Minidump { version }, "{kernel}");
+        assert_eq!(new.warnings, [""; 0], "{kernel}");
+        assert_eq!(new.facts.pages, full.core().facts.pages, "{kernel}");
+        let Hints::PageMap(map) = new.hints.clone() else { panic!("{kernel}") };
+        let of_kernel =
+            |at| at >= map.kernbase || map.direct_map.iter().any(|map| map.range.contains(&at));
+        let memory = KernelMemory::without_kernel(new).unwrap();
+        // Everything that the page tables map is mapped to the same place by the page map.
+        let (mut same, mut at) = (0, full.memory().page_size());
+        while let Some((address, mapping)) = full.memory().next_mapping(at.into()) {
+            // The page tables also map themselves, which a page map leaves out.
+            if of_kernel(address) {
+                assert_eq!(memory.translate(address), Ok(mapping.phys), "{kernel} {address}");
+                same += 1;
+            }
+            let Some(next) = address.checked_add(mapping.len) else { break };
+            at = next.get();
+        }
+        assert!(same > 10, "{kernel}: {same}");
     }
 }
 

@@ -24,6 +24,12 @@ pub enum ConvertError {
     /// The result has no page map, and the page tables are not among the pages.
     #[error("nobody could translate addresses in the new dump: it would have no page map")]
     NoPageTables(#[source] TargetError),
+    /// The page tables are needed, but addresses are translated without them.
+    #[error("a page map is made of page tables, and they cannot be read")]
+    NoTables,
+    /// The header of a minidump says where the direct map is.
+    #[error("the kernel's direct map is not where its variables and its architecture have it")]
+    NoDirectMap,
     /// Its page tables are too many to follow.
     #[error(transparent)]
     Limit(#[from] Exhausted),

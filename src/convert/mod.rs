@@ -5,6 +5,7 @@
 //! are streamed, so a conversion takes no more memory for a larger dump, but for its bitmap.
 
 mod error;
+mod minidump;
 mod pages;
 mod physical;
 
@@ -26,6 +27,8 @@ pub enum Form {
     Full,
     /// Physical memory, byte for byte, with holes.
     Raw,
+    /// A minidump, of the version that the kernel writes.
+    Minidump,
 }
 
 impl Form {
@@ -35,6 +38,7 @@ impl Form {
         match self {
             Self::Full => "full",
             Self::Raw => "raw",
+            Self::Minidump => "minidump",
         }
     }
 }
@@ -110,8 +114,11 @@ impl<'t> Conversion<'t> {
             return Err(ConvertError::NoMemory);
         }
         written.pages_left_out = all - written.pages;
-        written.unreachable = physical::unreachable(self.target, self.part(&self.left_out))?;
+        if self.form != Form::Minidump {
+            written.unreachable = physical::unreachable(self.target, self.part(&self.left_out))?;
+        }
         match self.form {
+            Form::Minidump => minidump::write(self.target, &pages, out)?,
             Form::Full => physical::full(self.target, &pages, out)?,
             Form::Raw => written.start = Some(physical::raw(self.target, &pages, out)?),
         }

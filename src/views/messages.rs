@@ -1,5 +1,6 @@
 //! The kernel's message buffer as it is in memory: what dmesg(8) prints.
 
+use crate::addr::VirtAddr;
 use crate::constants::MSG_MAGIC;
 use crate::fault::FaultKind;
 use crate::target::{ReadError, Target};
@@ -9,6 +10,8 @@ use crate::value::Object;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageRing {
     pub bytes: Vec<u8>,
+    /// Where they are.
+    pub start: VirtAddr,
     /// Bytes ever written, modulo a multiple of the ring's length (`msg_wseq`).
     pub written: u64,
 }
@@ -36,7 +39,7 @@ impl MessageRing {
         let (start, written) = (buffer.pointer("msg_ptr")?, buffer.uint("msg_wseq")?);
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
         match target.memory().read(start, &mut bytes) {
-            Ok(()) => Ok(Some(Self { bytes, written })),
+            Ok(()) => Ok(Some(Self { bytes, start, written })),
             Err(fault) if fault.kind == FaultKind::BadAddress => Ok(None),
             Err(fault) => Err(fault.into()),
         }

@@ -567,6 +567,7 @@ Examples:
 const CONVERT_EXAMPLES: &str = "\
 Examples:
   vnetkvm -N kernel.debug -M vmcore.0 convert --to full -o vmcore.full
+  vnetkvm -M vmcore.qemu convert --to minidump -o vmcore
   vnetkvm -n 3 convert --to raw -o memory.img";
 
 const GDB_EXAMPLES: &str = "\

@@ -27,6 +27,8 @@ pub struct ConvertArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum To {
+    /// Only the pages that are there, with a page map, as the kernel usually writes
+    Minidump,
     /// An ELF core by physical addresses, as the kernel writes with debug.minidump=0
     Full,
     /// Physical memory, byte for byte, with holes
@@ -36,6 +38,7 @@ enum To {
 impl From<To> for Form {
     fn from(to: To) -> Self {
         match to {
+            To::Minidump => Self::Minidump,
             To::Full => Self::Full,
             To::Raw => Self::Raw,
         }
