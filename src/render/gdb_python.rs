@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 /// The parts of the script, in the order in which they stand in it.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 15] = [
     include_str!("gdb_script/kernel.py"),
     include_str!("gdb_script/lists.py"),
     include_str!("gdb_script/threads.py"),
@@ -17,6 +17,9 @@ const PARTS: [&str; 12] = [
     include_str!("gdb_script/functions.py"),
     include_str!("gdb_script/vnetkvm.py"),
     include_str!("gdb_script/commands.py"),
+    include_str!("gdb_script/counters.py"),
+    include_str!("gdb_script/inet.py"),
+    include_str!("gdb_script/printers.py"),
     include_str!("gdb_script/trapframes.py"),
     include_str!("gdb_script/unwinder.py"),
     include_str!("gdb_script/define.py"),

@@ -32,7 +32,7 @@ def vnet_row(vnet, inside):
         state = vnet_state(vnet.pointer)
     except gdb.error:
         state, counts = "unreadable", ["?", "?"]
-    return (shown, state, *counts, "0x%x" % address, ", ".join(inside.get(address, [])))
+    return (shown, state, *counts, "0x%x" % address, ",".join(inside.get(address, [])))
 
 
 class VnetCommand(gdb.Command):

@@ -151,10 +151,10 @@ def in_table(linker_set, module, name):
     if place == 0:
         return None
     table = read(number(module["ddbsymtab"]), count * size)
-    order = "<" if "little" in gdb.execute("show endian", to_string=True) else ">"
-    named = struct.Struct(order + "I")
     for number_of in range(count):
-        if named.unpack_from(table, number_of * size)[0] == place:
+        # st_name is the first member in all classes of ELF.
+        named = int.from_bytes(table[number_of * size : number_of * size + 4], order())
+        if named == place:
             symbol = module["ddbsymtab"][number_of]
             if int(symbol["st_shndx"]) != 0:
                 value = number(symbol["st_value"])

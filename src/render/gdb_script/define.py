@@ -10,6 +10,7 @@ def define():
         each()
     InfoVnets()
     VnetCommand()
+    gdb.printing.register_pretty_printer(gdb.current_progspace(), Printers(), replace=True)
     gdb.unwinder.register_unwinder(gdb.current_progspace(), TrapFrames(), replace=True)
 
 

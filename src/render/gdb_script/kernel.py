@@ -1,14 +1,14 @@
 # What the debugger knows of the kernel: its variables, its types, the size of its pointers.
 
 import collections
+import ipaddress
 import os
 import re
 import shutil
-import socket
-import struct
 import subprocess
 
 import gdb
+import gdb.printing
 import gdb.unwinder
 
 # Variables of every kernel, in some file that has static ones as well.
@@ -97,6 +97,11 @@ def members(its_type):
 
 def read(address, size):
     return bytes(gdb.selected_inferior().read_memory(address, size))
+
+
+def order():
+    """The order of the target's bytes."""
+    return "little" if "little" in gdb.execute("show endian", to_string=True) else "big"
 
 
 def text_of(value, longest=1024):

@@ -41,12 +41,19 @@ def elements(head, link, most=MOST_ELEMENTS):
             raise Broken("has more than %d elements" % most)
         seen.add(address)
         try:
-            after = place.dereference()[link][following]
+            after = follow(place.dereference(), link)[following]
             after.fetch_lazy()
         except gdb.error:
             raise Broken("leads to 0x%x, which cannot be read" % address)
         yield place
         place = after
+
+
+def follow(element, link):
+    """An element's link, by its name or by the members that lead to it."""
+    for member in (link,) if isinstance(link, str) else link:
+        element = element[member]
+    return element
 
 
 def some(head, link, name):

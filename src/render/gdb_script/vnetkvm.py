@@ -5,7 +5,7 @@ def ask_vnetkvm(command):
     if serves_debugger():
         if Choice.address is not None:
             gdb.execute("monitor vnet 0x%x" % Choice.address, to_string=True)
-        gdb.execute("monitor " + command)
+        gdb.write(gdb.execute("monitor " + command, to_string=True))
         return
     program, core = shutil.which("vnetkvm"), core_file()
     kernel = anchor().symtab.objfile.filename
