@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),
     ("expr", &[]),
-    ("convert", &["constants", "dump", "memory", "kernel", "target", "views", "writing"]),
+    ("convert", &["constants", "dump", "memory", "kernel", "target", "views", "vnet", "writing"]),
     // The errors of all layers, joined.
     ("error", &["source", "dump", "convert", "kernel", "types", "target", "vnet", "expr"]),
     (

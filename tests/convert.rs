@@ -8,8 +8,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use vnetkvm::Session;
-use vnetkvm::answers::{self, Answer};
-use vnetkvm::convert::Form;
+use vnetkvm::answers::converted::Question;
+use vnetkvm::answers::{self, Answer, Chosen, Remark};
+use vnetkvm::convert::{ConvertError, Form};
 use vnetkvm::dump::{self, Hints};
 use vnetkvm::error::Error;
 use vnetkvm::image::{Format, Image, ImageError, Scenario, build};
@@ -18,6 +19,8 @@ use vnetkvm::memory::KernelMemory;
 use vnetkvm::render::json::{self, Document};
 use vnetkvm::session::Selector;
 use vnetkvm::source::Source;
+use vnetkvm::value::Limits;
+use vnetkvm::value::model::ErrorKind;
 
 /// A kernel in `fixtures/kernel/`, and what is special about its machine.
 const MACHINES: [(&str, &str); 14] = [
@@ -64,7 +67,8 @@ fn session(kernel: &str, core: Vec<u8>) -> Session {
 
 fn convert(session: &Session, form: Form) -> Result<(Vec<u8>, Value), Error> {
     let mut out = Cursor::new(Vec::new());
-    let answer = answers::convert(session, form, &mut out)?;
+    let question = Question { form, wanted: None };
+    let answer = answers::convert(session, question, &mut out)?;
     Ok((out.into_inner(), json(&answer)["converted"][0].clone()))
 }
 
@@ -217,6 +221,91 @@ fn what_is_cut_off_is_not_made_up() {
     assert_eq!(said["pages"], old.core().facts.pages - 11);
     let full = dump::open(Source::from_vec("full", full)).unwrap();
     assert_eq!(full.facts.pages, old.core().facts.pages - 11);
+}
+
+fn convert_for(session: &Session, form: Form, jail: &str) -> Result<(Vec<u8>, Value), Error> {
+    let wanted = Chosen::ask(session, &Selector::Jail(jail.into()))?;
+    let mut out = Cursor::new(Vec::new());
+    let question = Question { form, wanted: Some(&wanted) };
+    let answer = answers::convert(session, question, &mut out)?;
+    let remarks = answer.remarks().into_iter().map(|remark| match remark {
+        Remark::Note(text) | Remark::Warning(text) => text,
+    });
+    let said = serde_json::json!({
+        "left_out": json(&answer)["converted"][0]["pages_left_out"],
+        "remarks": remarks.collect::<Vec<_>>(),
+    });
+    Ok((out.into_inner(), said))
+}
+
+/// V_ip_defttl of every vnet, or which kind of error it is.
+fn defttl(session: &Session) -> Vec<Result<i128, ErrorKind>> {
+    let of = |vnet| {
+        let value = session.print(vnet, "V_ip_defttl", &Limits::default()).unwrap().value;
+        match value {
+            vnetkvm::value::Value::Int(value) => Ok(value),
+            vnetkvm::value::Value::Error(why) => Err(why.kind),
+            other => panic!("{other:?}"),
+        }
+    };
+    session.vnets().unwrap().all.iter().map(|vnet| of(vnet.into())).collect()
+}
+
+/// With a choice of vnets, the variables of the others are not in the new dump. The vnets are.
+#[test]
+fn the_variables_of_other_vnets_can_be_left_out() {
+    for (kernel, machine) in MACHINES {
+        let image = image(kernel, machine);
+        let old = session(
+            kernel,
+            core(&image, Format::MinidumpV2)
+                .unwrap_or_else(|| core(&image, Format::MinidumpV3).unwrap()),
+        );
+        let built = image.runtime().kernel();
+        let set = built.kernel().set_vnet().unwrap();
+        let page = old.memory().page_size();
+        let block = set.end.offset_from(set.start).unwrap().div_ceil(page);
+        let (new, said) = convert_for(&old, Form::Minidump, "web01").unwrap();
+        assert_eq!(said["left_out"], 2 * block, "{kernel} {machine}");
+        let note = "the variables of 2 other vnets are left out; their jails, interfaces, sockets \
+                    and routes are not";
+        assert_eq!(said["remarks"], serde_json::json!([note]));
+        let new = session(kernel, new);
+        assert_eq!(defttl(&old), [Ok(64), Ok(42), Ok(128)], "{kernel} {machine}");
+        let gone = Err(ErrorKind::NotDumped);
+        assert_eq!(defttl(&new), [gone, Ok(42), gone], "{kernel} {machine}");
+        assert_eq!(
+            json(&answers::vnets(&new, false, true).unwrap())["vnets"],
+            json(&answers::vnets(&old, false, true).unwrap())["vnets"]
+        );
+    }
+}
+
+#[test]
+fn raw_memory_leaves_nothing_out() {
+    let image = image("classic-clang-dwarf4", "");
+    let old = session("classic-clang-dwarf4", core(&image, Format::MinidumpV2).unwrap());
+    let why = convert_for(&old, Form::Raw, "web01").unwrap_err();
+    assert!(matches!(why, Error::Convert(ConvertError::ZerosForMissing)), "{why}");
+    let (full, said) = convert_for(&old, Form::Full, "0").unwrap();
+    assert_eq!(said["left_out"], 144);
+    let gone = Err(ErrorKind::NotDumped);
+    assert_eq!(defttl(&session("classic-clang-dwarf4", full)), [Ok(64), gone, gone]);
+}
+
+/// What a damaged vnet says of its block may be the kernel's own memory, or another's block.
+#[test]
+fn a_damaged_vnet_takes_nothing_with_it() {
+    let scenario = Scenario::open("fixtures/scenarios/sick/vnet-block.toml").unwrap();
+    let image = build(&scenario, scenario.open_kernel().unwrap()).unwrap();
+    let old = session("classic-clang-dwarf4", core(&image, Format::MinidumpV2).unwrap());
+    let (new, said) = convert_for(&old, Form::Minidump, "0").unwrap();
+    assert_eq!(said["left_out"], 144);
+    let why = said["remarks"][1].as_str().unwrap();
+    assert!(why.starts_with("the variables of another vnet are not left out: vnet 3 "), "{why}");
+    assert!(why.ends_with("its block is on pages that something else is on"), "{why}");
+    let new = session("classic-clang-dwarf4", new);
+    assert_eq!(new.warnings(), [""; 0]);
 }
 
 fn run(words: &[&str]) -> (Output, String) {

@@ -4,11 +4,12 @@ use std::io::{Seek, Write};
 
 use serde::{Serialize, Serializer};
 
-use super::{Cell, Column, Element, List, Medium, Remark, Row};
+use super::{Cell, Chosen, Column, Element, List, Medium, Remark, Row};
 use crate::addr::PhysAddr;
-use crate::convert::{Conversion, Form, Written};
+use crate::convert::{Blocks, Conversion, Form, Written};
 use crate::error::Error;
 use crate::session::Session;
+use crate::walk::Problems;
 
 /// What was written.
 #[derive(Debug, Clone, Serialize)]
@@ -28,16 +29,36 @@ pub struct Converted {
     pub unreachable: u64,
 }
 
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The form of the new dump.
+    pub form: Form,
+    /// The vnets whose blocks it has; `None` for all.
+    pub wanted: Option<&'a Chosen<'a>>,
+}
+
 /// Writes the session's dump to `out` in another form.
 ///
 /// # Errors
 /// The kernel is not the dump's, the form cannot hold the memory, or `out` fails.
 pub fn convert(
     session: &Session,
-    form: Form,
+    question: Question<'_>,
     out: &mut (impl Write + Seek),
 ) -> Result<List<'static, Converted>, Error> {
-    let conversion = Conversion::new(session.matching_target()?, form)?;
+    let target = session.matching_target()?;
+    let mut conversion = Conversion::new(target, question.form)?;
+    let mut problems = Problems::default();
+    let mut filtered = Vec::new();
+    if let Some(wanted) = question.wanted.filter(|wanted| !wanted.all) {
+        let vnets = session.vnets()?;
+        let kept: Vec<_> = wanted.stacks.iter().filter_map(|stack| stack.vnet()).collect();
+        let blocks = Blocks::of_others(target, &vnets.all, &kept);
+        problems.extend(vnets.problems.clone());
+        filtered = remarks_of(&blocks);
+        conversion = conversion.without(blocks.pages)?;
+    }
     let written = conversion.write(out)?;
     let columns = vec![
         Column::left("FORM"),
@@ -46,10 +67,23 @@ pub fn convert(
         Column::right("LEFT-OUT"),
         Column::right("UNREACHABLE"),
     ];
-    let remarks = remarks(&written);
+    let remarks = filtered.into_iter().chain(remarks(&written)).collect();
     let Written { form, page_size, pages, pages_left_out, start, unreachable } = written;
     let converted = Converted { form, page_size, pages, pages_left_out, start, unreachable };
-    Ok(List { remarks, ..List::new(columns, vec![converted]) })
+    Ok(List { remarks, ..List::new(columns, vec![converted]).with_problems(problems) })
+}
+
+/// What is left out of other vnets, and what is not.
+fn remarks_of(blocks: &Blocks) -> Vec<Remark> {
+    let left_out = Remark::Note(format!(
+        "the variables of {} other vnets are left out; their jails, interfaces, sockets and \
+         routes are not",
+        blocks.vnets
+    ));
+    let kept = blocks.kept.iter().map(|why| {
+        Remark::Warning(format!("the variables of another vnet are not left out: {why}"))
+    });
+    std::iter::once(left_out).chain(kept).collect()
 }
 
 fn remarks(written: &Written) -> Vec<Remark> {

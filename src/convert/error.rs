@@ -18,6 +18,9 @@ pub enum ConvertError {
     /// The memory of a running machine changes while it is written.
     #[error("the machine is running: its memory changes while it is written")]
     Running,
+    /// Something is to be left out, and would read as zeros.
+    #[error("raw memory has zeros for what is left out, so nothing would tell that it is missing")]
+    ZerosForMissing,
     /// The dump holds no page.
     #[error("the dump holds no whole page of memory")]
     NoMemory,

@@ -4,6 +4,7 @@
 //! hold is never made up: it is in no segment, has no bit, or is a hole. The parts of memory
 //! are streamed, so a conversion takes no more memory for a larger dump, but for its bitmap.
 
+mod blocks;
 mod error;
 mod minidump;
 mod pages;
@@ -12,6 +13,7 @@ mod physical;
 use std::io::{Seek, Write};
 use std::ops::Range;
 
+pub use self::blocks::Blocks;
 pub use self::error::ConvertError;
 
 use self::pages::Pages;
@@ -85,11 +87,19 @@ impl<'t> Conversion<'t> {
         Ok(Self { target, form, left_out: Vec::new() })
     }
 
-    /// The same without the whole pages in `ranges`.
-    #[must_use]
-    pub fn without(mut self, ranges: impl IntoIterator<Item = Range<PhysAddr>>) -> Self {
+    /// The same without the pages in `ranges`.
+    ///
+    /// # Errors
+    /// The form does not tell what is left out from zeros.
+    pub fn without(
+        mut self,
+        ranges: impl IntoIterator<Item = Range<PhysAddr>>,
+    ) -> Result<Self, ConvertError> {
+        if self.form == Form::Raw {
+            return Err(ConvertError::ZerosForMissing);
+        }
         self.left_out.extend(ranges);
-        self
+        Ok(self)
     }
 
     /// Writes the new dump.

@@ -353,7 +353,8 @@ pub enum Command {
     /// Write the dump in another form, for programs that cannot read it as it is
     ///
     /// The new dump holds the same memory, and vnetkvm has the same answers for it. What the dump
-    /// does not hold is not made up.
+    /// does not hold is not made up. With --vnet, --jail, --pid or --tid, the variables of all
+    /// other vnets are left out.
     #[command(after_help = CONVERT_EXAMPLES)]
     Convert(cmd::convert::ConvertArgs),
 
@@ -568,6 +569,7 @@ const CONVERT_EXAMPLES: &str = "\
 Examples:
   vnetkvm -N kernel.debug -M vmcore.0 convert --to full -o vmcore.full
   vnetkvm -M vmcore.qemu convert --to minidump -o vmcore
+  vnetkvm -n 3 --jail web01 convert --to minidump -o vmcore.web01
   vnetkvm -n 3 convert --to raw -o memory.img";
 
 const GDB_EXAMPLES: &str = "\

@@ -52,7 +52,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
         "type" => &[VNET, LIMITS, STRICT, WATCH],
         "check" | "counters" | "diff" | "interfaces" | "jails" | "neighbors" | "read"
         | "routes" | "sockets" | "sysinit" | "threads" | "topology" | "whatis" => &[LIMITS],
-        "convert" => &[VNET, LIMITS, WATCH],
+        "convert" => &[LIMITS, WATCH],
         "gdb-server" => &[VNET, FORMAT, LIMITS, STRICT, WATCH],
         "gdb" => &[FORMAT, LIMITS, STRICT, WATCH],
         _ => &[],

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
 use vnetkvm::answers;
+use vnetkvm::answers::converted::Question;
 use vnetkvm::convert::Form;
 
 use crate::args::Globals;
@@ -48,9 +49,10 @@ impl From<To> for Form {
 pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
     let session = context::open(globals)?;
     refuse_input(session.core_path(), &args.output)?;
-    let form = args.to.into();
+    let wanted = globals.vnet.is_given().then(|| context::chosen(globals, session)).transpose()?;
+    let question = Question { form: args.to.into(), wanted: wanted.as_ref() };
     let answer =
-        OutputFile::write_seekable(&args.output, |out| answers::convert(session, form, out))?;
+        OutputFile::write_seekable(&args.output, |out| answers::convert(session, question, out))?;
     output::show(globals, answer)
 }
 
