@@ -585,4 +585,5 @@ Examples:
 const GDB_SERVER_EXAMPLES: &str = "\
 Examples:
   vnetkvm -M vmcore.0 gdb-server
-  gdb -iex 'set osabi none' kernel.debug -ex 'target remote | vnetkvm -M vmcore.0 gdb-server --stdio'";
+  gdb -iex 'set osabi none' kernel.debug -ex 'target remote | vnetkvm -M vmcore.0 gdb-server --stdio'
+  (gdb) python exec(gdb.execute(\"monitor gdb --python\", to_string=True))";

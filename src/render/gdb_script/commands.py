@@ -65,7 +65,7 @@ class VnetCommand(gdb.Command):
         told = current_vnet()
         set_convenience(told)
         chosen = "" if Choice.address is not None else " (not chosen)"
-        gdb.write(vnet_title(told) + chosen + "\n")
+        gdb.write(vnet_title(told, vnets()[0], jails_by_vnet()) + chosen + "\n")
 
 
 def is_vnet(word):
@@ -82,13 +82,13 @@ def set_convenience(vnet):
 
 def for_each_vnet(command):
     if not command:
-        fail("A command is wanted: vnet foreach print $V(\"ip_defttl\")")
+        fail('A command is wanted: vnet foreach print $V("ip_defttl")')
     all_vnets, wrong = vnets()
-    before = Choice.address
+    inside, before = jails_by_vnet(), Choice.address
     try:
         for vnet in all_vnets:
             Choice.address = number(vnet.pointer)
-            gdb.write(vnet_title(vnet.pointer) + "\n")
+            gdb.write(vnet_title(vnet.pointer, all_vnets, inside) + "\n")
             set_convenience(vnet.pointer)
             try:
                 gdb.execute(command)
@@ -96,5 +96,6 @@ def for_each_vnet(command):
                 gdb.write("%s\n" % why)
     finally:
         Choice.address = before
+    set_convenience(current_vnet())
     if wrong:
         gdb.write(wrong + "\n")

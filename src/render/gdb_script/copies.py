@@ -67,11 +67,15 @@ def module_of(symbol):
 
 
 def modules():
-    """The loaded modules as the linker's own struct elf_file."""
+    """The loaded modules that can be read, as the linker's own struct elf_file."""
     kernel = number(variable("linker_kernel_file"))
     for file in some(variable("linker_files"), "link", "modules")[0]:
-        if number(file) != kernel:
+        if number(file) == kernel:
+            continue
+        try:
             yield elf_file(file)
+        except (gdb.error, gdb.GdbError):
+            continue
 
 
 def elf_file(file):

@@ -32,5 +32,5 @@ def current_cpu():
     cpu = int(thread["td_oncpu"]) if thread is not None else -1
     # 255 is none in old kernels.
     if not 0 <= cpu <= last_cpu():
-        fail("The selected thread is on no CPU: name one, as in $PCPU(\"curthread\", 0).")
+        fail('The selected thread is on no CPU: name one, as in $PCPU("curthread", 0).')
     return cpu

@@ -11,7 +11,9 @@ def define():
     InfoVnets()
     VnetCommand()
     gdb.printing.register_pretty_printer(gdb.current_progspace(), Printers(), replace=True)
-    gdb.unwinder.register_unwinder(gdb.current_progspace(), TrapFrames(), replace=True)
+    unwinder = TrapFrames()
+    gdb.unwinder.register_unwinder(gdb.current_progspace(), unwinder, replace=True)
+    gdb.events.new_objfile.connect(unwinder.forget)
 
 
 define()

@@ -2,6 +2,9 @@
 # assembler sources, 12.1 and 14.0).
 
 
+FORK = "fork_trampoline"
+
+
 def is_known(value):
     try:
         number(value)
@@ -17,7 +20,14 @@ class Amd64:
         r"|Xint0x80_syscall|Xlcall_syscall|Xatpic_intr\d*|Xapic_isr\d*)(_pti)?$"
     )
     counter, stack, frame, link = "rip", "rsp", "rbp", None
+    # What is 0 where a stack ends.
+    ends = ("rip", "rbp")
     registers = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split()
+
+    def entry(self, function_at, back):
+        """The entry point that a call returns to; None if it is another function."""
+        name, _ = function_at(back - 1)
+        return name if name == FORK or self.entries.match(name) else None
 
     def read_all(self, pending):
         """The registers of a frame, as far as they are known."""
@@ -39,6 +49,7 @@ class Amd64:
 
 class I386(Amd64):
     counter, stack, frame = "eip", "esp", "ebp"
+    ends = ("eip", "ebp")
     registers = "eax ebx ecx edx esi edi ebp eip esp".split()
 
     def place(self, pending, stack):
@@ -57,6 +68,7 @@ class I386(Amd64):
 class Arm64(Amd64):
     entries = re.compile(r"handle_el(1h_sync|1h_irq|0_sync|0_irq|0_error)$")
     counter, stack, frame, link = "pc", "sp", "x29", "x30"
+    ends = ("pc", "x29")
     registers = ["x%d" % each for each in range(31)] + ["sp", "pc"]
 
     def place(self, pending, stack):
@@ -75,6 +87,7 @@ class Arm64(Amd64):
 class Riscv64(Amd64):
     entries = re.compile(r"cpu_exception_handler_(supervisor|user)$")
     counter, stack, frame, link = "pc", "sp", "fp", "ra"
+    ends = ("pc", "fp")
     registers = ["ra", "sp", "gp", "tp", "fp", "pc"] + [
         letter + str(each)
         for letter, first, last in (("t", 0, 6), ("s", 1, 11), ("a", 0, 7))
@@ -97,6 +110,34 @@ class Riscv64(Amd64):
         return entry.endswith("_user")
 
 
+class Powerpc64(Amd64):
+    counter, stack, frame, link = "pc", "r1", "r31", "lr"
+    ends = ("pc", "lr", "r1")
+    registers = ["r%d" % each for each in range(32)] + ["pc", "lr"]
+
+    labels = ("trapexit", "asttrapexit")
+
+    def entry(self, function_at, back):
+        name, _ = function_at(back - 1)
+        if name == FORK:
+            return name
+        # A label is behind the call of the handler, and the word after it.
+        found = (number(gdb.parse_and_eval("&" + label)) for label in self.labels)
+        return name if back + 4 in found else None
+
+    def place(self, pending, stack):
+        return stack + 48
+
+    def saved(self, frame):
+        found = {"r%d" % each: frame["fixreg"][each] for each in range(32)}
+        found.update(pc=frame["srr0"], lr=frame["lr"])
+        return found
+
+    def from_user(self, frame, entry):
+        # PSL_PR
+        return int(frame["srr1"]) & 0x4000 != 0
+
+
 def machine_of(name):
     """The machine that the debugger calls so; None if its trap frames are not known."""
     for start, machine in (
@@ -104,6 +145,7 @@ def machine_of(name):
         ("i386", I386),
         ("aarch64", Arm64),
         ("riscv:rv64", Riscv64),
+        ("powerpc:common64", Powerpc64),
     ):
         if name.startswith(start):
             return machine()

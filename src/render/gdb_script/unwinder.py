@@ -6,6 +6,8 @@ MOST_INTERRUPTED = 10000
 
 
 class FrameId:
+    """What gdb takes for the identity of a frame."""
+
     def __init__(self, sp, pc):
         self.sp, self.pc = sp, pc
 
@@ -15,8 +17,8 @@ class TrapFrames(gdb.unwinder.Unwinder):
 
     def __init__(self):
         super().__init__("vnetkvm")
-        # Functions by address: gdb asks for the same again and again.
-        self.functions = {}
+        # Functions by address, since gdb asks for the same again and again, and where the kernel is.
+        self.functions, self.kernel = {}, None
         # What was interrupted, by its counter and stack pointer: the trap frame if that is in user
         # space, else None.
         self.interrupted = {}
@@ -32,6 +34,7 @@ class TrapFrames(gdb.unwinder.Unwinder):
         machine = machine_of(pending.architecture().name())
         if machine is None or anchor() is None:
             return None
+        self.notice_move(number(anchor().value().address))
         counter, stack = register(pending, machine.counter), register(pending, machine.stack)
         if (counter, stack) in self.interrupted:
             trap = self.interrupted[counter, stack]
@@ -39,10 +42,22 @@ class TrapFrames(gdb.unwinder.Unwinder):
                 # gdb refuses a stack that does not rise, so this one begins above the trap frame.
                 return outermost(pending, machine, trap + 1)
             return self.caller_of_entered(pending, machine, counter, stack)
-        name, _ = self.function_at(signed_off(counter) - 1)
-        if name == "fork_trampoline":
+        name = machine.entry(self.function_at, signed_off(counter))
+        if name is None or knows_trap_frames():
+            return None
+        if name == FORK:
             return outermost(pending, machine, stack)
-        return self.behind(pending, machine, name, stack) if machine.entries.match(name) else None
+        return self.behind(pending, machine, name, stack)
+
+    def notice_move(self, kernel):
+        """A kernel that was loaded or moved has other functions."""
+        if self.kernel != kernel:
+            self.forget()
+            self.kernel = kernel
+
+    def forget(self, event=None):
+        self.functions.clear()
+        self.interrupted.clear()
 
     def behind(self, pending, machine, entry, stack):
         """What was interrupted where the kernel was entered."""
@@ -66,7 +81,7 @@ class TrapFrames(gdb.unwinder.Unwinder):
             return None
         saved = machine.read_all(pending)
         if machine.link is not None:
-            saved[machine.counter] = saved[machine.link]
+            saved[machine.counter] = pending.read_register(machine.link)
             return unwound(pending, machine, stack, saved)
         word = address_type().sizeof
         if pushed:
@@ -85,6 +100,11 @@ class TrapFrames(gdb.unwinder.Unwinder):
             known = (found.group(1), int(found.group(2) or 0)) if found else ("", None)
             self.functions[address] = known
         return known
+
+
+def knows_trap_frames():
+    """Whether the debugger is a kgdb that has an unwinder of its own for them."""
+    return "kernel" in gdb.execute("show osabi", to_string=True)
 
 
 def called_null(machine, saved):
@@ -110,8 +130,9 @@ def register(pending, name):
 
 def outermost(pending, machine, place):
     """The end of a stack: gdb goes no further than a counter of 0."""
-    saved = {machine.counter: 0, machine.stack: place, machine.frame: 0}
-    return unwound(pending, machine, place, {name: gdb.Value(value) for name, value in saved.items()})
+    saved = {machine.stack: gdb.Value(place)}
+    saved.update((name, gdb.Value(0)) for name in machine.ends)
+    return unwound(pending, machine, place, saved)
 
 
 def unwound(pending, machine, place, saved):

@@ -145,12 +145,11 @@ def current_vnet():
     return vnet if vnet is not None and number(vnet) != 0 else variable("vnet0")
 
 
-def vnet_title(vnet):
+def vnet_title(vnet, all_vnets, inside):
     """Its number, its address and its jails."""
-    all_vnets, _ = vnets()
     known = {number(each.pointer): each.number for each in all_vnets}
     which = known.get(number(vnet))
     name = "vnet %d" % which if which is not None else "vnet"
-    inside = jails_by_vnet().get(number(vnet), ["no jail"])
-    inside = ", ".join("host" if jail == "(host)" else jail for jail in inside)
-    return "%s (0x%x): %s" % (name, number(vnet), inside)
+    names = inside.get(number(vnet), ["no jail"])
+    names = ", ".join("host" if jail == "(host)" else jail for jail in names)
+    return "%s (0x%x): %s" % (name, number(vnet), names)
