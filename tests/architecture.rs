@@ -38,7 +38,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),
     ("expr", &[]),
-    ("convert", &["constants", "dump", "memory", "kernel", "target", "views", "vnet", "writing"]),
+    (
+        "convert",
+        &["constants", "source", "dump", "memory", "kernel", "target", "views", "vnet", "writing"],
+    ),
     // The errors of all layers, joined.
     ("error", &["source", "dump", "convert", "kernel", "types", "target", "vnet", "expr"]),
     (

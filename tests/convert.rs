@@ -3,7 +3,7 @@
 #![cfg(all(feature = "image", feature = "cli"))]
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -68,7 +68,7 @@ fn session(kernel: &str, core: Vec<u8>) -> Session {
 fn convert(session: &Session, form: Form) -> Result<(Vec<u8>, Value), Error> {
     let mut out = Cursor::new(Vec::new());
     let question = Question { form, wanted: None };
-    let answer = answers::convert(session, question, &mut out)?;
+    let answer = answers::convert(session, question, &mut out, &mut |_| {})?;
     Ok((out.into_inner(), json(&answer)["converted"][0].clone()))
 }
 
@@ -227,7 +227,7 @@ fn convert_for(session: &Session, form: Form, jail: &str) -> Result<(Vec<u8>, Va
     let wanted = Chosen::ask(session, &Selector::Jail(jail.into()))?;
     let mut out = Cursor::new(Vec::new());
     let question = Question { form, wanted: Some(&wanted) };
-    let answer = answers::convert(session, question, &mut out)?;
+    let answer = answers::convert(session, question, &mut out, &mut |_| {})?;
     let remarks = answer.remarks().into_iter().map(|remark| match remark {
         Remark::Note(text) | Remark::Warning(text) => text,
     });
@@ -308,6 +308,100 @@ fn a_damaged_vnet_takes_nothing_with_it() {
     assert_eq!(new.warnings(), [""; 0]);
 }
 
+/// Whatever is in the headers, the page map and the page tables, a conversion ends, and what it
+/// writes is no longer than what it was given allows.
+#[test]
+fn damaged_dumps_give_an_error_or_a_dump() {
+    let (mut state, mut written, mut refused) = (0x9e37_79b9_7f4a_7c15_u64, 0, 0);
+    let mut random = move |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as usize % below
+    };
+    for (kernel, format) in [
+        ("classic-clang-dwarf4", Format::MinidumpV2),
+        ("classic-clang-dwarf4", Format::Full),
+        ("arm64", Format::MinidumpV1),
+        ("i386", Format::Full),
+        ("powerpc64", Format::MinidumpV2),
+    ] {
+        let whole = core(&image(kernel, ""), format).unwrap();
+        for round in 0..12 {
+            let mut damaged = whole.clone();
+            match round % 4 {
+                0 => damaged.truncate(random(whole.len())),
+                1 => damaged[random(4096)] ^= 1 << random(8),
+                // Whole words, most of them in tables or the bitmap.
+                _ => {
+                    for _ in 0..64 {
+                        let at = random(whole.len().min(4 << 20) / 8) * 8;
+                        let word = [0, u64::MAX, random(1 << 30) as u64][random(3)];
+                        damaged[at..at + 8].copy_from_slice(&word.to_le_bytes());
+                    }
+                }
+            }
+            let core = Source::from_vec("vmcore", damaged);
+            let Ok(session) = Session::from_sources(source(kernel), core) else { continue };
+            for form in [Form::Full, Form::Minidump] {
+                let mut out = Counted::default();
+                let question = Question { form, wanted: None };
+                match answers::convert(&session, question, &mut out, &mut |_| {}) {
+                    Ok(_) => written += 1,
+                    Err(_) => refused += 1,
+                }
+                // The page map of a minidump may be longer than what it is made of.
+                assert!(out.written < 3 * whole.len() as u64 + (64 << 20), "{kernel} {round}");
+            }
+        }
+    }
+    assert!(written > 30 && refused > 0, "{written} were written, {refused} refused");
+}
+
+/// Counts what is written, and keeps nothing.
+#[derive(Default)]
+struct Counted {
+    written: u64,
+    at: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.written += bytes.len() as u64;
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let SeekFrom::Current(distance) = to else { return Err(io::ErrorKind::Unsupported.into()) };
+        self.at = self.at.checked_add_signed(distance).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+/// A file system without room leaves no file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_dump_that_has_no_room_is_not_left_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let vnetkvm = env!("CARGO_BIN_EXE_vnetkvm");
+    let at = directory.path().join("full");
+    // The limit is in blocks of 512 or 1024 bytes, and a write beyond it fails as on a full disk.
+    let script = "trap '' XFSZ; ulimit -f 100; exec \"$0\" --demo convert --to full -o \"$1\"";
+    let output = Command::new("sh").args(["-c", script, vnetkvm]).arg(&at).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &*output.stdout), (Some(2), &b""[..]), "{err}");
+    assert!(err.starts_with("error: cannot write "), "{err}");
+    assert!(err.contains("File too large"), "{err}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
 fn run(words: &[&str]) -> (Output, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_vnetkvm")).args(words).output().unwrap();
     let err = String::from_utf8(output.stderr.clone()).unwrap();
@@ -340,6 +434,9 @@ fn the_command_writes_a_file_or_none() {
     let (said, err) = run(&["--demo", "convert", "--to", "raw", "-o", "/dev/null"]);
     assert_eq!(said.status.code(), Some(2));
     assert!(err.contains("it is no regular file"), "{err}");
+    let (said, err) = run(&["--demo", "convert", "--to", "full", "-o", "-"]);
+    assert_eq!(said.status.code(), Some(2));
+    assert!(err.contains("standard output does not take"), "{err}");
     let names = std::fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(names, 3, "a temporary file was left");
 }

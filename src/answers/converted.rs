@@ -9,6 +9,7 @@ use crate::addr::PhysAddr;
 use crate::convert::{Blocks, Conversion, Form, Written};
 use crate::error::Error;
 use crate::session::Session;
+use crate::source::unpack::Progress;
 use crate::walk::Problems;
 
 /// What was written.
@@ -38,7 +39,7 @@ pub struct Question<'a> {
     pub wanted: Option<&'a Chosen<'a>>,
 }
 
-/// Writes the session's dump to `out` in another form.
+/// Writes the session's dump to `out` in another form. `progress` is called while that goes on.
 ///
 /// # Errors
 /// The kernel is not the dump's, the form cannot hold the memory, or `out` fails.
@@ -46,6 +47,7 @@ pub fn convert(
     session: &Session,
     question: Question<'_>,
     out: &mut (impl Write + Seek),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<List<'static, Converted>, Error> {
     let target = session.matching_target()?;
     let mut conversion = Conversion::new(target, question.form)?;
@@ -59,7 +61,7 @@ pub fn convert(
         filtered = remarks_of(&blocks);
         conversion = conversion.without(blocks.pages)?;
     }
-    let written = conversion.write(out)?;
+    let written = conversion.write(out, progress)?;
     let columns = vec![
         Column::left("FORM"),
         Column::right("PAGES"),

@@ -16,9 +16,10 @@ use std::ops::Range;
 pub use self::blocks::Blocks;
 pub use self::error::ConvertError;
 
-use self::pages::Pages;
+use self::pages::{Pages, Watched};
 use crate::addr::PhysAddr;
 use crate::dump::{Hints, Part};
+use crate::source::unpack::Progress;
 use crate::target::Target;
 
 /// The form that a dump is converted to.
@@ -102,12 +103,16 @@ impl<'t> Conversion<'t> {
         Ok(self)
     }
 
-    /// Writes the new dump.
+    /// Writes the new dump. `progress` is called while that goes on.
     ///
     /// # Errors
     /// The form cannot hold the memory, nobody could translate addresses in the result, or
     /// memory cannot be read or written.
-    pub fn write(&self, out: &mut (impl Write + Seek)) -> Result<Written, ConvertError> {
+    pub fn write(
+        &self,
+        out: &mut (impl Write + Seek),
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Written, ConvertError> {
         let memory = self.target.memory();
         let page_size = memory.page_size();
         let pages = Pages::new(self.part(&self.left_out), page_size);
@@ -127,6 +132,7 @@ impl<'t> Conversion<'t> {
         if self.form != Form::Minidump {
             written.unreachable = physical::unreachable(self.target, self.part(&self.left_out))?;
         }
+        let pages = Watched::new(&pages, written.pages, progress);
         match self.form {
             Form::Minidump => minidump::write(self.target, &pages, out)?,
             Form::Full => physical::full(self.target, &pages, out)?,

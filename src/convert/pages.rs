@@ -1,10 +1,12 @@
 //! The pages of a dump, as they are written.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::ops::Range;
 
 use crate::addr::PhysAddr;
 use crate::dump::{Part, PhysFaultKind, PhysicalMemory};
+use crate::source::unpack::Progress;
 use crate::writing::{Memory, stretches};
 
 /// The whole pages of a part of a dump. Pages that the file cuts off are not among them.
@@ -23,11 +25,6 @@ impl Pages {
     pub(super) fn count(&self) -> u64 {
         let len = |range: Range<PhysAddr>| range.end.offset_from(range.start).unwrap_or(0);
         stretches(self).map(len).sum::<u64>() / self.page
-    }
-
-    /// The first one.
-    pub(super) fn first(&self) -> Option<PhysAddr> {
-        self.next(PhysAddr::new(0)).map(|range| range.start)
     }
 
     /// The pages of `range` before the first one that the file cuts off. All
@@ -76,5 +73,37 @@ impl Memory for Pages {
             io::Error::other(format!("the page at physical address {} cannot be read", fault.at))
         })?;
         Ok(buf.chunks(ZEROS.len()).any(|chunk| !ZEROS.starts_with(chunk)))
+    }
+}
+
+/// Pages that tell how many of them were written.
+pub(super) struct Watched<'a> {
+    pages: &'a Pages,
+    total: u64,
+    done: Cell<u64>,
+    tell: RefCell<&'a mut dyn FnMut(Progress)>,
+}
+
+impl<'a> Watched<'a> {
+    /// The same as `pages`, of which there are `total`. `tell` is called once in a while.
+    pub(super) fn new(pages: &'a Pages, total: u64, tell: &'a mut dyn FnMut(Progress)) -> Self {
+        Self { pages, total, done: Cell::new(0), tell: RefCell::new(tell) }
+    }
+}
+
+impl Memory for Watched<'_> {
+    fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
+        self.pages.next(at)
+    }
+
+    fn page(&self, at: PhysAddr, buf: &mut [u8]) -> io::Result<bool> {
+        const INTERVAL: u64 = 256;
+        let done = self.done.get() + 1;
+        self.done.set(done);
+        if done.is_multiple_of(INTERVAL) {
+            let bytes = |pages: u64| pages * self.pages.page;
+            (self.tell.borrow_mut())(Progress { done: bytes(done), total: bytes(self.total) });
+        }
+        self.pages.page(at, buf)
     }
 }

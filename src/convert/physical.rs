@@ -3,14 +3,13 @@
 use std::io::{Seek, Write};
 
 use super::ConvertError;
-use super::pages::Pages;
 use crate::addr::PhysAddr;
 use crate::arch::Arch;
 use crate::budget::{Budget, Exhausted};
 use crate::dump::{Hints, Part};
 use crate::memory::{KernelMemory, Piece};
 use crate::target::Target;
-use crate::writing::{self, WriteError};
+use crate::writing::{self, Memory, WriteError};
 
 /// How many bytes the kernel has mapped that its page tables in `part` do not lead to. It is
 /// not zero if `target` reads them by a minidump's page map, and the minidump lacks tables.
@@ -51,7 +50,7 @@ fn unreachable_in(memory: &KernelMemory, piece: Piece, budget: &Budget) -> Resul
 /// Writes a full dump.
 pub(super) fn full(
     target: &Target,
-    pages: &Pages,
+    pages: &dyn Memory,
     out: &mut (impl Write + Seek),
 ) -> Result<(), WriteError> {
     let first = target.kernel().segments().map(|segment| segment.virt).min();
@@ -62,10 +61,10 @@ pub(super) fn full(
 /// Writes raw memory. Returns the physical address of its first byte.
 pub(super) fn raw(
     target: &Target,
-    pages: &Pages,
+    pages: &dyn Memory,
     out: &mut (impl Write + Seek),
 ) -> Result<PhysAddr, WriteError> {
-    let start = raw_start(target.arch(), pages.first().unwrap_or_default());
+    let start = raw_start(target.arch(), pages.next(PhysAddr::new(0)).unwrap_or_default().start);
     writing::raw::write(pages, target.memory().page_size(), start, out)?;
     Ok(start)
 }

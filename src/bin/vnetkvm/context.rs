@@ -33,7 +33,7 @@ pub fn open(globals: &Globals) -> anyhow::Result<&Rc<Session>> {
     } else {
         warn_missing_debug_dirs(globals);
         let options = options(globals)?;
-        let mut bar = Bar::new();
+        let mut bar = Bar::new("unpacking");
         let session = Session::open_with(&options, &mut |progress| bar.show(progress));
         drop(bar);
         session.map_err(|why| with_advice(globals, why))?
@@ -53,7 +53,7 @@ fn with_advice(globals: &Globals, error: vnetkvm::Error) -> anyhow::Error {
 pub fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
     let path = options.core.clone();
     let source = Source::open(&path).map_err(vnetkvm::Error::from)?;
-    let mut bar = Bar::new();
+    let mut bar = Bar::new("unpacking");
     let core = dump::open_with(source, &mut |progress| bar.show(progress));
     drop(bar);
     let core = core.map_err(|source| vnetkvm::Error::Dump { path: path.clone(), source })?;

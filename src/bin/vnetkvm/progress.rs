@@ -12,6 +12,8 @@ const WIDTH: usize = 30;
 
 /// Draws on standard error if that is a terminal, and erases itself at the end.
 pub struct Bar {
+    /// What is being done: `unpacking`.
+    what: &'static str,
     terminal: bool,
     started: Instant,
     /// How long it had taken when the bar was last drawn.
@@ -19,8 +21,8 @@ pub struct Bar {
 }
 
 impl Bar {
-    pub fn new() -> Self {
-        Self { terminal: io::stderr().is_terminal(), started: Instant::now(), drawn: None }
+    pub fn new(what: &'static str) -> Self {
+        Self { what, terminal: io::stderr().is_terminal(), started: Instant::now(), drawn: None }
     }
 
     pub fn show(&mut self, progress: Progress) {
@@ -36,7 +38,7 @@ impl Bar {
             return None;
         }
         self.drawn = Some(elapsed);
-        Some(line(progress, elapsed))
+        Some(line(self.what, progress, elapsed))
     }
 }
 
@@ -48,14 +50,14 @@ impl Drop for Bar {
     }
 }
 
-fn line(progress: Progress, elapsed: Duration) -> String {
+fn line(what: &str, progress: Progress, elapsed: Duration) -> String {
     let share = progress.done as f64 / progress.total.max(1) as f64;
     let share = share.min(1.0);
     let full = (share * WIDTH as f64) as usize;
     let left = elapsed.mul_f64((1.0 - share) / share.max(0.001)).as_secs();
     let megabytes = |bytes: u64| bytes >> 20;
     format!(
-        "unpacking [{:<WIDTH$}] {:3.0}%  {} of {} MB  {left} s left \x1b[K",
+        "{what} [{:<WIDTH$}] {:3.0}%  {} of {} MB  {left} s left \x1b[K",
         "#".repeat(full),
         share * 100.0,
         megabytes(progress.done),
@@ -70,15 +72,15 @@ mod tests {
     #[test]
     fn the_bar_shows_share_and_time_left() {
         let progress = Progress { done: 1 << 30, total: 4 << 30 };
-        let line = line(progress, Duration::from_secs(5));
-        assert!(line.contains("[#######                       ]"), "{line}");
+        let line = line("unpacking", progress, Duration::from_secs(5));
+        assert!(line.contains("unpacking [#######                       ]"), "{line}");
         assert!(line.contains(" 25%  1024 of 4096 MB  15 s left"), "{line}");
     }
 
     #[test]
     fn it_is_drawn_on_a_terminal_after_half_a_second_and_ten_times_a_second() {
         let drawn = |terminal| {
-            let mut bar = Bar { terminal, started: Instant::now(), drawn: None };
+            let mut bar = Bar { what: "unpacking", terminal, started: Instant::now(), drawn: None };
             let times = [0, 499, 500, 510, 599, 600, 1000, 1099, 1100];
             let progress = Progress { done: 1, total: 2 };
             let due = |ms: &u64| bar.draw(progress, Duration::from_millis(*ms)).is_some();
@@ -93,6 +95,6 @@ mod tests {
 
     #[test]
     fn an_empty_file_does_not_divide_by_zero() {
-        assert!(line(Progress { done: 0, total: 0 }, Duration::ZERO).contains("0%"));
+        assert!(line("writing", Progress { done: 0, total: 0 }, Duration::ZERO).contains("0%"));
     }
 }

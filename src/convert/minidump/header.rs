@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::super::ConvertError;
-use super::super::pages::Pages;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
 use crate::target::Target;
+use crate::writing::Memory;
 use crate::writing::minidump::Header;
 
 /// DMAP_MIN_ADDRESS to DMAP_MAX_ADDRESS, and VM_MIN_KERNEL_ADDRESS
@@ -23,7 +23,7 @@ const POWERPC64_KERNEL_MAP: Range<u64> = 0xc008_0000_0000_0000..0xc008_0007_ffff
 ///
 /// # Errors
 /// The direct map is not where the header would say.
-pub(super) fn of(target: &Target, pages: &Pages) -> Result<Header, ConvertError> {
+pub(super) fn of(target: &Target, pages: &dyn Memory) -> Result<Header, ConvertError> {
     let image = image(target);
     // The kernel map begins with the image, whose first bytes may be before the first segment.
     let kernbase = image.start.page_start(2 << 20);
@@ -73,9 +73,9 @@ fn recorded(target: &Target) -> Option<(Range<VirtAddr>, PhysAddr)> {
 }
 
 /// Do the page tables map the first page of memory where the direct map has it?
-fn is_mapped(target: &Target, pages: &Pages, map: &Range<VirtAddr>, phys: PhysAddr) -> bool {
+fn is_mapped(target: &Target, pages: &dyn Memory, map: &Range<VirtAddr>, phys: PhysAddr) -> bool {
     let at = |page: PhysAddr| Some((page, map.start.wrapping_add(page.offset_from(phys)?)));
-    let first = pages.first().and_then(at);
+    let first = pages.next(PhysAddr::new(0)).and_then(|range| at(range.start));
     first.is_some_and(|(page, at)| target.memory().translate(at).is_ok_and(|found| found == page))
 }
 

@@ -8,13 +8,12 @@ use std::io::{Seek, Write};
 use std::ops::Range;
 
 use super::ConvertError;
-use super::pages::Pages;
 use crate::addr::PhysAddr;
 use crate::dump::{Core, MinidumpFacts};
 use crate::target::Target;
 use crate::views::messages::MessageRing;
 use crate::writing::minidump::{Copied, Minidump};
-use crate::writing::stretches;
+use crate::writing::{Memory, stretches};
 
 /// Writes a minidump of `pages`.
 ///
@@ -22,7 +21,7 @@ use crate::writing::stretches;
 /// The kernel is laid out in a way that these dumps cannot say, or `out` fails.
 pub(super) fn write(
     target: &Target,
-    pages: &Pages,
+    pages: &dyn Memory,
     out: &mut (impl Write + Seek),
 ) -> Result<(), ConvertError> {
     let core = target.memory().core();
@@ -44,7 +43,11 @@ fn copied<'a>(core: &'a Core, facts: &'a MinidumpFacts) -> Copied<'a> {
     }
 }
 
-fn anew(target: &Target, pages: &Pages, out: &mut (impl Write + Seek)) -> Result<(), ConvertError> {
+fn anew(
+    target: &Target,
+    pages: &dyn Memory,
+    out: &mut (impl Write + Seek),
+) -> Result<(), ConvertError> {
     let version = version::of(target);
     let header = header::of(target, pages)?;
     let page_map = entries::page_map(target, &header)?;
@@ -83,7 +86,7 @@ impl Messages {
 
 /// The ranges of memory that the bits number: those of `pages`. The list has room for a few
 /// thousand; if there are more, those that are least apart count as one.
-fn memory(pages: &Pages) -> Vec<Range<PhysAddr>> {
+fn memory(pages: &dyn Memory) -> Vec<Range<PhysAddr>> {
     const MOST: usize = 8 << 10;
     let mut ranges: Vec<_> = stretches(pages).collect();
     let mut gap = 1_u64 << 16;

@@ -25,12 +25,12 @@ use crate::source::UnpackError;
 pub use packing::Packing;
 use sparse::{Stored, Writer};
 
-/// How far unpacking has come.
+/// How far unpacking has come, or other work that takes long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Compressed bytes read so far.
+    /// Bytes done so far; of unpacking, compressed bytes read.
     pub done: u64,
-    /// Compressed bytes in total.
+    /// Bytes in total.
     pub total: u64,
 }
 

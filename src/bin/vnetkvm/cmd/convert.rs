@@ -13,6 +13,7 @@ use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output;
 use crate::output_file::OutputFile;
+use crate::progress::Bar;
 
 /// What is written, and where.
 #[derive(Debug, Args)]
@@ -49,10 +50,19 @@ impl From<To> for Form {
 pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
     let session = context::open(globals)?;
     refuse_input(session.core_path(), &args.output)?;
+    if args.output.as_os_str() == "-" {
+        return Err(Failure::new("a dump has holes, which standard output does not take")
+            .hint("name a file with -o")
+            .into());
+    }
     let wanted = globals.vnet.is_given().then(|| context::chosen(globals, session)).transpose()?;
     let question = Question { form: args.to.into(), wanted: wanted.as_ref() };
-    let answer =
-        OutputFile::write_seekable(&args.output, |out| answers::convert(session, question, out))?;
+    let mut bar = Bar::new("writing");
+    let answer = OutputFile::write_seekable(&args.output, |out| {
+        answers::convert(session, question, out, &mut |progress| bar.show(progress))
+    });
+    drop(bar);
+    let answer = answer?;
     output::show(globals, answer)
 }
 

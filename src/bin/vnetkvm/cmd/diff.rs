@@ -58,7 +58,7 @@ fn open_other<'r>(
         ..Options::default()
     };
     let open = |kernel: Option<&Path>| {
-        let mut bar = Bar::new();
+        let mut bar = Bar::new("unpacking");
         let opened = Session::open_with(&options(kernel), &mut |progress| bar.show(progress));
         drop(bar);
         opened
