@@ -10,6 +10,7 @@ use serde_json::Value;
 use vnetkvm::Session;
 use vnetkvm::answers::converted::Question;
 use vnetkvm::answers::{self, Answer, Chosen, Remark};
+use vnetkvm::budget::Allowance;
 use vnetkvm::convert::{ConvertError, Form};
 use vnetkvm::dump::{self, Hints};
 use vnetkvm::error::Error;
@@ -356,6 +357,35 @@ fn damaged_dumps_give_an_error_or_a_dump() {
         }
     }
     assert!(written > 30 && refused > 0, "{written} were written, {refused} refused");
+}
+
+/// A page table that points to itself maps everything to one page. The page map ends with the
+/// budget.
+#[test]
+fn tables_that_point_to_themselves_do_not_make_an_endless_page_map() {
+    let mut full = core(&image("arm64", ""), Format::Full).unwrap();
+    let whole = session("arm64", full.clone());
+    let root = whole.memory().translation().root().unwrap().phys.get();
+    let end = whole.kernel().symbol("kernel_vm_end").unwrap().address;
+    let end = whole.memory().translate(end).unwrap().get();
+    let (headers, memory) = (4096, 1 << 30);
+    let mut put = |at: u64, entry: u64| {
+        let place = (headers + at - memory) as usize;
+        full[place..place + 8].copy_from_slice(&entry.to_le_bytes());
+    };
+    // The kernel's address space is said to have another 512 GB, which an unused page maps.
+    put(end, 0xffff_0100_0000_0000);
+    let table = memory + (32 << 20);
+    put(root + 8, table | 3);
+    (0..512).for_each(|number| put(table + number * 8, table | 3));
+    let session = session("arm64", full);
+    session.memory().translate(0xffff_0080_1234_5000.into()).unwrap();
+    session.budget().renew(Allowance { work: 1 << 20, bytes: 1 << 30 });
+    let mut out = Counted::default();
+    let question = Question { form: Form::Minidump, wanted: None };
+    let why = answers::convert(&session, question, &mut out, &mut |_| {}).unwrap_err();
+    assert!(matches!(why, Error::Convert(ConvertError::Limit(_))), "{why}");
+    assert!(out.written < 64 << 20, "{}", out.written);
 }
 
 /// Counts what is written, and keeps nothing.

@@ -3,7 +3,8 @@
 //! The dump is no part of the project: it is looked for beside the checkout.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Cursor, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -12,6 +13,8 @@ use vnetkvm::dump::{self, Format, PhysFaultKind};
 use vnetkvm::error::{FaultKind, Stage};
 use vnetkvm::memory::KernelMemory;
 use vnetkvm::source::Source;
+use vnetkvm::writing::Memory;
+use vnetkvm::writing::minidump::Copied;
 
 /// The folder with the dump, beside this checkout or beside a worktree's parent.
 fn folder() -> PathBuf {
@@ -123,4 +126,56 @@ fn what_cannot_be_read_says_why() {
     let beyond = fault(0xffff_ffff_bfff_f000);
     assert_eq!(beyond.kind, FaultKind::NotMapped);
     assert!(matches!(beyond.stage, Stage::Pmap { index: 0xf_fdff, value: 0 }), "{beyond:?}");
+}
+
+/// The pages that the file has whole.
+struct WholePages(&'static KernelMemory);
+
+impl Memory for WholePages {
+    fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
+        let range = self.0.core().memory().next(at)?;
+        let pages = (range.start.get()..range.end.get()).step_by(4096);
+        let is_whole = |at: &u64| self.page(PhysAddr::new(*at), &mut [0; 4096]).is_ok();
+        let len = pages.take_while(is_whole).count() as u64 * 4096;
+        (len > 0).then(|| range.start..range.start.wrapping_add(len))
+    }
+
+    fn page(&self, at: PhysAddr, buf: &mut [u8]) -> io::Result<bool> {
+        let read = self.0.core().memory().read(at, buf);
+        read.map_err(|fault| io::Error::other(format!("{fault:?}")))?;
+        Ok(buf.iter().any(|byte| *byte != 0))
+    }
+}
+
+#[test]
+#[ignore = "needs shared/real beside the checkout"]
+fn its_pages_are_numbered_as_the_kernel_did() {
+    let old = memory().core();
+    let facts = old.facts.minidump.as_ref().unwrap();
+    let copied = Copied {
+        arch: old.arch,
+        page: 4096,
+        before_bitmap: facts.before_bitmap.bytes(),
+        bitmap_len: facts.bitmap_len,
+        ranges: facts.ranges.clone(),
+        after_bitmap: facts.after_bitmap.bytes(),
+    };
+    let mut file = Cursor::new(Vec::new());
+    copied.write(&WholePages(memory()), &mut file).unwrap();
+    let new = dump::open(Source::from_vec("vmcore", file.into_inner())).unwrap();
+    assert_eq!(new.warnings, [""; 0]);
+    assert_eq!(new.facts.pages, old.facts.pages - old.facts.pages_cut_off);
+    let (mut was, mut is) = ([0; 4096], [0; 4096]);
+    for at in (0..0x7fd_f000).step_by(4096).map(PhysAddr::new) {
+        match old.memory().read(at, &mut was) {
+            Ok(()) => {
+                new.memory().read(at, &mut is).unwrap();
+                assert!(was == is, "{at}");
+            }
+            Err(_) => {
+                let why = new.memory().read(at, &mut is).unwrap_err().kind;
+                assert_eq!(why, PhysFaultKind::NotDumped, "{at}");
+            }
+        }
+    }
 }

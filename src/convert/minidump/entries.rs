@@ -81,7 +81,9 @@ impl Map<'_> {
             self.next = memory.translation().next(memory.core().memory(), start);
         }
         let distance = self.next.and_then(|next| next.offset_from(start));
-        if distance.is_none_or(|distance| distance >= self.span * ENTRIES) {
+        let is_empty = distance.is_none_or(|distance| distance >= self.span * ENTRIES);
+        // Tables that point to themselves map everything.
+        if is_empty || self.target.budget().work(ENTRIES).is_err() {
             return Piece::Zeros(ENTRIES * self.entry_size);
         }
         let addresses = (0..ENTRIES).map(|number| start.wrapping_add(number * self.span));

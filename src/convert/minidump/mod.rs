@@ -63,7 +63,12 @@ fn anew(
         ranges: memory(pages),
         page_map,
     };
-    Ok(minidump.write(pages, out)?)
+    let before = target.budget().exhausted();
+    minidump.write(pages, out)?;
+    match target.budget().exhausted().filter(|_| before.is_none()) {
+        Some(why) => Err(why.into()),
+        None => Ok(()),
+    }
 }
 
 /// The kernel's message buffer in whole pages: its struct follows it, in the last one.
