@@ -190,6 +190,60 @@ fn memory_is_that_of_the_dump() {
     assert_eq!(client.ask(&format!("m{end:x},1")), "E0e");
 }
 
+/// More than a packet has room for is cut, at the end of a byte.
+#[test]
+fn long_reads_are_cut() {
+    let session = open("stacks.toml", Format::MinidumpV2);
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let image = session.kernel().symbol("btext").unwrap().address;
+    let all = client.ask(&format!("m{:x},ffffffffffffffff", image.get()));
+    let mut bytes = vec![0; all.len() / 2];
+    assert!(bytes.len() > 60_000, "{}", bytes.len());
+    session.memory().read(image, &mut bytes).unwrap();
+    assert!(hex(&all) == Some(bytes));
+    // 300 KB before the end of what is mapped.
+    let end = last_mapped(&session, image);
+    let reads =
+        |client: &mut Client, at: u64| client.ask(&format!("m{at:x},fffff")).len() as u64 / 2;
+    let mut at = end - 300_000;
+    while at < end {
+        at += reads(&mut client, at);
+    }
+    assert_eq!(at, end);
+    // A packet with a wrong sum asks for nothing.
+    client.stream.write_all(format!("$m{:x},1#00", image.get()).as_bytes()).unwrap();
+    assert_eq!(client.answer(), "");
+    assert_eq!(client.ask("m0,8"), "E0e");
+}
+
+/// lldb asks where memory is, and steps from region to region.
+#[test]
+fn memory_regions_are_those_of_the_kernel() {
+    let session = open("stacks.toml", Format::MinidumpV2);
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let version = session.kernel().symbol("version").unwrap().address;
+    let end = last_mapped(&session, version);
+    let start = version.get();
+    assert_eq!(
+        client.ask(&format!("qMemoryRegionInfo:{start:x}")),
+        format!("start:{start:x};size:{:x};permissions:rx;", end - start)
+    );
+    assert_eq!(client.ask("qMemoryRegionInfo:0"), "start:0;size:fffff80000000000;");
+    let mut at = 0_u64;
+    let mut mapped = 0;
+    loop {
+        let told = client.ask(&format!("qMemoryRegionInfo:{at:x}"));
+        let fields: Vec<&str> = told.split([':', ';']).collect();
+        assert_eq!((fields[0], fields[1], fields[2]), ("start", &*format!("{at:x}"), "size"));
+        mapped += usize::from(told.contains("permissions"));
+        at = at.wrapping_add(u64::from_str_radix(fields[3], 16).unwrap());
+        if at == 0 {
+            break;
+        }
+    }
+    assert!((3..1000).contains(&mapped), "{mapped}");
+}
+
 /// The first address behind a mapped one that is not mapped.
 fn last_mapped(session: &Session, from: VirtAddr) -> u64 {
     let mut page = (from.get() & !0xfff) + 0x1000;
@@ -226,6 +280,59 @@ fn threads_are_those_of_the_kernel_and_the_one_that_wrote_the_dump_comes_first()
     assert_eq!(about(100_040), "pid 0 thread taskq, sleeping on select");
     assert_eq!(client.ask(&format!("T{:x}", 100_901)), "OK");
     assert_ne!(client.ask("T7"), "OK");
+}
+
+/// gdb and lldb each get all threads in one packet.
+#[test]
+fn lists_of_threads_have_names() {
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    assert!(client.ask("qSupported:multiprocess+").ends_with(";qXfer:threads:read+"));
+    let xml = client.object("threads:read:");
+    let first = "<threads><thread id=\"p1.18a25\" name=\"jail\" core=\"0\">pid 901 jail, jail web01, \
+                 CPU 0, running, wrote the dump</thread>";
+    assert!(xml.starts_with(first), "{xml}");
+    let sleeping = "name=\"thread taskq\">pid 0 thread taskq, sleeping on select</thread>";
+    assert!(xml.contains(sleeping), "{xml}");
+    assert!(xml.ends_with("</threads>"), "{xml}");
+
+    let mut json = client.ask("jThreadsInfo");
+    for escaped in ['#', '$', '}', '*'] {
+        let other = char::from(escaped as u8 ^ 0x20);
+        json = json.replace(&format!("}}{other}"), &escaped.to_string());
+    }
+    let all: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let all = all.as_array().unwrap();
+    assert_eq!(all.len(), xml.matches("<thread ").count());
+    assert_eq!(all[0]["tid"], 100_901);
+    assert_eq!(all[0]["name"], "pid 901 jail, jail web01, CPU 0, running, wrote the dump");
+    assert!(all[0]["registers"]["16"].as_str().unwrap().ends_with("ffffffff"), "{all:?}");
+    let lost = all.iter().find(|thread| thread["tid"] == 100_944).unwrap();
+    assert_eq!(lost["registers"], serde_json::json!({}));
+}
+
+/// As lldb reads them.
+#[test]
+fn single_registers_are_those_of_the_chosen_thread() {
+    let mut client = Client::new("stacks.toml", Format::MinidumpV2);
+    let widths = described(&client.object("features:read:target.xml"));
+    for tid in [100_901, 100_040, 100_944] {
+        let all = client.registers(tid, &widths);
+        for (number, (name, value)) in all.iter().enumerate() {
+            let one = client.ask(&format!("p{number:x}"));
+            match value {
+                Some(value) => {
+                    let bytes = hex(&one).unwrap();
+                    let told = bytes.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte));
+                    assert_eq!((bytes.len() * 8, told), (widths[number].1, *value), "{name}");
+                }
+                None => assert_eq!(one, "xx", "{tid} {name}"),
+            }
+        }
+    }
+    assert_eq!(client.ask("p999"), "E16");
+    // Any thread is the first.
+    assert_eq!(client.ask("Hg0"), "OK");
+    assert_ne!(client.ask("p10"), "xx");
 }
 
 #[test]

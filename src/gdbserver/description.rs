@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::registers;
+use super::registers::{self, Register};
 use crate::arch::Arch;
 
 /// The description of an architecture's registers.
@@ -19,20 +19,14 @@ pub(super) fn target_xml(arch: Arch) -> String {
         "<architecture>{}</architecture><osabi>none</osabi>",
         registers::architecture(arch)
     );
-    let mut number = 0;
     for feature in registers::features(arch) {
         let _ = write!(xml, "<feature name=\"{}\">", feature.name);
         for register in feature.registers {
-            let (name, bits, type_name) = (&register.name, register.bits, register.type_name);
-            // gdb's numbers of arm's registers leave room for those of an old floating-point unit.
-            if arch == Arch::Arm && name == "cpsr" {
-                number = 25;
-            }
+            let Register { name, bits, type_name, number, .. } = register;
             let _ = write!(
                 xml,
                 "<reg name=\"{name}\" bitsize=\"{bits}\" type=\"{type_name}\" regnum=\"{number}\"/>"
             );
-            number += 1;
         }
         xml.push_str("</feature>");
     }

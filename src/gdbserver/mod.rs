@@ -1,19 +1,23 @@
-//! A remote stub for gdb over a dump, by the GDB Remote Serial Protocol.
+//! A remote stub for gdb and lldb over a dump, by the GDB Remote Serial Protocol.
 //!
 //! What: the dump's memory, a thread for each thread of the kernel with the registers that were
 //! saved of it, the modules, and commands of our own (`monitor`).
 //!
-//! How: the crate gdbstub speaks the protocol. gdb reads what it needs to unwind stacks and to
-//! print variables; nothing is prepared but the list of threads.
+//! How: the crate gdbstub speaks the protocol, but for what it cannot say ([`queries`]). A debugger
+//! reads what it needs to unwind stacks and to print variables; nothing is prepared but the list
+//! of threads.
 //!
 //! What it refuses to do: it changes nothing, and says so to whoever tries. A register that was
 //! not saved is unavailable, and never 0. A packet that makes no sense gets an empty answer, and
 //! the next one is read.
 
+mod connection;
 mod description;
 mod files;
 mod libraries;
 mod monitor;
+mod packet;
+mod queries;
 mod registers;
 mod stub;
 mod threads;
@@ -27,6 +31,8 @@ use gdbstub::stub::{GdbStub, MultiThreadStopReason};
 
 use crate::session::Session;
 use crate::walk::Problems;
+use connection::Writer;
+use packet::Incoming;
 use stub::Stub;
 
 pub use monitor::Monitor;
@@ -39,8 +45,7 @@ pub struct Server<'s, 'm> {
     stub: Stub<'s, 'm>,
 }
 
-type Machine<'a, 's, 'm> =
-    GdbStubStateMachine<'a, Stub<'s, 'm>, &'a mut dyn Connection<Error = io::Error>>;
+type Machine<'a, 'w, 's, 'm> = GdbStubStateMachine<'a, Stub<'s, 'm>, &'a mut Writer<'w>>;
 
 impl<'s, 'm> Server<'s, 'm> {
     /// Lists the threads and modules.
@@ -57,9 +62,9 @@ impl<'s, 'm> Server<'s, 'm> {
     ///
     /// # Errors
     /// Reading or writing failed for another reason than that the client is gone.
-    pub fn serve(&mut self, from: impl Read, to: impl Write) -> io::Result<()> {
+    pub fn serve(&mut self, from: impl Read, mut to: impl Write) -> io::Result<()> {
         let mut from = BufReader::new(from);
-        let mut writer = Writer { to, kept: Vec::new() };
+        let mut writer = Writer::new(&mut to);
         loop {
             // After an error gdbstub is of no more use, but the client may be.
             let ended = self.until_error(&mut from, &mut writer);
@@ -79,16 +84,16 @@ impl<'s, 'm> Server<'s, 'm> {
     fn until_error(
         &mut self,
         from: &mut impl BufRead,
-        writer: &mut Writer<impl Write>,
+        writer: &mut Writer<'_>,
     ) -> io::Result<Ended> {
         let mut buffer = vec![0; PACKET];
-        let connection: &mut dyn Connection<Error = io::Error> = writer;
-        let stub = GdbStub::builder(connection).with_packet_buffer(&mut buffer).build();
+        let stub = GdbStub::builder(writer).with_packet_buffer(&mut buffer).build();
         let stub = stub.map_err(io::Error::other)?;
         let mut machine = match stub.run_state_machine(&mut self.stub) {
             Ok(machine) => machine,
             Err(error) => return Err(io::Error::other(error.to_string())),
         };
+        let mut incoming = Incoming::new(PACKET);
         loop {
             let byte = match from.fill_buf() {
                 Ok(bytes) => bytes.first().copied(),
@@ -98,20 +103,39 @@ impl<'s, 'm> Server<'s, 'm> {
             let Some(byte) = byte else { return Ok(Ended::Left) };
             // What follows is for the next packet, even if this one makes no sense.
             from.consume(1);
-            machine = match self.step(machine, byte)? {
-                Some(GdbStubStateMachine::Disconnected(_)) => return Ok(Ended::Left),
-                Some(machine) => machine,
-                None => return Ok(Ended::Confused),
-            };
+            let Some(bytes) = incoming.add(byte) else { continue };
+            if self.answer(&mut machine, &bytes)? {
+                continue;
+            }
+            for byte in bytes {
+                machine = match self.step(machine, byte)? {
+                    Some(GdbStubStateMachine::Disconnected(_)) => return Ok(Ended::Left),
+                    Some(machine) => machine,
+                    None => return Ok(Ended::Confused),
+                };
+            }
+        }
+    }
+
+    /// Answers what gdbstub has no answer to. Returns whether it did.
+    fn answer(&mut self, machine: &mut Machine<'_, '_, 's, 'm>, bytes: &[u8]) -> io::Result<bool> {
+        let GdbStubStateMachine::Idle(idle) = machine else { return Ok(false) };
+        let Some(contents) = packet::contents(bytes) else { return Ok(false) };
+        match self.stub.answer(contents) {
+            Some(answer) => idle.borrow_conn().answer(&answer).map(|()| true),
+            None => {
+                idle.borrow_conn().expect_answer_to(contents);
+                Ok(false)
+            }
         }
     }
 
     /// Gives a byte to gdbstub; `None` after an error that is not the connection's.
-    fn step<'a>(
+    fn step<'a, 'w>(
         &mut self,
-        machine: Machine<'a, 's, 'm>,
+        machine: Machine<'a, 'w, 's, 'm>,
         byte: u8,
-    ) -> io::Result<Option<Machine<'a, 's, 'm>>> {
+    ) -> io::Result<Option<Machine<'a, 'w, 's, 'm>>> {
         let next = match machine {
             GdbStubStateMachine::Idle(idle) => idle.incoming_data(&mut self.stub, byte),
             other => Ok(other),
@@ -147,10 +171,7 @@ const NOTHING_RUNS: &str = "A dump does not run.\n";
 
 /// The packet by which a stub prints a line in the debugger's console.
 fn console(text: &str) -> Vec<u8> {
-    let body: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let body = format!("O{body}");
-    let sum = body.bytes().fold(0_u8, u8::wrapping_add);
-    format!("${body}#{sum:02x}").into_bytes()
+    packet::packet(&[b"O", &*packet::hex(text.as_bytes())].concat())
 }
 
 /// How it ended.
@@ -161,45 +182,7 @@ enum Ended {
     Confused,
 }
 
-/// A packet without anything in it.
-const EMPTY: &[u8] = b"$#00";
-
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::*;
     matches!(error.kind(), BrokenPipe | ConnectionReset | ConnectionAborted | UnexpectedEof)
-}
-
-/// Packets are written whole.
-struct Writer<W> {
-    to: W,
-    kept: Vec<u8>,
-}
-
-impl<W: Write> Writer<W> {
-    /// The answer to a packet that is not understood.
-    fn say_nothing(&mut self) -> io::Result<()> {
-        self.kept.clear();
-        self.to.write_all(EMPTY)?;
-        self.to.flush()
-    }
-}
-
-impl<W: Write> Connection for Writer<W> {
-    type Error = io::Error;
-
-    fn write(&mut self, byte: u8) -> io::Result<()> {
-        self.kept.push(byte);
-        Ok(())
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.kept.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.write_all(&self.kept)?;
-        self.kept.clear();
-        self.to.flush()
-    }
 }

@@ -21,12 +21,14 @@ pub(super) struct Register {
     pub bits: u32,
     /// gdb's name of its type.
     pub type_name: &'static str,
-    source: Source,
+    /// Its number in packets.
+    pub number: u32,
+    pub source: Source,
 }
 
 /// Where its value comes from.
 #[derive(Clone, Copy)]
-enum Source {
+pub(super) enum Source {
     /// The program counter.
     Counter,
     /// The register with this number in DWARF.
@@ -39,7 +41,18 @@ enum Source {
 
 /// The features of an architecture.
 pub(super) fn features(arch: Arch) -> Vec<Feature> {
-    let feature = |name, registers| Feature { name, registers };
+    let mut number = 0;
+    let mut feature = |name, mut registers: Vec<Register>| {
+        for register in &mut registers {
+            // gdb's numbers of arm's registers leave room for those of an old floating-point unit.
+            if arch == Arch::Arm && register.name == "cpsr" {
+                number = 25;
+            }
+            register.number = number;
+            number += 1;
+        }
+        Feature { name, registers }
+    };
     match arch {
         Arch::Amd64 => vec![feature("org.gnu.gdb.i386.core", amd64())],
         Arch::I386 => vec![feature("org.gnu.gdb.i386.core", i386())],
@@ -66,7 +79,7 @@ pub(super) fn architecture(arch: Arch) -> &'static str {
 
 impl Register {
     fn new(name: impl Into<String>, bits: u32, type_name: &'static str, source: Source) -> Self {
-        Self { name: name.into(), bits, type_name, source }
+        Self { name: name.into(), bits, type_name, number: 0, source }
     }
 
     /// Its bytes in a thread's registers; `None` if nothing saved it.

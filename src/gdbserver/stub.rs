@@ -33,7 +33,7 @@ use crate::bytes::Endian;
 use crate::session::Session;
 
 /// EFAULT: there is no such memory in the dump.
-const NO_MEMORY: u8 = 14;
+pub(super) const NO_MEMORY: u8 = 14;
 /// EROFS: a dump does not change.
 const READ_ONLY: u8 = 30;
 
@@ -71,9 +71,9 @@ impl StubRegisters for RegisterBytes {
 
 /// A dump.
 pub(super) struct Stub<'s, 'm> {
-    session: &'s Session,
-    arch: Arch,
-    registers: Vec<Register>,
+    pub session: &'s Session,
+    pub arch: Arch,
+    pub registers: Vec<Register>,
     pub threads: Threads<'s>,
     target_xml: String,
     libraries: Option<String>,
@@ -81,6 +81,10 @@ pub(super) struct Stub<'s, 'm> {
     triple: String,
     /// The thread that the client last let run.
     wanted: Option<Tid>,
+    /// The thread that it asks about (`Hg`).
+    pub chosen: Option<Tid>,
+    /// The list for qXfer:threads, once somebody asked.
+    pub thread_list: Option<String>,
     monitor: &'m mut dyn Monitor,
 }
 
@@ -102,6 +106,8 @@ impl<'s, 'm> Stub<'s, 'm> {
             files,
             triple: format!("{}-unknown-freebsd", triple_arch(arch)),
             wanted: None,
+            chosen: None,
+            thread_list: None,
             monitor,
         }
     }
@@ -265,7 +271,7 @@ impl MultiThreadSingleStep for Stub<'_, '_> {
 
 impl ThreadExtraInfo for Stub<'_, '_> {
     fn thread_extra_info(&self, tid: NonZeroUsize, buf: &mut [u8]) -> Result<usize, Self::Error> {
-        Ok(part(self.threads.about(tid).as_bytes(), 0, buf.len(), buf))
+        Ok(part(self.threads.about(tid).line.as_bytes(), 0, buf.len(), buf))
     }
 }
 

@@ -20,6 +20,17 @@ use crate::walk::{Problem, Problems};
 const NOBODY: NonZeroUsize = NonZeroUsize::MIN;
 const ABOUT_NOBODY: &str = "no thread: no registers of any are known";
 
+/// What is said of a thread.
+#[derive(Debug, Default)]
+pub(super) struct About {
+    /// Its own name or, if it has none, that of its process.
+    pub name: String,
+    /// Its process, names, jail, processor and state, on one line.
+    pub line: String,
+    /// The processor that it runs on.
+    pub cpu: Option<u64>,
+}
+
 /// The threads of a dump.
 pub(super) struct Threads<'s> {
     session: &'s Session,
@@ -28,7 +39,7 @@ pub(super) struct Threads<'s> {
     ids: Vec<NonZeroUsize>,
     objects: FxHashMap<NonZeroUsize, Object<'s>>,
     /// What is said of each; collected when somebody asks.
-    about: OnceLock<FxHashMap<NonZeroUsize, String>>,
+    about: OnceLock<FxHashMap<NonZeroUsize, About>>,
     /// Why others may be missing.
     pub problems: Problems,
 }
@@ -81,21 +92,21 @@ impl<'s> Threads<'s> {
         known.map(|(registers, _)| registers).unwrap_or_default()
     }
 
-    /// Its process, names, jail, processor and state, on one line.
-    pub fn about(&self, id: NonZeroUsize) -> &str {
-        if id == NOBODY {
-            return ABOUT_NOBODY;
-        }
+    /// What is said of a thread.
+    pub fn about(&self, id: NonZeroUsize) -> &About {
         let about = self.about.get_or_init(|| {
             let all = answers::threads(self.session, &Selector::Default, true);
             let all = all.map(|all| all.threads).unwrap_or_default();
-            all.iter()
-                .filter_map(|thread| Some((as_id(thread.thread.tid?)?, line(thread))))
-                .collect()
+            let known = all.iter().filter_map(|it| Some((as_id(it.thread.tid?)?, About::of(it))));
+            let nobody = About { line: ABOUT_NOBODY.to_owned(), ..About::default() };
+            known.chain([(NOBODY, nobody)]).collect()
         });
-        about.get(&id).map_or("", String::as_str)
+        about.get(&id).unwrap_or(&NOTHING)
     }
 }
+
+/// What is said of a thread that there is not.
+static NOTHING: About = About { name: String::new(), line: String::new(), cpu: None };
 
 /// The order in which gdb lists threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +139,14 @@ fn as_id(tid: i64) -> Option<NonZeroUsize> {
     // gdb takes -1 for all threads.
     let tid = i32::try_from(tid).ok().filter(|tid| *tid > 0)?;
     NonZeroUsize::new(tid as usize)
+}
+
+impl About {
+    fn of(thread: &Thread) -> Self {
+        let names = &thread.thread;
+        let name = names.name.as_deref().or(names.command.as_deref()).unwrap_or_default();
+        Self { name: name.to_owned(), line: line(thread), cpu: thread.cpu }
+    }
 }
 
 fn line(thread: &Thread) -> String {
