@@ -14,6 +14,7 @@
 mod connection;
 mod description;
 mod files;
+mod host_io;
 mod libraries;
 mod monitor;
 mod packet;
