@@ -14,7 +14,7 @@ use vnetkvm::budget::Allowance;
 use vnetkvm::convert::{ConvertError, Form};
 use vnetkvm::dump::{self, Hints};
 use vnetkvm::error::Error;
-use vnetkvm::image::{Format, Image, ImageError, Scenario, build};
+use vnetkvm::image::{DumpFile, Format, Image, ImageError, Scenario, build};
 use vnetkvm::kernel::{Kernel, LinkerSet};
 use vnetkvm::memory::KernelMemory;
 use vnetkvm::render::json::{self, Document};
@@ -137,6 +137,20 @@ fn a_minidump_of_a_minidump_is_the_same_file() {
             let (new, _) = convert(&session(kernel, old.clone()), Form::Minidump).unwrap();
             assert!(new == old, "{kernel} {machine} {}", format.name());
         }
+    }
+}
+
+/// What was around a dump is not around the new one.
+#[test]
+fn what_is_around_a_dump_is_taken_off() {
+    let image = image("classic-clang-dwarf4", "");
+    let plain = core(&image, Format::MinidumpV2).unwrap();
+    for name in ["minidump-v2.zst", "minidump-v2.device-v4", "minidump-v2.gz.device-v4"] {
+        let mut old = Cursor::new(Vec::new());
+        image.write(DumpFile::try_from(name.to_owned()).unwrap(), &mut old).unwrap();
+        let old = session("classic-clang-dwarf4", old.into_inner());
+        let (new, _) = convert(&old, Form::Minidump).unwrap();
+        assert!(new == plain, "{name}");
     }
 }
 
