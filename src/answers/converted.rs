@@ -6,10 +6,9 @@ use serde::{Serialize, Serializer};
 
 use super::{Cell, Chosen, Column, Element, List, Medium, Remark, Row};
 use crate::addr::PhysAddr;
-use crate::convert::{Blocks, Conversion, Form, Written};
+use crate::convert::{Blocks, Conversion, Form, Progress, Written};
 use crate::error::Error;
 use crate::session::Session;
-use crate::source::unpack::Progress;
 use crate::walk::Problems;
 
 /// What was written.

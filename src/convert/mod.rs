@@ -15,11 +15,12 @@ use std::ops::Range;
 
 pub use self::blocks::Blocks;
 pub use self::error::ConvertError;
+pub use crate::source::unpack::Progress;
 
 use self::pages::{Pages, Watched};
 use crate::addr::PhysAddr;
 use crate::dump::{Hints, Part};
-use crate::source::unpack::Progress;
+
 use crate::target::Target;
 
 /// The form that a dump is converted to.
