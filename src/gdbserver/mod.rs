@@ -3,7 +3,7 @@
 //! What: the dump's memory, a thread for each thread of the kernel with the registers that were
 //! saved of it, the modules, and commands of our own (`monitor`).
 //!
-//! How: the crate gdbstub speaks the protocol, but for what it cannot say ([`queries`]). A debugger
+//! How: the crate gdbstub speaks the protocol, but for what it cannot say (`queries.rs`). A debugger
 //! reads what it needs to unwind stacks and to print variables; nothing is prepared but the list
 //! of threads.
 //!
