@@ -40,7 +40,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("expr", &[]),
     (
         "convert",
-        &["constants", "source", "dump", "memory", "kernel", "target", "views", "vnet", "writing"],
+        &[
+            "constants",
+            "source",
+            "dump",
+            "memory",
+            "kernel",
+            "target",
+            "walk",
+            "threads",
+            "views",
+            "vnet",
+            "writing",
+        ],
     ),
     // The errors of all layers, joined.
     ("error", &["source", "dump", "convert", "kernel", "types", "target", "vnet", "expr"]),

@@ -27,6 +27,10 @@ pub struct Converted {
     pub start: Option<PhysAddr>,
     /// Bytes that the kernel has mapped and that nobody finds in the new dump.
     pub unreachable: u64,
+    /// How many segments an ELF core by virtual addresses has.
+    pub segments: Option<u64>,
+    /// How many threads a debugger finds in it.
+    pub threads: Option<u64>,
 }
 
 /// What is asked for.
@@ -69,8 +73,17 @@ pub fn convert(
         Column::right("UNREACHABLE"),
     ];
     let remarks = filtered.into_iter().chain(remarks(&written)).collect();
-    let Written { form, page_size, pages, pages_left_out, start, unreachable } = written;
-    let converted = Converted { form, page_size, pages, pages_left_out, start, unreachable };
+    problems.extend(written.problems);
+    let converted = Converted {
+        form: written.form,
+        page_size: written.page_size,
+        pages: written.pages,
+        pages_left_out: written.pages_left_out,
+        start: written.start,
+        unreachable: written.unreachable,
+        segments: written.segments,
+        threads: written.threads,
+    };
     Ok(List { remarks, ..List::new(columns, vec![converted]).with_problems(problems) })
 }
 
@@ -93,6 +106,12 @@ fn remarks(written: &Written) -> Vec<Remark> {
         remarks.push(Remark::Note(format!(
             "the file begins with physical address {start}; what the dump does not hold is a \
              hole, which reads as zeros"
+        )));
+    }
+    if let Some(threads) = written.threads {
+        remarks.push(Remark::Note(format!(
+            "the core has {threads} threads; registers that nothing saved are zero in it, and \
+             physical addresses and what the dump's header says are lost"
         )));
     }
     if written.unreachable > 0 {

@@ -27,6 +27,9 @@ pub enum ConvertError {
     /// The result has no page map, and the page tables are not among the pages.
     #[error("nobody could translate addresses in the new dump: it would have no page map")]
     NoPageTables(#[source] TargetError),
+    /// A hashed page table is searched for an address, and not in the order of addresses.
+    #[error("the kernel's page table is a hashed one, which does not list what is mapped")]
+    Hashed,
     /// The page tables are needed, but addresses are translated without them.
     #[error("a page map is made of page tables, and they cannot be read")]
     NoTables,

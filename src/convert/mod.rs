@@ -4,9 +4,11 @@
 //! hold is never made up: it is in no segment, has no bit, or is a hole. The parts of memory
 //! are streamed, so a conversion takes no more memory for a larger dump, but for its bitmap.
 
+mod addresses;
 mod blocks;
 mod error;
 mod minidump;
+mod notes;
 mod pages;
 mod physical;
 
@@ -22,11 +24,15 @@ use crate::addr::PhysAddr;
 use crate::dump::{Hints, Part};
 
 use crate::target::Target;
+use crate::walk::Problems;
+pub use crate::writing::notes::System;
 
 /// The form that a dump is converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Form {
+    /// An ELF core by the kernel's virtual addresses, with its threads in notes of this system.
+    Elf(System),
     /// A full dump: an ELF core by physical addresses.
     Full,
     /// Physical memory, byte for byte, with holes.
@@ -40,6 +46,8 @@ impl Form {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Elf(System::Linux) => "elf",
+            Self::Elf(System::FreeBsd) => "elf-freebsd",
             Self::Full => "full",
             Self::Raw => "raw",
             Self::Minidump => "minidump",
@@ -71,6 +79,12 @@ pub struct Written {
     /// Bytes that the kernel has mapped and that nobody finds in the new dump, because it
     /// has no page map, and lacks the page tables that lead to them.
     pub unreachable: u64,
+    /// How many segments an ELF core by virtual addresses has.
+    pub segments: Option<u64>,
+    /// How many threads are in its notes.
+    pub threads: Option<u64>,
+    /// Why further threads may be missing.
+    pub problems: Problems,
 }
 
 impl<'t> Conversion<'t> {
@@ -83,7 +97,7 @@ impl<'t> Conversion<'t> {
         if core.is_live() {
             return Err(ConvertError::Running);
         }
-        if matches!(core.hints, Hints::Virtual) {
+        if !matches!(form, Form::Elf(_)) && matches!(core.hints, Hints::Virtual) {
             return Err(ConvertError::NoPhysicalAddresses { form });
         }
         Ok(Self { target, form, left_out: Vec::new() })
@@ -125,16 +139,27 @@ impl<'t> Conversion<'t> {
             pages_left_out: 0,
             start: None,
             unreachable: 0,
+            segments: None,
+            threads: None,
+            problems: Problems::default(),
         };
         if written.pages == 0 {
             return Err(ConvertError::NoMemory);
         }
         written.pages_left_out = all - written.pages;
-        if self.form != Form::Minidump {
+        if matches!(self.form, Form::Full | Form::Raw) {
             written.unreachable = physical::unreachable(self.target, self.part(&self.left_out))?;
         }
         let pages = Watched::new(&pages, written.pages, progress);
         match self.form {
+            Form::Elf(system) => {
+                let mapped = addresses::write(self.target, &pages, system, out)?;
+                written.pages_left_out += written.pages - mapped.pages;
+                written.pages = mapped.pages;
+                written.segments = Some(mapped.segments);
+                written.threads = Some(mapped.threads);
+                written.problems = mapped.problems;
+            }
             Form::Minidump => minidump::write(self.target, &pages, out)?,
             Form::Full => physical::full(self.target, &pages, out)?,
             Form::Raw => written.start = Some(physical::raw(self.target, &pages, out)?),

@@ -47,10 +47,10 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
     let budget = Budget::new(Allowance::for_files(source.len()));
     let headers = program_headers(&header, bytes, &budget)?;
     let table_end = header.e_phoff + headers.len() as u64 * u64::from(header.e_phentsize);
-    let (clues, notes_warning) = clues(&headers, bytes, arch, &budget);
+    let (clues, notes_warning, of_threads) = clues(&headers, bytes, arch, &budget);
     let is_load = |load: &ProgramHeader| load.p_type == PT_LOAD && load.p_filesz > 0;
     let mut loads = headers.iter().filter(|load| is_load(load)).cloned().collect::<Vec<_>>();
-    let is_virtual = is_virtual(&loads, &headers, arch)?;
+    let is_virtual = is_virtual(&loads, &headers, arch, of_threads)?;
     check_places(&loads, table_end)?;
     let mut warnings = Vec::from_iter(notes_warning);
     // QEMU's cores do not record the page size. The search for page tables finds it.
@@ -70,7 +70,8 @@ pub(super) fn open(source: &Arc<Source>) -> Result<Core, DumpError> {
         page_size = mapped_page_size(&loads, arch);
         loads.iter_mut().for_each(|load| load.p_paddr = load.p_vaddr);
     }
-    let memory = Segments::new(Arc::clone(source), sorted_segments(&loads, is_virtual)?);
+    let memory =
+        Segments::new(Arc::clone(source), sorted_segments(&loads, is_virtual, source.len())?);
     let (pages, pages_cut_off) = memory.count(page_size);
     if pages_cut_off > 0 {
         warnings.push(format!(
@@ -182,11 +183,12 @@ fn program_header_count(header: &Header, bytes: &[u8], context: Ctx) -> Result<u
 }
 
 /// Is this a core by virtual addresses, without physical ones? Cores of processes
-/// are such cores too, and are refused.
+/// are such cores too, and are refused, unless their notes are `of_threads` of a kernel.
 fn is_virtual(
     loads: &[ProgramHeader],
     headers: &[ProgramHeader],
     arch: Arch,
+    of_threads: bool,
 ) -> Result<bool, DumpError> {
     if loads.is_empty() {
         return Err(NotADump::CoreWithoutMemory.into());
@@ -199,7 +201,7 @@ fn is_virtual(
     // An i386 kernel may lie where its processes do, but has no notes about them.
     let upper = loads.iter().any(|load| load.p_vaddr >> (arch.pointer_size() * 8 - 1) == 1);
     let notes = headers.iter().any(|header| header.p_type == PT_NOTE);
-    if upper || (arch == Arch::I386 && !notes) {
+    if upper || of_threads || (arch == Arch::I386 && !notes) {
         return Ok(true);
     }
     Err(NotADump::ProcessCore.into())
@@ -207,13 +209,13 @@ fn is_virtual(
 
 /// What the headers contain beside the memory: PT_DUMP_DELTA of arm
 /// (`sys/arm/arm/dump_machdep.c`, 11.0), and the registers in a hypervisor's notes. Also
-/// returns the warnings.
+/// returns the warnings, and whether the notes are about threads of a kernel.
 fn clues(
     headers: &[ProgramHeader],
     bytes: &[u8],
     arch: Arch,
     budget: &Budget,
-) -> (Clues, Option<String>) {
+) -> (Clues, Option<String>, bool) {
     /// QEMU writes two for each processor. A hole in the file reads as endless notes
     /// of twelve bytes each.
     const MOST_NOTES: u64 = 1 << 20;
@@ -225,8 +227,9 @@ fn clues(
     let read =
         areas.try_for_each(|area| notes.read(bytes.get(area).unwrap_or_default(), arch, &work));
     let warning = read.err().map(|why| format!("the notes are not read to their end: {why}"));
+    let of_threads = notes.are_of_threads();
     let (processors, roots) = notes.finish();
-    (Clues { image, start: None, roots, processors }, warning)
+    (Clues { image, start: None, roots, processors }, warning, of_threads)
 }
 
 /// Where the notes are, without the parts that an earlier segment of notes has. A file that
@@ -372,13 +375,20 @@ fn check_kernel_layout(
 }
 
 /// The segments by address, without overlaps.
-fn sorted_segments(loads: &[ProgramHeader], is_virtual: bool) -> Result<Vec<Segment>, DumpError> {
+fn sorted_segments(
+    loads: &[ProgramHeader],
+    is_virtual: bool,
+    file_len: u64,
+) -> Result<Vec<Segment>, DumpError> {
     let address = if is_virtual { "p_vaddr" } else { "p_paddr" };
     let segments = loads.iter().map(|load| segment(load, address));
     let mut sorted = segments.collect::<Result<Vec<_>, _>>()?;
     sorted.sort_by_key(|segment| segment.start);
     cut_overlaps(&mut sorted)?;
-    check_file_overlaps(sorted.clone())?;
+    match is_virtual {
+        true => check_total(&sorted, file_len)?,
+        false => check_file_overlaps(sorted.clone())?,
+    }
     Ok(sorted)
 }
 
@@ -432,6 +442,19 @@ fn check_file_overlaps(mut segments: Vec<Segment>) -> Result<(), DumpError> {
             let why = format!("the segment at {:#x} has these bytes too", first.start);
             return Err(bad("p_offset", second.offset, &why));
         }
+    }
+    Ok(())
+}
+
+/// A page may have several addresses, as in the kernel map and in the direct map, but not many. What
+/// a search reads is bounded by the size of the file.
+fn check_total(sorted: &[Segment], file_len: u64) -> Result<(), DumpError> {
+    const ADDRESSES: u64 = 8;
+    let held = |segment: &Segment| file_len.saturating_sub(segment.offset).min(segment.len);
+    let total = sorted.iter().map(held).fold(0, u64::saturating_add);
+    if total / ADDRESSES > file_len {
+        let why = format!("the segments have more than {ADDRESSES} times the bytes of the file");
+        return Err(bad("p_filesz", total, &why));
     }
     Ok(())
 }

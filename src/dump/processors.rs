@@ -4,6 +4,9 @@
 //! a note CORE with a `struct elf_prstatus` of Linux. For x86 guests of either width
 //! it also writes a note called QEMU with a `QEMUCPUState` of version 1. If both are there,
 //! the second is used: the first has no control registers.
+//!
+//! In a core that vnetkvm wrote, a note says that the notes CORE are about threads, whose registers
+//! are also in memory. The processors, if a hypervisor noted them, have notes VNETKVM.
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::arch::Arch;
@@ -34,7 +37,13 @@ pub(super) struct Notes {
     statuses: Vec<Processor>,
     states: Vec<Processor>,
     roots: Vec<PhysAddr>,
+    of_threads: bool,
 }
+
+/// The type of the empty note VNETKVM that makes the notes CORE those of threads.
+const NT_THREADS: u32 = 0x5648_0001;
+/// The type of the note VNETKVM with a `struct elf_prstatus` of a processor.
+const NT_PROCESSOR: u32 = 0x5648_0002;
 
 impl Notes {
     /// Reads one more segment of notes. Each note is a step of `work`.
@@ -55,14 +64,34 @@ impl Notes {
 
     fn add(&mut self, note: &Note<'_>, arch: Arch) {
         let Some(contents) = note.contents else { return };
+        if note.name.starts_with(b"VNETK") {
+            match note.kind {
+                NT_THREADS => {
+                    self.of_threads = true;
+                    self.statuses.clear();
+                }
+                NT_PROCESSOR if self.statuses.len() < MOST => {
+                    let status = Fields::new(contents, arch.endian());
+                    self.statuses.extend(status_shape(arch).read(&status));
+                }
+                _ => {}
+            }
+            return;
+        }
         if note.name.starts_with(b"QEMU\0") && is_x86(arch) && self.states.len() < MOST {
             let state = Fields::little(contents);
             self.roots.extend(state.u64(X86_STATE_CR3).map(PhysAddr::new));
             self.states.extend(x86_state_shape(arch).read(&state));
-        } else if note.name.starts_with(b"CORE\0") && self.statuses.len() < MOST {
+        } else if note.name.starts_with(b"CORE\0") && !self.of_threads && self.statuses.len() < MOST
+        {
             let status = Fields::new(contents, arch.endian());
             self.statuses.extend(status_shape(arch).read(&status));
         }
+    }
+
+    /// Are the notes about threads of a kernel?
+    pub fn are_of_threads(&self) -> bool {
+        self.of_threads
     }
 
     /// The processors and, on x86, the page-table root (CR3) of each.
@@ -76,6 +105,7 @@ impl Notes {
 struct Note<'a> {
     /// Its first bytes.
     name: &'a [u8],
+    kind: u32,
     /// `None` where the segment ends before they do.
     contents: Option<&'a [u8]>,
 }
@@ -88,7 +118,8 @@ impl<'a> Note<'a> {
         let desc = name_at.checked_add(name_len.checked_next_multiple_of(4)?)?;
         let name = fields.slice(name_at, NAME).unwrap_or_default();
         let next = len.checked_next_multiple_of(4).and_then(|len| desc.checked_add(len));
-        Some((Self { name, contents: fields.slice(desc, len) }, next))
+        let kind = fields.u32(at.checked_add(8)?)?;
+        Some((Self { name, kind, contents: fields.slice(desc, len) }, next))
     }
 }
 

@@ -8,9 +8,8 @@ use rustc_hash::FxHashMap;
 use crate::addr::VirtAddr;
 use crate::answers::{self, threads::Thread};
 use crate::session::{Selector, Session};
-use crate::target::Target;
-use crate::threads;
 use crate::threads::registers::Registers;
+use crate::threads::{self, as_id};
 use crate::value::Object;
 use crate::walk::{Problem, Problems};
 
@@ -47,22 +46,16 @@ pub(super) struct Threads<'s> {
 impl<'s> Threads<'s> {
     /// Lists them.
     pub fn read(session: &'s Session) -> Self {
-        let target = session.target();
         let mut problems = Problems::default();
-        let mut found: Vec<(Rank, NonZeroUsize, Object<'s>)> = Vec::new();
-        match threads::by_process(target) {
-            Ok(processes) => {
-                let dumper = dumper(target);
-                for thread in processes.take(&mut problems).iter().flat_map(|p| &p.threads) {
-                    let Some(id) = id(thread) else { continue };
-                    found.push((Rank::of(thread, id, dumper), id, *thread));
-                }
+        let found = match threads::ranked(session.target()) {
+            Ok(found) => found.take(&mut problems),
+            Err(why) => {
+                problems.add(Problem::unreadable("the threads", why));
+                Vec::new()
             }
-            Err(why) => problems.add(Problem::unreadable("the threads", why)),
-        }
-        found.sort_by_key(|(rank, ..)| *rank);
-        let mut ids: Vec<NonZeroUsize> = found.iter().map(|(_, id, _)| *id).collect();
-        let objects: FxHashMap<_, _> = found.into_iter().map(|(_, id, at)| (id, at)).collect();
+        };
+        let mut ids: Vec<NonZeroUsize> = found.iter().map(|thread| thread.id).collect();
+        let objects = found.into_iter().map(|thread| (thread.id, thread.thread.thread)).collect();
         let mut threads =
             Self { session, ids: Vec::new(), objects, about: OnceLock::new(), problems };
         match ids.iter().position(|id| threads.registers(*id).counter.is_some()) {
@@ -107,39 +100,6 @@ impl<'s> Threads<'s> {
 
 /// What is said of a thread that there is not.
 static NOTHING: About = About { name: String::new(), line: String::new(), cpu: None };
-
-/// The order in which gdb lists threads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    Dumping,
-    Running,
-    Other,
-}
-
-impl Rank {
-    fn of(thread: &Object<'_>, id: NonZeroUsize, dumper: Option<NonZeroUsize>) -> Self {
-        match threads::registers::processor(thread, "td_oncpu") {
-            _ if dumper == Some(id) => Self::Dumping,
-            Some(_) => Self::Running,
-            None => Self::Other,
-        }
-    }
-}
-
-fn dumper(target: &Target) -> Option<NonZeroUsize> {
-    let tid = target.integer("dumptid").ok()?;
-    as_id(i64::from(tid as i32))
-}
-
-fn id(thread: &Object<'_>) -> Option<NonZeroUsize> {
-    as_id(thread.int("td_tid").ok()?)
-}
-
-fn as_id(tid: i64) -> Option<NonZeroUsize> {
-    // gdb takes -1 for all threads.
-    let tid = i32::try_from(tid).ok().filter(|tid| *tid > 0)?;
-    NonZeroUsize::new(tid as usize)
-}
 
 impl About {
     fn of(thread: &Thread) -> Self {

@@ -1,6 +1,7 @@
 //! ELF core files: headers, notes and segments, of either class and byte order.
 
 use std::io::{Seek, Write};
+use std::ops::Range;
 
 use super::{Memory, Sparse, WriteError, entry_bytes};
 use crate::addr::PhysAddr;
@@ -22,55 +23,70 @@ pub struct ElfCore {
     pub header_size: Option<u16>,
     /// The contents of the PT_NOTE; empty for none.
     pub notes: Vec<u8>,
-    /// The memory.
+    /// The memory after the headers, in the order of the file; whole pages, each of which
+    /// several segments may have.
+    pub contents: Vec<Range<PhysAddr>>,
+    /// The memory by address.
     pub segments: Vec<Segment>,
     /// One more program header after the others: its type and addresses.
     pub extra: Option<(u32, u64, u64)>,
 }
 
 /// A PT_LOAD.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
     /// p_vaddr.
     pub virt: u64,
     /// p_paddr.
     pub phys: u64,
-    /// What it holds.
-    pub pages: Pages,
-}
-
-/// The memory in a segment.
-#[derive(Debug)]
-pub enum Pages {
-    /// A number of pages from an address on.
-    Row(PhysAddr, u64),
-    /// The pages at these addresses.
-    Scattered(Vec<PhysAddr>),
+    /// Where it begins in the contents, in bytes.
+    pub at: u64,
+    /// Its length in bytes.
+    pub len: u64,
 }
 
 impl Segment {
-    /// The physical memory in `row`, which is whole pages of `page` bytes.
-    #[must_use]
-    pub fn physical(virt: u64, row: std::ops::Range<PhysAddr>, page: u64) -> Self {
-        let len = row.end.offset_from(row.start).unwrap_or(0);
-        let pages = Pages::Row(row.start, len.div_ceil(page));
-        Self { virt, phys: row.start.get(), pages }
+    /// A segment for each of `contents` in turn, by physical address; `virt` gives its p_vaddr.
+    pub fn in_order(contents: &[Range<PhysAddr>], virt: impl Fn(PhysAddr) -> u64) -> Vec<Self> {
+        let mut next = 0;
+        let segment = |stretch: &Range<PhysAddr>| {
+            let len = length(stretch);
+            let at = next;
+            next += len;
+            Self { virt: virt(stretch.start), phys: stretch.start.get(), at, len }
+        };
+        contents.iter().map(segment).collect()
     }
+}
 
-    fn count(&self) -> u64 {
-        match &self.pages {
-            Pages::Row(_, count) => *count,
-            Pages::Scattered(pages) => pages.len() as u64,
-        }
-    }
+fn length(stretch: &Range<PhysAddr>) -> u64 {
+    stretch.end.offset_from(stretch.start).unwrap_or(0)
 }
 
 const ET_CORE: u64 = 4;
 const PT_LOAD: u32 = 1;
 const PT_NOTE: u32 = 4;
 const PF_R: u64 = 4;
-/// e_phnum values from this one on have another meaning (PN_XNUM).
-const MOST_SEGMENTS: usize = 0xffff;
+/// e_phnum of a file with so many program headers or more. The number is in section header 0.
+const PN_XNUM: u64 = 0xffff;
+
+/// How long headers are, in bytes, and where the program headers begin.
+struct Sizes {
+    file_header: u64,
+    program_header: u64,
+    section_header: u64,
+    headers_at: u64,
+}
+
+impl Sizes {
+    fn of(is_64: bool, count: u32) -> Self {
+        let (file_header, program_header, section_header) =
+            if is_64 { (64, 56, 64) } else { (52, 32, 40) };
+        let is_extended = u64::from(count) >= PN_XNUM;
+        let headers_at = file_header + if is_extended { section_header } else { 0 };
+        Self { file_header, program_header, section_header, headers_at }
+    }
+}
 
 impl ElfCore {
     /// Writes the file, with pages of `page` bytes. Pages of zeros become holes.
@@ -86,22 +102,19 @@ impl ElfCore {
         let headers = self.segments.len()
             + usize::from(!self.notes.is_empty())
             + usize::from(self.extra.is_some());
-        if headers >= MOST_SEGMENTS {
-            return Err(WriteError::TooManySegments { count: headers });
-        }
-        let (file_header, program_header) = if self.is_64 { (64, 56) } else { (52, 32) };
-        let notes_at = file_header + headers as u64 * program_header;
-        let mut offset = (notes_at + self.notes.len() as u64).next_multiple_of(page);
-        let mut bytes = self.file_header(headers as u64, file_header, program_header);
+        let count = u32::try_from(headers);
+        let count = count.map_err(|_| WriteError::TooManySegments { count: headers })?;
+        let sizes = Sizes::of(self.is_64, count);
+        let notes_at = sizes.headers_at + u64::from(count) * sizes.program_header;
+        let contents_at = (notes_at + self.notes.len() as u64).next_multiple_of(page);
+        let mut bytes = self.file_header(count, &sizes);
         if !self.notes.is_empty() {
             let len = self.notes.len() as u64;
             bytes.extend(self.program_header(PT_NOTE, 0, [notes_at, 0, 0, len], 0));
         }
         for segment in &self.segments {
-            let len = segment.count() * page;
-            let places = [offset, segment.virt, segment.phys, len];
+            let places = [contents_at + segment.at, segment.virt, segment.phys, segment.len];
             bytes.extend(self.program_header(PT_LOAD, PF_R, places, page));
-            offset += len;
         }
         if let Some((kind, virt, phys)) = self.extra {
             bytes.extend(self.program_header(kind, 0, [0, virt, phys, 0], 0));
@@ -110,42 +123,47 @@ impl ElfCore {
 
         let mut out = Sparse::new(out, page);
         out.padded(&bytes)?;
-        for segment in &self.segments {
-            match &segment.pages {
-                Pages::Row(start, count) => (0..*count)
-                    .try_for_each(|number| out.page(memory, start.wrapping_add(number * page)))?,
-                Pages::Scattered(pages) => {
-                    pages.iter().try_for_each(|at| out.page(memory, *at))?;
-                }
-            }
+        for stretch in &self.contents {
+            out.pages(memory, stretch.clone())?;
         }
         Ok(out.finish()?)
     }
 
-    fn file_header(&self, headers: u64, own_size: u64, program_header: u64) -> Vec<u8> {
+    /// The file header and, if the program headers are too many for it, section header 0.
+    fn file_header(&self, count: u32, sizes: &Sizes) -> Vec<u8> {
+        let endian = self.arch.endian();
         let class = if self.is_64 { 2 } else { 1 };
-        let data = if self.arch.endian() == Endian::Little { 1 } else { 2 };
+        let data = if endian == Endian::Little { 1 } else { 2 };
         let mut bytes = vec![0x7f, b'E', b'L', b'F', class, data, 1, self.os_abi];
         bytes.resize(16, 0);
         let word = if self.is_64 { 8 } else { 4 };
-        let section_header = if self.is_64 { 64 } else { 40 };
-        let stated_size = self.header_size.map_or(own_size, u64::from);
+        let is_extended = sizes.headers_at > sizes.file_header;
+        let stated_size = self.header_size.map_or(sizes.file_header, u64::from);
         for (value, size) in [
             (ET_CORE, 2),
             (self.arch.elf_machine().into(), 2),
             (self.version.into(), 4),
             (0, word),
-            (own_size, word),
-            (0, word),
+            (sizes.headers_at, word),
+            (if is_extended { sizes.file_header } else { 0 }, word),
             (0, 4),
             (stated_size, 2),
-            (program_header, 2),
-            (headers, 2),
-            (section_header, 2),
-            (0, 2),
+            (sizes.program_header, 2),
+            (u64::from(count).min(PN_XNUM), 2),
+            (sizes.section_header, 2),
+            (u64::from(is_extended), 2),
             (0, 2),
         ] {
-            bytes.extend(entry_bytes(value, size, self.arch.endian()));
+            bytes.extend(entry_bytes(value, size, endian));
+        }
+        if is_extended {
+            // sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size: the number of sections;
+            // sh_link, sh_info: the number of program headers; sh_addralign, sh_entsize.
+            let fields = [(0, 4), (0, 4), (0, word), (0, word), (0, word), (1, word), (0, 4)];
+            let rest = [(count.into(), 4), (0, word), (0, word)];
+            for (value, size) in fields.into_iter().chain(rest) {
+                bytes.extend(entry_bytes(value, size, endian));
+            }
         }
         bytes
     }

@@ -33,9 +33,8 @@ pub fn write(
     image: Option<(VirtAddr, PhysAddr)>,
     out: &mut (impl Write + Seek),
 ) -> Result<(), WriteError> {
-    let segments: Vec<_> = stretches(memory)
-        .map(|stretch| Segment::physical(stretch.start.get(), stretch, page))
-        .collect();
+    let contents: Vec<_> = stretches(memory).collect();
+    let segments = Segment::in_order(&contents, PhysAddr::get);
     let is_far = segments.last().is_some_and(|last| last.phys > u64::from(u32::MAX));
     let core = ElfCore {
         arch,
@@ -44,6 +43,7 @@ pub fn write(
         version: 0,
         header_size: None,
         notes: Vec::new(),
+        contents,
         segments,
         extra: image
             .filter(|_| arch == Arch::Arm)

@@ -9,6 +9,7 @@ pub mod elf;
 mod error;
 pub mod full;
 pub mod minidump;
+pub mod notes;
 mod numbers;
 pub mod raw;
 mod sparse;

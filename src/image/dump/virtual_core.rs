@@ -9,7 +9,7 @@ use std::io::{Seek, Write};
 use super::contents::Contents;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::image::ImageError;
-use crate::writing::elf::{ElfCore, Pages, Segment};
+use crate::writing::elf::{ElfCore, Segment};
 
 /// Writes what the kernel has mapped, and the parts of the direct map that it uses.
 ///
@@ -23,6 +23,7 @@ pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(
     let pages = machine.mapped_pages().chain(direct);
     let mut pages: Vec<_> = pages.filter(|(_, page)| contents.is_dumped(*page)).collect();
     pages.sort_unstable();
+    let page = machine.page_size();
     let core = ElfCore {
         arch: machine.arch(),
         is_64: machine.arch().pointer_size() == 8,
@@ -30,18 +31,20 @@ pub fn write(contents: &Contents<'_>, out: &mut (impl Write + Seek)) -> Result<(
         version: 1,
         header_size: None,
         notes: Vec::new(),
-        segments: stretches(&pages, machine.page_size()),
+        contents: pages.iter().map(|(_, at)| *at..at.wrapping_add(page)).collect(),
+        segments: stretches(&pages, page),
         extra: None,
     };
-    Ok(core.write(&contents.memory(), machine.page_size(), out)?)
+    Ok(core.write(&contents.memory(), page, out)?)
 }
 
 fn stretches(pages: &[(VirtAddr, PhysAddr)], size: u64) -> Vec<Segment> {
     let adjacent = |one: &(VirtAddr, _), next: &(VirtAddr, _)| one.0.wrapping_add(size) == next.0;
-    let segment = |stretch: &[(VirtAddr, PhysAddr)]| Segment {
-        virt: stretch.first().map_or(0, |(at, _)| at.get()),
-        phys: 0,
-        pages: Pages::Scattered(stretch.iter().map(|(_, page)| *page).collect()),
+    let mut next = 0;
+    let segment = |stretch: &[(VirtAddr, PhysAddr)]| {
+        let (at, len) = (next, stretch.len() as u64 * size);
+        next += len;
+        Segment { virt: stretch.first().map_or(0, |(at, _)| at.get()), phys: 0, at, len }
     };
     pages.chunk_by(adjacent).map(segment).collect()
 }

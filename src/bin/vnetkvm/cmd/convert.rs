@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum, ValueHint};
 use vnetkvm::answers;
 use vnetkvm::answers::converted::Question;
-use vnetkvm::convert::Form;
+use vnetkvm::convert::{Form, System};
 
 use crate::args::Globals;
 use crate::context;
@@ -29,6 +29,10 @@ pub struct ConvertArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum To {
+    /// An ELF core by the kernel's addresses, with its threads, for a gdb built for Linux
+    Elf,
+    /// The same with FreeBSD's notes, for lldb and for FreeBSD's gdb
+    ElfFreebsd,
     /// Only the pages that are there, with a page map, as the kernel usually writes
     Minidump,
     /// An ELF core by physical addresses, as the kernel writes with debug.minidump=0
@@ -40,6 +44,8 @@ enum To {
 impl From<To> for Form {
     fn from(to: To) -> Self {
         match to {
+            To::Elf => Self::Elf(System::Linux),
+            To::ElfFreebsd => Self::Elf(System::FreeBsd),
             To::Minidump => Self::Minidump,
             To::Full => Self::Full,
             To::Raw => Self::Raw,
