@@ -8,8 +8,9 @@ use rustc_hash::FxHashMap;
 use crate::addr::VirtAddr;
 use crate::answers::{self, threads::Thread};
 use crate::session::{Selector, Session};
+use crate::threads;
+use crate::threads::ranked::as_id;
 use crate::threads::registers::Registers;
-use crate::threads::{self, as_id};
 use crate::value::Object;
 use crate::walk::{Problem, Problems};
 

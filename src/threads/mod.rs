@@ -3,7 +3,7 @@
 
 pub(crate) mod general;
 mod list;
-mod ranked;
+pub(crate) mod ranked;
 pub(crate) mod registers;
 pub(crate) mod stack;
 mod stack_memory;
@@ -13,5 +13,5 @@ pub(crate) use list::{
     Process, Thread, VnetPointer, all, by_process, enumerator, is_zombie, prison, process,
     processes, thread, vnets_of_all,
 };
-pub(crate) use ranked::{Ranked, as_id, ranked};
+pub(crate) use ranked::{Ranked, ranked};
 pub(crate) use stack_memory::range as kernel_stack;

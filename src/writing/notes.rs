@@ -36,7 +36,7 @@ pub const NT_PRPSINFO: u32 = 3;
 pub const NT_THRMISC: u32 = 7;
 /// The name of notes that no debugger reads. They are for vnetkvm.
 pub const VNETKVM: &str = "VNETKVM";
-/// The type of the note that says that the notes [`CORE`] are about threads. It is empty.
+/// The type of the note that says that the other notes are about threads. It is empty.
 pub const NT_THREADS: u32 = 0x5648_0001;
 /// The type of a [`status`] of a processor, in order of CPU number.
 pub const NT_PROCESSOR: u32 = 0x5648_0002;
