@@ -82,12 +82,12 @@ fn gdb_has_threads_calls_and_memory() {
 }
 
 #[test]
-#[ignore = "needs lldb-19"]
+#[ignore = "needs lldb"]
 fn lldb_has_threads_with_names_calls_and_memory() {
     let directory = tempfile::tempdir().unwrap();
     let (scenario, kernel) = stacks();
     let (_, core) = dump(&scenario, &kernel, "elf-freebsd", directory.path());
-    let mut lldb = Command::new("lldb-19");
+    let mut lldb = Command::new("lldb");
     lldb.args(["-x", "-b"]).arg(&kernel).arg("-c").arg(&core);
     let load = format!("target modules load --file {} --slide 0", kernel.display());
     for command in [&*load, "thread list", "bt", "p panicstr", "register read rip"] {

@@ -187,3 +187,59 @@ impl ElfCore {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Cursor};
+
+    use object::Endianness;
+    use object::read::elf::{FileHeader, ProgramHeader};
+
+    use super::*;
+
+    struct Ones;
+
+    impl Memory for Ones {
+        fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
+            (at.get() < 4096).then(|| PhysAddr::new(0)..PhysAddr::new(4096))
+        }
+
+        fn page(&self, _: PhysAddr, buf: &mut [u8]) -> io::Result<bool> {
+            buf.fill(1);
+            Ok(true)
+        }
+    }
+
+    /// From 65535 on, the number of segments is in a section header. They may share a page.
+    #[test]
+    fn segments_are_counted_beyond_16_bits() {
+        let all = Ones.next(PhysAddr::new(0)).unwrap();
+        for (count, extended) in [(65534, false), (65535, true), (70_000, true)] {
+            let segment = |number| Segment { virt: number * 4096, phys: 0, at: 0, len: 4096 };
+            let core = ElfCore {
+                arch: Arch::Amd64,
+                is_64: true,
+                os_abi: 0,
+                version: 1,
+                header_size: None,
+                notes: Vec::new(),
+                contents: vec![all.clone()],
+                segments: (1..=count).map(segment).collect(),
+                extra: None,
+            };
+            let mut file = Cursor::new(Vec::new());
+            core.write(&Ones, 4096, &mut file).unwrap();
+            let file = file.into_inner();
+            let header = object::elf::FileHeader64::<Endianness>::parse(&*file).unwrap();
+            let little = Endianness::Little;
+            assert_eq!(header.e_phnum.get(little) == 0xffff, extended);
+            let segments = header.program_headers(little, &*file).unwrap();
+            assert_eq!(segments.len() as u64, count);
+            for (number, segment) in [(1, segments.first()), (count, segments.last())] {
+                let segment = segment.unwrap();
+                assert_eq!(segment.p_vaddr(little), number * 4096);
+                assert_eq!(segment.data(little, &*file).unwrap(), [1; 4096]);
+            }
+        }
+    }
+}
