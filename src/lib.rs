@@ -105,7 +105,10 @@ pub mod writing;
 pub use error::Error;
 pub use session::Session;
 
-// The guide's program has to compile.
+// The programs in the documentation have to compile.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guide.md")]
 mod guide {}
+#[cfg(doctest)]
+#[doc = include_str!("../docs/kgdb.md")]
+mod kgdb {}
