@@ -267,11 +267,12 @@ fn the_printed_command_line_works_again_and_again() {
         let output = Command::new(&words[0])
             .args(["-nx", "-batch"])
             .args(&words[1..])
-            .args(["-ex", "print vnet0->vnet_ifcnt", "-ex", "detach"])
+            .args(["-ex", "print vnet0->vnet_ifcnt", "-ex", "print $V(\"ip_defttl\", \"web01\")"])
+            .args(["-ex", "detach"])
             .output()
             .unwrap();
         let told = text(&output);
-        assert!(told.contains("$1 = 4"), "{words:?}: {told}");
+        assert!(told.contains("$1 = 4\n$2 = 42\n"), "{words:?}: {told}");
     }
 }
 

@@ -58,10 +58,13 @@ pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
     }
 }
 
+/// gdb loads the script that knows vnets and trap frames over the wire.
+const LOAD_SCRIPT: &str = "python exec(gdb.execute(\"monitor gdb --python\", to_string=True))";
+
 /// What to type.
 fn write_commands(globals: &Globals, session: &Session, address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    write!(out, "gdb -iex 'set osabi none' -ex 'target remote {address}'")?;
+    write!(out, "gdb -iex 'set osabi none' -ex 'target remote {address}' -ex '{LOAD_SCRIPT}'")?;
     // gdb fetches a kernel that is in no file.
     if !globals.input.demo {
         let kernel = session.kernel().linked();
