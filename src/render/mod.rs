@@ -14,6 +14,7 @@ pub mod gdb;
 pub mod gdb_python;
 pub mod hex;
 pub mod json;
+pub mod lldb_python;
 pub(crate) mod markup;
 mod memory;
 #[cfg(feature = "cli")]

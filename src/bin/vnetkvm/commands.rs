@@ -365,11 +365,17 @@ pub enum Command {
     #[command(after_help = GDB_EXAMPLES)]
     Gdb(cmd::gdb::GdbArgs),
 
-    /// Let gdb look at the dump
+    /// Write a Python script that gives lldb the variables of all vnets
+    ///
+    /// It needs neither a dump nor a kernel. In lldb, `help vnet` says more.
+    #[command(after_help = LLDB_EXAMPLES)]
+    Lldb,
+
+    /// Let gdb and lldb look at the dump
     ///
     /// The debugger sees the dump's memory, a thread for each thread of the kernel, and the
     /// modules. `monitor COMMAND` asks a command of vnetkvm: `monitor vnets`. Nothing can be
-    /// changed. The server prints the command line for gdb; it ends with Ctrl-C.
+    /// changed. The server prints the command lines for gdb and lldb; it ends with Ctrl-C.
     #[cfg(feature = "gdb-server")]
     #[command(after_help = GDB_SERVER_EXAMPLES)]
     GdbServer(cmd::gdb_server::GdbServerArgs),
@@ -581,6 +587,13 @@ Examples:
   vnetkvm gdb --python > vnet.py
   kgdb -x vnet.py kernel.debug vmcore.0
   (kgdb) print $V(\"tcbinfo\", \"web01\").ipi_count";
+
+const LLDB_EXAMPLES: &str = "\
+Examples:
+  vnetkvm lldb > vnet_lldb.py
+  (lldb) command script import vnet_lldb.py
+  (lldb) vnets
+  (lldb) V tcbinfo.ipi_count web01";
 
 #[cfg(feature = "gdb-server")]
 const GDB_SERVER_EXAMPLES: &str = "\

@@ -9,6 +9,7 @@ pub mod gdb;
 pub mod gdb_server;
 pub mod image;
 pub mod info;
+pub mod lldb;
 pub mod man;
 pub mod read;
 pub mod report;

@@ -1,4 +1,4 @@
-//! `gdb-server`: lets gdb look at the dump.
+//! `gdb-server`: lets gdb and lldb look at the dump.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -61,19 +61,21 @@ pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
 /// gdb loads the script that knows vnets and trap frames over the wire.
 const LOAD_SCRIPT: &str = "python exec(gdb.execute(\"monitor gdb --python\", to_string=True))";
 
-/// What to type.
+/// What to type in gdb and in lldb.
 fn write_commands(globals: &Globals, session: &Session, address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
     write!(out, "gdb -iex 'set osabi none' -ex 'target remote {address}' -ex '{LOAD_SCRIPT}'")?;
-    // gdb fetches a kernel that is in no file.
-    if !globals.input.demo {
-        let kernel = session.kernel().linked();
-        let file = kernel.debug_file().unwrap_or(kernel.main()).source().path();
-        // It may be started in another directory.
-        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-        write!(out, " {}", shell_word(&file))?;
+    if globals.input.demo {
+        // gdb fetches a kernel that is in no file, and lldb does not.
+        writeln!(out)?;
+        return out.flush();
     }
-    writeln!(out)?;
+    let kernel = session.kernel().linked();
+    let file = kernel.debug_file().unwrap_or(kernel.main()).source().path();
+    // The debugger may be started in another directory.
+    let file = shell_word(&file.canonicalize().unwrap_or_else(|_| file.to_owned()));
+    writeln!(out, " {file}")?;
+    writeln!(out, "lldb -o 'gdb-remote {address}' {file}")?;
     out.flush()
 }
 
