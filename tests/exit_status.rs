@@ -154,6 +154,8 @@ const RULES: [(&str, i32); 145] = [
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),
     ("gdb --all-vnets", 2),
+    ("lldb", 0),
+    ("lldb --vnet 1", 2),
     ("gdb-server --no-such", 2),
     ("gdb-server --listen nowhere", 2),
     ("gdb-server --listen 127.0.0.1:0 --stdio", 2),
