@@ -3,62 +3,39 @@
 
 #![cfg(all(feature = "cli", feature = "gdb-server"))]
 
+mod debugged;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use debugged::{Files, PROGRAM, fixtures};
 use serde_json::Value;
-use tempfile::TempDir;
-use vnetkvm::image::{self, Format, Image, Scenario};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vnetkvm");
-
-/// A kernel, a dump and the script in files.
-struct Files {
-    kernel: PathBuf,
-    core: PathBuf,
-    script: PathBuf,
-    directory: TempDir,
-}
+use vnetkvm::image::Format;
 
 impl Files {
-    fn of(image: &Image, format: Format) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let kernel = image.save_kernel(directory.path()).unwrap().swap_remove(0);
-        let core = image.save(format, directory.path()).unwrap();
-        let script = directory.path().join("vnet.py");
+    /// Writes the script beside the dump.
+    fn script(&self) -> PathBuf {
+        let script = self.directory.path().join("vnet.py");
         let written = Command::new(PROGRAM).args(["gdb", "--python"]).output().unwrap();
         assert!(written.status.success() && written.stderr.is_empty());
         std::fs::write(&script, written.stdout).unwrap();
-        Self { kernel, core, script, directory }
-    }
-
-    fn scenario(name: &str, format: Format) -> Self {
-        let scenario = fixtures().join("scenarios").join(name);
-        let scenario = Scenario::open(&scenario).unwrap();
-        Self::of(&image::build(&scenario, scenario.open_kernel().unwrap()).unwrap(), format)
-    }
-
-    fn steps(kernel: &str, steps: &str, format: Format) -> Self {
-        let kernel = fixtures().join("kernel").join(kernel);
-        let text = format!("kernel = {kernel:?}\nmemory = \"64M\"\ncpus = 4\n{steps}");
-        let scenario = Scenario::parse(&text).unwrap();
-        Self::of(&image::build(&scenario, scenario.open_kernel().unwrap()).unwrap(), format)
+        script
     }
 
     /// Gives commands to a gdb that has the script and the server at the other end of a pipe. An
     /// error ends no command but its own.
     fn gdb(&self, program: &str, commands: &[impl AsRef<str>]) -> String {
-        let target = format!(
-            "target remote | {PROGRAM} -N {} -M {} gdb-server --stdio",
-            self.kernel.display(),
-            self.core.display()
-        );
-        self.gdb_at(program, &target, commands)
+        self.gdb_at(program, &self.remote(), commands)
+    }
+
+    fn remote(&self) -> String {
+        let (kernel, core) = (self.kernel.display(), self.core.display());
+        format!("target remote | {PROGRAM} -N {kernel} -M {core} gdb-server --stdio")
     }
 
     /// The same with another target.
     fn gdb_at(&self, program: &str, target: &str, commands: &[impl AsRef<str>]) -> String {
-        let source = format!("source {}", self.script.display());
+        let source = format!("source {}", self.script().display());
         let commands = commands.iter().map(AsRef::as_ref);
         let lines = [target, &source].into_iter().chain(commands);
         let script: String = lines.map(|line| format!("{line}\n")).collect();
@@ -79,20 +56,10 @@ impl Files {
             .unwrap()
     }
 
-    fn ask(&self, arguments: &[&str]) -> String {
-        let dump = ["-N", self.kernel.to_str().unwrap(), "-M", self.core.to_str().unwrap()];
-        let output = Command::new(PROGRAM).args(dump).args(arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     fn ask_json(&self, arguments: &[&str]) -> Value {
         let answer = self.ask(&[arguments, &["--json"]].concat());
         serde_json::from_str(&answer).unwrap_or_else(|why| panic!("{arguments:?}: {why} {answer}"))
     }
-}
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
 
 fn text(output: &Output) -> String {
@@ -621,7 +588,7 @@ fn a_core_that_gdb_reads_needs_no_server() {
     let commands = format!(
         "core-file {}\nsource {}\ninfo vnets\nprint $V(\"ip_defttl\", \"db01\")\nvnet check\n",
         files.core.display(),
-        files.script.display()
+        files.script().display()
     );
     let options =
         ["-iex", "set osabi GNU/Linux", "-ex", "python import os; os.environ['PATH'] = ''"];
@@ -640,7 +607,8 @@ fn a_core_that_gdb_reads_needs_no_server() {
 #[ignore = "needs gdb"]
 fn a_debugger_with_other_pointers_is_told_and_nothing_is_defined() {
     let files = Files::scenario("stacks.toml", Format::MinidumpV2);
-    let commands = format!("source {}\nprint $V(\"ifnet\")\ninfo vnets\n", files.script.display());
+    let commands =
+        format!("source {}\nprint $V(\"ifnet\")\ninfo vnets\n", files.script().display());
     let told = text(&files.run_gdb("gdb", &["-ex", "set architecture i386"], &commands));
     assert!(told.contains("The kernel's pointers have 8 bytes, this debugger's 4"), "{told}");
     assert!(!told.contains("VNET"), "{told}");
@@ -654,9 +622,9 @@ fn a_debugger_with_other_pointers_is_told_and_nothing_is_defined() {
 #[ignore = "needs gdb"]
 fn the_server_gives_the_script_over_the_wire() {
     let files = Files::scenario("demo.toml", Format::MinidumpV2);
-    std::fs::write(&files.script, "").unwrap();
     let load = "python exec(gdb.execute(\"monitor gdb --python\", to_string=True))";
-    let told = files.gdb("gdb", &[load, "info vnets"]);
+    let commands = format!("{}\n{load}\ninfo vnets\n", files.remote());
+    let told = text(&files.run_gdb("gdb", &["-iex", "set osabi none"], &commands));
     assert!(told.contains(&files.ask(&["vnets"])), "{told}");
 }
 

@@ -3,36 +3,16 @@
 
 #![cfg(all(feature = "cli", feature = "gdb-server"))]
 
+mod debugged;
+
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
-use tempfile::TempDir;
-use vnetkvm::image::{self, Format, Image, Scenario};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vnetkvm");
-
-/// A kernel and a dump in files.
-struct Files {
-    kernel: PathBuf,
-    core: PathBuf,
-    directory: TempDir,
-}
+use debugged::{Files, Killed, PROGRAM};
+use vnetkvm::image::Format;
 
 impl Files {
-    fn of(image: &Image, format: Format) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let kernel = image.save_kernel(directory.path()).unwrap().swap_remove(0);
-        let core = image.save(format, directory.path()).unwrap();
-        Self { kernel, core, directory }
-    }
-
-    fn scenario(name: &str, format: Format) -> Self {
-        let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios").join(name);
-        let scenario = Scenario::open(&scenario).unwrap();
-        Self::of(&image::build(&scenario, scenario.open_kernel().unwrap()).unwrap(), format)
-    }
-
     /// Starts gdb with the server at the other end of a pipe, and gives it commands. An error ends
     /// no command but its own.
     fn gdb(&self, program: &str, commands: &[&str]) -> String {
@@ -184,8 +164,6 @@ fn symbols_of_modules_are_where_the_modules_are() {
 
 /// Thread 100501 sleeps in an ioctl.
 const SLEEPING: &str = r#"
-cpus = 2
-memory = "64M"
 [[step]]
 do = "jail"
 name = "web"
@@ -229,11 +207,7 @@ fn every_architecture_has_its_registers_and_its_stacks() {
         "powerpc64le",
     ];
     for name in kernels {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kernel").join(name);
-        let text = format!("kernel = {path:?}\n{SLEEPING}");
-        let scenario = Scenario::parse(&text).unwrap();
-        let image = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
-        let files = Files::of(&image, Format::Full);
+        let files = Files::steps(name, SLEEPING, Format::Full);
         let told = files.gdb(
             "gdb-multiarch",
             &["info threads", "bt 20", "print vnet0 == $vnet", "print *vnet0", "print $pc"],
@@ -298,14 +272,4 @@ fn gdb_needs_no_kernel_of_its_own() {
     let told = text(&output);
     assert!(told.contains("$1 = 4"), "{words:?}: {told}");
     assert!(told.contains("#0  doadump (textdump=0"), "{words:?}: {told}");
-}
-
-/// Does not outlive its test.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -2,59 +2,17 @@
 
 #![cfg(all(feature = "cli", feature = "gdb-server"))]
 
+mod debugged;
+
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-use vnetkvm::image::{self, Format, Image, Scenario};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_vnetkvm");
-
-/// A kernel and a dump in files.
-struct Files {
-    kernel: PathBuf,
-    core: PathBuf,
-    directory: TempDir,
-}
-
-/// Does not outlive its test.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use debugged::{Files, Killed, PROGRAM};
+use vnetkvm::image::Format;
 
 impl Files {
-    fn of(image: &Image, format: Format) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let kernel = image.save_kernel(directory.path()).unwrap().swap_remove(0);
-        let core = image.save(format, directory.path()).unwrap();
-        Self { kernel, core, directory }
-    }
-
-    fn scenario(name: &str, format: Format) -> Self {
-        let scenario = root().join("fixtures/scenarios").join(name);
-        let scenario = Scenario::open(&scenario).unwrap();
-        Self::of(&image::build(&scenario, scenario.open_kernel().unwrap()).unwrap(), format)
-    }
-
-    /// What vnetkvm itself answers.
-    fn ask(&self, arguments: &[&str]) -> String {
-        let output = self.vnetkvm().args(arguments).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn vnetkvm(&self) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.arg("-N").arg(&self.kernel).arg("-M").arg(&self.core);
-        command
-    }
-
     /// A server of the dump, and what it says to type in lldb.
     fn serve(&self) -> (Killed, Vec<String>) {
         let mut server = self
@@ -101,10 +59,6 @@ impl Files {
         lldb.wait().unwrap();
         String::from_utf8_lossy(&told).into_owned()
     }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Where Debian's lldb 14 has its Python module, which it looks for elsewhere.
@@ -171,7 +125,6 @@ fn lldb_sees_threads_registers_and_stacks() {
 #[ignore = "needs lldb"]
 fn lldb_knows_the_registers_of_other_architectures() {
     const SLEEPING: &str = r#"
-        memory = "64M"
         [[step]]
         do = "process"
         name = "sleeps"
@@ -182,10 +135,8 @@ fn lldb_knows_the_registers_of_other_architectures() {
         calls = ["sched_switch", "mi_switch", "sleepq_switch", "sleepq_wait", "_sleep", "ifioctl"]
     "#;
     for name in ["classic-clang-dwarf4", "i386", "arm64"] {
-        let kernel = root().join("fixtures/kernel").join(name);
-        let scenario = Scenario::parse(&format!("kernel = {kernel:?}\n{SLEEPING}")).unwrap();
-        let image = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
-        let told = Files::of(&image, Format::Full).lldb(&["vnets", "bt", "V ip_defttl 0"]);
+        let told =
+            Files::steps(name, SLEEPING, Format::Full).lldb(&["vnets", "bt", "V ip_defttl 0"]);
         let calls = ["sched_switch", "mi_switch", "sleepq_switch", "sleepq_wait", "_sleep"];
         assert_eq!(functions(after(&told, "bt"))[..calls.len()], calls, "{name}: {told}");
         assert_eq!(after(&told, "V ip_defttl 0"), "(int) ip_defttl = 64\n", "{name}: {told}");
@@ -366,17 +317,13 @@ fn nothing_can_be_changed_and_a_client_that_vanishes_leaves_the_server() {
 #[ignore = "needs lldb"]
 fn damaged_lists_end() {
     let damage = |what: &str, member: &str, to: &str| {
-        let kernel = root().join("fixtures/kernel/classic-clang-dwarf4");
         let jails = ["web", "db"]
             .map(|name| format!("[[step]]\ndo = \"jail\"\nname = \"{name}\"\n"))
             .concat();
         let steps = format!(
-            "kernel = {kernel:?}\nmemory = \"64M\"\n{jails}[[step]]\ndo = \"overwrite\"\n\
-             what = \"{what}\"\nmember = \"{member}\"\n{to}\n"
+            "{jails}[[step]]\ndo = \"overwrite\"\nwhat = \"{what}\"\nmember = \"{member}\"\n{to}\n"
         );
-        let scenario = Scenario::parse(&steps).unwrap();
-        let image = image::build(&scenario, scenario.open_kernel().unwrap()).unwrap();
-        let files = Files::of(&image, Format::MinidumpV2);
+        let files = Files::steps("classic-clang-dwarf4", &steps, Format::MinidumpV2);
         files.lldb(&["vnets", "vnet 1", "V ip_defttl web", "V ip_defttl nobody"])
     };
     let told = damage("vnet:web", "vnet_le.le_next", "to = \"vnet:db\"");

@@ -7,10 +7,11 @@
 use std::io::{self, Write};
 
 /// The parts of the script, in the order in which they stand in it.
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     include_str!("gdb_script/kernel.py"),
     include_str!("gdb_script/lists.py"),
     include_str!("gdb_script/threads.py"),
+    include_str!("debugger_script/vnets.py"),
     include_str!("gdb_script/vnets.py"),
     include_str!("gdb_script/copies.py"),
     include_str!("gdb_script/cpus.py"),

@@ -6,8 +6,9 @@
 use std::io::{self, Write};
 
 /// The parts of the module, in the order in which they stand in it.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     include_str!("lldb_script/kernel.py"),
+    include_str!("debugger_script/vnets.py"),
     include_str!("lldb_script/vnets.py"),
     include_str!("lldb_script/copies.py"),
     include_str!("lldb_script/commands.py"),

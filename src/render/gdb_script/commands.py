@@ -10,15 +10,8 @@ class InfoVnets(gdb.Command):
     def invoke(self, arguments, from_tty):
         all_vnets, wrong = vnets()
         inside = jails_by_vnet()
-        rows = [vnet_row(vnet, inside) for vnet in all_vnets]
-        rows.insert(0, ("VNET", "STATE", "IFS", "SOCKS", "ADDRESS", "JAILS"))
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        for row in rows:
-            cells = (
-                cell.rjust(width) if column in (0, 2, 3) else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths))
-            )
-            gdb.write("  ".join([*cells, row[5]]).rstrip() + "\n")
+        for line in vnet_table([vnet_row(vnet, inside) for vnet in all_vnets]):
+            gdb.write(line + "\n")
         if wrong:
             gdb.write(wrong + "\n")
 

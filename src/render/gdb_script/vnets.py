@@ -1,20 +1,5 @@
 # The vnets, the jails in them, and which vnet is chosen.
 
-MAGICS = (0x3E0D8F29, 0x5E4A6F28)
-MAGIC_OF_DESTROYED = 0xDEADBEEF
-SI_SUB_VNET_DONE = 0xDC00000
-# Numbers that could not be an address.
-MOST_VNETS = 65536
-
-
-class Choice:
-    """The vnet that was chosen by `vnet`, as a number; None if none was."""
-
-    address = None
-
-
-Vnet = collections.namedtuple("Vnet", "number pointer")
-
 
 def vnets():
     """The vnets in the order of their creation, and what is wrong with the list or None."""
@@ -143,13 +128,3 @@ def current_vnet():
     thread = current_thread()
     vnet = thread["td_vnet"] if thread is not None else None
     return vnet if vnet is not None and number(vnet) != 0 else variable("vnet0")
-
-
-def vnet_title(vnet, all_vnets, inside):
-    """Its number, its address and its jails."""
-    known = {number(each.pointer): each.number for each in all_vnets}
-    which = known.get(number(vnet))
-    name = "vnet %d" % which if which is not None else "vnet"
-    names = inside.get(number(vnet), ["no jail"])
-    names = ", ".join("host" if jail == "(host)" else jail for jail in names)
-    return "%s (0x%x): %s" % (name, number(vnet), names)

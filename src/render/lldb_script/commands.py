@@ -20,16 +20,7 @@ def vnets_command(words):
     """List all vnets: number, state, interfaces, sockets, address and jails."""
     all_vnets, wrong = vnets()
     inside = jails_by_vnet()
-    rows = [vnet_row(vnet, inside) for vnet in all_vnets]
-    rows.insert(0, ("VNET", "STATE", "IFS", "SOCKS", "ADDRESS", "JAILS"))
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.rjust(width) if column in (0, 2, 3) else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths))
-        ]
-        lines.append("  ".join([*cells, row[5]]).rstrip())
+    lines = list(vnet_table([vnet_row(vnet, inside) for vnet in all_vnets]))
     return "\n".join(lines + ([wrong] if wrong else []))
 
 

@@ -1,19 +1,5 @@
 # The vnets, the jails in them, and which vnet is chosen.
 
-MAGICS = (0x3E0D8F29, 0x5E4A6F28)
-MAGIC_OF_DESTROYED = 0xDEADBEEF
-# Numbers that could not be an address.
-MOST_VNETS = 65536
-
-
-class Choice:
-    """The address of the vnet that `vnet` chose; None if none was."""
-
-    address = None
-
-
-Vnet = collections.namedtuple("Vnet", "number pointer")
-
 
 def vnets():
     """The vnets in the order of their creation, and what is wrong with the list or None."""
@@ -45,7 +31,7 @@ def vnet_state(vnet):
     if number(state) == 0:
         return "up" if number(vnet) == number(variable("vnet0")) else "never set"
     name = state.GetValue() or ""
-    return "up" if name == "SI_SUB_VNET_DONE" or number(state) == 0xDC00000 else name
+    return "up" if name == "SI_SUB_VNET_DONE" or number(state) == SI_SUB_VNET_DONE else name
 
 
 def jails():
@@ -129,13 +115,3 @@ def thread_vnet():
                 vnet = member(thread, "td_vnet")
                 return vnet if number(vnet) != 0 else None
     return None
-
-
-def vnet_title(vnet, all_vnets, inside):
-    """Its number, its address and its jails."""
-    known = {number(each.pointer): each.number for each in all_vnets}
-    which = known.get(number(vnet))
-    name = "vnet %d" % which if which is not None else "vnet"
-    names = inside.get(number(vnet), ["no jail"])
-    names = ", ".join("host" if jail == "(host)" else jail for jail in names)
-    return "%s (0x%x): %s" % (name, number(vnet), names)
