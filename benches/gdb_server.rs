@@ -17,6 +17,8 @@ use vnetkvm::session::{Options, Session};
 struct Silent;
 
 impl Monitor for Silent {
+    fn start(&mut self) {}
+
     fn run(&mut self, _: &str) -> String {
         String::new()
     }

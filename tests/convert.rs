@@ -472,8 +472,12 @@ fn the_command_writes_a_file_or_none() {
     let dotted = format!("{}/./full", directory.path().display());
     let (said, err) = run(&["-N", &kernel, "-M", &full, "convert", "--to", "raw", "-o", &dotted]);
     assert_eq!((said.status.code(), &*said.stdout), (Some(2), &b""[..]));
-    assert!(err.contains("is the dump itself"), "{err}");
+    assert!(err.contains("is being read"), "{err}");
     assert!(std::fs::read(&full).unwrap() == before);
+    let words = ["-N", &kernel, "-M", &full, "convert", "--to", "raw", "-o", &kernel];
+    let (said, err) = run(&words);
+    assert_eq!((said.status.code(), &*said.stdout), (Some(2), &b""[..]));
+    assert!(err.contains("kernel is being read"), "{err}");
     // Nothing is left of what could not be written.
     let (said, err) = run(&["--demo", "convert", "--to", "raw", "-o", "/dev/null"]);
     assert_eq!(said.status.code(), Some(2));

@@ -20,6 +20,8 @@ use vnetkvm::session::{Options, Selector, Session};
 struct Echo;
 
 impl Monitor for Echo {
+    fn start(&mut self) {}
+
     fn run(&mut self, command: &str) -> String {
         format!("<{command}>\n")
     }
@@ -377,7 +379,7 @@ fn a_dump_does_not_change() {
     // It does not run either: whoever lets it run is told, and that it has stopped.
     client.send("vCont;c:p1.-1");
     assert_eq!(text(client.answer().strip_prefix('O').unwrap()), "A dump does not run.\n");
-    assert!(client.answer().starts_with("T05"));
+    assert!(client.answer().starts_with("T11"));
 }
 
 #[test]

@@ -408,7 +408,7 @@ fn the_command_vnet_chooses_and_asks() {
         "vnet 0 (0xfffff80000621000): host\nvnet 1 (0xfffff80000621040): web01 (not chosen)\n",
         "No vnet has the number 7.",
         "There is no vnet at 0x1234.",
-        "unrecognized subcommand 'nobody'",
+        "There is no jail and no command nobody.",
         "There is no variable nothing in set_vnet.",
         "There is no jail nobody.",
         "Several files define ip_gif_ttl: ip_gif_ttl@in_gif.c@if_gif.ko, ip_gif_ttl@in_gif.c@kernel.",
@@ -421,6 +421,28 @@ fn the_command_vnet_chooses_and_asks() {
     }
     assert_eq!(told.matches("No symbol \"no_such_variable\" in current context.").count(), 3);
     assert!(!told.contains("Traceback"), "{told}");
+}
+
+/// The vnet of the script, chosen or not, is the one that vnetkvm is asked about.
+#[test]
+#[ignore = "needs gdb"]
+fn the_script_and_vnetkvm_agree_on_the_vnet() {
+    let files = Files::scenario("demo.toml", Format::MinidumpV2);
+    let told = files.gdb(
+        "gdb",
+        &[
+            "vnet db01",
+            "vnet print ip_defttl",
+            "vnet none",
+            "vnet print ip_defttl",
+            "vnet foreach monitor print ip_defttl",
+            "monitor vnet db01",
+            "monitor vnet none",
+            "monitor print ip_defttl",
+        ],
+    );
+    let values = told.lines().filter_map(|line| line.strip_prefix("ip_defttl = (int) "));
+    assert_eq!(values.collect::<Vec<_>>(), ["128", "42", "64", "42", "128", "42"], "{told}");
 }
 
 #[test]

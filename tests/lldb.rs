@@ -158,6 +158,8 @@ fn vnets_are_listed_and_chosen() {
         "vnet foreach V ip_defttl",
         "vnet sysctl net.inet.ip.ttl",
         "vnet none",
+        "vnet print ip_defttl",
+        "vnet nobody",
         "V nonsense",
         "V ip_defttl.nonsense",
         "V ip_defttl 9",
@@ -183,6 +185,7 @@ fn vnets_are_listed_and_chosen() {
     // vnetkvm is asked about the chosen vnet.
     assert_eq!(after(&told, "vnet sysctl net.inet.ip.ttl"), "net.inet.ip.ttl: 128\n", "{told}");
     assert!(after(&told, "vnet none").ends_with("web01.php (not chosen)\n"), "{told}");
+    assert!(after(&told, "vnet print ip_defttl").contains("ip_defttl = (int) 42\n"), "{told}");
     let count = files.ask(&["print", "--vnet", "0", "tcbinfo.ipi_count"]);
     let count = count.trim_end().rsplit(' ').next().unwrap();
     let shown = after(&told, "V tcbinfo.ipi_count 0");
@@ -194,6 +197,7 @@ fn vnets_are_listed_and_chosen() {
         ("V ip_defttl.nonsense", "error: ip_defttl has no .nonsense.\n"),
         ("V ip_defttl 9", "error: No vnet has the number 9.\n"),
         ("V ip_defttl nobody", "error: There is no jail nobody.\n"),
+        ("vnet nobody", "error: There is no jail and no command nobody.\n"),
         ("vnet 0x1000", "error: There is no vnet at 0x1000.\n"),
         ("V", "error: Usage: V NAME [VNET]\n"),
     ] {

@@ -64,6 +64,7 @@ impl<'s, 'm> Server<'s, 'm> {
     /// # Errors
     /// Reading or writing failed for another reason than that the client is gone.
     pub fn serve(&mut self, from: impl Read, mut to: impl Write) -> io::Result<()> {
+        self.stub.start();
         let mut from = BufReader::new(from);
         let mut writer = Writer::new(&mut to);
         loop {
@@ -146,7 +147,8 @@ impl<'s, 'm> Server<'s, 'm> {
             GdbStubStateMachine::Running(mut running) => {
                 let stopped = MultiThreadStopReason::SignalWithThread {
                     tid: self.stub.stopped(),
-                    signal: Signal::SIGTRAP,
+                    // After SIGTRAP gdb would go on with a `step`, for ever.
+                    signal: Signal::SIGSTOP,
                 };
                 // It is written with what follows; an error is too.
                 let _ = running.borrow_conn().write_all(&console(NOTHING_RUNS));

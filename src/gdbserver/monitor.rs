@@ -2,6 +2,9 @@
 
 /// Answers a `monitor` command.
 pub trait Monitor {
+    /// A client has come. What the one before chose no longer counts.
+    fn start(&mut self);
+
     /// The answer, or why there is none, as lines of text.
     fn run(&mut self, command: &str) -> String;
 }

@@ -112,6 +112,12 @@ impl<'s, 'm> Stub<'s, 'm> {
         }
     }
 
+    /// Nothing of what the client before chose counts.
+    pub fn start(&mut self) {
+        (self.wanted, self.chosen) = (None, None);
+        self.monitor.start();
+    }
+
     /// The thread that stops at once when the client lets one run.
     pub fn stopped(&self) -> Tid {
         self.wanted.or(self.threads.ids().first().copied()).unwrap_or(Tid::MIN)

@@ -77,10 +77,12 @@ def for_each_vnet(command):
     if not command:
         fail('A command is wanted: vnet foreach print $V("ip_defttl")')
     all_vnets, wrong = vnets()
-    inside, before = jails_by_vnet(), Choice.address
+    inside, before, is_served = jails_by_vnet(), Choice.address, serves_debugger()
     try:
         for vnet in all_vnets:
             Choice.address = number(vnet.pointer)
+            if is_served:
+                tell_vnetkvm(Choice.address)
             gdb.write(vnet_title(vnet.pointer, all_vnets, inside) + "\n")
             set_convenience(vnet.pointer)
             try:
@@ -89,6 +91,8 @@ def for_each_vnet(command):
                 gdb.write("%s\n" % why)
     finally:
         Choice.address = before
+        if is_served:
+            tell_vnetkvm(None)
     set_convenience(current_vnet())
     if wrong:
         gdb.write(wrong + "\n")

@@ -6,7 +6,7 @@ class VFunction(gdb.Function):
 
     VNET is a number, a pointer to a struct vnet, or a jail's name. By default it is the vnet chosen
     by the command vnet, or else the selected thread's, or else vnet0. Of a NAME that several files
-    define, the file follows: $V("ipv4_hashtbl@if_gif.c")."""
+    define, the file follows: $V("ipv4_hashtbl@in_gif.c")."""
 
     def __init__(self):
         super().__init__("V")

@@ -3,9 +3,12 @@
 
 def ask_vnetkvm(command):
     if serves_debugger():
-        if Choice.address is not None:
-            gdb.execute("monitor vnet 0x%x" % Choice.address, to_string=True)
-        gdb.write(gdb.execute("monitor " + command, to_string=True))
+        tell_vnetkvm(number(current_vnet()) if find("vnet0") is not None else None)
+        told = gdb.execute("monitor " + command, to_string=True)
+        tell_vnetkvm(None)
+        if told.startswith("error: unrecognized subcommand"):
+            fail("There is no jail and no command %s." % command.split()[0])
+        gdb.write(told)
         return
     program, core = shutil.which("vnetkvm"), core_file()
     kernel = anchor().symtab.objfile.filename
@@ -22,6 +25,12 @@ def ask_vnetkvm(command):
         # The command takes no vnet.
         done = run(words)
     gdb.write(done.stdout + done.stderr)
+
+
+def tell_vnetkvm(vnet):
+    """Chooses the vnet of what `monitor` asks; None for none."""
+    word = "none" if vnet is None else "0x%x" % vnet
+    gdb.execute("monitor vnet " + word, to_string=True)
 
 
 def run(words):

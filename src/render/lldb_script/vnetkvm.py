@@ -4,11 +4,15 @@
 def ask_vnetkvm(words):
     if not serves_debugger():
         return ask_program(words)
-    if Choice.address is not None:
-        monitor("vnet 0x%x" % Choice.address)
     if words == "bt":
-        words = "bt --tid %d" % process().GetSelectedThread().GetThreadID()
-    return monitor(words)
+        return monitor("bt --tid %d" % process().GetSelectedThread().GetThreadID())
+    if find("vnet0") is not None:
+        monitor("vnet 0x%x" % number(current_vnet()))
+    told = monitor(words)
+    monitor("vnet none")
+    if told.startswith("error: unrecognized subcommand"):
+        fail("There is no jail and no command %s." % words.split()[0])
+    return told
 
 
 def monitor(words):

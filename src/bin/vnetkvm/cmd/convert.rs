@@ -55,7 +55,10 @@ impl From<To> for Form {
 
 pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
     let session = context::open(globals)?;
-    refuse_input(session.core_path(), &args.output)?;
+    let kernel = session.kernel().linked();
+    let files = [Some(kernel.main()), kernel.sibling()].into_iter().flatten();
+    let inputs = files.map(|file| file.source().path()).chain([session.core_path()]);
+    inputs.into_iter().try_for_each(|input| refuse_input(input, &args.output))?;
     if args.output.as_os_str() == "-" {
         return Err(Failure::new("a dump has holes, which standard output does not take")
             .hint("name a file with -o")
@@ -76,7 +79,7 @@ pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
 fn refuse_input(input: &Path, output: &Path) -> anyhow::Result<()> {
     let same = fs::canonicalize(input).ok().zip(fs::canonicalize(output).ok());
     if same.is_some_and(|(input, output)| input == output) {
-        let why = format!("{} is the dump itself", output.display());
+        let why = format!("{} is being read", output.display());
         return Err(Failure::new(why).hint("name another file with -o").into());
     }
     Ok(())

@@ -26,6 +26,14 @@ pub struct GdbArgs {
     python: bool,
 }
 
+impl GdbArgs {
+    /// Whether the script has the variables of all vnets.
+    #[cfg(feature = "gdb-server")]
+    pub fn is_for_all_vnets(&self) -> bool {
+        self.python
+    }
+}
+
 pub fn run(globals: &Globals, args: &GdbArgs) -> anyhow::Result<Outcome> {
     if args.python {
         return python(globals);

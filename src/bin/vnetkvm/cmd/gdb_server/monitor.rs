@@ -25,10 +25,11 @@ impl Commands {
     }
 
     /// `vnet N`, `vnet 0xADDRESS`, `vnet JAIL`: chooses the vnet of the commands that follow, and
-    /// says which it is.
+    /// says which it is. `vnet none` forgets the choice.
     fn choose(&mut self, wanted: &[String]) -> String {
         let chosen = match wanted {
             [] => self.chosen.clone(),
+            [none] if none == "none" => None,
             [one] => Some(VnetOption::new(one)),
             _ => return "error: a vnet's number or address, or a jail is wanted\n".to_owned(),
         };
@@ -59,9 +60,11 @@ impl Commands {
             Ok(cli) => cli,
             Err(wrong) => return wrong.to_string(),
         };
-        if let Some(chosen) = self.chosen.as_ref().filter(|_| !cli.globals.vnet.is_given()) {
+        let is_for_all = matches!(&cli.command, Command::Gdb(args) if args.is_for_all_vnets());
+        let names_none = !cli.globals.vnet.is_given() && !is_for_all;
+        if let Some(chosen) = self.chosen.as_ref().filter(|_| names_none) {
             // A command that takes no vnet does without.
-            if let Ok(with_vnet) = parse(&[words, &chosen.words()].concat()) {
+            if let Ok(with_vnet) = parse(&[words, &[chosen.word()]].concat()) {
                 cli = with_vnet;
             }
         }
@@ -86,6 +89,10 @@ impl Commands {
 }
 
 impl Monitor for Commands {
+    fn start(&mut self) {
+        self.chosen = None;
+    }
+
     fn run(&mut self, command: &str) -> String {
         let Some(words) = shlex::split(command) else {
             return "error: a quotation mark is missing\n".to_owned();
@@ -118,13 +125,13 @@ impl VnetOption {
         Self { name, value: wanted.to_owned() }
     }
 
-    fn words(&self) -> [String; 2] {
-        [self.name.to_owned(), self.value.clone()]
+    fn word(&self) -> String {
+        format!("{}={}", self.name, self.value)
     }
 
     fn selector(&self) -> Result<Selector, String> {
-        let [option, value] = self.words();
-        let cli = parse(&["vars".to_owned(), option, value]).map_err(|wrong| wrong.to_string())?;
+        let words = ["vars".to_owned(), self.word()];
+        let cli = parse(&words).map_err(|wrong| wrong.to_string())?;
         Ok(context::selector(&cli.globals))
     }
 }
