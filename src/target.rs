@@ -32,6 +32,8 @@ use crate::types::{TypeError, Types};
 
 use kernel_match::kernel_match;
 
+pub(crate) use available::available;
+
 pub use crate::dump::Processor;
 pub use error::{ReadError, TargetError};
 pub use kernel_match::KernelMatch;

@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 145] = [
+const RULES: [(&str, i32); 146] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -151,6 +151,7 @@ const RULES: [(&str, i32); 145] = [
     ("convert --to elf -o /no/such/directory/vmcore", 2),
     ("convert --to nothing -o /no/such/directory/vmcore", 2),
     ("convert --to full -o /no/such/directory/vmcore", 2),
+    ("convert --to raw --only-mapped -o /no/such/directory/vmcore", 2),
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),
     ("gdb --all-vnets", 2),

@@ -40,6 +40,8 @@ pub struct Question<'a> {
     pub form: Form,
     /// The vnets whose blocks it has; `None` for all.
     pub wanted: Option<&'a Chosen<'a>>,
+    /// Whether it has only the pages that the kernel would write into a minidump.
+    pub only_mapped: bool,
 }
 
 /// Writes the session's dump to `out` in another form. `progress` is called while that goes on.
@@ -54,6 +56,9 @@ pub fn convert(
 ) -> Result<List<'static, Converted>, Error> {
     let target = session.matching_target()?;
     let mut conversion = Conversion::new(target, question.form)?;
+    if question.only_mapped {
+        conversion = conversion.only_mapped()?;
+    }
     let mut problems = Problems::default();
     let mut filtered = Vec::new();
     if let Some(wanted) = question.wanted.filter(|wanted| !wanted.all) {

@@ -36,6 +36,12 @@ pub enum ConvertError {
     /// The header of a minidump says where the direct map is.
     #[error("the kernel's direct map is not where its variables and its architecture have it")]
     NoDirectMap,
+    /// The kernel's own choice of pages is asked for, and is not known.
+    #[error("which pages the kernel would write into a minidump is not known: {why}")]
+    NoBitmap {
+        /// What is wrong with its bitmap, as a clause.
+        why: String,
+    },
     /// Its page tables are too many to follow.
     #[error(transparent)]
     Limit(#[from] Exhausted),

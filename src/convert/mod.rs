@@ -7,6 +7,7 @@
 mod addresses;
 mod blocks;
 mod error;
+mod mapped;
 mod minidump;
 mod notes;
 mod pages;
@@ -116,6 +117,28 @@ impl<'t> Conversion<'t> {
         }
         self.left_out.extend(ranges);
         Ok(self)
+    }
+
+    /// The same without the pages that the kernel itself would not write into a minidump: those of
+    /// user processes, and free memory. A minidump has no such pages.
+    ///
+    /// # Errors
+    /// As [`Self::without`], or the kernel does not say which pages it would write.
+    pub fn only_mapped(self) -> Result<Self, ConvertError> {
+        let memory = self.target.memory();
+        if self.form == Form::Raw {
+            return Err(ConvertError::ZerosForMissing);
+        }
+        match memory.core().hints {
+            Hints::PageMap(_) => return Ok(self),
+            Hints::Virtual => {
+                let why = "the dump is by virtual addresses".to_owned();
+                return Err(ConvertError::NoBitmap { why });
+            }
+            _ => {}
+        }
+        let others = mapped::others(self.target, &Pages::new(self.part(&[]), memory.page_size()))?;
+        self.without(others)
     }
 
     /// Writes the new dump. `progress` is called while that goes on.

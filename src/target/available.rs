@@ -12,20 +12,24 @@ use crate::bytes::Endian;
 use crate::kernel::Kernel;
 use crate::target::TargetError;
 
-/// The memory of the machine on which `kernel` runs; `read` fills a buffer from an address in
+/// The memory of the machine on which `kernel` runs, by the first of `lists` that it has; `read` fills a buffer from an address in
 /// the kernel's image.
 ///
 /// # Errors
 /// The kernel has no such list, or it cannot be read or makes no sense.
-pub(super) fn available(
+pub(crate) fn available(
     kernel: &Kernel,
+    lists: &[&str],
     read: impl Fn(VirtAddr, &mut [u8]) -> bool,
 ) -> Result<Vec<Range<PhysAddr>>, TargetError> {
     /// Kernels have room for 64 pieces at most.
     const MOST: u64 = 16 << 10;
     let no_list = |why: String| TargetError::NoMemoryList { why };
-    let Some(symbol) = LISTS.into_iter().find_map(|name| kernel.symbol(name)) else {
-        return Err(no_list("it has neither dump_avail nor phys_avail".to_owned()));
+    let Some(symbol) = lists.iter().find_map(|name| kernel.symbol(name)) else {
+        return Err(no_list(match lists {
+            [list] => format!("it has no {list}"),
+            lists => format!("it has neither {}", lists.join(" nor ")),
+        }));
     };
     let mut bytes = vec![0; symbol.size.min(MOST) as usize];
     if bytes.is_empty() || !read(symbol.address, &mut bytes) {
@@ -40,7 +44,8 @@ pub(super) fn available(
     found.ok_or_else(|| no_list(format!("{} makes no sense", symbol.name)))
 }
 
-const LISTS: [&str; 2] = ["dump_avail", "phys_avail"];
+/// The lists that say where memory is, the more complete one first.
+pub(super) const LISTS: [&str; 2] = ["dump_avail", "phys_avail"];
 
 /// The pieces in a list of numbers of `size` bytes; `None` if it is none.
 fn ranges(bytes: &[u8], endian: Endian, size: usize, limit: u64) -> Option<Vec<Range<PhysAddr>>> {

@@ -15,7 +15,7 @@ use crate::kernel::Kernel;
 use crate::paging::{KernelImage, Sample};
 use crate::source::Source;
 use crate::target::TargetError;
-use crate::target::available::available;
+use crate::target::available::{LISTS, available};
 use crate::target::image_samples::samples;
 use crate::target::page_tables::{first_byte, kernphys, linked_places};
 
@@ -86,7 +86,7 @@ impl Machine<'_> {
         let read = |at: VirtAddr, bytes: &mut [u8]| {
             core.memory().read(PhysAddr::new(at.get()), bytes).is_ok()
         };
-        available(self.kernel, read).ok()
+        available(self.kernel, &LISTS, read).ok()
     }
 
     /// Where memory is, if the kernel's image is at `phys`; `None` if it is not.
@@ -106,7 +106,7 @@ impl Machine<'_> {
             let read = |variable: VirtAddr, bytes: &mut [u8]| {
                 core.memory().read(at.phys(variable), bytes).is_ok()
             };
-            let mut memory = available(self.kernel, read)?;
+            let mut memory = available(self.kernel, &LISTS, read)?;
             // phys_avail leaves out what the loader put into memory.
             if !memory.iter().any(|range| range.start <= own.start && own.end <= range.end) {
                 memory.push(own);

@@ -13,7 +13,7 @@ mod types;
 mod vnet;
 
 use vnetkvm::Error;
-use vnetkvm::error::{DumpError, TargetError};
+use vnetkvm::error::{ConvertError, DumpError, TargetError};
 use vnetkvm::image::ImageError;
 
 use crate::args::InputArgs;
@@ -63,6 +63,9 @@ pub fn of_library(error: &Error) -> Option<String> {
             Some(format!("`vnetkvm print {name}` shows it with its type"))
         }
         Error::Read(why) => read::hint(why),
+        Error::Convert(ConvertError::NoBitmap { .. }) => {
+            Some("leave out --only-mapped to write all pages".into())
+        }
         Error::Vnet(why) => vnet::hint(why),
         Error::Expr { source, .. } => expr::hint(source),
         _ => None,

@@ -54,8 +54,25 @@ pub(super) fn of(target: &Target, pages: &dyn Memory) -> Result<Header, ConvertE
     confirmed.then_some(header).ok_or(ConvertError::NoDirectMap)
 }
 
+/// Whether an address is one of the kernel's map, and not of the direct map.
+///
+/// # Errors
+/// As [`of`].
+pub(in crate::convert) fn kernel_addresses(
+    target: &Target,
+    pages: &dyn Memory,
+) -> Result<impl Fn(VirtAddr) -> bool, ConvertError> {
+    let (start, direct_map) = match of(target, pages)? {
+        Header::Amd64 { kernbase, direct_map } => (kernbase, Some(direct_map)),
+        Header::WithPhysical { kernbase, direct_map, .. } => (kernbase, Some(direct_map)),
+        Header::I386 { kernbase, .. } | Header::Arm { kernbase, .. } => (kernbase, None),
+        Header::Powerpc64 { kernel_map, direct_map, .. } => (kernel_map.start, Some(direct_map)),
+    };
+    Ok(move |at| at >= start && !direct_map.as_ref().is_some_and(|map| map.contains(&at)))
+}
+
 /// From the first to the last byte of the kernel's segments.
-pub(super) fn image(target: &Target) -> Range<VirtAddr> {
+pub(in crate::convert) fn image(target: &Target) -> Range<VirtAddr> {
     let segments = || target.kernel().segments();
     let start = segments().map(|segment| segment.virt).min().unwrap_or_default();
     let end = segments().map(|segment| segment.virt.wrapping_add(segment.mem_size)).max();

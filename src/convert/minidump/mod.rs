@@ -4,6 +4,8 @@ mod entries;
 mod header;
 mod version;
 
+pub(super) use header::{image, kernel_addresses};
+
 use std::io::{Seek, Write};
 use std::ops::Range;
 

@@ -25,6 +25,10 @@ pub struct ConvertArgs {
     /// The form of the new dump
     #[arg(long, value_name = "FORM")]
     to: To,
+
+    /// Write only the pages that a minidump of the kernel itself would have
+    #[arg(long)]
+    only_mapped: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -65,7 +69,8 @@ pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
             .into());
     }
     let wanted = globals.vnet.is_given().then(|| context::chosen(globals, session)).transpose()?;
-    let question = Question { form: args.to.into(), wanted: wanted.as_ref() };
+    let question =
+        Question { form: args.to.into(), wanted: wanted.as_ref(), only_mapped: args.only_mapped };
     let mut bar = Bar::new("writing");
     let answer = OutputFile::write_seekable(&args.output, |out| {
         answers::convert(session, question, out, &mut |progress| bar.show(progress))
