@@ -26,7 +26,7 @@ impl Files {
 
     /// Those of a scenario of the fixtures.
     pub fn scenario(name: &str, format: Format) -> Self {
-        Self::built(&Scenario::open(&fixtures().join("scenarios").join(name)).unwrap(), format)
+        Self::built(&Scenario::open(fixtures().join("scenarios").join(name)).unwrap(), format)
     }
 
     /// Those of a kernel of the fixtures, on a machine with 4 CPUs, after these steps.
