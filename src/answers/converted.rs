@@ -2,36 +2,11 @@
 
 use std::io::{Seek, Write};
 
-use serde::{Serialize, Serializer};
-
 use super::{Cell, Chosen, Column, Element, List, Medium, Remark, Row};
-use crate::addr::PhysAddr;
 use crate::convert::{Blocks, Conversion, Form, Progress, Written};
 use crate::error::Error;
 use crate::session::Session;
 use crate::walk::Problems;
-
-/// What was written.
-#[derive(Debug, Clone, Serialize)]
-pub struct Converted {
-    /// Its form: `full`.
-    #[serde(serialize_with = "name")]
-    pub form: Form,
-    /// The size of a page, in bytes.
-    pub page_size: u64,
-    /// How many pages of memory it holds.
-    pub pages: u64,
-    /// How many pages of the old dump it does not hold.
-    pub pages_left_out: u64,
-    /// The physical address of the first byte of a file that does not say it.
-    pub start: Option<PhysAddr>,
-    /// Bytes that the kernel has mapped and that nobody finds in the new dump.
-    pub unreachable: u64,
-    /// How many segments an ELF core by virtual addresses has.
-    pub segments: Option<u64>,
-    /// How many threads a debugger finds in it.
-    pub threads: Option<u64>,
-}
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +28,7 @@ pub fn convert(
     question: Question<'_>,
     out: &mut (impl Write + Seek),
     progress: &mut dyn FnMut(Progress),
-) -> Result<List<'static, Converted>, Error> {
+) -> Result<List<'static, Written>, Error> {
     let target = session.matching_target()?;
     let mut conversion = Conversion::new(target, question.form)?;
     if question.only_mapped {
@@ -69,7 +44,7 @@ pub fn convert(
         filtered = remarks_of(&blocks);
         conversion = conversion.without(blocks.pages)?;
     }
-    let written = conversion.write(out, progress)?;
+    let mut written = conversion.write(out, progress)?;
     let columns = vec![
         Column::left("FORM"),
         Column::right("PAGES"),
@@ -78,18 +53,8 @@ pub fn convert(
         Column::right("UNREACHABLE"),
     ];
     let remarks = filtered.into_iter().chain(remarks(&written)).collect();
-    problems.extend(written.problems);
-    let converted = Converted {
-        form: written.form,
-        page_size: written.page_size,
-        pages: written.pages,
-        pages_left_out: written.pages_left_out,
-        start: written.start,
-        unreachable: written.unreachable,
-        segments: written.segments,
-        threads: written.threads,
-    };
-    Ok(List { remarks, ..List::new(columns, vec![converted]).with_problems(problems) })
+    problems.extend(std::mem::take(&mut written.problems));
+    Ok(List { remarks, ..List::new(columns, vec![written]).with_problems(problems) })
 }
 
 /// What is left out of other vnets, and what is not.
@@ -130,15 +95,11 @@ fn remarks(written: &Written) -> Vec<Remark> {
     remarks
 }
 
-fn name<S: Serializer>(form: &Form, serializer: S) -> Result<S::Ok, S::Error> {
-    form.name().serialize(serializer)
-}
-
-impl Element for Converted {
+impl Element for Written {
     const ARRAY: &'static str = "converted";
 }
 
-impl Row for Converted {
+impl Row for Written {
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
         vec![vec![
             self.form.name().into(),

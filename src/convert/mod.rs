@@ -16,6 +16,8 @@ mod physical;
 use std::io::{Seek, Write};
 use std::ops::Range;
 
+use serde::{Serialize, Serializer};
+
 pub use self::blocks::Blocks;
 pub use self::error::ConvertError;
 pub use crate::source::unpack::Progress;
@@ -65,9 +67,10 @@ pub struct Conversion<'t> {
 }
 
 /// What a conversion wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Written {
-    /// The form.
+    /// The form, which is told by its name.
+    #[serde(serialize_with = "name")]
     pub form: Form,
     /// The size of a page, in bytes.
     pub page_size: u64,
@@ -85,7 +88,12 @@ pub struct Written {
     /// How many threads are in its notes.
     pub threads: Option<u64>,
     /// Why further threads may be missing.
+    #[serde(skip)]
     pub problems: Problems,
+}
+
+fn name<S: Serializer>(form: &Form, serializer: S) -> Result<S::Ok, S::Error> {
+    form.name().serialize(serializer)
 }
 
 impl<'t> Conversion<'t> {

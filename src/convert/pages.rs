@@ -85,7 +85,7 @@ pub(super) struct Watched<'a> {
 }
 
 impl<'a> Watched<'a> {
-    /// The same as `pages`, of which there are `total`. `tell` is called once in a while.
+    /// Reads `pages`, which are `total`, and calls `tell` now and then with how many were read.
     pub(super) fn new(pages: &'a Pages, total: u64, tell: &'a mut dyn FnMut(Progress)) -> Self {
         Self { pages, total, done: Cell::new(0), tell: RefCell::new(tell) }
     }

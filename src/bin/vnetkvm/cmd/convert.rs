@@ -80,7 +80,7 @@ pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
     output::show(globals, answer)
 }
 
-/// Refuses to write over the dump.
+/// Refuses to write over a file that is read.
 fn refuse_input(input: &Path, output: &Path) -> anyhow::Result<()> {
     let same = fs::canonicalize(input).ok().zip(fs::canonicalize(output).ok());
     if same.is_some_and(|(input, output)| input == output) {
