@@ -17,7 +17,7 @@ class InfoVnets(gdb.Command):
 
 
 def vnet_row(vnet, inside):
-    """What is told of a vnet, cell by cell."""
+    """The cells of a vnet's row."""
     shown = "?" if vnet.number is None else str(vnet.number)
     address = number(vnet.pointer)
     try:

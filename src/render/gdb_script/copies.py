@@ -121,7 +121,7 @@ def translate(linker_set, module, address):
 
 
 def moved(linker_set, symbol, address):
-    """The address of a module's master copy, of which the debugger has another address."""
+    """The address of a module's master copy. The debugger has the one from before the move."""
     file = module_of(symbol)
     loaded = list(modules())
     for module in loaded:
@@ -137,7 +137,7 @@ def moved(linker_set, symbol, address):
 
 
 def untyped(linker_set, name):
-    """A module's variable of which the debugger has no symbol: its address, and bytes as its type."""
+    """A module's variable without a symbol in the debugger: its address, and bytes as its type."""
     for module in modules():
         found = in_table(linker_set, module, linker_set.prefix + name)
         if found is not None:

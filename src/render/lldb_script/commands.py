@@ -25,7 +25,7 @@ def vnets_command(words):
 
 
 def vnet_row(vnet, inside):
-    """What is told of a vnet, cell by cell."""
+    """The cells of a vnet's row."""
     shown = "?" if vnet.number is None else str(vnet.number)
     address = number(vnet.pointer)
     try:

@@ -7,8 +7,18 @@
 MOVED = {}
 
 
+class Placed:
+    """The process whose modules have their places, and how many there were; None at first."""
+
+    last = None
+
+
 def place_modules():
     """Tells the debugger where the sections of modules are."""
+    now = process().GetUniqueID(), target().GetNumModules()
+    if Placed.last == now:
+        return
+    Placed.last = now
     files = {module_name(module): module for module in target().module_iter()}
     if len(files) < 2 or find("linker_files") is None:
         return
