@@ -137,6 +137,11 @@ struct Places {
     general: Vec<usize>,
 }
 
+/// The places of words that follow each other from the first on.
+fn words(arch: Arch, count: usize) -> Vec<usize> {
+    (0..).step_by(arch.pointer_size() as usize).take(count).collect()
+}
+
 impl Places {
     fn of(system: System, arch: Arch) -> Self {
         match (system, arch.pointer_size()) {
@@ -148,8 +153,7 @@ impl Places {
     }
 
     fn linux(arch: Arch, registers: usize) -> Self {
-        let words =
-            |count: usize| (0..).step_by(arch.pointer_size() as usize).take(count).collect();
+        let words = |count| words(arch, count);
         // After the registers follows pr_fpvalid.
         let (size, named, general): (usize, [usize; 4], Vec<usize>) = match arch {
             // rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15.
@@ -170,8 +174,7 @@ impl Places {
     }
 
     fn freebsd(arch: Arch, registers: usize) -> Self {
-        let words =
-            |count: usize| (0..).step_by(arch.pointer_size() as usize).take(count).collect();
+        let words = |count| words(arch, count);
         let (len, named, general): (usize, [usize; 4], Vec<usize>) = match arch {
             Arch::Amd64 => (
                 176,
