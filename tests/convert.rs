@@ -2,10 +2,13 @@
 
 #![cfg(all(feature = "image", feature = "cli"))]
 
+mod converted;
+
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
 use std::process::{Command, Output};
 
+use converted::json;
 use serde_json::Value;
 use vnetkvm::Session;
 use vnetkvm::answers::converted::Question;
@@ -17,7 +20,6 @@ use vnetkvm::error::Error;
 use vnetkvm::image::{DumpFile, Format, Image, ImageError, Scenario, build};
 use vnetkvm::kernel::{Kernel, LinkerSet};
 use vnetkvm::memory::KernelMemory;
-use vnetkvm::render::json::{self, Document};
 use vnetkvm::session::Selector;
 use vnetkvm::source::Source;
 use vnetkvm::value::Limits;
@@ -67,16 +69,7 @@ fn session(kernel: &str, core: Vec<u8>) -> Session {
 }
 
 fn convert(session: &Session, form: Form) -> Result<(Vec<u8>, Value), Error> {
-    let mut out = Cursor::new(Vec::new());
-    let question = Question { form, wanted: None, only_mapped: false };
-    let answer = answers::convert(session, question, &mut out, &mut |_| {})?;
-    Ok((out.into_inner(), json(&answer)["converted"][0].clone()))
-}
-
-fn json(answer: &impl Answer) -> Value {
-    let mut out = Vec::new();
-    json::write_document(&mut out, &Document::new(answer, &answer.problems())).unwrap();
-    serde_json::from_slice(&out).unwrap()
+    converted::convert(session, form, false)
 }
 
 /// What a session says that does not depend on the form of the dump.

@@ -2,21 +2,22 @@
 
 #![cfg(all(feature = "image", feature = "cli"))]
 
+mod converted;
+
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::process::Command;
 
+use converted::json;
 use serde_json::Value;
 use vnetkvm::Session;
 use vnetkvm::addr::{PhysAddr, VirtAddr};
-use vnetkvm::answers::converted::Question;
-use vnetkvm::answers::{self, Answer};
+use vnetkvm::answers;
 use vnetkvm::convert::{ConvertError, Form, System};
 use vnetkvm::dump::PhysFaultKind;
 use vnetkvm::error::Error;
 use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::Kernel;
-use vnetkvm::render::json::{self, Document};
 use vnetkvm::session::Selector;
 use vnetkvm::source::Source;
 
@@ -158,16 +159,7 @@ fn rename(kernel: &mut [u8], (old, name): (&str, &str)) {
 }
 
 fn convert(session: &Session, form: Form) -> Result<(Vec<u8>, Value), Error> {
-    let mut out = Cursor::new(Vec::new());
-    let question = Question { form, wanted: None, only_mapped: true };
-    let answer = answers::convert(session, question, &mut out, &mut |_| {})?;
-    Ok((out.into_inner(), json(&answer)["converted"][0].clone()))
-}
-
-fn json(answer: &impl Answer) -> Value {
-    let mut out = Vec::new();
-    json::write_document(&mut out, &Document::new(answer, &answer.problems())).unwrap();
-    serde_json::from_slice(&out).unwrap()
+    converted::convert(session, form, true)
 }
 
 fn told(session: &Session) -> [Value; 3] {

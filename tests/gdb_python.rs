@@ -8,7 +8,7 @@ mod debugged;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use debugged::{Files, PROGRAM, fixtures};
+use debugged::{Files, PROGRAM, fixtures, functions, text};
 use serde_json::Value;
 use vnetkvm::image::Format;
 
@@ -62,26 +62,10 @@ impl Files {
     }
 }
 
-fn text(output: &Output) -> String {
-    let both = [&output.stdout[..], &output.stderr].concat();
-    String::from_utf8(both).unwrap().replace("(gdb) ", "")
-}
-
 /// The lines between two commands that print these words.
 fn between<'a>(told: &'a str, from: &str, to: &str) -> &'a str {
     let told = told.split_once(&format!("{from}\n")).unwrap_or_else(|| panic!("{from}: {told}")).1;
     told.split_once(&format!("{to}\n")).unwrap_or_else(|| panic!("{to}: {told}")).0
-}
-
-/// The functions of gdb's backtrace, innermost first.
-fn functions(told: &str) -> Vec<&str> {
-    let frames = told.lines().filter(|line| line.starts_with('#'));
-    let names = frames.filter_map(|line| {
-        let rest = line.split_once(' ')?.1.trim_start();
-        let rest = rest.split_once(" in ").map_or(rest, |(_, rest)| rest);
-        rest.split_whitespace().next()
-    });
-    names.collect()
 }
 
 impl Files {
@@ -655,13 +639,7 @@ fn the_server_gives_the_script_over_the_wire() {
 #[ignore = "needs gdb"]
 fn damaged_lists_end() {
     let damage = |what: &str, member: &str, to: &str| {
-        let jails = ["web", "db"]
-            .map(|name| format!("[[step]]\ndo = \"jail\"\nname = \"{name}\"\n"))
-            .concat();
-        let steps = format!(
-            "{jails}[[step]]\ndo = \"overwrite\"\nwhat = \"{what}\"\nmember = \"{member}\"\n{to}\n"
-        );
-        let files = Files::steps("classic-clang-dwarf4", &steps, Format::MinidumpV2);
+        let files = Files::damaged(what, member, to);
         let commands = [
             "info vnets",
             "vnet 1",

@@ -5,11 +5,10 @@
 
 mod debugged;
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use debugged::{Files, Killed, PROGRAM};
+use debugged::{Files, PROGRAM, functions, serve, text};
 use vnetkvm::image::Format;
 
 impl Files {
@@ -38,22 +37,6 @@ fn run_gdb(program: &str, kernel: &Path, script: &str, directory: &Path) -> Outp
         .stdin(std::fs::File::open(commands).unwrap())
         .output()
         .unwrap()
-}
-
-fn text(output: &Output) -> String {
-    let both = [&output.stdout[..], &output.stderr].concat();
-    String::from_utf8(both).unwrap().replace("(gdb) ", "")
-}
-
-/// The functions of a backtrace, innermost first, without those that were inlined.
-fn functions(told: &str) -> Vec<&str> {
-    let frames = told.lines().filter(|line| line.starts_with('#'));
-    let names = frames.filter_map(|line| {
-        let rest = line.split_once(' ')?.1.trim_start();
-        let rest = rest.split_once(" in ").map_or(rest, |(_, rest)| rest);
-        rest.split_whitespace().next()
-    });
-    names.collect()
 }
 
 #[test]
@@ -228,17 +211,7 @@ fn every_architecture_has_its_registers_and_its_stacks() {
 #[ignore = "needs gdb"]
 fn the_printed_command_line_works_again_and_again() {
     let files = Files::scenario("demo.toml", Format::MinidumpV2);
-    let mut server = Command::new(PROGRAM)
-        .args(["-N", files.kernel.to_str().unwrap(), "-M", files.core.to_str().unwrap()])
-        .arg("gdb-server")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map(Killed)
-        .unwrap();
-    let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
-    let line = lines.next().unwrap().unwrap();
-    let words = shlex::split(&line).unwrap();
+    let (_server, words) = serve(files.vnetkvm(), 0);
     for _ in 0..2 {
         let output = Command::new(&words[0])
             .args(["-nx", "-batch"])
@@ -257,15 +230,9 @@ fn the_printed_command_line_works_again_and_again() {
 #[test]
 #[ignore = "needs gdb"]
 fn gdb_needs_no_kernel_of_its_own() {
-    let mut server = Command::new(PROGRAM)
-        .args(["--demo", "gdb-server"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map(Killed)
-        .unwrap();
-    let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
-    let words = shlex::split(&lines.next().unwrap().unwrap()).unwrap();
+    let mut vnetkvm = Command::new(PROGRAM);
+    vnetkvm.arg("--demo");
+    let (_server, words) = serve(vnetkvm, 0);
     let output = Command::new(&words[0])
         .args(["-nx", "-batch"])
         .args(&words[1..])

@@ -5,27 +5,17 @@
 mod debugged;
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use debugged::{Files, Killed, PROGRAM};
+use debugged::{Files, Killed, PROGRAM, serve};
 use vnetkvm::image::Format;
 
 impl Files {
     /// A server of the dump, and what it says to type in lldb.
     fn serve(&self) -> (Killed, Vec<String>) {
-        let mut server = self
-            .vnetkvm()
-            .arg("gdb-server")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map(Killed)
-            .unwrap();
-        let mut lines = BufReader::new(server.0.stdout.take().unwrap()).lines();
-        let line = lines.nth(1).unwrap().unwrap();
-        (server, shlex::split(&line).unwrap())
+        serve(self.vnetkvm(), 1)
     }
 
     /// What lldb prints for commands, with the server at the other end and the script loaded. An
@@ -321,13 +311,7 @@ fn nothing_can_be_changed_and_a_client_that_vanishes_leaves_the_server() {
 #[ignore = "needs lldb"]
 fn damaged_lists_end() {
     let damage = |what: &str, member: &str, to: &str| {
-        let jails = ["web", "db"]
-            .map(|name| format!("[[step]]\ndo = \"jail\"\nname = \"{name}\"\n"))
-            .concat();
-        let steps = format!(
-            "{jails}[[step]]\ndo = \"overwrite\"\nwhat = \"{what}\"\nmember = \"{member}\"\n{to}\n"
-        );
-        let files = Files::steps("classic-clang-dwarf4", &steps, Format::MinidumpV2);
+        let files = Files::damaged(what, member, to);
         files.lldb(&["vnets", "vnet 1", "V ip_defttl web", "V ip_defttl nobody"])
     };
     let told = damage("vnet:web", "vnet_le.le_next", "to = \"vnet:db\"");
