@@ -7,7 +7,7 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// The remaining work and memory. Threads may share it.
@@ -17,6 +17,8 @@ pub struct Budget {
     bytes: Meter,
     /// The first request that could not be met.
     exhausted: Mutex<Option<Exhausted>>,
+    /// Whoever asked wants no answer any more.
+    stopped: AtomicBool,
 }
 
 /// How much may be spent.
@@ -33,7 +35,8 @@ pub struct Allowance {
 pub struct Exhausted {
     /// What ran out.
     pub resource: Resource,
-    /// How much there was: steps, bytes, parts or levels, depending on the resource.
+    /// How much there was: steps, bytes, parts or levels, depending on the resource. Of patience,
+    /// the steps that were done.
     pub limit: u64,
 }
 
@@ -48,6 +51,8 @@ pub enum Resource {
     Parts(&'static str),
     /// Levels of nesting, such as types within types. No kernel comes near the limit.
     Levels(&'static str),
+    /// The patience of whoever asked, who called [`Budget::stop`].
+    Patience,
 }
 
 impl Allowance {
@@ -75,6 +80,7 @@ impl Budget {
             work: Meter::new(Resource::Work, allowance.work),
             bytes: Meter::new(Resource::Bytes, allowance.bytes),
             exhausted: Mutex::default(),
+            stopped: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +91,7 @@ impl Budget {
 
     /// Starts again with another allowance.
     pub fn renew(&self, allowance: Allowance) {
+        self.stopped.store(false, Ordering::Relaxed);
         self.work.renew(allowance.work);
         self.bytes.renew(allowance.bytes);
         *self.exhausted.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -96,6 +103,12 @@ impl Budget {
         let Allowance { work, bytes } = self.allowance();
         self.work.renew(work);
         self.bytes.renew(bytes);
+    }
+
+    /// Nothing more may be spent until the next [`Budget::renew`]. Another thread may call this to
+    /// end the question that is being answered.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// The first resource that ran out, if any. If one did, something is missing from the answer.
@@ -113,7 +126,7 @@ impl Budget {
     /// # Errors
     /// Fewer steps are left.
     pub fn work(&self, steps: u64) -> Result<(), Exhausted> {
-        self.noted(self.work.spend(steps))
+        self.noted(self.go_on().and_then(|()| self.work.spend(steps)))
     }
 
     /// Spends memory. It is never given back: the budget limits the total that one
@@ -122,7 +135,14 @@ impl Budget {
     /// # Errors
     /// Fewer bytes are left.
     pub fn bytes(&self, count: u64) -> Result<(), Exhausted> {
-        self.noted(self.bytes.spend(count))
+        self.noted(self.go_on().and_then(|()| self.bytes.spend(count)))
+    }
+
+    fn go_on(&self) -> Result<(), Exhausted> {
+        match self.stopped.load(Ordering::Relaxed) {
+            false => Ok(()),
+            true => Err(Exhausted { resource: Resource::Patience, limit: self.work_done() }),
+        }
     }
 
     fn noted(&self, spent: Result<(), Exhausted>) -> Result<(), Exhausted> {
@@ -246,6 +266,7 @@ impl fmt::Display for Exhausted {
             Resource::Bytes => write!(f, "it takes more than {limit} bytes, the memory limit"),
             Resource::Parts(name) => write!(f, "{name} has more than {limit} parts, the limit"),
             Resource::Levels(name) => write!(f, "{name} has more than {limit} levels, the limit"),
+            Resource::Patience => write!(f, "it was stopped after {limit} steps"),
         }
     }
 }
@@ -273,6 +294,21 @@ mod tests {
         budget.renew(Allowance { work: 1, bytes: 0 });
         assert_eq!(budget.exhausted(), None);
         assert_eq!(budget.work(1), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_spent_after_a_stop_until_it_is_renewed() {
+        let budget = Budget::new(Allowance { work: 10, bytes: 10 });
+        assert_eq!(budget.work(3), Ok(()));
+        budget.stop();
+        let why = budget.work(1).unwrap_err();
+        assert_eq!(why.to_string(), "it was stopped after 3 steps");
+        assert_eq!(budget.bytes(1), Err(why));
+        assert_eq!(budget.exhausted(), Some(why));
+        budget.begin_question();
+        assert_eq!(budget.work(1).unwrap_err().resource, Resource::Patience);
+        budget.renew(budget.allowance());
+        assert_eq!((budget.work(1), budget.exhausted()), (Ok(()), None));
     }
 
     #[test]

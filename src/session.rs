@@ -29,7 +29,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, Serializer};
 
-use crate::addr::VirtAddr;
+use crate::addr::{PhysAddr, VirtAddr};
 use crate::budget::Budget;
 use crate::dump::{self, Core, DumpIdentity};
 use crate::error::Error;
@@ -70,6 +70,8 @@ pub struct Session {
     core_path: PathBuf,
     debug_dirs: Vec<PathBuf>,
     wanted_types: Option<Format>,
+    /// Where the kernel's first segment was loaded, if the user said so.
+    kernel_phys: Option<PhysAddr>,
     /// Files that are not the kernel's other half, and why.
     refused: Vec<String>,
     savecore_info: Option<SavecoreInfo>,

@@ -62,6 +62,25 @@ impl Session {
         Self::join(kernel, types, core, &options, Refused::new())
     }
 
+    /// The same kernel and dump, with nothing kept of earlier answers and nothing spent of the
+    /// budget. What was read while a limit was reached may be incomplete, and what was read of a
+    /// running machine is as old as its first answer.
+    ///
+    /// # Errors
+    /// The memory of a running machine cannot be translated any more.
+    pub fn afresh(&self) -> Result<Self, Error> {
+        let kernel = self.kernel().shared();
+        let types = prepare(&kernel, self.wanted_types);
+        let options = Options {
+            core: self.core_path.clone(),
+            debug_dirs: self.debug_dirs.clone(),
+            types: self.wanted_types,
+            kernel_phys: self.kernel_phys,
+            ..Options::default()
+        };
+        Self::join(kernel, types, self.memory().shared_core(), &options, self.refused.clone())
+    }
+
     pub(super) fn join(
         kernel: impl Into<Arc<Kernel>>,
         types: Result<Types, TypeError>,
@@ -95,6 +114,7 @@ impl Session {
             core_path,
             debug_dirs: options.debug_dirs.clone(),
             wanted_types: options.types,
+            kernel_phys: options.kernel_phys,
             refused,
             savecore_info,
             loaded: OnceLock::new(),

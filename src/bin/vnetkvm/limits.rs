@@ -28,6 +28,14 @@ pub fn forget() {
     *current() = None;
 }
 
+/// Ends the question that is being answered.
+#[cfg(feature = "shell")]
+pub fn stop() {
+    if let Some(budget) = current().as_ref() {
+        budget.stop();
+    }
+}
+
 fn current() -> MutexGuard<'static, Option<Arc<Budget>>> {
     BUDGET.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -37,6 +45,6 @@ pub fn option(why: &Exhausted) -> Option<&'static str> {
     match why.resource {
         Resource::Work => Some("raise the limit with --max-work STEPS"),
         Resource::Bytes => Some("raise the limit with --max-memory BYTES"),
-        Resource::Parts(_) | Resource::Levels(_) => None,
+        Resource::Parts(_) | Resource::Levels(_) | Resource::Patience => None,
     }
 }
