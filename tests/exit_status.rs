@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 146] = [
+const RULES: [(&str, i32); 150] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -155,6 +155,10 @@ const RULES: [(&str, i32); 146] = [
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),
     ("gdb --all-vnets", 2),
+    ("shell --no-such", 2),
+    ("shell --all-vnets", 2),
+    ("shell --json", 2),
+    ("shell --vnet 9", 1),
     ("gdb-server --no-such", 2),
     ("gdb-server --listen nowhere", 2),
     ("gdb-server --listen 127.0.0.1:0 --stdio", 2),
@@ -189,8 +193,9 @@ fn is_empty(out: &str, format: &str) -> bool {
 fn check(files: &[&str], line: &str, status: i32) {
     // An answer that is none looks different in each.
     for format in if status == 1 { &FORMATS[..] } else { &FORMATS[..1] } {
-        // The gdb script has one form, and reports have forms of their own.
-        let has_forms = !["gdb", "report"].iter().any(|own| line.starts_with(own));
+        // The gdb script has one form, reports have forms of their own, and each line of a shell
+        // chooses.
+        let has_forms = !["gdb", "report", "shell"].iter().any(|own| line.starts_with(own));
         let form = ["--format", *format].into_iter().filter(|_| has_forms);
         let words = files.iter().copied().chain(form);
         let line_words = shlex::split(line).unwrap();

@@ -118,7 +118,11 @@ fn monitor_asks_commands_of_a_chosen_vnet() {
     assert!(told.contains("error: no vnet has the number 77"), "{told}");
     assert!(told.contains("error: monitor writes no files"), "{told}");
     assert!(told.contains("error: monitor asks only once"), "{told}");
-    assert_eq!(told.matches("error: monitor has no standard input").count(), 2, "{told}");
+    assert_eq!(
+        told.matches("error: monitor gives commands no standard input").count(),
+        2,
+        "{told}"
+    );
     assert!(told.contains("error: monitor asks only about the dump that is open"), "{told}");
     assert!(told.contains("unrecognized subcommand 'nonsense'"), "{told}");
     assert!(told.contains("error: a quotation mark is missing"), "{told}");

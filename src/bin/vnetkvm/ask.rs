@@ -107,6 +107,8 @@ impl Command {
             Self::Lldb => cmd::lldb::run(globals),
             #[cfg(feature = "gdb-server")]
             Self::GdbServer(args) => cmd::gdb_server::run(globals, args),
+            #[cfg(feature = "shell")]
+            Self::Shell(args) => crate::shell::run(globals, args),
             Self::Image(command) => cmd::image::run(globals, command),
             Self::Completions { shell } => cmd::completions::run(globals, *shell, definition()),
             Self::Man { directory } => cmd::man::run(directory, definition()),

@@ -383,6 +383,17 @@ pub enum Command {
     #[command(after_help = GDB_SERVER_EXAMPLES)]
     GdbServer(cmd::gdb_server::GdbServerArgs),
 
+    /// Ask one dump many questions: a prompt, or a script on standard input
+    ///
+    /// A line is a command of vnetkvm without the program's name, with its options, or else an
+    /// expression. A vnet that is chosen by `vnet 2` or `jail web01` is that of the lines that
+    /// follow. `help` says more. On a terminal, long answers are shown page by page, and Ctrl-C
+    /// ends an answer. Otherwise the lines of standard input are a script: an error goes to
+    /// standard error, the script goes on, and the exit status is that of the last line.
+    #[cfg(feature = "shell")]
+    #[command(after_help = SHELL_EXAMPLES)]
+    Shell(crate::shell::ShellArgs),
+
     /// Build kernel memory images for tests and demonstrations
     #[command(subcommand)]
     Image(cmd::image::ImageCommand),

@@ -26,6 +26,9 @@ pub enum Outcome {
     Found,
     /// The question was valid, but nothing matched; the text says why.
     NothingMatched(String),
+    /// Commands were run one after the other, and this is the status of the last.
+    #[cfg(feature = "shell")]
+    Ended(u8),
 }
 
 /// An error that the binary itself detects, with one thing for the user to try.
@@ -70,16 +73,24 @@ impl fmt::Display for Advice {
 }
 
 /// Reports the result to the user and returns the exit code: 0 answered, 1 nothing matched, 2
-/// failed. Of a command that `searches`, 1 is something found, and 2 nothing matched. A closed pipe is not a failure: its reader has seen enough.
+/// failed. Of a command that `searches`, 1 is something found, and 2 nothing matched. A closed
+/// pipe is not a failure: its reader has seen enough.
 pub fn report(result: anyhow::Result<Outcome>, searches: bool) -> ExitCode {
+    ExitCode::from(report_status(result, searches))
+}
+
+/// The same, with the exit code as a number.
+pub fn report_status(result: anyhow::Result<Outcome>, searches: bool) -> u8 {
     match result {
-        Ok(Outcome::Answered) => ExitCode::SUCCESS,
-        Ok(Outcome::Found) => ExitCode::from(1),
+        Ok(Outcome::Answered) => 0,
+        Ok(Outcome::Found) => 1,
         Ok(Outcome::NothingMatched(why)) => {
             note(&format!("note: {why}"));
-            ExitCode::from(1)
+            1
         }
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        #[cfg(feature = "shell")]
+        Ok(Outcome::Ended(status)) => status,
+        Err(error) if is_broken_pipe(&error) => 0,
         Err(error) => {
             say::error(|out| write_message(out, "error:", ERROR, &error));
             let started = stdout::has_started();
@@ -87,7 +98,7 @@ pub fn report(result: anyhow::Result<Outcome>, searches: bool) -> ExitCode {
                 note("note: the answer above is incomplete");
             }
             let nothing_matched = is_empty_answer(&error) && !started;
-            ExitCode::from(if nothing_matched && !searches { 1 } else { 2 })
+            if nothing_matched && !searches { 1 } else { 2 }
         }
     }
 }

@@ -12,14 +12,21 @@ mod hints;
 mod limits;
 mod logger;
 mod lost_files;
+#[cfg(any(feature = "gdb-server", feature = "shell"))]
+mod opened;
+mod option_word;
 mod output;
 mod output_file;
 mod progress;
 mod run;
 mod say;
+#[cfg(feature = "shell")]
+mod shell;
 mod stdout;
 mod subject;
 mod usage;
+#[cfg(any(feature = "gdb-server", feature = "shell"))]
+mod vnet_option;
 mod watch;
 
 use std::mem::ManuallyDrop;

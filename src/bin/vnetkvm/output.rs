@@ -14,7 +14,7 @@ use vnetkvm::walk::Problems;
 use crate::args::{Format, Globals, OutputArgs};
 use crate::exit::{self, Failure, Outcome};
 use crate::limits;
-use crate::say::{hint, note, warning};
+use crate::say::{self, hint, note, warning};
 use crate::stdout::Stdout;
 
 /// Writes an answer and all messages about it. With `--strict`, nothing of an incomplete answer
@@ -98,7 +98,7 @@ pub fn say_choice(chosen: &Chosen<'_>) {
     say_problems(&chosen.problems);
     say_remarks(&chosen.remarks);
     if let Some(default) = &chosen.default {
-        note(&format!("note: {default}; choose another with --vnet or --jail"));
+        say::fact(&format!("note: {default}; choose another with --vnet or --jail"));
     }
 }
 

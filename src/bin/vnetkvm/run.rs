@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
+use std::io::Write;
 use std::rc::Rc;
 
 use vnetkvm::memory::KernelMemory;
@@ -14,6 +15,8 @@ pub struct Run {
     memories: Kept<KernelMemory>,
     /// The answer, if it does not go to standard output.
     answer: Option<RefCell<Vec<u8>>>,
+    /// What shows the answer in place of standard output.
+    pager: Option<Rc<RefCell<dyn Write>>>,
     /// When the question was asked, if the answer says it.
     stamp: Option<String>,
     /// The answer is shown elsewhere, not on this program's terminal.
@@ -30,6 +33,15 @@ impl Run {
     #[cfg(feature = "gdb-server")]
     pub fn of_open_files(session: Rc<Session>) -> Self {
         let run = Self { answer: Some(RefCell::default()), elsewhere: true, ..Self::default() };
+        run.sessions.keep(session);
+        run
+    }
+
+    /// A run that asks files that are open already, and whose answer is shown by a pager, or else
+    /// goes to standard output.
+    #[cfg(feature = "shell")]
+    pub fn of_shell(session: Rc<Session>, pager: Option<Rc<RefCell<dyn Write>>>) -> Self {
+        let run = Self { pager, ..Self::default() };
         run.sessions.keep(session);
         run
     }
@@ -52,6 +64,11 @@ impl Run {
     /// Where the answer is kept, if it does not go to standard output.
     pub fn answer(&self) -> Option<&RefCell<Vec<u8>>> {
         self.answer.as_ref()
+    }
+
+    /// What shows the answer in place of standard output.
+    pub fn pager(&self) -> Option<&RefCell<dyn Write>> {
+        self.pager.as_deref()
     }
 
     /// The answer that was kept.

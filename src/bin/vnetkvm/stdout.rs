@@ -1,5 +1,6 @@
 //! Buffered standard output. A short answer is written only when it is complete; of a long one,
-//! only a little is kept in memory, unless all of it is to be kept.
+//! only a little is kept in memory, unless all of it is to be kept. A pager may stand in place of
+//! standard output.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -24,11 +25,13 @@ pub struct Stdout<'r> {
     kept: Vec<u8>,
     /// Where the answer goes instead, if a run keeps it.
     answer: Option<&'r RefCell<Vec<u8>>>,
+    /// What shows the answer instead, if there is a pager.
+    pager: Option<&'r RefCell<dyn Write>>,
 }
 
 impl<'r> Stdout<'r> {
     pub fn new(run: &'r Run) -> Self {
-        Self { kept: Vec::with_capacity(KEPT_BACK), answer: run.answer() }
+        Self { kept: Vec::with_capacity(KEPT_BACK), answer: run.answer(), pager: run.pager() }
     }
 
     /// How many bytes are collected before they are written.
@@ -47,10 +50,18 @@ impl<'r> Stdout<'r> {
         self.flush()?;
         // A long answer comes in blocks that need no second copy.
         if bytes.len() >= BLOCK {
-            return io::stdout().lock().write_all(bytes).map_err(cannot_write);
+            return self.pass_on(bytes);
         }
         self.kept.extend_from_slice(bytes);
         Ok(())
+    }
+
+    fn pass_on(&self, bytes: &[u8]) -> io::Result<()> {
+        match self.pager {
+            Some(pager) => pager.borrow_mut().write_all(bytes),
+            None => io::stdout().lock().write_all(bytes),
+        }
+        .map_err(cannot_write)
     }
 
     /// Writes the rest.
@@ -85,13 +96,12 @@ impl Write for Stdout<'_> {
         if self.answer.is_some() {
             return Ok(());
         }
-        let mut stdout = io::stdout().lock();
         if !self.kept.is_empty() {
             STARTED.store(true, Ordering::Relaxed);
-            stdout.write_all(&self.kept).map_err(cannot_write)?;
+            self.pass_on(&self.kept)?;
             self.kept.clear();
         }
-        stdout.flush().map_err(cannot_write)
+        io::stdout().lock().flush().map_err(cannot_write)
     }
 }
 
@@ -113,6 +123,12 @@ impl Error for CannotWrite {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.0)
     }
+}
+
+/// Another answer begins, of which nothing is written yet.
+#[cfg(any(feature = "gdb-server", feature = "shell"))]
+pub fn begin_answer() {
+    STARTED.store(false, Ordering::Relaxed);
 }
 
 /// Whether part of the answer was written. A later failure leaves it incomplete.

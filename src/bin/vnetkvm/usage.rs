@@ -54,6 +54,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
         | "routes" | "sockets" | "sysinit" | "threads" | "topology" | "whatis" => &[LIMITS],
         "convert" => &[LIMITS, WATCH],
         "gdb-server" => &[VNET, FORMAT, LIMITS, STRICT, WATCH],
+        "shell" => &[&["all_vnets"], FORMAT, LIMITS, STRICT, WATCH],
         "gdb" => &[FORMAT, LIMITS, STRICT, WATCH],
         _ => &[],
     };

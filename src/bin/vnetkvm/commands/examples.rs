@@ -157,3 +157,11 @@ Examples:
   vnetkvm -M vmcore.0 gdb-server
   gdb -iex 'set osabi none' kernel.debug -ex 'target remote | vnetkvm -M vmcore.0 gdb-server --stdio'
   (gdb) python exec(gdb.execute(\"monitor gdb --python\", to_string=True))";
+
+#[cfg(feature = "shell")]
+pub const SHELL_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -n 3 shell
+  vnetkvm -N kernel.debug -M vmcore.0 --jail web01 shell
+  echo 'vars --all-vnets ip_defttl' | vnetkvm --demo shell
+  vnetkvm -M vmcore.0 shell -e < questions";

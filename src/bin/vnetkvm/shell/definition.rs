@@ -1,0 +1,49 @@
+//! The commands and options that a line may have.
+
+use clap::Command;
+
+use crate::option_word::option_of;
+use crate::usage;
+
+/// Commands that have nothing to do with the dump that is open, or that wait for others.
+const REFUSED: &[&str] = &["completions", "gdb-server", "help", "image", "man", "shell"];
+
+/// The definition of the command line, with the options of all commands at each.
+pub struct Definition(Command);
+
+impl Definition {
+    pub fn new() -> Self {
+        let mut definition = usage::command();
+        definition.build();
+        Self(definition)
+    }
+
+    /// The names of the commands that the shell runs, each with one line about it.
+    pub fn offered(&self) -> impl Iterator<Item = (String, String)> {
+        let commands = self.0.get_subcommands();
+        let offered = commands.filter(|command| !REFUSED.contains(&command.get_name()));
+        offered.map(|command| {
+            let about = command.get_about().map(ToString::to_string);
+            (command.get_name().to_owned(), about.unwrap_or_default())
+        })
+    }
+
+    pub fn command(&self, name: &str) -> Option<&Command> {
+        self.0.find_subcommand(name)
+    }
+
+    /// The command whose name is like a word that is none.
+    pub fn command_like(&self, word: &str) -> Option<String> {
+        let furthest = if word.len() < 5 { 1 } else { 2 };
+        let names = self.offered().map(|(name, _)| (strsim::osa_distance(&name, word), name));
+        let near = names.filter(|(distance, _)| *distance <= furthest);
+        near.min().map(|(_, name)| name)
+    }
+
+    /// Whether the value of the option `word` is the next word; `None` if it is no option of the
+    /// command. Two dashes always begin an option.
+    pub fn option(&self, command: &str, word: &str) -> Option<bool> {
+        let (id, takes_next) = option_of(word, self.command(command)?)?;
+        (word.starts_with("--") || !id.is_empty()).then_some(takes_next)
+    }
+}

@@ -1,0 +1,217 @@
+//! What a line of the shell asks for.
+
+use crate::exit::Failure;
+use crate::vnet_option::VnetOption;
+
+use super::definition::Definition;
+
+/// A line, taken apart.
+#[derive(Debug)]
+pub enum Line {
+    /// It is empty, or a comment.
+    Nothing,
+    /// `quit` or `exit`
+    Quit,
+    /// `help` without the name of a command.
+    Help,
+    /// `vnet` or `jail`: which vnet is chosen.
+    Say,
+    /// `vnet 2`, `vnet 0xADDRESS`, `jail web01`
+    Choose(VnetOption),
+    /// `vnet none`, `jail none`
+    ForgetChoice,
+    /// `source FILE`
+    Source(String),
+    /// A command of the program, without the program's name.
+    Command(Vec<String>),
+    /// An expression, as the command that prints it, and the command that may have been meant.
+    Expression(Vec<String>, Option<String>),
+}
+
+impl Line {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// It has a quotation mark too few, or a word too many or too few.
+    pub fn parse(line: &str, definition: &Definition) -> Result<Self, Failure> {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(Self::Nothing);
+        }
+        let first = line.split([' ', '\t']).next().unwrap_or_default();
+        let rest = line[first.len()..].trim_start();
+        match first {
+            "quit" | "exit" if rest.is_empty() => Ok(Self::Quit),
+            "help" | "?" if rest.is_empty() => Ok(Self::Help),
+            "vnet" if !continues_expression(rest) => Self::choice(rest, VnetOption::vnet),
+            "jail" if !continues_expression(rest) => Self::choice(rest, VnetOption::jail),
+            "source" => match &words(rest)?[..] {
+                [file] => Ok(Self::Source(file.clone())),
+                _ => Err(Failure::new("source takes the name of one file")),
+            },
+            "print" | "p" => Self::print(rest, definition),
+            _ if is_command(first, definition) => Ok(Self::Command(words(line)?)),
+            _ => Ok(Self::Expression(print(&[], line), definition.command_like(first))),
+        }
+    }
+
+    fn choice(rest: &str, option: fn(&str) -> VnetOption) -> Result<Self, Failure> {
+        match &words(rest)?[..] {
+            [] => Ok(Self::Say),
+            [none] if none == "none" => Ok(Self::ForgetChoice),
+            [one] => Ok(Self::Choose(option(one))),
+            _ => Err(Failure::new("a vnet's number or address, or a jail is wanted")
+                .hint("use only one; a name with a space stands in quotes")),
+        }
+    }
+
+    /// `print` with its options, and what follows them as one expression, as in gdb.
+    fn print(rest: &str, definition: &Definition) -> Result<Self, Failure> {
+        let mut options = Vec::new();
+        let mut rest = rest;
+        while rest.starts_with('-') {
+            let (word, after) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
+            let after = after.trim_start();
+            if word == "--" {
+                rest = after;
+                break;
+            }
+            let Some(takes_next) = definition.option("print", word) else { break };
+            options.push(word.to_owned());
+            rest = after;
+            if takes_next {
+                let (value, after) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
+                options.extend(words(value)?);
+                rest = after.trim_start();
+            }
+        }
+        Ok(match rest {
+            "" => Self::Command([&["print".to_owned()], &options[..]].concat()),
+            _ => Self::Expression(print(&options, unquoted(rest)), None),
+        })
+    }
+}
+
+/// The command that prints an expression.
+fn print(options: &[String], text: &str) -> Vec<String> {
+    let (print, end) = ("print".to_owned(), "--".to_owned());
+    [&[print], options, &[end, text.to_owned()]].concat()
+}
+
+/// Whether an expression goes on behind a name, so that the name is no command.
+fn continues_expression(rest: &str) -> bool {
+    const OPERATORS: &str = "=+*/%&|^<>?.[(";
+    rest.starts_with(|c| OPERATORS.contains(c)) || rest.starts_with("- ") || rest.starts_with("->")
+}
+
+fn is_command(name: &str, definition: &Definition) -> bool {
+    name == "help" || definition.command(name).is_some()
+}
+
+/// The words of a line, of which quotation marks hold some together.
+fn words(line: &str) -> Result<Vec<String>, Failure> {
+    shlex::split(line).ok_or_else(|| Failure::new("a quotation mark is missing"))
+}
+
+/// An expression without the quotation marks that keep it together on a command line. A C
+/// character keeps its own.
+fn unquoted(text: &str) -> &str {
+    for mark in ['\'', '"'] {
+        let inner = text.strip_prefix(mark).and_then(|text| text.strip_suffix(mark));
+        if let Some(inner) = inner
+            && inner.chars().count() > 1
+            && !inner.starts_with('\\')
+            && !inner.contains(mark)
+        {
+            return inner;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words of the command that a line is, joined by `|`.
+    fn command(line: &str) -> String {
+        match Line::parse(line, &Definition::new()) {
+            Ok(Line::Command(words) | Line::Expression(words, _)) => words.join("|"),
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_command_or_else_an_expression() {
+        for (line, words) in [
+            ("  vars --jail 'a b' tcp*  ", "vars|--jail|a b|tcp*"),
+            ("help vars", "help|vars"),
+            ("V_ifnet", "print|--|V_ifnet"),
+            ("ip_id + 1", "print|--|ip_id + 1"),
+            ("-1 + 2", "print|--|-1 + 2"),
+            ("vnet->vnet_ifcnt", "print|--|vnet->vnet_ifcnt"),
+            ("vnet + 1", "print|--|vnet + 1"),
+            ("jail", ""),
+        ] {
+            match words {
+                "" => assert!(matches!(Line::parse(line, &Definition::new()), Ok(Line::Say))),
+                words => assert_eq!(command(line), words),
+            }
+        }
+    }
+
+    #[test]
+    fn print_takes_one_expression_behind_its_options() {
+        for (line, words) in [
+            ("p a + b", "print|--|a + b"),
+            ("print a + b", "print|--|a + b"),
+            ("print --all-vnets a + b", "print|--all-vnets|--|a + b"),
+            ("print --cpu 1 --json DPCPU(nws)", "print|--cpu|1|--json|--|DPCPU(nws)"),
+            ("print --cpu=1 a", "print|--cpu=1|--|a"),
+            ("print --jail 'web01' a", "print|--jail|web01|--|a"),
+            ("print -- -1", "print|--|-1"),
+            ("print -1", "print|--|-1"),
+            ("print 'V_ifnet.x'", "print|--|V_ifnet.x"),
+            ("print 'a'", "print|--|'a'"),
+            ("print '\\n'", "print|--|'\\n'"),
+            ("print 'a' + 'b'", "print|--|'a' + 'b'"),
+            ("print", "print"),
+        ] {
+            assert_eq!(command(line), words);
+        }
+    }
+
+    #[test]
+    fn the_shell_has_lines_of_its_own() {
+        let definition = Definition::new();
+        let parse = |line| Line::parse(line, &definition);
+        assert!(matches!(parse(" # vars"), Ok(Line::Nothing)));
+        assert!(matches!(parse("quit"), Ok(Line::Quit)));
+        assert!(matches!(parse("help"), Ok(Line::Help)));
+        assert!(matches!(parse("vnet none"), Ok(Line::ForgetChoice)));
+        assert!(matches!(parse("source '/a b'"), Ok(Line::Source(path)) if path == "/a b"));
+        for (line, option) in [
+            ("vnet 2", "--vnet=2"),
+            ("vnet 0xfffff80000621040", "--vnet=0xfffff80000621040"),
+            ("vnet web01", "--jail=web01"),
+            ("jail 2", "--jail=2"),
+        ] {
+            assert!(matches!(parse(line), Ok(Line::Choose(it)) if it.word() == option), "{line}");
+        }
+        for line in ["vnet 1 2", "source", "vars 'a", "jail 'a"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_command_may_have_been_meant() {
+        let meant = |line| match Line::parse(line, &Definition::new()) {
+            Ok(Line::Expression(_, meant)) => meant,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(meant("vras tcp*").as_deref(), Some("vars"));
+        assert_eq!(meant("sokets").as_deref(), Some("sockets"));
+        assert_eq!(meant("tcbinfo"), None);
+        assert_eq!(meant("tcbinfo.ipi_count"), None);
+    }
+}

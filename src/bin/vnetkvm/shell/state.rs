@@ -1,0 +1,156 @@
+//! What the shell remembers from one line to the next, and what it does with a line.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::rc::Rc;
+
+use vnetkvm::render::sanitize;
+use vnetkvm::vnet::Vnet;
+
+use super::definition::Definition;
+use super::help;
+use super::line::Line;
+use super::script::{self, End, Flow};
+use crate::exit::{Failure, Outcome, report_status};
+use crate::opened::{self, Opened};
+use crate::output;
+use crate::run::Run;
+use crate::say;
+use crate::stdout::{self, Stdout};
+
+/// A file may name another to be run, and that a third, up to this depth.
+const DEEPEST: usize = 16;
+
+/// In characters, of a name in a prompt.
+const LONGEST_NAME: usize = 24;
+
+/// An open dump, the choices that were made, and where answers are shown.
+pub struct State {
+    opened: Opened,
+    definition: Definition,
+    /// Shows the answers in place of standard output.
+    pager: Option<Rc<RefCell<dyn Write>>>,
+    /// A script stops at its first error.
+    stops: bool,
+    /// How many files are being run, each named by the one before.
+    depth: usize,
+}
+
+impl State {
+    pub fn new(opened: Opened, stops: bool) -> Self {
+        Self { opened, definition: Definition::new(), pager: None, stops, depth: 0 }
+    }
+
+    /// From now on, this shows the answers.
+    pub fn page(&mut self, pager: Rc<RefCell<dyn Write>>) {
+        self.pager = Some(pager);
+    }
+
+    /// What stands before a line: the vnet that it will be about.
+    pub fn prompt(&self) -> String {
+        match self.opened.vnet() {
+            Ok(Some(vnet)) => format!("{}> ", short_name(vnet)),
+            Ok(None) | Err(_) => "vnetkvm> ".to_owned(),
+        }
+    }
+
+    /// Runs the lines of a script.
+    pub fn script(&mut self, lines: &mut impl BufRead, name: &str) -> End {
+        script::run(lines, name, self.stops, |line| self.run(line))
+    }
+
+    /// Runs a line.
+    pub fn run(&mut self, line: &str) -> Flow {
+        say::forget();
+        stdout::begin_answer();
+        match Line::parse(line, &self.definition) {
+            Ok(Line::Nothing) => Flow::Nothing,
+            Ok(Line::Quit) => Flow::End,
+            Ok(Line::Source(path)) => self.source(&path),
+            Ok(Line::Command(words)) => Flow::Next(self.command(&words, None)),
+            Ok(Line::Expression(words, meant)) => {
+                let advice = meant.map(|name| format!("did you mean the command {name}?"));
+                Flow::Next(self.command(&words, advice))
+            }
+            Ok(line) => Flow::Next(report_status(self.own(line), false)),
+            Err(wrong) => Flow::Next(report_status(Err(wrong.into()), false)),
+        }
+    }
+
+    /// Does what needs no command of the program.
+    fn own(&mut self, line: Line) -> anyhow::Result<Outcome> {
+        match line {
+            Line::Help => return self.show(&help::text(&self.definition)),
+            Line::Choose(option) => self.opened.choose(option)?,
+            Line::ForgetChoice => self.opened.forget_choice(),
+            _ => {}
+        }
+        let title = self.opened.title()?;
+        self.show(&format!("{title}\n"))
+    }
+
+    /// Runs a command of the program. If it fails, `advice` is what to try.
+    fn command(&mut self, words: &[String], advice: Option<String>) -> u8 {
+        let cli = match self.opened.parse(words) {
+            Ok(cli) => cli,
+            Err(wrong) if wrong.use_stderr() => {
+                // If standard error is closed, nobody reads messages.
+                let _ = wrong.print();
+                return 2;
+            }
+            Err(help) => {
+                let text = help.render();
+                let text =
+                    if output::has_color() { text.ansi().to_string() } else { text.to_string() };
+                return report_status(self.show(&text), false);
+            }
+        };
+        if let Some(why) = opened::refused(&cli, "the shell") {
+            return report_status(Err(Failure::new(why).into()), false);
+        }
+        let pager = self.pager.clone();
+        self.opened.ask(cli, advice, |session| Run::of_shell(session, pager)).0
+    }
+
+    /// Runs the lines of a file.
+    fn source(&mut self, path: &str) -> Flow {
+        let failed = |why| Flow::Next(report_status(Err(why), false));
+        if self.depth == DEEPEST {
+            let why = format!("{path}: more than {DEEPEST} files are run, each named by another");
+            return failed(Failure::new(why).into());
+        }
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(why) => return failed(Failure::new(format!("cannot open {path}")).because(why)),
+        };
+        self.depth += 1;
+        let end = self.script(&mut BufReader::new(file), path);
+        self.depth -= 1;
+        if end.quits { Flow::End } else { Flow::Next(end.status) }
+    }
+
+    fn show(&self, text: &str) -> anyhow::Result<Outcome> {
+        let run = Run::of_shell(Rc::clone(self.opened.session()), self.pager.clone());
+        let mut out = Stdout::new(&run);
+        out.write_all(text.as_bytes())?;
+        out.finish()?;
+        Ok(Outcome::Answered)
+    }
+}
+
+/// `vnet 1 web01`, with the jail that names it. The host's needs no name.
+fn short_name(vnet: &Vnet) -> String {
+    let number = match vnet.index {
+        Some(index) => format!("vnet {index}"),
+        None => format!("vnet {}", vnet.address),
+    };
+    let jails = vnet.jails.iter().flatten();
+    match jails.into_iter().find(|jail| jail.jid != 0) {
+        Some(jail) if vnet.index != Some(0) => {
+            let name: String = sanitize::line(&jail.name).chars().take(LONGEST_NAME).collect();
+            format!("{number} {name}")
+        }
+        _ => number,
+    }
+}
