@@ -15,6 +15,7 @@ pub use crate::kernel::{KernelError, NotAKernel};
 pub use crate::source::{Access, SourceError, UnpackError};
 pub use crate::target::{ReadError, TargetError};
 pub use crate::types::{NameKind, TypeError, WantedKind};
+pub use crate::value::FormatError;
 pub use crate::vnet::{VnetCandidate, VnetError, WantedThread, WantedVnet};
 
 /// Any error of the library.
@@ -75,6 +76,9 @@ pub enum Error {
     /// A question about vnets, and what is in them, has no answer.
     #[error(transparent)]
     Vnet(#[from] VnetError),
+    /// The letters before an expression do not say how its value is written.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// An expression has no value.
     #[error("cannot evaluate {}", shortened(expression))]
     Expr {
@@ -106,6 +110,7 @@ impl Error {
             | Self::NoKernel { .. }
             | Self::Target(_)
             | Self::Convert(_)
+            | Self::Format(_)
             | Self::Types(_)
             | Self::Read(_) => false,
         }

@@ -33,7 +33,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::budget::Budget;
 use crate::dump::{self, Core, DumpIdentity};
 use crate::error::Error;
-use crate::expr::eval::{ExprError, Scope};
+use crate::expr::eval::{ExprError, Operand, Scope};
 use crate::expr::{self, SyntaxError};
 use crate::kernel::{LinkerSet, RunningKernel};
 use crate::memory::KernelMemory;
@@ -444,14 +444,28 @@ impl Session {
     /// The value of a C expression in a network stack and on a CPU.
     ///
     /// # Errors
+    /// As [`Session::print_by`].
+    pub fn print_at(
+        &self,
+        place: Place<'_>,
+        expression: &str,
+        limits: &Limits,
+    ) -> Result<Printed, Error> {
+        self.print_by(&self.reader(limits), place, expression)
+    }
+
+    /// The value of a C expression in a network stack and on a CPU, as that reader of this session
+    /// reads it.
+    ///
+    /// # Errors
     /// It is not an expression, names something that does not exist, or needs memory that cannot
     /// be read on the way to its value. A value that is itself unreadable is not an
     /// error: it is an error value.
-    pub fn print_at(
+    pub fn print_by(
         &self,
+        reader: &ValueReader<'_>,
         Place { stack, cpu }: Place<'_>,
         expression: &str,
-        limits: &Limits,
     ) -> Result<Printed, Error> {
         self.require_match()?;
         let failed = |source| Error::Expr { expression: expression.to_owned(), source };
@@ -464,7 +478,13 @@ impl Session {
         let per_cpu = OfCpus { session: self, chosen: cpu };
         let scope = Scope::new(self.target(), variables, stack, &per_cpu);
         let operand = scope.eval(&parsed).map_err(failed)?;
-        let mut value = operand.read(self.target(), &self.reader(limits));
+        let mut value = match (&operand, operand.read(self.target(), reader)) {
+            (Operand::Integer(integer), Value::Int(number)) => {
+                let width = integer.of.bits(self.target().arch());
+                reader.computed(number, width.into(), integer.of.unsigned)
+            }
+            (_, value) => value,
+        };
         let variable = self.variable_at(stack, operand.address());
         self.withdraw_stale_sums(stack, variable.map(|variable| &*variable.name), &mut value);
         let (notes, remarks) = scope.said();

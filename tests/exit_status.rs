@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 150] = [
+const RULES: [(&str, i32); 153] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -56,6 +56,9 @@ const RULES: [(&str, i32); 150] = [
     ("pcpu --cpu 0 --all-cpus", 2),
     ("pcpu --cpu x", 2),
     ("print ip_defttl", 0),
+    ("print /x ip_defttl", 0),
+    ("print /q ip_defttl", 2),
+    ("print /x", 2),
     ("print 'cpu(1).pc_cpuid'", 0),
     ("print 'cpu(9)'", 1),
     ("print --cpu 9 ip_defttl", 1),

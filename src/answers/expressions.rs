@@ -15,7 +15,7 @@ use crate::session::{Place, Printed, Session};
 use crate::target::ReadError;
 use crate::value::model::ValueError;
 use crate::value::serialize::InPlace;
-use crate::value::{Limits, Value};
+use crate::value::{Format, FormatError, Limits, Value, ValueReader};
 use crate::vnet::Stack;
 
 /// The values of expressions in one vnet.
@@ -54,9 +54,12 @@ pub struct Failure {
 /// The values of the expressions in each of the chosen vnets, as much of each as `limits` allows
 /// to read. DPCPU variables are those of `cpu`; `None` is the default one.
 ///
+/// A [`Format`] may stand before an expression: `/x V_ip_defttl`. One that stands alone is for all
+/// expressions that follow.
+///
 /// # Errors
 /// There is one expression and one vnet, and it has no value there: as [`Session::print`]. There
-/// is no such CPU.
+/// is no such CPU, or no such format.
 pub fn expressions<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,
@@ -67,19 +70,48 @@ pub fn expressions<'s>(
     if let Some(cpu) = cpu {
         session.cpu(cpu)?;
     }
-    let alone = chosen.stacks.len() * expressions.len() == 1;
-    let trial = Trial::of(session, &chosen, cpu, expressions, alone)?;
-    let (expressions, limits) = (expressions.to_vec(), limits.clone());
+    let asked = Asked::all(expressions)?;
+    let alone = chosen.stacks.len() * asked.len() == 1;
+    let trial = Trial::of(session, &chosen, cpu, &asked, alone)?;
+    let reader = session.reader(limits);
     let of_vnet = move |stack: Stack<'s>| {
         let place = Place { stack, cpu };
-        let evaluated = expressions
-            .iter()
-            .map(|text| Evaluated::new(text, print(session, place, text, &limits, alone)));
+        let evaluated = asked.iter().map(|asked| {
+            let reader = reader.clone().for_people(asked.format);
+            Evaluated::new(&asked.text, print(session, &reader, place, &asked.text, alone))
+        });
         Results { results: evaluated.collect::<Vec<_>>().into() }
     };
     let nothing = (!trial.answered).then(|| "no expression has a value".to_owned());
     let answer = PerVnet::new(chosen, of_vnet);
     Ok(PerVnet { remarks: trial.remarks, missed: trial.missed, nothing, ..answer })
+}
+
+/// An expression, and how its value is written.
+#[derive(Debug)]
+struct Asked {
+    text: String,
+    format: Format,
+}
+
+impl Asked {
+    fn all(expressions: &[String]) -> Result<Vec<Self>, FormatError> {
+        let (mut all, mut format) = (Vec::new(), Format::default());
+        for text in expressions {
+            match Format::take(text)? {
+                (Some(following), "") => format = following,
+                (own, text) => {
+                    all.push(Self { text: text.into(), format: own.unwrap_or(format) });
+                }
+            }
+        }
+        match (&*all, expressions.last()) {
+            ([], Some(letters)) => {
+                Err(FormatError::NothingFollows { letters: letters.as_str().into() })
+            }
+            _ => Ok(all),
+        }
+    }
 }
 
 /// The remarks to give before the values, which are not kept.
@@ -95,16 +127,16 @@ impl Trial {
         session: &Session,
         chosen: &Chosen<'_>,
         cpu: Option<u64>,
-        expressions: &[String],
+        asked: &[Asked],
         alone: bool,
     ) -> Result<Self, Error> {
         // This is enough to know whether there is a value, and of what kind.
-        let limits = Limits { elements: 1, depth: 1, string: 0 };
+        let reader = session.reader(&Limits { elements: 1, depth: 1, string: 0 });
         let mut trial = Self { answered: false, missed: Vec::new(), remarks: Vec::new() };
         let (mut untyped, mut stories) = (false, Vec::new());
         for stack in &chosen.stacks {
-            for text in expressions {
-                match print(session, Place { stack: *stack, cpu }, text, &limits, alone) {
+            for Asked { text, .. } in asked {
+                match print(session, &reader, Place { stack: *stack, cpu }, text, alone) {
                     Ok(printed) => {
                         trial.answered = true;
                         untyped |= matches!(printed.value, Value::Bytes(_));
@@ -124,7 +156,7 @@ impl Trial {
             }
         }
         if untyped {
-            trial.remarks.extend(why_untyped_variables(session, expressions)?);
+            trial.remarks.extend(why_untyped_variables(session, asked)?);
         }
         Ok(trial)
     }
@@ -144,12 +176,12 @@ impl Trial {
 /// error in its place.
 fn print(
     session: &Session,
+    reader: &ValueReader<'_>,
     place: Place<'_>,
     text: &str,
-    limits: &Limits,
     alone: bool,
 ) -> Result<Printed, Error> {
-    match session.print_at(place, text, limits) {
+    match session.print_by(reader, place, text) {
         Err(Error::Expr { source: ExprError::Read(ReadError::Fault(fault)), .. }) if !alone => {
             Ok(Printed {
                 expression: text.into(),
@@ -172,9 +204,9 @@ fn remarks(stack: Stack<'_>, printed: &Printed) -> Vec<Remark> {
 }
 
 /// Why the types of modules' variables in the expressions are unknown.
-fn why_untyped_variables(session: &Session, expressions: &[String]) -> Result<Vec<Remark>, Error> {
+fn why_untyped_variables(session: &Session, asked: &[Asked]) -> Result<Vec<Remark>, Error> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let words = expressions.iter().flat_map(|text| text.split(|c| !is_part(c)));
+    let words = asked.iter().flat_map(|asked| asked.text.split(|c| !is_part(c)));
     let words: Vec<&str> = words.map(|word| word.strip_prefix("V_").unwrap_or(word)).collect();
     why_untyped(session, |module| {
         LinkerSet::ALL.into_iter().any(|set| {

@@ -89,7 +89,7 @@ impl Value {
     /// The number of an integer, a character, an enum, or the sum of a counter.
     #[must_use]
     pub fn as_i128(&self) -> Option<i128> {
-        match self {
+        match self.plain() {
             Self::Int(number) | Self::Char(number) => Some(*number),
             Self::Enum(found) => Some(found.value),
             Self::Counter { sum, .. } => Some((*sum).into()),
@@ -112,7 +112,7 @@ impl Value {
     /// A `float`, `double` or `long double`, as the host's `f64`.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
-        match self {
+        match self.plain() {
             Self::Float(number) => Some(*number),
             _ => None,
         }
@@ -121,7 +121,7 @@ impl Value {
     /// A `bool`, or `_Bool`; `None` for a number.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
-        match self {
+        match self.plain() {
             Self::Bool(value) => Some(*value),
             _ => None,
         }
@@ -130,7 +130,7 @@ impl Value {
     /// The text in a char array, or the text that a `char *` points to.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
-        match self {
+        match self.plain() {
             Self::Text(text) => Some(text),
             Self::Pointer(pointer) => pointer.text(),
             _ => None,
@@ -140,7 +140,7 @@ impl Value {
     /// The bytes of something that has no known type.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
-        match self {
+        match self.plain() {
             Self::Bytes(bytes) => Some(&bytes.bytes),
             _ => None,
         }
@@ -149,7 +149,7 @@ impl Value {
     /// A pointer of any type, with what is known of its target.
     #[must_use]
     pub fn as_pointer(&self) -> Option<&PointerValue> {
-        match self {
+        match self.plain() {
             Self::Pointer(pointer) => Some(pointer),
             _ => None,
         }
@@ -158,7 +158,7 @@ impl Value {
     /// The kernel address that a pointer, or a counter's pointer, holds.
     #[must_use]
     pub fn as_address(&self) -> Option<VirtAddr> {
-        match self {
+        match self.plain() {
             Self::Pointer(PointerValue { address, .. }) | Self::Counter { address, .. } => {
                 Some(*address)
             }
@@ -169,7 +169,7 @@ impl Value {
     /// A struct or union.
     #[must_use]
     pub fn as_record(&self) -> Option<&RecordValue> {
-        match self {
+        match self.plain() {
             Self::Record(record) => Some(record),
             _ => None,
         }
@@ -178,7 +178,7 @@ impl Value {
     /// An array, unless it is text.
     #[must_use]
     pub fn as_array(&self) -> Option<&ArrayValue> {
-        match self {
+        match self.plain() {
             Self::Array(array) => Some(array),
             _ => None,
         }
@@ -187,7 +187,7 @@ impl Value {
     /// Why the value could not be read; `None` if it was.
     #[must_use]
     pub fn error(&self) -> Option<&ValueError> {
-        match self {
+        match self.plain() {
             Self::Error(why) => Some(why),
             _ => None,
         }
@@ -273,7 +273,7 @@ impl Value {
 
     /// Its kind, in words: "an integer".
     fn kind(&self) -> &'static str {
-        match self {
+        match self.plain() {
             Self::Int(_) => "an integer",
             Self::Bool(_) => "a boolean",
             Self::Char(_) => "a character",
@@ -286,6 +286,7 @@ impl Value {
             Self::Counter { .. } => "a counter",
             Self::Bytes(_) => "bytes of no known type",
             Self::Error(_) => "an error",
+            Self::Told(_) => "a value shown in another form",
         }
     }
 }

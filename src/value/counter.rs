@@ -63,7 +63,7 @@ pub fn is_counter(types: &Types, mut id: TypeId) -> bool {
 /// Whether `value` contains the sum of a counter.
 #[must_use]
 pub fn has_sums(value: &Value) -> bool {
-    match value {
+    match value.plain() {
         Value::Counter { .. } => true,
         Value::Record(record) => record.members().any(|(_, value)| has_sums(value)),
         // All elements are of one type, but some may be errors.
@@ -77,6 +77,10 @@ pub fn has_sums(value: &Value) -> bool {
 pub fn mark_stale(value: &mut Value, why: &str) {
     match value {
         Value::Counter { sum, address } => *value = stale(*address, *sum, why).into(),
+        Value::Told(told) if has_sums(&told.value) => {
+            *value = told.value.clone();
+            mark_stale(value, why);
+        }
         Value::Record(record) => {
             record.values_mut().iter_mut().for_each(|each| mark_stale(each, why));
         }

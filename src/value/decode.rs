@@ -5,6 +5,7 @@ use crate::budget;
 use crate::bytes::Endian;
 use crate::types::Types;
 use crate::types::model::{BitField, Enumeration, Type};
+use crate::value::format::Bits;
 use crate::value::gathered::Gathered;
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
@@ -79,7 +80,10 @@ impl<'a, 't> Decoder<'a, 't> {
 
     pub(in crate::value) fn number(&self, number: Number, offset: usize) -> Value {
         match self.bytes(offset, number.size() as u64) {
-            Ok(bytes) => number.value_at(bytes, self.address(offset)),
+            Ok(bytes) => {
+                let value = number.value_at(bytes, self.address(offset));
+                self.reader.told(value, || number.bits(bytes))
+            }
             Err(error) => error,
         }
     }
@@ -93,10 +97,15 @@ impl<'a, 't> Decoder<'a, 't> {
             Shape::Pointer(pointer) => {
                 self.reader.pointer_by(*pointer, VirtAddr::new(raw() as u64))
             }
-            Shape::Enum(enumeration) => self.enumerated(enumeration, raw(), bytes.len() as u64 * 8),
-            Shape::Base(base) => {
-                number::decode(base, bytes, self.endian).unwrap_or_else(|| self.reader.shown(bytes))
+            Shape::Enum(enumeration) => {
+                let width = bytes.len() as u64 * 8;
+                let value = self.enumerated(enumeration, raw(), width);
+                self.reader.told(value, || Bits::new(raw(), width, enumeration.signed))
             }
+            Shape::Base(base) => match number::decode(base, bytes, self.endian) {
+                Some(value) => self.reader.told(value, || number::bits(base, bytes, self.endian)),
+                None => self.reader.shown(bytes),
+            },
             _ => self.reader.shown(bytes),
         }
     }
@@ -114,9 +123,10 @@ impl<'a, 't> Decoder<'a, 't> {
         if let Err(why) = self.enter(offset, depth) {
             return why.into();
         }
-        let mut members = Gathered::of(&plan.names, plan.noted.is_some());
+        let noted = plan.noted.filter(|_| self.reader.tells_meaning());
+        let mut members = Gathered::of(&plan.names, noted.is_some());
         self.members(plan, offset, depth.of_record(), &mut members);
-        let note = plan.noted.and_then(|noted| {
+        let note = noted.and_then(|noted| {
             let bytes = self.bytes(offset, plan.size).unwrap_or_default();
             noted.note(bytes, self.reader.target, self.address(offset))
         });
@@ -198,9 +208,20 @@ impl<'a, 't> Decoder<'a, 't> {
             Err(why) => return ValueError::from(why).into(),
         };
         let raw = bits::extract(self.endian, bytes, field);
+        // As gdb writes them: as numbers of their type, and not of so few bits.
+        let bits = |size: u64, signed: bool| {
+            let number = if signed { bits::sign_extend(raw, field.bit_size) } else { raw as i128 };
+            Bits::new(number as u128, size.saturating_mul(8), signed)
+        };
         match found.as_deref() {
-            Ok(Type::Enum(enumeration)) => self.enumerated(enumeration, raw, field.bit_size),
-            Ok(Type::Base(base)) => integer(base, raw, field.bit_size),
+            Ok(Type::Enum(enumeration)) => {
+                let value = self.enumerated(enumeration, raw, field.bit_size);
+                self.reader.told(value, || bits(enumeration.size, enumeration.signed))
+            }
+            Ok(Type::Base(base)) => {
+                let value = integer(base, raw, field.bit_size);
+                self.reader.told(value, || bits(base.size, number::is_signed(base)))
+            }
             Ok(_) => Value::Int(raw as i128),
             Err(why) => why.clone().into(),
         }
@@ -214,16 +235,39 @@ impl<'a, 't> Decoder<'a, 't> {
         if let Err(why) = budget::level("the value", depth.levels, DEEPEST) {
             return ValueError::from(why).into();
         }
-        let shown = self.shown(count);
-        let omitted = count - shown;
-        if inner.is_empty() {
-            if let Some(text) = plan.characters.then(|| self.text(count, offset)).flatten() {
-                return Value::Text(text);
+        let plain = inner.is_empty().then(|| self.plain_row(plan, count, offset)).flatten();
+        match plain {
+            Some(value) if self.reader.tells_row(plan) => {
+                let text = self.reader.is_string(plan).then(|| self.text(count, offset)).flatten();
+                let elements = || self.elements(plan, count, inner, offset, depth);
+                self.reader.shown_as(value, text.map_or_else(elements, Value::Text))
             }
-            if let Some(elements) = plan.number.and_then(|n| self.numbers(n, shown, offset)) {
-                return Value::Array(ArrayValue { elements, omitted });
-            }
+            Some(value) => value,
+            None => self.elements(plan, count, inner, offset, depth),
         }
+    }
+
+    /// An array of one dimension as a program is given it: text, or numbers as their bytes.
+    /// `None` if it has other elements.
+    fn plain_row(&self, plan: &ArrayPlan, count: u64, offset: usize) -> Option<Value> {
+        if let Some(text) = plan.characters.then(|| self.text(count, offset)).flatten() {
+            return Some(Value::Text(text));
+        }
+        let shown = self.shown(count);
+        let elements = self.numbers(plan.number?, shown, offset)?;
+        Some(Value::Array(ArrayValue { elements, omitted: count - shown }))
+    }
+
+    /// The elements one by one, each of them an array if there are `inner` dimensions.
+    fn elements(
+        &self,
+        plan: &ArrayPlan,
+        count: u64,
+        inner: &[u64],
+        offset: usize,
+        depth: Depth,
+    ) -> Value {
+        let shown = self.shown(count);
         let stride = inner.iter().fold(plan.size, |size, count| size.saturating_mul(*count));
         // Each spends from the budget on its own.
         let mut elements = Vec::with_capacity(shown.min(CHEAP_PARTS) as usize);
@@ -236,7 +280,7 @@ impl<'a, 't> Decoder<'a, 't> {
             let at = offset.saturating_add(distance);
             elements.push(self.dimension(plan, inner, at, depth.of_array()));
         }
-        Value::Array(ArrayValue { elements: elements.into(), omitted })
+        Value::Array(ArrayValue { elements: elements.into(), omitted: count - shown })
     }
 
     /// How many elements of an array are read, of so many that it has.
@@ -284,7 +328,13 @@ impl<'a, 't> Decoder<'a, 't> {
         match self.bytes(offset, target.arch().pointer_size()) {
             Ok(bytes) => {
                 let raw = self.endian.uint(bytes) as u64;
-                self.reader.counters.value(target, VirtAddr::new(raw))
+                let value = self.reader.counters.value(target, VirtAddr::new(raw));
+                match value {
+                    Value::Counter { sum, .. } => {
+                        self.reader.told(value, || Bits::new(sum.into(), 64, false))
+                    }
+                    value => value,
+                }
             }
             Err(error) => error,
         }

@@ -44,6 +44,8 @@ pub enum Value {
     },
     /// Bytes of which only the size is known.
     Bytes(BytesValue),
+    /// A value that people are shown in another form.
+    Told(Box<Told>),
     /// The value could not be read, and why.
     Error(Box<ValueError>),
 }
@@ -57,7 +59,48 @@ pub struct EnumValue {
     pub value: i128,
 }
 
+/// A value, and the form in which people are shown it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// What programs are given: never itself a [`Value::Told`].
+    pub value: Value,
+    /// What people are shown.
+    pub shown: Shown,
+}
+
+/// What people are shown of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shown {
+    /// This text: `0x2a`.
+    Text(Box<str>),
+    /// This value, of the same bytes.
+    Value(Value),
+    /// This number and its lowest byte as a character: `97 'a'`.
+    Character(i128),
+}
+
 impl Value {
+    /// The value itself, whatever people are shown of it.
+    #[must_use]
+    pub fn plain(&self) -> &Self {
+        match self {
+            Self::Told(told) => &told.value,
+            value => value,
+        }
+    }
+
+    /// The value that people are shown in its place, or itself.
+    #[must_use]
+    pub fn shown(&self) -> &Self {
+        match self {
+            Self::Told(told) => match &told.shown {
+                Shown::Value(shown) => shown,
+                Shown::Text(_) | Shown::Character(_) => self,
+            },
+            value => value,
+        }
+    }
+
     /// The number of values in it that could not be read, not counting those left out by a depth
     /// limit.
     pub fn unreadable(&self) -> usize {
@@ -65,6 +108,7 @@ impl Value {
             Self::Error(error) => usize::from(error.kind != ErrorKind::Depth),
             Self::Record(record) => record.members().map(|(_, value)| value.unreadable()).sum(),
             Self::Array(array) => array.elements.sum_of(Self::unreadable),
+            Self::Told(told) => told.value.unreadable(),
             _ => 0,
         }
     }

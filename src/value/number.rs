@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::addr::VirtAddr;
 use crate::bytes::Endian;
 use crate::types::model::{Base, Encoding, Enumeration, Enumerator};
+use crate::value::format::Bits;
 use crate::value::model::{EnumValue, Value};
 use crate::value::{bits, float, freed};
 
@@ -74,6 +75,22 @@ impl Number {
         }
     }
 
+    /// The number with these bytes, without its type.
+    pub(in crate::value) fn bits(self, bytes: &[u8]) -> Bits {
+        let signed = matches!(self.kind, Kind::Signed | Kind::SignedChar | Kind::Float);
+        let float = match self.kind {
+            Kind::Float => float::decode(bytes, self.endian),
+            _ => None,
+        };
+        let width = u64::from(self.size) * 8;
+        Bits { float, ..Bits::new(self.endian.uint(bytes), width, signed) }
+    }
+
+    /// Is it one byte of text or data, and so part of what gdb may show as a string?
+    pub fn is_byte(self) -> bool {
+        self.size == 1 && self.kind != Kind::Bool
+    }
+
     /// Serialises what [`Number::value_at`] gives.
     ///
     /// # Errors
@@ -131,6 +148,16 @@ pub fn decode(base: &Base, bytes: &[u8], endian: Endian) -> Option<Value> {
     }
 }
 
+/// The number that `bytes` are, without its type.
+pub(in crate::value) fn bits(base: &Base, bytes: &[u8], endian: Endian) -> Bits {
+    let float = match base.encoding {
+        Encoding::Float => float::decode(bytes, endian),
+        _ => None,
+    };
+    let bytes = bytes.get(..WIDEST).unwrap_or(bytes);
+    Bits { float, ..Bits::new(endian.uint(bytes), bytes.len() as u64 * 8, is_signed(base)) }
+}
+
 /// The low `width` bits of `raw` as a number of that type.
 pub fn integer(base: &Base, raw: u128, width: u64) -> Value {
     match base.encoding {
@@ -143,6 +170,16 @@ pub fn integer(base: &Base, raw: u128, width: u64) -> Value {
         _ => i128::try_from(raw)
             .map_or_else(|_| Value::Bytes(raw.to_le_bytes().to_vec().into()), Value::Int),
     }
+}
+
+/// Is it a type of integers, `char` included?
+pub fn is_integer(base: &Base) -> bool {
+    !matches!(base.encoding, Encoding::Bool | Encoding::Float | Encoding::Other)
+}
+
+/// Does the type have numbers below 0?
+pub fn is_signed(base: &Base) -> bool {
+    matches!(base.encoding, Encoding::Signed | Encoding::SignedChar | Encoding::Float)
 }
 
 /// `char` itself. `u_char` and `uint8_t` hold numbers.

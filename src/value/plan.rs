@@ -13,7 +13,7 @@ use crate::types::model::*;
 use crate::types::{TypeError, Types, WantedKind};
 use crate::value::counter::is_counter;
 use crate::value::model::{ErrorKind, ValueError};
-use crate::value::number::{Number, is_char};
+use crate::value::number::{Number, is_char, is_integer};
 use crate::value::record::MemberNames;
 use crate::value::sockaddr::Noted;
 
@@ -50,6 +50,8 @@ pub(in crate::value) enum Shape {
 pub(in crate::value) struct PointerPlan {
     pub to_function: bool,
     pub to_text: bool,
+    /// To single bytes, which may be text too.
+    pub to_byte: bool,
 }
 
 #[derive(Debug)]
@@ -162,7 +164,8 @@ impl PointerPlan {
     pub fn to(types: &Types, pointee: TypeId) -> Result<Self, TypeError> {
         let (_, found) = types.strip(pointee)?;
         let to_text = matches!(&*found, Type::Base(base) if is_char(base));
-        Ok(Self { to_function: matches!(&*found, Type::Function(_)), to_text })
+        let to_byte = matches!(&*found, Type::Base(base) if base.size == 1 && is_integer(base));
+        Ok(Self { to_function: matches!(&*found, Type::Function(_)), to_text, to_byte })
     }
 }
 

@@ -10,9 +10,10 @@ use crate::types::model::*;
 use crate::types::{Piece, TypeError, Types};
 use crate::value::counter::Counters;
 use crate::value::decode::{Decoder, is_printable};
+use crate::value::format::{Bits, Format, Letter};
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
-use crate::value::number::{enum_value, integer};
+use crate::value::number::{enum_value, integer, is_signed};
 use crate::value::parts::{Depth, Parts};
 use crate::value::plan::{self, Plans, PointerPlan};
 use crate::value::{bits, freed};
@@ -50,6 +51,8 @@ pub const MAX_SIZE: u64 = 64 << 20;
 pub struct ValueReader<'t> {
     pub(in crate::value) target: &'t Target,
     pub(in crate::value) limits: Limits,
+    /// `None` is for programs, which are shown nothing.
+    pub(in crate::value) format: Option<Format>,
     pub(in crate::value) counters: &'t Counters,
     pub(in crate::value) plans: &'t Plans,
 }
@@ -62,7 +65,13 @@ impl<'t> ValueReader<'t> {
         plans: &'t Plans,
         limits: Limits,
     ) -> Self {
-        Self { target, limits, counters, plans }
+        Self { target, limits, format: None, counters, plans }
+    }
+
+    /// The same reader, which adds to values what people are shown of them.
+    #[must_use]
+    pub fn for_people(self, format: Format) -> Self {
+        Self { format: Some(format), ..self }
     }
 
     /// The value of type `id` at `address`.
@@ -230,10 +239,16 @@ impl<'t> ValueReader<'t> {
     pub(in crate::value) fn pointer_by(&self, plan: PointerPlan, address: VirtAddr) -> Value {
         let mut pointer = PointerValue::new(address, plan.to_function);
         if !address.is_null() {
-            let text = if plan.to_text { self.text_at(address) } else { None };
+            let is_text = match self.letter() {
+                None => plan.to_text,
+                Some(Letter::String) => plan.to_byte,
+                Some(_) => false,
+            };
+            let text = if is_text { self.text_at(address) } else { None };
             pointer = pointer.with_symbol(self.symbol_at(address)).with_text(text);
         }
-        Value::Pointer(pointer)
+        let width = self.target.arch().pointer_size() * 8;
+        self.told(Value::Pointer(pointer), || Bits::new(address.get().into(), width, false))
     }
 
     /// A number as a value of an arithmetic type or enum, which it fits.
@@ -242,19 +257,29 @@ impl<'t> ValueReader<'t> {
         let kind = self.target.types().and_then(|types| types.resolve(type_id));
         match kind.as_ref().map(|(_, kind)| &**kind) {
             Ok(Type::Base(base)) if base.encoding != Encoding::Float => {
-                integer(base, value as u128, base.size.saturating_mul(8).min(128))
+                let width = base.size.saturating_mul(8).min(128);
+                let number = integer(base, value as u128, width);
+                self.told(number, || Bits::new(value as u128, width, is_signed(base)))
             }
             Ok(Type::Enum(enumeration)) => {
-                enum_value(enumeration, value as u128, enumeration.size.saturating_mul(8).min(128))
+                let width = enumeration.size.saturating_mul(8).min(128);
+                let number = enum_value(enumeration, value as u128, width);
+                self.told(number, || Bits::new(value as u128, width, enumeration.signed))
             }
             _ => Value::Int(value),
         }
     }
 
+    /// A computed number of so many bits.
+    #[must_use]
+    pub fn computed(&self, value: i128, width: u64, unsigned: bool) -> Value {
+        self.told(Value::Int(value), || Bits::new(value as u128, width, !unsigned))
+    }
+
     /// The value of a function's name: its address.
     #[must_use]
     pub fn function(&self, address: VirtAddr) -> Value {
-        self.pointer_by(PointerPlan { to_function: true, to_text: false }, address)
+        self.pointer_by(PointerPlan { to_function: true, ..PointerPlan::default() }, address)
     }
 
     fn symbol_at(&self, address: VirtAddr) -> Option<SymbolAt> {

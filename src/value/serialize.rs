@@ -43,6 +43,7 @@ impl Serialize for Value {
             Self::Pointer(pointer) => pointer.address.serialize(serializer),
             Self::Record(record) => record.serialize(serializer),
             Self::Array(array) => array.serialize(serializer),
+            Self::Told(told) => told.value.serialize(serializer),
             Self::Error(error) => error.serialize(serializer),
         }
     }

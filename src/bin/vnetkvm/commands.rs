@@ -200,13 +200,18 @@ pub enum Command {
     /// NAME@MODULE.ko picks one of several variables of that name. DPCPU(NAME) is a CPU's copy of a
     /// DPCPU variable, DPCPU(NAME, N) that of CPU N, and cpu(N) its struct pcpu. Put -- before
     /// an expression that begins with a minus.
+    ///
+    /// Letters before expressions say how values are written, as in gdb: /x and /z hexadecimal,
+    /// /o octal, /t binary, /d signed, /u unsigned, /c characters, /a addresses with symbols, /s
+    /// bytes as strings, /r nothing as what it means.
     #[command(after_help = PRINT_EXAMPLES)]
     Print {
         /// The CPU whose copies DPCPU(NAME) means (default: the CPU of the crashing thread)
         #[arg(long, value_name = "N", value_parser = number)]
         cpu: Option<u64>,
 
-        /// Expressions to evaluate, each in quotes if the shell would take it apart
+        /// Expressions to evaluate, each in quotes if the shell would take it apart; /x before
+        /// them writes numbers in hexadecimal
         #[arg(value_name = "EXPR", required = true)]
         expressions: Vec<String>,
     },

@@ -67,6 +67,7 @@ pub fn of_library(error: &Error) -> Option<String> {
             Some("leave out --only-mapped to write all pages".into())
         }
         Error::Vnet(why) => vnet::hint(why),
+        Error::Format(_) => Some("`vnetkvm print --help` says what the letters mean".into()),
         Error::Expr { source, .. } => expr::hint(source),
         _ => None,
     }

@@ -29,7 +29,7 @@ fn push_block(out: &mut String, value: &Value, indent: usize, column: usize) {
         out.push_str(&short.out);
         return;
     }
-    match value {
+    match value.shown() {
         Value::Record(record) => push_record_block(out, record, indent),
         Value::Array(array) if is_flat(array) => match characters(array) {
             Some(text) => out.push_str(&text),
@@ -46,7 +46,7 @@ fn is_flat(array: &ArrayValue) -> bool {
 }
 
 fn is_scalar(value: &Value) -> bool {
-    !matches!(value, Value::Record(_) | Value::Array(_) | Value::Bytes(_))
+    !matches!(value.shown(), Value::Record(_) | Value::Array(_) | Value::Bytes(_))
 }
 
 fn push_record_block(out: &mut String, record: &RecordValue, indent: usize) {

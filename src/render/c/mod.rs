@@ -12,7 +12,8 @@ use std::fmt::Write;
 
 use super::sanitize;
 use crate::value::model::{
-    ArrayValue, BytesValue, Elements, ErrorKind, PointerValue, RecordValue, Value, ValueError,
+    ArrayValue, BytesValue, Elements, ErrorKind, PointerValue, RecordValue, Shown, Value,
+    ValueError,
 };
 
 pub use block::block;
@@ -62,7 +63,7 @@ impl Line {
     }
 
     fn value(&mut self, value: &Value) {
-        match value {
+        match value.shown() {
             Value::Record(record) => self.record(record),
             Value::Array(array) => self.array(array),
             Value::Bytes(bytes) => {
@@ -144,14 +145,12 @@ fn characters(array: &ArrayValue) -> Option<String> {
     }
 }
 
-/// Anything but a record, an array and bytes. Writing to a String cannot fail.
+/// Anything but a record, an array, bytes and what stands for one of them. Writing to a String cannot fail.
 fn push_scalar(out: &mut String, value: &Value) {
     let _ = match value {
         Value::Int(number) => write!(out, "{number}"),
         Value::Bool(yes) => write!(out, "{yes}"),
-        Value::Char(number) => {
-            write!(out, "{number} {}", sanitize::character((*number & 0xff) as u8))
-        }
+        Value::Char(number) => push_character(out, *number),
         Value::Float(number) => write!(out, "{number}"),
         Value::Enum(found) => match &found.name {
             Some(name) if name.contains('|') => write!(out, "({})", sanitize::line(name)),
@@ -164,12 +163,21 @@ fn push_scalar(out: &mut String, value: &Value) {
         }
         Value::Text(text) => out.write_str(&sanitize::quoted(text)),
         Value::Counter { sum, .. } => write!(out, "{sum}"),
+        Value::Told(told) => match &told.shown {
+            Shown::Text(text) => out.write_str(&sanitize::line(text)),
+            Shown::Character(number) => push_character(out, *number),
+            Shown::Value(_) => Ok(()),
+        },
         Value::Error(error) => {
             push_error(out, error);
             Ok(())
         }
         Value::Record(_) | Value::Array(_) | Value::Bytes(_) => Ok(()),
     };
+}
+
+fn push_character(out: &mut String, number: i128) -> std::fmt::Result {
+    write!(out, "{number} {}", sanitize::character((number & 0xff) as u8))
 }
 
 fn push_pointer(out: &mut String, pointer: &PointerValue) {

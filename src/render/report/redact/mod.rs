@@ -75,7 +75,8 @@ impl Redactor {
     /// Whether a value may be shown: a number or a pointer, which has no parts and no text.
     pub fn shows(value: &Value) -> bool {
         match value {
-            Value::Record(_) | Value::Array(_) | Value::Bytes(_) | Value::Text(_) => false,
+            Value::Record(_) | Value::Array(_) | Value::Bytes(_) => false,
+            Value::Text(_) | Value::Told(_) => false,
             Value::Pointer(pointer) => pointer.text().is_none(),
             _ => true,
         }

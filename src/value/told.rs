@@ -1,0 +1,66 @@
+//! What a reader for people adds to the values that it reads.
+
+use crate::value::format::{Bits, Format, Letter};
+use crate::value::model::{Shown, Told, Value, ValueError};
+use crate::value::plan::ArrayPlan;
+use crate::value::read::ValueReader;
+
+impl ValueReader<'_> {
+    /// A number as the reader's format shows it; `bits` are those of `value`.
+    pub(in crate::value) fn told(&self, value: Value, bits: impl FnOnce() -> Bits) -> Value {
+        let Some(letter) = self.letter().filter(|_| !matches!(value, Value::Error(_))) else {
+            return value;
+        };
+        let bits = bits();
+        match (letter, bits.text(letter, self.target)) {
+            (_, Some(text)) => self.told_as(value, Shown::Text(text.into())),
+            (Letter::Character, None) => self.told_as(value, Shown::Character(bits.character())),
+            // A byte among others is a character of a string.
+            (_, None) => match value {
+                Value::Int(number) if bits.width == 8 => Value::Char(number),
+                value => value,
+            },
+        }
+    }
+
+    /// A value in the place of which people are shown another of the same bytes.
+    pub(in crate::value) fn shown_as(&self, value: Value, shown: Value) -> Value {
+        self.told_as(value, Shown::Value(shown))
+    }
+
+    /// A value that people are shown in another form, within what the budget has memory for.
+    fn told_as(&self, value: Value, shown: Shown) -> Value {
+        let text = match &shown {
+            Shown::Text(text) => text.len(),
+            Shown::Value(_) | Shown::Character(_) => 0,
+        };
+        match self.target.budget().bytes((size_of::<Told>() + text) as u64) {
+            Ok(()) => Value::Told(Told { value, shown }.into()),
+            Err(why) => ValueError::from(why).into(),
+        }
+    }
+
+    /// Is an array of this plan shown in another form than its type says?
+    pub(in crate::value) fn tells_row(&self, array: &ArrayPlan) -> bool {
+        !matches!(self.letter(), None | Some(Letter::String))
+            || self.is_string(array) != array.characters
+    }
+
+    /// Are structs shown with what they mean?
+    pub(in crate::value) fn tells_meaning(&self) -> bool {
+        self.format.is_none_or(Format::means)
+    }
+
+    /// Is an array of this plan shown as a string?
+    pub(in crate::value) fn is_string(&self, array: &ArrayPlan) -> bool {
+        match self.letter() {
+            None => array.characters,
+            Some(Letter::String) => array.number.is_some_and(|number| number.is_byte()),
+            Some(_) => false,
+        }
+    }
+
+    pub(in crate::value) fn letter(&self) -> Option<Letter> {
+        self.format.and_then(|format| format.letter)
+    }
+}
