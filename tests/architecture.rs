@@ -55,7 +55,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // The errors of all layers, joined.
-    ("error", &["source", "dump", "convert", "kernel", "types", "target", "vnet", "expr"]),
+    ("error", &["source", "dump", "convert", "kernel", "types", "target", "value", "vnet", "expr"]),
     (
         "session",
         &[
