@@ -87,6 +87,15 @@ impl Endian {
     }
 }
 
+impl From<Endian> for gimli::RunTimeEndian {
+    fn from(endian: Endian) -> Self {
+        match endian {
+            Endian::Little => Self::Little,
+            Endian::Big => Self::Big,
+        }
+    }
+}
+
 /// The fields of a binary structure: a byte slice and the byte order of its numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a> {

@@ -2,6 +2,8 @@
 //! debug file has. goblin does the parsing. This file adds the checks that
 //! distinguish a kernel from other files, and unpacks compressed sections.
 
+mod copy;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use crate::kernel::string_table::name_at;
 use crate::kernel::{KernelError, NotAKernel, compressed};
 use crate::source::{Source, other};
 
+pub use copy::NewSections;
+
 /// A parsed ELF file and the bytes it came from. A copy shares these.
 #[derive(Debug, Clone)]
 pub struct ElfFile {
@@ -29,6 +33,8 @@ pub struct ElfFile {
     sections: Vec<SectionHeader>,
     segments: Vec<ProgramHeader>,
     names: Range<usize>,
+    /// The number of the section with the names of sections.
+    names_section: usize,
 }
 
 /// The section that holds CTF (ctfmerge(1), cddl/contrib/opensolaris/tools/ctf/cvt/output.c,
@@ -165,10 +171,20 @@ impl ElfFile {
         let table = header.e_phoff as usize;
         let segments = ProgramHeader::parse(bytes, table, header.e_phnum.into(), context)
             .map_err(|why| damaged("program header table", why))?;
-        let names = sections.get(usize::from(header.e_shstrndx));
+        let names_section = usize::from(header.e_shstrndx);
+        let names = sections.get(names_section);
         let names = names.and_then(|section| file_range(bytes, section)).unwrap_or(0..0);
         let relocatable = header.e_type == header::ET_REL;
-        Ok(Self { source: Arc::new(source), arch, relocatable, context, sections, segments, names })
+        Ok(Self {
+            source: Arc::new(source),
+            arch,
+            relocatable,
+            context,
+            sections,
+            segments,
+            names,
+            names_section,
+        })
     }
 
     /// The architecture, from e_machine, the class and the byte order.

@@ -33,7 +33,7 @@ use crate::source::Source;
 use extents::Extents;
 use relocations::Relocations;
 
-pub use elf::{CTF_SECTION, ElfFile, Section, SectionBytes, Segment};
+pub use elf::{CTF_SECTION, ElfFile, NewSections, Section, SectionBytes, Segment};
 pub use error::{KernelError, NotAKernel};
 pub use linker_set::LinkerSet;
 pub use running::RunningKernel;

@@ -355,7 +355,7 @@ impl Symbols {
 }
 
 /// No assembly routine is longer, in bytes.
-const LONGEST_ROUTINE: u64 = 4096;
+pub(crate) const LONGEST_ROUTINE: u64 = 4096;
 
 /// How many symbols before an address are checked for one that contains it.
 const LOOK_BACK: usize = 8;

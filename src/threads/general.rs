@@ -1,9 +1,8 @@
 //! Registers by name and by number: what a `struct pcb` or a `struct trapframe` has.
 
 use crate::arch::Arch;
-use crate::target::ReadError;
-use crate::types::TypeId;
 use crate::types::model::Type;
+use crate::types::{TypeId, Types};
 use crate::value::Object;
 
 /// Registers by their numbers in DWARF. Those that are unknown are `None`.
@@ -46,49 +45,75 @@ impl From<[Option<u64>; COUNT]> for General {
     }
 }
 
-/// All registers of a struct in the order of its members, by their names without the
-/// prefix: `rip` for `tf_rip`, `x29` for `tf_x[29]`.
-pub fn named(object: &Object<'_>) -> Vec<(String, u64)> {
+/// Where a struct keeps a register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its name without the prefix: `rip` for `tf_rip`, `x29` for `tf_x[29]`.
+    pub name: String,
+    /// In bytes from the start of the struct.
+    pub offset: u64,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// Where a struct keeps its registers, in the order of its members.
+pub fn places(types: &Types, of: TypeId) -> Vec<Place> {
     let mut all = Vec::new();
-    let Ok(types) = object.target().types() else { return all };
-    let Ok((_, own)) = types.resolve(object.type_id) else { return all };
-    let Type::Record(record) = &*own else { return all };
-    for member in &record.members {
-        let Some(name) = member.name.as_deref() else { continue };
-        let Ok(field) = object.member(name) else { continue };
-        let short = name.split_once('_').map_or(name, |(_, short)| short);
-        match types.strip(field.type_id).map(|(_, stripped)| stripped) {
-            Ok(stripped) => match &*stripped {
-                Type::Base(_) => {
-                    all.extend(object.uint(name).ok().map(|value| (short.to_owned(), value)));
-                }
-                Type::Array(array) => {
-                    let count = array.counts.first().copied().flatten().unwrap_or(0);
-                    let first = first_of(object.target().arch(), short, count);
-                    for index in 0..count.min(MOST_ELEMENTS) {
-                        let value = element(&field, array.element, index);
-                        let number = index.wrapping_add(first);
-                        all.extend(value.ok().map(|value| (format!("{short}{number}"), value)));
-                    }
-                }
-                // Of arm's pcb (`struct switchframe`, sys/arm/include/frame.h, 10 to main).
-                Type::Record(_) if name == "pcb_regs" => all.extend(named(&field)),
-                _ => {}
-            },
-            Err(_) => continue,
-        }
-    }
+    add_places(types, of, None, &mut all);
     all
 }
 
-fn element(array: &Object<'_>, element: TypeId, index: u64) -> Result<u64, ReadError> {
-    let size = array.target().types()?.size_of(element)?;
-    let at = array.address.wrapping_add(size.wrapping_mul(index));
+/// `within` is the offset of the struct in the one that was asked about.
+fn add_places(types: &Types, of: TypeId, within: Option<u64>, all: &mut Vec<Place>) {
+    let Ok((id, own)) = types.resolve(of) else { return };
+    let Type::Record(record) = &*own else { return };
+    for member in &record.members {
+        let Some(name) = member.name.as_deref() else { continue };
+        let Ok(field) = types.member(id, name) else { continue };
+        let offset = within.unwrap_or(0).wrapping_add(field.offset);
+        let short = name.split_once('_').map_or(name, |(_, short)| short);
+        let Ok((_, stripped)) = types.strip(field.type_id) else { continue };
+        match &*stripped {
+            Type::Base(_) => {
+                let Ok(size) = types.size_of(field.type_id) else { continue };
+                all.push(Place { name: short.to_owned(), offset, size });
+            }
+            Type::Array(array) => {
+                let count = array.counts.first().copied().flatten().unwrap_or(0);
+                let first = first_of(types.arch(), short, count);
+                let Ok(size) = types.size_of(array.element) else { continue };
+                all.extend((0..count.min(MOST_ELEMENTS)).map(|index| Place {
+                    name: format!("{short}{}", index.wrapping_add(first)),
+                    offset: offset.wrapping_add(size.wrapping_mul(index)),
+                    size,
+                }));
+            }
+            // Of arm's pcb (`struct switchframe`, sys/arm/include/frame.h, 10 to main).
+            Type::Record(_) if name == "pcb_regs" && within.is_none() => {
+                add_places(types, field.type_id, Some(offset), all);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// All registers of a struct that can be read, in the order of its members, by their names
+/// without the prefix.
+pub fn named(object: &Object<'_>) -> Vec<(String, u64)> {
+    let Ok(types) = object.target().types() else { return Vec::new() };
+    let places = places(types, object.type_id).into_iter();
+    places
+        .filter_map(|place| Some((read(object, &place)?, place.name)))
+        .map(|(value, name)| (name, value))
+        .collect()
+}
+
+fn read(object: &Object<'_>, place: &Place) -> Option<u64> {
+    let target = object.target();
     let mut bytes = [0; 8];
-    let len = usize::try_from(size).unwrap_or(8).min(8);
-    let used = bytes.get_mut(..len).unwrap_or_default();
-    array.target().memory().read(at, used)?;
-    Ok(array.target().arch().endian().uint(used) as u64)
+    let used = bytes.get_mut(..usize::try_from(place.size).unwrap_or(8).min(8))?;
+    target.memory().read(object.address.wrapping_add(place.offset), used).ok()?;
+    Some(target.arch().endian().uint(used) as u64)
 }
 
 /// The number of an array's first register: arm64's pcb begins with x19 since 14, powerpc's

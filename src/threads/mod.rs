@@ -2,12 +2,14 @@
 //! calls on their kernel stacks.
 
 pub(crate) mod general;
+mod kernel_copy;
 mod list;
 pub(crate) mod ranked;
 pub(crate) mod registers;
 pub(crate) mod stack;
 mod stack_memory;
 
+pub use kernel_copy::{CopyError, KernelCopy};
 pub use list::ThreadName;
 pub(crate) use list::{
     Process, Thread, VnetPointer, all, by_process, enumerator, is_zombie, prison, process,

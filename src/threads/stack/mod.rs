@@ -13,9 +13,12 @@
 mod cfi;
 mod chain;
 mod code;
+mod entry;
 mod frame;
+pub(super) mod old_rules;
 mod place;
 mod trap;
+pub(super) mod trap_rules;
 mod unwinder;
 
 use crate::addr::VirtAddr;
@@ -29,8 +32,9 @@ use place::{function_at, unsigned};
 use unwinder::Unwinder;
 
 pub use code::follows_call;
+pub use entry::TrapKind;
 pub use frame::{Call, End, FoundBy, Frame};
-pub use trap::{Trap, TrapKind};
+pub use trap::Trap;
 
 /// All calls of a thread, with their frames.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,30 +1,14 @@
 //! Traps, interrupts and system calls on a stack: if the chain of calls ends in one of the
 //! kernel's entry points, a `struct trapframe` has the registers of what was
 //! interrupted.
-//!
-//! The debug information does not say which functions these are, nor where the trap frame lies
-//! relative to the frame whose call they made. They come from `sys/*/*/db_trace.c` and the
-//! assembler sources (12.1, 14.0).
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
 use crate::target::Target;
 use crate::threads::general::{self, General};
 use crate::threads::registers::{Registers, member};
+use crate::threads::stack::entry::{Entry, Place, TrapKind};
 use crate::value::Object;
-
-/// Why the kernel was entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrapKind {
-    /// A trap or an exception.
-    Trap,
-    /// An interrupt.
-    Interrupt,
-    /// A system call.
-    Syscall,
-    /// A new thread begins here, as if it returned from a trap.
-    Fork,
-}
 
 /// The trap frame behind an entry point of the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,49 +24,6 @@ pub struct Trap {
     pub named: Vec<(String, u64)>,
 }
 
-/// Entry points of amd64 and i386; each of them may end in `_pti`.
-const X86: [(&str, TrapKind); 15] = [
-    ("calltrap", TrapKind::Trap),
-    ("mchk_calltrap", TrapKind::Trap),
-    ("nmi_calltrap", TrapKind::Trap),
-    ("Xdblfault", TrapKind::Trap),
-    ("fork_trampoline", TrapKind::Fork),
-    ("Xtimerint", TrapKind::Interrupt),
-    ("Xipi_intr_bitmap_handler", TrapKind::Interrupt),
-    ("Xcpustop", TrapKind::Interrupt),
-    ("Xcpususpend", TrapKind::Interrupt),
-    ("Xrendezvous", TrapKind::Interrupt),
-    ("Xxen_intr_upcall", TrapKind::Interrupt),
-    ("Xfast_syscall", TrapKind::Syscall),
-    ("fast_syscall_common", TrapKind::Syscall),
-    ("Xint0x80_syscall", TrapKind::Syscall),
-    ("Xlcall_syscall", TrapKind::Syscall),
-];
-/// The entry points of interrupts, one for each vector.
-const X86_VECTORS: [&str; 2] = ["Xatpic_intr", "Xapic_isr"];
-
-/// arm64 tells system calls from traps by the exception's syndrome. Each level that may
-/// be interrupted has entry points of its own.
-const ARM64: [(&str, TrapKind); 6] = [
-    ("handle_el1h_sync", TrapKind::Trap),
-    ("handle_el1h_irq", TrapKind::Interrupt),
-    ("handle_el0_sync", TrapKind::Trap),
-    ("handle_el0_irq", TrapKind::Interrupt),
-    ("handle_el0_error", TrapKind::Trap),
-    ("fork_trampoline", TrapKind::Fork),
-];
-const RISCV: [(&str, TrapKind); 3] = [
-    ("cpu_exception_handler_supervisor", TrapKind::Trap),
-    ("cpu_exception_handler_user", TrapKind::Trap),
-    ("fork_trampoline", TrapKind::Fork),
-];
-/// Labels behind the call of a trap handler, and the words between the return address
-/// and them (powerpc).
-const POWERPC: [&str; 2] = ["trapexit", "asttrapexit"];
-const POWERPC_SLOT: u64 = 4;
-/// Where the trap frame lies above the stack pointer (powerpc64).
-const POWERPC_FRAME: u64 = 48;
-
 /// Exception class of a system call (ESR_ELx, arm64).
 const EXCP_SVC64: u64 = 0x15;
 /// `scause` of a system call, and the bit of an interrupt (riscv).
@@ -96,68 +37,19 @@ const EXC_DECR: u64 = 0x900;
 /// The trap frame that lies behind a return address in an entry point. `registers` are
 /// those in the entry point.
 pub(super) fn behind(target: &Target, registers: &Registers) -> Option<Trap> {
-    let back = registers.counter?;
-    let arch = target.arch();
-    let entry = Entry::at(target, back)?;
-    let kind = entry.kind;
+    let entry = Entry::at(target, registers.counter?)?;
     let trapframe = target.types().ok()?.find("struct trapframe").ok()?;
     let size = target.types().ok()?.size_of(trapframe).ok()?;
-    let at = match arch {
-        Arch::Amd64 => registers.stack?,
-        // Since 12 the frame pointer leads to it, past an argument of the call.
-        Arch::I386 => {
+    let at = match entry.place(target.arch())? {
+        Place::AboveStack(past) => registers.stack?.wrapping_add(past),
+        Place::BelowFrame => registers.frame?.wrapping_add(size.wrapping_neg()),
+        Place::AtFrameNearStack(most) => {
             let (frame, stack) = (registers.frame, registers.stack?);
-            let near = |frame: &VirtAddr| frame.offset_from(stack).is_some_and(|past| past <= 16);
+            let near = |frame: &VirtAddr| frame.offset_from(stack).is_some_and(|past| past < most);
             frame.filter(near).unwrap_or(stack)
         }
-        // The entry point makes a frame right above it.
-        Arch::Arm64 if kind == TrapKind::Fork => registers.stack?,
-        Arch::Arm64 => registers.frame?.wrapping_add(size.wrapping_neg()),
-        // The stack pointer of the entry point, where its callee's frame begins.
-        Arch::Riscv64 => registers.stack?,
-        Arch::Powerpc64 | Arch::Powerpc64le => registers.stack?.wrapping_add(POWERPC_FRAME),
-        Arch::Arm => return None,
     };
     Some(read(&Object::new(target, trapframe, at), entry))
-}
-
-/// An entry point of the kernel.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    kind: TrapKind,
-    /// Whether it is for what runs in user space, where it is for that alone or for the kernel.
-    user: Option<bool>,
-}
-
-impl Entry {
-    /// The entry point that a call returns to at `back`.
-    fn at(target: &Target, back: VirtAddr) -> Option<Self> {
-        if matches!(target.arch(), Arch::Powerpc64 | Arch::Powerpc64le) {
-            let behind = back.wrapping_add(POWERPC_SLOT);
-            let label = target.kernel().label(behind)?;
-            let there = label.address == behind && POWERPC.contains(&label.name);
-            return there.then_some(Self { kind: TrapKind::Trap, user: None });
-        }
-        let name = target.kernel().label(VirtAddr::new(back.get().wrapping_sub(1)))?.name;
-        let listed = |known: &[(&str, TrapKind)]| {
-            let kind = known.iter().find(|(entry, _)| *entry == name)?.1;
-            let of_user = name.contains("_el0_") || name.ends_with("_user");
-            Some(Self { kind, user: (kind != TrapKind::Fork).then_some(of_user) })
-        };
-        match target.arch() {
-            Arch::Amd64 | Arch::I386 => x86_entry(name).map(|kind| Self { kind, user: None }),
-            Arch::Arm64 => listed(&ARM64),
-            Arch::Riscv64 => listed(&RISCV),
-            Arch::Arm | Arch::Powerpc64 | Arch::Powerpc64le => None,
-        }
-    }
-}
-
-fn x86_entry(name: &str) -> Option<TrapKind> {
-    let bare = name.strip_suffix("_pti").unwrap_or(name);
-    let listed = X86.iter().find(|(entry, _)| *entry == bare).map(|(_, kind)| *kind);
-    let vector = || X86_VECTORS.iter().any(|vector| bare.starts_with(vector));
-    listed.or_else(|| vector().then_some(TrapKind::Interrupt))
 }
 
 fn read(trap: &Object<'_>, Entry { kind: entry, user }: Entry) -> Trap {
@@ -251,20 +143,5 @@ fn registers(trap: &Object<'_>) -> Registers {
             general,
         },
         Arch::Arm => Registers::default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{TrapKind, x86_entry};
-
-    #[test]
-    fn entry_points_are_known_by_name() {
-        assert_eq!(x86_entry("calltrap"), Some(TrapKind::Trap));
-        assert_eq!(x86_entry("Xcpustop_pti"), Some(TrapKind::Interrupt));
-        assert_eq!(x86_entry("Xapic_isr3"), Some(TrapKind::Interrupt));
-        assert_eq!(x86_entry("Xatpic_intr15_pti"), Some(TrapKind::Interrupt));
-        assert_eq!(x86_entry("trap"), None);
-        assert_eq!(x86_entry("Xcpustop_handler"), None);
     }
 }

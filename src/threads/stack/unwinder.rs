@@ -14,9 +14,10 @@ use crate::threads::registers::{Origin, Registers};
 use crate::threads::stack::cfi::{self, Unwound};
 use crate::threads::stack::chain;
 use crate::threads::stack::code::{self, Frame as SetUp, follows_call};
+use crate::threads::stack::entry::TrapKind;
 use crate::threads::stack::frame::{Call, End, FoundBy, Frame};
 use crate::threads::stack::place::{function_at, unsigned};
-use crate::threads::stack::trap::{self, Trap, TrapKind};
+use crate::threads::stack::trap::{self, Trap};
 
 /// The longest chain that is followed; real ones have tens of frames.
 const MOST_FRAMES: usize = 256;

@@ -10,7 +10,6 @@ use gimli::{
 use memchr::memmem::Finder;
 use rayon::prelude::*;
 
-use crate::bytes::Endian;
 use crate::kernel::{ElfFile, KernelError, SectionBytes, relocate};
 use crate::types::TypeError;
 
@@ -87,10 +86,7 @@ impl Sections {
         let mut loaded = loaded?.into_iter();
         let mut next = || loaded.next().unwrap_or_else(SectionBytes::empty);
         Ok(Self {
-            endian: match elf.arch().endian() {
-                Endian::Little => RunTimeEndian::Little,
-                Endian::Big => RunTimeEndian::Big,
-            },
+            endian: elf.arch().endian().into(),
             info: next(),
             types: next(),
             abbrev: next(),
