@@ -8,7 +8,7 @@ mod debugged;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use debugged::{Files, PROGRAM, fixtures, functions, text};
+use debugged::{Files, MACHINES, PROGRAM, fixtures, functions, text};
 use serde_json::Value;
 use vnetkvm::image::Format;
 
@@ -54,11 +54,6 @@ impl Files {
             .stdin(std::fs::File::open(commands).unwrap())
             .output()
             .unwrap()
-    }
-
-    fn ask_json(&self, arguments: &[&str]) -> Value {
-        let answer = self.ask(&[arguments, &["--json"]].concat());
-        serde_json::from_str(&answer).unwrap_or_else(|why| panic!("{arguments:?}: {why} {answer}"))
     }
 }
 
@@ -124,93 +119,6 @@ fn backtraces_lead_across_trap_frames() {
         files.check_stack(told, tid);
     }
     assert!(functions(&told).contains(&"calltrap"), "{told}");
-}
-
-/// A panic by a trap in a system call, and a thread that was interrupted.
-struct Machine {
-    kernel: &'static str,
-    format: Format,
-    /// From the innermost call to the entry point.
-    panic: &'static str,
-    /// The entry point of a system call, and what it calls.
-    syscall: &'static str,
-    /// What another processor runs while it is stopped, up to the entry point.
-    stopped: &'static str,
-}
-
-const MACHINES: [Machine; 5] = [
-    Machine {
-        kernel: "stable14-clang-dwarf4",
-        format: Format::Full,
-        panic: "doadump kern_reboot vpanic panic trap_fatal trap_pfault trap calltrap",
-        syscall: "amd64_syscall fast_syscall_common",
-        stopped: "cpustop_handler Xcpustop",
-    },
-    Machine {
-        kernel: "i386",
-        format: Format::MinidumpV2,
-        panic: "doadump kern_reboot vpanic panic trap_fatal trap_pfault trap calltrap",
-        syscall: "syscall Xint0x80_syscall",
-        stopped: "cpustop_handler Xcpustop",
-    },
-    Machine {
-        kernel: "arm64-newer",
-        format: Format::Full,
-        panic: "doadump kern_reboot vpanic panic data_abort do_el1h_sync handle_el1h_sync",
-        syscall: "do_el0_sync handle_el0_sync",
-        stopped: "ipi_stop handle_el1h_irq",
-    },
-    Machine {
-        kernel: "riscv64",
-        format: Format::Full,
-        panic: "doadump kern_reboot vpanic panic page_fault_handler do_trap_supervisor \
-                cpu_exception_handler_supervisor",
-        syscall: "do_trap_user cpu_exception_handler_user",
-        stopped: "ipi_stop cpu_exception_handler_supervisor",
-    },
-    // Big-endian, and not where it is linked.
-    Machine {
-        kernel: "powerpc64",
-        format: Format::Full,
-        panic: "doadump kern_reboot vpanic panic trap_fatal trap_pfault trap \
-                powerpc_interrupt generictrap",
-        syscall: "trap powerpc_interrupt generictrap",
-        stopped: "cpustop_handler generictrap",
-    },
-];
-
-impl Machine {
-    fn files(&self) -> Files {
-        let stack = |name: &str, tid: u64, options: &str, more: &str, calls: &[&str]| {
-            let calls = calls.iter().flat_map(|calls| calls.split_whitespace());
-            let calls = calls.map(|call| format!("\"{call}\"")).collect::<Vec<_>>().join(", ");
-            format!(
-                "[[step]]\ndo = \"process\"\nname = \"{name}\"\ntid = {tid}\n{options}\n\
-                 in_network_stack = true\n[[step]]\ndo = \"stack\"\nprocess = \"{name}\"\n\
-                 syscall = 54\n{more}\ncalls = [{calls}]\n",
-            )
-        };
-        let calls = "soo_ioctl kern_ioctl sys_ioctl";
-        let steps = [
-            "[[step]]\ndo = \"jail\"\nname = \"web\"\n".to_owned(),
-            stack("dumps", 100_500, "dumping = true", "", &[self.panic, calls, self.syscall]),
-            stack(
-                "stops",
-                100_502,
-                "jail = \"web\"",
-                "cpu = 1",
-                &[self.stopped, "kern_kevent sys_kevent", self.syscall],
-            ),
-            stack(
-                "kthread",
-                100_503,
-                "",
-                "",
-                &["sched_switch mi_switch _sleep ithread_loop fork_exit fork_trampoline"],
-            ),
-        ];
-        Files::steps(self.kernel, &steps.concat(), self.format)
-    }
 }
 
 #[test]

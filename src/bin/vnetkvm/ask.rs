@@ -104,7 +104,7 @@ impl Command {
             Self::Report(args) => cmd::report::run(globals, args),
             Self::Convert(args) => cmd::convert::run(globals, args),
             Self::Gdb(args) => cmd::gdb::run(globals, args),
-            Self::Lldb => cmd::lldb::run(globals),
+            Self::Lldb(args) => cmd::lldb::run(globals, args),
             #[cfg(feature = "gdb-server")]
             Self::GdbServer(args) => cmd::gdb_server::run(globals, args),
             #[cfg(feature = "shell")]

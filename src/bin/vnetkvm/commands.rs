@@ -377,13 +377,15 @@ pub enum Command {
     ///
     /// It needs neither a dump nor a kernel. In lldb, `help vnet` says more.
     #[command(after_help = LLDB_EXAMPLES)]
-    Lldb,
+    Lldb(cmd::lldb::LldbArgs),
 
     /// Let gdb and lldb look at the dump
     ///
     /// The debugger sees the dump's memory, a thread for each thread of the kernel, and the
     /// modules. `monitor COMMAND` asks a command of vnetkvm: `monitor vnets`. Nothing can be
-    /// changed. The server prints the command lines for gdb and lldb; it ends with Ctrl-C.
+    /// changed. The server prints the command lines for gdb and lldb; it ends with Ctrl-C. lldb's
+    /// line names a copy of the kernel with which lldb goes across trap frames; it is removed at
+    /// the end.
     #[cfg(feature = "gdb-server")]
     #[command(after_help = GDB_SERVER_EXAMPLES)]
     GdbServer(cmd::gdb_server::GdbServerArgs),

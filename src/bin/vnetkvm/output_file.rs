@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::exit::Failure;
 use crate::lost_files::require_intact_files;
 
 /// A file in place of standard output.
@@ -49,6 +50,16 @@ impl OutputFile {
         }
         replace(target, |out| Ok(write(out)?)).with_context(failed)
     }
+}
+
+/// Refuses to write over a file that is read.
+pub fn refuse_input(input: &Path, output: &Path, option: &str) -> anyhow::Result<()> {
+    let same = fs::canonicalize(input).ok().zip(fs::canonicalize(output).ok());
+    if same.is_some_and(|(input, output)| input == output) {
+        let why = format!("{} is being read", output.display());
+        return Err(Failure::new(why).hint(format!("name another file with {option}")).into());
+    }
+    Ok(())
 }
 
 /// In bytes: dumps are long.

@@ -41,7 +41,8 @@ const REST: &[&str] = &["verbose"];
 /// The options that do not apply to a command.
 fn unused_options(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {
-        "completions" | "lldb" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, WATCH, REST],
+        "completions" | "man" => &[INPUT, VNET, FORMAT, LIMITS, STRICT, WATCH, REST],
+        "lldb" => &[VNET, FORMAT, LIMITS, STRICT, WATCH],
         "report" => &[VNET, &["json"], LIMITS, STRICT, WATCH],
         "image" => &[DUMP, TYPES, VNET, FORMAT, LIMITS, STRICT, WATCH],
         "info" | "vnets" | "modules" | "modspace" | "locks" | "eventhandlers" | "recursions" => {

@@ -1,7 +1,6 @@
 //! `convert`: the dump's memory in a file of another form.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 use vnetkvm::answers;
@@ -12,7 +11,7 @@ use crate::args::Globals;
 use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output;
-use crate::output_file::OutputFile;
+use crate::output_file::{OutputFile, refuse_input};
 use crate::progress::Bar;
 
 /// What is written, and where.
@@ -62,7 +61,7 @@ pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
     let kernel = session.kernel().linked();
     let files = [Some(kernel.main()), kernel.sibling()].into_iter().flatten();
     let inputs = files.map(|file| file.source().path()).chain([session.core_path()]);
-    inputs.into_iter().try_for_each(|input| refuse_input(input, &args.output))?;
+    inputs.into_iter().try_for_each(|input| refuse_input(input, &args.output, "-o"))?;
     if args.output.as_os_str() == "-" {
         return Err(Failure::new("a dump has holes, which standard output does not take")
             .hint("name a file with -o")
@@ -78,14 +77,4 @@ pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
     drop(bar);
     let answer = answer?;
     output::show(globals, answer)
-}
-
-/// Refuses to write over a file that is read.
-fn refuse_input(input: &Path, output: &Path) -> anyhow::Result<()> {
-    let same = fs::canonicalize(input).ok().zip(fs::canonicalize(output).ok());
-    if same.is_some_and(|(input, output)| input == output) {
-        let why = format!("{} is being read", output.display());
-        return Err(Failure::new(why).hint("name another file with -o").into());
-    }
-    Ok(())
 }

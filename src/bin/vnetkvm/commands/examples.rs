@@ -150,7 +150,8 @@ Examples:
   vnetkvm lldb > vnet_lldb.py
   (lldb) command script import vnet_lldb.py
   (lldb) vnets
-  (lldb) V tcbinfo.ipi_count web01";
+  (lldb) V tcbinfo.ipi_count web01
+  vnetkvm -N kernel.debug lldb --kernel-copy kernel.lldb";
 
 #[cfg(feature = "gdb-server")]
 pub const GDB_SERVER_EXAMPLES: &str = "\

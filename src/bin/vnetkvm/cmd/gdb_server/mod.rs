@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::rc::Rc;
 
+mod kernel_for_lldb;
 mod monitor;
 
 use clap::Args;
@@ -15,6 +16,7 @@ use crate::args::Globals;
 use crate::exit::{Failure, Outcome};
 use crate::say::note;
 use crate::{context, output};
+use kernel_for_lldb::KernelForLldb;
 use monitor::Commands;
 
 /// Where the debugger is.
@@ -46,7 +48,10 @@ pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
             .because(why)
     })?;
     let address = listener.local_addr()?;
-    write_commands(globals, session, address)?;
+    write_gdb_command(globals, session, address)?;
+    // gdb may connect meanwhile.
+    let kernel = KernelForLldb::write(session)?;
+    write_lldb_command(kernel.path(), address)?;
     loop {
         let (client, from) = listener.accept()?;
         note(&format!("note: a debugger at {from} has connected"));
@@ -61,21 +66,24 @@ pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
 /// gdb loads the script that knows vnets and trap frames over the wire.
 const LOAD_SCRIPT: &str = "python exec(gdb.execute(\"monitor gdb --python\", to_string=True))";
 
-/// What to type in gdb and in lldb.
-fn write_commands(globals: &Globals, session: &Session, address: SocketAddr) -> io::Result<()> {
+fn write_gdb_command(globals: &Globals, session: &Session, address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
     write!(out, "gdb -iex 'set osabi none' -ex 'target remote {address}' -ex '{LOAD_SCRIPT}'")?;
-    if globals.input.demo {
-        // gdb fetches a kernel that is in no file, and lldb does not.
-        writeln!(out)?;
-        return out.flush();
+    // gdb fetches a kernel that is in no file.
+    if !globals.input.demo {
+        let kernel = session.kernel().linked();
+        let file = kernel.debug_file().unwrap_or(kernel.main()).source().path();
+        // The debugger may be started in another directory.
+        let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+        write!(out, " {}", shell_word(&file))?;
     }
-    let kernel = session.kernel().linked();
-    let file = kernel.debug_file().unwrap_or(kernel.main()).source().path();
-    // The debugger may be started in another directory.
-    let file = shell_word(&file.canonicalize().unwrap_or_else(|_| file.to_owned()));
-    writeln!(out, " {file}")?;
-    writeln!(out, "lldb -o 'gdb-remote {address}' {file}")?;
+    writeln!(out)?;
+    out.flush()
+}
+
+fn write_lldb_command(kernel: &Path, address: SocketAddr) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "lldb -o 'gdb-remote {address}' {}", shell_word(kernel))?;
     out.flush()
 }
 

@@ -78,6 +78,7 @@ fn refused(cli: &Cli) -> Option<String> {
         Command::GdbServer(_) => Some("a debugger is connected already"),
         Command::Convert(_) => Some("monitor writes no files"),
         Command::Report(args) if args.writes_file() => Some("monitor writes no files"),
+        Command::Lldb(args) if args.writes_file() => Some("monitor writes no files"),
         Command::Read(args) if args.raw => Some("the bytes alone are no text"),
         _ => None,
     };
