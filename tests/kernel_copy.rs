@@ -41,9 +41,11 @@ fn functions_of<'t>(told: &'t str, command: &str) -> Vec<&'t str> {
     calls.map(|(_, call)| call.split(['(', ' ']).next().unwrap()).collect()
 }
 
+type Values = &'static [(&'static str, &'static str, u64)];
+
 /// The architectures that lldb 14 knows, with values for registers of the trap frame and lldb's
 /// names of these.
-const KNOWN: [(&str, &[(&str, &str, u64)]); 3] = [
+const KNOWN: [(&str, Values); 3] = [
     (
         "stable14-clang-dwarf4",
         &[("rax", "rax", 0x1111), ("rdi", "rdi", 0x2222), ("r8", "r8", 0x3333)],
@@ -158,7 +160,51 @@ fn gdb_goes_across_trap_frames_without_a_script() {
     }
 }
 
-/// Sections of the copy that differ from the kernel's, and how it answers.
+/// A core needs no server.
+#[test]
+#[ignore = "needs lldb"]
+fn lldb_goes_across_trap_frames_of_a_core() {
+    let files = machine("stable14-clang-dwarf4").files();
+    let (core, copy) =
+        (files.directory.path().join("core"), files.directory.path().join("kernel.lldb"));
+    let mut convert = files.vnetkvm();
+    convert.args(["convert", "--to", "elf-freebsd", "-o"]).arg(&core);
+    assert!(convert.output().unwrap().status.success());
+    assert!(files.vnetkvm().args(["lldb", "--kernel-copy"]).arg(&copy).status().unwrap().success());
+    let (core, copy) = (core.display().to_string(), copy.display().to_string());
+    let words = ["lldb", &copy, "-c", &core].map(str::to_owned);
+    let load = format!("target modules load --file {copy} --slide 0");
+    let told = lldb(&words, &[&load, "thread backtrace"]);
+    let (_, stack) = told.split_once("(lldb) thread backtrace\n").expect(&told);
+    let frames = stack.lines().filter(|line| !line.contains("[inlined]"));
+    let calls = frames.filter_map(|line| line.split_once('`'));
+    let calls: Vec<&str> = calls.map(|(_, call)| call.split(['(', ' ']).next().unwrap()).collect();
+    assert_eq!(calls, files.functions("100500"), "{told}");
+}
+
+#[test]
+fn a_copy_to_keep_is_the_one_of_the_server() {
+    let files = Files::scenario("stacks.toml", Format::MinidumpV2);
+    let (_server, words) = serve(files.vnetkvm(), 1);
+    let kept = files.directory.path().join("kernel.lldb");
+    let keep = |path: &Path| {
+        let mut vnetkvm = Command::new(debugged::PROGRAM);
+        // The dump is not needed.
+        vnetkvm.arg("-N").arg(&files.kernel).args(["lldb", "--kernel-copy"]).arg(path);
+        vnetkvm.output().unwrap()
+    };
+    let output = keep(&kept);
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    let bytes = std::fs::read(&kept).unwrap();
+    assert!(bytes == std::fs::read(words.last().unwrap()).unwrap());
+    let kernel = std::fs::read(&files.kernel).unwrap();
+    let refused = keep(&files.kernel);
+    assert_eq!(refused.status.code(), Some(2));
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(why.contains("hint: name another file with --kernel-copy"), "{why}");
+    assert!(kernel == std::fs::read(&files.kernel).unwrap());
+}
+
 #[test]
 fn the_copy_is_a_kernel_and_ends_with_the_server() {
     for signal in ["TERM", "INT"] {

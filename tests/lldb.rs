@@ -257,7 +257,7 @@ fn modules_have_their_symbols_and_variables() {
     }
 }
 
-/// lldb does not know trap frames, and vnetkvm does.
+/// As vnetkvm does it; tests/kernel_copy.rs has what lldb does by itself.
 #[test]
 #[ignore = "needs lldb"]
 fn vnetkvm_goes_on_across_a_trap_frame() {
