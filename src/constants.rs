@@ -154,3 +154,13 @@ pub const DUMP_AVAIL_SINCE: u64 = 1_300_139;
 
 /// The first `osreldate` whose arm64 minidumps have flags (`sys/arm64/include/minidump.h`): 14.0.
 pub const ARM64_MINIDUMP_FLAGS_SINCE: u64 = 1_400_097;
+
+/// `m_flags`: the data of an mbuf is elsewhere; and it begins a packet (`sys/sys/mbuf.h`, 10 to main).
+pub const M_EXT: u64 = 1;
+/// See [`M_EXT`].
+pub const M_PKTHDR: u64 = 2;
+/// `m_flags`: the data of an mbuf is in pages that have no address (13 and later, where
+/// `struct m_ext` has `extpg_pa`).
+pub const M_EXTPG: u64 = 4;
+/// `m_type` of mbufs in use: MT_DATA and those after it. MT_NOTMBUF is 0.
+pub const MBUF_TYPES: std::ops::Range<u64> = 1..32;

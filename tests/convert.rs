@@ -234,7 +234,7 @@ fn what_is_cut_off_is_not_made_up() {
 fn convert_for(session: &Session, form: Form, jail: &str) -> Result<(Vec<u8>, Value), Error> {
     let wanted = Chosen::ask(session, &Selector::Jail(jail.into()))?;
     let mut out = Cursor::new(Vec::new());
-    let question = Question { form, wanted: Some(&wanted), only_mapped: false };
+    let question = Question { form, wanted: Some(&wanted), only_mapped: false, redact: false };
     let answer = answers::convert(session, question, &mut out, &mut |_| {})?;
     let remarks = answer.remarks().into_iter().map(|remark| match remark {
         Remark::Note(text) | Remark::Warning(text) => text,
@@ -353,7 +353,7 @@ fn damaged_dumps_give_an_error_or_a_dump() {
             let Ok(session) = Session::from_sources(source(kernel), core) else { continue };
             for form in [Form::Full, Form::Minidump] {
                 let mut out = Counted::default();
-                let question = Question { form, wanted: None, only_mapped: false };
+                let question = Question { form, wanted: None, only_mapped: false, redact: false };
                 match answers::convert(&session, question, &mut out, &mut |_| {}) {
                     Ok(_) => written += 1,
                     Err(_) => refused += 1,
@@ -389,7 +389,8 @@ fn tables_that_point_to_themselves_do_not_make_an_endless_page_map() {
     session.memory().translate(0xffff_0080_1234_5000.into()).unwrap();
     session.budget().renew(Allowance { work: 1 << 20, bytes: 1 << 30 });
     let mut out = Counted::default();
-    let question = Question { form: Form::Minidump, wanted: None, only_mapped: false };
+    let question =
+        Question { form: Form::Minidump, wanted: None, only_mapped: false, redact: false };
     let why = answers::convert(&session, question, &mut out, &mut |_| {}).unwrap_err();
     assert!(matches!(why, Error::Convert(ConvertError::Limit(_))), "{why}");
     assert!(out.written < 64 << 20, "{}", out.written);

@@ -22,8 +22,10 @@ const KERNELS: [&str; 4] = [
 ];
 
 /// Scenarios that need what some releases do not have, or have in a module only.
-const NOT_IN_ALL: [(&str, &str); 6] = [
+const NOT_IN_ALL: [(&str, &str); 8] = [
     ("network-newer.toml", "bridge_softc"),
+    ("packets-newer.toml", "the kernel has no zone mbuf"),
+    ("packets.toml", "the kernel has no zone mbuf"),
     ("pcpu-newer.toml", "symbol dpcpu_off undefined"),
     ("pcpu.toml", "symbol dpcpu_off undefined"),
     ("routes-newer.toml", "_rt_numfibs"),

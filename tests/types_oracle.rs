@@ -33,6 +33,12 @@ const SMALL: [&str; 5] = [
     "small-zstd-dwarf5",
     "small-vnet-debug-dwarf4",
 ];
+const ZONES: [(&str, &str); 4] = [
+    ("small-zones-dwarf4", "zones"),
+    ("i386-zones", "zones-i386"),
+    ("newer-zones-dwarf5", "zones-newer"),
+    ("powerpc64-zones", "zones-powerpc64"),
+];
 const NEWER: [&str; 2] = ["newer-clang-dwarf4", "newer-clang19-dwarf5"];
 
 #[test]
@@ -49,6 +55,10 @@ fn members_lie_where_gdb_says() {
         let name = format!("stable{release}-clang-dwarf4");
         let checked = check_layouts(&name, &format!("layouts/stable{release}.tsv"));
         assert!(checked > 2000, "{name}: only {checked} members were there to check");
+    }
+    for (name, table) in ZONES {
+        let checked = check_layouts(name, &format!("layouts/{table}.tsv"));
+        assert!(checked > 1800, "{name}: only {checked} members were there to check");
     }
     for name in NEWER {
         let checked = check_layouts(name, "layouts/newer.tsv");

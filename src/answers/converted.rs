@@ -3,7 +3,7 @@
 use std::io::{Seek, Write};
 
 use super::{Cell, Chosen, Column, Element, List, Medium, Remark, Row};
-use crate::convert::{Blocks, Conversion, Form, Progress, Written};
+use crate::convert::{Blocks, Conversion, Form, Progress, Redacted, RedactedZone, Written};
 use crate::error::Error;
 use crate::session::Session;
 use crate::walk::Problems;
@@ -17,6 +17,8 @@ pub struct Question<'a> {
     pub wanted: Option<&'a Chosen<'a>>,
     /// Whether it has only the pages that the kernel would write into a minidump.
     pub only_mapped: bool,
+    /// Whether packets, users' data and free memory are zeroed.
+    pub redact: bool,
 }
 
 /// Writes the session's dump to `out` in another form. `progress` is called while that goes on.
@@ -33,6 +35,9 @@ pub fn convert(
     let mut conversion = Conversion::new(target, question.form)?;
     if question.only_mapped {
         conversion = conversion.only_mapped()?;
+    }
+    if question.redact {
+        conversion = conversion.redacted()?;
     }
     let mut problems = Problems::default();
     let mut filtered = Vec::new();
@@ -84,6 +89,13 @@ fn remarks(written: &Written) -> Vec<Remark> {
              physical addresses and what the dump's header says are lost"
         )));
     }
+    if let Some(redacted) = &written.redacted {
+        remarks.push(Remark::Note(format!(
+            "zeroed: {} and {} pages of processes and files or free",
+            zones_of(redacted),
+            redacted.pages
+        )));
+    }
     if written.unreachable > 0 {
         remarks.push(Remark::Warning(format!(
             "{} bytes that the kernel had mapped cannot be found in the new dump: a {} dump has no \
@@ -93,6 +105,13 @@ fn remarks(written: &Written) -> Vec<Remark> {
         )));
     }
     remarks
+}
+
+/// `8192 bytes of mbuf_cluster, 4096 of mbuf`.
+fn zones_of(redacted: &Redacted) -> String {
+    let of = |zone: &RedactedZone| format!("{} bytes of {}", zone.bytes, zone.name);
+    let zones: Vec<_> = redacted.zones.iter().filter(|zone| zone.bytes > 0).map(of).collect();
+    if zones.is_empty() { "no packets".to_owned() } else { zones.join(", ") }
 }
 
 impl Element for Written {

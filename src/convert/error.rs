@@ -42,6 +42,12 @@ pub enum ConvertError {
         /// What is wrong with its bitmap, as a clause.
         why: String,
     },
+    /// Packets and users' data are to be zeroed, and it is not known where all of them are.
+    #[error("where packets and users' data are is not known: {why}")]
+    Unredacted {
+        /// What is not known, as a clause.
+        why: String,
+    },
     /// Its page tables are too many to follow.
     #[error(transparent)]
     Limit(#[from] Exhausted),

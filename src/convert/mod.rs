@@ -12,6 +12,7 @@ mod minidump;
 mod notes;
 mod pages;
 mod physical;
+mod redact;
 
 use std::io::{Seek, Write};
 use std::ops::Range;
@@ -20,9 +21,11 @@ use serde::{Serialize, Serializer};
 
 pub use self::blocks::Blocks;
 pub use self::error::ConvertError;
+pub use self::redact::{Redacted, RedactedZone};
 pub use crate::source::unpack::Progress;
 
 use self::pages::{Pages, Watched};
+use self::redact::{Zeroed, Zeros};
 use crate::addr::PhysAddr;
 use crate::dump::{Hints, Part};
 
@@ -64,6 +67,8 @@ pub struct Conversion<'t> {
     target: &'t Target,
     form: Form,
     left_out: Vec<Range<PhysAddr>>,
+    zeros: Zeros,
+    redacted: Option<Redacted>,
 }
 
 /// What a conversion wrote.
@@ -83,6 +88,8 @@ pub struct Written {
     /// Bytes that the kernel has mapped and that nobody finds in the new dump, because it
     /// has no page map, and lacks the page tables that lead to them.
     pub unreachable: u64,
+    /// What of them is zeroed; `None` if nothing was to be.
+    pub redacted: Option<Redacted>,
     /// How many segments an ELF core by virtual addresses has.
     pub segments: Option<u64>,
     /// How many threads are in its notes.
@@ -109,7 +116,7 @@ impl<'t> Conversion<'t> {
         if !matches!(form, Form::Elf(_)) && matches!(core.hints, Hints::Virtual) {
             return Err(ConvertError::NoPhysicalAddresses { form });
         }
-        Ok(Self { target, form, left_out: Vec::new() })
+        Ok(Self { target, form, left_out: Vec::new(), zeros: Zeros::default(), redacted: None })
     }
 
     /// The same without the pages in `ranges`.
@@ -149,6 +156,18 @@ impl<'t> Conversion<'t> {
         self.without(others)
     }
 
+    /// The same with zeros in place of packets, of the memory of processes and files, and of what the
+    /// kernel itself would not write into a minidump. The pages stay.
+    ///
+    /// # Errors
+    /// It is not known for certain where all of that is.
+    pub fn redacted(mut self) -> Result<Self, ConvertError> {
+        let pages = Pages::new(self.part(&[]), self.target.memory().page_size());
+        let (zeros, redacted) = redact::zeros(self.target, &pages)?;
+        (self.zeros, self.redacted) = (zeros, Some(redacted));
+        Ok(self)
+    }
+
     /// Writes the new dump. `progress` is called while that goes on.
     ///
     /// # Errors
@@ -170,6 +189,7 @@ impl<'t> Conversion<'t> {
             pages_left_out: 0,
             start: None,
             unreachable: 0,
+            redacted: self.redacted.clone(),
             segments: None,
             threads: None,
             problems: Problems::default(),
@@ -181,7 +201,8 @@ impl<'t> Conversion<'t> {
         if matches!(self.form, Form::Full | Form::Raw) {
             written.unreachable = physical::unreachable(self.target, self.part(&self.left_out))?;
         }
-        let pages = Watched::new(&pages, written.pages, progress);
+        let pages = Zeroed { memory: &pages, zeros: &self.zeros };
+        let pages = Watched::new(&pages, page_size, written.pages, progress);
         match self.form {
             Form::Elf(system) => {
                 let mapped = addresses::write(self.target, &pages, system, out)?;

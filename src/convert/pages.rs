@@ -78,16 +78,23 @@ impl Memory for Pages {
 
 /// Pages that tell how many of them were written.
 pub(super) struct Watched<'a> {
-    pages: &'a Pages,
+    pages: &'a dyn Memory,
+    page: u64,
     total: u64,
     done: Cell<u64>,
     tell: RefCell<&'a mut dyn FnMut(Progress)>,
 }
 
 impl<'a> Watched<'a> {
-    /// Reads `pages`, which are `total`, and calls `tell` now and then with how many were read.
-    pub(super) fn new(pages: &'a Pages, total: u64, tell: &'a mut dyn FnMut(Progress)) -> Self {
-        Self { pages, total, done: Cell::new(0), tell: RefCell::new(tell) }
+    /// Reads `pages`, which are `total` of `page` bytes, and calls `tell` now and then with how many
+    /// were read.
+    pub(super) fn new(
+        pages: &'a dyn Memory,
+        page: u64,
+        total: u64,
+        tell: &'a mut dyn FnMut(Progress),
+    ) -> Self {
+        Self { pages, page, total, done: Cell::new(0), tell: RefCell::new(tell) }
     }
 }
 
@@ -101,7 +108,7 @@ impl Memory for Watched<'_> {
         let done = self.done.get() + 1;
         self.done.set(done);
         if done.is_multiple_of(INTERVAL) {
-            let bytes = |pages: u64| pages * self.pages.page;
+            let bytes = |pages: u64| pages * self.page;
             (self.tell.borrow_mut())(Progress { done: bytes(done), total: bytes(self.total) });
         }
         self.pages.page(at, buf)

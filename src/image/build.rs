@@ -8,7 +8,7 @@ use super::literal::Literal;
 use super::machine::MachineOptions;
 use super::runtime::{JailOptions, ModuleFile, Runtime, Scope, Stop, SysinitKind};
 use super::scenario::{JailStep, ModuleStep, Scenario, Statistics, Step};
-use super::steps::{jails, network, overwrite, routes, sockets, stacks};
+use super::steps::{jails, network, overwrite, packets, routes, sockets, stacks};
 use super::vnet_steps::{self, EarlierSteps};
 use super::{Image, ImageError};
 use crate::addr::{PhysAddr, VirtAddr};
@@ -164,6 +164,9 @@ fn take(image: &mut Image, earlier: &mut EarlierSteps, step: &Step) -> Result<()
             image.left_out.extend(frame);
             Ok(())
         }
+        Step::Cluster(step) => packets::cluster(runtime, step),
+        Step::Mbuf(step) => packets::mbuf(runtime, step),
+        Step::Page(step) => packets::page(runtime, step),
         Step::Overwrite(step) => overwrite::overwrite(runtime, &earlier.sockets, step),
         Step::LeaveOut { jail, variable } => {
             let scope = scope(runtime, jail.as_deref())?;

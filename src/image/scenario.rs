@@ -17,6 +17,7 @@ use crate::image::machine::Paging;
 use crate::image::steps::jails::{DamageStep, ProcessStep, ThreadStep};
 use crate::image::steps::network::{BreakStep, EpairStep, InterfaceStep};
 use crate::image::steps::overwrite::OverwriteStep;
+use crate::image::steps::packets::{ClusterStep, MbufStep, PageStep};
 use crate::image::steps::routes::{
     BreakNeighborStep, BreakRouteStep, BringUpStep, NeighborStep, RouteStep,
 };
@@ -245,6 +246,10 @@ pub(super) enum Step {
     BreakNeighbor(BreakNeighborStep),
     /// A thread gets a kernel stack.
     Stack(StackStep),
+    /// Bytes of packets, and memory of processes and files.
+    Cluster(ClusterStep),
+    Mbuf(MbufStep),
+    Page(PageStep),
     /// Memory is overwritten.
     Overwrite(OverwriteStep),
     /// The pages that hold a variable will not be dumped.
@@ -345,6 +350,11 @@ impl Step {
             Self::BreakRoute(step) => format!("break route {}", step.to),
             Self::BreakNeighbor(step) => format!("break neighbor {}", step.address),
             Self::Stack(step) => format!("stack of {}", step.process),
+            Self::Cluster(step) => {
+                format!("cluster of {}", step.zone.as_deref().unwrap_or("mbuf_cluster"))
+            }
+            Self::Mbuf(_) => "mbuf".to_owned(),
+            Self::Page(_) => "page".to_owned(),
             Self::Overwrite(step) => format!("overwrite {}", step.what),
             Self::LeaveOut { variable, .. } => format!("leave out {variable}"),
         }

@@ -21,6 +21,8 @@ pub mod locks;
 pub mod machine;
 pub(crate) mod messages;
 pub mod neighbors;
+pub mod packets;
+pub mod pages_in_use;
 pub mod recursions;
 pub mod routes;
 pub mod sockets;

@@ -14,8 +14,11 @@ pub fn convert(
     form: Form,
     only_mapped: bool,
 ) -> Result<(Vec<u8>, Value), Error> {
+    ask(session, Question { form, wanted: None, only_mapped, redact: false })
+}
+
+pub fn ask(session: &Session, question: Question<'_>) -> Result<(Vec<u8>, Value), Error> {
     let mut out = Cursor::new(Vec::new());
-    let question = Question { form, wanted: None, only_mapped };
     let answer = answers::convert(session, question, &mut out, &mut |_| {})?;
     Ok((out.into_inner(), json(&answer)["converted"][0].clone()))
 }

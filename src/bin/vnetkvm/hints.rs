@@ -66,6 +66,9 @@ pub fn of_library(error: &Error) -> Option<String> {
         Error::Convert(ConvertError::NoBitmap { .. }) => {
             Some("leave out --only-mapped to write all pages".into())
         }
+        Error::Convert(ConvertError::Unredacted { .. }) => {
+            Some("without --redact, the new dump has packets and users' data".into())
+        }
         Error::Vnet(why) => vnet::hint(why),
         Error::Format(_) => Some("`vnetkvm print --help` says what the letters mean".into()),
         Error::Expr { source, .. } => expr::hint(source),

@@ -109,6 +109,11 @@ impl Machine {
         self.ram.read(at, buf);
     }
 
+    /// Writes `bytes` to physical memory at `at`.
+    pub fn write_physical(&mut self, at: PhysAddr, bytes: &[u8]) {
+        self.ram.write(at, bytes);
+    }
+
     /// Was any byte of the page at `at` ever written?
     pub fn is_touched(&self, at: PhysAddr) -> bool {
         self.ram.is_touched(at, self.page_size())

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::heap::{Allocation, Heap};
 use super::{Machine, Rights, Run, Space};
-use crate::addr::VirtAddr;
+use crate::addr::{PhysAddr, VirtAddr};
 use crate::image::{ImageError, Memory};
 
 impl Machine {
@@ -34,6 +34,20 @@ impl Machine {
         let at = direct.map_or_else(|| self.enter(&[Run { to: first, len }]), Ok)?;
         self.heap.record(at, kind, size, direct.is_none());
         Ok(at)
+    }
+
+    /// kmem_malloc(9): whole pages of the kernel map.
+    pub fn kmem_malloc(&mut self, kind: &'static str, size: u64) -> Result<VirtAddr, ImageError> {
+        let at = self.kernel_map(size)?;
+        self.heap.record(at, kind, size, true);
+        Ok(at)
+    }
+
+    /// A page that the kernel does not use itself, and has mapped at most in the direct map.
+    pub fn other_page(&mut self) -> Result<PhysAddr, ImageError> {
+        let frame = self.frames.take_high()?;
+        self.frames.give_back(frame);
+        Ok(frame)
     }
 
     /// Whole pages for a module, within reach of the kernel's code: after the image if that is

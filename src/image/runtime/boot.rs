@@ -77,11 +77,15 @@ impl Runtime {
             neighbors: Neighbors::default(),
             sockets: Vec::new(),
             counters,
+            zones: None,
+            pages: None,
             literals: BTreeMap::new(),
             message_buffer,
             linker,
             files: Vec::new(),
         };
+        runtime.create_pages()?;
+        runtime.create_zones()?;
         runtime.first_prison()?;
         runtime.register_kernel_sysinits()?;
         Ok(runtime)
@@ -101,7 +105,7 @@ impl Runtime {
     pub fn settle(&mut self) -> Result<(), ImageError> {
         let end = self.kernel.machine().kernel_vm_end();
         self.kernel.set_symbol("kernel_vm_end", end.get())?;
-        Ok(())
+        self.settle_pages()
     }
 }
 

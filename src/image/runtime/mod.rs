@@ -136,6 +136,8 @@ mod message_buffer;
 mod modspace;
 mod module;
 mod neighbor;
+mod packet;
+mod pages;
 mod pcpustat;
 mod process;
 mod queue;
@@ -152,6 +154,7 @@ mod trace;
 mod variables;
 mod vnet;
 mod wiring;
+mod zone;
 
 use std::collections::BTreeMap;
 
@@ -171,6 +174,8 @@ pub use self::message_buffer::MessageBuffer;
 pub use self::modspace::ModuleSpace;
 pub use self::module::ModuleFile;
 pub use self::neighbor::{NeighborFault, NeighborOptions};
+pub use self::packet::MbufKind;
+pub use self::pages::PageUse;
 pub use self::process::ProcessOptions;
 pub use self::queue::Queue;
 pub use self::route::{Gateway, HopOptions, Network, RouteFault, RouteOptions};
@@ -189,12 +194,14 @@ use self::interface::Interface;
 use self::jail::Jail;
 use self::module::Linker;
 use self::neighbor::Neighbors;
+use self::pages::Pages;
 use self::process::NamedThread;
 use self::route::Routes;
 use self::socket::Socket;
 use self::sysctl_tree::SysctlTree;
 use self::sysinit::Sysinits;
 use self::vnet::Vnets;
+use self::zone::Zones;
 
 /// A running kernel.
 #[derive(Debug)]
@@ -218,6 +225,9 @@ pub struct Runtime {
     neighbors: Neighbors,
     sockets: Vec<Socket>,
     counters: CounterZone,
+    /// `None` if the kernel's types do not show what a slab, or a page, is.
+    zones: Option<Zones>,
+    pages: Option<Pages>,
     /// Texts that a kernel has among its constants.
     literals: BTreeMap<String, VirtAddr>,
     message_buffer: MessageBuffer,

@@ -3,6 +3,7 @@
 pub(super) mod jails;
 pub(super) mod network;
 pub(super) mod overwrite;
+pub(super) mod packets;
 pub(super) mod routes;
 pub(super) mod sockets;
 pub(super) mod stacks;

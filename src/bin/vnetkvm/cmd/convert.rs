@@ -28,6 +28,10 @@ pub struct ConvertArgs {
     /// Write only the pages that a minidump of the kernel itself would have
     #[arg(long)]
     only_mapped: bool,
+
+    /// Zero packets, the memory of processes and files, and free memory
+    #[arg(long)]
+    redact: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -68,8 +72,12 @@ pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
             .into());
     }
     let wanted = globals.vnet.is_given().then(|| context::chosen(globals, session)).transpose()?;
-    let question =
-        Question { form: args.to.into(), wanted: wanted.as_ref(), only_mapped: args.only_mapped };
+    let question = Question {
+        form: args.to.into(),
+        wanted: wanted.as_ref(),
+        only_mapped: args.only_mapped,
+        redact: args.redact,
+    };
     let mut bar = Bar::new("writing");
     let answer = OutputFile::write_seekable(&args.output, |out| {
         answers::convert(session, question, out, &mut |progress| bar.show(progress))
