@@ -164,3 +164,9 @@ pub const M_PKTHDR: u64 = 2;
 pub const M_EXTPG: u64 = 4;
 /// `m_type` of mbufs in use: MT_DATA and those after it. MT_NOTMBUF is 0.
 pub const MBUF_TYPES: std::ops::Range<u64> = 1..32;
+
+/// `flags` of a page: it is not to be dumped (`sys/vm/vm_page.h`, 13 to main, where the flags have 8
+/// bits; and before, where they have 16).
+pub const PG_NODUMP: u64 = 0x10;
+/// See [`PG_NODUMP`].
+pub const OLD_PG_NODUMP: u64 = 0x80;

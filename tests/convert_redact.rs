@@ -13,11 +13,11 @@ use converted::json;
 use serde_json::{Value, json};
 use vnetkvm::Session;
 use vnetkvm::addr::VirtAddr;
-use vnetkvm::answers;
 use vnetkvm::answers::converted::Question;
+use vnetkvm::answers::{self, Answer};
 use vnetkvm::convert::{ConvertError, Form, System};
 use vnetkvm::error::Error;
-use vnetkvm::image::runtime::{MbufKind, Runtime};
+use vnetkvm::image::runtime::{MbufKind, ModuleFile, Runtime};
 use vnetkvm::image::{Format, Image, Scenario, build};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::Selector;
@@ -114,13 +114,13 @@ fn the_answer_says_what_was_zeroed() {
     let (_, said) =
         redact(&session("small-zones-dwarf4", core(&image, Format::MinidumpV2)), Form::Full)
             .unwrap();
-    // The buffer, which the kernel has mapped.
-    assert_eq!(said["redacted"], json!({"zones": all, "pages": 1}));
+    // The buffer and the cache, which the kernel has mapped.
+    assert_eq!(said["redacted"], json!({"zones": all, "pages": 2}));
 
     let full = session("small-zones-dwarf4", core(&image, Format::Full));
     let in_use = image.runtime().kernel().machine().frames_in_use().count() as u64;
     let (_, said) = redact(&full, Form::Full).unwrap();
-    let pages = full.core().facts.pages - in_use + 1;
+    let pages = full.core().facts.pages - in_use + 2;
     assert_eq!(said["redacted"], json!({"zones": all, "pages": pages}));
 }
 
@@ -168,6 +168,51 @@ fn what_is_no_packet_stays() {
         assert_eq!(read(&new, way, word), read(&old, way, word), "{kernel}");
         assert!(data < packet_data);
     }
+}
+
+/// They have objects of their own, as memory of processes has.
+#[test]
+fn kernel_stacks_and_modules_stay() {
+    let kernel = "small-zones-dwarf4";
+    let mut image = image("packets", kernel);
+    let runtime = image.runtime_mut();
+    let module = Path::new("fixtures/kernel/modules/amd64/if_gif.ko");
+    runtime.load_module(&ModuleFile::from_path(module).unwrap()).unwrap();
+    runtime.settle().unwrap();
+    let machine = runtime.kernel().machine();
+    let own = |kind| {
+        let all = machine.allocations().filter(move |(_, known)| known.whole_pages);
+        all.filter(move |(_, known)| known.kind == kind).map(|(at, known)| (at, known.size))
+    };
+    let all: Vec<_> = own("kstack").chain(own("linker")).collect();
+    assert_eq!(all.len(), 2);
+    for format in [Format::Full, Format::MinidumpV2] {
+        let old = session(kernel, core(&image, format));
+        let new = session(kernel, redact(&old, Form::Full).unwrap().0);
+        for (at, size) in &all {
+            let read = |session: &Session| {
+                let mut bytes = vec![0; *size as usize];
+                session.memory().read(*at, &mut bytes).unwrap();
+                bytes
+            };
+            assert!(read(&old).iter().any(|byte| *byte != 0));
+            assert_eq!(read(&new), read(&old));
+        }
+    }
+}
+
+/// If not all threads are known, all secrets go, and some kernel stacks too.
+#[test]
+fn a_broken_list_of_threads_is_told() {
+    let mut image = image("packets", "small-zones-dwarf4");
+    assert!(image.runtime_mut().kernel_mut().set_symbol("allproc", 1).unwrap());
+    let session = session("small-zones-dwarf4", core(&image, Format::Full));
+    let mut new = Cursor::new(Vec::new());
+    let question = Question { form: Form::Full, wanted: None, only_mapped: false, redact: true };
+    let answer = answers::convert(&session, question, &mut new, &mut |_| {}).unwrap();
+    let problems: Vec<_> = answer.problems().iter().map(ToString::to_string).collect();
+    assert!(problems.iter().any(|why| why.starts_with("allproc: ")), "{problems:?}");
+    assert_eq!(secrets(&new.into_inner()), 0);
 }
 
 /// Each mistake, and what is then said not to be known.

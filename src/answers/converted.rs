@@ -59,6 +59,9 @@ pub fn convert(
     ];
     let remarks = filtered.into_iter().chain(remarks(&written)).collect();
     problems.extend(std::mem::take(&mut written.problems));
+    if let Some(redacted) = &mut written.redacted {
+        problems.extend(std::mem::take(&mut redacted.problems));
+    }
     Ok(List { remarks, ..List::new(columns, vec![written]).with_problems(problems) })
 }
 

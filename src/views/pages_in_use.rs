@@ -8,6 +8,8 @@ use rustc_hash::FxHashSet;
 
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Fields;
+use crate::constants::{OLD_PG_NODUMP, PG_NODUMP};
+use crate::modules::Modules;
 use crate::target::{ReadError, Target};
 use crate::threads;
 use crate::walk::{Problem, Problems};
@@ -15,19 +17,23 @@ use crate::walk::{Problem, Problems};
 const ARRAY: &str = "vm_page_array";
 
 /// Calls `each` with every page that belongs to an object which is not the kernel's: memory of
-/// processes, and what is in memory of files. Kernel stacks are not among them, although
-/// they have an object of their own. Pages may be among them that the dump lacks.
+/// processes, and what is in memory of files; and with those that the kernel does not want in a
+/// dump (PG_NODUMP), such as what ZFS has of files. Pages may be among them that the dump
+/// lacks. Kernel stacks and modules are not, although they have objects of their own. What is
+/// returned are the reasons why some of these may be.
 ///
 /// # Errors
 /// The error of `each`, or what leaves unknown which pages these are.
 pub fn of_others<E: From<Problem>>(
     target: &Target,
     mut each: impl FnMut(PhysAddr) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<Problems, E> {
     /// As many bytes of the array are read at a time.
     const CHUNK: u64 = 64 << 10;
     let array = Array::of(target).map_err(|why| Problem::unreadable(ARRAY, why))?;
-    let stacks = kernel_stacks(target)?;
+    let mut kept = Kept::default();
+    kept.add_stacks(target);
+    kept.add_modules(target);
     let page = target.memory().page_size();
     let at_a_time = (CHUNK / array.size).max(1);
     let mut bytes = Vec::new();
@@ -41,18 +47,16 @@ pub fn of_others<E: From<Problem>>(
         let read = target.memory().read(at, &mut bytes);
         read.map_err(|why| Problem::unreadable(ARRAY, why.into()))?;
         for entry in bytes.chunks_exact(array.size as usize) {
-            let Some((at, object)) = array.entry(target, entry) else { continue };
-            if object.is_null() || array.of_kernel.contains(&object) {
-                continue;
-            }
-            let at = at.page_start(page);
-            if !stacks.contains(&at) {
+            let Some(entry) = array.entry(target, entry) else { continue };
+            let at = entry.at.page_start(page);
+            let is_kernels = entry.object.is_null() || array.of_kernel.contains(&entry.object);
+            if entry.is_undumped || !is_kernels && !kept.pages.contains(&at) {
                 each(at)?;
             }
         }
         number += count;
     }
-    Ok(())
+    Ok(kept.problems)
 }
 
 /// The array, and what of its entries matters.
@@ -63,8 +67,17 @@ struct Array {
     size: u64,
     object: u64,
     phys: (u64, u64),
+    flags: (u64, u64),
     /// The kernel's own objects.
     of_kernel: Vec<VirtAddr>,
+}
+
+/// What matters of an entry.
+struct Entry {
+    at: PhysAddr,
+    object: VirtAddr,
+    /// Is it a page that the kernel does not want in a dump?
+    is_undumped: bool,
 }
 
 impl Array {
@@ -75,24 +88,30 @@ impl Array {
         let width = types.size_of(counted.type_id)?.min(8);
         let count = memory.uint(counted.address, width as usize)?;
         let page = types.find("struct vm_page")?;
-        let phys = types.member(page, "phys_addr")?;
+        let place = |name| -> Result<(u64, u64), ReadError> {
+            let member = types.member(page, name)?;
+            Ok((member.offset, types.size_of(member.type_id)?))
+        };
         Ok(Self {
             start,
             count,
             size: types.size_of(page)?.max(1),
             object: types.member(page, "object")?.offset,
-            phys: (phys.offset, types.size_of(phys.type_id)?),
+            phys: place("phys_addr")?,
+            flags: place("flags")?,
             of_kernel: kernel_objects(target)?,
         })
     }
 
-    /// The address and the object of a page.
-    fn entry(&self, target: &Target, bytes: &[u8]) -> Option<(PhysAddr, VirtAddr)> {
+    fn entry(&self, target: &Target, bytes: &[u8]) -> Option<Entry> {
         let fields = Fields::new(bytes, target.arch().endian());
-        let (at, size) = self.phys;
-        let phys = fields.uint(at as usize, size as usize)?;
-        let object = fields.uint(self.object as usize, target.arch().pointer_size() as usize)?;
-        Some((PhysAddr::new(phys), VirtAddr::new(object)))
+        let number = |(at, size): (u64, u64)| fields.uint(at as usize, size as usize);
+        let no_dump = if self.flags.1 == 1 { PG_NODUMP } else { OLD_PG_NODUMP };
+        Some(Entry {
+            at: PhysAddr::new(number(self.phys)?),
+            object: VirtAddr::new(number((self.object, target.arch().pointer_size()))?),
+            is_undumped: number(self.flags)? & no_dump != 0,
+        })
     }
 }
 
@@ -102,22 +121,48 @@ fn kernel_objects(target: &Target) -> Result<Vec<VirtAddr>, ReadError> {
     Ok([Ok(kernel), target.address_of("kmem_object_store")].into_iter().flatten().collect())
 }
 
-/// The physical pages of the kernel stacks of all threads. A stack that is swapped out has none.
-fn kernel_stacks(target: &Target) -> Result<FxHashSet<PhysAddr>, Problem> {
-    const WHAT: &str = "the kernel stacks";
-    let unreadable = |why| Problem::unreadable(WHAT, why);
-    let mut problems = Problems::default();
-    let threads = threads::all(target).map_err(unreadable)?.take(&mut problems);
-    problems.none()?;
-    let (memory, page) = (target.memory(), target.memory().page_size());
-    let mut pages = FxHashSet::default();
-    for thread in threads {
-        let (start, len) = threads::kernel_stack(&thread.thread).map_err(unreadable)?;
-        for done in (0..len).step_by(page as usize) {
-            target.budget().work(1).map_err(|why| unreadable(why.into()))?;
-            let at = memory.translate(start.wrapping_add(done));
-            pages.extend(at.ok().map(|at| at.page_start(page)));
+/// Pages of the kernel that have an object of their own.
+#[derive(Default)]
+struct Kept {
+    pages: FxHashSet<PhysAddr>,
+    /// Why there may be others.
+    problems: Problems,
+}
+
+impl Kept {
+    /// The kernel stacks of all threads. One that is swapped out has no pages.
+    fn add_stacks(&mut self, target: &Target) {
+        let processes = match threads::by_process(target) {
+            Ok(processes) => processes.take(&mut self.problems),
+            Err(why) => return self.problems.add(Problem::unreadable("the threads", why)),
+        };
+        for thread in processes.iter().flat_map(|process| &process.threads) {
+            match threads::kernel_stack(thread) {
+                Ok((start, len)) => self.add(target, "the kernel stacks", start, len),
+                Err(why) => self.problems.add(Problem::unreadable("a kernel stack", why)),
+            }
         }
     }
-    Ok(pages)
+
+    /// The modules, where the kernel's linker loaded them.
+    fn add_modules(&mut self, target: &Target) {
+        let modules = Modules::read(target);
+        for module in modules.modules() {
+            self.add(target, &module.name, module.address, module.size.unwrap_or(0));
+        }
+        self.problems.extend(modules.problems);
+    }
+
+    fn add(&mut self, target: &Target, what: &str, start: VirtAddr, len: u64) {
+        let (memory, page) = (target.memory(), target.memory().page_size());
+        let end = start.checked_add(len).unwrap_or(start);
+        let mut at = start.page_start(page);
+        while at < end {
+            if let Err(why) = target.budget().work(1) {
+                return self.problems.add(Problem::unreadable(what, why.into()));
+            }
+            self.pages.extend(memory.translate(at).ok().map(|at| at.page_start(page)));
+            at = at.wrapping_add(page);
+        }
+    }
 }

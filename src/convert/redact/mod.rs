@@ -17,7 +17,7 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::Hints;
 use crate::target::Target;
 use crate::views::{packets, pages_in_use};
-use crate::walk::Problem;
+use crate::walk::{Problem, Problems};
 use crate::writing::Memory;
 
 /// What a conversion zeroed.
@@ -27,6 +27,9 @@ pub struct Redacted {
     pub zones: Vec<RedactedZone>,
     /// How many pages of the old dump are zeroed because they are of processes or files, or free.
     pub pages: u64,
+    /// Why kernel stacks or modules may be among these pages.
+    #[serde(skip)]
+    pub problems: Problems,
 }
 
 /// A zone of UMA.
@@ -59,7 +62,9 @@ pub(super) fn zeros(
         said.zones.push(RedactedZone { name: zone.name, bytes: ranges.count(pages) });
         all.extend(ranges.into_ranges());
     }
-    let users = Zeros::of(of_users(target, pages)?);
+    let (users, problems) = of_users(target, pages)?;
+    let users = Zeros::of(users);
+    said.problems = problems;
     said.pages = users.count(pages) / target.memory().page_size();
     all.extend(users.into_ranges());
     Ok((Zeros::of(all), said))
@@ -85,8 +90,12 @@ fn physical(
     Ok(())
 }
 
-/// The pages of processes and files, and those that a minidump would not have.
-fn of_users(target: &Target, pages: &dyn Memory) -> Result<Vec<Range<PhysAddr>>, ConvertError> {
+/// The pages of processes and files, and those that a minidump would not have; and why others may
+/// be among them.
+fn of_users(
+    target: &Target,
+    pages: &dyn Memory,
+) -> Result<(Vec<Range<PhysAddr>>, Problems), ConvertError> {
     let page = target.memory().page_size();
     let mut ranges = match target.memory().core().hints {
         Hints::PageMap(_) => Vec::new(),
@@ -95,11 +104,11 @@ fn of_users(target: &Target, pages: &dyn Memory) -> Result<Vec<Range<PhysAddr>>,
             other => other,
         })?,
     };
-    pages_in_use::of_others(target, |at| -> Result<(), ConvertError> {
+    let problems = pages_in_use::of_others(target, |at| -> Result<(), ConvertError> {
         add(&mut ranges, at..at.wrapping_add(page), target.budget())?;
         Ok(())
     })?;
-    Ok(ranges)
+    Ok((ranges, problems))
 }
 
 impl From<Problem> for ConvertError {

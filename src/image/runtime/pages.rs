@@ -3,7 +3,7 @@
 //! `sys/vm/vm_page.c`; `dump_add_page`, `sys/*/*/minidump_machdep.c` up to 12 and
 //! `sys/vm/vm_dumpset.h` since 13.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Runtime;
 use super::packet::filled;
@@ -21,6 +21,8 @@ pub enum PageUse {
     File,
     /// The same, mapped by the kernel too, as the buffer cache does.
     Buffer,
+    /// What the kernel itself has of a file, and does not want in a dump, as ZFS does.
+    Cache,
     /// Nothing any more.
     Free,
 }
@@ -33,10 +35,12 @@ pub(super) struct Pages {
     bitmap: VirtAddr,
     /// By physical address: the object that each belongs to, null for a free page.
     others: BTreeMap<PhysAddr, VirtAddr>,
-    /// The objects of processes, files and kernel stacks.
+    /// The pages that are not to be dumped.
+    no_dump: BTreeSet<PhysAddr>,
+    /// The objects of processes, of files, and of kernel stacks and modules.
     process: VirtAddr,
     file: VirtAddr,
-    stacks: VirtAddr,
+    own: VirtAddr,
 }
 
 impl Runtime {
@@ -61,10 +65,11 @@ impl Runtime {
         kernel.set_symbol("vm_page_dump", bitmap.get())?;
         kernel.set_symbol("vm_page_dump_size", bytes)?;
         let mut object = || kernel.malloc("VM OBJECT", "struct vm_object").map(|made| made.address);
-        let [process, file, stacks] = [object()?, object()?, object()?];
+        let [process, file, own] = [object()?, object()?, object()?];
         let array = Object::new(array, page);
         let others = BTreeMap::new();
-        self.pages = Some(Pages { array, bitmap, others, process, file, stacks });
+        let no_dump = BTreeSet::new();
+        self.pages = Some(Pages { array, bitmap, others, no_dump, process, file, own });
         Ok(())
     }
 
@@ -78,7 +83,7 @@ impl Runtime {
         let machine = self.kernel.machine_mut();
         let size = machine.page_size();
         let at = match used {
-            PageUse::Buffer => {
+            PageUse::Buffer | PageUse::Cache => {
                 let at = machine.kmem_malloc("buf", size)?;
                 machine.physical(at).ok_or(ImageError::NotMapped(at))?
             }
@@ -89,6 +94,10 @@ impl Runtime {
             PageUse::Process => pages.process,
             PageUse::File | PageUse::Buffer => pages.file,
             PageUse::Free => VirtAddr::new(0),
+            PageUse::Cache => {
+                pages.no_dump.insert(at);
+                return Ok(at);
+            }
         };
         pages.others.insert(at, object);
         Ok(at)
@@ -121,6 +130,12 @@ impl Runtime {
                 kernel.set_pointer(entry, "object", owner)?;
                 let is_used = in_use.binary_search(&at).is_ok();
                 let wired = u64::from(is_used && !pages.others.contains_key(&at));
+                // PG_NODUMP (`sys/vm/vm_page.h`).
+                let flags = kernel.member(entry, "flags")?;
+                let is_narrow = kernel.types().size_of(flags.type_id)? == 1;
+                let no_dump = if is_narrow { 0x10 } else { 0x80 };
+                let is_undumped = pages.no_dump.contains(&at);
+                kernel.store(flags, if is_undumped { no_dump } else { 0 })?;
                 kernel.set_if_any(entry, "wire_count", wired)?;
                 kernel.set_if_any(entry, "ref_count", wired)?;
                 if is_used {
@@ -161,7 +176,8 @@ fn owners(kernel: &LoadedKernel, pages: &Pages) -> BTreeMap<PhysAddr, VirtAddr> 
     let of_kernel = kernel.address_of("kernel_object_store").unwrap_or_default();
     let mut owners = BTreeMap::new();
     for (at, allocation) in machine.allocations().filter(|(_, known)| known.whole_pages) {
-        let owner = if allocation.kind == "kstack" { pages.stacks } else { of_kernel };
+        let is_own = ["kstack", "linker"].contains(&allocation.kind);
+        let owner = if is_own { pages.own } else { of_kernel };
         for done in (0..allocation.size).step_by(page as usize) {
             let frame = machine.physical(at.wrapping_add(done));
             owners.extend(frame.map(|frame| (frame, owner)));

@@ -52,6 +52,7 @@ enum PageName {
     Process,
     File,
     Buffer,
+    Cache,
     Nothing,
 }
 
@@ -83,6 +84,7 @@ pub(in crate::image) fn page(runtime: &mut Runtime, step: &PageStep) -> Result<(
         PageName::Process => PageUse::Process,
         PageName::File => PageUse::File,
         PageName::Buffer => PageUse::Buffer,
+        PageName::Cache => PageUse::Cache,
         PageName::Nothing => PageUse::Free,
     };
     check(&step.text)?;
