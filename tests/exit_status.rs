@@ -155,6 +155,7 @@ const RULES: [(&str, i32); 154] = [
     ("convert --to elf -o /no/such/directory/vmcore", 2),
     ("convert --to nothing -o /no/such/directory/vmcore", 2),
     ("convert --to full -o /no/such/directory/vmcore", 2),
+    ("convert --to full --redact -o /no/such/directory/vmcore", 2),
     ("convert --to raw --only-mapped -o /no/such/directory/vmcore", 2),
     ("gdb ip_defttl", 0),
     ("gdb no_such", 1),

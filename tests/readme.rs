@@ -57,13 +57,18 @@ fn every_question_of_the_readme_has_an_answer() {
     let directory = crash_directory();
     // The demonstration's kernel has no DPCPU variables.
     let of_cpus = crash_directory_of("pcpu");
+    // Nor does it show where packets are.
+    let with_packets = crash_directory_of("packets");
     let readme = read("README.md");
     let table = readme.split("| question | command |\n").nth(1).unwrap();
     let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
     let mut run = 0;
     for command in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
-        let asks_cpus = command.contains("pcpu");
-        let directory = if asks_cpus { &of_cpus } else { &directory };
+        let directory = match command {
+            _ if command.contains("pcpu") => &of_cpus,
+            _ if command.contains("--redact") => &with_packets,
+            _ => &directory,
+        };
         if command.ends_with("gdb-server") {
             assert!(first_line(command, directory.path()).starts_with("gdb -iex"), "{command}");
             continue;

@@ -94,10 +94,12 @@ fn remarks(written: &Written) -> Vec<Remark> {
     }
     if let Some(redacted) = &written.redacted {
         remarks.push(Remark::Note(format!(
-            "zeroed: {} and {} pages of processes and files or free",
+            "zeroed: {}, and {} pages that are free or of processes and files",
             zones_of(redacted),
             redacted.pages
         )));
+        let rest = "names, addresses and keys that the kernel itself keeps are still in the dump";
+        remarks.push(Remark::Note(rest.to_owned()));
     }
     if written.unreachable > 0 {
         remarks.push(Remark::Warning(format!(

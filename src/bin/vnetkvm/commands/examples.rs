@@ -133,6 +133,7 @@ Examples:
   vnetkvm -N kernel.debug -M vmcore.0 convert --to full -o vmcore.full
   vnetkvm -n 3 convert --to elf -o vmcore.elf
   vnetkvm -M vmcore.qemu convert --to minidump --only-mapped -o vmcore
+  vnetkvm -n 3 convert --to minidump --redact -o vmcore.redacted
   vnetkvm -n 3 --jail web01 convert --to minidump -o vmcore.web01
   vnetkvm -n 3 convert --to raw -o memory.img";
 
