@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 154] = [
+const RULES: [(&str, i32); 155] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),

@@ -36,9 +36,6 @@ pub fn convert(
     if question.only_mapped {
         conversion = conversion.only_mapped()?;
     }
-    if question.redact {
-        conversion = conversion.redacted()?;
-    }
     let mut problems = Problems::default();
     let mut filtered = Vec::new();
     if let Some(wanted) = question.wanted.filter(|wanted| !wanted.all) {
@@ -48,6 +45,9 @@ pub fn convert(
         problems.extend(vnets.problems.clone());
         filtered = remarks_of(&blocks);
         conversion = conversion.without(blocks.pages)?;
+    }
+    if question.redact {
+        conversion = conversion.redacted()?;
     }
     let mut written = conversion.write(out, progress)?;
     let columns = vec![

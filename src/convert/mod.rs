@@ -157,12 +157,14 @@ impl<'t> Conversion<'t> {
     }
 
     /// The same with zeros in place of packets, of the memory of processes and files, and of what the
-    /// kernel itself would not write into a minidump. The pages stay.
+    /// kernel itself would not write into a minidump. The pages stay. Only what is not left out
+    /// before is counted.
     ///
     /// # Errors
     /// It is not known for certain where all of that is.
     pub fn redacted(mut self) -> Result<Self, ConvertError> {
-        let pages = Pages::new(self.part(&[]), self.target.memory().page_size());
+        let page_size = self.target.memory().page_size();
+        let pages = Pages::new(self.part(&self.left_out), page_size);
         let (zeros, redacted) = redact::zeros(self.target, &pages)?;
         (self.zeros, self.redacted) = (zeros, Some(redacted));
         Ok(self)

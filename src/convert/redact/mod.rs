@@ -25,7 +25,8 @@ use crate::writing::Memory;
 pub struct Redacted {
     /// The zones that packets are in. Those that the kernel does not use have 0 bytes.
     pub zones: Vec<RedactedZone>,
-    /// How many pages of the old dump are zeroed because they are of processes or files, or free.
+    /// How many pages are zeroed because they are of processes or files, or free. Those that are left
+    /// out are not counted.
     pub pages: u64,
     /// Why kernel stacks or modules may be among these pages.
     #[serde(skip)]
