@@ -84,6 +84,8 @@ pub enum Error {
     Expr {
         /// As it was written.
         expression: String,
+        /// The expression, and below it the mistake underlined; `None` if it is all of it.
+        caret: Option<String>,
         /// Why it has no value.
         source: ExprError,
     },

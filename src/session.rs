@@ -19,6 +19,7 @@ mod network;
 mod open;
 mod open_core;
 mod options;
+mod print;
 mod savecore_info;
 mod select;
 mod sysctls;
@@ -33,8 +34,6 @@ use crate::addr::{PhysAddr, VirtAddr};
 use crate::budget::Budget;
 use crate::dump::{self, Core, DumpIdentity};
 use crate::error::Error;
-use crate::expr::eval::{ExprError, Operand, Scope};
-use crate::expr::{self, SyntaxError};
 use crate::kernel::{LinkerSet, RunningKernel};
 use crate::memory::KernelMemory;
 use crate::target::{KernelMatch, ReadError, Target, TargetError};
@@ -52,13 +51,13 @@ use crate::vnet::{Copies, SetVariable, Stack, Variables, Vnet, VnetError, VnetLi
 use crate::walk::{Problem, Problems};
 
 pub use choice::{Choice, not_found};
-use cpus::OfCpus;
-pub use cpus::{CopyOf, DefaultCpu, Place};
+pub use cpus::{CopyOf, DefaultCpu};
 use kernel_files::prepare;
 pub use kernel_files::{DebugFile, MissingTypes, Refused, not_a_kernel, open_kernel};
 pub use messages::Messages;
 use modules::Loaded;
 pub use options::Options;
+pub use print::{Names, Place};
 pub use savecore_info::SavecoreInfo;
 pub use select::{Selection, Selector};
 
@@ -427,77 +426,6 @@ impl Session {
         }
     }
 
-    /// The value of a C expression in a network stack. DPCPU variables are those of [the default
-    /// CPU](Session::default_cpu) where the expression does not name another.
-    ///
-    /// # Errors
-    /// As [`Session::print_at`].
-    pub fn print(
-        &self,
-        stack: Stack<'_>,
-        expression: &str,
-        limits: &Limits,
-    ) -> Result<Printed, Error> {
-        self.print_at(Place { stack, cpu: None }, expression, limits)
-    }
-
-    /// The value of a C expression in a network stack and on a CPU.
-    ///
-    /// # Errors
-    /// As [`Session::print_by`].
-    pub fn print_at(
-        &self,
-        place: Place<'_>,
-        expression: &str,
-        limits: &Limits,
-    ) -> Result<Printed, Error> {
-        self.print_by(&self.reader(limits), place, expression)
-    }
-
-    /// The value of a C expression in a network stack and on a CPU, as that reader of this session
-    /// reads it.
-    ///
-    /// # Errors
-    /// It is not an expression, names something that does not exist, or needs memory that cannot
-    /// be read on the way to its value. A value that is itself unreadable is not an
-    /// error: it is an error value.
-    pub fn print_by(
-        &self,
-        reader: &ValueReader<'_>,
-        Place { stack, cpu }: Place<'_>,
-        expression: &str,
-    ) -> Result<Printed, Error> {
-        self.require_match()?;
-        let failed = |source| Error::Expr { expression: expression.to_owned(), source };
-        let parsed = expr::parse(expression).map_err(|why| failed(syntax(&why)))?;
-        let variables = match self.all_variables() {
-            Ok(variables) => Some(variables),
-            Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => None,
-            Err(why) => return Err(why),
-        };
-        let per_cpu = OfCpus { session: self, chosen: cpu };
-        let scope = Scope::new(self.target(), variables, stack, &per_cpu);
-        let operand = scope.eval(&parsed).map_err(failed)?;
-        let mut value = match (&operand, operand.read(self.target(), reader)) {
-            (Operand::Integer(integer), Value::Int(number)) => {
-                let width = integer.of.bits(self.target().arch());
-                reader.computed(number, width.into(), integer.of.unsigned)
-            }
-            (_, value) => value,
-        };
-        let variable = self.variable_at(stack, operand.address());
-        self.withdraw_stale_sums(stack, variable.map(|variable| &*variable.name), &mut value);
-        let (notes, remarks) = scope.said();
-        Ok(Printed {
-            expression: expression.into(),
-            type_name: operand.type_name(self.target()).unwrap_or_default().into(),
-            address: operand.address(),
-            value,
-            notes,
-            remarks,
-        })
-    }
-
     /// The lines of the kernel's message buffer, from memory if they can be read there;
     /// otherwise from a minidump's own copy; `None` if there is neither.
     pub fn messages(&self) -> Option<Messages> {
@@ -577,8 +505,4 @@ fn in_order(mut found: Vec<SetVariable>) -> Vec<SetVariable> {
     found.sort_by(|a, b| a.order().cmp(&b.order()));
     found.dedup();
     found
-}
-
-fn syntax(error: &SyntaxError) -> ExprError {
-    ExprError::Syntax { message: error.to_string(), caret: error.caret() }
 }

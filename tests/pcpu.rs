@@ -14,7 +14,7 @@ use vnetkvm::answers::pcpu::Which;
 use vnetkvm::answers::{self, Answer};
 use vnetkvm::image::{DumpFile, Format, Image, Scenario, build};
 use vnetkvm::kernel::LinkerSet;
-use vnetkvm::session::{Options, Place, Printed, Selector, Session};
+use vnetkvm::session::{Names, Options, Place, Printed, Selector, Session};
 use vnetkvm::types;
 use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
@@ -52,7 +52,7 @@ fn print(session: &Session, expression: &str) -> Result<Printed, Error> {
 }
 
 fn print_on(session: &Session, cpu: Option<u64>, expression: &str) -> Result<Printed, Error> {
-    let place = Place { stack: Stack::Unchosen, cpu };
+    let place = Place { stack: Stack::Unchosen, names: Names { cpu, ..Names::default() } };
     session.print_at(place, expression, &Limits::default())
 }
 

@@ -11,7 +11,7 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::expr::eval::ExprError;
 use crate::kernel::LinkerSet;
-use crate::session::{Place, Printed, Session};
+use crate::session::{Names, Place, Printed, Session};
 use crate::target::ReadError;
 use crate::value::model::ValueError;
 use crate::value::serialize::InPlace;
@@ -52,7 +52,7 @@ pub struct Failure {
 }
 
 /// The values of the expressions in each of the chosen vnets, as much of each as `limits` allows
-/// to read. DPCPU variables are those of `cpu`; `None` is the default one.
+/// to read.
 ///
 /// A [`Format`] may stand before an expression: `/x V_ip_defttl`. One that stands alone is for all
 /// expressions that follow.
@@ -63,19 +63,19 @@ pub struct Failure {
 pub fn expressions<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,
-    cpu: Option<u64>,
+    names: Names<'s>,
     expressions: &[String],
     limits: &Limits,
 ) -> Result<PerVnet<'s, Results>, Error> {
-    if let Some(cpu) = cpu {
+    if let Some(cpu) = names.cpu {
         session.cpu(cpu)?;
     }
     let asked = Asked::all(expressions)?;
     let alone = chosen.stacks.len() * asked.len() == 1;
-    let trial = Trial::of(session, &chosen, cpu, &asked, alone)?;
+    let trial = Trial::of(session, &chosen, names, &asked, alone)?;
     let reader = session.reader(limits);
     let of_vnet = move |stack: Stack<'s>| {
-        let place = Place { stack, cpu };
+        let place = Place { stack, names };
         let evaluated = asked.iter().map(|asked| {
             let reader = reader.clone().for_people(asked.format);
             Evaluated::new(&asked.text, print(session, &reader, place, &asked.text, alone))
@@ -126,7 +126,7 @@ impl Trial {
     fn of(
         session: &Session,
         chosen: &Chosen<'_>,
-        cpu: Option<u64>,
+        names: Names<'_>,
         asked: &[Asked],
         alone: bool,
     ) -> Result<Self, Error> {
@@ -136,7 +136,7 @@ impl Trial {
         let (mut untyped, mut stories) = (false, Vec::new());
         for stack in &chosen.stacks {
             for Asked { text, .. } in asked {
-                match print(session, &reader, Place { stack: *stack, cpu }, text, alone) {
+                match print(session, &reader, Place { stack: *stack, names }, text, alone) {
                     Ok(printed) => {
                         trial.answered = true;
                         untyped |= matches!(printed.value, Value::Bytes(_));

@@ -3,29 +3,41 @@
 //! A name is looked up as C code in that vnet would see it: a virtualized
 //! variable first (with or without its `V_`), then a global of the kernel. A
 //! symbol `vnet_entry_NAME` is what it is in the symbol table: the initial
-//! value in the kernel's own set. Arithmetic is C's, in the types that C does it in.
+//! value in the kernel's own set. Arithmetic is C's, in the types that C does it in. What is done
+//! to the elements of a list is done to each.
 
 mod cpus;
 mod error;
+mod kept;
+mod lists;
+mod logic;
+mod many;
 mod names;
 mod numbers;
+mod objects;
+mod offsets;
 mod operand;
 mod places;
 mod scattered;
+mod surroundings;
+mod totals;
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 
 use crate::expr::integer::{Integer, IntegerType, Undefined};
-use crate::expr::{Binary, Expr, ExprKind, Unary};
+use crate::expr::{Binary, Expr, ExprKind, Function, Unary};
 use crate::target::Target;
 use crate::types::{TypeId, Types};
 use crate::vnet::Stack;
 use crate::vnet::variables::Variables;
 
-pub use cpus::{CopyOfCpu, PerCpu};
 pub use error::{ExprError, OperandKind, Operator};
+pub use kept::{Kept, KeptValue};
+pub use many::Many;
 pub use operand::Operand;
 pub use scattered::Scattered;
+pub use surroundings::{CopyOfCpu, Surroundings};
 
 /// The names that an expression can use.
 pub struct Scope<'t> {
@@ -33,9 +45,14 @@ pub struct Scope<'t> {
     /// `None` in a kernel without VIMAGE.
     variables: Option<&'t Variables>,
     stack: Stack<'t>,
-    per_cpu: &'t dyn PerCpu<'t>,
+    around: &'t dyn Surroundings<'t>,
+    kept: Option<&'t Kept>,
+    /// The elements that filters decide about, the innermost last.
+    elements: RefCell<Vec<Operand>>,
     notes: RefCell<Vec<Box<str>>>,
     remarks: RefCell<Vec<Box<str>>>,
+    /// The part of the expression that failed, the innermost one.
+    mistake: RefCell<Option<Range<usize>>>,
     /// Only the type is asked for, as of the operand of `sizeof`: nothing is read.
     unevaluated: Cell<bool>,
 }
@@ -46,10 +63,22 @@ impl<'t> Scope<'t> {
         target: &'t Target,
         variables: Option<&'t Variables>,
         stack: Stack<'t>,
-        per_cpu: &'t dyn PerCpu<'t>,
+        around: &'t dyn Surroundings<'t>,
+        kept: Option<&'t Kept>,
     ) -> Self {
-        let (notes, remarks, unevaluated) = Default::default();
-        Self { target, variables, stack, per_cpu, notes, remarks, unevaluated }
+        let (elements, notes, remarks, mistake, unevaluated) = Default::default();
+        Self {
+            target,
+            variables,
+            stack,
+            around,
+            kept,
+            elements,
+            notes,
+            remarks,
+            mistake,
+            unevaluated,
+        }
     }
 
     /// What explains the expressions evaluated so far, and doubts about them, a sentence each.
@@ -63,20 +92,50 @@ impl<'t> Scope<'t> {
     /// A name, member or type is unknown, an operator does not apply, or a
     /// pointer on the way cannot be read.
     pub fn eval(&self, expr: &Expr) -> Result<Operand, ExprError> {
+        self.eval_part(expr).inspect_err(|_| {
+            self.mistake.borrow_mut().get_or_insert_with(|| expr.point());
+        })
+    }
+
+    /// The part of the last expression that has no value.
+    pub fn mistake(&self) -> Option<Range<usize>> {
+        self.mistake.borrow().clone()
+    }
+
+    fn eval_part(&self, expr: &Expr) -> Result<Operand, ExprError> {
+        self.target.budget().work(1)?;
         match &expr.kind {
             ExprKind::Name(name) => self.name(name),
             ExprKind::Int(literal) => Ok(Operand::Integer(literal.integer(self.target.arch()))),
             ExprKind::Dpcpu { name, cpu } => self.dpcpu(name, cpu.as_deref()),
-            ExprKind::Cpu(number) => self.struct_pcpu(number),
+            ExprKind::Text(text) => Ok(Operand::Text(text.clone())),
+            ExprKind::Kept(name) => self.kept.unwrap_or(&Kept::default()).get(name),
+            ExprKind::Call { function, argument } => self.call(*function, argument),
+            ExprKind::Element => self.element_of_filter(),
             ExprKind::Member { base, name, arrow } => self.member(base, name, *arrow),
-            ExprKind::Index { base, index } => self.index(base, index),
-            ExprKind::Unary { op, operand } => self.unary(*op, operand),
-            ExprKind::Binary { op, left, right } => self.binary(*op, left, right),
+            ExprKind::Index { base, index } => self.index(self.eval(base)?, self.eval(index)?),
+            ExprKind::Slice { base, from, to } => self.slice(base, from, to),
+            ExprKind::Repeat { start, count } => self.repeat(start, count),
+            ExprKind::All(base) => self.all(base),
+            ExprKind::Along { base, link, index } => self.along(base, link, index),
+            ExprKind::Filter { base, condition } => self.filter(base, condition),
+            ExprKind::Unary { op, operand } => {
+                let operand = self.eval(operand)?;
+                self.each(operand, &mut |operand| self.unary(*op, operand))
+            }
+            ExprKind::Binary { op, left, right } => {
+                let (left, right) = (self.eval(left)?, self.eval(right)?);
+                self.each_of_two(left, right, &mut |left, right| self.binary(*op, &left, &right))
+            }
+            ExprKind::Logical { op, left, right } => self.logical(*op, left, right),
+            ExprKind::Conditional { condition, yes, no } => self.conditional(condition, yes, no),
             ExprKind::Cast { to, operand } => {
                 let to = self.type_named(to)?;
                 let operand = self.eval(operand)?;
-                self.cast(to, &operand)
+                self.each(operand, &mut |operand| self.cast(to, &operand))
             }
+            ExprKind::OffsetOf { of, steps } => self.offset_of(of, steps),
+            ExprKind::ContainerOf { pointer, of, steps } => self.container_of(pointer, of, steps),
             ExprKind::SizeOfType(name) => {
                 let id = self.type_named(name)?;
                 Ok(self.size(self.types()?.size_of(id)?))
@@ -85,8 +144,17 @@ impl<'t> Scope<'t> {
         }
     }
 
-    fn unary(&self, op: Unary, operand: &Expr) -> Result<Operand, ExprError> {
-        let inner = self.eval(operand)?;
+    fn call(&self, function: Function, argument: &Expr) -> Result<Operand, ExprError> {
+        let argument = self.eval(argument)?;
+        match function {
+            Function::Cpu | Function::Vnet | Function::Jail | Function::Thread => {
+                self.each(argument, &mut |argument| self.found_by(function, &argument))
+            }
+            _ => self.total(function, argument),
+        }
+    }
+
+    fn unary(&self, op: Unary, inner: Operand) -> Result<Operand, ExprError> {
         let arch = self.target.arch();
         Ok(Operand::Integer(match op {
             Unary::Deref => return self.follow(&inner),
@@ -94,17 +162,20 @@ impl<'t> Scope<'t> {
             Unary::Plus => self.integer(&inner)?,
             Unary::Negate => self.integer(&inner)?.negate(arch),
             Unary::Complement => self.integer(&inner)?.complement(arch),
+            Unary::Not => Integer::truth(!self.truth(&inner)?),
         }))
     }
 
-    fn binary(&self, op: Binary, left: &Expr, right: &Expr) -> Result<Operand, ExprError> {
-        let (left, right) = (self.eval(left)?, self.eval(right)?);
+    fn binary(&self, op: Binary, left: &Operand, right: &Operand) -> Result<Operand, ExprError> {
+        if op.compares() {
+            return self.compare(op, left, right);
+        }
         if let Binary::Add | Binary::Subtract = op
-            && let Some(sum) = self.pointer_sum(op, &left, &right)?
+            && let Some(sum) = self.pointer_sum(op, left, right)?
         {
             return Ok(sum);
         }
-        let (a, b) = (self.integer(&left)?, self.integer(&right)?);
+        let (a, b) = (self.integer(left)?, self.integer(right)?);
         match a.binary(op, b, self.target.arch()) {
             Ok(result) => Ok(Operand::Integer(result)),
             // An operand that is not computed has a type all the same.
@@ -121,6 +192,7 @@ impl<'t> Scope<'t> {
         if let (Err(_), ExprKind::Name(name)) = (&found, &operand.kind)
             && let Ok(id) = self.types()?.find(&name.to_string())
         {
+            self.forgive();
             return Ok(self.size(self.types()?.size_of(id)?));
         }
         match found? {
@@ -132,6 +204,25 @@ impl<'t> Scope<'t> {
             }
             Operand::Untyped { size, .. } => Ok(self.size(size)),
             other => Err(self.wrong(Operator::Sizeof, &other)),
+        }
+    }
+
+    /// What failed is no mistake.
+    fn forgive(&self) {
+        self.mistake.take();
+    }
+
+    /// The type of an expression, which is not evaluated.
+    fn type_of(&self, expr: &Expr) -> Result<TypeId, ExprError> {
+        let outer = self.unevaluated.replace(true);
+        let found = self.eval(expr);
+        self.unevaluated.set(outer);
+        match found? {
+            Operand::Place { type_id, .. }
+            | Operand::Scattered(Scattered { type_id, .. })
+            | Operand::Number { type_id, .. } => Ok(type_id),
+            Operand::Integer(Integer { of, .. }) => Ok(self.types()?.find(of.name())?),
+            other => Err(self.wrong(Operator::Typeof, &other)),
         }
     }
 

@@ -4,6 +4,8 @@
 //! Signed overflow wraps around, as it does in gdb. Nothing here knows a kernel's
 //! types: the caller says which of C's types an operand is promoted to.
 
+use std::cmp::Ordering;
+
 use super::operators::Binary;
 use crate::arch::Arch;
 
@@ -131,6 +133,11 @@ impl IntegerType {
         Integer { value, of: self }
     }
 
+    /// The order of two numbers of this type.
+    pub fn order(self, a: i128, b: i128) -> Ordering {
+        if self.unsigned { (a as u128).cmp(&(b as u128)) } else { a.cmp(&b) }
+    }
+
     /// The common type of two operands: the usual arithmetic conversions.
     fn common(self, other: Self, arch: Arch) -> Self {
         let (high, low) = if self.rank >= other.rank { (self, other) } else { (other, self) };
@@ -143,6 +150,11 @@ impl IntegerType {
 impl Integer {
     pub fn int(value: i32) -> Self {
         Self { value: value.into(), of: IntegerType::INT }
+    }
+
+    /// What a comparison gives: 1 or 0, an `int`.
+    pub fn truth(value: bool) -> Self {
+        Self::int(value.into())
     }
 
     pub fn negate(self, arch: Arch) -> Self {
@@ -179,6 +191,12 @@ impl Integer {
             Binary::Xor => a ^ b,
             Binary::Or => a | b,
             Binary::ShiftLeft | Binary::ShiftRight => a,
+            Binary::Equal => return Ok(Self::truth(a == b)),
+            Binary::NotEqual => return Ok(Self::truth(a != b)),
+            Binary::Less => return Ok(Self::truth(of.order(a, b).is_lt())),
+            Binary::LessOrEqual => return Ok(Self::truth(of.order(a, b).is_le())),
+            Binary::Greater => return Ok(Self::truth(of.order(a, b).is_gt())),
+            Binary::GreaterOrEqual => return Ok(Self::truth(of.order(a, b).is_ge())),
         };
         Ok(of.wrap(value, arch))
     }

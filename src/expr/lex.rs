@@ -16,6 +16,10 @@ pub(super) enum Token<'a> {
     /// The file or module after a name: `@netinet/ip_input.c`, without the `@`.
     File(&'a str),
     Int(Literal),
+    /// What is between double quotes.
+    Text(&'a str),
+    /// What comes before the name of a variable: `if_gif.ko:`, or `'ip_input.c'::`.
+    Within(&'a str),
     /// An operator or bracket, spelled as in [`OPERATORS`].
     Op(&'static str),
     End,
@@ -28,8 +32,10 @@ pub(super) struct Spanned<'a> {
 }
 
 /// Longer ones first, so that `->` is not taken for `-`.
-const OPERATORS: [&str; 18] =
-    ["->", "<<", ">>", ".", ",", "[", "]", "(", ")", "*", "&", "-", "+", "/", "%", "|", "^", "~"];
+const OPERATORS: [&str; 30] = [
+    "->", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "..", ".", ",", "[", "]", "(", ")", "*",
+    "&", "-", "+", "/", "%", "|", "^", "~", "!", "<", ">", "?", ":",
+];
 
 /// The tokens of `text`; the last one is [`Token::End`].
 pub(super) fn lex(text: &str) -> Result<Vec<Spanned<'_>>, SyntaxError> {
@@ -64,15 +70,22 @@ fn next<'a>(text: &str, at: usize, rest: &'a str) -> Result<(Token<'a>, usize), 
         return Ok((Token::Int(literal), word.len()));
     }
     if is_name_byte(first) {
+        if let Some(module) = module_before(rest) {
+            return Ok((Token::Within(module), module.len() + 1));
+        }
         let word = word(rest);
         return Ok((Token::Name(word), word.len()));
     }
     if let Some(path) = rest.strip_prefix('@') {
-        let file = file_name(path).ok_or_else(|| {
-            let message = "expected a source file such as ip_input.c, or a module such as if_gif.ko, after \"@\"";
-            SyntaxError::new(text, at..at + 1, message)
-        })?;
-        return Ok((Token::File(file), 1 + file.len()));
+        // Without a file it is gdb's operator: pointer@count.
+        return Ok(match file_name(path) {
+            Some(file) => (Token::File(file), 1 + file.len()),
+            None => (Token::Op("@"), 1),
+        });
+    }
+    if let '"' | '\'' = first {
+        return quoted(rest, first)
+            .map_err(|message| SyntaxError::new(text, at..text.len(), message));
     }
     match OPERATORS.iter().find(|op| rest.starts_with(**op)) {
         Some(op) => Ok((Token::Op(op), op.len())),
@@ -91,6 +104,66 @@ fn is_name_byte(c: char) -> bool {
 fn word(text: &str) -> &str {
     let end = text.find(|c| !is_name_byte(c)).unwrap_or(text.len());
     text.get(..end).unwrap_or("")
+}
+
+/// The module before a variable's name: `if_gif.ko` of `if_gif.ko:gif_cloner`.
+fn module_before(text: &str) -> Option<&str> {
+    let end = text.find(':')?;
+    let module = text.get(..end)?;
+    let is_module =
+        module.ends_with(".ko") && module.chars().all(|c| is_name_byte(c) || c == '-' || c == '.');
+    let name = text.get(end + 1..)?.chars().next()?;
+    (is_module && is_name_byte(name) && !name.is_ascii_digit()).then_some(module)
+}
+
+/// `"web01"`, a character such as `'a'` or `'\n'`, or a file before a variable:
+/// `'ip_input.c'::`.
+fn quoted(rest: &str, quote: char) -> Result<(Token<'_>, usize), String> {
+    let inner = rest.get(1..).unwrap_or("");
+    let end = inner.char_indices().scan(false, |escaped, (at, c)| {
+        let ends = c == quote && !*escaped;
+        *escaped = c == '\\' && !*escaped;
+        Some((at, ends))
+    });
+    let end = end.filter_map(|(at, ends)| ends.then_some(at)).next();
+    let end = end.ok_or_else(|| format!("the {quote} has no end"))?;
+    let (inner, len) = (inner.get(..end).unwrap_or(""), end + 2);
+    if quote == '"' {
+        return Ok((Token::Text(inner), len));
+    }
+    if rest.get(len..).unwrap_or("").starts_with("::") {
+        return Ok((Token::Within(inner), len + 2));
+    }
+    let value = character(inner).ok_or_else(|| {
+        format!("'{}' is not one character; strings are in \"\"", shortened(inner))
+    })?;
+    let literal = Literal { value: value.into(), decimal: true, unsigned: false, rank: Rank::Int };
+    Ok((Token::Int(literal), len))
+}
+
+/// The value of one ASCII character or of one of C's escape sequences.
+fn character(text: &str) -> Option<u8> {
+    let (first, rest) = (text.chars().next()?, text.get(1..)?);
+    if first != '\\' {
+        return (rest.is_empty() && first.is_ascii()).then_some(first as u8);
+    }
+    if let Some(hex) = rest.strip_prefix('x') {
+        return u8::from_str_radix(hex, 16).ok();
+    }
+    if rest.starts_with(|c: char| c.is_digit(8)) {
+        return u8::from_str_radix(rest, 8).ok();
+    }
+    Some(match rest {
+        "n" => b'\n',
+        "t" => b'\t',
+        "r" => b'\r',
+        "a" => 7,
+        "b" => 8,
+        "v" => 11,
+        "f" => 12,
+        "\\" | "'" | "\"" => rest.as_bytes().first().copied()?,
+        _ => return None,
+    })
 }
 
 /// A C integer constant: decimal, `0x` hexadecimal or `0` octal, with any of the
@@ -127,17 +200,19 @@ fn no_integer(word: &str) -> String {
     format!("\"{}\" is not an integer", shortened(word))
 }
 
-/// The file name at the start of `text`, up to and including its extension, or the number that
-/// takes its place where the types have no files, or `kernel`.
+/// The file name at the start of `text`, up to and including its extension, or the number after
+/// a `#` that takes its place where the types have no files, or `kernel`.
 ///
 /// The extension must be seen to know where the name ends, because a member may
 /// follow: in `ipstat@ip_input.c.ips_total` the file is `ip_input.c`.
 fn file_name(text: &str) -> Option<&str> {
     const EXTENSIONS: [&str; 7] = [".c", ".h", ".m", ".S", ".cc", ".cpp", ".ko"];
-    let first = word(text);
-    if !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(first);
+    if let Some(number) = text.strip_prefix('#') {
+        let digits = word(number);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        return if is_number { text.get(..=digits.len()) } else { None };
     }
+    let first = word(text);
     let in_path = |c: char| c.is_ascii_alphanumeric() || "_-+./".contains(c);
     let path = text.get(..text.find(|c| !in_path(c)).unwrap_or(text.len()))?;
     let file = path.match_indices('.').find_map(|(dot, _)| {
@@ -211,18 +286,51 @@ mod tests {
         assert_eq!(tokens("x@if_a.ko.c"), [Name("x"), File("if_a.ko"), Op("."), Name("c"), End]);
         assert_eq!(tokens("x@if_a.cc"), [Name("x"), File("if_a.cc"), End]);
         assert_eq!(tokens("x@in.cksum.c"), [Name("x"), File("in.cksum.c"), End]);
-        assert_eq!(tokens("x@2.c"), [Name("x"), File("2"), Op("."), Name("c"), End]);
+        assert_eq!(tokens("x@#2.c"), [Name("x"), File("#2"), Op("."), Name("c"), End]);
         assert_eq!(tokens("x@kernel.c"), [Name("x"), File("kernel.c"), End]);
         assert_eq!(tokens("x@kernel.a"), [Name("x"), File("kernel"), Op("."), Name("a"), End]);
-        assert!(lex("x@2nd").is_err());
-        assert!(lex("x@kernels").is_err());
-        assert!(lex("x@nothing").is_err());
-        assert!(lex("x@").is_err());
+        // Anything else is a number of elements.
+        assert_eq!(tokens("x@2"), [Name("x"), Op("@"), int("2"), End]);
+        assert_eq!(tokens("x@kernels"), [Name("x"), Op("@"), Name("kernels"), End]);
+        assert_eq!(tokens("x@"), [Name("x"), Op("@"), End]);
+        assert!(lex("x@#").is_err());
+        assert!(lex("x@#2nd").is_err());
+    }
+
+    #[test]
+    fn a_module_or_file_may_precede_a_name() {
+        use Token::*;
+        assert_eq!(tokens("if_gif.ko:x"), [Within("if_gif.ko"), Name("x"), End]);
+        assert_eq!(
+            tokens("if-a.b.ko:x.ko"),
+            [Within("if-a.b.ko"), Name("x"), Op("."), Name("ko"), End]
+        );
+        assert_eq!(tokens("'net/if.c'::x"), [Within("net/if.c"), Name("x"), End]);
+        assert_eq!(tokens("a ? b.ko : c")[4..], [Name("ko"), Op(":"), Name("c"), End]);
+    }
+
+    #[test]
+    fn characters_are_numbers_and_strings_are_texts() {
+        for (text, value) in [
+            ("'a'", "97"),
+            (r"'\n'", "10"),
+            (r"'\''", "39"),
+            (r"'\x41'", "65"),
+            (r"'\0'", "0"),
+            (r"'\177'", "127"),
+            ("'\"'", "34"),
+        ] {
+            assert_eq!(tokens(text), [int(value), Token::End], "{text}");
+        }
+        assert_eq!(tokens("\"web 01\""), [Token::Text("web 01"), Token::End]);
+        for text in ["'", "''", "'ab'", "'\u{e9}'", r"'\q'", r"'\x100'", "\"", r#""a\"#, "'a"] {
+            assert!(lex(text).is_err(), "{text}");
+        }
     }
 
     #[test]
     fn odd_text_is_an_error_and_not_a_panic() {
-        for text in ["é", "a = b", "f(;)", "\0", "a?b", "\"x\"", "日本"] {
+        for text in ["é", "a = b", "f(;)", "\0", "a{b", "#", "日本"] {
             assert!(lex(text).is_err(), "{text}");
         }
         assert_eq!(tokens(" \t\n"), [Token::End]);

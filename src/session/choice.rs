@@ -116,7 +116,7 @@ impl Session {
         Ok(prison.map_err(|why: ReadError| Error::from(why))?.map(|prison| prison.address))
     }
 
-    fn chosen_jail(&self, wanted: &str) -> Result<VirtAddr, Error> {
+    pub(super) fn chosen_jail(&self, wanted: &str) -> Result<VirtAddr, Error> {
         let all = self.all_jails()?;
         match all.find(wanted) {
             Ok(Some(jail)) => Ok(jail.address),

@@ -3,13 +3,11 @@
 use super::Session;
 use crate::addr::VirtAddr;
 use crate::error::Error;
-use crate::expr::eval::{CopyOfCpu, PerCpu};
-use crate::kernel::LinkerSet;
 use crate::target::Target;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::views::cpus::{Cpu, Cpus};
 use crate::views::crashed_thread::CrashedThread;
-use crate::vnet::{Stack, Variables, VnetError};
+use crate::vnet::{Stack, VnetError};
 
 /// Whose copy of a variable is meant.
 #[derive(Debug, Clone, Copy)]
@@ -18,15 +16,6 @@ pub enum CopyOf<'s> {
     Stack(Stack<'s>),
     /// A CPU's, of a DPCPU variable.
     Cpu(&'s Cpu),
-}
-
-/// Where the names of an expression are looked up.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'s> {
-    /// The network stack whose copies of virtualized variables are meant.
-    pub stack: Stack<'s>,
-    /// The id of the CPU whose copies of DPCPU variables are meant; `None` is the default one.
-    pub cpu: Option<u64>,
 }
 
 /// The CPU that is meant where none is chosen.
@@ -65,7 +54,7 @@ impl Session {
         Ok(self.crash_cpu()?)
     }
 
-    fn crash_cpu(&self) -> Result<DefaultCpu<'_>, VnetError> {
+    pub(super) fn crash_cpu(&self) -> Result<DefaultCpu<'_>, VnetError> {
         let cpus = self.known_cpus()?;
         let crashed = CrashedThread::find(self.target(), None).ok().flatten();
         let cpu = crashed.and_then(|crashed| cpus.get(crashed.cpu?));
@@ -79,7 +68,7 @@ impl Session {
         Ok(DefaultCpu { cpu, title })
     }
 
-    fn known_cpus(&self) -> Result<&Cpus, VnetError> {
+    pub(super) fn known_cpus(&self) -> Result<&Cpus, VnetError> {
         let cpus = self.cpus.get_or_init(|| Cpus::read(self.target()));
         cpus.as_ref().map_err(|why| why.clone().into())
     }
@@ -111,38 +100,5 @@ impl<'s> From<Stack<'s>> for CopyOf<'s> {
 impl<'s> From<&'s Cpu> for CopyOf<'s> {
     fn from(cpu: &'s Cpu) -> Self {
         Self::Cpu(cpu)
-    }
-}
-
-/// What expressions know of CPUs.
-pub(super) struct OfCpus<'s> {
-    pub session: &'s Session,
-    /// The chosen one.
-    pub chosen: Option<u64>,
-}
-
-impl<'s> PerCpu<'s> for OfCpus<'s> {
-    fn variables(&self) -> Result<&'s Variables, VnetError> {
-        self.session.variables_of(LinkerSet::Pcpu)
-    }
-
-    fn id(&self, number: i128) -> Result<u64, VnetError> {
-        Ok(self.session.known_cpus()?.require(number)?.id)
-    }
-
-    fn chosen(&self) -> Result<(u64, Option<String>), VnetError> {
-        match self.chosen {
-            Some(id) => Ok((self.id(id.into())?, None)),
-            None => {
-                let DefaultCpu { cpu, title } = self.session.crash_cpu()?;
-                Ok((cpu.id, Some(title)))
-            }
-        }
-    }
-
-    fn copy_of(&self, cpu: u64, master: VirtAddr) -> Result<CopyOfCpu, VnetError> {
-        let cpu = self.session.known_cpus()?.require(cpu.into())?;
-        let address = cpu.copy_of(self.session.target(), master);
-        Ok(CopyOfCpu { address, doubt: cpu.doubt.as_ref().map(ToString::to_string) })
     }
 }

@@ -89,6 +89,8 @@ pub struct Types {
 struct Synthetic {
     types: Vec<Arc<Type>>,
     pointers: FxHashMap<TypeId, TypeId>,
+    arrays: FxHashMap<(TypeId, Vec<Option<u64>>), TypeId>,
+    functions: FxHashMap<TypeId, TypeId>,
 }
 
 impl Types {
@@ -187,8 +189,26 @@ impl Types {
     /// after one index.
     pub fn rows_of(&self, element: TypeId, counts: &[Option<u64>]) -> TypeId {
         let mut synthetic = self.synthetic.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows = model::Array { element, counts: counts.to_vec() };
-        synthetic.push(Type::Array(rows))
+        let key = (element, counts.to_vec());
+        if let Some(&id) = synthetic.arrays.get(&key) {
+            return id;
+        }
+        let id = synthetic.push(Type::Array(model::Array { element, counts: counts.to_vec() }));
+        synthetic.arrays.insert(key, id);
+        id
+    }
+
+    /// The type of functions that return `returns`, with parameters that nobody declared.
+    pub fn function_returning(&self, returns: TypeId) -> TypeId {
+        let mut synthetic = self.synthetic.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&id) = synthetic.functions.get(&returns) {
+            return id;
+        }
+        let function =
+            model::Function { returns, parameters: Vec::new(), variadic: false, prototyped: false };
+        let id = synthetic.push(Type::Function(function));
+        synthetic.functions.insert(returns, id);
+        id
     }
 
     fn endian(&self) -> Endian {

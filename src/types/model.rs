@@ -237,7 +237,7 @@ pub struct Variable {
     /// Where it is: its link address, or its address in memory if a target returned it.
     pub address: crate::addr::VirtAddr,
     /// The path of its source file below `sys/`: `netinet/tcp_input.c`; `None` if the unit does not
-    /// say. CTF has no source files. There it is the variable's number, in the order of addresses
-    /// from 1, if others have the same name.
+    /// say. CTF has no source files. There it is `#` and the variable's number, in the order of
+    /// addresses from 1, if others have the same name.
     pub file: Option<Box<str>>,
 }

@@ -96,6 +96,23 @@ impl Types {
         found.into_iter().map(|(_, id)| id).collect()
     }
 
+    /// The enum that has an enumerator of this name, and its value. All enums are searched.
+    pub fn enumerator(&self, name: &str) -> Option<(TypeId, i128)> {
+        self.in_any_file(|types| {
+            let places = types.name_index().places.iter();
+            let enums = places.filter(|((class, _), _)| *class == Class::Enum);
+            let mut enums: Vec<TypeId> = enums.map(|(_, &(id, _))| id).collect();
+            enums.sort_unstable();
+            enums.into_iter().find_map(|id| {
+                types.budget.work(1).ok()?;
+                let found = types.get(id).ok()?;
+                let Type::Enum(Enumeration { enumerators, .. }) = &*found else { return None };
+                let found = enumerators.iter().find(|enumerator| *enumerator.name == *name)?;
+                Some((id, found.value))
+            })
+        })
+    }
+
     /// Does a debugger that knows only this file, and no module, know a type by its
     /// name, after pointers and array dimensions are removed?
     pub fn is_of_kernel(&self, id: TypeId) -> bool {

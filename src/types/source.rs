@@ -192,7 +192,7 @@ impl Types {
     pub(super) fn source_of(&self, id: TypeId, number: usize) -> Option<Box<str>> {
         match &self.source {
             Source::Dwarf(file) => self.dwarf(file).source_of(id),
-            Source::Ctf(_) => Some(number.to_string().into()),
+            Source::Ctf(_) => Some(format!("#{number}").into()),
         }
     }
 

@@ -19,6 +19,7 @@ pub mod object;
 mod parts;
 mod plan;
 pub mod queue;
+pub mod radix;
 pub mod read;
 mod record;
 pub(crate) mod serialize;

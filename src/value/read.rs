@@ -74,6 +74,12 @@ impl<'t> ValueReader<'t> {
         Self { format: Some(format), ..self }
     }
 
+    /// How much of a value it reads.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The value of type `id` at `address`.
     #[must_use]
     pub fn read(&self, id: TypeId, address: VirtAddr) -> Value {

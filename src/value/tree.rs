@@ -1,8 +1,8 @@
-//! Walks of red-black trees (`sys/sys/tree.h`).
+//! Walks of red-black and splay trees (`sys/sys/tree.h`).
 //!
-//! Two shapes: links with `rbe_left` and `rbe_right` (up to 13), and links that
+//! Red-black trees have two shapes: links with `rbe_left` and `rbe_right` (up to 13), and links that
 //! are an array, `rbe_link[3]`: the parent, whose low bits are tags, then left and
-//! right (14 and later). Parents and colours are not looked at: a walk from the
+//! right (14 and later). Splay trees have `spe_left` and `spe_right`. Parents and colours are not looked at: a walk from the
 //! root needs neither, and finds what the kernel itself would find.
 
 use crate::addr::VirtAddr;
@@ -12,6 +12,14 @@ use crate::types::{TypeError, WantedKind};
 use crate::value::object::Object;
 use crate::value::queue::List;
 use crate::walk::{Problem, Problems, Trail, Walk};
+
+/// Heads' pointers to the root.
+const ROOTS: [&str; 2] = ["rbh_root", "sph_root"];
+
+/// Whether the object is the head of a tree.
+pub fn is_head(object: &Object<'_>) -> bool {
+    ROOTS.into_iter().any(|root| object.has(root))
+}
 
 /// Walks the tree at `head`, whose elements are linked by their member `link`, in order, and
 /// are unknown to `trail`.
@@ -26,7 +34,8 @@ pub fn walk<'t>(
     let (mut elements, mut problems) = (Vec::new(), Problems::default());
     // Elements whose left subtree is being walked: they come after it.
     let mut above: Vec<Object<'t>> = Vec::new();
-    let mut next = match head.follow_anywhere("rbh_root") {
+    let root = ROOTS.into_iter().find(|root| head.has(root)).unwrap_or(ROOTS[0]);
+    let mut next = match head.follow_anywhere(root) {
         Ok(root) => root,
         Err(why) => return Walk::failed(list.unreadable(head.address, why)),
     };
@@ -80,12 +89,14 @@ fn child<'t>(
     side: Side,
 ) -> Result<Option<Object<'t>>, ReadError> {
     let links = element.member(link)?;
-    let named = match side {
-        Side::Left => "rbe_left",
-        Side::Right => "rbe_right",
-    };
     if !links.has("rbe_link") {
-        return links.follow_anywhere(named);
+        let splay = links.has("spe_left");
+        return links.follow_anywhere(match (side, splay) {
+            (Side::Left, false) => "rbe_left",
+            (Side::Right, false) => "rbe_right",
+            (Side::Left, true) => "spe_left",
+            (Side::Right, true) => "spe_right",
+        });
     }
     let array = links.member("rbe_link")?;
     let target = element.target();

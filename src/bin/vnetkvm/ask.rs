@@ -5,7 +5,7 @@ use vnetkvm::answers::sysctls::Show;
 use vnetkvm::answers::{self, Answer, Chosen, interfaces};
 use vnetkvm::error::Error;
 use vnetkvm::kernel::LinkerSet;
-use vnetkvm::session::Session;
+use vnetkvm::session::{Names, Session};
 use vnetkvm::value::Limits;
 
 use crate::args::Globals;
@@ -176,7 +176,8 @@ fn print(globals: &Globals, expressions: &[String], cpu: Option<u64>) -> anyhow:
     };
     output::say_choice(&chosen);
     let limits = context::limits(globals, Limits::default().elements);
-    show(globals, answers::expressions(session, chosen, cpu, expressions, &limits)?)
+    let names = Names { cpu, kept: None };
+    show(globals, answers::expressions(session, chosen, names, expressions, &limits)?)
 }
 
 fn pcpu(globals: &Globals, args: &PcpuArgs) -> anyhow::Result<Outcome> {

@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use vnetkvm::error::ExprError;
 use vnetkvm::image::ImageError;
 use vnetkvm::render::sanitize;
 
@@ -144,10 +143,10 @@ fn write_message(
     }
 }
 
-/// The expression with its syntax error underlined.
+/// The expression with the mistake underlined.
 fn caret(error: &anyhow::Error) -> Option<&str> {
     match error.downcast_ref()? {
-        vnetkvm::Error::Expr { source: ExprError::Syntax { caret, .. }, .. } => Some(caret),
+        vnetkvm::Error::Expr { caret, .. } => caret.as_deref(),
         _ => None,
     }
 }

@@ -1,54 +1,15 @@
 //! The copies that CPUs have: of DPCPU variables, and their structs pcpu.
 
-use crate::addr::VirtAddr;
-use crate::expr::eval::{ExprError, Operand, Scope, place};
+use crate::expr::eval::{CopyOfCpu, ExprError, Operand, Scope, place};
 use crate::expr::{Expr, Name};
 use crate::kernel::LinkerSet;
 use crate::value::cpus;
-use crate::value::model::ValueError;
 use crate::vnet::{Variables, VnetError};
-
-/// What an expression can ask about CPUs. It is found out when an expression asks for it.
-pub trait PerCpu<'t> {
-    /// The DPCPU variables.
-    ///
-    /// # Errors
-    /// The kernel has none.
-    fn variables(&self) -> Result<&'t Variables, VnetError>;
-
-    /// The id of the CPU with that number.
-    ///
-    /// # Errors
-    /// There is none, or it is unknown which there are.
-    fn id(&self, number: i128) -> Result<u64, VnetError>;
-
-    /// The id of the CPU whose copies are meant if none is named. If nobody chose it, which it is
-    /// and why.
-    ///
-    /// # Errors
-    /// There is no such CPU, or it is unknown.
-    fn chosen(&self) -> Result<(u64, Option<String>), VnetError>;
-
-    /// A CPU's copy of what lies at `master` in the set.
-    ///
-    /// # Errors
-    /// There is no such CPU, or it is unknown.
-    fn copy_of(&self, cpu: u64, master: VirtAddr) -> Result<CopyOfCpu, VnetError>;
-}
-
-/// A CPU's copy of a variable.
-#[derive(Debug)]
-pub struct CopyOfCpu {
-    /// Where it lies, or why there is none.
-    pub address: Result<VirtAddr, ValueError>,
-    /// Why it may lie elsewhere, in a sentence.
-    pub doubt: Option<String>,
-}
 
 impl Scope<'_> {
     /// `DPCPU(name)` or `DPCPU(name, cpu)`.
     pub(super) fn dpcpu(&self, name: &Name, cpu: Option<&Expr>) -> Result<Operand, ExprError> {
-        let variables = self.per_cpu.variables()?;
+        let variables = self.around.dpcpu_variables()?;
         let wanted = name.to_string();
         let symbol = LinkerSet::Pcpu.prefix();
         let bare = name.name.strip_prefix(symbol).unwrap_or(&name.name);
@@ -61,24 +22,20 @@ impl Scope<'_> {
         let cpu = match cpu {
             Some(number) => self.cpu(number)?,
             None => {
-                let (cpu, why) = self.per_cpu.chosen()?;
+                let (cpu, why) = self.around.chosen_cpu()?;
                 self.note(why);
                 cpu
             }
         };
-        let CopyOfCpu { address, doubt } = self.per_cpu.copy_of(cpu, variable.master)?;
+        let CopyOfCpu { address, doubt } = self.around.copy_of(cpu, variable.master)?;
         doubt.into_iter().for_each(|doubt| self.remark(doubt));
         let address = address.map_err(|why| ExprError::NoCopyOfCpu { name: wanted, why })?;
         Ok(place(variable.type_id, address, variable.size))
     }
 
     /// `cpu(number)`.
-    pub(super) fn struct_pcpu(&self, number: &Expr) -> Result<Operand, ExprError> {
-        if self.unevaluated.get() {
-            let type_id = self.types()?.find("struct pcpu")?;
-            return Ok(place(Some(type_id), VirtAddr::default(), 0));
-        }
-        let cpu = self.cpu(number)?;
+    pub(super) fn struct_pcpu(&self, number: i128) -> Result<Operand, ExprError> {
+        let cpu = self.around.cpu(number)?;
         let found = cpus::struct_pcpu(self.target, cpu)?.ok_or(ExprError::NoPcpu { cpu })?;
         Ok(place(Some(found.type_id), found.address, 0))
     }
@@ -86,7 +43,7 @@ impl Scope<'_> {
     /// The id of the CPU that an expression names.
     fn cpu(&self, number: &Expr) -> Result<u64, ExprError> {
         let number = self.integer(&self.eval(number)?)?.value;
-        Ok(self.per_cpu.id(number)?)
+        Ok(self.around.cpu(number)?)
     }
 
     fn no_dpcpu(&self, variables: &Variables, name: String) -> ExprError {

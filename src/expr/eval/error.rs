@@ -9,6 +9,7 @@ use crate::target::ReadError;
 use crate::types::TypeError;
 use crate::value::model::ValueError;
 use crate::vnet::VnetError;
+use crate::walk::Problem;
 
 /// An expression has no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,8 +20,6 @@ pub enum ExprError {
     Syntax {
         /// What is wrong, in words.
         message: String,
-        /// The expression, and below it the mistake underlined.
-        caret: String,
     },
     /// A vnet, jail or variable that it names cannot be found.
     #[error(transparent)]
@@ -93,6 +92,72 @@ pub enum ExprError {
     /// A division or remainder by 0.
     #[error("division by zero")]
     DivisionByZero,
+    /// Both operands are lists.
+    #[error("an operator takes one list, not two")]
+    TwoLists,
+    /// A slice ends before it begins.
+    #[error("a slice from {from} to {to} has no elements")]
+    BackwardSlice {
+        /// The first element.
+        from: i128,
+        /// The last one.
+        to: i128,
+    },
+    /// `@` with a number of elements that is not positive.
+    #[error("@{count} asks for no elements")]
+    NoElements {
+        /// The number.
+        count: i128,
+    },
+    /// A member without a struct stands outside a filter.
+    #[error("a member without a struct stands outside a filter")]
+    NoFilter,
+    /// The elements of a list have no link that such a list could have.
+    #[error("{element} has no member that could link the elements of such a list")]
+    NoLink {
+        /// The elements' type.
+        element: String,
+    },
+    /// The elements of a list have several links, and nothing shows which is meant.
+    #[error("the list does not show which member links its elements: {}", links.join(", "))]
+    SeveralLinks {
+        /// The paths of the members.
+        links: Vec<String>,
+    },
+    /// A list is not known to its end.
+    #[error("{function}() is unknown: {problem}")]
+    BrokenList {
+        /// What was asked of it.
+        function: &'static str,
+        /// Why it is not.
+        problem: Problem,
+    },
+    /// The least or largest of no values.
+    #[error("{function}() of a list without elements")]
+    NothingIn {
+        /// Which.
+        function: &'static str,
+    },
+    /// No value is kept under this name.
+    #[error("nothing is kept as {name}")]
+    NothingKept {
+        /// With its `$`.
+        name: String,
+        /// The names that there are.
+        near: Vec<String>,
+    },
+    /// No thread is known that wrote the dump.
+    #[error("curthread is unknown: {why}")]
+    NoCurrentThread {
+        /// Why.
+        why: String,
+    },
+    /// A question in it has no answer.
+    #[error("{why}")]
+    Unknown {
+        /// The error and its causes.
+        why: String,
+    },
     /// It would cost more than the budget allows.
     #[error(transparent)]
     Limit(#[from] Exhausted),
@@ -102,7 +167,7 @@ impl ExprError {
     /// Whether the expression is valid but uses a name that nothing has.
     pub fn is_no_match(&self) -> bool {
         match self {
-            Self::NoSuchName { .. } => true,
+            Self::NoSuchName { .. } | Self::NothingKept { .. } => true,
             Self::Vnet(why) => why.is_no_match(),
             Self::Read(ReadError::Type(why)) => why.is_no_match(),
             _ => false,
@@ -132,12 +197,26 @@ pub enum Operator {
     Arithmetic,
     /// `sizeof`.
     Sizeof,
+    /// `typeof`.
+    Typeof,
+    /// `offsetof` of a member, with its name.
+    OffsetOf(String),
+    /// `==`, `<` and the like.
+    Comparison,
+    /// `@`.
+    Repeat,
+    /// `[*]`.
+    All,
+    /// A function of the language, by its name.
+    Called(&'static str),
 }
 
 impl fmt::Display for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
             Self::Cast(type_name) => return write!(f, "({type_name})"),
+            Self::OffsetOf(member) => return write!(f, "offsetof(..., {member})"),
+            Self::Called(function) => return write!(f, "{function}()"),
             Self::Member(member) => member,
             Self::Index => "[]",
             Self::Dereference => "*",
@@ -146,6 +225,10 @@ impl fmt::Display for Operator {
             Self::Minus => "-",
             Self::Arithmetic => "arithmetic",
             Self::Sizeof => "sizeof",
+            Self::Typeof => "typeof",
+            Self::Comparison => "a comparison",
+            Self::Repeat => "@",
+            Self::All => "[*]",
         };
         f.write_str(text)
     }
@@ -169,6 +252,10 @@ pub enum OperandKind {
     Array,
     /// A floating-point number.
     Float,
+    /// A string that is in no memory.
+    Text,
+    /// The elements of a list.
+    List,
     /// Any other value.
     Value,
 }

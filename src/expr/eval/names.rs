@@ -2,7 +2,7 @@
 
 use crate::addr::VirtAddr;
 use crate::expr::eval::{ExprError, Operand, Scattered, Scope, place};
-use crate::expr::{Expr, ExprKind, Name, TypeName};
+use crate::expr::{Derived, Expr, ExprKind, Name, TypeBase, TypeName};
 use crate::kernel::{LinkerSet, Symbol, SymbolKind};
 use crate::types::{self, Static, TypeId, Variable};
 use crate::vnet::{SetVariable, Stack, VnetError, variables};
@@ -13,7 +13,7 @@ impl Scope<'_> {
         if let Some(variables) = self.variables
             && let Some(variable) = variables.one(bare, name.file.as_deref())?
         {
-            return self.variable(variable);
+            return self.variable(variable, self.stack);
         }
         // Without VIMAGE, V_NAME is the plain global.
         let plain = if self.variables.is_none() { bare } else { &name.name };
@@ -23,12 +23,17 @@ impl Scope<'_> {
         }
     }
 
-    fn variable(&self, variable: &SetVariable) -> Result<Operand, ExprError> {
+    /// The copy that a network stack has of a variable.
+    pub(super) fn variable(
+        &self,
+        variable: &SetVariable,
+        stack: Stack<'_>,
+    ) -> Result<Operand, ExprError> {
         if self.unevaluated.get() {
             return Ok(place(variable.type_id, variable.master, variable.size));
         }
         let name = || variable.name.to_string();
-        let Stack::Vnet(vnet) = self.stack else { return Err(ExprError::NoVnet { name: name() }) };
+        let Stack::Vnet(vnet) = stack else { return Err(ExprError::NoVnet { name: name() }) };
         let address = vnet
             .copy_of(self.target, variable.master)
             .map_err(|why| ExprError::NoCopy { name: name(), why: why.into() })?;
@@ -41,7 +46,10 @@ impl Scope<'_> {
         let symbols = self.symbols(name);
         let global = symbols.iter().find(|symbol| symbol.global);
         let Some(symbol) = global.or(symbols.first()) else {
-            return self.static_named(name, None).unwrap_or_else(|| Err(self.unknown(name)));
+            let found = self.static_named(name, None).or_else(|| self.current(name));
+            return found
+                .or_else(|| self.enumerator(name))
+                .unwrap_or_else(|| Err(self.unknown(name)));
         };
         if global.is_none() && symbols.len() > 1 {
             let mut files = self.files(&symbols);
@@ -98,6 +106,12 @@ impl Scope<'_> {
         near.dedup();
         let (set, name) = (LinkerSet::Vnet, format!("{name}@{file}"));
         Err(VnetError::NoSuchVariable { set, name, near }.into())
+    }
+
+    /// The enum constant of that name.
+    fn enumerator(&self, name: &str) -> Option<Result<Operand, ExprError>> {
+        let (type_id, value) = self.target.types().ok()?.enumerator(name)?;
+        Some(Ok(Operand::Number { value, type_id }))
     }
 
     /// The static variable of that name that no symbol leads to; of several the first,
@@ -194,7 +208,7 @@ impl Scope<'_> {
             near = types::most_similar(near, |known| known, bare);
         }
         // The kernel's symbol of a DPCPU variable has another name.
-        let of_cpus = self.per_cpu.variables().ok();
+        let of_cpus = self.around.dpcpu_variables().ok();
         if of_cpus.is_some_and(|all| all.matching(bare).is_ok()) {
             near.insert(0, format!("DPCPU({bare})"));
         }
@@ -203,12 +217,26 @@ impl Scope<'_> {
 
     pub(super) fn type_named(&self, name: &TypeName) -> Result<TypeId, ExprError> {
         let types = self.types()?;
-        let mut id = match &name.file {
-            Some(file) => types.find(&format!("{}@{file}", name.base))?,
-            None => self.one_of_several(&name.base)?,
+        let mut id = match &name.base {
+            TypeBase::Named { name, file: Some(file) } => types.find(&format!("{name}@{file}"))?,
+            TypeBase::Named { name, file: None } => self.one_of_several(name)?,
+            TypeBase::Of(expr) => self.type_of(expr)?,
         };
-        for _ in 0..name.pointers {
-            id = types.pointer_to(id);
+        let mut derived = name.derived.iter().copied().peekable();
+        while let Some(next) = derived.next() {
+            id = match next {
+                Derived::Pointer => types.pointer_to(id),
+                Derived::Function => types.function_returning(id),
+                Derived::Array(count) => {
+                    // One type has all dimensions, the outermost first.
+                    let mut counts = vec![Some(count)];
+                    while let Some(Derived::Array(count)) = derived.peek().copied() {
+                        derived.next();
+                        counts.insert(0, Some(count));
+                    }
+                    types.rows_of(id, &counts)
+                }
+            };
         }
         Ok(id)
     }

@@ -21,7 +21,12 @@ impl Scope<'_> {
                 let of = IntegerType::promoted(size, true, "", arch);
                 return Ok(of.wrap(self.read(address, size)? as i128, arch));
             }
-            Operand::Untyped { .. } => return Err(self.wrong(Operator::Arithmetic, operand)),
+            Operand::Untyped { .. }
+            | Operand::Text(_)
+            | Operand::Many(_)
+            | Operand::Unreadable(_) => {
+                return Err(self.wrong(Operator::Arithmetic, operand));
+            }
             Operand::Number { type_id, .. } => (type_id, None),
             Operand::Place { type_id, bits, .. } => (type_id, bits),
             Operand::Scattered(Scattered { type_id, bits, .. }) => (type_id, bits),

@@ -2,11 +2,13 @@
 
 use crate::addr::VirtAddr;
 use crate::expr::eval::scattered::Scattered;
-use crate::expr::eval::{ExprError, OperandKind, Operator};
+use crate::expr::eval::{ExprError, Many, OperandKind, Operator};
 use crate::expr::integer::Integer;
+use crate::fault::Fault;
 use crate::target::Target;
 use crate::types::model::{BitField, Encoding, Type};
 use crate::types::{Kept, Piece, TypeId};
+use crate::value::model::{ArrayValue, ValueError};
 use crate::value::{Value, ValueReader};
 
 /// The result of an expression, before its memory is read.
@@ -24,6 +26,12 @@ pub enum Operand {
     Integer(Integer),
     /// An address, or the result of a cast: a value that fits its type.
     Number { value: i128, type_id: TypeId },
+    /// A string, which is in no memory.
+    Text(Box<str>),
+    /// Several operands: the elements of a list.
+    Many(Many),
+    /// An element of a list whose memory cannot be read.
+    Unreadable(Box<Fault>),
 }
 
 impl Operand {
@@ -49,7 +57,12 @@ impl Operand {
         match self {
             Self::Place { address, .. } | Self::Untyped { address, .. } => Some(*address),
             Self::Function { address } => Some(*address),
-            Self::Integer(_) | Self::Number { .. } | Self::Scattered(_) => None,
+            Self::Integer(_)
+            | Self::Number { .. }
+            | Self::Scattered(_)
+            | Self::Text(_)
+            | Self::Many(_)
+            | Self::Unreadable(_) => None,
         }
     }
 
@@ -59,7 +72,17 @@ impl Operand {
             Self::Place { type_id, .. }
             | Self::Scattered(Scattered { type_id, .. })
             | Self::Number { type_id, .. } => target.types().ok().map(|types| types.name(*type_id)),
-            Self::Untyped { .. } => None,
+            Self::Many(Many { elements, .. }) => {
+                // The elements of a list are of one type.
+                elements.iter().find_map(|element| match element {
+                    Self::Place { type_id, .. } | Self::Number { type_id, .. } => {
+                        Some(target.types().ok()?.declare(*type_id, "[*]"))
+                    }
+                    other => Some(format!("{} [*]", other.type_name(target)?)),
+                })
+            }
+            Self::Untyped { .. } | Self::Unreadable(_) => None,
+            Self::Text(text) => Some(format!("char [{}]", text.len() + 1)),
             Self::Function { .. } => Some("function".into()),
             Self::Integer(integer) => Some(integer.of.name().into()),
         }
@@ -82,6 +105,15 @@ impl Operand {
                 Value::Bytes(value.to_le_bytes().to_vec().into())
             }
             Self::Integer(Integer { value, .. }) => Value::Int(value),
+            Self::Text(ref text) => Value::Text(text.clone()),
+            Self::Unreadable(ref fault) => ValueError::from((**fault).clone()).into(),
+            Self::Many(Many { ref elements, .. }) => {
+                let read = elements.len().min(reader.limits().elements);
+                let values = elements.iter().take(read).map(|element| element.read(target, reader));
+                let values: Vec<Value> = values.collect();
+                let omitted = (elements.len() - read) as u64;
+                Value::Array(ArrayValue { elements: values.into(), omitted })
+            }
             Self::Number { value, type_id } => {
                 match target.types().ok().and_then(|types| types.pointee(type_id).ok()) {
                     Some(to) => reader.pointer(VirtAddr::new(value as u64), to),
@@ -103,7 +135,9 @@ impl Operand {
             Self::Function { .. } => return OperandKind::Function,
             Self::Place { bits: Some(_), .. } => return OperandKind::BitField,
             Self::Scattered(_) if *operator == Operator::AddressOf => return OperandKind::InPieces,
-            Self::Integer(_) => return OperandKind::Value,
+            Self::Many(_) => return OperandKind::List,
+            Self::Text(_) => return OperandKind::Text,
+            Self::Integer(_) | Self::Unreadable(_) => return OperandKind::Value,
             Self::Place { type_id, .. }
             | Self::Scattered(Scattered { type_id, .. })
             | Self::Number { type_id, .. } => *type_id,

@@ -21,6 +21,10 @@ impl Scope<'_> {
         {
             return found;
         }
+        self.each(operand, &mut |operand| self.member_of(operand, name, arrow))
+    }
+
+    fn member_of(&self, operand: Operand, name: &str, arrow: bool) -> Result<Operand, ExprError> {
         let types = self.types()?;
         if let Operand::Scattered(whole) = &operand
             && self.pointee(&operand)?.is_none()
@@ -43,23 +47,28 @@ impl Scope<'_> {
             let operator = if arrow { "->" } else { "." };
             return Err(self.wrong(Operator::Member(format!("{operator}{name}")), &record));
         };
+        if let Some(found) = self.variable_of(type_id, address, name) {
+            return found;
+        }
         let field = types.member(type_id, name)?;
         let address = address.wrapping_add(field.offset);
         Ok(Operand::Place { type_id: field.type_id, address, bits: field.bits })
     }
 
     /// `base[index]`, and as C has it `index[base]`.
-    pub(super) fn index(&self, base: &Expr, index: &Expr) -> Result<Operand, ExprError> {
-        let (mut base, mut index) = (self.eval(base)?, self.eval(index)?);
-        if self.elements(&base)?.is_none() && self.elements(&index)?.is_some() {
-            std::mem::swap(&mut base, &mut index);
-        }
-        let index = self.integer(&index)?.value;
-        self.element(&base, index)
+    pub(super) fn index(&self, base: Operand, index: Operand) -> Result<Operand, ExprError> {
+        self.each_of_two(base, index, &mut |mut base, mut index| {
+            if self.array_or_pointer(&base)?.is_none() && self.array_or_pointer(&index)?.is_some() {
+                std::mem::swap(&mut base, &mut index);
+            }
+            let index = self.integer(&index)?.value;
+            self.check_index(&base, index)?;
+            self.element(&base, index)
+        })
     }
 
-    fn element(&self, base: &Operand, index: i128) -> Result<Operand, ExprError> {
-        self.check_index(base, index)?;
+    /// The element of that number, inside the array or not.
+    pub(super) fn element(&self, base: &Operand, index: i128) -> Result<Operand, ExprError> {
         if let Operand::Scattered(whole) = base
             && let Some(element) = self.array_element(whole.type_id)?
         {
@@ -70,7 +79,7 @@ impl Scope<'_> {
             return Operand::of_pieces(part);
         }
         let (element, start) =
-            self.elements(base)?.ok_or_else(|| self.wrong(Operator::Index, base))?;
+            self.array_or_pointer(base)?.ok_or_else(|| self.wrong(Operator::Index, base))?;
         let offset = index.wrapping_mul(self.types()?.size_of(element)?.into()) as u64;
         let address = VirtAddr::new(self.target.arch().wrap(start.wrapping_add(offset)));
         Ok(Operand::Place { type_id: element, address, bits: None })
@@ -78,7 +87,7 @@ impl Scope<'_> {
 
     /// Something else lies past the end of a declared array. An array of no or one element
     /// at the end of a struct may be the old way to write a flexible one.
-    fn check_index(&self, base: &Operand, index: i128) -> Result<(), ExprError> {
+    pub(super) fn check_index(&self, base: &Operand, index: i128) -> Result<(), ExprError> {
         let (Operand::Place { type_id, .. } | Operand::Scattered(Scattered { type_id, .. })) = base
         else {
             return Ok(());
@@ -103,8 +112,9 @@ impl Scope<'_> {
             }
             _ => {}
         }
-        let (to, address) =
-            self.elements(pointer)?.ok_or_else(|| self.wrong(Operator::Dereference, pointer))?;
+        let (to, address) = self
+            .array_or_pointer(pointer)?
+            .ok_or_else(|| self.wrong(Operator::Dereference, pointer))?;
         Ok(Operand::Place { type_id: to, address: VirtAddr::new(address), bits: None })
     }
 
@@ -184,17 +194,17 @@ impl Scope<'_> {
         }
     }
 
-    /// As [`Scope::elements`]; a function is a pointer too, to nothing that has a type.
+    /// As [`Scope::array_or_pointer`]; a function is a pointer too, to nothing that has a type.
     fn pointer(&self, operand: &Operand) -> Result<Option<(TypeId, u64)>, ExprError> {
         match operand {
             Operand::Function { address } => Ok(Some((TypeId::VOID, address.get()))),
-            _ => self.elements(operand),
+            _ => self.array_or_pointer(operand),
         }
     }
 
     /// What a pointer points at, or an array's elements are, and the address of the
     /// first; `None` if it is neither.
-    fn elements(&self, operand: &Operand) -> Result<Option<(TypeId, u64)>, ExprError> {
+    fn array_or_pointer(&self, operand: &Operand) -> Result<Option<(TypeId, u64)>, ExprError> {
         if let Some(to) = self.pointee(operand)? {
             return Ok(Some((to, self.integer(operand)?.value as u64)));
         }
@@ -202,7 +212,7 @@ impl Scope<'_> {
         Ok(self.array_element(*type_id)?.map(|element| (element, address.get())))
     }
 
-    fn pointee(&self, operand: &Operand) -> Result<Option<TypeId>, ExprError> {
+    pub(super) fn pointee(&self, operand: &Operand) -> Result<Option<TypeId>, ExprError> {
         let (Operand::Place { type_id, .. }
         | Operand::Scattered(Scattered { type_id, .. })
         | Operand::Number { type_id, .. }) = operand
@@ -217,7 +227,7 @@ impl Scope<'_> {
     }
 
     /// The type of an array's elements: for several dimensions, of its rows.
-    fn array_element(&self, type_id: TypeId) -> Result<Option<TypeId>, ExprError> {
+    pub(super) fn array_element(&self, type_id: TypeId) -> Result<Option<TypeId>, ExprError> {
         let types = self.types()?;
         let (_, kind) = types.resolve(type_id)?;
         let Type::Array(array) = &*kind else { return Ok(None) };

@@ -69,8 +69,8 @@ impl CtfFile {
         })
     }
 
-    /// The number of a variable among those with its name, in the order of addresses from 1;
-    /// `None` if no other has it.
+    /// `#` and the number of a variable among those with its name, in the order of addresses from
+    /// 1; `None` if no other has it.
     fn number(&self, symbol: &Symbol<'_>) -> Option<Box<str>> {
         let is_data = |other: &Symbol<'_>| other.kind == SymbolKind::Object;
         let same = || self.symbols.named(symbol.name).filter(is_data);
@@ -78,7 +78,7 @@ impl CtfFile {
             return None;
         }
         let before = same().filter(|other| other.address < symbol.address).count();
-        Some((before + 1).to_string().into())
+        Some(format!("#{}", before + 1).into())
     }
 
     fn join_symbols(&self) -> Result<Objects, TypeError> {

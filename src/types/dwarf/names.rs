@@ -104,16 +104,20 @@ impl<'a> Loader<'a> {
             let is_reference = die.has_attr(dw::DW_AT_signature);
             if (is_reference && signed) || (!is_reference && !is_declaration(&die)) {
                 let place = self.reader.file.place(self.unit.section, at);
-                if let Some((name, id)) = self.name_str(&die).zip(place.id()) {
-                    let name = if die.tag() == dw::DW_TAG_base_type {
-                        hash(&spelling::canonical(name))
-                    } else {
-                        hash(name)
-                    };
+                let first = || self.name_at(self.unit.offset + entries.next_offset().0 as u64);
+                let name = match (self.name_str(&die), class) {
+                    (Some(name), _) if die.tag() == dw::DW_TAG_base_type => {
+                        Some(hash(&spelling::canonical(name)))
+                    }
+                    (Some(name), _) => Some(hash(name)),
+                    // The name of its first constant tells an enum without a name from others.
+                    (None, Class::Enum) if abbreviation.has_children() => Some(unnamed(first())),
+                    (None, _) => None,
+                };
+                if let Some((name, id)) = name.zip(place.id()) {
                     let mut outline = Outline::of(&die);
                     if abbreviation.has_children() && class != Class::Enum {
-                        let first = self.unit.offset + entries.next_offset().0 as u64;
-                        outline.first = self.name_at(first) as u32;
+                        outline.first = first() as u32;
                     }
                     found(Named { key: (class, name), id, outline });
                 }
@@ -138,6 +142,11 @@ impl Loader<'_> {
         let entry = self.entry(offset);
         entry.and_then(|entry| self.name_str(&entry)).map_or(0, hash)
     }
+}
+
+/// The key of an enum without a name, whose first constant's name has this hash.
+fn unnamed(first: u64) -> u64 {
+    first.rotate_left(1) ^ u64::MAX
 }
 
 fn class_of(tag: DwTag) -> Option<Class> {

@@ -9,6 +9,7 @@
 
 mod back_links;
 mod backward;
+pub mod link;
 mod list;
 
 use crate::value::object::Object;
@@ -54,7 +55,7 @@ fn walk_once<'t>(
     list: List<'_>,
     trail: &mut Trail<'_>,
 ) -> Walk<Object<'t>> {
-    if head.has("rbh_root") {
+    if tree::is_head(&head) {
         return tree::walk(head, link, list, trail);
     }
     let mut elements = Vec::new();

@@ -4,7 +4,6 @@ mod destination;
 mod flags;
 mod group;
 mod hop;
-mod radix;
 mod reader;
 mod table;
 mod tables;

@@ -3,7 +3,6 @@
 use super::destination::Destination;
 use super::flags::RouteFlags;
 use super::hop::{self, Hop};
-use super::radix;
 use super::reader::Reader;
 use super::tables::{Head, Heads};
 use crate::addr::VirtAddr;
@@ -11,6 +10,7 @@ use crate::budget::Exhausted;
 use crate::value::Object;
 use crate::value::model::ValueError;
 use crate::value::queue::List;
+use crate::value::radix;
 use crate::views::call_out::CallOut;
 use crate::views::family::Family;
 use crate::views::wiring::Network;

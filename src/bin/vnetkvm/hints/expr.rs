@@ -31,6 +31,21 @@ pub fn hint(error: &ExprError) -> Option<String> {
             Some("shift by 0 to 31; for a wider number, write 1ULL or (uint64_t)x".into())
         }
         ExprError::ShiftCount { bits, .. } => Some(format!("shift by 0 to {}", bits - 1)),
+        ExprError::TwoLists => Some("choose one element of one of them with [0..0]".into()),
+        ExprError::BackwardSlice { .. } => {
+            Some("write the first and the last element: [0..7] is eight of them".into())
+        }
+        ExprError::SeveralLinks { links } => {
+            let link = links.first()?;
+            Some(format!("name the member: [*{link}]"))
+        }
+        ExprError::NoLink { .. } => {
+            Some("to follow a pointer that each element has to the next, name it: [*m_next]".into())
+        }
+        ExprError::NothingKept { near, .. } => did_you_mean(near),
+        ExprError::BrokenList { .. } => {
+            Some("print the list itself to see what can be read of it".into())
+        }
         ExprError::DivisionByZero => Some("print the divisor alone to see why it is 0".into()),
         _ => None,
     }
@@ -41,6 +56,10 @@ fn wrong_operand(operator: &Operator, kind: OperandKind) -> Option<&'static str>
         (_, OperandKind::Untyped) => Some("give it a type: *(struct x *)&name"),
         (_, OperandKind::Function) => Some("a function has an address but no value"),
         (_, OperandKind::BitField) => None,
+        (_, OperandKind::Text) => Some("a string can only be compared: [.if_xname == \"lo0\"]"),
+        (_, OperandKind::List) => Some("an operator is applied to each element of a list"),
+        (Operator::All, _) => Some("[*] goes over arrays, and over the heads of lists and trees"),
+        (Operator::Repeat, _) => Some("the left side of @ is the first element: *pointer@3"),
         (_, OperandKind::InPieces) => {
             Some("the compiler keeps it in pieces: take the address of one of its members")
         }

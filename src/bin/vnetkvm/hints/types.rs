@@ -17,7 +17,7 @@ pub fn hint(error: &TypeError) -> Option<String> {
             did_you_mean(&named.collect::<Vec<_>>())
         }
         TypeError::Numbered { name, count: 1, .. } => did_you_mean(std::slice::from_ref(name)),
-        TypeError::Numbered { name, .. } => did_you_mean(&[format!("{name}@1")]),
+        TypeError::Numbered { name, .. } => did_you_mean(&[format!("{name}@#1")]),
         TypeError::NoMember { candidates, .. } => members(candidates),
         TypeError::Incomplete { .. } => {
             Some("a module's debug file may define it; else cast to another type".into())

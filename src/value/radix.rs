@@ -5,7 +5,7 @@
 //! entries, but entries may follow them: the default route always follows the left one.
 
 use crate::target::ReadError;
-use crate::value::Object;
+use crate::value::object::Object;
 use crate::value::queue::List;
 use crate::walk::{Problem, Problems, Trail, Walk, Why, settle};
 
@@ -16,6 +16,12 @@ const TOPS: [&str; 3] = ["head.rnh_treetop", "rh.rnh_treetop", "rnh_treetop"];
 const ROOT: u64 = 2;
 
 const DUPED: &str = "rn_u.rn_leaf.rn_Dupedkey";
+
+/// Whether the object is the head of such a tree.
+#[must_use]
+pub fn is_head(object: &Object<'_>) -> bool {
+    TOPS.into_iter().any(|top| object.has(top))
+}
 
 /// The leaves below `head` in the kernel's own order, without the tree's ends.
 pub fn leaves<'t>(head: Object<'t>, list: List<'_>) -> Walk<Object<'t>> {

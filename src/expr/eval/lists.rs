@@ -1,0 +1,211 @@
+//! The elements of lists, trees, arrays and slices.
+
+use crate::expr::Expr;
+use crate::expr::eval::many::Many;
+use crate::expr::eval::{ExprError, Operand, Operator, Scope};
+use crate::types::TypeId;
+use crate::types::model::Type;
+use crate::value::object::Object;
+use crate::value::queue::link::{self, NoLink};
+use crate::value::queue::{self, List};
+use crate::value::radix;
+use crate::walk::{Problems, Walk};
+
+impl<'t> Scope<'t> {
+    /// `base[*]`
+    pub(super) fn all(&self, base: &Expr) -> Result<Operand, ExprError> {
+        let operand = self.eval(base)?;
+        self.each(operand, &mut |operand| self.all_of(operand, None))
+    }
+
+    /// `base[*link]`: along a link of a list's elements, or along a pointer that each element has
+    /// to the next. What has no such member is indexed.
+    pub(super) fn along(
+        &self,
+        base: &Expr,
+        path: &str,
+        index: &Expr,
+    ) -> Result<Operand, ExprError> {
+        let operand = self.eval(base)?;
+        let first = match &operand {
+            Operand::Many(many) => many.elements.first(),
+            one => Some(one),
+        };
+        let object = first.map(|first| self.object(first)).transpose()?.flatten();
+        let is_list = object
+            .is_none_or(|object| link::is_head(&object) || self.is_chain(object.type_id, path));
+        if !is_list {
+            return self.index(operand, self.eval(index)?);
+        }
+        self.each(operand, &mut |operand| self.all_of(operand, Some(path)))
+    }
+
+    /// `base[from..to]`
+    pub(super) fn slice(&self, base: &Expr, from: &Expr, to: &Expr) -> Result<Operand, ExprError> {
+        let number = |expr: &Expr| Ok::<_, ExprError>(self.integer(&self.eval(expr)?)?.value);
+        let (from, to) = (number(from)?, number(to)?);
+        if to < from {
+            return Err(ExprError::BackwardSlice { from, to });
+        }
+        let base = self.eval(base)?;
+        self.each(base, &mut |base| {
+            // What lies outside an array is told once for each end.
+            self.check_index(&base, from)?;
+            self.check_index(&base, to)?;
+            self.elements_between(&base, from, to)
+        })
+    }
+
+    /// `start@count`: an array of that many elements.
+    pub(super) fn repeat(&self, start: &Expr, count: &Expr) -> Result<Operand, ExprError> {
+        let (start, count) = (self.eval(start)?, self.eval(count)?);
+        self.each_of_two(start, count, &mut |start, count| {
+            let number = self.integer(&count)?.value;
+            let count = u64::try_from(number).ok().filter(|count| *count > 0);
+            let count = count.ok_or(ExprError::NoElements { count: number })?;
+            let Operand::Place { type_id, address, bits: None } = start else {
+                return Err(self.wrong(Operator::Repeat, &start));
+            };
+            let type_id = self.types()?.rows_of(type_id, &[Some(count)]);
+            Ok(Operand::Place { type_id, address, bits: None })
+        })
+    }
+
+    /// `base[condition]`
+    pub(super) fn filter(&self, base: &Expr, condition: &Expr) -> Result<Operand, ExprError> {
+        let Many { elements, problems } = self.many(self.eval(base)?)?;
+        let mut kept = Many { elements: Vec::new(), problems };
+        for element in elements {
+            self.elements.borrow_mut().push(element.clone());
+            let decided = self.eval(condition).and_then(|decided| match decided {
+                Operand::Unreadable(fault) => Ok(Some(Operand::Unreadable(fault))),
+                decided => Ok(self.truth(&decided)?.then_some(element)),
+            });
+            self.elements.borrow_mut().pop();
+            if let Some(found) = decided.transpose() {
+                self.add(&mut kept, found)?;
+            }
+        }
+        Ok(Operand::Many(kept))
+    }
+
+    /// The element that the innermost filter decides about.
+    pub(super) fn element_of_filter(&self) -> Result<Operand, ExprError> {
+        let element = self.elements.borrow().last().cloned();
+        element.ok_or(ExprError::NoFilter)
+    }
+
+    /// What an aggregate or a filter goes over: many operands as they are, or all elements of a
+    /// list or array.
+    pub(super) fn many(&self, operand: Operand) -> Result<Many, ExprError> {
+        match operand {
+            Operand::Many(many) => Ok(many),
+            one => match self.all_of(one, None)? {
+                Operand::Many(many) => Ok(many),
+                one => Ok(Many { elements: vec![one], problems: Problems::default() }),
+            },
+        }
+    }
+
+    /// All elements of an array, list or tree.
+    fn all_of(&self, operand: Operand, path: Option<&str>) -> Result<Operand, ExprError> {
+        if self.unevaluated.get() {
+            return Ok(Operand::Many(Many::default()));
+        }
+        if let (Operand::Place { type_id, .. }, None) = (&operand, path)
+            && let Some((_, count)) = self.types()?.elements(*type_id)?
+        {
+            return match count {
+                Some(0) => Ok(Operand::Many(Many::default())),
+                Some(count) => self.elements_between(&operand, 0, i128::from(count) - 1),
+                None => Err(self.wrong(Operator::All, &operand)),
+            };
+        }
+        let Some(object) = self.object(&operand)? else {
+            return Err(self.wrong(Operator::All, &operand));
+        };
+        if matches!(operand, Operand::Number { .. }) || self.pointee(&operand)?.is_some() {
+            // A pointer to no list at all is an empty one.
+            if object.address.is_null() {
+                return Ok(Operand::Many(Many::default()));
+            }
+        }
+        let name = format!("the list at {}", object.address);
+        let list = List { name: &name, element: "element" };
+        let walk = match path {
+            None if radix::is_head(&object) => radix::leaves(object, list),
+            Some(path) if self.is_chain(object.type_id, path) => link::chain(object, path, list),
+            _ => self.walk(object, path, list, &operand)?,
+        };
+        self.walked(walk)
+    }
+
+    fn walk(
+        &self,
+        head: Object<'t>,
+        path: Option<&str>,
+        list: List<'_>,
+        operand: &Operand,
+    ) -> Result<Walk<Object<'t>>, ExprError> {
+        let link = match path {
+            Some(path) => Some(path.to_owned()),
+            None => match link::link_of(&head) {
+                Ok(link) => link,
+                Err(NoLink::NotAList) => return Err(self.wrong(Operator::All, operand)),
+                Err(NoLink::None { element }) => {
+                    let element = self.types()?.name(element);
+                    return Err(ExprError::NoLink { element });
+                }
+                Err(NoLink::Several(links)) => return Err(ExprError::SeveralLinks { links }),
+                Err(NoLink::Read(why)) => return Err(why.into()),
+            },
+        };
+        Ok(match link {
+            Some(link) => queue::walk(head, &link, list),
+            None => Walk::whole(Vec::new()),
+        })
+    }
+
+    fn walked(&self, walk: Walk<Object<'t>>) -> Result<Operand, ExprError> {
+        let mut many = Many::default();
+        let mut problems = Problems::default();
+        for found in walk.take(&mut problems) {
+            let Object { type_id, address, .. } = found;
+            self.add(&mut many, Ok(Operand::Place { type_id, address, bits: None }))?;
+        }
+        problems.iter().for_each(|problem| self.remark(problem.to_string()));
+        many.problems = problems;
+        Ok(Operand::Many(many))
+    }
+
+    /// Elements by their numbers, `to` included.
+    fn elements_between(&self, base: &Operand, from: i128, to: i128) -> Result<Operand, ExprError> {
+        let mut many = Many::default();
+        for index in from..=to {
+            self.add(&mut many, self.element(base, index))?;
+        }
+        Ok(Operand::Many(many))
+    }
+
+    /// Does the struct have a member of that name that points to another such struct?
+    fn is_chain(&self, type_id: TypeId, path: &str) -> bool {
+        let same = || {
+            let types = self.target.types().ok()?;
+            let to = types.pointee(types.path(type_id, path).ok()?.type_id).ok()?;
+            let (to, own) = (types.resolve(to).ok()?.0, types.resolve(type_id).ok()?.0);
+            Some(to == own || types.name(to) == types.name(own))
+        };
+        same().unwrap_or(false)
+    }
+
+    /// The struct that an operand is, or points to.
+    fn object(&self, operand: &Operand) -> Result<Option<Object<'t>>, ExprError> {
+        let place = match self.pointee(operand)? {
+            Some(_) => self.follow(operand)?,
+            None => operand.clone(),
+        };
+        let Operand::Place { type_id, address, bits: None } = place else { return Ok(None) };
+        let (type_id, kind) = self.types()?.resolve(type_id)?;
+        Ok(matches!(*kind, Type::Record(_)).then(|| Object::new(self.target, type_id, address)))
+    }
+}

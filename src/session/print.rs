@@ -1,0 +1,209 @@
+//! The session's answers to expressions.
+
+use super::{Printed, Session};
+use crate::addr::VirtAddr;
+use crate::error::Error;
+use crate::expr;
+use crate::expr::eval::{CopyOfCpu, ExprError, Kept, KeptValue, Operand, Scope, Surroundings};
+use crate::kernel::LinkerSet;
+use crate::session::{DefaultCpu, Selector};
+use crate::threads;
+use crate::value::{Limits, ValueReader};
+use crate::views::crashed_thread::CrashedThread;
+use crate::vnet::{Stack, Variables, VnetError, WantedThread, WantedVnet};
+
+/// Where the names of an expression are looked up.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'s> {
+    /// The network stack whose copies of virtualized variables are meant.
+    pub stack: Stack<'s>,
+    /// What other names mean.
+    pub names: Names<'s>,
+}
+
+/// What names mean that are not a network stack's.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Names<'s> {
+    /// The id of the CPU whose copies of DPCPU variables are meant; `None` is the default one.
+    pub cpu: Option<u64>,
+    /// The values of `$1`, `$` and other names with a `$`; `None` if there are none.
+    pub kept: Option<&'s Kept>,
+}
+
+/// An expression's result before its memory is read, and what was said on the way.
+struct Evaluated {
+    operand: Operand,
+    notes: Vec<Box<str>>,
+    remarks: Vec<Box<str>>,
+}
+
+impl<'s> From<Stack<'s>> for Place<'s> {
+    fn from(stack: Stack<'s>) -> Self {
+        Self { stack, names: Names::default() }
+    }
+}
+
+impl Session {
+    /// The value of a C expression in a network stack. DPCPU variables are those of [the default
+    /// CPU](Session::default_cpu) where the expression does not name another.
+    ///
+    /// # Errors
+    /// As [`Session::print_at`].
+    pub fn print(
+        &self,
+        stack: Stack<'_>,
+        expression: &str,
+        limits: &Limits,
+    ) -> Result<Printed, Error> {
+        self.print_at(stack.into(), expression, limits)
+    }
+
+    /// The value of a C expression in a network stack and on a CPU.
+    ///
+    /// # Errors
+    /// It is not an expression, names something that does not exist, or needs memory that cannot
+    /// be read on the way to its value. A value that is itself unreadable is not an
+    /// error: it is an error value.
+    pub fn print_at(
+        &self,
+        place: Place<'_>,
+        expression: &str,
+        limits: &Limits,
+    ) -> Result<Printed, Error> {
+        self.print_by(&self.reader(limits), place, expression)
+    }
+
+    /// The same, as that reader of this session reads it.
+    ///
+    /// # Errors
+    /// As [`Session::print_at`].
+    pub fn print_by(
+        &self,
+        reader: &ValueReader<'_>,
+        place: Place<'_>,
+        expression: &str,
+    ) -> Result<Printed, Error> {
+        let Evaluated { operand, notes, remarks } = self.evaluate(place, expression)?;
+        let mut value = operand.read(self.target(), reader);
+        let variable = self.variable_at(place.stack, operand.address());
+        self.withdraw_stale_sums(place.stack, variable.map(|variable| &*variable.name), &mut value);
+        Ok(Printed {
+            expression: expression.into(),
+            type_name: operand.type_name(self.target()).unwrap_or_default().into(),
+            address: operand.address(),
+            value,
+            notes,
+            remarks,
+        })
+    }
+
+    /// The value of an expression, for [`Kept`].
+    ///
+    /// # Errors
+    /// As [`Session::print_at`].
+    pub fn value_to_keep(&self, place: Place<'_>, expression: &str) -> Result<KeptValue, Error> {
+        Ok(self.evaluate(place, expression)?.operand.into())
+    }
+
+    fn evaluate(
+        &self,
+        Place { stack, names }: Place<'_>,
+        expression: &str,
+    ) -> Result<Evaluated, Error> {
+        self.require_match()?;
+        let failed =
+            |source, caret| Error::Expr { expression: expression.to_owned(), caret, source };
+        let parsed = expr::parse(expression).map_err(|why| {
+            failed(ExprError::Syntax { message: why.to_string() }, Some(why.caret()))
+        })?;
+        let variables = match self.all_variables() {
+            Ok(variables) => Some(variables),
+            Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => None,
+            Err(why) => return Err(why),
+        };
+        let around = Around { session: self, chosen: names.cpu };
+        let scope = Scope::new(self.target(), variables, stack, &around, names.kept);
+        let operand = scope.eval(&parsed).map_err(|why| {
+            let part = scope.mistake().filter(|part| *part != parsed.span);
+            failed(why, part.map(|part| expr::caret(expression, &part)))
+        })?;
+        let (notes, remarks) = scope.said();
+        Ok(Evaluated { operand, notes, remarks })
+    }
+}
+
+/// What expressions know of the machine.
+struct Around<'s> {
+    session: &'s Session,
+    /// The chosen CPU.
+    chosen: Option<u64>,
+}
+
+impl<'s> Surroundings<'s> for Around<'s> {
+    fn dpcpu_variables(&self) -> Result<&'s Variables, VnetError> {
+        self.session.variables_of(LinkerSet::Pcpu)
+    }
+
+    fn cpu(&self, number: i128) -> Result<u64, VnetError> {
+        Ok(self.session.known_cpus()?.require(number)?.id)
+    }
+
+    fn chosen_cpu(&self) -> Result<(u64, Option<String>), VnetError> {
+        match self.chosen {
+            Some(id) => Ok((self.cpu(id.into())?, None)),
+            None => {
+                let DefaultCpu { cpu, title } = self.session.crash_cpu()?;
+                Ok((cpu.id, Some(title)))
+            }
+        }
+    }
+
+    fn copy_of(&self, cpu: u64, master: VirtAddr) -> Result<CopyOfCpu, VnetError> {
+        let cpu = self.session.known_cpus()?.require(cpu.into())?;
+        let address = cpu.copy_of(self.session.target(), master);
+        Ok(CopyOfCpu { address, doubt: cpu.doubt.as_ref().map(ToString::to_string) })
+    }
+
+    fn vnet(&self, number: i128) -> Result<VirtAddr, ExprError> {
+        let index = usize::try_from(number).unwrap_or(usize::MAX);
+        let found = self.session.select(&Selector::Index(index)).map_err(as_expression)?;
+        let vnet = found.stacks.iter().find_map(|stack| stack.vnet());
+        let none = VnetError::NoSuchVnet(WantedVnet::Index(index));
+        Ok(vnet.ok_or(none)?.address)
+    }
+
+    fn stack(&self, address: VirtAddr) -> Option<Stack<'s>> {
+        self.session.vnet(address).map(Stack::Vnet)
+    }
+
+    fn prison(&self, wanted: &str) -> Result<VirtAddr, ExprError> {
+        self.session.chosen_jail(wanted).map_err(as_expression)
+    }
+
+    fn thread(&self, tid: i128) -> Result<VirtAddr, ExprError> {
+        let tid = i64::try_from(tid).unwrap_or(i64::MAX);
+        let all = threads::all(self.session.target())?;
+        let found = all.find(|it| it.thread.int("td_tid") == Ok(tid));
+        let found = found.map_err(|because| {
+            VnetError::unknown(WantedThread::Thread(tid).to_string(), because)
+        })?;
+        let found = found.ok_or(VnetError::NoSuchThread(WantedThread::Thread(tid)))?;
+        Ok(found.thread.address)
+    }
+
+    fn current_thread(&self) -> Result<VirtAddr, ExprError> {
+        let crashed = CrashedThread::find(self.session.target(), None)?;
+        let why = "no thread is known to have written the dump".to_owned();
+        let crashed = crashed.ok_or(ExprError::NoCurrentThread { why })?;
+        self.thread(crashed.tid.into())
+    }
+}
+
+/// An error of a question inside an expression.
+fn as_expression(why: Error) -> ExprError {
+    match why {
+        Error::Vnet(why) => why.into(),
+        Error::Read(why) => why.into(),
+        other => ExprError::Unknown { why: other.story() },
+    }
+}
