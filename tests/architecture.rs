@@ -36,7 +36,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "views",
         &["constants", "kernel", "types", "target", "walk", "value", "modules", "vnet", "threads"],
     ),
-    ("expr/eval", &["kernel", "types", "target", "value", "vnet"]),
+    ("expr/eval", &["kernel", "types", "target", "walk", "value", "vnet"]),
     ("expr", &[]),
     (
         "convert",

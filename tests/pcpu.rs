@@ -223,7 +223,7 @@ fn ctf_and_dwarf_agree() {
     assert_eq!(by_dwarf, by_ctf);
     assert_eq!(by_ctf.len(), 3 * 18);
     assert_eq!(int(&ctf, "DPCPU(epair_dpcpu, 3).epair_drv_flags"), 128);
-    assert_eq!(int(&ctf, "DPCPU(feat_percpu_twice@1, 0)"), 100);
+    assert_eq!(int(&ctf, "DPCPU(feat_percpu_twice@#1, 0)"), 100);
 }
 
 #[test]

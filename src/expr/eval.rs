@@ -34,8 +34,7 @@ use crate::vnet::variables::Variables;
 
 pub use error::{ExprError, OperandKind, Operator};
 pub use kept::{Kept, KeptValue};
-pub use many::Many;
-pub use operand::Operand;
+pub use operand::{Many, Operand};
 pub use scattered::Scattered;
 pub use surroundings::{CopyOfCpu, Surroundings};
 

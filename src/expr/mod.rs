@@ -13,6 +13,7 @@ pub(crate) mod integer;
 mod lex;
 mod operators;
 mod parse;
+mod parser;
 mod tree;
 mod type_name;
 

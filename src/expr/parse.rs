@@ -1,7 +1,7 @@
 //! Tokens to trees: operator precedence as in C.
 
-use super::cursor::Cursor;
 use super::lex::Token;
+use super::parser::Parser;
 use super::type_name::is_type_spelling;
 use super::{Binary, Expr, ExprKind, Function, Logical, Name, Path, Step, SyntaxError, TypeName};
 use super::{TypeBase, Unary};
@@ -29,18 +29,7 @@ pub fn parse_path(text: &str) -> Result<Path, SyntaxError> {
     Ok(Path { name, steps })
 }
 
-/// Reads expressions off a cursor.
-pub(super) struct Parser<'a> {
-    pub(super) tokens: Cursor<'a>,
-    /// For each `[` that is open, whether a `.` without a left side was in it: then it is a filter.
-    filters: Vec<bool>,
-}
-
-impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a str) -> Result<Self, SyntaxError> {
-        Ok(Self { tokens: Cursor::new(text)?, filters: Vec::new() })
-    }
-
+impl Parser<'_> {
     /// A whole expression: `condition ? yes : no`, or what binds more tightly.
     pub(super) fn expression(&mut self) -> Result<Expr, SyntaxError> {
         let condition = self.binary(0)?;

@@ -2,7 +2,7 @@
 
 use super::SyntaxError;
 use super::lex::Token;
-use super::parse::Parser;
+use super::parser::Parser;
 use super::tree::{Derived, TypeBase, TypeName};
 
 /// Parses a type's name: `struct vnet`, `unsigned int`, `ifnet_t *`, `char [16]`.

@@ -1,8 +1,7 @@
 //! The elements of lists, trees, arrays and slices.
 
 use crate::expr::Expr;
-use crate::expr::eval::many::Many;
-use crate::expr::eval::{ExprError, Operand, Operator, Scope};
+use crate::expr::eval::{ExprError, Many, Operand, Operator, Scope};
 use crate::types::TypeId;
 use crate::types::model::Type;
 use crate::value::object::Object;

@@ -3,18 +3,8 @@
 //! What is done to all of them is done to each. One that cannot be read is an error in its own
 //! place, and the others are computed all the same.
 
-use crate::expr::eval::{ExprError, Operand, Scope};
+use crate::expr::eval::{ExprError, Many, Operand, Scope};
 use crate::target::ReadError;
-use crate::walk::Problems;
-
-/// Several operands, and why others may be missing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Many {
-    /// In the order of the list.
-    pub elements: Vec<Operand>,
-    /// What broke the list off.
-    pub problems: Problems,
-}
 
 impl Scope<'_> {
     /// Applies `apply` to an operand, or to every one of many. If that gives many again, they

@@ -2,7 +2,7 @@
 
 use crate::addr::VirtAddr;
 use crate::expr::eval::scattered::Scattered;
-use crate::expr::eval::{ExprError, Many, OperandKind, Operator};
+use crate::expr::eval::{ExprError, OperandKind, Operator};
 use crate::expr::integer::Integer;
 use crate::fault::Fault;
 use crate::target::Target;
@@ -10,6 +10,7 @@ use crate::types::model::{BitField, Encoding, Type};
 use crate::types::{Kept, Piece, TypeId};
 use crate::value::model::{ArrayValue, ValueError};
 use crate::value::{Value, ValueReader};
+use crate::walk::Problems;
 
 /// The result of an expression, before its memory is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,15 @@ pub enum Operand {
     Many(Many),
     /// An element of a list whose memory cannot be read.
     Unreadable(Box<Fault>),
+}
+
+/// Several operands, and why others may be missing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Many {
+    /// In the order of the list.
+    pub elements: Vec<Operand>,
+    /// What broke the list off.
+    pub problems: Problems,
 }
 
 impl Operand {

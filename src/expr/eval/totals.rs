@@ -7,8 +7,7 @@ use std::cmp::Ordering;
 
 use rustc_hash::FxHashSet;
 
-use crate::expr::eval::many::Many;
-use crate::expr::eval::{ExprError, Operand, Operator, Scope};
+use crate::expr::eval::{ExprError, Many, Operand, Operator, Scope};
 use crate::expr::integer::{Integer, IntegerType, Rank};
 use crate::expr::{Binary, Function};
 use crate::target::ReadError;
