@@ -64,7 +64,7 @@ pub enum ExprError {
         cpu: u64,
     },
     /// An operator does not apply to its operand.
-    #[error("{operator} does not apply to {}", value_of(type_name.as_deref()))]
+    #[error("{operator} does not apply to {}", value_of(type_name.as_deref(), *kind))]
     WrongOperand {
         /// The operator.
         operator: Operator,
@@ -117,6 +117,14 @@ pub enum ExprError {
     NoLink {
         /// The elements' type.
         element: String,
+    },
+    /// A member does not link the elements of a list.
+    #[error("{member} does not link the elements of this list")]
+    NotALink {
+        /// As it was written.
+        member: String,
+        /// The members that could.
+        links: Vec<String>,
     },
     /// The elements of a list have several links, and nothing shows which is meant.
     #[error("the list does not show which member links its elements: {}", links.join(", "))]
@@ -260,8 +268,9 @@ pub enum OperandKind {
     Value,
 }
 
-fn value_of(type_name: Option<&str>) -> String {
+fn value_of(type_name: Option<&str>, kind: OperandKind) -> String {
     match type_name {
+        _ if kind == OperandKind::List => "a list".to_owned(),
         Some(name) => format!("a value of type {name}"),
         None => "a variable whose type is not known".to_owned(),
     }

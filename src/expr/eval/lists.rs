@@ -147,18 +147,21 @@ impl<'t> Scope<'t> {
         operand: &Operand,
     ) -> Result<Walk<Object<'t>>, ExprError> {
         let link = match path {
-            Some(path) => Some(path.to_owned()),
-            None => match link::link_of(&head) {
-                Ok(link) => link,
-                Err(NoLink::NotAList) => return Err(self.wrong(Operator::All, operand)),
-                Err(NoLink::None { element }) => {
-                    let element = self.types()?.name(element);
-                    return Err(ExprError::NoLink { element });
-                }
-                Err(NoLink::Several(links)) => return Err(ExprError::SeveralLinks { links }),
-                Err(NoLink::Read(why)) => return Err(why.into()),
+            None => link::link_of(&head),
+            Some(path) => match link::links(&head) {
+                Ok(links) if links.iter().any(|link| link == path) => Ok(Some(path.to_owned())),
+                Ok(links) => return Err(ExprError::NotALink { member: path.to_owned(), links }),
+                Err(why) => Err(why),
             },
         };
+        let link = link.map_err(|why| match why {
+            NoLink::NotAList => self.wrong(Operator::All, operand),
+            NoLink::None { element } => ExprError::NoLink {
+                element: self.types().map(|types| types.name(element)).unwrap_or_default(),
+            },
+            NoLink::Several(links) => ExprError::SeveralLinks { links },
+            NoLink::Read(why) => why.into(),
+        })?;
         Ok(match link {
             Some(link) => queue::walk(head, &link, list),
             None => Walk::whole(Vec::new()),

@@ -1,7 +1,7 @@
 //! What many operands amount to: how many there are, their sum, the least, the largest, and each
 //! different one.
 //!
-//! A list that broke off has no count and no sum.
+//! A list that broke off has no count and no sum, nor has one of which an element cannot be read.
 
 use std::cmp::Ordering;
 
@@ -21,6 +21,12 @@ impl Scope<'_> {
             return Err(ExprError::BrokenList { function: function.name(), problem });
         }
         let arch = self.target.arch();
+        // What is in an element's place may be more than one element.
+        for element in &many.elements {
+            if let Operand::Unreadable(fault) = element {
+                return Err(ReadError::from((**fault).clone()).into());
+            }
+        }
         match function {
             Function::Count => Ok(self.size(many.elements.len() as u64)),
             Function::Sum => {
@@ -64,12 +70,7 @@ impl Scope<'_> {
         let mut seen = FxHashSet::default();
         let mut kept = Many::default();
         for element in many.elements {
-            let is_new = match self.key(&element) {
-                Ok(key) => seen.insert(key),
-                Err(ExprError::Read(ReadError::Fault(_))) => true,
-                Err(why) => return Err(why),
-            };
-            if is_new {
+            if seen.insert(self.key(&element)?) {
                 kept.elements.push(element);
             }
         }
@@ -95,7 +96,6 @@ impl Scope<'_> {
 
     fn number_of(&self, element: &Operand) -> Result<Integer, ExprError> {
         match element {
-            Operand::Unreadable(fault) => Err(ReadError::from((**fault).clone()).into()),
             Operand::Text(_) => Err(self.wrong(Operator::Arithmetic, element)),
             element => self.integer(element),
         }

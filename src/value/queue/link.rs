@@ -55,13 +55,8 @@ pub fn is_head(object: &Object<'_>) -> bool {
 pub fn link_of(head: &Object<'_>) -> Result<Option<String>, NoLink> {
     let first = first_of(head).ok_or(NoLink::NotAList)?;
     let Some(element) = head.follow_anywhere(first)? else { return Ok(None) };
-    let types = head.target().types().map_err(ReadError::from)?;
-    let mut found = Vec::new();
-    let nexts: Vec<&str> =
-        KINDS.iter().chain(&TREES).filter(|kind| kind.0 == first).map(|kind| kind.1).collect();
-    candidates(types, element.type_id, &nexts, "", DEEPEST, &mut found)?;
+    let mut found = links(head)?;
     match found.len() {
-        0 => Err(NoLink::None { element: element.type_id }),
         1 => Ok(found.pop()),
         _ => {
             let mut right: Vec<String> = found
@@ -75,6 +70,22 @@ pub fn link_of(head: &Object<'_>) -> Result<Option<String>, NoLink> {
             }
         }
     }
+}
+
+/// The paths of all members that could link the elements of the list at `head`.
+///
+/// # Errors
+/// It is no list, or has no such member.
+pub fn links(head: &Object<'_>) -> Result<Vec<String>, NoLink> {
+    let first = first_of(head).ok_or(NoLink::NotAList)?;
+    let types = head.target().types().map_err(ReadError::from)?;
+    let pointer = head.member(first)?.type_id;
+    let element = types.pointee(pointer).map_err(ReadError::from)?;
+    let kinds = KINDS.iter().chain(&TREES).filter(|kind| kind.0 == first);
+    let nexts: Vec<&str> = kinds.map(|kind| kind.1).collect();
+    let mut found = Vec::new();
+    candidates(types, element, &nexts, "", DEEPEST, &mut found)?;
+    if found.is_empty() { Err(NoLink::None { element }) } else { Ok(found) }
 }
 
 /// Walks from `first` along the pointers that each element has in its member `next`.

@@ -1,6 +1,6 @@
 //! Hints for expressions that have no value.
 
-use vnetkvm::error::{ExprError, OperandKind, Operator};
+use vnetkvm::error::{ExprError, OperandKind, Operator, VnetError};
 use vnetkvm::kernel::LinkerSet;
 
 use super::suggestion::did_you_mean;
@@ -9,6 +9,9 @@ use super::{read, vnet};
 pub fn hint(error: &ExprError) -> Option<String> {
     match error {
         ExprError::Syntax { .. } => Some("docs/expressions.md describes expressions".into()),
+        ExprError::Vnet(VnetError::NoSuchThread(_)) => {
+            Some("`vnetkvm threads --all` lists the threads".into())
+        }
         ExprError::Vnet(why) => vnet::hint(why),
         ExprError::Read(why) => read::hint(why),
         ExprError::NoSuchName { name, near } => {
@@ -36,8 +39,10 @@ pub fn hint(error: &ExprError) -> Option<String> {
             Some("write the first and the last element: [0..7] is eight of them".into())
         }
         ExprError::SeveralLinks { links } => {
-            let link = links.first()?;
-            Some(format!("name the member: [*{link}]"))
+            Some(format!("name the member: [*{}]", links.first()?))
+        }
+        ExprError::NotALink { links, .. } => {
+            Some(format!("members that could: {}", links.join(", ")))
         }
         ExprError::NoLink { .. } => {
             Some("to follow a pointer that each element has to the next, name it: [*m_next]".into())
