@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use vnetkvm::image::{self, Format, Image, Scenario};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::render::c;
-use vnetkvm::session::{Options, Place, Selector, Session};
+use vnetkvm::session::{Names, Options, Place, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
@@ -96,7 +96,7 @@ fn the_letters_of_print_write_what_gdb_writes() {
     for (kernel, name) in KERNELS {
         let dump = Dump::of(kernel);
         let session = dump.session();
-        let place = Place { stack: other_vnet(&session).into(), cpu: None };
+        let place = Place { stack: other_vnet(&session).into(), names: Names::default() };
         let (mut wrong, mut compared) = (Vec::new(), 0);
         for row in tsv::rows(&table(&format!("formats-{name}.tsv"))) {
             let [letters, expression, text] = row.fields();

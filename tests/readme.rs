@@ -20,7 +20,7 @@ use snapbox::Assert;
 use vnetkvm::image::{self, Format, Scenario};
 
 /// The pages whose examples are run.
-const PAGES: [&str; 2] = ["README.md", "docs/guide.md"];
+const PAGES: [&str; 3] = ["README.md", "docs/guide.md", "docs/expressions.md"];
 
 const VNETKVM: &str = env!("CARGO_BIN_EXE_vnetkvm");
 

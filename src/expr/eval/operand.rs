@@ -114,7 +114,9 @@ impl Operand {
             Self::Integer(Integer { value: value @ ..0, of }) if of.unsigned => {
                 Value::Bytes(value.to_le_bytes().to_vec().into())
             }
-            Self::Integer(Integer { value, .. }) => Value::Int(value),
+            Self::Integer(Integer { value, of }) => {
+                reader.computed(value, of.bits(target.arch()).into(), of.unsigned)
+            }
             Self::Text(ref text) => Value::Text(text.clone()),
             Self::Unreadable(ref fault) => ValueError::from((**fault).clone()).into(),
             Self::Many(Many { ref elements, .. }) => {

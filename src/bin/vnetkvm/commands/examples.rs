@@ -99,7 +99,8 @@ Examples:
 pub const PRINT_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo print V_ifnet tcbinfo.ipi_count
-  vnetkvm --demo print --vnet 1 'V_ifnet.cstqh_first->if_xname'
+  vnetkvm --demo print --vnet 1 'V_ifnet[*].if_xname' 'V_ifnet[.if_mtu > 1500].if_index'
+  vnetkvm --demo print 'count(vnet(1).V_ifnet[*])' 'jail(\"web01\").pr_path'
   vnetkvm --demo print '*(struct vnet *)0xfffff80000621040'
   vnetkvm --demo print /x ip_defttl V_ifnet
   vnetkvm -N kernel.debug -M vmcore.0 print --cpu 1 'DPCPU(nws)' 'cpu(1).pc_curthread->td_name'";
