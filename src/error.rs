@@ -83,9 +83,9 @@ pub enum Error {
     #[error("cannot evaluate {}", shortened(expression))]
     Expr {
         /// As it was written.
-        expression: String,
+        expression: Box<str>,
         /// The expression, and below it the mistake underlined; `None` if it is all of it.
-        caret: Option<String>,
+        caret: Option<Box<str>>,
         /// Why it has no value.
         source: ExprError,
     },

@@ -57,7 +57,7 @@ fn write_variable(out: &mut impl Write, variable: &ScriptVariable) -> io::Result
     let mut name = format!("V_{}", variable.name);
     if let Some(file) = &variable.file {
         name.push_str("__");
-        name.push_str(&identifier_of(file));
+        name.push_str(&identifier_of(file.trim_start_matches('#')));
     }
     let address = variable.address;
     let as_bytes = format!("set ${name} = (char (*)[{}]){address}", variable.size.max(1));

@@ -111,10 +111,9 @@ impl Session {
         expression: &str,
     ) -> Result<Evaluated, Error> {
         self.require_match()?;
-        let failed =
-            |source, caret| Error::Expr { expression: expression.to_owned(), caret, source };
+        let failed = |source, caret| Error::Expr { expression: expression.into(), caret, source };
         let parsed = expr::parse(expression).map_err(|why| {
-            failed(ExprError::Syntax { message: why.to_string() }, Some(why.caret()))
+            failed(ExprError::Syntax { message: why.to_string() }, Some(why.caret().into()))
         })?;
         let variables = match self.all_variables() {
             Ok(variables) => Some(variables),
@@ -125,7 +124,7 @@ impl Session {
         let scope = Scope::new(self.target(), variables, stack, &around, names.kept);
         let operand = scope.eval(&parsed).map_err(|why| {
             let part = scope.mistake().filter(|part| *part != parsed.span);
-            failed(why, part.map(|part| expr::caret(expression, &part)))
+            failed(why, part.map(|part| expr::caret(expression, &part).into()))
         })?;
         let (notes, remarks) = scope.said();
         Ok(Evaluated { operand, notes, remarks })

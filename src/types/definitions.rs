@@ -36,7 +36,8 @@ impl Types {
         let here = own.unwrap_or(self);
         let (class, bare) = class_and_name(name);
         let others = here.name_index().others(class, &bare);
-        let number = name.split_once('@').and_then(|(_, number)| number.trim().parse().ok());
+        let number =
+            name.split_once('@').and_then(|(_, file)| file.trim().strip_prefix('#')?.parse().ok());
         let mut found = vec![here.definition(first, number.unwrap_or(1))];
         if others.is_empty() {
             return Ok(found);

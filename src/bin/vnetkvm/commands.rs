@@ -198,9 +198,9 @@ pub enum Command {
     /// An expression can name virtualized variables, with or without V_, and ordinary globals.
     /// The operators are . -> [] * & casts, sizeof and arithmetic. NAME@FILE.c or
     /// NAME@MODULE.ko picks one of several variables of that name. LIST[*] is all elements of a
-    /// list, LIST[.MEMBER == 1] those that fit, and count(LIST) their number. DPCPU(NAME) is a CPU's copy of a
-    /// DPCPU variable, DPCPU(NAME, N) that of CPU N, and cpu(N) its struct pcpu. Put -- before
-    /// an expression that begins with a minus.
+    /// list, LIST[.MEMBER == 1] those that fit, and count(LIST) their number. DPCPU(NAME) is a
+    /// CPU's copy of a DPCPU variable, DPCPU(NAME, N) that of CPU N, and cpu(N) its struct pcpu.
+    /// Put -- before an expression that begins with a minus.
     ///
     /// Letters before expressions say how values are written, as in gdb: /x and /z hexadecimal,
     /// /o octal, /t binary, /d signed, /u unsigned, /c characters, /a addresses with symbols, /s

@@ -138,7 +138,7 @@ pub enum ExprError {
         /// What was asked of it.
         function: &'static str,
         /// Why it is not.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// The least or largest of no values.
     #[error("{function}() of a list without elements")]

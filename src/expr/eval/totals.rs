@@ -18,7 +18,8 @@ impl Scope<'_> {
     pub(super) fn total(&self, function: Function, over: Operand) -> Result<Operand, ExprError> {
         let many = self.many(over)?;
         if let Err(problem) = many.problems.none() {
-            return Err(ExprError::BrokenList { function: function.name(), problem });
+            let (function, problem) = (function.name(), problem.into());
+            return Err(ExprError::BrokenList { function, problem });
         }
         let arch = self.target.arch();
         // What is in an element's place may be more than one element.
