@@ -4,7 +4,7 @@
 #![cfg(feature = "image")]
 
 #[path = "synth/types.rs"]
-#[allow(dead_code)] // Other tests use the rest.
+#[allow(dead_code, reason = "other tests use the rest")]
 mod types;
 
 use std::path::Path;
