@@ -113,7 +113,12 @@ fn backtraces_lead_across_trap_frames() {
             [format!("echo from{tid}\\n"), choose, "bt".into(), format!("echo to{tid}\\n")]
         })
         .collect();
-    let told = files.gdb("gdb", &commands);
+    let flags = ["frame function tcp_destroy", "print/x $eflags", "print/x $cs"];
+    let choose =
+        "python [t.switch() for t in gdb.selected_inferior().threads() if t.ptid[1] == 100901]";
+    let flags = std::iter::once(choose).chain(flags).map(str::to_owned);
+    let told = files.gdb("gdb", &commands.into_iter().chain(flags).collect::<Vec<_>>());
+    assert!(told.contains("$1 = 0x10246\n$2 = 0x20\n"), "{told}");
     for tid in tids {
         let told = between(&told, &format!("from{tid}"), &format!("to{tid}"));
         files.check_stack(told, tid);

@@ -5,10 +5,13 @@
 
 mod debugged;
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use debugged::{Files, PROGRAM, functions, serve, text};
+use debugged::{Files, Killed, PROGRAM, functions, serve, text};
 use vnetkvm::image::Format;
 
 impl Files {
@@ -234,8 +237,9 @@ fn the_printed_command_line_works_again_and_again() {
 #[test]
 #[ignore = "needs gdb"]
 fn gdb_needs_no_kernel_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
     let mut vnetkvm = Command::new(PROGRAM);
-    vnetkvm.arg("--demo");
+    vnetkvm.arg("--demo").env("TMPDIR", directory.path());
     let (_server, words) = serve(vnetkvm, 0);
     let output = Command::new(&words[0])
         .args(["-nx", "-batch"])
@@ -246,4 +250,54 @@ fn gdb_needs_no_kernel_of_its_own() {
     let told = text(&output);
     assert!(told.contains("$1 = 4"), "{words:?}: {told}");
     assert!(told.contains("#0  doadump (textdump=0"), "{words:?}: {told}");
+}
+
+/// A server of this dump, and the address that it prints.
+fn listening(files: &Files, listen: &str) -> (Killed, String) {
+    let mut server = files.vnetkvm();
+    server.args(["gdb-server", "--listen", listen]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = Killed(server.spawn().unwrap());
+    let mut lines = BufReader::new(server.0.stdout.as_mut().unwrap()).lines();
+    let lldb = lines
+        .find_map(|line| line.unwrap().split_once("'gdb-remote ").map(|(_, to)| to.to_owned()));
+    let address = lldb.unwrap().split('\'').next().unwrap().to_owned();
+    (server, address)
+}
+
+/// Asks why the program stopped; `None` if the server closes the connection.
+fn stop_reason(debugger: &mut TcpStream) -> Option<String> {
+    debugger.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    // A server that does not listen breaks the connection.
+    debugger.write_all(b"$?#3f").ok()?;
+    let mut answer = [0; 64];
+    let len = debugger.read(&mut answer).ok().filter(|len| *len > 0)?;
+    Some(String::from_utf8_lossy(&answer[..len]).into_owned())
+}
+
+#[test]
+fn a_second_debugger_is_turned_away_while_one_is_there() {
+    let files = Files::scenario("stacks.toml", Format::MinidumpV2);
+    let (mut server, address) = listening(&files, "localhost:0");
+    let mut first = TcpStream::connect(&address).unwrap();
+    assert!(stop_reason(&mut first).is_some());
+    let mut second = TcpStream::connect(&address).unwrap();
+    let from = second.local_addr().unwrap();
+    assert_eq!(stop_reason(&mut second), None);
+    assert!(stop_reason(&mut first).is_some());
+    drop(first);
+    let mut third = TcpStream::connect(&address).unwrap();
+    assert!(stop_reason(&mut third).is_some());
+    server.0.kill().unwrap();
+    let mut said = String::new();
+    server.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let away = format!("note: a debugger at {from} was turned away: another one is connected\n");
+    assert!(said.contains(&away), "{said}");
+}
+
+#[test]
+fn a_server_at_all_addresses_prints_one_to_connect_to() {
+    let files = Files::scenario("stacks.toml", Format::MinidumpV2);
+    let (_server, address) = listening(&files, "0.0.0.0:0");
+    assert!(!address.starts_with("0.0.0.0"), "{address}");
+    assert!(stop_reason(&mut TcpStream::connect(&address).unwrap()).is_some(), "{address}");
 }

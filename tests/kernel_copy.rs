@@ -245,3 +245,15 @@ fn a_kernel_without_known_entry_points_has_no_copy() {
     let (_server, words) = serve(files.vnetkvm(), 1);
     assert_eq!(Path::new(words.last().unwrap()), files.kernel.canonicalize().unwrap());
 }
+
+/// The demonstration's kernel is in no other file.
+#[test]
+#[ignore = "needs lldb"]
+fn lldb_shows_the_demonstration() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut vnetkvm = Command::new(debugged::PROGRAM);
+    vnetkvm.arg("--demo").env("TMPDIR", directory.path());
+    let (_server, words) = serve(vnetkvm, 1);
+    let told = lldb(&words, &["print vnet0->vnet_ifcnt"]);
+    assert!(told.contains("(u_int) $0 = 4\n"), "{told}");
+}

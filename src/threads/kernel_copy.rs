@@ -48,12 +48,18 @@ impl<'k> KernelCopy<'k> {
             Some(section) => file.section_bytes(section)?.to_vec(),
             None => Vec::new(),
         };
-        old_rules::uncover_debug(&mut frames, arch, &entries);
+        old_rules::uncover_debug(&mut frames, arch, &entries, types.budget());
         let Some(frames) = trap_rules::append(types, &entries, &frames)? else { return Ok(None) };
         let eh = file.section(EH_FRAME).filter(|section| section.has_bytes());
         let overwritten = eh.map(|section| {
             let mut frames = file.section_bytes(section)?.to_vec();
-            old_rules::uncover_eh(&mut frames, section.range().start, arch, &entries);
+            old_rules::uncover_eh(
+                &mut frames,
+                section.range().start,
+                arch,
+                &entries,
+                types.budget(),
+            );
             Ok::<_, CopyError>((EH_FRAME, frames))
         });
         let overwritten = overwritten.transpose()?;

@@ -39,6 +39,13 @@ pub fn fact(message: &str) {
     }
 }
 
+/// Prints a line without a label to standard error, as often as it is said, even while messages are
+/// kept: it has nothing to do with what they are about.
+#[cfg(feature = "gdb-server")]
+pub fn aside(message: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{}", sanitize::line(message));
+}
+
 /// Prints a warning: the answer is less complete or less certain than it looks.
 pub fn warning(message: &str) {
     say(&format!("{WARNING}warning:{WARNING:#} {}", sanitize::line(message)));

@@ -40,7 +40,9 @@ class Amd64:
 
     def saved(self, frame):
         """The registers that it has."""
-        return {name: frame["tf_" + name] for name in self.registers}
+        found = {name: frame["tf_" + name] for name in self.registers}
+        found.update(eflags=frame["tf_rflags"], cs=frame["tf_cs"], ss=frame["tf_ss"])
+        return found
 
     def from_user(self, frame, entry):
         """Whether it has what ran in user space."""
@@ -58,7 +60,7 @@ class I386(Amd64):
         return base if 0 <= base - stack <= 16 else stack
 
     def saved(self, frame):
-        found = {name: frame["tf_" + name] for name in self.registers}
+        found = {name: frame["tf_" + name] for name in self.registers + ["eflags", "cs"]}
         # Within the kernel the processor pushes no stack pointer: the stack goes on there.
         place = gdb.Value(number(frame["tf_esp"].address))
         found["esp"] = frame["tf_esp"] if self.from_user(frame, None) else place

@@ -140,5 +140,8 @@ def unwound(pending, machine, place, saved):
     info = pending.create_unwind_info(frame)
     for name, value in saved.items():
         its_type = pending.read_register(name).type
+        # gdb casts no number to flags, and asks only for their size.
+        if its_type.code == gdb.TYPE_CODE_FLAGS:
+            its_type = gdb.lookup_type("unsigned int")
         info.add_saved_register(name, gdb.Value(number(value)).cast(its_type))
     return info

@@ -13,26 +13,33 @@ use gimli::{
 
 use crate::addr::VirtAddr;
 use crate::arch::Arch;
+use crate::budget::Budget;
 use crate::threads::stack::trap_rules::EntryCode;
 
 type Slice<'a> = EndianSlice<'a, RunTimeEndian>;
 
 /// Takes the code of `entries`, which are in the order of addresses, out of a `.debug_frame`.
-pub fn uncover_debug(frames: &mut [u8], arch: Arch, entries: &[EntryCode]) {
+pub fn uncover_debug(frames: &mut [u8], arch: Arch, entries: &[EntryCode], budget: &Budget) {
     let changes = {
         let mut section = DebugFrame::new(frames, arch.endian().into());
         section.set_address_size(arch.pointer_size() as u8);
-        changes(&section, &BaseAddresses::default(), arch, entries)
+        changes(&section, &BaseAddresses::default(), entries, budget)
     };
     apply(frames, arch, changes);
 }
 
 /// Takes it out of an `.eh_frame`, which is at the link address `at`.
-pub fn uncover_eh(frames: &mut [u8], at: VirtAddr, arch: Arch, entries: &[EntryCode]) {
+pub fn uncover_eh(
+    frames: &mut [u8],
+    at: VirtAddr,
+    arch: Arch,
+    entries: &[EntryCode],
+    budget: &Budget,
+) {
     let changes = {
         let mut section = EhFrame::new(frames, arch.endian().into());
         section.set_address_size(arch.pointer_size() as u8);
-        changes(&section, &BaseAddresses::default().set_eh_frame(at.get()), arch, entries)
+        changes(&section, &BaseAddresses::default().set_eh_frame(at.get()), entries, budget)
     };
     apply(frames, arch, changes);
 }
@@ -43,8 +50,8 @@ type Change = (Range<usize>, u64);
 fn changes<'a, S: UnwindSection<Slice<'a>>>(
     section: &S,
     bases: &BaseAddresses,
-    arch: Arch,
     points: &[EntryCode],
+    budget: &Budget,
 ) -> Vec<Change> {
     let mut all = Vec::new();
     let mut entries = section.entries(bases);
@@ -53,9 +60,13 @@ fn changes<'a, S: UnwindSection<Slice<'a>>>(
         let CieOrFde::Fde(partial) = entry else { continue };
         let fde = partial.parse(|section, bases, at| section.cie_from_offset(bases, at));
         let Ok(fde) = fde else { continue };
+        // Entries may name the same long one.
+        if budget.work(1 + fde.cie().entry_len() as u64 / 64).is_err() {
+            break;
+        }
         let Some(len) = uncovered(&fde, points) else { continue };
         // What .debug_frame has before the addresses is as long as in .eh_frame.
-        all.extend(length_field(&fde, arch).map(|field| (field, len)));
+        all.extend(length_field(&fde).map(|field| (field, len)));
     }
     all
 }
@@ -70,15 +81,16 @@ fn uncovered(fde: &FrameDescriptionEntry<Slice<'_>>, points: &[EntryCode]) -> Op
 }
 
 /// Where an entry has the length of its code: behind its own length, its CIE, and the address.
-fn length_field(fde: &FrameDescriptionEntry<Slice<'_>>, arch: Arch) -> Option<Range<usize>> {
+fn length_field(fde: &FrameDescriptionEntry<Slice<'_>>) -> Option<Range<usize>> {
     // Entries of the 64-bit format begin with an escape; nobody writes them.
-    let (length, cie) = match fde.cie().encoding().format {
+    let encoding = fde.cie().encoding();
+    let (length, cie) = match encoding.format {
         gimli::Format::Dwarf32 => (4, 4),
         gimli::Format::Dwarf64 => return None,
     };
     let form = fde.cie().fde_address_encoding().unwrap_or(gimli::DW_EH_PE_absptr);
     let size = match DwEhPe(form.0 & 0xf) {
-        gimli::DW_EH_PE_absptr => arch.pointer_size() as usize,
+        gimli::DW_EH_PE_absptr => encoding.address_size.into(),
         gimli::DW_EH_PE_udata2 | gimli::DW_EH_PE_sdata2 => 2,
         gimli::DW_EH_PE_udata4 | gimli::DW_EH_PE_sdata4 => 4,
         gimli::DW_EH_PE_udata8 | gimli::DW_EH_PE_sdata8 => 8,
@@ -100,6 +112,7 @@ fn apply(frames: &mut [u8], arch: Arch, changes: Vec<Change>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Allowance;
     use gimli::write::{
         Address, CommonInformationEntry, EndianVec, FrameDescriptionEntry, FrameTable,
     };
@@ -136,6 +149,7 @@ mod tests {
 
     #[test]
     fn entries_end_where_an_entry_point_begins() {
+        let budget = Budget::new(Allowance::for_files(1 << 20));
         let points = [
             EntryCode::at(VirtAddr::new(0x1100), 0x20),
             EntryCode::at(VirtAddr::new(0x1130), 0x30),
@@ -143,12 +157,12 @@ mod tests {
         let mut section = gimli::write::DebugFrame::from(EndianVec::new(RunTimeEndian::Little));
         table(gimli::DW_EH_PE_absptr).write_debug_frame(&mut section).unwrap();
         let mut bytes = section.take();
-        uncover_debug(&mut bytes, Arch::Amd64, &points);
+        uncover_debug(&mut bytes, Arch::Amd64, &points, &budget);
         assert_eq!(covered(DebugFrame::new(&bytes, RunTimeEndian::Little)), EXPECTED);
         let mut section = gimli::write::EhFrame::from(EndianVec::new(RunTimeEndian::Little));
         table(gimli::DW_EH_PE_sdata4).write_eh_frame(&mut section).unwrap();
         let mut bytes = section.take();
-        uncover_eh(&mut bytes, VirtAddr::new(0x9000), Arch::Amd64, &points);
+        uncover_eh(&mut bytes, VirtAddr::new(0x9000), Arch::Amd64, &points, &budget);
         assert_eq!(covered(EhFrame::new(&bytes, RunTimeEndian::Little)), EXPECTED);
     }
 }

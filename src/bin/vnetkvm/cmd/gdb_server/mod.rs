@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::rc::Rc;
 
+mod door;
 mod kernel_for_lldb;
 mod monitor;
 
@@ -16,6 +17,7 @@ use crate::args::Globals;
 use crate::exit::{Failure, Outcome};
 use crate::say::note;
 use crate::{context, output};
+use door::{Door, reachable};
 use kernel_for_lldb::KernelForLldb;
 use monitor::Commands;
 
@@ -25,8 +27,8 @@ pub struct GdbServerArgs {
     /// Where to wait for a debugger
     ///
     /// By default only programs on this machine can connect, at a port that is free.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
-    listen: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    listen: String,
 
     /// The debugger is at standard input and output
     #[arg(long, conflicts_with = "listen")]
@@ -42,21 +44,22 @@ pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
         server.serve(io::stdin().lock(), io::stdout().lock())?;
         return Ok(Outcome::Answered);
     }
-    let listener = TcpListener::bind(args.listen).map_err(|why| {
+    let listener = TcpListener::bind(&args.listen).map_err(|why| {
         Failure::new(format!("cannot listen at {}", args.listen))
             .hint("choose another port with --listen, or leave it out")
             .because(why)
     })?;
-    let address = listener.local_addr()?;
+    let address = reachable(listener.local_addr()?);
     write_gdb_command(globals, session, address)?;
     // gdb may connect meanwhile.
     let kernel = KernelForLldb::write(session)?;
     write_lldb_command(kernel.path(), address)?;
+    let door = Door::open(listener)?;
     loop {
-        let (client, from) = listener.accept()?;
-        note(&format!("note: a debugger at {from} has connected"));
-        client.set_nodelay(true)?;
-        if let Err(why) = server.serve(&client, &client) {
+        let guest = door.next()?;
+        note(&format!("note: a debugger at {} has connected", guest.from));
+        guest.stream.set_nodelay(true)?;
+        if let Err(why) = server.serve(&guest.stream, &guest.stream) {
             note(&format!("note: the connection broke: {why}"));
         }
         note("note: the debugger has left");
