@@ -2,135 +2,21 @@
 
 #![cfg(feature = "cli")]
 
+mod terminal;
 mod watched;
 
-use std::io::{Read, Write};
-use std::num::NonZeroU16;
-use std::process::Child;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
-use std::time::Instant;
+use std::io::Write;
 
 use pty_process::Size;
-use pty_process::blocking::{Command, Pty, open};
-use vt100::{Parser, Screen};
-use watched::{Machine, PATIENCE, VNETKVM, end_of};
+use terminal::{Terminal, parser};
+use watched::{Machine, end_of};
 
-/// A terminal with a program on it.
-struct Terminal {
-    keyboard: Pty,
-    output: Receiver<Vec<u8>>,
-    parser: Parser,
-    /// What was written and seen so far, and what was not seen yet.
-    written: Vec<u8>,
-    unseen: Vec<u8>,
-    child: Child,
-}
-
-impl Terminal {
-    fn start(size: (u16, u16), arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let (keyboard, terminal) = open().unwrap();
-        keyboard.resize(Size::new(size.0, size.1)).unwrap();
-        let mut command = Command::new(VNETKVM).args(arguments).env("TERM", "xterm-256color");
-        // What the tests themselves run in says nothing about this terminal.
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "CI"] {
-            command = command.env_remove(variable);
-        }
-        let child = command.envs(environment.iter().copied()).spawn(terminal).unwrap();
-        let mut reader =
-            std::fs::File::from(std::os::fd::AsFd::as_fd(&keyboard).try_clone_to_owned().unwrap());
-        let (sender, output) = mpsc::channel();
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // At the end, reading fails.
-            while let Ok(len @ 1..) = reader.read(&mut bytes) {
-                if sender.send(bytes[..len].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        let parser = parser(size);
-        Self { keyboard, output, parser, written: Vec::new(), unseen: Vec::new(), child }
-    }
-
-    fn watch(machine: &Machine, size: (u16, u16), more: &[&str], env: &[(&str, &str)]) -> Self {
-        let files = machine.files();
-        let mut arguments: Vec<&str> = files.iter().map(String::as_str).collect();
-        arguments.extend(["--watch", "0.1"]);
-        arguments.extend(more);
-        Self::start(size, &arguments, env)
-    }
-
-    /// Waits until the screen looks so at the end of a drawing.
-    fn wait(&mut self, what: &str, looks: impl Fn(&Screen) -> bool) {
-        let started = Instant::now();
-        loop {
-            let left = PATIENCE.saturating_sub(started.elapsed());
-            if self.see_drawing() {
-                if looks(self.parser.screen()) {
-                    return;
-                }
-                continue;
-            }
-            match self.output.recv_timeout(left) {
-                Ok(bytes) => self.unseen.extend(bytes),
-                Err(why) => panic!("{what}: {why}\n{}", self.parser.screen().contents()),
-            }
-        }
-    }
-
-    /// Sees what was written up to the end of a drawing, if it was written. However late this is,
-    /// no drawing is missed.
-    fn see_drawing(&mut self) -> bool {
-        const END: &[u8] = b"\x1b[?25h";
-        let Some(end) = memchr::memmem::find(&self.unseen, END) else { return false };
-        let drawing: Vec<u8> = self.unseen.drain(..end + END.len()).collect();
-        self.see(&drawing);
-        true
-    }
-
-    fn see(&mut self, bytes: &[u8]) {
-        self.written.extend_from_slice(bytes);
-        self.parser.process(bytes);
-    }
-
-    /// All that is written until the program ends.
-    fn rest(&mut self) {
-        let unseen = std::mem::take(&mut self.unseen);
-        self.see(&unseen);
-        loop {
-            match self.output.recv_timeout(PATIENCE) {
-                Ok(bytes) => self.see(&bytes),
-                Err(RecvTimeoutError::Disconnected) => return,
-                Err(why) => panic!("{why}"),
-            }
-        }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let (_, width) = self.parser.screen().size();
-        let rows = self.parser.screen().rows(0, width.get());
-        rows.map(|row| row.trim_end().to_owned()).collect()
-    }
-
-    /// What stands out on the line that begins so.
-    fn highlighted(&self, start: &str) -> String {
-        let row = self.lines().iter().position(|line| line.starts_with(start)).unwrap();
-        let cells = (0..200).filter_map(|column| self.parser.screen().cell(row as u16, column));
-        cells.filter(|cell| cell.inverse()).map(|cell| cell.contents()).collect()
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn parser(size: (u16, u16)) -> Parser {
-    let number = |number| NonZeroU16::new(number).unwrap();
-    Parser::new(number(size.0), number(size.1), 200)
+fn watch(machine: &Machine, size: (u16, u16), more: &[&str], env: &[(&str, &str)]) -> Terminal {
+    let files = machine.files();
+    let mut arguments: Vec<&str> = files.iter().map(String::as_str).collect();
+    arguments.extend(["--watch", "0.1"]);
+    arguments.extend(more);
+    Terminal::start(size, &arguments, env)
 }
 
 const TTL: &[&str] = &["--jail", "web01", "sysctl", "net.inet.ip.ttl", "net.inet.ip.forwarding"];
@@ -138,7 +24,7 @@ const TTL: &[&str] = &["--jail", "web01", "sysctl", "net.inet.ip.ttl", "net.inet
 #[test]
 fn what_changed_stands_out_in_place_and_ctrl_c_leaves_the_terminal_as_it_was() {
     let machine = Machine::new();
-    let mut terminal = Terminal::watch(&machine, (10, 120), TTL, &[]);
+    let mut terminal = watch(&machine, (10, 120), TTL, &[]);
     terminal.wait("the first answer", |screen| screen.contents().contains("ttl: 64"));
     let lines = terminal.lines();
     let title = "Every 0.1s: sysctl net.inet.ip.ttl net.inet.ip.forwarding (-N /";
@@ -170,7 +56,7 @@ fn without_colours_the_marks_are_enough() {
     for (more, environment) in [(&[][..], &[("NO_COLOR", "1")][..]), (&["--color", "never"], &[])] {
         machine.set_ttl(64);
         let arguments = [more, TTL].concat();
-        let mut terminal = Terminal::watch(&machine, (10, 120), &arguments, environment);
+        let mut terminal = watch(&machine, (10, 120), &arguments, environment);
         terminal.wait("the first answer", |screen| screen.contents().contains("ttl: 64"));
         machine.set_ttl(65);
         terminal.wait("a change", |screen| screen.contents().contains("* net.inet.ip.ttl: 65"));
@@ -184,12 +70,12 @@ fn without_colours_the_marks_are_enough() {
 fn a_small_terminal_shows_the_command_and_how_much_has_no_room() {
     let machine = Machine::new();
     let arguments = ["--count", "1", "vars", "--jail", "web01"];
-    let mut terminal = Terminal::watch(&machine, (3, 60), &arguments, &[]);
+    let mut terminal = watch(&machine, (3, 60), &arguments, &[]);
     terminal.wait("the answer", |screen| screen.contents().contains(" more lines"));
     let lines = terminal.lines();
     assert!(lines[0].starts_with("Every 0.1s: vars --jail web01 (-N "), "{lines:#?}");
     assert!(lines[1].starts_with("... ") && lines[1].ends_with(" more lines"), "{lines:#?}");
-    let mut terminal = Terminal::watch(&machine, (2, 60), &arguments, &[]);
+    let mut terminal = watch(&machine, (2, 60), &arguments, &[]);
     terminal.wait("the answer", |screen| screen.contents().contains(" more lines"));
     assert!(terminal.lines()[0].starts_with("... "), "{:#?}", terminal.lines());
 }
@@ -197,7 +83,7 @@ fn a_small_terminal_shows_the_command_and_how_much_has_no_room() {
 #[test]
 fn an_answer_is_cut_to_the_terminal_of_the_moment() {
     let machine = Machine::new();
-    let mut terminal = Terminal::watch(&machine, (8, 60), &["vars", "--jail", "web01"], &[]);
+    let mut terminal = watch(&machine, (8, 60), &["vars", "--jail", "web01"], &[]);
     terminal.wait("the first answer", |screen| screen.contents().contains(" more lines"));
     let lines = terminal.lines();
     assert!(lines[2].starts_with("  NAME "), "{lines:#?}");
@@ -216,7 +102,7 @@ fn an_answer_is_cut_to_the_terminal_of_the_moment() {
 #[test]
 fn an_error_stands_in_the_place_of_the_answer() {
     let machine = Machine::new();
-    let mut terminal = Terminal::watch(&machine, (12, 80), TTL, &[]);
+    let mut terminal = watch(&machine, (12, 80), TTL, &[]);
     terminal.wait("the first answer", |screen| screen.contents().contains("ttl: 64"));
     machine.cut(4096);
     terminal.wait("the error", |screen| {

@@ -96,7 +96,9 @@ impl Opened {
         advice: Option<String>,
         run: impl FnOnce(Rc<Session>) -> Run,
     ) -> (u8, Run) {
-        if let Err(why) = self.refresh() {
+        if self.session.core().is_live()
+            && let Err(why) = self.open_afresh()
+        {
             return (report_status(Err(why.into()), false), Run::default());
         }
         let Cli { mut globals, command } = cli;
@@ -112,14 +114,19 @@ impl Opened {
             None => result,
         };
         let status = report_status(result, command.searches());
+        limits::forget();
+        let budget = self.session.budget();
+        let is_cut = budget.exhausted().is_some();
+        budget.renew(self.justified);
+        if is_cut && let Err(why) = self.open_afresh() {
+            report_status(Err(why.into()), false);
+        }
         (status, globals.run)
     }
 
     /// Forgets what was read when a limit was reached, or of a machine that runs.
-    fn refresh(&mut self) -> Result<(), vnetkvm::Error> {
-        if self.session.core().is_live() || self.session.budget().exhausted().is_some() {
-            self.session = Rc::new(self.session.afresh()?);
-        }
+    fn open_afresh(&mut self) -> Result<(), vnetkvm::Error> {
+        self.session = Rc::new(self.session.afresh()?);
         Ok(())
     }
 }

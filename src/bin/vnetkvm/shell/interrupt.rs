@@ -11,6 +11,9 @@ use crate::{limits, say};
 
 static CAME: AtomicBool = AtomicBool::new(false);
 
+/// The terminal shows Ctrl-C where the cursor is.
+static KEY_IS_SHOWN: AtomicBool = AtomicBool::new(false);
+
 /// From now on, SIGINT stops the answer, not the program.
 pub fn catch() -> io::Result<()> {
     let mut signals = Signals::new([SIGINT])?;
@@ -18,8 +21,7 @@ pub fn catch() -> io::Result<()> {
     waiting.spawn(move || {
         for _ in signals.forever() {
             stop();
-            // The terminal shows the key where the cursor is.
-            let _ = io::stderr().write_all(b"\n");
+            KEY_IS_SHOWN.store(true, Ordering::Relaxed);
         }
     })?;
     Ok(())
@@ -37,7 +39,11 @@ pub fn came() -> bool {
     CAME.load(Ordering::Relaxed)
 }
 
-/// Another line begins.
-pub fn forget() {
+/// What was stopped has ended, and so does the line that shows the key.
+pub fn end() {
+    if KEY_IS_SHOWN.swap(false, Ordering::Relaxed) {
+        // If standard error is closed, nobody sees the key.
+        let _ = io::stderr().write_all(b"\n");
+    }
     CAME.store(false, Ordering::Relaxed);
 }

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::interrupt;
 
-const QUESTION: &str = "-- more: space for a page, enter for a line, q to stop --";
+const QUESTION: &str = "-- more: space for a page, enter for a line, G for the rest, q to stop --";
 
 /// Writes to standard output, and asks before it goes on to another page.
 pub struct Pager {
@@ -19,18 +19,26 @@ pub struct Pager {
     /// The rows of the terminal that were written since its user was asked.
     used: usize,
     pages: bool,
+    /// The user does not want the rest at once.
+    asks: bool,
 }
 
 impl Pager {
     pub fn new() -> Self {
         let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-        Self { line: Vec::new(), used: 0, pages: io::stdout().is_terminal() && !is_dumb }
+        Self {
+            line: Vec::new(),
+            used: 0,
+            pages: io::stdout().is_terminal() && !is_dumb,
+            asks: true,
+        }
     }
 
     /// Another line was typed, and its answer begins.
     pub fn begin(&mut self) {
         self.line.clear();
         self.used = 0;
+        self.asks = true;
     }
 
     /// Writes a line without an end, if the answer ends with one.
@@ -49,7 +57,9 @@ impl Pager {
         if interrupt::came() {
             return Err(stopped());
         }
-        if let Some((Width(width), Height(height))) = terminal_size().filter(|_| self.pages) {
+        if let Some((Width(width), Height(height))) =
+            terminal_size().filter(|_| self.pages && self.asks)
+        {
             let rows = rows(&String::from_utf8_lossy(line), usize::from(width));
             let page = usize::from(height).saturating_sub(1).max(1);
             if self.used > 0 && self.used + rows > page {
@@ -57,6 +67,10 @@ impl Pager {
                 self.used = match ask(out)? {
                     Reply::Page => 0,
                     Reply::Line => page.saturating_sub(rows),
+                    Reply::Rest => {
+                        self.asks = false;
+                        0
+                    }
                     Reply::Stop => {
                         interrupt::stop();
                         return Err(stopped());
@@ -116,6 +130,7 @@ fn rows(line: &str, width: usize) -> usize {
 enum Reply {
     Page,
     Line,
+    Rest,
     Stop,
 }
 
@@ -131,6 +146,7 @@ fn ask(out: &mut impl Write) -> io::Result<Reply> {
             Ok(_) => match key[0] {
                 b' ' | b'f' => break Reply::Page,
                 b'\r' | b'\n' | b'j' => break Reply::Line,
+                b'G' => break Reply::Rest,
                 // Ctrl-C, Ctrl-D
                 b'q' | b'Q' | 3 | 4 => break Reply::Stop,
                 _ => {}

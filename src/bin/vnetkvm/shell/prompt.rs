@@ -45,10 +45,10 @@ pub fn run(mut state: State) -> anyhow::Result<()> {
             Err(why) => return Err(why.into()),
         };
         kept.add(&mut editor, &line);
-        interrupt::forget();
         pager.borrow_mut().begin();
         let flow = state.run(&line);
         pager.borrow_mut().finish().map_err(cannot_write)?;
+        interrupt::end();
         if flow == Flow::End {
             return Ok(());
         }
