@@ -19,6 +19,7 @@ mod progress;
 
 pub mod backtraces;
 pub mod checks;
+pub mod completions;
 pub mod converted;
 pub mod counters;
 pub mod diff;

@@ -212,7 +212,10 @@ impl<'t> Scope<'t> {
     }
 
     /// The type of an expression, which is not evaluated.
-    fn type_of(&self, expr: &Expr) -> Result<TypeId, ExprError> {
+    ///
+    /// # Errors
+    /// As [`Scope::eval`], or it has none.
+    pub fn type_of(&self, expr: &Expr) -> Result<TypeId, ExprError> {
         let outer = self.unevaluated.replace(true);
         let found = self.eval(expr);
         self.unevaluated.set(outer);

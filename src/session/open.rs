@@ -14,7 +14,7 @@ use crate::kernel::Kernel;
 use crate::source::Source;
 use crate::source::unpack::Progress;
 use crate::target::Target;
-use crate::types::{Format, TypeError, Types};
+use crate::types::{Format, ModuleTypes, TypeError, Types};
 use crate::value::Plans;
 use crate::vnet::by_address::VnetsByAddress;
 
@@ -64,13 +64,15 @@ impl Session {
 
     /// The same kernel and dump, with nothing kept of earlier answers and nothing spent of the
     /// budget. What was read while a limit was reached may be incomplete, and what was read of a
-    /// running machine is as old as its first answer.
+    /// running machine is as old as its first answer. Values that were kept for expressions can be
+    /// used in both.
     ///
     /// # Errors
     /// The memory of a running machine cannot be translated any more.
     pub fn afresh(&self) -> Result<Self, Error> {
         let kernel = self.kernel().shared();
-        let types = prepare(&kernel, self.wanted_types);
+        // Reading types has no limit, and their ids stay valid.
+        let types = self.alone.types().map(|types| types.with_modules(ModuleTypes::of(types)));
         let options = Options {
             core: self.core_path.clone(),
             debug_dirs: self.debug_dirs.clone(),

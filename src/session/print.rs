@@ -3,11 +3,12 @@
 use super::{Printed, Session};
 use crate::addr::VirtAddr;
 use crate::error::Error;
-use crate::expr;
 use crate::expr::eval::{CopyOfCpu, ExprError, Kept, KeptValue, Operand, Scope, Surroundings};
+use crate::expr::{self, Expr};
 use crate::kernel::LinkerSet;
 use crate::session::{DefaultCpu, Selector};
 use crate::threads;
+use crate::types::TypeId;
 use crate::value::{Limits, ValueReader};
 use crate::views::crashed_thread::CrashedThread;
 use crate::vnet::{Stack, Variables, VnetError, WantedThread, WantedVnet};
@@ -105,6 +106,31 @@ impl Session {
         Ok(self.evaluate(place, expression)?.operand.into())
     }
 
+    /// The type of an expression. It is not evaluated, and no pointer in it is followed. All
+    /// elements of a list together have none.
+    ///
+    /// # Errors
+    /// As [`Session::print_at`].
+    pub fn type_of(
+        &self,
+        Place { stack, names }: Place<'_>,
+        expression: &Expr,
+    ) -> Result<TypeId, Error> {
+        let around = Around { session: self, chosen: names.cpu };
+        let scope = Scope::new(self.target(), self.virtualized()?, stack, &around, names.kept);
+        let failed = |source| Error::Expr { expression: String::new(), caret: None, source };
+        scope.type_of(expression).map_err(failed)
+    }
+
+    /// The variables that stacks have copies of; `None` if they are no more than globals.
+    fn virtualized(&self) -> Result<Option<&Variables>, Error> {
+        match self.all_variables() {
+            Ok(variables) => Ok(Some(variables)),
+            Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => Ok(None),
+            Err(why) => Err(why),
+        }
+    }
+
     fn evaluate(
         &self,
         Place { stack, names }: Place<'_>,
@@ -115,13 +141,8 @@ impl Session {
         let parsed = expr::parse(expression).map_err(|why| {
             failed(ExprError::Syntax { message: why.to_string() }, Some(why.caret().into()))
         })?;
-        let variables = match self.all_variables() {
-            Ok(variables) => Some(variables),
-            Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => None,
-            Err(why) => return Err(why),
-        };
         let around = Around { session: self, chosen: names.cpu };
-        let scope = Scope::new(self.target(), variables, stack, &around, names.kept);
+        let scope = Scope::new(self.target(), self.virtualized()?, stack, &around, names.kept);
         let operand = scope.eval(&parsed).map_err(|why| {
             let part = scope.mistake().filter(|part| *part != parsed.span);
             failed(why, part.map(|part| expr::caret(expression, &part).into()))

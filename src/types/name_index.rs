@@ -24,6 +24,19 @@ pub(super) enum Class {
     Variable,
 }
 
+impl Class {
+    /// What stands before the name of a type; `None` of a variable.
+    fn keyword(self) -> Option<&'static str> {
+        match self {
+            Self::Struct => Some("struct "),
+            Self::Union => Some("union "),
+            Self::Enum => Some("enum "),
+            Self::Plain => Some(""),
+            Self::Variable => None,
+        }
+    }
+}
+
 /// What tells a definition from another one before either is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Outline {
@@ -111,6 +124,25 @@ impl Types {
                 Some((id, found.value))
             })
         })
+    }
+
+    /// The names of all types, as C spells them: `struct ifnet`, `u_int`. They are sorted, and each
+    /// is there once. This reads the name of every type and is slow.
+    pub fn all_names(&self) -> Vec<String> {
+        let files = std::iter::once(self).chain(self.modules.iter().map(AsRef::as_ref));
+        let mut names: Vec<String> = files.flat_map(Self::names_here).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn names_here(&self) -> Vec<String> {
+        let places = self.name_index().places.iter();
+        let spelled = places.filter_map(|((class, _), &(id, _))| {
+            let keyword = class.keyword()?;
+            Some(format!("{keyword}{}", self.name_in_file(id)?))
+        });
+        spelled.collect()
     }
 
     /// Does a debugger that knows only this file, and no module, know a type by its

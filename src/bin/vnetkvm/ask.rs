@@ -5,14 +5,14 @@ use vnetkvm::answers::sysctls::Show;
 use vnetkvm::answers::{self, Answer, Chosen, interfaces};
 use vnetkvm::error::Error;
 use vnetkvm::kernel::LinkerSet;
-use vnetkvm::session::{Names, Session};
+use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
 
 use crate::args::Globals;
 use crate::commands::{Command, PcpuArgs, SysctlArgs};
-use crate::exit::{self, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
 use crate::lost_files::require_intact_files;
-use crate::output::{self, show, show_search};
+use crate::output::{show, show_search};
 use crate::say::{hint, note};
 use crate::{cmd, context};
 
@@ -56,7 +56,7 @@ impl Command {
                 answers::modspace(session, set)
             }),
             Self::Pcpu(args) => pcpu(globals, args),
-            Self::Print { expressions, cpu } => print(globals, expressions, *cpu),
+            Self::Print { expressions, cpu } => cmd::print::run(globals, expressions, *cpu),
             Self::Type { names } => cmd::type_::run(globals, names),
             Self::Read(args) => cmd::read::run(globals, args),
             Self::Whatis(args) => cmd::whatis::run(globals, args),
@@ -161,23 +161,6 @@ fn modules(globals: &Globals) -> anyhow::Result<Outcome> {
         return Err(Failure::new(why.to_string()).hint(hint).into());
     }
     show(globals, modules)
-}
-
-/// Messages about the choice of vnets come before messages about the expressions.
-fn print(globals: &Globals, expressions: &[String], cpu: Option<u64>) -> anyhow::Result<Outcome> {
-    let session = context::open(globals)?;
-    let chosen = match Chosen::ask(session, &context::selector(globals)) {
-        // Not every expression has to do with a vnet.
-        Err(why @ vnetkvm::Error::Vnet(_)) if !globals.vnet.is_given() => {
-            exit::warn_of(why);
-            Chosen::none()
-        }
-        asked => asked.map_err(context::not_chosen)?,
-    };
-    output::say_choice(&chosen);
-    let limits = context::limits(globals, Limits::default().elements);
-    let names = Names { cpu, kept: None };
-    show(globals, answers::expressions(session, chosen, names, expressions, &limits)?)
 }
 
 fn pcpu(globals: &Globals, args: &PcpuArgs) -> anyhow::Result<Outcome> {

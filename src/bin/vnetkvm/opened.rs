@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use vnetkvm::budget::Allowance;
 use vnetkvm::session::{Selector, Session};
+#[cfg(feature = "shell")]
+use vnetkvm::vnet::Stack;
 use vnetkvm::vnet::Vnet;
 
 use crate::args::Globals;
@@ -21,6 +23,16 @@ pub struct Opened {
     /// What the files justify to spend on one command.
     justified: Allowance,
     chosen: Option<VnetOption>,
+}
+
+/// What came of a command.
+pub struct Asked {
+    /// Its exit status.
+    pub status: u8,
+    /// What it held.
+    pub run: Run,
+    /// A limit was reached.
+    pub is_cut: bool,
 }
 
 impl Opened {
@@ -70,6 +82,22 @@ impl Opened {
         Ok(Some(all.iter().find(|known| known.address == vnet.address).unwrap_or(vnet)))
     }
 
+    /// The network stack of the commands that follow.
+    ///
+    /// # Errors
+    /// As [`Session::select`].
+    #[cfg(feature = "shell")]
+    pub fn stack(&self) -> anyhow::Result<Stack<'_>> {
+        let selection = self.session.select(&selector(self.chosen.as_ref())?)?;
+        Ok(selection.stacks.first().copied().unwrap_or(Stack::Unchosen))
+    }
+
+    /// A question begins that is no command; it may spend as much as one.
+    #[cfg(feature = "shell")]
+    pub fn begin(&self) {
+        self.session.budget().renew(self.justified);
+    }
+
     /// Reads a command without the program's name. Unless it names a vnet, it is about the
     /// chosen one.
     ///
@@ -87,7 +115,7 @@ impl Opened {
     }
 
     /// Asks a command, which has a budget of its own, and says why it failed, with `advice` if
-    /// there is any. Returns its status, and what it held.
+    /// there is any.
     ///
     /// The session is opened anew if what it keeps may be incomplete or old.
     pub fn ask(
@@ -95,11 +123,12 @@ impl Opened {
         cli: Cli,
         advice: Option<String>,
         run: impl FnOnce(Rc<Session>) -> Run,
-    ) -> (u8, Run) {
+    ) -> Asked {
         if self.session.core().is_live()
             && let Err(why) = self.open_afresh()
         {
-            return (report_status(Err(why.into()), false), Run::default());
+            let status = report_status(Err(why.into()), false);
+            return Asked { status, run: Run::default(), is_cut: true };
         }
         let Cli { mut globals, command } = cli;
         // The environment may name others than those that are open.
@@ -121,7 +150,7 @@ impl Opened {
         if is_cut && let Err(why) = self.open_afresh() {
             report_status(Err(why.into()), false);
         }
-        (status, globals.run)
+        Asked { status, run: globals.run, is_cut }
     }
 
     /// Forgets what was read when a limit was reached, or of a machine that runs.

@@ -2,21 +2,26 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::rc::Rc;
 
+use vnetkvm::expr::{Kept, KeptValue};
 use vnetkvm::memory::KernelMemory;
 use vnetkvm::session::Session;
 
 /// One run of a command. What the command asks borrows from it.
 #[derive(Default)]
 pub struct Run {
-    sessions: Kept<Rc<Session>>,
-    memories: Kept<KernelMemory>,
+    sessions: Growing<Rc<Session>>,
+    memories: Growing<KernelMemory>,
     /// The answer, if it does not go to standard output.
     answer: Option<RefCell<Vec<u8>>>,
     /// What shows the answer in place of standard output.
     pager: Option<Rc<RefCell<dyn Write>>>,
+    /// The values that a shell kept of earlier lines.
+    kept: Option<Rc<Kept>>,
+    /// The value that it is to keep of this one.
+    value: RefCell<Option<KeptValue>>,
     /// When the question was asked, if the answer says it.
     stamp: Option<String>,
     /// The answer is shown elsewhere, not on this program's terminal.
@@ -37,11 +42,15 @@ impl Run {
         run
     }
 
-    /// A run that asks files that are open already, and whose answer is shown by a pager, or else
-    /// goes to standard output.
+    /// A run that asks files that are open already, whose answer is shown by a pager, or else goes
+    /// to standard output, and whose expressions may name values that were kept.
     #[cfg(feature = "shell")]
-    pub fn of_shell(session: Rc<Session>, pager: Option<Rc<RefCell<dyn Write>>>) -> Self {
-        let run = Self { pager, ..Self::default() };
+    pub fn of_shell(
+        session: Rc<Session>,
+        pager: Option<Rc<RefCell<dyn Write>>>,
+        kept: Rc<Kept>,
+    ) -> Self {
+        let run = Self { pager, kept: Some(kept), ..Self::default() };
         run.sessions.keep(session);
         run
     }
@@ -71,6 +80,29 @@ impl Run {
         self.pager.as_deref()
     }
 
+    /// The values that were kept of earlier questions.
+    pub fn kept(&self) -> Option<&Kept> {
+        self.kept.as_deref()
+    }
+
+    /// Keeps the value of the expression that is asked for. If it is `shown` by a pager, its number
+    /// stands before it.
+    pub fn keep_value(&self, value: KeptValue, shown: bool) -> io::Result<()> {
+        self.value.replace(Some(value));
+        match (&self.pager, &self.kept) {
+            (Some(pager), Some(kept)) if shown => {
+                write!(pager.borrow_mut(), "${}: ", kept.len() + 1)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The value that was kept.
+    #[cfg(feature = "shell")]
+    pub fn take_value(&self) -> Option<KeptValue> {
+        self.value.take()
+    }
+
     /// The answer that was kept.
     pub fn take_answer(&self) -> String {
         let bytes = self.answer.as_ref().map(RefCell::take).unwrap_or_default();
@@ -96,15 +128,15 @@ impl fmt::Debug for Run {
 }
 
 /// A list that grows while its elements are borrowed.
-struct Kept<T>(OnceCell<Box<(T, Kept<T>)>>);
+struct Growing<T>(OnceCell<Box<(T, Growing<T>)>>);
 
-impl<T> Default for Kept<T> {
+impl<T> Default for Growing<T> {
     fn default() -> Self {
         Self(OnceCell::new())
     }
 }
 
-impl<T> Kept<T> {
+impl<T> Growing<T> {
     fn first(&self) -> Option<&T> {
         self.0.get().map(|first| &first.0)
     }

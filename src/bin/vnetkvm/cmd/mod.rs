@@ -11,6 +11,7 @@ pub mod image;
 pub mod info;
 pub mod lldb;
 pub mod man;
+pub mod print;
 pub mod read;
 pub mod report;
 pub mod topology;

@@ -1,12 +1,29 @@
 //! The commands and options that a line may have.
 
-use clap::Command;
+use clap::{Arg, Command};
 
 use crate::option_word::option_of;
 use crate::usage;
 
 /// Commands that have nothing to do with the dump that is open, or that wait for others.
 const REFUSED: &[&str] = &["completions", "gdb-server", "help", "image", "man", "shell"];
+
+/// Options about another dump than the one that is open, or about asking again.
+const ABOUT_ANOTHER: &[&str] = &[
+    "kernel",
+    "core",
+    "dump",
+    "crash_dir",
+    "demo",
+    "debug_dir",
+    "types",
+    "memory_map",
+    "kernel_phys",
+    "color",
+    "verbose",
+    "watch",
+    "count",
+];
 
 /// The definition of the command line, with the options of all commands at each.
 pub struct Definition(Command);
@@ -30,6 +47,28 @@ impl Definition {
 
     pub fn command(&self, name: &str) -> Option<&Command> {
         self.0.find_subcommand(name)
+    }
+
+    /// The options of a command that begin so.
+    pub fn options(&self, command: &str, prefix: &str) -> Vec<String> {
+        let arguments = self.command(command).into_iter().flat_map(Command::get_arguments);
+        let offered = arguments.filter(|argument| !argument.is_hide_set());
+        let offered =
+            offered.filter(|argument| !ABOUT_ANOTHER.contains(&argument.get_id().as_str()));
+        let words = offered.filter_map(|argument| Some(format!("--{}", argument.get_long()?)));
+        words.filter(|word| word.starts_with(prefix)).collect()
+    }
+
+    /// The option that a word names.
+    pub fn argument(&self, command: &str, word: &str) -> Option<&Arg> {
+        let command = self.command(command)?;
+        let (id, _) = option_of(word, command)?;
+        command.get_arguments().find(|argument| argument.get_id() == id)
+    }
+
+    /// What a command takes that is no option.
+    pub fn positional(&self, command: &str) -> Option<&Arg> {
+        self.command(command)?.get_positionals().next()
     }
 
     /// The command whose name is like a word that is none.

@@ -8,6 +8,7 @@ const OWN: &[(&str, &str)] = &[
     ("EXPRESSION", "Print its value: V_ifnet, tcbinfo.ipi_count; also p EXPRESSION"),
     ("vnet N, vnet 0xADDR, jail NAME", "Choose the vnet of the lines that follow"),
     ("vnet none", "Forget the choice; vnet alone says which it is"),
+    ("let NAME = EXPRESSION", "Keep the value as $NAME; $1 is the first value, $ the last"),
     ("source FILE", "Run the lines of a file"),
     ("help COMMAND", "The details of a command"),
     ("quit, exit", "End the shell, as Ctrl-D does"),

@@ -5,6 +5,8 @@ use crate::vnet_option::VnetOption;
 
 use super::definition::Definition;
 
+const LET: &str = "`let ifp = V_ifnet.cstqh_first`, and then `$ifp->if_xname`";
+
 /// A line, taken apart.
 #[derive(Debug)]
 pub enum Line {
@@ -20,6 +22,8 @@ pub enum Line {
     Choose(VnetOption),
     /// `vnet none`, `jail none`
     ForgetChoice,
+    /// `let x = EXPRESSION`: the name, and the command that prints the value.
+    Let(String, Vec<String>),
     /// `source FILE`
     Source(String),
     /// A command of the program, without the program's name.
@@ -40,6 +44,11 @@ impl Line {
         }
         let first = line.split([' ', '\t']).next().unwrap_or_default();
         let rest = line[first.len()..].trim_start();
+        // `p/x EXPRESSION`
+        let format = line.strip_prefix("print").or_else(|| line.strip_prefix('p'));
+        if let Some(format) = format.filter(|rest| rest.starts_with('/')) {
+            return Ok(Self::Expression(print(&[], format), None));
+        }
         match first {
             "quit" | "exit" if rest.is_empty() => Ok(Self::Quit),
             "help" | "?" if rest.is_empty() => Ok(Self::Help),
@@ -49,6 +58,7 @@ impl Line {
                 [file] => Ok(Self::Source(file.clone())),
                 _ => Err(Failure::new("source takes the name of one file")),
             },
+            "let" => Self::binding(rest),
             "print" | "p" => Self::print(rest, definition),
             _ if is_command(first, definition) => Ok(Self::Command(words(line)?)),
             _ => Ok(Self::Expression(print(&[], line), definition.command_like(first))),
@@ -63,6 +73,20 @@ impl Line {
             _ => Err(Failure::new("a vnet's number or address, or a jail is wanted")
                 .hint("use only one; a name with a space stands in quotes")),
         }
+    }
+
+    fn binding(rest: &str) -> Result<Self, Failure> {
+        let wrong = || Failure::new("let takes a name and an expression").hint(LET);
+        let (name, text) = rest.split_once('=').ok_or_else(wrong)?;
+        let (name, text) = (name.trim(), text.trim());
+        let name = name.strip_prefix('$').unwrap_or(name);
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && name != "_";
+        if !is_name || text.is_empty() || text.starts_with('=') {
+            return Err(wrong());
+        }
+        Ok(Self::Let(name.to_owned(), print(&[], text)))
     }
 
     /// `print` with its options, and what follows them as one expression, as in gdb.
@@ -174,6 +198,10 @@ mod tests {
             ("print 'V_ifnet.x'", "print|--|V_ifnet.x"),
             ("print 'a'", "print|--|'a'"),
             ("print '\\n'", "print|--|'\\n'"),
+            ("p/x a + b", "print|--|/x a + b"),
+            ("print/x a", "print|--|/x a"),
+            ("/x a", "print|--|/x a"),
+            ("print --json /x a", "print|--json|--|/x a"),
             ("print 'a' + 'b'", "print|--|'a' + 'b'"),
             ("print", "print"),
         ] {
@@ -197,6 +225,15 @@ mod tests {
             ("jail 2", "--jail=2"),
         ] {
             assert!(matches!(parse(line), Ok(Line::Choose(it)) if it.word() == option), "{line}");
+        }
+        let binding = |line| match parse(line) {
+            Ok(Line::Let(name, words)) => format!("{name}|{}", words.join("|")),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(binding("let x = a == 1"), "x|print|--|a == 1");
+        assert_eq!(binding("let $x=a"), "x|print|--|a");
+        for line in ["let", "let x", "let x =", "let 1 = 2", "let _ = 2", "let x == 2"] {
+            assert!(parse(line).is_err(), "{line}");
         }
         for line in ["vnet 1 2", "source", "vars 'a", "jail 'a"] {
             assert!(parse(line).is_err(), "{line}");

@@ -1,7 +1,10 @@
 //! `shell`: one dump, and as many questions as its user has. On a terminal there is a prompt;
 //! otherwise the lines of standard input are a script.
 
+mod complete;
 mod definition;
+mod files;
+mod found;
 mod help;
 mod history;
 mod interrupt;
@@ -10,6 +13,7 @@ mod pager;
 mod prompt;
 mod script;
 mod state;
+mod values;
 
 use std::io::{self, IsTerminal};
 use std::rc::Rc;

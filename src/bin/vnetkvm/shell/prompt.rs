@@ -6,14 +6,14 @@ use std::io::{self, IsTerminal};
 use std::rc::Rc;
 
 use anstyle::{AnsiColor, Style};
-use rustyline::completion::Completer;
+use rustyline::completion::{Completer, Pair};
 use rustyline::config::Behavior;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
-use rustyline::{ColorMode, CompletionType, Config, Editor, Helper};
+use rustyline::{ColorMode, CompletionType, Config, Context, Editor, Helper};
 
 use super::history::Kept;
 use super::interrupt;
@@ -34,11 +34,13 @@ pub fn run(mut state: State) -> anyhow::Result<()> {
     interrupt::catch()?;
     let pager = Rc::new(RefCell::new(Pager::new()));
     state.page(pager.clone());
-    let mut editor = editor()?;
+    let state = Rc::new(RefCell::new(state));
+    let mut editor = editor(Rc::clone(&state))?;
     let mut kept = Kept::load(&mut editor);
     note("note: `help` says what a line may be; Ctrl-D ends the shell");
     loop {
-        let line = match editor.readline(&state.prompt()) {
+        let prompt = state.borrow().prompt();
+        let line = match editor.readline(&prompt) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => continue,
             Err(ReadlineError::Eof) => return Ok(()),
@@ -46,7 +48,7 @@ pub fn run(mut state: State) -> anyhow::Result<()> {
         };
         kept.add(&mut editor, &line);
         pager.borrow_mut().begin();
-        let flow = state.run(&line);
+        let flow = state.borrow_mut().run(&line);
         pager.borrow_mut().finish().map_err(cannot_write)?;
         interrupt::end();
         if flow == Flow::End {
@@ -55,7 +57,7 @@ pub fn run(mut state: State) -> anyhow::Result<()> {
     }
 }
 
-fn editor() -> rustyline::Result<Editor<Help, FileHistory>> {
+fn editor(state: Rc<RefCell<State>>) -> rustyline::Result<Editor<Help, FileHistory>> {
     let color = if output::has_color() { ColorMode::Enabled } else { ColorMode::Disabled };
     // Answers may go elsewhere, but not the prompt.
     let is_terminal = io::stdout().is_terminal();
@@ -69,17 +71,34 @@ fn editor() -> rustyline::Result<Editor<Help, FileHistory>> {
         .build();
     let history = FileHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history)?;
-    editor.set_helper(Some(Help));
+    editor.set_helper(Some(Help(state)));
     Ok(editor)
 }
 
 /// What the editor does for its user.
-struct Help;
+struct Help(Rc<RefCell<State>>);
 
 impl Helper for Help {}
+
 impl Completer for Help {
-    type Candidate = String;
+    type Candidate = Pair;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _context: &Context<'_>,
+    ) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let found = self.0.borrow().complete(line.get(..at).unwrap_or_default());
+        let end = if found.are_whole { " " } else { "" };
+        let pairs = found.words.into_iter().map(|word| {
+            let replacement = format!("{word}{end}");
+            Pair { display: word, replacement }
+        });
+        Ok((found.start, pairs.collect()))
+    }
 }
+
 impl Hinter for Help {
     type Hint = String;
 }

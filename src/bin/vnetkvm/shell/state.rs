@@ -2,16 +2,21 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::rc::Rc;
 
+use vnetkvm::answers::completions::Vocabulary;
+use vnetkvm::expr::KeptValue;
 use vnetkvm::render::sanitize;
-use vnetkvm::vnet::Vnet;
+use vnetkvm::vnet::{Stack, Vnet};
 
+use super::complete::Known;
 use super::definition::Definition;
+use super::found::Found;
 use super::help;
 use super::line::Line;
 use super::script::{self, End, Flow};
+use super::values::Values;
 use crate::exit::{Failure, Outcome, report_status};
 use crate::opened::{self, Opened};
 use crate::output;
@@ -31,6 +36,10 @@ pub struct State {
     definition: Definition,
     /// Shows the answers in place of standard output.
     pager: Option<Rc<RefCell<dyn Write>>>,
+    /// The values that later lines may name.
+    values: Values,
+    /// The names that lines are completed with.
+    vocabulary: Vocabulary,
     /// A script stops at its first error.
     stops: bool,
     /// How many files are being run, each named by the one before.
@@ -39,7 +48,9 @@ pub struct State {
 
 impl State {
     pub fn new(opened: Opened, stops: bool) -> Self {
-        Self { opened, definition: Definition::new(), pager: None, stops, depth: 0 }
+        let (values, vocabulary) = Default::default();
+        let definition = Definition::new();
+        Self { opened, definition, pager: None, values, vocabulary, stops, depth: 0 }
     }
 
     /// From now on, this shows the answers.
@@ -55,6 +66,20 @@ impl State {
         }
     }
 
+    /// How a line may go on that ends where the cursor stands.
+    pub fn complete(&self, line: &str) -> Found {
+        self.opened.begin();
+        let session = self.opened.session();
+        let known = Known {
+            definition: &self.definition,
+            session,
+            vocabulary: &self.vocabulary,
+            stack: self.opened.stack().unwrap_or(Stack::Unchosen),
+            kept: self.values.kept(),
+        };
+        known.complete(line)
+    }
+
     /// Runs the lines of a script.
     pub fn script(&mut self, lines: &mut impl BufRead, name: &str) -> End {
         script::run(lines, name, self.stops, |line| self.run(line))
@@ -68,11 +93,12 @@ impl State {
             Ok(Line::Nothing) => Flow::Nothing,
             Ok(Line::Quit) => Flow::End,
             Ok(Line::Source(path)) => self.source(&path),
-            Ok(Line::Command(words)) => Flow::Next(self.command(&words, None)),
+            Ok(Line::Command(words)) => Flow::Next(self.print(&words, None)),
             Ok(Line::Expression(words, meant)) => {
                 let advice = meant.map(|name| format!("did you mean the command {name}?"));
-                Flow::Next(self.command(&words, advice))
+                Flow::Next(self.print(&words, advice))
             }
+            Ok(Line::Let(name, words)) => Flow::Next(self.bind(&name, &words)),
             Ok(line) => Flow::Next(report_status(self.own(line), false)),
             Err(wrong) => Flow::Next(report_status(Err(wrong.into()), false)),
         }
@@ -90,27 +116,55 @@ impl State {
         self.show(&format!("{title}\n"))
     }
 
-    /// Runs a command of the program. If it fails, `advice` is what to try.
-    fn command(&mut self, words: &[String], advice: Option<String>) -> u8 {
+    /// Runs a command of the program, and keeps the value if it prints one. If it fails, `advice`
+    /// is what to try.
+    fn print(&mut self, words: &[String], advice: Option<String>) -> u8 {
+        let (status, value) = self.command(words, advice, self.pager.clone());
+        if let Some(value) = value {
+            self.values.push(value);
+        }
+        status
+    }
+
+    /// Gives a name to the value that a command would print.
+    fn bind(&mut self, name: &str, words: &[String]) -> u8 {
+        let nowhere = Rc::new(RefCell::new(io::sink()));
+        let (status, value) = self.command(words, None, Some(nowhere));
+        if let Some(value) = value {
+            self.values.name(name, value);
+        }
+        status
+    }
+
+    /// The status of a command, and the value that it would keep.
+    fn command(
+        &mut self,
+        words: &[String],
+        advice: Option<String>,
+        pager: Option<Rc<RefCell<dyn Write>>>,
+    ) -> (u8, Option<KeptValue>) {
         let cli = match self.opened.parse(words) {
             Ok(cli) => cli,
             Err(wrong) if wrong.use_stderr() => {
                 // If standard error is closed, nobody reads messages.
                 let _ = wrong.print();
-                return 2;
+                return (2, None);
             }
             Err(help) => {
                 let text = help.render();
                 let text =
                     if output::has_color() { text.ansi().to_string() } else { text.to_string() };
-                return report_status(self.show(&text), false);
+                return (report_status(self.show(&text), false), None);
             }
         };
         if let Some(why) = opened::refused(&cli, "the shell") {
-            return report_status(Err(Failure::new(why).into()), false);
+            return (report_status(Err(Failure::new(why).into()), false), None);
         }
-        let pager = self.pager.clone();
-        self.opened.ask(cli, advice, |session| Run::of_shell(session, pager)).0
+        let kept = self.values.share();
+        let asked = self.opened.ask(cli, advice, |session| Run::of_shell(session, pager, kept));
+        // What is known of a value that a limit cut is not the value.
+        let value = asked.run.take_value().filter(|_| asked.status < 2 && !asked.is_cut);
+        (asked.status, value)
     }
 
     /// Runs the lines of a file.
@@ -131,7 +185,8 @@ impl State {
     }
 
     fn show(&self, text: &str) -> anyhow::Result<Outcome> {
-        let run = Run::of_shell(Rc::clone(self.opened.session()), self.pager.clone());
+        let session = Rc::clone(self.opened.session());
+        let run = Run::of_shell(session, self.pager.clone(), self.values.share());
         let mut out = Stdout::new(&run);
         out.write_all(text.as_bytes())?;
         out.finish()?;

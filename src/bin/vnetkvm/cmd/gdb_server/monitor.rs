@@ -49,8 +49,8 @@ impl Commands {
             return format!("error: {why}\n");
         }
         say::keep();
-        let (status, run) = self.opened.ask(cli, None, Run::of_open_files);
-        let answer = if status < 2 { run.take_answer() } else { String::new() };
+        let asked = self.opened.ask(cli, None, Run::of_open_files);
+        let answer = if asked.status < 2 { asked.run.take_answer() } else { String::new() };
         format!("{answer}{}", anstream::adapter::strip_str(&say::take()))
     }
 }
