@@ -242,6 +242,48 @@ fn a_file_that_names_itself_ends() {
 }
 
 #[test]
+fn values_are_kept_by_number_and_by_name() {
+    let script = "ip_defttl\n$1 + 1\n$ + $$ + $_\nvars ip_defttl --format plain\n\
+                  let i = V_ifnet.cstqh_first\n$i->if_xname\np/x $1\nlet $i = $2\n$i\n\
+                  vnet 2\n$1\nprint --all-vnets ip_defttl\n$\n";
+    let said = shell(&["shell"], script);
+    let plain = command(&["vars", "ip_defttl", "--format", "plain"]).out;
+    let all = command(&["print", "--all-vnets", "ip_defttl"]).out;
+    let lines = [
+        "ip_defttl = (int) 42\n",
+        "$1 + 1 = (int) 43\n",
+        "$ + $$ + $_ = (int) 128\n",
+        &plain,
+        "$i->if_xname = (char [16]) \"lo0\"\n",
+        "$1 = (int) 0x2a\n",
+        "$i = (int) 43\n",
+        "vnet 2 (0xfffff800006210c0): db01\n",
+        "$1 = (int) 42\n",
+        &all,
+        "$ = (int) 42\n",
+    ];
+    assert_eq!(said.out, lines.concat(), "{}", said.err);
+
+    let said = shell(&["shell"], "$1\nlet x = nosuch\n$x\nlet x\nip_defttl\n$1\n");
+    assert_eq!(said.out, "ip_defttl = (int) 42\n$1 = (int) 42\n", "an error keeps nothing");
+    assert_eq!(said.err.matches("error: ").count(), 4, "{}", said.err);
+}
+
+#[test]
+fn kept_values_outlive_an_answer_that_a_limit_cut() {
+    let script = "let p = &V_ifnet\n*$p\nvars --max-work 10\n(struct ifnet *)0\n*$p\n$p->cstqh_first->if_xname\n";
+    let said = shell(&["shell"], script);
+    let values: Vec<&str> = said.out.lines().filter(|line| line.starts_with("*$p")).collect();
+    assert_eq!(values.len(), 2, "{}", said.out);
+    assert_eq!(values[0], values[1]);
+    assert!(
+        said.out.ends_with("$p->cstqh_first->if_xname = (char [16]) \"lo0\"\n"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
 fn each_line_has_a_budget_of_its_own() {
     let line = "vars --format plain\n";
     let alone = command(&["vars", "--format", "plain"]).out;

@@ -65,17 +65,24 @@ fn start(
 
 /// Whether the cursor stands behind the prompt, where nothing was typed yet.
 fn is_at(screen: &Screen, prompt: &str) -> bool {
-    let (row, column) = screen.cursor_position();
+    let (_, column) = screen.cursor_position();
+    row_of_cursor(screen) == prompt && usize::from(column) == prompt.len() + 1
+}
+
+fn row_of_cursor(screen: &Screen) -> String {
+    let (row, _) = screen.cursor_position();
     let (_, width) = screen.size();
     let line = screen.rows(0, width.get()).nth(usize::from(row)).unwrap_or_default();
-    line.trim_end() == prompt && usize::from(column) == prompt.len() + 1
+    line.trim_end().to_owned()
 }
 
 #[test]
 fn the_prompt_names_the_vnet_of_the_answers() {
     let mut shell = Shell::start((24, 100), &[], &[]);
     shell.types("ip_defttl\r");
-    shell.shows("ip_defttl = (int) 42", PROMPT);
+    shell.shows("$1: ip_defttl = (int) 42", PROMPT);
+    shell.types("$ + 1\r");
+    shell.shows("$2: $ + 1 = (int) 43", PROMPT);
     shell.types("vnet 2\r");
     shell.shows("vnet 2 (0xfffff800006210c0): db01", "vnet 2 db01>");
     shell.types("ip_defttl\r");
@@ -105,6 +112,51 @@ fn ctrl_c_clears_the_line_and_ctrl_d_ends_the_shell() {
     shell.types("\x04");
     shell.terminal.rest();
     assert_eq!(shell.terminal.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_tab_completes_the_word_before_the_cursor() {
+    let mut shell = Shell::start((24, 100), &[], &[]);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("questions"), "ip_defttl\n").unwrap();
+    let file = dir.path().join("questions").to_str().unwrap().to_owned();
+    for (keys, line) in [
+        ("ip_deft", "ip_defttl"),
+        ("1 + V_ifnet.cstqh_first->if_xn", "1 + V_ifnet.cstqh_first->if_xname"),
+        ("(struct ifneth", "(struct ifnethead"),
+        ("topol", "topology"),
+        ("help interf", "help interfaces"),
+        ("vars --all-v", "vars --all-vnets"),
+        ("vars --format pl", "vars --format plain"),
+        ("vars --format=jsonl", "vars --format=jsonl"),
+        ("vars ip_deft", "vars ip_defttl"),
+        ("vars --jail=db", "vars --jail=db01"),
+        ("vars --jail db", "vars --jail db01"),
+        ("jail db", "jail db01"),
+        ("vnet no", "vnet none"),
+        ("type struct ifneth", "type struct ifnethead"),
+        ("type ifneth", "type ifnethead"),
+        ("read &V_ip_deft", "read &V_ip_defttl"),
+        ("let x = ip_deft", "let x = ip_defttl"),
+        ("print --json ip_deft", "print --json ip_defttl"),
+        ("p/x ip_deft", "p/x ip_defttl"),
+        (&file[..file.len() - 3], &file),
+    ] {
+        let (keys, line) = match keys.starts_with('/') {
+            true => (format!("source {keys}"), format!("source {line}")),
+            false => (keys.to_owned(), line.to_owned()),
+        };
+        shell.types(&format!("{keys}\t"));
+        let whole = format!("{PROMPT} {line}");
+        shell.terminal.wait_for(&line, |screen| row_of_cursor(screen) == whole);
+        shell.types("\x15");
+        shell.terminal.wait_for("an empty line", |screen| is_at(screen, PROMPT));
+    }
+    // What may go on in several ways is listed by a second tab.
+    shell.types("V_ifnet.\t\t");
+    shell
+        .terminal
+        .wait_for("a list", |screen| screen.contents().contains("cstqh_first  cstqh_last"));
 }
 
 #[test]
