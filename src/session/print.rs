@@ -118,7 +118,7 @@ impl Session {
     ) -> Result<TypeId, Error> {
         let around = Around { session: self, chosen: names.cpu };
         let scope = Scope::new(self.target(), self.virtualized()?, stack, &around, names.kept);
-        let failed = |source| Error::Expr { expression: String::new(), caret: None, source };
+        let failed = |source| Error::Expr { expression: "".into(), caret: None, source };
         scope.type_of(expression).map_err(failed)
     }
 

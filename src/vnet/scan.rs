@@ -15,7 +15,7 @@ use rustc_hash::FxHashSet;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::{Vnet, VnetError, VnetList};
 
@@ -26,7 +26,7 @@ const CHUNK: u64 = 1 << 20;
 /// is mapped twice is reported where it is mapped first.
 ///
 /// # Errors
-/// The shape of struct vnet is not known.
+/// The shape of struct vnet is not known, or the search takes more work than is allowed.
 pub fn scan(target: &Target, list: &VnetList) -> Result<Vec<Vnet>, VnetError> {
     let any = list.vnets.first().map_or(VirtAddr::default(), |vnet| vnet.address);
     let layout = VnetLayout::of(target, any)?;
@@ -38,6 +38,7 @@ pub fn scan(target: &Target, list: &VnetList) -> Result<Vec<Vnet>, VnetError> {
     let mut found = Vec::new();
     for piece in memory.pieces() {
         for start in (0..piece.len).step_by(CHUNK as usize) {
+            target.budget().work(1).map_err(ReadError::from)?;
             let at = piece.address.wrapping_add(start);
             buffer.resize(CHUNK.min(piece.len - start) as usize, 0);
             let (read, _) = memory.read_prefix(at, &mut buffer);
