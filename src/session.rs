@@ -23,6 +23,7 @@ mod print;
 mod savecore_info;
 mod select;
 mod sysctls;
+mod typing;
 mod whatis;
 
 use std::path::{Path, PathBuf};

@@ -111,7 +111,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::print_at`].
-    pub fn type_of(
+    pub(super) fn type_of_parsed(
         &self,
         Place { stack, names }: Place<'_>,
         expression: &Expr,

@@ -38,7 +38,7 @@ pub fn completions(
         Wanted::Name => vocabulary.names(session, prefix),
         Wanted::Type(keyword) => vocabulary.types(session, &format!("{keyword} "), prefix),
         Wanted::Jail => plain_jails(session, prefix),
-        Wanted::Kept => vocabulary::kept(place.names.kept, prefix),
+        Wanted::Kept => vocabulary::kept(place.names, prefix),
         Wanted::Member(base) => members::of(session, place, base, prefix),
         Wanted::MemberOfElement(base) => members::of_element(session, place, base, prefix),
     };

@@ -2,9 +2,8 @@
 
 use std::cell::OnceCell;
 
-use crate::expr::Kept;
 use crate::kernel::SymbolKind;
-use crate::session::Session;
+use crate::session::{Names, Session};
 
 /// The words of the expression language.
 const LANGUAGE: [&str; 20] = [
@@ -102,8 +101,8 @@ pub fn plain_jails(session: &Session, prefix: &str) -> Vec<String> {
 }
 
 /// The names of kept values that begin so, sorted.
-pub fn kept(kept: Option<&Kept>, prefix: &str) -> Vec<String> {
-    let names = kept.map(Kept::names).unwrap_or_default();
+pub fn kept(names: Names<'_>, prefix: &str) -> Vec<String> {
+    let names = names.kept.map(|kept| kept.names()).unwrap_or_default();
     let names = names.into_iter().map(|name| format!("${name}"));
     names.filter(|name| name.starts_with(prefix)).collect()
 }

@@ -28,7 +28,7 @@ pub struct GdbArgs {
 
 impl GdbArgs {
     /// Whether the script has the variables of all vnets.
-    #[cfg(feature = "gdb-server")]
+    #[cfg(any(feature = "gdb-server", feature = "shell"))]
     pub fn is_for_all_vnets(&self) -> bool {
         self.python
     }
