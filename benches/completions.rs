@@ -1,8 +1,7 @@
 //! What a key costs that completes an expression: the first, which collects names, and those that
 //! follow.
 //!
-//! Measures the checked-in kernel, or one that VNETKVM_BENCH_KERNEL names. `docs/performance.md`
-//! keeps the numbers.
+//! Measures the checked-in kernel, or one that VNETKVM_BENCH_KERNEL names.
 
 mod files;
 
