@@ -319,6 +319,12 @@ fn damage_is_told_where_it_is() {
         failure(&session, "count(((struct ifnethead *)16)[0..1][*])").0,
         ExprError::Read(_)
     ));
+    // Nobody knows whether the filter would choose it.
+    let unknown = "(*((struct ifnet **)16)[0..1])[count(.if_addrhead[*]) > 0]";
+    let Value::Array(ArrayValue { elements, .. }) = printed(&session, 1, unknown).value else {
+        panic!()
+    };
+    assert_eq!(elements.iter().filter(|element| element.error().is_some()).count(), 2);
     let mixed = printed(&session, 1, "V_ifnet[*].if_index == 1 ? 1 : *(int *)16");
     let Value::Array(ArrayValue { elements, .. }) = &mixed.value else { panic!() };
     assert_eq!(elements.get(0).unwrap().as_i64(), Some(1));

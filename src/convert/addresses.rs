@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::ConvertError;
 use super::notes::notes;
+use super::ranges::joined;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::{Hints, PageMapFormat};
 use crate::memory::Piece;
@@ -121,19 +122,6 @@ fn continues(last: &Piece, next: &Piece) -> bool {
 
 fn phys_range(piece: &Piece) -> Range<PhysAddr> {
     piece.phys..piece.phys.wrapping_add(piece.len)
-}
-
-/// All of `ranges`, ascending, each byte once.
-fn joined(mut ranges: Vec<Range<PhysAddr>>) -> Vec<Range<PhysAddr>> {
-    ranges.sort_unstable_by_key(|range| range.start);
-    ranges.dedup_by(|next, last| {
-        let touches = next.start <= last.end;
-        if touches {
-            last.end = last.end.max(next.end);
-        }
-        touches
-    });
-    ranges
 }
 
 /// Where each stretch of the contents begins in the file, counted from the first.

@@ -12,6 +12,7 @@ mod minidump;
 mod notes;
 mod pages;
 mod physical;
+mod ranges;
 mod redact;
 
 use std::io::{Seek, Write};

@@ -185,9 +185,7 @@ impl<'t> Scope<'t> {
 
     /// The operand of `sizeof` is not evaluated: a pointer in it is not followed.
     fn size_of(&self, operand: &Expr) -> Result<Operand, ExprError> {
-        let outer = self.unevaluated.replace(true);
-        let found = self.eval(operand);
-        self.unevaluated.set(outer);
+        let found = self.without_reading(operand);
         if let (Err(_), ExprKind::Name(name)) = (&found, &operand.kind)
             && let Ok(id) = self.types()?.find(&name.to_string())
         {
@@ -206,6 +204,14 @@ impl<'t> Scope<'t> {
         }
     }
 
+    /// What an expression would be, if its memory were read.
+    fn without_reading(&self, expr: &Expr) -> Result<Operand, ExprError> {
+        let outer = self.unevaluated.replace(true);
+        let found = self.eval(expr);
+        self.unevaluated.set(outer);
+        found
+    }
+
     /// What failed is no mistake.
     fn forgive(&self) {
         self.mistake.take();
@@ -216,10 +222,7 @@ impl<'t> Scope<'t> {
     /// # Errors
     /// As [`Scope::eval`], or it has none.
     pub fn type_of(&self, expr: &Expr) -> Result<TypeId, ExprError> {
-        let outer = self.unevaluated.replace(true);
-        let found = self.eval(expr);
-        self.unevaluated.set(outer);
-        match found? {
+        match self.without_reading(expr)? {
             Operand::Place { type_id, .. }
             | Operand::Scattered(Scattered { type_id, .. })
             | Operand::Number { type_id, .. } => Ok(type_id),

@@ -202,11 +202,7 @@ impl<'s> Surroundings<'s> for Around<'s> {
 
     fn thread(&self, tid: i128) -> Result<VirtAddr, ExprError> {
         let tid = i64::try_from(tid).unwrap_or(i64::MAX);
-        let all = threads::all(self.session.target())?;
-        let found = all.find(|it| it.thread.int("td_tid") == Ok(tid));
-        let found = found.map_err(|because| {
-            VnetError::unknown(WantedThread::Thread(tid).to_string(), because)
-        })?;
+        let found = threads::with_id(self.session.target(), tid)?;
         let found = found.ok_or(VnetError::NoSuchThread(WantedThread::Thread(tid)))?;
         Ok(found.thread.address)
     }
@@ -214,8 +210,15 @@ impl<'s> Surroundings<'s> for Around<'s> {
     fn current_thread(&self) -> Result<VirtAddr, ExprError> {
         let crashed = CrashedThread::find(self.session.target(), None)?;
         let why = "no thread is known to have written the dump".to_owned();
-        let crashed = crashed.ok_or(ExprError::NoCurrentThread { why })?;
-        self.thread(crashed.tid.into())
+        let CrashedThread { tid, thread, problems, .. } =
+            crashed.ok_or(ExprError::NoCurrentThread { why })?;
+        let Some(thread) = thread else {
+            let wanted = WantedThread::Thread(tid);
+            let unknown = |because| VnetError::unknown(wanted.to_string(), because);
+            problems.none().map_err(unknown)?;
+            return Err(VnetError::NoSuchThread(wanted).into());
+        };
+        Ok(thread.address)
     }
 }
 

@@ -4,10 +4,7 @@
 use super::{Place, Session};
 use crate::expr::{self, Expr, ExprKind};
 use crate::types::{TypeId, Types};
-
-/// What ends the name of a list's first member, or of a tree's root (`sys/sys/queue.h`,
-/// `sys/sys/tree.h`).
-const FIRSTS: [&str; 2] = ["_first", "_root"];
+use crate::value::queue::link;
 
 impl Session {
     /// The type of an expression: of all elements of a list together, that of each. `None` if it
@@ -63,16 +60,7 @@ impl Typing<'_> {
         if let Ok(Some((element, _))) = self.types.elements(found) {
             return Some(element);
         }
-        let head = self.behind_pointer(found);
-        let names = self.types.member_names(head).ok()?;
-        let is_first = |name: &&String| FIRSTS.iter().any(|end| name.ends_with(end));
-        match names.iter().find(is_first) {
-            Some(first) => {
-                let first = self.types.member(head, first).ok()?.type_id;
-                self.types.pointee(first).ok()
-            }
-            None => self.indexed(found),
-        }
+        link::element_of(self.types, self.behind_pointer(found)).or_else(|| self.indexed(found))
     }
 
     fn indexed(&self, id: TypeId) -> Option<TypeId> {

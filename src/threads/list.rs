@@ -104,13 +104,21 @@ fn add(
 /// # Errors
 /// As [`process`].
 pub fn thread(target: &Target, tid: i64) -> Result<Option<VnetPointer>, VnetError> {
-    let threads = all(target)?;
-    let unknown = |because| VnetError::unknown(format!("thread {tid}"), because);
-    let found = threads.find(|thread| thread.thread.int("td_tid") == Ok(tid)).map_err(unknown)?;
-    let Some(Thread { thread, .. }) = found else { return Ok(None) };
+    let Some(Thread { thread, .. }) = with_id(target, tid)? else { return Ok(None) };
     let name = thread.text("td_name").unwrap_or_default();
     let vnet = thread.pointer("td_vnet").map_err(VnetError::from)?.non_null();
     Ok(Some(VnetPointer { holder: format!("thread {tid} ({name})").into(), vnet }))
+}
+
+/// The thread with this id.
+///
+/// # Errors
+/// As [`process`].
+pub fn with_id(target: &Target, tid: i64) -> Result<Option<Thread<'_>>, VnetError> {
+    let unknown = |because| VnetError::unknown(format!("thread {tid}"), because);
+    let threads = all(target)?;
+    let found = threads.find(|thread| thread.thread.int("td_tid") == Ok(tid));
+    Ok(found.map_err(unknown)?.copied())
 }
 
 /// Every thread of every process, in the order of the kernel's lists, each once.

@@ -13,7 +13,7 @@ pub use kernel_copy::{CopyError, KernelCopy};
 pub use list::ThreadName;
 pub(crate) use list::{
     Process, Thread, VnetPointer, all, by_process, enumerator, is_zombie, prison, process,
-    processes, thread, vnets_of_all,
+    processes, thread, vnets_of_all, with_id,
 };
 pub(crate) use ranked::{Ranked, ranked};
 pub(crate) use stack_memory::range as kernel_stack;

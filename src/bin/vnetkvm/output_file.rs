@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use vnetkvm::kernel::Kernel;
 
 use crate::exit::Failure;
 use crate::lost_files::require_intact_files;
@@ -50,6 +51,12 @@ impl OutputFile {
         }
         replace(target, |out| Ok(write(out)?)).with_context(failed)
     }
+}
+
+/// The files that a kernel is read from.
+pub fn kernel_files(kernel: &Kernel) -> impl Iterator<Item = &Path> {
+    let files = [Some(kernel.main()), kernel.sibling()].into_iter().flatten();
+    files.map(|file| file.source().path())
 }
 
 /// Refuses to write over a file that is read.

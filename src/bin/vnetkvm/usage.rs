@@ -38,6 +38,12 @@ const STRICT: &[&str] = &["strict"];
 const WATCH: &[&str] = &["watch", "count"];
 const REST: &[&str] = &["verbose"];
 
+/// Whether an option is about which dump is opened, and how often, or about the program as a whole.
+#[cfg(feature = "shell")]
+pub fn is_of_opening(option: &str) -> bool {
+    [INPUT, WATCH, REST, &["color"]].concat().contains(&option)
+}
+
 /// The options that do not apply to a command.
 fn unused_options(command: &str) -> Vec<&'static str> {
     let groups: &[&[&str]] = match command {

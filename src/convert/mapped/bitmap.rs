@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::super::ConvertError;
-use super::keep::keep;
+use super::super::ranges::add;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::target::{Target, TargetError, available};
 
@@ -73,7 +73,7 @@ impl<'t> Bitmap<'t> {
                     let page = self.target.memory().page_size();
                     let at = PhysAddr::new(unit * self.unit).page_start(page);
                     if kept.last().is_none_or(|last| last.end <= at || at < last.start) {
-                        keep(kept, at..at.wrapping_add(page), self.target)?;
+                        add(kept, at..at.wrapping_add(page), self.target.budget())?;
                     }
                 }
             }

@@ -6,16 +6,15 @@
 //! kernel marks PG_NODUMP.
 
 mod bitmap;
-mod keep;
 mod tables;
 
 use std::ops::Range;
 
 use self::bitmap::Bitmap;
-use self::keep::keep;
 use self::tables::Tables;
 use super::ConvertError;
 use super::minidump::{image, kernel_addresses};
+use super::ranges::add;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::target::Target;
 use crate::writing::{Memory, stretches};
@@ -60,7 +59,7 @@ fn in_kernel_map(
         after = at.checked_add(mapping.len);
         if is_kernel(at) {
             let end = mapping.phys.checked_add(mapping.len).unwrap_or(PhysAddr::new(u64::MAX));
-            keep(&mut kept, mapping.phys..end, target)?;
+            add(&mut kept, mapping.phys..end, target.budget())?;
         }
     }
     // On powerpc64 the image is in the direct map, of which only this part is kept.
@@ -70,11 +69,11 @@ fn in_kernel_map(
         budget.work(1)?;
         next = at.checked_add(memory.page_size());
         if let Ok(phys) = memory.translate(at) {
-            keep(&mut kept, phys..phys.wrapping_add(memory.page_size()), target)?;
+            add(&mut kept, phys..phys.wrapping_add(memory.page_size()), target.budget())?;
         }
     }
     for table in tables.found() {
-        keep(&mut kept, table, target)?;
+        add(&mut kept, table, target.budget())?;
     }
     Ok(kept)
 }

@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use self::zeros::add;
 pub(super) use self::zeros::{Zeroed, Zeros};
+use super::ranges::add;
 use super::{ConvertError, mapped};
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::dump::Hints;

@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use crate::addr::PhysAddr;
-use crate::budget::{Budget, Exhausted};
+use crate::convert::ranges::joined;
 use crate::writing::{Memory, stretches};
 
 /// Ranges of physical memory, ascending, none of which touches another.
@@ -15,16 +15,8 @@ pub(in crate::convert) struct Zeros {
 
 impl Zeros {
     /// Those of `ranges`, in any order.
-    pub(super) fn of(mut ranges: Vec<Range<PhysAddr>>) -> Self {
-        ranges.sort_unstable_by_key(|range| range.start);
-        ranges.dedup_by(|next, last| {
-            let touches = next.start <= last.end;
-            if touches {
-                last.end = last.end.max(next.end);
-            }
-            touches
-        });
-        Self { ranges }
+    pub(super) fn of(ranges: Vec<Range<PhysAddr>>) -> Self {
+        Self { ranges: joined(ranges) }
     }
 
     /// The ranges.
@@ -65,22 +57,6 @@ impl Zeros {
         let inside = rest.take_while(move |range| range.start < memory.end);
         inside.map(move |range| range.start.max(memory.start)..range.end.min(memory.end))
     }
-}
-
-/// Adds `range`, to the last one if it continues that.
-pub(super) fn add(
-    ranges: &mut Vec<Range<PhysAddr>>,
-    range: Range<PhysAddr>,
-    budget: &Budget,
-) -> Result<(), Exhausted> {
-    match ranges.last_mut().filter(|last| last.end == range.start) {
-        Some(last) => last.end = range.end,
-        None => {
-            budget.bytes(size_of::<Range<PhysAddr>>() as u64)?;
-            ranges.push(range);
-        }
-    }
-    Ok(())
 }
 
 /// Memory of which something is zeroed.

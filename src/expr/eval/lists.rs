@@ -8,13 +8,13 @@ use crate::value::object::Object;
 use crate::value::queue::link::{self, NoLink};
 use crate::value::queue::{self, List};
 use crate::value::radix;
-use crate::walk::{Problems, Walk};
+use crate::walk::Walk;
 
 impl<'t> Scope<'t> {
     /// `base[*]`
     pub(super) fn all(&self, base: &Expr) -> Result<Operand, ExprError> {
         let operand = self.eval(base)?;
-        self.each(operand, &mut |operand| self.all_of(operand, None))
+        self.each(operand, &mut |operand| self.all_of(operand, None).map(Operand::Many))
     }
 
     /// `base[*link]`: along a link of a list's elements, or along a pointer that each element has
@@ -36,7 +36,7 @@ impl<'t> Scope<'t> {
         if !is_list {
             return self.index(operand, self.eval(index)?);
         }
-        self.each(operand, &mut |operand| self.all_of(operand, Some(path)))
+        self.each(operand, &mut |operand| self.all_of(operand, Some(path)).map(Operand::Many))
     }
 
     /// `base[from..to]`
@@ -51,7 +51,7 @@ impl<'t> Scope<'t> {
             // What lies outside an array is told once for each end.
             self.check_index(&base, from)?;
             self.check_index(&base, to)?;
-            self.elements_between(&base, from, to)
+            self.elements_between(&base, from, to).map(Operand::Many)
         })
     }
 
@@ -75,11 +75,14 @@ impl<'t> Scope<'t> {
         let Many { elements, problems } = self.many(self.eval(base)?)?;
         let mut kept = Many { elements: Vec::new(), problems };
         for element in elements {
+            // Whether it would be chosen is not known, so it stays.
+            if let Operand::Unreadable(_) = element {
+                self.add(&mut kept, Ok(element))?;
+                continue;
+            }
             self.elements.borrow_mut().push(element.clone());
-            let decided = self.eval(condition).and_then(|decided| match decided {
-                Operand::Unreadable(fault) => Ok(Some(Operand::Unreadable(fault))),
-                decided => Ok(self.truth(&decided)?.then_some(element)),
-            });
+            let decided = self.eval(condition);
+            let decided = decided.and_then(|it| Ok(self.truth(&it)?.then_some(element)));
             self.elements.borrow_mut().pop();
             if let Some(found) = decided.transpose() {
                 self.add(&mut kept, found)?;
@@ -99,23 +102,20 @@ impl<'t> Scope<'t> {
     pub(super) fn many(&self, operand: Operand) -> Result<Many, ExprError> {
         match operand {
             Operand::Many(many) => Ok(many),
-            one => match self.all_of(one, None)? {
-                Operand::Many(many) => Ok(many),
-                one => Ok(Many { elements: vec![one], problems: Problems::default() }),
-            },
+            one => self.all_of(one, None),
         }
     }
 
     /// All elements of an array, list or tree.
-    fn all_of(&self, operand: Operand, path: Option<&str>) -> Result<Operand, ExprError> {
+    fn all_of(&self, operand: Operand, path: Option<&str>) -> Result<Many, ExprError> {
         if self.unevaluated.get() {
-            return Ok(Operand::Many(Many::default()));
+            return Ok(Many::default());
         }
         if let (Operand::Place { type_id, .. }, None) = (&operand, path)
             && let Some((_, count)) = self.types()?.elements(*type_id)?
         {
             return match count {
-                Some(0) => Ok(Operand::Many(Many::default())),
+                Some(0) => Ok(Many::default()),
                 Some(count) => self.elements_between(&operand, 0, i128::from(count) - 1),
                 None => Err(self.wrong(Operator::All, &operand)),
             };
@@ -123,11 +123,9 @@ impl<'t> Scope<'t> {
         let Some(object) = self.object(&operand)? else {
             return Err(self.wrong(Operator::All, &operand));
         };
-        if matches!(operand, Operand::Number { .. }) || self.pointee(&operand)?.is_some() {
-            // A pointer to no list at all is an empty one.
-            if object.address.is_null() {
-                return Ok(Operand::Many(Many::default()));
-            }
+        // A pointer to no list at all is an empty one.
+        if object.address.is_null() && self.pointee(&operand)?.is_some() {
+            return Ok(Many::default());
         }
         let name = format!("the list at {}", object.address);
         let list = List { name: &name, element: "element" };
@@ -168,25 +166,22 @@ impl<'t> Scope<'t> {
         })
     }
 
-    fn walked(&self, walk: Walk<Object<'t>>) -> Result<Operand, ExprError> {
+    fn walked(&self, walk: Walk<Object<'t>>) -> Result<Many, ExprError> {
         let mut many = Many::default();
-        let mut problems = Problems::default();
-        for found in walk.take(&mut problems) {
-            let Object { type_id, address, .. } = found;
+        for Object { type_id, address, .. } in walk.take(&mut many.problems) {
             self.add(&mut many, Ok(Operand::Place { type_id, address, bits: None }))?;
         }
-        problems.iter().for_each(|problem| self.remark(problem.to_string()));
-        many.problems = problems;
-        Ok(Operand::Many(many))
+        many.problems.iter().for_each(|problem| self.remark(problem.to_string()));
+        Ok(many)
     }
 
     /// Elements by their numbers, `to` included.
-    fn elements_between(&self, base: &Operand, from: i128, to: i128) -> Result<Operand, ExprError> {
+    fn elements_between(&self, base: &Operand, from: i128, to: i128) -> Result<Many, ExprError> {
         let mut many = Many::default();
         for index in from..=to {
             self.add(&mut many, self.element(base, index))?;
         }
-        Ok(Operand::Many(many))
+        Ok(many)
     }
 
     /// Does the struct have a member of that name that points to another such struct?

@@ -122,7 +122,7 @@ impl Scope<'_> {
     }
 
     /// A number, or the address that an array stands for.
-    fn scalar(&self, operand: &Operand) -> Result<Integer, ExprError> {
+    pub(super) fn scalar(&self, operand: &Operand) -> Result<Integer, ExprError> {
         match self.array_address(operand)? {
             Some(address) => self.integer(&address),
             None => self.integer(operand),

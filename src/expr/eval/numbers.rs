@@ -4,7 +4,7 @@ use crate::addr::VirtAddr;
 use crate::expr::eval::{ExprError, Operand, Operator, Scattered, Scope};
 use crate::expr::integer::{Integer, IntegerType};
 use crate::types::TypeId;
-use crate::types::model::{Array, BitField, Encoding, Type};
+use crate::types::model::{BitField, Encoding, Type};
 use crate::value::bits;
 
 impl Scope<'_> {
@@ -66,11 +66,7 @@ impl Scope<'_> {
             Type::Base(_) => return Err(refused()),
             _ => types.size_of(to)?.saturating_mul(8),
         };
-        let value = match (self.is_array(operand)?, operand.address()) {
-            // An array decays to the address of its first element.
-            (true, Some(address)) => address.get().into(),
-            _ => self.integer(operand)?.value,
-        };
+        let value = self.scalar(operand)?.value;
         let is_bool = matches!(&*kind, Type::Base(base) if base.encoding == Encoding::Bool);
         let value = if is_bool {
             i128::from(value != 0)
@@ -80,11 +76,6 @@ impl Scope<'_> {
             value & ((1i128 << width) - 1)
         };
         Ok(Operand::Number { value, type_id: to })
-    }
-
-    fn is_array(&self, operand: &Operand) -> Result<bool, ExprError> {
-        let Operand::Place { type_id, .. } = operand else { return Ok(false) };
-        Ok(matches!(&*self.types()?.resolve(*type_id)?.1, Type::Array(Array { .. })))
     }
 
     /// The type that C's arithmetic takes a value of this type for; `None` if it takes

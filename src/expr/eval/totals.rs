@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use rustc_hash::FxHashSet;
 
-use crate::expr::eval::{ExprError, Many, Operand, Operator, Scope};
+use crate::expr::eval::{ExprError, Many, Operand, Scope};
 use crate::expr::integer::{Integer, IntegerType, Rank};
 use crate::expr::{Binary, Function};
 use crate::target::ReadError;
@@ -34,7 +34,7 @@ impl Scope<'_> {
                 let mut sum =
                     Integer { value: 0, of: IntegerType { rank: Rank::LongLong, unsigned: false } };
                 for element in &many.elements {
-                    let term = self.number_of(element)?;
+                    let term = self.integer(element)?;
                     // Even a sum of many small numbers has room.
                     let wide = IntegerType { rank: Rank::LongLong, ..term.of };
                     let added = sum.binary(Binary::Add, wide.wrap(term.value, arch), arch);
@@ -57,7 +57,7 @@ impl Scope<'_> {
     ) -> Result<Operand, ExprError> {
         let mut found: Option<(i128, Operand)> = None;
         for element in many.elements {
-            let value = self.number_of(&element)?.value;
+            let value = self.integer(&element)?.value;
             if found.as_ref().is_none_or(|(best, _)| value.cmp(best) == side) {
                 found = Some((value, element));
             }
@@ -92,13 +92,6 @@ impl Scope<'_> {
             self.target.memory().read(*address, &mut bytes)?;
             return Ok(bytes);
         }
-        Ok(self.number_of(operand)?.value.to_le_bytes().to_vec())
-    }
-
-    fn number_of(&self, element: &Operand) -> Result<Integer, ExprError> {
-        match element {
-            Operand::Text(_) => Err(self.wrong(Operator::Arithmetic, element)),
-            element => self.integer(element),
-        }
+        Ok(self.integer(operand)?.value.to_le_bytes().to_vec())
     }
 }

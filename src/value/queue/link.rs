@@ -79,8 +79,7 @@ pub fn link_of(head: &Object<'_>) -> Result<Option<String>, NoLink> {
 pub fn links(head: &Object<'_>) -> Result<Vec<String>, NoLink> {
     let first = first_of(head).ok_or(NoLink::NotAList)?;
     let types = head.target().types().map_err(ReadError::from)?;
-    let pointer = head.member(first)?.type_id;
-    let element = types.pointee(pointer).map_err(ReadError::from)?;
+    let element = element_of(types, head.type_id).ok_or(NoLink::NotAList)?;
     let kinds = KINDS.iter().chain(&TREES).filter(|kind| kind.0 == first);
     let nexts: Vec<&str> = kinds.map(|kind| kind.1).collect();
     let mut found = Vec::new();
@@ -108,10 +107,21 @@ pub fn chain<'t>(first: Object<'t>, next: &str, list: List<'_>) -> Walk<Object<'
     Walk::whole(elements)
 }
 
+/// The type of the elements of lists and trees whose heads have the type `head`; `None` if none
+/// have.
+#[must_use]
+pub fn element_of(types: &Types, head: TypeId) -> Option<TypeId> {
+    let first = firsts().find(|first| types.has_member(head, first))?;
+    types.pointee(types.member(head, first).ok()?.type_id).ok()
+}
+
 /// The name of a head's pointer to the first element.
 fn first_of(head: &Object<'_>) -> Option<&'static str> {
-    let names = KINDS.iter().chain(&TREES).map(|(first, _)| *first);
-    names.into_iter().find(|first| head.has(first))
+    firsts().find(|first| head.has(first))
+}
+
+fn firsts() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().chain(&TREES).map(|(first, _)| *first)
 }
 
 /// The paths of members that are links of this kind.

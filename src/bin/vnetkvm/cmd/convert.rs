@@ -11,7 +11,7 @@ use crate::args::Globals;
 use crate::context;
 use crate::exit::{Failure, Outcome};
 use crate::output;
-use crate::output_file::{OutputFile, refuse_input};
+use crate::output_file::{OutputFile, kernel_files, refuse_input};
 use crate::progress::Bar;
 
 /// What is written, and where.
@@ -62,9 +62,7 @@ impl From<To> for Form {
 
 pub fn run(globals: &Globals, args: &ConvertArgs) -> anyhow::Result<Outcome> {
     let session = context::open(globals)?;
-    let kernel = session.kernel().linked();
-    let files = [Some(kernel.main()), kernel.sibling()].into_iter().flatten();
-    let inputs = files.map(|file| file.source().path()).chain([session.core_path()]);
+    let inputs = kernel_files(session.kernel().linked()).chain([session.core_path()]);
     inputs.into_iter().try_for_each(|input| refuse_input(input, &args.output, "-o"))?;
     if args.output.as_os_str() == "-" {
         return Err(Failure::new("a dump has holes, which standard output does not take")

@@ -9,7 +9,7 @@ use vnetkvm::types::Types;
 
 use crate::args::Globals;
 use crate::exit::{Failure, Outcome};
-use crate::output_file::{OutputFile, refuse_input};
+use crate::output_file::{OutputFile, kernel_files, refuse_input};
 use crate::{context, output};
 
 /// What is written.
@@ -40,10 +40,7 @@ pub fn run(globals: &Globals, args: &LldbArgs) -> anyhow::Result<Outcome> {
 
 fn write_copy(globals: &Globals, path: &Path) -> anyhow::Result<Outcome> {
     context::with_kernel(globals, |kernel| {
-        let files = [Some(kernel.main()), kernel.sibling()].into_iter().flatten();
-        files
-            .map(|file| file.source().path())
-            .try_for_each(|input| refuse_input(input, path, "--kernel-copy"))?;
+        kernel_files(kernel).try_for_each(|input| refuse_input(input, path, "--kernel-copy"))?;
         let copy = KernelCopy::of(kernel, &Types::load(kernel)?)?;
         let copy = copy.ok_or_else(|| {
             Failure::new("it is not known where this kernel's entry points leave trap frames")

@@ -8,23 +8,6 @@ use crate::usage;
 /// Commands that have nothing to do with the dump that is open, or that wait for others.
 const REFUSED: &[&str] = &["completions", "gdb-server", "help", "image", "man", "shell"];
 
-/// Options about another dump than the one that is open, or about asking again.
-const ABOUT_ANOTHER: &[&str] = &[
-    "kernel",
-    "core",
-    "dump",
-    "crash_dir",
-    "demo",
-    "debug_dir",
-    "types",
-    "memory_map",
-    "kernel_phys",
-    "color",
-    "verbose",
-    "watch",
-    "count",
-];
-
 /// The definition of the command line, with the options of all commands at each.
 pub struct Definition(Command);
 
@@ -53,8 +36,7 @@ impl Definition {
     pub fn options(&self, command: &str, prefix: &str) -> Vec<String> {
         let arguments = self.command(command).into_iter().flat_map(Command::get_arguments);
         let offered = arguments.filter(|argument| !argument.is_hide_set());
-        let offered =
-            offered.filter(|argument| !ABOUT_ANOTHER.contains(&argument.get_id().as_str()));
+        let offered = offered.filter(|argument| !usage::is_of_opening(argument.get_id().as_str()));
         let words = offered.filter_map(|argument| Some(format!("--{}", argument.get_long()?)));
         words.filter(|word| word.starts_with(prefix)).collect()
     }
