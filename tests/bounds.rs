@@ -16,6 +16,7 @@ use vnetkvm::render::c;
 use vnetkvm::render::json::write_document;
 use vnetkvm::session::Session;
 use vnetkvm::source::Source;
+use vnetkvm::value::model::ErrorKind;
 use vnetkvm::value::{Limits, Value};
 use vnetkvm::vnet::Stack;
 
@@ -220,6 +221,25 @@ fn types_within_themselves_cost_what_the_file_is_worth() {
         let work = session.budget().work_done();
         let most = 400_000 + 20 * kernel.len() as u64;
         assert!(work < most, "{name}: {work} steps of {most}");
+    }
+}
+
+/// As hexadecimal numbers, the elements of an array are values one by one, also those that cannot be
+/// read.
+#[test]
+fn numbers_that_are_written_in_another_form_end_with_the_budget() {
+    let _alone = COUNTING.lock();
+    for letters in ["/x", "/c"] {
+        let kernel = kernel(|info| array(info, &[8 << 20]));
+        let session = session(&kernel);
+        let reader = session.reader(&Limits::unlimited()).for_people(letters.parse().unwrap());
+        let (value, total, _) =
+            counted(|| session.print_by(&reader, Stack::Unchosen.into(), "x").unwrap().value);
+        let allowance = session.budget().allowance().bytes;
+        assert!(total < 3 * allowance as usize, "{letters}: {total} bytes of {allowance}");
+        let Value::Array(elements) = value.shown() else { panic!("{letters}: {value:?}") };
+        let last = elements.elements.get(elements.elements.len() - 1).unwrap();
+        assert_eq!(last.error().map(|why| why.kind), Some(ErrorKind::Limit), "{letters}");
     }
 }
 

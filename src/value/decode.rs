@@ -84,7 +84,7 @@ impl<'a, 't> Decoder<'a, 't> {
                 let value = number.value_at(bytes, self.address(offset));
                 self.reader.told(value, || number.bits(bytes))
             }
-            Err(error) => error,
+            Err(error) => self.reader.told(error, || number.bits(&[])),
         }
     }
 
@@ -279,6 +279,10 @@ impl<'a, 't> Decoder<'a, 't> {
             let distance = usize::try_from(index.saturating_mul(stride)).unwrap_or(usize::MAX);
             let at = offset.saturating_add(distance);
             elements.push(self.dimension(plan, inner, at, depth.of_array()));
+            // Where the budget ends, one reason stands for the rest.
+            if matches!(elements.last(), Some(Value::Error(why)) if why.kind == ErrorKind::Limit) {
+                break;
+            }
         }
         Value::Array(ArrayValue { elements: elements.into(), omitted: count - shown })
     }

@@ -8,9 +8,15 @@ use crate::value::read::ValueReader;
 impl ValueReader<'_> {
     /// A number as the reader's format shows it; `bits` are those of `value`.
     pub(in crate::value) fn told(&self, value: Value, bits: impl FnOnce() -> Bits) -> Value {
-        let Some(letter) = self.letter().filter(|_| !matches!(value, Value::Error(_))) else {
-            return value;
-        };
+        let Some(letter) = self.letter() else { return value };
+        // Elements are values one by one here, and so are the reasons in their places.
+        if let Value::Error(why) = &value {
+            let kept = size_of::<ValueError>() + why.message.len();
+            return match self.target.budget().bytes(kept as u64) {
+                Ok(()) => value,
+                Err(why) => ValueError::from(why).into(),
+            };
+        }
         let bits = bits();
         match (letter, bits.text(letter, self.target)) {
             (_, Some(text)) => self.told_as(value, Shown::Text(text.into())),
@@ -23,9 +29,10 @@ impl ValueReader<'_> {
         }
     }
 
-    /// A value in the place of which people are shown another of the same bytes.
+    /// A value in the place of which people are shown another of the same bytes, whose parts are
+    /// paid for.
     pub(in crate::value) fn shown_as(&self, value: Value, shown: Value) -> Value {
-        self.told_as(value, Shown::Value(shown))
+        Value::Told(Told { value, shown: Shown::Value(shown) }.into())
     }
 
     /// A value that people are shown in another form, within what the budget has memory for.
