@@ -319,6 +319,9 @@ fn damage_is_told_where_it_is() {
         failure(&session, "count(((struct ifnethead *)16)[0..1][*])").0,
         ExprError::Read(_)
     ));
+    // Which of a process's links is meant is not known without the first process.
+    let name_as_list = "count(*(typeof(allproc) *)V_ifnet.cstqh_first->if_xname)";
+    assert!(matches!(failure(&session, name_as_list).0, ExprError::Read(_)));
     // Nobody knows whether the filter would choose it.
     let unknown = "(*((struct ifnet **)16)[0..1])[count(.if_addrhead[*]) > 0]";
     let Value::Array(ArrayValue { elements, .. }) = printed(&session, 1, unknown).value else {

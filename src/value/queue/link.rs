@@ -56,19 +56,22 @@ pub fn link_of(head: &Object<'_>) -> Result<Option<String>, NoLink> {
     let first = first_of(head).ok_or(NoLink::NotAList)?;
     let Some(element) = head.follow_anywhere(first)? else { return Ok(None) };
     let mut found = links(head)?;
-    match found.len() {
-        1 => Ok(found.pop()),
-        _ => {
-            let mut right: Vec<String> = found
-                .iter()
-                .filter(|link| is_right(head, first, &element, link))
-                .cloned()
-                .collect();
-            match right.len() {
-                1 => Ok(right.pop()),
-                _ => Err(NoLink::Several(found)),
-            }
+    if found.len() == 1 {
+        return Ok(found.pop());
+    }
+    let mut unread = None;
+    let mut right: Vec<&String> = Vec::new();
+    for link in &found {
+        match is_right(head, first, &element, link) {
+            Ok(true) => right.push(link),
+            Ok(false) => {}
+            Err(why) => _ = unread.get_or_insert(why),
         }
+    }
+    match (&right[..], unread) {
+        ([link], _) => Ok(Some((*link).clone())),
+        (_, Some(why)) => Err(why.into()),
+        _ => Err(NoLink::Several(found)),
     }
 }
 
@@ -156,25 +159,29 @@ fn candidates(
 }
 
 /// Does the first or last element show that the list goes along `link`?
-fn is_right(head: &Object<'_>, first: &str, element: &Object<'_>, link: &str) -> bool {
+fn is_right(
+    head: &Object<'_>,
+    first: &str,
+    element: &Object<'_>,
+    link: &str,
+) -> Result<bool, ReadError> {
     let kind = first.trim_end_matches("_first");
-    match kind {
+    Ok(match kind {
         "lh" | "clh" | "tqh" => {
             let back = format!("{link}.{}e_prev", kind.trim_end_matches('h'));
-            let place = head.member(first).map(|first| first.address);
-            element.pointer(&back).is_ok_and(|back| place == Ok(back))
+            element.pointer(&back)? == head.member(first)?.address
         }
         "stqh" | "cstqh" => is_last(head, element, link, kind.trim_end_matches('h')),
         "rbh_root" if element.has(&format!("{link}.rbe_parent")) => {
-            element.pointer(&format!("{link}.rbe_parent")).is_ok_and(|parent| parent.is_null())
+            element.pointer(&format!("{link}.rbe_parent"))?.is_null()
         }
         // The first of three pointers is the parent's; its lowest bits are the colours.
-        "rbh_root" => element.member(&format!("{link}.rbe_link")).is_ok_and(|links| {
-            let parent = links.target().memory().pointer(links.address);
-            parent.is_ok_and(|parent| parent.get() & !3 == 0)
-        }),
+        "rbh_root" => {
+            let links = element.member(&format!("{link}.rbe_link"))?;
+            links.target().memory().pointer(links.address)?.get() & !3 == 0
+        }
         _ => false,
-    }
+    })
 }
 
 /// Does the chain along `link` end where the head's last pointer leads to?

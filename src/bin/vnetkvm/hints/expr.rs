@@ -72,6 +72,9 @@ fn wrong_operand(operator: &Operator, kind: OperandKind) -> Option<&'static str>
         (Operator::Dereference, OperandKind::Record) => {
             Some("it is not a pointer: leave out the *")
         }
+        (Operator::Index, OperandKind::Record) => {
+            Some("choose one of its members with ., or all elements of a list with [*]")
+        }
         (_, OperandKind::Record) => Some("choose one of its members with ."),
         (Operator::Plus, _) => Some("pointers can be subtracted but not added"),
         (Operator::Minus, _) => {
