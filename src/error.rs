@@ -91,12 +91,17 @@ pub enum Error {
     },
 }
 
+/// An error and its causes in one sentence.
+pub(crate) fn story(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |why| why.source());
+    causes.fold(error.to_string(), |story, cause| format!("{story}: {cause}"))
+}
+
 impl Error {
     /// The error and its causes in one sentence.
     #[must_use]
     pub fn story(&self) -> String {
-        let causes = std::iter::successors(std::error::Error::source(self), |why| why.source());
-        causes.fold(self.to_string(), |story, cause| format!("{story}: {cause}"))
+        story(self)
     }
 
     /// Whether the question was valid but nothing matches it. A name that nothing has is such an

@@ -9,6 +9,7 @@ mod choice;
 pub mod counters;
 mod cpus;
 mod diff;
+mod dumps;
 mod evidence;
 mod find_kernel;
 mod jails;
@@ -53,6 +54,7 @@ use crate::walk::{Problem, Problems};
 
 pub use choice::{Choice, not_found};
 pub use cpus::{CopyOf, DefaultCpu};
+pub use dumps::{dump_files, lost_dump, open_dump};
 use kernel_files::prepare;
 pub use kernel_files::{DebugFile, MissingTypes, Refused, not_a_kernel, open_kernel};
 pub use messages::Messages;
@@ -163,6 +165,12 @@ impl Session {
     /// How many seconds the machine had been up; `None` if the kernel does not say.
     pub fn uptime(&self) -> Option<u64> {
         self.target().integer("time_uptime").ok()
+    }
+
+    /// The time of the last tick of the clock, in seconds since 1970-01-01 UTC (`time_second`,
+    /// `sys/kern/kern_tc.c`); `None` if the kernel does not say.
+    pub fn time(&self) -> Option<u64> {
+        self.target().integer("time_second").ok().filter(|seconds| *seconds > 0)
     }
 
     /// The kernel's types.

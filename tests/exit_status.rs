@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 155] = [
+const RULES: [(&str, i32); 161] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -168,6 +168,12 @@ const RULES: [(&str, i32); 155] = [
     ("gdb-server --listen nowhere", 2),
     ("gdb-server --listen 127.0.0.1:0 --stdio", 2),
     ("gdb-server --vnet 1", 2),
+    ("triage /nowhere", 0),
+    ("triage --group /nowhere", 0),
+    ("triage --strict /nowhere", 2),
+    ("triage --crash-dir /nowhere", 2),
+    ("triage --vnet 1 /nowhere", 2),
+    ("triage --jobs 0 /nowhere", 2),
     ("no-such-command", 2),
 ];
 
@@ -203,7 +209,9 @@ fn check(files: &[&str], line: &str, status: i32) {
         let own_forms = ["gdb", "lldb", "report", "shell"];
         let has_forms = !own_forms.iter().any(|own| line.starts_with(own));
         let form = ["--format", *format].into_iter().filter(|_| has_forms);
-        let words = files.iter().copied().chain(form);
+        // It has no dump of its own.
+        let files = files.iter().copied().filter(|_| !line.starts_with("triage"));
+        let words = files.chain(form);
         let line_words = shlex::split(line).unwrap();
         let words: Vec<&str> = words.chain(line_words.iter().map(String::as_str)).collect();
         let Said { status: actual, out, err } = run(&words);

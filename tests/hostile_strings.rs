@@ -140,6 +140,7 @@ const QUESTIONS: [&[&str]; 26] = [
     &["vars", "@"],
     &["print", "@"],
     &["type", "@"],
+    &["triage", "--group"],
     &["completions", "bash"],
     &["image", "build"],
 ];
@@ -161,9 +162,13 @@ fn no_string_of_a_dump_acts_on_a_terminal() {
                 _ => &["table", "plain", "json", "jsonl"],
             };
             for format in formats {
-                let files = ["-N", kernel, "-M", core, "--format", format];
-                let words: Vec<&str> =
-                    files.iter().copied().chain(question.iter().map(String::as_str)).collect();
+                let is_triage = question[0] == "triage";
+                // This one takes dumps as arguments.
+                let files: &[&str] =
+                    if is_triage { &["-N", kernel] } else { &["-N", kernel, "-M", core] };
+                let words = files.iter().copied().chain(["--format", format]);
+                let words = words.chain(question.iter().map(String::as_str));
+                let words: Vec<&str> = words.chain(is_triage.then_some(core)).collect();
                 let said = run(&words);
                 if let Some(found) = said.chars().find(|c| acts(*c, format)) {
                     panic!("{question:?} as {format} lets {found:?} through:\n{said:?}");

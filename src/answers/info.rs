@@ -2,7 +2,6 @@
 
 mod core;
 mod crashed;
-mod date;
 mod kernel;
 mod rows;
 

@@ -5,9 +5,12 @@
 //! netdumpd(8) puts the host's name before the number: `vmcore.gw.example.org.N`.
 //! Only names are examined here, never the contents of files.
 
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, DirEntry};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use super::{Access, SourceError};
 
 /// Where savecore(8) puts dumps unless dumpdir in rc.conf(5) says otherwise.
 pub const DIRECTORY: &str = "/var/crash";
@@ -116,6 +119,41 @@ pub fn files(directory: &Path) -> Vec<String> {
     names.sort();
     names.truncate(MOST);
     names
+}
+
+/// The files in `directory` that may be dumps, whatever their names: all but kernels, modules, links, and
+/// what savecore(8) and crashinfo(8) write beside dumps.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn possible_dumps(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let failed = |cause| SourceError { access: Access::Open, path: directory.to_owned(), cause };
+    let entries = fs::read_dir(directory).map_err(failed)?;
+    let entries = entries.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    // A link would be a second name of a dump that is there.
+    let is_file = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+    let mut names: Vec<OsString> =
+        entries.iter().filter(|entry| is_file(entry)).map(DirEntry::file_name).collect();
+    names.retain(|name| !is_beside_dumps(&name.to_string_lossy()));
+    names.sort_by_key(|name| by_number(&name.to_string_lossy()));
+    Ok(names.into_iter().map(|name| directory.join(name)).collect())
+}
+
+/// The key that sorts dumps of a host by their numbers, and other files by their names.
+fn by_number(name: &str) -> (String, u32, String) {
+    match parts(name) {
+        Some(Parts { host, number }) => (format!("vmcore.{host}"), number, name.to_owned()),
+        None => (name.to_owned(), 0, String::new()),
+    }
+}
+
+/// Whether a file of this name is no dump, but what may lie beside dumps.
+fn is_beside_dumps(name: &str) -> bool {
+    let of_savecore = ["bounds", "minfree"].contains(&name);
+    let of_a_dump =
+        ["info.", "core.txt.", "textdump.tar."].iter().any(|kind| name.starts_with(kind));
+    let of_kernel = [".ko", ".debug", ".symbols"].iter().any(|kind| name.ends_with(kind));
+    of_savecore || of_a_dump || of_kernel || KERNELS.contains(&name)
 }
 
 /// The `info.N` that savecore(8) left beside the dump `core`; `None` if there is none.
@@ -251,6 +289,34 @@ mod tests {
         assert_eq!(info_beside(&last), Some(dir.path().join("info.7")));
         assert_eq!(info_beside(&dir.path().join("vmcore.8")), None);
         assert_eq!(info_beside(Path::new("/dev/mem")), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn any_file_may_be_a_dump_but_what_lies_beside_one() {
+        use std::os::unix::fs::symlink;
+        let dir = directory(&[
+            "vmcore.10",
+            "vmcore.9",
+            "bounds",
+            "minfree",
+            "info.9",
+            "core.txt.9",
+            "kernel.debug",
+            "if_gif.ko",
+            "vmcore.gw.10.zst",
+            "vmcore.gw.2",
+            "from-customer.core",
+            "below/vmcore.0",
+        ]);
+        symlink("vmcore.10", dir.path().join("vmcore.last")).unwrap();
+        let found = possible_dumps(dir.path()).unwrap();
+        let names = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap());
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["from-customer.core", "vmcore.9", "vmcore.10", "vmcore.gw.2", "vmcore.gw.10.zst"]
+        );
+        assert!(possible_dumps(Path::new("/no/such/directory")).is_err());
     }
 
     #[test]

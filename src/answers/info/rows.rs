@@ -1,6 +1,7 @@
 //! A description of a dump as keys and values, for people and for scripts.
 
-use super::{CoreInfo, KernelInfo, LiveInfo, Overview, Unused, date};
+use super::{CoreInfo, KernelInfo, LiveInfo, Overview, Unused};
+use crate::answers::date;
 use crate::types::Origin;
 
 /// Keys and values, in order.

@@ -101,6 +101,7 @@ impl Command {
             Self::Sysctl(args) => sysctl(globals, args),
             Self::Check { list: true, names } => show(globals, answers::checks::offered(names)?),
             Self::Check { names, .. } => check(globals, names),
+            Self::Triage(args) => cmd::triage::run(globals, args),
             Self::Report(args) => cmd::report::run(globals, args),
             Self::Convert(args) => cmd::convert::run(globals, args),
             Self::Gdb(args) => cmd::gdb::run(globals, args),

@@ -349,6 +349,17 @@ pub enum Command {
         list: bool,
     },
 
+    /// Show many dumps, a line each, and which of them are the same crash
+    ///
+    /// A line has the host, the time, the panic, the function that panicked or crashed with its
+    /// vnet and jail, and the worst verdict of all checks. The signature is a number that is made
+    /// of the panic message without its numbers and of the innermost functions outside the
+    /// panic: equal crashes have the same one, whatever the addresses and the build. A dump that
+    /// cannot be read is a line too. The kernel of each dump is searched for as usual: beside
+    /// it, in the directories of --debug-dir, and where FreeBSD installs kernels.
+    #[command(after_help = TRIAGE_EXAMPLES)]
+    Triage(cmd::triage::TriageArgs),
+
     /// Write a bug report: one HTML file, or Markdown
     ///
     /// The report has the dump, the panic and the crashing thread's stack with its vnet and jail;

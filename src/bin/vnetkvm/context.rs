@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use vnetkvm::answers::Chosen;
-use vnetkvm::dump::{self, Core, DumpIdentity};
+use vnetkvm::dump::{Core, DumpIdentity};
 use vnetkvm::error::VnetError;
 use vnetkvm::image;
 use vnetkvm::kernel::Kernel;
@@ -51,13 +51,10 @@ fn with_advice(globals: &Globals, error: vnetkvm::Error) -> anyhow::Error {
 
 /// The dump and its path, without a kernel.
 pub fn dump_alone(options: &Options) -> anyhow::Result<(Arc<Core>, PathBuf)> {
-    let path = options.core.clone();
-    let source = Source::open(&path).map_err(vnetkvm::Error::from)?;
     let mut bar = Bar::new("unpacking");
-    let core = dump::open_with(source, &mut |progress| bar.show(progress));
+    let core = session::open_dump(&options.core, &mut |progress| bar.show(progress));
     drop(bar);
-    let core = core.map_err(|source| vnetkvm::Error::Dump { path: path.clone(), source })?;
-    Ok((Arc::new(core), path))
+    Ok((Arc::new(core?), options.core.clone()))
 }
 
 /// Whether the path is that of a memory device, which says nothing without a kernel.
@@ -100,7 +97,7 @@ pub fn open_kernel(globals: &Globals, path: &Path) -> anyhow::Result<Kernel> {
 }
 
 /// A missing directory is probably a typing error.
-fn warn_missing_debug_dirs(globals: &Globals) {
+pub fn warn_missing_debug_dirs(globals: &Globals) {
     for dir in globals.input.debug_dir.iter().filter(|dir| !dir.is_dir()) {
         warning(&format!("--debug-dir {}: no such directory", dir.display()));
     }

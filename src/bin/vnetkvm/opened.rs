@@ -187,9 +187,10 @@ fn refused_option(globals: &Globals, asker: &str) -> Option<String> {
 
 fn refused_command(command: &Command, asker: &str) -> Option<String> {
     match command {
-        Command::Image(_) | Command::Completions { .. } | Command::Man { .. } => {
-            Some(about_another(asker))
-        }
+        Command::Image(_)
+        | Command::Triage(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => Some(about_another(asker)),
         #[cfg(feature = "gdb-server")]
         Command::GdbServer(_) => Some(format!("{asker} starts no server")),
         #[cfg(feature = "shell")]

@@ -14,6 +14,8 @@ const WIDTH: usize = 30;
 pub struct Bar {
     /// What is being done: `unpacking`.
     what: &'static str,
+    /// What is counted, and how much is one of it.
+    unit: (&'static str, u64),
     terminal: bool,
     started: Instant,
     /// How long it had taken when the bar was last drawn.
@@ -21,8 +23,19 @@ pub struct Bar {
 }
 
 impl Bar {
+    /// A bar of work that is counted in bytes.
     pub fn new(what: &'static str) -> Self {
-        Self { what, terminal: io::stderr().is_terminal(), started: Instant::now(), drawn: None }
+        Self::of(what, ("MB", 1 << 20))
+    }
+
+    /// A bar of work on so many things.
+    pub fn counting(what: &'static str, things: &'static str) -> Self {
+        Self::of(what, (things, 1))
+    }
+
+    fn of(what: &'static str, unit: (&'static str, u64)) -> Self {
+        let terminal = io::stderr().is_terminal();
+        Self { what, unit, terminal, started: Instant::now(), drawn: None }
     }
 
     pub fn show(&mut self, progress: Progress) {
@@ -38,7 +51,7 @@ impl Bar {
             return None;
         }
         self.drawn = Some(elapsed);
-        Some(line(self.what, progress, elapsed))
+        Some(line(self.what, self.unit, progress, elapsed))
     }
 }
 
@@ -50,18 +63,18 @@ impl Drop for Bar {
     }
 }
 
-fn line(what: &str, progress: Progress, elapsed: Duration) -> String {
+fn line(what: &str, unit: (&str, u64), progress: Progress, elapsed: Duration) -> String {
     let share = progress.done as f64 / progress.total.max(1) as f64;
     let share = share.min(1.0);
     let full = (share * WIDTH as f64) as usize;
     let left = elapsed.mul_f64((1.0 - share) / share.max(0.001)).as_secs();
-    let megabytes = |bytes: u64| bytes >> 20;
+    let (unit, one) = unit;
     format!(
-        "{what} [{:<WIDTH$}] {:3.0}%  {} of {} MB  {left} s left \x1b[K",
+        "{what} [{:<WIDTH$}] {:3.0}%  {} of {} {unit}  {left} s left \x1b[K",
         "#".repeat(full),
         share * 100.0,
-        megabytes(progress.done),
-        megabytes(progress.total),
+        progress.done / one,
+        progress.total / one,
     )
 }
 
@@ -72,15 +85,18 @@ mod tests {
     #[test]
     fn the_bar_shows_share_and_time_left() {
         let progress = Progress { done: 1 << 30, total: 4 << 30 };
-        let line = line("unpacking", progress, Duration::from_secs(5));
+        let line = line("unpacking", ("MB", 1 << 20), progress, Duration::from_secs(5));
         assert!(line.contains("unpacking [#######                       ]"), "{line}");
         assert!(line.contains(" 25%  1024 of 4096 MB  15 s left"), "{line}");
+        let progress = Progress { done: 3, total: 12 };
+        let line = super::line("reading", ("dumps", 1), progress, Duration::from_secs(1));
+        assert!(line.contains(" 25%  3 of 12 dumps  3 s left"), "{line}");
     }
 
     #[test]
     fn it_is_drawn_on_a_terminal_after_half_a_second_and_ten_times_a_second() {
         let drawn = |terminal| {
-            let mut bar = Bar { what: "unpacking", terminal, started: Instant::now(), drawn: None };
+            let mut bar = Bar { terminal, ..Bar::new("unpacking") };
             let times = [0, 499, 500, 510, 599, 600, 1000, 1099, 1100];
             let progress = Progress { done: 1, total: 2 };
             let due = |ms: &u64| bar.draw(progress, Duration::from_millis(*ms)).is_some();
@@ -95,6 +111,9 @@ mod tests {
 
     #[test]
     fn an_empty_file_does_not_divide_by_zero() {
-        assert!(line("writing", Progress { done: 0, total: 0 }, Duration::ZERO).contains("0%"));
+        assert!(
+            line("writing", ("MB", 1 << 20), Progress { done: 0, total: 0 }, Duration::ZERO)
+                .contains("0%")
+        );
     }
 }

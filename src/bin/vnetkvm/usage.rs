@@ -30,6 +30,8 @@ const DUMP: &[&str] = &["core", "dump", "crash_dir", "demo", "memory_map", "kern
 /// The options of INPUT that the demonstration does not read.
 const WITHOUT_DEMO: &[&str] =
     &["kernel", "core", "dump", "crash_dir", "debug_dir", "types", "memory_map", "kernel_phys"];
+/// The options that name one dump, or tell of it.
+const ONE_DUMP: &[&str] = &["core", "dump", "demo", "memory_map", "kernel_phys"];
 const TYPES: &[&str] = &["types"];
 const VNET: &[&str] = &["vnet", "jail", "pid", "tid", "all_vnets"];
 const FORMAT: &[&str] = &["format", "json"];
@@ -60,6 +62,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
         "check" | "counters" | "diff" | "interfaces" | "jails" | "neighbors" | "read"
         | "routes" | "sockets" | "sysinit" | "threads" | "topology" | "whatis" => &[LIMITS],
         "convert" => &[LIMITS, WATCH],
+        "triage" => &[ONE_DUMP, VNET, LIMITS, WATCH],
         "gdb-server" => &[VNET, FORMAT, LIMITS, STRICT, WATCH],
         "shell" => &[&["all_vnets"], FORMAT, LIMITS, STRICT, WATCH],
         "gdb" => &[FORMAT, LIMITS, STRICT, WATCH],

@@ -9,37 +9,8 @@ use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::views::backtrace::{Backtrace, FrameKind, StackFrame};
 use crate::views::call_out::CallOut;
+use crate::views::panicking::{DYING, is_panicking};
 use crate::vnet::layout::VnetLayout;
-
-/// What a panic calls, and what leads to it (`sys/kern/kern_shutdown.c`, `sys/kern/subr_kdb.c`,
-/// `sys/ddb`, `sys/*/*/trap.c`).
-const CRASHING: [&str; 22] = [
-    "doadump",
-    "dumpsys",
-    "kern_reboot",
-    "vpanic",
-    "panic",
-    "kassert_panic",
-    "db_dump",
-    "db_command",
-    "db_command_loop",
-    "db_trap",
-    "kdb_trap",
-    "kdb_enter",
-    "kdb_reenter",
-    "db_fncall",
-    "trap",
-    "trap_fatal",
-    "trap_pfault",
-    "calltrap",
-    "data_abort",
-    "do_el1h_sync",
-    "handle_el1h_sync",
-    "savectx",
-];
-
-/// Those that show that the machine did not go on.
-const DYING: [&str; 3] = ["panic", "vpanic", "trap_fatal"];
 
 /// What trap frames call the address that a fault was about: amd64, and arm64 since 14.
 const FAULT_ADDRESS: [&str; 4] = ["tf_addr", "addr", "tf_far", "far"];
@@ -94,7 +65,7 @@ impl<'a> Crash<'a> {
         let name = |frame: &StackFrame| frame.function.clone().unwrap_or_default();
         // An inlined function is part of the one around it.
         let functions: Vec<&StackFrame> = frames.iter().filter(|frame| !frame.inlined).collect();
-        let inner = functions.iter().take_while(|frame| CRASHING.contains(&&*name(frame))).count();
+        let inner = functions.iter().take_while(|frame| is_panicking(&name(frame))).count();
         let (crashed, rest) = functions.split_at_checked(inner)?;
         let culprit = rest.first().copied().filter(|frame| frame.kind != FrameKind::Scan);
         let has_died = crashed.iter().any(|frame| DYING.contains(&&*name(frame)));

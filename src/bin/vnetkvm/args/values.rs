@@ -1,6 +1,7 @@
 //! Parsers for the values of options: numbers, lengths, addresses, and forms made of these.
 
 use std::ffi::OsStr;
+use std::num::NonZeroUsize;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use vnetkvm::addr::VirtAddr;
@@ -101,6 +102,10 @@ pub fn count(text: &str) -> Result<usize, String> {
 }
 
 /// The number of a dump in the crash directory.
+pub fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "not a number of 1 or more".to_owned())
+}
+
 pub fn dump_number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "not a dump number, such as 3 for vmcore.3".to_owned())
 }

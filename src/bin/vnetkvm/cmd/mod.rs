@@ -15,5 +15,6 @@ pub mod print;
 pub mod read;
 pub mod report;
 pub mod topology;
+pub mod triage;
 pub mod type_;
 pub mod whatis;

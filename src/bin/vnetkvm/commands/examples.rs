@@ -129,6 +129,12 @@ Examples:
   vnetkvm -N kernel.debug -M vmcore.0 report -o report.html
   vnetkvm -n 3 report --format markdown -o report.md";
 
+pub const TRIAGE_EXAMPLES: &str = "\
+Examples:
+  vnetkvm triage vmcore.0 vmcore.1
+  vnetkvm --debug-dir /srv/kernels triage --group /srv/crashes
+  vnetkvm --debug-dir /srv/kernels triage /srv/crashes/*.zst --format jsonl";
+
 pub const CONVERT_EXAMPLES: &str = "\
 Examples:
   vnetkvm -N kernel.debug -M vmcore.0 convert --to full -o vmcore.full

@@ -1,0 +1,151 @@
+//! What is known of one dump.
+
+use std::path::Path;
+
+use super::element::{Checked, Triaged};
+use super::{Question, shown};
+use crate::answers::backtraces::{Frame, Which};
+use crate::answers::info::Overview;
+use crate::answers::{backtraces, checks, info, info_of_dump};
+use crate::budget::Allowance;
+use crate::error::{Error, SourceError, story};
+use crate::session::{self, Options, Selector, Session};
+use crate::value::Limits;
+use crate::views::checks::Verdict;
+use crate::views::signature::Signature;
+
+/// Reads one dump, and closes it. What cannot be read is an error in the element.
+pub(super) fn read(path: &Path, question: &Question) -> Triaged {
+    let options = Options { core: path.to_owned(), ..question.options.clone() };
+    let mut read = match Session::open(&options) {
+        Ok(session) => of_session(&session, question),
+        Err(why) => of_dump(path, why),
+    };
+    // What was cut off while it was read looks like zeros.
+    if let Some(why) = session::lost_dump(path) {
+        read = Triaged { error: Some(reason(path, why)), ..Triaged::named(shown(path)) };
+    }
+    read
+}
+
+fn of_session(session: &Session, question: &Question) -> Triaged {
+    let justified = session.budget().allowance();
+    // Each question has what a command of its own would have.
+    let renew = || {
+        session.budget().renew(Allowance {
+            work: question.work.unwrap_or(justified.work),
+            bytes: question.bytes.unwrap_or(justified.bytes),
+        });
+    };
+    renew();
+    let mut error = None;
+    let mut note = |why: String| {
+        error.get_or_insert(why);
+    };
+    let mut read = of_overview(session.core_path(), info(session).overview);
+    if read.thread.is_some() {
+        // A minidump has no header that tells when it was written.
+        read.time = read.time.or_else(|| session.time());
+    }
+    renew();
+    match stack(session) {
+        Ok(frames) => read.sign(&functions(&frames)),
+        Err(why) => {
+            note(why.story());
+            read.sign(&[]);
+        }
+    }
+    renew();
+    match checks(session, &Selector::Default, &[]) {
+        Ok(verdicts) => {
+            let found = verdicts.findings.kept().unwrap_or_default();
+            let worst = found.iter().max_by(|a, b| {
+                // Of equal ones, the first is the most telling.
+                a.verdict.cmp(&b.verdict).then(std::cmp::Ordering::Greater)
+            });
+            read.check = worst.map(|worst| Checked {
+                verdict: worst.verdict,
+                name: (worst.verdict > Verdict::Ok).then_some(worst.name),
+                faults: verdicts.count(Verdict::Fault),
+                warnings: verdicts.count(Verdict::Warning),
+                unknown: verdicts.count(Verdict::Unknown),
+                ok: verdicts.count(Verdict::Ok),
+            });
+        }
+        Err(why) => note(why.story()),
+    }
+    if let Some(limit) = session.budget().exhausted() {
+        note(limit.to_string());
+    }
+    Triaged { error, ..read }
+}
+
+/// What a dump says without its kernel, if it can be read at all.
+fn of_dump(path: &Path, why: Error) -> Triaged {
+    let mut read = match session::open_dump(path, &mut |_| {}) {
+        Ok(core) => of_overview(path, info_of_dump(&core, path, Vec::new(), &why).overview),
+        Err(_) => Triaged::named(shown(path)),
+    };
+    read.sign(&[]);
+    Triaged { error: Some(reason(path, why)), ..read }
+}
+
+/// The error without the name of the dump, which stands beside it.
+fn reason(path: &Path, why: Error) -> String {
+    match why {
+        Error::Dump { source, .. } => story(&source),
+        Error::Source(SourceError { access, path: other, cause }) if other == path => {
+            format!("cannot {access} it: {cause}")
+        }
+        why => why.story(),
+    }
+}
+
+fn of_overview(path: &Path, overview: Overview) -> Triaged {
+    Triaged {
+        host: overview.host,
+        time: overview.core.time,
+        version: overview.core.version,
+        panic: overview.panic,
+        thread: overview.crashed,
+        ..Triaged::named(shown(path))
+    }
+}
+
+/// The calls on the stack of the thread that crashed.
+fn stack(session: &Session) -> Result<Vec<Frame>, Error> {
+    let stacks = backtraces(session, &Which::Dumping, false, &Limits::default())?;
+    let frames = stacks.stacks.kept().and_then(|stacks| stacks.first());
+    Ok(frames.map(|stack| stack.frames.clone()).unwrap_or_default())
+}
+
+/// The functions that were called, innermost first. Words that only look like calls are none.
+fn functions(frames: &[Frame]) -> Vec<&str> {
+    let called = frames.iter().filter(|frame| frame.kind != "scan");
+    called.filter_map(|frame| frame.function.as_deref()).collect()
+}
+
+impl Triaged {
+    /// A dump of which nothing else is known.
+    fn named(dump: String) -> Self {
+        Self {
+            dump,
+            host: None,
+            time: None,
+            version: None,
+            panic: None,
+            thread: None,
+            stack: Vec::new(),
+            check: None,
+            signature: None,
+            error: None,
+        }
+    }
+
+    /// Adds the signature of the crash, and the functions that it is made of.
+    fn sign(&mut self, functions: &[&str]) {
+        let signature = Signature::of(self.panic.as_deref(), functions.iter().copied());
+        self.signature = signature.as_ref().map(ToString::to_string);
+        self.stack = signature.map(|signature| signature.functions).unwrap_or_default();
+    }
+}
