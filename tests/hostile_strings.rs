@@ -109,7 +109,7 @@ path = "/var/run/s@"
 "#;
 
 /// What each command needs to answer about these names; the others need nothing.
-const QUESTIONS: [&[&str]; 26] = [
+const QUESTIONS: [&[&str]; 27] = [
     &["info", "-v"],
     &["info", "--dmesg"],
     &["vnets", "--scan"],

@@ -174,7 +174,7 @@ fn a_dump_that_cannot_be_read_is_a_line() {
     // Dumps of which nothing is known come last.
     let groups = crashes.json(&["--group", "crash"]);
     let groups = groups["groups"].as_array().unwrap();
-    assert_eq!(groups[0]["signature"].is_null(), false);
+    assert!(!groups[0]["signature"].is_null());
     assert!(groups.last().unwrap()["signature"].is_null());
 }
 
