@@ -20,6 +20,8 @@ mod type_name;
 use std::fmt;
 use std::ops::Range;
 
+use crate::shorten::caret;
+
 pub use eval::{Kept, KeptValue};
 pub use operators::{Binary, Function, Logical, Unary};
 pub use parse::{parse, parse_path};
@@ -46,22 +48,6 @@ impl SyntaxError {
     pub fn caret(&self) -> String {
         caret(&self.text, &self.span)
     }
-}
-
-/// A text with a part of it underlined, on two lines; of a long text only what is around the part.
-pub(crate) fn caret(text: &str, span: &Range<usize>) -> String {
-    const LONGEST: usize = 60;
-    const BEFORE: usize = 40;
-    let width = |range: Range<usize>| text.get(range).map_or(0, |s| s.chars().count());
-    let (at, total) = (width(0..span.start), width(0..text.len()));
-    let skipped = if total > LONGEST { at.saturating_sub(BEFORE) } else { 0 };
-    let shown: String = text.chars().skip(skipped).take(LONGEST).collect();
-    let before = if skipped > 0 { "…" } else { "" };
-    let behind = if total - skipped > LONGEST { "…" } else { "" };
-    let indent = " ".repeat(at - skipped + before.chars().count());
-    let room = (LONGEST + skipped).saturating_sub(at).max(1);
-    let marks = "^".repeat(width(span.clone()).clamp(1, room));
-    format!("{before}{shown}{behind}\n{indent}{marks}")
 }
 
 impl fmt::Display for SyntaxError {

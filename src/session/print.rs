@@ -7,6 +7,7 @@ use crate::expr::eval::{CopyOfCpu, ExprError, Kept, KeptValue, Operand, Scope, S
 use crate::expr::{self, Expr};
 use crate::kernel::LinkerSet;
 use crate::session::{DefaultCpu, Selector};
+use crate::shorten::caret;
 use crate::threads;
 use crate::types::TypeId;
 use crate::value::{Limits, ValueReader};
@@ -145,7 +146,7 @@ impl Session {
         let scope = Scope::new(self.target(), self.virtualized()?, stack, &around, names.kept);
         let operand = scope.eval(&parsed).map_err(|why| {
             let part = scope.mistake().filter(|part| *part != parsed.span);
-            failed(why, part.map(|part| expr::caret(expression, &part).into()))
+            failed(why, part.map(|part| caret(expression, &part).into()))
         })?;
         let (notes, remarks) = scope.said();
         Ok(Evaluated { operand, notes, remarks })
