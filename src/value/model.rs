@@ -235,6 +235,10 @@ pub struct ValueError {
     pub message: Cow<'static, str>,
 }
 
+/// The name of the struct, with the member `error` alone, that serializers meet in the place of a
+/// value that could not be read.
+pub const ERROR_IN_PLACE: &str = "ErrorInPlace";
+
 /// The kinds of error in a value's place; scripts tell them apart by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -3,13 +3,14 @@
 //! Addresses and pointers are strings, `"0x…"`. Integers are numbers, exact up to 2^64 − 1,
 //! and strings beyond. A value that could not be read is `{"error": …}`.
 
-use serde::ser::{SerializeMap, SerializeSeq};
+use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct};
 use serde::{Serialize, Serializer};
 
 use crate::addr::VirtAddr;
 use crate::bytes::{Hex, integer};
 use crate::value::model::{
-    ArrayValue, BytesValue, ErrorKind, PointerValue, RecordValue, SymbolAt, Value, ValueError,
+    ArrayValue, BytesValue, ERROR_IN_PLACE, ErrorKind, PointerValue, RecordValue, SymbolAt, Value,
+    ValueError,
 };
 
 impl Serialize for Value {
@@ -72,12 +73,10 @@ impl Serialize for InPlace<'_> {
             address: Option<VirtAddr>,
             message: &'a str,
         }
-        #[derive(Serialize)]
-        struct Error<'a> {
-            error: Reason<'a>,
-        }
         let Self { kind, address, message } = *self;
-        Error { error: Reason { kind, address, message } }.serialize(serializer)
+        let mut error = serializer.serialize_struct(ERROR_IN_PLACE, 1)?;
+        error.serialize_field("error", &Reason { kind, address, message })?;
+        error.end()
     }
 }
 
