@@ -10,7 +10,7 @@ use vnetkvm::image::{Format, Scenario, build};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::source::Source;
 
-const FORMATS: [&str; 4] = ["table", "plain", "json", "jsonl"];
+const FORMATS: [&str; 5] = ["table", "plain", "json", "jsonl", "{}"];
 
 /// A command line for the demonstration, and its exit status.
 const RULES: [(&str, i32); 161] = [

@@ -3,6 +3,7 @@
 
 #![cfg(feature = "cli")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -159,17 +160,23 @@ fn no_string_of_a_dump_acts_on_a_terminal() {
         for question in questions() {
             let formats: &[&str] = match &*question[0] {
                 "report" => &["html", "markdown"],
-                _ => &["table", "plain", "json", "jsonl"],
+                _ => &["table", "plain", "json", "jsonl", "{}", "template"],
             };
             for format in formats {
-                let is_triage = question[0] == "triage";
-                // This one takes dumps as arguments.
-                let files: &[&str] =
-                    if is_triage { &["-N", kernel] } else { &["-N", kernel, "-M", core] };
-                let words = files.iter().copied().chain(["--format", format]);
-                let words = words.chain(question.iter().map(String::as_str));
-                let words: Vec<&str> = words.chain(is_triage.then_some(core)).collect();
-                let said = run(&words);
+                let ask = |format: &str| {
+                    let is_triage = question[0] == "triage";
+                    // This one takes dumps as arguments.
+                    let files: &[&str] =
+                        if is_triage { &["-N", kernel] } else { &["-N", kernel, "-M", core] };
+                    let words = files.iter().copied().chain(["--format", format]);
+                    let words = words.chain(question.iter().map(String::as_str));
+                    run(&words.chain(is_triage.then_some(core)).collect::<Vec<_>>())
+                };
+                let said = match *format {
+                    // Each member by itself.
+                    "template" => ask(&template(&ask("jsonl"))),
+                    format => ask(format),
+                };
                 if let Some(found) = said.chars().find(|c| acts(*c, format)) {
                     panic!("{question:?} as {format} lets {found:?} through:\n{said:?}");
                 }
@@ -225,6 +232,16 @@ fn forges(line: &str) -> bool {
 fn hostile() -> String {
     let file: Scenario = Scenario::parse(&format!("hostname = \"{HOSTILE}\"")).unwrap();
     file.hostname.unwrap()
+}
+
+/// A template with all members of all objects in these lines.
+fn template(lines: &str) -> String {
+    let elements = lines.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let names: BTreeSet<String> = elements
+        .flat_map(|element: serde_json::Map<String, serde_json::Value>| element.into_iter())
+        .map(|(name, _)| format!("{{{name}}}"))
+        .collect();
+    format!("{{}}{}", names.into_iter().collect::<String>())
 }
 
 /// A character that a terminal takes for more than text. Tabs are the form of plain.

@@ -52,11 +52,17 @@ impl Column {
 
 /// An element of an answer, as rows of a table and as a line of JSON lines.
 pub trait Row: Serialize {
+    /// Elements are of several kinds, each with members of its own: that no element has a member does
+    /// not mean that none could have it.
+    const VARIED: bool = false;
+
     /// Its rows, usually one, each with a cell for every column.
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>>;
 }
 
 impl<T: Row> Row for &T {
+    const VARIED: bool = T::VARIED;
+
     fn rows(&self, medium: Medium) -> Vec<Vec<Cell<'_>>> {
         (**self).rows(medium)
     }

@@ -26,3 +26,4 @@ pub mod svg;
 pub mod sysctl;
 #[cfg(feature = "cli")]
 pub mod table;
+pub mod template;

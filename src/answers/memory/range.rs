@@ -108,6 +108,8 @@ pub(super) fn columns() -> [Column; 3] {
 }
 
 impl Row for Range<'_> {
+    const VARIED: bool = true;
+
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
         let content = match &self.content {
             Content::Readable { bytes } => Cell::Bytes(*bytes),

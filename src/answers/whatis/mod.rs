@@ -115,6 +115,8 @@ impl Identity {
 }
 
 impl Row for Identity {
+    const VARIED: bool = true;
+
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
         let what = match &self.found {
             Ok(found) => found.to_string(),

@@ -1,6 +1,7 @@
 //! The options of all commands.
 
 pub mod diff;
+mod format;
 pub mod routes;
 pub mod values;
 pub mod watch;
@@ -15,6 +16,8 @@ use vnetkvm::types;
 
 use crate::run::Run;
 
+pub use format::Format;
+use format::FormatParser;
 pub use values::VnetChoice;
 use values::{address, count, dump_number, memory_segment, number, pid, tid, vnet_choice};
 use watch::WatchArgs;
@@ -171,9 +174,13 @@ impl VnetArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", global = true)]
-    #[arg(hide_possible_values = false)]
+    /// Output format, or a template such as '{vnet.index}\t{name}'
+    ///
+    /// A template writes a line for each element of the answer. {PATH} is what the element has there
+    /// as a line of jsonl: {name}, {addresses[0]}, {frames[*].function}, or {} for all of it.
+    /// {{ and }} are braces, and the escapes are \t, \n, \0 and \\.
+    #[arg(long, value_parser = FormatParser, value_name = "FORMAT", default_value = "table")]
+    #[arg(global = true, hide_possible_values = false)]
     pub format: Format,
 
     /// Same as --format json
@@ -202,32 +209,6 @@ pub struct OutputArgs {
     /// Show how the kernel, its debug file and the dump were found
     #[arg(short, long, global = true)]
     pub verbose: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Aligned columns, cut to the width of the terminal
-    Table,
-    /// Columns separated by tabs, without titles, never cut
-    Plain,
-    /// One JSON object
-    Json,
-    /// One JSON object per line for each element of the answer
-    Jsonl,
-    /// One file for a browser
-    #[value(hide = true)]
-    Html,
-    /// Text for a bug tracker
-    #[value(hide = true)]
-    Markdown,
-}
-
-impl Format {
-    /// Whether a command answers in this format. Reports have formats of their own.
-    pub fn fits(self, command: &str) -> bool {
-        let is_for_reports = matches!(self, Self::Html | Self::Markdown);
-        is_for_reports == (command == "report")
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -177,7 +177,7 @@ pub fn limits(globals: &Globals, elements: usize) -> Limits {
     let OutputArgs { max_elements, max_depth: depth, .. } = globals.output;
     let elements = match output::format(&globals.output) {
         Format::Table | Format::Html | Format::Markdown => elements,
-        Format::Plain | Format::Json | Format::Jsonl => usize::MAX,
+        Format::Plain | Format::Json | Format::Jsonl | Format::Template(_) => usize::MAX,
     };
     Limits { elements: max_elements.unwrap_or(elements), depth, ..Limits::default() }
 }

@@ -9,6 +9,7 @@ mod other_file;
 mod read;
 mod source;
 mod suggestion;
+mod template;
 mod types;
 mod vnet;
 
@@ -19,6 +20,7 @@ use vnetkvm::image::ImageError;
 use crate::args::InputArgs;
 use crate::limits;
 
+pub use template::{mistake as template, not_found};
 pub use types::missing_types;
 
 /// The hint for an error that the library found.

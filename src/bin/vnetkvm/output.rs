@@ -9,10 +9,12 @@ use vnetkvm::render::json::{self, Document};
 use vnetkvm::render::page::TextPage;
 use vnetkvm::render::sanitize::SafeWriter;
 use vnetkvm::render::table::Style;
+use vnetkvm::render::template::{Template, TemplatePage};
 use vnetkvm::walk::Problems;
 
 use crate::args::{Format, Globals, OutputArgs};
 use crate::exit::{self, Failure, Outcome};
+use crate::hints;
 use crate::limits;
 use crate::say::{self, hint, note, warning};
 use crate::stdout::Stdout;
@@ -89,8 +91,8 @@ pub fn drawing<A: Answer>(
 }
 
 /// The chosen format.
-pub fn format(args: &OutputArgs) -> Format {
-    if args.json { Format::Json } else { args.format }
+pub fn format(args: &OutputArgs) -> &Format {
+    if args.json { &Format::Json } else { &args.format }
 }
 
 /// Says which vnet is used by default, and what is doubtful about the choice.
@@ -125,13 +127,14 @@ fn write<A: Answer>(
     answer: &A,
     problems: &Problems,
     out: &mut Stdout<'_>,
-) -> io::Result<()> {
+) -> anyhow::Result<()> {
     let medium = match format(&globals.output) {
         Format::Json => {
             let document = Document::new(answer, problems);
             let document = document.asked_at(globals.run.stamp());
-            return json::write_document(out, &document);
+            return Ok(json::write_document(out, &document)?);
         }
+        Format::Template(template) => return by_template(answer, template, out),
         Format::Table | Format::Html | Format::Markdown => Medium::People,
         Format::Plain => Medium::Columns,
         Format::Jsonl => Medium::Lines,
@@ -141,7 +144,20 @@ fn write<A: Answer>(
         true => Style { width: None, color: false },
         false => style(medium, gutter),
     };
-    answer.lay_out(&mut TextPage::new(out, medium, style))
+    Ok(answer.lay_out(&mut TextPage::new(out, medium, style))?)
+}
+
+/// Writes an answer by a template. A path that no element has is an error.
+fn by_template<A: Answer>(
+    answer: &A,
+    template: &Template,
+    out: &mut Stdout<'_>,
+) -> anyhow::Result<()> {
+    let mut page = TemplatePage::new(out, template);
+    answer.lay_out(&mut page)?;
+    page.finish()?.map_or(Ok(()), |missed| {
+        Err(Failure::new(missed.to_string()).hint(hints::not_found(&missed)).into())
+    })
 }
 
 /// The width of the terminal without what stands before each line, for tables only, and whether to

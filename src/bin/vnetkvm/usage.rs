@@ -101,7 +101,9 @@ fn report_format(format: &Arg) -> Arg {
         .filter_map(|format| Some(format.to_possible_value()?.hide(!format.fits("report"))));
     let parser = PossibleValuesParser::new(values);
     let parser = parser.try_map(|name| Format::from_str(&name, false));
-    format.clone().value_parser(parser).default_value("html")
+    // It takes no template.
+    let help = "Output format";
+    format.clone().value_parser(parser).default_value("html").help(help).long_help(help)
 }
 
 /// Reads the command line. If it asks for help or the version, this writes the answer and
@@ -157,7 +159,7 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
         let option = option.replace('_', "-");
         return Err(conflict(format!("--{option} does not apply to {name}")));
     }
-    let format = globals.output.format;
+    let format = &globals.output.format;
     if named(matches, "format") && !format.fits(name) {
         return Err(other_format(name, format));
     }
@@ -200,16 +202,14 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
 }
 
 /// The error for a format that is one of other commands.
-fn other_format(command: &str, format: Format) -> clap::Error {
-    let name =
-        |format: &Format| format.to_possible_value().map(|value| value.get_name().to_owned());
+fn other_format(command: &str, format: &Format) -> clap::Error {
     let fitting = Format::value_variants().iter().filter(|format| format.fits(command));
     let mut error = clap::Error::new(ErrorKind::InvalidValue).with_cmd(&self::command());
-    let string = |text: Option<String>| ContextValue::String(text.unwrap_or_default());
-    error.insert(ContextKind::InvalidArg, string(Some("--format <FORMAT>".to_owned())));
-    error.insert(ContextKind::InvalidValue, string(name(&format)));
-    error
-        .insert(ContextKind::ValidValue, ContextValue::Strings(fitting.filter_map(name).collect()));
+    let string = ContextValue::String;
+    error.insert(ContextKind::InvalidArg, string("--format <FORMAT>".to_owned()));
+    error.insert(ContextKind::InvalidValue, string(format.name()));
+    let fitting = fitting.map(Format::name).collect();
+    error.insert(ContextKind::ValidValue, ContextValue::Strings(fitting));
     let tip = match format {
         Format::Html | Format::Markdown => "'report' writes HTML and Markdown",
         _ => "each part of a report has a command of its own, which has the other formats",
@@ -293,6 +293,7 @@ mod tests {
         assert!(!help("image build").contains("--core"), "{}", help("image build"));
         assert!(help("image build").contains("--kernel"));
         assert!(!help("man").contains("--kernel"));
+        assert!(help("vars").contains("template") && !help("report").contains("template"));
     }
 
     #[test]

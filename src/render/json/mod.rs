@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::walk::Problems;
-use writer::JsonWriter;
+pub(in crate::render) use writer::{Failed, JsonWriter, Open};
 
 /// The version of the schema. It increases if a reader of the old one would fail.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -16,7 +16,7 @@ use super::escape::{escape, is_plain};
 const FULL: usize = 32 << 10;
 
 /// A serializer of one JSON value.
-pub(super) struct JsonWriter<W> {
+pub(in crate::render) struct JsonWriter<W> {
     out: W,
     buffer: Vec<u8>,
     /// Arrays and objects that are open.
@@ -27,10 +27,10 @@ pub(super) struct JsonWriter<W> {
 
 /// A value could not be written.
 #[derive(Debug)]
-pub(super) struct Failed(io::Error);
+pub(in crate::render) struct Failed(io::Error);
 
 /// An open array or object.
-pub(super) struct Open<'a, W> {
+pub(in crate::render) struct Open<'a, W> {
     writer: &'a mut JsonWriter<W>,
     close: u8,
     first: bool,
@@ -54,8 +54,14 @@ impl<W: Write> JsonWriter<W> {
         self.out.write_all(&self.buffer)
     }
 
+    /// Writes text as it is, which is no JSON.
+    pub fn raw(&mut self, text: &str) {
+        self.buffer.extend_from_slice(text.as_bytes());
+    }
+
+    /// Writes the buffer if it has enough for that.
     #[inline]
-    fn flush_if_full(&mut self) -> Result<(), Failed> {
+    pub fn flush_if_full(&mut self) -> Result<(), Failed> {
         if self.buffer.len() >= FULL {
             self.out.write_all(&self.buffer).map_err(Failed)?;
             self.buffer.clear();
@@ -427,6 +433,12 @@ impl fmt::Display for Failed {
 }
 
 impl std::error::Error for Failed {}
+
+impl From<io::Error> for Failed {
+    fn from(why: io::Error) -> Self {
+        Self(why)
+    }
+}
 
 impl From<Failed> for io::Error {
     fn from(Failed(why): Failed) -> Self {

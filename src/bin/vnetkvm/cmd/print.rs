@@ -26,7 +26,7 @@ pub fn run(globals: &Globals, expressions: &[String], cpu: Option<u64>) -> anyho
     let value = names.kept.and_then(|_| value_to_keep(session, &chosen, names, expressions));
     let answer = answers::expressions(session, chosen, names, expressions, &limits)?;
     if let Some(value) = value {
-        globals.run.keep_value(value, output::format(&globals.output) == Format::Table)?;
+        globals.run.keep_value(value, *output::format(&globals.output) == Format::Table)?;
     }
     output::show(globals, answer)
 }

@@ -71,7 +71,7 @@ pub fn run(globals: &Globals, args: &ReadArgs) -> anyhow::Result<Outcome> {
             .into());
     }
     if args.raw {
-        if output::format(&globals.output) != Format::Table {
+        if *output::format(&globals.output) != Format::Table {
             let hint = "leave out --raw, or --json and --format";
             return Err(Failure::new("--raw conflicts with --json and --format").hint(hint).into());
         }

@@ -22,7 +22,7 @@ pub enum Form {
 /// Shows it in that form.
 pub fn run(globals: &Globals, form: Form) -> anyhow::Result<Outcome> {
     let format = output::format(&globals.output);
-    if form != Form::Tree && format != Format::Table {
+    if form != Form::Tree && *format != Format::Table {
         let failure = Failure::new("--format has no effect on a graph or a drawing");
         return Err(failure.hint("leave out --as for JSON and rows").into());
     }

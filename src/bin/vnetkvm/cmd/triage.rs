@@ -83,5 +83,5 @@ fn crash_directory(globals: &Globals) -> Result<PathBuf, Failure> {
 
 /// Lines that come one by one to the terminal show the progress themselves.
 fn has_bar(globals: &Globals) -> bool {
-    output::format(&globals.output) == Format::Table || !io::stdout().is_terminal()
+    *output::format(&globals.output) == Format::Table || !io::stdout().is_terminal()
 }

@@ -149,7 +149,7 @@ fn annotate(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
         let what = "--annotate reads standard input and takes no addresses";
         return Err(Failure::new(what).hint("leave out --annotate, or the addresses").into());
     }
-    if output::format(&globals.output) != Format::Table {
+    if *output::format(&globals.output) != Format::Table {
         let failure = Failure::new("--annotate conflicts with --json and --format");
         return Err(failure.hint("without --annotate, `-` reads addresses").into());
     }

@@ -4,6 +4,7 @@ pub const INTERFACES_EXAMPLES: &str = "\
 Examples:
   vnetkvm --demo interfaces
   vnetkvm --demo interfaces --jail web01 epair0b
+  vnetkvm --demo interfaces --all-vnets --format '{vnet.index} {name} {addresses[0]}'
   vnetkvm -N kernel.debug -M vmcore.0 interfaces --all-vnets --json";
 
 pub const CHECK_EXAMPLES: &str = "\

@@ -94,19 +94,18 @@ impl Line {
         let mut options = Vec::new();
         let mut rest = rest;
         while rest.starts_with('-') {
-            let (word, after) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
-            let after = after.trim_start();
+            let (word, after) = first_word(rest);
             if word == "--" {
                 rest = after;
                 break;
             }
             let Some(takes_next) = definition.option("print", word) else { break };
-            options.push(word.to_owned());
+            options.extend(words(word)?);
             rest = after;
             if takes_next {
-                let (value, after) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
+                let (value, after) = first_word(rest);
                 options.extend(words(value)?);
-                rest = after.trim_start();
+                rest = after;
             }
         }
         Ok(match rest {
@@ -135,6 +134,25 @@ fn is_command(name: &str, definition: &Definition) -> bool {
 /// The words of a line, of which quotation marks hold some together.
 fn words(line: &str) -> Result<Vec<String>, Failure> {
     shlex::split(line).ok_or_else(|| Failure::new("a quotation mark is missing"))
+}
+
+/// The first word of a line with its quotation marks, and what follows it.
+fn first_word(line: &str) -> (&str, &str) {
+    let mut mark = None;
+    let mut is_escaped = false;
+    let end = line.find(|c| {
+        match (mark, c) {
+            _ if is_escaped => is_escaped = false,
+            (None | Some('"'), '\\') => is_escaped = true,
+            (None, '\'' | '"') => mark = Some(c),
+            (Some(open), _) if open == c => mark = None,
+            (None, ' ' | '\t') => return true,
+            _ => {}
+        }
+        false
+    });
+    let (word, rest) = line.split_at(end.unwrap_or(line.len()));
+    (word, rest.trim_start())
 }
 
 /// An expression without the quotation marks that keep it together on a command line. A C
@@ -193,6 +211,9 @@ mod tests {
             ("print --cpu 1 --json DPCPU(nws)", "print|--cpu|1|--json|--|DPCPU(nws)"),
             ("print --cpu=1 a", "print|--cpu=1|--|a"),
             ("print --jail 'web01' a", "print|--jail|web01|--|a"),
+            ("print --format '{a} {b}' a + b", "print|--format|{a} {b}|--|a + b"),
+            ("print --format='{a} \"{b}' a", "print|--format={a} \"{b}|--|a"),
+            ("print --jail \"a \\\"b\" a", "print|--jail|a \"b|--|a"),
             ("print -- -1", "print|--|-1"),
             ("print -1", "print|--|-1"),
             ("print 'V_ifnet.x'", "print|--|V_ifnet.x"),

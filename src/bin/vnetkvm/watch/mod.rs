@@ -40,8 +40,8 @@ fn watch(command: &Command, globals: &mut Globals, pause: Duration) -> anyhow::R
         let failure = Failure::new(format!("--watch conflicts with {what}"));
         return Err(failure.hint("use one of them").into());
     }
-    let format = output::format(&globals.output);
-    let mut screen = is_screen(format).then(|| Screen::new(title(pause)));
+    let format = output::format(&globals.output).clone();
+    let mut screen = is_screen(&format).then(|| Screen::new(title(pause)));
     interrupt::end_on_interrupt(screen.is_some())?;
     let mut left = globals.watch.count.map(u64::from);
     let mut before: Option<String> = None;
@@ -60,7 +60,7 @@ fn watch(command: &Command, globals: &mut Globals, pause: Duration) -> anyhow::R
         }
         let shown = match &mut screen {
             Some(screen) => screen.draw(&messages, before.as_deref(), answer.as_deref(), &moment),
-            None => series::write(format, before.as_deref(), answer.as_deref(), &moment),
+            None => series::write(&format, before.as_deref(), answer.as_deref(), &moment),
         };
         shown.map_err(cannot_write)?;
         before = answer.or(before);
@@ -107,7 +107,7 @@ fn title(pause: Duration) -> Title {
 }
 
 /// Whether answers are drawn in place: tables, on a terminal that can.
-fn is_screen(format: Format) -> bool {
+fn is_screen(format: &Format) -> bool {
     let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
-    format == Format::Table && io::stdout().is_terminal() && !is_dumb
+    *format == Format::Table && io::stdout().is_terminal() && !is_dumb
 }

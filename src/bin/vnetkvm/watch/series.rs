@@ -10,7 +10,7 @@ use crate::output;
 
 /// Writes an answer, or that there is none. The first looks as if it were the only one.
 pub fn write(
-    format: Format,
+    format: &Format,
     before: Option<&str>,
     answer: Option<&str>,
     moment: &Moment,
@@ -21,7 +21,7 @@ pub fn write(
             write_changes(&mut out, before, answer, moment)?;
         }
         (_, _, None) => {}
-        (Format::Plain, Some(_), Some(answer)) => write!(out, "\n{answer}")?,
+        (Format::Plain | Format::Template(_), Some(_), Some(answer)) => write!(out, "\n{answer}")?,
         (Format::Jsonl, _, Some(answer)) => {
             writeln!(out, "{{\"time\":\"{}\"}}", moment.stamp())?;
             out.write_all(answer.as_bytes())?;
