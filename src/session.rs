@@ -60,7 +60,7 @@ pub use kernel_files::{DebugFile, MissingTypes, Refused, not_a_kernel, open_kern
 pub use messages::Messages;
 use modules::Loaded;
 pub use options::Options;
-pub use print::{Names, Place};
+pub use print::{Evaluation, Names, Place};
 pub use savecore_info::SavecoreInfo;
 pub use select::{Selection, Selector};
 

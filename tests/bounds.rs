@@ -233,8 +233,9 @@ fn numbers_that_are_written_in_another_form_end_with_the_budget() {
         let kernel = kernel(|info| array(info, &[8 << 20]));
         let session = session(&kernel);
         let reader = session.reader(&Limits::unlimited()).for_people(letters.parse().unwrap());
-        let (value, total, _) =
-            counted(|| session.print_by(&reader, Stack::Unchosen.into(), "x").unwrap().value);
+        let (value, total, _) = counted(|| {
+            session.read(&session.evaluate(Stack::Unchosen.into(), "x").unwrap(), &reader).value
+        });
         let allowance = session.budget().allowance().bytes;
         assert!(total < 3 * allowance as usize, "{letters}: {total} bytes of {allowance}");
         let Value::Array(elements) = value.shown() else { panic!("{letters}: {value:?}") };

@@ -258,10 +258,10 @@ fn kept_values_are_found_again() {
         Place { stack: stack(session, 1), names: Names { cpu: None, kept: Some(kept) } }
     }
     for expression in ["V_ifnet.cstqh_first", "V_ifnet[*]"] {
-        let value = session.value_to_keep(place(&session, &kept), expression).unwrap();
+        let value = session.evaluate(place(&session, &kept), expression).unwrap().to_keep();
         kept.push(value);
     }
-    let mtu = session.value_to_keep(place(&session, &kept), "$1->if_mtu").unwrap();
+    let mtu = session.evaluate(place(&session, &kept), "$1->if_mtu").unwrap().to_keep();
     kept.name("mtu", mtu);
     for (expression, expected) in [
         ("$1->if_xname", "\"lo0\""),

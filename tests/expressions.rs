@@ -101,7 +101,8 @@ fn the_letters_of_print_write_what_gdb_writes() {
         for row in tsv::rows(&table(&format!("formats-{name}.tsv"))) {
             let [letters, expression, text] = row.fields();
             let reader = session.reader(&everything()).for_people(letters.parse().unwrap());
-            let printed = session.print_by(&reader, place, expression).unwrap();
+            let evaluation = session.evaluate(place, expression).unwrap();
+            let printed = session.read(&evaluation, &reader);
             let ours = c::line(&printed.value);
             let other = DIFFERENCES.iter().find(|each| (each.0, each.1) == (letters, expression));
             // gdb cannot write wide numbers with every letter.

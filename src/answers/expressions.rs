@@ -9,20 +9,23 @@ use super::variables::why_untyped;
 use super::{Answer, Cell, Chosen, Column, Element, Elements, Medium, Page, PerVnet, Remark, Row};
 use crate::addr::VirtAddr;
 use crate::error::Error;
-use crate::expr::eval::ExprError;
+use crate::expr::eval::{ExprError, KeptValue};
 use crate::kernel::LinkerSet;
-use crate::session::{Names, Place, Printed, Session};
+use crate::session::{Evaluation, Names, Place, Printed, Session};
 use crate::target::ReadError;
 use crate::value::model::ValueError;
 use crate::value::serialize::InPlace;
 use crate::value::{Format, FormatError, Limits, Value, ValueReader};
-use crate::vnet::Stack;
+use crate::vnet::{Stack, VnetRef};
 
 /// The values of expressions in one vnet.
 #[derive(Debug, Serialize)]
 pub struct Results {
     /// One for each expression, in the order in which they were given.
     pub results: Elements<'static, Evaluated>,
+    /// What stands before each on a line for people, if all vnets were asked for.
+    #[serde(skip)]
+    vnet: Option<Box<str>>,
 }
 
 /// An expression, and its value or the reason why it has none.
@@ -51,40 +54,118 @@ pub struct Failure {
     pub message: Box<str>,
 }
 
-/// The values of the expressions in each of the chosen vnets, as much of each as `limits` allows
-/// to read.
+/// Expressions that were evaluated in each of the chosen vnets, and whose values are not read yet.
+pub struct Evaluations<'s> {
+    session: &'s Session,
+    chosen: Chosen<'s>,
+    asked: Vec<Asked>,
+    /// For each vnet, what each expression came to.
+    outcomes: Vec<Vec<Outcome<'s>>>,
+    missed: Vec<Error>,
+    remarks: Vec<Remark>,
+}
+
+/// Evaluates the expressions in each of the chosen vnets.
 ///
 /// A [`Format`] may stand before an expression: `/x V_ip_defttl`. One that stands alone is for all
 /// expressions that follow.
 ///
 /// # Errors
-/// There is one expression and one vnet, and it has no value there: as [`Session::print`]. There
-/// is no such CPU, or no such format.
+/// There is no such CPU, or no such format. The types of modules cannot be looked for.
 pub fn expressions<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,
     names: Names<'s>,
     expressions: &[String],
-    limits: &Limits,
-) -> Result<PerVnet<'s, Results>, Error> {
+) -> Result<Evaluations<'s>, Error> {
     if let Some(cpu) = names.cpu {
         session.cpu(cpu)?;
     }
+    let (outcomes, missed, remarks) = Default::default();
     let asked = Asked::all(expressions)?;
-    let alone = chosen.stacks.len() * asked.len() == 1;
-    let trial = Trial::of(session, &chosen, names, &asked, alone)?;
-    let reader = session.reader(limits);
-    let of_vnet = move |stack: Stack<'s>| {
-        let place = Place { stack, names };
-        let evaluated = asked.iter().map(|asked| {
-            let reader = reader.clone().for_people(asked.format);
-            Evaluated::new(&asked.text, print(session, &reader, place, &asked.text, alone))
-        });
-        Results { results: evaluated.collect::<Vec<_>>().into() }
-    };
-    let nothing = (!trial.answered).then(|| "no expression has a value".to_owned());
-    let answer = PerVnet::new(chosen, of_vnet);
-    Ok(PerVnet { remarks: trial.remarks, missed: trial.missed, nothing, ..answer })
+    let mut all = Evaluations { session, chosen, asked, outcomes, missed, remarks };
+    all.evaluate(names);
+    let mut outcomes = all.outcomes.iter().flatten();
+    if outcomes.any(Outcome::is_untyped) {
+        all.remarks.extend(why_untyped_variables(session, &all.asked)?);
+    }
+    Ok(all)
+}
+
+impl<'s> Evaluations<'s> {
+    fn evaluate(&mut self, names: Names<'s>) {
+        let alone = self.chosen.stacks.len() * self.asked.len() == 1;
+        let mut stories = Vec::new();
+        for stack in &self.chosen.stacks {
+            let mut outcomes = Vec::new();
+            for Asked { text, .. } in &self.asked {
+                outcomes.push(match self.session.evaluate(Place { stack: *stack, names }, text) {
+                    Ok(evaluation) => {
+                        note(&mut self.remarks, &evaluation);
+                        self.remarks.extend(doubts(*stack, text, &evaluation));
+                        Outcome::Value(evaluation)
+                    }
+                    Err(Error::Expr {
+                        source: ExprError::Read(ReadError::Fault(fault)), ..
+                    }) if !alone => Outcome::Fault(ValueError::from(fault)),
+                    Err(why) => {
+                        let failure = Failure::from(&why);
+                        // A remark that is the same in several vnets is given once.
+                        let story = why.story();
+                        if !stories.contains(&story) {
+                            stories.push(story);
+                            self.missed.push(why);
+                        }
+                        Outcome::Failure(failure)
+                    }
+                });
+            }
+            self.outcomes.push(outcomes);
+        }
+    }
+
+    /// The value of a single expression in a single vnet, for later ones to name.
+    pub fn to_keep(&self) -> Option<KeptValue> {
+        match &self.outcomes[..] {
+            [only] => match &only[..] {
+                [Outcome::Value(evaluation)] => Some(evaluation.to_keep()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The values, as much of each as `limits` allows to read.
+    pub fn read(self, limits: &Limits) -> PerVnet<'s, Results> {
+        let Self { session, chosen, asked, outcomes, missed, remarks } = self;
+        let answered = !outcomes.iter().flatten().all(|one| matches!(one, Outcome::Failure(_)));
+        let reader = session.reader(limits);
+        let marks = marks(&chosen);
+        let of_vnet = move |place: usize, _| {
+            let outcomes = outcomes.get(place)?.iter();
+            let results = outcomes.zip(&asked).map(|(outcome, Asked { text, format })| Evaluated {
+                expression: text.as_str().into(),
+                ..outcome.read(session, &reader.clone().for_people(*format))
+            });
+            let vnet = marks.get(place).cloned();
+            Some(Results { results: results.collect::<Vec<_>>().into(), vnet })
+        };
+        let nothing = (!answered).then(|| "no expression has a value".to_owned());
+        let answer = PerVnet::by_place(chosen, of_vnet);
+        PerVnet { remarks, missed, nothing, titled: false, ..answer }
+    }
+}
+
+/// What stands before the values of each vnet on lines for people; nothing if only one was asked
+/// for.
+fn marks(chosen: &Chosen<'_>) -> Vec<Box<str>> {
+    if !chosen.all {
+        return Vec::new();
+    }
+    let vnets = chosen.stacks.iter().filter_map(|stack| stack.vnet());
+    let titles: Vec<String> = vnets.map(|vnet| format!("vnet {}", VnetRef::from(vnet))).collect();
+    let width = titles.iter().map(String::len).max().unwrap_or_default();
+    titles.iter().map(|title| format!("{title:width$}  ").into()).collect()
 }
 
 /// An expression, and how its value is written.
@@ -114,93 +195,54 @@ impl Asked {
     }
 }
 
-/// The remarks to give before the values, which are not kept.
-struct Trial {
-    /// At least one expression has a value.
-    answered: bool,
-    missed: Vec<Error>,
-    remarks: Vec<Remark>,
+/// What an expression came to in a vnet.
+enum Outcome<'s> {
+    Value(Evaluation<'s>),
+    /// Memory cannot be read on the way to the value. Among several expressions or vnets, this is
+    /// an error in the value's place.
+    Fault(ValueError),
+    Failure(Failure),
 }
 
-impl Trial {
-    fn of(
-        session: &Session,
-        chosen: &Chosen<'_>,
-        names: Names<'_>,
-        asked: &[Asked],
-        alone: bool,
-    ) -> Result<Self, Error> {
-        // This is enough to know whether there is a value, and of what kind.
-        let reader = session.reader(&Limits { elements: 1, depth: 1, string: 0 });
-        let mut trial = Self { answered: false, missed: Vec::new(), remarks: Vec::new() };
-        let (mut untyped, mut stories) = (false, Vec::new());
-        for stack in &chosen.stacks {
-            for Asked { text, .. } in asked {
-                match print(session, &reader, Place { stack: *stack, names }, text, alone) {
-                    Ok(printed) => {
-                        trial.answered = true;
-                        untyped |= matches!(printed.value, Value::Bytes(_));
-                        trial.note(&printed);
-                        trial.remarks.extend(remarks(*stack, &printed));
-                    }
-                    // A remark that is the same in several vnets is given once.
-                    Err(why) => {
-                        untyped = true;
-                        let story = why.story();
-                        if !stories.contains(&story) {
-                            stories.push(story);
-                            trial.missed.push(why);
-                        }
-                    }
-                }
+impl Outcome<'_> {
+    fn is_untyped(&self) -> bool {
+        match self {
+            Self::Value(evaluation) => evaluation.is_untyped(),
+            Self::Fault(_) => false,
+            Self::Failure(_) => true,
+        }
+    }
+
+    /// What is shown of it, without the expression.
+    fn read(&self, session: &Session, reader: &ValueReader<'_>) -> Evaluated {
+        let expression = Box::default();
+        let value = match self {
+            Self::Value(evaluation) => {
+                let Printed { type_name, address, value, .. } = session.read(evaluation, reader);
+                let type_name = Some(type_name).filter(|name| !name.is_empty());
+                return Evaluated { expression, type_name, address, value: Ok(value) };
             }
-        }
-        if untyped {
-            trial.remarks.extend(why_untyped_variables(session, asked)?);
-        }
-        Ok(trial)
+            Self::Fault(why) => Ok(why.clone().into()),
+            Self::Failure(why) => Err(why.clone()),
+        };
+        Evaluated { expression, type_name: None, address: None, value }
     }
+}
 
-    /// Adds what explains a value, if nothing has said it yet.
-    fn note(&mut self, printed: &Printed) {
-        for note in &printed.notes {
-            let note = Remark::Note(note.to_string());
-            if !self.remarks.contains(&note) {
-                self.remarks.push(note);
-            }
+/// Adds what explains a value, if nothing has said it yet.
+fn note(remarks: &mut Vec<Remark>, evaluation: &Evaluation<'_>) {
+    for note in &evaluation.notes {
+        let note = Remark::Note(note.to_string());
+        if !remarks.contains(&note) {
+            remarks.push(note);
         }
     }
 }
 
-/// Among several expressions or vnets, memory that cannot be read on the way to a value is an
-/// error in its place.
-fn print(
-    session: &Session,
-    reader: &ValueReader<'_>,
-    place: Place<'_>,
-    text: &str,
-    alone: bool,
-) -> Result<Printed, Error> {
-    match session.print_by(reader, place, text) {
-        Err(Error::Expr { source: ExprError::Read(ReadError::Fault(fault)), .. }) if !alone => {
-            Ok(Printed {
-                expression: text.into(),
-                type_name: "".into(),
-                address: None,
-                value: ValueError::from(fault).into(),
-                notes: Vec::new(),
-                remarks: Vec::new(),
-            })
-        }
-        printed => printed,
-    }
-}
-
-fn remarks(stack: Stack<'_>, printed: &Printed) -> Vec<Remark> {
+fn doubts(stack: Stack<'_>, text: &str, evaluation: &Evaluation<'_>) -> Vec<Remark> {
     let place = stack.vnet().map_or(String::new(), |vnet| format!("{}: ", vnet.title()));
-    let remarks = printed.remarks.iter();
-    let remarks = remarks.map(|remark| format!("{place}{}: {remark}", printed.expression));
-    remarks.map(Remark::Warning).collect()
+    let doubts = evaluation.remarks.iter();
+    doubts.map(|doubt| Remark::Warning(format!("{place}{text}: {doubt}"))).collect()
 }
 
 /// Why the types of modules' variables in the expressions are unknown.
@@ -215,21 +257,6 @@ fn why_untyped_variables(session: &Session, asked: &[Asked]) -> Result<Vec<Remar
             bare.any(|name| words.contains(&name))
         })
     })
-}
-
-impl Evaluated {
-    fn new(text: &str, printed: Result<Printed, Error>) -> Self {
-        match printed {
-            Ok(Printed { expression, type_name, address, value, .. }) => {
-                let type_name = Some(type_name).filter(|name| !name.is_empty());
-                Self { expression, type_name, address, value: Ok(value) }
-            }
-            Err(why) => {
-                let value = Err(Failure::from(&why));
-                Self { expression: text.into(), type_name: None, address: None, value }
-            }
-        }
-    }
 }
 
 impl From<&Error> for Failure {
@@ -256,9 +283,10 @@ impl Answer for Results {
         }
         self.results.try_for_each(|one| {
             let Ok(value) = &one.value else { return Ok(()) };
+            let (vnet, text) = (self.vnet.as_deref().unwrap_or_default(), &one.expression);
             let label = match &one.type_name {
-                None => format!("{} = ", one.expression),
-                Some(type_name) => format!("{} = ({type_name}) ", one.expression),
+                None => format!("{vnet}{text} = "),
+                Some(type_name) => format!("{vnet}{text} = ({type_name}) "),
             };
             page.entry(&label, &Cell::Value(Cow::Borrowed(value)), None)
         })

@@ -38,7 +38,10 @@ impl<'s, A> PerVnet<'s, A> {
         Self::by_place(chosen, move |_, stack| Some(ask(stack)))
     }
 
-    fn by_place(chosen: Chosen<'s>, ask: impl Fn(usize, Stack<'s>) -> Option<A> + 's) -> Self {
+    pub(super) fn by_place(
+        chosen: Chosen<'s>,
+        ask: impl Fn(usize, Stack<'s>) -> Option<A> + 's,
+    ) -> Self {
         Self {
             ask: Box::new(ask),
             problems: Problems::default(),

@@ -32,11 +32,28 @@ pub struct Names<'s> {
     pub kept: Option<&'s Kept>,
 }
 
-/// An expression's result before its memory is read, and what was said on the way.
-struct Evaluated {
+/// What an expression came to in a network stack, before the memory of its value is read.
+#[derive(Debug, Clone)]
+pub struct Evaluation<'s> {
+    expression: Box<str>,
+    stack: Stack<'s>,
     operand: Operand,
-    notes: Vec<Box<str>>,
-    remarks: Vec<Box<str>>,
+    /// What explains the value, a sentence each.
+    pub notes: Vec<Box<str>>,
+    /// Doubts about it, a sentence each.
+    pub remarks: Vec<Box<str>>,
+}
+
+impl Evaluation<'_> {
+    /// Whether it is a variable of which only the bytes are known.
+    pub fn is_untyped(&self) -> bool {
+        matches!(self.operand, Operand::Untyped { .. })
+    }
+
+    /// What later expressions may name.
+    pub fn to_keep(&self) -> KeptValue {
+        self.operand.clone().into()
+    }
 }
 
 impl<'s> From<Stack<'s>> for Place<'s> {
@@ -72,39 +89,48 @@ impl Session {
         expression: &str,
         limits: &Limits,
     ) -> Result<Printed, Error> {
-        self.print_by(&self.reader(limits), place, expression)
+        Ok(self.read(&self.evaluate(place, expression)?, &self.reader(limits)))
     }
 
-    /// The same, as that reader of this session reads it.
+    /// Evaluates an expression as far as that takes no more of its value than a number on the way.
     ///
     /// # Errors
     /// As [`Session::print_at`].
-    pub fn print_by(
+    pub fn evaluate<'s>(
         &self,
-        reader: &ValueReader<'_>,
-        place: Place<'_>,
+        place: Place<'s>,
         expression: &str,
-    ) -> Result<Printed, Error> {
-        let Evaluated { operand, notes, remarks } = self.evaluate(place, expression)?;
+    ) -> Result<Evaluation<'s>, Error> {
+        self.require_match()?;
+        let Place { stack, names } = place;
+        let failed = |source, caret| Error::Expr { expression: expression.into(), caret, source };
+        let parsed = expr::parse(expression).map_err(|why| {
+            failed(ExprError::Syntax { message: why.to_string() }, Some(why.caret().into()))
+        })?;
+        let around = Around { session: self, chosen: names.cpu };
+        let scope = Scope::new(self.target(), self.virtualized()?, stack, &around, names.kept);
+        let operand = scope.eval(&parsed).map_err(|why| {
+            let part = scope.mistake().filter(|part| *part != parsed.span);
+            failed(why, part.map(|part| caret(expression, &part).into()))
+        })?;
+        let (notes, remarks) = scope.said();
+        Ok(Evaluation { expression: expression.into(), stack, operand, notes, remarks })
+    }
+
+    /// The value of an expression that this session evaluated, as that reader of it reads it.
+    pub fn read(&self, evaluation: &Evaluation<'_>, reader: &ValueReader<'_>) -> Printed {
+        let Evaluation { expression, stack, operand, notes, remarks } = evaluation;
         let mut value = operand.read(self.target(), reader);
-        let variable = self.variable_at(place.stack, operand.address());
-        self.withdraw_stale_sums(place.stack, variable.map(|variable| &*variable.name), &mut value);
-        Ok(Printed {
-            expression: expression.into(),
+        let variable = self.variable_at(*stack, operand.address());
+        self.withdraw_stale_sums(*stack, variable.map(|variable| &*variable.name), &mut value);
+        Printed {
+            expression: expression.clone(),
             type_name: operand.type_name(self.target()).unwrap_or_default().into(),
             address: operand.address(),
             value,
-            notes,
-            remarks,
-        })
-    }
-
-    /// The value of an expression, for [`Kept`].
-    ///
-    /// # Errors
-    /// As [`Session::print_at`].
-    pub fn value_to_keep(&self, place: Place<'_>, expression: &str) -> Result<KeptValue, Error> {
-        Ok(self.evaluate(place, expression)?.operand.into())
+            notes: notes.clone(),
+            remarks: remarks.clone(),
+        }
     }
 
     /// The type of an expression. It is not evaluated, and no pointer in it is followed. All
@@ -130,26 +156,6 @@ impl Session {
             Err(Error::Vnet(VnetError::NoVimage | VnetError::NoKernelSymbols)) => Ok(None),
             Err(why) => Err(why),
         }
-    }
-
-    fn evaluate(
-        &self,
-        Place { stack, names }: Place<'_>,
-        expression: &str,
-    ) -> Result<Evaluated, Error> {
-        self.require_match()?;
-        let failed = |source, caret| Error::Expr { expression: expression.into(), caret, source };
-        let parsed = expr::parse(expression).map_err(|why| {
-            failed(ExprError::Syntax { message: why.to_string() }, Some(why.caret().into()))
-        })?;
-        let around = Around { session: self, chosen: names.cpu };
-        let scope = Scope::new(self.target(), self.virtualized()?, stack, &around, names.kept);
-        let operand = scope.eval(&parsed).map_err(|why| {
-            let part = scope.mistake().filter(|part| *part != parsed.span);
-            failed(why, part.map(|part| caret(expression, &part).into()))
-        })?;
-        let (notes, remarks) = scope.said();
-        Ok(Evaluated { operand, notes, remarks })
     }
 }
 

@@ -14,7 +14,7 @@ pub struct Kept {
     named: FxHashMap<Box<str>, Operand>,
 }
 
-/// A value to keep, which [`Session::value_to_keep`](crate::session::Session::value_to_keep) gives.
+/// A value to keep, which an [`Evaluation`](crate::session::Evaluation) gives.
 #[derive(Debug, Clone)]
 pub struct KeptValue(Operand);
 

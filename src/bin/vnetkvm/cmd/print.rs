@@ -1,9 +1,8 @@
 //! `print`: the values of expressions, and what a shell keeps of them.
 
 use vnetkvm::answers::{self, Chosen};
-use vnetkvm::expr::KeptValue;
-use vnetkvm::session::{Names, Place, Session};
-use vnetkvm::value::{self, Limits};
+use vnetkvm::session::Names;
+use vnetkvm::value::Limits;
 
 use crate::args::{Format, Globals};
 use crate::exit::{Outcome, warn_of};
@@ -23,22 +22,9 @@ pub fn run(globals: &Globals, expressions: &[String], cpu: Option<u64>) -> anyho
     output::say_choice(&chosen);
     let limits = context::limits(globals, Limits::default().elements);
     let names = Names { cpu, kept: globals.run.kept() };
-    let value = names.kept.and_then(|_| value_to_keep(session, &chosen, names, expressions));
-    let answer = answers::expressions(session, chosen, names, expressions, &limits)?;
-    if let Some(value) = value {
+    let evaluated = answers::expressions(session, chosen, names, expressions)?;
+    if let Some(value) = names.kept.and_then(|_| evaluated.to_keep()) {
         globals.run.keep_value(value, *output::format(&globals.output) == Format::Table)?;
     }
-    output::show(globals, answer)
-}
-
-/// The value of a single expression in a single vnet.
-fn value_to_keep(
-    session: &Session,
-    chosen: &Chosen<'_>,
-    names: Names<'_>,
-    expressions: &[String],
-) -> Option<KeptValue> {
-    let ([stack], [text]) = (&chosen.stacks[..], expressions) else { return None };
-    let (_, text) = value::Format::take(text).ok()?;
-    session.value_to_keep(Place { stack: *stack, names }, text).ok()
+    output::show(globals, evaluated.read(&limits))
 }
