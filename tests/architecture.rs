@@ -79,6 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "threads",
             "views",
             "expr::eval",
+            "expr::words",
             "error",
             "session",
         ],

@@ -2,7 +2,7 @@
 
 #![cfg(feature = "image")]
 
-use vnetkvm::answers::completions::{Vocabulary, completions, plain_jails};
+use vnetkvm::answers::completions::{Vocabulary, completions, interfaces, plain_jails};
 use vnetkvm::expr::Kept;
 use vnetkvm::image;
 use vnetkvm::session::{Names, Place, Selector, Session};
@@ -100,15 +100,31 @@ fn types_follow_their_keyword_and_jails_a_quotation_mark() {
 }
 
 #[test]
+fn interfaces_and_sysctls_are_completed() {
+    let session = demo();
+    let selection = session.select(&Selector::All).unwrap();
+    assert_eq!(interfaces(&session, selection.stacks[1], ""), ["epair0b", "lo0"]);
+    assert_eq!(interfaces(&session, selection.stacks[1], "e"), ["epair0b"]);
+    assert_eq!(interfaces(&session, selection.stacks[1], "x"), [""; 0]);
+    let vocabulary = Vocabulary::default();
+    let sysctls = |prefix| vocabulary.sysctls(&session, prefix);
+    assert_eq!(sysctls("net.inet.ip.tt"), ["net.inet.ip.ttl"]);
+    // Part by part, as names of files are completed.
+    assert_eq!(sysctls("ne"), ["net."]);
+    assert_eq!(sysctls("net.i"), ["net.inet."]);
+    assert_eq!(sysctls("nosuch"), [""; 0]);
+}
+
+#[test]
 fn kept_values_have_members_too() {
     let session = demo();
     let selection = session.select(&Selector::Index(1)).unwrap();
     let stack = selection.stacks[0];
     let mut kept = Kept::default();
-    let first = session.value_to_keep(stack.into(), "V_ifnet.cstqh_first").unwrap();
+    let first = session.evaluate(stack.into(), "V_ifnet.cstqh_first").unwrap().to_keep();
     kept.push(first.clone());
     kept.name("first", first);
-    kept.name("other", session.value_to_keep(stack.into(), "1").unwrap());
+    kept.name("other", session.evaluate(stack.into(), "1").unwrap().to_keep());
     let complete = |text: &str| {
         let place = Place { stack, names: Names { cpu: None, kept: Some(&kept) } };
         completions(&session, &Vocabulary::default(), place, text).words

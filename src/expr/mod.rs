@@ -23,7 +23,7 @@ use std::ops::Range;
 use crate::shorten::caret;
 
 pub use eval::{Kept, KeptValue};
-pub use operators::{Binary, Function, Logical, Unary};
+pub use operators::{Binary, Function, Logical, Unary, words};
 pub use parse::{parse, parse_path};
 pub use tree::{Derived, Expr, ExprKind, Name, Path, Step, TypeBase, TypeName};
 pub use type_name::parse_type;

@@ -79,6 +79,26 @@ pub enum Logical {
     Or,
 }
 
+/// The words of the language that are not names of [functions](Function).
+const KEYWORDS: [&str; 11] = [
+    "DPCPU",
+    "container_of",
+    "curthread",
+    "curvnet",
+    "enum",
+    "offsetof",
+    "sizeof",
+    "struct",
+    "typeof",
+    "union",
+    "unsigned",
+];
+
+/// The words of the language.
+pub fn words() -> impl Iterator<Item = &'static str> {
+    KEYWORDS.into_iter().chain(Function::ALL.map(Function::name))
+}
+
 /// A function of the language with one argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {

@@ -7,7 +7,7 @@ mod wanted;
 
 use crate::session::{Place, Session};
 
-pub use vocabulary::{Vocabulary, plain_jails};
+pub use vocabulary::{Vocabulary, interfaces, plain_jails};
 use wanted::Wanted;
 
 /// More than anybody would read.

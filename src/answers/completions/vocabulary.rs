@@ -2,32 +2,11 @@
 
 use std::cell::OnceCell;
 
+use crate::expr::words;
 use crate::kernel::SymbolKind;
 use crate::session::{Names, Session};
-
-/// The words of the expression language.
-const LANGUAGE: [&str; 20] = [
-    "DPCPU",
-    "container_of",
-    "count",
-    "cpu",
-    "curthread",
-    "curvnet",
-    "enum",
-    "jail",
-    "max",
-    "min",
-    "offsetof",
-    "sizeof",
-    "struct",
-    "sum",
-    "thread",
-    "typeof",
-    "union",
-    "uniq",
-    "unsigned",
-    "vnet",
-];
+use crate::views::interfaces::OnList;
+use crate::vnet::Stack;
 
 /// The names of a kernel, sorted. They are collected when they are first needed, and are the same
 /// in every session of that kernel.
@@ -36,6 +15,7 @@ pub struct Vocabulary {
     variables: OnceCell<Vec<String>>,
     globals: OnceCell<Vec<String>>,
     types: OnceCell<Vec<String>>,
+    sysctls: OnceCell<Vec<String>>,
 }
 
 impl Vocabulary {
@@ -47,15 +27,15 @@ impl Vocabulary {
             None => ("", prefix),
         };
         let variables = beginning(self.of_variables(session), bare);
-        let mut words: Vec<String> = variables.iter().map(|name| format!("{mark}{name}")).collect();
-        words.extend(LANGUAGE.iter().filter(|word| word.starts_with(prefix)).map(|&it| it.into()));
+        let mut found: Vec<String> = variables.iter().map(|name| format!("{mark}{name}")).collect();
+        found.extend(words().filter(|word| word.starts_with(prefix)).map(Into::into));
         // There are too many to begin with.
         if !prefix.is_empty() {
-            words.extend_from_slice(beginning(self.of_globals(session), prefix));
+            found.extend_from_slice(beginning(self.of_globals(session), prefix));
         }
-        words.sort_unstable();
-        words.dedup();
-        words
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// The variables of vnets that begin so, sorted.
@@ -70,6 +50,22 @@ impl Vocabulary {
             .get_or_init(|| session.types().map(|types| types.all_names()).unwrap_or_default());
         let found = beginning(types, &format!("{before}{prefix}"));
         found.iter().map(|name| name[before.len()..].to_owned()).collect()
+    }
+
+    /// The sysctls and nodes whose names begin so, sorted: each up to the part of its name that
+    /// goes on, as `net.` and then `net.inet.`.
+    pub fn sysctls(&self, session: &Session, prefix: &str) -> Vec<String> {
+        let all = self.sysctls.get_or_init(|| {
+            let tree = session.sysctls(&[]).unwrap_or_default();
+            sorted(tree.oids.into_iter().map(|oid| oid.name.into()).collect())
+        });
+        let up_to_dot = |name: &String| {
+            let dot = name[prefix.len()..].find('.');
+            dot.map_or(&**name, |dot| &name[..=prefix.len() + dot]).to_owned()
+        };
+        let mut found: Vec<String> = beginning(all, prefix).iter().map(up_to_dot).collect();
+        found.dedup();
+        found
     }
 
     fn of_variables(&self, session: &Session) -> &[String] {
@@ -98,6 +94,14 @@ pub fn plain_jails(session: &Session, prefix: &str) -> Vec<String> {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
     sorted(names.filter(|name| name.starts_with(prefix) && is_plain(name)).collect())
+}
+
+/// The interfaces of a network stack whose names begin so, sorted.
+pub fn interfaces(session: &Session, stack: Stack<'_>, prefix: &str) -> Vec<String> {
+    let Ok(copies) = session.copies(stack) else { return Vec::new() };
+    let interfaces = OnList::read(&copies).interfaces;
+    let names = interfaces.iter().filter_map(|interface| interface.text("if_xname").ok());
+    sorted(names.filter(|name| name.starts_with(prefix)).map(Into::into).collect())
 }
 
 /// The names of kept values that begin so, sorted.

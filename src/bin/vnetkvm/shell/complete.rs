@@ -1,7 +1,7 @@
 //! How an unfinished line may go on.
 
 use clap::{Arg, ValueHint};
-use vnetkvm::answers::completions::{Vocabulary, completions, plain_jails};
+use vnetkvm::answers::completions::{Vocabulary, completions, interfaces, plain_jails};
 use vnetkvm::expr::Kept;
 use vnetkvm::session::{Names, Place, Session};
 use vnetkvm::vnet::Stack;
@@ -125,6 +125,8 @@ impl Known<'_> {
             (_, "patterns", "vars" | "counters") | (_, _, "diff" | "gdb") => {
                 found(start, self.vocabulary.variables(self.session, word))
             }
+            (_, "names", "interfaces") => whole(start, interfaces(self.session, self.stack, word)),
+            (_, "names", "sysctl") => found(start, self.vocabulary.sysctls(self.session, word)),
             (_, _, "type") => found(start, self.types(before, word)),
             (_, _, "read" | "whatis") => {
                 let completed = self.expression(word);
