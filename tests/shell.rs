@@ -150,12 +150,38 @@ fn an_error_is_told_with_its_line_and_the_script_goes_on() {
     let said = shell(&["shell", "-e"], script);
     assert_eq!((said.out.as_str(), said.status), ("", 2));
     assert!(!said.err.contains("nosuch"), "{}", said.err);
-    // That nothing matches is no failure.
-    let said = shell(&["shell", "-e"], "vars nosuch\nip_defttl\nquit\nvars 'x\n");
-    assert_eq!((said.out.as_str(), said.status), ("ip_defttl = (int) 42\n", 0));
     assert_eq!(shell(&["shell"], "ip_defttl\nvars nosuch\n# no answer\n").status, 1);
     assert_eq!(shell(&["shell"], "ip_defttl\nvars --nosuch").status, 2);
     assert_eq!(shell(&["shell"], "").status, 0);
+}
+
+/// What counts is `error:`, and not the status.
+#[test]
+fn a_script_stops_at_the_first_error_if_it_is_told_to() {
+    for (line, status) in [
+        ("vars nosuch", 1),
+        ("nosuch", 1),
+        ("let x = nosuch", 1),
+        ("$7", 1),
+        ("vnet 7", 1),
+        ("type struct nosuch", 1),
+        ("diff nosuch", 2),
+        ("ip_defttl +", 2),
+        ("vars --nosuch", 2),
+        ("source /no/such", 2),
+    ] {
+        let said = shell(&["shell", "-e"], format!("{line}\nip_defttl\n"));
+        assert_eq!((said.out.as_str(), said.status), ("", status), "{line}: {}", said.err);
+        assert!(said.err.contains("error: "), "{line}: {}", said.err);
+        assert!(said.err.ends_with("note: in line 1 of standard input\n"), "{line}: {}", said.err);
+    }
+    // These have no error: nothing is there, or what was looked for was found.
+    for line in ["neighbors --vnet 0 -6", "interfaces 'nosuch*'", "diff ip_defttl --format plain"] {
+        let said = shell(&["shell", "-e"], format!("{line}\nip_defttl\n"));
+        assert!(said.out.ends_with("ip_defttl = (int) 42\n"), "{line}: {}", said.err);
+        assert_eq!(command(&line.replace('\'', "").split(' ').collect::<Vec<_>>()).status, 1);
+        assert!(!said.err.contains("note: in line"), "{line}: {}", said.err);
+    }
 }
 
 #[test]

@@ -140,6 +140,9 @@ fn a_tab_completes_the_word_before_the_cursor() {
         ("let x = ip_deft", "let x = ip_defttl"),
         ("print --json ip_deft", "print --json ip_defttl"),
         ("p/x ip_deft", "p/x ip_defttl"),
+        ("interfaces epair0", "interfaces epair0b"),
+        ("sysctl net.inet.ip.tt", "sysctl net.inet.ip.ttl"),
+        ("sysctl net.in", "sysctl net.inet."),
         (&file[..file.len() - 3], &file),
     ] {
         let (keys, line) = match keys.starts_with('/') {
@@ -256,6 +259,50 @@ fn long_answers_come_page_by_page() {
 
 fn same(screen: &Screen, lines: &[String]) -> bool {
     screen.rows(0, 200).zip(lines).all(|(row, line)| row.trim_end() == line)
+}
+
+/// As in python and psql, the prompt is for the terminal alone.
+#[test]
+fn answers_for_a_pipe_or_a_file_have_no_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("answers");
+    let start = |line: &str| {
+        let line =
+            line.replace("SHELL", &format!("{} --demo shell", env!("CARGO_BIN_EXE_vnetkvm")));
+        let line = line.replace("FILE", file.to_str().unwrap());
+        Terminal::start_program(
+            "/bin/sh",
+            (24, 100),
+            &["-c", &line],
+            &[("XDG_STATE_HOME", "/dev/null")],
+        )
+    };
+    for line in ["SHELL | cat > FILE", "SHELL > FILE"] {
+        let mut terminal = start(line);
+        terminal.wait_for("a prompt", |screen| is_at(screen, PROMPT));
+        terminal.keyboard.write_all(b"ip_defttl\r").unwrap();
+        let second = |screen: &Screen| {
+            is_at(screen, PROMPT) && screen.contents().matches(PROMPT).count() == 2
+        };
+        terminal.wait_for("another prompt", second);
+        terminal.keyboard.write_all(b"vnets --format plain\r\x04").unwrap();
+        terminal.rest();
+        assert!(!terminal.parser.screen().contents().contains("42"), "the answer is in the file");
+        let answers = fs::read_to_string(&file).unwrap();
+        assert!(answers.starts_with("$1: ip_defttl = (int) 42\n0\t"), "{answers}");
+        assert!(!answers.contains("> ") && !answers.contains('\x1b'), "{answers}");
+    }
+    // Lines that nobody types have no prompt at all.
+    let script = dir.path().join("script");
+    fs::write(&script, "ip_defttl\n").unwrap();
+    let mut terminal = start(&format!("SHELL < {} > FILE", script.display()));
+    terminal.rest();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "ip_defttl = (int) 42\n");
+    assert!(!terminal.parser.screen().contents().contains("> "));
+    let mut terminal = start(&format!("SHELL < {}", script.display()));
+    terminal.rest();
+    let shown = terminal.parser.screen().contents();
+    assert!(shown.contains("ip_defttl = (int) 42") && !shown.contains("> "), "{shown}");
 }
 
 /// The answer takes minutes.

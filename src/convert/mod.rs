@@ -205,7 +205,8 @@ impl<'t> Conversion<'t> {
             written.unreachable = physical::unreachable(self.target, self.part(&self.left_out))?;
         }
         let pages = Zeroed { memory: &pages, zeros: &self.zeros };
-        let pages = Watched::new(&pages, page_size, written.pages, progress);
+        let budget = self.target.budget();
+        let pages = Watched::new(&pages, budget, page_size, written.pages, progress);
         match self.form {
             Form::Elf(system) => {
                 let mapped = addresses::write(self.target, &pages, system, out)?;

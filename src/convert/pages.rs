@@ -5,6 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use crate::addr::PhysAddr;
+use crate::budget::Budget;
 use crate::dump::{Part, PhysFaultKind, PhysicalMemory};
 use crate::source::unpack::Progress;
 use crate::writing::{Memory, stretches};
@@ -76,9 +77,10 @@ impl Memory for Pages {
     }
 }
 
-/// Pages that tell how many of them were written.
+/// Pages that tell how many of them were written, and that end if nobody waits for more.
 pub(super) struct Watched<'a> {
     pages: &'a dyn Memory,
+    budget: &'a Budget,
     page: u64,
     total: u64,
     done: Cell<u64>,
@@ -87,14 +89,15 @@ pub(super) struct Watched<'a> {
 
 impl<'a> Watched<'a> {
     /// Reads `pages`, which are `total` of `page` bytes, and calls `tell` now and then with how many
-    /// were read.
+    /// were read. Each is a step of work.
     pub(super) fn new(
         pages: &'a dyn Memory,
+        budget: &'a Budget,
         page: u64,
         total: u64,
         tell: &'a mut dyn FnMut(Progress),
     ) -> Self {
-        Self { pages, page, total, done: Cell::new(0), tell: RefCell::new(tell) }
+        Self { pages, budget, page, total, done: Cell::new(0), tell: RefCell::new(tell) }
     }
 }
 
@@ -105,6 +108,7 @@ impl Memory for Watched<'_> {
 
     fn page(&self, at: PhysAddr, buf: &mut [u8]) -> io::Result<bool> {
         const INTERVAL: u64 = 256;
+        self.budget.work(1).map_err(io::Error::other)?;
         let done = self.done.get() + 1;
         self.done.set(done);
         if done.is_multiple_of(INTERVAL) {

@@ -31,9 +31,18 @@ pub struct Terminal {
 
 impl Terminal {
     pub fn start(size: (u16, u16), arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_program(VNETKVM, size, arguments, environment)
+    }
+
+    pub fn start_program(
+        program: &str,
+        size: (u16, u16),
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let (keyboard, terminal) = open().unwrap();
         keyboard.resize(Size::new(size.0, size.1)).unwrap();
-        let mut command = Command::new(VNETKVM).args(arguments).env("TERM", "xterm-256color");
+        let mut command = Command::new(program).args(arguments).env("TERM", "xterm-256color");
         // What the tests themselves run in says nothing about this terminal.
         for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "CI"] {
             command = command.env_remove(variable);

@@ -27,7 +27,7 @@ pub enum Outcome {
     NothingMatched(String),
     /// Commands were run one after the other, and this is the status of the last.
     #[cfg(feature = "shell")]
-    Ended(u8),
+    Ended(Status),
 }
 
 /// An error that the binary itself detects, with one thing for the user to try.
@@ -71,25 +71,43 @@ impl fmt::Display for Advice {
     }
 }
 
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Status {
+    /// The exit code.
+    pub code: u8,
+    /// It said `error:`.
+    pub failed: bool,
+}
+
+impl Status {
+    /// An error was said, and nothing was answered.
+    pub const FAILED: Self = Self { code: 2, failed: true };
+
+    const fn of(code: u8) -> Self {
+        Self { code, failed: false }
+    }
+}
+
 /// Reports the result to the user and returns the exit code: 0 answered, 1 nothing matched, 2
 /// failed. Of a command that `searches`, 1 is something found, and 2 nothing matched. A closed
 /// pipe is not a failure: its reader has seen enough.
 pub fn report(result: anyhow::Result<Outcome>, searches: bool) -> ExitCode {
-    ExitCode::from(report_status(result, searches))
+    ExitCode::from(report_status(result, searches).code)
 }
 
 /// The same, with the exit code as a number.
-pub fn report_status(result: anyhow::Result<Outcome>, searches: bool) -> u8 {
+pub fn report_status(result: anyhow::Result<Outcome>, searches: bool) -> Status {
     match result {
-        Ok(Outcome::Answered) => 0,
-        Ok(Outcome::Found) => 1,
+        Ok(Outcome::Answered) => Status::of(0),
+        Ok(Outcome::Found) => Status::of(1),
         Ok(Outcome::NothingMatched(why)) => {
             note(&format!("note: {why}"));
-            1
+            Status::of(1)
         }
         #[cfg(feature = "shell")]
         Ok(Outcome::Ended(status)) => status,
-        Err(error) if is_broken_pipe(&error) => 0,
+        Err(error) if is_broken_pipe(&error) => Status::of(0),
         Err(error) => {
             say::error(|out| write_message(out, "error:", ERROR, &error));
             let started = stdout::has_started();
@@ -97,7 +115,7 @@ pub fn report_status(result: anyhow::Result<Outcome>, searches: bool) -> u8 {
                 note("note: the answer above is incomplete");
             }
             let nothing_matched = is_empty_answer(&error) && !started;
-            if nothing_matched && !searches { 1 } else { 2 }
+            Status { code: if nothing_matched && !searches { 1 } else { 2 }, failed: true }
         }
     }
 }

@@ -25,7 +25,7 @@ pub use types::missing_types;
 
 /// The hint for an error that the library found.
 pub fn of(error: &anyhow::Error) -> Option<String> {
-    if let Some(option) = limits::reached().and_then(|why| limits::option(&why)) {
+    if let Some(option) = limits::option_for(error) {
         return Some(option.to_owned());
     }
     let answer = || of_library(error.downcast_ref::<Error>()?);

@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod exit;
 mod hints;
+mod interrupt;
 mod limits;
 mod logger;
 mod lost_files;
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
     // Closing what was opened would cost milliseconds before the process ends.
     let mut cli = ManuallyDrop::new(cli);
     let Cli { globals, command } = &mut *cli;
+    if let Err(why) = interrupt::catch() {
+        return report(Err(why.into()), false);
+    }
     match globals.watch.watch {
         Some(pause) => watch::run(command, globals, pause),
         None => report(command.run(globals, usage::command), command.searches()),

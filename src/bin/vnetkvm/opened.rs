@@ -12,7 +12,7 @@ use vnetkvm::vnet::Vnet;
 use crate::args::Globals;
 use crate::cli::Cli;
 use crate::commands::Command;
-use crate::exit::{Advice, report_status};
+use crate::exit::{Advice, Status, report_status};
 use crate::run::Run;
 use crate::vnet_option::VnetOption;
 use crate::{context, limits, stdout, usage};
@@ -28,7 +28,7 @@ pub struct Opened {
 /// What came of a command.
 pub struct Asked {
     /// Its exit status.
-    pub status: u8,
+    pub status: Status,
     /// What it held.
     pub run: Run,
     /// A limit was reached.

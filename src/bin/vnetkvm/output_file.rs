@@ -8,6 +8,7 @@ use anyhow::Context;
 use vnetkvm::kernel::Kernel;
 
 use crate::exit::Failure;
+use crate::interrupt::Unfinished;
 use crate::lost_files::require_intact_files;
 
 /// A file in place of standard output.
@@ -84,6 +85,7 @@ fn replace<T>(
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.prefix(".vnetkvm").tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    let _unfinished = Unfinished::new(file.path());
     let mut out = BufWriter::with_capacity(BUFFER, file.as_file_mut());
     let written = write(&mut out)?;
     out.flush()?;

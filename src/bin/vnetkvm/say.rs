@@ -81,8 +81,7 @@ pub fn forget() {
     messages.is_silent = false;
 }
 
-/// Says nothing until [`forget`].
-#[cfg(feature = "shell")]
+/// From now on, says nothing; in a shell until the next command.
 pub fn silence() {
     messages().is_silent = true;
 }

@@ -7,6 +7,9 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::lost_files::require_intact_files;
 use crate::run::Run;
@@ -19,6 +22,9 @@ const BLOCK: usize = 32 << 10;
 
 /// Whether any of the answer was written.
 static STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether what was written ends with a line. Whoever writes has the lock.
+static IS_AT_END_OF_LINE: Mutex<bool> = Mutex::new(true);
 
 /// Standard output, with the bytes that are not yet written.
 pub struct Stdout<'r> {
@@ -47,11 +53,16 @@ impl<'r> Stdout<'r> {
     #[cold]
     fn overflow(&mut self, bytes: &[u8]) -> io::Result<()> {
         require_intact_files().map_err(io::Error::other)?;
-        self.flush()?;
+        STARTED.store(true, Ordering::Relaxed);
         // A long answer comes in blocks that need no second copy.
         if bytes.len() >= BLOCK {
+            self.flush()?;
             return self.pass_on(bytes);
         }
+        // Whatever stops the program, whole lines were written.
+        let len = memchr::memrchr(b'\n', &self.kept).map_or(self.kept.len(), |end| end + 1);
+        self.pass_on(&self.kept[..len])?;
+        self.kept.drain(..len);
         self.kept.extend_from_slice(bytes);
         Ok(())
     }
@@ -59,7 +70,7 @@ impl<'r> Stdout<'r> {
     fn pass_on(&self, bytes: &[u8]) -> io::Result<()> {
         match self.pager {
             Some(pager) => pager.borrow_mut().write_all(bytes),
-            None => io::stdout().lock().write_all(bytes),
+            None => write_out(bytes),
         }
         .map_err(cannot_write)
     }
@@ -101,8 +112,35 @@ impl Write for Stdout<'_> {
             self.pass_on(&self.kept)?;
             self.kept.clear();
         }
-        io::stdout().lock().flush().map_err(cannot_write)
+        Ok(())
     }
+}
+
+fn write_out(bytes: &[u8]) -> io::Result<()> {
+    let mut is_at_end = IS_AT_END_OF_LINE.lock().unwrap_or_else(PoisonError::into_inner);
+    *is_at_end = bytes.ends_with(b"\n");
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Waits until what was written ends with a line. Nobody writes more until the result is dropped.
+/// A line that does not end soon, because nobody reads it or because it is long, is not waited for.
+pub fn end_of_line() -> Option<MutexGuard<'static, bool>> {
+    const PATIENCE: Duration = Duration::from_millis(50);
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        match IS_AT_END_OF_LINE.try_lock() {
+            Ok(is_at_end) if *is_at_end => return Some(is_at_end),
+            _ => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    None
+}
+
+/// The error of an answer that nobody wants to see any more, as if its reader were gone.
+pub fn stopped() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "the answer was stopped")
 }
 
 /// Wraps an error so that it names standard output. Keeps its kind and its cause.

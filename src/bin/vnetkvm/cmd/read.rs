@@ -12,9 +12,10 @@ use crate::args::values::{byte, length};
 use crate::args::{Format, Globals};
 use crate::context;
 use crate::exit::{Failure, Outcome};
+use crate::limits;
 use crate::output::{self, show};
 use crate::say::warning;
-use crate::stdout::cannot_write;
+use crate::stdout::{cannot_write, stopped};
 
 /// Which memory to read, and how to write it.
 #[derive(Debug, Args)]
@@ -154,6 +155,7 @@ pub fn explained(why: AddressError) -> anyhow::Error {
 fn write_raw(memory: &Memory<'_>, fill: Option<u8>) -> anyhow::Result<Outcome> {
     let mut stdout = io::stdout().lock();
     let copied = memory.try_for_each_run(|_, run| match (run, fill) {
+        _ if limits::is_stopped() => go_on(Err(stopped())),
         (Run::Bytes(bytes), _) => go_on(stdout.write_all(bytes)),
         (Run::Gap(_, len), Some(fill)) => {
             // A gap is no longer than a page.

@@ -30,7 +30,7 @@ use state::State;
 /// How scripts are run.
 #[derive(Debug, Args)]
 pub struct ShellArgs {
-    /// Stop a script at the first line that fails, with status 2
+    /// Stop a script at the first line that says `error:`, with its status
     #[arg(short = 'e', long)]
     pub stop: bool,
 }

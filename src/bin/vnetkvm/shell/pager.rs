@@ -9,6 +9,8 @@ use terminal_size::{Height, Width, terminal_size};
 use unicode_width::UnicodeWidthChar;
 
 use super::interrupt;
+use crate::limits;
+use crate::stdout::stopped;
 
 const QUESTION: &str = "-- more: space for a page, enter for a line, G for the rest, q to stop --";
 
@@ -43,7 +45,7 @@ impl Pager {
 
     /// Writes a line without an end, if the answer ends with one.
     pub fn finish(&mut self) -> io::Result<()> {
-        if self.line.is_empty() || interrupt::came() {
+        if self.line.is_empty() || limits::is_stopped() {
             return Ok(());
         }
         self.line.push(b'\n');
@@ -54,7 +56,7 @@ impl Pager {
     }
 
     fn show(&mut self, line: &[u8], out: &mut BufWriter<StdoutLock<'_>>) -> io::Result<()> {
-        if interrupt::came() {
+        if limits::is_stopped() {
             return Err(stopped());
         }
         if let Some((Width(width), Height(height))) =
@@ -104,11 +106,6 @@ impl Write for Pager {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// The error of an answer that nobody wants to see any more, as if its reader were gone.
-fn stopped() -> io::Error {
-    io::Error::new(io::ErrorKind::BrokenPipe, "the answer was stopped")
 }
 
 /// How many rows a line takes on a terminal. Escape sequences take no room.

@@ -31,7 +31,7 @@ const PROMPT: Style = AnsiColor::Green.on_default().bold();
 
 /// Reads lines and answers them until their user ends the shell.
 pub fn run(mut state: State) -> anyhow::Result<()> {
-    interrupt::catch()?;
+    interrupt::catch();
     let pager = Rc::new(RefCell::new(Pager::new()));
     state.page(pager.clone());
     let state = Rc::new(RefCell::new(state));

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::interrupt;
-use crate::exit::{Failure, report_status};
+use crate::exit::{Failure, Status, report_status};
+use crate::limits;
 use crate::say::note;
 
 /// In bytes. Whatever has no ends of lines is no script.
@@ -15,7 +15,7 @@ pub enum Flow {
     /// The line asked for nothing.
     Nothing,
     /// The line was answered, with this status.
-    Next(u8),
+    Next(Status),
     /// The line ends the shell.
     End,
 }
@@ -23,20 +23,20 @@ pub enum Flow {
 /// How a script ended.
 pub struct End {
     /// The status of its last line.
-    pub status: u8,
+    pub status: Status,
     /// It ends the shell.
     pub quits: bool,
 }
 
-/// Answers all lines, or those up to the first that ends the shell or cannot be read, or that
-/// fails if the script `stops` there. `name` is what they are read from.
+/// Answers all lines, or those up to the first that ends the shell or cannot be read, or, if the
+/// script `stops` there, that says `error:`. `name` is what they are read from.
 pub fn run(
     lines: &mut impl BufRead,
     name: &str,
     stops: bool,
     mut answer: impl FnMut(&str) -> Flow,
 ) -> End {
-    let mut last = 0;
+    let mut last = Status::default();
     for number in 1u64.. {
         let line = match read_line(lines) {
             Ok(Some(line)) => line,
@@ -52,10 +52,10 @@ pub fn run(
             Flow::End => return End { status: last, quits: true },
             Flow::Next(status) => {
                 last = status;
-                if status > 1 {
+                if status.failed {
                     note(&format!("note: in line {number} of {name}"));
                 }
-                if status > 1 && stops || interrupt::came() {
+                if status.failed && stops || limits::is_stopped() {
                     break;
                 }
             }

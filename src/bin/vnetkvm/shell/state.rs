@@ -17,7 +17,7 @@ use super::help;
 use super::line::Line;
 use super::script::{self, End, Flow};
 use super::values::Values;
-use crate::exit::{Failure, Outcome, report_status};
+use crate::exit::{Failure, Outcome, Status, report_status};
 use crate::opened::{self, Opened};
 use crate::output;
 use crate::run::Run;
@@ -40,7 +40,7 @@ pub struct State {
     values: Values,
     /// The names that lines are completed with.
     vocabulary: Vocabulary,
-    /// A script stops at its first error.
+    /// A script stops at the first line that says `error:`.
     stops: bool,
     /// How many files are being run, each named by the one before.
     depth: usize,
@@ -118,7 +118,7 @@ impl State {
 
     /// Runs a command of the program, and keeps the value if it prints one. If it fails, `advice`
     /// is what to try.
-    fn print(&mut self, words: &[String], advice: Option<String>) -> u8 {
+    fn print(&mut self, words: &[String], advice: Option<String>) -> Status {
         let (status, value) = self.command(words, advice, self.pager.clone());
         if let Some(value) = value {
             self.values.push(value);
@@ -127,7 +127,7 @@ impl State {
     }
 
     /// Gives a name to the value that a command would print.
-    fn bind(&mut self, name: &str, words: &[String]) -> u8 {
+    fn bind(&mut self, name: &str, words: &[String]) -> Status {
         let nowhere = Rc::new(RefCell::new(io::sink()));
         let (status, value) = self.command(words, None, Some(nowhere));
         if let Some(value) = value {
@@ -142,13 +142,13 @@ impl State {
         words: &[String],
         advice: Option<String>,
         pager: Option<Rc<RefCell<dyn Write>>>,
-    ) -> (u8, Option<KeptValue>) {
+    ) -> (Status, Option<KeptValue>) {
         let cli = match self.opened.parse(words) {
             Ok(cli) => cli,
             Err(wrong) if wrong.use_stderr() => {
                 // If standard error is closed, nobody reads messages.
                 let _ = wrong.print();
-                return (2, None);
+                return (Status::FAILED, None);
             }
             Err(help) => {
                 let text = help.render();
@@ -163,7 +163,7 @@ impl State {
         let kept = self.values.share();
         let asked = self.opened.ask(cli, advice, |session| Run::of_shell(session, pager, kept));
         // What is known of a value that a limit cut is not the value.
-        let value = asked.run.take_value().filter(|_| asked.status < 2 && !asked.is_cut);
+        let value = asked.run.take_value().filter(|_| asked.status.code < 2 && !asked.is_cut);
         (asked.status, value)
     }
 

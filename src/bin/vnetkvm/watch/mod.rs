@@ -3,14 +3,13 @@
 //! Every answer has files that were opened for it, so that nothing in it was read earlier. The last
 //! two are in memory as a whole.
 
-mod interrupt;
 mod moment;
 mod screen;
 mod series;
 mod title;
 
-use std::io::{self, IsTerminal};
-use std::process::ExitCode;
+use std::io::{self, IsTerminal, Write};
+use std::process::{self, ExitCode};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use crate::commands::Command;
 use crate::exit::{Failure, Outcome, report};
 use crate::run::Run;
 use crate::stdout::cannot_write;
-use crate::{limits, output, say, usage};
+use crate::{interrupt, limits, output, say, usage};
 
 /// Asks the command until it has answered as often as the command line says, and returns the
 /// status of the last answer. If the first question fails, it is the only one.
@@ -42,7 +41,7 @@ fn watch(command: &Command, globals: &mut Globals, pause: Duration) -> anyhow::R
     }
     let format = output::format(&globals.output).clone();
     let mut screen = is_screen(&format).then(|| Screen::new(title(pause)));
-    interrupt::end_on_interrupt(screen.is_some())?;
+    interrupt::react_by(if screen.is_some() { end_screen } else { end });
     let mut left = globals.watch.count.map(u64::from);
     let mut before: Option<String> = None;
     loop {
@@ -70,6 +69,19 @@ fn watch(command: &Command, globals: &mut Globals, pause: Duration) -> anyhow::R
         }
         thread::sleep(pause);
     }
+}
+
+/// Ctrl-C ends the program with status 0, as its user means it to end, even while a question is
+/// being answered. A screen is then as it should be, because it is drawn in one piece.
+fn end_screen() {
+    // Whoever draws has the lock until the screen is whole. A pipe may never be read.
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(b"\n").and_then(|()| out.flush());
+    end();
+}
+
+fn end() {
+    process::exit(0);
 }
 
 /// Asks once, of files that are opened for it, and gives the answer if there is one.

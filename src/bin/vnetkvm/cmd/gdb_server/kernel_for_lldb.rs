@@ -1,17 +1,12 @@
 //! The kernel's file that lldb opens, which is there as long as the server runs.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 use tempfile::TempDir;
 use vnetkvm::session::Session;
 use vnetkvm::threads::KernelCopy;
 
+use crate::interrupt::Unfinished;
 use crate::output_file::OutputFile;
 use crate::say::warning;
 
@@ -19,17 +14,17 @@ use crate::say::warning;
 pub struct KernelForLldb {
     path: PathBuf,
     /// It is removed when this is dropped.
-    _directory: Option<TempDir>,
+    _directory: Option<(TempDir, Unfinished)>,
 }
 
 impl KernelForLldb {
     /// Writes a copy of the kernel with which lldb goes across trap frames. If there can be
     /// none, lldb uses the kernel itself.
-    pub fn write(session: &Session) -> io::Result<Self> {
+    pub fn write(session: &Session) -> Self {
         match copy(session) {
             Ok(Some(directory)) => {
-                remove_on_signals(directory.path().to_owned())?;
-                return Ok(Self { path: file_in(&directory), _directory: Some(directory) });
+                let removed = Unfinished::new(directory.path());
+                return Self { path: file_in(&directory), _directory: Some((directory, removed)) };
             }
             Ok(None) => {}
             Err(why) => {
@@ -39,7 +34,7 @@ impl KernelForLldb {
         let kernel = session.kernel().linked();
         let path = kernel.debug_file().unwrap_or(kernel.main()).source().path();
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        Ok(Self { path, _directory: None })
+        Self { path, _directory: None }
     }
 
     /// Its path.
@@ -60,16 +55,4 @@ fn copy(session: &Session) -> anyhow::Result<Option<TempDir>> {
 /// lldb shows this name before that of each function.
 fn file_in(directory: &TempDir) -> PathBuf {
     directory.path().join("kernel")
-}
-
-/// From now on, a signal that ends the program removes the directory before.
-fn remove_on_signals(directory: PathBuf) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
-        for signal in signals.forever() {
-            let _ = fs::remove_dir_all(&directory);
-            let _ = emulate_default_handler(signal);
-        }
-    })?;
-    Ok(())
 }

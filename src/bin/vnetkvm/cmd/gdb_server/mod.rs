@@ -52,7 +52,7 @@ pub fn run(globals: &Globals, args: &GdbServerArgs) -> anyhow::Result<Outcome> {
     let address = reachable(listener.local_addr()?);
     write_gdb_command(globals, session, address)?;
     // gdb may connect meanwhile.
-    let kernel = KernelForLldb::write(session)?;
+    let kernel = KernelForLldb::write(session);
     write_lldb_command(kernel.path(), address)?;
     let door = Door::open(listener)?;
     loop {

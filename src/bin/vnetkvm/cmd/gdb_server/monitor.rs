@@ -50,7 +50,7 @@ impl Commands {
         }
         say::keep();
         let asked = self.opened.ask(cli, None, Run::of_open_files);
-        let answer = if asked.status < 2 { asked.run.take_answer() } else { String::new() };
+        let answer = if asked.status.code < 2 { asked.run.take_answer() } else { String::new() };
         format!("{answer}{}", anstream::adapter::strip_str(&say::take()))
     }
 }
