@@ -281,11 +281,15 @@ fn answers_for_a_pipe_or_a_file_have_no_prompt() {
         let mut terminal = start(line);
         terminal.wait_for("a prompt", |screen| is_at(screen, PROMPT));
         terminal.keyboard.write_all(b"ip_defttl\r").unwrap();
-        let second = |screen: &Screen| {
-            is_at(screen, PROMPT) && screen.contents().matches(PROMPT).count() == 2
+        let prompts = |count: usize| {
+            move |screen: &Screen| {
+                is_at(screen, PROMPT) && screen.contents().matches(PROMPT).count() == count
+            }
         };
-        terminal.wait_for("another prompt", second);
-        terminal.keyboard.write_all(b"vnets --format plain\r\x04").unwrap();
+        terminal.wait_for("a second prompt", prompts(2));
+        terminal.keyboard.write_all(b"vnets --format plain\r").unwrap();
+        terminal.wait_for("a third prompt", prompts(3));
+        terminal.keyboard.write_all(b"\x04").unwrap();
         terminal.rest();
         assert!(!terminal.parser.screen().contents().contains("42"), "the answer is in the file");
         let answers = fs::read_to_string(&file).unwrap();
