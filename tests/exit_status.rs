@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 5] = ["table", "plain", "json", "jsonl", "{}"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 161] = [
+const RULES: [(&str, i32); 165] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),
@@ -34,6 +34,10 @@ const RULES: [(&str, i32); 161] = [
     ("vars --pid 99999", 1),
     ("vars --tid 99999", 1),
     ("vars '[a'", 2),
+    ("vars --pivot ip_defttl", 0),
+    ("vars --pivot no_such", 1),
+    ("vars --pivot --vnet 1 ip_defttl", 2),
+    ("print --pivot ip_defttl", 0),
     ("diff udp_cksum", 0),
     ("diff --all-vnets udp_cksum", 0),
     ("diff no_such", 2),

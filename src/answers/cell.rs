@@ -27,6 +27,8 @@ pub struct Column {
     pub title: Cow<'static, str>,
     /// How its cells are aligned.
     pub align: Align,
+    /// The most characters that a cell has for people; `None` for all.
+    pub most: Option<usize>,
 }
 
 /// The side of a column that its cells begin at.
@@ -41,12 +43,18 @@ pub enum Align {
 impl Column {
     /// A column of text.
     pub fn left(title: impl Into<Cow<'static, str>>) -> Self {
-        Self { title: title.into(), align: Align::Left }
+        Self { title: title.into(), align: Align::Left, most: None }
     }
 
     /// A column of numbers.
     pub fn right(title: impl Into<Cow<'static, str>>) -> Self {
-        Self { title: title.into(), align: Align::Right }
+        Self { title: title.into(), align: Align::Right, most: None }
+    }
+
+    /// The same column with cells of no more characters.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most: Some(most), ..self }
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 
 use serde::{Serialize, Serializer};
 
+use super::pivot::{Pivot, Subject};
 use super::variables::why_untyped;
 use super::{Answer, Cell, Chosen, Column, Element, Elements, Medium, Page, PerVnet, Remark, Row};
 use crate::addr::VirtAddr;
@@ -17,6 +18,7 @@ use crate::value::model::ValueError;
 use crate::value::serialize::InPlace;
 use crate::value::{Format, FormatError, Limits, Value, ValueReader};
 use crate::vnet::{Stack, VnetRef};
+use crate::walk::Problems;
 
 /// The values of expressions in one vnet.
 #[derive(Debug, Serialize)]
@@ -133,6 +135,24 @@ impl<'s> Evaluations<'s> {
             },
             _ => None,
         }
+    }
+
+    /// The values side by side, a column for each vnet.
+    pub fn side_by_side(self, limits: &Limits) -> Pivot<'s> {
+        let Self { session, chosen, asked, outcomes, missed, remarks } = self;
+        let answered = !outcomes.iter().flatten().all(|one| matches!(one, Outcome::Failure(_)));
+        let nothing = (!answered).then(|| "no expression has a value".to_owned());
+        let reader = session.reader(limits);
+        let subjects =
+            asked.iter().map(|asked| Subject { name: asked.text.as_str().into(), type_name: None });
+        let subjects = subjects.collect();
+        let formats: Vec<Format> = asked.iter().map(|asked| asked.format).collect();
+        let ask = move |_: &[Stack<'s>], place: usize, f: &mut dyn FnMut(_)| {
+            let reader = reader.clone().for_people(formats.get(place).copied().unwrap_or_default());
+            let outcomes = outcomes.iter().filter_map(|outcomes| outcomes.get(place));
+            outcomes.for_each(|outcome| f(outcome.read(session, &reader).value));
+        };
+        Pivot::new(chosen, subjects, ask).with(Problems::default(), remarks, missed, nothing)
     }
 
     /// The values, as much of each as `limits` allows to read.
@@ -330,7 +350,7 @@ impl Row for Evaluated {
     }
 }
 
-fn value_or_failure<S: Serializer>(
+pub(super) fn value_or_failure<S: Serializer>(
     value: &Result<Value, Failure>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

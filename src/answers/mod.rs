@@ -37,6 +37,7 @@ pub mod modspace;
 pub mod modules;
 pub mod neighbors;
 pub mod pcpu;
+pub mod pivot;
 pub mod recursions;
 pub mod report;
 pub mod routes;
@@ -95,7 +96,7 @@ pub use threads::threads;
 pub use topology::topology;
 pub use triage::triage;
 pub use types::types;
-pub use variables::variables;
+pub use variables::{variables, variables_side_by_side};
 pub use vnets::vnets;
 pub use whatis::whatis;
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use super::pivot::{Pivot, Subject};
 use super::{Cell, Chosen, Column, Element, Elements, List, Medium, PerVnet, Remark, Row};
 use crate::addr::VirtAddr;
 use crate::error::Error;
@@ -62,6 +63,34 @@ pub fn variables<'s>(
     let answer = PerVnet::new(chosen, of_stack);
     let missed = missed.into_iter().map(Error::from).collect();
     Ok(PerVnet { problems, remarks, missed, nothing, ..answer })
+}
+
+/// The same variables side by side, a column for each of the chosen vnets.
+///
+/// # Errors
+/// As [`variables`].
+pub fn variables_side_by_side<'s>(
+    session: &'s Session,
+    chosen: Chosen<'s>,
+    patterns: &[String],
+    limits: &Limits,
+) -> Result<Pivot<'s>, Error> {
+    let Matches { variables, missed, problems } = session.matches(patterns)?;
+    let remarks = untyped_modules(session, &variables)?;
+    let described = described(session, variables);
+    let nothing = described.is_empty().then(|| "no variable matches".to_owned());
+    let subjects = described.iter().map(|of| Subject {
+        name: of.title.as_str().into(),
+        type_name: of.type_name.as_deref().map(Box::from),
+    });
+    let subjects = subjects.collect();
+    let reader = session.reader(limits);
+    let ask = move |stacks: &[Stack<'s>], place: usize, f: &mut dyn FnMut(_)| {
+        let Some(Described { variable, .. }) = described.get(place).map(|of| &**of) else { return };
+        stacks.iter().for_each(|stack| f(Ok(session.value_by(&reader, *stack, variable).1)));
+    };
+    let missed = missed.into_iter().map(Error::from).collect();
+    Ok(Pivot::new(chosen, subjects, ask).with(problems, remarks, missed, nothing))
 }
 
 /// Copies of some variables.

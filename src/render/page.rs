@@ -35,12 +35,16 @@ impl<W: Write> TextPage<W> {
 
     fn aligned<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
         let mut table = Table::new(columns);
-        rows.outline(self.medium, &mut |row| table.row(row.iter().map(text)));
+        rows.outline(self.medium, &mut |row| {
+            table.row(row.iter().zip(columns).map(|(cell, column)| within(cell, column.most)));
+        });
         let mut table = table.start(&mut self.out, self.style)?;
         let room = table.room();
         rows.try_for_each(|element| {
             element.rows(self.medium).iter().try_for_each(|row| {
-                table.line(&row.last().map(|cell| last(cell, room)).unwrap_or_default())
+                table.line(
+                    &row.last().map(|cell| within(cell, most(room, columns))).unwrap_or_default(),
+                )
             })
         })
     }
@@ -156,7 +160,13 @@ impl<W: Write> Page for TextPage<W> {
     }
 }
 
-/// The last cell of a row, cut to `room` characters.
-fn last(cell: &Cell<'_>, room: Option<usize>) -> String {
+/// The characters that a cell of the last column has room for.
+fn most(room: Option<usize>, columns: &[Column]) -> Option<usize> {
+    let own = columns.last().and_then(|column| column.most);
+    room.into_iter().chain(own).min()
+}
+
+/// A cell, cut to `room` characters.
+fn within(cell: &Cell<'_>, room: Option<usize>) -> String {
     room.map_or_else(|| text(cell), |room| text_within(cell, room))
 }

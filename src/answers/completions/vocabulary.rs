@@ -101,7 +101,7 @@ pub fn interfaces(session: &Session, stack: Stack<'_>, prefix: &str) -> Vec<Stri
     let Ok(copies) = session.copies(stack) else { return Vec::new() };
     let interfaces = OnList::read(&copies).interfaces;
     let names = interfaces.iter().filter_map(|interface| interface.text("if_xname").ok());
-    sorted(names.filter(|name| name.starts_with(prefix)).map(Into::into).collect())
+    sorted(names.filter(|name| name.starts_with(prefix)).collect())
 }
 
 /// The names of kept values that begin so, sorted.

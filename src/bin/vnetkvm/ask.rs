@@ -43,7 +43,8 @@ impl Command {
         match self {
             Self::Info { dmesg } => cmd::info::run(globals, *dmesg),
             Self::Vnets { scan, wide } => vnets(globals, *scan, *wide),
-            Self::Vars { patterns } => ask_vnets(globals, |session, chosen| {
+            Self::Vars { patterns, pivot: true } => vars_side_by_side(globals, patterns),
+            Self::Vars { patterns, .. } => ask_vnets(globals, |session, chosen| {
                 let limits = context::limits(globals, SHOWN_ELEMENTS);
                 let variables = answers::variables(session, chosen, patterns, &limits);
                 let hint = "name the variables to list: `vnetkvm vars 'tcp*'`";
@@ -56,7 +57,7 @@ impl Command {
                 answers::modspace(session, set)
             }),
             Self::Pcpu(args) => pcpu(globals, args),
-            Self::Print { expressions, cpu } => cmd::print::run(globals, expressions, *cpu),
+            Self::Print(args) => cmd::print::run(globals, args),
             Self::Type { names } => cmd::type_::run(globals, names),
             Self::Read(args) => cmd::read::run(globals, args),
             Self::Whatis(args) => cmd::whatis::run(globals, args),
@@ -136,6 +137,14 @@ fn ask_vnets<'r, A: Answer, E: Into<anyhow::Error>>(
     let session = context::open(globals)?;
     let chosen = context::chosen(globals, session)?;
     show(globals, question(session, chosen).map_err(Into::into)?)
+}
+
+fn vars_side_by_side(globals: &Globals, patterns: &[String]) -> anyhow::Result<Outcome> {
+    let session = context::open(globals)?;
+    let chosen = context::all_side_by_side(globals, session)?;
+    let limits = context::limits_side_by_side(globals);
+    let pivot = answers::variables_side_by_side(session, chosen, patterns, &limits);
+    show(globals, pivot?)
 }
 
 fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {

@@ -168,6 +168,10 @@ pub enum Command {
         /// Names to list; * ? [...] and {a,b} are wildcards (default: all)
         #[arg(value_name = "PATTERN")]
         patterns: Vec<String>,
+
+        /// Show all vnets side by side: a row for each variable, a column for each vnet
+        #[arg(long)]
+        pivot: bool,
     },
 
     /// List the variables that each CPU has a copy of (DPCPU), with their values
@@ -206,16 +210,7 @@ pub enum Command {
     /// /o octal, /t binary, /d signed, /u unsigned, /c characters, /a addresses with symbols, /s
     /// bytes as strings, /r nothing as what it means.
     #[command(after_help = PRINT_EXAMPLES)]
-    Print {
-        /// The CPU whose copies DPCPU(NAME) means (default: the CPU of the crashing thread)
-        #[arg(long, value_name = "N", value_parser = number)]
-        cpu: Option<u64>,
-
-        /// Expressions to evaluate, each in quotes if the shell would take it apart; /x before
-        /// them writes numbers in hexadecimal
-        #[arg(value_name = "EXPR", required = true)]
-        expressions: Vec<String>,
-    },
+    Print(cmd::print::PrintArgs),
 
     /// Show the declaration of a type with offsets, sizes and holes
     ///

@@ -187,6 +187,21 @@ pub fn chosen<'s>(globals: &Globals, session: &'s Session) -> anyhow::Result<Cho
     Chosen::ask(session, &selector(globals)).map_err(not_chosen)
 }
 
+/// All vnets, for a question whose answer has a column for each.
+pub fn all_side_by_side<'s>(globals: &Globals, session: &'s Session) -> anyhow::Result<Chosen<'s>> {
+    if globals.vnet.is_given() && !globals.vnet.all_vnets {
+        return Err(Failure::new("--pivot shows all vnets")
+            .hint("leave out the choice of one")
+            .into());
+    }
+    Chosen::ask(session, &Selector::All).map_err(not_chosen)
+}
+
+/// How much of values to read that are compared: all, unless the command line gives a number.
+pub fn limits_side_by_side(globals: &Globals) -> Limits {
+    limits(globals, usize::MAX)
+}
+
 /// Why no vnet can be chosen.
 pub fn not_chosen(why: vnetkvm::Error) -> anyhow::Error {
     without_vimage(why, "leave out the choice of a vnet, or use --vnet 0 or --jail 0 for the host")
