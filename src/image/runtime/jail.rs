@@ -272,7 +272,8 @@ impl Runtime {
     }
 
     pub(super) fn jail(&self, name: &str) -> Result<&Jail, ImageError> {
-        let found = self.jails.iter().find(|jail| jail.name == name);
+        // Most steps are about the newest.
+        let found = self.jails.iter().rev().find(|jail| jail.name == name);
         found.ok_or_else(|| ImageError::NoJail(name.to_owned()))
     }
 
@@ -290,7 +291,10 @@ impl Runtime {
         let list = self.kernel.variable("allprison")?;
         let queue = Queue::of(&self.kernel, list.type_id, prison.type_id, "pr_list")?;
         let mut behind = None;
-        for other in queue.elements(self.kernel.machine(), list.address)? {
+        // The list is walked only if it may have a higher number: there may be thousands of jails.
+        let is_highest = self.jails.iter().all(|known| known.jid < jid);
+        let walked = (!is_highest).then(|| queue.elements(self.kernel.machine(), list.address));
+        for other in walked.transpose()?.unwrap_or_default() {
             let other = Object { address: other, ..prison };
             if self.kernel.get(other, "pr_id")? > jid {
                 behind = Some(other.address);
