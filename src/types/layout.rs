@@ -129,12 +129,21 @@ impl Types {
     /// # Errors
     /// The type is not a pointer, or its entry is damaged.
     pub fn pointee(&self, id: TypeId) -> Result<TypeId, TypeError> {
-        match &*self.strip(id)?.1 {
-            Type::Pointer(pointer) => Ok(pointer.target),
-            _ => {
-                Err(TypeError::WrongKind { type_name: self.name(id), wanted: WantedKind::Pointer })
-            }
-        }
+        self.target_of(id)?.ok_or_else(|| TypeError::WrongKind {
+            type_name: self.name(id),
+            wanted: WantedKind::Pointer,
+        })
+    }
+
+    /// The same; `None` if the type is not a pointer.
+    ///
+    /// # Errors
+    /// Its entry is damaged.
+    pub fn target_of(&self, id: TypeId) -> Result<Option<TypeId>, TypeError> {
+        Ok(match &*self.strip(id)?.1 {
+            Type::Pointer(pointer) => Some(pointer.target),
+            _ => None,
+        })
     }
 
     /// The elements of an array, and their number in its first dimension as far as the type has
@@ -167,7 +176,7 @@ impl Types {
     /// The type is not a record, is incomplete, or has no such member. In the last case the error
     /// lists its members.
     pub fn member(&self, id: TypeId, name: &str) -> Result<Field, TypeError> {
-        if let Some(field) = self.member_within(id, name, &mut Descent::default())? {
+        if let Some(field) = self.find_member(id, name)? {
             return Ok(field);
         }
         let mut candidates = self.member_names(id)?;
@@ -178,7 +187,19 @@ impl Types {
 
     /// Does the struct or union have this member?
     pub fn has_member(&self, id: TypeId, name: &str) -> bool {
-        matches!(self.member_within(id, name, &mut Descent::default()), Ok(Some(_)))
+        matches!(self.find_member(id, name), Ok(Some(_)))
+    }
+
+    /// The same for a path of names.
+    pub fn has_path(&self, id: TypeId, path: &str) -> bool {
+        let mut at = id;
+        path.split('.').all(|name| match self.find_member(at, name) {
+            Ok(Some(field)) => {
+                at = field.type_id;
+                true
+            }
+            _ => false,
+        })
     }
 
     /// The member at the end of a path of names: `vnet_le.le_next`.
@@ -229,6 +250,19 @@ impl Types {
         }
         descent.leave();
         Ok(())
+    }
+
+    /// Of every object of a list the same members are asked for, so what was found is kept.
+    fn find_member(&self, id: TypeId, name: &str) -> Result<Option<Field>, TypeError> {
+        let fields = self.fields.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = fields.get(&id).and_then(|known| known.get(name)) {
+            return Ok(*known);
+        }
+        drop(fields);
+        let found = self.member_within(id, name, &mut Descent::default())?;
+        let mut fields = self.fields.write().unwrap_or_else(PoisonError::into_inner);
+        fields.entry(id).or_default().insert(name.into(), found);
+        Ok(found)
     }
 
     fn member_within(

@@ -74,6 +74,8 @@ pub struct Types {
     source: Source,
     /// Parsed types by their position.
     read: RwLock<FxHashMap<TypeId, Arc<Type>>>,
+    /// Members that were asked for, by the type and the name; `None` if it has no such member.
+    fields: RwLock<FxHashMap<TypeId, FxHashMap<Box<str>, Option<layout::Field>>>>,
     synthetic: Arc<Mutex<Synthetic>>,
     /// Definitions of types that are only declared elsewhere.
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
@@ -129,6 +131,7 @@ impl Types {
             read: RwLock::default(),
             synthetic: Arc::default(),
             completed: Mutex::default(),
+            fields: RwLock::default(),
             names: Arc::default(),
             modules: Vec::new(),
             budget,

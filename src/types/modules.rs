@@ -97,6 +97,7 @@ impl Types {
             read: RwLock::default(),
             synthetic: Arc::clone(&self.synthetic),
             completed: Mutex::default(),
+            fields: RwLock::default(),
             names: Arc::clone(&self.names),
             modules: modules.files,
             budget: Arc::clone(&self.budget),

@@ -38,7 +38,7 @@ impl<'t> Object<'t> {
     /// Whether its type has this member.
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
-        self.field(path).is_ok()
+        self.target.types().is_ok_and(|types| types.has_path(self.type_id, path))
     }
 
     /// The member itself, as an object.
@@ -55,9 +55,11 @@ impl<'t> Object<'t> {
     /// # Errors
     /// There is no such member, it is not a number, or its memory cannot be read.
     pub fn uint(&self, path: &str) -> Result<u64, ReadError> {
-        let field = self.field(path)?;
-        let types = self.target.types()?;
-        let size = types.size_of(field.type_id)?;
+        self.uint_at(self.field(path)?)
+    }
+
+    fn uint_at(&self, field: Field) -> Result<u64, ReadError> {
+        let size = self.target.types()?.size_of(field.type_id)?;
         if let Some(bit_field) = field.bits {
             let bit_field = bit_field.known()?;
             let mut bytes = [0; 16];
@@ -76,7 +78,7 @@ impl<'t> Object<'t> {
         let field = self.field(path)?;
         let size = self.target.types()?.size_of(field.type_id)?;
         let width = field.bits.map_or(size.min(8) * 8, |bits| bits.bit_size);
-        Ok(bits::sign_extend(self.uint(path)?.into(), width) as i64)
+        Ok(bits::sign_extend(self.uint_at(field)?.into(), width) as i64)
     }
 
     /// A pointer member.
@@ -119,9 +121,9 @@ impl<'t> Object<'t> {
     pub fn text(&self, path: &str) -> Result<String, ReadError> {
         let field = self.field(path)?;
         let types = self.target.types()?;
-        let (start, limit) = match types.pointee(field.type_id) {
-            Ok(_) => (self.target.memory().pointer(self.at(field))?, MAX_TEXT),
-            Err(_) => (self.at(field), types.size_of(field.type_id)? as usize),
+        let (start, limit) = match types.target_of(field.type_id) {
+            Ok(Some(_)) => (self.target.memory().pointer(self.at(field))?, MAX_TEXT),
+            _ => (self.at(field), types.size_of(field.type_id)? as usize),
         };
         let bytes = self.target.memory().c_string(start, limit.min(MAX_TEXT))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())

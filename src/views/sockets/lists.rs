@@ -101,9 +101,9 @@ pub fn routing_blocks<'t>(copies: &Copies<'t>) -> Walk<Object<'t>> {
 pub fn block_type(info: &Object<'_>) -> Result<TypeId, ReadError> {
     let types = info.target().types()?;
     let head = types.member(info.type_id, "ipi_listhead")?.type_id;
-    let head = types.pointee(head).unwrap_or(head);
-    let first = types.member(head, "clh_first").or_else(|_| types.member(head, "lh_first"))?;
-    Ok(types.pointee(first.type_id)?)
+    let head = types.target_of(head)?.unwrap_or(head);
+    let first = if types.has_member(head, "clh_first") { "clh_first" } else { "lh_first" };
+    Ok(types.pointee(types.member(head, first)?.type_id)?)
 }
 
 /// `struct socket`, from the types of lists that every kernel has: finding a type by name takes
@@ -170,9 +170,9 @@ fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> 
 fn head<'t>(info: &Object<'t>) -> Result<Option<Object<'t>>, ReadError> {
     let types = info.target().types()?;
     let field = types.member(info.type_id, "ipi_listhead")?;
-    match types.pointee(field.type_id) {
-        Ok(_) => info.follow("ipi_listhead"),
-        Err(_) => info.member("ipi_listhead").map(Some),
+    match types.target_of(field.type_id)? {
+        Some(_) => info.follow("ipi_listhead"),
+        None => info.member("ipi_listhead").map(Some),
     }
 }
 
