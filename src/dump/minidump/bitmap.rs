@@ -62,16 +62,18 @@ impl Bitmap {
         Some(at as u64 * 8 + u64::from(word.trailing_zeros()))
     }
 
-    /// The first pages in the dump from page number `page` on.
+    /// The first pages in the dump from page number `page` on, at most [`MOST_PAGES`]: whoever asks
+    /// for each page again must not pay for all that follow.
     pub(super) fn next(&self, page: u64) -> Option<Range<u64>> {
         let after = self.ranges.0.partition_point(|range| range.pages.end <= page);
         self.ranges.0.get(after..)?.iter().find_map(|range| {
             let start = range.pages.start.max(page);
             let bit = |page: u64| range.first_bit + (page - range.pages.start);
             let first = self.next_bit(bit(start), bit(range.pages.end), true)?;
-            let last = self.next_bit(first, bit(range.pages.end), false);
+            let end = bit(range.pages.end).min(first.saturating_add(MOST_PAGES));
+            let last = self.next_bit(first, end, false);
             let page = |bit: u64| range.pages.start + (bit - range.first_bit);
-            Some(page(first)..last.map_or(range.pages.end, page))
+            Some(page(first)..page(last.unwrap_or(end)))
         })
     }
 
@@ -107,6 +109,9 @@ impl Bitmap {
         Some(self.before.get(block)? + whole + u64::from(last.count_ones()))
     }
 }
+
+/// The longest stretch of pages that is looked for at once.
+const MOST_PAGES: u64 = 1 << 10;
 
 fn ones(bytes: &[u8]) -> u64 {
     bytes.chunks(WORD).map(|word| u64::from(word_at(word, Endian::Little).count_ones())).sum()
