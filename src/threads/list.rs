@@ -60,12 +60,23 @@ pub fn process(target: &Target, pid: i64) -> Result<Option<VnetPointer>, VnetErr
     Ok(Some(VnetPointer { holder: format!("process {pid} ({name})").into(), vnet }))
 }
 
-/// The vnets that all processes and threads point to, one after the other.
-pub fn vnets_of_all(target: &Target) -> Walk<VnetPointer> {
-    let (mut all, mut problems) = (Vec::new(), Problems::default());
+/// Calls `found` with the vnets that all processes and threads point to, one after the other, and
+/// with what makes the words for who does. Returns what could not be read.
+pub fn each_vnet(
+    target: &Target,
+    mut found: impl FnMut(Option<VirtAddr>, &dyn Fn() -> String),
+) -> Problems {
+    let mut problems = Problems::default();
     let threads = match self::all(target) {
         Ok(threads) => threads.take(&mut problems),
-        Err(why) => return Walk::failed(Problem::unreadable(ALLPROC.name, why)),
+        Err(why) => return Problem::unreadable(ALLPROC.name, why).into(),
+    };
+    let mut tell = |member: &str, who: &dyn Fn() -> String, vnet: Result<_, ReadError>| {
+        let holder = || format!("{member} of {}", who());
+        match vnet {
+            Ok(vnet) => found(vnet, &holder),
+            Err(why) => problems.add(Problem::unreadable(holder(), why)),
+        }
     };
     let mut last = None;
     for Thread { thread, process } in threads {
@@ -73,30 +84,15 @@ pub fn vnets_of_all(target: &Target) -> Walk<VnetPointer> {
         if last.replace(process.address) != Some(process.address)
             && let Ok(pid) = process.int("p_pid")
         {
-            let who = format!("process {pid} ({})", name(&process, "p_comm"));
-            let vnet = jail_vnet(&process, "p_ucred");
-            add(&mut all, &mut problems, "pr_vnet", who, vnet);
+            let who = || format!("process {pid} ({})", name(&process, "p_comm"));
+            tell("pr_vnet", &who, jail_vnet(&process, "p_ucred"));
         }
         let Ok(tid) = thread.int("td_tid") else { continue };
-        let who = format!("thread {tid} ({})", name(&thread, "td_name"));
-        let vnet = thread.pointer("td_vnet").map(VirtAddr::non_null);
-        add(&mut all, &mut problems, "td_vnet", who.clone(), vnet);
-        add(&mut all, &mut problems, "pr_vnet", who, jail_vnet(&thread, "td_ucred"));
+        let who = || format!("thread {tid} ({})", name(&thread, "td_name"));
+        tell("td_vnet", &who, thread.pointer("td_vnet").map(VirtAddr::non_null));
+        tell("pr_vnet", &who, jail_vnet(&thread, "td_ucred"));
     }
-    Walk::new(all, problems)
-}
-
-fn add(
-    all: &mut Vec<VnetPointer>,
-    problems: &mut Problems,
-    member: &str,
-    who: String,
-    vnet: Result<Option<VirtAddr>, ReadError>,
-) {
-    match vnet {
-        Ok(vnet) => all.push(VnetPointer { holder: format!("{member} of {who}").into(), vnet }),
-        Err(why) => problems.add(Problem::unreadable(format!("{member} of {who}"), why)),
-    }
+    problems
 }
 
 /// The curvnet of the thread with this id.

@@ -4,17 +4,18 @@
 //! Each pointer that leads to no known vnet is followed; its target need
 //! not be a vnet any more, and then a problem says so.
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
-use crate::target::Target;
+use crate::target::{ReadError, Target};
 use crate::threads;
 use crate::value::Object;
 use crate::views::interfaces;
 use crate::views::jails::Jails;
 use crate::views::sockets::lists;
 use crate::vnet::{Variables, Vnet};
-use crate::walk::{Problem, Problems};
+use crate::walk::{Problem, Problems, Walk};
 
 /// Vnets that something points to, and what is wrong with other pointers.
 #[derive(Debug, Clone, Default)]
@@ -45,26 +46,28 @@ impl Unlisted {
             seen: FxHashMap::default(),
             variables,
         };
-        for jail in &jails.jails {
+        for jail in jails.all() {
             let holder = || format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
             search.follow(jail.vnet, holder);
         }
-        for pointer in threads::vnets_of_all(target).take(&mut search.found.problems) {
-            search.follow(pointer.vnet, || pointer.holder.into());
-        }
+        let problems = threads::each_vnet(target, |vnet, holder| search.follow(vnet, holder));
+        search.found.problems.extend(problems);
         for socket in lists::unix(target).take(&mut search.found.problems) {
             search.follow_member(&socket, "so_vnet", || {
                 format!("so_vnet of socket {}", socket.address)
             });
         }
-        for vnet in listed.iter_mut().filter(|vnet| vnet.problems.is_empty()) {
-            let contradictions = search.objects_of(vnet);
-            vnet.problems.extend(contradictions);
+        let sound = |vnet: &Vnet| vnet.problems.is_empty();
+        let told = listed.par_iter().map(|vnet| sound(vnet).then(|| search.objects_of(vnet)));
+        let told: Vec<_> = told.collect();
+        for (vnet, told) in listed.iter_mut().zip(told) {
+            vnet.problems.extend(told.into_iter().flat_map(|told| search.take(told)));
         }
         // Vnets that were found have interfaces and sockets too, which may lead further.
         let mut next = 0;
-        while let Some(vnet) = search.found.vnets.get(next).cloned() {
-            let contradictions = search.objects_of(&vnet);
+        while let Some(vnet) = search.found.vnets.get(next) {
+            let told = search.objects_of(vnet);
+            let contradictions = search.take(told);
             if let Some(vnet) = search.found.vnets.get_mut(next) {
                 vnet.problems.extend(contradictions);
             }
@@ -84,46 +87,89 @@ struct Search<'a> {
     variables: Option<&'a Variables>,
 }
 
+/// What the interfaces and sockets of a vnet say of vnets.
+#[derive(Default)]
+struct Told {
+    /// In the order in which it was read.
+    events: Vec<Event>,
+    /// What contradicts the vnet, a sentence each.
+    against: Vec<Box<str>>,
+}
+
+enum Event {
+    /// What leads to a vnet that is not on the list.
+    Pointer(VirtAddr, String),
+    Unread(Problems),
+}
+
 impl Search<'_> {
-    /// Follows the interfaces and sockets of a vnet. Returns what contradicts the vnet, a
-    /// sentence each.
-    fn objects_of(&mut self, vnet: &Vnet) -> Vec<Box<str>> {
-        let mut against = Vec::new();
+    /// Reads the interfaces and sockets of a vnet.
+    fn objects_of(&self, vnet: &Vnet) -> Told {
+        let mut told = Told::default();
         // Without types, nothing is known of any vnet's interfaces and sockets.
         let Some(variables) = self.variables.filter(|_| self.target.types().is_ok()) else {
-            return against;
+            return told;
         };
         // A vnet whose block is not there yet, or is freed, has neither.
         if vnet.is_freed() || vnet.data_mem.is_null() {
-            return against;
+            return told;
         }
         let interfaces = interfaces::of(self.target, vnet, variables);
-        against.extend(wrong_interface_count(
+        told.against.extend(wrong_interface_count(
             vnet.ifcnt,
             interfaces.count(),
             "vnet_ifcnt",
             "on V_ifnet",
         ));
-        for interface in interfaces.take(&mut self.found.problems) {
-            let name = interface.text("if_xname").unwrap_or_else(|_| interface.address.to_string());
+        for interface in told.elements(interfaces) {
+            let name =
+                || interface.text("if_xname").unwrap_or_else(|_| interface.address.to_string());
             for member in ["if_vnet", "if_home_vnet"] {
-                self.follow_member(&interface, member, || format!("{member} of {name}"));
+                let holder = || format!("{member} of {}", name());
+                self.note(&mut told, interface.pointer(member), holder);
             }
-            against.extend(other_vnet(vnet, &interface, &name));
+            told.against.extend(other_vnet(vnet, &interface, name));
         }
         let sockets = lists::of(self.target, vnet, variables);
         let mut mine = Vec::new();
-        for socket in sockets.take(&mut self.found.problems) {
-            let holder = || format!("so_vnet of socket {}", socket.address);
-            self.follow_member(&socket, "so_vnet", holder);
-            if socket.pointer("so_vnet") == Ok(vnet.address) {
+        for socket in told.elements(sockets) {
+            let own = socket.pointer("so_vnet");
+            if own == Ok(vnet.address) {
                 mine.push(socket.address);
             }
+            self.note(&mut told, own, || format!("so_vnet of socket {}", socket.address));
         }
         mine.sort_unstable();
         mine.dedup();
-        against.extend(too_many_sockets(vnet.sockcnt, mine.len()));
-        against
+        told.against.extend(too_many_sockets(vnet.sockcnt, mine.len()));
+        told
+    }
+
+    /// Adds a pointer to a vnet, unless that is on the list.
+    fn note(
+        &self,
+        told: &mut Told,
+        pointer: Result<VirtAddr, ReadError>,
+        holder: impl FnOnce() -> String,
+    ) {
+        match pointer {
+            Ok(vnet) if vnet.is_null() || self.listed.contains_key(&vnet) => {}
+            Ok(vnet) => told.events.push(Event::Pointer(vnet, holder())),
+            Err(why) => {
+                told.events.push(Event::Unread(Problem::unreadable(holder(), why).into()));
+            }
+        }
+    }
+
+    /// Follows what was read of a vnet. Returns what contradicts it.
+    fn take(&mut self, told: Told) -> Vec<Box<str>> {
+        for event in told.events {
+            match event {
+                Event::Pointer(vnet, holder) => self.follow(Some(vnet), || holder),
+                Event::Unread(problems) => self.found.problems.extend(problems),
+            }
+        }
+        told.against
     }
 
     fn follow_member(
@@ -174,11 +220,27 @@ impl Search<'_> {
     }
 }
 
+impl Told {
+    /// The elements of a walk, whose problems are noted.
+    fn elements<T>(&mut self, walk: Walk<T>) -> Vec<T> {
+        let mut problems = Problems::default();
+        let elements = walk.take(&mut problems);
+        if !problems.is_empty() {
+            self.events.push(Event::Unread(problems));
+        }
+        elements
+    }
+}
+
 /// How an interface on the list of `vnet` contradicts being there.
-fn other_vnet(vnet: &Vnet, interface: &Object<'_>, name: &str) -> Option<Box<str>> {
+fn other_vnet(
+    vnet: &Vnet,
+    interface: &Object<'_>,
+    name: impl FnOnce() -> String,
+) -> Option<Box<str>> {
     let actual = interface.pointer("if_vnet").ok()?;
     (actual != vnet.address).then(|| {
-        let at = interface.address;
+        let (at, name) = (interface.address, name());
         let actual = actual.non_null().map_or("no vnet".to_owned(), |actual| actual.to_string());
         format!("the interface {name} at {at} is on its list, but its if_vnet is {actual}").into()
     })
