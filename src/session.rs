@@ -30,6 +30,7 @@ mod whatis;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHashSet;
 use serde::{Serialize, Serializer};
 
 use crate::addr::{PhysAddr, VirtAddr};
@@ -38,6 +39,7 @@ use crate::dump::{self, Core, DumpIdentity};
 use crate::error::Error;
 use crate::kernel::{LinkerSet, RunningKernel};
 use crate::memory::KernelMemory;
+use crate::source::unpack::Progress;
 use crate::target::{KernelMatch, ReadError, Target, TargetError};
 use crate::types::{Format, Types};
 use crate::value::{Counters, Limits, Plans, Value, ValueReader};
@@ -48,8 +50,9 @@ use crate::views::machine::Machine;
 use crate::views::messages::MessageRing;
 use crate::views::unlisted::Unlisted;
 use crate::vnet::by_address::VnetsByAddress;
+use crate::vnet::scan::{self, Scanned};
 use crate::vnet::variables::plain_globals;
-use crate::vnet::{Copies, SetVariable, Stack, Variables, Vnet, VnetError, VnetList, scan};
+use crate::vnet::{Copies, SetVariable, Stack, Variables, Vnet, VnetError, VnetList};
 use crate::walk::{Problem, Problems};
 
 pub use choice::{Choice, not_found};
@@ -100,6 +103,8 @@ pub struct Vnets {
     pub removed: Vec<Jail>,
     /// What keeps further vnets from being known.
     pub problems: Problems,
+    /// How many bytes of memory were searched for others; `None` without a scan.
+    pub searched: Option<u64>,
 }
 
 /// The value of one expression.
@@ -242,7 +247,7 @@ impl Session {
                 removed = jails::add_jails(self.target(), &mut all, jails, false);
             }
             problems.extend(found.problems);
-            Vnets { all, removed, problems }
+            Vnets { all, removed, problems, searched: None }
         }))
     }
 
@@ -252,14 +257,26 @@ impl Session {
     /// # Errors
     /// As [`Session::vnets`].
     pub fn scan(&self) -> Result<Vnets, Error> {
+        self.scan_with(&mut |_| ())
+    }
+
+    /// The same. `progress` is told now and then how much has been searched.
+    ///
+    /// # Errors
+    /// As [`Session::vnets`].
+    pub fn scan_with(&self, progress: &mut dyn FnMut(Progress)) -> Result<Vnets, Error> {
         let mut vnets = self.vnets()?.clone();
-        let known: Vec<VirtAddr> = vnets.all.iter().map(|vnet| vnet.address).collect();
+        let known: FxHashSet<VirtAddr> = vnets.all.iter().map(|vnet| vnet.address).collect();
         if !self.memory().can_be_searched() {
             let why =
                 "the device does not say which addresses are mapped, so it cannot be searched";
             vnets.problems.add(Problem::new("kernel memory", why));
         }
-        let found = scan::scan(self.target(), self.list()?)?;
+        // Some of it is mapped twice, and some not at all.
+        let total = self.memory().held();
+        let mut tell = |done: u64| progress(Progress { done: done.min(total), total });
+        let Scanned { vnets: found, bytes } = scan::scan(self.target(), self.list()?, &mut tell)?;
+        vnets.searched = Some(bytes);
         vnets.all.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
         if let Ok(jails) = self.jails() {
             vnets.removed = jails::add_jails(self.target(), &mut vnets.all, jails, true);

@@ -77,7 +77,7 @@ fn told(session: &Session) -> BTreeMap<&'static str, Value> {
     let chosen = || answers::Chosen::ask(session, &Selector::All).unwrap();
     let of_vnets = vnetkvm::answers::interfaces::Question { names: &[], long: true };
     BTreeMap::from([
-        ("vnets", json(&answers::vnets(session, false, true).unwrap())),
+        ("vnets", json(&answers::vnets(session, None, true).unwrap())),
         ("jails", json(&answers::jails(session, &Selector::Default).unwrap())),
         ("threads", json(&answers::threads(session, &Selector::Default, true).unwrap())),
         ("interfaces", json(&answers::interfaces(session, chosen(), of_vnets).unwrap())),
@@ -283,8 +283,8 @@ fn the_variables_of_other_vnets_can_be_left_out() {
         let gone = Err(ErrorKind::NotDumped);
         assert_eq!(defttl(&new), [gone, Ok(42), gone], "{kernel} {machine}");
         assert_eq!(
-            json(&answers::vnets(&new, false, true).unwrap())["vnets"],
-            json(&answers::vnets(&old, false, true).unwrap())["vnets"]
+            json(&answers::vnets(&new, None, true).unwrap())["vnets"],
+            json(&answers::vnets(&old, None, true).unwrap())["vnets"]
         );
     }
 }

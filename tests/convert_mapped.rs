@@ -164,7 +164,7 @@ fn convert(session: &Session, form: Form) -> Result<(Vec<u8>, Value), Error> {
 
 fn told(session: &Session) -> [Value; 3] {
     [
-        json(&answers::vnets(session, false, true).unwrap()),
+        json(&answers::vnets(session, None, true).unwrap()),
         json(&answers::jails(session, &Selector::Default).unwrap()),
         json(&answers::threads(session, &Selector::Default, true).unwrap()),
     ]

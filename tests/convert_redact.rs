@@ -67,7 +67,7 @@ fn secrets(bytes: &[u8]) -> usize {
 
 fn told(session: &Session) -> [Value; 4] {
     [
-        json(&answers::vnets(session, false, true).unwrap()),
+        json(&answers::vnets(session, None, true).unwrap()),
         json(&answers::jails(session, &Selector::Default).unwrap()),
         json(&answers::threads(session, &Selector::Default, true).unwrap()),
         json(&answers::checks(session, &Selector::All, &[]).unwrap()),

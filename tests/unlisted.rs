@@ -171,6 +171,19 @@ fn a_scan_finds_what_nothing_points_at() {
     }
 }
 
+#[test]
+fn a_scan_tells_how_much_it_has_searched() {
+    let kernel = KERNELS[0];
+    let image = Image::of(machine(kernel)).unwrap();
+    let session = session_of(kernel, &image, Format::Full);
+    let (mut told, total) = (Vec::new(), session.memory().held());
+    let scanned = session.scan_with(&mut |progress| told.push((progress.done, progress.total)));
+    // The direct map has all memory, and the kernel map some of it again.
+    assert!(scanned.unwrap().searched.unwrap() > total);
+    assert!(told.is_sorted(), "{told:?}");
+    assert_eq!(told.last(), Some(&(total, total)));
+}
+
 /// Two words that look like what vnet_destroy leaves may stand anywhere in the kernel's own
 /// data, of which the direct map has a second view; and between the objects of the heap.
 #[test]

@@ -4,7 +4,8 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{Answer, Cell, Column, Elements, Medium, Page, Progress, Remark, Row, progress};
+use super::{Answer, Cell, Column, Elements, Medium, Page, Remark, Row, progress};
+use crate::convert::Progress;
 use crate::error::Error;
 use crate::session::{Session, Vnets};
 use crate::views::hidden::MayHide;
@@ -22,6 +23,9 @@ pub struct AllVnets {
     /// The table for people has all columns, not only those that fit 80 characters.
     #[serde(skip)]
     wide: bool,
+    /// How many bytes of memory were searched for others; `None` without a scan.
+    #[serde(skip)]
+    searched: Option<u64>,
     /// Why there may be vnets that nothing leads to; empty after a scan for them.
     #[serde(skip)]
     pub may_hide: Vec<MayHide>,
@@ -34,24 +38,34 @@ pub struct FoundVnet {
     #[serde(flatten)]
     pub vnet: Vnet,
     /// How far its creation or destruction has come; `None` if that is done, or unknown.
-    pub progress: Option<Progress>,
+    pub progress: Option<progress::Progress>,
 }
 
-/// The vnets on the list, and those that something else points at; with `scan`, also those that
-/// only a scan of all memory finds. `wide` shows people all columns.
+/// The vnets on the list, and those that something else points at. With `scan`, also those that
+/// only a scan of all memory finds; it is told now and then how much has been searched. `wide` shows
+/// people all columns.
 ///
 /// # Errors
 /// As [`Session::vnets`].
-pub fn vnets(session: &Session, scan: bool, wide: bool) -> Result<AllVnets, Error> {
-    let Vnets { all, mut problems, .. } =
-        if scan { session.scan()? } else { session.vnets()?.clone() };
-    let may_hide = if scan { Vec::new() } else { MayHide::reasons(session.matching_target()?) };
+pub fn vnets(
+    session: &Session,
+    scan: Option<&mut dyn FnMut(Progress)>,
+    wide: bool,
+) -> Result<AllVnets, Error> {
+    let Vnets { all, mut problems, searched, .. } = match scan {
+        Some(scan) => session.scan_with(scan)?,
+        None => session.vnets()?.clone(),
+    };
+    let may_hide = match searched {
+        Some(_) => Vec::new(),
+        None => MayHide::reasons(session.matching_target()?),
+    };
     let reader = progress::Reader::new(session);
     let vnets = all.into_iter().map(|vnet| {
         let progress = reader.of(&vnet, &mut problems);
         FoundVnet { vnet, progress }
     });
-    Ok(AllVnets { vnets: vnets.collect(), problems, wide, may_hide })
+    Ok(AllVnets { vnets: vnets.collect(), problems, wide, may_hide, searched })
 }
 
 impl AllVnets {
@@ -90,7 +104,11 @@ impl Answer for AllVnets {
         let damage = self.vnets.iter().flat_map(|FoundVnet { vnet, .. }| {
             vnet.problems.iter().map(|why| Remark::Warning(format!("{}: {why}", vnet.title())))
         });
-        damage.collect()
+        let searched = self.searched.map(|bytes| {
+            let megabytes = bytes.div_ceil(1 << 20);
+            Remark::Note(format!("searched {megabytes} MB of memory for vnets"))
+        });
+        searched.into_iter().chain(damage).collect()
     }
 
     fn nothing(&self) -> Option<String> {
@@ -134,7 +152,7 @@ impl Row for Wide<'_> {
         let shutdown = vnet.shutdown.map(|yes| if yes { "yes" } else { "no" });
         let found_by = Some(&vnet.found_by).filter(|found| !found.is_empty());
         let found_by = self.found_by.then(|| {
-            let progress = progress.as_ref().map(Progress::title);
+            let progress = progress.as_ref().map(progress::Progress::title);
             [found_by.map(|found| found.join("; ")).into(), progress.into()]
         });
         let cells = [

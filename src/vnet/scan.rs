@@ -7,9 +7,10 @@
 //! aligned, in memory that the kernel has allocated: never in its own image, whose
 //! pages the direct map shows again, nor in a module's.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use memchr::memmem::Finder;
+use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use crate::addr::{PhysAddr, VirtAddr};
@@ -19,45 +20,117 @@ use crate::target::{ReadError, Target};
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::{Vnet, VnetError, VnetList};
 
-/// Memory is searched in pieces of this size, a page or more.
-const CHUNK: u64 = 1 << 20;
+/// Memory is searched in pieces of this size, a page or more: what a processor's cache holds, since
+/// each is copied and then searched for several magics.
+const CHUNK: u64 = 256 << 10;
 
-/// Every vnet in kernel memory, also those on `list`, by ascending address. One that
-/// is mapped twice is reported where it is mapped first.
+/// So much is shared among the processors at a time, in so many chunks at most.
+const BATCH: u64 = 64 << 20;
+const MOST_CHUNKS: usize = 1 << 14;
+
+/// What a search of memory found.
+#[derive(Debug, Clone)]
+pub struct Scanned {
+    /// Every vnet, by ascending address.
+    pub vnets: Vec<Vnet>,
+    /// How much memory was searched. What is mapped twice is searched twice.
+    pub bytes: u64,
+}
+
+/// Every vnet in kernel memory, also those on `list`. One that is mapped twice is reported where it
+/// is mapped first. `progress` is told now and then how many bytes have been searched.
 ///
 /// # Errors
 /// The shape of struct vnet is not known, or the search takes more work than is allowed.
-pub fn scan(target: &Target, list: &VnetList) -> Result<Vec<Vnet>, VnetError> {
+pub fn scan(
+    target: &Target,
+    list: &VnetList,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Scanned, VnetError> {
     let any = list.vnets.first().map_or(VirtAddr::default(), |vnet| vnet.address);
     let layout = VnetLayout::of(target, any)?;
-    let finders = magics(target.arch().endian());
-    let images = Images::new(target);
-    let memory = target.memory();
-    let mut buffer = Vec::new();
+    let (finders, images) = (magics(target.arch().endian()), Images::new(target));
+    let search = Search { target, layout, finders, images };
+    let pieces = target.memory().pieces();
+    let mut chunks = pieces.flat_map(|piece| Chunk::all(piece.address, piece.phys, piece.len));
     let mut seen = FxHashSet::default();
-    let mut found = Vec::new();
-    for piece in memory.pieces() {
-        for start in (0..piece.len).step_by(CHUNK as usize) {
-            target.budget().work(1).map_err(ReadError::from)?;
-            let at = piece.address.wrapping_add(start);
-            buffer.resize(CHUNK.min(piece.len - start) as usize, 0);
-            let (read, _) = memory.read_prefix(at, &mut buffer);
-            let places = finders.iter().flat_map(|finder| finder.find_iter(&buffer[..read]));
-            for place in places {
-                let magic = at.wrapping_add(place as u64);
-                let phys = piece.phys.wrapping_add(start + place as u64);
-                let vnet = VirtAddr::new(magic.get().wrapping_sub(layout.magic));
-                if vnet.page_offset(layout.alignment()) != 0 || images.hold(vnet, phys) {
-                    continue;
-                }
-                if let Some(vnet) = whole(target, vnet).filter(|_| seen.insert(phys)) {
-                    found.push(vnet);
-                }
+    let mut scanned = Scanned { vnets: Vec::new(), bytes: 0 };
+    loop {
+        let batch = batch(&mut chunks);
+        let Some(bytes) = batch.iter().map(|chunk| chunk.len).reduce(u64::saturating_add) else {
+            break;
+        };
+        target.budget().work(batch.len() as u64).map_err(ReadError::from)?;
+        let found = batch.par_iter().map_init(Vec::new, |buffer, chunk| search.of(*chunk, buffer));
+        let found: Vec<_> = found.collect();
+        for (phys, vnet) in found.into_iter().flatten() {
+            if seen.insert(phys) {
+                scanned.vnets.push(vnet);
             }
         }
+        scanned.bytes = scanned.bytes.saturating_add(bytes);
+        progress(scanned.bytes);
     }
-    found.sort_by_key(|vnet| vnet.address);
-    Ok(found)
+    scanned.vnets.sort_by_key(|vnet| vnet.address);
+    Ok(scanned)
+}
+
+/// A piece of memory that is searched at once.
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    address: VirtAddr,
+    phys: PhysAddr,
+    len: u64,
+}
+
+impl Chunk {
+    /// Those of a longer piece.
+    fn all(address: VirtAddr, phys: PhysAddr, len: u64) -> impl Iterator<Item = Self> {
+        (0..len).step_by(CHUNK as usize).map(move |start| Self {
+            address: address.wrapping_add(start),
+            phys: phys.wrapping_add(start),
+            len: CHUNK.min(len - start),
+        })
+    }
+}
+
+/// The next chunks that are shared among the processors; none at the end.
+fn batch(chunks: &mut impl Iterator<Item = Chunk>) -> Vec<Chunk> {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while bytes < BATCH && batch.len() < MOST_CHUNKS {
+        let Some(chunk) = chunks.next() else { break };
+        bytes += chunk.len;
+        batch.push(chunk);
+    }
+    batch
+}
+
+/// What one piece of memory is searched with.
+struct Search<'t> {
+    target: &'t Target,
+    layout: VnetLayout,
+    finders: [Finder<'static>; 3],
+    images: Images<'t>,
+}
+
+impl Search<'_> {
+    /// The vnets whose magic is in the chunk, with the physical addresses of the magics.
+    fn of(&self, chunk: Chunk, buffer: &mut Vec<u8>) -> Vec<(PhysAddr, Vnet)> {
+        buffer.resize(chunk.len as usize, 0);
+        let (read, _) = self.target.memory().read_prefix(chunk.address, buffer);
+        let read = buffer.get(..read).unwrap_or_default();
+        let places = self.finders.iter().flat_map(|finder| finder.find_iter(read));
+        let found = places.filter_map(|place| {
+            let magic = chunk.address.wrapping_add(place as u64);
+            let phys = chunk.phys.wrapping_add(place as u64);
+            let vnet = VirtAddr::new(magic.get().wrapping_sub(self.layout.magic));
+            if vnet.page_offset(self.layout.alignment()) != 0 || self.images.hold(vnet, phys) {
+                return None;
+            }
+            Some((phys, whole(self.target, vnet)?))
+        });
+        found.collect()
+    }
 }
 
 fn magics(endian: Endian) -> [Finder<'static>; 3] {
@@ -86,12 +159,12 @@ fn whole(target: &Target, address: VirtAddr) -> Option<Vnet> {
 struct Images<'t> {
     target: &'t Target,
     /// The physical pages of the kernel's image, by their first addresses.
-    pages: OnceCell<FxHashSet<PhysAddr>>,
+    pages: OnceLock<FxHashSet<PhysAddr>>,
 }
 
 impl<'t> Images<'t> {
     fn new(target: &'t Target) -> Self {
-        Self { target, pages: OnceCell::new() }
+        Self { target, pages: OnceLock::new() }
     }
 
     /// Whether this is part of one. `phys` is the physical address of a byte of it.

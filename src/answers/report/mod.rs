@@ -146,7 +146,7 @@ impl Report<'_> {
         let default = Selector::Default;
         match section.topic {
             Topic::Faults => self.faults(page),
-            Topic::Vnets => answer(page, super::vnets(session, false, true)),
+            Topic::Vnets => answer(page, super::vnets(session, None, true)),
             Topic::Jails => answer(page, super::jails(session, &default)),
             Topic::Threads => answer(page, super::threads(session, &default, false)),
             Topic::Wiring => Self::wiring(session, page),

@@ -13,6 +13,7 @@ use crate::commands::{Command, PcpuArgs, SysctlArgs};
 use crate::exit::{Failure, Outcome};
 use crate::lost_files::require_intact_files;
 use crate::output::{show, show_search};
+use crate::progress::Bar;
 use crate::say::{hint, note};
 use crate::{cmd, context};
 
@@ -148,7 +149,13 @@ fn vars_side_by_side(globals: &Globals, patterns: &[String]) -> anyhow::Result<O
 }
 
 fn vnets(globals: &Globals, scan: bool, wide: bool) -> anyhow::Result<Outcome> {
-    let vnets = answers::vnets(context::open(globals)?, scan, wide).map_err(|why| {
+    let session = context::open(globals)?;
+    let mut bar = Bar::new("searching");
+    let mut show_progress = |progress| bar.show(progress);
+    let scan = scan.then_some(&mut show_progress as &mut dyn FnMut(_));
+    let vnets = answers::vnets(session, scan, wide);
+    drop(bar);
+    let vnets = vnets.map_err(|why| {
         context::without_vimage(why, "`vnetkvm vars 'tcp*'` lists its variables by name")
     })?;
     let hidden = vnets.may_hide.first().map(ToString::to_string);
