@@ -175,9 +175,9 @@ impl Overview {
             problems.extend(found.problems);
         }
         if let Ok(jails) = session.jails() {
-            self.jails = Count::new(jails.jails.len(), jails.count().is_ok());
-            let all = session.all_jails().map_or(0, |all| all.jails.len());
-            self.removed_jails = all.saturating_sub(jails.jails.len());
+            self.jails = Count::new(jails.all().len(), jails.count().is_ok());
+            let all = session.all_jails().map_or(0, |all| all.all().len());
+            self.removed_jails = all.saturating_sub(jails.all().len());
         }
     }
 

@@ -15,6 +15,8 @@ pub struct PerVnet<'s, A> {
     /// The vnets, in the order in which they are asked.
     pub chosen: Chosen<'s>,
     pub(super) ask: Ask<'s, A>,
+    /// The answers are there already, and need not be made.
+    pub(super) is_kept: bool,
     /// Problems that were found before any vnet was asked.
     pub problems: Problems,
     /// What holds for the question as a whole.
@@ -44,6 +46,7 @@ impl<'s, A> PerVnet<'s, A> {
     ) -> Self {
         Self {
             ask: Box::new(ask),
+            is_kept: false,
             problems: Problems::default(),
             remarks: Vec::new(),
             missed: Vec::new(),
@@ -59,7 +62,8 @@ impl<'s, A> PerVnet<'s, A> {
     where
         A: Clone + 's,
     {
-        Self::by_place(chosen, move |place, _| answers.get(place).cloned())
+        let answers = Self::by_place(chosen, move |place, _| answers.get(place).cloned());
+        Self { is_kept: true, ..answers }
     }
 
     /// Asks now, and keeps the answers with their problems. `nothing` says why all are empty, if
@@ -127,8 +131,9 @@ impl<A: Answer> Answer for PerVnet<'_, A> {
         self.nothing.clone()
     }
 
+    /// Answers that are made when their turn comes are not asked for this: each would be made twice.
     fn found(&self) -> bool {
-        self.answers().any(|(_, answer)| answer.found())
+        self.is_kept && self.answers().any(|(_, answer)| answer.found())
     }
 
     fn unreadable(&self) -> usize {

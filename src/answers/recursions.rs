@@ -12,7 +12,7 @@ use crate::threads::ThreadName;
 use crate::value::model::ValueError;
 use crate::value::serialize::or_error;
 use crate::views::recursions;
-use crate::vnet::{Vnet, VnetRef};
+use crate::vnet::{VnetRef, VnetRefs};
 use crate::walk::Problems;
 
 /// Everything recorded about curvnet.
@@ -65,7 +65,7 @@ pub struct Thread {
 /// # Errors
 /// The kernel is not the dump's, has no VIMAGE, or has no debug information.
 pub fn recursions(session: &Session) -> Result<Option<Curvnets>, Error> {
-    let vnets = &session.vnets()?.all;
+    let vnets = &VnetRefs::of(&session.vnets()?.all);
     let recorded = recursions::Recursions::read(session.matching_target()?)?.map(|recorded| {
         let recursions = recorded.recursions.into_iter().map(|one| Recursion::new(one, vnets));
         let recursions: Vec<Recursion> = recursions.collect();
@@ -79,19 +79,19 @@ pub fn recursions(session: &Session) -> Result<Option<Curvnets>, Error> {
 
 impl Recursion {
     /// Adds the numbers of the vnets in `vnets`.
-    fn new(recursion: recursions::Recursion, vnets: &[Vnet]) -> Self {
+    fn new(recursion: recursions::Recursion, vnets: &VnetRefs) -> Self {
         let recursions::Recursion { address, previous, function, line, old_vnet, new_vnet } =
             recursion;
-        let vnet = |address: Option<VirtAddr>| Some(VnetRef::at(address?, vnets));
+        let vnet = |address: Option<VirtAddr>| Some(vnets.at(address?));
         let (old_vnet, new_vnet) = (old_vnet.map(vnet), new_vnet.map(vnet));
         Self { address, previous, function, line, old_vnet, new_vnet }
     }
 }
 
 impl Thread {
-    fn new(curvnet: recursions::Curvnet, vnets: &[Vnet]) -> Self {
+    fn new(curvnet: recursions::Curvnet, vnets: &VnetRefs) -> Self {
         let recursions::Curvnet { thread, vnet, set_by } = curvnet;
-        Self { thread, vnet: VnetRef::at(vnet, vnets), set_by }
+        Self { thread, vnet: vnets.at(vnet), set_by }
     }
 }
 

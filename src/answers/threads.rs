@@ -18,7 +18,7 @@ use crate::views::call_out::CallOut;
 use crate::views::jails::Jails;
 use crate::views::threads::{Doing, State, ThreadView, Threads, Wait};
 use crate::vnet::list::JailRef;
-use crate::vnet::{Condition, Vnet, VnetRef, WantedThread};
+use crate::vnet::{Condition, Vnet, VnetRef, VnetRefs, WantedThread};
 use crate::walk::{Problem, Problems};
 
 /// The threads, the one that wrote the dump first.
@@ -167,7 +167,7 @@ pub fn threads(session: &Session, which: &Selector, all: bool) -> Result<AllThre
 /// What jails and vnets are called.
 struct Names {
     jails: FxHashMap<VirtAddr, JailRef>,
-    vnets: FxHashMap<VirtAddr, VnetRef>,
+    vnets: VnetRefs,
     /// Those that are not on the list.
     conditions: FxHashMap<VirtAddr, Condition>,
     /// vnet0.
@@ -177,8 +177,8 @@ struct Names {
 impl Names {
     fn new(jails: &Jails, vnets: &[Vnet]) -> Self {
         Self {
-            jails: jails.jails.iter().map(|jail| (jail.address, jail.into())).collect(),
-            vnets: vnets.iter().map(|vnet| (vnet.address, vnet.into())).collect(),
+            jails: jails.all().iter().map(|jail| (jail.address, jail.into())).collect(),
+            vnets: VnetRefs::of(vnets),
             conditions: vnets
                 .iter()
                 .filter_map(|vnet| Some((vnet.address, vnet.condition?)))
@@ -198,11 +198,6 @@ impl Names {
         thread.dumping || elsewhere || thread.curvnet != Ok(None)
     }
 
-    fn vnet(&self, address: VirtAddr) -> VnetRef {
-        let known = self.vnets.get(&address).copied();
-        known.unwrap_or(VnetRef { index: None, address })
-    }
-
     fn thread(&self, view: ThreadView, records: bool) -> Thread {
         let compared = match (&view.curvnet, &view.jail_vnet) {
             (Ok(None), _) => Some("none"),
@@ -210,7 +205,7 @@ impl Names {
             _ => None,
         };
         let vnet = |of: Result<Option<VirtAddr>, ValueError>| {
-            of.map(|vnet| vnet.map(|vnet| self.vnet(vnet)))
+            of.map(|vnet| vnet.map(|vnet| self.vnets.at(vnet)))
         };
         let curvnet = view.curvnet.as_ref().ok().copied().flatten();
         let condition = curvnet.and_then(|curvnet| self.conditions.get(&curvnet).copied());

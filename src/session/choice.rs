@@ -8,7 +8,7 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::target::ReadError;
 use crate::threads;
-use crate::views::jails::{Holders, Jail, Jails};
+use crate::views::jails::{Holders, Jails};
 use crate::views::known_vnets::KnownVnets;
 use crate::vnet::{VnetError, WantedThread};
 use crate::walk::{Problem, Problems};
@@ -56,9 +56,11 @@ impl Session {
     pub fn all_jails(&self) -> Result<Jails, Error> {
         let mut all = self.jails()?.clone();
         if let Ok(vnets) = self.vnets() {
-            let new = |jail: &&Jail| all.at(jail.address).is_none();
-            let removed: Vec<Jail> = vnets.removed.iter().filter(new).cloned().collect();
-            all.jails.extend(removed);
+            for removed in &vnets.removed {
+                if all.at(removed.address).is_none() {
+                    all.push(removed.clone());
+                }
+            }
         }
         Ok(all)
     }

@@ -26,9 +26,12 @@ pub fn add_jails(
     jails: &Jails,
     everywhere: bool,
 ) -> Vec<Jail> {
+    let mut inside: FxHashMap<VirtAddr, Vec<JailRef>> = FxHashMap::default();
+    for (jail, vnet) in jails.all().iter().filter_map(|jail| Some((jail, jail.vnet?))) {
+        inside.entry(vnet).or_default().push(jail.into());
+    }
     for vnet in vnets.iter_mut() {
-        let inside = jails.jails.iter().filter(|jail| jail.vnet == Some(vnet.address));
-        let inside: Vec<JailRef> = inside.map(JailRef::from).collect();
+        let inside = inside.remove(&vnet.address).unwrap_or_default();
         // No known jail does not mean no jail.
         // A jail ends before its vnet is freed.
         let settled = vnet.is_freed() || (vnet.is_listed() && jails.problems.is_empty());
@@ -134,7 +137,7 @@ fn same_name_remark(jails: &Jails, meant: &Jail, wanted: &str) -> Option<String>
 
 /// The error for a jail that is not among `jails`.
 pub fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
-    let names = jails.jails.iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
+    let names = jails.all().iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
     let near = types::most_similar(names.collect(), |name: &String| name, wanted);
     VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()
 }
@@ -143,7 +146,7 @@ pub fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
 fn in_memory(target: &Target, vnet: VirtAddr) -> Vec<Jail> {
     let mut found = Jails::default();
     search_prisons(target, vnet).iter().for_each(|prison| found.add_unlisted(prison));
-    found.jails
+    found.all().to_vec()
 }
 
 /// What threads show about vnets, by the vnet.
@@ -186,7 +189,7 @@ impl<'t> ThreadJails<'t> {
                 add_jails_on_stack(target, &stack, vnet, jails, &mut found);
             }
         }
-        found.jails
+        found.all().to_vec()
     }
 }
 
@@ -206,7 +209,7 @@ fn add_jails_on_stack(
             jails.at(word).filter(|jail| jail.own_vnet && jail.vnet.is_none())
             && found.at(word).is_none()
         {
-            found.jails.push(Jail { life: Life::Starting, ..jail.clone() });
+            found.push(Jail { life: Life::Starting, ..jail.clone() });
         }
     }
 }

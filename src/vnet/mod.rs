@@ -27,7 +27,7 @@ pub use error::{VnetCandidate, VnetError, WantedThread, WantedVnet};
 pub use list::{Vnet, VnetList};
 pub use modspace::ModuleSpace;
 pub use pristine::pristine;
-pub use reference::VnetRef;
+pub use reference::{VnetRef, VnetRefs};
 pub use stack::Stack;
 pub use state::VnetState;
 pub use sysinit::{Sysinits, VnetSysinit};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::addr::VirtAddr;
@@ -16,12 +17,20 @@ pub struct VnetRef {
     pub address: VirtAddr,
 }
 
-impl VnetRef {
-    /// The vnet at `address`, with its number in `vnets`.
+/// The numbers of vnets, by their addresses.
+#[derive(Debug, Clone, Default)]
+pub struct VnetRefs(FxHashMap<VirtAddr, VnetRef>);
+
+impl VnetRefs {
+    /// Those of `vnets`.
+    pub fn of(vnets: &[Vnet]) -> Self {
+        Self(vnets.iter().map(|vnet| (vnet.address, vnet.into())).collect())
+    }
+
+    /// The vnet at `address`, without a number if it is none of them.
     #[must_use]
-    pub fn at(address: VirtAddr, vnets: &[Vnet]) -> Self {
-        let known = vnets.iter().find(|vnet| vnet.address == address);
-        Self { index: known.and_then(|vnet| vnet.index), address }
+    pub fn at(&self, address: VirtAddr) -> VnetRef {
+        self.0.get(&address).copied().unwrap_or(VnetRef { index: None, address })
     }
 }
 

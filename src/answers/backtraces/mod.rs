@@ -17,7 +17,7 @@ use crate::value::model::ValueError;
 use crate::value::serialize::or_error;
 use crate::value::{Limits, Value};
 use crate::views::backtrace::{Argument, Backtrace, Ending, StackFrame, Tracer, TrapSeen};
-use crate::vnet::{Vnet, VnetRef, WantedThread};
+use crate::vnet::{VnetRef, VnetRefs, WantedThread};
 use crate::walk::{Problem, Problems};
 
 /// Which threads are asked for.
@@ -164,11 +164,11 @@ pub fn backtraces(
     }
     chosen.sort_by_key(|thread| thread.thread.int("td_tid") != Ok(dumper));
     let tracer = Tracer::new(target, session.reader(limits));
-    let known = session.vnets().map(|vnets| &vnets.all[..]).unwrap_or_default();
+    let known = session.vnets().map(|vnets| VnetRefs::of(&vnets.all)).unwrap_or_default();
     let mut stacks = Vec::new();
     for thread in chosen {
         match tracer.trace(thread) {
-            Ok(trace) => stacks.push(Stack::new(trace, vnets.then_some(known))),
+            Ok(trace) => stacks.push(Stack::new(trace, vnets.then_some(&known))),
             Err(why) => {
                 problems.add(Problem::unreadable(format!("the stack of {}", thread.name()), why));
             }
@@ -211,7 +211,7 @@ fn nothing(which: &Which, dumper: i64) -> String {
 }
 
 impl Stack {
-    fn new(trace: Backtrace, vnets: Option<&[Vnet]>) -> Self {
+    fn new(trace: Backtrace, vnets: Option<&VnetRefs>) -> Self {
         let Backtrace { thread, frames, ending } = trace;
         let frames = frames.into_iter().map(|frame| Frame::new(frame, vnets)).collect();
         let Ending { kind, message, address } = ending;
@@ -220,8 +220,8 @@ impl Stack {
 }
 
 impl Frame {
-    fn new(frame: StackFrame, vnets: Option<&[Vnet]>) -> Self {
-        let of = |vnet: Option<VirtAddr>, vnets| vnet.map(|vnet| VnetRef::at(vnet, vnets));
+    fn new(frame: StackFrame, vnets: Option<&VnetRefs>) -> Self {
+        let of = |vnet: Option<VirtAddr>, vnets: &VnetRefs| vnet.map(|vnet| vnets.at(vnet));
         let vnet = frame.vnet;
         Self {
             address: frame.address,

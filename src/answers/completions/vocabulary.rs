@@ -89,7 +89,7 @@ impl Vocabulary {
 /// The jails whose names begin so, sorted. Names that would need quotation marks are left out.
 pub fn plain_jails(session: &Session, prefix: &str) -> Vec<String> {
     let Ok(jails) = session.jails() else { return Vec::new() };
-    let names = jails.jails.iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
+    let names = jails.all().iter().filter(|jail| jail.jid != 0).map(|jail| jail.name.to_string());
     let is_plain = |name: &String| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };

@@ -18,7 +18,7 @@ use crate::views::interfaces::Conditions;
 use crate::views::known_vnets::KnownVnets;
 use crate::views::wiring::Network;
 use crate::vnet::variables::compile_glob;
-use crate::vnet::{Stack, Vnet, VnetError};
+use crate::vnet::{Stack, VnetError};
 use crate::walk::{Problem, Problems};
 
 pub use entry::{Address, Entry, OtherEnd};
@@ -130,10 +130,7 @@ impl Entries {
         network: &Network<'_>,
         vnets: Option<&KnownVnets<'_>>,
     ) -> Self {
-        let address = stack.vnet().map(|vnet| vnet.address);
-        let is_it = |known: Option<&Vnet>| known.map(|vnet| vnet.address) == address;
-        let found = network.stacks.iter().find(|found| is_it(found.copies.vnet()));
-        let Some(found) = found else {
+        let Some(found) = network.stack(stack.vnet().map(|vnet| vnet.address)) else {
             let why = "it is destroyed: its list is freed memory";
             let name =
                 stack.vnet().map_or_else(String::new, |vnet| format!(" of {}", vnet.title()));

@@ -1,6 +1,8 @@
 //! What holds a jail that has been removed, and which vnet is being created or destroyed for it.
 
-use crate::session::Session;
+use rustc_hash::FxHashMap;
+
+use crate::addr::VirtAddr;
 use crate::views::jails::{self, Holders, Life, ProcessRef};
 use crate::vnet::Vnet;
 use crate::vnet::list::JailRef;
@@ -52,14 +54,32 @@ fn title(process: &ProcessRef) -> String {
     format!("{pid} ({command}{zombie})")
 }
 
-/// The unlisted vnet that a jail which is not alive has, or that is made for it.
-pub(super) fn vnet_in_work<'s>(session: &'s Session, jail: &jails::Jail) -> Option<&'s Vnet> {
-    if jail.life == Life::Alive {
-        return None;
+/// The unlisted vnets, which are being created or destroyed for jails.
+pub(super) struct VnetsInWork<'s> {
+    by_address: FxHashMap<VirtAddr, &'s Vnet>,
+    /// By the number of a jail that lives in it.
+    by_jail: FxHashMap<i64, &'s Vnet>,
+}
+
+impl<'s> VnetsInWork<'s> {
+    pub(super) fn of(vnets: &'s [Vnet]) -> Self {
+        let mut all = Self { by_address: FxHashMap::default(), by_jail: FxHashMap::default() };
+        for vnet in vnets.iter().filter(|vnet| !vnet.is_listed()) {
+            all.by_address.insert(vnet.address, vnet);
+            for jail in vnet.jails.iter().flatten() {
+                all.by_jail.entry(jail.jid).or_insert(vnet);
+            }
+        }
+        all
     }
-    let mut unlisted = session.vnets().ok()?.all.iter().filter(|vnet| !vnet.is_listed());
-    unlisted.find(|vnet| match jail.vnet {
-        Some(own) => vnet.address == own,
-        None => vnet.jails.iter().flatten().any(|known| known.jid == jail.jid),
-    })
+
+    /// The one that a jail which is not alive has, or that is made for it.
+    pub(super) fn with(&self, jail: &jails::Jail) -> Option<&'s Vnet> {
+        let found = match (jail.life, jail.vnet) {
+            (Life::Alive, _) => None,
+            (_, Some(own)) => self.by_address.get(&own),
+            (_, None) => self.by_jail.get(&jail.jid),
+        };
+        found.copied()
+    }
 }

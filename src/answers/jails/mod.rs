@@ -6,6 +6,7 @@ mod rows;
 
 use serde::Serialize;
 
+use self::held::VnetsInWork;
 use super::{Progress, Remark, progress};
 use crate::addr::VirtAddr;
 use crate::error::Error;
@@ -14,7 +15,7 @@ use crate::value::model::ValueError;
 use crate::value::serialize::or_error;
 use crate::views::call_out::CallOut;
 use crate::views::jails::{self, Holders, Life, Permissions, Record};
-use crate::vnet::{VnetRef, WantedThread};
+use crate::vnet::{VnetRef, VnetRefs, WantedThread};
 use crate::walk::Problems;
 
 /// The jails, each parent before its children.
@@ -95,7 +96,7 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
     }
     let known = session.known_vnets().ok().flatten();
     let call_outs = jails::check(target, &all, known.as_ref(), &mut problems);
-    let listed = vnets.map(|vnets| &vnets.all[..]).unwrap_or_default();
+    let refs = vnets.map(|vnets| VnetRefs::of(&vnets.all)).unwrap_or_default();
     let mut unknown = Problems::default();
     let holders = session.holders(&all, &mut unknown)?;
     let counted = unknown.is_empty();
@@ -103,6 +104,7 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
     let permissions = Permissions::read(target);
     let chosen = Chosen::new(session, &choice)?;
     let reader = progress::Reader::new(session);
+    let in_work = VnetsInWork::of(vnets.map(|vnets| &vnets.all[..]).unwrap_or_default());
     let mut found = Vec::new();
     for (jail, depth) in order::by_tree(&all) {
         if !chosen.has(jail) {
@@ -117,7 +119,7 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
             name: jail.name.clone(),
             address: jail.address,
             parent: parent.map(|parent| parent.jid),
-            vnet: jail.vnet.map(|vnet| VnetRef::at(vnet, listed)),
+            vnet: jail.vnet.map(|vnet| refs.at(vnet)),
             own_vnet: jail.own_vnet && session.kernel().set_vnet().is_some(),
             state: jail.life.name(),
             path,
@@ -129,8 +131,7 @@ pub fn jails(session: &Session, which: &Selector) -> Result<AllJails, Error> {
             user_references,
             processes: held.map(|held| held.processes.len()).filter(|_| counted),
             held_by: held.filter(|_| jail.life.is_ending()).cloned(),
-            progress: held::vnet_in_work(session, jail)
-                .and_then(|vnet| reader.of(vnet, &mut problems)),
+            progress: in_work.with(jail).and_then(|vnet| reader.of(vnet, &mut problems)),
             problems: call_outs.get(&jail.address).cloned().unwrap_or_default(),
             depth: if matches!(choice, Choice::All) { depth } else { 0 },
             life: jail.life,

@@ -158,7 +158,7 @@ impl Wires {
     }
 
     /// Keeps these vnets and what is in them, and the other ends of their ties.
-    pub fn keep(&mut self, vnets: &[VirtAddr]) {
+    pub fn keep(&mut self, vnets: &FxHashSet<VirtAddr>) {
         let inside = |node: &Node| node.vnet.is_some_and(|vnet| vnets.contains(&vnet.address));
         let mut kept: FxHashSet<VirtAddr> =
             self.nodes.iter().filter(|node| inside(node)).map(|node| node.id).collect();

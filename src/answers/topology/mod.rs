@@ -7,6 +7,7 @@ mod tree;
 
 use std::io;
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use super::interfaces::Entry;
@@ -74,12 +75,11 @@ pub fn topology(session: &Session, chosen: Option<&Chosen<'_>>) -> Result<Topolo
         });
     }
     let jails = |jid: i64| -> Option<VirtAddr> {
-        let jails = session.jails().ok()?;
-        jails.jails.iter().find(|jail| jail.jid == jid).map(|jail| jail.address)
+        session.jails().ok()?.numbered(jid).map(|jail| jail.address)
     };
     let mut wires = Wires::of(&stacks, jails);
     if let Some(chosen) = chosen {
-        let wanted: Vec<VirtAddr> =
+        let wanted: FxHashSet<VirtAddr> =
             chosen.stacks.iter().filter_map(|it| it.vnet()).map(|vnet| vnet.address).collect();
         stacks.retain(|stack| stack.vnet.is_some_and(|vnet| wanted.contains(&vnet.address)));
         wires.keep(&wanted);

@@ -38,8 +38,8 @@ pub(super) fn tree(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         let finding = Finding::call_out(&jail.title(), &call_out).unless(changing.as_deref());
         findings.add(finding.at([jail.address]));
     }
-    let removed = all.jails.iter().filter(|jail| jail.life == Life::BeingRemoved).count();
-    let listed = all.jails.len() - removed;
+    let removed = all.all().iter().filter(|jail| jail.life == Life::BeingRemoved).count();
+    let listed = all.all().len() - removed;
     Ok(findings.or_ok(|| match removed {
         0 => format!("{listed} jails are on the list and in the tree"),
         _ => format!("{listed} jails are on the list and in the tree; {removed} being removed"),
@@ -70,10 +70,10 @@ pub(super) fn vnets(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         findings.add(finding.of(vnet).at([jail.address]));
     }
     findings.add_unknown(&all.problems);
-    let removed = all.jails.iter().filter(|jail| jail.life == Life::BeingRemoved).count();
+    let removed = all.all().iter().filter(|jail| jail.life == Life::BeingRemoved).count();
     let starting = |jail: &&Jail| jail.life == Life::Starting && jail.vnet.is_none();
-    let starting = all.jails.iter().filter(starting).count();
-    let inside = all.jails.len() - removed - starting;
+    let starting = all.all().iter().filter(starting).count();
+    let inside = all.all().len() - removed - starting;
     let others = [(removed, "being removed"), (starting, "being created")];
     let others = others.into_iter().filter(|(count, _)| *count > 0);
     let others: String = others.map(|(count, what)| format!("; {count} {what}")).collect();
@@ -91,7 +91,7 @@ pub(super) fn owners(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         vnet.is_listed() && !vnet.is_freed() && !vnet.default
     });
     let mut owners: FxHashMap<VirtAddr, Vec<&Jail>> = FxHashMap::default();
-    for jail in all.jails.iter().filter(|jail| jail.own_vnet && jail.jid != 0) {
+    for jail in all.all().iter().filter(|jail| jail.own_vnet && jail.jid != 0) {
         owners.entry(jail.vnet.unwrap_or_default()).or_default().push(jail);
     }
     let removers = OnceCell::new();
@@ -130,7 +130,7 @@ fn called_out<'a>(
         let call_outs = found.remove(&jail.address).unwrap_or_default();
         call_outs.into_iter().map(move |call_out| (jail, call_out))
     };
-    let mut all: Vec<_> = all.jails.iter().flat_map(of_jail).collect();
+    let mut all: Vec<_> = all.all().iter().flat_map(of_jail).collect();
     all.retain(|(_, call_out)| what.contains(&call_out.what));
     Ok(all)
 }
@@ -150,7 +150,7 @@ fn coming_or_going(
     removers: &OnceCell<Vec<Remover>>,
     vnet: VirtAddr,
 ) -> Option<String> {
-    let jails = &evidence.jails().ok()?.jails;
+    let jails = evidence.jails().ok()?.all();
     let mut starting =
         jails.iter().filter(|jail| jail.life == Life::Starting && jail.vnet.is_none());
     let built = evidence.unlisted().ok()?.filter(|vnet| {

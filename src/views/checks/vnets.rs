@@ -139,7 +139,7 @@ pub(super) fn vnet0(evidence: &Evidence<'_>) -> Result<Findings, Problem> {
         (true, Some(damage)) => findings.add(Finding::unknown(damage.to_string()).of(of)),
         (true, None) => {}
     }
-    let host = evidence.jails()?.jails.iter().find(|jail| jail.jid == 0);
+    let host = evidence.jails()?.all().iter().find(|jail| jail.jid == 0);
     match host.map(|host| (host.address, host.vnet)) {
         Some((_, Some(vnet))) if vnet == vnet0 => {}
         Some((prison0, vnet)) => {

@@ -69,18 +69,18 @@ impl Holders {
         let mut census = Census::new(target);
         census.count_processes();
         // Only what a jail waits for is worth looking for.
-        if jails.jails.iter().any(|jail| jail.life.is_ending()) {
+        if jails.all().iter().any(|jail| jail.life.is_ending()) {
             census.count_sockets(stacks);
         }
         let mut children: FxHashMap<VirtAddr, Vec<JailRef>> = FxHashMap::default();
-        for jail in &jails.jails {
+        for jail in jails.all() {
             if let Some(parent) = jail.parent {
                 children.entry(parent).or_default().push(jail.into());
             }
         }
         let known = jails.problems.is_empty() && census.problems.is_empty();
         let mut found = FxHashMap::default();
-        for jail in &jails.jails {
+        for jail in jails.all() {
             let mut holders = census.held.remove(&jail.address).unwrap_or_default();
             holders.children = children.remove(&jail.address).unwrap_or_default();
             if known && jail.life.is_ending() {

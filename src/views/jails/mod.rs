@@ -10,6 +10,8 @@ mod record;
 mod search;
 mod tree;
 
+use rustc_hash::FxHashMap;
+
 use crate::addr::VirtAddr;
 use crate::constants::PR_VNET;
 use crate::target::{ReadError, Target};
@@ -60,7 +62,13 @@ pub enum Life {
 #[derive(Debug, Clone, Default)]
 pub struct Jails {
     /// Those that could be read.
-    pub jails: Vec<Jail>,
+    all: Vec<Jail>,
+    /// Their places, by the address of the prison.
+    places: FxHashMap<VirtAddr, usize>,
+    /// The same by its number.
+    numbers: FxHashMap<i64, usize>,
+    /// The places of those with a vnet of their own, by its address.
+    owners: FxHashMap<VirtAddr, usize>,
     /// What keeps further jails from being known.
     pub problems: Problems,
 }
@@ -95,28 +103,57 @@ impl Jails {
         Ok(jails)
     }
 
+    /// Those that could be read, prison0 first.
+    #[must_use]
+    pub fn all(&self) -> &[Jail] {
+        &self.all
+    }
+
+    /// Adds a jail. Of several at one address, or with one number or vnet, the first is found by it.
+    pub fn push(&mut self, jail: Jail) {
+        let place = self.all.len();
+        self.places.entry(jail.address).or_insert(place);
+        self.numbers.entry(jail.jid).or_insert(place);
+        if let Some(vnet) = jail.vnet.filter(|_| jail.own_vnet) {
+            self.owners.entry(vnet).or_insert(place);
+        }
+        self.all.push(jail);
+    }
+
     /// The jail of that number or name; of several with one name, the one that is alive.
     ///
     /// # Errors
     /// No known jail is, but there may be others; why.
     pub fn find(&self, wanted: &str) -> Result<Option<&Jail>, Problem> {
         let jid: Option<i64> = wanted.parse().ok();
-        let by_jid = self.jails.iter().find(|jail| Some(jail.jid) == jid);
+        let by_jid = jid.and_then(|jid| self.numbered(jid));
         match by_jid.or_else(|| self.named(wanted).min_by_key(|jail| jail.life.rank())) {
             Some(jail) => Ok(Some(jail)),
             None => self.problems.none().map(|()| None),
         }
     }
 
+    /// The jail of that number.
+    #[must_use]
+    pub fn numbered(&self, jid: i64) -> Option<&Jail> {
+        self.all.get(*self.numbers.get(&jid)?)
+    }
+
     /// All jails of that name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Jail> {
-        self.jails.iter().filter(move |jail| *jail.name == *name)
+        self.all.iter().filter(move |jail| *jail.name == *name)
     }
 
     /// The jail whose struct prison lies at `address`.
     #[must_use]
     pub fn at(&self, address: VirtAddr) -> Option<&Jail> {
-        self.jails.iter().find(|jail| jail.address == address)
+        self.all.get(*self.places.get(&address)?)
+    }
+
+    /// The jail that the vnet at `vnet` was made for.
+    #[must_use]
+    pub fn owner(&self, vnet: VirtAddr) -> Option<&Jail> {
+        self.all.get(*self.owners.get(&vnet)?)
     }
 
     /// The number of jails, including prison0.
@@ -124,7 +161,7 @@ impl Jails {
     /// # Errors
     /// Why others may be missing.
     pub fn count(&self) -> Result<usize, Problem> {
-        self.problems.none().map(|()| self.jails.len())
+        self.problems.none().map(|()| self.all.len())
     }
 
     /// Adds a jail that something other than the list leads to, unless it is known.
@@ -132,7 +169,7 @@ impl Jails {
         if self.at(prison.address).is_none()
             && let Ok(jail) = Jail::read(prison, false)
         {
-            self.jails.push(Jail { life: Life::BeingRemoved, ..jail });
+            self.push(Jail { life: Life::BeingRemoved, ..jail });
         }
     }
 
@@ -179,7 +216,7 @@ impl Jails {
 
     fn add(&mut self, prison: &Object<'_>, host: bool) {
         match Jail::read(prison, host) {
-            Ok(jail) => self.jails.push(jail),
+            Ok(jail) => self.push(jail),
             Err(why) => self.problems.add(ALLPRISON.element(prison.address, why)),
         }
     }

@@ -32,7 +32,7 @@ pub fn check(
         }
     };
     let listed: Vec<&Jail> =
-        jails.jails.iter().filter(|jail| jail.life != Life::BeingRemoved).collect();
+        jails.all().iter().filter(|jail| jail.life != Life::BeingRemoved).collect();
     let tree = Tree::read(target, jails, &listed, problems);
     for jail in listed {
         add(jail, tree.check(jail));
@@ -64,7 +64,7 @@ impl<'j> Tree<'j> {
     ) -> Self {
         let whole = jails.problems.is_empty();
         let mut tree = Self {
-            jails: jails.jails.iter().map(|jail| (jail.address, jail)).collect(),
+            jails: jails.all().iter().map(|jail| (jail.address, jail)).collect(),
             whole,
             children: FxHashMap::default(),
             broken: FxHashSet::default(),

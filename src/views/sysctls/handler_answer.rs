@@ -140,8 +140,7 @@ impl SysctlReader<'_> {
         let Some(vnet) = stack.vnet().filter(|vnet| !vnet.default) else { return Ok(host) };
         let jails = self.jails.get_or_init(|| Jails::read(self.target));
         let jails = jails.as_ref().map_err(|why| ValueError::from(why.clone()))?;
-        let owner =
-            jails.jails.iter().find(|jail| jail.own_vnet && jail.vnet == Some(vnet.address));
+        let owner = jails.owner(vnet.address);
         let prison = owner.map(|owner| Object::new(self.target, host.type_id, owner.address));
         prison.ok_or_else(|| ValueError {
             kind: ErrorKind::Unallocated,

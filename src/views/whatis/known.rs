@@ -65,7 +65,7 @@ impl<'t> KnownObjects<'t> {
 
     /// Jails, those that are being removed among them.
     pub fn add_jails(&mut self, target: &'t Target, jails: &Jails, removed: &[Jail]) {
-        for jail in jails.jails.iter().chain(removed) {
+        for jail in jails.all().iter().chain(removed) {
             if let Ok(prison) = jail.prison(target) {
                 let name = format!("jail {} ({})", jail.jid, jail.name);
                 self.add(&prison, name, jail.vnet, false);

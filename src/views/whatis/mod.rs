@@ -162,7 +162,7 @@ impl<'t> Whatis<'t> {
                 problems.extend(census.problems.clone());
             }
         }
-        let all_jails = jails.map(|jails| &*jails.jails).unwrap_or_default().iter().chain(removed);
+        let all_jails = jails.map(Jails::all).unwrap_or_default().iter().chain(removed);
         let owners = owners::owners(vnets, known_vnets.as_ref(), all_jails);
         let names = VariableNames::new(target, variables);
         let vnet_type = target.types().ok().and_then(|types| types.find("struct vnet").ok());

@@ -17,6 +17,8 @@ use crate::walk::Problems;
 pub struct Network<'t> {
     /// The stacks, each with its interfaces.
     pub stacks: Vec<StackList<'t>>,
+    /// Which of the stacks is a vnet's.
+    by_vnet: FxHashMap<Option<VirtAddr>, usize>,
     /// Which of the stacks has an interface on its list.
     places: FxHashMap<VirtAddr, usize>,
     /// The interfaces that are on the lists of several stacks.
@@ -59,8 +61,9 @@ impl<'t> Network<'t> {
         let mut network = Self { problems: unknown, ..Self::default() };
         for copies in stacks {
             let list = OnList::read(&copies);
+            let stack = network.stacks.len();
+            network.by_vnet.insert(copies.vnet().map(|vnet| vnet.address), stack);
             for interface in &list.interfaces {
-                let stack = network.stacks.len();
                 if *network.places.entry(interface.address).or_insert(stack) != stack {
                     network.shared.insert(interface.address);
                 }
@@ -70,6 +73,12 @@ impl<'t> Network<'t> {
             network.stacks.push(StackList { copies, list });
         }
         network
+    }
+
+    /// The stack of the vnet at `vnet`, or without VIMAGE the only one; `None` if it is not known.
+    #[must_use]
+    pub fn stack(&self, vnet: Option<VirtAddr>) -> Option<&StackList<'t>> {
+        self.stacks.get(*self.by_vnet.get(&vnet)?)
     }
 
     /// The vnet on whose list the interface is; `None` if it is on none, or without VIMAGE.
