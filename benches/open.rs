@@ -4,6 +4,11 @@
 //! Sparse files of 64 GB and 1 TB of physical memory, in which nearly everything is
 //! a hole: minidumps of versions 2 and 3, a full dump, raw memory. The budgets are
 //! 10 ms, 100 ms, and 8 MB beyond the bitmap; `docs/performance.md` keeps the numbers.
+//!
+//! And what a question about one vnet costs beside opening, in a small machine and in a
+//! large one: the same.
+
+mod files;
 
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -12,10 +17,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use vnetkvm::arch::Arch;
 use vnetkvm::dump::{self, Core};
+use vnetkvm::image::Format;
+use vnetkvm::session::{Options, Selector, Session};
 use vnetkvm::source::Source;
+use vnetkvm::value::Limits;
 
 const GB: u64 = 1 << 30;
 const PAGE: u64 = 4096;
@@ -47,6 +55,43 @@ fn bench(criterion: &mut Criterion) {
         }
     }
     group.finish();
+}
+
+/// Dumps of one jail on small and on large machines.
+const ANSWERED: [(Format, &str); 6] = [
+    (Format::Full, "256M"),
+    (Format::Full, "256G"),
+    (Format::Raw, "256M"),
+    (Format::Raw, "256G"),
+    (Format::MinidumpV2, "256M"),
+    (Format::MinidumpV2, "1024G"),
+];
+
+fn answers(criterion: &mut Criterion) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let mut group = criterion.benchmark_group("values of a vnet");
+    group.sample_size(20);
+    for (format, memory) in ANSWERED {
+        let scenario =
+            format!("memory = \"{memory}\"\n[[step]]\ndo = \"jail\"\nname = \"web01\"\n");
+        let core = files::build_as(format, &scenario, directory.path());
+        let kernel = Some(files::kernel_path());
+        let options = Options { kernel, core: core.clone(), ..Options::default() };
+        let open = || Session::open(&options).expect("it opens");
+        group.bench_function(format!("{}/{memory}", format.name()), |bencher| {
+            bencher.iter_batched_ref(open, |session| values(session), BatchSize::PerIteration);
+        });
+        fs::remove_file(&core).expect("it was there");
+    }
+    group.finish();
+}
+
+fn values(session: &Session) {
+    let selection = session.select(&Selector::Index(1)).expect("a vnet");
+    let reader = session.reader(&Limits::default());
+    for variable in session.variables(&[]).expect("variables") {
+        black_box(session.value_by(&reader, selection.stacks[0], &variable));
+    }
 }
 
 fn open(path: &Path) -> Core {
@@ -133,5 +178,5 @@ fn full(path: &Path, memory: u64) {
     file.set_len(offset).expect("a sparse file");
 }
 
-criterion_group!(benches, bench);
+criterion_group!(benches, bench, answers);
 criterion_main!(benches);

@@ -3,7 +3,10 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
+pub mod vnets;
+
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use vnetkvm::image::{self, Format, Scenario};
@@ -30,9 +33,29 @@ pub fn options(directory: &Path) -> Options {
 
 /// A dump of the kernel in this scenario.
 pub fn build(scenario: &str, directory: &Path) -> PathBuf {
+    build_as(Format::MinidumpV2, scenario, directory)
+}
+
+/// The same in another format.
+pub fn build_as(format: Format, scenario: &str, directory: &Path) -> PathBuf {
     let scenario = Scenario::parse(scenario).expect("a scenario");
     let image = image::build(&scenario, open_kernel(&kernel_path())).expect("an image");
-    image.save(Format::MinidumpV2, directory).expect("a dump")
+    image.save(format, directory).expect("a dump")
+}
+
+/// The same in the directory that VNETKVM_BENCH_CACHE names, where it stays for the next time; else
+/// in `directory`.
+pub fn kept(name: &str, scenario: &str, directory: &Path) -> PathBuf {
+    let cache = env::var_os("VNETKVM_BENCH_CACHE").map(PathBuf::from);
+    let place = cache.as_deref().unwrap_or(directory).join(name);
+    let (core, made_of) = (place.join("vmcore.minidump-v2"), place.join("scenario.toml"));
+    let scenario = format!("# of {}\n{scenario}", kernel_path().display());
+    if core.exists() && fs::read_to_string(&made_of).is_ok_and(|before| before == scenario) {
+        return core;
+    }
+    let core = build(&scenario, &place);
+    fs::write(made_of, scenario).expect("room on the disk");
+    core
 }
 
 pub fn open_kernel(path: &Path) -> Kernel {

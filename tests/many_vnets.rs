@@ -1,0 +1,133 @@
+//! What a question about all network stacks costs grows with their number, and no faster. Counted
+//! in steps of work and in allocated bytes, never in time.
+
+#![cfg(all(feature = "image", feature = "cli"))]
+
+mod counting;
+#[path = "../benches/files/vnets.rs"]
+mod vnets;
+
+use std::io::{self, Cursor};
+
+use counting::counted;
+use vnetkvm::Session;
+use vnetkvm::answers::{self, Answer, Chosen, Medium, counters, interfaces, routes, sockets};
+use vnetkvm::image::{Format, Scenario, build};
+use vnetkvm::kernel::{Kernel, LinkerSet};
+use vnetkvm::render::json::{Document, write_document};
+use vnetkvm::render::page::TextPage;
+use vnetkvm::render::table::Style;
+use vnetkvm::session::{Names, Selector};
+use vnetkvm::source::Source;
+use vnetkvm::value::Limits;
+
+const KERNEL: &str = "fixtures/kernel/classic-clang-dwarf4";
+
+/// Each is as much more than the one before.
+const COUNTS: [usize; 3] = [10, 40, 70];
+
+/// A question that is answered in every form.
+type Question = (&'static str, fn(&Session));
+
+const QUESTIONS: [Question; 17] = [
+    ("vnets", |session| answer(answers::vnets(session, None, true).unwrap())),
+    ("scan", |session| answer(answers::vnets(session, Some(&mut |_| ()), true).unwrap())),
+    ("jails", |session| answer(answers::jails(session, &Selector::All).unwrap())),
+    ("threads", |session| answer(answers::threads(session, &Selector::All, true).unwrap())),
+    ("vars", |session| {
+        let patterns = ["ip_defttl".to_owned()];
+        let limits = Limits::default();
+        answer(answers::variables(session, all(session), &patterns, &limits).unwrap());
+    }),
+    ("print", |session| {
+        let (limits, names) = (Limits::default(), Names::default());
+        let expressions = ["V_ip_defttl".to_owned()];
+        let all = all(session);
+        answer(answers::expressions(session, all, names, &expressions, &limits).unwrap());
+    }),
+    ("sysctl", |session| {
+        let (names, limits) = (["net.inet.ip.ttl".to_owned()], Limits::default());
+        let show = answers::sysctls::Show::default();
+        answer(answers::sysctls(session, &Selector::All, &names, show, &limits).unwrap());
+    }),
+    ("counters", |session| {
+        let patterns = ["ipstat".to_owned()];
+        let question = counters::Question { patterns: &patterns, types: &[], per_cpu: false };
+        answer(answers::counters(session, all(session), question).unwrap());
+    }),
+    ("interfaces", |session| {
+        let question = interfaces::Question::default();
+        answer(answers::interfaces(session, all(session), question).unwrap());
+    }),
+    ("sockets", |session| {
+        let question = sockets::Question::default();
+        answer(answers::sockets(session, all(session), question).unwrap());
+    }),
+    ("routes", |session| {
+        let question = routes::Question::default();
+        answer(answers::routes(session, all(session), question).unwrap());
+    }),
+    ("neighbors", |session| answer(answers::neighbors(session, all(session), None).unwrap())),
+    ("topology", |session| answer(answers::topology(session, None).unwrap())),
+    ("locks", |session| answer(answers::locks(session).unwrap())),
+    ("modspace", |session| answer(answers::modspace(session, LinkerSet::Vnet).unwrap())),
+    ("check", |session| answer(answers::checks(session, &Selector::All, &[]).unwrap())),
+    ("whatis", |session| drop(session.whatis(2).unwrap())),
+];
+
+#[test]
+fn costs_grow_as_the_vnets_do() {
+    let cores = COUNTS.map(core);
+    for (name, question) in QUESTIONS {
+        let [few, more, many] = cores.each_ref().map(|core| cost(core, question));
+        // What is the same for any number cancels out.
+        let grows = |what: &str, few: u64, more: u64, many: u64| {
+            let (first, second) = (more.saturating_sub(few), many.saturating_sub(more));
+            assert!(
+                second * 10 <= first * 11 + few / 10,
+                "{name}: {few}, {more} and {many} {what} for {COUNTS:?} vnets"
+            );
+        };
+        grows("steps", few.steps, more.steps, many.steps);
+        grows("bytes", few.bytes, more.bytes, many.bytes);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    steps: u64,
+    /// Allocated in all.
+    bytes: u64,
+}
+
+fn cost(core: &[u8], question: fn(&Session)) -> Cost {
+    let kernel = Source::open(KERNEL).unwrap();
+    let core = Source::from_vec("vmcore", core.to_vec());
+    let session = Session::from_sources(kernel, core).unwrap();
+    let before = session.budget().work_done();
+    let ((), bytes, _) = counted(|| question(&session));
+    Cost { steps: session.budget().work_done() - before, bytes: bytes as u64 }
+}
+
+fn answer(answer: impl Answer) {
+    let problems = answer.problems();
+    assert!(problems.is_empty(), "{problems:?}");
+    let _ = (answer.remarks(), answer.nothing(), answer.found());
+    write_document(&mut io::sink(), &Document::new(&answer, &problems)).unwrap();
+    for medium in [Medium::People, Medium::Columns, Medium::Lines] {
+        let mut out = io::sink();
+        answer.lay_out(&mut TextPage::new(&mut out, medium, Style::default())).unwrap();
+    }
+}
+
+fn all(session: &Session) -> Chosen<'_> {
+    Chosen::ask(session, &Selector::All).unwrap()
+}
+
+fn core(vnets: usize) -> Vec<u8> {
+    let scenario = Scenario::parse(&vnets::scenario(vnets)).unwrap();
+    let kernel = Kernel::open(Source::open(KERNEL).unwrap(), None).unwrap();
+    let mut core = Cursor::new(Vec::new());
+    build(&scenario, kernel).unwrap().write(Format::MinidumpV2, &mut core).unwrap();
+    core.into_inner()
+}
