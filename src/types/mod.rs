@@ -74,8 +74,7 @@ pub struct Types {
     source: Source,
     /// Parsed types by their position.
     read: RwLock<FxHashMap<TypeId, Arc<Type>>>,
-    /// Members that were asked for, by the type and the name; `None` if it has no such member.
-    fields: RwLock<FxHashMap<TypeId, FxHashMap<Box<str>, Option<layout::Field>>>>,
+    fields: RwLock<Fields>,
     synthetic: Arc<Mutex<Synthetic>>,
     /// Definitions of types that are only declared elsewhere.
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
@@ -84,6 +83,9 @@ pub struct Types {
     modules: Vec<Arc<Types>>,
     budget: Arc<Budget>,
 }
+
+/// Members that were asked for, by the type and the name; `None` if it has no such member.
+type Fields = FxHashMap<TypeId, FxHashMap<Box<str>, Option<Field>>>;
 
 /// Types that no entry of the file describes: a pointer to a variable's type, or
 /// the array type of a cast.
