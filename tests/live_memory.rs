@@ -247,7 +247,7 @@ fn the_running_kernel_is_searched_for_if_none_is_named() {
 /// Where the pointer to the next jail lies in the jail `web`, in physical memory.
 fn next_of_web(machine: &Machine) -> u64 {
     let (session, _) = machine.session();
-    let web = session.jails().unwrap().jails.iter().find(|jail| &*jail.name == "web").unwrap();
+    let web = session.jails().unwrap().all().iter().find(|jail| &*jail.name == "web").unwrap();
     let type_id = session.target().global("prison0").unwrap().type_id;
     let prison = Object::new(session.target(), type_id, web.address);
     let next = prison.member("pr_list.tqe_next").unwrap().address;

@@ -122,7 +122,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn names(session: &Session) -> Vec<String> {
-    session.jails().unwrap().jails.iter().map(|jail| jail.name.to_string()).collect()
+    session.jails().unwrap().all().iter().map(|jail| jail.name.to_string()).collect()
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_list_that_another_thread_changes_is_whole_or_torn() {
     let _mapped = Mapped::machine(&machine);
     let session = files.open("mem").unwrap();
     let place = |name: &str| {
-        let jails = &session.jails().unwrap().jails;
+        let jails = session.jails().unwrap().all();
         let jail = jails.iter().find(|jail| &*jail.name == name).unwrap();
         let prison0 = session.target().global("prison0").unwrap();
         let next = Object::new(session.target(), prison0.type_id, jail.address);

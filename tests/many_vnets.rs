@@ -84,7 +84,7 @@ fn costs_grow_as_the_vnets_do() {
         let grows = |what: &str, few: u64, more: u64, many: u64| {
             let (first, second) = (more.saturating_sub(few), many.saturating_sub(more));
             assert!(
-                second * 10 <= first * 11 + few / 10,
+                second * 10 <= first * 11 + few,
                 "{name}: {few}, {more} and {many} {what} for {COUNTS:?} vnets"
             );
         };
