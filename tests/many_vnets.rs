@@ -43,7 +43,8 @@ const QUESTIONS: [Question; 17] = [
         let (limits, names) = (Limits::default(), Names::default());
         let expressions = ["V_ip_defttl".to_owned()];
         let all = all(session);
-        answer(answers::expressions(session, all, names, &expressions, &limits).unwrap());
+        let evaluated = answers::expressions(session, all, names, &expressions).unwrap();
+        answer(evaluated.read(&limits));
     }),
     ("sysctl", |session| {
         let (names, limits) = (["net.inet.ip.ttl".to_owned()], Limits::default());
