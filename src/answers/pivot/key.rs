@@ -62,8 +62,7 @@ fn write_bytes(bytes: &[u8], key: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::addr::VirtAddr;
-    use crate::value::RecordValue;
-    use crate::value::model::{ArrayValue, ErrorKind, ValueError};
+    use crate::value::model::{ArrayValue, ErrorKind, RecordValue, ValueError};
 
     fn key(value: &Value) -> Vec<u8> {
         let mut key = Vec::new();
