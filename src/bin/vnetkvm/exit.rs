@@ -82,6 +82,7 @@ pub struct Status {
 
 impl Status {
     /// An error was said, and nothing was answered.
+    #[cfg(feature = "shell")]
     pub const FAILED: Self = Self { code: 2, failed: true };
 
     const fn of(code: u8) -> Self {
