@@ -70,6 +70,7 @@ fn an_answer_ends_that_nobody_reads() {
     assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
 }
 
+#[cfg(feature = "shell")]
 #[test]
 fn a_script_of_the_shell_ends_as_a_whole() {
     let mut child = Command::new(VNETKVM)
