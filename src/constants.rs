@@ -147,6 +147,46 @@ pub const OLD_RW_FLAGS: LockFlags = LockFlags { spinner: 8, recursed: 0, count: 
 pub const OLD_SX_FLAGS: LockFlags = LockFlags { spinner: 0, recursed: 8, count: 4 };
 /// The first `osreldate` whose locks use [`LOCK_FLAGS`].
 pub const LOCK_FLAGS_SINCE: u64 = 1_200_000;
+/// Locks of lockmgr up to 12 (`sys/sys/lockmgr.h`). Later ones use [`LOCK_FLAGS`].
+pub const OLD_LOCKMGR_FLAGS: LockFlags = LockFlags { spinner: 8, recursed: 0, count: 4 };
+/// The first `osreldate` whose locks of lockmgr use [`LOCK_FLAGS`]: 13.0.
+pub const LOCKMGR_FLAGS_SINCE: u64 = 1_300_139;
+
+/// The words of a mutex without an owner (`sys/sys/mutex.h`). Otherwise its word is the owner's
+/// address and some of [`MUTEX_FLAGS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MutexWords {
+    /// MTX_UNOWNED
+    pub free: u64,
+    /// MTX_DESTROYED
+    pub destroyed: u64,
+}
+
+/// The owner has it more than once.
+pub const MUTEX_RECURSED: u64 = 1;
+/// Others wait for it.
+pub const MUTEX_CONTESTED: u64 = 2;
+/// It has no owner.
+pub const MUTEX_NOT_OWNED: u64 = 4;
+/// All flags.
+pub const MUTEX_FLAGS: u64 = 7;
+
+/// Since 12.0.
+pub const MUTEX_WORDS: MutexWords = MutexWords { free: 0, destroyed: 4 };
+/// Up to 10.
+pub const OLD_MUTEX_WORDS: MutexWords = MutexWords { free: 4, destroyed: 6 };
+/// What is certain in 11, whose releases use one and the other: 4 may mean both.
+pub const MIXED_MUTEX_WORDS: MutexWords = MutexWords { free: 0, destroyed: 6 };
+/// The first `osreldate` whose mutexes use [`MUTEX_WORDS`].
+pub const MUTEX_WORDS_SINCE: u64 = 1_200_000;
+/// The first `osreldate` that may use them: 11.0.
+pub const MIXED_MUTEX_WORDS_SINCE: u64 = 1_100_000;
+
+/// `lo_flags` of every kind of lock (`sys/sys/lock.h`, 9 to main): it is initialised, and not
+/// destroyed.
+pub const LO_INITIALIZED: u64 = 0x1_0000;
+/// `lo_flags`: it may be held while its owner sleeps.
+pub const LO_SLEEPABLE: u64 = 0x10_0000;
 
 /// The first `osreldate` whose minidumps have a dump_avail (MINIDUMP_VERSION in
 /// `sys/*/include/minidump.h`): 13.0.

@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Raw memory is opened where both the bytes and the kernel are known.
     ("target", &["source", "dump", "paging", "memory", "kernel", "types"]),
     ("walk", &["target::ReadError"]),
-    ("value", &["memory", "kernel", "types", "target", "walk"]),
+    ("value", &["constants", "memory", "kernel", "types", "target", "walk"]),
     ("modules", &["source", "memory", "kernel", "types", "target", "walk", "value"]),
     ("vnet", &["constants", "kernel", "types", "target", "walk", "value", "modules"]),
     ("threads", &["constants", "kernel", "types", "target", "walk", "value", "modules", "vnet"]),

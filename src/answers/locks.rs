@@ -7,9 +7,9 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::session::Session;
 use crate::threads::ThreadName;
+use crate::value::lock_word::{Holder, LockState};
 use crate::value::model::ValueError;
 use crate::views::locks::{LockView, Locks};
-use crate::vnet::locks::{Holder, LockKind, LockState};
 
 /// A lock: its decoded word, or why that cannot be read.
 #[derive(Debug, Clone, Serialize)]
@@ -91,7 +91,7 @@ fn word<S: Serializer>(state: &LockState, serializer: S) -> Result<S::Ok, S::Err
         Holder::Nonsense => ("nonsense", None, None),
     };
     Word {
-        r#type: kind(state.kind),
+        r#type: state.kind.name(),
         word: VirtAddr::new(state.word),
         state: name,
         readers,
@@ -115,7 +115,7 @@ impl Element for Lock {
 impl Row for Lock {
     fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
         let (kind, state, waiting) = match &self.state {
-            State::Read(state) => (kind(state.kind).into(), holder(state).into(), waiting(state)),
+            State::Read(state) => (state.kind.name().into(), holder(state).into(), waiting(state)),
             State::Unreadable(why) => (Cell::Nothing, Cell::Error(why), None),
         };
         vec![vec![
@@ -140,13 +140,6 @@ impl Lock {
             }
             _ => None,
         }
-    }
-}
-
-fn kind(kind: LockKind) -> &'static str {
-    match kind {
-        LockKind::Rwlock => "rwlock",
-        LockKind::Sx => "sx",
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Answer, Cell, Column, Elements, List, Medium, Page, Remark, Row};
 use crate::error::Error;
 use crate::kernel::LinkerSet;
 use crate::session::{CopyOf, Matches, Session};
-use crate::value::{Limits, ValueReader};
+use crate::value::{Format, Limits, ValueReader};
 use crate::views::cpus::Cpu;
 use crate::walk::Problems;
 
@@ -80,7 +80,7 @@ pub fn pcpu<'s>(
     Ok(OfCpus {
         remarks: untyped_modules(session, &variables)?,
         described: described(session, variables).into(),
-        reader: Rc::new(session.reader(limits)),
+        reader: Rc::new(session.reader(limits).for_people(Format::default())),
         missed: missed.into_iter().map(Error::from).collect(),
         all: *which == Which::All,
         cpus,

@@ -14,7 +14,7 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::modules::Module;
 use crate::session::{CopyOf, Matches, Session};
-use crate::value::{Limits, Value, ValueReader};
+use crate::value::{Format, Limits, Value, ValueReader};
 use crate::vnet::{SetVariable, Stack};
 
 /// A variable in one network stack or on one CPU. Its value is read when it is asked for.
@@ -54,7 +54,7 @@ pub fn variables<'s>(
     let Matches { variables, missed, problems } = session.matches(patterns)?;
     let remarks = untyped_modules(session, &variables)?;
     let described: Arc<[Arc<Described>]> = described(session, variables).into();
-    let reader = Rc::new(session.reader(limits));
+    let reader = Rc::new(session.reader(limits).for_people(Format::default()));
     let nothing = described.is_empty().then(|| "no variable matches".to_owned());
     let of_stack = move |stack: Stack<'s>| {
         let copies = vec![CopyOf::Stack(stack)];

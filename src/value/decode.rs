@@ -7,6 +7,7 @@ use crate::types::Types;
 use crate::types::model::{BitField, Enumeration, Type};
 use crate::value::format::Bits;
 use crate::value::gathered::Gathered;
+use crate::value::meaning::{Found, NumberMeaning};
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
 use crate::value::number::{self, Number, enum_value, integer};
@@ -47,6 +48,7 @@ impl<'a, 't> Decoder<'a, 't> {
     pub(in crate::value) fn value(&self, plan: &Plan, offset: usize, depth: Depth) -> Value {
         match &plan.shape {
             Shape::Number(number) => self.number(*number, offset),
+            Shape::Meant(number, meaning) => self.meant(*number, *meaning, offset),
             Shape::Record(record) => match self.missing(plan, offset) {
                 None => self.record(record, offset, depth),
                 Some(fault) => fault.clone().into(),
@@ -88,6 +90,15 @@ impl<'a, 't> Decoder<'a, 't> {
         }
     }
 
+    fn meant(&self, number: Number, meaning: NumberMeaning, offset: usize) -> Value {
+        match (self.number(number, offset), self.bytes(offset, number.size() as u64)) {
+            (value @ (Value::Int(_) | Value::Char(_)), Ok(bytes)) => {
+                self.reader.meant(value, meaning, || number.bits(bytes))
+            }
+            (value, _) => value,
+        }
+    }
+
     fn scalar(&self, scalar: &Shape, address: VirtAddr, bytes: &[u8]) -> Value {
         if let Some(why) = freed::number(self.endian, bytes, address) {
             return why.into();
@@ -123,12 +134,16 @@ impl<'a, 't> Decoder<'a, 't> {
         if let Err(why) = self.enter(offset, depth) {
             return why.into();
         }
-        let noted = plan.noted.filter(|_| self.reader.tells_meaning());
-        let mut members = Gathered::of(&plan.names, noted.is_some());
+        let meaning = plan.meaning.filter(|_| self.reader.tells_meaning());
+        let mut members = Gathered::of(&plan.names, meaning.is_some());
         self.members(plan, offset, depth.of_record(), &mut members);
-        let note = noted.and_then(|noted| {
-            let bytes = self.bytes(offset, plan.size).unwrap_or_default();
-            noted.note(bytes, self.reader.target, self.address(offset))
+        let note = meaning.and_then(|meaning| {
+            meaning.note(&mut Found {
+                target: self.reader.target,
+                address: self.address(offset),
+                bytes: self.bytes(offset, plan.size).unwrap_or_default(),
+                members: &mut members,
+            })
         });
         Value::Record(members.into_record(note))
     }

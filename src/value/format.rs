@@ -172,7 +172,7 @@ impl Bits {
     }
 
     /// The number, without a fraction.
-    fn whole(self) -> i128 {
+    pub fn whole(self) -> i128 {
         match self.float {
             Some(float) => float as i128,
             None if self.signed => bits::sign_extend(self.raw, self.width),

@@ -73,6 +73,21 @@ impl<'p> Gathered<'p> {
         self.values.push(value);
     }
 
+    /// The value of a member.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(self.place(name)?)
+    }
+
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        let place = self.place(name)?;
+        self.values.get_mut(place)
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        let names = self.own.as_deref().unwrap_or(&self.names.names);
+        names.iter().position(|known| &**known == name)
+    }
+
     pub fn into_record(mut self, note: Option<Value>) -> RecordValue {
         self.values.extend(note);
         let names = match self.own {

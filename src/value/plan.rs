@@ -12,10 +12,10 @@ use crate::bytes::Endian;
 use crate::types::model::*;
 use crate::types::{TypeError, Types, WantedKind};
 use crate::value::counter::is_counter;
+use crate::value::meaning::{Meaning, NumberMeaning};
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::number::{Number, is_char, is_integer};
 use crate::value::record::MemberNames;
-use crate::value::sockaddr::Noted;
 
 /// The plans of one kernel's types. Threads share them.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub(in crate::value) struct Plan {
 pub(in crate::value) enum Shape {
     Counter,
     Number(Number),
+    /// A number that means something.
+    Meant(Number, NumberMeaning),
     /// A wider number, or one of an unknown encoding.
     Base(Base),
     Pointer(PointerPlan),
@@ -59,7 +61,7 @@ pub(in crate::value) struct RecordPlan {
     pub members: Box<[MemberPlan]>,
     /// Of the members, and of those of [`Place::Among`].
     pub names: Arc<MemberNames>,
-    pub noted: Option<Noted>,
+    pub meaning: Option<Meaning>,
     /// Bytes.
     pub size: u64,
 }
@@ -219,7 +221,16 @@ impl Making<'_> {
             let size = self.types.size_of(id);
             return self.checked(Plan { shape: Shape::Counter, size, counters: true });
         }
+        let meaning = NumberMeaning::of(self.types, id);
         match self.types.resolve(id) {
+            Ok((_, found)) if meaning.is_some() => {
+                let size = self.types.size_of(id);
+                let mut plan = self.of_type(id, &found, size);
+                if let (Shape::Number(number), Some(meaning)) = (&plan.shape, meaning) {
+                    plan.shape = Shape::Meant(*number, meaning);
+                }
+                self.checked(plan)
+            }
             // What a typedef stands for has a plan of its own.
             Ok((resolved, _)) if resolved != id => self.part(resolved),
             Ok((_, found)) => {
@@ -330,15 +341,15 @@ impl Making<'_> {
         }
         let kept = members.len() * size_of::<MemberPlan>() + names.len() * size_of::<Arc<str>>();
         self.types.budget().bytes(kept as u64)?;
-        let noted = record.name.as_deref().and_then(Noted::named);
-        let address = match noted {
-            Some(Noted::Address(address)) => Some(address),
+        let meaning = Meaning::of(record);
+        let address = match meaning {
+            Some(Meaning::Address(address)) => Some(address),
             _ => None,
         };
         Ok(RecordPlan {
             members: members.into(),
             names: Arc::new(MemberNames { names: names.into(), address }),
-            noted,
+            meaning,
             size: record.size.unwrap_or(0),
         })
     }

@@ -11,6 +11,7 @@ use crate::types::{Piece, TypeError, Types};
 use crate::value::counter::Counters;
 use crate::value::decode::{Decoder, is_printable};
 use crate::value::format::{Bits, Format, Letter};
+use crate::value::meaning::NumberMeaning;
 use crate::value::memory_block::MemoryBlock;
 use crate::value::model::*;
 use crate::value::number::{enum_value, integer, is_signed};
@@ -265,7 +266,12 @@ impl<'t> ValueReader<'t> {
             Ok(Type::Base(base)) if base.encoding != Encoding::Float => {
                 let width = base.size.saturating_mul(8).min(128);
                 let number = integer(base, value as u128, width);
-                self.told(number, || Bits::new(value as u128, width, is_signed(base)))
+                let bits = || Bits::new(value as u128, width, is_signed(base));
+                let meaning = self.target.types().ok();
+                match meaning.and_then(|types| NumberMeaning::of(types, type_id)) {
+                    Some(meaning) => self.meant(self.told(number, bits), meaning, bits),
+                    None => self.told(number, bits),
+                }
             }
             Ok(Type::Enum(enumeration)) => {
                 let width = enumeration.size.saturating_mul(8).min(128);

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::value::meaning::Address;
 use crate::value::model::Value;
-use crate::value::sockaddr::Address;
 
 /// A struct or union. Members of anonymous members stand among the others.
 ///
@@ -43,6 +43,16 @@ impl RecordValue {
         let count = self.names.names.len();
         let members = self.values.into_iter().take(count);
         Self { values: members.chain([Value::Text(note.into())]).collect(), ..self }
+    }
+
+    /// Forgets what a member that is a record means, if it is not that record.
+    pub(in crate::value) fn forget_note(&mut self, name: &str) {
+        let at = self.names.names.iter().position(|known| &**known == name);
+        if let Some(Value::Record(record)) = at.and_then(|at| self.values.get_mut(at)) {
+            let count = record.names.names.len();
+            let values = std::mem::take(&mut record.values);
+            record.values = values.into_iter().take(count).collect();
+        }
     }
 
     /// The members in their order, each with its name.

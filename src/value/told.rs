@@ -1,6 +1,7 @@
 //! What a reader for people adds to the values that it reads.
 
 use crate::value::format::{Bits, Format, Letter};
+use crate::value::meaning::NumberMeaning;
 use crate::value::model::{Shown, Told, Value, ValueError};
 use crate::value::plan::ArrayPlan;
 use crate::value::read::ValueReader;
@@ -26,6 +27,20 @@ impl ValueReader<'_> {
                 Value::Int(number) if bits.width == 8 => Value::Char(number),
                 value => value,
             },
+        }
+    }
+
+    /// A number that people are shown with what it means.
+    pub(in crate::value) fn meant(
+        &self,
+        value: Value,
+        meaning: NumberMeaning,
+        bits: impl FnOnce() -> Bits,
+    ) -> Value {
+        let means = self.format.is_some_and(Format::means);
+        match means.then(|| meaning.text(bits())).flatten() {
+            Some(text) => self.told_as(value, Shown::Text(text.into())),
+            None => value,
         }
     }
 

@@ -9,8 +9,9 @@
 use std::fmt;
 
 use crate::target::Target;
+use crate::value::lock_word::Holder;
 use crate::views::inside::{Functions, Inside};
-use crate::vnet::locks::{Guards, Holder, VnetLock};
+use crate::vnet::locks::{Guards, VnetLock};
 
 /// A reason to search memory for vnets.
 #[derive(Debug, Clone, PartialEq, Eq)]

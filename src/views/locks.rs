@@ -8,8 +8,9 @@ use crate::addr::VirtAddr;
 use crate::target::Target;
 use crate::threads::{self, Thread, ThreadName};
 use crate::value::freed;
+use crate::value::lock_word::Holder;
 use crate::vnet::VnetError;
-use crate::vnet::locks::{Guards, Holder, VnetLock};
+use crate::vnet::locks::{Guards, VnetLock};
 use crate::walk::Problems;
 
 /// All locks that the kernel has, and why their owners may be unknown.

@@ -19,12 +19,12 @@ use vnetkvm::image::{Format, Image};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Selector, Session};
 use vnetkvm::source::Source;
+use vnetkvm::value::lock_word::{Holder, LockKind};
 use vnetkvm::value::model::ErrorKind;
 use vnetkvm::views::construction::{Construction, Direction, Phase, Progress};
 use vnetkvm::views::eventhandlers::VnetHandlers;
 use vnetkvm::views::locks::Locks;
 use vnetkvm::views::recursions::Recursions;
-use vnetkvm::vnet::locks::{Holder, LockKind};
 use vnetkvm::vnet::{Sysinits, VnetSysinit};
 use vnetkvm::walk::Problems;
 

@@ -24,6 +24,9 @@ pub(in crate::image) struct OverwriteStep {
     value: Option<Literal>,
     /// The address of this object becomes the value.
     to: Option<String>,
+    /// Bits that are set in the address, as the words of locks have them.
+    #[serde(default)]
+    flags: u64,
     /// The bytes of this object become its own.
     copy: Option<String>,
     /// For a variable: the jail whose stack has it.
@@ -50,7 +53,7 @@ pub(in crate::image) fn overwrite(
         (Some(value), None, None, false) => runtime.kernel_mut().assign(object, value),
         (None, Some(to), None, false) => {
             let to = other(runtime, to)?.address;
-            runtime.kernel_mut().store(object, to.get())
+            runtime.kernel_mut().store(object, to.get() | step.flags)
         }
         (None, None, Some(copy), false) => {
             let from = other(runtime, copy)?.address;

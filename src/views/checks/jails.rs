@@ -9,11 +9,11 @@ use super::{Evidence, Finding, Findings};
 use crate::addr::VirtAddr;
 use crate::threads::stack::Stack;
 use crate::threads::{self, ThreadName};
+use crate::value::lock_word::LockState;
 use crate::views::call_out::CallOut;
 use crate::views::inside::Functions;
 use crate::views::jails::{self, Jail, Life};
 use crate::vnet::Condition;
-use crate::vnet::locks::LockState;
 use crate::walk::{Problem, Problems};
 
 /// What the view calls out about the lists of jails.

@@ -3,8 +3,8 @@
 use super::{Evidence, Finding, Findings};
 use crate::target::{ReadError, Target};
 use crate::value::Object;
+use crate::value::lock_word::LockState;
 use crate::value::queue::{self, List};
-use crate::vnet::locks::LockState;
 use crate::walk::Problem;
 
 /// A list: its head, the link of its elements, what those are, and the lock that protects it.

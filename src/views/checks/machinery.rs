@@ -2,8 +2,9 @@
 
 use super::{Evidence, Finding, Findings};
 use crate::addr::VirtAddr;
+use crate::value::lock_word::Holder;
 use crate::views::eventhandlers::VnetHandlers;
-use crate::vnet::locks::{Guards, Holder};
+use crate::vnet::locks::Guards;
 use crate::walk::Problem;
 
 /// The lists of constructors and destructors are sorted, and lead to functions that are loaded.

@@ -1,0 +1,153 @@
+//! What values of well-known types mean. What is expected stands in the scenario, which only the
+//! builder reads.
+
+#![cfg(feature = "image")]
+
+use std::path::Path;
+
+use vnetkvm::image::{self, Format, Scenario};
+use vnetkvm::kernel::Kernel;
+use vnetkvm::render::c;
+use vnetkvm::session::{Options, Session};
+use vnetkvm::source::Source;
+use vnetkvm::value::{self, Limits, Value};
+use vnetkvm::vnet::Stack;
+
+/// With the layouts of 12.1, and of 14.0.
+const KERNELS: [&str; 2] = ["small-zones-dwarf4", "newer-zones-dwarf5"];
+
+/// A session over an image of the scenario, in the directory.
+fn session(directory: &Path) -> Session {
+    session_on(KERNELS[0], directory)
+}
+
+fn session_on(kernel: &str, directory: &Path) -> Session {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let scenario = Scenario::open(fixtures.join("scenarios/values.toml")).unwrap();
+    let kernel = Source::open(fixtures.join("kernel").join(kernel)).unwrap();
+    let image = image::build(&scenario, Kernel::open(kernel, None).unwrap()).unwrap();
+    image.save_kernel(directory).unwrap();
+    let core = image.save(Format::Full, directory).unwrap();
+    let kernel = Some(directory.join("kernel"));
+    Session::open(&Options { kernel, core, ..Options::default() }).unwrap()
+}
+
+/// The stack of the jail.
+fn stack(session: &Session) -> Stack<'_> {
+    session.stacks().unwrap()[1]
+}
+
+fn value(session: &Session, expression: &str, format: value::Format) -> Value {
+    let reader = session.reader(&Limits::default()).for_people(format);
+    let found = session.evaluate(stack(session).into(), expression);
+    let found = found.unwrap_or_else(|why| panic!("{expression}: {}", why.story()));
+    session.read(&found, &reader).value
+}
+
+/// A value as people are shown it.
+fn shown(session: &Session, expression: &str) -> String {
+    c::line(&value(session, expression, value::Format::default()))
+}
+
+/// What stands before the members of a struct.
+fn meaning(session: &Session, expression: &str) -> String {
+    let value = value(session, expression, value::Format::default());
+    value.as_record().unwrap().note().unwrap_or_default().into_owned()
+}
+
+#[test]
+fn locks_say_who_holds_them() {
+    let by_nginx = "locked by tid 100123 (nginx)";
+    for kernel in KERNELS {
+        let directory = tempfile::tempdir().unwrap();
+        let session = session_on(kernel, directory.path());
+        for (lock, told) in [
+            ("vnet_rwlock", "\"vnet_rwlock\" read-locked by 2, writers wait"),
+            (
+                "vnet_sxlock",
+                &format!("\"vnet_sxlock\" {by_nginx}, recursed, readers wait, writers wait"),
+            ),
+            ("vnet_sysinit_sxlock", "\"vnet_sysinit_sxlock\" unlocked"),
+            ("vnet_data_free_lock", "\"vnet_data_free_lock\" destroyed"),
+            ("V_ifnet.cstqh_first->if_addr_lock", &format!("{by_nginx}, taken 3 times, contested")),
+            ("V_ifnet.cstqh_first->if_afdata_lock", "destroyed"),
+            ("V_ifnet.cstqh_first->if_snd.ifq_mtx", "not initialised"),
+            ("V_nd6_lock", "0x4 is no state of such a lock"),
+        ] {
+            assert_eq!(meaning(&session, lock), told, "{lock}");
+        }
+    }
+}
+
+#[test]
+fn an_owner_is_believed_only_if_it_is_a_listed_thread() {
+    let directory = tempfile::tempdir().unwrap();
+    let session = session(directory.path());
+    // Its word leads to a process.
+    let lock = meaning(&session, "jail(\"web01\").pr_mtx");
+    let process = value(&session, "thread(100123).td_proc", value::Format::default());
+    let process = process.as_address().unwrap();
+    let told = format!("locked by {process}, which is no listed thread, not initialised");
+    assert_eq!(lock, told);
+    let lock = meaning(&session, "V_nd6_onlink_mtx");
+    assert!(lock.starts_with("locked by 0xdeadbeefdeadbe0, <bad-address: "), "{lock}");
+}
+
+/// A writer of a read-mostly lock holds the lock inside it, of which there are two kinds.
+#[test]
+fn one_of_the_locks_in_an_rmlock_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let session = session(directory.path());
+    let rmlock = value(&session, "V_pfil_lock", value::Format::default());
+    assert_eq!(rmlock.as_record().unwrap().note().as_deref(), Some("no writer, has readers"));
+    let of = |lock: &str| {
+        let found = rmlock.get(&format!("_rm_lock.{lock}")).unwrap();
+        found.as_record().unwrap().note().map(String::from)
+    };
+    assert_eq!(of("_rm_lock_sx").as_deref(), Some("unlocked, not initialised"));
+    assert_eq!(of("_rm_lock_mtx"), None);
+}
+
+#[test]
+fn an_ethernet_address_is_written_as_such() {
+    let directory = tempfile::tempdir().unwrap();
+    let session = session_on(KERNELS[1], directory.path());
+    // The bytes of "nginx".
+    let address = "*(struct ether_addr *)thread(100123).td_name";
+    assert_eq!(meaning(&session, address), "6e:67:69:6e:78:00");
+    // Six bytes of another type are six bytes.
+    let bytes = "*(unsigned char (*)[6])thread(100123).td_name";
+    assert_eq!(shown(&session, bytes), "{110, 103, 105, 110, 120, 0}");
+}
+
+#[test]
+fn times_are_seconds() {
+    let directory = tempfile::tempdir().unwrap();
+    let session = session(directory.path());
+    let changed = "V_ifnet.cstqh_first->if_lastchange";
+    let told = "1574431702.250000 s {tv_sec = 1574431702, tv_usec = 250000}";
+    assert_eq!(shown(&session, changed), told);
+    assert_eq!(shown(&session, "thread(100123).td_sleeptimo"), "6442450944 (1.500000000 s)");
+    assert_eq!(shown(&session, "(sbintime_t)-2147483648"), "-2147483648 (-0.500000000 s)");
+    // Of several elements each.
+    let all = shown(&session, "V_ifnet[*].if_lastchange");
+    assert_eq!(all, format!("{{{told}}}"));
+}
+
+#[test]
+fn meanings_are_for_people_and_can_be_turned_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let session = session(directory.path());
+    for letters in ["/r", "/x", "/d"] {
+        let value = value(&session, "vnet_sxlock", letters.parse().unwrap());
+        assert_eq!(value.as_record().unwrap().note(), None, "{letters}");
+    }
+    let timeout = "thread(100123).td_sleeptimo";
+    let raw = value(&session, timeout, "/r".parse().unwrap());
+    assert_eq!(c::line(&raw), "6442450944");
+    let hex = value(&session, timeout, "/x".parse().unwrap());
+    assert_eq!(c::line(&hex), "0x180000000");
+    let told = value(&session, timeout, value::Format::default());
+    assert_eq!(serde_json::to_string(&told).unwrap(), "6442450944");
+    assert_eq!(told.as_u64(), Some(0x1_8000_0000));
+}
