@@ -200,8 +200,8 @@ pub const M_EXT: u64 = 1;
 /// See [`M_EXT`].
 pub const M_PKTHDR: u64 = 2;
 /// `m_flags`: the data of an mbuf is in pages that have no address (13 and later, where
-/// `struct m_ext` has `extpg_pa`).
-pub const M_EXTPG: u64 = 4;
+/// `struct m_ext` has `extpg_pa`). It may come without [`M_EXT`].
+pub const M_EXTPG: u64 = 0x100;
 /// `m_type` of mbufs in use: MT_DATA and those after it. MT_NOTMBUF is 0.
 pub const MBUF_TYPES: std::ops::Range<u64> = 1..32;
 

@@ -21,7 +21,8 @@ pub enum MbufKind {
 
 const M_EXT: u64 = 1;
 const M_PKTHDR: u64 = 2;
-const M_EXTPG: u64 = 4;
+const M_EOR: u64 = 4;
+const M_EXTPG: u64 = 0x100;
 const MT_DATA: u64 = 1;
 
 impl Runtime {
@@ -55,7 +56,8 @@ impl Runtime {
         let header = data.offset_from(item).unwrap_or(0);
         kernel.machine_mut().write(item, &vec![0; header as usize])?;
         let (flags, data) = match kind {
-            MbufKind::Data => (0, data),
+            // The last one of a record.
+            MbufKind::Data => (M_EOR, data),
             MbufKind::Nothing => (M_EXT | M_PKTHDR, data),
             MbufKind::Packet => (M_PKTHDR, kernel.member(mbuf, "m_pktdat")?.address),
             MbufKind::Cluster => (M_PKTHDR | M_EXT, cluster.unwrap_or_default()),

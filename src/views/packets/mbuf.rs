@@ -142,7 +142,7 @@ impl<'t> Mbuf<'t> {
         let pages = self.pages.as_ref().filter(|_| flags & M_EXTPG != 0);
         let has_header = flags & M_PKTHDR != 0 || pages.is_some();
         let header = has_header.then_some(&self.packet_header);
-        let external = pages.or(Some(&self.external)).filter(|_| flags & M_EXT != 0);
+        let external = pages.or((flags & M_EXT != 0).then_some(&self.external));
         header.into_iter().chain(external.into_iter().flatten()).collect()
     }
 }
