@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::io;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use super::failure::{Failure, value_or_failure};
 use super::pivot::{Pivot, Subject};
 use super::variables::why_untyped;
 use super::{Answer, Cell, Chosen, Column, Element, Elements, Medium, Page, PerVnet, Remark, Row};
@@ -15,7 +16,6 @@ use crate::kernel::LinkerSet;
 use crate::session::{Evaluation, Names, Place, Printed, Session};
 use crate::target::ReadError;
 use crate::value::model::ValueError;
-use crate::value::serialize::InPlace;
 use crate::value::{Format, FormatError, Limits, Value, ValueReader};
 use crate::vnet::{Stack, VnetRef};
 use crate::walk::Problems;
@@ -44,16 +44,6 @@ pub struct Evaluated {
     /// expression is wrong.
     #[serde(serialize_with = "value_or_failure")]
     pub value: Result<Value, Failure>,
-}
-
-/// Why an expression has no value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The kind of error for scripts: `no-such-name`, `bad-expression`, or that of a value that
-    /// cannot be read.
-    pub kind: &'static str,
-    /// The error and its causes, in one sentence.
-    pub message: Box<str>,
 }
 
 /// Expressions that were evaluated in each of the chosen vnets, and whose values are not read yet.
@@ -279,23 +269,6 @@ fn why_untyped_variables(session: &Session, asked: &[Asked]) -> Result<Vec<Remar
     })
 }
 
-impl From<&Error> for Failure {
-    fn from(why: &Error) -> Self {
-        let kind = match why {
-            Error::Expr { source: ExprError::NoCopyOfCpu { why, .. }, .. } => why.kind.name(),
-            why if why.is_no_match() => "no-such-name",
-            _ => "bad-expression",
-        };
-        let message = match std::error::Error::source(why) {
-            Some(_) => {
-                why.story().split_once(": ").map_or_else(String::new, |(_, rest)| rest.into())
-            }
-            None => why.to_string(),
-        };
-        Self { kind, message: message.into() }
-    }
-}
-
 impl Answer for Results {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
         if page.medium() != Medium::People {
@@ -347,17 +320,5 @@ impl Row for Evaluated {
             address.into(),
             Cell::Value(Cow::Borrowed(value)),
         ]]
-    }
-}
-
-pub(super) fn value_or_failure<S: Serializer>(
-    value: &Result<Value, Failure>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match value {
-        Ok(value) => value.serialize(serializer),
-        Err(Failure { kind, message }) => {
-            InPlace { kind, address: None, message }.serialize(serializer)
-        }
     }
 }

@@ -26,6 +26,7 @@ pub mod counters;
 pub mod diff;
 pub mod eventhandlers;
 pub mod expressions;
+pub mod failure;
 pub mod gdb;
 pub mod info;
 pub mod interfaces;

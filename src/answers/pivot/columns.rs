@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Serialize, Serializer};
 
-use super::Pivoted;
+use super::row::{Pivoted, Shared};
 use crate::answers::{Cell, Column, Medium, Row};
 use crate::vnet::VnetRef;
 
@@ -110,7 +110,7 @@ impl Row for InColumns<'_> {
                 Some(first) => format!("= {first}").into(),
                 None => {
                     shown.insert(place, &group.first);
-                    self.row.value(vnet).map(super::Shared::cell).into()
+                    self.row.value(vnet).map(Shared::cell).into()
                 }
             }
         });

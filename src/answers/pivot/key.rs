@@ -1,6 +1,6 @@
 //! When two values are the same for whoever compares vnets.
 
-use crate::answers::expressions::Failure;
+use crate::answers::failure::Failure;
 use crate::value::Value;
 
 /// Appends bytes that are the same for the same values of one type. Where a counter lies does not

@@ -9,6 +9,7 @@
 
 mod columns;
 mod key;
+mod row;
 
 use std::collections::HashMap;
 use std::io;
@@ -16,14 +17,15 @@ use std::io;
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
-use super::expressions::{Failure, value_or_failure};
-use super::{Answer, Cell, Chosen, Elements, Medium, Page, Remark, Row};
+use super::failure::Failure;
+use super::{Answer, Chosen, Elements, Medium, Page, Remark};
 use crate::error::Error;
 use crate::value::Value;
 use crate::vnet::{Stack, VnetRef};
 use crate::walk::Problems;
 
 use columns::{Columns, InColumns};
+pub use row::{Pivoted, Shared};
 
 /// Rows and the values that they have in each of the chosen vnets.
 pub struct Pivot<'s> {
@@ -48,29 +50,6 @@ pub(super) struct Subject {
 /// Calls its last argument with the value that the subject at a place among the subjects has in
 /// each of the stacks, in their order.
 type Ask<'s> = Box<dyn Fn(&[Stack<'s>], usize, &mut dyn FnMut(Result<Value, Failure>)) + 's>;
-
-/// A row: which values occur, and where.
-#[derive(Debug, Clone)]
-pub struct Pivoted {
-    /// The variable or the expression.
-    pub name: Box<str>,
-    /// Its type; `None` if it is unknown or may differ.
-    pub type_name: Option<Box<str>>,
-    /// The values in the order in which they first occur.
-    pub values: Vec<Shared>,
-    /// The place in `values` of each vnet's value.
-    places: Vec<usize>,
-}
-
-/// A value, and the vnets that have it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Shared {
-    /// In the order in which they were chosen.
-    pub vnets: Vec<VnetRef>,
-    /// The value, or why the expression has none.
-    #[serde(serialize_with = "value_or_failure")]
-    pub value: Result<Value, Failure>,
-}
 
 impl<'s> Pivot<'s> {
     /// A row for each of the subjects.
@@ -185,45 +164,6 @@ impl Answer for Pivot<'_> {
 
     fn unreadable(&self) -> usize {
         self.rows().flat_map(|row| row.values).map(|shared| shared.unreadable()).sum()
-    }
-}
-
-impl Shared {
-    /// In all vnets that have it.
-    fn unreadable(&self) -> usize {
-        self.vnets.len() * self.value.as_ref().map_or(1, Value::unreadable)
-    }
-
-    fn cell(&self) -> Cell<'_> {
-        match &self.value {
-            Ok(value) => Cell::Value(std::borrow::Cow::Borrowed(value)),
-            Err(Failure { kind, message }) => format!("<{kind}: {message}>").into(),
-        }
-    }
-}
-
-impl Pivoted {
-    /// The value of the vnet at a place among the chosen ones.
-    fn value(&self, vnet: usize) -> Option<&Shared> {
-        self.values.get(*self.places.get(vnet)?)
-    }
-}
-
-/// For scripts: the name and the values of all vnets, in full.
-impl Row for Pivoted {
-    fn rows(&self, _: Medium) -> Vec<Vec<Cell<'_>>> {
-        let values = self.places.iter().filter_map(|place| self.values.get(*place));
-        vec![std::iter::once((&*self.name).into()).chain(values.map(Shared::cell)).collect()]
-    }
-}
-
-impl Serialize for Pivoted {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("name", &self.name)?;
-        map.serialize_entry("type", &self.type_name)?;
-        map.serialize_entry("values", &self.values)?;
-        map.end()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Addresses as users copy them from other programs.
 
 use crate::addr::VirtAddr;
-use crate::answers::expressions::Failure;
+use crate::answers::failure::Failure;
 use crate::answers::memory::{self, AddressError};
 use crate::arch::Arch;
 use crate::session::Session;

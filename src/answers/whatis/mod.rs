@@ -11,7 +11,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::{Answer, Cell, Column, Elements, Medium, Page, Row};
 use crate::addr::VirtAddr;
-use crate::answers::expressions::Failure;
+use crate::answers::failure::Failure;
 use crate::value::serialize::InPlace;
 use crate::views::whatis::{Described, Whatis};
 use crate::walk::Problems;
