@@ -76,7 +76,10 @@ fn is_written(cell: &str, value: Option<&Value>) -> bool {
         Some(value @ (Value::Object(_) | Value::Array(_))) => {
             serde_json::from_str::<Value>(cell).is_ok_and(|read| read == *value)
         }
-        Some(value) => cell == value.to_string(),
+        Some(value) => {
+            let json = value.to_string();
+            cell == json
+        }
     }
 }
 
