@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::rc::Rc;
 
 use serde::Serialize;
 
@@ -132,7 +133,7 @@ impl<'s> Evaluations<'s> {
         let Self { session, chosen, asked, outcomes, missed, remarks } = self;
         let answered = !outcomes.iter().flatten().all(|one| matches!(one, Outcome::Failure(_)));
         let nothing = (!answered).then(|| "no expression has a value".to_owned());
-        let reader = session.reader(limits);
+        let reader = with_places(session, limits);
         let subjects =
             asked.iter().map(|asked| Subject { name: asked.text.as_str().into(), type_name: None });
         let subjects = subjects.collect();
@@ -149,7 +150,7 @@ impl<'s> Evaluations<'s> {
     pub fn read(self, limits: &Limits) -> PerVnet<'s, Results> {
         let Self { session, chosen, asked, outcomes, missed, remarks } = self;
         let answered = !outcomes.iter().flatten().all(|one| matches!(one, Outcome::Failure(_)));
-        let reader = session.reader(limits);
+        let reader = with_places(session, limits);
         let marks = marks(&chosen);
         let of_vnet = move |place: usize, _| {
             let outcomes = outcomes.get(place)?.iter();
@@ -164,6 +165,11 @@ impl<'s> Evaluations<'s> {
         let answer = PerVnet::by_place(chosen, of_vnet);
         PerVnet { remarks, missed, nothing, titled: false, ..answer }
     }
+}
+
+/// A reader that tells where functions are in the source.
+fn with_places<'s>(session: &'s Session, limits: &Limits) -> ValueReader<'s> {
+    session.reader(limits).with_places(Rc::new(session.target().code()))
 }
 
 /// What stands before the values of each vnet on lines for people; nothing if only one was asked

@@ -212,9 +212,9 @@ impl Serialize for Variable<'_> {
 }
 
 /// The value of a variable, which is read as it is serialised.
-struct Reading<'a>(&'a Variable<'a>);
+struct Reading<'a, 's>(&'a Variable<'s>);
 
-impl Serialize for Reading<'_> {
+impl Serialize for Reading<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Variable { of, copy, session, reader } = self.0;
         session.serialize_value(reader, *copy, &of.variable, serializer)

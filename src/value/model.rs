@@ -130,6 +130,16 @@ pub struct PointerValue {
 struct PointerTarget {
     symbol: Option<SymbolAt>,
     text: Option<Box<str>>,
+    place: Option<SourcePlace>,
+}
+
+/// A place in the kernel's source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourcePlace {
+    /// The file, below `sys/`.
+    pub file: Box<str>,
+    /// The line, from 1.
+    pub line: u32,
 }
 
 impl PointerValue {
@@ -155,6 +165,21 @@ impl PointerValue {
             self.target.get_or_insert_default().text = text;
         }
         self
+    }
+
+    /// The same pointer to a function with the place where its code is in the source.
+    #[must_use]
+    pub fn with_place(mut self, place: Option<SourcePlace>) -> Self {
+        if place.is_some() || self.target.is_some() {
+            self.target.get_or_insert_default().place = place;
+        }
+        self
+    }
+
+    /// Where in the source the code is that it points at; `None` if that was not looked up.
+    #[must_use]
+    pub fn place(&self) -> Option<&SourcePlace> {
+        self.target.as_ref()?.place.as_ref()
     }
 
     /// The kernel symbol it points into.

@@ -4,8 +4,11 @@
 //! that is not readable, has no type or exceeds a limit becomes an error in
 //! its own place; nothing is left out silently.
 
+use std::rc::Rc;
+
 use crate::addr::VirtAddr;
 use crate::target::Target;
+use crate::target::code::RunningCode;
 use crate::types::model::*;
 use crate::types::{Piece, TypeError, Types};
 use crate::value::counter::Counters;
@@ -56,6 +59,8 @@ pub struct ValueReader<'t> {
     pub(in crate::value) format: Option<Format>,
     pub(in crate::value) counters: &'t Counters,
     pub(in crate::value) plans: &'t Plans,
+    /// For the places of functions in the source; `None` if they are not looked up.
+    code: Option<Rc<RunningCode<'t>>>,
 }
 
 impl<'t> ValueReader<'t> {
@@ -66,13 +71,20 @@ impl<'t> ValueReader<'t> {
         plans: &'t Plans,
         limits: Limits,
     ) -> Self {
-        Self { target, limits, format: None, counters, plans }
+        Self { target, limits, format: None, counters, plans, code: None }
     }
 
     /// The same reader, which adds to values what people are shown of them.
     #[must_use]
     pub fn for_people(self, format: Format) -> Self {
         Self { format: Some(format), ..self }
+    }
+
+    /// The same reader, which adds to pointers to functions where these are in the source. The first
+    /// such pointer costs an index of all code.
+    #[must_use]
+    pub fn with_places(self, code: Rc<RunningCode<'t>>) -> Self {
+        Self { code: Some(code), ..self }
     }
 
     /// How much of a value it reads.
@@ -253,6 +265,9 @@ impl<'t> ValueReader<'t> {
             };
             let text = if is_text { self.text_at(address) } else { None };
             pointer = pointer.with_symbol(self.symbol_at(address)).with_text(text);
+            if plan.to_function && pointer.symbol().is_some() {
+                pointer = pointer.with_place(self.place_of(address));
+            }
         }
         let width = self.target.arch().pointer_size() * 8;
         self.told(Value::Pointer(pointer), || Bits::new(address.get().into(), width, false))
@@ -297,6 +312,16 @@ impl<'t> ValueReader<'t> {
     fn symbol_at(&self, address: VirtAddr) -> Option<SymbolAt> {
         let (name, offset) = self.target.label(address)?;
         Some(SymbolAt { name: name.into(), offset })
+    }
+
+    /// Where the function at an address is in the source.
+    fn place_of(&self, address: VirtAddr) -> Option<SourcePlace> {
+        const STEPS: u64 = 64;
+        let at = self.code.as_ref()?.at(address)?;
+        self.target.budget().work(STEPS).ok()?;
+        // The last one is the function itself, whatever is inlined at its beginning.
+        let frame = at.code.source(at.linked).pop()?;
+        Some(SourcePlace { file: frame.file?, line: frame.line? })
     }
 
     fn text_at(&self, address: VirtAddr) -> Option<Box<str>> {

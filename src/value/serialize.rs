@@ -80,12 +80,17 @@ impl Serialize for InPlace<'_> {
     }
 }
 
-/// With its symbol, as functions are shown: `{"pointer": "0x…", "symbol": "tcp_input"}`.
+/// With its symbol, as functions are shown: `{"pointer": "0x…", "symbol": "tcp_input"}`, and the
+/// place in the source, if that was looked up.
 impl Serialize for PointerValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(2))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("pointer", &self.address)?;
         map.serialize_entry("symbol", &self.symbol())?;
+        if let Some(place) = self.place() {
+            map.serialize_entry("file", &place.file)?;
+            map.serialize_entry("line", &place.line)?;
+        }
         map.end()
     }
 }

@@ -182,8 +182,11 @@ fn push_character(out: &mut String, number: i128) -> std::fmt::Result {
 
 fn push_pointer(out: &mut String, pointer: &PointerValue) {
     let _ = write!(out, "{}", pointer.address);
-    if let Some(symbol) = pointer.symbol() {
-        let _ = write!(out, " <{}>", sanitize::line(&symbol.to_string()));
+    let symbol = pointer.symbol().map(ToString::to_string);
+    let place = pointer.place().map(|place| format!("at {}:{}", place.file, place.line));
+    let parts: Vec<String> = symbol.into_iter().chain(place).collect();
+    if !parts.is_empty() {
+        let _ = write!(out, " <{}>", sanitize::line(&parts.join(" ")));
     }
     if let Some(text) = pointer.text() {
         let _ = write!(out, " {}", sanitize::quoted(text));
