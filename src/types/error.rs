@@ -1,6 +1,7 @@
 //! Why a question about types has no answer.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::budget::Exhausted;
 use crate::kernel::CTF_SECTION;
@@ -75,7 +76,7 @@ pub enum TypeError {
         /// The name of the member.
         member: String,
         /// The members that it has, the likeliest first.
-        candidates: Vec<String>,
+        candidates: Arc<[String]>,
     },
     /// A bit-field whose bits cannot be told from the padding behind them.
     #[error("CTF does not say the width of a bit-field that is an enum: it has 1 to {most} bits")]

@@ -179,10 +179,22 @@ impl Types {
         if let Some(field) = self.find_member(id, name)? {
             return Ok(field);
         }
+        Err(self.no_member(id, name)?)
+    }
+
+    /// The error for a member that the type has not. Kernels lack members that others have, and
+    /// each object of a list is asked for them, so it is kept.
+    fn no_member(&self, id: TypeId, name: &str) -> Result<TypeError, TypeError> {
+        let missing = || self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = missing().get(&id).and_then(|known| known.get(name)) {
+            return Ok(known.clone());
+        }
         let mut candidates = self.member_names(id)?;
         sort_by_similarity(&mut candidates, name);
-        let member = name.to_owned();
-        Err(TypeError::NoMember { type_name: self.name(id), member, candidates })
+        let (type_name, member) = (self.name(id), name.to_owned());
+        let why = TypeError::NoMember { type_name, member, candidates: candidates.into() };
+        missing().entry(id).or_default().insert(name.into(), why.clone());
+        Ok(why)
     }
 
     /// Does the struct or union have this member?

@@ -75,6 +75,8 @@ pub struct Types {
     /// Parsed types by their position.
     read: RwLock<FxHashMap<TypeId, Arc<Type>>>,
     fields: RwLock<Fields>,
+    /// The errors for those of them that a type has not.
+    missing: Mutex<FxHashMap<TypeId, FxHashMap<Box<str>, TypeError>>>,
     synthetic: Arc<Mutex<Synthetic>>,
     /// Definitions of types that are only declared elsewhere.
     completed: Mutex<FxHashMap<TypeId, TypeId>>,
@@ -134,6 +136,7 @@ impl Types {
             synthetic: Arc::default(),
             completed: Mutex::default(),
             fields: RwLock::default(),
+            missing: Mutex::default(),
             names: Arc::default(),
             modules: Vec::new(),
             budget,

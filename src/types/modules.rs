@@ -98,6 +98,7 @@ impl Types {
             synthetic: Arc::clone(&self.synthetic),
             completed: Mutex::default(),
             fields: RwLock::default(),
+            missing: Mutex::default(),
             names: Arc::clone(&self.names),
             modules: modules.files,
             budget: Arc::clone(&self.budget),
