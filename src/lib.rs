@@ -6,7 +6,7 @@
 //! ```text
 //! source ─► dump ─► paging ─► memory ─┐
 //!                                     ├─► target ─► value ─► modules ─► vnet ─► threads ─► views ─► expr ─► session ─► answers ─► render
-//! source ─► kernel ─► types ──────────┘                                                                                        └► gdbserver
+//! source ─► kernel ─► types ──────────┘                                                                                        └► gdbserver, export
 //! ```
 //!
 //! - [`source`]: a path to bytes. [`dump`]: bytes to physical memory. [`paging`]: kernel addresses to
@@ -17,6 +17,7 @@
 //! - [`session`]: all of these behind one door. [`answers`]: questions, and what each is answered
 //!   with. [`render`]: answers to text.
 //! - `gdbserver` (with the feature `gdb-server`): what the session reads, by the protocol of gdb.
+//! - `export` (with the feature `export`): answers to tables, as Parquet and Arrow.
 //! - [`image`]: the same picture backwards, from a scenario to a dump.
 //!
 //! Nothing is read before it is asked for, and dumps are mapped, never copied. A
@@ -65,8 +66,8 @@
 //! # Features
 //!
 //! `cli` (default) adds the program and [`render::page`]; `image` (default) adds the builder,
-//! [`image`]; `gdb-server` (default) adds the remote stub for debuggers, `gdbserver`. Without
-//! them this is a library that reads kernels and dumps.
+//! [`image`]; `gdb-server` (default) adds the remote stub for debuggers, `gdbserver`; `export` adds
+//! tables as Parquet files and Arrow streams. Without them this is a library that reads kernels and dumps.
 
 #![deny(missing_docs)]
 
@@ -79,6 +80,8 @@ pub(crate) mod constants;
 pub mod convert;
 pub mod dump;
 pub mod error;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod expr;
 pub mod fault;
 #[cfg(feature = "gdb-server")]

@@ -100,6 +100,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "export",
+        &["answers", "dump", "error", "kernel", "session", "value", "views", "vnet", "walk"],
+    ),
+    (
         "gdbserver",
         &[
             "source",

@@ -159,17 +159,22 @@ fn replay(command: &str, image: &Path, core: Option<&Path>) -> String {
     }
     let output = process.output().unwrap();
     let mut told = format!("$ {command}\n");
-    told += &String::from_utf8_lossy(&output.stdout);
+    told += &without_export(&String::from_utf8_lossy(&output.stdout));
     if !told.ends_with('\n') {
         told += "\\ no newline\n";
     }
-    for line in String::from_utf8_lossy(&output.stderr).lines() {
+    for line in without_export(&String::from_utf8_lossy(&output.stderr)).lines() {
         told += &format!("! {line}\n");
     }
     if output.status.code() != Some(0) {
         told += &format!("? {}\n", output.status.code().unwrap());
     }
     places.iter().fold(told, |told, (name, path)| told.replace(path.to_str().unwrap(), name)) + "\n"
+}
+
+/// The transcripts are those of a program with the default features: this command is not listed.
+fn without_export(said: &str) -> String {
+    said.split_inclusive('\n').filter(|line| !line.starts_with("  export  ")).collect()
 }
 
 fn directories(of: &Path) -> Vec<PathBuf> {

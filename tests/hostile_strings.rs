@@ -147,7 +147,7 @@ const QUESTIONS: [&[&str]; 27] = [
 ];
 
 /// They write what they are told to where they are told to.
-const WRITERS: [&str; 3] = ["man", "help", "completions"];
+const WRITERS: [&str; 4] = ["man", "help", "completions", "export"];
 
 #[test]
 fn no_string_of_a_dump_acts_on_a_terminal() {

@@ -172,15 +172,20 @@ fn lengths(queue: &ListenQueue) -> String {
     format!("{}/{}/{}", queue.complete, queue.incomplete, queue.limit)
 }
 
-/// `sshd[812]:3`, command, process and descriptor; for people the first few.
+impl Holder {
+    /// Command, process and descriptor: `sshd[812]:3`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let pid = self.pid.map_or("?".to_owned(), |pid| pid.to_string());
+        format!("{}[{pid}]:{}", self.command.as_deref().unwrap_or("?"), self.fd)
+    }
+}
+
+/// Who holds it; for people the first few.
 fn held(holders: &[Holder], people: bool) -> Cell<'static> {
     const FEW: usize = 3;
     let most = if people { FEW } else { usize::MAX };
-    let name = |holder: &Holder| {
-        let pid = holder.pid.map_or("?".to_owned(), |pid| pid.to_string());
-        format!("{}[{pid}]:{}", holder.command.as_deref().unwrap_or("?"), holder.fd)
-    };
-    let mut named: Vec<String> = holders.iter().take(most).map(name).collect();
+    let mut named: Vec<String> = holders.iter().take(most).map(Holder::title).collect();
     if let Some(more) = holders.len().checked_sub(most).filter(|more| *more > 0) {
         named.push(format!("{more} more"));
     }

@@ -121,7 +121,21 @@ impl Which {
     }
 }
 
-impl Sysctls<'_> {
+impl<'s> Sysctls<'s> {
+    /// Every sysctl once: first those that belong to no vnet, then those of each of the chosen
+    /// vnets. Of a single vnet, all are one list.
+    pub fn each_once(&self) -> impl Iterator<Item = (Stack<'s>, List<'s, SysctlValue>)> {
+        let stacks = &self.per_vnet.chosen.stacks[..];
+        let of_none = match stacks {
+            [first, _, ..] => Some((Stack::Unchosen, *first, Which::OfNoVnet)),
+            [] | [_] => None,
+        };
+        let which = if stacks.len() == 1 { Which::All } else { Which::OfVnets };
+        let of_vnets = stacks.iter().map(move |stack| (*stack, *stack, which));
+        let parts = of_none.into_iter().chain(of_vnets);
+        parts.map(|(shown, asked, which)| (shown, (self.parts)(asked, which)))
+    }
+
     /// Lays out the sysctls of one vnet, or those that belong to none.
     fn lay_out_part(
         &self,
@@ -152,16 +166,8 @@ impl Sysctls<'_> {
 
 impl Answer for Sysctls<'_> {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
-        match &self.per_vnet.chosen.stacks[..] {
-            [one] => self.lay_out_part(page, *one, &(self.parts)(*one, Which::All))?,
-            // Sysctls that belong to no vnet come first, once.
-            [first, ..] => {
-                self.lay_out_part(page, Stack::Unchosen, &(self.parts)(*first, Which::OfNoVnet))?;
-                for stack in &self.per_vnet.chosen.stacks {
-                    self.lay_out_part(page, *stack, &(self.parts)(*stack, Which::OfVnets))?;
-                }
-            }
-            [] => {}
+        for (stack, list) in self.each_once() {
+            self.lay_out_part(page, stack, &list)?;
         }
         page.part(None)
     }

@@ -109,7 +109,8 @@ impl Entry {
     }
 
     /// Its name, or its address if that is unknown.
-    pub(in crate::answers) fn title(&self) -> String {
+    #[must_use]
+    pub fn title(&self) -> String {
         match &self.interface.name {
             Ok(name) => name.to_string(),
             Err(_) => self.interface.address.to_string(),

@@ -5,6 +5,7 @@
 //! closed before the next, so that memory does not grow with their number. What it refuses to do:
 //! end because of a dump. One that cannot be read is an element with an error.
 
+mod crash;
 mod element;
 mod groups;
 mod one;
@@ -22,6 +23,7 @@ use super::{Answer, Elements, List, Page};
 use crate::error::Error;
 use crate::session::{self, Options};
 
+pub use crash::Crash;
 pub use element::{Checked, Triaged};
 pub use groups::Group;
 

@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
+use super::crash::Crash;
 use super::element::{Checked, Triaged};
 use super::{Question, shown};
-use crate::answers::backtraces::{Frame, Which};
 use crate::answers::info::Overview;
-use crate::answers::{backtraces, checks, info, info_of_dump};
+use crate::answers::{checks, info, info_of_dump};
 use crate::budget::Allowance;
 use crate::error::{Error, SourceError, story};
 use crate::session::{self, Options, Selector, Session};
-use crate::value::Limits;
 use crate::views::checks::Verdict;
-use crate::views::signature::Signature;
 
 /// Reads one dump, and closes it. What cannot be read is an error in the element.
 pub(super) fn read(path: &Path, question: &Question) -> Triaged {
@@ -48,11 +46,11 @@ fn of_session(session: &Session, question: &Question) -> Triaged {
         read.time = read.time.or_else(|| session.time());
     }
     renew();
-    match stack(session) {
-        Ok(frames) => read.sign(&functions(&frames)),
+    match Crash::of_session(session, read.panic.as_deref()) {
+        Ok(crash) => read.sign(crash),
         Err(why) => {
             note(why.story());
-            read.sign(&[]);
+            read.sign(Crash::of_message(read.panic.as_deref()));
         }
     }
     renew();
@@ -86,7 +84,7 @@ fn of_dump(path: &Path, why: Error) -> Triaged {
         Ok(core) => of_overview(path, info_of_dump(&core, path, Vec::new(), &why).overview),
         Err(_) => Triaged::named(shown(path)),
     };
-    read.sign(&[]);
+    read.sign(Crash::of_message(read.panic.as_deref()));
     Triaged { error: Some(reason(path, why)), ..read }
 }
 
@@ -112,19 +110,6 @@ fn of_overview(path: &Path, overview: Overview) -> Triaged {
     }
 }
 
-/// The calls on the stack of the thread that crashed.
-fn stack(session: &Session) -> Result<Vec<Frame>, Error> {
-    let stacks = backtraces(session, &Which::Dumping, false, &Limits::default())?;
-    let frames = stacks.stacks.kept().and_then(|stacks| stacks.first());
-    Ok(frames.map(|stack| stack.frames.clone()).unwrap_or_default())
-}
-
-/// The functions that were called, innermost first. Words that only look like calls are none.
-fn functions(frames: &[Frame]) -> Vec<&str> {
-    let called = frames.iter().filter(|frame| frame.kind != "scan");
-    called.filter_map(|frame| frame.function.as_deref()).collect()
-}
-
 impl Triaged {
     /// A dump of which nothing else is known.
     fn named(dump: String) -> Self {
@@ -142,10 +127,8 @@ impl Triaged {
         }
     }
 
-    /// Adds the signature of the crash, and the functions that it is made of.
-    fn sign(&mut self, functions: &[&str]) {
-        let signature = Signature::of(self.panic.as_deref(), functions.iter().copied());
-        self.signature = signature.as_ref().map(ToString::to_string);
-        self.stack = signature.map(|signature| signature.functions).unwrap_or_default();
+    /// Adds what the crash has in common with equal ones.
+    fn sign(&mut self, crash: Crash) {
+        (self.signature, self.stack) = (crash.signature, crash.stack);
     }
 }

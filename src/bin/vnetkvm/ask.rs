@@ -106,6 +106,8 @@ impl Command {
             Self::Triage(args) => cmd::triage::run(globals, args),
             Self::Report(args) => cmd::report::run(globals, args),
             Self::Convert(args) => cmd::convert::run(globals, args),
+            #[cfg(feature = "export")]
+            Self::Export(args) => cmd::export::run(globals, args),
             Self::Gdb(args) => cmd::gdb::run(globals, args),
             Self::Lldb(args) => cmd::lldb::run(globals, args),
             #[cfg(feature = "gdb-server")]

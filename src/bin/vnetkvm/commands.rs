@@ -373,6 +373,18 @@ pub enum Command {
     #[command(after_help = CONVERT_EXAMPLES)]
     Convert(cmd::convert::ConvertArgs),
 
+    /// Write what is known of the dump as tables, for programs that query many dumps
+    ///
+    /// All vnets are in the tables, also those that are not on the kernel's list. With -o, each
+    /// table is a Parquet file in a directory of many dumps, in the layout of Hive: DuckDB, Spark
+    /// and others read all of them as one table. What cannot be read is null in its place, and a
+    /// row of the table errors. A dump that cannot be read at all has rows only in dumps and errors;
+    /// this is no failure without --strict. An array of more elements than --max-elements says
+    /// (default: 64) has one row, which counts them.
+    #[cfg(feature = "export")]
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(cmd::export::ExportArgs),
+
     /// Write a script that gives gdb and kgdb the variables of a vnet
     ///
     /// The script sets $V_NAME to a typed pointer to the vnet's own copy of NAME, and $vnet to

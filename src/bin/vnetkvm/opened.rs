@@ -195,6 +195,8 @@ fn refused_command(command: &Command, asker: &str) -> Option<String> {
         Command::GdbServer(_) => Some(format!("{asker} starts no server")),
         #[cfg(feature = "shell")]
         Command::Shell(_) => Some(format!("{asker} starts no shell")),
+        #[cfg(feature = "export")]
+        Command::Export(args) if args.is_stream() => Some(format!("{asker} shows only text")),
         Command::Whatis(args) if args.reads_input() => {
             Some(format!("{asker} gives commands no standard input"))
         }

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use tempfile::NamedTempFile;
 use vnetkvm::kernel::Kernel;
 
 use crate::exit::Failure;
@@ -81,10 +82,7 @@ fn replace<T>(
     write: impl FnOnce(&mut Seekable<'_>) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".vnetkvm").tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    let mut file = temporary(directory.unwrap_or(Path::new(".")))?;
     let _unfinished = Unfinished::new(file.path());
     let mut out = BufWriter::with_capacity(BUFFER, file.as_file_mut());
     let written = write(&mut out)?;
@@ -94,4 +92,13 @@ fn replace<T>(
     require_intact_files()?;
     file.persist(&target)?;
     Ok(written)
+}
+
+/// A file without a name that anybody looks for. Once it has one, it has the permissions of a new
+/// file.
+pub fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".vnetkvm").tempfile_in(directory)
 }

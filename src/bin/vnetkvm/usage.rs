@@ -62,6 +62,7 @@ fn unused_options(command: &str) -> Vec<&'static str> {
         "check" | "counters" | "diff" | "interfaces" | "jails" | "neighbors" | "read"
         | "routes" | "sockets" | "sysinit" | "threads" | "topology" | "whatis" => &[LIMITS],
         "convert" => &[LIMITS, WATCH],
+        "export" => &[VNET, WATCH],
         "triage" => &[ONE_DUMP, VNET, LIMITS, WATCH],
         "gdb-server" => &[VNET, FORMAT, LIMITS, STRICT, WATCH],
         "shell" => &[&["all_vnets"], FORMAT, LIMITS, STRICT, WATCH],

@@ -4,6 +4,8 @@ pub mod bt;
 pub mod completions;
 pub mod convert;
 pub mod diff;
+#[cfg(feature = "export")]
+pub mod export;
 pub mod gdb;
 #[cfg(feature = "gdb-server")]
 pub mod gdb_server;

@@ -145,6 +145,13 @@ Examples:
   vnetkvm -n 3 --jail web01 convert --to minidump -o vmcore.web01
   vnetkvm -n 3 convert --to raw -o memory.img";
 
+#[cfg(feature = "export")]
+pub const EXPORT_EXAMPLES: &str = "\
+Examples:
+  vnetkvm -N kernel.debug -M vmcore.0 export -o exports
+  vnetkvm -n 3 export -o exports --tables dumps,counters
+  vnetkvm -n 3 export --arrow variables > variables.arrows";
+
 pub const GDB_EXAMPLES: &str = "\
 Examples:
   vnetkvm -N kernel.debug -M vmcore.0 --jail web01 gdb > web01.gdb

@@ -77,6 +77,8 @@ fn refused(cli: &Cli) -> Option<String> {
     let own = match &cli.command {
         Command::GdbServer(_) => Some("a debugger is connected already"),
         Command::Convert(_) => Some("monitor writes no files"),
+        #[cfg(feature = "export")]
+        Command::Export(_) => Some("monitor writes no files"),
         Command::Report(args) if args.writes_file() => Some("monitor writes no files"),
         Command::Lldb(args) if args.writes_file() => Some("monitor writes no files"),
         Command::Read(args) if args.raw => Some("the bytes alone are no text"),

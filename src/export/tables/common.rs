@@ -1,0 +1,36 @@
+//! What several tables have in common: whose rows they have, and texts of several parts.
+
+use crate::answers::Chosen;
+use crate::error::Error;
+use crate::session::{Selector, Session};
+use crate::views::call_out::CallOut;
+use crate::vnet::Stack;
+
+/// All network stacks: those on the list, and those that are not.
+pub(super) fn all(session: &Session) -> Result<Chosen<'_>, Error> {
+    Chosen::ask(session, &Selector::All)
+}
+
+/// Where a part of a variable is: `tcbinfo.ipi_count of vnet 1 (0x…)`.
+pub(super) fn place(variable: &str, path: &str, stack: Stack<'_>) -> String {
+    let joint = if path.is_empty() || path.starts_with('[') { "" } else { "." };
+    let of_vnet = stack.vnet().map_or_else(String::new, |vnet| format!(" of {}", vnet.title()));
+    format!("{variable}{joint}{path}{of_vnet}")
+}
+
+/// What is wrong with something, in one text; `None` if nothing is.
+pub(super) fn told(call_outs: &[CallOut]) -> Option<String> {
+    joined("; ", call_outs.iter().map(|call_out| &*call_out.why))
+}
+
+/// Texts as one; `None` if there is none.
+pub(super) fn joined<T: AsRef<str>>(
+    separator: &str,
+    texts: impl IntoIterator<Item = T>,
+) -> Option<String> {
+    let texts = texts.into_iter();
+    texts.fold(None, |all, text| match all {
+        None => Some(text.as_ref().to_owned()),
+        Some(all) => Some(all + separator + text.as_ref()),
+    })
+}
