@@ -42,7 +42,7 @@ fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), St
         session.require_match()?;
         return Ok(());
     }
-    let all = vnets(session, false, false)?;
+    let all = vnets(session, None, false)?;
     rows.problems(&all.problems())?;
     for found in &all.vnets {
         add(rows, &found.vnet, found.progress.as_ref())?;
