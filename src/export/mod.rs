@@ -31,7 +31,7 @@ pub use parquet::{ParquetWriter, dump_of};
 pub use partition::Partition;
 pub use subject::Subject;
 pub use table::Table;
-pub use tables::{TABLES, table};
+pub use tables::{TABLES, table_named};
 pub use written::{Written, written};
 
 use batches::Batches;

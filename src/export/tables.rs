@@ -37,6 +37,6 @@ pub static TABLES: &[Table] = &[
 
 /// The table of that name.
 #[must_use]
-pub fn table(name: &str) -> Option<&'static Table> {
+pub fn table_named(name: &str) -> Option<&'static Table> {
     TABLES.iter().find(|table| table.name == name)
 }

@@ -12,7 +12,7 @@ use clap::{Args, ValueHint};
 use vnetkvm::dump::Core;
 use vnetkvm::export::{
     ArrowStream, Discarded, Exported, ParquetWriter, Partition, Question, Subject, TABLES, Table,
-    Written, export, table, written,
+    Written, export, table_named, written,
 };
 use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
@@ -61,7 +61,7 @@ impl ExportArgs {
 
 fn table_name() -> impl TypedValueParser<Value = &'static Table> {
     PossibleValuesParser::new(TABLES.iter().map(|table| table.name))
-        .try_map(|name| table(&name).ok_or("no such table"))
+        .try_map(|name| table_named(&name).ok_or("no such table"))
 }
 
 /// An array with more elements has no rows for them.

@@ -1,7 +1,5 @@
 //! Reads tables with the crates that other programs use, as JSON: a row is an object.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
-
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Cursor;
