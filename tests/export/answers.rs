@@ -310,7 +310,11 @@ fn scalars(value: &Value, path: &str, most: usize, out: &mut Vec<(String, [Value
             add([NULL, pointer(&it["pointer"]), NULL, NULL]);
         }
         Value::Object(it) if it.len() == 1 && it.get("bytes").is_some_and(Value::is_string) => {
-            add([NULL, NULL, it["bytes"].clone(), NULL]);
+            let count = it["bytes"].as_str().unwrap().len() / 2;
+            match count > most {
+                true => add([NULL, NULL, NULL, json!(count)]),
+                false => add([NULL, NULL, it["bytes"].clone(), NULL]),
+            }
         }
         Value::Object(members) => {
             for (name, member) in members {
