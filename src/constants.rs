@@ -202,6 +202,91 @@ pub const M_PKTHDR: u64 = 2;
 /// `m_flags`: the data of an mbuf is in pages that have no address (13 and later, where
 /// `struct m_ext` has `extpg_pa`). It may come without [`M_EXT`].
 pub const M_EXTPG: u64 = 0x100;
+/// The names of `m_flags` up to 12 (`sys/sys/mbuf.h`, 10 to 12).
+pub const MBUF_FLAGS: [(u64, &str); 23] = [
+    (M_EXT, "M_EXT"),
+    (M_PKTHDR, "M_PKTHDR"),
+    (0x4, "M_EOR"),
+    (0x8, "M_RDONLY"),
+    (0x10, "M_BCAST"),
+    (0x20, "M_MCAST"),
+    (0x40, "M_PROMISC"),
+    (0x80, "M_VLANTAG"),
+    (0x200, "M_NOFREE"),
+    (0x400, "M_TSTMP"),
+    (0x800, "M_TSTMP_HPREC"),
+    (0x1000, "M_PROTO1"),
+    (0x2000, "M_PROTO2"),
+    (0x4000, "M_PROTO3"),
+    (0x8000, "M_PROTO4"),
+    (0x1_0000, "M_PROTO5"),
+    (0x2_0000, "M_PROTO6"),
+    (0x4_0000, "M_PROTO7"),
+    (0x8_0000, "M_PROTO8"),
+    (0x10_0000, "M_PROTO9"),
+    (0x20_0000, "M_PROTO10"),
+    (0x40_0000, "M_PROTO11"),
+    (0x80_0000, "M_PROTO12"),
+];
+/// Those that are certain in 13 and later, where the higher ones moved by a bit.
+pub const MBUF_FLAGS_SINCE_PAGES: [(u64, &str); 12] = [
+    (M_EXT, "M_EXT"),
+    (M_PKTHDR, "M_PKTHDR"),
+    (0x4, "M_EOR"),
+    (0x8, "M_RDONLY"),
+    (0x10, "M_BCAST"),
+    (0x20, "M_MCAST"),
+    (0x40, "M_PROMISC"),
+    (0x80, "M_VLANTAG"),
+    (M_EXTPG, "M_EXTPG"),
+    (0x200, "M_NOFREE"),
+    (0x400, "M_TSTMP"),
+    (0x800, "M_TSTMP_HPREC"),
+];
+/// `m_type` of an mbuf that is free.
+pub const MT_NOTMBUF: u64 = 0;
+/// The names of `m_type` (`sys/sys/mbuf.h`, 10 to main). 15 means one thing in old kernels and
+/// another in new ones.
+pub const MBUF_TYPE_NAMES: [(u64, &str); 12] = [
+    (MT_NOTMBUF, "MT_NOTMBUF"),
+    (1, "MT_DATA"),
+    (4, "MT_VENDOR1"),
+    (5, "MT_VENDOR2"),
+    (6, "MT_VENDOR3"),
+    (7, "MT_VENDOR4"),
+    (8, "MT_SONAME"),
+    (9, "MT_EXP1"),
+    (10, "MT_EXP2"),
+    (11, "MT_EXP3"),
+    (12, "MT_EXP4"),
+    (14, "MT_CONTROL"),
+];
+/// More of them, in 13 and later.
+pub const MBUF_TYPE_NAMES_SINCE_PAGES: [(u64, &str); 2] =
+    [(15, "MT_EXTCONTROL"), (16, "MT_OOBDATA")];
+/// The names of `ext_type` (`sys/sys/mbuf.h`, 10 to main). 8 means one thing in 11 and another in
+/// 12 and later.
+pub const EXTERNAL_STORAGE: [(u64, &str); 19] = [
+    (1, "EXT_CLUSTER"),
+    (2, "EXT_SFBUF"),
+    (3, "EXT_JUMBOP"),
+    (4, "EXT_JUMBO9"),
+    (5, "EXT_JUMBO16"),
+    (6, "EXT_PACKET"),
+    (7, "EXT_MBUF"),
+    (224, "EXT_VENDOR1"),
+    (225, "EXT_VENDOR2"),
+    (226, "EXT_VENDOR3"),
+    (227, "EXT_VENDOR4"),
+    (244, "EXT_EXP1"),
+    (245, "EXT_EXP2"),
+    (246, "EXT_EXP3"),
+    (247, "EXT_EXP4"),
+    (252, "EXT_NET_DRV"),
+    (253, "EXT_MOD_TYPE"),
+    (254, "EXT_DISPOSABLE"),
+    (255, "EXT_EXTREF"),
+];
 /// `m_type` of mbufs in use: MT_DATA and those after it. MT_NOTMBUF is 0.
 pub const MBUF_TYPES: std::ops::Range<u64> = 1..32;
 

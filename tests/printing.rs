@@ -3,8 +3,11 @@
 
 #![cfg(feature = "image")]
 
+use std::io::Cursor;
 use std::path::Path;
 
+use vnetkvm::addr::VirtAddr;
+use vnetkvm::image::runtime::{MbufKind, Runtime};
 use vnetkvm::image::{self, Format, Scenario};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::render::c;
@@ -30,6 +33,31 @@ fn session_on(kernel: &str, directory: &Path) -> Session {
     let core = image.save(Format::Full, directory).unwrap();
     let kernel = Some(directory.join("kernel"));
     Session::open(&Options { kernel, core, ..Options::default() }).unwrap()
+}
+
+/// Scenarios that leave mbufs, and kernels for them: with the layouts of 12.1, and of 14.0.
+const PACKETS: [(&str, &str); 2] =
+    [("packets", "small-zones-dwarf4"), ("packets-newer", "newer-zones-dwarf5")];
+
+/// A session over an image of the scenario after `more` happened, and what that made.
+fn packets<T>(
+    (scenario, kernel): (&str, &str),
+    more: impl FnOnce(&mut Runtime) -> T,
+) -> (Session, T) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let open = || Source::open(fixtures.join("kernel").join(kernel)).unwrap();
+    let scenario = Scenario::open(fixtures.join(format!("scenarios/{scenario}.toml"))).unwrap();
+    let mut image = image::build(&scenario, Kernel::open(open(), None).unwrap()).unwrap();
+    let made = more(image.runtime_mut());
+    let mut core = Cursor::new(Vec::new());
+    image.write(Format::Full, &mut core).unwrap();
+    let core = Source::from_vec("vmcore", core.into_inner());
+    (Session::from_sources(open(), core).unwrap(), made)
+}
+
+fn set(runtime: &mut Runtime, mbuf: VirtAddr, member: &str, value: u64) {
+    let object = runtime.kernel().object(mbuf, "struct mbuf").unwrap();
+    runtime.kernel_mut().set(object, member, value).unwrap();
 }
 
 /// The stack of the jail.
@@ -132,6 +160,81 @@ fn times_are_seconds() {
     // Of several elements each.
     let all = shown(&session, "V_ifnet[*].if_lastchange");
     assert_eq!(all, format!("{{{told}}}"));
+}
+
+#[test]
+fn mbufs_say_what_they_hold() {
+    use MbufKind::{Cluster, Data, Nothing, Packet};
+    for machine in PACKETS {
+        let (session, mbufs) = packets(machine, |runtime| {
+            let mbufs = [Data, Packet, Cluster, Nothing, Data]
+                .map(|kind| runtime.mbuf(kind, "fourteen bytes").unwrap());
+            set(runtime, mbufs[2], "m_ext.ext_type", 1);
+            set(runtime, mbufs[4], "m_type", 14);
+            set(runtime, mbufs[4], "m_flags", 0x8000_0000 >> 8);
+            mbufs
+        });
+        let in_a_cluster = "M_EXT|M_PKTHDR, packet of 14 bytes, in EXT_CLUSTER of 2048 bytes";
+        for (at, told) in mbufs.iter().zip([
+            "14 bytes of MT_DATA, M_EOR",
+            "14 bytes of MT_DATA, M_PKTHDR, packet of 14 bytes",
+            &format!("14 bytes of MT_DATA, {in_a_cluster}"),
+            "not in use (MT_NOTMBUF)",
+            // The flag is M_PROTO12 in 12.1, and is not named in 14.0.
+            match machine.0 {
+                "packets" => "14 bytes of MT_CONTROL, M_PROTO12",
+                _ => "14 bytes of MT_CONTROL, 0x800000",
+            },
+        ]) {
+            assert_eq!(meaning(&session, &format!("*(struct mbuf *){at}")), told, "{machine:?}");
+        }
+    }
+}
+
+#[test]
+fn an_mbuf_of_pages_says_so() {
+    let (session, mbuf) =
+        packets(PACKETS[1], |runtime| runtime.mbuf(MbufKind::Pages, "fourteen bytes").unwrap());
+    let told = meaning(&session, &format!("*(struct mbuf *){mbuf}"));
+    assert_eq!(told, "14 bytes of MT_DATA, M_EXT|M_EXTPG, in pages");
+}
+
+/// Alone, in their struct, and in a list.
+#[test]
+fn flags_have_names_wherever_they_stand() {
+    let directory = tempfile::tempdir().unwrap();
+    let session = session(directory.path());
+    let flags = "0x8843 (UP|BROADCAST|RUNNING|SIMPLEX|MULTICAST)";
+    assert_eq!(shown(&session, "V_ifnet.cstqh_first->if_flags"), flags);
+    assert_eq!(shown(&session, "V_ifnet[*].if_flags"), format!("{{{flags}}}"));
+    let all = shown(&session, "*V_ifnet.cstqh_first");
+    assert!(all.contains(&format!("if_flags = {flags}, if_drv_flags = ")), "{all}");
+    // What is computed of them is a number.
+    assert_eq!(shown(&session, "V_ifnet.cstqh_first->if_flags + 0"), "34883");
+    assert_eq!(shown(&session, "*(int *)&V_ifnet.cstqh_first->if_flags"), "34883");
+    for (letters, told) in [("/x", "0x8843"), ("/r", "34883")] {
+        let value = value(&session, "V_ifnet.cstqh_first->if_flags", letters.parse().unwrap());
+        assert_eq!(c::line(&value), told);
+    }
+
+    for machine in PACKETS {
+        let (session, mbuf) = packets(machine, |runtime| {
+            let mbuf = runtime.mbuf(MbufKind::Cluster, "fourteen bytes").unwrap();
+            set(runtime, mbuf, "m_ext.ext_type", 4);
+            mbuf
+        });
+        let mbuf = format!("((struct mbuf *){mbuf})");
+        let of = |member: &str| shown(&session, &format!("{mbuf}->{member}"));
+        assert_eq!(of("m_flags"), "0x3 (M_EXT|M_PKTHDR)");
+        assert_eq!(of("m_type"), "1 (MT_DATA)");
+        assert_eq!(of("m_ext.ext_type"), "4 (EXT_JUMBO9)");
+        let all = shown(&session, &format!("*{mbuf}"));
+        for part in ["m_flags = 0x3 (M_EXT|M_PKTHDR)", "ext_type = 4 (EXT_JUMBO9)"] {
+            assert!(all.contains(part), "{part} in {all}");
+        }
+        let found = value(&session, &format!("{mbuf}->m_flags"), value::Format::default());
+        assert_eq!(serde_json::to_string(&found).unwrap(), "3");
+    }
 }
 
 #[test]

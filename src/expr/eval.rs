@@ -265,7 +265,7 @@ impl<'t> Scope<'t> {
 
 fn place(type_id: Option<TypeId>, address: crate::addr::VirtAddr, size: u64) -> Operand {
     match type_id {
-        Some(type_id) => Operand::Place { type_id, address, bits: None },
+        Some(type_id) => Operand::place(type_id, address),
         None => Operand::Untyped { address, size },
     }
 }

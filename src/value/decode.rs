@@ -92,10 +92,8 @@ impl<'a, 't> Decoder<'a, 't> {
 
     fn meant(&self, number: Number, meaning: NumberMeaning, offset: usize) -> Value {
         match (self.number(number, offset), self.bytes(offset, number.size() as u64)) {
-            (value @ (Value::Int(_) | Value::Char(_)), Ok(bytes)) => {
-                self.reader.meant(value, meaning, || number.bits(bytes))
-            }
-            (value, _) => value,
+            (value, Ok(bytes)) => self.reader.meant(value, meaning, || number.bits(bytes)),
+            (value, Err(_)) => value,
         }
     }
 
@@ -173,8 +171,8 @@ impl<'a, 't> Decoder<'a, 't> {
             let at = offset.saturating_add(member.offset);
             match (&member.place, &member.kind) {
                 (Place::Named, MemberKind::Value(part)) => out.push(self.part(part, at, depth)),
-                (Place::Named, MemberKind::Bits(field, found)) => {
-                    out.push(self.bit_field(found, at, *field));
+                (Place::Named, MemberKind::Bits(field, found, meaning)) => {
+                    out.push(self.bit_field(found, at, *field, *meaning));
                 }
                 (Place::Among(count), MemberKind::Value(Part::Known(plan))) => {
                     let behind = out.names_used() + count;
@@ -213,7 +211,13 @@ impl<'a, 't> Decoder<'a, 't> {
     }
 
     /// The value of a bit-field of a type.
-    pub fn bit_field(&self, found: &BitType, offset: usize, field: BitField) -> Value {
+    pub fn bit_field(
+        &self,
+        found: &BitType,
+        offset: usize,
+        field: BitField,
+        meaning: Option<NumberMeaning>,
+    ) -> Value {
         let bytes = match self.bytes(offset, bits::bytes_of(field) as u64) {
             Ok(bytes) => bytes,
             Err(error) => return error,
@@ -235,7 +239,12 @@ impl<'a, 't> Decoder<'a, 't> {
             }
             Ok(Type::Base(base)) => {
                 let value = integer(base, raw, field.bit_size);
-                self.reader.told(value, || bits(base.size, number::is_signed(base)))
+                let bits = || bits(base.size, number::is_signed(base));
+                let value = self.reader.told(value, bits);
+                match meaning {
+                    Some(meaning) => self.reader.meant(value, meaning, bits),
+                    None => value,
+                }
             }
             Ok(_) => Value::Int(raw as i128),
             Err(why) => why.clone().into(),

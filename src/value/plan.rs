@@ -89,7 +89,7 @@ pub(in crate::value) enum Place {
 #[derive(Debug)]
 pub(in crate::value) enum MemberKind {
     Value(Part),
-    Bits(BitField, BitType),
+    Bits(BitField, BitType, Option<NumberMeaning>),
 }
 
 /// The type of a bit-field, behind typedefs.
@@ -156,6 +156,17 @@ impl Plan {
         let shape = Shape::Nothing(why.clone().into());
         Self { shape, size: Err(why), counters: false }
     }
+
+    /// The same of a number that means something.
+    pub fn meaning(self: Arc<Self>, meaning: NumberMeaning) -> Arc<Self> {
+        match self.shape {
+            Shape::Number(number) => {
+                let shape = Shape::Meant(number, meaning);
+                Arc::new(Self { shape, size: self.size.clone(), counters: false })
+            }
+            _ => self,
+        }
+    }
 }
 
 impl PointerPlan {
@@ -172,6 +183,14 @@ impl PointerPlan {
 }
 
 impl Part {
+    /// The same of a number that means something.
+    fn meaning(self, meaning: NumberMeaning) -> Self {
+        match self {
+            Self::Known(plan) => Self::Known(plan.meaning(meaning)),
+            Self::Later(_) => self,
+        }
+    }
+
     fn may_hold_counters(&self) -> bool {
         match self {
             Self::Known(plan) => plan.counters,
@@ -259,7 +278,7 @@ impl Making<'_> {
             Type::Record(record) if record.declaration => {
                 Shape::Nothing(TypeError::Incomplete { type_name: types.name(id) }.into())
             }
-            Type::Record(record) => match self.record(record) {
+            Type::Record(record) => match self.record(id, record) {
                 Ok(record) => Shape::Record(record),
                 Err(why) => return Plan::nothing(why),
             },
@@ -310,13 +329,22 @@ impl Making<'_> {
         Ok(ArrayPlan { element, size, counts, number, characters })
     }
 
-    fn record(&mut self, record: &Record) -> Result<RecordPlan, TypeError> {
+    fn record(&mut self, id: TypeId, record: &Record) -> Result<RecordPlan, TypeError> {
         let mut names: Vec<Arc<str>> = Vec::new();
         let mut members = Vec::with_capacity(record.members.len());
         for member in &record.members {
-            let kind = match member.bits {
-                Some(field) => MemberKind::Bits(field, self.bit_field(member.type_id)),
-                None => MemberKind::Value(self.part(member.type_id)),
+            let meaning = record.name.as_deref().zip(member.name.as_deref());
+            let meaning = meaning.and_then(|(record, member)| {
+                NumberMeaning::of_member(self.types, id, record, member)
+            });
+            let kind = match (member.bits, meaning) {
+                (Some(field), _) => {
+                    MemberKind::Bits(field, self.bit_field(member.type_id), meaning)
+                }
+                (None, None) => MemberKind::Value(self.part(member.type_id)),
+                (None, Some(meaning)) => {
+                    MemberKind::Value(self.part(member.type_id).meaning(meaning))
+                }
             };
             let inner = match &kind {
                 MemberKind::Value(Part::Known(plan)) => match &plan.shape {
@@ -341,7 +369,7 @@ impl Making<'_> {
         }
         let kept = members.len() * size_of::<MemberPlan>() + names.len() * size_of::<Arc<str>>();
         self.types.budget().bytes(kept as u64)?;
-        let meaning = Meaning::of(record);
+        let meaning = Meaning::of(self.types, id, record);
         let address = match meaning {
             Some(Meaning::Address(address)) => Some(address),
             _ => None,

@@ -96,11 +96,34 @@ impl<'t> ValueReader<'t> {
     /// The value of type `id` at `address`.
     #[must_use]
     pub fn read(&self, id: TypeId, address: VirtAddr) -> Value {
+        self.read_meant(id, address, None)
+    }
+
+    /// The value of a member of type `id` at `address`, or of a bit-field of it, which may mean
+    /// more than its type says.
+    pub(crate) fn read_member(
+        &self,
+        id: TypeId,
+        address: VirtAddr,
+        bits: Option<BitField>,
+        meaning: Option<NumberMeaning>,
+    ) -> Value {
+        match bits {
+            Some(field) => self.read_bit_field(id, address, field, meaning),
+            None => self.read_meant(id, address, meaning),
+        }
+    }
+
+    fn read_meant(&self, id: TypeId, address: VirtAddr, meaning: Option<NumberMeaning>) -> Value {
         let types = match self.target.types() {
             Ok(types) => types,
             Err(why) => return no_type(&why),
         };
         let plan = self.plans.of(types, id);
+        let plan = match meaning {
+            Some(meaning) => plan.meaning(meaning),
+            None => plan,
+        };
         let size = match &plan.size {
             Ok(size) if *size <= MAX_SIZE => *size as usize,
             Ok(size) => return too_large(address, *size),
@@ -159,7 +182,7 @@ impl<'t> ValueReader<'t> {
         field: BitField,
     ) -> Value {
         self.decode_in(block, |types, decoder| {
-            decoder.bit_field(&plan::bit_field(types, id), offset, field)
+            decoder.bit_field(&plan::bit_field(types, id), offset, field, None)
         })
     }
 
@@ -203,7 +226,7 @@ impl<'t> ValueReader<'t> {
         let block = MemoryBlock::of_pieces(self.target.memory(), pieces);
         let decoder = Decoder::new(self, types, &block, parts);
         match bits {
-            Some(field) => decoder.bit_field(&plan::bit_field(types, id), 0, field),
+            Some(field) => decoder.bit_field(&plan::bit_field(types, id), 0, field, None),
             None => decoder.whole(&self.plans.of(types, id)),
         }
     }
@@ -228,9 +251,13 @@ impl<'t> ValueReader<'t> {
         Value::Bytes(BytesValue { bytes: shown.into(), omitted: rest.len() as u64 })
     }
 
-    /// The value of a bit-field of type `id` in the record member at `address`.
-    #[must_use]
-    pub fn read_bit_field(&self, id: TypeId, address: VirtAddr, field: BitField) -> Value {
+    fn read_bit_field(
+        &self,
+        id: TypeId,
+        address: VirtAddr,
+        field: BitField,
+        meaning: Option<NumberMeaning>,
+    ) -> Value {
         let types = match self.target.types() {
             Ok(types) => types,
             Err(why) => return no_type(&why),
@@ -240,7 +267,7 @@ impl<'t> ValueReader<'t> {
             Ok(parts) => {
                 let block = MemoryBlock::read(self.target.memory(), address, size);
                 let decoder = Decoder::new(self, types, &block, parts);
-                decoder.bit_field(&plan::bit_field(types, id), 0, field)
+                decoder.bit_field(&plan::bit_field(types, id), 0, field, meaning)
             }
             Err(why) => ValueError::from(why).into(),
         }

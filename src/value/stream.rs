@@ -153,8 +153,8 @@ impl<'d, 't> Decoder<'d, 't> {
                     out.next(&Unread { decoder: self, plan, offset: at, depth })?;
                 }
                 (Place::Named, MemberKind::Value(part)) => out.next(&self.part(part, at, depth))?,
-                (Place::Named, MemberKind::Bits(field, found)) => {
-                    out.next(&self.bit_field(found, at, *field))?;
+                (Place::Named, MemberKind::Bits(field, found, _)) => {
+                    out.next(&self.bit_field(found, at, *field, None))?;
                 }
                 (Place::Among(count), MemberKind::Value(Part::Known(plan))) => {
                     let behind = out.names.len().saturating_sub(*count);

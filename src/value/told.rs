@@ -37,7 +37,8 @@ impl ValueReader<'_> {
         meaning: NumberMeaning,
         bits: impl FnOnce() -> Bits,
     ) -> Value {
-        let means = self.format.is_some_and(Format::means);
+        let is_number = matches!(value, Value::Int(_) | Value::Char(_));
+        let means = is_number && self.format.is_some_and(Format::means);
         match means.then(|| meaning.text(bits())).flatten() {
             Some(text) => self.told_as(value, Shown::Text(text.into())),
             None => value,

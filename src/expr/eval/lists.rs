@@ -62,11 +62,11 @@ impl<'t> Scope<'t> {
             let number = self.integer(&count)?.value;
             let count = u64::try_from(number).ok().filter(|count| *count > 0);
             let count = count.ok_or(ExprError::NoElements { count: number })?;
-            let Operand::Place { type_id, address, bits: None } = start else {
+            let Operand::Place { type_id, address, bits: None, .. } = start else {
                 return Err(self.wrong(Operator::Repeat, &start));
             };
             let type_id = self.types()?.rows_of(type_id, &[Some(count)]);
-            Ok(Operand::Place { type_id, address, bits: None })
+            Ok(Operand::place(type_id, address))
         })
     }
 
@@ -169,7 +169,7 @@ impl<'t> Scope<'t> {
     fn walked(&self, walk: Walk<Object<'t>>) -> Result<Many, ExprError> {
         let mut many = Many::default();
         for Object { type_id, address, .. } in walk.take(&mut many.problems) {
-            self.add(&mut many, Ok(Operand::Place { type_id, address, bits: None }))?;
+            self.add(&mut many, Ok(Operand::place(type_id, address)))?;
         }
         many.problems.iter().for_each(|problem| self.remark(problem.to_string()));
         Ok(many)
@@ -201,7 +201,7 @@ impl<'t> Scope<'t> {
             Some(_) => self.follow(operand)?,
             None => operand.clone(),
         };
-        let Operand::Place { type_id, address, bits: None } = place else { return Ok(None) };
+        let Operand::Place { type_id, address, bits: None, .. } = place else { return Ok(None) };
         let (type_id, kind) = self.types()?.resolve(type_id)?;
         Ok(matches!(*kind, Type::Record(_)).then(|| Object::new(self.target, type_id, address)))
     }

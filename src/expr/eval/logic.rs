@@ -130,7 +130,7 @@ impl Scope<'_> {
     }
 
     fn array_address(&self, operand: &Operand) -> Result<Option<Operand>, ExprError> {
-        let Operand::Place { type_id, address, bits: None } = operand else { return Ok(None) };
+        let Operand::Place { type_id, address, bits: None, .. } = operand else { return Ok(None) };
         let is_array = self.types()?.elements(*type_id)?.is_some();
         Ok(is_array.then(|| self.address_alone(address.get())))
     }

@@ -60,7 +60,7 @@ impl Scope<'_> {
         let width = match &*kind {
             Type::Record(_) | Type::Array(_) => {
                 let address = operand.address().ok_or_else(refused)?;
-                return Ok(Operand::Place { type_id: to, address, bits: None });
+                return Ok(Operand::place(to, address));
             }
             Type::Base(base) if is_integer(base.encoding) => base.size.saturating_mul(8),
             Type::Base(_) => return Err(refused()),

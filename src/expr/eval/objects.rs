@@ -83,6 +83,6 @@ impl Scope<'_> {
 
     fn struct_at(&self, record: &str, address: VirtAddr) -> Result<Operand, ExprError> {
         let type_id = self.types()?.find(record)?;
-        Ok(Operand::Place { type_id, address, bits: None })
+        Ok(Operand::place(type_id, address))
     }
 }

@@ -9,14 +9,19 @@ use crate::target::Target;
 use crate::types::model::{BitField, Encoding, Type};
 use crate::types::{Kept, Piece, TypeId};
 use crate::value::model::{ArrayValue, ValueError};
-use crate::value::{Value, ValueReader};
+use crate::value::{NumberMeaning, Value, ValueReader};
 use crate::walk::Problems;
 
 /// The result of an expression, before its memory is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operand {
-    /// Something in memory.
-    Place { type_id: TypeId, address: VirtAddr, bits: Option<BitField> },
+    /// Something in memory. A member may mean more than its type says.
+    Place {
+        type_id: TypeId,
+        address: VirtAddr,
+        bits: Option<BitField>,
+        meaning: Option<NumberMeaning>,
+    },
     /// A static variable in pieces.
     Scattered(Scattered),
     /// A variable whose type is unknown.
@@ -45,6 +50,11 @@ pub struct Many {
 }
 
 impl Operand {
+    /// A value of that type in memory.
+    pub fn place(type_id: TypeId, address: VirtAddr) -> Self {
+        Self::Place { type_id, address, bits: None, meaning: None }
+    }
+
     /// A static variable or a part of one: a place like any other if one piece of memory
     /// holds it.
     ///
@@ -55,9 +65,12 @@ impl Operand {
             return Err(ExprError::OptimisedOut(found.name.into()));
         }
         Ok(match found.pieces.as_slice() {
-            [Piece { kept: Kept::At(address), .. }] => {
-                Self::Place { type_id: found.type_id, address: *address, bits: found.bits }
-            }
+            [Piece { kept: Kept::At(address), .. }] => Self::Place {
+                type_id: found.type_id,
+                address: *address,
+                bits: found.bits,
+                meaning: None,
+            },
             _ => Self::Scattered(found),
         })
     }
@@ -101,9 +114,8 @@ impl Operand {
     /// Its value, read from memory if it is there.
     pub fn read(&self, target: &Target, reader: &ValueReader<'_>) -> Value {
         match *self {
-            Self::Place { type_id, address, bits: None } => reader.read(type_id, address),
-            Self::Place { type_id, address, bits: Some(field) } => {
-                reader.read_bit_field(type_id, address, field)
+            Self::Place { type_id, address, bits, meaning } => {
+                reader.read_member(type_id, address, bits, meaning)
             }
             Self::Scattered(Scattered { type_id, bits, ref pieces, .. }) => {
                 reader.read_pieces(type_id, bits, pieces)

@@ -6,7 +6,7 @@ use crate::expr::integer::IntegerType;
 use crate::expr::{Binary, Expr};
 use crate::types::model::Type;
 use crate::types::{TypeError, TypeId};
-use crate::value::bits;
+use crate::value::{NumberMeaning, bits};
 
 impl Scope<'_> {
     pub(super) fn member(
@@ -43,7 +43,7 @@ impl Scope<'_> {
             Some(_) => self.follow(&operand)?,
             None => operand,
         };
-        let Operand::Place { type_id, address, bits: None } = record else {
+        let Operand::Place { type_id, address, bits: None, .. } = record else {
             let operator = if arrow { "->" } else { "." };
             return Err(self.wrong(Operator::Member(format!("{operator}{name}")), &record));
         };
@@ -52,7 +52,8 @@ impl Scope<'_> {
         }
         let field = types.member(type_id, name)?;
         let address = address.wrapping_add(field.offset);
-        Ok(Operand::Place { type_id: field.type_id, address, bits: field.bits })
+        let meaning = NumberMeaning::of_member_in(types, type_id, name);
+        Ok(Operand::Place { type_id: field.type_id, address, bits: field.bits, meaning })
     }
 
     /// `base[index]`, and as C has it `index[base]`.
@@ -82,7 +83,7 @@ impl Scope<'_> {
             self.array_or_pointer(base)?.ok_or_else(|| self.wrong(Operator::Index, base))?;
         let offset = index.wrapping_mul(self.types()?.size_of(element)?.into()) as u64;
         let address = VirtAddr::new(self.target.arch().wrap(start.wrapping_add(offset)));
-        Ok(Operand::Place { type_id: element, address, bits: None })
+        Ok(Operand::place(element, address))
     }
 
     /// Something else lies past the end of a declared array. An array of no or one element
@@ -115,12 +116,12 @@ impl Scope<'_> {
         let (to, address) = self
             .array_or_pointer(pointer)?
             .ok_or_else(|| self.wrong(Operator::Dereference, pointer))?;
-        Ok(Operand::Place { type_id: to, address: VirtAddr::new(address), bits: None })
+        Ok(Operand::place(to, VirtAddr::new(address)))
     }
 
     pub(super) fn address_of(&self, operand: Operand) -> Result<Operand, ExprError> {
         match operand {
-            Operand::Place { type_id, address, bits: None } => {
+            Operand::Place { type_id, address, bits: None, .. } => {
                 let type_id = self.types()?.pointer_to(type_id);
                 Ok(Operand::Number { value: address.get().into(), type_id })
             }
@@ -208,7 +209,7 @@ impl Scope<'_> {
         if let Some(to) = self.pointee(operand)? {
             return Ok(Some((to, self.integer(operand)?.value as u64)));
         }
-        let Operand::Place { type_id, address, bits: None } = operand else { return Ok(None) };
+        let Operand::Place { type_id, address, bits: None, .. } = operand else { return Ok(None) };
         Ok(self.array_element(*type_id)?.map(|element| (element, address.get())))
     }
 

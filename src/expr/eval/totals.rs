@@ -83,7 +83,7 @@ impl Scope<'_> {
         if let Some(text) = self.text_of(operand)? {
             return Ok(text.into_bytes());
         }
-        if let Operand::Place { type_id, address, bits: None } = operand
+        if let Operand::Place { type_id, address, bits: None, .. } = operand
             && self.is_composite(*type_id)?
         {
             let size = self.types()?.size_of(*type_id)?.min(MAX_SIZE);

@@ -1,18 +1,22 @@
 //! What well-known structs of the kernel mean to people, beside their members.
 //!
-//! What: addresses, locks, times. How: a struct is known by the name of its type and by members
-//! that only it has, however a program came to it. What it means is worked out of the members
-//! that were read, and stands before them. What this refuses to do: guess. A member that could
-//! not be read is an error in its own place, and what depends on it is left out.
+//! What: addresses, locks, mbufs, times, flags. How: a struct is known by the name of its type and
+//! by members that only it has, however a program came to it. What it means is worked out of the
+//! members that were read, and stands before them. Flags are known by the names of their struct
+//! and member. What this refuses to do: guess. A member that could not be read is an error in its
+//! own place, and what depends on it is left out.
 
 mod address;
+mod flags;
 mod found;
 mod lock;
+mod mbuf;
 mod number;
 mod owner;
 mod time;
 
-use crate::types::model::Record;
+use crate::types::Types;
+use crate::types::model::{Record, TypeId};
 use crate::value::lock_word::LockKind;
 use crate::value::model::Value;
 
@@ -20,6 +24,7 @@ pub use address::Address;
 pub use found::Found;
 pub use number::NumberMeaning;
 
+use mbuf::Naming;
 use time::Clock;
 
 /// A struct that means something to people.
@@ -35,13 +40,15 @@ pub enum Meaning {
     Lock(LockKind),
     /// `struct rmlock`
     Rmlock,
+    /// `struct mbuf`
+    Mbuf(Naming),
     /// A point in time, or a distance of two.
     Time(Clock),
 }
 
 impl Meaning {
-    /// That of a type, if it has one.
-    pub fn of(record: &Record) -> Option<Self> {
+    /// That of the type `id`, if it has one.
+    pub fn of(types: &Types, id: TypeId, record: &Record) -> Option<Self> {
         let has =
             |name: &str| record.members.iter().any(|member| member.name.as_deref() == Some(name));
         let lock = |kind: LockKind| has(kind.member()).then_some(Self::Lock(kind));
@@ -58,6 +65,7 @@ impl Meaning {
             "sx" | "sx_padalign" => lock(LockKind::Sx),
             "lock" => lock(LockKind::Lockmgr),
             "rmlock" | "rmlock_padalign" => has("rm_activeReaders").then_some(Self::Rmlock),
+            "mbuf" => Some(Self::Mbuf(Naming::of(types, id))),
             name => Clock::of(name).map(Self::Time),
         }
     }
@@ -70,6 +78,7 @@ impl Meaning {
             Self::SockaddrHeader => address::of_header(found.target, found.address),
             Self::Lock(kind) => lock::of_word(kind, found),
             Self::Rmlock => lock::of_rmlock(found),
+            Self::Mbuf(naming) => mbuf::text(found.members, naming),
             Self::Time(clock) => clock.text(found.members),
         }?;
         found.target.budget().bytes(text.len() as u64).ok()?;

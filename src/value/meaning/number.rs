@@ -1,15 +1,25 @@
-//! Numbers whose type or place in a struct says more than that they are numbers.
+//! Numbers whose type, or whose place in a struct, says more than that they are numbers.
 
 use crate::types::Types;
 use crate::types::model::{Qualified, Type, TypeId, Typedef};
 use crate::value::format::Bits;
-use crate::value::meaning::time;
+use crate::value::interface_flags::INTERFACE_FLAGS;
+use crate::value::meaning::mbuf::{self, Naming};
+use crate::value::meaning::{flags, time};
 
 /// What a number means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NumberMeaning {
     /// An `sbintime_t` (`sys/sys/time.h`, 10 to main).
     Sbintime,
+    /// `if_flags`, `if_drv_flags`
+    InterfaceFlags,
+    /// `m_flags`
+    MbufFlags(Naming),
+    /// `m_type`
+    MbufType(Naming),
+    /// `ext_type`
+    Storage,
 }
 
 /// Typedefs of typedefs that are looked through.
@@ -35,14 +45,41 @@ impl NumberMeaning {
         None
     }
 
-    /// The number, and what it means: `6442450944 (1.500000000 s)`. 0 means no more than it is.
-    pub fn text(self, bits: Bits) -> Option<String> {
-        let number = bits.whole();
-        if number == 0 {
-            return None;
+    /// That of a member, by its name and that of its struct, whose type is `id`.
+    pub fn of_member(types: &Types, id: TypeId, record: &str, member: &str) -> Option<Self> {
+        match (record, member) {
+            ("ifnet", "if_flags" | "if_drv_flags") => Some(Self::InterfaceFlags),
+            ("mbuf", "m_flags") => Some(Self::MbufFlags(Naming::of(types, id))),
+            ("mbuf", "m_type") => Some(Self::MbufType(Naming::of(types, id))),
+            ("m_hdr", "mh_flags") => Some(Self::MbufFlags(Naming::Old)),
+            ("m_hdr", "mh_type") => Some(Self::MbufType(Naming::Old)),
+            ("m_ext", "ext_type") => Some(Self::Storage),
+            _ => None,
         }
-        Some(match self {
-            Self::Sbintime => format!("{number} ({})", time::of_sbintime(number)),
-        })
+    }
+
+    /// The same of a member of the type `id`, whatever that is.
+    pub fn of_member_in(types: &Types, id: TypeId, member: &str) -> Option<Self> {
+        let (id, found) = types.resolve(id).ok()?;
+        match &*found {
+            Type::Record(record) => Self::of_member(types, id, record.name.as_deref()?, member),
+            _ => None,
+        }
+    }
+
+    /// The number, and what it means: `6442450944 (1.500000000 s)`. 0 means no more than it is,
+    /// except as the type of an mbuf.
+    pub(in crate::value) fn text(self, bits: Bits) -> Option<String> {
+        let number = bits.whole();
+        let raw = bits.raw as u64;
+        let named = |name: Option<&str>| Some(format!("{number} ({})", name?));
+        match self {
+            Self::Sbintime if number == 0 => None,
+            Self::Sbintime => Some(format!("{number} ({})", time::of_sbintime(number))),
+            Self::InterfaceFlags => flags::with_names(raw, &INTERFACE_FLAGS),
+            Self::MbufFlags(naming) => flags::with_names(raw, naming.flags()),
+            Self::MbufType(naming) => named(naming.type_name(raw)),
+            Self::Storage => named(mbuf::storage_name(raw)),
+        }
     }
 }

@@ -2,10 +2,10 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::flags::DYING;
 use super::{OnList, place};
 use crate::addr::VirtAddr;
 use crate::value::Object;
+use crate::value::interface_flags::DYING;
 use crate::views::call_out::CallOut;
 use crate::views::interface_index::{InterfaceIndex, Slot};
 use crate::views::known_vnets::{KnownVnets, VnetFault};

@@ -2,7 +2,6 @@
 
 mod addresses;
 mod condition;
-mod flags;
 mod interface;
 mod kind;
 mod traffic;
@@ -15,9 +14,9 @@ use crate::views::call_out::CallOut;
 use crate::vnet::{Copies, Stack, Variables, Vnet};
 use crate::walk::{Problem, Problems, Walk, Why};
 
+pub use crate::value::interface_flags::flag_names;
 pub use addresses::InterfaceAddress;
 pub use condition::Conditions;
-pub use flags::flag_names;
 pub use interface::{Interface, place, title};
 pub use kind::type_name;
 pub(in crate::views) use traffic::sum;

@@ -2,7 +2,7 @@
 
 /// IFF_ and IFF_DRV_ flags, as ifconfig(8) names them, and those of the kernel alone
 /// (`sys/net/if.h`, 9.3 to main).
-const FLAGS: [(u64, &str); 23] = [
+pub const INTERFACE_FLAGS: [(u64, &str); 23] = [
     (0x1, "UP"),
     (0x2, "BROADCAST"),
     (0x4, "DEBUG"),
@@ -34,7 +34,7 @@ pub const DYING: u64 = 0x20_0000;
 /// The names of the flags that are set, in the order of their bits.
 #[must_use]
 pub fn flag_names(flags: u64) -> Vec<&'static str> {
-    FLAGS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect()
+    INTERFACE_FLAGS.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect()
 }
 
 #[cfg(test)]
