@@ -1,6 +1,6 @@
 //! What was written of each table.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -21,7 +21,7 @@ pub struct Written {
 impl Written {
     /// A table with so many rows in this file.
     #[must_use]
-    pub fn new(table: &Table, rows: u64, file: &PathBuf) -> Self {
+    pub fn new(table: &Table, rows: u64, file: &Path) -> Self {
         Self { table: table.name, rows, file: file.display().to_string() }
     }
 }

@@ -4,7 +4,7 @@ use super::common::{joined, told};
 use crate::answers::jails::Jail;
 use crate::answers::{Answer, jails};
 use crate::export::column::Kind::{Boolean, Name, Signed, Text, Unsigned};
-use crate::export::column::{Cell, Column, column};
+use crate::export::column::{Column, column};
 use crate::export::rows::Rows;
 use crate::export::table::{Fill, Stop, Table};
 use crate::session::{Selector, Session};
@@ -46,7 +46,6 @@ fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), St
 }
 
 fn add(rows: &mut Rows<'_, '_>, jail: &Jail) -> std::io::Result<()> {
-    let text = |text: &Box<str>| Cell::from(text.to_string());
     rows.row(&|| format!("jail {} ({})", jail.jid, jail.name))
         .add(jail.jid)
         .add(&*jail.name)
@@ -55,8 +54,8 @@ fn add(rows: &mut Rows<'_, '_>, jail: &Jail) -> std::io::Result<()> {
         .vnet(jail.vnet)
         .add(jail.own_vnet)
         .add(jail.state)
-        .read(&jail.path, text)
-        .read(&jail.hostname, text)
+        .read(&jail.path, |text| (&**text).into())
+        .read(&jail.hostname, |text| (&**text).into())
         .read(&jail.own_hostname, |own| (*own).into())
         .read(&jail.flags, |names| joined(",", names).into())
         .read(&jail.allow, |names| joined(",", names).into())
