@@ -15,6 +15,7 @@ mod date;
 mod elements;
 mod list;
 mod page;
+mod parallel;
 mod per_vnet;
 mod progress;
 

@@ -6,12 +6,14 @@ mod json;
 mod rows;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 
 use globset::GlobMatcher;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs};
+use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs, parallel};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::interfaces::Conditions;
@@ -58,8 +60,9 @@ pub fn interfaces<'s>(
     let mut answers = Vec::new();
     let network = session.network()?;
     let known = session.known_vnets()?;
-    for stack in &chosen.stacks {
-        let mut entries = Entries::read(session, *stack, &network, known.as_ref());
+    let jobs = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let read = |stack: &Stack<'_>| Entries::read(session, *stack, &network, known.as_ref());
+    parallel::for_each(&chosen.stacks, jobs, read, |mut entries| {
         entries.all.retain(|entry| {
             let Ok(name) = &entry.interface.name else { return true };
             let mut matches = wanted.is_empty();
@@ -72,7 +75,8 @@ pub fn interfaces<'s>(
         let unknown = entries.all.is_empty() && !entries.problems.is_empty();
         problems.extend(entries.problems);
         answers.push(Interfaces { interfaces: entries.all.into(), unknown, long });
-    }
+        true
+    });
     let missed = names.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(name, _)| &**name);
     let missed: Vec<&str> = missed.collect();
     let none = answers.iter().all(|answer| answer.interfaces.is_empty());

@@ -9,7 +9,6 @@ mod crash;
 mod element;
 mod groups;
 mod one;
-mod parallel;
 
 use std::cell::RefCell;
 use std::io;
@@ -19,7 +18,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Answer, Elements, List, Page};
+use super::{Answer, Elements, List, Page, parallel};
 use crate::error::Error;
 use crate::session::{self, Options};
 

@@ -40,8 +40,9 @@ impl Traffic {
     /// Reads and sums the counters of `interface`.
     pub fn read(interface: &Object<'_>, counters: &Counters) -> Self {
         let counted_by = own_function(interface);
+        let summed = interface.has("if_counters");
         let count = |index: usize, name: &&str| {
-            if !interface.has("if_counters") {
+            if !summed {
                 let path = format!("if_data.ifi_{name}");
                 return interface.has(&path).then(|| Ok(interface.uint(&path)?));
             }

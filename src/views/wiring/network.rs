@@ -1,6 +1,6 @@
 //! All interfaces of all network stacks, and which stack has each.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -24,7 +24,7 @@ pub struct Network<'t> {
     /// The interfaces that are on the lists of several stacks.
     pub shared: FxHashSet<VirtAddr>,
     /// Whether a thread may be moving an interface; empty until that is asked for.
-    under_way: OnceCell<bool>,
+    under_way: OnceLock<bool>,
     /// The vnets of the stacks.
     vnets: FxHashMap<VirtAddr, &'t Vnet>,
     /// What keeps interfaces from being known.
