@@ -131,7 +131,8 @@ fn duckdb_answers_as_the_commands_do() {
     let mut functions: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for ((host, vnets), crashed) in fleet.hosts.iter().zip(vnets).zip(crashed) {
         let is_it = |vnet: &&Value| {
-            vnet["address"] == crashed["address"] && vnet["condition"] == "being-destroyed"
+            let conditions = ["being-destroyed", "freed"].map(Value::from);
+            vnet["address"] == crashed["address"] && conditions.contains(&vnet["condition"])
         };
         if vnets.as_array().unwrap().iter().any(|vnet| is_it(&vnet)) {
             let triaged = fleet.ask(host, &["triage", "vmcore.0"]);
