@@ -12,6 +12,7 @@ that cannot be read has its reason in the table `errors`, and ends nothing.
 import argparse
 import json
 import os
+import pathlib
 import subprocess
 
 from pyspark.sql import SparkSession
@@ -39,9 +40,20 @@ def export(line, vnetkvm, out, debug_dirs, patience):
     except (OSError, subprocess.TimeoutExpired) as why:
         return [(host or None, os.path.basename(path), str(why))]
     if done.returncode == 0:
+        remove_failure(done.stdout.decode(errors="surrogateescape"))
         return []
     said = done.stderr.decode(errors="replace").strip() or f"it ended by {done.returncode}"
     return [(host or None, os.path.basename(path), said)]
+
+
+def remove_failure(written):
+    """Removes the row of an earlier run in which the program failed: a file beside its own."""
+    for line in written.splitlines():
+        table, _, file = line.split("\t")
+        if table == "errors":
+            for other in pathlib.Path(file).parent.glob("part-*.parquet"):
+                if other.name != pathlib.Path(file).name:
+                    other.unlink()
 
 
 def main():
