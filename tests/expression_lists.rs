@@ -226,6 +226,18 @@ fn vnets_jails_and_threads_are_values() {
 }
 
 #[test]
+fn a_cast_to_a_struct_that_is_larger_gives_a_warning() {
+    let session = demo();
+    let remarks_of = |expression: &str| printed(&session, 1, expression).remarks;
+    let remarks = remarks_of("(struct ifnet)V_ifnet.cstqh_first->if_mtu");
+    let [remark] = &remarks[..] else { panic!("{remarks:?}") };
+    assert!(
+        remark.starts_with("the cast to struct ifnet (") && remark.contains(" reads past the ")
+    );
+    assert_eq!(remarks_of("(struct ifnet)*V_ifnet.cstqh_first"), [Box::<str>::default(); 0]);
+}
+
+#[test]
 fn types_offsets_and_constants() {
     let session = demo();
     let name = "V_ifnet.cstqh_first->if_xname";

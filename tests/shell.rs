@@ -114,7 +114,7 @@ fn a_chosen_vnet_is_that_of_the_lines_that_follow() {
             command(&["modules", "--format", "plain"]).out.trim_end(),
             "ip_defttl = (int) 42",
             "vnet 0 (0xfffff80000621000): host",
-            VNET1.trim_end(),
+            &format!("no vnet is chosen; by default it is {}", VNET1.trim_end()),
         ]
     );
     assert!(said.err.contains("error: no vnet has the number 9"), "{}", said.err);

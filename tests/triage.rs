@@ -164,6 +164,9 @@ fn a_dump_that_cannot_be_read_is_a_line() {
     assert!(broken.len() >= 5, "{json:#}");
     assert!(broken.iter().all(|dump| !dump["error"].as_str().unwrap().contains("crash/")));
     assert_eq!(told[5]["error"], Value::Null);
+    // What ends too early is not taken for whole, though much of it is known.
+    let cut_off = told[3]["error"].as_str().unwrap();
+    assert!(cut_off.starts_with("the dump is cut off: "), "{json:#}");
     assert_eq!(told[5]["panic"], "page fault");
     assert!(told[0]["error"].as_str().unwrap().contains("unknown format"), "{json:#}");
     assert!(told[6]["error"].as_str().unwrap().starts_with("cannot open it: "), "{json:#}");

@@ -28,6 +28,8 @@ pub struct Triaged {
     pub check: Option<Checked>,
     /// What the crash has in common with equal ones.
     pub signature: Option<String>,
+    /// What is odd about the dump and its kernel, as sentences.
+    pub warnings: Vec<String>,
     /// Why the dump, or a part of it, could not be read.
     pub error: Option<String>,
 }
@@ -86,11 +88,15 @@ impl Triaged {
         })
     }
 
-    /// The panic message, or why there is no more to say.
+    /// The panic message, and what keeps the line from being the whole truth.
     fn told(&self) -> Option<String> {
-        match (&self.panic, &self.error) {
-            (Some(panic), Some(error)) => Some(format!("{panic} (error: {error})")),
-            (None, Some(error)) => Some(format!("error: {error}")),
+        let doubt = match (&self.error, self.warnings.first()) {
+            (Some(error), _) => Some(format!("error: {error}")),
+            (None, warning) => warning.map(|warning| format!("warning: {warning}")),
+        };
+        match (&self.panic, doubt) {
+            (Some(panic), Some(doubt)) => Some(format!("{panic} ({doubt})")),
+            (None, doubt) => doubt,
             (panic, None) => panic.clone(),
         }
     }

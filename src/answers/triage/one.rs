@@ -36,11 +36,11 @@ fn of_session(session: &Session, question: &Question) -> Triaged {
         });
     };
     renew();
-    let mut error = None;
+    let mut read = of_overview(session.core_path(), info(session).overview);
+    let mut error = read.error.take();
     let mut note = |why: String| {
         error.get_or_insert(why);
     };
-    let mut read = of_overview(session.core_path(), info(session).overview);
     if read.thread.is_some() {
         // A minidump has no header that tells when it was written.
         read.time = read.time.or_else(|| session.time());
@@ -99,6 +99,11 @@ fn reason(path: &Path, why: Error) -> String {
     }
 }
 
+/// Why a dump that ends too early is only partly read.
+fn cut_off(pages: u64) -> Option<String> {
+    (pages > 0).then(|| format!("the dump is cut off: {pages} of its pages are missing"))
+}
+
 fn of_overview(path: &Path, overview: Overview) -> Triaged {
     Triaged {
         host: overview.host,
@@ -106,6 +111,8 @@ fn of_overview(path: &Path, overview: Overview) -> Triaged {
         version: overview.core.version,
         panic: overview.panic,
         thread: overview.crashed,
+        warnings: overview.warnings,
+        error: cut_off(overview.core.pages_cut_off),
         ..Triaged::named(shown(path))
     }
 }
@@ -122,6 +129,7 @@ impl Triaged {
             thread: None,
             stack: Vec::new(),
             check: None,
+            warnings: Vec::new(),
             signature: None,
             error: None,
         }

@@ -60,6 +60,12 @@ impl Opened {
         self.chosen = None;
     }
 
+    /// Whether a vnet is chosen.
+    #[cfg(feature = "shell")]
+    pub fn has_choice(&self) -> bool {
+        self.chosen.is_some()
+    }
+
     /// The name of the chosen vnet, or else of the default one, with its jails.
     ///
     /// # Errors

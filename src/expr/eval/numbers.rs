@@ -60,6 +60,7 @@ impl Scope<'_> {
         let width = match &*kind {
             Type::Record(_) | Type::Array(_) => {
                 let address = operand.address().ok_or_else(refused)?;
+                self.doubt_cast(to, operand);
                 return Ok(Operand::place(to, address));
             }
             Type::Base(base) if is_integer(base.encoding) => base.size.saturating_mul(8),
@@ -76,6 +77,21 @@ impl Scope<'_> {
             value & ((1i128 << width) - 1)
         };
         Ok(Operand::Number { value, type_id: to })
+    }
+
+    /// A cast to a struct takes the memory of its operand for one, as in gdb. If it is larger than
+    /// the operand, a pointer was probably meant, or parentheses.
+    fn doubt_cast(&self, to: TypeId, operand: &Operand) {
+        let Ok(types) = self.types() else { return };
+        let Operand::Place { type_id: of, .. } = *operand else { return };
+        if let (Ok(had), Ok(size)) = (types.size_of(of), types.size_of(to))
+            && size > had
+        {
+            let (to, of) = (types.name(to), types.name(of));
+            self.remark(format!(
+                "the cast to {to} ({size} bytes) reads past the {of} ({had} bytes)"
+            ));
+        }
     }
 
     /// The type that C's arithmetic takes a value of this type for; `None` if it takes

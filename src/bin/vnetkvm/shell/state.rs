@@ -113,7 +113,9 @@ impl State {
             _ => {}
         }
         let title = self.opened.title()?;
-        self.show(&format!("{title}\n"))
+        let none =
+            if self.opened.has_choice() { "" } else { "no vnet is chosen; by default it is " };
+        self.show(&format!("{none}{title}\n"))
     }
 
     /// Runs a command of the program, and keeps the value if it prints one. If it fails, `advice`
