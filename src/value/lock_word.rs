@@ -253,8 +253,8 @@ mod tests {
         assert_eq!(holder(kind, 0x41, 1_400_097), Holder::Shared { readers: 2 });
         assert_eq!(holder(kind, 0x41, NEW), Holder::Shared { readers: 4 });
         let disowned = |word, osreldate| LockState::decode(kind, word, osreldate).is_disowned();
-        assert!(disowned(u64::MAX & !0x1f | 0xc, 1_400_097) && disowned(u64::MAX & !0xf, NEW));
-        assert!(disowned((u32::MAX & !0x1f).into(), 1_400_097) && !disowned(THREAD, 1_400_097));
+        assert!(disowned(!0x1f | 0xc, 1_400_097) && disowned(!0xf, NEW));
+        assert!(disowned((!0x1f_u32).into(), 1_400_097) && !disowned(THREAD, 1_400_097));
         // Nothing marks it as destroyed.
         assert_eq!(holder(kind, 6, 1_400_097), Holder::Nonsense);
     }

@@ -4,7 +4,9 @@
 //! Each pointer that leads to no known vnet is followed; its target need
 //! not be a vnet any more, and then a problem says so.
 
-use rayon::prelude::*;
+use std::num::NonZeroUsize;
+use std::{panic, thread};
+
 use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
@@ -58,8 +60,7 @@ impl Unlisted {
             });
         }
         let sound = |vnet: &Vnet| vnet.problems.is_empty();
-        let told = listed.par_iter().map(|vnet| sound(vnet).then(|| search.objects_of(vnet)));
-        let told: Vec<_> = told.collect();
+        let told = each(listed, |vnet| sound(vnet).then(|| search.objects_of(vnet)));
         for (vnet, told) in listed.iter_mut().zip(told) {
             vnet.problems.extend(told.into_iter().flat_map(|told| search.take(told)));
         }
@@ -75,6 +76,24 @@ impl Unlisted {
         }
         search.found
     }
+}
+
+/// What `ask` says of each vnet, in their order, worked out on all processors. These are threads of
+/// their own and none of a pool's, because the first question for a type may build an index on
+/// the pool, and a thread of the pool that waits for it would wait for itself.
+fn each<T: Send>(vnets: &[Vnet], ask: impl Fn(&Vnet) -> T + Sync) -> Vec<T> {
+    const WORTH_A_THREAD: usize = 32;
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = vnets.len().div_ceil(processors).max(WORTH_A_THREAD);
+    let ask = &ask;
+    thread::scope(|scope| {
+        let shares = vnets.chunks(share);
+        let started: Vec<_> = shares
+            .map(|share| scope.spawn(move || share.iter().map(ask).collect::<Vec<_>>()))
+            .collect();
+        let joined = started.into_iter().map(|started| started.join());
+        joined.flat_map(|told| told.unwrap_or_else(|why| panic::resume_unwind(why))).collect()
+    })
 }
 
 struct Search<'a> {

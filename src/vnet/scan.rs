@@ -63,8 +63,13 @@ pub fn scan(
         target.budget().work(batch.len() as u64).map_err(ReadError::from)?;
         let found = batch.par_iter().map_init(Vec::new, |buffer, chunk| search.of(*chunk, buffer));
         let found: Vec<_> = found.collect();
+        // Types are asked only here: the first question for one may build an index on the threads
+        // that search, and none of them may wait for it.
         for (phys, vnet) in found.into_iter().flatten() {
-            if seen.insert(phys) {
+            if !seen.contains(&phys)
+                && let Some(vnet) = whole(target, vnet)
+            {
+                seen.insert(phys);
                 scanned.vnets.push(vnet);
             }
         }
@@ -114,8 +119,8 @@ struct Search<'t> {
 }
 
 impl Search<'_> {
-    /// The vnets whose magic is in the chunk, with the physical addresses of the magics.
-    fn of(&self, chunk: Chunk, buffer: &mut Vec<u8>) -> Vec<(PhysAddr, Vnet)> {
+    /// Where vnets may be whose magic is in the chunk, with the physical addresses of the magics.
+    fn of(&self, chunk: Chunk, buffer: &mut Vec<u8>) -> Vec<(PhysAddr, VirtAddr)> {
         buffer.resize(chunk.len as usize, 0);
         let (read, _) = self.target.memory().read_prefix(chunk.address, buffer);
         let read = buffer.get(..read).unwrap_or_default();
@@ -127,7 +132,7 @@ impl Search<'_> {
             if vnet.page_offset(self.layout.alignment()) != 0 || self.images.hold(vnet, phys) {
                 return None;
             }
-            Some((phys, whole(self.target, vnet)?))
+            Some((phys, vnet))
         });
         found.collect()
     }
