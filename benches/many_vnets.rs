@@ -81,7 +81,7 @@ fn main() {
     println!(
         "vnets: {counts:?}; ms, slope from the last but one to the last, MB of RssAnon, of RSS"
     );
-    for line in COMMANDS.iter().filter(is_wanted) {
+    for line in COMMANDS.iter().filter(|line| is_wanted(line)) {
         let counts = match line.starts_with(ALL_VARIABLES) {
             true => &counts[..counts.len().min(3)],
             false => counts,

@@ -234,7 +234,7 @@ fn a_cast_to_a_struct_that_is_larger_gives_a_warning() {
     assert!(
         remark.starts_with("the cast to struct ifnet (") && remark.contains(" reads past the ")
     );
-    assert_eq!(remarks_of("(struct ifnet)*V_ifnet.cstqh_first"), [Box::<str>::default(); 0]);
+    assert!(remarks_of("(struct ifnet)*V_ifnet.cstqh_first").is_empty());
 }
 
 #[test]
