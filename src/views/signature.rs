@@ -149,8 +149,7 @@ mod tests {
         assert_eq!(signature("x", &nested).functions, ["vnet_destroy"]);
         // A fault in user space that led to a panic is no part of the panic.
         let user = ["vpanic", "panic", "vm_fault", "trap_pfault", "trap", "calltrap"];
-        let outside = ["vm_fault", "trap_pfault", "trap", "calltrap"];
-        assert_eq!(signature("x", &user).functions, outside);
+        assert_eq!(signature("x", &user).functions, ["vm_fault", "trap_pfault", "trap"]);
         // What lies outside the panic may be missing.
         assert_eq!(signature("x", &["kdb_enter", "vpanic"]).functions, ["kdb_enter", "vpanic"]);
     }
