@@ -92,6 +92,7 @@ pub mod kernel;
 pub mod memory;
 pub mod modules;
 pub mod paging;
+pub(crate) mod parallel;
 pub mod render;
 pub mod session;
 mod shorten;

@@ -8,7 +8,7 @@ use std::fs;
 use source_paths::{SourceFile, crate_paths, library, root, source_files};
 
 /// What the layers at the bottom may name: each other.
-const BOTTOM: &[&str] = &["addr", "arch", "budget", "bytes", "fault", "shorten"];
+const BOTTOM: &[&str] = &["addr", "arch", "budget", "bytes", "fault", "parallel", "shorten"];
 
 /// What else each layer may name: a module, or a part of one.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("budget", &[]),
     ("bytes", &[]),
     ("fault", &[]),
+    ("parallel", &[]),
     ("shorten", &[]),
     ("constants", &[]),
     ("source", &[]),

@@ -15,7 +15,6 @@ mod date;
 mod elements;
 mod list;
 mod page;
-mod parallel;
 mod per_vnet;
 mod progress;
 

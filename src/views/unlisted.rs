@@ -5,11 +5,11 @@
 //! not be a vnet any more, and then a problem says so.
 
 use std::num::NonZeroUsize;
-use std::{panic, thread};
 
 use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
+use crate::parallel;
 use crate::target::{ReadError, Target};
 use crate::threads;
 use crate::value::Object;
@@ -60,7 +60,12 @@ impl Unlisted {
             });
         }
         let sound = |vnet: &Vnet| vnet.problems.is_empty();
-        let told = each(listed, |vnet| sound(vnet).then(|| search.objects_of(vnet)));
+        let mut told = Vec::new();
+        let ask = |vnet: &Vnet| sound(vnet).then(|| search.objects_of(vnet));
+        parallel::for_each(listed, jobs(listed.len()), ask, |of_vnet| {
+            told.push(of_vnet);
+            true
+        });
         for (vnet, told) in listed.iter_mut().zip(told) {
             vnet.problems.extend(told.into_iter().flat_map(|told| search.take(told)));
         }
@@ -78,22 +83,11 @@ impl Unlisted {
     }
 }
 
-/// What `ask` says of each vnet, in their order, worked out on all processors. These are threads of
-/// their own and none of a pool's, because the first question for a type may build an index on
-/// the pool, and a thread of the pool that waits for it would wait for itself.
-fn each<T: Send>(vnets: &[Vnet], ask: impl Fn(&Vnet) -> T + Sync) -> Vec<T> {
+/// How many threads are worth starting for so many vnets.
+fn jobs(vnets: usize) -> NonZeroUsize {
     const WORTH_A_THREAD: usize = 32;
-    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let share = vnets.len().div_ceil(processors).max(WORTH_A_THREAD);
-    let ask = &ask;
-    thread::scope(|scope| {
-        let shares = vnets.chunks(share);
-        let started: Vec<_> = shares
-            .map(|share| scope.spawn(move || share.iter().map(ask).collect::<Vec<_>>()))
-            .collect();
-        let joined = started.into_iter().map(|started| started.join());
-        joined.flat_map(|told| told.unwrap_or_else(|why| panic::resume_unwind(why))).collect()
-    })
+    let most = NonZeroUsize::new(vnets / WORTH_A_THREAD).unwrap_or(NonZeroUsize::MIN);
+    parallel::processors().min(most)
 }
 
 struct Search<'a> {

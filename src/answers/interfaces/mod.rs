@@ -6,15 +6,14 @@ mod json;
 mod rows;
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread;
 
 use globset::GlobMatcher;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs, parallel};
+use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs};
 use crate::error::Error;
+use crate::parallel;
 use crate::session::Session;
 use crate::views::interfaces::Conditions;
 use crate::views::known_vnets::KnownVnets;
@@ -60,9 +59,8 @@ pub fn interfaces<'s>(
     let mut answers = Vec::new();
     let network = session.network()?;
     let known = session.known_vnets()?;
-    let jobs = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let read = |stack: &Stack<'_>| Entries::read(session, *stack, &network, known.as_ref());
-    parallel::for_each(&chosen.stacks, jobs, read, |mut entries| {
+    parallel::for_each(&chosen.stacks, parallel::processors(), read, |mut entries| {
         entries.all.retain(|entry| {
             let Ok(name) = &entry.interface.name else { return true };
             let mut matches = wanted.is_empty();

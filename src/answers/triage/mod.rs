@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Answer, Elements, List, Page, parallel};
+use super::{Answer, Elements, List, Page};
 use crate::error::Error;
+use crate::parallel;
 use crate::session::{self, Options};
 
 pub use crash::Crash;

@@ -1,4 +1,7 @@
 //! Work on many things at once, whose results come in order.
+//!
+//! The threads are of their own and none of a pool's. The first question for a type may build an
+//! index on the pool, and a thread of the pool that waited for it would wait for itself.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -6,14 +9,24 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+/// How many things the machine works on at the same time.
+pub(crate) fn processors() -> NonZeroUsize {
+    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Makes something of each item, of `jobs` items at the same time, and gives the results to `take`
 /// in the order of the items, until that returns false.
-pub(super) fn for_each<I: Sync, T: Send>(
+pub(crate) fn for_each<I: Sync, T: Send>(
     items: &[I],
     jobs: NonZeroUsize,
     make: impl Fn(&I) -> T + Sync,
     mut take: impl FnMut(T) -> bool,
 ) {
+    let jobs = jobs.get().min(items.len());
+    if jobs <= 1 {
+        let _ = items.iter().all(|item| take(make(item)));
+        return;
+    }
     let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (sender, made) = mpsc::channel();
     let work = |sender: mpsc::Sender<(usize, T)>| {
@@ -26,7 +39,7 @@ pub(super) fn for_each<I: Sync, T: Send>(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..jobs.get().min(items.len()) {
+        for _ in 0..jobs {
             let sender = sender.clone();
             scope.spawn(|| work(sender));
         }
@@ -65,11 +78,14 @@ mod tests {
             thread::sleep(Duration::from_micros(40 - item));
             item * 2
         };
-        for_each(&items, jobs(8), make, |result| {
-            taken.push(result);
-            true
-        });
-        assert_eq!(taken, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        for count in [1, 8] {
+            taken.clear();
+            for_each(&items, jobs(count), make, |result| {
+                taken.push(result);
+                true
+            });
+            assert_eq!(taken, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        }
         for_each(&[0_u64; 0], jobs(8), make, |_| panic!("there is nothing to take"));
     }
 
