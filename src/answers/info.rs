@@ -144,6 +144,15 @@ fn of_core(path: &Path, core: &Core, warnings: Vec<String>) -> Overview {
 }
 
 impl Overview {
+    /// The same with the kernel's own time of a crash, if the dump has no header that tells when it
+    /// was written, as minidumps have none.
+    pub(crate) fn with_time(mut self, session: &Session) -> Self {
+        if self.crashed.is_some() {
+            self.core.time = self.core.time.or_else(|| session.time());
+        }
+        self
+    }
+
     /// What the machine recorded itself, which is more reliable than what was written beside the
     /// dump.
     fn add_machine(&mut self, machine: Machine) {

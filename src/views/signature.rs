@@ -8,8 +8,6 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-
 use super::panicking::{DYING, is_panicking};
 
 /// The functions of a stack that tell crashes apart. Of those further out, other builds leave
@@ -52,12 +50,6 @@ impl Signature {
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.number())
-    }
-}
-
-impl Serialize for Signature {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::Triaged;
+use super::{NO_DUMP, Triaged};
 use crate::answers::date::utc;
 use crate::answers::{Cell, Column, Element, List, Medium, Row};
 
@@ -42,7 +42,7 @@ pub(super) fn of(dumps: &[Triaged]) -> List<'static, Group> {
     let mut groups: Vec<Group> =
         groups.into_iter().map(|((_, error), dumps)| Group::of(error, &dumps)).collect();
     groups.sort_by_key(|group| (group.signature.is_none(), std::cmp::Reverse(group.count)));
-    List::new(columns(), groups).or_nothing(|| "there is no file that could be a dump".to_owned())
+    List::new(columns(), groups).or_nothing(|| NO_DUMP.to_owned())
 }
 
 impl Group {

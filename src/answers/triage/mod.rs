@@ -34,8 +34,8 @@ pub struct Question {
     pub paths: Vec<PathBuf>,
     /// How to open each. The dump that this names is not looked at.
     pub options: Options,
-    /// How many are read at the same time.
-    pub jobs: NonZeroUsize,
+    /// How many are read at the same time; `None` is one for each processor.
+    pub jobs: Option<NonZeroUsize>,
     /// The most steps of work for a dump; `None` is what its size justifies.
     pub work: Option<u64>,
     /// The most bytes of memory for what the files describe, for each dump at a time; `None`
@@ -43,10 +43,15 @@ pub struct Question {
     pub bytes: Option<u64>,
 }
 
+/// Why there is no answer, if there is none.
+const NO_DUMP: &str = "there is no file that could be a dump";
+
 /// The dumps in the order of the question, each read when its turn comes and then kept.
 pub struct Triage<'a> {
     /// What is known of each.
     pub dumps: Elements<'a, Triaged>,
+    /// There are none.
+    is_empty: bool,
 }
 
 /// What is known of each dump. `progress` is told how many are done, and how many there are.
@@ -58,6 +63,7 @@ pub fn triage<'a>(
     progress: impl FnMut(usize, usize) + 'a,
 ) -> Result<Triage<'a>, Error> {
     let paths = session::dump_files(&question.paths)?;
+    let is_empty = paths.is_empty();
     let (done, progress) = (RefCell::new(Vec::new()), RefCell::new(progress));
     let dumps = Elements::made_twice(move |f| {
         let mut done = done.borrow_mut();
@@ -68,7 +74,7 @@ pub fn triage<'a>(
         let before = done.len();
         parallel::for_each(
             left,
-            question.jobs,
+            question.jobs.unwrap_or_else(parallel::processors),
             |path| one::read(path, question),
             |read| {
                 let wants_more = f(&read);
@@ -78,7 +84,7 @@ pub fn triage<'a>(
             },
         );
     });
-    Ok(Triage { dumps })
+    Ok(Triage { dumps, is_empty })
 }
 
 impl Triage<'_> {
@@ -96,12 +102,7 @@ impl Answer for Triage<'_> {
     }
 
     fn nothing(&self) -> Option<String> {
-        let mut any = false;
-        let _ = self.dumps.try_for_each(|_| {
-            any = true;
-            Err(())
-        });
-        (!any).then(|| "there is no file that could be a dump".to_owned())
+        self.is_empty.then(|| NO_DUMP.to_owned())
     }
 
     fn unreadable(&self) -> usize {

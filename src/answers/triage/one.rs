@@ -27,25 +27,18 @@ pub(super) fn read(path: &Path, question: &Question) -> Triaged {
 }
 
 fn of_session(session: &Session, question: &Question) -> Triaged {
-    let justified = session.budget().allowance();
-    // Each question has what a command of its own would have.
-    let renew = || {
-        session.budget().renew(Allowance {
-            work: question.work.unwrap_or(justified.work),
-            bytes: question.bytes.unwrap_or(justified.bytes),
-        });
-    };
-    renew();
-    let mut read = of_overview(session.core_path(), info(session).overview);
+    let (budget, justified) = (session.budget(), session.budget().allowance());
+    budget.renew(Allowance {
+        work: question.work.unwrap_or(justified.work),
+        bytes: question.bytes.unwrap_or(justified.bytes),
+    });
+    let mut read = of_overview(session.core_path(), info(session).overview.with_time(session));
     let mut error = read.error.take();
     let mut note = |why: String| {
         error.get_or_insert(why);
     };
-    if read.thread.is_some() {
-        // A minidump has no header that tells when it was written.
-        read.time = read.time.or_else(|| session.time());
-    }
-    renew();
+    // Each question has what a command of its own would have.
+    budget.begin_question();
     match Crash::of_session(session, read.panic.as_deref()) {
         Ok(crash) => read.sign(crash),
         Err(why) => {
@@ -53,7 +46,7 @@ fn of_session(session: &Session, question: &Question) -> Triaged {
             read.sign(Crash::of_message(read.panic.as_deref()));
         }
     }
-    renew();
+    budget.begin_question();
     match checks(session, &Selector::Default, &[]) {
         Ok(verdicts) => {
             let found = verdicts.findings.kept().unwrap_or_default();
@@ -72,7 +65,8 @@ fn of_session(session: &Session, question: &Question) -> Triaged {
         }
         Err(why) => note(why.story()),
     }
-    if let Some(limit) = session.budget().exhausted() {
+    // One that was reached in any of the questions.
+    if let Some(limit) = budget.exhausted() {
         note(limit.to_string());
     }
     Triaged { error, ..read }

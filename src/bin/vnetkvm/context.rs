@@ -116,10 +116,15 @@ pub fn options(globals: &Globals) -> anyhow::Result<Options> {
     })
 }
 
+/// Where savecore(8) leaves dumps on the machine of the command line.
+pub fn crash_dir(globals: &Globals) -> &Path {
+    globals.input.crash_dir.as_deref().unwrap_or(Path::new(crash::DIRECTORY))
+}
+
 /// The path of the dump: by number, by name, or else the last one.
 fn core(globals: &Globals) -> Result<PathBuf, Failure> {
     let input = &globals.input;
-    let dir = input.crash_dir.as_deref().unwrap_or(Path::new(crash::DIRECTORY));
+    let dir = crash_dir(globals);
     let which = match (input.dump, &input.core) {
         (None, Some(core)) => return Ok(core.clone()),
         (Some(_), Some(_)) if globals.core_named => {

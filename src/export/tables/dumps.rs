@@ -72,12 +72,8 @@ fn fill(subject: Subject<'_>, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
 
 fn of_session(session: &Session, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
     let info = info(session);
-    let mut overview = info.overview;
+    let overview = info.overview.with_time(session);
     rows.problems(&info.problems)?;
-    if overview.crashed.is_some() {
-        // A minidump has no header that tells when it was written.
-        overview.core.time = overview.core.time.or_else(|| session.time());
-    }
     let mut crash = Crash::of_message(overview.panic.as_deref());
     match Crash::of_session(session, overview.panic.as_deref()) {
         Ok(found) => crash = found,

@@ -101,11 +101,12 @@ pub fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "not a number such as 64".to_owned())
 }
 
-/// The number of a dump in the crash directory.
+/// How many things are done at the same time.
 pub fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     text.parse().map_err(|_| "not a number of 1 or more".to_owned())
 }
 
+/// The number of a dump in the crash directory.
 pub fn dump_number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| "not a dump number, such as 3 for vmcore.3".to_owned())
 }

@@ -2,14 +2,12 @@
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use vnetkvm::answers;
 use vnetkvm::answers::triage::Question;
 use vnetkvm::session::Options;
-use vnetkvm::source::crash;
 use vnetkvm::source::unpack::Progress;
 
 use crate::args::values::jobs;
@@ -65,7 +63,7 @@ fn question(globals: &Globals, args: &TriageArgs) -> Result<Question, Failure> {
             types: input.wanted_types(),
             ..Options::default()
         },
-        jobs: args.jobs.or(thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN),
+        jobs: args.jobs,
         work: input.max_work,
         bytes: input.max_memory,
     })
@@ -73,7 +71,7 @@ fn question(globals: &Globals, args: &TriageArgs) -> Result<Question, Failure> {
 
 /// The directory whose dumps are meant if none is named.
 fn crash_directory(globals: &Globals) -> Result<PathBuf, Failure> {
-    let dir = globals.input.crash_dir.as_deref().unwrap_or(Path::new(crash::DIRECTORY));
+    let dir = context::crash_dir(globals);
     match dir.is_dir() {
         true => Ok(dir.to_owned()),
         false => Err(Failure::new(format!("there is no crash directory {}", dir.display()))
