@@ -59,8 +59,8 @@ pub struct Exported<W> {
     pub writer: W,
 }
 
-/// Writes the tables, each to what `open` gives for it. `done` is told of each when it is complete.
-/// Gives the number of things that could not be read: the rows that the table `errors` has.
+/// Writes the tables. `open` makes the writer of a table, and `done` gets it back when the table is
+/// complete. Gives the number of things that could not be read: the rows that the table `errors` has.
 ///
 /// Each table may spend what the session's budget allows for an answer. `errors` has the errors
 /// of all tables, whichever are asked for.

@@ -2,6 +2,7 @@
 
 use crate::answers::Chosen;
 use crate::error::Error;
+use crate::export::column::Cell;
 use crate::session::{Selector, Session};
 use crate::views::call_out::CallOut;
 use crate::vnet::Stack;
@@ -21,6 +22,11 @@ pub(super) fn place(variable: &str, path: &str, stack: Stack<'_>) -> String {
 /// What is wrong with something, in one text; `None` if nothing is.
 pub(super) fn told(call_outs: &[CallOut]) -> Option<String> {
     joined("; ", call_outs.iter().map(|call_out| &*call_out.why))
+}
+
+/// A text that may be missing.
+pub(super) fn text(text: &Option<Box<str>>) -> Cell<'_> {
+    text.as_deref().into()
 }
 
 /// Texts as one; `None` if there is none.

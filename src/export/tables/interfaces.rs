@@ -1,6 +1,6 @@
 //! `interfaces`: the interfaces of all vnets.
 
-use super::common::{all, joined, told};
+use super::common::{all, joined, text, told};
 use crate::answers::interfaces::{Entry, Question as Which};
 use crate::answers::{Answer, interfaces};
 use crate::export::column::Kind::{Name, Text, Unsigned};
@@ -67,7 +67,6 @@ fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), St
 
 fn add(rows: &mut Rows<'_, '_>, stack: Stack<'_>, entry: &Entry) -> std::io::Result<()> {
     let it = &entry.interface;
-    let text = |text: &Option<Box<str>>| Cell::from(text.as_deref().map(str::to_owned));
     let number = |number: &u64| (*number).into();
     let place = || entry.title();
     let row = rows

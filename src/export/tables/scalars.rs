@@ -2,6 +2,7 @@
 
 use crate::bytes::Hex;
 use crate::export::column::{Cell, Column, Kind, column};
+use crate::export::rows::Row;
 use crate::value::model::{Value, ValueError};
 
 /// The columns of a scalar's value.
@@ -78,8 +79,16 @@ pub(super) fn try_for_each<E>(
 }
 
 impl Scalar<'_> {
-    /// The cells of the [`COLUMNS`].
-    pub fn cells(&self) -> [Cell<'static>; 4] {
+    /// Adds the cells of the [`COLUMNS`] to a row.
+    pub fn add_to<'r, 'e, 'w, 'c>(&self, row: Row<'r, 'e, 'w, 'c>) -> Row<'r, 'e, 'w, 'c> {
+        let row = match self {
+            Self::Unread(why) => row.unread(why),
+            Self::Value(_) | Self::LeftOut(_) => row,
+        };
+        row.add_all(self.cells())
+    }
+
+    fn cells(&self) -> [Cell<'static>; 4] {
         let (signed, unsigned, text) = match self {
             Self::Value(value) => parts(value),
             Self::Unread(_) => (None, None, None),

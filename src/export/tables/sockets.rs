@@ -1,10 +1,10 @@
 //! `sockets`: the sockets and connections of all vnets.
 
-use super::common::{all, joined, told};
+use super::common::{all, joined, text, told};
 use crate::answers::sockets::Question as Which;
 use crate::answers::{Answer, sockets};
 use crate::export::column::Kind::{Boolean, Name, Signed, Text, Unsigned};
-use crate::export::column::{Cell, Column, column};
+use crate::export::column::{Column, column};
 use crate::export::rows::Rows;
 use crate::export::table::{Fill, Stop, Table};
 use crate::session::Session;
@@ -55,7 +55,6 @@ fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), St
 }
 
 fn add(rows: &mut Rows<'_, '_>, stack: Stack<'_>, socket: &Socket) -> std::io::Result<()> {
-    let text = |text: &Option<Box<str>>| Cell::from(text.as_deref().map(str::to_owned));
     let number = |number: &Option<u64>| (*number).into();
     let queue = socket.listen_queue.as_ref().ok().and_then(Option::as_ref);
     let holders = socket.holders.iter().flatten().map(Holder::title);

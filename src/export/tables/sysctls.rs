@@ -66,12 +66,11 @@ fn add(rows: &mut Rows<'_, '_>, sysctl: &SysctlValue) -> std::io::Result<()> {
             .add(sysctl.sysctl.address)
             .add(sysctl.oid.handler.as_ref().map(ToString::to_string))
             .add(sysctl.sysctl.behind_handler);
-        let row = match scalar {
-            Some(Scalar::Unread(why)) => row.unread(why),
-            _ => row,
-        };
-        let none = [const { Cell::Null }; scalars::COLUMNS.len()];
-        row.add_all(scalar.map_or(none, |scalar| scalar.cells())).end()
+        match scalar {
+            Some(scalar) => scalar.add_to(row),
+            None => row.add_all([const { Cell::Null }; scalars::COLUMNS.len()]),
+        }
+        .end()
     };
     match &sysctl.sysctl.value {
         Some(value) => {

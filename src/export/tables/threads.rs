@@ -1,10 +1,10 @@
 //! `threads`: all threads, what each was doing, in which jail and in which vnet.
 
-use super::common::told;
+use super::common::{text, told};
 use crate::answers::threads::Thread;
 use crate::answers::{Answer, threads};
 use crate::export::column::Kind::{Boolean, Name, Signed, Text, Unsigned};
-use crate::export::column::{Cell, Column, column};
+use crate::export::column::{Column, column};
 use crate::export::rows::Rows;
 use crate::export::table::{Fill, Stop, Table};
 use crate::session::{Selector, Session};
@@ -53,7 +53,6 @@ fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), St
 }
 
 fn add(rows: &mut Rows<'_, '_>, thread: &Thread) -> std::io::Result<()> {
-    let text = |text: &Option<Box<str>>| Cell::from(text.as_deref().map(str::to_owned));
     let jail = thread.jail.as_ref().ok().and_then(Option::as_ref);
     rows.row(&|| thread.thread.to_string())
         .add(thread.thread.tid)

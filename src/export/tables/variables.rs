@@ -12,8 +12,6 @@ use crate::session::Session;
 use crate::value::Limits;
 use crate::vnet::{Stack, VnetRef};
 
-use scalars::Scalar;
-
 pub(super) const TABLE: Table = Table {
     name: "variables",
     meaning: "the virtualized variables of all vnets: a row for each scalar, by its path",
@@ -63,10 +61,6 @@ fn add(rows: &mut Rows<'_, '_>, stack: Stack<'_>, variable: &Variable<'_>) -> st
             .add(&*of.variable.module)
             .add(of.variable.file.as_deref())
             .add(address);
-        let row = match scalar {
-            Scalar::Unread(why) => row.unread(why),
-            _ => row,
-        };
-        row.add_all(scalar.cells()).end()
+        scalar.add_to(row).end()
     })
 }
