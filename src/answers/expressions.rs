@@ -128,11 +128,17 @@ impl<'s> Evaluations<'s> {
         }
     }
 
+    /// Why there is no answer, if no expression has a value.
+    fn nothing(&self) -> Option<String> {
+        let mut outcomes = self.outcomes.iter().flatten();
+        let none = outcomes.all(|outcome| matches!(outcome, Outcome::Failure(_)));
+        none.then(|| "no expression has a value".to_owned())
+    }
+
     /// The values side by side, a column for each vnet.
     pub fn side_by_side(self, limits: &Limits) -> Pivot<'s> {
+        let nothing = self.nothing();
         let Self { session, chosen, asked, outcomes, missed, remarks } = self;
-        let answered = !outcomes.iter().flatten().all(|one| matches!(one, Outcome::Failure(_)));
-        let nothing = (!answered).then(|| "no expression has a value".to_owned());
         let reader = with_places(session, limits);
         let subjects =
             asked.iter().map(|asked| Subject { name: asked.text.as_str().into(), type_name: None });
@@ -148,8 +154,8 @@ impl<'s> Evaluations<'s> {
 
     /// The values, as much of each as `limits` allows to read.
     pub fn read(self, limits: &Limits) -> PerVnet<'s, Results> {
+        let nothing = self.nothing();
         let Self { session, chosen, asked, outcomes, missed, remarks } = self;
-        let answered = !outcomes.iter().flatten().all(|one| matches!(one, Outcome::Failure(_)));
         let reader = with_places(session, limits);
         let marks = marks(&chosen);
         let of_vnet = move |place: usize, _| {
@@ -161,7 +167,6 @@ impl<'s> Evaluations<'s> {
             let vnet = marks.get(place).cloned();
             Some(Results { results: results.collect::<Vec<_>>().into(), vnet })
         };
-        let nothing = (!answered).then(|| "no expression has a value".to_owned());
         let answer = PerVnet::by_place(chosen, of_vnet);
         PerVnet { remarks, missed, nothing, titled: false, ..answer }
     }

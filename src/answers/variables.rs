@@ -16,6 +16,7 @@ use crate::modules::Module;
 use crate::session::{CopyOf, Matches, Session};
 use crate::value::{Format, Limits, Value, ValueReader};
 use crate::vnet::{SetVariable, Stack};
+use crate::walk::Problems;
 
 /// A variable in one network stack or on one CPU. Its value is read when it is asked for.
 #[derive(Debug, Clone)]
@@ -51,17 +52,14 @@ pub fn variables<'s>(
     patterns: &[String],
     limits: &Limits,
 ) -> Result<PerVnet<'s, List<'s, Variable<'s>>>, Error> {
-    let Matches { variables, missed, problems } = session.matches(patterns)?;
-    let remarks = untyped_modules(session, &variables)?;
-    let described: Arc<[Arc<Described>]> = described(session, variables).into();
+    let Found { described, problems, remarks, missed, nothing } = Found::of(session, patterns)?;
+    let described: Arc<[Arc<Described>]> = described.into();
     let reader = Rc::new(session.reader(limits).for_people(Format::default()));
-    let nothing = described.is_empty().then(|| "no variable matches".to_owned());
     let of_stack = move |stack: Stack<'s>| {
         let copies = vec![CopyOf::Stack(stack)];
         Copies { copies, session, reader: reader.clone(), all: described.clone() }.list()
     };
     let answer = PerVnet::new(chosen, of_stack);
-    let missed = missed.into_iter().map(Error::from).collect();
     Ok(PerVnet { problems, remarks, missed, nothing, ..answer })
 }
 
@@ -75,10 +73,7 @@ pub fn variables_side_by_side<'s>(
     patterns: &[String],
     limits: &Limits,
 ) -> Result<Pivot<'s>, Error> {
-    let Matches { variables, missed, problems } = session.matches(patterns)?;
-    let remarks = untyped_modules(session, &variables)?;
-    let described = described(session, variables);
-    let nothing = described.is_empty().then(|| "no variable matches".to_owned());
+    let Found { described, problems, remarks, missed, nothing } = Found::of(session, patterns)?;
     let subjects = described.iter().map(|of| Subject {
         name: of.title.as_str().into(),
         type_name: of.type_name.as_deref().map(Box::from),
@@ -89,8 +84,28 @@ pub fn variables_side_by_side<'s>(
         let Some(Described { variable, .. }) = described.get(place).map(|of| &**of) else { return };
         stacks.iter().for_each(|stack| f(Ok(session.value_by(&reader, *stack, variable).1)));
     };
-    let missed = missed.into_iter().map(Error::from).collect();
     Ok(Pivot::new(chosen, subjects, ask).with(problems, remarks, missed, nothing))
+}
+
+/// What patterns match, and what is to be said of them.
+struct Found {
+    described: Vec<Arc<Described>>,
+    problems: Problems,
+    remarks: Vec<Remark>,
+    missed: Vec<Error>,
+    /// Why there is no answer, if there is none.
+    nothing: Option<String>,
+}
+
+impl Found {
+    fn of(session: &Session, patterns: &[String]) -> Result<Self, Error> {
+        let Matches { variables, missed, problems } = session.matches(patterns)?;
+        let remarks = untyped_modules(session, &variables)?;
+        let described = described(session, variables);
+        let nothing = described.is_empty().then(|| "no variable matches".to_owned());
+        let missed = missed.into_iter().map(Error::from).collect();
+        Ok(Self { described, problems, remarks, missed, nothing })
+    }
 }
 
 /// Copies of some variables.
