@@ -164,11 +164,14 @@ pub fn backtraces(
     }
     chosen.sort_by_key(|thread| thread.thread.int("td_tid") != Ok(dumper));
     let tracer = Tracer::new(target, session.reader(limits));
-    let known = session.vnets().map(|vnets| VnetRefs::of(&vnets.all)).unwrap_or_default();
+    let known = vnets.then(|| match session.vnets() {
+        Ok(vnets) => VnetRefs::of(&vnets.all),
+        Err(_) => VnetRefs::default(),
+    });
     let mut stacks = Vec::new();
     for thread in chosen {
         match tracer.trace(thread) {
-            Ok(trace) => stacks.push(Stack::new(trace, vnets.then_some(&known))),
+            Ok(trace) => stacks.push(Stack::new(trace, known.as_ref())),
             Err(why) => {
                 problems.add(Problem::unreadable(format!("the stack of {}", thread.name()), why));
             }

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use crate::addr::VirtAddr;
 use crate::bytes::Endian;
 use crate::target::Target;
-use crate::value::inet::{Sockaddr, ZonedIp};
+use crate::value::inet::{Sockaddr, ZonedIp, hardware_text};
 
 /// A struct that is an address and nothing else, as a number: its bytes in their order,
 /// the first the most significant.
@@ -54,10 +54,8 @@ impl Address {
             Self::Inet => Ipv4Addr::from(number as u32).to_string(),
             Self::Inet6 => ZonedIp::v6(number.to_be_bytes(), 0).to_string(),
             Self::Ether => {
-                let octets = number.to_be_bytes();
-                let octets = octets.iter().skip(octets.len() - self.size());
-                let octets: Vec<String> = octets.map(|octet| format!("{octet:02x}")).collect();
-                octets.join(":")
+                let [.., a, b, c, d, e, f] = number.to_be_bytes();
+                hardware_text(&[a, b, c, d, e, f])
             }
         }
     }

@@ -31,9 +31,9 @@ const STORAGE_SIZE: Paths = ["M_dat.MH.MH_dat.MH_ext.ext_size", "m_ext.ext_size"
 impl Naming {
     /// That of the kernel with this struct mbuf.
     pub fn of(types: &Types, mbuf: TypeId) -> Self {
-        match types.path(mbuf, "m_ext.extpg_pa") {
-            Ok(_) => Self::WithPages,
-            Err(_) => Self::Old,
+        match types.has_path(mbuf, "m_ext.extpg_pa") {
+            true => Self::WithPages,
+            false => Self::Old,
         }
     }
 

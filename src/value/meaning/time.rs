@@ -43,7 +43,7 @@ impl Clock {
     }
 }
 
-/// The time that an `sbintime_t` is: seconds, of which the lower 32 bits are a fraction.
+/// The time of an `sbintime_t`. Its lower 32 bits are a fraction of a second.
 pub fn of_sbintime(number: i128) -> String {
     seconds((number * NANOSECONDS) >> 32, 9)
 }
