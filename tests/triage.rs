@@ -182,6 +182,18 @@ fn a_dump_that_cannot_be_read_is_a_line() {
 }
 
 #[test]
+fn a_limit_that_any_question_reaches_is_an_error_of_the_line() {
+    let crashes = Crashes::new();
+    crashes.add("vmcore.0", &trouble("classic-clang-dwarf4", ""));
+    let whole = &crashes.json(&["crash"])["dumps"][0];
+    assert_eq!(whole["error"], Value::Null);
+    let cut = &crashes.json(&["--max-work", "100", "crash"])["dumps"][0];
+    assert!(cut["error"].as_str().unwrap().contains("100 steps"), "{cut:#}");
+    let strict = crashes.triage(&["--max-work", "100", "--strict", "crash"]);
+    assert_eq!((strict.status.code(), &strict.stdout[..]), (Some(2), &b""[..]));
+}
+
+#[test]
 fn the_order_is_that_of_the_question_whatever_the_number_of_jobs() {
     let crashes = Crashes::new();
     for number in 0..6 {
