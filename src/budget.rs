@@ -138,7 +138,11 @@ impl Budget {
         self.noted(self.go_on().and_then(|()| self.bytes.spend(count)))
     }
 
-    fn go_on(&self) -> Result<(), Exhausted> {
+    /// Spends nothing. Work that its own bounds limit, such as the pages of a dump, asks this.
+    ///
+    /// # Errors
+    /// [`Budget::stop`] was called.
+    pub fn go_on(&self) -> Result<(), Exhausted> {
         match self.stopped.load(Ordering::Relaxed) {
             false => Ok(()),
             true => Err(Exhausted { resource: Resource::Patience, limit: self.work_done() }),

@@ -173,9 +173,9 @@ impl Session {
     }
 
     /// The time of the last tick of the clock, in seconds since 1970-01-01 UTC (`time_second`,
-    /// `sys/kern/kern_tc.c`); `None` if the kernel does not say.
+    /// `sys/kern/kern_tc.c`, where it is 1 until the clock is set); `None` if the kernel does not say.
     pub fn time(&self) -> Option<u64> {
-        self.target().integer("time_second").ok().filter(|seconds| *seconds > 0)
+        self.target().integer("time_second").ok().filter(|seconds| *seconds > 1)
     }
 
     /// The kernel's types.

@@ -320,6 +320,18 @@ fn errors_point_at_their_place() {
     );
 }
 
+#[test]
+fn a_name_that_is_written_another_way_is_suggested() {
+    let session = demo();
+    let first_near = |expression: &str| match failure(&session, expression).0 {
+        ExprError::NoSuchName { near, .. } => near.into_iter().next(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(first_near("V_ifnet[*][if_mtu > 1500]").as_deref(), Some(".if_mtu"));
+    assert_eq!(first_near("V_vnet_sxlock").as_deref(), Some("vnet_sxlock"));
+    assert_ne!(first_near("if_mtu").as_deref(), Some(".if_mtu"));
+}
+
 /// What cannot be read is an error in its own place. A list that broke off has no count.
 #[test]
 fn damage_is_told_where_it_is() {

@@ -89,7 +89,7 @@ pub(super) struct Watched<'a> {
 
 impl<'a> Watched<'a> {
     /// Reads `pages`, which are `total` of `page` bytes, and calls `tell` now and then with how many
-    /// were read. Each is a step of work.
+    /// were read.
     pub(super) fn new(
         pages: &'a dyn Memory,
         budget: &'a Budget,
@@ -108,7 +108,7 @@ impl Memory for Watched<'_> {
 
     fn page(&self, at: PhysAddr, buf: &mut [u8]) -> io::Result<bool> {
         const INTERVAL: u64 = 256;
-        self.budget.work(1).map_err(io::Error::other)?;
+        self.budget.go_on().map_err(io::Error::other)?;
         let done = self.done.get() + 1;
         self.done.set(done);
         if done.is_multiple_of(INTERVAL) {

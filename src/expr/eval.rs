@@ -112,7 +112,11 @@ impl<'t> Scope<'t> {
             ExprKind::Call { function, argument } => self.call(*function, argument),
             ExprKind::Element => self.element_of_filter(),
             ExprKind::Member { base, name, arrow } => self.member(base, name, *arrow),
-            ExprKind::Index { base, index } => self.index(self.eval(base)?, self.eval(index)?),
+            ExprKind::Index { base, index } => {
+                let base = self.eval(base)?;
+                let index = self.index_of(&base, index)?;
+                self.index(base, index)
+            }
             ExprKind::Slice { base, from, to } => self.slice(base, from, to),
             ExprKind::Repeat { start, count } => self.repeat(start, count),
             ExprKind::All(base) => self.all(base),

@@ -97,6 +97,24 @@ impl<'t> Scope<'t> {
         element.ok_or(ExprError::NoFilter)
     }
 
+    /// The index of a list or array. An unknown name may be a member of the elements, which a
+    /// filter writes with a dot.
+    pub(super) fn index_of(&self, base: &Operand, index: &Expr) -> Result<Operand, ExprError> {
+        self.eval(index).map_err(|why| match why {
+            ExprError::NoSuchName { name, mut near } if self.is_member_of_first(base, &name) => {
+                near.insert(0, format!(".{name}"));
+                ExprError::NoSuchName { name, near }
+            }
+            other => other,
+        })
+    }
+
+    fn is_member_of_first(&self, base: &Operand, name: &str) -> bool {
+        let Operand::Many(Many { elements, .. }) = base else { return false };
+        let object = elements.first().and_then(|first| self.object(first).ok()?);
+        object.is_some_and(|object| object.has(name))
+    }
+
     /// What an aggregate or a filter goes over: many operands as they are, or all elements of a
     /// list or array.
     pub(super) fn many(&self, operand: Operand) -> Result<Many, ExprError> {

@@ -212,6 +212,9 @@ impl Scope<'_> {
         if of_cpus.is_some_and(|all| all.matching(bare).is_ok()) {
             near.insert(0, format!("DPCPU({bare})"));
         }
+        if bare != name && self.target.kernel().symbol(bare).is_some() {
+            near.insert(0, bare.to_owned());
+        }
         ExprError::NoSuchName { name: name.to_owned(), near }
     }
 
