@@ -320,6 +320,27 @@ fn errors_point_at_their_place() {
     );
 }
 
+/// As of an array, but the head is a struct.
+#[test]
+fn the_elements_of_a_list_have_numbers() {
+    let session = demo();
+    for (expression, expected) in [
+        ("V_ifnet[0].if_xname", "\"lo0\""),
+        ("V_ifnet[1].if_xname", "\"epair0b\""),
+        ("V_ifnet[0..1].if_xname", "[\"lo0\",\"epair0b\"]"),
+        ("V_ifnet[1..1].if_index", "[2]"),
+        ("V_ifnet[*].if_addrhead[1].ifa_addr->sa_family", "[2,2]"),
+        ("sizeof(V_ifnet[9].if_xname)", "16"),
+    ] {
+        assert_eq!(json(&session, 1, expression), expected, "{expression}");
+    }
+    assert_eq!(printed(&session, 1, "V_ifnet[0]").type_name.as_ref(), "struct ifnet");
+    for expression in ["V_ifnet[2]", "V_ifnet[0..2]", "V_ifnet[-1]"] {
+        let (why, _) = failure(&session, expression);
+        assert!(matches!(why, ExprError::ShortList { count: 2, .. }), "{expression}: {why:?}");
+    }
+}
+
 #[test]
 fn a_name_that_is_written_another_way_is_suggested() {
     let session = demo();

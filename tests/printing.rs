@@ -6,12 +6,15 @@
 use std::io::Cursor;
 use std::path::Path;
 
+use serde_json::{Value as Json, json};
 use vnetkvm::addr::VirtAddr;
+use vnetkvm::answers::{self, Answer, Chosen};
+use vnetkvm::error::{Error, ExprError};
 use vnetkvm::image::runtime::{MbufKind, Runtime};
 use vnetkvm::image::{self, Format, Scenario};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::render::c;
-use vnetkvm::session::{Options, Session};
+use vnetkvm::session::{Names, Options, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::value::{self, Limits, Value};
 use vnetkvm::vnet::Stack;
@@ -197,6 +200,87 @@ fn an_mbuf_of_pages_says_so() {
         packets(PACKETS[1], |runtime| runtime.mbuf(MbufKind::Pages, "fourteen bytes").unwrap());
     let told = meaning(&session, &format!("*(struct mbuf *){mbuf}"));
     assert_eq!(told, "14 bytes of MT_DATA, M_EXT|M_EXTPG, in pages");
+}
+
+/// Two packets: one in two mbufs, of which the second is followed by what cannot be read, and one
+/// in a cluster. In the second image the last leads back to the first.
+#[test]
+fn mbufs_are_followed_along_both_of_their_pointers() {
+    use MbufKind::{Cluster, Data, Packet};
+    for machine in PACKETS {
+        for unreadable in [true, false] {
+            let (session, mbufs) = packets(machine, |runtime| {
+                let mbufs = [Packet, Data, Cluster]
+                    .map(|kind| runtime.mbuf(kind, "fourteen bytes").unwrap());
+                set(runtime, mbufs[2], "m_ext.ext_type", 1);
+                set(runtime, mbufs[0], "m_next", mbufs[1].get());
+                set(runtime, mbufs[0], "m_nextpkt", mbufs[2].get());
+                match unreadable {
+                    true => set(runtime, mbufs[1], "m_next", 0x10),
+                    false => set(runtime, mbufs[2], "m_nextpkt", mbufs[0].get()),
+                }
+                mbufs
+            });
+            let json = followed(&session, &format!("(struct mbuf *){}", mbufs[0]));
+            let row = |packet: u64, mbuf: usize, flags: &str, more: (Json, Json)| {
+                json!([packet, mbufs[mbuf].to_string(), 14, "MT_DATA", flags, more.0, more.1])
+            };
+            let (none, storage) = (Json::Null, json!("EXT_CLUSTER of 2048 bytes"));
+            let whole = [
+                row(0, 0, "M_PKTHDR", (json!(14), none.clone())),
+                row(0, 1, "M_EOR", (none.clone(), none.clone())),
+                row(1, 2, "M_EXT|M_PKTHDR", (json!(14), storage)),
+            ];
+            let mut all = json["mbufs"].as_array().unwrap().clone();
+            if unreadable {
+                let lost = all.remove(2);
+                assert_eq!((&lost["packet"], &lost["mbuf"]), (&json!(0), &json!("0x10")));
+                assert_eq!(lost["length"]["error"]["kind"], "bad-address");
+            }
+            let told = all.iter().map(|mbuf| {
+                let names =
+                    ["packet", "mbuf", "length", "type", "flags", "packet_length", "storage"];
+                names.iter().map(|name| mbuf[name].clone()).collect::<Json>()
+            });
+            assert_eq!(told.collect::<Vec<_>>(), whole, "{machine:?}");
+            let data = shown(&session, &format!("&((struct mbuf *){})->m_pktdat[0]", mbufs[0]));
+            assert_eq!(json["mbufs"][0]["data"].as_str(), data.split(' ').next());
+            let problem = &json["problems"][0];
+            let (place, why) = match unreadable {
+                true => (VirtAddr::new(0x10), "not a kernel address"),
+                false => (mbufs[0], "cycle"),
+            };
+            assert_eq!(problem["where"], json!(place.to_string()), "{problem}");
+            assert!(problem["why"].as_str().unwrap().contains(why), "{problem}");
+        }
+    }
+}
+
+/// What `print --follow` says in JSON.
+fn followed(session: &Session, expression: &str) -> Json {
+    let chosen = Chosen::ask(session, &Selector::Index(0)).unwrap();
+    let asked = [expression.to_owned()];
+    let answer = answers::expressions(session, chosen, Names::default(), &asked).unwrap().follow();
+    let problems = serde_json::to_value(answer.problems()).unwrap();
+    let mut json = serde_json::to_value(answer.answers().next().unwrap().1).unwrap();
+    json["problems"] = problems;
+    json
+}
+
+#[test]
+fn only_mbufs_are_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let session = session(directory.path());
+    let evaluate = |text| {
+        let place = session.select(&Selector::Index(0)).unwrap().stacks[0].into();
+        session.evaluate(place, text).unwrap()
+    };
+    let why = session.mbufs(&evaluate("V_ifnet.cstqh_first")).unwrap_err();
+    let Error::Expr { source: ExprError::NotAnMbuf { type_name }, .. } = why else {
+        panic!("{why}")
+    };
+    assert_eq!(type_name.as_deref(), Some("struct ifnet *"));
+    assert!(session.mbufs(&evaluate("(struct mbuf *)0")).unwrap().is_whole());
 }
 
 /// Alone, in their struct, and in a list.

@@ -1,5 +1,7 @@
 //! `print`: C expressions in the chosen vnets.
 
+mod mbufs;
+
 use std::borrow::Cow;
 use std::io;
 use std::rc::Rc;

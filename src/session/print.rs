@@ -12,7 +12,9 @@ use crate::threads;
 use crate::types::TypeId;
 use crate::value::{Limits, ValueReader};
 use crate::views::crashed_thread::CrashedThread;
+use crate::views::mbufs::{self, Mbuf};
 use crate::vnet::{Stack, Variables, VnetError, WantedThread, WantedVnet};
+use crate::walk::{Problems, Walk};
 
 /// Where the names of an expression are looked up.
 #[derive(Debug, Clone, Copy)]
@@ -131,6 +133,35 @@ impl Session {
             notes: notes.clone(),
             remarks: remarks.clone(),
         }
+    }
+
+    /// The mbufs that a value leads to, which is an mbuf, a pointer to one, or several of them.
+    ///
+    /// # Errors
+    /// It is something else, or the pointer cannot be read.
+    pub fn mbufs(&self, evaluation: &Evaluation<'_>) -> Result<Walk<Mbuf>, Error> {
+        let Evaluation { expression, stack, operand, .. } = evaluation;
+        let failed = |source| Error::Expr { expression: expression.clone(), caret: None, source };
+        let around = Around { session: self, chosen: None };
+        let scope = Scope::new(self.target(), self.virtualized()?, *stack, &around, None);
+        let firsts = match operand {
+            Operand::Many(many) => &*many.elements,
+            one => std::slice::from_ref(one),
+        };
+        let (mut mbufs, mut problems) = (Vec::new(), Problems::default());
+        for first in firsts {
+            let object = scope.object(first).map_err(failed)?;
+            let Some(object) = object.filter(mbufs::is_mbuf) else {
+                let type_name = first.type_name(self.target()).map(Into::into);
+                return Err(failed(ExprError::NotAnMbuf { type_name }));
+            };
+            if !object.address.is_null() {
+                let packets = mbufs.last().map_or(0, |mbuf: &Mbuf| mbuf.packet + 1);
+                let chain = mbufs::chain(object, expression).take(&mut problems);
+                mbufs.extend(chain.into_iter().map(|mbuf| mbuf.after(packets)));
+            }
+        }
+        Ok(Walk::new(mbufs, problems))
     }
 
     /// The type of an expression. It is not evaluated, and no pointer in it is followed. All

@@ -34,6 +34,7 @@ pub use access::{ElementsIter, PathError};
 pub use counter::Counters;
 pub use format::{Format, FormatError, Letter};
 pub(crate) use meaning::NumberMeaning;
+pub use meaning::{MbufHeader, MbufNaming};
 pub use model::Value;
 pub use object::Object;
 pub use plan::Plans;

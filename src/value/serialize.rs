@@ -146,8 +146,8 @@ pub(in crate::value) fn omitted(count: u64) -> ValueError {
 }
 
 /// What was read, or the error in its place.
-pub fn or_error<T: Serialize, S: Serializer>(
-    read: &Result<T, ValueError>,
+pub fn or_error<T: Serialize, E: Serialize, S: Serializer>(
+    read: &Result<T, E>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     match read {

@@ -19,6 +19,7 @@ pub mod jails;
 pub mod known_vnets;
 pub mod locks;
 pub mod machine;
+pub mod mbufs;
 pub(crate) mod messages;
 pub mod neighbors;
 pub mod packets;

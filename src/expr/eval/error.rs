@@ -118,6 +118,20 @@ pub enum ExprError {
         /// The elements' type.
         element: String,
     },
+    /// Only mbufs are in chains of mbufs.
+    #[error("{} is not an mbuf, and does not point to one", .type_name.as_deref().unwrap_or("it"))]
+    NotAnMbuf {
+        /// The type of the value, if that is known.
+        type_name: Option<Box<str>>,
+    },
+    /// A list ends before the element of that number.
+    #[error("the list has no element {index}: it ends after {count}")]
+    ShortList {
+        /// The number, counted from 0.
+        index: i128,
+        /// How many elements there are.
+        count: usize,
+    },
     /// A member does not link the elements of a list.
     #[error("{member} does not link the elements of this list")]
     NotALink {

@@ -1,5 +1,6 @@
 //! The elements of lists, trees, arrays and slices.
 
+use crate::addr::VirtAddr;
 use crate::expr::Expr;
 use crate::expr::eval::{ExprError, Many, Operand, Operator, Scope};
 use crate::types::TypeId;
@@ -51,6 +52,9 @@ impl<'t> Scope<'t> {
             // What lies outside an array is told once for each end.
             self.check_index(&base, from)?;
             self.check_index(&base, to)?;
+            if let Some(picked) = self.of_list(&base, from, to)? {
+                return Ok(Operand::Many(picked));
+            }
             self.elements_between(&base, from, to).map(Operand::Many)
         })
     }
@@ -113,6 +117,34 @@ impl<'t> Scope<'t> {
         let Operand::Many(Many { elements, .. }) = base else { return false };
         let object = elements.first().and_then(|first| self.object(first).ok()?);
         object.is_some_and(|object| object.has(name))
+    }
+
+    /// The elements of a list by their numbers, counted from its head, `to` included; `None` if the
+    /// operand is not the head of a list.
+    pub(super) fn of_list(
+        &self,
+        base: &Operand,
+        from: i128,
+        to: i128,
+    ) -> Result<Option<Many>, ExprError> {
+        if self.pointee(base)?.is_some() {
+            return Ok(None);
+        }
+        let Some(head) = self.object(base)?.filter(link::is_head) else { return Ok(None) };
+        if self.unevaluated.get() {
+            let element = link::element_of(self.types()?, head.type_id);
+            let element = element.map(|element| Operand::place(element, VirtAddr::new(0)));
+            return Ok(Some(Many { elements: element.into_iter().collect(), ..Many::default() }));
+        }
+        let mut many = self.all_of(base.clone(), None)?;
+        let count = many.elements.len();
+        let number = |index: i128| usize::try_from(index).ok().filter(|index| *index < count);
+        let short = |index| ExprError::ShortList { index, count };
+        let from = number(from).ok_or_else(|| short(from))?;
+        let to = number(to).ok_or_else(|| short(to))?;
+        many.elements.truncate(to + 1);
+        many.elements.drain(..from);
+        Ok(Some(many))
     }
 
     /// What an aggregate or a filter goes over: many operands as they are, or all elements of a
@@ -214,7 +246,10 @@ impl<'t> Scope<'t> {
     }
 
     /// The struct that an operand is, or points to.
-    fn object(&self, operand: &Operand) -> Result<Option<Object<'t>>, ExprError> {
+    ///
+    /// # Errors
+    /// The pointer cannot be read.
+    pub fn object(&self, operand: &Operand) -> Result<Option<Object<'t>>, ExprError> {
         let place = match self.pointee(operand)? {
             Some(_) => self.follow(operand)?,
             None => operand.clone(),

@@ -56,13 +56,16 @@ impl Scope<'_> {
         Ok(Operand::Place { type_id: field.type_id, address, bits: field.bits, meaning })
     }
 
-    /// `base[index]`, and as C has it `index[base]`.
+    /// `base[index]`, and as C has it `index[base]`. The base may be the head of a list.
     pub(super) fn index(&self, base: Operand, index: Operand) -> Result<Operand, ExprError> {
         self.each_of_two(base, index, &mut |mut base, mut index| {
             if self.array_or_pointer(&base)?.is_none() && self.array_or_pointer(&index)?.is_some() {
                 std::mem::swap(&mut base, &mut index);
             }
             let index = self.integer(&index)?.value;
+            if let Some(mut picked) = self.of_list(&base, index, index)? {
+                return picked.elements.pop().ok_or_else(|| self.wrong(Operator::Index, &base));
+            }
             self.check_index(&base, index)?;
             self.element(&base, index)
         })

@@ -1,5 +1,9 @@
 //! What an mbuf holds, in front of its members (`sys/sys/mbuf.h`, 10 to main).
 
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+
 use crate::constants::{
     EXTERNAL_STORAGE, M_EXT, M_EXTPG, M_PKTHDR, MBUF_FLAGS, MBUF_FLAGS_SINCE_PAGES,
     MBUF_TYPE_NAMES, MBUF_TYPE_NAMES_SINCE_PAGES, MT_NOTMBUF,
@@ -37,6 +41,11 @@ impl Naming {
         }
     }
 
+    /// Whether an mbuf with these flags holds pages.
+    fn has_pages(self, flags: u64) -> bool {
+        self == Self::WithPages && flags & M_EXTPG != 0
+    }
+
     /// Names of `m_flags` by their bits.
     pub fn flags(self) -> &'static [(u64, &'static str)] {
         match self {
@@ -60,35 +69,105 @@ pub fn storage_name(number: u64) -> Option<&'static str> {
     named(number, &EXTERNAL_STORAGE)
 }
 
-/// `14 bytes of MT_DATA, M_EXT|M_PKTHDR, packet of 60 bytes, in EXT_CLUSTER of 2048 bytes`
-pub fn text(members: &Gathered<'_>, naming: Naming) -> Option<String> {
-    let number = |paths: Paths| paths.into_iter().find_map(|path| at(members, path));
-    let kind = u64::try_from(number(TYPE)?).ok()?;
-    if kind == MT_NOTMBUF {
-        return Some("not in use (MT_NOTMBUF)".to_owned());
+/// What the header of an mbuf says. Members that its flags do not call for are not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MbufHeader {
+    naming: Naming,
+    /// `m_type`
+    pub kind: u64,
+    /// `m_flags`
+    pub flags: u64,
+    /// How many bytes of its packet it holds (`m_len`).
+    pub len: i128,
+    /// How many bytes the packet has that it begins (`m_pkthdr.len`).
+    pub packet_len: Option<i128>,
+    /// Where the bytes are outside the mbuf (`ext_type`, `ext_size`).
+    pub storage: Option<(u64, i128)>,
+}
+
+impl MbufHeader {
+    /// `number` reads the member at a path; `None` if that is not there. The header is `None` without
+    /// a type, flags or length.
+    ///
+    /// # Errors
+    /// The first of `number`.
+    pub fn read<E>(
+        naming: Naming,
+        number: impl Fn(&str) -> Result<Option<i128>, E>,
+    ) -> Result<Option<Self>, E> {
+        let number = |paths: Paths| match number(paths[0])? {
+            None => number(paths[1]),
+            found => Ok(found),
+        };
+        let unsigned = |paths| Ok(number(paths)?.and_then(|number| u64::try_from(number).ok()));
+        let (kind, flags, len) = (unsigned(TYPE)?, unsigned(FLAGS)?, number(LEN)?);
+        let (Some(kind), Some(flags), Some(len)) = (kind, flags, len) else { return Ok(None) };
+        let mut header = Self { naming, kind, flags, len, packet_len: None, storage: None };
+        if flags & M_PKTHDR != 0 {
+            header.packet_len = number(PACKET_LEN)?;
+        }
+        if flags & M_EXT != 0 && !naming.has_pages(flags) {
+            header.storage = unsigned(STORAGE)?.zip(number(STORAGE_SIZE)?);
+        }
+        Ok(Some(header))
     }
-    let kind = naming.type_name(kind).map_or_else(|| format!("type {kind}"), str::to_owned);
-    let flags = u64::try_from(number(FLAGS)?).ok()?;
-    let mut text = format!("{} bytes of {kind}", number(LEN)?);
-    if flags != 0 {
-        text += &format!(", {}", flags::names(flags, naming.flags()));
+
+    /// It holds nothing, and is not in use.
+    pub fn is_unused(&self) -> bool {
+        self.kind == MT_NOTMBUF
     }
-    if flags & M_PKTHDR != 0
-        && let Some(len) = number(PACKET_LEN)
-    {
-        text += &format!(", packet of {len} bytes");
+
+    /// `MT_DATA`
+    pub fn kind_name(&self) -> Cow<'static, str> {
+        match self.naming.type_name(self.kind) {
+            Some(name) => name.into(),
+            None => format!("type {}", self.kind).into(),
+        }
     }
-    let has_pages = naming == Naming::WithPages && flags & M_EXTPG != 0;
-    if has_pages {
-        text += ", in pages";
-    } else if flags & M_EXT != 0
-        && let (Some(kind), Some(size)) = (number(STORAGE), number(STORAGE_SIZE))
-    {
-        let name = u64::try_from(kind).ok().and_then(storage_name);
+
+    /// `M_EXT|M_PKTHDR`
+    pub fn flag_names(&self) -> String {
+        flags::names(self.flags, self.naming.flags())
+    }
+
+    /// `EXT_CLUSTER of 2048 bytes`; `None` if the bytes are in the mbuf, or where they are is not
+    /// known.
+    pub fn storage_text(&self) -> Option<String> {
+        if self.naming.has_pages(self.flags) {
+            return Some("pages".to_owned());
+        }
+        let (kind, size) = self.storage?;
+        let name = storage_name(kind);
         let name = name.map_or_else(|| format!("storage of type {kind}"), str::to_owned);
-        text += &format!(", in {name} of {size} bytes");
+        Some(format!("{name} of {size} bytes"))
     }
-    Some(text)
+}
+
+/// `14 bytes of MT_DATA, M_EXT|M_PKTHDR, packet of 60 bytes, in EXT_CLUSTER of 2048 bytes`
+impl fmt::Display for MbufHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_unused() {
+            return f.write_str("not in use (MT_NOTMBUF)");
+        }
+        write!(f, "{} bytes of {}", self.len, self.kind_name())?;
+        if self.flags != 0 {
+            write!(f, ", {}", self.flag_names())?;
+        }
+        if let Some(len) = self.packet_len {
+            write!(f, ", packet of {len} bytes")?;
+        }
+        match self.storage_text() {
+            Some(storage) => write!(f, ", in {storage}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The same in words, by the members that were read.
+pub fn text(members: &Gathered<'_>, naming: Naming) -> Option<String> {
+    let read = MbufHeader::read(naming, |path| Ok::<_, Infallible>(at(members, path)));
+    let Ok(header) = read;
+    header.map(|header| header.to_string())
 }
 
 fn at(members: &Gathered<'_>, path: &str) -> Option<i128> {

@@ -22,6 +22,7 @@ use crate::value::model::Value;
 
 pub use address::Address;
 pub use found::Found;
+pub use mbuf::{MbufHeader, Naming as MbufNaming};
 pub use number::NumberMeaning;
 
 use mbuf::Naming;

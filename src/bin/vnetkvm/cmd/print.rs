@@ -21,6 +21,10 @@ pub struct PrintArgs {
     #[arg(long)]
     pivot: bool,
 
+    /// Follow mbufs: a line for each of the packet that begins there, and of those after it
+    #[arg(long, conflicts_with = "pivot")]
+    follow: bool,
+
     /// Expressions to evaluate, each in quotes if the shell would take it apart; /x before
     /// them writes numbers in hexadecimal
     #[arg(value_name = "EXPR", required = true)]
@@ -29,7 +33,7 @@ pub struct PrintArgs {
 
 /// Messages about the choice of vnets come before messages about the expressions.
 pub fn run(globals: &Globals, args: &PrintArgs) -> anyhow::Result<Outcome> {
-    let PrintArgs { cpu, pivot, expressions } = args;
+    let PrintArgs { cpu, pivot, follow, expressions } = args;
     let session = context::open(globals)?;
     let names = Names { cpu: *cpu, kept: globals.run.kept() };
     if *pivot {
@@ -52,5 +56,8 @@ pub fn run(globals: &Globals, args: &PrintArgs) -> anyhow::Result<Outcome> {
     if let Some(value) = names.kept.and_then(|_| evaluated.to_keep()) {
         globals.run.keep_value(value, *output::format(&globals.output) == Format::Table)?;
     }
-    output::show(globals, evaluated.read(&limits))
+    match follow {
+        true => output::show(globals, evaluated.follow()),
+        false => output::show(globals, evaluated.read(&limits)),
+    }
 }

@@ -41,6 +41,9 @@ pub fn hint(error: &ExprError) -> Option<String> {
         ExprError::SeveralLinks { links } => {
             Some(format!("name the member: [*{}]", links.first()?))
         }
+        ExprError::ShortList { count: 1.., .. } => {
+            Some("elements are counted from 0; count(LIST) tells how many there are".into())
+        }
         ExprError::NotALink { links, .. } => {
             Some(format!("members that could: {}", links.join(", ")))
         }
@@ -73,7 +76,7 @@ fn wrong_operand(operator: &Operator, kind: OperandKind) -> Option<&'static str>
             Some("it is not a pointer: leave out the *")
         }
         (Operator::Index, OperandKind::Record) => {
-            Some("choose one of its members with ., or all elements of a list with [*]")
+            Some("choose one of its members with .; only the head of a list has elements")
         }
         (_, OperandKind::Record) => Some("choose one of its members with ."),
         (Operator::Plus, _) => Some("pointers can be subtracted but not added"),
