@@ -351,6 +351,16 @@ fn a_name_that_is_written_another_way_is_suggested() {
     assert_eq!(first_near("V_ifnet[*][if_mtu > 1500]").as_deref(), Some(".if_mtu"));
     assert_eq!(first_near("V_vnet_sxlock").as_deref(), Some("vnet_sxlock"));
     assert_ne!(first_near("if_mtu").as_deref(), Some(".if_mtu"));
+    assert_eq!(first_near("jail(web01)").as_deref(), Some("\"web01\""));
+    assert_eq!(first_near("V_ifnet[*][.if_xname == lo0]").as_deref(), Some("\"lo0\""));
+    assert_ne!(first_near("V_ifnet[*][.if_mtu == lo0]").as_deref(), Some("\"lo0\""));
+    let (why, _) = failure(&session, "vnet(1).ip_defttl");
+    assert!(
+        matches!(&why, ExprError::VariableNotMember(name) if **name == *"ip_defttl"),
+        "{why:?}"
+    );
+    let (why, _) = failure(&session, "V_ifnet[*][.if_mtu = 1500]");
+    assert!(why.to_string().contains("== compares"), "{why}");
 }
 
 /// What cannot be read is an error in its own place. A list that broke off has no count.

@@ -127,7 +127,11 @@ impl<'t> Scope<'t> {
                 self.each(operand, &mut |operand| self.unary(*op, operand))
             }
             ExprKind::Binary { op, left, right } => {
-                let (left, right) = (self.eval(left)?, self.eval(right)?);
+                let left = self.eval(left)?;
+                let right = self.eval(right).map_err(|why| match op.compares() {
+                    true => self.or_text(why, &left),
+                    false => why,
+                })?;
                 self.each_of_two(left, right, &mut |left, right| self.binary(*op, &left, &right))
             }
             ExprKind::Logical { op, left, right } => self.logical(*op, left, right),
@@ -148,7 +152,10 @@ impl<'t> Scope<'t> {
     }
 
     fn call(&self, function: Function, argument: &Expr) -> Result<Operand, ExprError> {
-        let argument = self.eval(argument)?;
+        let argument = self.eval(argument).map_err(|why| match function {
+            Function::Jail => why.or_quoted(),
+            _ => why,
+        })?;
         match function {
             Function::Cpu | Function::Vnet | Function::Jail | Function::Thread => {
                 self.each(argument, &mut |argument| self.found_by(function, &argument))

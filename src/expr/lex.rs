@@ -90,7 +90,10 @@ fn next<'a>(text: &str, at: usize, rest: &'a str) -> Result<(Token<'a>, usize), 
     match OPERATORS.iter().find(|op| rest.starts_with(**op)) {
         Some(op) => Ok((Token::Op(op), op.len())),
         None => {
-            let message = format!("unexpected {first:?}");
+            let message = match first {
+                '=' => "= would assign; == compares".to_owned(),
+                first => format!("unexpected {first:?}"),
+            };
             Err(SyntaxError::new(text, at..at + first.len_utf8(), message))
         }
     }

@@ -118,6 +118,9 @@ pub enum ExprError {
         /// The elements' type.
         element: String,
     },
+    /// A variable that every vnet has a copy of is not in struct vnet.
+    #[error("struct vnet has no member {0}: it is a virtualized variable")]
+    VariableNotMember(Box<str>),
     /// Only mbufs are in chains of mbufs.
     #[error("{} is not an mbuf, and does not point to one", .type_name.as_deref().unwrap_or("it"))]
     NotAnMbuf {
@@ -186,10 +189,21 @@ pub enum ExprError {
 }
 
 impl ExprError {
+    /// The same error where a string may have been meant: the name in quotes is suggested.
+    pub(super) fn or_quoted(self) -> Self {
+        match self {
+            Self::NoSuchName { name, mut near } => {
+                near.insert(0, format!("\"{name}\""));
+                Self::NoSuchName { name, near }
+            }
+            other => other,
+        }
+    }
+
     /// Whether the expression is valid but uses a name that nothing has.
     pub fn is_no_match(&self) -> bool {
         match self {
-            Self::NoSuchName { .. } | Self::NothingKept { .. } => true,
+            Self::NoSuchName { .. } | Self::NothingKept { .. } | Self::VariableNotMember(_) => true,
             Self::Vnet(why) => why.is_no_match(),
             Self::Read(ReadError::Type(why)) => why.is_no_match(),
             _ => false,

@@ -67,6 +67,16 @@ impl Scope<'_> {
         Ok(Operand::Integer(compared.map_err(|why| self.undefined(why))?))
     }
 
+    /// An unknown name that is compared with a string was meant as a string.
+    pub(super) fn or_text(&self, why: ExprError, other: &Operand) -> ExprError {
+        let first = match other {
+            Operand::Many(many) => many.elements.first(),
+            one => Some(one),
+        };
+        let is_text = |operand| matches!(self.text_of(operand), Ok(Some(_)));
+        if first.is_some_and(is_text) { why.or_quoted() } else { why }
+    }
+
     fn compare_texts(
         &self,
         op: Binary,

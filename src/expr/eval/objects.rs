@@ -3,7 +3,7 @@
 use crate::addr::VirtAddr;
 use crate::expr::Function;
 use crate::expr::eval::{ExprError, Operand, Operator, Scope};
-use crate::types::TypeId;
+use crate::types::{TypeId, Types};
 
 impl Scope<'_> {
     /// `cpu(3)`, `vnet(2)`, `jail("web01")` or `thread(100123)`.
@@ -63,12 +63,7 @@ impl Scope<'_> {
         address: VirtAddr,
         name: &str,
     ) -> Option<Result<Operand, ExprError>> {
-        let bare = name.strip_prefix("V_")?;
-        let types = self.target.types().ok()?;
-        let is_vnet = types.resolve(type_id).is_ok_and(|(id, _)| types.name(id) == "struct vnet");
-        if !is_vnet {
-            return None;
-        }
+        let bare = name.strip_prefix("V_").filter(|_| self.is_vnet(type_id))?;
         let found = self.variables?.one(bare, None);
         let variable = match found {
             Ok(variable) => variable?,
@@ -79,6 +74,17 @@ impl Scope<'_> {
             Some(stack) => self.variable(variable, stack),
             None => Err(ExprError::NoVnet { name: name.to_owned() }),
         })
+    }
+
+    /// Whether the name is that of a variable of vnets, without its `V_`, and the struct is a vnet's.
+    pub(super) fn is_variable_of(&self, type_id: TypeId, name: &str) -> bool {
+        let known = self.variables.and_then(|variables| variables.matching(name).ok());
+        self.is_vnet(type_id) && known.is_some_and(|known| !known.is_empty())
+    }
+
+    fn is_vnet(&self, type_id: TypeId) -> bool {
+        let name = |types: &Types| Some(types.name(types.resolve(type_id).ok()?.0));
+        self.target.types().ok().and_then(name).as_deref() == Some("struct vnet")
     }
 
     fn struct_at(&self, record: &str, address: VirtAddr) -> Result<Operand, ExprError> {

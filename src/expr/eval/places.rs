@@ -50,7 +50,12 @@ impl Scope<'_> {
         if let Some(found) = self.variable_of(type_id, address, name) {
             return found;
         }
-        let field = types.member(type_id, name)?;
+        let field = match types.member(type_id, name) {
+            Err(TypeError::NoMember { .. }) if self.is_variable_of(type_id, name) => {
+                return Err(ExprError::VariableNotMember(name.into()));
+            }
+            found => found?,
+        };
         let address = address.wrapping_add(field.offset);
         let meaning = NumberMeaning::of_member_in(types, type_id, name);
         Ok(Operand::Place { type_id: field.type_id, address, bits: field.bits, meaning })

@@ -14,6 +14,10 @@ pub fn hint(error: &ExprError) -> Option<String> {
         }
         ExprError::Vnet(why) => vnet::hint(why),
         ExprError::Read(why) => read::hint(why),
+        ExprError::NoSuchName { name, near } if near.is_empty() && is_like_a_macro(name) => {
+            Some("macros are not in the debug information: write the number".into())
+        }
+        ExprError::VariableNotMember(name) => Some(format!("write V_{name}")),
         ExprError::NoSuchName { name, near } => {
             did_you_mean(near).or_else(|| Some(vnet::search_variables(LinkerSet::Vnet, name)))
         }
@@ -57,6 +61,12 @@ pub fn hint(error: &ExprError) -> Option<String> {
         ExprError::DivisionByZero => Some("print the divisor alone to see why it is 0".into()),
         _ => None,
     }
+}
+
+/// `IFF_UP`
+fn is_like_a_macro(name: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.contains('_') && !name.starts_with("V_") && name.chars().all(is_part)
 }
 
 fn wrong_operand(operator: &Operator, kind: OperandKind) -> Option<&'static str> {
