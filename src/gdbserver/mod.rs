@@ -67,9 +67,11 @@ impl<'s, 'm> Server<'s, 'm> {
         self.stub.start();
         let mut from = BufReader::new(from);
         let mut writer = Writer::new(&mut to);
+        // A client that sends nothing but nonsense is not worth one for each packet.
+        let mut buffer = vec![0; PACKET];
         loop {
             // After an error gdbstub is of no more use, but the client may be.
-            let ended = self.until_error(&mut from, &mut writer);
+            let ended = self.until_error(&mut from, &mut writer, &mut buffer);
             let ended = ended.and_then(|ended| match ended {
                 Ended::Confused => writer.say_nothing().map(|()| ended),
                 Ended::Left => Ok(ended),
@@ -87,9 +89,9 @@ impl<'s, 'm> Server<'s, 'm> {
         &mut self,
         from: &mut impl BufRead,
         writer: &mut Writer<'_>,
+        buffer: &mut [u8],
     ) -> io::Result<Ended> {
-        let mut buffer = vec![0; PACKET];
-        let stub = GdbStub::builder(writer).with_packet_buffer(&mut buffer).build();
+        let stub = GdbStub::builder(writer).with_packet_buffer(buffer).build();
         let stub = stub.map_err(io::Error::other)?;
         let mut machine = match stub.run_state_machine(&mut self.stub) {
             Ok(machine) => machine,
