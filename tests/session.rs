@@ -203,6 +203,26 @@ fn a_kernel_of_another_build_is_refused() {
     assert!(matches!(error, Error::Target(TargetError::OtherKernel { .. })), "{error:?}");
 }
 
+/// The kernel is read once for several dumps, and nothing that was read of one counts for another.
+#[test]
+fn another_dump_of_the_same_kernel_has_its_own_answers() {
+    let demo = demo();
+    assert_eq!(demo.vnets().unwrap().all.len(), 3);
+    let scenario =
+        "memory = \"16M\"\n[[step]]\ndo = \"jail\"\nname = \"a\"\nvalues = { ip_defttl = 77 }";
+    let kernel = vnetkvm::kernel::Kernel::open(image::demo().unwrap().kernel, None).unwrap();
+    let built = image::build(&image::Scenario::parse(scenario).unwrap(), kernel).unwrap();
+    let mut file = std::io::Cursor::new(Vec::new());
+    built.write(image::Format::Full, &mut file).unwrap();
+    let other = vnetkvm::source::Source::from_vec("other", file.into_inner());
+    let other = demo.with_dump(other).unwrap();
+    assert_eq!(other.vnets().unwrap().all.len(), 2);
+    assert_eq!(print(&other, 1, "V_ip_defttl").as_u64(), Some(77));
+    assert_eq!(print(&demo, 1, "V_ip_defttl").as_u64(), Some(42));
+    let none = vnetkvm::source::Source::from_vec("none", vec![1; 100]);
+    assert!(matches!(demo.with_dump(none).unwrap_err(), Error::Dump { .. }));
+}
+
 /// The same sources compiled again: another build-id, and nothing else to tell it by.
 #[test]
 fn another_build_id_of_the_same_version_is_said() {

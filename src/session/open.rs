@@ -1,5 +1,6 @@
 //! Opening: two files become a kernel in its memory.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::Session;
@@ -70,17 +71,36 @@ impl Session {
     /// # Errors
     /// The memory of a running machine cannot be translated any more.
     pub fn afresh(&self) -> Result<Self, Error> {
-        let kernel = self.kernel().shared();
+        self.with_core(self.memory().shared_core(), self.options(&self.core_path))
+    }
+
+    /// The same kernel with another dump. The kernel's file and its types are not read again. Both
+    /// sessions spend from one budget, which begins anew.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn with_dump(&self, dump: Source) -> Result<Self, Error> {
+        let options = self.options(dump.path());
+        let kernel = self.kernel().linked();
+        let core = open_core(kernel, dump, &options, &mut |_| {})?;
+        self.with_core(core, options)
+    }
+
+    fn with_core(&self, core: impl Into<Arc<Core>>, options: Options) -> Result<Self, Error> {
         // Reading types has no limit, and their ids stay valid.
         let types = self.alone.types().map(|types| types.with_modules(ModuleTypes::of(types)));
-        let options = Options {
-            core: self.core_path.clone(),
+        Self::join(self.kernel().shared(), types, core, &options, self.refused.clone())
+    }
+
+    /// How this session was opened, for the dump at `core`.
+    fn options(&self, core: &Path) -> Options {
+        Options {
+            core: core.to_owned(),
             debug_dirs: self.debug_dirs.clone(),
             types: self.wanted_types,
             kernel_phys: self.kernel_phys,
             ..Options::default()
-        };
-        Self::join(kernel, types, self.memory().shared_core(), &options, self.refused.clone())
+        }
     }
 
     pub(super) fn join(

@@ -1,0 +1,89 @@
+//! Inputs of the fuzzers, replayed: the seeds in `fuzz/corpus`, and in `fuzz/regressions` what the fuzzers found.
+//! `SNAPSHOTS=overwrite` writes the seeds anew.
+
+#![cfg(all(feature = "cli", feature = "gdb-server"))]
+
+#[path = "../synth/ctf.rs"]
+mod ctf;
+#[path = "../../fuzz/src/doors/mod.rs"]
+mod doors;
+mod dwarf;
+mod seeds;
+#[path = "../synth/mod.rs"]
+mod synth;
+#[path = "../synth/types.rs"]
+mod types;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use doors::DOORS;
+
+/// What all corpora may take together.
+const MOST: u64 = 2 << 20;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
+}
+
+fn names(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// The inputs that are kept for a door.
+fn inputs(door: &str) -> Vec<PathBuf> {
+    let folders = ["corpus", "regressions"].map(|kind| folder(kind).join(door));
+    folders.iter().flat_map(|of| names(of).into_iter().map(|name| of.join(name))).collect()
+}
+
+fn replay(names: &[&str]) {
+    for (name, door) in DOORS.iter().filter(|(name, _)| names.contains(name)) {
+        for input in inputs(name) {
+            // A panic says which input it was.
+            eprintln!("{}", input.display());
+            door(&fs::read(input).unwrap());
+        }
+    }
+}
+
+#[test]
+fn dumps_get_an_answer() {
+    replay(&["compressed", "dump_device", "elf_core", "minidump", "raw_memory"]);
+}
+
+#[test]
+fn kernels_get_an_answer() {
+    replay(&["ctf", "dwarf", "kernel_elf", "module"]);
+}
+
+#[test]
+fn texts_get_an_answer() {
+    replay(&["expression", "gdb_packets", "info_file", "scenario"]);
+}
+
+#[test]
+fn a_whole_dump_gets_an_answer() {
+    replay(&["whole_dump"]);
+}
+
+#[test]
+fn each_door_has_a_target_and_a_corpus() {
+    let doors: BTreeSet<String> = DOORS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let targets = names(&folder("fuzz_targets"));
+    let targets = targets.iter().filter_map(|file| file.strip_suffix(".rs")).map(str::to_owned);
+    assert_eq!(targets.collect::<BTreeSet<_>>(), doors);
+    let manifest = fs::read_to_string(folder("Cargo.toml")).unwrap();
+    for name in &doors {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+    }
+    if std::env::var_os("SNAPSHOTS").is_some_and(|how| how == "overwrite") {
+        seeds::write(&folder("corpus"));
+    }
+    assert_eq!(names(&folder("corpus")), doors);
+    assert!(names(&folder("regressions")).is_subset(&doors), "{doors:?}");
+    let len = |path: PathBuf| fs::metadata(path).unwrap().len();
+    let all: u64 = doors.iter().flat_map(|name| inputs(name)).map(len).sum();
+    assert!(all <= MOST, "{all} bytes");
+}
