@@ -194,6 +194,20 @@ fn a_limit_that_any_question_reaches_is_an_error_of_the_line() {
     assert_eq!((strict.status.code(), &strict.stdout[..]), (Some(2), &b""[..]));
 }
 
+/// A vnet that is being destroyed hides its routes from the checks.
+#[test]
+fn what_could_not_be_read_is_told() {
+    let crashes = Crashes::new();
+    crashes.add("vmcore.0", &trouble("classic-clang-dwarf4", ""));
+    crashes.add("vmcore.1", &scenario("demo.toml", "classic-clang-dwarf4", ""));
+    let json = crashes.json(&["crash"]);
+    let problems = |dump: usize| json["dumps"][dump]["problems"].as_array().unwrap();
+    let [routes] = &problems(0)[..] else { panic!("{json:#}") };
+    assert!(routes["what"].as_str().unwrap().starts_with("the routes of unlisted vnet 0x"));
+    assert_eq!(routes["why"], "it is being destroyed, and they may be freed");
+    assert!(problems(1).is_empty(), "{json:#}");
+}
+
 #[test]
 fn the_order_is_that_of_the_question_whatever_the_number_of_jobs() {
     let crashes = Crashes::new();

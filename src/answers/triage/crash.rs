@@ -1,11 +1,12 @@
 //! What a crash has in common with equal ones.
 
-use crate::answers::backtraces;
 use crate::answers::backtraces::{Frame, Which};
+use crate::answers::{Answer, backtraces};
 use crate::error::Error;
 use crate::session::Session;
 use crate::value::Limits;
 use crate::views::signature::Signature;
+use crate::walk::Problems;
 
 /// What a crash has in common with equal ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,12 +18,18 @@ pub struct Crash {
 }
 
 impl Crash {
-    /// Of the thread that crashed, and its panic message.
+    /// Of the thread that crashed, and its panic message. What hides a part of its stack is added to
+    /// `problems`.
     ///
     /// # Errors
     /// The stack is unknown.
-    pub fn of_session(session: &Session, panic: Option<&str>) -> Result<Self, Error> {
+    pub fn of_session(
+        session: &Session,
+        panic: Option<&str>,
+        problems: &mut Problems,
+    ) -> Result<Self, Error> {
         let stacks = backtraces(session, &Which::Dumping, false, &Limits::default())?;
+        problems.extend(stacks.problems());
         let first = stacks.stacks.kept().and_then(|stacks| stacks.first());
         let frames = first.map(|stack| &stack.frames[..]).unwrap_or_default();
         Ok(Self::new(panic, &functions(frames)))

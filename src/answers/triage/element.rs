@@ -6,6 +6,7 @@ use crate::answers::date::utc;
 use crate::answers::info::CrashedInfo;
 use crate::answers::{Cell, Column, Element, Medium, Row};
 use crate::views::checks::Verdict;
+use crate::walk::Problems;
 
 /// One dump; `None` means unknown.
 #[derive(Debug, Clone, Serialize)]
@@ -30,6 +31,8 @@ pub struct Triaged {
     pub signature: Option<String>,
     /// What is odd about the dump and its kernel, as sentences.
     pub warnings: Vec<String>,
+    /// What could not be read of it, and is unknown as a result.
+    pub problems: Problems,
     /// Why the dump, or a part of it, could not be read.
     pub error: Option<String>,
 }

@@ -6,11 +6,12 @@ use super::crash::Crash;
 use super::element::{Checked, Triaged};
 use super::{Question, shown};
 use crate::answers::info::Overview;
-use crate::answers::{checks, info, info_of_dump};
+use crate::answers::{Answer, checks, info, info_of_dump};
 use crate::budget::Allowance;
 use crate::error::{Error, SourceError, story};
 use crate::session::{self, Options, Selector, Session};
 use crate::views::checks::Verdict;
+use crate::walk::Problems;
 
 /// Reads one dump, and closes it. What cannot be read is an error in the element.
 pub(super) fn read(path: &Path, question: &Question) -> Triaged {
@@ -32,14 +33,16 @@ fn of_session(session: &Session, question: &Question) -> Triaged {
         work: question.work.unwrap_or(justified.work),
         bytes: question.bytes.unwrap_or(justified.bytes),
     });
-    let mut read = of_overview(session.core_path(), info(session).overview.with_time(session));
+    let info = info(session);
+    let mut problems = info.problems();
+    let mut read = of_overview(session.core_path(), info.overview.with_time(session));
     let mut error = read.error.take();
     let mut note = |why: String| {
         error.get_or_insert(why);
     };
     // Each question has what a command of its own would have.
     budget.begin_question();
-    match Crash::of_session(session, read.panic.as_deref()) {
+    match Crash::of_session(session, read.panic.as_deref(), &mut problems) {
         Ok(crash) => read.sign(crash),
         Err(why) => {
             note(why.story());
@@ -49,6 +52,7 @@ fn of_session(session: &Session, question: &Question) -> Triaged {
     budget.begin_question();
     match checks(session, &Selector::Default, &[]) {
         Ok(verdicts) => {
+            problems.extend(verdicts.problems());
             let found = verdicts.findings.kept().unwrap_or_default();
             let worst = found.iter().max_by(|a, b| {
                 // Of equal ones, the first is the most telling.
@@ -69,7 +73,7 @@ fn of_session(session: &Session, question: &Question) -> Triaged {
     if let Some(limit) = budget.exhausted() {
         note(limit.to_string());
     }
-    Triaged { error, ..read }
+    Triaged { error, problems, ..read }
 }
 
 /// What a dump says without its kernel, if it can be read at all.
@@ -124,6 +128,7 @@ impl Triaged {
             stack: Vec::new(),
             check: None,
             warnings: Vec::new(),
+            problems: Problems::default(),
             signature: None,
             error: None,
         }

@@ -73,12 +73,13 @@ fn fill(subject: Subject<'_>, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
 fn of_session(session: &Session, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
     let info = info(session);
     let overview = info.overview.with_time(session);
-    rows.problems(&info.problems)?;
+    let mut problems = info.problems.clone();
     let mut crash = Crash::of_message(overview.panic.as_deref());
-    match Crash::of_session(session, overview.panic.as_deref()) {
+    match Crash::of_session(session, overview.panic.as_deref(), &mut problems) {
         Ok(found) => crash = found,
         Err(why) => rows.failed(&why.story())?,
     }
+    rows.problems(&problems)?;
     let mut space = [const { Cell::Null }; 3];
     // A kernel without VIMAGE has none, and that is no error.
     if session.kernel().set_vnet().is_some() {
