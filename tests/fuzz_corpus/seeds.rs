@@ -96,7 +96,7 @@ fn compressed() -> Vec<Vec<u8>> {
 /// A memory map, and where the kernel is said to lie, before memory in which there is none.
 fn raw() -> Vec<Vec<u8>> {
     let (bytes, segments) = Machine::amd64().raw();
-    let mut mapped = vec![0x80 | segments.len() as u8 % 8];
+    let mut mapped = vec![0x80 | (segments.len() as u8 % 8)];
     mapped.extend(0x20_0000_u64.to_le_bytes());
     for (start, len, offset) in segments.iter().take(7) {
         mapped.extend([*start, *len, *offset].map(u64::to_le_bytes).concat());

@@ -132,7 +132,7 @@ fn look_at(types: &Types, id: TypeId, depth: usize) {
 pub fn module(bytes: &[u8]) {
     let source = Source::from_vec("module.ko", bytes.to_vec());
     let Ok(elf) = ElfFile::parse_module(source) else { return };
-    let placed = |name: &str| (name.len() % 4 != 0).then_some(0xffff_ffff_8120_0000);
+    let placed = |name: &str| (!name.len().is_multiple_of(4)).then_some(0xffff_ffff_8120_0000);
     for section in elf.sections().take(100) {
         let _ = relocate::relocated(&elf, section, &placed).map(|bytes| bytes.len());
         let _ = elf.relocated_places(section).len();
