@@ -176,6 +176,23 @@ fn described(xml: &str) -> Vec<(String, usize)> {
     tags.map(|tag| (value(tag, "name"), value(tag, "bitsize").parse().unwrap())).collect()
 }
 
+/// While a dump is opened, gdb asks again and again, and goes on to its next packet.
+#[test]
+fn what_a_client_has_given_up_is_not_answered() {
+    let session = open("trouble.toml", Format::Full);
+    let (stream, theirs) = UnixStream::pair().unwrap();
+    let mut client = Client { stream, server: None };
+    for packet in ["qSupported:xmlRegisters=i386", "qSupported:xmlRegisters=i386", "?", "?"] {
+        client.send(packet);
+    }
+    client.server = Some(thread::spawn(move || {
+        let mut echo = Echo;
+        Server::new(&session, &mut echo).serve(&theirs, &theirs).unwrap();
+    }));
+    assert!(client.answer().starts_with('T'));
+    assert!(client.ask("qSupported:xmlRegisters=i386").starts_with("PacketSize="));
+}
+
 #[test]
 fn memory_is_that_of_the_dump() {
     let session = open("stacks.toml", Format::MinidumpV2);

@@ -48,6 +48,8 @@ impl Files {
         // Commands on standard input go on after an error.
         Command::new(program)
             .args(["-nx", "-q", "-iex", "set pagination off", "-iex", "set width 0"])
+            // Of a busy machine.
+            .args(["-iex", "set remotetimeout 60"])
             .args(["-iex", "set confirm off", "-iex", "set style enabled off"])
             .args(options)
             .arg(&self.kernel)

@@ -35,6 +35,8 @@ fn run_gdb(program: &str, kernel: &Path, script: &str, directory: &Path) -> Outp
     // Commands on standard input go on after an error.
     Command::new(program)
         .args(["-nx", "-q", "-iex", "set osabi none", "-iex", "set pagination off"])
+        // Of a busy machine.
+        .args(["-iex", "set remotetimeout 60"])
         .args(["-iex", "set confirm off", "-iex", "set style enabled off", "-iex", "set width 0"])
         .arg(kernel)
         .stdin(std::fs::File::open(commands).unwrap())

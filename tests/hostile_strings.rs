@@ -9,8 +9,9 @@ use std::process::Command;
 
 use vnetkvm::image::Scenario;
 
-/// A new line, ESC [ 7 m, a tab, a byte of C1, a bell, and an override of the direction of writing.
-const HOSTILE: &str = r"\n\u001b[7mX\t\u009b\u0007\u202e";
+/// A new line, ESC [ 7 m, a tab, a byte of C1, a bell, an override of the direction of writing, and
+/// an element of HTML.
+const HOSTILE: &str = r"\n\u001b[7mX\t\u009b\u0007\u202e<i>";
 
 /// Names of every kind, a stack that is being built and one that is being torn down.
 const SCENARIO: &str = r#"
@@ -110,11 +111,13 @@ path = "/var/run/s@"
 "#;
 
 /// What each command needs to answer about these names; the others need nothing.
-const QUESTIONS: [&[&str]; 27] = [
+const QUESTIONS: [&[&str]; 29] = [
     &["info", "-v"],
     &["info", "--dmesg"],
     &["vnets", "--scan"],
     &["vars", "--all-vnets"],
+    &["vars", "--pivot", "feat_*"],
+    &["print", "--pivot", "V_ifnet", "*V_loif"],
     &["print", "prison0", "*V_ifnet.tqh_first", "allproc.lh_first->p_comm"],
     &["type", "struct vnet"],
     &["read", "&prison0", "4K"],
@@ -172,11 +175,19 @@ fn no_string_of_a_dump_acts_on_a_terminal() {
                     let words = words.chain(question.iter().map(String::as_str));
                     run(&words.chain(is_triage.then_some(core)).collect::<Vec<_>>())
                 };
-                let said = match *format {
+                let Said { out, err } = match *format {
                     // Each member by itself.
-                    "template" => ask(&template(&ask("jsonl"))),
+                    "template" => ask(&template(&ask("jsonl").out)),
                     format => ask(format),
                 };
+                let is_valid = match *format {
+                    "json" => out.is_empty() || is_json(&out),
+                    "jsonl" => out.lines().all(is_json),
+                    "html" => !out.contains("<i>"),
+                    _ => true,
+                };
+                assert!(is_valid, "{question:?} as {format}:\n{out}");
+                let said = out + &err;
                 if let Some(found) = said.chars().find(|c| acts(*c, format)) {
                     panic!("{question:?} as {format} lets {found:?} through:\n{said:?}");
                 }
@@ -198,7 +209,7 @@ fn no_string_of_a_dump_acts_on_a_terminal() {
         let scenario = scenario.replace('$', HOSTILE.trim_start_matches(r"\n"));
         std::fs::write(image.path().join("hostile.toml"), scenario).unwrap();
         let built = run(&["image", "build", &text("hostile.toml"), "-o", &text("built")]);
-        assert!(!built.contains("error:"), "{built}");
+        assert!(!built.err.contains("error:"), "{}", built.err);
         let core = core(&image.path().join("built"));
         let shown = ask(&kernel, &core);
         assert!(shown > 60, "the names were hardly shown: {shown}");
@@ -220,6 +231,10 @@ fn spoil(core: &Path) {
     assert!(places.len() > 8, "{}", places.len());
     places.into_iter().for_each(|at| bytes[at + 5] = 0xff);
     std::fs::write(core, bytes).unwrap();
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(text).is_ok()
 }
 
 /// Is this a line, or in plain a cell, that a name has made?
@@ -254,7 +269,7 @@ fn acts(c: char, format: &str) -> bool {
 fn questions() -> Vec<Vec<String>> {
     let owned = |words: &[&str]| words.iter().map(|word| word.replace('@', &hostile())).collect();
     let mut all: Vec<Vec<String>> = QUESTIONS.iter().map(|words| owned(words)).collect();
-    let help = run(&["--help"]);
+    let help = run(&["--help"]).out;
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names = commands.lines().filter_map(|line| line.split_whitespace().next());
     for name in names.filter(|name| !WRITERS.contains(name)) {
@@ -264,8 +279,13 @@ fn questions() -> Vec<Vec<String>> {
     all
 }
 
-/// What the program says, on both its outputs.
-fn run(words: &[&str]) -> String {
+/// What the program says, on its two outputs.
+struct Said {
+    out: String,
+    err: String,
+}
+
+fn run(words: &[&str]) -> Said {
     let output = Command::new(env!("CARGO_BIN_EXE_vnetkvm"))
         .args(words)
         .env_remove("VNETKVM_KERNEL")
@@ -273,7 +293,7 @@ fn run(words: &[&str]) -> String {
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    text(output.stdout) + &text(output.stderr)
+    Said { out: text(output.stdout), err: text(output.stderr) }
 }
 
 fn core(directory: &Path) -> String {

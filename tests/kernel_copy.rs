@@ -129,6 +129,8 @@ fn gdb_goes_across_trap_frames_without_a_script() {
         let copy = words.last().unwrap();
         let output = Command::new("gdb-multiarch")
             .args(["-nx", "-q", "-batch", "-iex", "set osabi none", "-iex", "set width 0"])
+            // Of a busy machine.
+            .args(["-iex", "set remotetimeout 60"])
             .args(["-iex", "set style enabled off", "-iex", "set debuginfod enabled off"])
             .args([copy, "-ex", &words[2].replace("gdb-remote", "target remote"), "-ex", "bt"])
             .args(["-ex", "echo registers\\n", "-ex", "frame function soo_ioctl"])

@@ -66,6 +66,10 @@ impl<'s, 'm> Server<'s, 'm> {
     pub fn serve(&mut self, from: impl Read, mut to: impl Write) -> io::Result<()> {
         self.stub.start();
         let mut from = BufReader::new(from);
+        if let Ok(bytes) = from.fill_buf() {
+            let given_up = packet::given_up(bytes);
+            from.consume(given_up);
+        }
         let mut writer = Writer::new(&mut to);
         // A client that sends nothing but nonsense is not worth one for each packet.
         let mut buffer = vec![0; PACKET];

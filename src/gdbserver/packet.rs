@@ -31,6 +31,24 @@ impl Incoming {
     }
 }
 
+/// How many of the first bytes of a client are packets whose answers it no longer waits for.
+///
+/// While a dump is opened, nobody answers. gdb then sends its packet again every two seconds, and
+/// some time later the next one; in the end it waits for one answer. A client that repeats
+/// nothing has sent several packets on purpose.
+pub(super) fn given_up(bytes: &[u8]) -> usize {
+    let mut incoming = Incoming::new(bytes.len());
+    let ends = bytes.iter().zip(1..).filter_map(|(byte, end)| Some((incoming.add(*byte)?, end)));
+    let packets: Vec<(Vec<u8>, usize)> =
+        ends.filter(|(packet, _)| contents(packet).is_some()).collect();
+    match &packets[..] {
+        [(first, _), (second, _), ..] if first == second => {
+            packets.last().map_or(0, |(last, end)| end - last.len())
+        }
+        _ => 0,
+    }
+}
+
 /// The contents of a packet; `None` if it is none, or if its checksum is wrong.
 pub(super) fn contents(packet: &[u8]) -> Option<&[u8]> {
     let (body, sum) = packet.strip_prefix(b"$")?.split_last_chunk::<3>()?;
@@ -73,6 +91,23 @@ pub(super) fn escaped(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_last_packet_of_a_client_that_repeats_is_awaited() {
+        let [a, b] = [packet(b"qSupported"), packet(b"?")];
+        let plus = b"+".to_vec();
+        for (sent, awaited) in [
+            (vec![&plus, &a, &a, &a], &a),
+            (vec![&a, &a, &plus, &a, &b, &b], &b),
+            (vec![&a, &a], &a),
+        ] {
+            let sent = sent.into_iter().flatten().copied().collect::<Vec<u8>>();
+            assert_eq!(sent[given_up(&sent)..], awaited[..]);
+        }
+        assert_eq!(given_up(&[&a[..], &b].concat()), 0);
+        assert_eq!(given_up(b"$$$$#"), 0);
+        assert_eq!(given_up(b""), 0);
+    }
 
     fn taken(bytes: &[u8], most: usize) -> Vec<Vec<u8>> {
         let mut incoming = Incoming::new(most);
