@@ -3,6 +3,8 @@
 
 #![cfg(all(feature = "cli", feature = "gdb-server"))]
 
+#[path = "../counting/mod.rs"]
+mod counting;
 #[path = "../synth/ctf.rs"]
 mod ctf;
 #[path = "../../fuzz/src/doors/mod.rs"]
@@ -18,7 +20,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use counting::counted;
 use doors::DOORS;
+
+/// Bytes of memory that one input may hold at a time, together with those of the tests beside it. The doors allow answers
+/// 64 MB.
+const MOST_HELD: usize = 512 << 20;
 
 /// What all corpora may take together.
 const MOST: u64 = 2 << 20;
@@ -43,7 +50,9 @@ fn replay(names: &[&str]) {
         for input in inputs(name) {
             // A panic says which input it was.
             eprintln!("{}", input.display());
-            door(&fs::read(input).unwrap());
+            let bytes = fs::read(&input).unwrap();
+            let ((), _, held) = counted(|| door(&bytes));
+            assert!(held < MOST_HELD, "{}: {held} bytes of memory", input.display());
         }
     }
 }

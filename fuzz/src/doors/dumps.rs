@@ -91,10 +91,13 @@ pub fn raw_memory(input: &[u8]) {
 }
 
 fn open(bytes: Vec<u8>) {
-    if let Ok(core) = dump::open(Source::from_vec("vmcore.0", bytes)) {
-        let roots =
-            [&core.clues.roots[..], &[PhysAddr::new(0x10_0000), PhysAddr::new(0x1000)]].concat();
-        read_core(core, &roots);
+    match dump::open(Source::from_vec("vmcore.0", bytes)) {
+        Ok(core) => {
+            let usual = [0x10_0000, 0x1000].map(PhysAddr::new);
+            let roots = [&core.clues.roots[..], &usual].concat();
+            read_core(core, &roots);
+        }
+        Err(why) => drop(why.to_string()),
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use vnetkvm::addr::VirtAddr;
 use vnetkvm::budget::{Allowance, Budget};
 use vnetkvm::kernel::{CTF_SECTION, ElfFile, Kernel, LinkerSet, RunningKernel, relocate};
 use vnetkvm::source::Source;
+use vnetkvm::types::code::Registers;
 use vnetkvm::types::model::Type;
-use vnetkvm::types::{Format, ModuleTypes, TypeId, Types};
+use vnetkvm::types::{Format, ModuleTypes, TypeError, TypeId, Types};
 
 use super::elf::{self, DATA, Section};
 
@@ -69,16 +71,20 @@ pub fn ctf(input: &[u8]) {
 }
 
 fn open(bytes: &[u8]) {
-    if let Ok(kernel) = Kernel::open(Source::from_vec("kernel", bytes.to_vec()), None) {
-        types_of(&kernel);
+    match Kernel::open(Source::from_vec("kernel", bytes.to_vec()), None) {
+        Ok(kernel) => types_of(&kernel),
+        Err(why) => drop(why.to_string()),
     }
 }
 
 fn types_of(kernel: &Kernel) {
     for format in [Format::Dwarf, Format::Ctf] {
-        if let Ok(types) = Types::load_from(kernel, Some(format)) {
-            types.budget().renew(Allowance { work: 2 << 20, bytes: 64 << 20 });
-            ask(&types, kernel);
+        match Types::load_from(kernel, Some(format)) {
+            Ok(types) => {
+                types.budget().renew(Allowance { work: 2 << 20, bytes: 64 << 20 });
+                ask(&types, kernel);
+            }
+            Err(why) => drop(why.to_string()),
         }
     }
 }
@@ -99,15 +105,47 @@ fn ask(types: &Types, kernel: &Kernel) {
         let _ = types.find(name).map(|id| look_at(types, id, 4));
     }
     for name in ["x", "y", "vnet_head", "f"] {
-        let _ = (types.statics(name).len(), types.has_variable(name), types.enumerator(name));
+        let _ = (types.has_variable(name), types.enumerator(name));
+        for found in types.statics(name) {
+            let read = |address: VirtAddr, _| Ok::<_, TypeError>(address.get() ^ 1);
+            let _ = types.pieces(&found, 0x20_0000, &read).map(|pieces| pieces.len());
+        }
     }
     let structs = types.structs_where(|_| true);
     structs.iter().take(100).for_each(|id| look_at(types, *id, 4));
     if let Some(code) = types.code() {
         for address in (DATA..).step_by(16).take(16).chain([0, 0x1000, u64::MAX]) {
             let _ = (code.source(address).len(), code.unwind(address));
-            let _ = code.scopes(address).map(|scopes| scopes.len());
+            let scopes = code.scopes(address);
+            for scope in scopes.iter().flat_map(|scopes| scopes.iter()) {
+                let variables = scope.variables.iter().take(16);
+                let _ = variables
+                    .map(|variable| code.held(scope, variable, address, &Numbers))
+                    .filter(Option::is_some)
+                    .count();
+            }
         }
+    }
+}
+
+/// Registers and memory that are all known, and hold numbers of no use.
+struct Numbers;
+
+impl Registers for Numbers {
+    fn register(&self, number: u16) -> Option<u64> {
+        Some(u64::from(number) << 60)
+    }
+
+    fn cfa(&self) -> Option<u64> {
+        Some(DATA + 64)
+    }
+
+    fn memory(&self, address: VirtAddr, size: u64) -> Option<u64> {
+        Some(address.get() ^ size)
+    }
+
+    fn slide(&self) -> u64 {
+        0x20_0000
     }
 }
 
