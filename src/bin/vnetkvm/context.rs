@@ -1,5 +1,7 @@
 //! What most commands begin with: a session and the chosen vnets.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,7 +33,7 @@ pub fn open(globals: &Globals) -> anyhow::Result<&Rc<Session>> {
         let demo = image::demo()?;
         Session::from_sources(demo.kernel, demo.core)?
     } else {
-        warn_missing_debug_dirs(globals);
+        warn_useless_debug_dirs(globals);
         let options = options(globals)?;
         let mut bar = Bar::new("unpacking");
         let session = Session::open_with(&options, &mut |progress| bar.show(progress));
@@ -90,17 +92,30 @@ pub fn with_kernel<T>(
 
 /// A kernel with its debug file.
 pub fn open_kernel(globals: &Globals, path: &Path) -> anyhow::Result<Kernel> {
-    warn_missing_debug_dirs(globals);
+    warn_useless_debug_dirs(globals);
     let (kernel, refused) = session::open_kernel(path, &globals.input.debug_dir)?;
     session::not_a_kernel(&kernel).iter().chain(&refused).for_each(|why| warning(why));
     Ok(kernel)
 }
 
-/// A missing directory is probably a typing error.
-pub fn warn_missing_debug_dirs(globals: &Globals) {
-    for dir in globals.input.debug_dir.iter().filter(|dir| !dir.is_dir()) {
-        warning(&format!("--debug-dir {}: no such directory", dir.display()));
+/// A missing directory is probably a typing error, and in a closed one nothing is found.
+pub fn warn_useless_debug_dirs(globals: &Globals) {
+    for dir in &globals.input.debug_dir {
+        let why = if is_closed(dir) {
+            "permission denied"
+        } else if !dir.is_dir() {
+            "no such directory"
+        } else {
+            continue;
+        };
+        warning(&format!("--debug-dir {}: {why}", dir.display()));
     }
+}
+
+/// Is it denied to look for files in the directory?
+fn is_closed(dir: &Path) -> bool {
+    let inside = fs::metadata(dir.join("."));
+    inside.is_err_and(|why| why.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// Which files the command line names, and how to read them.
@@ -161,6 +176,11 @@ fn no_dump(dir: &Path, which: Which) -> Failure {
             "use -M FILE, set VNETKVM_CORE, or try --demo",
         ),
     };
+    if is_closed(dir) {
+        let what =
+            format!("{given}the crash directory {shown} cannot be searched: permission denied");
+        return Failure::new(what).hint("run as root, or use -M FILE");
+    }
     if !dir.is_dir() {
         let what = if dir.exists() { "is not a directory" } else { "does not exist" };
         return Failure::new(format!("{given}the crash directory {shown} {what}")).hint(way_out);

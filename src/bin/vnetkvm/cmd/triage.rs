@@ -33,7 +33,7 @@ pub struct TriageArgs {
 }
 
 pub fn run(globals: &Globals, args: &TriageArgs) -> anyhow::Result<Outcome> {
-    context::warn_missing_debug_dirs(globals);
+    context::warn_useless_debug_dirs(globals);
     let question = question(globals, args)?;
     let mut bar = has_bar(globals).then(|| Bar::counting("reading", "dumps"));
     let triage = answers::triage(&question, move |done, total| {
