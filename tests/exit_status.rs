@@ -39,7 +39,7 @@ const RULES: [(&str, i32); 165] = [
     ("vars --pivot --vnet 1 ip_defttl", 2),
     ("print --pivot ip_defttl", 0),
     ("print --follow '(struct mbuf *)0'", 1),
-    ("print --follow ip_defttl", 1),
+    ("print --follow ip_defttl", 2),
     ("print --follow --pivot ip_defttl", 2),
     ("diff udp_cksum", 0),
     ("diff --all-vnets udp_cksum", 0),
