@@ -60,6 +60,7 @@ debian_package() {
 	cargo build --release --locked --features "$features"
 	rm -rf "$build/release/staged"
 	stage "$build/release/vnetkvm" "$build/release/staged"
+	gzip -9n "$build/release/staged/share/man/man1"/*.1
 	cargo deb --no-build --locked --output "$out/"
 }
 

@@ -173,6 +173,8 @@ fn the_debian_package_installs_and_runs() {
     fs::copy(VNETKVM, build.join("release/vnetkvm")).unwrap();
     let staged = build.join("release/staged");
     stage(&staged);
+    let pages = files_below(&staged.join("share/man/man1"));
+    stdout(Command::new("gzip").arg("-9n").args(pages));
     let licences = stdout(&mut Command::new(root().join("packaging/third-party.sh")));
     assert!(licences.contains("\n==== gimli "), "{licences}");
     fs::write(staged.join("share/doc/vnetkvm/THIRD-PARTY-LICENSES"), licences).unwrap();
@@ -209,6 +211,8 @@ fn the_debian_package_installs_and_runs() {
         let metadata = fs::metadata(installed.join(file));
         assert!(metadata.is_ok_and(|it| it.len() > 0), "{file} is not installed");
     }
+    let copyright = fs::read_to_string(installed.join("usr/share/doc/vnetkvm/copyright")).unwrap();
+    assert_eq!(copyright.trim_end(), read("packaging/debian/copyright").trim_end());
     let control = stdout(Command::new("dpkg-deb").arg("--field").arg(&package));
     assert!(control.contains("\nDepends: libc6 (>= "), "{control}");
     assert!(control.contains(&format!("\nVersion: {VERSION}-1\n")), "{control}");
