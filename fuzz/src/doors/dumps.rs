@@ -59,7 +59,7 @@ pub fn compressed(bytes: &[u8]) {
 }
 
 /// The demonstration's kernel, without its memory.
-static KERNEL: LazyLock<Arc<Kernel>> = LazyLock::new(|| {
+pub static KERNEL: LazyLock<Arc<Kernel>> = LazyLock::new(|| {
     let demo = image::demo().expect("the demonstration is built");
     Arc::new(Kernel::open(demo.kernel, None).expect("its kernel can be opened"))
 });

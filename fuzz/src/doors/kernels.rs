@@ -1,6 +1,6 @@
 //! Kernel files, their types, and the files of modules.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::budget::{Allowance, Budget};
@@ -10,6 +10,7 @@ use vnetkvm::types::code::Registers;
 use vnetkvm::types::model::Type;
 use vnetkvm::types::{Format, ModuleTypes, TypeError, TypeId, Types};
 
+use super::dumps::KERNEL;
 use super::elf::{self, DATA, Section};
 
 /// An ELF kernel: its sections, segments and symbols, and the types that it has.
@@ -182,13 +183,18 @@ pub fn module(bytes: &[u8]) {
             let _ = types.find(name).map(|id| look_at(&types, id, 4));
         });
     }
-    let kernel = elf::kernel(&["x"], &[]);
-    let Ok(kernel) = Kernel::open(Source::from_vec("kernel", kernel), None) else { return };
-    let Ok(types) = Types::load(&kernel) else { return };
+    TYPES.budget().renew(Allowance { work: 2 << 20, bytes: 64 << 20 });
     for format in [Format::Dwarf, Format::Ctf] {
-        let mut modules = ModuleTypes::of(&types);
-        if modules.add(&elf, format, 0..u64::MAX, &placed).is_ok() {
-            ask(&types.with_modules(modules), &kernel);
+        let mut modules = ModuleTypes::of(&TYPES);
+        match modules.add(&elf, format, 0..u64::MAX, &placed) {
+            Ok(own) => {
+                ask(&own, &KERNEL);
+                ask(&TYPES.with_modules(modules), &KERNEL);
+            }
+            Err(why) => drop(why.to_string()),
         }
     }
 }
+
+static TYPES: LazyLock<Types> =
+    LazyLock::new(|| Types::load(&KERNEL).expect("the demonstration's kernel has types"));
