@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 
 /// How many things the machine works on at the same time.
@@ -14,8 +14,16 @@ pub(crate) fn processors() -> NonZeroUsize {
     thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// How many threads are worth starting for so many things, each of which takes some ten microseconds.
+pub(crate) fn jobs_for(items: usize) -> NonZeroUsize {
+    const WORTH_A_THREAD: usize = 32;
+    let most = NonZeroUsize::new(items / WORTH_A_THREAD).unwrap_or(NonZeroUsize::MIN);
+    processors().min(most)
+}
+
 /// Makes something of each item, of `jobs` items at the same time, and gives the results to `take`
-/// in the order of the items, until that returns false.
+/// in the order of the items, until that returns false. What is made is never far ahead of what is
+/// taken, so that memory does not grow with the items.
 pub(crate) fn for_each<I: Sync, T: Send>(
     items: &[I],
     jobs: NonZeroUsize,
@@ -27,13 +35,16 @@ pub(crate) fn for_each<I: Sync, T: Send>(
         let _ = items.iter().all(|item| take(make(item)));
         return;
     }
-    let (next, stopped) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let batches: Vec<&[I]> = items.chunks(batch(items.len(), jobs)).collect();
+    let (next, pace) = (AtomicUsize::new(0), Pace::new(jobs * 4));
     let (sender, made) = mpsc::channel();
-    let work = |sender: mpsc::Sender<(usize, T)>| {
-        while !stopped.load(Ordering::Relaxed) {
+    let work = |sender: mpsc::Sender<(usize, Vec<T>)>| {
+        let _stop = StopAtPanic(&pace);
+        loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(number) else { break };
-            if sender.send((number, make(item))).is_err() {
+            let Some(batch) = batches.get(number).filter(|_| pace.may_begin(number)) else { break };
+            let results = batch.iter().take_while(|_| !pace.is_stopped()).map(&make).collect();
+            if sender.send((number, results)).is_err() {
                 break;
             }
         }
@@ -44,19 +55,79 @@ pub(crate) fn for_each<I: Sync, T: Send>(
             scope.spawn(|| work(sender));
         }
         drop(sender);
+        let _stop = StopAtPanic(&pace);
         let mut waiting = BTreeMap::new();
         let mut turn = 0;
-        for (number, result) in made {
-            waiting.insert(number, result);
-            while let Some(result) = waiting.remove(&turn) {
+        for (number, results) in made {
+            waiting.insert(number, results);
+            while let Some(results) = waiting.remove(&turn) {
                 turn += 1;
-                if !take(result) {
-                    stopped.store(true, Ordering::Relaxed);
-                    return;
+                if !results.into_iter().all(&mut take) {
+                    return pace.stop();
                 }
+                pace.took(turn);
             }
         }
     });
+}
+
+/// How many items a thread makes something of before it says so: fewer, where there are few.
+fn batch(items: usize, jobs: usize) -> usize {
+    const MOST: usize = 32;
+    const BATCHES_OF_A_JOB: usize = 64;
+    (items / (jobs * BATCHES_OF_A_JOB)).clamp(1, MOST)
+}
+
+/// Which batches may be worked on.
+struct Pace {
+    /// How many batches there may be between one that is begun and the next that is taken.
+    lead: usize,
+    taken: Mutex<usize>,
+    has_moved: Condvar,
+    stopped: AtomicBool,
+}
+
+impl Pace {
+    fn new(lead: usize) -> Self {
+        let (taken, has_moved) = (Mutex::default(), Condvar::new());
+        Self { lead, taken, has_moved, stopped: AtomicBool::new(false) }
+    }
+
+    /// Waits until the batch may be begun; false if none is to be begun any more.
+    fn may_begin(&self, number: usize) -> bool {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_early = |taken: &mut usize| !self.is_stopped() && number > *taken + self.lead;
+        drop(self.has_moved.wait_while(taken, is_early));
+        !self.is_stopped()
+    }
+
+    fn took(&self, taken: usize) {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        self.has_moved.notify_all();
+    }
+
+    fn stop(&self) {
+        // Whoever is about to wait holds the lock.
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stopped.store(true, Ordering::Relaxed);
+        drop(taken);
+        self.has_moved.notify_all();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+/// Ends the work of the others too, which may wait for this thread.
+struct StopAtPanic<'a>(&'a Pace);
+
+impl Drop for StopAtPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use super::{About, Answer, Chosen, Page, Part, Remark};
 use crate::error::Error;
+use crate::parallel;
+use crate::session::Session;
 use crate::vnet::{Stack, Vnet, VnetRef};
 use crate::walk::Problems;
 
@@ -15,6 +17,8 @@ pub struct PerVnet<'s, A> {
     /// The vnets, in the order in which they are asked.
     pub chosen: Chosen<'s>,
     pub(super) ask: Ask<'s, A>,
+    /// How many are made at once.
+    pub(super) at_once: usize,
     /// The answers are there already, and need not be made.
     pub(super) is_kept: bool,
     /// Problems that were found before any vnet was asked.
@@ -31,8 +35,21 @@ pub struct PerVnet<'s, A> {
     pub(super) marked: bool,
 }
 
-/// The question, asked of the stack that has this place among the chosen ones.
-type Ask<'s, A> = Box<dyn Fn(usize, Stack<'s>) -> Option<A> + 's>;
+/// The question, asked of some of the stacks, the first of which has this place among the chosen ones.
+type Ask<'s, A> = Box<dyn Fn(usize, &[Stack<'s>]) -> Vec<Option<A>> + 's>;
+
+/// How many answers all processors make before the first of them is shown: enough to be worth their
+/// while, and few enough to be kept.
+const AT_ONCE: usize = 64;
+
+/// What an answer is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// To see what is to be said before all answers.
+    Look,
+    /// To be shown.
+    Show,
+}
 
 impl<'s, A> PerVnet<'s, A> {
     /// Asks `ask` of each of the stacks.
@@ -44,8 +61,20 @@ impl<'s, A> PerVnet<'s, A> {
         chosen: Chosen<'s>,
         ask: impl Fn(usize, Stack<'s>) -> Option<A> + 's,
     ) -> Self {
+        let ask = move |first: usize, stacks: &[Stack<'s>]| {
+            stacks.iter().zip(first..).map(|(stack, place)| ask(place, *stack)).collect()
+        };
+        Self::by_batch(chosen, 1, ask)
+    }
+
+    fn by_batch(
+        chosen: Chosen<'s>,
+        at_once: usize,
+        ask: impl Fn(usize, &[Stack<'s>]) -> Vec<Option<A>> + 's,
+    ) -> Self {
         Self {
             ask: Box::new(ask),
+            at_once,
             is_kept: false,
             problems: Problems::default(),
             remarks: Vec::new(),
@@ -66,32 +95,62 @@ impl<'s, A> PerVnet<'s, A> {
         Self { is_kept: true, ..answers }
     }
 
-    /// Asks now, and keeps the answers with their problems. `nothing` says why all are empty, if
-    /// they are.
+    /// Asks `ask` of each of the stacks, on all processors, and shows what it answers to `see`: what
+    /// is said before the answers rests on all of them. Then each is made again when its turn comes,
+    /// and not kept. A single one is kept, and so are those about a machine that is running, where a
+    /// second look may find something else.
     ///
     /// # Errors
-    /// Those of `ask`.
-    pub(super) fn asked_now(
+    /// The first of `ask`.
+    pub(super) fn looked_through(
+        session: &Session,
         chosen: Chosen<'s>,
-        ask: impl Fn(Stack<'s>) -> Result<A, Error>,
-        nothing: impl FnOnce(&[A]) -> String,
+        ask: impl Fn(Stack<'s>, Pass) -> Result<A, Error> + Sync + 's,
+        mut see: impl FnMut(&A),
     ) -> Result<Self, Error>
     where
-        A: Answer + Clone + 's,
+        A: Clone + Send + 's,
     {
-        let answers = chosen.stacks.iter().map(|stack| ask(*stack));
-        let answers = answers.collect::<Result<Vec<A>, Error>>()?;
-        let mut problems = Problems::default();
-        answers.iter().for_each(|answer| problems.extend(answer.problems()));
-        let empty = answers.iter().all(|answer| answer.nothing().is_some());
-        let nothing = empty.then(|| nothing(&answers));
-        Ok(Self { problems, nothing, ..Self::kept(chosen, answers) })
+        let keep = chosen.stacks.len() == 1 || session.memory().is_live();
+        let pass = if keep { Pass::Show } else { Pass::Look };
+        let (mut kept, mut failed) = (Vec::new(), None);
+        let jobs = parallel::jobs_for(chosen.stacks.len());
+        let look = |stack: &Stack<'s>| ask(*stack, pass);
+        parallel::for_each(&chosen.stacks, jobs, look, |answer| {
+            match answer {
+                Ok(answer) => {
+                    see(&answer);
+                    kept.extend(keep.then_some(answer));
+                }
+                Err(why) => failed = Some(why),
+            }
+            failed.is_none()
+        });
+        if let Some(why) = failed {
+            return Err(why);
+        }
+        if keep {
+            return Ok(Self::kept(chosen, kept));
+        }
+        let ask = move |_: usize, stacks: &[Stack<'s>]| {
+            let mut answers = Vec::with_capacity(stacks.len());
+            let show = |stack: &Stack<'s>| ask(*stack, Pass::Show);
+            parallel::for_each(stacks, parallel::jobs_for(stacks.len()), show, |answer| {
+                answers.push(answer.ok());
+                true
+            });
+            answers
+        };
+        Ok(Self::by_batch(chosen, AT_ONCE, ask))
     }
 
     /// The stacks, each with its answer, one after the other.
     pub fn answers(&self) -> impl Iterator<Item = (Stack<'s>, A)> {
-        let stacks = self.chosen.stacks.iter().enumerate();
-        stacks.filter_map(|(place, stack)| Some((*stack, (self.ask)(place, *stack)?)))
+        let batches = self.chosen.stacks.chunks(self.at_once.max(1)).enumerate();
+        let made = batches.flat_map(|(number, stacks)| {
+            stacks.iter().zip((self.ask)(number * self.at_once, stacks))
+        });
+        made.filter_map(|(stack, answer)| Some((*stack, answer?)))
     }
 }
 

@@ -1,26 +1,31 @@
 //! `sockets`: the sockets and connections of the chosen vnets.
 
 use std::io;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::per_vnet::Pass;
 use super::{Answer, Cell, Chosen, Column, Elements, Medium, Page, PerVnet, Row, call_outs};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views;
 use crate::views::sockets::{Census, Count, Holder, Kind, ListenQueue, Socket};
+use crate::vnet::Stack;
+use crate::walk::Problems;
 
 /// The sockets of one vnet, and how many the kernel has counted.
 #[derive(Debug, Clone)]
 pub struct Sockets {
     /// Those that were asked for.
-    pub sockets: Rc<[Socket]>,
+    pub sockets: Arc<[Socket]>,
     /// All sockets of the vnet, whichever were asked for.
     pub count: Count,
     /// Whether all were asked for.
     complete: bool,
+    /// What keeps others from being known.
+    problems: Problems,
 }
 
 /// Selects sockets.
@@ -46,20 +51,32 @@ pub fn sockets<'s>(
     let census = Census::read(session.target(), &session.all_copies()?);
     let jails = session.jails().ok();
     let mut problems = census.problems.clone();
-    let complete = question.kinds.is_empty() && !question.listening;
-    let mut answers = Vec::new();
-    for stack in &chosen.stacks {
-        let copies = session.copies(*stack)?;
-        problems.extend(census.problems_of(stack.vnet().map(|vnet| vnet.address)));
+    let Question { listening, kinds } = question;
+    let kinds = kinds.to_vec();
+    let ask = move |stack: Stack<'s>, _: Pass| -> Result<Sockets, Error> {
+        let copies = session.copies(stack)?;
+        let mut problems = census.problems_of(stack.vnet().map(|vnet| vnet.address));
         let mut sockets = views::sockets::sockets(&census, copies, jails, &mut problems);
+        let question = Question { listening, kinds: &kinds };
         sockets.retain(|socket| question.fits(socket));
-        answers.push(Sockets { sockets: sockets.into(), count: census.count(&copies), complete });
-    }
-    let is_empty = |Sockets { sockets, count, complete }: &Sockets| {
-        sockets.is_empty() && count.whole && !(*complete && count.counted.is_some_and(|n| n > 0))
+        let (count, complete) = (census.count(&copies), kinds.is_empty() && !listening);
+        Ok(Sockets { sockets: sockets.into(), count, complete, problems })
     };
-    let nothing = answers.iter().all(is_empty).then(|| question.nothing());
-    Ok(PerVnet { problems, nothing, ..PerVnet::kept(chosen, answers) })
+    let mut empty = true;
+    let answer = PerVnet::looked_through(session, chosen, ask, |sockets| {
+        problems.extend(sockets.problems());
+        empty &= sockets.is_empty();
+    })?;
+    let nothing = empty.then(|| question.nothing());
+    Ok(PerVnet { problems, nothing, ..answer })
+}
+
+impl Sockets {
+    /// Whether the vnet has none of those that were asked for.
+    fn is_empty(&self) -> bool {
+        let counted = self.complete && self.count.counted.is_some_and(|counted| counted > 0);
+        self.sockets.is_empty() && self.count.whole && !counted
+    }
 }
 
 impl Question<'_> {
@@ -93,6 +110,10 @@ impl Answer for Sockets {
             page.line(&in_words(&self.count))?;
         }
         Ok(())
+    }
+
+    fn problems(&self) -> Problems {
+        self.problems.clone()
     }
 
     fn unreadable(&self) -> usize {

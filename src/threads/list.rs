@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use crate::addr::VirtAddr;
+use crate::parallel;
 use crate::target::{ReadError, Target};
 use crate::value::Object;
 use crate::value::queue::{self, List};
@@ -71,28 +72,63 @@ pub fn each_vnet(
         Ok(threads) => threads.take(&mut problems),
         Err(why) => return Problem::unreadable(ALLPROC.name, why).into(),
     };
-    let mut tell = |member: &str, who: &dyn Fn() -> String, vnet: Result<_, ReadError>| {
-        let holder = || format!("{member} of {}", who());
-        match vnet {
-            Ok(vnet) => found(vnet, &holder),
-            Err(why) => problems.add(Problem::unreadable(holder(), why)),
-        }
-    };
     let mut last = None;
-    for Thread { thread, process } in threads {
-        let name = |object: &Object<'_>, member| object.text(member).unwrap_or_default();
-        if last.replace(process.address) != Some(process.address)
-            && let Ok(pid) = process.int("p_pid")
-        {
-            let who = || format!("process {pid} ({})", name(&process, "p_comm"));
-            tell("pr_vnet", &who, jail_vnet(&process, "p_ucred"));
-        }
-        let Ok(tid) = thread.int("td_tid") else { continue };
-        let who = || format!("thread {tid} ({})", name(&thread, "td_name"));
-        tell("td_vnet", &who, thread.pointer("td_vnet").map(VirtAddr::non_null));
-        tell("pr_vnet", &who, jail_vnet(&thread, "td_ucred"));
-    }
+    let is_first =
+        |thread: &Thread<'_>| last.replace(thread.process.address) != Some(thread.process.address);
+    let firsts: Vec<bool> = threads.iter().map(is_first).collect();
+    let threads: Vec<(Thread<'_>, bool)> = threads.into_iter().zip(firsts).collect();
+    parallel::for_each(&threads, parallel::jobs_for(threads.len()), Pointers::read, |pointers| {
+        pointers.tell(&mut found, &mut problems);
+        true
+    });
     problems
+}
+
+/// What a thread says of vnets, and if it is the first of its process, what that says.
+struct Pointers<'t> {
+    thread: Thread<'t>,
+    /// The number of the process, and what its credential's prison points to.
+    of_process: Option<(i64, Result<Option<VirtAddr>, ReadError>)>,
+    /// The number of the thread, its curvnet, and what its credential's prison points to.
+    of_thread: Option<(i64, [Result<Option<VirtAddr>, ReadError>; 2])>,
+}
+
+impl<'t> Pointers<'t> {
+    fn read(&(of, is_first): &(Thread<'t>, bool)) -> Self {
+        let Thread { thread, process } = &of;
+        let pid = is_first.then(|| process.int("p_pid").ok()).flatten();
+        let tid = thread.int("td_tid").ok();
+        let curvnet = || thread.pointer("td_vnet").map(VirtAddr::non_null);
+        Self {
+            of_process: pid.map(|pid| (pid, jail_vnet(process, "p_ucred"))),
+            of_thread: tid.map(|tid| (tid, [curvnet(), jail_vnet(thread, "td_ucred")])),
+            thread: of,
+        }
+    }
+
+    fn tell(
+        self,
+        found: &mut impl FnMut(Option<VirtAddr>, &dyn Fn() -> String),
+        problems: &mut Problems,
+    ) {
+        let Thread { thread, process } = &self.thread;
+        let mut tell = |member: &str, who: &dyn Fn() -> String, vnet: Result<_, ReadError>| {
+            let holder = || format!("{member} of {}", who());
+            match vnet {
+                Ok(vnet) => found(vnet, &holder),
+                Err(why) => problems.add(Problem::unreadable(holder(), why)),
+            }
+        };
+        let name = |object: &Object<'_>, member| object.text(member).unwrap_or_default();
+        if let Some((pid, vnet)) = self.of_process {
+            tell("pr_vnet", &|| format!("process {pid} ({})", name(process, "p_comm")), vnet);
+        }
+        if let Some((tid, [curvnet, of_jail])) = self.of_thread {
+            let who = || format!("thread {tid} ({})", name(thread, "td_name"));
+            tell("td_vnet", &who, curvnet);
+            tell("pr_vnet", &who, of_jail);
+        }
+    }
 }
 
 /// The curvnet of the thread with this id.

@@ -20,6 +20,15 @@ pub struct Field {
     pub bits: Option<BitField>,
 }
 
+/// A member that was asked for, by the type and the path.
+#[derive(Debug)]
+pub(super) struct KnownField {
+    id: TypeId,
+    path: Box<str>,
+    /// `None` if the type has no such member.
+    field: Option<Field>,
+}
+
 /// The deepest chain of typedefs or nested structs. Real ones stay far below it, and a
 /// cycle in a damaged file must end.
 const DEEPEST: usize = 64;
@@ -30,6 +39,18 @@ const DEEPEST: usize = 64;
 struct Descent {
     entered: FxHashSet<TypeId>,
     depth: usize,
+}
+
+impl Field {
+    /// The whole of a type.
+    fn whole(type_id: TypeId) -> Self {
+        Self { type_id, offset: 0, bits: None }
+    }
+
+    /// The member `inner` of this member.
+    fn then(self, inner: Self) -> Self {
+        Self { offset: self.offset.saturating_add(inner.offset), ..inner }
+    }
 }
 
 impl Descent {
@@ -87,6 +108,15 @@ impl Types {
     /// # Errors
     /// The type is incomplete, void or a function, or its entry is damaged.
     pub fn size_of(&self, id: TypeId) -> Result<u64, TypeError> {
+        if let Some((_, size)) = self.sizes.get(id, |known| known.0 == id) {
+            return Ok(*size);
+        }
+        let size = self.find_size(id)?;
+        self.sizes.keep(id, (id, size));
+        Ok(size)
+    }
+
+    fn find_size(&self, id: TypeId) -> Result<u64, TypeError> {
         let (mut innermost, mut elements) = (id, 1u64);
         for level in 0.. {
             budget::level("the array", level, DEEPEST)?;
@@ -140,10 +170,15 @@ impl Types {
     /// # Errors
     /// Its entry is damaged.
     pub fn target_of(&self, id: TypeId) -> Result<Option<TypeId>, TypeError> {
-        Ok(match &*self.strip(id)?.1 {
+        if let Some((_, target)) = self.targets.get(id, |known| known.0 == id) {
+            return Ok(*target);
+        }
+        let target = match &*self.strip(id)?.1 {
             Type::Pointer(pointer) => Some(pointer.target),
             _ => None,
-        })
+        };
+        self.targets.keep(id, (id, target));
+        Ok(target)
     }
 
     /// The elements of an array, and their number in its first dimension as far as the type has
@@ -204,14 +239,7 @@ impl Types {
 
     /// The same for a path of names.
     pub fn has_path(&self, id: TypeId, path: &str) -> bool {
-        let mut at = id;
-        path.split('.').all(|name| match self.find_member(at, name) {
-            Ok(Some(field)) => {
-                at = field.type_id;
-                true
-            }
-            _ => false,
-        })
+        matches!(self.find_path(id, path), Ok(Some(_)))
     }
 
     /// The member at the end of a path of names: `vnet_le.le_next`.
@@ -219,11 +247,11 @@ impl Types {
     /// # Errors
     /// As [`Types::member`], for the first step that fails.
     pub fn path(&self, id: TypeId, path: &str) -> Result<Field, TypeError> {
-        let start = Field { type_id: id, offset: 0, bits: None };
-        path.split('.').try_fold(start, |at, name| {
-            let field = self.member(at.type_id, name)?;
-            Ok(Field { offset: at.offset.saturating_add(field.offset), ..field })
-        })
+        if let Ok(Some(field)) = self.find_path(id, path) {
+            return Ok(field);
+        }
+        let mut step = |at: Field, name| Ok(at.then(self.member(at.type_id, name)?));
+        path.split('.').try_fold(Field::whole(id), &mut step)
     }
 
     /// The names of a record's members, including those of anonymous members.
@@ -264,17 +292,39 @@ impl Types {
         Ok(())
     }
 
-    /// Of every object of a list the same members are asked for, so what was found is kept.
+    /// The member at the end of a path; `None` if a step of it leads to none.
+    fn find_path(&self, id: TypeId, path: &str) -> Result<Option<Field>, TypeError> {
+        self.kept(id, path, |types| {
+            let mut names = path.split('.');
+            let start = Some(Field::whole(id));
+            names.try_fold(start, |at, name| {
+                let Some(at) = at else { return Ok(None) };
+                Ok(types.find_member(at.type_id, name)?.map(|field| at.then(field)))
+            })
+        })
+    }
+
     fn find_member(&self, id: TypeId, name: &str) -> Result<Option<Field>, TypeError> {
-        let fields = self.fields.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = fields.get(&id).and_then(|known| known.get(name)) {
-            return Ok(*known);
+        self.kept(id, name, |types| types.member_within(id, name, &mut Descent::default()))
+    }
+
+    /// Of every object of a list the same members are asked for, so what was found is kept.
+    fn kept(
+        &self,
+        id: TypeId,
+        path: &str,
+        find: impl FnOnce(&Self) -> Result<Option<Field>, TypeError>,
+    ) -> Result<Option<Field>, TypeError> {
+        let is_meant = |known: &KnownField| known.id == id && *known.path == *path;
+        if let Some(known) = self.fields.get((id, path), is_meant) {
+            return Ok(known.field);
         }
-        drop(fields);
-        let found = self.member_within(id, name, &mut Descent::default())?;
-        let mut fields = self.fields.write().unwrap_or_else(PoisonError::into_inner);
-        fields.entry(id).or_default().insert(name.into(), found);
-        Ok(found)
+        let field = find(self)?;
+        // A path of one name is the member itself, which is kept by now.
+        if self.fields.get((id, path), is_meant).is_none() {
+            self.fields.keep((id, path), KnownField { id, path: path.into(), field });
+        }
+        Ok(field)
     }
 
     fn member_within(

@@ -25,6 +25,7 @@ mod dwarf;
 mod error;
 mod format;
 mod ids;
+mod known;
 mod layout;
 pub mod model;
 mod modules;
@@ -62,6 +63,7 @@ pub use suggestions::most_similar;
 use ctf::CtfFile;
 use dwarf::DwarfFile;
 use ids::{FileNumber, foreign};
+use known::Known;
 use name_index::NameIndex;
 use source::Source;
 
@@ -74,7 +76,12 @@ pub struct Types {
     source: Source,
     /// Parsed types by their position.
     read: RwLock<FxHashMap<TypeId, Arc<Type>>>,
-    fields: RwLock<Fields>,
+    /// The members that were asked for.
+    fields: Known<layout::KnownField>,
+    /// The sizes of types that were asked for.
+    sizes: Known<(TypeId, u64)>,
+    /// What pointers lead to; `None` for a type that is none.
+    targets: Known<(TypeId, Option<TypeId>)>,
     /// The errors for those of them that a type has not.
     missing: Mutex<FxHashMap<TypeId, FxHashMap<Box<str>, TypeError>>>,
     synthetic: Arc<Mutex<Synthetic>>,
@@ -85,9 +92,6 @@ pub struct Types {
     modules: Vec<Arc<Types>>,
     budget: Arc<Budget>,
 }
-
-/// Members that were asked for, by the type and the name; `None` if it has no such member.
-type Fields = FxHashMap<TypeId, FxHashMap<Box<str>, Option<Field>>>;
 
 /// Types that no entry of the file describes: a pointer to a variable's type, or
 /// the array type of a cast.
@@ -135,7 +139,9 @@ impl Types {
             read: RwLock::default(),
             synthetic: Arc::default(),
             completed: Mutex::default(),
-            fields: RwLock::default(),
+            fields: Known::default(),
+            sizes: Known::default(),
+            targets: Known::default(),
             missing: Mutex::default(),
             names: Arc::default(),
             modules: Vec::new(),

@@ -9,6 +9,7 @@ use crate::kernel::ElfFile;
 use crate::types::ctf::CtfFile;
 use crate::types::dwarf::{DwarfFile, SectionAddress};
 use crate::types::ids::FileNumber;
+use crate::types::known::Known;
 use crate::types::source::Source;
 use crate::types::{Format, TypeError, Types};
 
@@ -97,7 +98,9 @@ impl Types {
             read: RwLock::default(),
             synthetic: Arc::clone(&self.synthetic),
             completed: Mutex::default(),
-            fields: RwLock::default(),
+            fields: Known::default(),
+            sizes: Known::default(),
+            targets: Known::default(),
             missing: Mutex::default(),
             names: Arc::clone(&self.names),
             modules: modules.files,

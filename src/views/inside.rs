@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::addr::VirtAddr;
+use crate::parallel;
 use crate::target::Target;
 use crate::threads::stack::{Call, Stack};
 use crate::threads::{self, ThreadName};
@@ -53,11 +54,15 @@ impl<'t, const N: usize> Functions<'t, N> {
     pub fn threads(&self) -> Vec<Inside> {
         let threads = threads::all(self.target).map(|walk| walk.take(&mut Problems::default()));
         let threads = threads.unwrap_or_default();
-        let inside = threads.iter().filter_map(|thread| {
+        let ask = |thread: &threads::Thread<'_>| {
             let (function, certain) = self.of(&thread.thread)?;
             Some(Inside { thread: thread.name(), function, certain })
+        };
+        let mut inside: Vec<Inside> = Vec::new();
+        parallel::for_each(&threads, parallel::jobs_for(threads.len()), ask, |found| {
+            inside.extend(found);
+            true
         });
-        let mut inside: Vec<Inside> = inside.collect();
         inside.sort_by_key(|inside| !inside.certain);
         inside
     }

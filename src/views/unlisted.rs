@@ -4,8 +4,6 @@
 //! Each pointer that leads to no known vnet is followed; its target need
 //! not be a vnet any more, and then a problem says so.
 
-use std::num::NonZeroUsize;
-
 use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
@@ -62,7 +60,7 @@ impl Unlisted {
         let sound = |vnet: &Vnet| vnet.problems.is_empty();
         let mut told = Vec::new();
         let ask = |vnet: &Vnet| sound(vnet).then(|| search.objects_of(vnet));
-        parallel::for_each(listed, jobs(listed.len()), ask, |of_vnet| {
+        parallel::for_each(listed, parallel::jobs_for(listed.len()), ask, |of_vnet| {
             told.push(of_vnet);
             true
         });
@@ -81,13 +79,6 @@ impl Unlisted {
         }
         search.found
     }
-}
-
-/// How many threads are worth starting for so many vnets.
-fn jobs(vnets: usize) -> NonZeroUsize {
-    const WORTH_A_THREAD: usize = 32;
-    let most = NonZeroUsize::new(vnets / WORTH_A_THREAD).unwrap_or(NonZeroUsize::MIN);
-    parallel::processors().min(most)
 }
 
 struct Search<'a> {

@@ -4,6 +4,8 @@
 //! destructors run, so there are vnets off the list; but those on it should
 //! be intact. Damage is reported with the vnet and never hides the others.
 
+use std::cell::OnceCell;
+
 use serde::Serialize;
 
 use crate::addr::VirtAddr;
@@ -14,6 +16,7 @@ use crate::value::freed;
 use crate::value::queue::List;
 use crate::vnet::VnetError;
 use crate::vnet::condition::Condition;
+use crate::vnet::enum_names::EnumNames;
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::state::VnetState;
 use crate::walk::{Problem, Problems, Trail, Walk, settle};
@@ -114,13 +117,13 @@ impl VnetList {
             list.note_empty(&first);
             return list.or_why();
         };
-        let layout = VnetLayout::of(target, any)?;
+        let reader = Reader::new(target, any)?;
         let head = target.address_of("vnet_head")?;
         let same = |one: &Vnet, other: &Vnet| one.address == other.address;
         let mut trail = Trail::new(target.budget());
         let found = settle(memory.is_live(), &mut trail, same, |trail| {
             let mut found = Self::default();
-            found.walk(target, &layout, head, vnet0.clone().ok(), trail);
+            found.walk(&reader, head, vnet0.clone().ok(), trail);
             Walk::new(found.vnets, found.problems)
         });
         let whole = found.is_whole();
@@ -131,7 +134,7 @@ impl VnetList {
                 vnet.index = Some(index);
             }
         }
-        list.add_vnet0(target, &layout, vnet0.ok());
+        list.add_vnet0(&reader, vnet0.ok());
         list.or_why()
     }
 
@@ -144,12 +147,12 @@ impl VnetList {
     /// Adds the vnets, newest first, and what keeps the walk from the end of the list.
     fn walk(
         &mut self,
-        target: &Target,
-        layout: &VnetLayout,
+        reader: &Reader<'_>,
         head: VirtAddr,
         vnet0: Option<VirtAddr>,
         trail: &mut Trail<'_>,
     ) {
+        let Reader { target, layout, .. } = reader;
         let mut next = target.memory().pointer(head);
         let mut last = head;
         loop {
@@ -161,7 +164,7 @@ impl VnetList {
             if let Err(why) = trail.visit(at) {
                 return self.note(VNETS.problem(at, why));
             }
-            match Vnet::read(target, layout, at, vnet0 == Some(at), true) {
+            match reader.read(at, vnet0 == Some(at), true) {
                 Ok(vnet) => self.vnets.push(vnet),
                 Err(fault) => return self.note(VNETS.unreadable(at, fault.into())),
             }
@@ -195,13 +198,13 @@ impl VnetList {
     }
 
     /// vnet0 is found by its own pointer, wherever the list leads.
-    fn add_vnet0(&mut self, target: &Target, layout: &VnetLayout, vnet0: Option<VirtAddr>) {
+    fn add_vnet0(&mut self, reader: &Reader<'_>, vnet0: Option<VirtAddr>) {
         let Some(vnet0) = vnet0.and_then(VirtAddr::non_null) else { return };
         match self.vnets.iter_mut().find(|vnet| vnet.address == vnet0) {
             Some(vnet) => vnet.index = vnet.index.or(Some(0)),
             None => {
                 self.note(Problem::new(VNETS.name, format!("vnet0, at {vnet0}, is not on it")));
-                if let Ok(mut vnet) = Vnet::read(target, layout, vnet0, true, false) {
+                if let Ok(mut vnet) = reader.read(vnet0, true, false) {
                     if self.vnets.iter().all(|other| other.index.is_none()) {
                         vnet.index = Some(0);
                     }
@@ -236,57 +239,69 @@ impl VnetList {
     }
 }
 
-impl Vnet {
-    /// The vnet at an address that is not on the list: mostly one under
-    /// construction or being destroyed. `None` if nothing there looks like a vnet.
-    #[must_use]
-    pub fn unlisted(target: &Target, address: VirtAddr) -> Option<Self> {
-        let layout = VnetLayout::of(target, address).ok()?;
-        let vnet = Self::read(target, &layout, address, false, false).ok()?;
-        (vnet.is_freed() || VNET_MAGICS.contains(&vnet.magic)).then_some(vnet)
+/// Reads vnets of one layout.
+struct Reader<'t> {
+    target: &'t Target,
+    layout: VnetLayout,
+    /// The names of their states, once they are asked for.
+    states: OnceCell<EnumNames>,
+}
+
+impl<'t> Reader<'t> {
+    fn new(target: &'t Target, first: VirtAddr) -> Result<Self, VnetError> {
+        Ok(Self { target, layout: VnetLayout::of(target, first)?, states: OnceCell::new() })
     }
 
-    fn read(
-        target: &Target,
-        layout: &VnetLayout,
-        address: VirtAddr,
-        default: bool,
-        listed: bool,
-    ) -> Result<Self, Fault> {
+    fn states(&self) -> &EnumNames {
+        self.states.get_or_init(|| VnetState::names(self.target))
+    }
+
+    fn read(&self, address: VirtAddr, default: bool, listed: bool) -> Result<Vnet, Fault> {
+        let Self { target, layout, .. } = self;
         let memory = target.memory();
         let word = |offset| memory.u32(address.wrapping_add(offset));
         let pointer = |offset| memory.pointer(address.wrapping_add(offset));
         let filled = freed::check(memory, address, layout.size).is_err();
-        let state = layout.state.map(word).transpose()?.filter(|_| !filled);
+        let value = layout.state.map(word).transpose()?.filter(|_| !filled);
         let shutdown = layout.shutdown.map(|at| memory.u8(address.wrapping_add(at))).transpose()?;
         let shutdown = shutdown.filter(|_| !filled).map(|byte| byte != 0);
         let magic = word(layout.magic)?;
         let freed = filled || magic == VNET_MAGIC_DESTROYED;
-        let condition = Condition::of(target, layout, address, freed, shutdown);
-        let unlisted = (!listed).then_some(condition);
         // A destroyed vnet is not up, though the list still leads to it.
-        let told = if freed { Some(condition) } else { unlisted };
+        let told =
+            (!listed || freed).then(|| Condition::of(target, layout, address, freed, shutdown));
         let count = |offset| Ok(Some(u64::from(word(offset)?)).filter(|_| !filled));
         let block = |offset| Ok(if filled { VirtAddr::default() } else { pointer(offset)? });
-        let mut vnet = Self {
+        let state = |value: u32| VnetState::new(self.states(), value.into(), default, told);
+        let mut vnet = Vnet {
             index: None,
             address,
             default,
             magic,
-            state: state.map(|value| VnetState::new(target, value.into(), default, told)),
+            state: value.map(state),
             shutdown,
             ifcnt: count(layout.ifcnt)?,
             sockcnt: count(layout.sockcnt)?,
             data_mem: block(layout.data_mem)?,
             data_base: block(layout.data_base)?,
             filled,
-            condition: unlisted,
+            condition: told.filter(|_| !listed),
             found_by: Vec::new(),
             jails: None,
             problems: Vec::new(),
         };
         vnet.check(target);
         Ok(vnet)
+    }
+}
+
+impl Vnet {
+    /// The vnet at an address that is not on the list: mostly one under
+    /// construction or being destroyed. `None` if nothing there looks like a vnet.
+    #[must_use]
+    pub fn unlisted(target: &Target, address: VirtAddr) -> Option<Self> {
+        let vnet = Reader::new(target, address).ok()?.read(address, false, false).ok()?;
+        (vnet.is_freed() || VNET_MAGICS.contains(&vnet.magic)).then_some(vnet)
     }
 
     /// Whether it is on the kernel's list.

@@ -20,13 +20,19 @@ pub struct VnetState {
 }
 
 impl VnetState {
-    /// The meaning of `value` in a vnet that is vnet0 or not, and on the list unless
-    /// it has a condition.
+    /// The names of states; empty if the kernel's types do not show them.
+    #[must_use]
+    pub fn names(target: &Target) -> EnumNames {
+        EnumNames::of_element(target, "vnet_constructors", "subsystem").unwrap_or_default()
+    }
+
+    /// The meaning of `value`, which may have one of `names`, in a vnet that is vnet0 or not, and on
+    /// the list unless it has a condition.
     ///
     /// vnet0 is allocated before any constructor is registered, and its state is
     /// never set: 0 is normal there.
     #[must_use]
-    pub fn new(target: &Target, value: u64, default: bool, condition: Option<Condition>) -> Self {
+    pub fn new(names: &EnumNames, value: u64, default: bool, condition: Option<Condition>) -> Self {
         if value == 0 {
             let meaning = match condition {
                 _ if default => "up (never set for vnet0)",
@@ -35,8 +41,7 @@ impl VnetState {
             };
             return Self { value, name: None, meaning: meaning.into() };
         }
-        let names = EnumNames::of_element(target, "vnet_constructors", "subsystem");
-        let name = names.ok().and_then(|names| names.name(value).name);
+        let name = names.name(value).name;
         let done = match &name {
             Some(name) => &**name == "SI_SUB_VNET_DONE",
             None => value == SI_SUB_VNET_DONE,

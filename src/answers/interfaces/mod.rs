@@ -11,11 +11,12 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::per_vnet::Pass;
 use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs};
 use crate::error::Error;
-use crate::parallel;
 use crate::session::Session;
-use crate::views::interfaces::Conditions;
+use crate::value::Object;
+use crate::views::interfaces::{self, Conditions, Interface};
 use crate::views::known_vnets::KnownVnets;
 use crate::views::wiring::Network;
 use crate::vnet::variables::compile_glob;
@@ -41,6 +42,12 @@ pub struct Interfaces {
     /// The list could not be read, and its interfaces are unknown.
     pub unknown: bool,
     long: bool,
+    /// What keeps others from being known.
+    problems: Problems,
+    /// Whether any was asked for, also before they are read.
+    any: bool,
+    /// The names that were asked for and that it has, by their places in the question.
+    seen: Vec<usize>,
 }
 
 /// The interfaces of each of the chosen vnets.
@@ -55,35 +62,30 @@ pub fn interfaces<'s>(
     let Question { names, long } = question;
     let wanted = names.iter().map(|name| Wanted::new(name)).collect::<Result<Vec<_>, _>>()?;
     let mut seen = vec![false; wanted.len()];
-    let mut problems = Problems::default();
-    let mut answers = Vec::new();
-    let network = session.network()?;
-    let known = session.known_vnets()?;
-    let read = |stack: &Stack<'_>| Entries::read(session, *stack, &network, known.as_ref());
-    parallel::for_each(&chosen.stacks, parallel::processors(), read, |mut entries| {
-        entries.all.retain(|entry| {
-            let Ok(name) = &entry.interface.name else { return true };
-            let mut matches = wanted.is_empty();
-            for (wanted, seen) in wanted.iter().zip(&mut seen) {
-                let found = wanted.matches(name);
-                (matches, *seen) = (matches || found, *seen || found);
-            }
-            matches
-        });
-        let unknown = entries.all.is_empty() && !entries.problems.is_empty();
-        problems.extend(entries.problems);
-        answers.push(Interfaces { interfaces: entries.all.into(), unknown, long });
-        true
-    });
+    let (mut problems, mut any) = (Problems::default(), false);
+    let reader = Reader {
+        session,
+        network: session.network()?,
+        known: session.known_vnets()?,
+        wanted,
+        long,
+    };
+    let ask = move |stack, pass| Ok(reader.read(stack, pass));
+    let answer = PerVnet::looked_through(session, chosen, ask, |found| {
+        problems.extend(found.problems());
+        any |= found.any;
+        for place in &found.seen {
+            seen.get_mut(*place).into_iter().for_each(|seen| *seen = true);
+        }
+    })?;
     let missed = names.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(name, _)| &**name);
     let missed: Vec<&str> = missed.collect();
-    let none = answers.iter().all(|answer| answer.interfaces.is_empty());
-    let nothing = none.then(|| nothing(&missed, &problems));
+    let nothing = (!any).then(|| nothing(&missed, &problems));
     let mut remarks = Vec::new();
-    if !none {
+    if any {
         remarks.extend(missed.iter().map(|name| Remark::Warning(no_such(name, &problems))));
     }
-    Ok(PerVnet { problems, remarks, nothing, ..PerVnet::kept(chosen, answers) })
+    Ok(PerVnet { problems, remarks, nothing, ..answer })
 }
 
 fn nothing(missed: &[&str], problems: &Problems) -> String {
@@ -119,36 +121,69 @@ impl Wanted {
     }
 }
 
-/// The interfaces of one stack, with what keeps others from being known.
-struct Entries {
-    all: Vec<Entry>,
-    problems: Problems,
+/// Reads the interfaces of one stack after the other.
+struct Reader<'s> {
+    session: &'s Session,
+    network: Network<'s>,
+    known: Option<KnownVnets<'s>>,
+    wanted: Vec<Wanted>,
+    long: bool,
 }
 
-impl Entries {
-    fn read(
-        session: &Session,
-        stack: Stack<'_>,
-        network: &Network<'_>,
-        vnets: Option<&KnownVnets<'_>>,
-    ) -> Self {
-        let Some(found) = network.stack(stack.vnet().map(|vnet| vnet.address)) else {
+impl<'s> Reader<'s> {
+    /// The interfaces of a stack that are wanted. A first look reads of them what keeps others from
+    /// being known.
+    fn read(&self, stack: Stack<'_>, pass: Pass) -> Interfaces {
+        let mut seen = Vec::new();
+        let vnet = stack.vnet();
+        let Some(found) = self.network.stack(vnet.map(|vnet| vnet.address)) else {
             let why = "it is destroyed: its list is freed memory";
-            let name =
-                stack.vnet().map_or_else(String::new, |vnet| format!(" of {}", vnet.title()));
+            let name = vnet.map_or_else(String::new, |vnet| format!(" of {}", vnet.title()));
             let problems = Problem::new(format!("V_ifnet{name}"), why).into();
-            return Self { all: Vec::new(), problems };
+            return self.answer(Vec::new(), problems, false, seen);
         };
-        let conditions = Conditions::of(&found.copies, &found.list, &network.shared, vnets);
+        let vnets = self.known.as_ref();
+        let conditions = Conditions::of(&found.copies, &found.list, &self.network.shared, vnets);
         let mut problems = found.list.problems.clone();
         problems.extend(conditions.problems.clone());
-        let counters = session.counters();
-        let read = |object| Entry::read(&object, network, &conditions, vnets, counters);
-        let all: Vec<Entry> = found.list.all().map(read).collect();
-        for entry in &all {
-            problems.extend(entry.interface.problems.clone());
+        let (mut entries, mut any) = (Vec::new(), false);
+        for object in found.list.all() {
+            let is_wanted = self.is_wanted(&object, &mut seen);
+            any |= is_wanted;
+            match pass {
+                Pass::Look => problems.extend(Interface::problems(&object)),
+                Pass::Show => {
+                    let counters = self.session.counters();
+                    let entry = Entry::read(&object, &self.network, &conditions, vnets, counters);
+                    problems.extend(entry.interface.problems.clone());
+                    entries.extend(is_wanted.then_some(entry));
+                }
+            }
         }
-        Self { all, problems }
+        self.answer(entries, problems, any, seen)
+    }
+
+    /// Whether it has a name that is wanted. What has none may be meant.
+    fn is_wanted(&self, object: &Object<'_>, seen: &mut Vec<usize>) -> bool {
+        if self.wanted.is_empty() {
+            return true;
+        }
+        let Ok(name) = interfaces::name(object) else { return true };
+        let found = self.wanted.iter().enumerate().filter(|(_, wanted)| wanted.matches(&name));
+        let before = seen.len();
+        seen.extend(found.map(|(place, _)| place));
+        seen.len() > before
+    }
+
+    fn answer(
+        &self,
+        entries: Vec<Entry>,
+        problems: Problems,
+        any: bool,
+        seen: Vec<usize>,
+    ) -> Interfaces {
+        let unknown = !any && !problems.is_empty();
+        Interfaces { interfaces: entries.into(), unknown, long: self.long, problems, any, seen }
     }
 }
 
@@ -167,6 +202,10 @@ impl Answer for Interfaces {
         let titles: Vec<String> = self.interfaces.iter().map(Entry::title).collect();
         let named = titles.iter().zip(self.interfaces.iter());
         call_outs::lay_out(page, named.map(|(title, entry)| (&**title, &*entry.call_outs)))
+    }
+
+    fn problems(&self) -> Problems {
+        self.problems.clone()
     }
 
     fn unreadable(&self) -> usize {

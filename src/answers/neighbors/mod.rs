@@ -6,12 +6,14 @@ mod page;
 pub use self::element::{Neighbor, Table};
 pub use self::page::Neighbors;
 
-use super::{Chosen, PerVnet};
+use super::per_vnet::Pass;
+use super::{Answer, Chosen, PerVnet};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::family::Family;
 use crate::views::neighbors;
 use crate::vnet::Stack;
+use crate::walk::Problems;
 
 /// The neighbours of each of the chosen vnets, of one family or of both.
 ///
@@ -24,10 +26,16 @@ pub fn neighbors<'s>(
 ) -> Result<PerVnet<'s, Neighbors>, Error> {
     session.matching_target()?.types()?;
     let network = session.network()?;
-    let ask = |stack: Stack<'s>| -> Result<Neighbors, Error> {
+    let ask = move |stack: Stack<'s>, _: Pass| -> Result<Neighbors, Error> {
         let wanted = |found: Family| family.is_none_or(|wanted| wanted == found);
         let found = neighbors::Neighbors::read(&session.copies(stack)?, &network, wanted);
         Ok(Neighbors::new(found, session.uptime()))
     };
-    PerVnet::asked_now(chosen, ask, |_| "there are no neighbours".to_owned())
+    let (mut problems, mut empty) = (Problems::default(), true);
+    let answer = PerVnet::looked_through(session, chosen, ask, |neighbors| {
+        problems.extend(neighbors.problems());
+        empty &= neighbors.nothing().is_some();
+    })?;
+    let nothing = empty.then(|| "there are no neighbours".to_owned());
+    Ok(PerVnet { problems, nothing, ..answer })
 }

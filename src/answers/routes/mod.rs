@@ -8,12 +8,14 @@ pub use self::element::{NextHop, Route, RoutingTable};
 pub use self::page::Routes;
 pub use self::question::Question;
 
-use super::{Chosen, PerVnet};
+use super::per_vnet::Pass;
+use super::{Answer, Chosen, PerVnet};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::family::Family;
 use crate::views::routes::Tables;
 use crate::vnet::Stack;
+use crate::walk::Problems;
 
 /// The routes of each of the chosen vnets.
 ///
@@ -26,7 +28,7 @@ pub fn routes<'s>(
 ) -> Result<PerVnet<'s, Routes>, Error> {
     session.matching_target()?.types()?;
     let network = session.network()?;
-    let ask = |stack: Stack<'s>| -> Result<Routes, Error> {
+    let ask = move |stack: Stack<'s>, _: Pass| -> Result<Routes, Error> {
         let wanted = |fib: u64, family: Family| {
             question.fib.is_none_or(|wanted| wanted == fib)
                 && question.family.is_none_or(|wanted| wanted == family)
@@ -35,12 +37,18 @@ pub fn routes<'s>(
         let tables = Tables::read(&session.copies(stack)?, &network, wanted);
         Ok(Routes::new(tables, session.uptime(), &question))
     };
-    PerVnet::asked_now(chosen, ask, |answers| nothing(answers, &question))
+    let (mut fibs, mut problems, mut empty) = (None, Problems::default(), true);
+    let answer = PerVnet::looked_through(session, chosen, ask, |routes| {
+        fibs = fibs.max(routes.fibs);
+        problems.extend(routes.problems());
+        empty &= routes.nothing().is_some();
+    })?;
+    let nothing = empty.then(|| nothing(fibs, &question));
+    Ok(PerVnet { problems, nothing, ..answer })
 }
 
-/// Why there are no routes at all.
-fn nothing(answers: &[Routes], question: &Question) -> String {
-    let fibs = answers.iter().filter_map(|answer| answer.fibs).max();
+/// Why there are no routes at all, in stacks that have at most so many FIBs.
+fn nothing(fibs: Option<u64>, question: &Question) -> String {
     match (question.fib, fibs, question.to) {
         (Some(fib), Some(fibs), _) if fib >= fibs => {
             format!("there is no FIB {fib}: the FIBs are numbered from 0, and there are {fibs}")

@@ -56,7 +56,9 @@ impl Pages {
     /// The place in the file of the byte at `at`.
     fn locate(&self, at: PhysAddr) -> Result<FileOffset, PhysFault> {
         let not_dumped = PhysFault { at, kind: PhysFaultKind::NotDumped };
-        let rank = self.bitmap.rank(at.get() / self.page_size).ok_or(not_dumped)?;
+        // A page has a power of two bytes, and a division takes longer than all else here.
+        let rank =
+            self.bitmap.rank(at.get() >> self.page_size.trailing_zeros()).ok_or(not_dumped)?;
         let within = rank * self.page_size + at.page_offset(self.page_size);
         self.first.checked_add(within).ok_or(not_dumped)
     }

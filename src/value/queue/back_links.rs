@@ -1,17 +1,10 @@
 //! The links of a list that lead backwards.
 
+use super::kind::Kind;
 use super::list::List;
 use super::walk;
 use crate::value::object::Object;
 use crate::walk::{Problem, Problems};
-
-/// Names of a head's first pointer, of a link's next pointer, and of its pointer back
-/// (`sys/sys/queue.h`, `sys/contrib/ck/include/ck_queue.h`). Other lists have none.
-const KINDS: [(&str, &str, &str); 3] = [
-    ("lh_first", "le_next", "le_prev"),
-    ("tqh_first", "tqe_next", "tqe_prev"),
-    ("clh_first", "cle_next", "cle_prev"),
-];
 
 /// The first element of the list at `head` that does not point back at the pointer that leads to
 /// it; `None` if all do, or if such lists have no pointers back.
@@ -26,7 +19,7 @@ pub fn wrong_back_link(
     let mut problems = Problems::default();
     let elements = walk(*head, link, list).take(&mut problems);
     problems.none()?;
-    let known = KINDS.into_iter().find(|(first, ..)| head.has(first));
+    let known = Kind::of(head).and_then(|kind| Some((kind.first, kind.next, kind.previous?)));
     let Some((first, next, previous)) = known else { return Ok(None) };
     let (next, previous) = (format!("{link}.{next}"), format!("{link}.{previous}"));
     let unreadable = |object: &Object<'_>, why| list.element(object.address, why);

@@ -4,35 +4,29 @@
 //! element at that of the one before it; the head of a STAILQ leads to its last
 //! element alone (`sys/sys/queue.h`).
 
+use super::kind::Kind;
 use super::list::List;
 use crate::addr::VirtAddr;
 use crate::target::ReadError;
 use crate::value::object::Object;
 use crate::walk::{Problem, Trail, Walk};
 
-/// Names of a head's last pointer, of a link's next pointer and of its previous one.
-const KINDS: [(&str, &str, Option<&str>); 3] = [
-    ("tqh_last", "tqe_next", Some("tqe_prev")),
-    ("stqh_last", "stqe_next", None),
-    ("cstqh_last", "cstqe_next", None),
-];
-
-/// Checks that a list whose last element is `last` ends where its head says.
+/// Checks that a list whose last element is `last` ends where its head says. `next` is the path to
+/// an element's next pointer.
 ///
 /// # Errors
 /// It does not: an element is missing, or the list was being changed.
-pub fn agrees(
+pub(super) fn agrees(
     head: &Object<'_>,
-    link: &str,
+    kind: &Kind,
+    next: &str,
     list: List<'_>,
     last: Option<&Object<'_>>,
 ) -> Result<(), Problem> {
-    let Some((tail, next, _)) = KINDS.into_iter().find(|(tail, ..)| head.has(tail)) else {
-        return Ok(());
-    };
+    let Some(tail) = kind.last else { return Ok(()) };
     let end = match last {
-        Some(element) => element.member(&format!("{link}.{next}")),
-        None => first(head),
+        Some(element) => element.member(next),
+        None => head.member(kind.first),
     };
     match (head.pointer(tail), end) {
         // The head of a list that is not made yet is NULL all over.
@@ -49,19 +43,18 @@ pub fn agrees(
 ///
 /// That something is missing is known already, so a second break is no news; what
 /// memory from the other end is freed is.
-pub fn walk<'t>(
+pub(super) fn walk<'t>(
     head: &Object<'t>,
+    kind: &Kind,
     link: &str,
     list: List<'_>,
     trail: &mut Trail<'_>,
 ) -> Walk<Object<'t>> {
-    let Some((last, next, previous)) = KINDS.into_iter().find(|(last, ..)| head.has(last)) else {
-        return Walk::whole(Vec::new());
-    };
+    let Some(last) = kind.last else { return Walk::whole(Vec::new()) };
     let mut found = Vec::new();
-    let ended = Steps { head, next: format!("{link}.{next}") }.run(
+    let ended = Steps { head, first: kind.first, next: format!("{link}.{}", kind.next) }.run(
         head.pointer(last),
-        previous.map(|p| format!("{link}.{p}")),
+        kind.previous.map(|p| format!("{link}.{p}")),
         list,
         trail,
         &mut found,
@@ -73,14 +66,10 @@ pub fn walk<'t>(
     }
 }
 
-/// The head's pointer to the first element, as a place.
-fn first<'t>(head: &Object<'t>) -> Result<Object<'t>, ReadError> {
-    let names = ["tqh_first", "stqh_first", "cstqh_first"];
-    head.member(names.into_iter().find(|name| head.has(name)).unwrap_or(names[0]))
-}
-
 struct Steps<'a, 't> {
     head: &'a Object<'t>,
+    /// The name of its pointer to the first element.
+    first: &'static str,
     /// The path to an element's next pointer.
     next: String,
 }
@@ -119,7 +108,7 @@ impl<'t> Steps<'_, 't> {
         if place.is_null() || place == self.head.address {
             return None;
         }
-        let head = first(self.head).ok()?;
+        let head = self.head.member(self.first).ok()?;
         let types = target.types().ok()?;
         let element = types.pointee(head.type_id).ok()?;
         let before = types.path(element, &self.next).ok()?.offset;

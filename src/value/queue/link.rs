@@ -9,7 +9,8 @@ use crate::target::ReadError;
 use crate::types::model::{Record, Type};
 use crate::types::{TypeId, Types};
 use crate::value::object::Object;
-use crate::value::queue::{KINDS, List};
+use crate::value::queue::List;
+use crate::value::queue::kind::KINDS;
 use crate::walk::{Problem, Problems, Trail, Walk};
 
 /// The root of a red-black or splay tree, and a member that every link of such a tree has.
@@ -83,7 +84,8 @@ pub fn links(head: &Object<'_>) -> Result<Vec<String>, NoLink> {
     let first = first_of(head).ok_or(NoLink::NotAList)?;
     let types = head.target().types().map_err(ReadError::from)?;
     let element = element_of(types, head.type_id).ok_or(NoLink::NotAList)?;
-    let kinds = KINDS.iter().chain(&TREES).filter(|kind| kind.0 == first);
+    let lists = KINDS.iter().map(|kind| (kind.first, kind.next));
+    let kinds = lists.chain(TREES).filter(|kind| kind.0 == first);
     let nexts: Vec<&str> = kinds.map(|kind| kind.1).collect();
     let mut found = Vec::new();
     candidates(types, element, &nexts, "", DEEPEST, &mut found)?;
@@ -124,7 +126,8 @@ fn first_of(head: &Object<'_>) -> Option<&'static str> {
 }
 
 fn firsts() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().chain(&TREES).map(|(first, _)| *first)
+    let lists = KINDS.iter().map(|kind| kind.first);
+    lists.chain(TREES.into_iter().map(|(first, _)| first))
 }
 
 /// The paths of members that are links of this kind.

@@ -9,6 +9,7 @@
 
 mod back_links;
 mod backward;
+mod kind;
 pub mod link;
 mod list;
 
@@ -16,19 +17,10 @@ use crate::value::object::Object;
 use crate::value::tree;
 use crate::walk::{Problem, Problems, Trail, Walk, settle};
 
+use kind::{KINDS, Kind};
+
 pub use back_links::wrong_back_link;
 pub use list::List;
-
-/// Names of a head's first pointer and of a link's next pointer.
-const KINDS: [(&str, &str); 7] = [
-    ("lh_first", "le_next"),
-    ("slh_first", "sle_next"),
-    ("stqh_first", "stqe_next"),
-    ("tqh_first", "tqe_next"),
-    ("clh_first", "cle_next"),
-    ("cslh_first", "csle_next"),
-    ("cstqh_first", "cstqe_next"),
-];
 
 /// Walks the list at `head`, whose elements are linked by their member `link`.
 pub fn walk<'t>(head: Object<'t>, link: &str, list: List<'_>) -> Walk<Object<'t>> {
@@ -55,15 +47,18 @@ fn walk_once<'t>(
     list: List<'_>,
     trail: &mut Trail<'_>,
 ) -> Walk<Object<'t>> {
-    if tree::is_head(&head) {
-        return tree::walk(head, link, list, trail);
-    }
+    let kind = match Kind::of(&head) {
+        None if tree::is_head(&head) => return tree::walk(head, link, list, trail),
+        // The error for a head of another kind names the pointer that it lacks.
+        known => known.unwrap_or(&KINDS[0]),
+    };
+    let next = format!("{link}.{}", kind.next);
     let mut elements = Vec::new();
-    let ended = forward(&head, link, list, trail, &mut elements)
-        .and_then(|()| backward::agrees(&head, link, list, elements.last()));
+    let ended = forward(&head, kind, &next, list, trail, &mut elements)
+        .and_then(|()| backward::agrees(&head, kind, &next, list, elements.last()));
     let Err(problem) = ended else { return Walk::whole(elements) };
     let mut problems = Problems::from(problem);
-    elements.extend(backward::walk(&head, link, list, trail).take(&mut problems));
+    elements.extend(backward::walk(&head, kind, link, list, trail).take(&mut problems));
     Walk::new(elements, problems)
 }
 
@@ -71,10 +66,8 @@ fn walk_once<'t>(
 /// never at NULL; other lists do not show it.
 #[must_use]
 pub fn is_made(head: &Object<'_>) -> bool {
-    let tails = [("tqh_first", "tqh_last"), ("stqh_first", "stqh_last")];
-    let Some((first, last)) = tails.into_iter().find(|(first, _)| head.has(first)) else {
-        return true;
-    };
+    let tail = Kind::of(head).and_then(|kind| Some((kind.first, kind.last?)));
+    let Some((first, last)) = tail else { return true };
     let is_set = |member| head.pointer(member).map_or(true, |value| !value.is_null());
     is_set(first) || is_set(last)
 }
@@ -82,35 +75,29 @@ pub fn is_made(head: &Object<'_>) -> bool {
 /// Of a head whose first pointer has this name, the name of the pointer to the end of the list;
 /// `Some(None)` if such heads have none, and `None` if no head has such a pointer.
 pub(crate) fn last_of(first: &str) -> Option<Option<&'static str>> {
-    match first {
-        "tqh_first" => Some(Some("tqh_last")),
-        "stqh_first" => Some(Some("stqh_last")),
-        "cstqh_first" => Some(Some("cstqh_last")),
-        "rbh_root" => Some(None),
-        _ => KINDS.iter().any(|(known, _)| *known == first).then_some(None),
-    }
+    let kind = KINDS.iter().find(|kind| kind.first == first);
+    kind.map(|kind| kind.last).or((first == "rbh_root").then_some(None))
 }
 
 /// What to say of a list that is not initialised.
 pub const NOT_MADE: &str =
     "the kernel has not initialised the list yet, or the dump has zeros in its place";
 
-/// Adds the elements from the first on.
+/// Adds the elements from the first on. `path` leads to an element's next pointer.
 fn forward<'t>(
     head: &Object<'t>,
-    link: &str,
+    kind: &Kind,
+    path: &str,
     list: List<'_>,
     trail: &mut Trail<'_>,
     elements: &mut Vec<Object<'t>>,
 ) -> Result<(), Problem> {
-    let (first, next) = KINDS.into_iter().find(|(first, _)| head.has(first)).unwrap_or(KINDS[0]);
-    let path = format!("{link}.{next}");
-    let mut next = pointed_at(head, first, list)?;
+    let mut next = pointed_at(head, kind.first, list)?;
     while let Some(element) = next {
         let at = element.address;
         trail.visit(at).map_err(|why| list.problem(at, why))?;
         list.check(&element)?;
-        next = match pointed_at(&element, &path, list) {
+        next = match pointed_at(&element, path, list) {
             Ok(next) => next,
             // Its first byte is missing, so it is not an element.
             Err(problem) if element.probe().is_err() => return Err(problem),

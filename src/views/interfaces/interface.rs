@@ -7,7 +7,7 @@ use crate::addr::VirtAddr;
 use crate::target::ReadError;
 use crate::value::Object;
 use crate::value::counter::Counters;
-use crate::value::model::ValueError;
+use crate::value::model::{ErrorKind, ValueError};
 use crate::value::queue::{self, List};
 use crate::walk::Problems;
 
@@ -59,9 +59,9 @@ impl Interface {
     /// Reads it. Of one whose memory is freed, nothing is known.
     #[must_use]
     pub fn read(object: &Object<'_>, counters: &Counters) -> Self {
-        let at = Reader { object, freed: object.check_freed().err().map(ValueError::from) };
+        let at = Reader::of(object);
         let name = at.text("if_xname");
-        let title = name.as_ref().map_or_else(|_| object.address.to_string(), ToString::to_string);
+        let title = title_of(object, &name);
         let addresses = match at.freed {
             Some(_) => Addresses::default(),
             None => Addresses::read(object, &title),
@@ -93,6 +93,14 @@ impl Interface {
         }
     }
 
+    /// What cannot be read of its addresses: [`Interface::problems`] without the rest.
+    pub fn problems(object: &Object<'_>) -> Problems {
+        match name(object) {
+            Err(why) if why.kind == ErrorKind::Freed => Problems::default(),
+            name => Addresses::read(object, &title_of(object, &name)).problems,
+        }
+    }
+
     /// The kind of its link in words.
     #[must_use]
     pub fn type_name(&self) -> Option<&'static str> {
@@ -109,6 +117,18 @@ impl Interface {
             _ => None,
         }
     }
+}
+
+/// The interface's name.
+///
+/// # Errors
+/// It cannot be read.
+pub fn name(interface: &Object<'_>) -> Field<Box<str>> {
+    Reader::of(interface).text("if_xname")
+}
+
+fn title_of(interface: &Object<'_>, name: &Field<Box<str>>) -> String {
+    name.as_ref().map_or_else(|_| interface.address.to_string(), ToString::to_string)
 }
 
 /// The interface's name, or its address.
@@ -135,7 +155,11 @@ struct Reader<'a, 't> {
     freed: Option<ValueError>,
 }
 
-impl Reader<'_, '_> {
+impl<'a, 't> Reader<'a, 't> {
+    fn of(object: &'a Object<'t>) -> Self {
+        Self { object, freed: object.check_freed().err().map(ValueError::from) }
+    }
+
     fn read<T>(&self, read: impl FnOnce(&Object<'_>) -> Result<T, ReadError>) -> Field<T> {
         match &self.freed {
             Some(why) => Err(why.clone()),

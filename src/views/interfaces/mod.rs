@@ -17,7 +17,7 @@ use crate::walk::{Problem, Problems, Walk, Why};
 pub use crate::value::interface_flags::flag_names;
 pub use addresses::InterfaceAddress;
 pub use condition::Conditions;
-pub use interface::{Interface, place, title};
+pub use interface::{Interface, name, place, title};
 pub use kind::type_name;
 pub(in crate::views) use traffic::sum;
 pub use traffic::{COUNTERS, Traffic};
