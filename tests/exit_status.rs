@@ -13,7 +13,7 @@ use vnetkvm::source::Source;
 const FORMATS: [&str; 5] = ["table", "plain", "json", "jsonl", "{}"];
 
 /// A command line for the demonstration, and its exit status.
-const RULES: [(&str, i32); 165] = [
+const RULES: [(&str, i32); 168] = [
     ("info", 0),
     ("info --dmesg", 0),
     ("info --vnet 1", 2),

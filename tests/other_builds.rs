@@ -404,7 +404,7 @@ fn a_kernel_is_what_the_question_needs() {
             said.out
         };
         assert_eq!(print("ip_defttl"), "ip_defttl = (int) 42\n");
-        assert!(print("tcp_input").contains("<tcp_input>"));
+        assert!(print("tcp_input").contains("<tcp_input at "));
     }
     // Types need debug information, and nothing else.
     for (bytes, warned) in [
