@@ -10,8 +10,8 @@ use std::process::Command;
 use vnetkvm::image::Scenario;
 
 /// A new line, ESC [ 7 m, a tab, a byte of C1, a bell, an override of the direction of writing, and
-/// an element of HTML.
-const HOSTILE: &str = r"\n\u001b[7mX\t\u009b\u0007\u202e<i>";
+/// what begins an element of HTML. Names of interfaces have no room for more.
+const HOSTILE: &str = r"\n\u001b[7mX\t\u009b\u0007\u202e<";
 
 /// Names of every kind, a stack that is being built and one that is being torn down.
 const SCENARIO: &str = r#"
@@ -183,7 +183,7 @@ fn no_string_of_a_dump_acts_on_a_terminal() {
                 let is_valid = match *format {
                     "json" => out.is_empty() || is_json(&out),
                     "jsonl" => out.lines().all(is_json),
-                    "html" => !out.contains("<i>"),
+                    "html" => !out.contains("u202e<"),
                     _ => true,
                 };
                 assert!(is_valid, "{question:?} as {format}:\n{out}");

@@ -88,10 +88,13 @@ pub fn each_vnet(
 struct Pointers<'t> {
     thread: Thread<'t>,
     /// The number of the process, and what its credential's prison points to.
-    of_process: Option<(i64, Result<Option<VirtAddr>, ReadError>)>,
+    of_process: Option<(i64, Pointer)>,
     /// The number of the thread, its curvnet, and what its credential's prison points to.
-    of_thread: Option<(i64, [Result<Option<VirtAddr>, ReadError>; 2])>,
+    of_thread: Option<(i64, [Pointer; 2])>,
 }
+
+/// A pointer that was read; `None` is NULL.
+type Pointer = Result<Option<VirtAddr>, ReadError>;
 
 impl<'t> Pointers<'t> {
     fn read(&(of, is_first): &(Thread<'t>, bool)) -> Self {
