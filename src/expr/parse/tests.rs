@@ -147,7 +147,7 @@ fn comparisons_and_conditions_have_the_precedence_of_c() {
     assert_eq!(shown("(flag) ? 1 : 'a'"), "(flag ? 1 : 97)");
     assert_eq!(shown("a ? b.ko : c"), "(a ? (b.ko) : c)");
     assert_eq!(message("a ? b"), "expected \":\", found the end");
-    assert_eq!(message("a = b"), "unexpected '='");
+    assert_eq!(message("a = b"), "= would assign; == compares");
 }
 
 #[test]
