@@ -79,7 +79,7 @@ impl Stub<'_, '_> {
             xml.tag("threads", &[]);
             for id in self.threads.ids() {
                 let about = self.threads.about(*id);
-                let (id, cpu) = (format!("p1.{id:x}"), about.cpu.unwrap_or_default());
+                let (id, cpu) = (format_args!("p1.{id:x}"), about.cpu.unwrap_or_default());
                 match about.cpu {
                     Some(_) => {
                         xml.tag("thread", &[("id", &id), ("name", &about.name), ("core", &cpu)])
