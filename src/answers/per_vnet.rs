@@ -95,10 +95,10 @@ impl<'s, A> PerVnet<'s, A> {
         Self { is_kept: true, ..answers }
     }
 
-    /// Asks `ask` of each of the stacks, on all processors, and shows what it answers to `see`: what
-    /// is said before the answers rests on all of them. Then each is made again when its turn comes,
-    /// and not kept. A single one is kept, and so are those about a machine that is running, where a
-    /// second look may find something else.
+    /// Asks `ask` of each of the stacks, on all processors, collects the problems of the answers, and
+    /// shows them to `see`: what is said before the answers rests on all of them. Then each is made
+    /// again when its turn comes, and not kept. A single one is kept, and so are those about a machine
+    /// that is running, where a second look may find something else.
     ///
     /// # Errors
     /// The first of `ask`.
@@ -109,16 +109,17 @@ impl<'s, A> PerVnet<'s, A> {
         mut see: impl FnMut(&A),
     ) -> Result<Self, Error>
     where
-        A: Clone + Send + 's,
+        A: Answer + Clone + Send + 's,
     {
         let keep = chosen.stacks.len() == 1 || session.memory().is_live();
         let pass = if keep { Pass::Show } else { Pass::Look };
-        let (mut kept, mut failed) = (Vec::new(), None);
+        let (mut kept, mut problems, mut failed) = (Vec::new(), Problems::default(), None);
         let jobs = parallel::jobs_for(chosen.stacks.len());
         let look = |stack: &Stack<'s>| ask(*stack, pass);
         parallel::for_each(&chosen.stacks, jobs, look, |answer| {
             match answer {
                 Ok(answer) => {
+                    problems.extend(answer.problems());
                     see(&answer);
                     kept.extend(keep.then_some(answer));
                 }
@@ -130,7 +131,7 @@ impl<'s, A> PerVnet<'s, A> {
             return Err(why);
         }
         if keep {
-            return Ok(Self::kept(chosen, kept));
+            return Ok(Self { problems, ..Self::kept(chosen, kept) });
         }
         let ask = move |_: usize, stacks: &[Stack<'s>]| {
             let mut answers = Vec::with_capacity(stacks.len());
@@ -141,7 +142,7 @@ impl<'s, A> PerVnet<'s, A> {
             });
             answers
         };
-        Ok(Self::by_batch(chosen, AT_ONCE, ask))
+        Ok(Self { problems, ..Self::by_batch(chosen, AT_ONCE, ask) })
     }
 
     /// The stacks, each with its answer, one after the other.

@@ -64,9 +64,9 @@ pub fn sockets<'s>(
     };
     let mut empty = true;
     let answer = PerVnet::looked_through(session, chosen, ask, |sockets| {
-        problems.extend(sockets.problems());
         empty &= sockets.is_empty();
     })?;
+    problems.extend(answer.problems.clone());
     let nothing = empty.then(|| question.nothing());
     Ok(PerVnet { problems, nothing, ..answer })
 }

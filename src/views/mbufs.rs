@@ -44,17 +44,15 @@ pub fn chain(first: Object<'_>, name: &str) -> Walk<Mbuf> {
     let (mut mbufs, mut problems) = (Vec::new(), Problems::default());
     let (mut packet, mut number) = (Some(first), 0);
     while let Some(start) = packet {
-        let whole = one_packet(start, number, list, &mut trail, &mut mbufs);
-        problems.extend(whole.err().map_or_else(Problems::default, Problems::from));
+        if let Err(problem) = one_packet(start, number, list, &mut trail, &mut mbufs) {
+            problems.add(problem);
+        }
         // Where the last packet leads back to another, that one was told already.
-        let is_new = mbufs.last().is_some_and(|mbuf: &Mbuf| mbuf.packet == number);
-        packet = match follow(&start, NEXT_PACKET, list) {
-            Ok(next) => next.filter(|_| is_new),
-            Err(problem) => {
-                problems.add(problem);
-                None
-            }
-        };
+        if mbufs.last().is_none_or(|mbuf: &Mbuf| mbuf.packet != number) {
+            break;
+        }
+        let next = follow(&start, NEXT_PACKET, list);
+        packet = next.map_err(|problem| problems.add(problem)).ok().flatten();
         number += 1;
     }
     Walk::new(mbufs, problems)

@@ -65,11 +65,7 @@ impl<'s> Evaluations<'s> {
 
 impl Chains {
     fn lines(&self) -> Elements<'_, Line<'_>> {
-        let lines = self
-            .0
-            .iter()
-            .flat_map(|chain| chain.mbufs.iter().map(|mbuf| Line::of(&chain.expression, mbuf)));
-        lines.collect::<Vec<_>>().into()
+        self.0.iter().flat_map(Chain::lines).collect::<Vec<_>>().into()
     }
 }
 
@@ -79,8 +75,7 @@ impl Answer for Chains {
             return page.table(&columns(page.medium()), &self.lines());
         }
         for chain in &*self.0 {
-            let lines = chain.mbufs.iter().map(|mbuf| Line::of(&chain.expression, mbuf));
-            let lines: Elements<'_, Line<'_>> = lines.collect::<Vec<_>>().into();
+            let lines: Elements<'_, Line<'_>> = chain.lines().collect::<Vec<_>>().into();
             page.table(&columns(page.medium()), &lines)?;
             page.line(&chain.in_words())?;
         }
@@ -103,6 +98,10 @@ impl Serialize for Chains {
 }
 
 impl Chain {
+    fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        self.mbufs.iter().map(|mbuf| Line::of(&self.expression, mbuf))
+    }
+
     /// `V_q: 3 mbufs in 2 packets hold 180 bytes`
     fn in_words(&self) -> String {
         let several = |count: u64, what: &str| match count {

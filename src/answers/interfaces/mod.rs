@@ -62,7 +62,7 @@ pub fn interfaces<'s>(
     let Question { names, long } = question;
     let wanted = names.iter().map(|name| Wanted::new(name)).collect::<Result<Vec<_>, _>>()?;
     let mut seen = vec![false; wanted.len()];
-    let (mut problems, mut any) = (Problems::default(), false);
+    let mut any = false;
     let reader = Reader {
         session,
         network: session.network()?,
@@ -72,7 +72,6 @@ pub fn interfaces<'s>(
     };
     let ask = move |stack, pass| Ok(reader.read(stack, pass));
     let answer = PerVnet::looked_through(session, chosen, ask, |found| {
-        problems.extend(found.problems());
         any |= found.any;
         for place in &found.seen {
             seen.get_mut(*place).into_iter().for_each(|seen| *seen = true);
@@ -80,12 +79,13 @@ pub fn interfaces<'s>(
     })?;
     let missed = names.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(name, _)| &**name);
     let missed: Vec<&str> = missed.collect();
-    let nothing = (!any).then(|| nothing(&missed, &problems));
+    let nothing = (!any).then(|| nothing(&missed, &answer.problems));
     let mut remarks = Vec::new();
     if any {
-        remarks.extend(missed.iter().map(|name| Remark::Warning(no_such(name, &problems))));
+        let warning = |name: &&str| Remark::Warning(no_such(name, &answer.problems));
+        remarks.extend(missed.iter().map(warning));
     }
-    Ok(PerVnet { problems, remarks, nothing, ..answer })
+    Ok(PerVnet { remarks, nothing, ..answer })
 }
 
 fn nothing(missed: &[&str], problems: &Problems) -> String {

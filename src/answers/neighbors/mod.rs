@@ -13,7 +13,6 @@ use crate::session::Session;
 use crate::views::family::Family;
 use crate::views::neighbors;
 use crate::vnet::Stack;
-use crate::walk::Problems;
 
 /// The neighbours of each of the chosen vnets, of one family or of both.
 ///
@@ -31,11 +30,10 @@ pub fn neighbors<'s>(
         let found = neighbors::Neighbors::read(&session.copies(stack)?, &network, wanted);
         Ok(Neighbors::new(found, session.uptime()))
     };
-    let (mut problems, mut empty) = (Problems::default(), true);
+    let mut empty = true;
     let answer = PerVnet::looked_through(session, chosen, ask, |neighbors| {
-        problems.extend(neighbors.problems());
         empty &= neighbors.nothing().is_some();
     })?;
     let nothing = empty.then(|| "there are no neighbours".to_owned());
-    Ok(PerVnet { problems, nothing, ..answer })
+    Ok(PerVnet { nothing, ..answer })
 }

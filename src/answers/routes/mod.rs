@@ -15,7 +15,6 @@ use crate::session::Session;
 use crate::views::family::Family;
 use crate::views::routes::Tables;
 use crate::vnet::Stack;
-use crate::walk::Problems;
 
 /// The routes of each of the chosen vnets.
 ///
@@ -37,14 +36,13 @@ pub fn routes<'s>(
         let tables = Tables::read(&session.copies(stack)?, &network, wanted);
         Ok(Routes::new(tables, session.uptime(), &question))
     };
-    let (mut fibs, mut problems, mut empty) = (None, Problems::default(), true);
+    let (mut fibs, mut empty) = (None, true);
     let answer = PerVnet::looked_through(session, chosen, ask, |routes| {
         fibs = fibs.max(routes.fibs);
-        problems.extend(routes.problems());
         empty &= routes.nothing().is_some();
     })?;
     let nothing = empty.then(|| nothing(fibs, &question));
-    Ok(PerVnet { problems, nothing, ..answer })
+    Ok(PerVnet { nothing, ..answer })
 }
 
 /// Why there are no routes at all, in stacks that have at most so many FIBs.

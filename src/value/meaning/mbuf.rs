@@ -165,8 +165,7 @@ impl fmt::Display for MbufHeader {
 
 /// The same in words, by the members that were read.
 pub fn text(members: &Gathered<'_>, naming: Naming) -> Option<String> {
-    let read = MbufHeader::read(naming, |path| Ok::<_, Infallible>(at(members, path)));
-    let Ok(header) = read;
+    let Ok(header) = MbufHeader::read(naming, |path| Ok::<_, Infallible>(at(members, path)));
     header.map(|header| header.to_string())
 }
 
