@@ -99,6 +99,11 @@ impl<'a> Section<'a> {
         self.is_loaded() && !writable && self.header.sh_type == section_header::SHT_PROGBITS
     }
 
+    /// Is it read-only data?
+    pub(super) fn is_read_only_data(&self) -> bool {
+        self.is_constant() && !self.has_flag(section_header::SHF_EXECINSTR)
+    }
+
     pub(super) fn header(&self) -> &'a SectionHeader {
         self.header
     }

@@ -9,6 +9,7 @@
 //! The addresses of a [`Kernel`] are link addresses. A [`RunningKernel`]
 //! has the addresses at which some machine runs it.
 
+pub(crate) mod bit_formats;
 mod compressed;
 pub mod debug_file;
 pub mod elf;

@@ -12,14 +12,17 @@ use crate::bytes::Endian;
 use crate::types::model::*;
 use crate::types::{TypeError, Types, WantedKind};
 use crate::value::counter::is_counter;
-use crate::value::meaning::{Meaning, NumberMeaning};
+use crate::value::meaning::{FoundFormats, Meaning, NumberMeaning};
 use crate::value::model::{ErrorKind, ValueError};
 use crate::value::number::{Number, is_char, is_integer};
 use crate::value::record::MemberNames;
 
-/// The plans of one kernel's types. Threads share them.
+/// The plans of one kernel's types, and the formats of its flags. Threads share them.
 #[derive(Debug, Default)]
-pub struct Plans(RwLock<FxHashMap<TypeId, Arc<Plan>>>);
+pub struct Plans {
+    made: RwLock<FxHashMap<TypeId, Arc<Plan>>>,
+    formats: FoundFormats,
+}
 
 /// How values of one type are read.
 #[derive(Debug)]
@@ -135,7 +138,7 @@ impl Plans {
             Part::Known(plan) => {
                 // A larger budget might allow it.
                 if !making.cut {
-                    let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+                    let mut known = self.made.write().unwrap_or_else(PoisonError::into_inner);
                     known.extend(making.made);
                 }
                 plan
@@ -147,7 +150,12 @@ impl Plans {
     }
 
     fn known(&self, id: TypeId) -> Option<Arc<Plan>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.made.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// The formats by which the kernel prints flags.
+    pub(in crate::value) fn formats(&self) -> &FoundFormats {
+        &self.formats
     }
 }
 

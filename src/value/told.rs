@@ -39,9 +39,13 @@ impl ValueReader<'_> {
     ) -> Value {
         let is_number = matches!(value, Value::Int(_) | Value::Char(_));
         let means = is_number && self.format.is_some_and(Format::means);
-        match means.then(|| meaning.text(bits())).flatten() {
-            Some(text) => self.told_as(value, Shown::Text(text.into())),
-            None => value,
+        if !means {
+            return value;
+        }
+        match meaning.text(bits(), self.target, self.plans.formats()) {
+            Ok(Some(text)) => self.told_as(value, Shown::Text(text.into())),
+            Ok(None) => value,
+            Err(why) => ValueError::from(why).into(),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::expr::eval::{ExprError, Operand, Scattered, Scope, place};
 use crate::expr::{Derived, Expr, ExprKind, Name, TypeBase, TypeName};
 use crate::kernel::{LinkerSet, Symbol, SymbolKind};
 use crate::types::{self, Static, TypeId, Variable};
+use crate::value::NumberMeaning;
 use crate::vnet::{SetVariable, Stack, VnetError, variables};
 
 impl Scope<'_> {
@@ -72,7 +73,7 @@ impl Scope<'_> {
         {
             return Ok(found);
         }
-        Ok(place(type_id, symbol.address, symbol.size))
+        Ok(place(type_id, symbol.address, symbol.size).meaning(NumberMeaning::of_variable(name)))
     }
 
     /// The global of that name that a file defines.
@@ -82,7 +83,8 @@ impl Scope<'_> {
             let path = self.target.source_of(symbol.address);
             if path.is_some_and(|path| types::is_end_of_path(&path, file)) {
                 let type_id = self.typed(symbol.address).map(|typed| typed.type_id);
-                return Ok(place(type_id, symbol.address, symbol.size));
+                let found = place(type_id, symbol.address, symbol.size);
+                return Ok(found.meaning(NumberMeaning::of_variable(name)));
             }
         }
         if let Some(found) = self.static_named(name, Some(file)) {

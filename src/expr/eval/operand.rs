@@ -15,7 +15,7 @@ use crate::walk::Problems;
 /// The result of an expression, before its memory is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operand {
-    /// Something in memory. A member may mean more than its type says.
+    /// Something in memory. A member or variable may mean more than its type says.
     Place {
         type_id: TypeId,
         address: VirtAddr,
@@ -53,6 +53,14 @@ impl Operand {
     /// A value of that type in memory.
     pub fn place(type_id: TypeId, address: VirtAddr) -> Self {
         Self::Place { type_id, address, bits: None, meaning: None }
+    }
+
+    /// The same, if it is in memory, with what it means.
+    pub(super) fn meaning(mut self, means: Option<NumberMeaning>) -> Self {
+        if let Self::Place { meaning, .. } = &mut self {
+            *meaning = means;
+        }
+        self
     }
 
     /// A static variable or a part of one: a place like any other if one piece of memory

@@ -1,15 +1,15 @@
 //! Flags by name.
 
 /// `0x8843 (UP|BROADCAST|…)`: the bits, and the names of those that have one.
-pub fn with_names(raw: u64, table: &[(u64, &str)]) -> Option<String> {
+pub fn with_names(raw: u64, table: &[(u64, impl AsRef<str>)]) -> Option<String> {
     (raw != 0).then(|| format!("{raw:#x} ({})", names(raw, table)))
 }
 
 /// The names of the bits that are set, and what is left without one as a number.
-pub fn names(raw: u64, table: &[(u64, &str)]) -> String {
+pub fn names(raw: u64, table: &[(u64, impl AsRef<str>)]) -> String {
     let known = table.iter().filter(|(bit, _)| raw & bit != 0);
     let rest = known.clone().fold(raw, |rest, (bit, _)| rest & !bit);
-    let mut names: Vec<String> = known.map(|(_, name)| (*name).to_owned()).collect();
+    let mut names: Vec<String> = known.map(|(_, name)| name.as_ref().to_owned()).collect();
     if rest != 0 {
         names.push(format!("{rest:#x}"));
     }

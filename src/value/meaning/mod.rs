@@ -3,10 +3,11 @@
 //! What: addresses, locks, mbufs, times, flags. How: a struct is known by the name of its type and
 //! by members that only it has, however a program came to it. What it means is worked out of the
 //! members that were read, and stands before them. Flags are known by the names of their struct
-//! and member. What this refuses to do: guess. A member that could not be read is an error in its
+//! and member, or by the format that the kernel prints them by. What this refuses to do: guess. A member that could not be read is an error in its
 //! own place, and what depends on it is left out.
 
 mod address;
+mod bit_names;
 mod flags;
 mod found;
 mod lock;
@@ -21,6 +22,7 @@ use crate::value::lock_word::LockKind;
 use crate::value::model::Value;
 
 pub use address::Address;
+pub use bit_names::FoundFormats;
 pub use found::Found;
 pub use mbuf::{MbufHeader, Naming as MbufNaming};
 pub use number::NumberMeaning;

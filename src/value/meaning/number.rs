@@ -1,9 +1,12 @@
 //! Numbers whose type, or whose place in a struct, says more than that they are numbers.
 
+use crate::budget::Exhausted;
+use crate::target::Target;
 use crate::types::Types;
 use crate::types::model::{Qualified, Type, TypeId, Typedef};
 use crate::value::format::Bits;
 use crate::value::interface_flags::INTERFACE_FLAGS;
+use crate::value::meaning::bit_names::{FoundFormats, KnownFormat};
 use crate::value::meaning::mbuf::{self, Naming};
 use crate::value::meaning::{flags, time};
 
@@ -20,6 +23,8 @@ pub enum NumberMeaning {
     MbufType(Naming),
     /// `ext_type`
     Storage,
+    /// Flags that the kernel has a format for.
+    Printed(KnownFormat),
 }
 
 /// Typedefs of typedefs that are looked through.
@@ -54,7 +59,7 @@ impl NumberMeaning {
             ("m_hdr", "mh_flags") => Some(Self::MbufFlags(Naming::Old)),
             ("m_hdr", "mh_type") => Some(Self::MbufType(Naming::Old)),
             ("m_ext", "ext_type") => Some(Self::Storage),
-            _ => None,
+            _ => KnownFormat::of_member(record, member).map(Self::Printed),
         }
     }
 
@@ -67,19 +72,37 @@ impl NumberMeaning {
         }
     }
 
+    /// That of a global variable of the kernel.
+    pub fn of_variable(name: &str) -> Option<Self> {
+        KnownFormat::of_variable(name).map(Self::Printed)
+    }
+
     /// The number, and what it means: `6442450944 (1.500000000 s)`. 0 means no more than it is,
     /// except as the type of an mbuf.
-    pub(in crate::value) fn text(self, bits: Bits) -> Option<String> {
+    ///
+    /// # Errors
+    /// The kernel has to be searched for a format, and the budget does not last.
+    pub(in crate::value) fn text(
+        self,
+        bits: Bits,
+        target: &Target,
+        formats: &FoundFormats,
+    ) -> Result<Option<String>, Exhausted> {
         let number = bits.whole();
         let raw = bits.raw as u64;
         let named = |name: Option<&str>| Some(format!("{number} ({})", name?));
-        match self {
+        Ok(match self {
             Self::Sbintime if number == 0 => None,
             Self::Sbintime => Some(format!("{number} ({})", time::of_sbintime(number))),
             Self::InterfaceFlags => flags::with_names(raw, &INTERFACE_FLAGS),
             Self::MbufFlags(naming) => flags::with_names(raw, naming.flags()),
             Self::MbufType(naming) => named(naming.type_name(raw)),
             Self::Storage => named(mbuf::storage_name(raw)),
-        }
+            Self::Printed(_) if raw == 0 => None,
+            Self::Printed(known) => {
+                let names = formats.names(known, target.kernel().linked(), target.budget())?;
+                names.and_then(|names| flags::with_names(raw, names))
+            }
+        })
     }
 }
