@@ -82,7 +82,13 @@ impl Translate for FlatMap {
 
     fn next(&self, memory: &dyn PhysicalMemory, at: VirtAddr) -> Option<VirtAddr> {
         let direct = self.map.direct_map.as_ref().and_then(|map| next_direct(map, at));
-        let mapped = self.next_in_kernel_map(memory, at.max(self.map.kernbase));
+        let from = at.max(self.map.kernbase);
+        // Before the kernel map there is often a gap of thousands of entries. It is not searched for
+        // each page of a direct map that comes first.
+        if direct.is_some_and(|direct| direct <= from) {
+            return direct;
+        }
+        let mapped = self.next_in_kernel_map(memory, from);
         [direct, mapped].into_iter().flatten().min()
     }
 }
@@ -97,4 +103,57 @@ pub(super) fn direct_map(map: &DirectMap, address: VirtAddr) -> Option<Mapping> 
     let offset = address.offset_from(map.range.start)?;
     let len = map.range.end.offset_from(address).filter(|len| *len > 0)?;
     Some(Mapping { phys: map.phys.wrapping_add(offset), len })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::addr::FileOffset;
+    use crate::dump::{PageMapFormat, PhysFault};
+    use crate::paging::amd64;
+    use crate::source::{Region, Source};
+
+    /// Zeros, which are page tables without entries.
+    #[derive(Default)]
+    struct Zeros(AtomicUsize);
+
+    impl PhysicalMemory for Zeros {
+        fn read(&self, _: PhysAddr, _: &mut [u8]) -> Result<(), PhysFault> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+
+        fn next(&self, _: PhysAddr) -> Option<Range<PhysAddr>> {
+            None
+        }
+    }
+
+    #[test]
+    fn the_kernel_map_is_not_searched_for_each_page_before_it() {
+        let (direct, kernbase) = (0xffff_f800_0000_0000, VirtAddr::new(0xffff_fe00_0000_0000));
+        // A directory entry that says that there is a page table.
+        let source = Arc::new(Source::from_vec("vmcore", 0x1003_u64.to_le_bytes().to_vec()));
+        let map = amd64::page_map(PageMap {
+            format: PageMapFormat::Amd64Directories,
+            kernbase,
+            direct_map: Some(DirectMap {
+                range: VirtAddr::new(direct)..VirtAddr::new(direct + 0x4000),
+                phys: PhysAddr::new(0),
+            }),
+            entries: Region::new(&source, FileOffset::new(0), 8).unwrap(),
+        });
+        let memory = Zeros::default();
+        let next = |at: u64| map.next(&memory, VirtAddr::new(at)).map(VirtAddr::get);
+        assert_eq!(
+            [0, direct, direct + 0x3fff].map(next),
+            [0, 0, 0x3fff].map(|n| Some(direct + n))
+        );
+        assert_eq!(memory.0.load(Ordering::Relaxed), 0);
+        assert_eq!(next(direct + 0x4000), None);
+        assert_ne!(memory.0.load(Ordering::Relaxed), 0);
+    }
 }

@@ -85,6 +85,12 @@ impl Types {
             .ok_or_else(|| self.no_such_type(class, &bare))
     }
 
+    /// The struct with that tag, for those to whom none is no error: similar names, which take long
+    /// to find, are not looked for.
+    pub(crate) fn struct_named(&self, tag: &str) -> Option<TypeId> {
+        self.in_any_file(|types| types.lookup_here(Class::Struct, tag))
+    }
+
     /// The type with that name in the unit that defines the variable with link address `address`.
     /// Several units may have different types with one name.
     pub fn find_beside(&self, address: VirtAddr, name: &str) -> Option<TypeId> {

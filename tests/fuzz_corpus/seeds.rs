@@ -10,6 +10,7 @@ use vnetkvm::image::{self, DumpFile, HeaderVersion, Scenario};
 use vnetkvm::kernel::Kernel;
 
 use crate::ctf::{Container, Types};
+use crate::doors::IMAGES;
 use crate::dwarf;
 use crate::synth::flat::FlatDump;
 use crate::synth::physical::{Image, Machine, qemu_notes};
@@ -224,7 +225,7 @@ fn info_files() -> Vec<Vec<u8>> {
     vec![of("minidump-v2", HeaderVersion::V1), of("full", HeaderVersion::V4)]
 }
 
-/// Changes to the fields that come first, each in every way; and to pages.
+/// Each image as it is, and with changes to fields here and there in two ways; and changes to pages.
 fn edits() -> Vec<Vec<u8>> {
     let record = |kind: u8, how: u8, field: u16, value: u64| {
         let mut record = vec![kind, how];
@@ -237,11 +238,16 @@ fn edits() -> Vec<Vec<u8>> {
         let records = fields.map(|field| record(0, how, field, u64::from(field) * 7));
         records.collect::<Vec<_>>().concat()
     };
-    let mut all: Vec<Vec<u8>> = (0..8).map(|n| [ways(2 * n), ways(2 * n + 1)].concat()).collect();
-    all.push(Vec::new());
-    all.push(record(6, 0, 30, 40));
-    all.push(record(7, 0xff, 0x4141, 500_000));
-    all.push(record(255, 0, 0, 300_000));
-    all.push(record(5, 63, 0xffff, 200_000));
+    let changes = |image: u8| [ways(2 * image % 16), ways((2 * image + 1) % 16)].concat();
+    let images = 0..IMAGES as u8;
+    let mut all: Vec<Vec<u8>> = images.clone().map(|image| vec![image]).collect();
+    all.extend(images.map(|image| [vec![image], changes(image)].concat()));
+    let pages = [
+        record(6, 0, 30, 40),
+        record(7, 0xff, 0x4141, 500_000),
+        record(255, 0, 0, 300_000),
+        record(5, 63, 0xffff, 200_000),
+    ];
+    all.extend(pages.map(|pages| [vec![0], pages].concat()));
     all
 }

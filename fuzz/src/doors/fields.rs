@@ -2,14 +2,16 @@
 //! number and pointer of the structs that lead from the kernel's variables to each other.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
 
 use vnetkvm::addr::{PhysAddr, VirtAddr};
+use vnetkvm::bytes::{Endian, Fields};
 use vnetkvm::session::Session;
 use vnetkvm::types::TypeId;
 use vnetkvm::types::model::Type;
 
 /// A number in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 pub struct Field {
     /// Its place in the file.
     pub at: usize,
@@ -17,22 +19,20 @@ pub struct Field {
     pub len: usize,
     /// Its address in the kernel's memory; 0 in a header.
     pub address: u64,
+    /// Of the machine, and of the file's headers.
+    pub endian: Endian,
 }
 
 impl Field {
     /// The number; 0 behind the end of the file.
     pub fn read(self, file: &[u8]) -> u64 {
-        let mut word = [0; 8];
-        if let Some(bytes) = file.get(self.at..self.at + self.len) {
-            word[..self.len].copy_from_slice(bytes);
-        }
-        u64::from_le_bytes(word)
+        Fields::new(file, self.endian).uint(self.at, self.len).unwrap_or(0)
     }
 
     /// Writes the lower bytes of `value`.
     pub fn write(self, file: &mut [u8], value: u64) {
         if let Some(bytes) = file.get_mut(self.at..self.at + self.len) {
-            bytes.copy_from_slice(&value.to_le_bytes()[..self.len]);
+            bytes.copy_from_slice(&self.endian.bytes(value, self.len as u64));
         }
     }
 }
@@ -40,8 +40,8 @@ impl Field {
 /// The most fields. Those that are near the kernel's variables come first.
 const MOST: usize = 30_000;
 
-/// Variables that views begin with.
-const ROOTS: [&str; 12] = [
+/// Variables that views begin with, or that lead to the page tables.
+const ROOTS: [&str; 27] = [
     "vnet_head",
     "vnet0",
     "allprison",
@@ -54,47 +54,72 @@ const ROOTS: [&str; 12] = [
     "eventhandler_lists",
     "uma_kegs",
     "dumptid",
+    "zone_mbuf",
+    "zone_clust",
+    "vm_page_array",
+    "vm_page_array_size",
+    "vm_page_dump",
+    "dump_avail",
+    "dpcpu_off",
+    "dpcpu_head",
+    "cpuid_to_pcpu",
+    "mp_maxid",
+    "stoppcbs",
+    "KPML4phys",
+    "IdlePTD",
+    "kernel_pmap_store",
+    "radix_mmu",
 ];
 
-/// The fields of the minidump `file` that `session` has opened.
-pub fn of_minidump(session: &Session, file: &[u8]) -> Vec<Field> {
-    let Places { start, pages } = Places::of(session, file);
-    let words = |from: usize, to: usize| (from..to).step_by(8);
-    let word = |at| Field { at, len: 8, address: 0 };
-    let header = words(24, 24 + 64).map(word);
-    let map = words(4096, start).map(word).filter(|field| field.read(file) != 0);
-    let mut fields: Vec<Field> = header.chain(map).collect();
-    let places = Places { start, pages };
+/// The fields of the dump `file` that `session` has opened.
+pub fn of_dump(session: &Session, file: &[u8]) -> Vec<Field> {
+    let places = Places::of(session, file);
+    let arch = session.core().arch;
+    let words = |from: usize, to: usize, len: usize| {
+        (from..to).step_by(len).map(move |at| Field { at, len, address: 0, endian: arch.endian() })
+    };
+    let (header, map) = (HEADERS.min(places.start), PAGE.min(places.start));
+    let header = words(24.min(header), header, 4);
+    let map = words(map, places.start, arch.pointer_size() as usize);
+    let mut fields: Vec<Field> = header.chain(map.filter(|field| field.read(file) != 0)).collect();
+    fields.truncate(MOST / 2);
     fields
         .extend(Walk { session, places: &places, found: Vec::new(), seen: BTreeSet::new() }.run());
     fields.truncate(MOST);
     fields
 }
 
-/// Where the pages of a minidump lie: in the order of their addresses, up to the file's end.
+/// The bytes of headers that readers look at, of which the first say what the file is.
+const HEADERS: usize = 24 + 64 + 56;
+/// Where the header of a minidump ends and its tables begin.
+const PAGE: usize = 4096;
+
+/// Where memory lies in the file: at its end, in the order of its addresses. So it is in all formats. In raw memory
+/// there is nothing before it.
 struct Places {
     start: usize,
-    pages: Vec<u64>,
+    /// Each stretch of memory with its place, counted from `start`.
+    stretches: Vec<(Range<u64>, usize)>,
 }
-
-const PAGE: u64 = 4096;
 
 impl Places {
     fn of(session: &Session, file: &[u8]) -> Self {
         let memory = session.core().memory();
-        let mut pages = Vec::new();
+        let (mut stretches, mut len) = (Vec::new(), 0);
         let mut next = memory.next(PhysAddr::new(0));
-        while let Some(range) = next {
-            pages.extend((range.start.get()..range.end.get()).step_by(PAGE as usize));
+        while let Some(range) = next.filter(|range| range.start < range.end) {
+            stretches.push((range.start.get()..range.end.get(), len));
+            len += (range.end.get() - range.start.get()) as usize;
             next = memory.next(range.end);
         }
-        Self { start: file.len() - pages.len() * PAGE as usize, pages }
+        Self { start: file.len() - len, stretches }
     }
 
     fn of_address(&self, session: &Session, address: VirtAddr) -> Option<usize> {
         let at = session.memory().translate(address).ok()?.get();
-        let page = self.pages.binary_search(&(at & !(PAGE - 1))).ok()?;
-        Some(self.start + page * PAGE as usize + (at & (PAGE - 1)) as usize)
+        let after = self.stretches.partition_point(|(range, _)| range.start <= at);
+        let (range, place) = self.stretches.get(after.checked_sub(1)?)?;
+        range.contains(&at).then(|| self.start + place + (at - range.start) as usize)
     }
 }
 
@@ -156,7 +181,8 @@ impl Walk<'_> {
         let len = self.session.types().ok().and_then(|types| types.size_of(id).ok());
         let place = self.places.of_address(self.session, address);
         if let (Some(at), Some(len @ 1..=8)) = (place, len) {
-            self.found.push(Field { at, len: len as usize, address: address.get() });
+            let endian = self.session.core().arch.endian();
+            self.found.push(Field { at, len: len as usize, address: address.get(), endian });
         }
     }
 }

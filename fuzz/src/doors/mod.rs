@@ -8,12 +8,14 @@ mod dumps;
 mod edits;
 mod elf;
 mod fields;
+mod images;
 mod kernels;
 mod texts;
 mod views;
 mod whole_dump;
 
 pub use dumps::{compressed, dump_device, elf_core, minidump, raw_memory};
+pub use images::COUNT as IMAGES;
 pub use kernels::{ctf, dwarf, kernel_elf, module};
 pub use texts::{expression, gdb_packets, info_file, scenario};
 pub use whole_dump::whole_dump;

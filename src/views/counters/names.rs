@@ -80,7 +80,7 @@ pub fn statistics(types: &Types, name: &str, count: u64) -> Option<TypeId> {
     let singular = name.strip_suffix('s').unwrap_or(name);
     let digitless: String = name.chars().filter(|c| !c.is_ascii_digit()).collect();
     let likely = [name, singular, &digitless];
-    let likely = likely.iter().filter_map(|name| types.find(&format!("struct {name}")).ok());
+    let likely = likely.iter().filter_map(|name| types.struct_named(name));
     likely.into_iter().find(fits).or_else(|| {
         let wanted = bare_name(name);
         let counts = |id: &TypeId| {

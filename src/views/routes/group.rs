@@ -38,7 +38,7 @@ fn plain_list<'t>(
     let (slots, size) = (group.member("nhops")?, group.uint("nhg_size")?.min(MOST_SLOTS));
     let pointer = target.arch().pointer_size();
     let behind = slots.address.wrapping_add(size.wrapping_mul(pointer));
-    let Ok(private) = types.find("struct nhgrp_priv") else {
+    let Some(private) = types.struct_named("nhgrp_priv") else {
         return slots_alone(nhop, &slots, size, list);
     };
     let private = Object::new(target, private, behind);

@@ -212,7 +212,7 @@ impl<'t> SysctlReader<'t> {
         let name = oid.format.strip_prefix("S,")?;
         let types = self.target.types().ok()?;
         let name = name.strip_prefix("struct ").unwrap_or(name);
-        let found = types.find(&format!("struct {name}")).ok()?;
+        let found = types.struct_named(name.trim())?;
         (types.size_of(found).ok()? == u64::try_from(oid.arg2).ok()?).then_some(found)
     }
 
