@@ -55,6 +55,23 @@ fn lines_are_commands_and_expressions() {
 }
 
 #[test]
+fn a_line_may_be_written_as_in_gdb() {
+    let said = shell(&["shell"], "print /x --all-vnets ip_defttl # as options stand in gdb\n");
+    assert_eq!(said.out, command(&["print", "/x", "--all-vnets", "ip_defttl"]).out);
+
+    // What is told in place of gdb's x shows the same.
+    let said = shell(&["shell"], "x/2xw &ip_defttl\n");
+    let told = "error: x/2xw is gdb's: here x is no command\nhint: `p/x *(uint32_t *)&ip_defttl@2` prints \
+                the numbers, `read &ip_defttl 8` the bytes\n";
+    assert!(said.err.contains(told), "{}", said.err);
+    let said = shell(&["shell"], "p/x *(uint32_t *)&ip_defttl@2\np/x ip_defttl\nread &ip_defttl 4");
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(lines[0].ends_with("{0x2a, 0x0}"), "{lines:?} {}", said.err);
+    assert!(lines[1].ends_with("0x2a"), "{lines:?}");
+    assert!(lines[2].contains("2a 00 00 00"), "{lines:?}");
+}
+
+#[test]
 fn every_answer_is_that_of_the_command_alone() {
     for line in [
         "info",

@@ -4,6 +4,7 @@ use crate::exit::Failure;
 use crate::vnet_option::VnetOption;
 
 use super::definition::Definition;
+use super::examine;
 
 const LET: &str = "`let ifp = V_ifnet.cstqh_first`, and then `$ifp->if_xname`";
 
@@ -38,16 +39,19 @@ impl Line {
     /// # Errors
     /// It has a quotation mark too few, or a word too many or too few.
     pub fn parse(line: &str, definition: &Definition) -> Result<Self, Failure> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
+        let line = without_comment(line.trim());
+        if line.is_empty() {
             return Ok(Self::Nothing);
         }
         let first = line.split([' ', '\t']).next().unwrap_or_default();
         let rest = line[first.len()..].trim_start();
         // `p/x EXPRESSION`
-        let format = line.strip_prefix("print").or_else(|| line.strip_prefix('p'));
-        if let Some(format) = format.filter(|rest| rest.starts_with('/')) {
-            return Ok(Self::Expression(print(&[], format), None));
+        let behind = |command| line.strip_prefix(command).filter(|rest| rest.starts_with('/'));
+        if let Some(format) = ["print", "p", ""].into_iter().find_map(behind) {
+            return Self::print(format, definition);
+        }
+        if let Some(why) = examine::refused(first, rest, continues_expression(rest)) {
+            return Err(why);
         }
         match first {
             "quit" | "exit" if rest.is_empty() => Ok(Self::Quit),
@@ -89,30 +93,45 @@ impl Line {
         Ok(Self::Let(name.to_owned(), print(&[], text)))
     }
 
-    /// `print` with its options, and what follows them as one expression, as in gdb.
+    /// `print` with its options before or behind a format, and what follows them as one expression,
+    /// as in gdb.
     fn print(rest: &str, definition: &Definition) -> Result<Self, Failure> {
         let mut options = Vec::new();
-        let mut rest = rest;
-        while rest.starts_with('-') {
-            let (word, after) = first_word(rest);
-            if word == "--" {
-                rest = after;
-                break;
-            }
-            let Some(takes_next) = definition.option("print", word) else { break };
-            options.extend(words(word)?);
-            rest = after;
-            if takes_next {
-                let (value, after) = first_word(rest);
-                options.extend(words(value)?);
-                rest = after;
-            }
+        let rest = take_options(rest, definition, &mut options)?;
+        if !rest.starts_with('/') {
+            return Ok(match rest {
+                "" => Self::Command([&["print".to_owned()], &options[..]].concat()),
+                _ => Self::Expression(print(&options, unquoted(rest)), None),
+            });
         }
-        Ok(match rest {
-            "" => Self::Command([&["print".to_owned()], &options[..]].concat()),
-            _ => Self::Expression(print(&options, unquoted(rest)), None),
-        })
+        let (format, rest) = first_word(rest);
+        let text = unquoted(take_options(rest, definition, &mut options)?);
+        Ok(Self::Expression(print(&options, format!("{format} {text}").trim_end()), None))
     }
+}
+
+/// Adds the options of `print` at the beginning of a line to others. What follows them is the rest.
+fn take_options<'l>(
+    line: &'l str,
+    definition: &Definition,
+    options: &mut Vec<String>,
+) -> Result<&'l str, Failure> {
+    let mut rest = line;
+    while rest.starts_with('-') {
+        let (word, after) = first_word(rest);
+        if word == "--" {
+            return Ok(after);
+        }
+        let Some(takes_next) = definition.option("print", word) else { break };
+        options.extend(words(word)?);
+        rest = after;
+        if takes_next {
+            let (value, after) = first_word(rest);
+            options.extend(words(value)?);
+            rest = after;
+        }
+    }
+    Ok(rest)
 }
 
 /// The command that prints an expression.
@@ -138,21 +157,35 @@ fn words(line: &str) -> Result<Vec<String>, Failure> {
 
 /// The first word of a line with its quotation marks, and what follows it.
 fn first_word(line: &str) -> (&str, &str) {
+    let end = find_unquoted(line, |_, c| matches!(c, ' ' | '\t'));
+    let (word, rest) = line.split_at(end.unwrap_or(line.len()));
+    (word, rest.trim_start())
+}
+
+/// A line up to the mark at which a comment begins: at the beginning of a word, outside of
+/// quotation marks.
+fn without_comment(line: &str) -> &str {
+    let begins_word = |at: usize| at == 0 || line[..at].ends_with([' ', '\t']);
+    let end = find_unquoted(line, |at, c| c == '#' && begins_word(at));
+    line[..end.unwrap_or(line.len())].trim_end()
+}
+
+/// Where the first character is that is wanted, of those outside of quotation marks.
+fn find_unquoted(line: &str, wanted: impl Fn(usize, char) -> bool) -> Option<usize> {
     let mut mark = None;
     let mut is_escaped = false;
-    let end = line.find(|c| {
+    let found = line.char_indices().find(|&(at, c)| {
         match (mark, c) {
             _ if is_escaped => is_escaped = false,
             (None | Some('"'), '\\') => is_escaped = true,
             (None, '\'' | '"') => mark = Some(c),
             (Some(open), _) if open == c => mark = None,
-            (None, ' ' | '\t') => return true,
+            (None, c) => return wanted(at, c),
             _ => {}
         }
         false
     });
-    let (word, rest) = line.split_at(end.unwrap_or(line.len()));
-    (word, rest.trim_start())
+    found.map(|(at, _)| at)
 }
 
 /// An expression without the quotation marks that keep it together on a command line. A C
@@ -223,11 +256,36 @@ mod tests {
             ("print/x a", "print|--|/x a"),
             ("/x a", "print|--|/x a"),
             ("print --json /x a", "print|--json|--|/x a"),
+            ("print /x --all-vnets a + b", "print|--all-vnets|--|/x a + b"),
+            ("print --json /x --all-vnets a", "print|--json|--all-vnets|--|/x a"),
+            ("p/x --cpu 1 DPCPU(nws)", "print|--cpu|1|--|/x DPCPU(nws)"),
+            ("/x --all-vnets a", "print|--all-vnets|--|/x a"),
+            ("print /x -- -1", "print|--|/x -1"),
+            ("print /x -1", "print|--|/x -1"),
+            ("print /x", "print|--|/x"),
             ("print 'a' + 'b'", "print|--|'a' + 'b'"),
             ("print", "print"),
         ] {
             assert_eq!(command(line), words);
         }
+    }
+
+    #[test]
+    fn a_comment_may_follow_on_the_same_line() {
+        for (line, words) in [
+            ("ip_id + 1 # of this vnet", "print|--|ip_id + 1"),
+            ("ip_id\t#", "print|--|ip_id"),
+            ("print /x ip_id # don't", "print|--|/x ip_id"),
+            ("vars --jail 'a # b' tcp* # \"c", "vars|--jail|a # b|tcp*"),
+            ("print '#'", "print|--|'#'"),
+            ("(char *)\"a # b\" # c", "print|--|(char *)\"a # b\""),
+            ("a#b", "print|--|a#b"),
+        ] {
+            assert_eq!(command(line), words);
+        }
+        let binding = Line::parse("let x = a # b", &Definition::new());
+        assert!(matches!(binding, Ok(Line::Let(_, words)) if words == ["print", "--", "a"]));
+        assert!(matches!(Line::parse("vnet 2 # db", &Definition::new()), Ok(Line::Choose(_))));
     }
 
     #[test]

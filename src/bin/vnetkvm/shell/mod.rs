@@ -3,6 +3,7 @@
 
 mod complete;
 mod definition;
+mod examine;
 mod files;
 mod found;
 mod help;
