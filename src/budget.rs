@@ -149,6 +149,15 @@ impl Budget {
         }
     }
 
+    /// The same, and notes that something will be missing from the answer. Loops over all vnets ask
+    /// this, whose parts may spend nothing.
+    ///
+    /// # Errors
+    /// As [`Budget::go_on`].
+    pub(crate) fn wanted(&self) -> Result<(), Exhausted> {
+        self.noted(self.go_on())
+    }
+
     fn noted(&self, spent: Result<(), Exhausted>) -> Result<(), Exhausted> {
         spent.inspect_err(|why| {
             self.exhausted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(*why);
@@ -304,7 +313,11 @@ mod tests {
     fn nothing_is_spent_after_a_stop_until_it_is_renewed() {
         let budget = Budget::new(Allowance { work: 10, bytes: 10 });
         assert_eq!(budget.work(3), Ok(()));
+        assert_eq!(budget.wanted(), Ok(()));
         budget.stop();
+        assert_eq!((budget.go_on().is_err(), budget.exhausted()), (true, None));
+        assert!(budget.wanted().is_err());
+        assert!(budget.exhausted().is_some());
         let why = budget.work(1).unwrap_err();
         assert_eq!(why.to_string(), "it was stopped after 3 steps");
         assert_eq!(budget.bytes(1), Err(why));

@@ -147,6 +147,14 @@ impl Session {
         self.alone.budget()
     }
 
+    /// Ends a question that nobody waits for any more.
+    ///
+    /// # Errors
+    /// [`Budget::stop`] was called.
+    pub(crate) fn go_on(&self) -> Result<(), Error> {
+        Ok(self.budget().wanted().map_err(ReadError::from)?)
+    }
+
     /// The kernel at the addresses where it ran.
     pub fn kernel(&self) -> &RunningKernel {
         self.alone.kernel()

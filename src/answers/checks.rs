@@ -62,7 +62,8 @@ pub struct Offered {
 /// about other vnets are left out.
 ///
 /// # Errors
-/// The kernel is not the dump's, there is no such vnet, or a pattern is none.
+/// The kernel is not the dump's, there is no such vnet, a pattern is none, or nobody waits for the
+/// answer any more.
 pub fn checks(session: &Session, which: &Selector, names: &[String]) -> Result<Verdicts, Error> {
     let wanted = matching(names)?;
     let evidence = session.evidence()?;
@@ -81,6 +82,7 @@ pub fn checks(session: &Session, which: &Selector, names: &[String]) -> Result<V
             continue;
         }
         let (found, problems) = about(check, check.run(&evidence), vnets.as_deref());
+        session.go_on()?;
         verdicts.problems.extend(problems);
         if found.is_empty() {
             verdicts.of_others += 1;

@@ -98,12 +98,13 @@ impl<'s, A> PerVnet<'s, A> {
     /// Asks `ask` of each of the stacks, on all processors, collects the problems of the answers, and
     /// shows them to `see`: what is said before the answers rests on all of them. Then each is made
     /// again when its turn comes, and not kept. A single one is kept, and so are those about a machine
-    /// that is running, where a second look may find something else.
+    /// that is running, where a second look may find something else. Nothing is asked any more when
+    /// nobody waits for the answer.
     ///
     /// # Errors
-    /// The first of `ask`.
+    /// The first of `ask`, or nobody waits any more.
     pub(super) fn looked_through(
-        session: &Session,
+        session: &'s Session,
         chosen: Chosen<'s>,
         ask: impl Fn(Stack<'s>, Pass) -> Result<A, Error> + Sync + 's,
         mut see: impl FnMut(&A),
@@ -115,7 +116,8 @@ impl<'s, A> PerVnet<'s, A> {
         let pass = if keep { Pass::Show } else { Pass::Look };
         let (mut kept, mut problems, mut failed) = (Vec::new(), Problems::default(), None);
         let jobs = parallel::jobs_for(chosen.stacks.len());
-        let look = |stack: &Stack<'s>| ask(*stack, pass);
+        let ask = move |stack: &Stack<'s>, pass| session.go_on().and_then(|()| ask(*stack, pass));
+        let look = |stack: &Stack<'s>| ask(stack, pass);
         parallel::for_each(&chosen.stacks, jobs, look, |answer| {
             match answer {
                 Ok(answer) => {
@@ -135,7 +137,7 @@ impl<'s, A> PerVnet<'s, A> {
         }
         let ask = move |_: usize, stacks: &[Stack<'s>]| {
             let mut answers = Vec::with_capacity(stacks.len());
-            let show = |stack: &Stack<'s>| ask(*stack, Pass::Show);
+            let show = |stack: &Stack<'s>| ask(stack, Pass::Show);
             parallel::for_each(stacks, parallel::jobs_for(stacks.len()), show, |answer| {
                 answers.push(answer.ok());
                 true

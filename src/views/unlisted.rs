@@ -59,11 +59,15 @@ impl Unlisted {
         }
         let sound = |vnet: &Vnet| vnet.problems.is_empty();
         let mut told = Vec::new();
-        let ask = |vnet: &Vnet| sound(vnet).then(|| search.objects_of(vnet));
+        let is_wanted = || target.budget().wanted().is_ok();
+        let ask = |vnet: &Vnet| (sound(vnet) && is_wanted()).then(|| search.objects_of(vnet));
         parallel::for_each(listed, parallel::jobs_for(listed.len()), ask, |of_vnet| {
             told.push(of_vnet);
             true
         });
+        if let Err(why) = target.budget().wanted() {
+            search.found.problems.add(Problem::unreadable("what leads to vnets", why.into()));
+        }
         for (vnet, told) in listed.iter_mut().zip(told) {
             vnet.problems.extend(told.into_iter().flat_map(|told| search.take(told)));
         }

@@ -52,13 +52,14 @@ struct Wired {
 /// How all stacks are wired; with `chosen`, how those are, and what they are tied to.
 ///
 /// # Errors
-/// The kernel has no debug information.
+/// The kernel has no debug information, or nobody waits for the answer any more.
 pub fn topology(session: &Session, chosen: Option<&Chosen<'_>>) -> Result<Topology, Error> {
     let network = session.network()?;
     let known = session.known_vnets()?;
     let mut problems = network.problems.clone();
     let mut stacks = Vec::new();
     for stack in &network.stacks {
+        session.go_on()?;
         let conditions =
             Conditions::of(&stack.copies, &stack.list, &network.shared, known.as_ref());
         problems.extend(conditions.problems.clone());

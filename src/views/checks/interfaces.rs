@@ -207,6 +207,8 @@ fn call_outs<'e>(
     stack: &StackList<'e>,
     wanted: &[&str],
 ) -> Result<Vec<(Object<'e>, CallOut)>, Problem> {
+    let wanted_still = evidence.target().budget().wanted();
+    wanted_still.map_err(|why| Problem::unreadable("interfaces", why.into()))?;
     let StackList { copies, list } = stack;
     let conditions = Conditions::of(copies, list, &network.shared, evidence.known_vnets()?);
     let of = |interface: &Object<'e>| {

@@ -106,7 +106,8 @@ impl<'t> Census<'t> {
                 None
             }
         };
-        let stacks: Vec<_> = stacks.iter().map(StackLists::read).collect();
+        let wanted = stacks.iter().take_while(|_| target.budget().wanted().is_ok());
+        let stacks: Vec<_> = wanted.map(StackLists::read).collect();
         let address = |stack: &StackLists<'_>| stack.vnet.map(|vnet| vnet.address);
         let mut census = Self {
             target,
@@ -125,6 +126,9 @@ impl<'t> Census<'t> {
         census.add_listed(&unix);
         census.add_held();
         census.add_waiting();
+        if let Err(why) = target.budget().wanted() {
+            census.problems.add(Problem::unreadable("sockets", why.into()));
+        }
         census
     }
 
@@ -224,7 +228,8 @@ impl<'t> Census<'t> {
 
     /// Adds the sockets of control blocks.
     fn add_listed(&mut self, unix: &[Object<'t>]) {
-        for block in unix {
+        let budget = self.target.budget();
+        for block in unix.iter().take_while(|_| budget.wanted().is_ok()) {
             // Which stack the others belong to is unknown, and is said below.
             if let Ok(Some(own)) = block.follow("unp_socket")
                 && let Ok(vnet) = self.vnet_of(&own)
@@ -233,7 +238,7 @@ impl<'t> Census<'t> {
             }
         }
         let mut found = Vec::new();
-        for stack in &mut self.stacks {
+        for stack in self.stacks.iter_mut().take_while(|_| budget.wanted().is_ok()) {
             let vnet = stack.vnet.map(|vnet| vnet.address);
             let on_lists = stack.sockets().into_iter();
             found.extend(on_lists.map(|(socket, kind)| (socket, kind, Some(vnet))));
@@ -269,7 +274,8 @@ impl<'t> Census<'t> {
     /// Adds the sockets that wait in the queues of those that listen.
     fn add_waiting(&mut self) {
         let listening: Vec<Object<'t>> = self.sockets.iter().map(|found| found.socket).collect();
-        for socket in listening {
+        let budget = self.target.budget();
+        for socket in listening.into_iter().take_while(|_| budget.wanted().is_ok()) {
             if queues::listens(&socket) == Ok(true) {
                 let waiting: Walk<_> = queues::waiting(&socket);
                 for socket in waiting.take(&mut self.problems) {
@@ -290,7 +296,7 @@ impl<'t> Census<'t> {
     /// Adds a socket, unless it is known. `kind` is that of the list that led to it, and `vnet` the
     /// one whose list that is: it has counted the socket, whatever so_vnet is now.
     fn add(&mut self, socket: Object<'t>, kind: Option<Kind>, vnet: Option<Option<VirtAddr>>) {
-        if self.met.contains(&socket.address) {
+        if self.met.contains(&socket.address) || self.target.budget().wanted().is_err() {
             return;
         }
         let own = || {

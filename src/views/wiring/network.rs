@@ -10,7 +10,7 @@ use crate::value::Object;
 use crate::views::call_out::CallOut;
 use crate::views::interfaces::{Field, OnList};
 use crate::vnet::{Copies, Vnet};
-use crate::walk::Problems;
+use crate::walk::{Problem, Problems};
 
 /// All interfaces of all network stacks.
 #[derive(Debug, Default)]
@@ -60,6 +60,10 @@ impl<'t> Network<'t> {
     pub fn read(stacks: Vec<Copies<'t>>, unknown: Problems) -> Self {
         let mut network = Self { problems: unknown, ..Self::default() };
         for copies in stacks {
+            if let Err(why) = copies.target().budget().wanted() {
+                network.problems.add(Problem::unreadable("interfaces", why.into()));
+                break;
+            }
             let list = OnList::read(&copies);
             let stack = network.stacks.len();
             network.by_vnet.insert(copies.vnet().map(|vnet| vnet.address), stack);

@@ -39,7 +39,7 @@ pub fn run(mut state: State) -> anyhow::Result<()> {
     let mut kept = Kept::load(&mut editor);
     note("note: `help` says what a line may be; Ctrl-D ends the shell");
     loop {
-        let prompt = state.borrow().prompt();
+        let prompt = state.borrow_mut().prompt();
         let line = match editor.readline(&prompt) {
             Ok(line) => line,
             Err(ReadlineError::Interrupted) => continue,

@@ -44,13 +44,15 @@ pub struct State {
     stops: bool,
     /// How many files are being run, each named by the one before.
     depth: usize,
+    /// The name of the vnet that is chosen, since it was asked for.
+    name: Option<String>,
 }
 
 impl State {
     pub fn new(opened: Opened, stops: bool) -> Self {
         let (values, vocabulary) = Default::default();
         let definition = Definition::new();
-        Self { opened, definition, pager: None, values, vocabulary, stops, depth: 0 }
+        Self { opened, definition, pager: None, values, vocabulary, stops, depth: 0, name: None }
     }
 
     /// From now on, this shows the answers.
@@ -59,10 +61,19 @@ impl State {
     }
 
     /// What stands before a line: the vnet that it will be about.
-    pub fn prompt(&self) -> String {
-        match self.opened.vnet() {
-            Ok(Some(vnet)) => format!("{}> ", short_name(vnet)),
-            Ok(None) | Err(_) => "vnetkvm> ".to_owned(),
+    ///
+    /// Of a dump, the name is kept until another vnet is chosen. After an answer that was stopped
+    /// nothing else is known any more, and to find all vnets and jails again would take long.
+    pub fn prompt(&mut self) -> String {
+        if self.opened.session().core().is_live() {
+            self.name = None;
+        }
+        if self.name.is_none() {
+            self.name = self.opened.vnet().ok().flatten().map(short_name);
+        }
+        match &self.name {
+            Some(name) => format!("{name}> "),
+            None => "vnetkvm> ".to_owned(),
         }
     }
 
@@ -108,8 +119,14 @@ impl State {
     fn own(&mut self, line: Line) -> anyhow::Result<Outcome> {
         match line {
             Line::Help => return self.show(&help::text(&self.definition)),
-            Line::Choose(option) => self.opened.choose(option)?,
-            Line::ForgetChoice => self.opened.forget_choice(),
+            Line::Choose(option) => {
+                self.opened.choose(option)?;
+                self.name = None;
+            }
+            Line::ForgetChoice => {
+                self.opened.forget_choice();
+                self.name = None;
+            }
             _ => {}
         }
         let title = self.opened.title()?;
