@@ -38,7 +38,7 @@ fn begin(child: &mut Child) -> Vec<u8> {
 
 #[test]
 fn an_answer_ends_with_a_whole_line() {
-    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+    for (signal, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
         let mut child = start(&LONG);
         let mut out = begin(&mut child);
         let asked = Instant::now();
@@ -54,6 +54,26 @@ fn an_answer_ends_with_a_whole_line() {
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert_eq!(said, "");
+    }
+}
+
+/// So does nohup(1), and a shell without job control for what it starts in the background.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_was_ignored_before_stays_ignored() {
+    for (signal, other) in [("HUP", "INT"), ("INT", "HUP")] {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(format!("trap '' {signal}; exec \"$0\" \"$@\"")).arg(VNETKVM);
+        command.args(LONG).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        begin(&mut child);
+        send(&child, signal);
+        // Several times what a pipe holds is written after it.
+        begin(&mut child);
+        begin(&mut child);
+        assert_eq!(child.try_wait().unwrap(), None);
+        send(&child, other);
+        assert!(child.wait().unwrap().signal().is_some());
     }
 }
 

@@ -80,6 +80,18 @@ fn a_full_disk_is_named_and_keeps_nothing() {
     let expected = "error: cannot write new/file\ncaused by: File too large";
     assert!(said.err.starts_with(expected), "{}", said.err);
     assert_eq!(crash.files("new"), [""; 0]);
+
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios/demo.toml");
+    let build = format!("image build {} -o new", scenario.display());
+    for (line, told) in [
+        (&*build, "error: cannot build the image of "),
+        ("man new", "error: cannot write manual pages to new\n"),
+    ] {
+        let said = crash.run(&format!("{FULL} vnetkvm {line}"));
+        assert_eq!(said.status, Some(2), "{}", said.err);
+        assert!(said.err.starts_with(told) && said.err.contains("File too large"), "{}", said.err);
+        assert_eq!(crash.files("new"), [""; 0]);
+    }
 }
 
 #[test]

@@ -129,7 +129,11 @@ fn session(kernel: &str, image: &Image) -> Session {
 fn entries(session: &Session) -> Vec<Entry> {
     let chosen = Chosen::ask(session, &Selector::All).unwrap();
     let answer = answers::interfaces(session, chosen, Question::default()).unwrap();
-    answer.answers().flat_map(|(_, answer)| answer.interfaces.to_vec()).collect()
+    let mut entries = Vec::new();
+    for (_, answer) in answer.answers() {
+        answer.for_each(|entry| entries.push(entry.clone()));
+    }
+    entries
 }
 
 fn entry(session: &Session, name: &str) -> Entry {

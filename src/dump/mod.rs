@@ -57,6 +57,12 @@ pub trait PhysicalMemory: Send + Sync {
     /// It may end before the memory does.
     fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>>;
 
+    /// Whether these bytes are a hole of a sparse file: zeros that need not be read. False if that is not
+    /// known.
+    fn is_hole(&self, _at: PhysAddr, _len: u64) -> bool {
+        false
+    }
+
     /// The ranges of memory, ascending; empty if only single pages are known.
     fn ranges(&self) -> Vec<Range<PhysAddr>> {
         Vec::new()
@@ -319,8 +325,10 @@ fn copy(
 ) -> Result<(), PhysFault> {
     let mut len = 0;
     let end = loop {
+        if len == buf.len() {
+            return Ok(());
+        }
         match source.read_at(offset.wrapping_add(len as u64), &mut buf[len..]) {
-            _ if len == buf.len() => return Ok(()),
             Ok(0) => break PhysFaultKind::Truncated(offset.wrapping_add(len as u64)),
             Ok(read) => len += read,
             Err(why) if why.kind() == io::ErrorKind::Interrupted => {}

@@ -75,6 +75,14 @@ impl PhysicalMemory for Segments {
         Some(held.start.max(at)..held.end)
     }
 
+    fn is_hole(&self, at: PhysAddr, len: u64) -> bool {
+        self.find(at).is_some_and(|segment| {
+            let within = at.get() - segment.start;
+            let offset = FileOffset::new(segment.offset + within);
+            len <= segment.len - within && self.source.is_hole(offset, len)
+        })
+    }
+
     fn ranges(&self) -> Vec<Range<PhysAddr>> {
         self.held.clone()
     }

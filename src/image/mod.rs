@@ -151,7 +151,8 @@ impl Image {
         let file = file.into();
         let path = directory.join(format!("vmcore.{}", file.name()));
         let mut out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-        if let Err(why) = self.write(file, &mut out) {
+        let written = self.write(file, &mut out).and_then(|()| Ok(out.flush()?));
+        if let Err(why) = written {
             // An incomplete dump is useless.
             let _ = fs::remove_file(&path);
             return Err(why);

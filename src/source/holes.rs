@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::{Bytes, Source};
+use crate::addr::FileOffset;
 
 impl Source {
     /// The parts that are not holes, in order, as offsets in bytes. The whole file if the file
@@ -14,6 +15,15 @@ impl Source {
         let Bytes::Mapped(map) = &*self.bytes else { return vec![whole] };
         let Some(parts) = parts(map.file(), start, end) else { return vec![whole] };
         parts.into_iter().map(|part| part.start - start..part.end - start).collect()
+    }
+
+    /// Whether the `len` bytes at `offset` are a hole, and so are zeros. False if the file does not have
+    /// them all, or its file system does not say.
+    pub fn is_hole(&self, offset: FileOffset, len: u64) -> bool {
+        let Some(range) = self.range(offset, len) else { return false };
+        let data = self.data.get_or_init(|| self.data());
+        let after = data.partition_point(|part| part.end <= range.start);
+        data.get(after).is_none_or(|part| part.start >= range.end)
     }
 }
 
@@ -79,8 +89,16 @@ mod tests {
         let source = Source::open(file.path()).unwrap();
         let has = |source: &Source, at: usize| source.data().iter().any(|part| part.contains(&at));
         assert!(has(&source, 3 * MB) && has(&source, 8 * MB + 99));
-        let part = source.cut(FileOffset::new(2 << 20), 2 << 20).unwrap();
+        let part = source.clone().cut(FileOffset::new(2 << 20), 2 << 20).unwrap();
         assert!(has(&part, MB) && part.data().iter().all(|part| part.end <= 2 * MB));
         assert_eq!(Source::from_vec("test", vec![0; 3]).data().first(), Some(&(0..3)));
+
+        let is_hole = |at: usize, len| source.is_hole(FileOffset::new(at as u64), len);
+        // Blocks of data are not larger than this.
+        assert!(is_hole(0, 2 << 20) && is_hole(5 * MB, 2 << 20) && is_hole(12 * MB, 4 << 20));
+        assert!(!is_hole(0, 4 << 20) && !is_hole(8 * MB + 50, 1) && !is_hole(5 * MB, 4 << 20));
+        assert!(!is_hole(12 * MB, 5 << 20) && !is_hole(usize::MAX, 2), "past the end");
+        assert!(part.is_hole(FileOffset::new(0), 512 << 10));
+        assert!(!part.is_hole(FileOffset::new(0), 2 << 20));
     }
 }

@@ -25,6 +25,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use libc::{c_void, sigaction, siginfo_t};
 use memmap2::Mmap;
 
+use super::blocks::Blocks;
 use crate::addr::FileOffset;
 use crate::source::{Access, SourceError};
 
@@ -32,7 +33,7 @@ use crate::source::{Access, SourceError};
 #[derive(Debug)]
 pub(super) struct Map {
     map: Mmap,
-    file: File,
+    blocks: Blocks,
     entry: &'static Entry,
 }
 
@@ -51,11 +52,25 @@ impl Map {
         let map = unsafe { Mmap::map(&file)? };
         let note = Note { path: path.to_owned(), len: map.len() as u64, file: file.try_clone()? };
         let entry = Entry::claim(map.as_ptr() as usize, map.len(), note);
-        Ok(Self { map, file, entry })
+        Ok(Self { map, blocks: Blocks::new(file), entry })
     }
 
     pub(super) fn file(&self) -> &File {
-        &self.file
+        self.blocks.file()
+    }
+
+    /// Reads at `start` into `buf` without touching the map. Returns the number of bytes read, which is smaller
+    /// than asked for at the end, or where the file is lost.
+    pub(super) fn read(&self, start: usize, buf: &mut [u8]) -> usize {
+        let len = self.map.len().saturating_sub(start).min(buf.len());
+        let buf = buf.get_mut(..len).unwrap_or_default();
+        let read = self.blocks.read(start as u64, buf).unwrap_or(0);
+        if read < len {
+            let first = start.saturating_add(read);
+            self.entry.lose(first - first % page_size());
+        }
+        let left = self.lost().map_or(usize::MAX, |lost| lost.saturating_sub(start));
+        read.min(left)
     }
 
     /// The first position that could not be read when it was needed. From there on the map reads
@@ -160,6 +175,11 @@ impl Entry {
         Some(self.lost.load(Ordering::Acquire)).filter(|lost| *lost != usize::MAX)
     }
 
+    /// Records that nothing can be read from there on.
+    fn lose(&self, first: usize) {
+        self.lost.fetch_min(first, Ordering::AcqRel);
+    }
+
     /// The offset of `address` from the start of the map, if it lies in the map.
     fn holds(&self, address: usize) -> Option<usize> {
         let start = self.start.load(Ordering::Acquire);
@@ -237,7 +257,7 @@ fn put_zeros(address: usize) -> bool {
     let start = entry.start.load(Ordering::Relaxed);
     let len = entry.len.load(Ordering::Relaxed).next_multiple_of(page_size()) - first;
     // Recorded before the zeros can be read.
-    entry.lost.fetch_min(first, Ordering::AcqRel);
+    entry.lose(first);
     // SAFETY: the range is a part of one of our maps, from a page in it to the end of its
     // last page, so no other memory is replaced. The interrupted thread
     // is reading from the map, so the map is not being removed.

@@ -2,9 +2,10 @@
 //!
 //! A regular file is mapped, never read as a whole: a vmcore may be larger than the
 //! machine's memory. `map.rs` says what happens to a map whose file shrinks; [`lost`]
-//! reports it. A compressed file is unpacked first ([`unpack`]). A device is read piece by piece
+//! reports it. The memory in a dump is read without touching the map (`blocks.rs`). A compressed file is unpacked first ([`unpack`]). A device is read piece by piece
 //! (`device.rs`). This layer does not know what the bytes mean.
 
+mod blocks;
 pub mod crash;
 mod device;
 mod error;
@@ -19,7 +20,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use map::Map;
 
@@ -36,6 +37,8 @@ pub struct Source {
     bytes: Arc<Bytes>,
     /// The part of the bytes that is used.
     shown: Range<usize>,
+    /// Where these have data, once that was asked for.
+    data: Arc<OnceLock<Vec<Range<usize>>>>,
 }
 
 #[derive(Debug)]
@@ -85,27 +88,32 @@ impl Source {
     /// A source that is read from `device` each time. A name of `kmem` says that offsets in it are
     /// virtual addresses; see [`Source::is_by_virtual_address`].
     pub fn from_device(path: impl Into<PathBuf>, device: impl Device + 'static) -> Self {
-        Self { path: path.into(), bytes: Arc::new(Bytes::Device(Box::new(device))), shown: 0..0 }
+        Self::new(path.into(), Bytes::Device(Box::new(device)), 0)
     }
 
     /// A source whose bytes are already in memory. `path` is only its name in messages.
     pub fn from_vec(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
-        let shown = 0..bytes.len();
-        Self { path: path.into(), bytes: Arc::new(Bytes::Owned(bytes)), shown }
+        let len = bytes.len();
+        Self::new(path.into(), Bytes::Owned(bytes), len)
     }
 
     fn mapped(path: &Path, file: File) -> io::Result<Self> {
         let map = Map::new(path, file)?;
-        let shown = 0..map.len();
-        Ok(Self { path: path.to_owned(), bytes: Arc::new(Bytes::Mapped(map)), shown })
+        let len = map.len();
+        Ok(Self::new(path.to_owned(), Bytes::Mapped(map), len))
+    }
+
+    fn new(path: PathBuf, bytes: Bytes, len: usize) -> Self {
+        Self { path, bytes: Arc::new(bytes), shown: 0..len, data: Arc::default() }
     }
 
     /// The `len` bytes at `offset` as a separate source with the same path;
     /// `None` if the file ends before them.
     pub fn cut(mut self, offset: FileOffset, len: u64) -> Option<Self> {
-        self.slice(offset, len)?;
-        let start = self.shown.start.checked_add(usize::try_from(offset.get()).ok()?)?;
-        self.shown = start..start.checked_add(usize::try_from(len).ok()?)?;
+        let part = self.range(offset, len)?;
+        let at = self.shown.start;
+        self.shown = at.checked_add(part.start)?..at.checked_add(part.end)?;
+        self.data = Arc::default();
         Some(self)
     }
 
@@ -166,22 +174,21 @@ impl Source {
     /// # Errors
     /// A device cannot be read there.
     pub fn read_at(&self, offset: FileOffset, buf: &mut [u8]) -> io::Result<usize> {
-        if let Bytes::Device(device) = &*self.bytes {
-            return device.read_at(offset.get(), buf);
-        }
         let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
-        let rest = self.bytes().get(start..).unwrap_or_default();
-        let len = rest.len().min(buf.len());
-        buf[..len].copy_from_slice(&rest[..len]);
-        let left = self.lost().map_or(usize::MAX, |lost| lost.saturating_sub(start));
-        Ok(len.min(left))
-    }
-
-    /// The first position that could not be read when it was needed.
-    fn lost(&self) -> Option<usize> {
+        let left = self.shown.len().saturating_sub(start);
         match &*self.bytes {
-            Bytes::Mapped(map) => Some(map.lost()?.saturating_sub(self.shown.start)),
-            Bytes::Owned(_) | Bytes::Device(_) => None,
+            Bytes::Device(device) => device.read_at(offset.get(), buf),
+            Bytes::Owned(_) => {
+                let rest = self.bytes().get(start..).unwrap_or_default();
+                let len = rest.len().min(buf.len());
+                buf[..len].copy_from_slice(&rest[..len]);
+                Ok(len)
+            }
+            Bytes::Mapped(map) => {
+                let len = left.min(buf.len());
+                let into = buf.get_mut(..len).unwrap_or_default();
+                Ok(map.read(self.shown.start.saturating_add(start), into))
+            }
         }
     }
 
@@ -197,9 +204,14 @@ impl Source {
 
     /// The `len` bytes at `offset`, or `None` if the file ends before them.
     pub fn slice(&self, offset: FileOffset, len: u64) -> Option<&[u8]> {
+        self.bytes().get(self.range(offset, len)?)
+    }
+
+    /// The `len` bytes at `offset` as a range of the bytes; `None` if the file ends before them.
+    fn range(&self, offset: FileOffset, len: u64) -> Option<Range<usize>> {
         let start = usize::try_from(offset.get()).ok()?;
         let end = start.checked_add(usize::try_from(len).ok()?)?;
-        self.bytes().get(start..end)
+        (end <= self.bytes().len()).then_some(start..end)
     }
 }
 

@@ -121,6 +121,9 @@ struct Search<'t> {
 impl Search<'_> {
     /// Where vnets may be whose magic is in the chunk, with the physical addresses of the magics.
     fn of(&self, chunk: Chunk, buffer: &mut Vec<u8>) -> Vec<(PhysAddr, VirtAddr)> {
+        if self.target.memory().core().memory().is_hole(chunk.phys, chunk.len) {
+            return Vec::new();
+        }
         buffer.resize(chunk.len as usize, 0);
         let (read, _) = self.target.memory().read_prefix(chunk.address, buffer);
         let read = buffer.get(..read).unwrap_or_default();

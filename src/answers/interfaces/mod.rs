@@ -5,20 +5,23 @@ mod entry;
 mod json;
 mod rows;
 
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
 use globset::GlobMatcher;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::per_vnet::Pass;
 use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs};
 use crate::error::Error;
+use crate::parallel;
 use crate::session::Session;
 use crate::value::Object;
 use crate::views::interfaces::{self, Conditions, Interface};
 use crate::views::known_vnets::KnownVnets;
-use crate::views::wiring::Network;
+use crate::views::wiring::{Network, StackList};
 use crate::vnet::variables::compile_glob;
 use crate::vnet::{Stack, VnetError};
 use crate::walk::{Problem, Problems};
@@ -35,10 +38,9 @@ pub struct Question<'a> {
 }
 
 /// The interfaces of one network stack.
-#[derive(Debug, Clone)]
-pub struct Interfaces {
-    /// In order of attachment.
-    pub interfaces: Arc<[Entry]>,
+#[derive(Clone)]
+pub struct Interfaces<'s> {
+    entries: Entries<'s>,
     /// The list could not be read, and its interfaces are unknown.
     pub unknown: bool,
     long: bool,
@@ -50,6 +52,17 @@ pub struct Interfaces {
     seen: Vec<usize>,
 }
 
+/// The interfaces of a stack, in order of attachment.
+#[derive(Clone)]
+enum Entries<'s> {
+    Kept(Arc<[Entry]>),
+    /// There are so many that each is read when its turn comes.
+    Read(Arc<Reader<'s>>, Stack<'s>),
+}
+
+/// The most interfaces of a stack that are kept.
+const MOST_KEPT: usize = 64;
+
 /// The interfaces of each of the chosen vnets.
 ///
 /// # Errors
@@ -58,18 +71,18 @@ pub fn interfaces<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,
     question: Question<'_>,
-) -> Result<PerVnet<'s, Interfaces>, Error> {
+) -> Result<PerVnet<'s, Interfaces<'s>>, Error> {
     let Question { names, long } = question;
     let wanted = names.iter().map(|name| Wanted::new(name)).collect::<Result<Vec<_>, _>>()?;
     let mut seen = vec![false; wanted.len()];
     let mut any = false;
-    let reader = Reader {
+    let reader = Arc::new(Reader {
         session,
         network: session.network()?,
         known: session.known_vnets()?,
         wanted,
         long,
-    };
+    });
     let ask = move |stack, pass| Ok(reader.read(stack, pass));
     let answer = PerVnet::looked_through(session, chosen, ask, |found| {
         any |= found.any;
@@ -133,34 +146,55 @@ struct Reader<'s> {
 impl<'s> Reader<'s> {
     /// The interfaces of a stack that are wanted. A first look reads of them what keeps others from
     /// being known.
-    fn read(&self, stack: Stack<'_>, pass: Pass) -> Interfaces {
+    fn read(self: &Arc<Self>, stack: Stack<'s>, pass: Pass) -> Interfaces<'s> {
         let mut seen = Vec::new();
         let vnet = stack.vnet();
         let Some(found) = self.network.stack(vnet.map(|vnet| vnet.address)) else {
             let why = "it is destroyed: its list is freed memory";
             let name = vnet.map_or_else(String::new, |vnet| format!(" of {}", vnet.title()));
             let problems = Problem::new(format!("V_ifnet{name}"), why).into();
-            return self.answer(Vec::new(), problems, false, seen);
+            return self.answer(Entries::Kept(Arc::default()), problems, false, seen);
         };
-        let vnets = self.known.as_ref();
-        let conditions = Conditions::of(&found.copies, &found.list, &self.network.shared, vnets);
+        let conditions = self.conditions(found);
         let mut problems = found.list.problems.clone();
         problems.extend(conditions.problems.clone());
-        let (mut entries, mut any) = (Vec::new(), false);
+        let mut wanted = Vec::new();
         for object in found.list.all() {
-            let is_wanted = self.is_wanted(&object, &mut seen);
-            any |= is_wanted;
-            match pass {
-                Pass::Look => problems.extend(Interface::problems(&object)),
-                Pass::Show => {
-                    let counters = self.session.counters();
-                    let entry = Entry::read(&object, &self.network, &conditions, vnets, counters);
-                    problems.extend(entry.interface.problems.clone());
-                    entries.extend(is_wanted.then_some(entry));
-                }
-            }
+            problems.extend(Interface::problems(&object));
+            wanted.extend(self.is_wanted(&object, &mut seen).then_some(object));
         }
+        let any = !wanted.is_empty();
+        let is_too_long = wanted.len() > MOST_KEPT && !self.session.memory().is_live();
+        let entries = match pass {
+            Pass::Look => Entries::Kept(Arc::default()),
+            Pass::Show if is_too_long => Entries::Read(Arc::clone(self), stack),
+            Pass::Show => {
+                let entry = |object: &Object<'s>| self.entry(object, &conditions);
+                Entries::Kept(wanted.iter().map(entry).collect())
+            }
+        };
         self.answer(entries, problems, any, seen)
+    }
+
+    /// Calls `f` with each interface of a stack that is wanted, until it returns false.
+    fn each(&self, stack: Stack<'s>, mut f: impl FnMut(&Entry) -> bool) {
+        let vnet = stack.vnet().map(|vnet| vnet.address);
+        let Some(found) = self.network.stack(vnet) else { return };
+        let conditions = self.conditions(found);
+        let is_wanted = |object: &Object<'_>| self.is_wanted(object, &mut Vec::new());
+        let wanted: Vec<Object<'s>> = found.list.all().filter(is_wanted).collect();
+        let jobs = parallel::jobs_for(wanted.len());
+        let entry = |object: &Object<'s>| self.entry(object, &conditions);
+        parallel::for_each(&wanted, jobs, entry, |entry| f(&entry));
+    }
+
+    fn conditions<'a>(&'a self, found: &'a StackList<'s>) -> Conditions<'s, 'a> {
+        Conditions::of(&found.copies, &found.list, &self.network.shared, self.known.as_ref())
+    }
+
+    fn entry(&self, object: &Object<'s>, conditions: &Conditions<'s, '_>) -> Entry {
+        let counters = self.session.counters();
+        Entry::read(object, &self.network, conditions, self.known.as_ref(), counters)
     }
 
     /// Whether it has a name that is wanted. What has none may be meant.
@@ -177,31 +211,72 @@ impl<'s> Reader<'s> {
 
     fn answer(
         &self,
-        entries: Vec<Entry>,
+        entries: Entries<'s>,
         problems: Problems,
         any: bool,
         seen: Vec<usize>,
-    ) -> Interfaces {
+    ) -> Interfaces<'s> {
         let unknown = !any && !problems.is_empty();
-        Interfaces { interfaces: entries.into(), unknown, long: self.long, problems, any, seen }
+        Interfaces { entries, unknown, long: self.long, problems, any, seen }
     }
 }
 
-impl Answer for Interfaces {
+impl Interfaces<'_> {
+    /// Calls `f` with one interface after the other, in order of attachment.
+    ///
+    /// # Errors
+    /// The first of `f`, which ends it.
+    pub fn try_for_each<E>(&self, mut f: impl FnMut(&Entry) -> Result<(), E>) -> Result<(), E> {
+        match &self.entries {
+            Entries::Kept(entries) => entries.iter().try_for_each(f),
+            Entries::Read(reader, stack) => {
+                let mut result = Ok(());
+                reader.each(*stack, |entry| {
+                    result = f(entry);
+                    result.is_ok()
+                });
+                result
+            }
+        }
+    }
+
+    /// Calls `f` with one interface after the other.
+    pub fn for_each(&self, mut f: impl FnMut(&Entry)) {
+        let _ = self.try_for_each(|entry| {
+            f(entry);
+            Ok::<_, Infallible>(())
+        });
+    }
+
+    /// The table, and below it what is called out.
+    fn lay_out_table(&self, page: &mut impl Page) -> io::Result<()> {
+        let medium = page.medium();
+        let told = RefCell::new(Vec::new());
+        let each = |f: &mut dyn FnMut(&Entry) -> bool| {
+            told.borrow_mut().clear();
+            let _ = self.try_for_each(|entry| {
+                if medium == Medium::People && !entry.call_outs.is_empty() {
+                    told.borrow_mut().push((entry.title(), entry.call_outs.clone()));
+                }
+                f(entry).then_some(()).ok_or(())
+            });
+        };
+        page.table(&rows::columns(medium), &Elements::made_twice(each))?;
+        call_outs::lay_out(page, told.borrow().iter().map(|(title, told)| (&**title, &**told)))
+    }
+}
+
+impl Answer for Interfaces<'_> {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
-        let people = page.medium() == Medium::People;
-        if people && self.long {
-            self.interfaces.iter().try_for_each(|entry| block::lay_out(page, entry))?;
-        } else {
-            let entries: Vec<&Entry> = self.interfaces.iter().collect();
-            page.table(&rows::columns(page.medium()), &Elements::from(entries))?;
+        if page.medium() != Medium::People || !self.long {
+            return self.lay_out_table(page);
         }
-        if !people {
-            return Ok(());
-        }
-        let titles: Vec<String> = self.interfaces.iter().map(Entry::title).collect();
-        let named = titles.iter().zip(self.interfaces.iter());
-        call_outs::lay_out(page, named.map(|(title, entry)| (&**title, &*entry.call_outs)))
+        let mut told = Vec::new();
+        self.try_for_each(|entry| {
+            told.push((entry.title(), entry.call_outs.clone()));
+            block::lay_out(page, entry)
+        })?;
+        call_outs::lay_out(page, told.iter().map(|(title, told)| (&**title, &**told)))
     }
 
     fn problems(&self) -> Problems {
@@ -209,15 +284,28 @@ impl Answer for Interfaces {
     }
 
     fn unreadable(&self) -> usize {
-        self.interfaces.iter().filter(|entry| entry.is_unreadable()).count()
+        let mut count = 0;
+        self.for_each(|entry| count += usize::from(entry.is_unreadable()));
+        count
     }
 }
 
-impl Serialize for Interfaces {
+impl Serialize for Interfaces<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
-        let interfaces = Some(&*self.interfaces).filter(|_| !self.unknown);
+        let interfaces = (!self.unknown).then_some(All(self));
         map.serialize_entry("interfaces", &interfaces)?;
         map.end()
+    }
+}
+
+/// All interfaces of a stack as a list.
+struct All<'a>(&'a Interfaces<'a>);
+
+impl Serialize for All<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        self.0.try_for_each(|entry| list.serialize_element(entry))?;
+        list.end()
     }
 }

@@ -125,12 +125,12 @@ impl Identities {
             return;
         };
         for (_, stack) in all.answers() {
-            for entry in stack.interfaces.iter() {
+            stack.for_each(|entry| {
                 if let Ok(Some(description)) = &entry.interface.description {
                     self.add(Named::Description, description);
                 }
                 self.addresses.extend(entry.interface.addresses.iter().map(|found| found.ip.ip));
-            }
+            });
         }
     }
 

@@ -1,7 +1,8 @@
-//! Signals that end the program: Ctrl-C (SIGINT) and SIGTERM.
+//! Signals that end the program: Ctrl-C (SIGINT), SIGTERM, and SIGHUP when the terminal is closed.
 //!
 //! The program ends by the signal, as programs do that know nothing of it: a shell sees the
-//! status 130 or 143, and a loop of the shell ends too. But what was written ends with a whole
+//! status 130 or 143, and a loop of the shell ends too. A signal that whoever started the program
+//! ignores, such as nohup(1), is ignored here too. But what was written ends with a whole
 //! line, and no unfinished file stays behind. This is done by a thread of its own, so it makes no
 //! difference what is being computed. A watch and a prompt have something else to do for SIGINT.
 
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -26,7 +27,10 @@ static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// From now on, signals end the program in good order.
 pub fn catch() -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let ignored = ignored();
+    let heeded =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new(heeded)?;
     thread::Builder::new().name("interrupt".to_owned()).spawn(move || {
         for signal in signals.forever() {
             let otherwise = *lock(&OTHERWISE);
@@ -37,6 +41,14 @@ pub fn catch() -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// The signals that the program was started with as ignored, a bit for each, the lowest for signal 1.
+/// None where proc(5) does not tell.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// From now on, SIGINT does this, on a thread of its own.

@@ -17,6 +17,7 @@ mod lost_files;
 mod opened;
 mod option_word;
 mod output;
+mod output_directory;
 mod output_file;
 mod progress;
 mod run;

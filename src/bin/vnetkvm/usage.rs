@@ -127,7 +127,7 @@ pub fn parse() -> io::Result<Option<Cli>> {
 pub fn parse_from<W: Into<OsString> + Clone>(
     words: impl IntoIterator<Item = W>,
 ) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(words)?;
+    let matches = command().try_get_matches_from(words).map_err(tell_of_feature)?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.globals.kernel_named = named(&matches, "kernel");
     cli.globals.core_named = named(&matches, "core");
@@ -141,6 +141,29 @@ pub fn parse_from<W: Into<OsString> + Clone>(
         *path = path.take().filter(|path| !path.as_os_str().is_empty());
     }
     Ok(cli)
+}
+
+/// Commands that this program was built without, which bear the names of their features.
+const LEFT_OUT: &[&str] = &[
+    #[cfg(not(feature = "export"))]
+    "export",
+    #[cfg(not(feature = "gdb-server"))]
+    "gdb-server",
+    #[cfg(not(feature = "shell"))]
+    "shell",
+];
+
+/// A command that is missing here is no typing error.
+fn tell_of_feature(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    if let Some(name) = LEFT_OUT.iter().find(|left_out| *left_out == name) {
+        let tip = format!("this program was built without it: build it with --features {name}");
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
 }
 
 /// Whether the option was given on the command line, not by the environment.

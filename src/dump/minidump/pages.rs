@@ -78,6 +78,15 @@ impl PhysicalMemory for Pages {
         Ok(())
     }
 
+    fn is_hole(&self, at: PhysAddr, len: u64) -> bool {
+        let Some(more) = len.checked_sub(1) else { return false };
+        let ends = self.locate(at).ok().zip(self.locate(at.wrapping_add(more)).ok());
+        // Between them there may be pages that are not dumped; then the file has fewer bytes.
+        ends.is_some_and(|(first, last)| {
+            last.get().checked_sub(first.get()) == Some(more) && self.source.is_hole(first, len)
+        })
+    }
+
     fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
         let pages = self.bitmap.next(at.get() / self.page_size)?;
         let byte = |page: u64| page.checked_mul(self.page_size).map(PhysAddr::new);

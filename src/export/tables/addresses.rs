@@ -38,9 +38,9 @@ fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), St
     let answer = interfaces(session, all(session)?, Which::default())?;
     rows.problems(&answer.problems())?;
     for (stack, answer) in answer.answers() {
-        for entry in answer.interfaces.iter() {
-            entry.addresses.iter().try_for_each(|address| add(rows, stack, entry, address))?;
-        }
+        answer.try_for_each(|entry| {
+            entry.addresses.iter().try_for_each(|address| add(rows, stack, entry, address))
+        })?;
     }
     Ok(())
 }

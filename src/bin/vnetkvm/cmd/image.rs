@@ -1,6 +1,5 @@
 //! `image`: builds memory images from scenarios.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -14,6 +13,7 @@ use crate::context;
 use crate::exit::Outcome;
 use crate::lost_files::require_intact_files;
 use crate::output;
+use crate::output_directory::write_files;
 
 #[derive(Debug, Subcommand)]
 pub enum ImageCommand {
@@ -60,27 +60,17 @@ fn build(globals: &Globals, path: &Path, directory: &Path) -> anyhow::Result<Out
     let kernel = kernel(globals, &scenario).with_context(failed)?;
     let built = image::build(&scenario, kernel).with_context(failed)?;
     require_intact_files()?;
-    let mut written = Vec::new();
-    let saved = save(&scenario, &built, directory, &mut written).with_context(failed);
-    if let Err(why) = require_intact_files().and(saved) {
-        // Half of an image is useless.
-        written.iter().for_each(|path| drop(fs::remove_file(path)));
-        return Err(why);
-    }
+    let written =
+        write_files(directory, |new| Ok(save(&scenario, &built, new)?)).with_context(failed)?;
     output::text(globals, |out| {
         let mut paths = written.iter();
         paths.try_for_each(|path| writeln!(out, "{}", sanitize::line(&path.display().to_string())))
     })
 }
 
-/// Saves all files of an image; adds each to `written`.
-fn save(
-    scenario: &Scenario,
-    built: &Image,
-    directory: &Path,
-    written: &mut Vec<PathBuf>,
-) -> Result<(), ImageError> {
-    written.extend(built.save_kernel(directory)?);
+/// Saves all files of an image.
+fn save(scenario: &Scenario, built: &Image, directory: &Path) -> Result<Vec<PathBuf>, ImageError> {
+    let mut written = built.save_kernel(directory)?;
     for file in &scenario.formats {
         let core = built.save(file, directory)?;
         written.push(core.clone());
@@ -88,5 +78,5 @@ fn save(
             scenario.info.map(|version| built.save_info(file, version, &core)).transpose()?;
         written.extend(info.flatten());
     }
-    Ok(())
+    Ok(written)
 }
