@@ -14,7 +14,7 @@ use vnetkvm::Session;
 use vnetkvm::answers::{self, Chosen, interfaces, routes, sockets};
 use vnetkvm::image::{Format, Scenario, build};
 use vnetkvm::kernel::Kernel;
-use vnetkvm::session::Selector;
+use vnetkvm::session::{Names, Selector};
 use vnetkvm::source::Source;
 
 const KERNEL: &str = "fixtures/kernel/classic-clang-dwarf4";
@@ -24,7 +24,7 @@ const COUNTS: [usize; 2] = [10, 70];
 type Question = (&'static str, fn(&Session));
 
 /// These ask every vnet before their answer begins.
-const QUESTIONS: [Question; 6] = [
+const QUESTIONS: [Question; 7] = [
     ("interfaces", |session| {
         drop(answers::interfaces(session, all(session), interfaces::Question::default()));
     }),
@@ -35,6 +35,10 @@ const QUESTIONS: [Question; 6] = [
         drop(answers::routes(session, all(session), routes::Question::default()));
     }),
     ("neighbors", |session| drop(answers::neighbors(session, all(session), None))),
+    ("print", |session| {
+        let expressions = ["count(V_ifnet[*])".to_owned()];
+        drop(answers::expressions(session, all(session), Names::default(), &expressions));
+    }),
     ("topology", |session| drop(answers::topology(session, None))),
     ("check", |session| drop(answers::checks(session, &Selector::All, &[]))),
 ];

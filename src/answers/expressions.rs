@@ -66,7 +66,8 @@ pub struct Evaluations<'s> {
 /// expressions that follow.
 ///
 /// # Errors
-/// There is no such CPU, or no such format. The types of modules cannot be looked for.
+/// There is no such CPU, or no such format. The types of modules cannot be looked for. Nobody waits
+/// for the answer any more.
 pub fn expressions<'s>(
     session: &'s Session,
     chosen: Chosen<'s>,
@@ -79,7 +80,7 @@ pub fn expressions<'s>(
     let (outcomes, missed, remarks) = Default::default();
     let asked = Asked::all(expressions)?;
     let mut all = Evaluations { session, chosen, asked, outcomes, missed, remarks };
-    all.evaluate(names);
+    all.evaluate(names)?;
     let mut outcomes = all.outcomes.iter().flatten();
     if outcomes.any(Outcome::is_untyped) {
         all.remarks.extend(why_untyped_variables(session, &all.asked)?);
@@ -88,10 +89,11 @@ pub fn expressions<'s>(
 }
 
 impl<'s> Evaluations<'s> {
-    fn evaluate(&mut self, names: Names<'s>) {
+    fn evaluate(&mut self, names: Names<'s>) -> Result<(), Error> {
         let alone = self.chosen.stacks.len() * self.asked.len() == 1;
         let mut stories = Vec::new();
         for stack in &self.chosen.stacks {
+            self.session.go_on()?;
             let mut outcomes = Vec::new();
             for Asked { text, .. } in &self.asked {
                 outcomes.push(match self.session.evaluate(Place { stack: *stack, names }, text) {
@@ -117,6 +119,7 @@ impl<'s> Evaluations<'s> {
             }
             self.outcomes.push(outcomes);
         }
+        Ok(())
     }
 
     /// The value of a single expression in a single vnet, for later ones to name.

@@ -78,6 +78,7 @@ pub fn topology(session: &Session, chosen: Option<&Chosen<'_>>) -> Result<Topolo
     let jails = |jid: i64| -> Option<VirtAddr> {
         session.jails().ok()?.numbered(jid).map(|jail| jail.address)
     };
+    session.go_on()?;
     let mut wires = Wires::of(&stacks, jails);
     if let Some(chosen) = chosen {
         let wanted: FxHashSet<VirtAddr> =
