@@ -62,10 +62,23 @@ impl Pages {
         let within = rank * self.page_size + at.page_offset(self.page_size);
         self.first.checked_add(within).ok_or(not_dumped)
     }
+
+    /// The place in the file of these bytes, if all of them are dumped. Then they are one piece of the file too:
+    /// of pages that follow each other, none lies between.
+    fn piece(&self, at: PhysAddr, len: usize) -> Option<FileOffset> {
+        let more = (len as u64).checked_sub(1)?;
+        let first = self.locate(at).ok()?;
+        let last = self.locate(at.checked_add(more)?).ok()?;
+        (last.get().checked_sub(first.get()) == Some(more)).then_some(first)
+    }
 }
 
 impl PhysicalMemory for Pages {
     fn read(&self, at: PhysAddr, buf: &mut [u8]) -> Result<(), PhysFault> {
+        let is_longer = buf.len() as u64 > self.page_size;
+        if let Some(offset) = is_longer.then(|| self.piece(at, buf.len())).flatten() {
+            return copy(&self.source, offset, at, buf);
+        }
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {
             let left = self.page_size - at.page_offset(self.page_size);
@@ -79,12 +92,8 @@ impl PhysicalMemory for Pages {
     }
 
     fn is_hole(&self, at: PhysAddr, len: u64) -> bool {
-        let Some(more) = len.checked_sub(1) else { return false };
-        let ends = self.locate(at).ok().zip(self.locate(at.wrapping_add(more)).ok());
-        // Between them there may be pages that are not dumped; then the file has fewer bytes.
-        ends.is_some_and(|(first, last)| {
-            last.get().checked_sub(first.get()) == Some(more) && self.source.is_hole(first, len)
-        })
+        let piece = usize::try_from(len).ok().and_then(|len| self.piece(at, len));
+        piece.is_some_and(|offset| self.source.is_hole(offset, len))
     }
 
     fn next(&self, at: PhysAddr) -> Option<Range<PhysAddr>> {
