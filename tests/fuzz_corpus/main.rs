@@ -1,5 +1,5 @@
 //! Inputs of the fuzzers, replayed: the seeds in `fuzz/corpus`, and in `fuzz/regressions` what the fuzzers found.
-//! `SNAPSHOTS=overwrite` writes the seeds anew.
+//! `SNAPSHOTS=overwrite` writes the seeds anew. `VNETKVM_FUZZ_CORPORA` names a folder with further corpora, as fuzzers have grown them.
 
 #![cfg(all(feature = "cli", feature = "gdb-server"))]
 
@@ -41,13 +41,18 @@ fn names(folder: &Path) -> BTreeSet<String> {
 
 /// The inputs that are kept for a door.
 fn inputs(door: &str) -> Vec<PathBuf> {
-    let folders = ["corpus", "regressions"].map(|kind| folder(kind).join(door));
-    folders.iter().flat_map(|of| names(of).into_iter().map(|name| of.join(name))).collect()
+    ["corpus", "regressions"].iter().flat_map(|kind| files(&folder(kind).join(door))).collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    names(folder).into_iter().map(|name| folder.join(name)).collect()
 }
 
 fn replay(names: &[&str]) {
     for (name, door) in DOORS.iter().filter(|(name, _)| names.contains(name)) {
-        for input in inputs(name) {
+        let grown = std::env::var_os("VNETKVM_FUZZ_CORPORA");
+        let grown = grown.map(|corpora| files(&Path::new(&corpora).join(name)));
+        for input in inputs(name).into_iter().chain(grown.unwrap_or_default()) {
             // A panic says which input it was.
             eprintln!("{}", input.display());
             let bytes = fs::read(&input).unwrap();

@@ -19,7 +19,6 @@ pub fn all(session: &Session) {
     if let Ok(chosen) = Chosen::ask(session, &Selector::All) {
         of_vnets(session, &chosen);
     }
-    documents(session);
 }
 
 /// What is asked of the dump as a whole.
@@ -92,7 +91,7 @@ const EXPRESSIONS: [&str; 7] = [
 ];
 
 /// What writes documents, and other dumps.
-fn documents(session: &Session) {
+pub fn documents(session: &Session) {
     if let Ok(topology) = answers::topology(session, None) {
         let _ = dot::write(&topology, &mut io::sink());
         let _ = svg::write(&topology, &mut io::sink());

@@ -9,6 +9,9 @@ use super::{edits, images, views};
 /// does not spend from it stands out by its time.
 const ENOUGH: Allowance = Allowance { work: 2 << 20, bytes: 64 << 20 };
 
+/// First bytes of inputs for which documents and other dumps are written, which ask for everything again.
+const WITH_DOCUMENTS: u8 = 64;
+
 /// Opens the image that the first byte of the input chooses, after the changes that the rest says, and asks
 /// everything.
 pub fn whole_dump(input: &[u8]) {
@@ -19,4 +22,7 @@ pub fn whole_dump(input: &[u8]) {
     let Ok(session) = whole.session.with_dump(Source::from_vec("vmcore", file)) else { return };
     session.budget().renew(ENOUGH);
     views::all(&session);
+    if *number < WITH_DOCUMENTS {
+        views::documents(&session);
+    }
 }
