@@ -172,7 +172,17 @@ tcbinfo.ipi_listhead[*inp_list]
 vnet(1) | cpu(0) << 3
 uniq(allprison[*].pr_name) @ 2
 (int (*)(void))&V_ip_defttl
-sum(DPCPU(pc_cpuid)) % 'a' + 0x7fffffffffffffff";
+sum(DPCPU(pc_cpuid)) % 'a' + 0x7fffffffffffffff
+'kern/kern_jail.c'::allprison
+jail(\"web01\")->pr_name == \"web01\" && jail(3)
+thread(100001)->td_name
+offsetof(struct ifnet, if_link) + sizeof(typeof(V_ifnet))
+V_ifnet[0..1].if_mtu
+max(V_ifnet[*].if_mtu) >= min(V_ifnet[*].if_mtu) || !ticks
+tcbinfo.ipi_hashbase[0..3][*]
+*V_ifnet.cstqh_first@2
+-1 >> 3 ^ ~052 & 0x2aUL << 2
+curvnet->vnet_ifcnt - (bool)allprison.tqh_first";
 
 fn sessions() -> Vec<Vec<u8>> {
     const SESSIONS: [&str; 4] = [
