@@ -16,6 +16,7 @@ use rustc_hash::FxHashSet;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
+use crate::memory::KernelMemory;
 use crate::target::{ReadError, Target};
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::{Vnet, VnetError, VnetList};
@@ -97,6 +98,24 @@ impl Chunk {
             len: CHUNK.min(len - start),
         })
     }
+
+    /// Both as one, if the other follows at once and they are not too long.
+    fn with(self, next: Self) -> Option<Self> {
+        let len = self.len.checked_add(next.len).filter(|len| *len <= CHUNK)?;
+        let follows = self.address.checked_add(self.len) == Some(next.address)
+            && self.phys.checked_add(self.len) == Some(next.phys);
+        follows.then_some(Self { len, ..self })
+    }
+
+    /// Reads it into `buffer`, up to the first byte that cannot be read.
+    fn read<'b>(&self, memory: &KernelMemory, buffer: &'b mut Vec<u8>) -> &'b [u8] {
+        buffer.resize(self.len as usize, 0);
+        let read = match memory.core().memory().read(self.phys, buffer) {
+            Ok(()) => buffer.len(),
+            Err(fault) => fault.at.get().wrapping_sub(self.phys.get()) as usize,
+        };
+        buffer.get(..read).unwrap_or_default()
+    }
 }
 
 /// The next chunks that are shared among the processors; none at the end.
@@ -105,7 +124,11 @@ fn batch(chunks: &mut impl Iterator<Item = Chunk>) -> Vec<Chunk> {
     while bytes < BATCH && batch.len() < MOST_CHUNKS {
         let Some(chunk) = chunks.next() else { break };
         bytes += chunk.len;
-        batch.push(chunk);
+        // A page map lists single pages.
+        match batch.last_mut().and_then(|last: &mut Chunk| last.with(chunk).map(|it| (last, it))) {
+            Some((last, longer)) => *last = longer,
+            None => batch.push(chunk),
+        }
     }
     batch
 }
@@ -121,12 +144,11 @@ struct Search<'t> {
 impl Search<'_> {
     /// Where vnets may be whose magic is in the chunk, with the physical addresses of the magics.
     fn of(&self, chunk: Chunk, buffer: &mut Vec<u8>) -> Vec<(PhysAddr, VirtAddr)> {
-        if self.target.memory().core().memory().is_hole(chunk.phys, chunk.len) {
+        let memory = self.target.memory();
+        if memory.core().memory().is_hole(chunk.phys, chunk.len) {
             return Vec::new();
         }
-        buffer.resize(chunk.len as usize, 0);
-        let (read, _) = self.target.memory().read_prefix(chunk.address, buffer);
-        let read = buffer.get(..read).unwrap_or_default();
+        let read = chunk.read(memory, buffer);
         let places = self.finders.iter().flat_map(|finder| finder.find_iter(read));
         let found = places.filter_map(|place| {
             let magic = chunk.address.wrapping_add(place as u64);
