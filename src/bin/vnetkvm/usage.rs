@@ -127,7 +127,8 @@ pub fn parse() -> io::Result<Option<Cli>> {
 pub fn parse_from<W: Into<OsString> + Clone>(
     words: impl IntoIterator<Item = W>,
 ) -> Result<Cli, clap::Error> {
-    let matches = command().try_get_matches_from(words).map_err(tell_of_feature)?;
+    let matches = command().try_get_matches_from(words);
+    let matches = matches.map_err(|error| tell_of_feature(error, LEFT_OUT))?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.globals.kernel_named = named(&matches, "kernel");
     cli.globals.core_named = named(&matches, "core");
@@ -154,11 +155,11 @@ const LEFT_OUT: &[&str] = &[
 ];
 
 /// A command that is missing here is no typing error.
-fn tell_of_feature(mut error: clap::Error) -> clap::Error {
+fn tell_of_feature(mut error: clap::Error, left_out: &[&str]) -> clap::Error {
     let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
         return error;
     };
-    if let Some(name) = LEFT_OUT.iter().find(|left_out| *left_out == name) {
+    if let Some(name) = left_out.iter().find(|left_out| *left_out == name) {
         let tip = format!("this program was built without it: build it with --features {name}");
         error.remove(ContextKind::SuggestedSubcommand);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
@@ -255,6 +256,16 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_that_was_left_out_is_no_typing_error() {
+        let error = || command().try_get_matches_from(["vnetkvm", "reports"]).unwrap_err();
+        let told = tell_of_feature(error(), &["reports"]).to_string();
+        assert!(told.contains("was built without it: build it with --features reports"), "{told}");
+        assert!(!told.contains("similar"), "{told}");
+        let told = tell_of_feature(error(), &["export"]).to_string();
+        assert!(told.contains("similar") && !told.contains("built"), "{told}");
     }
 
     #[test]
