@@ -121,6 +121,20 @@ impl KernelMemory {
         }
     }
 
+    /// Fills `buf` from physical address `at`, as that of a [`Piece`], up to the first byte that cannot be read.
+    /// Returns how many bytes were read. `None` if they are a hole of a sparse file: zeros, which are not
+    /// read.
+    pub fn read_physical(&self, at: PhysAddr, buf: &mut [u8]) -> Option<usize> {
+        let memory = self.core.memory();
+        if memory.is_hole(at, buf.len() as u64) {
+            return None;
+        }
+        Some(match memory.read(at, buf) {
+            Ok(()) => buf.len(),
+            Err(fault) => fault.at.get().wrapping_sub(at.get()) as usize,
+        })
+    }
+
     /// The physical address of `at`, whether or not the dump holds that page.
     ///
     /// # Errors

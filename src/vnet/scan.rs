@@ -16,7 +16,6 @@ use rustc_hash::FxHashSet;
 use crate::addr::{PhysAddr, VirtAddr};
 use crate::bytes::Endian;
 use crate::constants::{VNET_MAGIC_DESTROYED, VNET_MAGICS};
-use crate::memory::KernelMemory;
 use crate::target::{ReadError, Target};
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::{Vnet, VnetError, VnetList};
@@ -106,16 +105,6 @@ impl Chunk {
             && self.phys.checked_add(self.len) == Some(next.phys);
         follows.then_some(Self { len, ..self })
     }
-
-    /// Reads it into `buffer`, up to the first byte that cannot be read.
-    fn read<'b>(&self, memory: &KernelMemory, buffer: &'b mut Vec<u8>) -> &'b [u8] {
-        buffer.resize(self.len as usize, 0);
-        let read = match memory.core().memory().read(self.phys, buffer) {
-            Ok(()) => buffer.len(),
-            Err(fault) => fault.at.get().wrapping_sub(self.phys.get()) as usize,
-        };
-        buffer.get(..read).unwrap_or_default()
-    }
 }
 
 /// The next chunks that are shared among the processors; none at the end.
@@ -144,11 +133,11 @@ struct Search<'t> {
 impl Search<'_> {
     /// Where vnets may be whose magic is in the chunk, with the physical addresses of the magics.
     fn of(&self, chunk: Chunk, buffer: &mut Vec<u8>) -> Vec<(PhysAddr, VirtAddr)> {
-        let memory = self.target.memory();
-        if memory.core().memory().is_hole(chunk.phys, chunk.len) {
+        buffer.resize(chunk.len as usize, 0);
+        let Some(read) = self.target.memory().read_physical(chunk.phys, buffer) else {
             return Vec::new();
-        }
-        let read = chunk.read(memory, buffer);
+        };
+        let read = buffer.get(..read).unwrap_or_default();
         let places = self.finders.iter().flat_map(|finder| finder.find_iter(read));
         let found = places.filter_map(|place| {
             let magic = chunk.address.wrapping_add(place as u64);
