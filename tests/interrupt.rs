@@ -19,9 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LONG: [&str; 4] = ["--demo", "read", "0xfffff80000000000", "0x10000000"];
 
 fn start(arguments: &[&str]) -> Child {
-    let mut command = Command::new(VNETKVM);
-    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = heeding();
+    command.arg(VNETKVM).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
+}
+
+/// Runs what follows as a program that ignores no signal, even if these tests do, as under nohup(1).
+fn heeding() -> Command {
+    let mut command = Command::new("env");
+    if cfg!(target_os = "linux") {
+        command.arg("--default-signal");
+    }
+    command
 }
 
 fn send(child: &Child, signal: &str) {
@@ -62,8 +71,12 @@ fn an_answer_ends_with_a_whole_line() {
 #[test]
 fn a_signal_that_was_ignored_before_stays_ignored() {
     for (signal, other) in [("HUP", "INT"), ("INT", "HUP")] {
-        let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(format!("trap '' {signal}; exec \"$0\" \"$@\"")).arg(VNETKVM);
+        let mut command = heeding();
+        command
+            .arg("/bin/sh")
+            .arg("-c")
+            .arg(format!("trap '' {signal}; exec \"$0\" \"$@\""))
+            .arg(VNETKVM);
         command.args(LONG).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         begin(&mut child);

@@ -312,6 +312,17 @@ fn values_are_kept_by_number_and_by_name() {
     assert_eq!(said.err.matches("error: ").count(), 4, "{}", said.err);
 }
 
+/// They are addresses for read and whatis as they are values for expressions.
+#[test]
+fn kept_values_are_addresses() {
+    let script = "V_ifnet.cstqh_first\nread $1 8\nlet p = $1\nwhatis $p\n";
+    let said = shell(&["shell"], script);
+    let read = command(&["read", "V_ifnet.cstqh_first", "8"]).out;
+    let is = command(&["whatis", "V_ifnet.cstqh_first"]).out;
+    assert!(is.contains("struct ifnet, interface lo0"), "{is}");
+    assert!(said.out.ends_with(&format!("{read}{is}")), "{} {}", said.out, said.err);
+}
+
 #[test]
 fn kept_values_outlive_an_answer_that_a_limit_cut() {
     let script = "let p = &V_ifnet\n*$p\nvars --max-work 10\n(struct ifnet *)0\n*$p\n$p->cstqh_first->if_xname\n";

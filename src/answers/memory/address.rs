@@ -5,10 +5,9 @@ use std::str::FromStr;
 use crate::addr::VirtAddr;
 use crate::answers::Remark;
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::value::Limits;
 use crate::value::model::{Value, ValueError};
-use crate::vnet::Stack;
 
 /// An address as a user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,16 +75,16 @@ fn is_bare_hex(text: &str) -> bool {
     (8..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The address that is the value of an expression in a network stack.
+/// The address that is the value of an expression in a network stack, with or without other names.
 ///
 /// # Errors
 /// The expression cannot be evaluated, or its value is not an address.
-pub fn address(
+pub fn address<'s>(
     session: &Session,
-    stack: Stack<'_>,
+    stack: impl Into<session::Place<'s>>,
     expression: &str,
 ) -> Result<Place, AddressError> {
-    let printed = session.print(stack, expression, &Limits::default())?;
+    let printed = session.print_at(stack.into(), expression, &Limits::default())?;
     let warning = |remark: &_| Remark::Warning(format!("{expression}: {remark}"));
     let remarks = printed.remarks.iter().map(warning).collect();
     let none = |what| AddressError::NotAnAddress { expression: expression.to_owned(), what };
@@ -111,6 +110,7 @@ pub fn address(
 mod tests {
     use super::*;
     use crate::answers::testing::demo;
+    use crate::vnet::Stack;
 
     #[test]
     fn numbers_are_told_from_names() {
@@ -125,7 +125,7 @@ mod tests {
     fn only_pointers_and_large_numbers_are_addresses() {
         let session = demo();
         let vnet = session.vnets().unwrap().all.first().unwrap();
-        let at = |text: &str| address(session, vnet.into(), text);
+        let at = |text: &str| address(session, Stack::from(vnet), text);
         assert!(!at("&V_ip_defttl").unwrap().address.is_null());
         assert!(!at("V_ifnet.cstqh_first").unwrap().address.is_null());
         assert_eq!(at("0x1000 + 1").unwrap().address, VirtAddr::new(0x1001));

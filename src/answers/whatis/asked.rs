@@ -4,7 +4,7 @@ use crate::addr::VirtAddr;
 use crate::answers::failure::Failure;
 use crate::answers::memory::{self, AddressError};
 use crate::arch::Arch;
-use crate::session::Session;
+use crate::session::{Place, Session};
 use crate::vnet::Stack;
 
 /// A text that should be an address.
@@ -57,7 +57,7 @@ fn has_no_match(found: &Result<memory::Place, AddressError>) -> bool {
 impl Asked {
     /// A text that is a number, or an expression whose value in `stack` is the address.
     #[must_use]
-    pub fn new(session: &Session, stack: Stack<'_>, text: &str) -> Self {
+    pub fn new<'s>(session: &Session, stack: impl Into<Place<'s>>, text: &str) -> Self {
         if let Some(address) = number(session, text) {
             return Self { text: None, address: Ok(address) };
         }

@@ -4,7 +4,7 @@ use crate::exit::Failure;
 use crate::vnet_option::VnetOption;
 
 use super::definition::Definition;
-use super::examine;
+use super::{examine, help};
 
 const LET: &str = "`let ifp = V_ifnet.cstqh_first`, and then `$ifp->if_xname`";
 
@@ -15,7 +15,7 @@ pub enum Line {
     Nothing,
     /// `quit` or `exit`
     Quit,
-    /// `help` without the name of a command.
+    /// `help` without the name of a command, or with a word that only the shell knows.
     Help,
     /// `vnet` or `jail`: which vnet is chosen.
     Say,
@@ -55,7 +55,7 @@ impl Line {
         }
         match first {
             "quit" | "exit" if rest.is_empty() => Ok(Self::Quit),
-            "help" | "?" if rest.is_empty() => Ok(Self::Help),
+            "help" | "?" if rest.is_empty() || help::explains(rest) => Ok(Self::Help),
             "vnet" if !continues_expression(rest) => Self::choice(rest, VnetOption::vnet),
             "jail" if !continues_expression(rest) => Self::choice(rest, VnetOption::jail),
             "source" => match &words(rest)?[..] {
@@ -295,6 +295,7 @@ mod tests {
         assert!(matches!(parse(" # vars"), Ok(Line::Nothing)));
         assert!(matches!(parse("quit"), Ok(Line::Quit)));
         assert!(matches!(parse("help"), Ok(Line::Help)));
+        assert!(matches!(parse("help let"), Ok(Line::Help)));
         assert!(matches!(parse("vnet none"), Ok(Line::ForgetChoice)));
         assert!(matches!(parse("source '/a b'"), Ok(Line::Source(path)) if path == "/a b"));
         for (line, option) in [
