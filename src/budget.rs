@@ -158,6 +158,11 @@ impl Budget {
         self.noted(self.go_on())
     }
 
+    /// The items, until nobody waits for the answer any more.
+    pub(crate) fn while_wanted<I: IntoIterator>(&self, items: I) -> impl Iterator<Item = I::Item> {
+        items.into_iter().take_while(|_| self.wanted().is_ok())
+    }
+
     fn noted(&self, spent: Result<(), Exhausted>) -> Result<(), Exhausted> {
         spent.inspect_err(|why| {
             self.exhausted.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(*why);

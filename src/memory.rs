@@ -254,8 +254,8 @@ impl KernelMemory {
         pieces.take(MAX_PIECES).flatten()
     }
 
-    /// Calls `found` with every address in memory at which `needle` occurs. It misses a match
-    /// that straddles two pieces of a megabyte, which an aligned match never does.
+    /// Calls `found` with every address in memory at which `needle` occurs, which is not all zeros. It
+    /// misses a match that straddles two pieces of a megabyte, which an aligned match never does.
     pub fn search(&self, needle: &[u8], mut found: impl FnMut(VirtAddr)) {
         const CHUNK: u64 = 1 << 20;
         let finder = memchr::memmem::Finder::new(needle);
@@ -264,7 +264,8 @@ impl KernelMemory {
             for start in (0..piece.len).step_by(CHUNK as usize) {
                 let at = piece.address.wrapping_add(start);
                 buffer.resize(CHUNK.min(piece.len - start) as usize, 0);
-                let (read, _) = self.read_prefix(at, &mut buffer);
+                let phys = piece.phys.wrapping_add(start);
+                let Some(read) = self.read_physical(phys, &mut buffer) else { continue };
                 let held = buffer.get(..read).unwrap_or_default();
                 finder.find_iter(held).for_each(|place| found(at.wrapping_add(place as u64)));
             }

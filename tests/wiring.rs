@@ -129,11 +129,7 @@ fn session(kernel: &str, image: &Image) -> Session {
 fn entries(session: &Session) -> Vec<Entry> {
     let chosen = Chosen::ask(session, &Selector::All).unwrap();
     let answer = answers::interfaces(session, chosen, Question::default()).unwrap();
-    let mut entries = Vec::new();
-    for (_, answer) in answer.answers() {
-        answer.for_each(|entry| entries.push(entry.clone()));
-    }
-    entries
+    answer.answers().flat_map(|(_, answer)| answer.elements().to_vec()).collect()
 }
 
 fn entry(session: &Session, name: &str) -> Entry {

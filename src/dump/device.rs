@@ -144,7 +144,7 @@ pub(super) fn without_its_end(source: &Source) -> Result<Option<Found>, DumpErro
     const MOST: usize = 16 << 30;
     let bytes = source.bytes();
     let mut left = MOST;
-    for part in source.data().into_iter().rev() {
+    for part in source.data().iter().rev() {
         let first = part.start - part.start % header::LEN;
         let mut at = part.end - part.end % header::LEN;
         while at >= first && left > 0 {

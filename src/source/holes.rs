@@ -9,7 +9,11 @@ use crate::addr::FileOffset;
 impl Source {
     /// The parts that are not holes, in order, as offsets in bytes. The whole file if the file
     /// system does not know its holes; empty for a device.
-    pub fn data(&self) -> Vec<Range<usize>> {
+    pub fn data(&self) -> &[Range<usize>] {
+        self.data.get_or_init(|| self.find_data())
+    }
+
+    fn find_data(&self) -> Vec<Range<usize>> {
         let (start, end) = (self.shown.start, self.shown.end);
         let whole = 0..self.bytes().len();
         let Bytes::Mapped(map) = &*self.bytes else { return vec![whole] };
@@ -21,7 +25,7 @@ impl Source {
     /// them all, or its file system does not say.
     pub fn is_hole(&self, offset: FileOffset, len: u64) -> bool {
         let Some(range) = self.range(offset, len) else { return false };
-        let data = self.data.get_or_init(|| self.data());
+        let data = self.data();
         let after = data.partition_point(|part| part.end <= range.start);
         data.get(after).is_none_or(|part| part.start >= range.end)
     }

@@ -175,7 +175,6 @@ impl Source {
     /// A device cannot be read there.
     pub fn read_at(&self, offset: FileOffset, buf: &mut [u8]) -> io::Result<usize> {
         let start = usize::try_from(offset.get()).unwrap_or(usize::MAX);
-        let left = self.shown.len().saturating_sub(start);
         match &*self.bytes {
             Bytes::Device(device) => device.read_at(offset.get(), buf),
             Bytes::Owned(_) => {
@@ -185,7 +184,7 @@ impl Source {
                 Ok(len)
             }
             Bytes::Mapped(map) => {
-                let len = left.min(buf.len());
+                let len = self.shown.len().saturating_sub(start).min(buf.len());
                 let into = buf.get_mut(..len).unwrap_or_default();
                 Ok(map.read(self.shown.start.saturating_add(start), into))
             }

@@ -6,12 +6,11 @@ mod json;
 mod rows;
 
 use std::cell::RefCell;
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
 use globset::GlobMatcher;
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::per_vnet::Pass;
 use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs};
@@ -158,20 +157,24 @@ impl<'s> Reader<'s> {
         let conditions = self.conditions(found);
         let mut problems = found.list.problems.clone();
         problems.extend(conditions.problems.clone());
-        let mut wanted = Vec::new();
+        let is_too_long =
+            found.list.interfaces.len() > MOST_KEPT && !self.session.memory().is_live();
+        let keeps = pass == Pass::Show && !is_too_long;
+        let (mut kept, mut any) = (Vec::new(), false);
         for object in found.list.all() {
-            problems.extend(Interface::problems(&object));
-            wanted.extend(self.is_wanted(&object, &mut seen).then_some(object));
-        }
-        let any = !wanted.is_empty();
-        let is_too_long = wanted.len() > MOST_KEPT && !self.session.memory().is_live();
-        let entries = match pass {
-            Pass::Look => Entries::Kept(Arc::default()),
-            Pass::Show if is_too_long => Entries::Read(Arc::clone(self), stack),
-            Pass::Show => {
-                let entry = |object: &Object<'s>| self.entry(object, &conditions);
-                Entries::Kept(wanted.iter().map(entry).collect())
+            let is_wanted = self.is_wanted(&object, &mut seen);
+            any |= is_wanted;
+            if is_wanted && keeps {
+                let entry = self.entry(&object, &conditions);
+                problems.extend(entry.interface.problems.clone());
+                kept.push(entry);
+            } else {
+                problems.extend(Interface::problems(&object));
             }
+        }
+        let entries = match pass {
+            Pass::Show if is_too_long => Entries::Read(Arc::clone(self), stack),
+            _ => Entries::Kept(kept.into()),
         };
         self.answer(entries, problems, any, seen)
     }
@@ -222,30 +225,14 @@ impl<'s> Reader<'s> {
 }
 
 impl Interfaces<'_> {
-    /// Calls `f` with one interface after the other, in order of attachment.
-    ///
-    /// # Errors
-    /// The first of `f`, which ends it.
-    pub fn try_for_each<E>(&self, mut f: impl FnMut(&Entry) -> Result<(), E>) -> Result<(), E> {
-        match &self.entries {
-            Entries::Kept(entries) => entries.iter().try_for_each(f),
-            Entries::Read(reader, stack) => {
-                let mut result = Ok(());
-                reader.each(*stack, |entry| {
-                    result = f(entry);
-                    result.is_ok()
-                });
-                result
+    /// The interfaces, in order of attachment.
+    pub fn elements(&self) -> Elements<'_, Entry> {
+        Elements::made_twice(|f| match &self.entries {
+            Entries::Kept(entries) => {
+                let _ = entries.iter().all(f);
             }
-        }
-    }
-
-    /// Calls `f` with one interface after the other.
-    pub fn for_each(&self, mut f: impl FnMut(&Entry)) {
-        let _ = self.try_for_each(|entry| {
-            f(entry);
-            Ok::<_, Infallible>(())
-        });
+            Entries::Read(reader, stack) => reader.each(*stack, f),
+        })
     }
 
     /// The table, and below it what is called out.
@@ -254,7 +241,7 @@ impl Interfaces<'_> {
         let told = RefCell::new(Vec::new());
         let each = |f: &mut dyn FnMut(&Entry) -> bool| {
             told.borrow_mut().clear();
-            let _ = self.try_for_each(|entry| {
+            let _ = self.elements().try_for_each(|entry| {
                 if medium == Medium::People && !entry.call_outs.is_empty() {
                     told.borrow_mut().push((entry.title(), entry.call_outs.clone()));
                 }
@@ -272,7 +259,7 @@ impl Answer for Interfaces<'_> {
             return self.lay_out_table(page);
         }
         let mut told = Vec::new();
-        self.try_for_each(|entry| {
+        self.elements().try_for_each(|entry| {
             told.push((entry.title(), entry.call_outs.clone()));
             block::lay_out(page, entry)
         })?;
@@ -285,7 +272,7 @@ impl Answer for Interfaces<'_> {
 
     fn unreadable(&self) -> usize {
         let mut count = 0;
-        self.for_each(|entry| count += usize::from(entry.is_unreadable()));
+        self.elements().for_each(|entry| count += usize::from(entry.is_unreadable()));
         count
     }
 }
@@ -293,19 +280,8 @@ impl Answer for Interfaces<'_> {
 impl Serialize for Interfaces<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
-        let interfaces = (!self.unknown).then_some(All(self));
+        let interfaces = (!self.unknown).then(|| self.elements());
         map.serialize_entry("interfaces", &interfaces)?;
         map.end()
-    }
-}
-
-/// All interfaces of a stack as a list.
-struct All<'a>(&'a Interfaces<'a>);
-
-impl Serialize for All<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        self.0.try_for_each(|entry| list.serialize_element(entry))?;
-        list.end()
     }
 }

@@ -125,7 +125,7 @@ impl Identities {
             return;
         };
         for (_, stack) in all.answers() {
-            stack.for_each(|entry| {
+            stack.elements().for_each(|entry| {
                 if let Ok(Some(description)) = &entry.interface.description {
                     self.add(Named::Description, description);
                 }

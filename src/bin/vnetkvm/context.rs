@@ -11,10 +11,11 @@ use vnetkvm::dump::{Core, DumpIdentity};
 use vnetkvm::error::VnetError;
 use vnetkvm::image;
 use vnetkvm::kernel::Kernel;
-use vnetkvm::session::{self, Options, SavecoreInfo, Selector, Session};
+use vnetkvm::session::{self, Names, Options, Place, SavecoreInfo, Selector, Session};
 use vnetkvm::source::Source;
 use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
+use vnetkvm::vnet::Stack;
 
 use crate::args::{Format, Globals, OutputArgs, VnetChoice};
 use crate::exit::{Advice, Failure};
@@ -205,6 +206,11 @@ pub fn limits(globals: &Globals, elements: usize) -> Limits {
         Format::Plain | Format::Json | Format::Jsonl | Format::Template(_) => usize::MAX,
     };
     Limits { elements: max_elements.unwrap_or(elements), depth, ..Limits::default() }
+}
+
+/// Where names in an address are looked up: in a network stack, and among what the shell keeps.
+pub fn place<'r>(globals: &'r Globals, stack: Stack<'r>) -> Place<'r> {
+    Place { stack, names: Names { kept: globals.run.kept(), ..Names::default() } }
 }
 
 /// The vnets that the command line chooses.

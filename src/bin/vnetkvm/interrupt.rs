@@ -1,10 +1,10 @@
 //! Signals that end the program: Ctrl-C (SIGINT), SIGTERM, and SIGHUP when the terminal is closed.
 //!
 //! The program ends by the signal, as programs do that know nothing of it: a shell sees the
-//! status 130 or 143, and a loop of the shell ends too. A signal that whoever started the program
-//! ignores, such as nohup(1), is ignored here too. But what was written ends with a whole
+//! status 130 or 143, and a loop of the shell ends too. But what was written ends with a whole
 //! line, and no unfinished file stays behind. This is done by a thread of its own, so it makes no
 //! difference what is being computed. A watch and a prompt have something else to do for SIGINT.
+//! A signal that whoever started the program ignores, such as nohup(1), stays ignored.
 
 use std::fs;
 use std::io;

@@ -38,7 +38,7 @@ fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), St
     let answer = interfaces(session, all(session)?, Which::default())?;
     rows.problems(&answer.problems())?;
     for (stack, answer) in answer.answers() {
-        answer.try_for_each(|entry| {
+        answer.elements().try_for_each(|entry| {
             entry.addresses.iter().try_for_each(|address| add(rows, stack, entry, address))
         })?;
     }

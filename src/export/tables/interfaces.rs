@@ -60,7 +60,7 @@ fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), St
     let answer = interfaces(session, all(session)?, Which::default())?;
     rows.problems(&answer.problems())?;
     for (stack, answer) in answer.answers() {
-        answer.try_for_each(|entry| add(rows, stack, entry))?;
+        answer.elements().try_for_each(|entry| add(rows, stack, entry))?;
     }
     Ok(())
 }

@@ -257,7 +257,7 @@ impl<'e> Evidence<'e> {
         let network = self.network()?;
         let read = || {
             let mut all = Vec::new();
-            for StackList { copies, list } in self.while_wanted(&network.stacks) {
+            for StackList { copies, list } in self.target().budget().while_wanted(&network.stacks) {
                 let vnet = copies.vnet().map(VnetRef::from);
                 all.extend(list.interfaces.iter().map(|it| Tied::read(it, vnet, network)));
             }
@@ -271,7 +271,9 @@ impl<'e> Evidence<'e> {
         let (copies, network) = (self.copies()?, self.network()?);
         let read =
             |copies: &Copies<'e>| (copies.vnet(), Tables::read(copies, network, |_, _| true));
-        Ok(self.routes.get_or_init(|| self.while_wanted(copies).map(read).collect()))
+        Ok(self
+            .routes
+            .get_or_init(|| self.target().budget().while_wanted(copies).map(read).collect()))
     }
 
     /// The neighbours of each stack.
@@ -279,7 +281,9 @@ impl<'e> Evidence<'e> {
         let (copies, network) = (self.copies()?, self.network()?);
         let read =
             |copies: &Copies<'e>| (copies.vnet(), Neighbors::read(copies, network, |_| true));
-        Ok(self.neighbors.get_or_init(|| self.while_wanted(copies).map(read).collect()))
+        Ok(self
+            .neighbors
+            .get_or_init(|| self.target().budget().while_wanted(copies).map(read).collect()))
     }
 
     /// The sockets of each stack.
@@ -291,13 +295,9 @@ impl<'e> Evidence<'e> {
             let sockets = sockets::sockets(census, *copies, None, &mut ignored);
             StackSockets { vnet: copies.vnet(), sockets, count: census.count(copies) }
         };
-        Ok(self.sockets.get_or_init(|| self.while_wanted(copies).map(read).collect()))
-    }
-
-    /// The stacks, until nobody waits for the answer any more.
-    fn while_wanted<'a, T>(&self, stacks: &'a [T]) -> impl Iterator<Item = &'a T> {
-        let budget = self.target().budget();
-        stacks.iter().take_while(|_| budget.wanted().is_ok())
+        Ok(self
+            .sockets
+            .get_or_init(|| self.target().budget().while_wanted(copies).map(read).collect()))
     }
 
     /// All threads.

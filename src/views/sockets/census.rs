@@ -106,7 +106,7 @@ impl<'t> Census<'t> {
                 None
             }
         };
-        let wanted = stacks.iter().take_while(|_| target.budget().wanted().is_ok());
+        let wanted = target.budget().while_wanted(stacks.iter());
         let stacks: Vec<_> = wanted.map(StackLists::read).collect();
         let address = |stack: &StackLists<'_>| stack.vnet.map(|vnet| vnet.address);
         let mut census = Self {
@@ -229,7 +229,7 @@ impl<'t> Census<'t> {
     /// Adds the sockets of control blocks.
     fn add_listed(&mut self, unix: &[Object<'t>]) {
         let budget = self.target.budget();
-        for block in unix.iter().take_while(|_| budget.wanted().is_ok()) {
+        for block in budget.while_wanted(unix) {
             // Which stack the others belong to is unknown, and is said below.
             if let Ok(Some(own)) = block.follow("unp_socket")
                 && let Ok(vnet) = self.vnet_of(&own)
@@ -238,7 +238,7 @@ impl<'t> Census<'t> {
             }
         }
         let mut found = Vec::new();
-        for stack in self.stacks.iter_mut().take_while(|_| budget.wanted().is_ok()) {
+        for stack in budget.while_wanted(&mut self.stacks) {
             let vnet = stack.vnet.map(|vnet| vnet.address);
             let on_lists = stack.sockets().into_iter();
             found.extend(on_lists.map(|(socket, kind)| (socket, kind, Some(vnet))));
@@ -275,7 +275,7 @@ impl<'t> Census<'t> {
     fn add_waiting(&mut self) {
         let listening: Vec<Object<'t>> = self.sockets.iter().map(|found| found.socket).collect();
         let budget = self.target.budget();
-        for socket in listening.into_iter().take_while(|_| budget.wanted().is_ok()) {
+        for socket in budget.while_wanted(listening) {
             if queues::listens(&socket) == Ok(true) {
                 let waiting: Walk<_> = queues::waiting(&socket);
                 for socket in waiting.take(&mut self.problems) {

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 use clap::Args;
 use vnetkvm::answers::memory::{self, Address, AddressError, BeyondAllAddresses, Memory, Run};
 use vnetkvm::memory::KernelMemory;
-use vnetkvm::session::{Names, Place};
 use vnetkvm::vnet::VnetRef;
 
 use crate::args::values::{byte, length};
@@ -127,8 +126,8 @@ fn at_expression<'r>(
             .hint("choose one with --vnet or --jail")
             .into());
     };
-    let names = Names { cpu: None, kept: globals.run.kept() };
-    let place = memory::address(session, Place { stack, names }, expression).map_err(explained)?;
+    let place = context::place(globals, stack);
+    let place = memory::address(session, place, expression).map_err(explained)?;
     let memory = memory::memory(session.memory(), place.address, length);
     Ok(memory.map(|mut memory| {
         memory.vnet = stack.vnet().map(VnetRef::from);

@@ -6,7 +6,7 @@ use clap::Args;
 use vnetkvm::answers::memory::AddressError;
 use vnetkvm::answers::whatis::{self, Asked};
 use vnetkvm::render::sanitize;
-use vnetkvm::session::{Names, Place, Session};
+use vnetkvm::session::Session;
 use vnetkvm::views::whatis::Whatis;
 use vnetkvm::vnet::Stack;
 
@@ -59,8 +59,7 @@ pub fn run(globals: &Globals, args: &WhatisArgs) -> anyhow::Result<Outcome> {
     }
     let session = context::open(globals)?;
     let words = words(&args.addresses)?;
-    let stack = stack(globals, session, &words)?;
-    let place = Place { stack, names: Names { cpu: None, kept: globals.run.kept() } };
+    let place = context::place(globals, stack(globals, session, &words)?);
     let asked = words.iter().map(|word| Asked::new(session, place, word)).collect();
     let asked = require_address(asked)?;
     let identities = whatis::whatis(&session.whatis(args.deep)?, &asked);

@@ -9,9 +9,7 @@ use vnetkvm::vnet::Stack;
 use super::definition::Definition;
 use super::files;
 use super::found::{Found, found, whole};
-
-/// The lines that are no commands of the program.
-const OWN: [&str; 9] = ["exit", "help", "jail", "let", "p", "print", "quit", "source", "vnet"];
+use super::line::OWN;
 
 /// What is known while a line is typed.
 pub struct Known<'s> {

@@ -28,11 +28,6 @@ pub fn text(definition: &Definition) -> String {
     format!("Lines\n{}\nCommands\n{}\n{NOTES}", rows(&own), rows(&commands))
 }
 
-/// Whether the text explains this word, which is no command outside of the shell.
-pub fn explains(word: &str) -> bool {
-    ["exit", "jail", "let", "quit", "source", "vnet"].contains(&word)
-}
-
 fn rows(lines: &[(String, String)]) -> String {
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut text = String::new();

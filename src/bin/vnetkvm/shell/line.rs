@@ -4,7 +4,10 @@ use crate::exit::Failure;
 use crate::vnet_option::VnetOption;
 
 use super::definition::Definition;
-use super::{examine, help};
+use super::examine;
+
+/// The first words of lines that the shell knows itself.
+pub const OWN: [&str; 9] = ["exit", "help", "jail", "let", "p", "print", "quit", "source", "vnet"];
 
 const LET: &str = "`let ifp = V_ifnet.cstqh_first`, and then `$ifp->if_xname`";
 
@@ -55,7 +58,7 @@ impl Line {
         }
         match first {
             "quit" | "exit" if rest.is_empty() => Ok(Self::Quit),
-            "help" | "?" if rest.is_empty() || help::explains(rest) => Ok(Self::Help),
+            "help" | "?" if rest.is_empty() || is_own(rest, definition) => Ok(Self::Help),
             "vnet" if !continues_expression(rest) => Self::choice(rest, VnetOption::vnet),
             "jail" if !continues_expression(rest) => Self::choice(rest, VnetOption::jail),
             "source" => match &words(rest)?[..] {
@@ -148,6 +151,11 @@ fn continues_expression(rest: &str) -> bool {
 
 fn is_command(name: &str, definition: &Definition) -> bool {
     name == "help" || definition.command(name).is_some()
+}
+
+/// Whether only the shell knows this word, so that the text of `help` explains it.
+fn is_own(word: &str, definition: &Definition) -> bool {
+    OWN.contains(&word) && !is_command(word, definition)
 }
 
 /// The words of a line, of which quotation marks hold some together.
