@@ -47,6 +47,8 @@ const AT_ONCE: usize = 64;
 pub(super) enum Pass {
     /// To see what is to be said before all answers.
     Look,
+    /// For both at once.
+    Once,
     /// To be shown.
     Show,
 }
@@ -113,7 +115,7 @@ impl<'s, A> PerVnet<'s, A> {
         A: Answer + Clone + Send + 's,
     {
         let keep = chosen.stacks.len() == 1 || session.memory().is_live();
-        let pass = if keep { Pass::Show } else { Pass::Look };
+        let pass = if keep { Pass::Once } else { Pass::Look };
         let (mut kept, mut problems, mut failed) = (Vec::new(), Problems::default(), None);
         let jobs = parallel::jobs_for(chosen.stacks.len());
         let ask = move |stack: &Stack<'s>, pass| session.go_on().and_then(|()| ask(*stack, pass));

@@ -159,7 +159,7 @@ impl<'s> Reader<'s> {
         problems.extend(conditions.problems.clone());
         let is_too_long =
             found.list.interfaces.len() > MOST_KEPT && !self.session.memory().is_live();
-        let keeps = pass == Pass::Show && !is_too_long;
+        let keeps = pass != Pass::Look && !is_too_long;
         let (mut kept, mut any) = (Vec::new(), false);
         for object in found.list.all() {
             let is_wanted = self.is_wanted(&object, &mut seen);
@@ -168,12 +168,12 @@ impl<'s> Reader<'s> {
                 let entry = self.entry(&object, &conditions);
                 problems.extend(entry.interface.problems.clone());
                 kept.push(entry);
-            } else {
+            } else if !is_wanted || pass != Pass::Show {
                 problems.extend(Interface::problems(&object));
             }
         }
         let entries = match pass {
-            Pass::Show if is_too_long => Entries::Read(Arc::clone(self), stack),
+            Pass::Show | Pass::Once if is_too_long => Entries::Read(Arc::clone(self), stack),
             _ => Entries::Kept(kept.into()),
         };
         self.answer(entries, problems, any, seen)
