@@ -130,11 +130,15 @@ struct Cost {
     bytes: u64,
 }
 
+/// The least of two: threads that look up the same thing at once both count it.
 fn cost(core: &[u8], question: fn(&Session)) -> Cost {
-    let session = open(core);
-    let before = session.budget().work_done();
-    let ((), bytes, _) = counted(|| question(&session));
-    Cost { steps: session.budget().work_done() - before, bytes: bytes as u64 }
+    let [one, other] = [(); 2].map(|()| {
+        let session = open(core);
+        let before = session.budget().work_done();
+        let ((), bytes, _) = counted(|| question(&session));
+        Cost { steps: session.budget().work_done() - before, bytes: bytes as u64 }
+    });
+    Cost { steps: one.steps.min(other.steps), bytes: one.bytes.min(other.bytes) }
 }
 
 fn open(core: &[u8]) -> Session {
