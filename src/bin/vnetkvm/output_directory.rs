@@ -14,10 +14,8 @@ pub fn write_files(
     directory: &Path,
     write: impl FnOnce(&Path) -> anyhow::Result<Vec<PathBuf>>,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    let failed = || format!("cannot write to {}", directory.display());
-    fs::create_dir_all(directory).with_context(failed)?;
-    let new = tempfile::Builder::new().prefix(".vnetkvm").tempdir_in(directory);
-    let new = new.with_context(failed)?;
+    fs::create_dir_all(directory)?;
+    let new = tempfile::Builder::new().prefix(".vnetkvm").tempdir_in(directory)?;
     let _unfinished = Unfinished::new(new.path());
     let written = write(new.path())?;
     // They may rest on a file that has since become unreadable.

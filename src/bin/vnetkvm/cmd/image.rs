@@ -60,8 +60,9 @@ fn build(globals: &Globals, path: &Path, directory: &Path) -> anyhow::Result<Out
     let kernel = kernel(globals, &scenario).with_context(failed)?;
     let built = image::build(&scenario, kernel).with_context(failed)?;
     require_intact_files()?;
-    let written =
-        write_files(directory, |new| Ok(save(&scenario, &built, new)?)).with_context(failed)?;
+    let written = write_files(directory, |new| Ok(save(&scenario, &built, new)?))
+        .with_context(|| format!("cannot write to {}", directory.display()))
+        .with_context(failed)?;
     output::text(globals, |out| {
         let mut paths = written.iter();
         paths.try_for_each(|path| writeln!(out, "{}", sanitize::line(&path.display().to_string())))
