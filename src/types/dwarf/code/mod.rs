@@ -12,6 +12,7 @@
 //! has found that unit's nesting and its ranges bearable.
 
 mod locations;
+mod ranges;
 mod scopes;
 mod sections;
 mod source;

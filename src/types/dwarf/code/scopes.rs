@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use gimli::{AttributeValue, UnitRef, constants as dw};
 
+use super::ranges::each_range;
 use crate::types::dwarf::code::Code;
 use crate::types::dwarf::sections::{Slice, UnitSection};
 use crate::types::model::TypeId;
@@ -134,16 +135,12 @@ impl<'t> Walk<'_, 't> {
     }
 
     fn contains(&self, die: &gimli::DebuggingInformationEntry<Slice<'t>>) -> gimli::Result<bool> {
-        let mut ranges = self.unit.die_ranges(die)?;
-        while let Some(range) = ranges.next()? {
-            if range.begin <= self.address && self.address < range.end {
-                return Ok(true);
-            }
-            if self.code.reader.types.budget().work(1).is_err() {
-                return Ok(false);
-            }
-        }
-        Ok(false)
+        let mut contains = false;
+        each_range(self.unit, die, |range| {
+            contains = (range.begin..range.end).contains(&self.address);
+            !contains && self.code.reader.types.budget().work(1).is_ok()
+        })?;
+        Ok(contains)
     }
 
     /// Name and type may be in the entry of the function that was inlined.

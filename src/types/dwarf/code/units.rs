@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use gimli::DebugInfoOffset;
 
+use super::ranges::each_range;
 use crate::types::dwarf::Reader;
 use crate::types::dwarf::sections::{Slice, UnitSection};
 
@@ -49,16 +50,18 @@ fn ranges_of(reader: Reader<'_>, dwarf: &gimli::Dwarf<Slice<'_>>, offset: u64) -
     let mut read = || -> gimli::Result<()> {
         let header = dwarf.unit_header(DebugInfoOffset(offset as usize))?;
         let unit = dwarf.unit(header)?;
-        let mut ranges = dwarf.unit_ranges(&unit)?;
-        while let Some(range) = ranges.next()? {
+        let mut entries = unit.entries();
+        entries.next_dfs()?;
+        let root = entries.current().ok_or(gimli::Error::MissingUnitDie)?;
+        each_range(unit.unit_ref(dwarf), root, |range| {
             if found.len() == MOST_RANGES || reader.types.budget().work(1).is_err() {
-                break;
+                return false;
             }
             if range.begin < range.end {
                 found.push(Range { start: range.begin, end: range.end, unit: offset });
             }
-        }
-        Ok(())
+            true
+        })
     };
     // What was read before damage is kept.
     let _ = read();
