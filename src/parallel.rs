@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
@@ -69,6 +70,21 @@ pub(crate) fn for_each<I: Sync, T: Send>(
             }
         }
     });
+}
+
+/// Does two things at the same time.
+pub(crate) fn both<A: Send, B>(
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B,
+) -> (A, B) {
+    if processors() == NonZeroUsize::MIN {
+        return (one(), other());
+    }
+    thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        (one.join().unwrap_or_else(|why| panic::resume_unwind(why)), other)
+    })
 }
 
 /// How many items a thread makes something of before it says so: fewer, where there are few.
@@ -158,6 +174,19 @@ mod tests {
             assert_eq!(taken, items.iter().map(|item| item * 2).collect::<Vec<_>>());
         }
         for_each(&[0_u64; 0], jobs(8), make, |_| panic!("there is nothing to take"));
+    }
+
+    #[test]
+    fn two_things_are_done_at_once() {
+        let (done, told) = mpsc::channel();
+        let one = move || done.send(1).map(|()| "one");
+        assert_eq!(both(one, || told.recv()), (Ok("one"), Ok(1)));
+    }
+
+    #[test]
+    #[should_panic(expected = "as it was")]
+    fn a_panic_is_passed_on() {
+        both(|| panic!("as it was"), || ());
     }
 
     #[test]

@@ -39,8 +39,10 @@ use crate::dump::{self, Core, DumpIdentity};
 use crate::error::Error;
 use crate::kernel::{LinkerSet, RunningKernel};
 use crate::memory::KernelMemory;
+use crate::parallel;
 use crate::source::unpack::Progress;
 use crate::target::{KernelMatch, ReadError, Target, TargetError};
+use crate::threads::{self, Thread};
 use crate::types::{Format, Types};
 use crate::value::{Counters, Limits, Plans, Value, ValueReader};
 use crate::views::cpus::Cpus;
@@ -48,12 +50,12 @@ use crate::views::crashed_thread::CrashedThread;
 use crate::views::jails::{Jail, Jails};
 use crate::views::machine::Machine;
 use crate::views::messages::MessageRing;
-use crate::views::unlisted::Unlisted;
+use crate::views::unlisted::{self, Unlisted};
 use crate::vnet::by_address::VnetsByAddress;
 use crate::vnet::scan::{self, Scanned};
 use crate::vnet::variables::plain_globals;
 use crate::vnet::{Copies, SetVariable, Stack, Variables, Vnet, VnetError, VnetList};
-use crate::walk::{Problem, Problems};
+use crate::walk::{Problem, Problems, Walk};
 
 pub use choice::{Choice, not_found};
 pub use cpus::{CopyOf, DefaultCpu};
@@ -92,6 +94,7 @@ pub struct Session {
     vnets: OnceLock<Vnets>,
     vnets_by_address: VnetsByAddress,
     jails: OnceLock<Result<Jails, ReadError>>,
+    threads: OnceLock<Result<threads::Listed, ReadError>>,
 }
 
 /// Vnets, and why others may be missing.
@@ -242,11 +245,13 @@ impl Session {
         let list = self.list()?;
         Ok(self.vnets.get_or_init(|| {
             let none = Jails::default();
-            // Without debug information no jails are known; that is said elsewhere.
-            let jails = self.jails().ok();
-            let variables = self.all_variables().ok();
             let mut all = list.vnets.clone();
-            let found = Unlisted::find(self.target(), &mut all, jails.unwrap_or(&none), variables);
+            let reader = unlisted::Reader::new(self.target(), &all, self.all_variables().ok());
+            // Without debug information no jails are known; that is said elsewhere.
+            let (told, (jails, threads)) =
+                parallel::both(|| reader.read(&all), || (self.jails().ok(), self.threads()));
+            let jails_or_none = jails.unwrap_or(&none);
+            let found = Unlisted::find(&reader, &mut all, told, jails_or_none, threads);
             all.extend(found.vnets);
             let mut problems = list.problems.clone();
             let mut removed = Vec::new();
@@ -300,6 +305,15 @@ impl Session {
         self.require_match()?;
         let jails = self.jails.get_or_init(|| Jails::read(self.target()));
         jails.as_ref().map_err(|why| why.clone().into())
+    }
+
+    /// All threads, and why others may be missing.
+    ///
+    /// # Errors
+    /// The kernel has no debug information.
+    pub(crate) fn threads(&self) -> Result<Walk<Thread<'_>>, ReadError> {
+        let listed = self.threads.get_or_init(|| threads::Listed::read(self.target()));
+        listed.as_ref().map(|listed| listed.all(self.target())).map_err(Clone::clone)
     }
 
     /// The thread that wrote the dump; `None` if the kernel says that none did, or is running.

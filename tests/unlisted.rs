@@ -5,6 +5,7 @@
 use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;
+use vnetkvm::answers;
 use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::runtime::{self, JailOptions, ProcessOptions, Runtime};
@@ -12,7 +13,6 @@ use vnetkvm::image::{Format, Image};
 use vnetkvm::kernel::Kernel;
 use vnetkvm::session::{Selector, Session};
 use vnetkvm::source::Source;
-use vnetkvm::views::hidden::MayHide;
 use vnetkvm::vnet::{Condition, Vnet};
 
 const KERNELS: [&str; 3] = ["classic-clang-dwarf4", "newer-clang-dwarf4", "i386"];
@@ -228,8 +228,8 @@ fn a_scan_finds_vnets_only_where_the_kernel_allocates_them() {
 fn a_scan_is_advised_where_a_vnet_may_come_or_go() {
     let reasons = |kernel, runtime| {
         let session = session(kernel, runtime);
-        let reasons = MayHide::reasons(session.target());
-        reasons.iter().map(ToString::to_string).collect::<Vec<_>>()
+        let vnets = answers::vnets(&session, None, false).unwrap();
+        vnets.may_hide.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     for kernel in KERNELS {
         assert_eq!(reasons(kernel, machine(kernel)), [""; 0], "{kernel}");

@@ -58,7 +58,11 @@ pub fn vnets(
     };
     let may_hide = match searched {
         Some(_) => Vec::new(),
-        None => MayHide::reasons(session.matching_target()?),
+        None => {
+            // What is wrong with the lists of threads is among the problems already.
+            let threads = session.threads().map(|walk| walk.take(&mut Problems::default()));
+            MayHide::reasons(session.matching_target()?, &threads.unwrap_or_default())
+        }
     };
     let reader = progress::Reader::new(session);
     let vnets = all.into_iter().map(|vnet| {

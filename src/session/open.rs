@@ -148,6 +148,7 @@ impl Session {
             vnets: OnceLock::new(),
             vnets_by_address: VnetsByAddress::default(),
             jails: OnceLock::new(),
+            threads: OnceLock::new(),
         })
     }
 }

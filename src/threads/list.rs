@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::addr::VirtAddr;
 use crate::parallel;
 use crate::target::{ReadError, Target};
+use crate::types::TypeId;
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::vnet::{EnumNames, VnetError};
@@ -43,6 +44,16 @@ pub struct Thread<'t> {
     pub process: Object<'t>,
 }
 
+/// Every thread, as addresses, for questions that come later.
+#[derive(Debug)]
+pub struct Listed {
+    /// Of processes and of threads; `None` if there are none.
+    types: Option<(TypeId, TypeId)>,
+    /// The process of each thread, and the thread.
+    addresses: Vec<(VirtAddr, VirtAddr)>,
+    problems: Problems,
+}
+
 const ALLPROC: List<'_> = List { name: "allproc", element: "process" };
 const ZOMBPROC: List<'_> = List { name: "zombproc", element: "process" };
 
@@ -61,14 +72,14 @@ pub fn process(target: &Target, pid: i64) -> Result<Option<VnetPointer>, VnetErr
     Ok(Some(VnetPointer { holder: format!("process {pid} ({name})").into(), vnet }))
 }
 
-/// Calls `found` with the vnets that all processes and threads point to, one after the other, and
-/// with what makes the words for who does. Returns what could not be read.
+/// Calls `found` with the vnets that all these threads and their processes point to, one after the
+/// other, and with what makes the words for who does. Returns what could not be read.
 pub fn each_vnet(
-    target: &Target,
+    threads: Result<Walk<Thread<'_>>, ReadError>,
     mut found: impl FnMut(Option<VirtAddr>, &dyn Fn() -> String),
 ) -> Problems {
     let mut problems = Problems::default();
-    let threads = match self::all(target) {
+    let threads = match threads {
         Ok(threads) => threads.take(&mut problems),
         Err(why) => return Problem::unreadable(ALLPROC.name, why).into(),
     };
@@ -166,6 +177,32 @@ pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
     Ok(processes(target)?.flat_map(|process| {
         threads_of(&process, &mut trail).map(|thread| Thread { thread, process })
     }))
+}
+
+impl Listed {
+    /// Reads the lists.
+    ///
+    /// # Errors
+    /// As [`all`].
+    pub fn read(target: &Target) -> Result<Self, ReadError> {
+        let mut problems = Problems::default();
+        let threads = all(target)?.take(&mut problems);
+        // All elements of a list have its type.
+        let types = threads.first().map(|it| (it.process.type_id, it.thread.type_id));
+        let addresses = threads.iter().map(|it| (it.process.address, it.thread.address));
+        Ok(Self { types, addresses: addresses.collect(), problems })
+    }
+
+    /// The threads, in the order of the lists.
+    pub fn all<'t>(&self, target: &'t Target) -> Walk<Thread<'t>> {
+        let threads = self.types.into_iter().flat_map(|(process_type, thread_type)| {
+            self.addresses.iter().map(move |&(process, thread)| Thread {
+                thread: Object::new(target, thread_type, thread),
+                process: Object::new(target, process_type, process),
+            })
+        });
+        Walk::new(threads.collect(), self.problems.clone())
+    }
 }
 
 /// A process with all its threads.

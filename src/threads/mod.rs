@@ -12,8 +12,8 @@ mod stack_memory;
 pub use kernel_copy::{CopyError, KernelCopy};
 pub use list::ThreadName;
 pub(crate) use list::{
-    Process, Thread, VnetPointer, all, by_process, each_vnet, enumerator, is_zombie, prison,
-    process, processes, thread, with_id,
+    Listed, Process, Thread, VnetPointer, all, by_process, each_vnet, enumerator, is_zombie,
+    prison, process, processes, thread, with_id,
 };
 pub(crate) use ranked::{Ranked, ranked};
 pub(crate) use stack_memory::range as kernel_stack;

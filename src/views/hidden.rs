@@ -9,6 +9,7 @@
 use std::fmt;
 
 use crate::target::Target;
+use crate::threads::Thread;
 use crate::value::lock_word::Holder;
 use crate::views::inside::{Functions, Inside};
 use crate::vnet::locks::{Guards, VnetLock};
@@ -30,15 +31,14 @@ pub enum MayHide {
 const FUNCTIONS: [&str; 2] = ["vnet_alloc", "vnet_destroy"];
 
 impl MayHide {
-    /// All reasons, those of threads first.
+    /// All reasons, those of `threads`, which are all of the dump, first.
     #[must_use]
-    pub fn reasons(target: &Target) -> Vec<Self> {
+    pub(crate) fn reasons(target: &Target, threads: &[Thread<'_>]) -> Vec<Self> {
         if target.types().is_err() {
             return vec![Self::NoTypes];
         }
-        // The answer that this is a hint to has the problems of the lists of threads.
-        let threads = Functions::named(target, FUNCTIONS).threads();
-        let mut reasons: Vec<Self> = threads.into_iter().map(Self::Inside).collect();
+        let inside = Functions::named(target, FUNCTIONS).threads(threads);
+        let mut reasons: Vec<Self> = inside.into_iter().map(Self::Inside).collect();
         let locks = VnetLock::all(target).unwrap_or_default();
         reasons.extend(
             locks.iter().filter(|lock| is_held(lock)).map(|lock| Self::Held { lock: lock.name }),

@@ -6,9 +6,8 @@ use crate::addr::VirtAddr;
 use crate::parallel;
 use crate::target::Target;
 use crate::threads::stack::{Call, Stack};
-use crate::threads::{self, ThreadName};
+use crate::threads::{Thread, ThreadName};
 use crate::value::Object;
-use crate::walk::Problems;
 
 /// A thread in a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,17 +48,15 @@ impl<'t, const N: usize> Functions<'t, N> {
         Some((function, certain.is_some()))
     }
 
-    /// The threads in any of them, those that certainly are first.
+    /// Those of `threads` that are in any of them, those that certainly are first.
     #[must_use]
-    pub fn threads(&self) -> Vec<Inside> {
-        let threads = threads::all(self.target).map(|walk| walk.take(&mut Problems::default()));
-        let threads = threads.unwrap_or_default();
-        let ask = |thread: &threads::Thread<'_>| {
+    pub fn threads(&self, threads: &[Thread<'_>]) -> Vec<Inside> {
+        let ask = |thread: &Thread<'_>| {
             let (function, certain) = self.of(&thread.thread)?;
             Some(Inside { thread: thread.name(), function, certain })
         };
         let mut inside: Vec<Inside> = Vec::new();
-        parallel::for_each(&threads, parallel::jobs_for(threads.len()), ask, |found| {
+        parallel::for_each(threads, parallel::jobs_for(threads.len()), ask, |found| {
             inside.extend(found);
             true
         });

@@ -4,12 +4,12 @@
 //! Each pointer that leads to no known vnet is followed; its target need
 //! not be a vnet any more, and then a problem says so.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::addr::VirtAddr;
 use crate::parallel;
 use crate::target::{ReadError, Target};
-use crate::threads;
+use crate::threads::{self, Thread};
 use crate::value::Object;
 use crate::views::interfaces;
 use crate::views::jails::Jails;
@@ -28,76 +28,17 @@ pub struct Unlisted {
 /// The most sockets of one vnet that are named.
 const MAX_WITNESSES: usize = 8;
 
-impl Unlisted {
-    /// Follows what `jails`, all threads, and the interfaces and sockets of the vnets
-    /// in `listed`, and of vnets that are found, say about their vnets. What contradicts
-    /// a vnet in `listed` is added to its problems.
-    pub fn find(
-        target: &Target,
-        listed: &mut [Vnet],
-        jails: &Jails,
-        variables: Option<&Variables>,
-    ) -> Self {
-        let places = listed.iter().enumerate().map(|(at, vnet)| (vnet.address, at)).collect();
-        let mut search = Search {
-            target,
-            listed: places,
-            found: Self::default(),
-            seen: FxHashMap::default(),
-            variables,
-        };
-        for jail in jails.all() {
-            let holder = || format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
-            search.follow(jail.vnet, holder);
-        }
-        let problems = threads::each_vnet(target, |vnet, holder| search.follow(vnet, holder));
-        search.found.problems.extend(problems);
-        for socket in lists::unix(target).take(&mut search.found.problems) {
-            search.follow_member(&socket, "so_vnet", || {
-                format!("so_vnet of socket {}", socket.address)
-            });
-        }
-        let sound = |vnet: &Vnet| vnet.problems.is_empty();
-        let mut told = Vec::new();
-        let is_wanted = || target.budget().wanted().is_ok();
-        let ask = |vnet: &Vnet| (sound(vnet) && is_wanted()).then(|| search.objects_of(vnet));
-        parallel::for_each(listed, parallel::jobs_for(listed.len()), ask, |of_vnet| {
-            told.push(of_vnet);
-            true
-        });
-        if let Err(why) = target.budget().wanted() {
-            search.found.problems.add(Problem::unreadable("what leads to vnets", why.into()));
-        }
-        for (vnet, told) in listed.iter_mut().zip(told) {
-            vnet.problems.extend(told.into_iter().flat_map(|told| search.take(told)));
-        }
-        // Vnets that were found have interfaces and sockets too, which may lead further.
-        let mut next = 0;
-        while let Some(vnet) = search.found.vnets.get(next) {
-            let told = search.objects_of(vnet);
-            let contradictions = search.take(told);
-            if let Some(vnet) = search.found.vnets.get_mut(next) {
-                vnet.problems.extend(contradictions);
-            }
-            next += 1;
-        }
-        search.found
-    }
-}
-
-struct Search<'a> {
+/// Reads what the interfaces and sockets of vnets say of vnets.
+pub struct Reader<'a> {
     target: &'a Target,
-    /// Addresses of the vnets on the list, and their places in it.
-    listed: FxHashMap<VirtAddr, usize>,
-    found: Unlisted,
-    /// Addresses that were followed, and which of the found vnets is there.
-    seen: FxHashMap<VirtAddr, Option<usize>>,
+    /// Addresses of the vnets on the list.
+    listed: FxHashSet<VirtAddr>,
     variables: Option<&'a Variables>,
 }
 
 /// What the interfaces and sockets of a vnet say of vnets.
 #[derive(Default)]
-struct Told {
+pub struct Told {
     /// In the order in which it was read.
     events: Vec<Event>,
     /// What contradicts the vnet, a sentence each.
@@ -110,7 +51,77 @@ enum Event {
     Unread(Problems),
 }
 
-impl Search<'_> {
+impl Unlisted {
+    /// Follows what `jails`, all threads, and the interfaces and sockets of the vnets
+    /// in `listed`, and of vnets that are found, say about their vnets. `told` is of those
+    /// in `listed`, by `reader`. What contradicts a vnet in `listed` is added to its problems.
+    pub fn find(
+        reader: &Reader<'_>,
+        listed: &mut [Vnet],
+        told: Vec<Told>,
+        jails: &Jails,
+        threads: Result<Walk<Thread<'_>>, ReadError>,
+    ) -> Self {
+        let mut search = Search { reader, found: Self::default(), seen: FxHashMap::default() };
+        for jail in jails.all() {
+            let holder = || format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
+            search.follow(jail.vnet, holder);
+        }
+        let problems = threads::each_vnet(threads, |vnet, holder| search.follow(vnet, holder));
+        search.found.problems.extend(problems);
+        for socket in lists::unix(reader.target).take(&mut search.found.problems) {
+            search.follow_member(&socket, "so_vnet", || {
+                format!("so_vnet of socket {}", socket.address)
+            });
+        }
+        if let Err(why) = reader.target.budget().wanted() {
+            search.found.problems.add(Problem::unreadable("what leads to vnets", why.into()));
+        }
+        for (vnet, told) in listed.iter_mut().zip(told) {
+            vnet.problems.extend(search.take(told));
+        }
+        // Vnets that were found have interfaces and sockets too, which may lead further.
+        let mut next = 0;
+        while let Some(vnet) = search.found.vnets.get(next) {
+            let contradictions = search.take(reader.objects_of(vnet));
+            if let Some(vnet) = search.found.vnets.get_mut(next) {
+                vnet.problems.extend(contradictions);
+            }
+            next += 1;
+        }
+        search.found
+    }
+}
+
+struct Search<'a> {
+    reader: &'a Reader<'a>,
+    found: Unlisted,
+    /// Addresses that were followed, and which of the found vnets is there.
+    seen: FxHashMap<VirtAddr, Option<usize>>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader for the vnets of a list, by their `variables`; without these, nothing is known of interfaces and
+    /// sockets.
+    pub fn new(target: &'a Target, listed: &[Vnet], variables: Option<&'a Variables>) -> Self {
+        let listed = listed.iter().map(|vnet| vnet.address).collect();
+        Self { target, listed, variables }
+    }
+
+    /// Reads the interfaces and sockets of each of `vnets`, unless something is wrong with it.
+    pub fn read(&self, vnets: &[Vnet]) -> Vec<Told> {
+        let ask = |vnet: &Vnet| {
+            let is_sound = vnet.problems.is_empty() && self.target.budget().wanted().is_ok();
+            if is_sound { self.objects_of(vnet) } else { Told::default() }
+        };
+        let mut told = Vec::with_capacity(vnets.len());
+        parallel::for_each(vnets, parallel::jobs_for(vnets.len()), ask, |of_vnet| {
+            told.push(of_vnet);
+            true
+        });
+        told
+    }
+
     /// Reads the interfaces and sockets of a vnet.
     fn objects_of(&self, vnet: &Vnet) -> Told {
         let mut told = Told::default();
@@ -161,14 +172,16 @@ impl Search<'_> {
         holder: impl FnOnce() -> String,
     ) {
         match pointer {
-            Ok(vnet) if vnet.is_null() || self.listed.contains_key(&vnet) => {}
+            Ok(vnet) if vnet.is_null() || self.listed.contains(&vnet) => {}
             Ok(vnet) => told.events.push(Event::Pointer(vnet, holder())),
             Err(why) => {
                 told.events.push(Event::Unread(Problem::unreadable(holder(), why).into()));
             }
         }
     }
+}
 
+impl Search<'_> {
     /// Follows what was read of a vnet. Returns what contradicts it.
     fn take(&mut self, told: Told) -> Vec<Box<str>> {
         for event in told.events {
@@ -195,7 +208,7 @@ impl Search<'_> {
     /// Nearly every pointer leads to a vnet on the list and needs no message.
     fn follow(&mut self, vnet: Option<VirtAddr>, holder: impl FnOnce() -> String) {
         let Some(address) = vnet else { return };
-        if self.listed.contains_key(&address) {
+        if self.reader.listed.contains(&address) {
             return;
         }
         let holder = holder();
@@ -215,7 +228,7 @@ impl Search<'_> {
     }
 
     fn look(&mut self, address: VirtAddr, holder: &str) -> Option<usize> {
-        match Vnet::unlisted(self.target, address) {
+        match Vnet::unlisted(self.reader.target, address) {
             Some(vnet) => self.found.vnets.push(vnet),
             None => {
                 let why = format!("it leads to {address}, which is not a vnet");

@@ -150,7 +150,7 @@ pub fn backtraces(
         Which::Selected(selector) => Some(session.choice(selector)?),
         _ => None,
     };
-    let all = threads::all(target)?.take(&mut problems);
+    let all = session.threads()?.take(&mut problems);
     let is_chosen = |thread: &&Thread<'_>| is_chosen(thread, which, choice.as_ref(), dumper);
     let mut chosen: Vec<&Thread<'_>> = all.iter().filter(is_chosen).collect();
     match choice {

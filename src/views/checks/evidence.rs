@@ -11,7 +11,7 @@ use crate::kernel::LinkerSet;
 use crate::modules::Modules;
 use crate::target::Target;
 use crate::threads::stack::Stack;
-use crate::threads::{self, ThreadName};
+use crate::threads::{Thread, ThreadName};
 use crate::value::Counters;
 use crate::value::Object;
 use crate::value::model::ValueError;
@@ -48,6 +48,8 @@ pub struct Known<'e> {
     pub copies: Result<Vec<Copies<'e>>, Problem>,
     /// The virtualized variables.
     pub variables: Result<&'e Variables, Problem>,
+    /// Every thread of the kernel's lists.
+    pub all_threads: Vec<Thread<'e>>,
     /// What was loaded.
     pub modules: &'e Modules,
     /// What tells pointers to what unloaded modules had.
@@ -222,6 +224,12 @@ impl<'e> Evidence<'e> {
         self.known.variables.clone()
     }
 
+    /// Every thread that is on the kernel's lists. What is wrong with these stands where the threads
+    /// are checked.
+    pub fn all_threads(&self) -> &[Thread<'e>] {
+        &self.known.all_threads
+    }
+
     /// What was loaded.
     pub fn modules(&self) -> &'e Modules {
         self.known.modules
@@ -348,8 +356,7 @@ impl<'e> Evidence<'e> {
     }
 
     fn find_hidden_stack(&self) -> Option<String> {
-        let all = threads::all(self.target()).ok()?.take(&mut Problems::default());
-        let hidden = all.iter().find_map(|thread| match Stack::of(&thread.thread) {
+        let hidden = self.all_threads().iter().find_map(|thread| match Stack::of(&thread.thread) {
             Err(why) => Some((thread.name(), why)),
             Ok(_) => None,
         });

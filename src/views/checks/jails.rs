@@ -7,8 +7,8 @@ use rustc_hash::FxHashMap;
 use super::vnets::is_orphan;
 use super::{Evidence, Finding, Findings};
 use crate::addr::VirtAddr;
+use crate::threads::ThreadName;
 use crate::threads::stack::Stack;
-use crate::threads::{self, ThreadName};
 use crate::value::lock_word::LockState;
 use crate::views::call_out::CallOut;
 use crate::views::inside::Functions;
@@ -169,9 +169,7 @@ fn coming_or_going(
 
 fn find_removers(evidence: &Evidence<'_>) -> Vec<Remover> {
     let removing = Functions::named(evidence.target(), REMOVING);
-    let threads = threads::all(evidence.target()).map(|all| all.take(&mut Problems::default()));
-    let threads = threads.unwrap_or_default();
-    let found = threads.iter().filter_map(|thread| {
+    let found = evidence.all_threads().iter().filter_map(|thread| {
         let (function, _) = removing.of(&thread.thread)?;
         Some((thread.name(), function, Stack::of(&thread.thread).ok()?))
     });

@@ -93,6 +93,6 @@ fn changing(evidence: &Evidence<'_>, set: LinkerSet, explain: bool) -> Option<St
     if let Some(thread) = writer {
         return Some(format!("{thread} is changing the free list"));
     }
-    let inside = Functions::named(evidence.target(), CHANGING).threads();
+    let inside = Functions::named(evidence.target(), CHANGING).threads(evidence.all_threads());
     inside.first().map(ToString::to_string)
 }

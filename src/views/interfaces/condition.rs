@@ -1,5 +1,7 @@
 //! What the kernel's own state says against an interface.
 
+use std::sync::OnceLock;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{OnList, place};
@@ -18,8 +20,9 @@ pub struct Conditions<'t, 'a> {
     /// The vnet whose list it is; `None` without VIMAGE.
     vnet: Option<VirtAddr>,
     index: Option<InterfaceIndex<'t>>,
-    /// How many interfaces on the list have each name.
-    names: FxHashMap<String, usize>,
+    list: &'a OnList<'t>,
+    /// How many interfaces on the list have each name; empty until that is asked for.
+    names: OnceLock<FxHashMap<String, usize>>,
     /// The interfaces that are on the lists of several stacks.
     shared: &'a FxHashSet<VirtAddr>,
     /// `None` without VIMAGE.
@@ -34,7 +37,7 @@ impl<'t, 'a> Conditions<'t, 'a> {
     /// `shared` are those on the lists of several stacks.
     pub fn of(
         copies: &Copies<'t>,
-        list: &OnList<'t>,
+        list: &'a OnList<'t>,
         shared: &'a FxHashSet<VirtAddr>,
         vnets: Option<&'a KnownVnets<'t>>,
     ) -> Self {
@@ -43,12 +46,8 @@ impl<'t, 'a> Conditions<'t, 'a> {
             problems.add(problem);
             None
         });
-        let mut names = FxHashMap::default();
-        for name in list.interfaces.iter().filter_map(|it| it.text("if_xname").ok()) {
-            *names.entry(name).or_default() += 1;
-        }
         let vnet = copies.vnet().map(|vnet| vnet.address);
-        Self { vnet, index, names, shared, vnets, problems }
+        Self { vnet, index, list, names: OnceLock::new(), shared, vnets, problems }
     }
 
     /// The name of the interface with that index.
@@ -94,7 +93,7 @@ impl<'t, 'a> Conditions<'t, 'a> {
 
     fn duplicate(&self, interface: &Object<'_>) -> Option<CallOut> {
         let name = interface.text("if_xname").ok()?;
-        let count = *self.names.get(&name)?;
+        let count = *self.names.get_or_init(|| names(self.list)).get(&name)?;
         let why = || format!("{count} interfaces on the list have the name {name}");
         (count > 1).then(|| CallOut::new("duplicate-name", interface.address, why()))
     }
@@ -140,6 +139,14 @@ impl<'t, 'a> Conditions<'t, 'a> {
         let known = self.vnets.and_then(|vnets| vnets.at(at));
         known.map_or_else(|| at.to_string(), Vnet::title)
     }
+}
+
+fn names(list: &OnList<'_>) -> FxHashMap<String, usize> {
+    let mut names = FxHashMap::default();
+    for name in list.interfaces.iter().filter_map(|it| it.text("if_xname").ok()) {
+        *names.entry(name).or_default() += 1;
+    }
+    names
 }
 
 fn dying(interface: &Object<'_>) -> Option<CallOut> {

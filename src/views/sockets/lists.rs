@@ -150,13 +150,11 @@ fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> 
         Ok(None) => Walk::whole(Vec::new()),
         Err(why) => Walk::failed(list.unreadable(info.address, why)),
     };
-    let freed = match block_type(&info) {
-        Ok(type_id) => {
-            let at = walk.problems().iter().filter_map(freed);
-            at.map(|at| Object::new(info.target(), type_id, at)).collect()
-        }
-        Err(_) => Vec::new(),
-    };
+    let freed = walk.problems().iter().filter_map(|problem| {
+        let (at, type_id) = (freed(problem)?, block_type(&info).ok()?);
+        Some(Object::new(info.target(), type_id, at))
+    });
+    let freed = freed.collect();
     let mut problems = Problems::default();
     let blocks = walk.take(&mut problems);
     let of_list = problems.clone();

@@ -6,6 +6,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::transit;
 use crate::addr::VirtAddr;
+use crate::budget::Exhausted;
+use crate::parallel;
 use crate::value::Object;
 use crate::views::call_out::CallOut;
 use crate::views::interfaces::{Field, OnList};
@@ -59,24 +61,29 @@ impl<'t> Network<'t> {
     /// Walks the lists of all stacks. `unknown` is what keeps other stacks from being known.
     pub fn read(stacks: Vec<Copies<'t>>, unknown: Problems) -> Self {
         let mut network = Self { problems: unknown, ..Self::default() };
-        for copies in stacks {
-            if let Err(why) = copies.target().budget().wanted() {
-                network.problems.add(Problem::unreadable("interfaces", why.into()));
-                break;
-            }
-            let list = OnList::read(&copies);
-            let stack = network.stacks.len();
-            network.by_vnet.insert(copies.vnet().map(|vnet| vnet.address), stack);
-            for interface in &list.interfaces {
-                if *network.places.entry(interface.address).or_insert(stack) != stack {
-                    network.shared.insert(interface.address);
-                }
-            }
-            network.problems.extend(list.problems.clone());
-            network.vnets.extend(copies.vnet().map(|vnet| (vnet.address, vnet)));
-            network.stacks.push(StackList { copies, list });
-        }
+        let read = |copies: &Copies<'t>| {
+            copies.target().budget().wanted()?;
+            Ok(StackList { copies: *copies, list: OnList::read(copies) })
+        };
+        parallel::for_each(&stacks, parallel::jobs_for(stacks.len()), read, |stack| {
+            let stack =
+                stack.map_err(|why: Exhausted| Problem::unreadable("interfaces", why.into()));
+            stack.map(|stack| network.add(stack)).map_err(|why| network.problems.add(why)).is_ok()
+        });
         network
+    }
+
+    fn add(&mut self, stack: StackList<'t>) {
+        let (place, vnet) = (self.stacks.len(), stack.copies.vnet());
+        self.by_vnet.insert(vnet.map(|vnet| vnet.address), place);
+        for interface in &stack.list.interfaces {
+            if *self.places.entry(interface.address).or_insert(place) != place {
+                self.shared.insert(interface.address);
+            }
+        }
+        self.problems.extend(stack.list.problems.clone());
+        self.vnets.extend(vnet.map(|vnet| (vnet.address, vnet)));
+        self.stacks.push(stack);
     }
 
     /// The stack of the vnet at `vnet`, or without VIMAGE the only one; `None` if it is not known.
