@@ -431,6 +431,8 @@ fn mistakes_give_a_hint() {
         ("vars --pid sshd", 2, "not a process ID, such as 742"),
         ("vars --tid x", 2, "not a thread ID, such as 100742"),
         ("vars --max-elements all", 2, "not a number such as 64"),
+        ("ifconfig", 2, "a similar subcommand exists: 'interfaces'"),
+        ("vars --jail web01 --jail db01", 2, "'--jail <NAME|JID>' cannot be used multiple times"),
         ("vars --tid 4711", 1, "there is no thread 4711"),
     ] {
         let said = demo(words);

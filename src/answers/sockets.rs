@@ -107,7 +107,7 @@ impl Answer for Sockets {
         // Of none of what was asked for, the count says nothing.
         let counts = self.complete && self.count.counted.is_some_and(|counted| counted > 0);
         if counts || !self.sockets.is_empty() {
-            page.line(&in_words(&self.count))?;
+            page.line(&in_words(&self.count, self.complete))?;
         }
         Ok(())
     }
@@ -214,16 +214,18 @@ fn held(holders: &[Holder], people: bool) -> Cell<'static> {
 }
 
 /// `found 3 sockets (tcp 2, unix 1); vnet_sockcnt is 4`
-fn in_words(count: &Count) -> String {
+/// `complete`: the table has all of them.
+fn in_words(count: &Count, complete: bool) -> String {
     let kinds: Vec<String> = count.by_kind.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    let whole = if complete { "" } else { "in all, " };
     let found = match count.found {
         Some(1) => "found 1 socket".to_owned(),
         Some(found) => format!("found {found} sockets"),
         None => "no socket was found, but the lists could not be read".to_owned(),
     };
     match count.counted {
-        Some(counted) => format!("{found}{kinds}; vnet_sockcnt is {counted}"),
-        None => format!("{found}{kinds}"),
+        Some(counted) => format!("{whole}{found}{kinds}; vnet_sockcnt is {counted}"),
+        None => format!("{whole}{found}{kinds}"),
     }
 }

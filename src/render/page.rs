@@ -21,16 +21,28 @@ pub struct TextPage<W> {
     /// Whether something has been written.
     started: bool,
     part: Option<Part>,
+    /// The title of a part of which nothing has been written yet.
+    due: Option<String>,
 }
 
 impl<W: Write> TextPage<W> {
     /// A page that writes to `out`; `style` matters to people only.
     pub fn new(out: W, medium: Medium, style: Style) -> Self {
-        Self { out, medium, style, started: false, part: None }
+        Self { out, medium, style, started: false, part: None, due: None }
     }
 
     fn for_people(&self) -> bool {
         self.medium == Medium::People
+    }
+
+    /// Something is about to be written. A part that has nothing for people has no title either.
+    fn begin(&mut self) -> io::Result<()> {
+        let due = self.due.take();
+        if let Some(title) = due {
+            self.title(&title)?;
+        }
+        self.started = true;
+        Ok(())
     }
 
     fn aligned<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
@@ -88,9 +100,7 @@ impl<W: Write> Page for TextPage<W> {
     }
 
     fn part(&mut self, part: Option<Part>) -> io::Result<()> {
-        if let Some(title) = part.as_ref().and_then(|part| part.title.clone()) {
-            self.title(&title)?;
-        }
+        self.due = part.as_ref().and_then(|part| part.title.clone());
         self.part = part;
         Ok(())
     }
@@ -98,6 +108,10 @@ impl<W: Write> Page for TextPage<W> {
     fn title(&mut self, title: &str) -> io::Result<()> {
         if !self.for_people() {
             return Ok(());
+        }
+        let due = self.due.take();
+        if let Some(due) = due {
+            self.title(&due)?;
         }
         let gap = if self.started { "\n" } else { "" };
         self.started = true;
@@ -112,7 +126,7 @@ impl<W: Write> Page for TextPage<W> {
         if !self.for_people() {
             return Ok(());
         }
-        self.started = true;
+        self.begin()?;
         writeln!(self.out, "{}", sanitize::line(line))
     }
 
@@ -120,7 +134,7 @@ impl<W: Write> Page for TextPage<W> {
         if !self.for_people() {
             return Ok(());
         }
-        self.started = true;
+        self.begin()?;
         let label = sanitize::line(label);
         let cell = match cell {
             Cell::Value(value) => c::block(value, label.chars().count()),
@@ -135,10 +149,11 @@ impl<W: Write> Page for TextPage<W> {
         if !self.for_people() {
             return Ok(());
         }
-        if self.started {
+        let follows = self.started;
+        self.begin()?;
+        if follows {
             writeln!(self.out)?;
         }
-        self.started = true;
         decl::write_declaration(&mut SafeWriter(&mut self.out), declaration)
     }
 
@@ -146,12 +161,12 @@ impl<W: Write> Page for TextPage<W> {
         if !self.for_people() {
             return Ok(());
         }
-        self.started = true;
+        self.begin()?;
         memory::write(&mut self.out, memory)
     }
 
     fn table<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
-        self.started = true;
+        self.begin()?;
         match self.medium {
             Medium::People => self.aligned(columns, rows),
             Medium::Columns => self.tabbed(rows),

@@ -34,7 +34,9 @@ impl Overview {
             count => format!(", {count} being removed"),
         };
         rows.add("jails", self.jails.shown().map(|count| format!("{count}{removed}")));
-        rows.add("crashed", self.crashed.as_ref().map(|crashed| crashed.title.clone()));
+        // Whoever wrote the dump without a panic did not crash.
+        let thread = if self.panic.is_some() { "crashed" } else { "dumped by" };
+        rows.add(thread, self.crashed.as_ref().map(|crashed| crashed.title.clone()));
         rows.add("default vnet", self.default_vnet_title.clone());
         rows.0
     }

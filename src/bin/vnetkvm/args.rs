@@ -137,7 +137,7 @@ pub struct VnetArgs {
 
     /// Use the vnet of the jail with this name or number
     #[arg(long, value_name = "NAME|JID", global = true)]
-    pub jail: Option<String>,
+    pub jail: Vec<String>,
 
     /// Use the vnet of this process
     #[arg(long, value_name = "PID", global = true, value_parser = pid)]
@@ -166,7 +166,7 @@ impl VnetArgs {
     /// Whether any vnet was chosen.
     pub fn is_given(&self) -> bool {
         let Self { vnet, jail, pid, tid, all_vnets } = self;
-        !vnet.is_empty() || jail.is_some() || pid.is_some() || tid.is_some() || *all_vnets
+        !vnet.is_empty() || !jail.is_empty() || pid.is_some() || tid.is_some() || *all_vnets
     }
 }
 

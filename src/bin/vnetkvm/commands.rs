@@ -189,7 +189,7 @@ pub enum Command {
     /// new one, equal changes of neighbouring elements once. By default a vnet is compared with
     /// the values that it started with: the pristine copy that newer kernels keep, else those in
     /// the files of the kernel and its modules, else the master copy in memory. Given twice,
-    /// --vnet compares the second vnet with the first. --against compares the vnet with
+    /// --vnet or --jail compares the second vnet with the first. --against compares the vnet with
     /// itself in another dump. What differs between any two vnets is only counted: locks, counters,
     /// times, generation numbers, pointers that lead to equal things, and heads of empty
     /// lists; --all shows it. What cannot be read is no difference, and is listed apart. The exit

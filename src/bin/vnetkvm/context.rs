@@ -17,7 +17,7 @@ use vnetkvm::source::crash::{self, Which};
 use vnetkvm::value::Limits;
 use vnetkvm::vnet::Stack;
 
-use crate::args::{Format, Globals, OutputArgs, VnetChoice};
+use crate::args::{Format, Globals, OutputArgs, VnetArgs, VnetChoice};
 use crate::exit::{Advice, Failure};
 use crate::hints;
 use crate::limits;
@@ -251,18 +251,19 @@ pub fn without_vimage(error: vnetkvm::Error, hint: &str) -> anyhow::Error {
 /// The choice of vnets, as the library takes it.
 pub fn selector(globals: &Globals) -> Selector {
     let args = &globals.vnet;
-    let vnet = args.vnet.last().copied().map(selector_of);
-    vnet.or_else(|| args.jail.clone().map(Selector::Jail))
+    named_vnets(args)
+        .pop()
         .or_else(|| args.pid.map(Selector::Pid))
         .or_else(|| args.tid.map(Selector::Tid))
         .or_else(|| args.all_vnets.then_some(Selector::All))
         .unwrap_or(Selector::Default)
 }
 
-/// The choice of one vnet, as the library takes it.
-pub fn selector_of(choice: VnetChoice) -> Selector {
-    match choice {
+/// The vnets that were chosen by number, address or jail: one, or for `diff` several.
+pub fn named_vnets(args: &VnetArgs) -> Vec<Selector> {
+    let by_vnet = args.vnet.iter().map(|choice| match *choice {
         VnetChoice::Index(index) => Selector::Index(index),
         VnetChoice::Address(address) => Selector::Address(address),
-    }
+    });
+    by_vnet.chain(args.jail.iter().cloned().map(Selector::Jail)).collect()
 }

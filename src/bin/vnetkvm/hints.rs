@@ -6,6 +6,7 @@ mod expr;
 mod image;
 mod kernel;
 mod other_file;
+mod programs;
 mod read;
 mod source;
 mod suggestion;
@@ -20,6 +21,7 @@ use vnetkvm::image::ImageError;
 use crate::args::InputArgs;
 use crate::limits;
 
+pub use programs::instead_of;
 pub use template::{mistake as template, not_found};
 pub use types::missing_types;
 

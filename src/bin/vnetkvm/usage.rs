@@ -12,6 +12,7 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, ValueEnum};
 
 use crate::args::{Format, Globals};
 use crate::cli::Cli;
+use crate::hints;
 use crate::stdout::cannot_write;
 
 const INPUT: &[&str] = &[
@@ -128,7 +129,7 @@ pub fn parse_from<W: Into<OsString> + Clone>(
     words: impl IntoIterator<Item = W>,
 ) -> Result<Cli, clap::Error> {
     let matches = command().try_get_matches_from(words);
-    let matches = matches.map_err(|error| tell_of_feature(error, LEFT_OUT))?;
+    let matches = matches.map_err(|error| explain_unknown(error, LEFT_OUT))?;
     let mut cli = Cli::from_arg_matches(&matches)?;
     cli.globals.kernel_named = named(&matches, "kernel");
     cli.globals.core_named = named(&matches, "core");
@@ -154,15 +155,19 @@ const LEFT_OUT: &[&str] = &[
     "shell",
 ];
 
-/// A command that is missing here is no typing error.
-fn tell_of_feature(mut error: clap::Error, left_out: &[&str]) -> clap::Error {
+/// A command that is missing here is no typing error, and neither is the name of another program.
+fn explain_unknown(mut error: clap::Error, left_out: &[&str]) -> clap::Error {
     let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
         return error;
     };
+    let instead = hints::instead_of(name);
     if let Some(name) = left_out.iter().find(|left_out| *left_out == name) {
         let tip = format!("this program was built without it: build it with --features {name}");
         error.remove(ContextKind::SuggestedSubcommand);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    } else if !instead.is_empty() {
+        let commands = instead.iter().map(ToString::to_string).collect();
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(commands));
     }
     error
 }
@@ -210,9 +215,10 @@ fn check(globals: &Globals, matches: &ArgMatches) -> Result<(), clap::Error> {
             "--json conflicts with the given --format: use one of them".to_owned(),
         ));
     }
-    if globals.vnet.vnet.len() > 1 && name != "diff" {
-        let what = "the argument '--vnet <N|0xADDR>' cannot be used multiple times";
-        return Err(conflict(what.to_owned()));
+    let (vnets, jails) = (globals.vnet.vnet.len(), globals.vnet.jail.len());
+    if vnets.max(jails) > 1 && name != "diff" {
+        let option = if vnets > 1 { "--vnet <N|0xADDR>" } else { "--jail <NAME|JID>" };
+        return Err(conflict(format!("the argument '{option}' cannot be used multiple times")));
     }
     if globals.watch.count.is_some() && globals.watch.watch.is_none() {
         return Err(conflict("--count has no effect without --watch".to_owned()));
@@ -261,11 +267,17 @@ mod tests {
     #[test]
     fn a_command_that_was_left_out_is_no_typing_error() {
         let error = || command().try_get_matches_from(["vnetkvm", "reports"]).unwrap_err();
-        let told = tell_of_feature(error(), &["reports"]).to_string();
+        let told = explain_unknown(error(), &["reports"]).to_string();
         assert!(told.contains("was built without it: build it with --features reports"), "{told}");
         assert!(!told.contains("similar"), "{told}");
-        let told = tell_of_feature(error(), &["export"]).to_string();
+        let told = explain_unknown(error(), &["export"]).to_string();
         assert!(told.contains("similar") && !told.contains("built"), "{told}");
+    }
+
+    #[test]
+    fn another_program_leads_to_the_commands_for_what_it_shows() {
+        let told = parse_from(["vnetkvm", "ifconfig"]).unwrap_err().to_string();
+        assert!(told.contains("'interfaces'") && !told.contains("'diff'"), "{told}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl VnetOption {
             VnetChoice::Address(address) => option("--vnet", address.to_string()),
         });
         by_vnet
-            .or_else(|| args.jail.clone().map(|jail| option("--jail", jail)))
+            .or_else(|| args.jail.last().cloned().map(|jail| option("--jail", jail)))
             .or_else(|| args.pid.map(|pid| option("--pid", pid.to_string())))
             .or_else(|| args.tid.map(|tid| option("--tid", tid.to_string())))
     }

@@ -15,19 +15,19 @@ use crate::progress::Bar;
 use crate::say::warning;
 
 pub fn run(globals: &Globals, args: &DiffArgs) -> anyhow::Result<Outcome> {
-    let given = &globals.vnet.vnet;
+    let given = context::named_vnets(&globals.vnet);
     if given.len() > 2 {
         let failure = Failure::new("at most two vnets can be compared");
         return Err(failure.hint("use --all-vnets to compare each with its initial values").into());
     }
     if given.len() == 2 && args.against.is_some() {
-        let what = "--against conflicts with a second --vnet";
+        let what = "--against conflicts with a second vnet";
         return Err(Failure::new(what).hint("use one of them").into());
     }
     let session = context::open(globals)?;
     let against = match (&given[..], &args.against) {
         ([first, _], _) => {
-            let selection = session.select(&context::selector_of(*first))?;
+            let selection = session.select(first)?;
             let stack = selection.stacks.first().copied();
             stack.map_or(Against::Initial, Against::Vnet)
         }

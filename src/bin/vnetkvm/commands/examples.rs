@@ -48,6 +48,7 @@ Examples:
   vnetkvm --demo diff --jail web01
   vnetkvm --demo diff --all-vnets ip_defttl
   vnetkvm --demo diff --vnet 1 --vnet 2 'tcp*'
+  vnetkvm --demo diff --jail web01 --jail db01 'tcp*'
   vnetkvm -N kernel.debug -M vmcore.1 diff --jail web01 --against vmcore.0 --json";
 
 pub const COUNTERS_EXAMPLES: &str = "\

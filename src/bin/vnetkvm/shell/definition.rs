@@ -2,6 +2,7 @@
 
 use clap::{Arg, Command};
 
+use crate::hints;
 use crate::option_word::option_of;
 use crate::usage;
 
@@ -53,12 +54,17 @@ impl Definition {
         self.command(command)?.get_positionals().next()
     }
 
-    /// The command whose name is like a word that is none.
-    pub fn command_like(&self, word: &str) -> Option<String> {
+    /// The commands that a word may have been meant for: one whose name is like it, or those for what
+    /// another program shows.
+    pub fn commands_like(&self, word: &str) -> Vec<String> {
+        let known = hints::instead_of(word);
+        if !known.is_empty() {
+            return known.iter().map(ToString::to_string).collect();
+        }
         let furthest = if word.len() < 5 { 1 } else { 2 };
         let names = self.offered().map(|(name, _)| (strsim::osa_distance(&name, word), name));
         let near = names.filter(|(distance, _)| *distance <= furthest);
-        near.min().map(|(_, name)| name)
+        near.min().map(|(_, name)| name).into_iter().collect()
     }
 
     /// Whether the value of the option `word` is the next word; `None` if it is no option of the

@@ -32,8 +32,8 @@ pub enum Line {
     Source(String),
     /// A command of the program, without the program's name.
     Command(Vec<String>),
-    /// An expression, as the command that prints it, and the command that may have been meant.
-    Expression(Vec<String>, Option<String>),
+    /// An expression, as the command that prints it, and the commands that may have been meant.
+    Expression(Vec<String>, Vec<String>),
 }
 
 impl Line {
@@ -67,8 +67,8 @@ impl Line {
             },
             "let" => Self::binding(rest),
             "print" | "p" => Self::print(rest, definition),
-            _ if is_command(first, definition) => Ok(Self::Command(words(line)?)),
-            _ => Ok(Self::Expression(print(&[], line), definition.command_like(first))),
+            _ if is_command(first, definition) => Ok(Self::Command(without_pipe(words(line)?)?)),
+            _ => Ok(Self::Expression(print(&[], line), definition.commands_like(first))),
         }
     }
 
@@ -104,12 +104,12 @@ impl Line {
         if !rest.starts_with('/') {
             return Ok(match rest {
                 "" => Self::Command([&["print".to_owned()], &options[..]].concat()),
-                _ => Self::Expression(print(&options, unquoted(rest)), None),
+                _ => Self::Expression(print(&options, unquoted(rest)), Vec::new()),
             });
         }
         let (format, rest) = first_word(rest);
         let text = unquoted(take_options(rest, definition, &mut options)?);
-        Ok(Self::Expression(print(&options, format!("{format} {text}").trim_end()), None))
+        Ok(Self::Expression(print(&options, format!("{format} {text}").trim_end()), Vec::new()))
     }
 }
 
@@ -161,6 +161,15 @@ fn is_own(word: &str, definition: &Definition) -> bool {
 /// The words of a line, of which quotation marks hold some together.
 fn words(line: &str) -> Result<Vec<String>, Failure> {
     shlex::split(line).ok_or_else(|| Failure::new("a quotation mark is missing"))
+}
+
+/// The words of a command, unless they ask for what only the system's shell can do.
+fn without_pipe(words: Vec<String>) -> Result<Vec<String>, Failure> {
+    match words.iter().find(|word| *word == "|" || word.starts_with('>')) {
+        Some(word) => Err(Failure::new(format!("there is no {word} here: this shell has neither pipes nor redirection"))
+            .hint("leave it with `quit`, and give the same command to the program: `vnetkvm vnets | head`")),
+        None => Ok(words),
+    }
 }
 
 /// The first word of a line with its quotation marks, and what follows it.
@@ -323,7 +332,7 @@ mod tests {
         for line in ["let", "let x", "let x =", "let 1 = 2", "let _ = 2", "let x == 2"] {
             assert!(parse(line).is_err(), "{line}");
         }
-        for line in ["vnet 1 2", "source", "vars 'a", "jail 'a"] {
+        for line in ["vnet 1 2", "source", "vars 'a", "jail 'a", "vnets | head", "vnets >x"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }
@@ -334,9 +343,10 @@ mod tests {
             Ok(Line::Expression(_, meant)) => meant,
             other => panic!("{line}: {other:?}"),
         };
-        assert_eq!(meant("vras tcp*").as_deref(), Some("vars"));
-        assert_eq!(meant("sokets").as_deref(), Some("sockets"));
-        assert_eq!(meant("tcbinfo"), None);
-        assert_eq!(meant("tcbinfo.ipi_count"), None);
+        assert_eq!(meant("vras tcp*"), ["vars"]);
+        assert_eq!(meant("sokets"), ["sockets"]);
+        assert_eq!(meant("netstat -rn"), ["sockets", "routes", "interfaces", "counters"]);
+        assert_eq!(meant("tcbinfo"), [""; 0]);
+        assert_eq!(meant("tcbinfo.ipi_count"), [""; 0]);
     }
 }

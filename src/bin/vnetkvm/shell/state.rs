@@ -106,7 +106,8 @@ impl State {
             Ok(Line::Source(path)) => self.source(&path),
             Ok(Line::Command(words)) => Flow::Next(self.print(&words, None)),
             Ok(Line::Expression(words, meant)) => {
-                let advice = meant.map(|name| format!("did you mean the command {name}?"));
+                let advice = (!meant.is_empty())
+                    .then(|| format!("did you mean the command {}?", meant.join(" or ")));
                 Flow::Next(self.print(&words, advice))
             }
             Ok(Line::Let(name, words)) => Flow::Next(self.bind(&name, &words)),
