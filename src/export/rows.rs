@@ -6,7 +6,7 @@ use std::io;
 use super::batches::Batches;
 use super::column::{Cell, Column};
 use crate::addr::VirtAddr;
-use crate::value::model::ValueError;
+use crate::value::model::{ErrorKind, ValueError};
 use crate::vnet::VnetRef;
 use crate::walk::{Problem, Problems};
 
@@ -142,9 +142,10 @@ impl<'c> Row<'_, '_, '_, 'c> {
         }
     }
 
-    /// Why the cell of the next column is null.
+    /// Why the cell of the next column is null. A counter without memory has no value that could not be
+    /// read.
     pub fn unread(mut self, why: &ValueError) -> Self {
-        if self.failed.is_ok() {
+        if self.failed.is_ok() && why.kind != ErrorKind::Unallocated {
             let column = self.rows.columns.get(self.cells.len());
             self.failed = self.rows.errors.add(&Unread {
                 table: Some(self.rows.table),

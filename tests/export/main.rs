@@ -161,6 +161,19 @@ fn what_a_truncated_dump_lacks_is_null_and_an_error() {
 }
 
 #[test]
+fn a_counter_without_memory_is_null_and_no_error() {
+    let image = built(&scenario("demo.toml"));
+    let at = image.path();
+    succeeds(&[&FILES[..], &["export", "-o", "exports", "--host", "h"]].concat(), at);
+    let counters = exported(at, "counters", "host=h/dump=vmcore.0");
+    let of = |variable: &str| counters.iter().find(|row| row["variable"] == variable).unwrap();
+    assert!(of("ahstat")["value"].is_null(), "{}", of("ahstat"));
+    assert!(of("ipstat")["value"].is_u64(), "{}", of("ipstat"));
+    let errors = exported(at, "errors", "host=h/dump=vmcore.0");
+    assert!(errors.iter().all(|row| row["kind"] != "unallocated"), "{errors:?}");
+}
+
+#[test]
 fn a_dump_that_cannot_be_read_leaves_no_rows_of_an_earlier_run() {
     let image = built(&scenario("demo.toml"));
     let at = image.path();
