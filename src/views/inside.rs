@@ -50,7 +50,7 @@ impl<'t, const N: usize> Functions<'t, N> {
 
     /// Those of `threads` that are in any of them, those that certainly are first.
     #[must_use]
-    pub fn threads(&self, threads: &[Thread<'_>]) -> Vec<Inside> {
+    pub(crate) fn threads(&self, threads: &[Thread<'_>]) -> Vec<Inside> {
         let ask = |thread: &Thread<'_>| {
             let (function, certain) = self.of(&thread.thread)?;
             Some(Inside { thread: thread.name(), function, certain })

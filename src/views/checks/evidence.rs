@@ -49,7 +49,7 @@ pub struct Known<'e> {
     /// The virtualized variables.
     pub variables: Result<&'e Variables, Problem>,
     /// Every thread of the kernel's lists.
-    pub all_threads: Vec<Thread<'e>>,
+    pub(crate) all_threads: Vec<Thread<'e>>,
     /// What was loaded.
     pub modules: &'e Modules,
     /// What tells pointers to what unloaded modules had.
@@ -226,7 +226,7 @@ impl<'e> Evidence<'e> {
 
     /// Every thread that is on the kernel's lists. What is wrong with these stands where the threads
     /// are checked.
-    pub fn all_threads(&self) -> &[Thread<'e>] {
+    pub(crate) fn all_threads(&self) -> &[Thread<'e>] {
         &self.known.all_threads
     }
 
