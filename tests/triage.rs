@@ -140,6 +140,19 @@ fn equal_crashes_have_one_signature_whatever_the_build() {
 }
 
 #[test]
+fn dumps_without_a_signature_have_nothing_in_common() {
+    let crashes = Crashes::new();
+    let first = crashes.add("vmcore.0", &scenario("routes.toml", "classic-clang-dwarf4", ""));
+    fs::copy(first, crashes.dumps().join("vmcore.1")).unwrap();
+    // The last word names a dump of the directory again.
+    let json = crashes.json(&["--group", "crash", "crash/../crash/vmcore.1"]);
+    let groups = json["groups"].as_array().unwrap();
+    let told = |key| groups.iter().map(|group| group[key].clone()).collect::<Vec<_>>();
+    assert_eq!(told("signature"), [Value::Null, Value::Null], "{json:#}");
+    assert_eq!(told("dumps"), [json!(["crash/vmcore.0"]), json!(["crash/vmcore.1"])]);
+}
+
+#[test]
 fn a_dump_that_cannot_be_read_is_a_line() {
     let crashes = Crashes::new();
     let healthy = crashes.add("vmcore.5", &trouble("classic-clang-dwarf4", ""));

@@ -27,7 +27,7 @@ use crate::value::Limits;
 pub use arrow::ArrowStream;
 pub use batches::{Discarded, SCHEMA_VERSION, SCHEMA_VERSION_KEY, Writer, schema};
 pub use column::{Column, Kind};
-pub use parquet::{ParquetWriter, dump_of};
+pub use parquet::{Origin, ParquetWriter, origin_of};
 pub use partition::Partition;
 pub use subject::Subject;
 pub use table::Table;

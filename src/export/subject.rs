@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::answers::info::Overview;
 use crate::answers::{info, info_of_dump};
 use crate::dump::Core;
 use crate::error::Error;
@@ -43,10 +44,20 @@ impl Subject<'_> {
     /// The name of the machine; `None` if it is unknown.
     #[must_use]
     pub fn host(&self) -> Option<String> {
+        self.overview()?.host
+    }
+
+    /// When the machine crashed, in seconds since 1970-01-01 UTC; `None` if it is unknown.
+    #[must_use]
+    pub fn time(&self) -> Option<u64> {
+        self.overview()?.core.time
+    }
+
+    fn overview(&self) -> Option<Overview> {
         match self {
-            Self::Session(session) => info(session).overview.host,
+            Self::Session(session) => Some(info(session).overview.with_time(session)),
             Self::Dump { core, path, why } => {
-                info_of_dump(core, path, Vec::new(), why).overview.host
+                Some(info_of_dump(core, path, Vec::new(), why).overview)
             }
             Self::Unreadable { .. } => None,
         }

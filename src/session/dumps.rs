@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rustc_hash::FxHashSet;
+
 use crate::dump::{self, Core};
 use crate::error::Error;
 use crate::source::unpack::Progress;
@@ -17,7 +19,7 @@ pub fn open_dump(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Core
     dump::open_with(Source::open(path)?, progress).map_err(failed)
 }
 
-/// The files that are meant by these paths: in place of a directory those in it that may be dumps.
+/// The files that are meant by these paths, each once: in place of a directory those in it that may be dumps.
 ///
 /// # Errors
 /// A directory cannot be read.
@@ -29,6 +31,8 @@ pub fn dump_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             false => files.push(path.clone()),
         }
     }
+    let mut seen = FxHashSet::default();
+    files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
     Ok(files)
 }
 

@@ -139,6 +139,26 @@ fn a_run_replaces_its_own_files_and_nothing_else() {
 }
 
 #[test]
+fn a_later_dump_with_the_same_path_is_another() {
+    let of_second = |second: u64| {
+        let uptime = "time_uptime = 86400";
+        built(&scenario("demo.toml").replace(uptime, &format!("{uptime}, time_second = {second}")))
+    };
+    let (image, later) = (of_second(1_700_000_000), of_second(1_800_000_000));
+    let at = image.path();
+    let words = [&FILES[..], &["export", "-o", "exports", "--host", "h"]].concat();
+    succeeds(&words, at);
+    let first = files_below(&at.join("exports"));
+    fs::copy(later.path().join("vmcore.0"), at.join("vmcore.0")).unwrap();
+    let refused = vnetkvm(&words, at);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("is about another dump: an earlier one in "), "{said}");
+    assert_eq!(files_below(&at.join("exports")), first);
+    succeeds(&[&words[..], &["--name", "next"]].concat(), at);
+}
+
+#[test]
 fn what_a_truncated_dump_lacks_is_null_and_an_error() {
     let image = built(&scenario("demo.toml"));
     let at = image.path();
@@ -158,6 +178,8 @@ fn what_a_truncated_dump_lacks_is_null_and_an_error() {
     let strict = vnetkvm(&[&FILES[..], &words, &["--strict"]].concat(), at);
     assert_eq!(strict.status.code(), Some(2));
     assert_eq!(files_below(&at.join("exports")), before);
+    vnetkvm(&[&FILES[..], &["export", "-o", "others", "--strict"]].concat(), at);
+    assert_eq!(fs::read_dir(at.join("others")).unwrap().count(), 0);
 }
 
 #[test]

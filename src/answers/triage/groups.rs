@@ -8,7 +8,7 @@ use super::{NO_DUMP, Triaged};
 use crate::answers::date::utc;
 use crate::answers::{Cell, Column, Element, List, Medium, Row};
 
-/// Dumps with the same signature, or with none and the same error.
+/// Dumps with the same signature, or with none and the same error; or one with neither.
 #[derive(Debug, Clone, Serialize)]
 pub struct Group {
     /// What they have in common; `None` if nothing is known of the crash.
@@ -33,14 +33,16 @@ pub struct Group {
 
 /// The groups of these dumps, the largest first; last the dumps of which nothing is known.
 pub(super) fn of(dumps: &[Triaged]) -> List<'static, Group> {
-    let mut groups: BTreeMap<(Option<&str>, Option<&str>), Vec<&Triaged>> = BTreeMap::new();
-    for dump in dumps {
+    let mut groups: BTreeMap<_, Vec<&Triaged>> = BTreeMap::new();
+    for (place, dump) in dumps.iter().enumerate() {
         let signature = dump.signature.as_deref();
         let error = dump.error.as_deref().filter(|_| signature.is_none());
-        groups.entry((signature, error)).or_default().push(dump);
+        // Dumps of which neither is known have nothing in common.
+        let own = (signature.is_none() && error.is_none()).then_some(place);
+        groups.entry((signature, error, own)).or_default().push(dump);
     }
     let mut groups: Vec<Group> =
-        groups.into_iter().map(|((_, error), dumps)| Group::of(error, &dumps)).collect();
+        groups.into_iter().map(|((_, error, _), dumps)| Group::of(error, &dumps)).collect();
     groups.sort_by_key(|group| (group.signature.is_none(), std::cmp::Reverse(group.count)));
     List::new(columns(), groups).or_nothing(|| NO_DUMP.to_owned())
 }

@@ -11,8 +11,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueHint};
 use vnetkvm::dump::Core;
 use vnetkvm::export::{
-    ArrowStream, Discarded, Exported, ParquetWriter, Partition, Question, Subject, TABLES, Table,
-    Written, export, table_named, written,
+    ArrowStream, Discarded, Exported, Origin, ParquetWriter, Partition, Question, Subject, TABLES,
+    Table, Written, export, table_named, written,
 };
 use vnetkvm::session::Session;
 use vnetkvm::value::Limits;
@@ -145,15 +145,16 @@ fn files(
     let partition = Partition::new(host.as_deref(), &name);
     let all: Vec<&'static Table> = TABLES.iter().collect();
     let tables = if args.tables.is_empty() { &all } else { &args.tables };
-    let dump = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let origin = Origin { path: path.display().to_string(), time: subject.time() };
     let at = |table: &Table| directory.join(partition.file(table));
-    tables.iter().try_for_each(|table| files::refuse_other(&at(table), &dump))?;
+    tables.iter().try_for_each(|table| files::refuse_other(&at(table), &origin))?;
     let mut complete = Files::default();
     let mut all_written = Vec::new();
     let unread = export(
         subject,
         Question { tables, limits },
-        |table| ParquetWriter::new(table, &dump, Files::create(&at(table))?),
+        |table| ParquetWriter::new(table, &origin, Files::create(directory)?),
         |Exported { table, rows, writer }| {
             let file = at(table);
             all_written.push(Written::new(table, rows, &file));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use tempfile::NamedTempFile;
-use vnetkvm::export::dump_of;
+use vnetkvm::export::{Origin, origin_of};
 
 use crate::exit::Failure;
 use crate::interrupt::Unfinished;
@@ -24,9 +24,9 @@ pub struct Incomplete {
 }
 
 impl Files {
-    /// A file beside `path`, whose directory is made if it does not exist.
-    pub fn create(path: &Path) -> io::Result<Incomplete> {
-        let directory = path.parent().unwrap_or(Path::new("."));
+    /// A file in the directory of all dumps, which is made if it does not exist. The directories below are made when
+    /// the file takes its place: a run that fails leaves none.
+    pub fn create(directory: &Path) -> io::Result<Incomplete> {
         fs::create_dir_all(directory)?;
         let file = temporary(directory)?;
         let unfinished = Unfinished::new(file.path());
@@ -46,6 +46,7 @@ impl Files {
         require_intact_files()?;
         for (Incomplete { out, _unfinished }, path) in self.0 {
             let failed = || format!("cannot write {}", path.display());
+            fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).with_context(failed)?;
             let file = out.into_inner().map_err(io::Error::from).with_context(failed)?;
             file.persist(&path).with_context(failed)?;
         }
@@ -63,13 +64,14 @@ impl Write for Incomplete {
     }
 }
 
-/// Refuses to replace a file about another dump than that in the file `dump`. What says nothing of
+/// Refuses to replace a file about another dump than `origin`. What says nothing of
 /// a dump is replaced.
-pub fn refuse_other(path: &Path, dump: &Path) -> anyhow::Result<()> {
-    let told = File::open(path).and_then(dump_of).ok().flatten();
-    match told.filter(|told| *told != dump.display().to_string()) {
+pub fn refuse_other(path: &Path, origin: &Origin) -> anyhow::Result<()> {
+    let told = File::open(path).and_then(origin_of).ok().flatten();
+    match told.filter(|told| !told.may_be(origin)) {
         Some(other) => {
-            let what = format!("{} is about another dump: {other}", path.display());
+            let earlier = if other.path == origin.path { "an earlier one in " } else { "" };
+            let what = format!("{} is about another dump: {earlier}{}", path.display(), other.path);
             Err(Failure::new(what).hint("give this dump another name with --name").into())
         }
         None => Ok(()),
