@@ -67,7 +67,7 @@ impl Line {
             },
             "let" => Self::binding(rest),
             "print" | "p" => Self::print(rest, definition),
-            _ if is_command(first, definition) => Ok(Self::Command(without_pipe(words(line)?)?)),
+            _ if is_command(first, definition) => Ok(Self::Command(words(without_pipe(line)?)?)),
             _ => Ok(Self::Expression(print(&[], line), definition.commands_like(first))),
         }
     }
@@ -163,13 +163,23 @@ fn words(line: &str) -> Result<Vec<String>, Failure> {
     shlex::split(line).ok_or_else(|| Failure::new("a quotation mark is missing"))
 }
 
-/// The words of a command, unless they ask for what only the system's shell can do.
-fn without_pipe(words: Vec<String>) -> Result<Vec<String>, Failure> {
-    match words.iter().find(|word| *word == "|" || word.starts_with('>')) {
-        Some(word) => Err(Failure::new(format!("there is no {word} here: this shell has neither pipes nor redirection"))
-            .hint("leave it with `quit`, and give the same command to the program: `vnetkvm vnets | head`")),
-        None => Ok(words),
+/// A command, unless it asks for what only the system's shell can do.
+fn without_pipe(line: &str) -> Result<&str, Failure> {
+    match find_unquoted(line, |at, c| matches!(c, '|' | '>') && begins_word(line, at)) {
+        Some(at) => {
+            let mark = &line[at..=at];
+            let what =
+                format!("there is no {mark} here: this shell has neither pipes nor redirection");
+            Err(Failure::new(what).hint(
+                "leave it with `quit`, and give the same command to the program: `vnetkvm vnets | head`",
+            ))
+        }
+        None => Ok(line),
     }
+}
+
+fn begins_word(line: &str, at: usize) -> bool {
+    at == 0 || line[..at].ends_with([' ', '\t'])
 }
 
 /// The first word of a line with its quotation marks, and what follows it.
@@ -182,8 +192,7 @@ fn first_word(line: &str) -> (&str, &str) {
 /// A line up to the mark at which a comment begins: at the beginning of a word, outside of
 /// quotation marks.
 fn without_comment(line: &str) -> &str {
-    let begins_word = |at: usize| at == 0 || line[..at].ends_with([' ', '\t']);
-    let end = find_unquoted(line, |at, c| c == '#' && begins_word(at));
+    let end = find_unquoted(line, |at, c| c == '#' && begins_word(line, at));
     line[..end.unwrap_or(line.len())].trim_end()
 }
 
@@ -237,6 +246,7 @@ mod tests {
     fn a_line_is_a_command_or_else_an_expression() {
         for (line, words) in [
             ("  vars --jail 'a b' tcp*  ", "vars|--jail|a b|tcp*"),
+            ("vars --format '>{name}' '|'", "vars|--format|>{name}||"),
             ("help vars", "help|vars"),
             ("V_ifnet", "print|--|V_ifnet"),
             ("ip_id + 1", "print|--|ip_id + 1"),
