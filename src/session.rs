@@ -257,7 +257,7 @@ impl Session {
             let mut removed = Vec::new();
             if let Some(jails) = jails {
                 problems.extend(jails.problems.clone());
-                removed = jails::add_jails(self.target(), &mut all, jails, false);
+                removed = jails::add_jails(self, &mut all, jails, false);
             }
             problems.extend(found.problems);
             Vnets { all, removed, problems, searched: None }
@@ -292,7 +292,7 @@ impl Session {
         vnets.searched = Some(bytes);
         vnets.all.extend(found.into_iter().filter(|vnet| !known.contains(&vnet.address)));
         if let Ok(jails) = self.jails() {
-            vnets.removed = jails::add_jails(self.target(), &mut vnets.all, jails, true);
+            vnets.removed = jails::add_jails(self, &mut vnets.all, jails, true);
         }
         Ok(vnets)
     }
@@ -314,6 +314,12 @@ impl Session {
     pub(crate) fn threads(&self) -> Result<Walk<Thread<'_>>, ReadError> {
         let listed = self.threads.get_or_init(|| threads::Listed::read(self.target()));
         listed.as_ref().map(|listed| listed.all(self.target())).map_err(Clone::clone)
+    }
+
+    /// The threads on the part of the lists that can be read. For what comes after the problems of these
+    /// lists have been told.
+    pub(crate) fn known_threads(&self) -> Vec<Thread<'_>> {
+        self.threads().map(|walk| walk.take(&mut Problems::default())).unwrap_or_default()
     }
 
     /// The thread that wrote the dump; `None` if the kernel says that none did, or is running.

@@ -218,14 +218,14 @@ fn held(holders: &[Holder], people: bool) -> Cell<'static> {
 fn in_words(count: &Count, complete: bool) -> String {
     let kinds: Vec<String> = count.by_kind.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    let whole = if complete { "" } else { "in all, " };
     let found = match count.found {
         Some(1) => "found 1 socket".to_owned(),
         Some(found) => format!("found {found} sockets"),
         None => "no socket was found, but the lists could not be read".to_owned(),
     };
+    let found = if complete { found } else { format!("in all, {found}") };
     match count.counted {
-        Some(counted) => format!("{whole}{found}{kinds}; vnet_sockcnt is {counted}"),
-        None => format!("{whole}{found}{kinds}"),
+        Some(counted) => format!("{found}{kinds}; vnet_sockcnt is {counted}"),
+        None => format!("{found}{kinds}"),
     }
 }

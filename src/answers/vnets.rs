@@ -58,11 +58,7 @@ pub fn vnets(
     };
     let may_hide = match searched {
         Some(_) => Vec::new(),
-        None => {
-            // What is wrong with the lists of threads is among the problems already.
-            let threads = session.threads().map(|walk| walk.take(&mut Problems::default()));
-            MayHide::reasons(session.matching_target()?, &threads.unwrap_or_default())
-        }
+        None => MayHide::reasons(session.matching_target()?, &session.known_threads()),
     };
     let reader = progress::Reader::new(session);
     let vnets = all.into_iter().map(|vnet| {

@@ -41,19 +41,9 @@ impl Subject<'_> {
         }
     }
 
-    /// The name of the machine; `None` if it is unknown.
+    /// What is known of the dump as a whole; `None` if nothing is.
     #[must_use]
-    pub fn host(&self) -> Option<String> {
-        self.overview()?.host
-    }
-
-    /// When the machine crashed, in seconds since 1970-01-01 UTC; `None` if it is unknown.
-    #[must_use]
-    pub fn time(&self) -> Option<u64> {
-        self.overview()?.core.time
-    }
-
-    fn overview(&self) -> Option<Overview> {
+    pub fn overview(&self) -> Option<Overview> {
         match self {
             Self::Session(session) => Some(info(session).overview.with_time(session)),
             Self::Dump { core, path, why } => {

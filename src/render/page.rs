@@ -37,12 +37,24 @@ impl<W: Write> TextPage<W> {
 
     /// Something is about to be written. A part that has nothing for people has no title either.
     fn begin(&mut self) -> io::Result<()> {
-        let due = self.due.take();
-        if let Some(title) = due {
-            self.title(&title)?;
+        if let Some(title) = self.due.take() {
+            self.write_title(&title)?;
         }
         self.started = true;
         Ok(())
+    }
+
+    fn write_title(&mut self, title: &str) -> io::Result<()> {
+        if !self.for_people() {
+            return Ok(());
+        }
+        let gap = if self.started { "\n" } else { "" };
+        self.started = true;
+        let title = sanitize::line(title);
+        match self.style.color {
+            true => writeln!(self.out, "{gap}\x1b[1;4m{title}\x1b[0m"),
+            false => writeln!(self.out, "{gap}{title}"),
+        }
     }
 
     fn aligned<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
@@ -106,20 +118,10 @@ impl<W: Write> Page for TextPage<W> {
     }
 
     fn title(&mut self, title: &str) -> io::Result<()> {
-        if !self.for_people() {
-            return Ok(());
+        if let Some(due) = self.due.take() {
+            self.write_title(&due)?;
         }
-        let due = self.due.take();
-        if let Some(due) = due {
-            self.title(&due)?;
-        }
-        let gap = if self.started { "\n" } else { "" };
-        self.started = true;
-        let title = sanitize::line(title);
-        match self.style.color {
-            true => writeln!(self.out, "{gap}\x1b[1;4m{title}\x1b[0m"),
-            false => writeln!(self.out, "{gap}{title}"),
-        }
+        self.write_title(title)
     }
 
     fn line(&mut self, line: &str) -> io::Result<()> {

@@ -22,8 +22,6 @@ impl Session {
             // Without VIMAGE there is one stack, and no list of them.
             (Err(_), None) => Problems::default(),
         };
-        let threads = self.threads().map(|walk| walk.take(&mut Problems::default()));
-        let all_threads = threads.unwrap_or_default();
         Ok(Evidence::new(Known {
             target,
             list: self.list().map_err(|why| unknown("the list of vnets", &why)),
@@ -34,7 +32,7 @@ impl Session {
             jails: self.all_jails().map_err(|why| unknown("the jails", &why)),
             copies: self.all_copies().map_err(|why| unknown("the variables", &why)),
             variables: self.all_variables().map_err(|why| unknown("the variables", &why)),
-            all_threads,
+            all_threads: self.known_threads(),
             modules: self.modules()?,
             unloaded: self.unloaded(),
             counters: self.counters(),

@@ -7,13 +7,12 @@ use crate::addr::VirtAddr;
 use crate::error::Error;
 use crate::target::Target;
 use crate::threads::stack::Stack;
-use crate::threads::{self, VnetPointer};
+use crate::threads::{self, Thread, VnetPointer};
 use crate::types;
 use crate::value::Object;
 use crate::views::jails::{Jail, Jails, Life, prison_of_vnet, search_prisons};
 use crate::vnet::list::JailRef;
 use crate::vnet::{Condition, Vnet, VnetCandidate, VnetError};
-use crate::walk::Problems;
 
 /// Adds to each vnet the jails that live in it. A vnet that is not on the list and that no
 /// jail points to is being created or destroyed. Its jail is searched for where the kernel
@@ -21,11 +20,12 @@ use crate::walk::Problems;
 /// anywhere in memory if that is small or `everywhere` is asked for. Returns those that are on no
 /// list.
 pub fn add_jails(
-    target: &Target,
+    session: &Session,
     vnets: &mut [Vnet],
     jails: &Jails,
     everywhere: bool,
 ) -> Vec<Jail> {
+    let target = session.target();
     let mut inside: FxHashMap<VirtAddr, Vec<JailRef>> = FxHashMap::default();
     for (jail, vnet) in jails.all().iter().filter_map(|jail| Some((jail, jail.vnet?))) {
         inside.entry(vnet).or_default().push(jail.into());
@@ -44,7 +44,7 @@ pub fn add_jails(
     let mut by_threads = None;
     let mut removed = Vec::new();
     unknown.by_ref().for_each(|vnet| {
-        let by_threads = by_threads.get_or_insert_with(|| ThreadJails::of(target));
+        let by_threads = by_threads.get_or_insert_with(|| ThreadJails::of(session.known_threads()));
         let mut found = by_threads.jails_in(target, vnet.address, jails);
         // There may be thousands of such vnets, and each search reads the whole dump.
         if found.is_empty() && everywhere && target.budget().work(held / BYTES_A_STEP).is_ok() {
@@ -158,13 +158,10 @@ struct ThreadJails<'t> {
 }
 
 impl<'t> ThreadJails<'t> {
-    fn of(target: &'t Target) -> Self {
+    fn of(threads: Vec<Thread<'t>>) -> Self {
         let mut all = Self { prisons: FxHashMap::default(), working: FxHashMap::default() };
-        // What is wrong with the threads was said when they led to the vnet.
-        let mut told = Problems::default();
-        let threads = threads::all(target).map(|walk| walk.take(&mut told)).unwrap_or_default();
         let mut seen = FxHashSet::default();
-        for threads::Thread { thread, .. } in threads {
+        for Thread { thread, .. } in threads {
             if let Ok(Some(prison)) = threads::prison(&thread, "td_ucred")
                 && seen.insert(prison.address)
                 && let Ok(vnet) = prison.pointer("pr_vnet")

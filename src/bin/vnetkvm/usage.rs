@@ -166,8 +166,7 @@ fn explain_unknown(mut error: clap::Error, left_out: &[&str]) -> clap::Error {
         error.remove(ContextKind::SuggestedSubcommand);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     } else if !instead.is_empty() {
-        let commands = instead.iter().map(ToString::to_string).collect();
-        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(commands));
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(instead));
     }
     error
 }

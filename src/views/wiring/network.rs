@@ -6,7 +6,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::transit;
 use crate::addr::VirtAddr;
-use crate::budget::Exhausted;
 use crate::parallel;
 use crate::value::Object;
 use crate::views::call_out::CallOut;
@@ -61,14 +60,19 @@ impl<'t> Network<'t> {
     /// Walks the lists of all stacks. `unknown` is what keeps other stacks from being known.
     pub fn read(stacks: Vec<Copies<'t>>, unknown: Problems) -> Self {
         let mut network = Self { problems: unknown, ..Self::default() };
-        let read = |copies: &Copies<'t>| {
-            copies.target().budget().wanted()?;
-            Ok(StackList { copies: *copies, list: OnList::read(copies) })
+        let read = |copies: &Copies<'t>| match copies.target().budget().wanted() {
+            Ok(()) => Ok(StackList { copies: *copies, list: OnList::read(copies) }),
+            Err(why) => Err(Problem::unreadable("interfaces", why.into())),
         };
         parallel::for_each(&stacks, parallel::jobs_for(stacks.len()), read, |stack| {
-            let stack =
-                stack.map_err(|why: Exhausted| Problem::unreadable("interfaces", why.into()));
-            stack.map(|stack| network.add(stack)).map_err(|why| network.problems.add(why)).is_ok()
+            match stack {
+                Ok(stack) => network.add(stack),
+                Err(why) => {
+                    network.problems.add(why);
+                    return false;
+                }
+            }
+            true
         });
         network
     }

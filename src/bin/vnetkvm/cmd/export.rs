@@ -141,12 +141,16 @@ fn files(
     let path = subject.path();
     let own_name = || path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let name = args.name.clone().unwrap_or_else(own_name);
-    let host = args.host.clone().or_else(|| subject.host());
-    let partition = Partition::new(host.as_deref(), &name);
+    let overview = subject.overview();
+    let host = args.host.as_ref().or_else(|| overview.as_ref()?.host.as_ref());
+    let partition = Partition::new(host.map(String::as_str), &name);
     let all: Vec<&'static Table> = TABLES.iter().collect();
     let tables = if args.tables.is_empty() { &all } else { &args.tables };
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let origin = Origin { path: path.display().to_string(), time: subject.time() };
+    let origin = Origin {
+        path: path.display().to_string(),
+        time: overview.as_ref().and_then(|told| told.core.time),
+    };
     let at = |table: &Table| directory.join(partition.file(table));
     tables.iter().try_for_each(|table| files::refuse_other(&at(table), &origin))?;
     let mut complete = Files::default();

@@ -17,7 +17,7 @@ const PROGRAMS: [(&str, &[&str]); 11] = [
 ];
 
 /// The commands for what the program of that name shows; empty if it is not known.
-pub fn instead_of(program: &str) -> &'static [&'static str] {
-    let known = PROGRAMS.iter().find(|(name, _)| *name == program);
-    known.map_or(&[], |(_, commands)| commands)
+pub fn instead_of(program: &str) -> Vec<String> {
+    let known = PROGRAMS.iter().filter(|(name, _)| *name == program);
+    known.flat_map(|(_, commands)| commands.iter().map(ToString::to_string)).collect()
 }

@@ -59,7 +59,7 @@ impl Definition {
     pub fn commands_like(&self, word: &str) -> Vec<String> {
         let known = hints::instead_of(word);
         if !known.is_empty() {
-            return known.iter().map(ToString::to_string).collect();
+            return known;
         }
         let furthest = if word.len() < 5 { 1 } else { 2 };
         let names = self.offered().map(|(name, _)| (strsim::osa_distance(&name, word), name));
