@@ -98,7 +98,8 @@ fn costs_grow_as_the_vnets_do() {
 }
 
 /// An interface with its ties takes some 7,000 bytes, of which there are three for each vnet, one of
-/// them the host's. They are read when their turn comes. What is held is where they are.
+/// them the host's. They are read when their turn comes. What is held is where they are: some 2,000
+/// bytes for each vnet, or 3,000 if other lists happen to be read at the moment of the peak.
 #[test]
 fn interfaces_are_not_kept() {
     const FEW: usize = 80;
@@ -107,7 +108,7 @@ fn interfaces_are_not_kept() {
     let (_, question) = QUESTIONS.into_iter().find(|(name, _)| *name == "interfaces").unwrap();
     let [few, many] = [FEW, MANY].map(|vnets| most_held(&core(vnets), question));
     let each = many.saturating_sub(few) / (MANY - FEW);
-    assert!(each < 3000, "{each} bytes for each of {MANY} vnets");
+    assert!(each < 5000, "{each} bytes for each of {MANY} vnets");
 }
 
 /// What the other test allocates must not be counted.
