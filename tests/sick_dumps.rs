@@ -370,7 +370,7 @@ fn the_thread_that_crashed_is_named_with_its_jail() {
         dumping(&mut runtime, two);
         let [info, json, print] =
             ask(kernel, runtime, [&["info"], &["info", "--json"], &["print", "ip_defttl"]]);
-        let line = info.out.lines().find(|line| line.starts_with("crashed")).unwrap();
+        let line = info.out.lines().find(|line| line.starts_with("dumped by")).unwrap();
         assert!(line.contains(&format!("thread {two} of process ")), "{line}");
         assert!(line.contains("(worker-two), jail two") && !line.contains("no vnet"), "{line}");
         assert!(
@@ -383,7 +383,7 @@ fn the_thread_that_crashed_is_named_with_its_jail() {
         dumping(&mut runtime, one);
         let [info, json, print] =
             ask(kernel, runtime, [&["info"], &["info", "--json"], &["print", "ip_defttl"]]);
-        let line = info.out.lines().find(|line| line.starts_with("crashed")).unwrap();
+        let line = info.out.lines().find(|line| line.starts_with("dumped by")).unwrap();
         assert!(line.contains(", jail one, in no vnet; its jail's vnet is vnet 1 (0x"), "{line}");
         assert!(json.out.contains("\"curvnet\":null,\"vnet\":{\"index\":1,"), "{}", json.out);
         let note =
