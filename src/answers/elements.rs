@@ -28,6 +28,9 @@ type Each<'a, T> = dyn Fn(&mut dyn FnMut(&T) -> bool) + 'a;
 /// Calls its argument with each row, as far as it is known before any element is made.
 type Outline<'a> = dyn Fn(&mut dyn FnMut(Vec<Cell<'_>>)) + 'a;
 
+/// Is called with the cells of a row, and with the last of them if that is known.
+type See<'f> = dyn FnMut(Vec<Cell<'_>>, Option<Cell<'_>>) + 'f;
+
 impl<'a, T> Elements<'a, T> {
     /// Elements that `each` makes: it calls its argument with one after the other, and stops when
     /// that returns false. It may be asked again, and makes the same again. `outline`
@@ -40,7 +43,8 @@ impl<'a, T> Elements<'a, T> {
         Self(Source::Made { each: Box::new(each), outline: Box::new(outline) })
     }
 
-    /// The same for elements that must be made to know their rows: all are made twice for a table.
+    /// The same for elements that must be made to know their rows: if there are too many rows to hold as text,
+    /// all are made twice for a table.
     pub fn made_twice(each: impl Fn(&mut dyn FnMut(&T) -> bool) + 'a) -> Self {
         Self(Source::Again { each: Box::new(each) })
     }
@@ -90,21 +94,20 @@ impl<T: Clone> Elements<'_, T> {
 }
 
 impl<T: Row> Elements<'_, T> {
-    /// Calls `f` with the cells of each row that decide the layout of columns: all but the last.
-    pub fn outline(&self, medium: Medium, f: &mut dyn FnMut(Vec<Cell<'_>>)) {
-        match &self.0 {
-            Source::Kept(elements) => {
-                for mut row in elements.iter().flat_map(|element| element.rows(medium)) {
-                    row.pop();
-                    f(row);
-                }
+    /// Calls `f` with the cells of each row that decide the layout of columns, which are all but the last,
+    /// and with the last where elements need not be made for it, or were made for the others.
+    pub fn outline(&self, medium: Medium, f: &mut See<'_>) {
+        let mut whole = |element: &T| {
+            for mut row in element.rows(medium) {
+                let last = row.pop();
+                f(row, last);
             }
-            Source::Made { outline, .. } => outline(f),
+        };
+        match &self.0 {
+            Source::Kept(elements) => elements.iter().for_each(whole),
+            Source::Made { outline, .. } => outline(&mut |row| f(row, None)),
             Source::Again { each } => each(&mut |element| {
-                for mut row in element.rows(medium) {
-                    row.pop();
-                    f(row);
-                }
+                whole(element);
                 true
             }),
         }

@@ -12,6 +12,8 @@ pub mod decl;
 pub mod dot;
 pub mod gdb;
 pub mod gdb_python;
+#[cfg(feature = "cli")]
+mod held;
 pub mod hex;
 pub mod json;
 pub mod lldb_python;

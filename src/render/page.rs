@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use super::cell::{text, text_within};
+use super::held::HeldRows;
 use super::table::{Style, Table};
 use super::{c, decl, json, memory, sanitize, sysctl};
 use crate::answers::memory::Memory;
@@ -58,19 +59,39 @@ impl<W: Write> TextPage<W> {
     }
 
     fn aligned<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
+        let leading = |row: &[Cell<'_>]| -> Vec<String> {
+            row.iter().zip(columns).map(|(cell, column)| within(cell, column.most)).collect()
+        };
         let mut table = Table::new(columns);
-        rows.outline(self.medium, &mut |row| {
-            table.row(row.iter().zip(columns).map(|(cell, column)| within(cell, column.most)));
+        let mut held = HeldRows::default();
+        rows.outline(self.medium, &mut |row, last| {
+            let mut cells = leading(&row);
+            table.measure(&cells);
+            match last {
+                // A value that has less room has other words, not only fewer.
+                Some(last) if !matches!(last, Cell::Value(_)) => {
+                    cells.push(within(&last, most(None, columns)));
+                    held.add(&cells);
+                }
+                _ => held.give_up(),
+            }
         });
-        let mut table = table.start(&mut self.out, self.style)?;
-        let room = table.room();
-        rows.try_for_each(|element| {
-            element.rows(self.medium).iter().try_for_each(|row| {
-                table.line(
-                    &row.last().map(|cell| within(cell, most(room, columns))).unwrap_or_default(),
-                )
-            })
-        })
+        let mut lines = table.start(&mut self.out, self.style);
+        let room = most(lines.room(), columns);
+        let written = match held.rows() {
+            Some(mut rows) => rows.try_for_each(|row| {
+                let Some((last, cells)) = row.split_last() else { return Ok(()) };
+                let last = (*last).to_owned();
+                lines.row(cells, c::cut(last, room.unwrap_or(usize::MAX)))
+            }),
+            None => rows.try_for_each(|element| {
+                element.rows(self.medium).iter().try_for_each(|row| {
+                    let Some((last, cells)) = row.split_last() else { return Ok(()) };
+                    lines.row(&leading(cells), within(last, room))
+                })
+            }),
+        };
+        written.and(lines.finish())
     }
 
     fn tabbed<T: Row>(&mut self, rows: &Elements<'_, T>) -> io::Result<()> {

@@ -1,11 +1,14 @@
 //! Aligned columns without borders, for people.
 //!
-//! All columns but the last are laid out before the first row is written, and the last, which has
-//! the values, is never padded. So rows can be written as they are made.
+//! All columns but the last are measured before the first row is written, and the last, which has
+//! the values, is never padded. So rows are written as they are made, a few at a time: of ten thousand
+//! only the widest cells are kept.
 
 use std::io::{self, Write};
+use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, ContentArrangement, presets};
+use unicode_width::UnicodeWidthStr;
 
 use crate::answers::{Align, Column};
 
@@ -24,73 +27,129 @@ pub struct Style {
     pub color: bool,
 }
 
-/// A table whose columns are being laid out.
-#[derive(Debug)]
+/// A table whose columns are being measured.
+#[derive(Debug, Clone)]
 pub struct Table<'a> {
     columns: &'a [Column],
-    aligned: comfy_table::Table,
+    /// The widest cell of each column but the last, or its title, and the width.
+    widest: Vec<(String, usize)>,
 }
 
 /// A table that is being written, row by row.
 #[derive(Debug)]
-pub struct Lines<W> {
+pub struct Lines<'a, W> {
     out: W,
-    starts: std::vec::IntoIter<String>,
-    /// Characters that the last column has room for.
-    room: Option<usize>,
+    table: Table<'a>,
+    style: Style,
+    /// Rows that are laid out together, which takes less than one by one: at first the titles.
+    held: comfy_table::Table,
+    /// The last cells of these rows.
+    lasts: Vec<String>,
+    since: Instant,
+    /// Whether the titles have been written.
+    titled: bool,
 }
+
+/// The most rows that are held.
+const MOST_HELD: usize = 64;
+
+/// How long rows are held while others follow.
+const HELD_FOR: Duration = Duration::from_millis(20);
 
 impl<'a> Table<'a> {
     /// A table of these columns, as wide as their titles.
     pub fn new(columns: &'a [Column]) -> Self {
-        let mut aligned = comfy_table::Table::new();
-        aligned.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        aligned.set_header(leading(columns).iter().map(|column| &*column.title));
-        Self { columns, aligned }
+        let titles = leading(columns).iter().map(|column| column.title.to_string());
+        let widest = titles.map(|title| {
+            let width = title.width();
+            (title, width)
+        });
+        Self { columns, widest: widest.collect() }
     }
 
-    /// Adds the cells of a row, all but the last, in which nothing can act on a terminal.
-    pub fn row(&mut self, cells: impl Iterator<Item = String>) {
-        self.aligned.add_row(cells);
+    /// Measures the cells of a row, all but the last, in which nothing can act on a terminal.
+    pub fn measure(&mut self, cells: &[String]) {
+        for (cell, widest) in cells.iter().zip(&mut self.widest) {
+            let width = cell.width();
+            if width > widest.1 {
+                *widest = (cell.clone(), width);
+            }
+        }
     }
 
-    /// Writes the titles. A line for each of the rows has to follow.
-    pub fn start<W: Write>(mut self, mut out: W, style: Style) -> io::Result<Lines<W>> {
-        for (column, shape) in self.aligned.column_iter_mut().zip(self.columns) {
-            column.set_padding((0, GAP as u16));
-            column.set_cell_alignment(match shape.align {
-                Align::Left => CellAlignment::Left,
-                Align::Right => CellAlignment::Right,
-            });
-        }
-        let mut starts = self.aligned.lines().collect::<Vec<_>>().into_iter();
-        let start = starts.next().unwrap_or_default();
-        let used = start.chars().count();
-        let room = style.width.map(|width| width.saturating_sub(used).max(LEAST_WIDTH));
-        let title = self.columns.last().map_or("", |column| &column.title);
-        let line = format!("{start}{title}");
-        let line = line.trim_end();
-        match style.color {
-            true => writeln!(out, "\x1b[1m{line}\x1b[0m")?,
-            false => writeln!(out, "{line}")?,
-        }
-        Ok(Lines { out, starts, room })
+    /// Begins to write the table. The rows have to follow.
+    pub fn start<W: Write>(self, out: W, style: Style) -> Lines<'a, W> {
+        let mut held = self.rows();
+        held.add_row(leading(self.columns).iter().map(|column| &*column.title));
+        let last = self.columns.last().map_or(String::new(), |column| column.title.to_string());
+        let (lasts, since) = (vec![last], Instant::now());
+        Lines { out, table: self, style, held, lasts, since, titled: false }
+    }
+
+    /// Rows that will be aligned as all others are: they begin with the widest cells.
+    fn rows(&self) -> comfy_table::Table {
+        let mut rows = comfy_table::Table::new();
+        rows.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        rows.add_row(self.widest.iter().map(|(cell, _)| cell));
+        rows
     }
 }
 
-impl<W: Write> Lines<W> {
+/// The lines of such rows, without the widest cells.
+fn lines(rows: &mut comfy_table::Table, columns: &[Column]) -> impl Iterator<Item = String> {
+    for (column, shape) in rows.column_iter_mut().zip(columns) {
+        column.set_padding((0, GAP as u16));
+        column.set_cell_alignment(match shape.align {
+            Align::Left => CellAlignment::Left,
+            Align::Right => CellAlignment::Right,
+        });
+    }
+    rows.lines().skip(1)
+}
+
+impl<W: Write> Lines<'_, W> {
     /// Characters that the last cells have room for; `None` is as many as they have.
     pub fn room(&self) -> Option<usize> {
-        self.room
+        let used: usize = self.table.widest.iter().map(|(_, width)| width + GAP).sum();
+        self.style.width.map(|width| width.saturating_sub(used).max(LEAST_WIDTH))
     }
 
-    /// Writes the next row, which ends in this cell.
-    pub fn line(&mut self, last: &str) -> io::Result<()> {
-        let start = self.starts.next().unwrap_or_default();
-        match last.trim_end() {
-            "" => writeln!(self.out, "{}", start.trim_end()),
-            last => writeln!(self.out, "{start}{last}"),
+    /// Takes the next row: the cells that were measured, and the last.
+    pub fn row<T: AsRef<str>>(&mut self, leading: &[T], last: String) -> io::Result<()> {
+        if self.lasts.is_empty() {
+            self.since = Instant::now();
         }
+        self.held.add_row(leading.iter().map(AsRef::as_ref));
+        self.lasts.push(last);
+        match self.lasts.len() >= MOST_HELD || self.since.elapsed() >= HELD_FOR {
+            true => {
+                self.write_held()?;
+                self.held = self.table.rows();
+                Ok(())
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the rows that are still held.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.write_held()
+    }
+
+    fn write_held(&mut self) -> io::Result<()> {
+        let starts = lines(&mut self.held, self.table.columns);
+        for (start, last) in starts.zip(self.lasts.drain(..)) {
+            let line = match last.trim_end() {
+                "" => start.trim_end(),
+                last => &format!("{start}{last}"),
+            };
+            let is_title = !std::mem::replace(&mut self.titled, true);
+            match is_title && self.style.color {
+                true => writeln!(self.out, "\x1b[1m{line}\x1b[0m")?,
+                false => writeln!(self.out, "{line}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -108,10 +167,11 @@ mod tests {
     fn aligned(width: Option<usize>, color: bool) -> String {
         let columns = [Column::left("NAME"), Column::right("SIZE"), Column::left("VALUE")];
         let mut table = Table::new(&columns);
-        ROWS.iter().for_each(|row| table.row(row[..2].iter().map(ToString::to_string)));
+        ROWS.iter().for_each(|row| table.measure(&[row[0].to_owned(), row[1].to_owned()]));
         let mut out = Vec::new();
-        let mut lines = table.start(&mut out, Style { width, color }).unwrap();
-        ROWS.iter().for_each(|row| lines.line(row[2]).unwrap());
+        let mut lines = table.start(&mut out, Style { width, color });
+        ROWS.iter().for_each(|row| lines.row(&row[..2], row[2].to_owned()).unwrap());
+        lines.finish().unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -136,11 +196,10 @@ ip_id       4  7
     fn the_last_column_has_the_room_that_the_others_leave() {
         let columns = [Column::left("NAME"), Column::left("VALUE")];
         let mut table = Table::new(&columns);
-        table.row(["tcbinfo".to_owned()].into_iter());
+        table.measure(&["tcbinfo".to_owned()]);
         for (width, room) in [(None, None), (Some(36), Some(27)), (Some(3), Some(LEAST_WIDTH))] {
             let style = Style { width, color: false };
-            let lines = Table { aligned: table.aligned.clone(), ..table };
-            assert_eq!(lines.start(Vec::new(), style).unwrap().room(), room);
+            assert_eq!(table.clone().start(Vec::new(), style).room(), room);
         }
     }
 }
