@@ -40,7 +40,7 @@ pub fn run(
 
     // A list that is damaged gives the elements that can be reached, and the problems.
     let mut problems = Problems::default();
-    let list = List { name: "V_ifnet", element: "interface" };
+    let list = List { name: &"V_ifnet", element: "interface" };
     for interface in queue::walk(head, "if_link", list).take(&mut problems) {
         let name = interface.text("if_xname")?;
         let (index, mtu) = (interface.uint("if_index")?, interface.uint("if_mtu")?);
@@ -62,7 +62,7 @@ fn addresses(
     problems: &mut Problems,
 ) -> Result<Vec<String>, Box<dyn Error>> {
     let head = interface.member("if_addrhead")?;
-    let list = List { name: "if_addrhead", element: "address" };
+    let list = List { name: &"if_addrhead", element: "address" };
     let reader = session.reader(&Limits::default());
     let mut found = Vec::new();
     for ifaddr in queue::walk(head, "ifa_link", list).take(problems) {

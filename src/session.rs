@@ -249,7 +249,7 @@ impl Session {
             let reader = unlisted::Reader::new(self.target(), &all, self.all_variables().ok());
             // Without debug information no jails are known; that is said elsewhere.
             let (told, (jails, threads)) =
-                parallel::both(|| reader.read(&all), || (self.jails().ok(), self.threads()));
+                parallel::both(|| reader.read(&all), || (self.jails().ok(), self.listed_threads()));
             let jails_or_none = jails.unwrap_or(&none);
             let found = Unlisted::find(&reader, &mut all, told, jails_or_none, threads);
             all.extend(found.vnets);
@@ -312,8 +312,12 @@ impl Session {
     /// # Errors
     /// The kernel has no debug information.
     pub(crate) fn threads(&self) -> Result<Walk<Thread<'_>>, ReadError> {
+        Ok(self.listed_threads()?.all(self.target()))
+    }
+
+    fn listed_threads(&self) -> Result<&threads::Listed, ReadError> {
         let listed = self.threads.get_or_init(|| threads::Listed::read(self.target()));
-        listed.as_ref().map(|listed| listed.all(self.target())).map_err(Clone::clone)
+        listed.as_ref().map_err(Clone::clone)
     }
 
     /// The threads on the part of the lists that can be read. For what comes after the problems of these

@@ -51,6 +51,8 @@ pub struct Kernel {
     symbols_of_sibling: bool,
     relocations: OnceLock<Relocations>,
     extents: OnceLock<Extents>,
+    /// Where each linker set lies.
+    linker_sets: OnceLock<[Option<Range<VirtAddr>>; LinkerSet::ALL.len()]>,
 }
 
 impl Kernel {
@@ -71,8 +73,15 @@ impl Kernel {
         let other = sibling.as_ref().filter(|other| !main.has_symtab() && other.has_symtab());
         let symbols = Arc::new(Symbols::load(other.unwrap_or(&main))?);
         let symbols_of_sibling = other.is_some();
-        let (relocations, extents) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { main, sibling, symbols, symbols_of_sibling, relocations, extents })
+        Ok(Self {
+            main,
+            sibling,
+            symbols,
+            symbols_of_sibling,
+            relocations: OnceLock::new(),
+            extents: OnceLock::new(),
+            linker_sets: OnceLock::new(),
+        })
     }
 
     /// The architecture that the kernel was built for.
@@ -151,6 +160,11 @@ impl Kernel {
     /// symbols win, because the running kernel uses them (VNET_START and VNET_STOP,
     /// `sys/net/vnet.h`; DPCPU_START and DPCPU_STOP, `sys/sys/pcpu.h`).
     pub fn linker_set(&self, set: LinkerSet) -> Option<Range<VirtAddr>> {
+        let find = || LinkerSet::ALL.map(|set| self.find_linker_set(set));
+        self.linker_sets.get_or_init(find).get(set as usize).cloned().flatten()
+    }
+
+    fn find_linker_set(&self, set: LinkerSet) -> Option<Range<VirtAddr>> {
         let [start, stop] = set.bounds();
         let bound = |name| self.symbol(name).map(|symbol| symbol.address);
         let symbols = bound(start).zip(bound(stop));

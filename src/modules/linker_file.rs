@@ -34,7 +34,7 @@ pub struct List {
     pub problems: Problems,
 }
 
-const LINKER_FILES: queue::List<'_> = queue::List { name: "the modules", element: "linker_file" };
+const LINKER_FILES: queue::List<'_> = queue::List { name: &"the modules", element: "linker_file" };
 
 /// The longest path that the kernel itself accepts (MAXPATHLEN).
 const LONGEST_PATH: usize = 1024;

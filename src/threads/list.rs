@@ -1,13 +1,14 @@
 //! Threads and processes, as far as they lead to a vnet: `curvnet` is the
 //! `td_vnet` of the running thread, and a process's vnet is its jail's.
 
+use std::fmt;
+
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 
 use crate::addr::VirtAddr;
-use crate::parallel;
 use crate::target::{ReadError, Target};
-use crate::types::TypeId;
+use crate::threads::Listed;
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::vnet::{EnumNames, VnetError};
@@ -44,18 +45,8 @@ pub struct Thread<'t> {
     pub process: Object<'t>,
 }
 
-/// Every thread, as addresses, for questions that come later.
-#[derive(Debug)]
-pub struct Listed {
-    /// Of processes and of threads; `None` if there are none.
-    types: Option<(TypeId, TypeId)>,
-    /// The process of each thread, and the thread.
-    addresses: Vec<(VirtAddr, VirtAddr)>,
-    problems: Problems,
-}
-
-const ALLPROC: List<'_> = List { name: "allproc", element: "process" };
-const ZOMBPROC: List<'_> = List { name: "zombproc", element: "process" };
+const ALLPROC: List<'_> = List { name: &"allproc", element: "process" };
+const ZOMBPROC: List<'_> = List { name: &"zombproc", element: "process" };
 
 /// The vnet of the process with this id, which is its credential's prison's.
 ///
@@ -68,81 +59,8 @@ pub fn process(target: &Target, pid: i64) -> Result<Option<VnetPointer>, VnetErr
     let found = processes.find(|process| process.int("p_pid") == Ok(pid)).map_err(unknown)?;
     let Some(process) = found else { return Ok(None) };
     let name = process.text("p_comm").unwrap_or_default();
-    let vnet = jail_vnet(process, "p_ucred")?;
+    let vnet = jail_vnet(process.follow_anywhere("p_ucred")?, |_| None)?;
     Ok(Some(VnetPointer { holder: format!("process {pid} ({name})").into(), vnet }))
-}
-
-/// Calls `found` with the vnets that all these threads and their processes point to, one after the
-/// other, and with what makes the words for who does. Returns what could not be read.
-pub fn each_vnet(
-    threads: Result<Walk<Thread<'_>>, ReadError>,
-    mut found: impl FnMut(Option<VirtAddr>, &dyn Fn() -> String),
-) -> Problems {
-    let mut problems = Problems::default();
-    let threads = match threads {
-        Ok(threads) => threads.take(&mut problems),
-        Err(why) => return Problem::unreadable(ALLPROC.name, why).into(),
-    };
-    let mut last = None;
-    let is_first =
-        |thread: &Thread<'_>| last.replace(thread.process.address) != Some(thread.process.address);
-    let firsts: Vec<bool> = threads.iter().map(is_first).collect();
-    let threads: Vec<(Thread<'_>, bool)> = threads.into_iter().zip(firsts).collect();
-    parallel::for_each(&threads, parallel::jobs_for(threads.len()), Pointers::read, |pointers| {
-        pointers.tell(&mut found, &mut problems);
-        true
-    });
-    problems
-}
-
-/// What a thread says of vnets, and if it is the first of its process, what that says.
-struct Pointers<'t> {
-    thread: Thread<'t>,
-    /// The number of the process, and what its credential's prison points to.
-    of_process: Option<(i64, Pointer)>,
-    /// The number of the thread, its curvnet, and what its credential's prison points to.
-    of_thread: Option<(i64, [Pointer; 2])>,
-}
-
-/// A pointer that was read; `None` is NULL.
-type Pointer = Result<Option<VirtAddr>, ReadError>;
-
-impl<'t> Pointers<'t> {
-    fn read(&(of, is_first): &(Thread<'t>, bool)) -> Self {
-        let Thread { thread, process } = &of;
-        let pid = is_first.then(|| process.int("p_pid").ok()).flatten();
-        let tid = thread.int("td_tid").ok();
-        let curvnet = || thread.pointer("td_vnet").map(VirtAddr::non_null);
-        Self {
-            of_process: pid.map(|pid| (pid, jail_vnet(process, "p_ucred"))),
-            of_thread: tid.map(|tid| (tid, [curvnet(), jail_vnet(thread, "td_ucred")])),
-            thread: of,
-        }
-    }
-
-    fn tell(
-        self,
-        found: &mut impl FnMut(Option<VirtAddr>, &dyn Fn() -> String),
-        problems: &mut Problems,
-    ) {
-        let Thread { thread, process } = &self.thread;
-        let mut tell = |member: &str, who: &dyn Fn() -> String, vnet: Result<_, ReadError>| {
-            let holder = || format!("{member} of {}", who());
-            match vnet {
-                Ok(vnet) => found(vnet, &holder),
-                Err(why) => problems.add(Problem::unreadable(holder(), why)),
-            }
-        };
-        let name = |object: &Object<'_>, member| object.text(member).unwrap_or_default();
-        if let Some((pid, vnet)) = self.of_process {
-            tell("pr_vnet", &|| format!("process {pid} ({})", name(process, "p_comm")), vnet);
-        }
-        if let Some((tid, [curvnet, of_jail])) = self.of_thread {
-            let who = || format!("thread {tid} ({})", name(thread, "td_name"));
-            tell("td_vnet", &who, curvnet);
-            tell("pr_vnet", &who, of_jail);
-        }
-    }
 }
 
 /// The curvnet of the thread with this id.
@@ -172,37 +90,7 @@ pub fn with_id(target: &Target, tid: i64) -> Result<Option<Thread<'_>>, VnetErro
 /// # Errors
 /// The kernel has no such list, or no debug information about it.
 pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
-    // One trail for the threads of all processes: a damaged list may lead into another's.
-    let mut trail = Trail::new(target.budget());
-    Ok(processes(target)?.flat_map(|process| {
-        threads_of(&process, &mut trail).map(|thread| Thread { thread, process })
-    }))
-}
-
-impl Listed {
-    /// Reads the lists.
-    ///
-    /// # Errors
-    /// As [`all`].
-    pub fn read(target: &Target) -> Result<Self, ReadError> {
-        let mut problems = Problems::default();
-        let threads = all(target)?.take(&mut problems);
-        // All elements of a list have its type.
-        let types = threads.first().map(|it| (it.process.type_id, it.thread.type_id));
-        let addresses = threads.iter().map(|it| (it.process.address, it.thread.address));
-        Ok(Self { types, addresses: addresses.collect(), problems })
-    }
-
-    /// The threads, in the order of the lists.
-    pub fn all<'t>(&self, target: &'t Target) -> Walk<Thread<'t>> {
-        let threads = self.types.into_iter().flat_map(|(process_type, thread_type)| {
-            self.addresses.iter().map(move |&(process, thread)| Thread {
-                thread: Object::new(target, thread_type, thread),
-                process: Object::new(target, process_type, process),
-            })
-        });
-        Walk::new(threads.collect(), self.problems.clone())
-    }
+    Ok(Listed::read(target)?.all(target))
 }
 
 /// A process with all its threads.
@@ -222,14 +110,15 @@ pub fn by_process(target: &Target) -> Result<Walk<Process<'_>>, ReadError> {
     let mut problems = Problems::default();
     let mut all = processes(target)?.take(&mut problems);
     let listed = all.len();
-    if let Ok(head) = Object::global(target, ZOMBPROC.name) {
+    if let Ok(head) = Object::global(target, "zombproc") {
         all.extend(queue::walk(head, "p_list", ZOMBPROC).take(&mut problems));
     }
     let mut trail = Trail::new(target.budget());
     for place in 0..listed {
         let Some(parent) = all.get(place) else { break };
         let Ok(head) = parent.member("p_children") else { continue };
-        let name = format!("the children of {}", title(parent));
+        let title = Title(parent);
+        let name = fmt::from_fn(|f| write!(f, "the children of {title}"));
         let list = List { name: &name, element: "process" };
         all.extend(queue::walk_on(head, "p_sibling", list, &mut trail).take(&mut problems));
     }
@@ -237,19 +126,27 @@ pub fn by_process(target: &Target) -> Result<Walk<Process<'_>>, ReadError> {
     all.retain(|process| known.insert(process.address));
     let mut trail = Trail::new(target.budget());
     let found = all.into_iter().map(|process| {
-        let threads = threads_of(&process, &mut trail).take(&mut problems);
+        let threads = threads_of(&process, &mut trail, |_| ()).take(&mut problems);
+        let threads = threads.into_iter().map(|(thread, ())| thread).collect();
         Process { process, threads }
     });
     let found = found.collect();
     Ok(Walk::new(found, problems))
 }
 
-/// The threads of a process. `trail` knows those of others.
-fn threads_of<'t>(process: &Object<'t>, trail: &mut Trail<'_>) -> Walk<Object<'t>> {
-    let name = format!("the threads of {}", title(process));
+/// The threads of a process, with what `see` reads of each. `trail` knows those of others.
+pub(super) fn threads_of<'t, T>(
+    process: &Object<'t>,
+    trail: &mut Trail<'_>,
+    mut see: impl FnMut(&Object<'t>) -> T,
+) -> Walk<(Object<'t>, T)> {
+    let title = Title(process);
+    let name = fmt::from_fn(|f| write!(f, "the threads of {title}"));
     let list = List { name: &name, element: "thread" };
     match process.member("p_threads") {
-        Ok(head) => queue::walk_on(head, "td_plist", list, trail),
+        Ok(head) => {
+            queue::walk_with(head, "td_plist", list, trail, |thread, _: &mut Trail<'_>| see(thread))
+        }
         Err(why) => Walk::failed(list.unreadable(process.address, why)),
     }
 }
@@ -268,10 +165,15 @@ pub fn enumerator(object: &Object<'_>, member: &str) -> Result<Box<str>, ReadErr
     Ok(names.name(object.uint(member)?).name.unwrap_or_default())
 }
 
-fn title(process: &Object<'_>) -> String {
-    match process.int("p_pid") {
-        Ok(pid) => format!("process {pid}"),
-        Err(_) => format!("the process at {}", process.address),
+/// A process in words, which are read only for a message.
+struct Title<'a, 't>(&'a Object<'t>);
+
+impl fmt::Display for Title<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.int("p_pid") {
+            Ok(pid) => write!(f, "process {pid}"),
+            Err(_) => write!(f, "the process at {}", self.0.address),
+        }
     }
 }
 
@@ -290,8 +192,8 @@ impl Thread<'_> {
     }
 }
 
-impl std::fmt::Display for ThreadName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ThreadName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.tid {
             Some(tid) => write!(f, "thread {tid}")?,
             None => write!(f, "the thread at {}", self.address)?,
@@ -314,21 +216,42 @@ impl std::fmt::Display for ThreadName {
 /// # Errors
 /// As [`all`].
 pub fn processes(target: &Target) -> Result<Walk<Object<'_>>, ReadError> {
-    let walk = queue::walk(Object::global(target, "allproc")?, "p_list", ALLPROC);
+    Ok(processes_with(target, |_, _| ())?.map(|(process, ())| process))
+}
+
+/// The same with what `see` reads of each, as [`queue::walk_with`].
+pub(super) fn processes_with<'t, T>(
+    target: &'t Target,
+    see: impl FnMut(&Object<'t>, &mut Trail<'_>) -> T,
+) -> Result<Walk<(Object<'t>, T)>, ReadError> {
+    let mut trail = Trail::new(target.budget());
+    let head = Object::global(target, "allproc")?;
+    let walk = queue::walk_with(head, "p_list", ALLPROC, &mut trail, see);
     // Process 0 is on it from the kernel's first steps on.
     Ok(match walk.count() {
         Ok(0) => {
-            Walk::failed(Problem::new(ALLPROC.name, format!("it is empty: {}", queue::NOT_MADE)))
+            Walk::failed(Problem::new(ALLPROC.what(), format!("it is empty: {}", queue::NOT_MADE)))
         }
         _ => walk,
     })
 }
 
-/// The vnet of the prison of the credential that `member` points to.
-fn jail_vnet(object: &Object<'_>, member: &str) -> Result<Option<VirtAddr>, ReadError> {
-    match prison(object, member)? {
-        Some(prison) => Ok(prison.pointer("pr_vnet")?.non_null()),
+/// The vnet of the prison of a credential, from `of_prison` if that knows it.
+pub(super) fn jail_vnet(
+    credential: Option<Object<'_>>,
+    of_prison: impl Fn(VirtAddr) -> Option<Option<VirtAddr>>,
+) -> Result<Option<VirtAddr>, ReadError> {
+    let Some(credential) = credential else { return Ok(None) };
+    credential.check_freed()?;
+    match credential.follow_anywhere("cr_prison")? {
         None => Ok(None),
+        Some(prison) => match of_prison(prison.address) {
+            Some(known) => Ok(known),
+            None => {
+                prison.check_freed()?;
+                Ok(prison.pointer("pr_vnet")?.non_null())
+            }
+        },
     }
 }
 

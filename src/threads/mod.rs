@@ -4,6 +4,7 @@
 pub(crate) mod general;
 mod kernel_copy;
 mod list;
+mod listed;
 pub(crate) mod ranked;
 pub(crate) mod registers;
 pub(crate) mod stack;
@@ -12,8 +13,9 @@ mod stack_memory;
 pub use kernel_copy::{CopyError, KernelCopy};
 pub use list::ThreadName;
 pub(crate) use list::{
-    Listed, Process, Thread, VnetPointer, all, by_process, each_vnet, enumerator, is_zombie,
-    prison, process, processes, thread, with_id,
+    Process, Thread, VnetPointer, all, by_process, enumerator, is_zombie, prison, process,
+    processes, thread, with_id,
 };
+pub(crate) use listed::Listed;
 pub(crate) use ranked::{Ranked, ranked};
 pub(crate) use stack_memory::range as kernel_stack;

@@ -108,9 +108,15 @@ impl<'t> Object<'t> {
     /// # Errors
     /// There is no such member, it is not a pointer, or its memory cannot be read.
     pub fn follow_anywhere(&self, path: &str) -> Result<Option<Self>, ReadError> {
-        let field = self.field(path)?;
-        let address = self.target.memory().pointer(self.at(field))?;
-        let to = self.target.types()?.pointee(field.type_id)?;
+        self.behind(path, self.pointer(path)?)
+    }
+
+    /// The struct at `address`, which was read of a pointer member; `None` if it is NULL.
+    ///
+    /// # Errors
+    /// There is no such member, or it is not a pointer.
+    pub fn behind(&self, path: &str, address: VirtAddr) -> Result<Option<Self>, ReadError> {
+        let to = self.target.types()?.pointee(self.field(path)?.type_id)?;
         Ok((!address.is_null()).then(|| Self::new(self.target, to, address)))
     }
 

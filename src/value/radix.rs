@@ -38,7 +38,7 @@ fn leaves_once<'t>(head: Object<'t>, list: List<'_>, trail: &mut Trail<'_>) -> W
         Ok(Some(top)) => found.walk(top),
         Ok(None) => {
             found.problems.add(Problem::contradiction(
-                list.name,
+                list.what(),
                 head.address,
                 "the tree has no top",
             ));
@@ -133,7 +133,7 @@ impl<'t> Leaves<'t, '_, '_, '_> {
     }
 
     fn odd(&mut self, node: Object<'_>, why: impl Into<Box<str>>) {
-        self.problems.add(Problem::contradiction(self.list.name, node.address, why));
+        self.problems.add(Problem::contradiction(self.list.what(), node.address, why));
     }
 
     fn unreadable(&mut self, node: Object<'_>, why: ReadError) {

@@ -54,7 +54,7 @@ const DEAD: i64 = -1;
 
 const ITERATOR: &str = "vnet_global_eventhandler_iterator_func";
 
-const LISTS: List<'_> = List { name: "eventhandler_lists", element: "list of handlers" };
+const LISTS: List<'_> = List { name: &"eventhandler_lists", element: "list of handlers" };
 
 impl VnetHandlers {
     /// Walks all lists.
@@ -69,7 +69,7 @@ impl VnetHandlers {
         let lists = Object::global(target, "eventhandler_lists")?;
         let mut all = Self::default();
         if !queue::is_made(&lists) {
-            all.problems.add(Problem::new(LISTS.name, queue::NOT_MADE));
+            all.problems.add(Problem::new(LISTS.what(), queue::NOT_MADE));
         }
         for list in queue::walk(lists, "el_link", LISTS).take(&mut all.problems) {
             all.add_list(&reader, &list);

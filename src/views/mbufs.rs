@@ -39,7 +39,7 @@ pub fn is_mbuf(object: &Object<'_>) -> bool {
 /// The mbufs of the packet that begins with `first`, and of those after it. Problems call them by
 /// `name`.
 pub fn chain(first: Object<'_>, name: &str) -> Walk<Mbuf> {
-    let list = List { name, element: "mbuf" };
+    let list = List { name: &name, element: "mbuf" };
     let mut trail = Trail::new(first.target().budget());
     let (mut mbufs, mut problems) = (Vec::new(), Problems::default());
     let (mut packet, mut number) = (Some(first), 0);

@@ -52,7 +52,7 @@ pub struct Recursions {
     pub problems: Problems,
 }
 
-const RECURSIONS: List<'_> = List { name: "vnet_recursions", element: "recursion" };
+const RECURSIONS: List<'_> = List { name: &"vnet_recursions", element: "recursion" };
 
 impl Recursions {
     /// Reads the list and the threads; `None` if the kernel was compiled without VNET_DEBUG.

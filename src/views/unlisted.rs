@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::addr::VirtAddr;
 use crate::parallel;
 use crate::target::{ReadError, Target};
-use crate::threads::{self, Thread};
+use crate::threads;
 use crate::value::Object;
 use crate::views::interfaces;
 use crate::views::jails::Jails;
@@ -24,6 +24,9 @@ pub struct Unlisted {
     pub vnets: Vec<Vnet>,
     pub problems: Problems,
 }
+
+/// The members of an interface that point to vnets.
+const MEMBERS: [&str; 2] = ["if_vnet", "if_home_vnet"];
 
 /// The most sockets of one vnet that are named.
 const MAX_WITNESSES: usize = 8;
@@ -60,15 +63,22 @@ impl Unlisted {
         listed: &mut [Vnet],
         told: Vec<Told>,
         jails: &Jails,
-        threads: Result<Walk<Thread<'_>>, ReadError>,
+        threads: Result<&threads::Listed, ReadError>,
     ) -> Self {
         let mut search = Search { reader, found: Self::default(), seen: FxHashMap::default() };
         for jail in jails.all() {
             let holder = || format!("pr_vnet of jail {} ({})", jail.jid, jail.name);
             search.follow(jail.vnet, holder);
         }
-        let problems = threads::each_vnet(threads, |vnet, holder| search.follow(vnet, holder));
-        search.found.problems.extend(problems);
+        let of_prison = |prison| jails.at(prison).map(|jail| jail.vnet);
+        match threads {
+            Ok(threads) => {
+                let follow = |vnet, holder: &dyn Fn() -> String| search.follow(vnet, holder);
+                let problems = threads.each_vnet(reader.target, of_prison, follow);
+                search.found.problems.extend(problems);
+            }
+            Err(why) => search.found.problems.add(Problem::unreadable("allproc", why)),
+        }
         for socket in lists::unix(reader.target).take(&mut search.found.problems) {
             search.follow_member(&socket, "so_vnet", || {
                 format!("so_vnet of socket {}", socket.address)
@@ -133,21 +143,23 @@ impl<'a> Reader<'a> {
         if vnet.is_freed() || vnet.data_mem.is_null() {
             return told;
         }
-        let interfaces = interfaces::of(self.target, vnet, variables);
+        // The host may have thousands. They are read as the walk comes to them, while their memory is at hand.
+        let pointers = |interface: &Object<'_>| MEMBERS.map(|member| interface.pointer(member));
+        let interfaces = interfaces::of(self.target, vnet, variables, pointers);
         told.against.extend(wrong_interface_count(
             vnet.ifcnt,
             interfaces.count(),
             "vnet_ifcnt",
             "on V_ifnet",
         ));
-        for interface in told.elements(interfaces) {
+        for (interface, pointers) in told.elements(interfaces) {
             let name =
                 || interface.text("if_xname").unwrap_or_else(|_| interface.address.to_string());
-            for member in ["if_vnet", "if_home_vnet"] {
-                let holder = || format!("{member} of {}", name());
-                self.note(&mut told, interface.pointer(member), holder);
+            let [if_vnet, _] = &pointers;
+            told.against.extend(other_vnet(vnet, &interface, if_vnet, name));
+            for (member, pointer) in MEMBERS.into_iter().zip(pointers) {
+                self.note(&mut told, pointer, || format!("{member} of {}", name()));
             }
-            told.against.extend(other_vnet(vnet, &interface, name));
         }
         let sockets = lists::of(self.target, vnet, variables);
         let mut mine = Vec::new();
@@ -257,10 +269,11 @@ impl Told {
 fn other_vnet(
     vnet: &Vnet,
     interface: &Object<'_>,
+    if_vnet: &Result<VirtAddr, ReadError>,
     name: impl FnOnce() -> String,
 ) -> Option<Box<str>> {
-    let actual = interface.pointer("if_vnet").ok()?;
-    (actual != vnet.address).then(|| {
+    let actual = if_vnet.as_ref().ok()?;
+    (*actual != vnet.address).then(|| {
         let (at, name) = (interface.address, name());
         let actual = actual.non_null().map_or("no vnet".to_owned(), |actual| actual.to_string());
         format!("the interface {name} at {at} is on its list, but its if_vnet is {actual}").into()

@@ -1,5 +1,7 @@
 //! The copies that one network stack has of the virtualized variables.
 
+use std::fmt;
+
 use super::{SetVariable, Stack, Variables, Vnet};
 use crate::addr::VirtAddr;
 use crate::target::Target;
@@ -14,6 +16,14 @@ pub struct Copies<'t> {
     stack: Stack<'t>,
     /// `None` in a kernel without VIMAGE.
     variables: Option<&'t Variables>,
+}
+
+/// A variable and its stack, in words.
+#[derive(Debug, Clone, Copy)]
+pub struct CopyName<'a> {
+    variable: &'a str,
+    /// `None` without VIMAGE.
+    vnet: Option<&'a Vnet>,
 }
 
 impl<'t> Copies<'t> {
@@ -70,11 +80,11 @@ impl<'t> Copies<'t> {
 
     /// The variable and its stack, for messages: `V_ifnet of vnet 2`.
     #[must_use]
-    pub fn name(&self, variable: &str) -> String {
-        match self.vnet() {
-            Some(vnet) => format!("V_{variable} of {}", vnet.title()),
-            None => variable.to_owned(),
-        }
+    pub fn name<'a>(&self, variable: &'a str) -> CopyName<'a>
+    where
+        't: 'a,
+    {
+        CopyName { variable, vnet: self.vnet() }
     }
 
     /// The target that they are read from.
@@ -87,5 +97,20 @@ impl<'t> Copies<'t> {
     #[must_use]
     pub fn vnet(&self) -> Option<&'t Vnet> {
         self.stack.vnet()
+    }
+}
+
+impl fmt::Display for CopyName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.vnet {
+            Some(vnet) => write!(f, "V_{} of {}", self.variable, vnet.title()),
+            None => f.write_str(self.variable),
+        }
+    }
+}
+
+impl From<CopyName<'_>> for Box<str> {
+    fn from(name: CopyName<'_>) -> Self {
+        name.to_string().into()
     }
 }

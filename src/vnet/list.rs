@@ -97,7 +97,7 @@ pub struct VnetList {
     pub problems: Problems,
 }
 
-const VNETS: List<'_> = List { name: "the list of vnets", element: "vnet" };
+const VNETS: List<'_> = List { name: &"the list of vnets", element: "vnet" };
 
 impl VnetList {
     /// Walks `vnet_head`.
@@ -191,7 +191,7 @@ impl VnetList {
                 let why = format!(
                     "the vnet at {at} follows the link at {previous}, but the list led to it from {led_here}"
                 );
-                self.note(Problem::contradiction(VNETS.name, at, why));
+                self.note(Problem::contradiction(VNETS.what(), at, why));
             }
             _ => {}
         }
@@ -203,7 +203,7 @@ impl VnetList {
         match self.vnets.iter_mut().find(|vnet| vnet.address == vnet0) {
             Some(vnet) => vnet.index = vnet.index.or(Some(0)),
             None => {
-                self.note(Problem::new(VNETS.name, format!("vnet0, at {vnet0}, is not on it")));
+                self.note(Problem::new(VNETS.what(), format!("vnet0, at {vnet0}, is not on it")));
                 if let Ok(mut vnet) = reader.read(vnet0, true, false) {
                     if self.vnets.iter().all(|other| other.index.is_none()) {
                         vnet.index = Some(0);
@@ -226,7 +226,7 @@ impl VnetList {
     fn note_empty(&mut self, first: &Result<VirtAddr, Fault>) {
         match first {
             Ok(_) => self.note(Problem::new(
-                VNETS.name,
+                VNETS.what(),
                 "it is empty: the kernel had not created vnet0 yet",
             )),
             Err(fault) => self.note(Problem::unreadable("vnet_head", fault.clone().into())),

@@ -21,7 +21,7 @@ pub(crate) mod unloaded;
 pub mod variables;
 
 pub use condition::Condition;
-pub use copies::Copies;
+pub use copies::{Copies, CopyName};
 pub(crate) use enum_names::EnumNames;
 pub use error::{VnetCandidate, VnetError, WantedThread, WantedVnet};
 pub use list::{Vnet, VnetList};

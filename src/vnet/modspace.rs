@@ -137,7 +137,7 @@ const OF_VNETS: FreeList = FreeList {
     link: "vnd_link",
     start: "vnd_start",
     len: "vnd_len",
-    list: List { name: "the free list of module space", element: "entry" },
+    list: List { name: &"the free list of module space", element: "entry" },
 };
 
 const OF_CPUS: FreeList = FreeList {
@@ -145,7 +145,7 @@ const OF_CPUS: FreeList = FreeList {
     link: "df_link",
     start: "df_start",
     len: "df_len",
-    list: List { name: "the free list of the per-CPU module space", element: "entry" },
+    list: List { name: &"the free list of the per-CPU module space", element: "entry" },
 };
 
 impl FreeList {

@@ -146,7 +146,7 @@ fn read_list(
 ) -> Result<Vec<VnetSysinit>, ReadError> {
     let subsystems = EnumNames::of_element(target, name, "subsystem")?;
     let orders = EnumNames::of_element(target, name, "order")?;
-    let naming = List { name, element: "vnet_sysinit" };
+    let naming = List { name: &name, element: "vnet_sysinit" };
     let head = Object::global(target, name)?;
     if !queue::is_made(&head) {
         problems.add(Problem::new(name, queue::NOT_MADE));

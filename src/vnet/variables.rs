@@ -7,6 +7,7 @@
 //! whose masters lie in the arena of the set: they are kept apart by their module.
 
 use globset::{Glob, GlobMatcher};
+use rustc_hash::FxHashMap;
 
 use crate::addr::VirtAddr;
 use crate::kernel::{LinkerSet, RunningKernel, Symbol, SymbolKind};
@@ -45,6 +46,8 @@ const KERNEL: &str = "kernel";
 pub struct Variables {
     set: LinkerSet,
     all: Vec<SetVariable>,
+    /// Where in `all` those of a name begin.
+    places: FxHashMap<Box<str>, usize>,
     /// Why variables of modules may be missing.
     problems: Problems,
 }
@@ -66,7 +69,11 @@ impl Variables {
             all.extend(own.into_iter().map(|it| SetVariable { module: module.clone(), ..it }));
         }
         all.sort_by(|a, b| a.order().cmp(&b.order()));
-        Ok(Self { set, all, problems: modules.problems_of_set(set) })
+        let mut places = FxHashMap::default();
+        for (place, variable) in all.iter().enumerate() {
+            places.entry(variable.name.clone()).or_insert(place);
+        }
+        Ok(Self { set, all, places, problems: modules.problems_of_set(set) })
     }
 
     /// The linker set that they are in.
@@ -146,8 +153,9 @@ impl Variables {
     /// # Errors
     /// Several files define it.
     pub fn one(&self, name: &str, file: Option<&str>) -> Result<Option<&SetVariable>, VnetError> {
-        let start = self.all.partition_point(|variable| *variable.name < *name);
-        let same = self.all[start..].iter().take_while(|variable| *variable.name == *name);
+        let Some(start) = self.places.get(name) else { return Ok(None) };
+        let rest = self.all.get(*start..).unwrap_or_default();
+        let same = rest.iter().take_while(|variable| *variable.name == *name);
         let found: Vec<_> = same.filter(|variable| in_file(variable, file)).collect();
         match found[..] {
             [] => Ok(None),

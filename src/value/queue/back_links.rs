@@ -30,7 +30,7 @@ pub fn wrong_back_link(
         if told != leads_here {
             let what = list.element;
             let why = format!("the {what} at {at} points back at {told}, not at {leads_here}");
-            return Ok(Some(Problem::contradiction(list.name, at, why)));
+            return Ok(Some(Problem::contradiction(list.what(), at, why)));
         }
         leads_here = element.member(&next).map_err(|why| unreadable(&element, why))?.address;
     }

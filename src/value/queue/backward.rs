@@ -33,7 +33,7 @@ pub(super) fn agrees(
         (Ok(told), Ok(end)) if told != end.address && !(last.is_none() && told.is_null()) => {
             let at = last.map_or(head.address, |element| element.address);
             let why = format!("the list ends at {at}, but its head says that it ends at {told}");
-            Err(Problem::contradiction(list.name, at, why))
+            Err(Problem::contradiction(list.what(), at, why))
         }
         _ => Ok(()),
     }

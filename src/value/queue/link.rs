@@ -190,7 +190,7 @@ fn is_right(
 /// Does the chain along `link` end where the head's last pointer leads to?
 fn is_last(head: &Object<'_>, element: &Object<'_>, link: &str, kind: &str) -> bool {
     let next = format!("{link}.{kind}e_next");
-    let walk = chain(*element, &next, List { name: "", element: "" });
+    let walk = chain(*element, &next, List { name: &"", element: "" });
     let mut problems = Problems::default();
     let elements = walk.take(&mut problems);
     let end = elements.last().and_then(|last| last.member(&next).ok());

@@ -36,29 +36,52 @@ pub fn walk_on<'t>(
     list: List<'_>,
     trail: &mut Trail<'_>,
 ) -> Walk<Object<'t>> {
-    let is_live = head.target().memory().is_live();
-    let same = |one: &Object<'_>, other: &Object<'_>| one.address == other.address;
-    settle(is_live, trail, same, |trail| walk_once(head, link, list, trail))
+    walk_with(head, link, list, trail, |_, _| ()).map(|(element, ())| element)
 }
 
-fn walk_once<'t>(
+/// The same with what `see` reads of each element when the walk comes to it. Its memory is at hand
+/// then, as it may no more be when a list of thousands has been walked. The trail is the walk's, for lists
+/// that begin in its elements.
+pub fn walk_with<'t, T>(
     head: Object<'t>,
     link: &str,
     list: List<'_>,
     trail: &mut Trail<'_>,
-) -> Walk<Object<'t>> {
+    mut see: impl FnMut(&Object<'t>, &mut Trail<'_>) -> T,
+) -> Walk<(Object<'t>, T)> {
+    let is_live = head.target().memory().is_live();
+    let same =
+        |(one, _): &(Object<'_>, T), (other, _): &(Object<'_>, T)| one.address == other.address;
+    settle(is_live, trail, same, |trail| walk_once(head, link, list, trail, &mut see))
+}
+
+fn walk_once<'t, T>(
+    head: Object<'t>,
+    link: &str,
+    list: List<'_>,
+    trail: &mut Trail<'_>,
+    see: &mut impl FnMut(&Object<'t>, &mut Trail<'_>) -> T,
+) -> Walk<(Object<'t>, T)> {
     let kind = match Kind::of(&head) {
-        None if tree::is_head(&head) => return tree::walk(head, link, list, trail),
+        None if tree::is_head(&head) => {
+            let found = tree::walk(head, link, list, trail);
+            return found.map(|element| (element, see(&element, trail)));
+        }
         // The error for a head of another kind names the pointer that it lacks.
         known => known.unwrap_or(&KINDS[0]),
     };
     let next = format!("{link}.{}", kind.next);
     let mut elements = Vec::new();
-    let ended = forward(&head, kind, &next, list, trail, &mut elements)
-        .and_then(|()| backward::agrees(&head, kind, &next, list, elements.last()));
+    let add = |element: Object<'t>, trail: &mut Trail<'_>| {
+        elements.push((element, see(&element, trail)));
+    };
+    let ended = forward(&head, kind, &next, list, trail, add);
+    let last = elements.last().map(|(element, _)| element);
+    let ended = ended.and_then(|()| backward::agrees(&head, kind, &next, list, last));
     let Err(problem) = ended else { return Walk::whole(elements) };
     let mut problems = Problems::from(problem);
-    elements.extend(backward::walk(&head, kind, link, list, trail).take(&mut problems));
+    let rest = backward::walk(&head, kind, link, list, trail).take(&mut problems);
+    elements.extend(rest.into_iter().map(|element| (element, see(&element, trail))));
     Walk::new(elements, problems)
 }
 
@@ -83,14 +106,14 @@ pub(crate) fn last_of(first: &str) -> Option<Option<&'static str>> {
 pub const NOT_MADE: &str =
     "the kernel has not initialised the list yet, or the dump has zeros in its place";
 
-/// Adds the elements from the first on. `path` leads to an element's next pointer.
+/// Calls `add` with the elements from the first on. `path` leads to an element's next pointer.
 fn forward<'t>(
     head: &Object<'t>,
     kind: &Kind,
     path: &str,
     list: List<'_>,
     trail: &mut Trail<'_>,
-    elements: &mut Vec<Object<'t>>,
+    mut add: impl FnMut(Object<'t>, &mut Trail<'_>),
 ) -> Result<(), Problem> {
     let mut next = pointed_at(head, kind.first, list)?;
     while let Some(element) = next {
@@ -102,11 +125,11 @@ fn forward<'t>(
             // Its first byte is missing, so it is not an element.
             Err(problem) if element.probe().is_err() => return Err(problem),
             Err(problem) => {
-                elements.push(element);
+                add(element, trail);
                 return Err(problem);
             }
         };
-        elements.push(element);
+        add(element, trail);
     }
     Ok(())
 }

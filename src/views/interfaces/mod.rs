@@ -12,7 +12,7 @@ use crate::value::model::ValueError;
 use crate::value::queue::{self, List};
 use crate::views::call_out::CallOut;
 use crate::vnet::{Copies, Stack, Variables, Vnet};
-use crate::walk::{Problem, Problems, Walk, Why};
+use crate::walk::{Problem, Problems, Trail, Walk, Why};
 
 pub use crate::value::interface_flags::flag_names;
 pub use addresses::InterfaceAddress;
@@ -25,11 +25,16 @@ pub use traffic::{COUNTERS, Traffic};
 /// What was read, or the reason why it is unknown.
 pub type Field<T> = Result<T, ValueError>;
 
-/// Each `struct ifnet` on the list of `vnet`.
-pub fn of<'t>(target: &'t Target, vnet: &'t Vnet, variables: &'t Variables) -> Walk<Object<'t>> {
+/// Each `struct ifnet` on the list of `vnet`, with what `see` reads of it.
+pub fn of<'t, T>(
+    target: &'t Target,
+    vnet: &'t Vnet,
+    variables: &'t Variables,
+    see: impl FnMut(&Object<'t>) -> T,
+) -> Walk<(Object<'t>, T)> {
     let copies = Copies::new(target, Stack::Vnet(vnet), Some(variables));
     match head(&copies) {
-        Ok(head) => walk(&copies, head),
+        Ok(head) => walk(&copies, head, see),
         Err(problem) => Walk::failed(problem),
     }
 }
@@ -60,7 +65,8 @@ impl<'t> OnList<'t> {
             Err(problem) => return Self { problems: problem.into(), ..Self::default() },
         };
         let mut problems = Problems::default();
-        let interfaces = walk(copies, head).take(&mut problems);
+        let walk = walk(copies, head, |_| ()).map(|(interface, ())| interface);
+        let interfaces = walk.take(&mut problems);
         let freed = problems.iter().find_map(|problem| match &problem.why {
             Why::Unreadable { why, .. } if why.is_freed() => problem.at,
             _ => None,
@@ -89,7 +95,15 @@ impl<'t> OnList<'t> {
     }
 }
 
-fn walk<'t>(copies: &Copies<'t>, head: Object<'t>) -> Walk<Object<'t>> {
+fn walk<'t, T>(
+    copies: &Copies<'t>,
+    head: Object<'t>,
+    mut see: impl FnMut(&Object<'t>) -> T,
+) -> Walk<(Object<'t>, T)> {
     let name = copies.name("ifnet");
-    queue::walk(head, "if_link", List { name: &name, element: "interface" })
+    let list = List { name: &name, element: "interface" };
+    let mut trail = Trail::new(copies.target().budget());
+    queue::walk_with(head, "if_link", list, &mut trail, |interface, _: &mut Trail<'_>| {
+        see(interface)
+    })
 }

@@ -73,7 +73,7 @@ pub struct Jails {
     pub problems: Problems,
 }
 
-const ALLPRISON: List<'_> = List { name: "allprison", element: "prison" };
+const ALLPRISON: List<'_> = List { name: &"allprison", element: "prison" };
 
 impl Jails {
     /// Reads prison0, walks `allprison`, and then walks the tree of children if the list is
@@ -86,15 +86,17 @@ impl Jails {
         let head = Object::global(target, "allprison")?;
         let mut jails = Self::default();
         if !queue::is_made(&head) {
-            jails.problems.add(Problem::new(ALLPRISON.name, queue::NOT_MADE));
+            jails.problems.add(Problem::new(ALLPRISON.what(), queue::NOT_MADE));
         }
-        let walk = queue::walk(head, "pr_list", ALLPRISON);
-        jails.add(&host, true);
+        let mut trail = Trail::new(target.budget());
+        let read = |prison: &Object<'_>, _: &mut Trail<'_>| Jail::read(prison, false);
+        let walk = queue::walk_with(head, "pr_list", ALLPRISON, &mut trail, read);
+        jails.add(&host, Jail::read(&host, true));
         let whole = walk.is_whole() && jails.problems.is_empty();
         // Some releases have prison0 on the list, others do not.
-        for prison in walk.take(&mut jails.problems) {
+        for (prison, jail) in walk.take(&mut jails.problems) {
             if prison.address != host.address {
-                jails.add(&prison, false);
+                jails.add(&prison, jail);
             }
         }
         if !whole {
@@ -199,7 +201,7 @@ impl Jails {
             self.add_news(&problems);
             for child in found {
                 if self.at(child.address).is_none() {
-                    self.add(&child, false);
+                    self.add(&child, Jail::read(&child, false));
                 }
                 next.push(child);
             }
@@ -214,8 +216,8 @@ impl Jails {
         news.for_each(|problem| self.problems.add(problem.clone()));
     }
 
-    fn add(&mut self, prison: &Object<'_>, host: bool) {
-        match Jail::read(prison, host) {
+    fn add(&mut self, prison: &Object<'_>, jail: Result<Jail, ReadError>) {
+        match jail {
             Ok(jail) => self.push(jail),
             Err(why) => self.problems.add(ALLPRISON.element(prison.address, why)),
         }

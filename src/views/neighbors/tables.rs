@@ -1,6 +1,8 @@
 //! The tables of neighbours: V_lltables, a list with one for each interface and family
 //! (`sys/net/if_llatbl.c`, 10 to main). Each is an array of lists, by a hash of the address.
 
+use std::fmt;
+
 use super::entry::{Common, Neighbor};
 use super::state::NeighborFlags;
 use crate::addr::VirtAddr;
@@ -160,7 +162,7 @@ impl<'t> Reader<'_, 't> {
         let interface = match self.table.follow_anywhere("llt_ifp") {
             Ok(interface) => interface,
             Err(why) => {
-                problems.add(self.list("").element(self.table.address, why));
+                problems.add(self.list(&"a table of neighbours").element(self.table.address, why));
                 None
             }
         };
@@ -206,8 +208,7 @@ impl<'t> Reader<'_, 't> {
         found
     }
 
-    fn list<'n>(&self, name: &'n str) -> List<'n> {
-        let name = if name.is_empty() { "a table of neighbours" } else { name };
+    fn list<'n>(&self, name: &'n dyn fmt::Display) -> List<'n> {
         List { name, element: "neighbour" }
     }
 
@@ -222,7 +223,8 @@ impl<'t> Reader<'_, 't> {
         let (mut found, mut problems) = (Vec::new(), Problems::default());
         if count > MOST_LISTS {
             let why = format!("its array has {count} lists, and {MOST_LISTS} are read");
-            problems.add(Problem { at: Some(self.table.address), ..Problem::new(list.name, why) });
+            problems
+                .add(Problem { at: Some(self.table.address), ..Problem::new(list.what(), why) });
         }
         let target = first.target();
         let stride = target.types().and_then(|types| types.size_of(first.type_id)).unwrap_or(0);

@@ -12,12 +12,12 @@ use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::walk::{Problem, Problems, Trail};
 
-const KEGS: List<'_> = List { name: "uma_kegs", element: "keg" };
+const KEGS: List<'_> = List { name: &"uma_kegs", element: "keg" };
 
 /// The kegs that the kernel has.
 pub(super) fn all(target: &Target) -> Result<Vec<Object<'_>>, Problem> {
-    let head = Object::global(target, KEGS.name);
-    let head = head.map_err(|why| Problem::unreadable(KEGS.name, why))?;
+    let head = Object::global(target, "uma_kegs");
+    let head = head.map_err(|why| Problem::unreadable(KEGS.what(), why))?;
     let mut problems = Problems::default();
     let kegs = queue::walk(head, "uk_link", KEGS).take(&mut problems);
     problems.none()?;

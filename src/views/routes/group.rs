@@ -59,7 +59,7 @@ fn plain_list<'t>(
         match entry.follow_anywhere("nh").and_then(|hop| Ok((hop, entry.uint("weight")?))) {
             Ok((Some(hop), weight)) => found.push((hop, weight)),
             Ok((None, _)) => {
-                problems.add(Problem::contradiction(list.name, at, "an entry has no next hop"));
+                problems.add(Problem::contradiction(list.what(), at, "an entry has no next hop"));
             }
             Err(why) => problems.add(list.element(at, why)),
         }

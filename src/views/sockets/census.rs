@@ -244,7 +244,7 @@ impl<'t> Census<'t> {
             found.extend(on_lists.map(|(socket, kind)| (socket, kind, Some(vnet))));
             self.lost.extend(stack.problems.iter().filter_map(lists::freed));
         }
-        let local = lists::sockets_of("the lists of local sockets", unix.to_vec(), "unp_socket");
+        let local = lists::sockets_of(&"the lists of local sockets", unix.to_vec(), "unp_socket");
         self.lost.extend(local.problems().iter().filter_map(lists::freed));
         let local = local.take(&mut self.problems).into_iter();
         found.extend(local.map(|socket| (socket, Some(Kind::Unix), None)));
@@ -371,7 +371,7 @@ impl<'t> StackLists<'t> {
             all.extend(sockets.map(|socket| (socket, Some(list.kind))));
         }
         let name = "the list of routing sockets";
-        let routing = lists::sockets_of(name, self.routing.clone(), "rcb_socket");
+        let routing = lists::sockets_of(&name, self.routing.clone(), "rcb_socket");
         all.extend(routing.take(&mut self.problems).into_iter().map(|socket| (socket, None)));
         all
     }

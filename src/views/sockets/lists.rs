@@ -1,13 +1,15 @@
 //! The lists that the kernel keeps of sockets: of internet control blocks and of routing
 //! sockets in each stack, and of local sockets for all stacks.
 
+use std::fmt;
+
 use super::Kind;
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::types::TypeId;
 use crate::value::Object;
 use crate::value::queue::{self, List};
-use crate::vnet::{Copies, Stack, Variables, Vnet};
+use crate::vnet::{Copies, CopyName, Stack, Variables, Vnet};
 use crate::walk::{Problem, Problems, Walk, Why};
 
 /// The infos of protocols, each with a list of control blocks.
@@ -27,7 +29,7 @@ const UNIX_LISTS: [&str; 3] = ["unp_shead", "unp_dhead", "unp_sphead"];
 #[derive(Debug)]
 pub struct PcbList<'t> {
     /// `V_tcbinfo of vnet 1`
-    pub name: Box<str>,
+    pub name: CopyName<'t>,
     pub kind: Kind,
     /// Its struct inpcbinfo.
     pub info: Object<'t>,
@@ -46,7 +48,7 @@ pub fn pcbs<'t>(copies: &Copies<'t>) -> Walk<PcbList<'t>> {
     let (mut lists, mut problems) = (Vec::new(), Problems::default());
     for (variable, kind) in PCB_INFOS {
         let found = match copies.get(variable) {
-            Ok(info) => info.map(|info| read_list(&copies.name(variable), kind, info)),
+            Ok(info) => info.map(|info| read_list(copies.name(variable), kind, info)),
             // A divert socket needs a module, and that has its own problems.
             Err(_) if kind == Kind::Divert => None,
             Err(why) => Some(Walk::failed(why)),
@@ -70,14 +72,14 @@ pub fn of<'t>(target: &'t Target, vnet: &'t Vnet, variables: &'t Variables) -> W
 pub fn unix(target: &Target) -> Walk<Object<'_>> {
     let mut problems = Problems::default();
     let blocks = unix_blocks(target).take(&mut problems);
-    let sockets = sockets_of("the lists of local sockets", blocks, "unp_socket");
+    let sockets = sockets_of(&"the lists of local sockets", blocks, "unp_socket");
     Walk::new(sockets.take(&mut problems), problems)
 }
 
 /// The control blocks of local sockets: each `struct unpcb` on one of the three lists.
 pub fn unix_blocks(target: &Target) -> Walk<Object<'_>> {
     Walk::whole(UNIX_LISTS.into()).flat_map(|name| match Object::global(target, name) {
-        Ok(head) => queue::walk(head, "unp_link", List { name, element: "control block" }),
+        Ok(head) => queue::walk(head, "unp_link", List { name: &name, element: "control block" }),
         Err(ReadError::NoSymbol { .. }) => Walk::whole(Vec::new()),
         Err(why) => Walk::failed(Problem::unreadable(name, why)),
     })
@@ -122,7 +124,7 @@ pub fn socket_type(target: &Target, info: Option<&Object<'_>>) -> Result<TypeId,
 
 /// The sockets that control blocks point to.
 pub fn sockets_of<'t>(
-    name: &str,
+    name: &dyn fmt::Display,
     blocks: Vec<Object<'t>>,
     member: &'static str,
 ) -> Walk<Object<'t>> {
@@ -141,8 +143,8 @@ pub fn sockets_of<'t>(
     Walk::new(sockets, problems)
 }
 
-fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> {
-    let list = List { name, element: "control block" };
+fn read_list<'t>(name: CopyName<'t>, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> {
+    let list = List { name: &name, element: "control block" };
     let head = head(&info);
     let made = matches!(head, Ok(Some(_)));
     let walk = match head {
@@ -158,7 +160,6 @@ fn read_list<'t>(name: &str, kind: Kind, info: Object<'t>) -> Walk<PcbList<'t>> 
     let mut problems = Problems::default();
     let blocks = walk.take(&mut problems);
     let of_list = problems.clone();
-    let name = name.into();
     let list = PcbList { name, kind, info, blocks, made, freed, problems: of_list };
     Walk::new(vec![list], problems)
 }

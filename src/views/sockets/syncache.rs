@@ -25,18 +25,18 @@ pub fn entries<'t>(copies: &Copies<'t>) -> Walk<Object<'t>> {
     let (first, stride, count) = match buckets(&cache) {
         Ok(Some(buckets)) => buckets,
         Ok(None) => return Walk::whole(entries),
-        Err(why) => return Walk::failed(Problem::unreadable(&*name, why)),
+        Err(why) => return Walk::failed(Problem::unreadable(name, why)),
     };
     for bucket in 0..count {
         if let Err(why) = budget.work(1) {
-            problems.add(Problem::unreadable(&*name, why.into()));
+            problems.add(Problem::unreadable(name, why.into()));
             break;
         }
         let at = first.address.wrapping_add(bucket.wrapping_mul(stride));
         let bucket = Object::new(copies.target(), first.type_id, at);
         // Where one bucket's memory is missing, so are the next ones.
         if let Err(fault) = bucket.probe() {
-            problems.add(Problem::unreadable(&*name, fault.into()));
+            problems.add(Problem::unreadable(name, fault.into()));
             break;
         }
         if let Ok(head) = bucket.member("sch_bucket") {

@@ -87,7 +87,7 @@ impl<'t> Walk<'t> {
                 .problems
                 .add(Problem::new(place, "it is nested deeper than any sysctl"));
         };
-        let list = List { name: place, element: "oid" };
+        let list = List { name: &place, element: "oid" };
         let oids = queue::walk_on(head, "oid_link", list, &mut self.seen);
         self.empty &= oids.is_whole();
         for oid in oids.take(&mut self.tree.problems) {
