@@ -2,8 +2,10 @@
 //!
 //! It joins a dump's physical memory with an address translation. Reads may cross pages. A
 //! fault gives the first address that could not be read and the stage that failed; zeros
-//! never stand for missing memory. There are no caches and no locks, so many threads can
-//! read at once.
+//! never stand for missing memory. Nothing is shared but the dump, and there are no locks, so
+//! many threads can read at once.
+
+mod recent;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub struct KernelMemory {
     core: Arc<Core>,
     translation: Box<dyn Translate>,
     page_size: u64,
+    /// By which threads know the pages that they keep; `None` if it changes while it is read.
+    recent: Option<u64>,
 }
 
 impl KernelMemory {
@@ -37,7 +41,8 @@ impl KernelMemory {
     pub fn from_core(core: impl Into<Arc<Core>>, translation: Box<dyn Translate>) -> Self {
         let core = core.into();
         let page_size = core.facts.page_size;
-        Self { core, translation, page_size }
+        let recent = (!core.is_live()).then(recent::new_memory);
+        Self { core, translation, page_size, recent }
     }
 
     /// The same memory with pages of `page_size` bytes, for dumps that do not record the size.
@@ -93,6 +98,16 @@ impl KernelMemory {
     /// # Errors
     /// Why the first unreadable byte cannot be read. The bytes before it are in `buf`.
     pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<(), Fault> {
+        let recent = self.recent.filter(|_| (buf.len() as u64) < recent::PAGE);
+        let fill = |start, page: &mut [u8]| self.read_anew(start, page).is_ok();
+        match recent.is_some_and(|memory| recent::read(memory, at, buf, fill)) {
+            true => Ok(()),
+            // Perhaps only what is around these bytes cannot be read.
+            false => self.read_anew(at, buf),
+        }
+    }
+
+    fn read_anew(&self, at: VirtAddr, buf: &mut [u8]) -> Result<(), Fault> {
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {
             let mapping = self.mapping(at)?;
