@@ -2,12 +2,15 @@
 //!
 //! A question reads a struct member by member. To translate each address and to find each page in the
 //! dump would take longer than all else, and pages of ten thousand vnets do not stay in memory. So
-//! each thread keeps a few pages that it has read as a whole.
+//! each thread keeps a few pages that it has read as a whole. Threads that work on many things at once are
+//! short-lived, so one that ends leaves its pages to the next.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::addr::VirtAddr;
+use crate::parallel;
 
 /// The bytes of a page: no kernel maps less at once.
 pub(super) const PAGE: u64 = 4096;
@@ -16,7 +19,15 @@ pub(super) const PAGE: u64 = 4096;
 const KEPT: usize = 256;
 
 thread_local! {
-    static RECENT: RefCell<Vec<Page>> = const { RefCell::new(Vec::new()) };
+    static RECENT: RefCell<Recent> = RefCell::new(Recent::take());
+}
+
+/// Those of threads that have ended.
+static LEFT: Mutex<Vec<Vec<Page>>> = Mutex::new(Vec::new());
+
+/// The pages that a thread keeps.
+struct Recent {
+    pages: Vec<Page>,
 }
 
 /// One of the places for a page; which of them it takes depends on its address.
@@ -44,11 +55,7 @@ pub(super) fn read(
     buf: &mut [u8],
     fill: impl Fn(VirtAddr, &mut [u8]) -> bool,
 ) -> bool {
-    RECENT.with_borrow_mut(|pages| {
-        if pages.is_empty() {
-            let unused = || Page { memory: NONE, start: VirtAddr::default(), bytes: Vec::new() };
-            pages.resize_with(KEPT, unused);
-        }
+    RECENT.with_borrow_mut(|Recent { pages }| {
         let (mut at, mut rest) = (at, buf);
         while !rest.is_empty() {
             let within = at.page_offset(PAGE) as usize;
@@ -67,6 +74,24 @@ pub(super) fn read(
         }
         true
     })
+}
+
+impl Recent {
+    fn take() -> Self {
+        let left = LEFT.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let unused = || Page { memory: NONE, start: VirtAddr::default(), bytes: Vec::new() };
+        Self { pages: left.unwrap_or_else(|| std::iter::repeat_with(unused).take(KEPT).collect()) }
+    }
+}
+
+impl Drop for Recent {
+    fn drop(&mut self) {
+        let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+        // More threads than that work at once only for a while.
+        if left.len() < parallel::processors().get() {
+            left.push(std::mem::take(&mut self.pages));
+        }
+    }
 }
 
 impl Page {
