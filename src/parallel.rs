@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::panic;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError, mpsc};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 
 /// How many things the machine works on at the same time.
 pub(crate) fn processors() -> NonZeroUsize {
-    thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+    // To learn it, files of the system are read.
+    static KNOWN: OnceLock<NonZeroUsize> = OnceLock::new();
+    *KNOWN.get_or_init(|| thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
 }
 
 /// How many threads are worth starting for so many things, each of which takes some ten microseconds.

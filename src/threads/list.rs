@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
-use crate::threads::Listed;
 use crate::value::Object;
 use crate::value::queue::{self, List};
 use crate::vnet::{EnumNames, VnetError};
@@ -63,36 +62,6 @@ pub fn process(target: &Target, pid: i64) -> Result<Option<VnetPointer>, VnetErr
     Ok(Some(VnetPointer { holder: format!("process {pid} ({name})").into(), vnet }))
 }
 
-/// The curvnet of the thread with this id.
-///
-/// # Errors
-/// As [`process`].
-pub fn thread(target: &Target, tid: i64) -> Result<Option<VnetPointer>, VnetError> {
-    let Some(Thread { thread, .. }) = with_id(target, tid)? else { return Ok(None) };
-    let name = thread.text("td_name").unwrap_or_default();
-    let vnet = thread.pointer("td_vnet").map_err(VnetError::from)?.non_null();
-    Ok(Some(VnetPointer { holder: format!("thread {tid} ({name})").into(), vnet }))
-}
-
-/// The thread with this id.
-///
-/// # Errors
-/// As [`process`].
-pub fn with_id(target: &Target, tid: i64) -> Result<Option<Thread<'_>>, VnetError> {
-    let unknown = |because| VnetError::unknown(format!("thread {tid}"), because);
-    let threads = all(target)?;
-    let found = threads.find(|thread| thread.thread.int("td_tid") == Ok(tid));
-    Ok(found.map_err(unknown)?.copied())
-}
-
-/// Every thread of every process, in the order of the kernel's lists, each once.
-///
-/// # Errors
-/// The kernel has no such list, or no debug information about it.
-pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
-    Ok(Listed::read(target)?.all(target))
-}
-
 /// A process with all its threads.
 #[derive(Debug, Clone)]
 pub struct Process<'t> {
@@ -105,7 +74,7 @@ pub struct Process<'t> {
 /// (`exit1`, `sys/kern/kern_exit.c`).
 ///
 /// # Errors
-/// As [`all`].
+/// As [`processes`].
 pub fn by_process(target: &Target) -> Result<Walk<Process<'_>>, ReadError> {
     let mut problems = Problems::default();
     let mut all = processes(target)?.take(&mut problems);
@@ -214,7 +183,7 @@ impl fmt::Display for ThreadName {
 /// Every process.
 ///
 /// # Errors
-/// As [`all`].
+/// The kernel has no such list, or no debug information about it.
 pub fn processes(target: &Target) -> Result<Walk<Object<'_>>, ReadError> {
     Ok(processes_with(target, |_, _| ())?.map(|(process, ())| process))
 }

@@ -7,11 +7,41 @@
 use crate::addr::VirtAddr;
 use crate::parallel;
 use crate::target::{ReadError, Target};
-use crate::threads::Thread;
-use crate::threads::list::{jail_vnet, processes_with, threads_of};
+use crate::threads::list::{Thread, VnetPointer, jail_vnet, processes_with, threads_of};
 use crate::types::TypeId;
 use crate::value::Object;
+use crate::vnet::VnetError;
 use crate::walk::{Problem, Problems, Walk};
+
+/// Every thread of every process, in the order of the kernel's lists, each once.
+///
+/// # Errors
+/// The kernel has no such list, or no debug information about it.
+pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
+    Ok(Listed::read(target)?.all(target))
+}
+
+/// The curvnet of the thread with this id.
+///
+/// # Errors
+/// As [`super::process`].
+pub fn thread(target: &Target, tid: i64) -> Result<Option<VnetPointer>, VnetError> {
+    let Some(Thread { thread, .. }) = with_id(target, tid)? else { return Ok(None) };
+    let name = thread.text("td_name").unwrap_or_default();
+    let vnet = thread.pointer("td_vnet").map_err(VnetError::from)?.non_null();
+    Ok(Some(VnetPointer { holder: format!("thread {tid} ({name})").into(), vnet }))
+}
+
+/// The thread with this id.
+///
+/// # Errors
+/// As [`super::process`].
+pub fn with_id(target: &Target, tid: i64) -> Result<Option<Thread<'_>>, VnetError> {
+    let unknown = |because| VnetError::unknown(format!("thread {tid}"), because);
+    let threads = all(target)?;
+    let found = threads.find(|thread| thread.thread.int("td_tid") == Ok(tid));
+    Ok(found.map_err(unknown)?.copied())
+}
 
 /// Every thread, as addresses.
 #[derive(Debug)]
@@ -38,7 +68,7 @@ impl Listed {
     /// Reads the lists.
     ///
     /// # Errors
-    /// As [`super::all`].
+    /// As [`all`].
     pub fn read(target: &Target) -> Result<Self, ReadError> {
         let walk = processes_with(target, |process, trail| {
             let of_process = process.int("p_pid").ok();

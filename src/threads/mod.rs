@@ -13,9 +13,8 @@ mod stack_memory;
 pub use kernel_copy::{CopyError, KernelCopy};
 pub use list::ThreadName;
 pub(crate) use list::{
-    Process, Thread, VnetPointer, all, by_process, enumerator, is_zombie, prison, process,
-    processes, thread, with_id,
+    Process, Thread, VnetPointer, by_process, enumerator, is_zombie, prison, process, processes,
 };
-pub(crate) use listed::Listed;
+pub(crate) use listed::{Listed, all, thread, with_id};
 pub(crate) use ranked::{Ranked, ranked};
 pub(crate) use stack_memory::range as kernel_stack;
