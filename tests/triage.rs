@@ -165,14 +165,15 @@ fn a_dump_that_cannot_be_read_is_a_line() {
         .unwrap();
     fs::write(dumps.join("letter"), "Dear support, my machine panics.\n").unwrap();
     fs::write(dumps.join("bounds"), "6\n").unwrap();
-    fs::create_dir(dumps.join("older")).unwrap();
+    fs::create_dir_all(dumps.join("older/host")).unwrap();
+    fs::write(dumps.join("older/host/vmcore.0"), &bytes[..100]).unwrap();
 
     let json = crashes.json(&["crash", "no/such/dump"]);
     let told = json["dumps"].as_array().unwrap();
     let names: Vec<&str> = told.iter().map(|dump| dump["dump"].as_str().unwrap()).collect();
     let all = ["letter", "vmcore.0", "vmcore.1", "vmcore.2", "vmcore.3.zst", "vmcore.5"];
     assert_eq!(names[..6], all.map(|name| format!("crash/{name}")));
-    assert_eq!(names[6..], ["no/such/dump"]);
+    assert_eq!(names[6..], ["crash/older/host/vmcore.0", "no/such/dump"]);
     let has_error = |dump: &&Value| !dump["error"].is_null();
     let broken: Vec<&Value> = told.iter().filter(has_error).collect();
     assert!(broken.len() >= 5, "{json:#}");
@@ -183,7 +184,7 @@ fn a_dump_that_cannot_be_read_is_a_line() {
     assert!(cut_off.starts_with("the dump is cut off: "), "{json:#}");
     assert_eq!(told[5]["panic"], "page fault");
     assert!(told[0]["error"].as_str().unwrap().contains("unknown format"), "{json:#}");
-    assert!(told[6]["error"].as_str().unwrap().starts_with("cannot open it: "), "{json:#}");
+    assert!(told[7]["error"].as_str().unwrap().starts_with("cannot open it: "), "{json:#}");
 
     // An incomplete answer is a failure only if that is asked for.
     let strict = crashes.triage(&["--strict", "crash"]);

@@ -19,7 +19,8 @@ pub fn open_dump(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Core
     dump::open_with(Source::open(path)?, progress).map_err(failed)
 }
 
-/// The files that are meant by these paths, each once: in place of a directory those in it that may be dumps.
+/// The files that are meant by these paths, each once: in place of a directory those in it and below
+/// it that may be dumps.
 ///
 /// # Errors
 /// A directory cannot be read.

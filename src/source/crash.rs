@@ -6,7 +6,7 @@
 //! Only names are examined here, never the contents of files.
 
 use std::ffi::OsString;
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, FileType};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -121,22 +121,32 @@ pub fn files(directory: &Path) -> Vec<String> {
     names
 }
 
-/// The files in `directory` that may be dumps, whatever their names: all but kernels, modules, links, and
-/// what savecore(8) and crashinfo(8) write beside dumps.
+/// The files in `directory` and below that may be dumps, whatever their names: all but kernels, modules,
+/// links, and what savecore(8) and crashinfo(8) write beside dumps. A directory comes after the files beside
+/// it. One below that cannot be read is in the list itself: whoever opens it learns why.
 ///
 /// # Errors
-/// The directory cannot be read.
+/// `directory` cannot be read.
 pub fn possible_dumps(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let failed = |cause| SourceError { access: Access::Open, path: directory.to_owned(), cause };
     let entries = fs::read_dir(directory).map_err(failed)?;
     let entries = entries.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     // A link would be a second name of a dump that is there.
-    let is_file = |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
-    let mut names: Vec<OsString> =
-        entries.iter().filter(|entry| is_file(entry)).map(DirEntry::file_name).collect();
-    names.retain(|name| !is_beside_dumps(&name.to_string_lossy()));
-    names.sort_by_key(|name| by_number(&name.to_string_lossy()));
-    Ok(names.into_iter().map(|name| directory.join(name)).collect())
+    let of_kind = |is_meant: fn(&FileType) -> bool| {
+        let is_meant = |entry: &&DirEntry| entry.file_type().is_ok_and(|kind| is_meant(&kind));
+        let mut names: Vec<OsString> =
+            entries.iter().filter(is_meant).map(DirEntry::file_name).collect();
+        names.sort_by_key(|name| by_number(&name.to_string_lossy()));
+        names
+    };
+    let mut files = of_kind(FileType::is_file);
+    files.retain(|name| !is_beside_dumps(&name.to_string_lossy()));
+    let mut found: Vec<PathBuf> = files.into_iter().map(|name| directory.join(name)).collect();
+    for name in of_kind(FileType::is_dir) {
+        let below = directory.join(name);
+        found.extend(possible_dumps(&below).unwrap_or_else(|_| vec![below]));
+    }
+    Ok(found)
 }
 
 /// The key that sorts dumps of a host by their numbers, and other files by their names.
@@ -307,14 +317,24 @@ mod tests {
             "vmcore.gw.10.zst",
             "vmcore.gw.2",
             "from-customer.core",
-            "below/vmcore.0",
+            "below/vmcore.2",
+            "below/kernel",
+            "below/deeper/vmcore.1",
         ]);
         symlink("vmcore.10", dir.path().join("vmcore.last")).unwrap();
         let found = possible_dumps(dir.path()).unwrap();
-        let names = found.iter().map(|path| path.file_name().unwrap().to_str().unwrap());
+        let names = found.iter().map(|path| path.strip_prefix(dir.path()).unwrap());
         assert_eq!(
-            names.collect::<Vec<_>>(),
-            ["from-customer.core", "vmcore.9", "vmcore.10", "vmcore.gw.2", "vmcore.gw.10.zst"]
+            names.map(|path| path.to_str().unwrap()).collect::<Vec<_>>(),
+            [
+                "from-customer.core",
+                "vmcore.9",
+                "vmcore.10",
+                "vmcore.gw.2",
+                "vmcore.gw.10.zst",
+                "below/vmcore.2",
+                "below/deeper/vmcore.1",
+            ]
         );
         assert!(possible_dumps(Path::new("/no/such/directory")).is_err());
     }
