@@ -146,12 +146,7 @@ impl<'a> Reader<'a> {
         // The host may have thousands. They are read as the walk comes to them, while their memory is at hand.
         let pointers = |interface: &Object<'_>| MEMBERS.map(|member| interface.pointer(member));
         let interfaces = interfaces::of(self.target, vnet, variables, pointers);
-        told.against.extend(wrong_interface_count(
-            vnet.ifcnt,
-            interfaces.count(),
-            "vnet_ifcnt",
-            "on V_ifnet",
-        ));
+        told.against.extend(wrong_interface_count(vnet.ifcnt, interfaces.count()));
         for (interface, pointers) in told.elements(interfaces) {
             let name =
                 || interface.text("if_xname").unwrap_or_else(|_| interface.address.to_string());
@@ -281,21 +276,18 @@ fn other_vnet(
 }
 
 /// How the interfaces that were found contradict their count: all of them are on one list.
-fn wrong_interface_count(
-    counted: Option<u64>,
-    found: Result<usize, Problem>,
-    counter: &str,
-    place: &str,
-) -> Option<Box<str>> {
+fn wrong_interface_count(counted: Option<u64>, found: Result<usize, Problem>) -> Option<Box<str>> {
     let (counted, found) = (counted?, found.ok()?);
+    let are = if found == 1 { "is" } else { "are" };
     (counted != found as u64)
-        .then(|| format!("its {counter} is {counted}, but {found} are {place}").into())
+        .then(|| format!("its vnet_ifcnt is {counted}, but {found} {are} on V_ifnet").into())
 }
 
 /// How the sockets that were found contradict their count: others may exist.
 fn too_many_sockets(counted: Option<u64>, found: usize) -> Option<Box<str>> {
     let counted = counted?;
     (counted < found as u64).then(|| {
-        format!("its vnet_sockcnt is {counted}, but {found} of its sockets were found").into()
+        let were = if found == 1 { "was" } else { "were" };
+        format!("its vnet_sockcnt is {counted}, but {found} of its sockets {were} found").into()
     })
 }

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -155,16 +156,22 @@ const LEFT_OUT: &[&str] = &[
     "shell",
 ];
 
-/// A command that is missing here is no typing error, and neither is the name of another program.
+/// A command that is missing here is no typing error, and neither is the name of another program or of a
+/// dump.
 fn explain_unknown(mut error: clap::Error, left_out: &[&str]) -> clap::Error {
     let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
         return error;
     };
-    let instead = hints::instead_of(name);
-    if let Some(name) = left_out.iter().find(|left_out| *left_out == name) {
-        let tip = format!("this program was built without it: build it with --features {name}");
+    let name = name.clone();
+    let instead = hints::instead_of(&name);
+    let mut explain = |tip: String| {
         error.remove(ContextKind::SuggestedSubcommand);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    };
+    if let Some(name) = left_out.iter().find(|left_out| **left_out == name) {
+        explain(format!("this program was built without it: build it with --features {name}"));
+    } else if Path::new(&name).is_file() {
+        explain(format!("it is a file: name a dump by -M {name}, or a kernel by -N {name}"));
     } else if !instead.is_empty() {
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(instead));
     }
@@ -271,6 +278,12 @@ mod tests {
         assert!(!told.contains("similar"), "{told}");
         let told = explain_unknown(error(), &["export"]).to_string();
         assert!(told.contains("similar") && !told.contains("built"), "{told}");
+    }
+
+    #[test]
+    fn a_file_is_no_command() {
+        let told = parse_from(["vnetkvm", "Cargo.toml", "vnets"]).unwrap_err().to_string();
+        assert!(told.contains("-M Cargo.toml") && !told.contains("similar"), "{told}");
     }
 
     #[test]
