@@ -115,7 +115,7 @@ impl Page {
 /// Where the page that holds `at` is kept.
 fn place(memory: u64, at: VirtAddr) -> usize {
     // The upper bits of the product depend on all of the number, whatever lies between pages.
-    let spread = (at.get() / PAGE ^ memory << 52).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let spread = ((at.get() / PAGE) ^ (memory << 52)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (spread >> (u64::BITS - KEPT.ilog2())) as usize
 }
 
