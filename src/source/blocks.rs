@@ -1,8 +1,9 @@
-//! Small reads of a large file.
+//! Small reads of a large file, and large ones past its map.
 //!
-//! A question about ten thousand vnets reads gigabytes of a dump, a few bytes here and there. If they were
-//! read from a map, each page would cost a fault, and would count as memory of the program until it
-//! ends. So they are copied from blocks, of which each thread keeps a few.
+//! A question about ten thousand vnets reads gigabytes of a dump. If they were read from a map, each page would
+//! cost a fault, and would count as memory of the program until it ends. So they are copied. Kernel memory is
+//! asked for by whole pages; small reads are those of page tables and headers, of which a few
+//! serve for all that follows. They come from blocks, of which each thread keeps a few.
 
 use std::cell::RefCell;
 use std::fs::File;
