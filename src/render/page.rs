@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::cell::{text, text_within};
 use super::held::HeldRows;
-use super::table::{Style, Table};
+use super::table::{Style, Table, fit};
 use super::{c, decl, json, memory, sanitize, sysctl};
 use crate::answers::memory::Memory;
 use crate::answers::{About, Cell, Column, Elements, Medium, Page, Part, Row};
@@ -77,17 +77,17 @@ impl<W: Write> TextPage<W> {
             }
         });
         let mut lines = table.start(&mut self.out, self.style);
-        let room = most(lines.room(), columns);
+        let [of_text, of_value] = [false, true].map(|value| most(lines.room(value), columns));
         let written = match held.rows() {
             Some(mut rows) => rows.try_for_each(|row| {
                 let Some((last, cells)) = row.split_last() else { return Ok(()) };
-                let last = (*last).to_owned();
-                lines.row(cells, c::cut(last, room.unwrap_or(usize::MAX)))
+                lines.row(cells, fit((*last).to_owned(), of_text))
             }),
             None => rows.try_for_each(|element| {
                 element.rows(self.medium).iter().try_for_each(|row| {
                     let Some((last, cells)) = row.split_last() else { return Ok(()) };
-                    lines.row(&leading(cells), within(last, room))
+                    let room = if matches!(last, Cell::Value(_)) { of_value } else { of_text };
+                    lines.row(&leading(cells), fit(within(last, room), room))
                 })
             }),
         };

@@ -8,11 +8,11 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, ContentArrangement, presets};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::answers::{Align, Column};
 
-/// The last column is never cut to fewer characters than this.
+/// A value in the last column is never cut to fewer characters than this.
 const LEAST_WIDTH: usize = 16;
 
 /// Spaces between two columns.
@@ -108,10 +108,12 @@ fn lines(rows: &mut comfy_table::Table, columns: &[Column]) -> impl Iterator<Ite
 }
 
 impl<W: Write> Lines<'_, W> {
-    /// Characters that the last cells have room for; `None` is as many as they have.
-    pub fn room(&self) -> Option<usize> {
+    /// Characters that the last cells have room for; `None` is as many as they have. A line that is too
+    /// long without them is not worth cutting what they say, unless it is a `value`, which may have megabytes.
+    pub fn room(&self, value: bool) -> Option<usize> {
         let used: usize = self.table.widest.iter().map(|(_, width)| width + GAP).sum();
-        self.style.width.map(|width| width.saturating_sub(used).max(LEAST_WIDTH))
+        let room = self.style.width?.saturating_sub(used);
+        if room < LEAST_WIDTH { value.then_some(LEAST_WIDTH) } else { Some(room) }
     }
 
     /// Takes the next row: the cells that were measured, and the last.
@@ -151,6 +153,21 @@ impl<W: Write> Lines<'_, W> {
         }
         Ok(())
     }
+}
+
+/// `text`, or its start and `...` if it is wider than `room` columns of a terminal.
+pub fn fit(mut text: String, room: Option<usize>) -> String {
+    let Some(room) = room.filter(|room| text.width() > *room) else { return text };
+    let mut left = room.saturating_sub(3);
+    let end = text.char_indices().find(|(_, c)| {
+        let width = c.width().unwrap_or(0);
+        let is_past = width > left;
+        left = left.saturating_sub(width);
+        is_past
+    });
+    text.truncate(end.map_or(text.len(), |(at, _)| at));
+    text.push_str(&"..."[..room.min(3)]);
+    text
 }
 
 fn leading(columns: &[Column]) -> &[Column] {
@@ -197,9 +214,21 @@ ip_id       4  7
         let columns = [Column::left("NAME"), Column::left("VALUE")];
         let mut table = Table::new(&columns);
         table.measure(&["tcbinfo".to_owned()]);
-        for (width, room) in [(None, None), (Some(36), Some(27)), (Some(3), Some(LEAST_WIDTH))] {
-            let style = Style { width, color: false };
-            assert_eq!(table.clone().start(Vec::new(), style).room(), room);
+        for (width, of_value, of_text) in
+            [(None, None, None), (Some(36), Some(27), Some(27)), (Some(3), Some(LEAST_WIDTH), None)]
+        {
+            let lines = table.clone().start(Vec::new(), Style { width, color: false });
+            assert_eq!((lines.room(true), lines.room(false)), (of_value, of_text));
         }
+    }
+
+    #[test]
+    fn what_is_cut_is_measured_in_columns() {
+        let cut = |text: &str, room| fit(text.to_owned(), room);
+        assert_eq!(cut("web01, web02", Some(12)), "web01, web02");
+        assert_eq!(cut("web01, web02", Some(11)), "web01, w...");
+        assert_eq!(cut("日本語の長い名前", Some(16)), "日本語の長い名前");
+        assert_eq!(cut("日本語の長い名前", Some(12)), "日本語の...");
+        assert_eq!((cut("日本", Some(2)), cut("日本", None)), ("..".to_owned(), "日本".to_owned()));
     }
 }
