@@ -159,6 +159,16 @@ const LEFT_OUT: &[&str] = &[
 /// A command that is missing here is no typing error, and neither is the name of another program or of a
 /// dump.
 fn explain_unknown(mut error: clap::Error, left_out: &[&str]) -> clap::Error {
+    let of_file =
+        |name: &str| format!("it is a file: name a dump by -M {name}, or a kernel by -N {name}");
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(name))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+        && Path::new(name).is_file()
+    {
+        let tip = of_file(name);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        return error;
+    }
     let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
         return error;
     };
@@ -171,7 +181,7 @@ fn explain_unknown(mut error: clap::Error, left_out: &[&str]) -> clap::Error {
     if let Some(name) = left_out.iter().find(|left_out| **left_out == name) {
         explain(format!("this program was built without it: build it with --features {name}"));
     } else if Path::new(&name).is_file() {
-        explain(format!("it is a file: name a dump by -M {name}, or a kernel by -N {name}"));
+        explain(of_file(&name));
     } else if !instead.is_empty() {
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(instead));
     }
@@ -284,6 +294,8 @@ mod tests {
     fn a_file_is_no_command() {
         let told = parse_from(["vnetkvm", "Cargo.toml", "vnets"]).unwrap_err().to_string();
         assert!(told.contains("-M Cargo.toml") && !told.contains("similar"), "{told}");
+        let told = parse_from(["vnetkvm", "vnets", "Cargo.toml"]).unwrap_err().to_string();
+        assert!(told.contains("unexpected") && told.contains("-M Cargo.toml"), "{told}");
     }
 
     #[test]
