@@ -153,6 +153,17 @@ fn dumps_without_a_signature_have_nothing_in_common() {
 }
 
 #[test]
+fn a_signature_without_functions_is_doubtful() {
+    let crashes = Crashes::new();
+    crashes.add("vmcore.0", &trouble("classic-clang-dwarf4", ""));
+    let said = || String::from_utf8(crashes.triage(&["--group", "crash"]).stderr).unwrap();
+    assert_eq!(said(), "");
+    fs::remove_file(crashes.kernels().join("vmcore.0/kernel")).unwrap();
+    let told = "1 dump is grouped by the panic message alone, because no function is known";
+    assert!(said().contains(told), "{}", said());
+}
+
+#[test]
 fn a_dump_that_cannot_be_read_is_a_line() {
     let crashes = Crashes::new();
     let healthy = crashes.add("vmcore.5", &trouble("classic-clang-dwarf4", ""));

@@ -121,9 +121,9 @@ pub fn files(directory: &Path) -> Vec<String> {
     names
 }
 
-/// The files in `directory` and below that may be dumps, whatever their names: all but kernels, modules,
-/// links, and what savecore(8) and crashinfo(8) write beside dumps. A directory comes after the files beside
-/// it. One below that cannot be read is in the list itself: whoever opens it learns why.
+/// The files in `directory` and below that may be dumps, whatever their names: all but kernels, modules
+/// and what savecore(8) and crashinfo(8) write beside dumps. Links come after the files beside them, and
+/// directories after these; links to directories are not followed. A directory below that cannot be read is in the list itself: whoever opens it learns why.
 ///
 /// # Errors
 /// `directory` cannot be read.
@@ -131,7 +131,6 @@ pub fn possible_dumps(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let failed = |cause| SourceError { access: Access::Open, path: directory.to_owned(), cause };
     let entries = fs::read_dir(directory).map_err(failed)?;
     let entries = entries.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    // A link would be a second name of a dump that is there.
     let of_kind = |is_meant: fn(&FileType) -> bool| {
         let is_meant = |entry: &&DirEntry| entry.file_type().is_ok_and(|kind| is_meant(&kind));
         let mut names: Vec<OsString> =
@@ -139,9 +138,12 @@ pub fn possible_dumps(directory: &Path) -> Result<Vec<PathBuf>, SourceError> {
         names.sort_by_key(|name| by_number(&name.to_string_lossy()));
         names
     };
-    let mut files = of_kind(FileType::is_file);
-    files.retain(|name| !is_beside_dumps(&name.to_string_lossy()));
-    let mut found: Vec<PathBuf> = files.into_iter().map(|name| directory.join(name)).collect();
+    // A link may be a second name of a dump that is there, which comes first.
+    let links = of_kind(FileType::is_symlink).into_iter();
+    let links = links.filter(|name| directory.join(name).is_file());
+    let files = of_kind(FileType::is_file).into_iter().chain(links);
+    let files = files.filter(|name| !is_beside_dumps(&name.to_string_lossy()));
+    let mut found: Vec<PathBuf> = files.map(|name| directory.join(name)).collect();
     for name in of_kind(FileType::is_dir) {
         let below = directory.join(name);
         found.extend(possible_dumps(&below).unwrap_or_else(|_| vec![below]));
@@ -332,6 +334,7 @@ mod tests {
                 "vmcore.10",
                 "vmcore.gw.2",
                 "vmcore.gw.10.zst",
+                "vmcore.last",
                 "below/vmcore.2",
                 "below/deeper/vmcore.1",
             ]

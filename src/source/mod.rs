@@ -60,7 +60,9 @@ impl Source {
         // Checked before opening, because opening a pipe waits for a writer.
         let kind = fs::metadata(path).map_err(failed(Access::open(path)))?.file_type();
         if kind.is_dir() {
-            return Err(failed(Access::Read)(io::ErrorKind::IsADirectory.into()));
+            // Why it cannot be read comes before that it is no file.
+            let why = fs::read_dir(path).err();
+            return Err(failed(Access::Read)(why.unwrap_or(io::ErrorKind::IsADirectory.into())));
         }
         if kind.is_fifo() || kind.is_socket() {
             let why = "it is a pipe or socket";

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{NO_DUMP, Triaged};
 use crate::answers::date::utc;
-use crate::answers::{Cell, Column, Element, List, Medium, Row};
+use crate::answers::{Cell, Column, Element, List, Medium, Remark, Row};
 
 /// Dumps with the same signature, or with none and the same error; or one with neither.
 #[derive(Debug, Clone, Serialize)]
@@ -44,7 +44,20 @@ pub(super) fn of(dumps: &[Triaged]) -> List<'static, Group> {
     let mut groups: Vec<Group> =
         groups.into_iter().map(|((_, error, _), dumps)| Group::of(error, &dumps)).collect();
     groups.sort_by_key(|group| (group.signature.is_none(), std::cmp::Reverse(group.count)));
-    List::new(columns(), groups).or_nothing(|| NO_DUMP.to_owned())
+    let remarks = by_message_alone(dumps).into_iter().collect();
+    List { remarks, ..List::new(columns(), groups).or_nothing(|| NO_DUMP.to_owned()) }
+}
+
+/// Different crashes may have the same message, as page faults have.
+fn by_message_alone(dumps: &[Triaged]) -> Option<Remark> {
+    let alone = dumps.iter().filter(|dump| dump.signature.is_some() && dump.stack.is_empty());
+    let count = alone.count();
+    let dumps = if count == 1 { "dump is" } else { "dumps are" };
+    (count > 0).then(|| {
+        Remark::Warning(format!(
+            "{count} {dumps} grouped by the panic message alone, because no function is known; triage without --group shows why"
+        ))
+    })
 }
 
 impl Group {
