@@ -87,8 +87,8 @@ impl Recent {
 impl Drop for Recent {
     fn drop(&mut self) {
         let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
-        // More threads than that work at once only for a while.
-        if left.len() < parallel::processors().get() {
+        // For each that works at once, one may wait for it.
+        if left.len() < 2 * parallel::processors().get() {
             left.push(std::mem::take(&mut self.pages));
         }
     }
