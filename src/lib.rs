@@ -93,6 +93,7 @@ pub mod memory;
 pub mod modules;
 pub mod paging;
 pub(crate) mod parallel;
+pub(crate) mod recent;
 pub mod render;
 pub mod session;
 mod shorten;

@@ -5,8 +5,6 @@
 //! never stand for missing memory. Nothing is shared but the dump, and there are no locks, so
 //! many threads can read at once.
 
-mod recent;
-
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +13,7 @@ use crate::arch::Arch;
 use crate::dump::{Core, Format, Hints, PhysFault, PhysFaultKind};
 use crate::fault::{Fault, FaultKind, Stage};
 use crate::paging::{self, Mapping, Translate};
+use crate::recent::{PAGE, Pages};
 
 /// A piece of kernel memory that is contiguous both virtually and physically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +31,8 @@ pub struct KernelMemory {
     core: Arc<Core>,
     translation: Box<dyn Translate>,
     page_size: u64,
-    /// By which threads know the pages that they keep; `None` if it changes while it is read.
-    recent: Option<u64>,
+    /// Which of its pages threads keep; `None` if it changes while it is read.
+    recent: Option<Pages>,
 }
 
 impl KernelMemory {
@@ -41,7 +40,7 @@ impl KernelMemory {
     pub fn from_core(core: impl Into<Arc<Core>>, translation: Box<dyn Translate>) -> Self {
         let core = core.into();
         let page_size = core.facts.page_size;
-        let recent = (!core.is_live()).then(recent::new_memory);
+        let recent = (!core.is_live()).then(Pages::new);
         Self { core, translation, page_size, recent }
     }
 
@@ -98,13 +97,31 @@ impl KernelMemory {
     /// # Errors
     /// Why the first unreadable byte cannot be read. The bytes before it are in `buf`.
     pub fn read(&self, at: VirtAddr, buf: &mut [u8]) -> Result<(), Fault> {
-        let recent = self.recent.filter(|_| (buf.len() as u64) < recent::PAGE);
-        let fill = |start, page: &mut [u8]| self.read_anew(start, page).is_ok();
-        match recent.is_some_and(|memory| recent::read(memory, at, buf, fill)) {
-            true => Ok(()),
-            // Perhaps only what is around these bytes cannot be read.
-            false => self.read_anew(at, buf),
+        match &self.recent {
+            Some(recent) if buf.len() < PAGE && self.read_recent(recent, at, buf) => Ok(()),
+            _ => self.read_anew(at, buf),
         }
+    }
+
+    /// Reads whole pages, which the thread keeps. False if one cannot be read as a whole: perhaps these
+    /// bytes of it can.
+    fn read_recent(&self, recent: &Pages, at: VirtAddr, buf: &mut [u8]) -> bool {
+        let (mut at, mut rest) = (at, buf);
+        while !rest.is_empty() {
+            let start = at.page_start(PAGE as u64);
+            let within = at.page_offset(PAGE as u64) as usize;
+            let len = rest.len().min(PAGE - within);
+            let (part, further) = rest.split_at_mut(len);
+            let fill = |page: &mut [u8]| self.read_anew(start, page).map(|()| page.len());
+            let copy = |page: &[u8]| part.copy_from_slice(&page[within..within + len]);
+            if recent.page(start.get() / PAGE as u64, fill, copy).is_err() {
+                return false;
+            }
+            rest = further;
+            // A read that goes on past the last address fails there.
+            at = at.wrapping_add(len as u64);
+        }
+        true
     }
 
     fn read_anew(&self, at: VirtAddr, buf: &mut [u8]) -> Result<(), Fault> {

@@ -8,7 +8,8 @@ use std::fs;
 use source_paths::{SourceFile, crate_paths, library, root, source_files};
 
 /// What the layers at the bottom may name: each other.
-const BOTTOM: &[&str] = &["addr", "arch", "budget", "bytes", "fault", "parallel", "shorten"];
+const BOTTOM: &[&str] =
+    &["addr", "arch", "budget", "bytes", "fault", "parallel", "recent", "shorten"];
 
 /// What else each layer may name: a module, or a part of one.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -18,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("bytes", &[]),
     ("fault", &[]),
     ("parallel", &[]),
+    ("recent", &[]),
     ("shorten", &[]),
     ("constants", &[]),
     ("source", &[]),

@@ -1,38 +1,26 @@
-//! Small reads of a large file, and large ones past its map.
+//! Reads of a large file past its map.
 //!
 //! A question about ten thousand vnets reads gigabytes of a dump. If they were read from a map, each page would
 //! cost a fault, and would count as memory of the program until it ends. So they are copied. Kernel memory is
-//! asked for by whole pages; small reads are those of page tables and headers, of which a few
-//! serve for all that follows. They come from blocks, of which each thread keeps a few.
+//! asked for by whole pages; small reads are those of page tables and headers, and come from blocks that
+//! threads keep.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::recent::{PAGE, Pages};
 
 /// A file that is read in blocks.
 #[derive(Debug)]
 pub(super) struct Blocks {
     file: File,
-    /// No other file of the program ever has this number.
-    id: u64,
-}
-
-/// The bytes of a block: what most kernels have in a page.
-const BLOCK: usize = 4096;
-
-/// How many a thread keeps.
-const KEPT: usize = 256;
-
-thread_local! {
-    static CACHE: RefCell<Cache> = const { RefCell::new(Cache { blocks: Vec::new() }) };
+    recent: Pages,
 }
 
 impl Blocks {
     pub(super) fn new(file: File) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { file, id: NEXT.fetch_add(1, Ordering::Relaxed) }
+        Self { file, recent: Pages::new() }
     }
 
     pub(super) fn file(&self) -> &File {
@@ -42,67 +30,27 @@ impl Blocks {
     /// Reads at `at` into `buf`, as much as fits or as there is up to the file's end. Returns the number of bytes
     /// read. What a thread has read lately is not read again, even if the file has changed.
     pub(super) fn read(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.len() >= BLOCK {
+        if buf.len() >= PAGE {
             return read_all(&self.file, at, buf);
         }
-        CACHE.with_borrow_mut(|cache| {
-            let mut done = 0;
-            while done < buf.len() {
-                let at = at.saturating_add(done as u64);
-                let within = (at % BLOCK as u64) as usize;
-                let block = cache.block(self, at / BLOCK as u64)?;
+        let mut done = 0;
+        while done < buf.len() {
+            let at = at.saturating_add(done as u64);
+            let (number, within) = (at / PAGE as u64, (at % PAGE as u64) as usize);
+            let into = buf.get_mut(done..).unwrap_or_default();
+            let fill = |block: &mut [u8]| read_all(&self.file, at - within as u64, block);
+            let len = self.recent.page(number, fill, |block| {
                 let rest = block.get(within..).unwrap_or_default();
-                let into = buf.get_mut(done..).unwrap_or_default();
                 let len = rest.len().min(into.len());
                 into[..len].copy_from_slice(&rest[..len]);
-                if len == 0 {
-                    break;
-                }
-                done += len;
+                len
+            })?;
+            if len == 0 {
+                break;
             }
-            Ok(done)
-        })
-    }
-}
-
-/// The blocks that a thread keeps, each in one of a few places that its number leads to.
-struct Cache {
-    blocks: Vec<Block>,
-}
-
-struct Block {
-    file: u64,
-    number: u64,
-    /// How many bytes the file has of it.
-    len: usize,
-    /// Empty until the place is used.
-    bytes: Vec<u8>,
-}
-
-impl Cache {
-    /// The bytes of a block that the file has; none past its end.
-    fn block(&mut self, of: &Blocks, number: u64) -> io::Result<&[u8]> {
-        if self.blocks.is_empty() {
-            self.blocks.resize_with(KEPT, || Block {
-                file: u64::MAX,
-                number: 0,
-                len: 0,
-                bytes: Vec::new(),
-            });
+            done += len;
         }
-        // The upper bits of the product depend on all of the number, whatever lies between blocks.
-        let spread = (number ^ (of.id << 40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let place = (spread >> (u64::BITS - KEPT.ilog2())) as usize;
-        let Some(block) = self.blocks.get_mut(place) else { return Ok(&[]) };
-        if (block.file, block.number) != (of.id, number) {
-            // Until it is read, it is no block.
-            block.file = u64::MAX;
-            block.bytes.resize(BLOCK, 0);
-            let at = number.saturating_mul(BLOCK as u64);
-            block.len = read_all(&of.file, at, &mut block.bytes)?;
-            (block.file, block.number) = (of.id, number);
-        }
-        Ok(block.bytes.get(..block.len).unwrap_or_default())
+        Ok(done)
     }
 }
 
@@ -143,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_read_is_what_the_file_has() {
-        const WORDS: u32 = 3 * (KEPT * BLOCK) as u32 / 4;
+        const WORDS: u32 = 3 * (256 * PAGE) as u32 / 4;
         let (file, other) = (file(WORDS), file(5));
         for round in 0..3 {
             let numbers = (0..WORDS).step_by(999 + round).chain((0..WORDS).rev().step_by(1313));
@@ -158,7 +106,7 @@ mod tests {
     fn reads_cross_blocks_and_end_where_the_file_does() {
         let file = file(2048);
         let mut buf = [0; 100];
-        assert_eq!(file.read(BLOCK as u64 - 50, &mut buf).unwrap(), 100);
+        assert_eq!(file.read(PAGE as u64 - 50, &mut buf).unwrap(), 100);
         assert_eq!(buf[2..6], 1012_u32.to_le_bytes());
         assert_eq!(buf[50..54], 1024_u32.to_le_bytes());
         assert_eq!(file.read(2048 * 4 - 4, &mut buf).unwrap(), 7);
