@@ -66,6 +66,15 @@ impl Endian {
         bytes
     }
 
+    /// The bytes of a 32-bit number in this order.
+    #[must_use]
+    pub fn word(self, value: u32) -> [u8; 4] {
+        match self {
+            Self::Little => value.to_le_bytes(),
+            Self::Big => value.to_be_bytes(),
+        }
+    }
+
     /// The unsigned number that `bytes` (at most 16) encode in this order.
     pub fn uint(self, bytes: &[u8]) -> u128 {
         debug_assert!(bytes.len() <= 16);

@@ -52,7 +52,7 @@ pub struct Kernel {
     relocations: OnceLock<Relocations>,
     extents: OnceLock<Extents>,
     /// Where each linker set lies.
-    linker_sets: OnceLock<[Option<Range<VirtAddr>>; LinkerSet::ALL.len()]>,
+    linker_sets: [OnceLock<Option<Range<VirtAddr>>>; LinkerSet::ALL.len()],
 }
 
 impl Kernel {
@@ -80,7 +80,7 @@ impl Kernel {
             symbols_of_sibling,
             relocations: OnceLock::new(),
             extents: OnceLock::new(),
-            linker_sets: OnceLock::new(),
+            linker_sets: Default::default(),
         })
     }
 
@@ -160,8 +160,7 @@ impl Kernel {
     /// symbols win, because the running kernel uses them (VNET_START and VNET_STOP,
     /// `sys/net/vnet.h`; DPCPU_START and DPCPU_STOP, `sys/sys/pcpu.h`).
     pub fn linker_set(&self, set: LinkerSet) -> Option<Range<VirtAddr>> {
-        let find = || LinkerSet::ALL.map(|set| self.find_linker_set(set));
-        self.linker_sets.get_or_init(find).get(set as usize).cloned().flatten()
+        self.linker_sets[set as usize].get_or_init(|| self.find_linker_set(set)).clone()
     }
 
     fn find_linker_set(&self, set: LinkerSet) -> Option<Range<VirtAddr>> {

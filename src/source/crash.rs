@@ -123,7 +123,8 @@ pub fn files(directory: &Path) -> Vec<String> {
 
 /// The files in `directory` and below that may be dumps, whatever their names: all but kernels, modules
 /// and what savecore(8) and crashinfo(8) write beside dumps. Links come after the files beside them, and
-/// directories after these; links to directories are not followed. A directory below that cannot be read is in the list itself: whoever opens it learns why.
+/// directories after these; links to directories are not followed. A directory below that cannot be
+/// read is in the list itself: whoever opens it learns why.
 ///
 /// # Errors
 /// `directory` cannot be read.

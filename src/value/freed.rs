@@ -114,10 +114,7 @@ fn found(number: u128, address: VirtAddr) -> ValueError {
 fn is_fill(memory: &KernelMemory, bytes: &[u8]) -> bool {
     /// Fewer words could be an ordinary number.
     const LEAST: usize = 2;
-    let pattern = match memory.arch().endian() {
-        Endian::Little => FILL.to_le_bytes(),
-        Endian::Big => FILL.to_be_bytes(),
-    };
+    let pattern = memory.arch().endian().word(FILL);
     let (words, _) = bytes.as_chunks();
     let all = words.len();
     let filled = words.iter().filter(|word| **word == pattern).count();

@@ -153,13 +153,8 @@ impl Search<'_> {
 }
 
 fn magics(endian: Endian) -> [Finder<'static>; 3] {
-    [VNET_MAGICS[0], VNET_MAGICS[1], VNET_MAGIC_DESTROYED].map(|magic| {
-        let bytes = match endian {
-            Endian::Little => magic.to_le_bytes(),
-            Endian::Big => magic.to_be_bytes(),
-        };
-        Finder::new(&bytes).into_owned()
-    })
+    [VNET_MAGICS[0], VNET_MAGICS[1], VNET_MAGIC_DESTROYED]
+        .map(|magic| Finder::new(&endian.word(magic)).into_owned())
 }
 
 /// The vnet at an address, if all of it looks like one.

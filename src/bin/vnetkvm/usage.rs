@@ -159,32 +159,27 @@ const LEFT_OUT: &[&str] = &[
 /// A command that is missing here is no typing error, and neither is the name of another program or of a
 /// dump.
 fn explain_unknown(mut error: clap::Error, left_out: &[&str]) -> clap::Error {
-    let of_file =
-        |name: &str| format!("it is a file: name a dump by -M {name}, or a kernel by -N {name}");
-    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(name))) =
-        (error.kind(), error.get(ContextKind::InvalidArg))
-        && Path::new(name).is_file()
-    {
-        let tip = of_file(name);
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-        return error;
-    }
-    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+    let given = |kind| match error.get(kind) {
+        Some(ContextValue::String(name)) => Some(name.clone()),
+        _ => None,
+    };
+    let command = given(ContextKind::InvalidSubcommand);
+    let is_argument = error.kind() == ErrorKind::UnknownArgument;
+    let argument = given(ContextKind::InvalidArg).filter(|_| is_argument);
+    let Some(name) = command.as_ref().or(argument.as_ref()) else { return error };
+    let instead = hints::instead_of(name);
+    let tip = if command.is_some() && left_out.contains(&&**name) {
+        format!("this program was built without it: build it with --features {name}")
+    } else if Path::new(name).is_file() {
+        format!("it is a file: name a dump by -M {name}, or a kernel by -N {name}")
+    } else {
+        if command.is_some() && !instead.is_empty() {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(instead));
+        }
         return error;
     };
-    let name = name.clone();
-    let instead = hints::instead_of(&name);
-    let mut explain = |tip: String| {
-        error.remove(ContextKind::SuggestedSubcommand);
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    };
-    if let Some(name) = left_out.iter().find(|left_out| **left_out == name) {
-        explain(format!("this program was built without it: build it with --features {name}"));
-    } else if Path::new(&name).is_file() {
-        explain(of_file(&name));
-    } else if !instead.is_empty() {
-        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(instead));
-    }
+    error.remove(ContextKind::SuggestedSubcommand);
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     error
 }
 

@@ -1,8 +1,6 @@
 //! The tables of neighbours: V_lltables, a list with one for each interface and family
 //! (`sys/net/if_llatbl.c`, 10 to main). Each is an array of lists, by a hash of the address.
 
-use std::fmt;
-
 use super::entry::{Common, Neighbor};
 use super::state::NeighborFlags;
 use crate::addr::VirtAddr;
@@ -44,6 +42,9 @@ pub struct NeighborTable {
 }
 
 const TABLES: &str = "lltables";
+
+/// What is in the lists of a table.
+const ELEMENT: &str = "neighbour";
 
 /// More lists than a kernel has (LLTBL_HASHTBL_DEFAULT_HSIZE is 32).
 const MOST_LISTS: u64 = 1 << 16;
@@ -162,7 +163,8 @@ impl<'t> Reader<'_, 't> {
         let interface = match self.table.follow_anywhere("llt_ifp") {
             Ok(interface) => interface,
             Err(why) => {
-                problems.add(self.list(&"a table of neighbours").element(self.table.address, why));
+                let list = List { name: &"a table of neighbours", element: ELEMENT };
+                problems.add(list.element(self.table.address, why));
                 None
             }
         };
@@ -179,7 +181,7 @@ impl<'t> Reader<'_, 't> {
         let on = found.interface.as_ref().and_then(|interface| interface.name.as_deref().ok());
         let on = on.map_or_else(|| format!("the table at {}", self.table.address), str::to_owned);
         let name = format!("the {} neighbours on {on}", self.family);
-        let entries = self.entries(self.list(&name));
+        let entries = self.entries(List { name: &name, element: ELEMENT });
         let whole = entries.is_whole();
         let link_len = interface.filter(|interface| interface.check_freed().is_ok());
         let common = Common {
@@ -206,10 +208,6 @@ impl<'t> Reader<'_, 't> {
             found.call_outs.push(CallOut::new("wrong-count", self.table.address, why));
         }
         found
-    }
-
-    fn list<'n>(&self, name: &'n dyn fmt::Display) -> List<'n> {
-        List { name, element: "neighbour" }
     }
 
     /// The entries of all lists of the array.
