@@ -19,7 +19,7 @@ fn bench(criterion: &mut Criterion) {
     let session = Session::open(&files::options(directory.path())).expect("it opens");
     let chosen = Chosen::ask(&session, &Selector::Index(1)).expect("vnet 1");
     let answer = answers::variables(&session, chosen, &[], &Limits::unlimited());
-    let (_, list) = answer.expect("variables").answers().next().expect("one vnet");
+    let (_, list) = answer.expect("variables").to_vec().into_iter().next().expect("one vnet");
     let values: Vec<Value> = list.elements.to_vec().iter().map(Variable::value).collect();
     let mut out = Vec::new();
     let mut write = || {

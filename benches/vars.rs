@@ -48,7 +48,7 @@ fn vars(options: &Options) -> usize {
     let session = Session::open(options).expect("it opens");
     let chosen = Chosen::ask(&session, &Selector::Index(1)).expect("vnet 1");
     let answer = answers::variables(&session, chosen, &[], &Limits::default());
-    let (_, list) = answer.expect("variables").answers().next().expect("one vnet");
+    let (_, list) = answer.expect("variables").to_vec().into_iter().next().expect("one vnet");
     let mut count = 0;
     list.elements.for_each(|variable| count += black_box(variable).unreadable());
     count

@@ -411,7 +411,7 @@ impl Session {
     /// # Errors
     /// As [`Session::vnets`].
     pub fn all_copies(&self) -> Result<Vec<Copies<'_>>, Error> {
-        self.stacks()?.into_iter().map(|stack| self.copies(stack)).collect()
+        Ok(self.stacks()?.into_iter().map(self.copier()?).collect())
     }
 
     /// The copies that a stack has of the virtualized variables.
@@ -419,10 +419,15 @@ impl Session {
     /// # Errors
     /// The kernel is not the dump's.
     pub fn copies<'s>(&'s self, stack: Stack<'s>) -> Result<Copies<'s>, Error> {
+        Ok(self.copier()?(stack))
+    }
+
+    /// The same for one stack after the other.
+    pub(crate) fn copier<'s>(&'s self) -> Result<impl Fn(Stack<'s>) -> Copies<'s>, Error> {
         let target = self.matching_target()?;
         let has_set = self.kernel().set_vnet().is_some();
         let variables = has_set.then(|| self.all_variables()).transpose()?;
-        Ok(Copies::new(target, stack, variables))
+        Ok(move |stack| Copies::new(target, stack, variables))
     }
 
     /// The address of a stack's copy of a variable; zero if it has none.

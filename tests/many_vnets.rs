@@ -24,8 +24,9 @@ use vnetkvm::value::Limits;
 
 const KERNEL: &str = "fixtures/kernel/classic-clang-dwarf4";
 
-/// Each is as much more than the one before.
-const COUNTS: [usize; 3] = [10, 40, 70];
+/// Each is as much more than the one before. The host has an interface for each of them. If there were more,
+/// they would be read again for each form.
+const COUNTS: [usize; 3] = [10, 35, 60];
 
 /// A question that is answered in every form.
 type Question = (&'static str, fn(&Session));
@@ -153,14 +154,14 @@ fn open(core: &[u8]) -> Session {
 }
 
 fn answer(answer: impl Answer) {
-    let problems = answer.problems();
-    assert!(problems.is_empty(), "{problems:?}");
-    let _ = (answer.remarks(), answer.nothing(), answer.found());
-    write_document(&mut io::sink(), &Document::new(&answer, &problems)).unwrap();
+    write_document(&mut io::sink(), &Document::new(&answer)).unwrap();
     for medium in [Medium::People, Medium::Columns, Medium::Lines] {
         let mut out = io::sink();
         answer.lay_out(&mut TextPage::new(&mut out, medium, Style::default())).unwrap();
     }
+    let problems = answer.problems();
+    assert!(problems.is_empty(), "{problems:?}");
+    let _ = (answer.remarks(), answer.nothing(), answer.found());
 }
 
 fn all(session: &Session) -> Chosen<'_> {

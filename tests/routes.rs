@@ -125,13 +125,13 @@ fn session(kernel: &str, image: &Image) -> Session {
 fn routes(session: &Session, question: Question) -> Vec<Routes> {
     let chosen = Chosen::ask(session, &Selector::All).unwrap();
     let answer = answers::routes(session, chosen, question).unwrap();
-    answer.answers().map(|(_, answer)| answer).collect()
+    answer.to_vec().into_iter().map(|(_, answer)| answer).collect()
 }
 
 fn neighbors(session: &Session) -> Vec<Neighbors> {
     let chosen = Chosen::ask(session, &Selector::All).unwrap();
     let answer = answers::neighbors(session, chosen, None).unwrap();
-    answer.answers().map(|(_, answer)| answer).collect()
+    answer.to_vec().into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// Each route as `destination gateway flags interface`, those of vnet0.

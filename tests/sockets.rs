@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use vnetkvm::addr::VirtAddr;
 use vnetkvm::answers::sockets::{Question, Sockets};
-use vnetkvm::answers::{self, Chosen};
+use vnetkvm::answers::{self, Answer, Chosen};
 use vnetkvm::image::kernel::LoadedKernel;
 use vnetkvm::image::machine::MachineOptions;
 use vnetkvm::image::object::Object;
@@ -63,8 +63,8 @@ fn session(kernel: &str, image: &Image) -> Session {
 fn all(session: &Session) -> (Vec<Sockets>, Problems) {
     let chosen = Chosen::ask(session, &Selector::All).unwrap();
     let answer = answers::sockets(session, chosen, Question::default()).unwrap();
-    let problems = answer.problems.clone();
-    (answer.answers().map(|(_, sockets)| sockets).collect(), problems)
+    let sockets = answer.to_vec().into_iter().map(|(_, sockets)| sockets).collect();
+    (sockets, answer.problems())
 }
 
 fn named<'a>(sockets: &'a Sockets, local: &str, remote: &str) -> &'a Socket {

@@ -18,7 +18,7 @@ fn check(session: &Session) -> usize {
     for limits in [Limits::default(), Limits::unlimited(), small] {
         let chosen = Chosen::ask(session, &Selector::All).unwrap();
         let answer = answers::variables(session, chosen, &[], &limits).unwrap();
-        for (_, list) in answer.answers() {
+        for (_, list) in answer.to_vec() {
             list.elements.for_each(|variable| {
                 let streamed = serde_json::to_value(variable).unwrap();
                 let held = serde_json::to_value(variable.value()).unwrap();

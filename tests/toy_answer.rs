@@ -49,7 +49,7 @@ fn an_element_and_a_function_give_every_form() {
     assert_eq!(laid_out(&answer, Medium::Columns).unwrap(), "0\t4\n");
     assert_eq!(laid_out(&answer, Medium::Lines).unwrap(), "{\"vnet\":0,\"interfaces\":4}\n");
     let mut out = Vec::new();
-    json::write_document(&mut out, &Document::new(&answer, &answer.problems())).unwrap();
+    json::write_document(&mut out, &Document::new(&answer)).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "{\"schema_version\":1,\"crowded\":[\n{\"vnet\":0,\"interfaces\":4}],\"problems\":[]}\n"

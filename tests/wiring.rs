@@ -129,7 +129,7 @@ fn session(kernel: &str, image: &Image) -> Session {
 fn entries(session: &Session) -> Vec<Entry> {
     let chosen = Chosen::ask(session, &Selector::All).unwrap();
     let answer = answers::interfaces(session, chosen, Question::default()).unwrap();
-    answer.answers().flat_map(|(_, answer)| answer.elements().to_vec()).collect()
+    answer.to_vec().into_iter().flat_map(|(_, answer)| answer.elements().to_vec()).collect()
 }
 
 fn entry(session: &Session, name: &str) -> Entry {

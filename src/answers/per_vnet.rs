@@ -1,5 +1,7 @@
 //! One question asked of each of the chosen vnets.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::io;
 
 use serde::Serialize;
@@ -16,41 +18,50 @@ use crate::walk::Problems;
 pub struct PerVnet<'s, A> {
     /// The vnets, in the order in which they are asked.
     pub chosen: Chosen<'s>,
-    pub(super) ask: Ask<'s, A>,
-    /// How many are made at once.
-    pub(super) at_once: usize,
+    pub(super) each: Each<'s, A>,
     /// The answers are there already, and need not be made.
     pub(super) is_kept: bool,
     /// Problems that were found before any vnet was asked.
-    pub problems: Problems,
+    pub(super) problems: Problems,
     /// What holds for the question as a whole.
-    pub remarks: Vec<Remark>,
+    pub(super) remarks: Vec<Remark>,
     /// Why parts of the question have no answer in any vnet.
-    pub missed: Vec<Error>,
+    pub(super) missed: Vec<Error>,
     /// Why the answer is empty in every vnet; `None` if it is not.
-    pub nothing: Option<String>,
+    pub(super) nothing: Option<String>,
+    /// What only the answers tell; `None` if they tell no more.
+    pub(super) told: Option<RefCell<Told<'s, A>>>,
     /// Each part has its vnet as a title if there are several.
     pub(super) titled: bool,
     /// Rows begin with the vnet that they belong to.
     pub(super) marked: bool,
 }
 
-/// The question, asked of some of the stacks, the first of which has this place among the chosen ones.
-type Ask<'s, A> = Box<dyn Fn(usize, &[Stack<'s>]) -> Vec<Option<A>> + 's>;
+/// Makes the answers of stacks one after the other, until what takes them returns false.
+type Each<'s, A> = Box<dyn Fn(&[Stack<'s>], &mut Take<'_, 's, A>) + 's>;
 
-/// How many answers all processors make before the first of them is shown: enough to be worth their
-/// while, and few enough to be kept.
-const AT_ONCE: usize = 64;
+type Take<'a, 's, A> = dyn FnMut(Stack<'s>, A) -> bool + 'a;
 
-/// What an answer is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
-    /// To see what is to be said before all answers.
-    Look,
-    /// For both at once.
-    Once,
-    /// To be shown.
-    Show,
+/// What the answers tell as they are made.
+pub(super) struct Told<'s, A> {
+    /// How many of the answers were seen.
+    seen: usize,
+    problems: Problems,
+    summary: Box<dyn Summary<A> + 's>,
+}
+
+/// What is to be said of all answers together, which is known when the last of them has been made.
+pub(super) trait Summary<A> {
+    /// Sees the next of the answers.
+    fn see(&mut self, answer: &A);
+
+    /// Why there is nothing in any of them; `None` if there is something. `problems` are those of all.
+    fn nothing(&self, problems: &Problems) -> Option<String>;
+
+    /// What a person should know of them.
+    fn remarks(&self, _problems: &Problems) -> Vec<Remark> {
+        Vec::new()
+    }
 }
 
 impl<'s, A> PerVnet<'s, A> {
@@ -63,25 +74,24 @@ impl<'s, A> PerVnet<'s, A> {
         chosen: Chosen<'s>,
         ask: impl Fn(usize, Stack<'s>) -> Option<A> + 's,
     ) -> Self {
-        let ask = move |first: usize, stacks: &[Stack<'s>]| {
-            stacks.iter().zip(first..).map(|(stack, place)| ask(place, *stack)).collect()
-        };
-        Self::by_batch(chosen, 1, ask)
+        Self::by(chosen, move |stacks, take| {
+            let mut stacks = stacks.iter().enumerate();
+            let _ = stacks.all(|(place, stack)| match ask(place, *stack) {
+                Some(answer) => take(*stack, answer),
+                None => true,
+            });
+        })
     }
 
-    fn by_batch(
-        chosen: Chosen<'s>,
-        at_once: usize,
-        ask: impl Fn(usize, &[Stack<'s>]) -> Vec<Option<A>> + 's,
-    ) -> Self {
+    fn by(chosen: Chosen<'s>, each: impl Fn(&[Stack<'s>], &mut Take<'_, 's, A>) + 's) -> Self {
         Self {
-            ask: Box::new(ask),
-            at_once,
+            each: Box::new(each),
             is_kept: false,
             problems: Problems::default(),
             remarks: Vec::new(),
             missed: Vec::new(),
             nothing: None,
+            told: None,
             titled: chosen.stacks.len() > 1,
             marked: chosen.all,
             chosen,
@@ -97,90 +107,128 @@ impl<'s, A> PerVnet<'s, A> {
         Self { is_kept: true, ..answers }
     }
 
-    /// Asks `ask` of each of the stacks, on all processors, collects the problems of the answers, and
-    /// shows them to `see`: what is said before the answers rests on all of them. Then each is made
-    /// again when its turn comes, and not kept. A single one is kept, and so are those about a machine
-    /// that is running, where a second look may find something else. Nothing is asked any more when
-    /// nobody waits for the answer.
+    /// Asks `ask` of each of the stacks, on all processors. What is to be said of all answers is known when the
+    /// last of them has been made. They are made when their turn comes, and not kept. A single
+    /// one is kept, and so are those about a machine that is running, where a second look may find
+    /// something else. Nothing is asked any more when nobody waits for the answer.
     ///
     /// # Errors
-    /// The first of `ask`, or nobody waits any more.
-    pub(super) fn looked_through(
+    /// Nobody waits any more.
+    pub(super) fn at_once(
         session: &'s Session,
         chosen: Chosen<'s>,
-        ask: impl Fn(Stack<'s>, Pass) -> Result<A, Error> + Sync + 's,
-        mut see: impl FnMut(&A),
+        ask: impl Fn(Stack<'s>) -> A + Sync + 's,
+        summary: impl Summary<A> + 's,
     ) -> Result<Self, Error>
     where
         A: Answer + Clone + Send + 's,
     {
         let keep = chosen.stacks.len() == 1 || session.memory().is_live();
-        let pass = if keep { Pass::Once } else { Pass::Look };
-        let (mut kept, mut problems, mut failed) = (Vec::new(), Problems::default(), None);
-        let jobs = parallel::jobs_for(chosen.stacks.len());
-        let ask = move |stack: &Stack<'s>, pass| session.go_on().and_then(|()| ask(*stack, pass));
-        let look = |stack: &Stack<'s>| ask(stack, pass);
-        parallel::for_each(&chosen.stacks, jobs, look, |answer| {
-            match answer {
-                Ok(answer) => {
-                    problems.extend(answer.problems());
-                    see(&answer);
-                    kept.extend(keep.then_some(answer));
-                }
-                Err(why) => failed = Some(why),
-            }
-            failed.is_none()
-        });
-        if let Some(why) = failed {
-            return Err(why);
-        }
-        if keep {
-            return Ok(Self { problems, ..Self::kept(chosen, kept) });
-        }
-        let ask = move |_: usize, stacks: &[Stack<'s>]| {
-            let mut answers = Vec::with_capacity(stacks.len());
-            let show = |stack: &Stack<'s>| ask(stack, Pass::Show);
-            parallel::for_each(stacks, parallel::jobs_for(stacks.len()), show, |answer| {
-                answers.push(answer.ok());
-                true
+        let make = move |stack: &Stack<'s>| session.go_on().map(|()| (*stack, ask(*stack)));
+        let each = move |stacks: &[Stack<'s>], take: &mut Take<'_, 's, A>| {
+            parallel::for_each(stacks, parallel::jobs_for(stacks.len()), &make, |answer| {
+                answer.is_ok_and(|(stack, answer)| take(stack, answer))
             });
-            answers
         };
-        Ok(Self { problems, ..Self::by_batch(chosen, AT_ONCE, ask) })
+        let told = Told { seen: 0, problems: Problems::default(), summary: Box::new(summary) };
+        let answer = Self { told: Some(RefCell::new(told)), ..Self::by(chosen, each) };
+        if !keep {
+            return Ok(answer);
+        }
+        let kept = answer.to_vec().into_iter().map(|(_, answer)| answer).collect();
+        session.go_on()?;
+        let Self { chosen, told, .. } = answer;
+        Ok(Self { told, ..Self::kept(chosen, kept) })
+    }
+}
+
+impl<'s, A: Answer> PerVnet<'s, A> {
+    /// Calls `f` with each stack and its answer, until it fails.
+    ///
+    /// # Errors
+    /// That of `f`.
+    pub fn try_for_each<E>(
+        &self,
+        mut f: impl FnMut(Stack<'s>, A) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (mut done, mut place) = (Ok(()), 0);
+        (self.each)(&self.chosen.stacks, &mut |stack, answer| {
+            place += 1;
+            self.see(place, &answer);
+            done = f(stack, answer);
+            done.is_ok()
+        });
+        done
     }
 
-    /// The stacks, each with its answer, one after the other.
-    pub fn answers(&self) -> impl Iterator<Item = (Stack<'s>, A)> {
-        let batches = self.chosen.stacks.chunks(self.at_once.max(1)).enumerate();
-        let made = batches.flat_map(|(number, stacks)| {
-            stacks.iter().zip((self.ask)(number * self.at_once, stacks))
+    /// Calls `f` with each stack and its answer.
+    pub fn for_each(&self, mut f: impl FnMut(Stack<'s>, A)) {
+        let Ok(()) = self.try_for_each(|stack, answer| {
+            f(stack, answer);
+            Ok::<_, Infallible>(())
         });
-        made.filter_map(|(stack, answer)| Some((*stack, answer?)))
+    }
+
+    /// All stacks, each with its answer.
+    pub fn to_vec(&self) -> Vec<(Stack<'s>, A)> {
+        let mut all = Vec::new();
+        self.for_each(|stack, answer| all.push((stack, answer)));
+        all
+    }
+
+    /// Makes all answers once, so that what they tell is known before they are shown.
+    pub(super) fn look_through(&self) {
+        if self.tells_later() {
+            self.for_each(|_, _| ());
+        }
+    }
+
+    fn see(&self, place: usize, answer: &A) {
+        let Some(told) = &self.told else { return };
+        let mut told = told.borrow_mut();
+        // The answers may be made again, from the first on.
+        if place > told.seen {
+            told.seen = place;
+            told.problems.extend(answer.problems());
+            told.summary.see(answer);
+        }
+    }
+
+    /// What the answers have told, if that is all of it.
+    fn all_told<T>(&self, get: impl FnOnce(&Told<'s, A>, &Problems) -> T) -> Option<T> {
+        let told = self.told.as_ref()?.borrow();
+        (told.seen >= self.chosen.stacks.len()).then(|| get(&told, &told.problems))
     }
 }
 
 impl<A: Answer> Answer for PerVnet<'_, A> {
     fn lay_out(&self, page: &mut impl Page) -> io::Result<()> {
-        for (stack, answer) in self.answers() {
+        self.try_for_each(|stack, answer| {
             let vnet = stack.vnet();
             page.part(Some(Part {
                 vnet: vnet.map(VnetRef::from),
                 title: vnet.filter(|_| self.titled).map(Vnet::title),
                 marked: self.marked && vnet.is_some(),
             }))?;
-            answer.lay_out(page)?;
-        }
+            answer.lay_out(page)
+        })?;
         page.part(None)
     }
 
     fn problems(&self) -> Problems {
         let mut problems = self.problems.clone();
+        if let Some(told) = &self.told {
+            problems.extend(told.borrow().problems.clone());
+        }
         problems.extend(self.chosen.problems.clone());
         problems
     }
 
     fn remarks(&self) -> Vec<Remark> {
-        self.remarks.clone()
+        let mut remarks = self.remarks.clone();
+        let told = self.all_told(|told, problems| told.summary.remarks(problems));
+        remarks.extend(told.into_iter().flatten());
+        remarks
     }
 
     fn chosen(&self) -> Option<&Chosen<'_>> {
@@ -192,27 +240,38 @@ impl<A: Answer> Answer for PerVnet<'_, A> {
     }
 
     fn nothing(&self) -> Option<String> {
-        self.nothing.clone()
+        let told = || self.all_told(|told, problems| told.summary.nothing(problems)).flatten();
+        self.nothing.clone().or_else(told)
+    }
+
+    fn tells_later(&self) -> bool {
+        self.told.is_some() && self.all_told(|_, _| ()).is_none()
     }
 
     /// Answers that are made when their turn comes are not asked for this: each would be made twice.
     fn found(&self) -> bool {
-        self.is_kept && self.answers().any(|(_, answer)| answer.found())
+        let mut found = false;
+        if self.is_kept {
+            self.for_each(|_, answer| found |= answer.found());
+        }
+        found
     }
 
     fn unreadable(&self) -> usize {
-        self.answers().map(|(_, answer)| answer.unreadable()).sum()
+        let mut count = 0;
+        self.for_each(|_, answer| count += answer.unreadable());
+        count
     }
 }
 
 /// The answer itself, or an array of answers if all vnets were asked for.
 impl<A: Answer> Serialize for PerVnet<'_, A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let ([_], false) = (&self.chosen.stacks[..], self.chosen.all)
-            && let Some((stack, answer)) = self.answers().next()
-        {
-            return About { vnet: stack.vnet().map(VnetRef::from), what: answer }
-                .serialize(serializer);
+        if let ([_], false) = (&self.chosen.stacks[..], self.chosen.all) {
+            if let Some((stack, answer)) = self.to_vec().pop() {
+                return About { vnet: stack.vnet().map(VnetRef::from), what: answer }
+                    .serialize(serializer);
+            }
         }
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry("vnets", &All(self))?;
@@ -225,9 +284,9 @@ struct All<'a, 's, A>(&'a PerVnet<'s, A>);
 impl<A: Answer> Serialize for All<'_, '_, A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut seq = serializer.serialize_seq(Some(self.0.chosen.stacks.len()))?;
-        for (stack, answer) in self.0.answers() {
-            seq.serialize_element(&About { vnet: stack.vnet().map(VnetRef::from), what: answer })?;
-        }
+        self.0.try_for_each(|stack, answer| {
+            seq.serialize_element(&About { vnet: stack.vnet().map(VnetRef::from), what: answer })
+        })?;
         seq.end()
     }
 }

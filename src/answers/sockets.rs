@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::per_vnet::Pass;
+use super::per_vnet::Summary;
 use super::{Answer, Cell, Chosen, Column, Elements, Medium, Page, PerVnet, Row, call_outs};
 use crate::error::Error;
 use crate::session::Session;
@@ -50,25 +50,37 @@ pub fn sockets<'s>(
     // Of all stacks: a socket of one vnet may be found through another.
     let census = Census::read(session.target(), &session.all_copies()?);
     let jails = session.jails().ok();
-    let mut problems = census.problems.clone();
+    let problems = census.problems.clone();
     let Question { listening, kinds } = question;
-    let kinds = kinds.to_vec();
-    let ask = move |stack: Stack<'s>, _: Pass| -> Result<Sockets, Error> {
-        let copies = session.copies(stack)?;
+    let (kinds, copies) = (kinds.to_vec(), session.copier()?);
+    let all = All { nothing: question.nothing(), empty: true };
+    let ask = move |stack: Stack<'s>| {
+        let copies = copies(stack);
         let mut problems = census.problems_of(stack.vnet().map(|vnet| vnet.address));
         let mut sockets = views::sockets::sockets(&census, copies, jails, &mut problems);
         let question = Question { listening, kinds: &kinds };
         sockets.retain(|socket| question.fits(socket));
         let (count, complete) = (census.count(&copies), kinds.is_empty() && !listening);
-        Ok(Sockets { sockets: sockets.into(), count, complete, problems })
+        Sockets { sockets: sockets.into(), count, complete, problems }
     };
-    let mut empty = true;
-    let answer = PerVnet::looked_through(session, chosen, ask, |sockets| {
-        empty &= sockets.is_empty();
-    })?;
-    problems.extend(answer.problems.clone());
-    let nothing = empty.then(|| question.nothing());
-    Ok(PerVnet { problems, nothing, ..answer })
+    Ok(PerVnet { problems, ..PerVnet::at_once(session, chosen, ask, all)? })
+}
+
+/// The sockets of all chosen vnets.
+struct All {
+    /// What is said if there are none.
+    nothing: String,
+    empty: bool,
+}
+
+impl Summary<Sockets> for All {
+    fn see(&mut self, sockets: &Sockets) {
+        self.empty &= sockets.is_empty();
+    }
+
+    fn nothing(&self, _: &Problems) -> Option<String> {
+        self.empty.then(|| self.nothing.clone())
+    }
 }
 
 impl Sockets {

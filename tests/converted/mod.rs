@@ -26,6 +26,6 @@ pub fn ask(session: &Session, question: Question<'_>) -> Result<(Vec<u8>, Value)
 /// An answer as a program gets it.
 pub fn json(answer: &impl Answer) -> Value {
     let mut out = Vec::new();
-    json::write_document(&mut out, &Document::new(answer, &answer.problems())).unwrap();
+    json::write_document(&mut out, &Document::new(answer)).unwrap();
     serde_json::from_slice(&out).unwrap()
 }

@@ -52,7 +52,8 @@ fn ask<'s>(
 
 fn only<'s>(answer: &PerVnet<'s, Diff<'s>>) -> Diff<'s> {
     let [(_, diff)]: [_; 1] = answer
-        .answers()
+        .to_vec()
+        .into_iter()
         .collect::<Vec<_>>()
         .try_into()
         .unwrap_or_else(|all: Vec<_>| panic!("{} vnets", all.len()));
@@ -134,7 +135,7 @@ fn exactly_what_was_set_differs_from_the_initial_values() {
     ] {
         let session = session(kernel, JAILS);
         let all = ask(&session, &Selector::All, Against::Initial, &[], false);
-        let answers: Vec<Diff<'_>> = all.answers().map(|(_, diff)| diff).collect();
+        let answers: Vec<Diff<'_>> = all.to_vec().into_iter().map(|(_, diff)| diff).collect();
         let [host, web01, db01] = &answers[..] else { panic!("{kernel}") };
         assert_eq!(told(host), ["ipforwarding: 0 -> 1"], "{kernel}");
         let set = ["ip_defttl: 64 -> 42", "tcbinfo.ipi_count: 0 -> 3"];
@@ -153,13 +154,13 @@ fn exactly_what_was_set_differs_from_the_initial_values() {
 #[test]
 fn patterns_limit_the_variables() {
     let session = session(CLASSIC, JAILS);
-    let all = ask(&session, &Selector::All, Against::Initial, &["ip_def*", "no_such"], false);
-    assert_eq!(all.missed.len(), 1);
-    let answers: Vec<Diff<'_>> = all.answers().map(|(_, diff)| diff).collect();
+    let mut all = ask(&session, &Selector::All, Against::Initial, &["ip_def*", "no_such"], false);
+    assert_eq!(all.take_missed().len(), 1);
+    let answers: Vec<Diff<'_>> = all.to_vec().into_iter().map(|(_, diff)| diff).collect();
     assert_eq!(told(&answers[1]), ["ip_defttl: 64 -> 42"]);
     assert!(answers.iter().all(|diff| diff.summary().compared == 1 && folded(diff).is_empty()));
-    let nothing = ask(&session, &Selector::All, Against::Initial, &["no_such"], false);
-    assert!(nothing.nothing().is_some() && nothing.missed.len() == 1 && !nothing.found());
+    let mut nothing = ask(&session, &Selector::All, Against::Initial, &["no_such"], false);
+    assert!(nothing.nothing().is_some() && nothing.take_missed().len() == 1 && !nothing.found());
 }
 
 /// The master copy may have been written to; what the kernel keeps beside it decides.

@@ -93,19 +93,23 @@ fn the_same_vnet_in_two_dumps() {
     for kernel in [CLASSIC, "stable15-clang-dwarf4", "arm64", "i386"] {
         let (before, after) = (session(kernel, JAILS), session(kernel, &format!("{JAILS}{LATER}")));
         let all = ask(&after, &Selector::All, Against::Dump(&before), &[], false);
-        let answers: Vec<Diff<'_>> = all.answers().map(|(_, diff)| diff).collect();
+        let answers: Vec<Diff<'_>> = all.to_vec().into_iter().map(|(_, diff)| diff).collect();
         let [host, web01, db01] = &answers[..] else { panic!("{kernel}") };
         assert_eq!((told(host), told(db01)), (Vec::new(), Vec::new()), "{kernel}");
         assert_eq!(told(web01), ["ip_defttl: 42 -> 43"], "{kernel}");
         assert_eq!(folded(web01), "1 counter, 1 generation number", "{kernel}");
         assert!(answers.iter().all(|diff| unknown(diff).is_empty() && changed(diff).is_empty()));
-        let remarks = format!("{:?}", all.remarks);
+        let remarks = format!("{:?}", all.remarks());
         assert!(remarks.contains("both are those of jail web01"), "{remarks}");
         assert!(remarks.contains("the other dump has no vnet of a jail late"), "{remarks}");
 
         let back = ask(&before, &Selector::All, Against::Dump(&after), &["ip_defttl"], false);
-        assert_eq!(told(&back.answers().nth(1).unwrap().1), ["ip_defttl: 43 -> 42"], "{kernel}");
-        assert!(format!("{:?}", back.remarks).contains("of vmcore has no counterpart"));
+        assert_eq!(
+            told(&back.to_vec().into_iter().nth(1).unwrap().1),
+            ["ip_defttl: 43 -> 42"],
+            "{kernel}"
+        );
+        assert!(format!("{:?}", back.remarks()).contains("of vmcore has no counterpart"));
 
         // Without its jail, a vnet is found by its number.
         let renamed = JAILS.replace("db01", "db02");
@@ -113,7 +117,7 @@ fn the_same_vnet_in_two_dumps() {
         let by_number =
             ask(&after, &Selector::Jail("db01".into()), Against::Dump(&renamed), &[], false);
         assert_eq!(told(&only(&by_number)), NONE, "{kernel}");
-        let remarks = format!("{:?}", by_number.remarks);
+        let remarks = format!("{:?}", by_number.remarks());
         assert!(
             remarks.contains("there is no jail db01, but they have the same number"),
             "{remarks}"

@@ -116,10 +116,10 @@ fn show<A: Answer>(session: &Session, answer: Result<A, Error>) {
         Ok(mut answer) => {
             let missed = answer.take_missed();
             missed.iter().for_each(|why| drop(why.story()));
-            let _ = (answer.remarks().len(), answer.nothing(), answer.found());
-            let _ = json::write_document(io::sink(), &Document::new(&answer, &answer.problems()));
+            let _ = json::write_document(io::sink(), &Document::new(&answer));
             let mut page = TextPage::new(io::sink(), Medium::People, Style::default());
             let _ = answer.lay_out(&mut page);
+            let _ = (answer.remarks().len(), answer.nothing(), answer.found());
         }
         Err(why) => drop(why.story()),
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::per_vnet::Pass;
+use super::per_vnet::Summary;
 use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs};
 use crate::error::Error;
 use crate::parallel;
@@ -73,8 +73,7 @@ pub fn interfaces<'s>(
 ) -> Result<PerVnet<'s, Interfaces<'s>>, Error> {
     let Question { names, long } = question;
     let wanted = names.iter().map(|name| Wanted::new(name)).collect::<Result<Vec<_>, _>>()?;
-    let mut seen = vec![false; wanted.len()];
-    let mut any = false;
+    let all = All { names: names.to_vec(), seen: vec![false; wanted.len()], any: false };
     let reader = Arc::new(Reader {
         session,
         network: session.network()?,
@@ -82,22 +81,40 @@ pub fn interfaces<'s>(
         wanted,
         long,
     });
-    let ask = move |stack, pass| Ok(reader.read(stack, pass));
-    let answer = PerVnet::looked_through(session, chosen, ask, |found| {
-        any |= found.any;
-        for place in &found.seen {
-            seen.get_mut(*place).into_iter().for_each(|seen| *seen = true);
-        }
-    })?;
-    let missed = names.iter().zip(&seen).filter(|(_, seen)| !**seen).map(|(name, _)| &**name);
-    let missed: Vec<&str> = missed.collect();
-    let nothing = (!any).then(|| nothing(&missed, &answer.problems));
-    let mut remarks = Vec::new();
-    if any {
-        let warning = |name: &&str| Remark::Warning(no_such(name, &answer.problems));
-        remarks.extend(missed.iter().map(warning));
+    PerVnet::at_once(session, chosen, move |stack| reader.read(stack), all)
+}
+
+/// The interfaces of all chosen vnets.
+struct All {
+    /// The names that are wanted, and whether each was seen.
+    names: Vec<String>,
+    seen: Vec<bool>,
+    any: bool,
+}
+
+impl All {
+    fn missed(&self) -> Vec<&str> {
+        let missed = self.names.iter().zip(&self.seen).filter(|(_, seen)| !**seen);
+        missed.map(|(name, _)| &**name).collect()
     }
-    Ok(PerVnet { remarks, nothing, ..answer })
+}
+
+impl Summary<Interfaces<'_>> for All {
+    fn see(&mut self, found: &Interfaces<'_>) {
+        self.any |= found.any;
+        for place in &found.seen {
+            self.seen.get_mut(*place).into_iter().for_each(|seen| *seen = true);
+        }
+    }
+
+    fn nothing(&self, problems: &Problems) -> Option<String> {
+        (!self.any).then(|| nothing(&self.missed(), problems))
+    }
+
+    fn remarks(&self, problems: &Problems) -> Vec<Remark> {
+        let missed = if self.any { self.missed() } else { Vec::new() };
+        missed.iter().map(|name| Remark::Warning(no_such(name, problems))).collect()
+    }
 }
 
 fn nothing(missed: &[&str], problems: &Problems) -> String {
@@ -143,9 +160,8 @@ struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    /// The interfaces of a stack that are wanted. A first look reads of them what keeps others from
-    /// being known.
-    fn read(self: &Arc<Self>, stack: Stack<'s>, pass: Pass) -> Interfaces<'s> {
+    /// The interfaces of a stack that are wanted, and what keeps others from being known.
+    fn read(self: &Arc<Self>, stack: Stack<'s>) -> Interfaces<'s> {
         let mut seen = Vec::new();
         let vnet = stack.vnet();
         let Some(found) = self.network.stack(vnet.map(|vnet| vnet.address)) else {
@@ -159,22 +175,21 @@ impl<'s> Reader<'s> {
         problems.extend(conditions.problems.clone());
         let is_too_long =
             found.list.interfaces.len() > MOST_KEPT && !self.session.memory().is_live();
-        let keeps = pass != Pass::Look && !is_too_long;
         let (mut kept, mut any) = (Vec::new(), false);
         for object in found.list.all() {
             let is_wanted = self.is_wanted(&object, &mut seen);
             any |= is_wanted;
-            if is_wanted && keeps {
+            if is_wanted && !is_too_long {
                 let entry = self.entry(&object, &conditions);
                 problems.extend(entry.interface.problems.clone());
                 kept.push(entry);
-            } else if !is_wanted || pass != Pass::Show {
+            } else {
                 problems.extend(Interface::problems(&object));
             }
         }
-        let entries = match pass {
-            Pass::Show | Pass::Once if is_too_long => Entries::Read(Arc::clone(self), stack),
-            _ => Entries::Kept(kept.into()),
+        let entries = match is_too_long {
+            true => Entries::Read(Arc::clone(self), stack),
+            false => Entries::Kept(kept.into()),
         };
         self.answer(entries, problems, any, seen)
     }

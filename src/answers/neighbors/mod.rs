@@ -6,13 +6,14 @@ mod page;
 pub use self::element::{Neighbor, Table};
 pub use self::page::Neighbors;
 
-use super::per_vnet::Pass;
+use super::per_vnet::Summary;
 use super::{Answer, Chosen, PerVnet};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::family::Family;
 use crate::views::neighbors;
 use crate::vnet::Stack;
+use crate::walk::Problems;
 
 /// The neighbours of each of the chosen vnets, of one family or of both.
 ///
@@ -24,16 +25,26 @@ pub fn neighbors<'s>(
     family: Option<Family>,
 ) -> Result<PerVnet<'s, Neighbors>, Error> {
     session.matching_target()?.types()?;
-    let network = session.network()?;
-    let ask = move |stack: Stack<'s>, _: Pass| -> Result<Neighbors, Error> {
+    let (network, copies) = (session.network()?, session.copier()?);
+    let ask = move |stack: Stack<'s>| {
         let wanted = |found: Family| family.is_none_or(|wanted| wanted == found);
-        let found = neighbors::Neighbors::read(&session.copies(stack)?, &network, wanted);
-        Ok(Neighbors::new(found, session.uptime()))
+        let found = neighbors::Neighbors::read(&copies(stack), &network, wanted);
+        Neighbors::new(found, session.uptime())
     };
-    let mut empty = true;
-    let answer = PerVnet::looked_through(session, chosen, ask, |neighbors| {
-        empty &= neighbors.nothing().is_some();
-    })?;
-    let nothing = empty.then(|| "there are no neighbours".to_owned());
-    Ok(PerVnet { nothing, ..answer })
+    PerVnet::at_once(session, chosen, ask, All { empty: true })
+}
+
+/// The neighbours of all chosen vnets.
+struct All {
+    empty: bool,
+}
+
+impl Summary<Neighbors> for All {
+    fn see(&mut self, neighbors: &Neighbors) {
+        self.empty &= neighbors.nothing().is_some();
+    }
+
+    fn nothing(&self, _: &Problems) -> Option<String> {
+        self.empty.then(|| "there are no neighbours".to_owned())
+    }
 }

@@ -124,25 +124,25 @@ impl Identities {
         let Ok(all) = answers::interfaces(session, chosen, Interfaces::default()) else {
             return;
         };
-        for (_, stack) in all.answers() {
+        all.for_each(|_, stack| {
             stack.elements().for_each(|entry| {
                 if let Ok(Some(description)) = &entry.interface.description {
                     self.add(Named::Description, description);
                 }
                 self.addresses.extend(entry.interface.addresses.iter().map(|found| found.ip.ip));
             });
-        }
+        });
     }
 
     /// The paths of local sockets.
     fn add_sockets(&mut self, session: &Session) {
         let Ok(chosen) = Chosen::ask(session, &Selector::All) else { return };
         let Ok(all) = answers::sockets(session, chosen, Sockets::default()) else { return };
-        for (_, stack) in all.answers() {
+        all.for_each(|_, stack| {
             let local = stack.sockets.iter().filter(|socket| socket.kind == Kind::Unix);
             for socket in local {
                 socket.local.iter().flatten().for_each(|path| self.add(Named::Path, path));
             }
-        }
+        });
     }
 }

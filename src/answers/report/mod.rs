@@ -265,23 +265,23 @@ impl Report<'_> {
             return page.nothing(&why).map(Ok);
         }
         let mut built = Vec::new();
-        for (stack, answer) in answer.answers() {
+        answer.for_each(|stack, answer| {
             if let Some(answer) = answer {
                 built.push(Built { title: title(stack), stage: answer.construction });
             }
-        }
+        });
         page.picture(&Picture::Construction(&built))?;
         for Built { title, stage } in &built {
             page.line(&format!("{title}: {}", stage.phase.name()))?;
         }
         let moving = |stage: &Phase| !matches!(stage, Phase::Up | Phase::Destroyed);
         page.parts(built.iter().filter(|built| moving(&built.stage.phase)).count());
-        for (stack, answer) in answer.answers() {
-            if let Some(answer) = answer.filter(|answer| moving(&answer.construction.phase)) {
-                part(page, stack)?;
-                answer.lay_out(page)?;
+        answer.try_for_each(|stack, answer| {
+            match answer.filter(|answer| moving(&answer.construction.phase)) {
+                Some(answer) => part(page, stack).and_then(|()| answer.lay_out(page)),
+                None => Ok(()),
             }
-        }
+        })?;
         page.part(None).map(Ok)
     }
 
@@ -296,18 +296,19 @@ impl Report<'_> {
             Ok(answer) => answer,
             Err(why) => return Ok(Err(why)),
         };
+        answer.look_through();
         before(page, &answer)?;
         if let Some(why) = answer.nothing() {
             return page.nothing(&why).map(Ok);
         }
         page.parts(answer.chosen.stacks.len());
-        for (stack, answer) in answer.answers() {
+        answer.try_for_each(|stack, answer| {
             part(page, stack)?;
             match answer.nothing() {
-                Some(why) => page.nothing(&why)?,
-                None => answer.lay_out(page)?,
+                Some(why) => page.nothing(&why),
+                None => answer.lay_out(page),
             }
-        }
+        })?;
         page.part(None).map(Ok)
     }
 }

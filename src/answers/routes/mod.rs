@@ -8,13 +8,14 @@ pub use self::element::{NextHop, Route, RoutingTable};
 pub use self::page::Routes;
 pub use self::question::Question;
 
-use super::per_vnet::Pass;
+use super::per_vnet::Summary;
 use super::{Answer, Chosen, PerVnet};
 use crate::error::Error;
 use crate::session::Session;
 use crate::views::family::Family;
 use crate::views::routes::Tables;
 use crate::vnet::Stack;
+use crate::walk::Problems;
 
 /// The routes of each of the chosen vnets.
 ///
@@ -26,23 +27,36 @@ pub fn routes<'s>(
     question: Question,
 ) -> Result<PerVnet<'s, Routes>, Error> {
     session.matching_target()?.types()?;
-    let network = session.network()?;
-    let ask = move |stack: Stack<'s>, _: Pass| -> Result<Routes, Error> {
+    let (network, copies) = (session.network()?, session.copier()?);
+    let ask = move |stack: Stack<'s>| {
         let wanted = |fib: u64, family: Family| {
             question.fib.is_none_or(|wanted| wanted == fib)
                 && question.family.is_none_or(|wanted| wanted == family)
                 && question.to.is_none_or(|to| Family::of_address(to) == family)
         };
-        let tables = Tables::read(&session.copies(stack)?, &network, wanted);
-        Ok(Routes::new(tables, session.uptime(), &question))
+        let tables = Tables::read(&copies(stack), &network, wanted);
+        Routes::new(tables, session.uptime(), &question)
     };
-    let (mut fibs, mut empty) = (None, true);
-    let answer = PerVnet::looked_through(session, chosen, ask, |routes| {
-        fibs = fibs.max(routes.fibs);
-        empty &= routes.nothing().is_some();
-    })?;
-    let nothing = empty.then(|| nothing(fibs, &question));
-    Ok(PerVnet { nothing, ..answer })
+    PerVnet::at_once(session, chosen, ask, All { question, fibs: None, empty: true })
+}
+
+/// The routes of all chosen vnets.
+struct All {
+    question: Question,
+    /// The most FIBs that any of them has.
+    fibs: Option<u64>,
+    empty: bool,
+}
+
+impl Summary<Routes> for All {
+    fn see(&mut self, routes: &Routes) {
+        self.fibs = self.fibs.max(routes.fibs);
+        self.empty &= routes.nothing().is_some();
+    }
+
+    fn nothing(&self, _: &Problems) -> Option<String> {
+        self.empty.then(|| nothing(self.fibs, &self.question))
+    }
 }
 
 /// Why there are no routes at all, in stacks that have at most so many FIBs.

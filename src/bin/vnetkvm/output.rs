@@ -22,32 +22,39 @@ use crate::stdout::Stdout;
 /// Writes an answer and all messages about it. With `--strict`, nothing of an incomplete answer
 /// is written.
 pub fn show<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outcome> {
-    let problems = answer.problems();
-    say_problems(&problems);
-    say_remarks(&answer.remarks());
-    let (nothing, found) = (answer.nothing(), answer.found());
-    exit::report_missed(answer.take_missed(), nothing.is_none())?;
-    if let Some(chosen) = answer.chosen() {
-        say_choice(chosen);
+    let unreadable = if globals.output.strict { answer.unreadable() } else { 0 };
+    let tells_later = answer.tells_later();
+    if !tells_later {
+        say_about(&mut answer)?;
     }
     if globals.output.strict {
-        require_complete(&answer, &problems)?;
+        require_readable(unreadable)?;
+        no_problem(&answer.problems())?;
     }
     let mut out = Stdout::new(&globals.run);
-    write(globals, &answer, &problems, &mut out)?;
+    write(globals, &answer, &mut out)?;
     finish(globals, out)?;
-    let answered = if found { Outcome::Found } else { Outcome::Answered };
-    Ok(nothing.map_or(answered, Outcome::NothingMatched))
+    if tells_later {
+        say_about(&mut answer)?;
+    }
+    let answered = if answer.found() { Outcome::Found } else { Outcome::Answered };
+    Ok(answer.nothing().map_or(answered, Outcome::NothingMatched))
+}
+
+/// Says what a person should know of an answer beside what is in it.
+fn say_about<A: Answer>(answer: &mut A) -> anyhow::Result<()> {
+    say_problems(&answer.problems());
+    say_remarks(&answer.remarks());
+    exit::report_missed(answer.take_missed(), answer.nothing().is_none())?;
+    answer.chosen().into_iter().for_each(say_choice);
+    Ok(())
 }
 
 /// The same for a command that looks for something, whose status says whether that was found: a
 /// question that nothing matches is a failure.
 pub fn show_search<A: Answer>(globals: &Globals, mut answer: A) -> anyhow::Result<Outcome> {
     let Some(why) = answer.nothing() else { return show(globals, answer) };
-    say_problems(&answer.problems());
-    say_remarks(&answer.remarks());
-    exit::report_missed(answer.take_missed(), false)?;
-    answer.chosen().into_iter().for_each(say_choice);
+    say_about(&mut answer)?;
     Err(Failure::new(why).into())
 }
 
@@ -82,7 +89,8 @@ pub fn drawing<A: Answer>(
     let problems = answer.problems();
     say_problems(&problems);
     if globals.output.strict {
-        require_complete(answer, &problems)?;
+        require_readable(answer.unreadable())?;
+        no_problem(&problems)?;
     }
     let mut out = Stdout::new(&globals.run);
     draw(answer, &mut out)?;
@@ -122,16 +130,10 @@ fn say_remarks(remarks: &[Remark]) {
     }
 }
 
-fn write<A: Answer>(
-    globals: &Globals,
-    answer: &A,
-    problems: &Problems,
-    out: &mut Stdout<'_>,
-) -> anyhow::Result<()> {
+fn write<A: Answer>(globals: &Globals, answer: &A, out: &mut Stdout<'_>) -> anyhow::Result<()> {
     let medium = match format(&globals.output) {
         Format::Json => {
-            let document = Document::new(answer, problems);
-            let document = document.asked_at(globals.run.stamp());
+            let document = Document::new(answer).asked_at(globals.run.stamp());
             return Ok(json::write_document(out, &document)?);
         }
         Format::Template(template) => return by_template(answer, template, out),
@@ -179,14 +181,13 @@ pub fn has_color() -> bool {
 const NOT_STRICT: &str =
     "without --strict, the answer is shown, with a reason in place of each unreadable value";
 
-fn require_complete<A: Answer>(answer: &A, problems: &Problems) -> anyhow::Result<()> {
-    let unreadable = answer.unreadable();
+fn require_readable(unreadable: usize) -> anyhow::Result<()> {
     if unreadable > 0 {
         let plural = if unreadable == 1 { "value" } else { "values" };
         let what = format!("{unreadable} {plural} in the answer could not be read");
         return Err(Failure::new(what).hint(NOT_STRICT).into());
     }
-    no_problem(problems)
+    Ok(())
 }
 
 /// Checks `--strict` for output that is not an [`Answer`].

@@ -1,8 +1,8 @@
 //! `addresses`: the IP addresses of the interfaces of all vnets.
 
-use super::common::{all, joined};
+use super::common::{all, each, joined};
+use crate::answers::interfaces;
 use crate::answers::interfaces::{Address, Entry, Question as Which};
-use crate::answers::{Answer, interfaces};
 use crate::export::column::Kind::{Name, Text, Unsigned};
 use crate::export::column::{Column, column};
 use crate::export::rows::Rows;
@@ -36,13 +36,11 @@ const COLUMNS: &[Column] = &[
 
 fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
     let answer = interfaces(session, all(session)?, Which::default())?;
-    rows.problems(&answer.problems())?;
-    for (stack, answer) in answer.answers() {
+    each(rows, &answer, |rows, stack, answer| {
         answer.elements().try_for_each(|entry| {
             entry.addresses.iter().try_for_each(|address| add(rows, stack, entry, address))
-        })?;
-    }
-    Ok(())
+        })
+    })
 }
 
 fn add(

@@ -1,8 +1,12 @@
 //! What several tables have in common: whose rows they have, and texts of several parts.
 
-use crate::answers::Chosen;
+use std::io;
+
+use crate::answers::{Answer, Chosen, PerVnet};
 use crate::error::Error;
 use crate::export::column::Cell;
+use crate::export::rows::Rows;
+use crate::export::table::Stop;
 use crate::session::{Selector, Session};
 use crate::views::call_out::CallOut;
 use crate::vnet::Stack;
@@ -10,6 +14,16 @@ use crate::vnet::Stack;
 /// All network stacks: those on the list, and those that are not.
 pub(super) fn all(session: &Session) -> Result<Chosen<'_>, Error> {
     Chosen::ask(session, &Selector::All)
+}
+
+/// Adds the rows of each stack by `add`, and what could not be read of any of them.
+pub(super) fn each<'s, A: Answer>(
+    rows: &mut Rows<'_, '_>,
+    answer: &PerVnet<'s, A>,
+    mut add: impl FnMut(&mut Rows<'_, '_>, Stack<'s>, A) -> io::Result<()>,
+) -> Result<(), Stop> {
+    answer.try_for_each(|stack, answer| add(rows, stack, answer))?;
+    Ok(rows.problems(&answer.problems())?)
 }
 
 /// Where a part of a variable is: `tcbinfo.ipi_count of vnet 1 (0x…)`.

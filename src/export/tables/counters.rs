@@ -1,8 +1,8 @@
 //! `counters`: the per-CPU counters of all vnets, summed.
 
-use super::common::{all, place};
+use super::common::{all, each, place};
+use crate::answers::counters;
 use crate::answers::counters::{Counters, Question as Which};
-use crate::answers::{Answer, counters};
 use crate::export::column::Kind::{Name, Unsigned};
 use crate::export::column::{Column, column};
 use crate::export::rows::Rows;
@@ -32,11 +32,9 @@ const COLUMNS: &[Column] = &[
 fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
     let which = Which { patterns: &[], types: &[], per_cpu: false };
     let answer = counters(session, all(session)?, which)?;
-    rows.problems(&answer.problems())?;
-    for (stack, list) in answer.answers() {
-        list.elements.try_for_each(|counters| add(rows, stack, counters))?;
-    }
-    Ok(())
+    each(rows, &answer, |rows, stack, list| {
+        list.elements.try_for_each(|counters| add(rows, stack, counters))
+    })
 }
 
 fn add(rows: &mut Rows<'_, '_>, stack: Stack<'_>, counters: &Counters) -> std::io::Result<()> {

@@ -1,8 +1,8 @@
 //! `interfaces`: the interfaces of all vnets.
 
-use super::common::{all, joined, text, told};
+use super::common::{all, each, joined, text, told};
+use crate::answers::interfaces;
 use crate::answers::interfaces::{Entry, Question as Which};
-use crate::answers::{Answer, interfaces};
 use crate::export::column::Kind::{Name, Text, Unsigned};
 use crate::export::column::{Cell, Column, column};
 use crate::export::rows::Rows;
@@ -58,11 +58,9 @@ const COLUMNS: &[Column] = &[
 
 fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
     let answer = interfaces(session, all(session)?, Which::default())?;
-    rows.problems(&answer.problems())?;
-    for (stack, answer) in answer.answers() {
-        answer.elements().try_for_each(|entry| add(rows, stack, entry))?;
-    }
-    Ok(())
+    each(rows, &answer, |rows, stack, answer| {
+        answer.elements().try_for_each(|entry| add(rows, stack, entry))
+    })
 }
 
 fn add(rows: &mut Rows<'_, '_>, stack: Stack<'_>, entry: &Entry) -> std::io::Result<()> {

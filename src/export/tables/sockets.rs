@@ -1,8 +1,8 @@
 //! `sockets`: the sockets and connections of all vnets.
 
-use super::common::{all, joined, text, told};
+use super::common::{all, each, joined, text, told};
+use crate::answers::sockets;
 use crate::answers::sockets::Question as Which;
-use crate::answers::{Answer, sockets};
 use crate::export::column::Kind::{Boolean, Name, Signed, Text, Unsigned};
 use crate::export::column::{Column, column};
 use crate::export::rows::Rows;
@@ -47,11 +47,9 @@ const COLUMNS: &[Column] = &[
 
 fn fill(session: &Session, _: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
     let answer = sockets(session, all(session)?, Which::default())?;
-    rows.problems(&answer.problems())?;
-    for (stack, answer) in answer.answers() {
-        answer.sockets.iter().try_for_each(|socket| add(rows, stack, socket))?;
-    }
-    Ok(())
+    each(rows, &answer, |rows, stack, answer| {
+        answer.sockets.iter().try_for_each(|socket| add(rows, stack, socket))
+    })
 }
 
 fn add(rows: &mut Rows<'_, '_>, stack: Stack<'_>, socket: &Socket) -> std::io::Result<()> {

@@ -1,9 +1,9 @@
 //! `variables`: the virtualized variables of all vnets, a row for each scalar in them.
 
-use super::common::{all, place};
+use super::common::{all, each, place};
 use super::scalars;
+use crate::answers::variables;
 use crate::answers::variables::Variable;
-use crate::answers::{Answer, variables};
 use crate::export::column::Kind::{Name, Unsigned};
 use crate::export::column::{Column, column};
 use crate::export::rows::Rows;
@@ -40,11 +40,9 @@ const COLUMNS: &[Column] = &[
 
 fn fill(session: &Session, limits: &Limits, rows: &mut Rows<'_, '_>) -> Result<(), Stop> {
     let answer = variables(session, all(session)?, &[], limits)?;
-    rows.problems(&answer.problems())?;
-    for (stack, list) in answer.answers() {
-        list.elements.try_for_each(|variable| add(rows, stack, variable))?;
-    }
-    Ok(())
+    each(rows, &answer, |rows, stack, list| {
+        list.elements.try_for_each(|variable| add(rows, stack, variable))
+    })
 }
 
 fn add(rows: &mut Rows<'_, '_>, stack: Stack<'_>, variable: &Variable<'_>) -> std::io::Result<()> {

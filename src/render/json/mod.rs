@@ -8,9 +8,9 @@ mod writer;
 
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::walk::Problems;
+use crate::answers::Answer;
 pub(in crate::render) use writer::{Failed, JsonWriter, Open};
 
 /// The version of the schema. It increases if a reader of the old one would fail.
@@ -58,20 +58,30 @@ impl<W: Write> Lines<W> {
 /// An answer: the schema's version, then the answer's members, and what
 /// could not be read.
 #[derive(Debug, Serialize)]
-pub struct Document<'a, T> {
+pub struct Document<'a, A: Answer> {
     schema_version: u32,
     /// When the question was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<&'a str>,
     #[serde(flatten)]
-    body: T,
-    problems: &'a Problems,
+    answer: &'a A,
+    problems: Told<'a, A>,
 }
 
-impl<'a, T> Document<'a, T> {
-    /// A document of an answer and of what could not be read.
-    pub fn new(body: T, problems: &'a Problems) -> Self {
-        Self { schema_version: SCHEMA_VERSION, time: None, body, problems }
+/// What could not be read for an answer. It may be known only when the answer is written.
+#[derive(Debug)]
+struct Told<'a, A>(&'a A);
+
+impl<A: Answer> Serialize for Told<'_, A> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.problems().serialize(serializer)
+    }
+}
+
+impl<'a, A: Answer> Document<'a, A> {
+    /// A document of an answer.
+    pub fn new(answer: &'a A) -> Self {
+        Self { schema_version: SCHEMA_VERSION, time: None, answer, problems: Told(answer) }
     }
 
     /// The same with the time at which the question was asked: one of several times.
@@ -83,7 +93,9 @@ impl<'a, T> Document<'a, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::Page;
     use crate::render::sanitize::is_hostile;
+    use crate::walk::{Problem, Problems};
 
     #[test]
     fn strings_cannot_act_on_a_terminal_and_read_back_the_same() {
@@ -101,12 +113,21 @@ mod tests {
             vnet: Option<u32>,
             variables: Vec<Vec<u32>>,
         }
+        impl Answer for Body {
+            fn lay_out(&self, _: &mut impl Page) -> io::Result<()> {
+                Ok(())
+            }
+            fn problems(&self) -> Problems {
+                Problem::new("V_ifnet", "it has a loop").into()
+            }
+        }
         let body = Body { vnet: None, variables: vec![vec![1, 2], vec![3]] };
         let mut out = Vec::new();
-        write_document(&mut out, &Document::new(body, &Problems::default())).unwrap();
+        write_document(&mut out, &Document::new(&body)).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "{\"schema_version\":1,\"vnet\":null,\"variables\":[\n[1,2],\n[3]],\"problems\":[]}\n"
+            "{\"schema_version\":1,\"vnet\":null,\"variables\":[\n[1,2],\n[3]],\"problems\":[\n\
+             {\"what\":\"V_ifnet\",\"where\":null,\"why\":\"it has a loop\"}]}\n"
         );
     }
 
