@@ -19,8 +19,10 @@ fn bench(criterion: &mut Criterion) {
     let session = Session::open(&files::options(directory.path())).expect("it opens");
     let chosen = Chosen::ask(&session, &Selector::Index(1)).expect("vnet 1");
     let answer = answers::variables(&session, chosen, &[], &Limits::unlimited());
-    let (_, list) = answer.expect("variables").to_vec().into_iter().next().expect("one vnet");
-    let values: Vec<Value> = list.elements.to_vec().iter().map(Variable::value).collect();
+    let mut values: Vec<Value> = Vec::new();
+    answer.expect("variables").for_each(|_, list| {
+        values.extend(list.elements.to_vec().iter().map(Variable::value));
+    });
     let mut out = Vec::new();
     let mut write = || {
         out.clear();

@@ -5,6 +5,8 @@
 //! never stand for missing memory. Nothing is shared but the dump, and there are no locks, so
 //! many threads can read at once.
 
+mod search;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -284,24 +286,6 @@ impl KernelMemory {
             Some(Some(piece))
         });
         pieces.take(MAX_PIECES).flatten()
-    }
-
-    /// Calls `found` with every address in memory at which `needle` occurs, which is not all zeros. It
-    /// misses a match that straddles two pieces of a megabyte, which an aligned match never does.
-    pub fn search(&self, needle: &[u8], mut found: impl FnMut(VirtAddr)) {
-        const CHUNK: u64 = 1 << 20;
-        let finder = memchr::memmem::Finder::new(needle);
-        let mut buffer = Vec::new();
-        for piece in self.pieces() {
-            for start in (0..piece.len).step_by(CHUNK as usize) {
-                let at = piece.address.wrapping_add(start);
-                buffer.resize(CHUNK.min(piece.len - start) as usize, 0);
-                let phys = piece.phys.wrapping_add(start);
-                let Some(read) = self.read_physical(phys, &mut buffer) else { continue };
-                let held = buffer.get(..read).unwrap_or_default();
-                finder.find_iter(held).for_each(|place| found(at.wrapping_add(place as u64)));
-            }
-        }
     }
 
     /// How many bytes of physical memory the dump holds.

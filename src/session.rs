@@ -45,6 +45,7 @@ use crate::target::{KernelMatch, ReadError, Target, TargetError};
 use crate::threads::{self, Thread};
 use crate::types::{Format, Types};
 use crate::value::{Counters, Limits, Plans, Value, ValueReader};
+use crate::views::construction::Workers;
 use crate::views::cpus::Cpus;
 use crate::views::crashed_thread::CrashedThread;
 use crate::views::jails::{Jail, Jails};
@@ -95,6 +96,7 @@ pub struct Session {
     vnets_by_address: VnetsByAddress,
     jails: OnceLock<Result<Jails, ReadError>>,
     threads: OnceLock<Result<threads::Listed, ReadError>>,
+    crashed: OnceLock<Result<Option<CrashedThread>, ReadError>>,
 }
 
 /// Vnets, and why others may be missing.
@@ -326,13 +328,36 @@ impl Session {
         self.threads().map(|walk| walk.take(&mut Problems::default())).unwrap_or_default()
     }
 
+    /// The threads among which are those that build vnets and tear them down.
+    pub fn workers(&self) -> Workers<'_> {
+        Workers::among(self.threads())
+    }
+
     /// The thread that wrote the dump; `None` if the kernel says that none did, or is running.
     ///
     /// # Errors
     /// The kernel is not the dump's, or does not record it.
-    pub fn crashed_thread(&self) -> Result<Option<CrashedThread>, Error> {
+    pub fn crashed_thread(&self) -> Result<Option<&CrashedThread>, Error> {
         self.require_match()?;
-        Ok(CrashedThread::find(self.target(), self.jails().ok())?)
+        Ok(self.known_crashed_thread()?)
+    }
+
+    /// The same for a kernel that may not be the dump's.
+    pub(crate) fn known_crashed_thread(&self) -> Result<Option<&CrashedThread>, ReadError> {
+        let crashed = self
+            .crashed
+            .get_or_init(|| CrashedThread::find(self.target(), || self.listed_threads()));
+        crashed.as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
+    /// The thread with this id.
+    ///
+    /// # Errors
+    /// The kernel has no debug information, or the part of the lists that can be read has no such
+    /// thread.
+    pub(crate) fn thread(&self, tid: i64) -> Result<Option<Thread<'_>>, VnetError> {
+        let unknown = |because| VnetError::unknown(format!("thread {tid}"), because);
+        self.listed_threads()?.with_id(self.target(), tid).map_err(unknown)
     }
 
     /// The variables that match any of the patterns; without patterns, all of them.

@@ -7,6 +7,7 @@ mod counting;
 #[path = "../benches/files/vnets.rs"]
 mod vnets;
 
+use std::fmt::Write as _;
 use std::io::{self, Cursor};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -81,21 +82,40 @@ const QUESTIONS: [Question; 17] = [
 #[test]
 fn costs_grow_as_the_vnets_do() {
     let _alone = alone();
-    let cores = COUNTS.map(core);
+    let cores = COUNTS.map(|vnets| core(&vnets::scenario(vnets)));
     for (name, question) in QUESTIONS {
-        let [few, more, many] = cores.each_ref().map(|core| cost(core, question));
-        // What is the same for any number cancels out, but for what threads look up at once that
-        // one of them would have kept for the others.
-        let grows = |what: &str, few: u64, more: u64, many: u64| {
-            let (first, second) = (more.saturating_sub(few), many.saturating_sub(more));
-            assert!(
-                second * 10 <= first * 11 + few * 2,
-                "{name}: {few}, {more} and {many} {what} for {COUNTS:?} vnets"
-            );
-        };
-        grows("steps", few.steps, more.steps, many.steps);
-        grows("bytes", few.bytes, more.bytes, many.bytes);
+        costs_grow_as_the_counts_do(name, question, &cores);
     }
+}
+
+/// Each is being built by a thread of its own, in which a constructor hangs.
+#[test]
+fn costs_grow_as_the_vnets_do_that_are_being_built() {
+    let _alone = alone();
+    let cores = COUNTS.map(|vnets| core(&being_built(vnets)));
+    let questions: [Question; 3] = [
+        ("vnets", |session| answer(answers::vnets(session, None, true).unwrap())),
+        ("sysinit", |session| answer(answers::construction(session, all(session)).unwrap())),
+        ("check", |session| drop(answers::checks(session, &Selector::All, &[]).unwrap())),
+    ];
+    for (name, question) in questions {
+        costs_grow_as_the_counts_do(name, question, &cores);
+    }
+}
+
+fn costs_grow_as_the_counts_do(name: &str, question: fn(&Session), cores: &[Vec<u8>; 3]) {
+    let [few, more, many] = cores.each_ref().map(|core| cost(core, question));
+    // What is the same for any number cancels out, but for what threads look up at once that
+    // one of them would have kept for the others.
+    let grows = |what: &str, few: u64, more: u64, many: u64| {
+        let (first, second) = (more.saturating_sub(few), many.saturating_sub(more));
+        assert!(
+            second * 10 <= first * 11 + few * 2,
+            "{name}: {few}, {more} and {many} {what} for {COUNTS:?} vnets"
+        );
+    };
+    grows("steps", few.steps, more.steps, many.steps);
+    grows("bytes", few.bytes, more.bytes, many.bytes);
 }
 
 /// An interface with its ties takes some 7,000 bytes, of which there are three for each vnet, one of
@@ -109,7 +129,7 @@ fn interfaces_are_not_kept() {
     let (_, question) = QUESTIONS.into_iter().find(|(name, _)| *name == "interfaces").unwrap();
     // The pages that threads keep are not made again once all have them.
     let least = |core: &[u8]| [(); 3].map(|()| most_held(core, question)).into_iter().min();
-    let [few, many] = [FEW, MANY].map(|vnets| least(&core(vnets)).unwrap());
+    let [few, many] = [FEW, MANY].map(|vnets| least(&core(&vnets::scenario(vnets))).unwrap());
     let each = many.saturating_sub(few) / (MANY - FEW);
     assert!(each < 3000, "{each} bytes for each of {MANY} vnets");
 }
@@ -168,8 +188,21 @@ fn all(session: &Session) -> Chosen<'_> {
     Chosen::ask(session, &Selector::All).unwrap()
 }
 
-fn core(vnets: usize) -> Vec<u8> {
-    let scenario = Scenario::parse(&vnets::scenario(vnets)).unwrap();
+fn being_built(vnets: usize) -> String {
+    let mut scenario = "cpus = 2\nmemory = \"64M\"\n".to_owned();
+    for number in 1..=vnets {
+        let _ = write!(
+            scenario,
+            "[[step]]\ndo = \"process\"\nname = \"p{number}\"\n\
+             [[step]]\ndo = \"jail\"\nname = \"j{number}\"\njid = {number}\n\
+             stop = \"vnet_pf_init\"\nprocess = \"p{number}\"\n"
+        );
+    }
+    scenario
+}
+
+fn core(scenario: &str) -> Vec<u8> {
+    let scenario = Scenario::parse(scenario).unwrap();
     let kernel = Kernel::open(Source::open(KERNEL).unwrap(), None).unwrap();
     let mut core = Cursor::new(Vec::new());
     build(&scenario, kernel).unwrap().write(Format::MinidumpV2, &mut core).unwrap();

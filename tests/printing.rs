@@ -262,7 +262,7 @@ fn followed(session: &Session, expression: &str) -> Json {
     let asked = [expression.to_owned()];
     let answer = answers::expressions(session, chosen, Names::default(), &asked).unwrap().follow();
     let problems = serde_json::to_value(answer.problems()).unwrap();
-    let mut json = serde_json::to_value(answer.to_vec().into_iter().next().unwrap().1).unwrap();
+    let mut json = serde_json::to_value(answer.to_vec().remove(0).1).unwrap();
     json["problems"] = problems;
     json
 }

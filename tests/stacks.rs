@@ -165,7 +165,7 @@ impl Scene {
         let (session, vnet) = self.open(format);
         let sysinits = Sysinits::read(session.target(), &session.unloaded()).unwrap();
         let vnet = session.select(&Selector::Address(vnet)).unwrap().stacks[0].vnet().unwrap();
-        let construction = Construction::of(session.target(), &sysinits, vnet);
+        let construction = Construction::of(&session.workers(), &sysinits, vnet);
         (sysinits, construction)
     }
 

@@ -18,14 +18,14 @@ fn check(session: &Session) -> usize {
     for limits in [Limits::default(), Limits::unlimited(), small] {
         let chosen = Chosen::ask(session, &Selector::All).unwrap();
         let answer = answers::variables(session, chosen, &[], &limits).unwrap();
-        for (_, list) in answer.to_vec() {
+        answer.for_each(|_, list| {
             list.elements.for_each(|variable| {
                 let streamed = serde_json::to_value(variable).unwrap();
                 let held = serde_json::to_value(variable.value()).unwrap();
                 assert_eq!(streamed["value"], held, "{}", variable.of.title);
                 count += 1;
             });
-        }
+        });
     }
     count
 }

@@ -67,7 +67,7 @@ impl<'s> Chosen<'s> {
 pub fn title_of_default(session: &Session, vnet: &Vnet) -> String {
     let why = if vnet.default { "the host's" } else { "the crashing thread's vnet" };
     let crashed =
-        session.crashed_thread().ok().flatten().map(|crashed| elsewhere(session, vnet, &crashed));
+        session.crashed_thread().ok().flatten().map(|crashed| elsewhere(session, vnet, crashed));
     format!("{}, {why}{}", vnet.title(), crashed.unwrap_or_default())
 }
 
@@ -76,7 +76,7 @@ pub fn title_of_default(session: &Session, vnet: &Vnet) -> String {
 fn elsewhere(session: &Session, meant: &Vnet, crashed: &CrashedThread) -> String {
     let tid = crashed.tid;
     if crashed.thread.is_none() {
-        return format!("; the crashing {crashed}");
+        return format!("; the crashing {}", crashed.title(None));
     }
     let jails = crashed.jail_vnet.and_then(|vnet| session.vnet(vnet));
     match jails.filter(|vnet| crashed.curvnet.is_none() && vnet.address != meant.address) {

@@ -164,13 +164,14 @@ impl<'s> Evaluations<'s> {
         let reader = with_places(session, limits);
         let marks = marks(&chosen);
         let of_vnet = move |place: usize, _| {
-            let outcomes = outcomes.get(place)?.iter();
+            // None were evaluated if nobody waits for them any more.
+            let outcomes = outcomes.get(place).into_iter().flatten();
             let results = outcomes.zip(&asked).map(|(outcome, Asked { text, format })| Evaluated {
                 expression: text.as_str().into(),
                 ..outcome.read(session, &reader.clone().for_people(*format))
             });
             let vnet = marks.get(place).cloned();
-            Some(Results { results: results.collect::<Vec<_>>().into(), vnet })
+            Results { results: results.collect::<Vec<_>>().into(), vnet }
         };
         let answer = PerVnet::by_place(chosen, of_vnet);
         PerVnet { remarks, missed, nothing, titled: false, ..answer }

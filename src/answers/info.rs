@@ -192,8 +192,8 @@ impl Overview {
 
     fn add_vnets(&mut self, session: &Session, problems: &mut Problems) {
         if let Ok(Some(crashed)) = session.crashed_thread() {
-            self.crashed = Some(CrashedInfo::new(session, &crashed));
-            problems.extend(crashed.problems);
+            self.crashed = Some(CrashedInfo::new(session, crashed));
+            problems.extend(crashed.problems.clone());
         }
         let default = session.select(&Selector::Default).ok();
         if let Some(vnet) = default.and_then(|found| found.stacks.first()?.vnet()) {

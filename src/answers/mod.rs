@@ -13,6 +13,7 @@ mod cell;
 mod chosen;
 mod date;
 mod elements;
+mod later;
 mod list;
 mod page;
 mod per_vnet;

@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use std::io;
 
 use serde::Serialize;
-use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{self, SerializeMap, SerializeSeq, Serializer};
 
+use super::later::Later;
 use super::{About, Answer, Chosen, Page, Part, Remark};
 use crate::error::Error;
 use crate::parallel;
@@ -44,9 +45,7 @@ type Take<'a, 's, A> = dyn FnMut(Stack<'s>, A) -> bool + 'a;
 
 /// What the answers tell as they are made.
 pub(super) struct Told<'s, A> {
-    /// How many of the answers were seen.
-    seen: usize,
-    problems: Problems,
+    later: Later,
     summary: Box<dyn Summary<A> + 's>,
 }
 
@@ -67,19 +66,13 @@ pub(super) trait Summary<A> {
 impl<'s, A> PerVnet<'s, A> {
     /// Asks `ask` of each of the stacks.
     pub fn new(chosen: Chosen<'s>, ask: impl Fn(Stack<'s>) -> A + 's) -> Self {
-        Self::by_place(chosen, move |_, stack| Some(ask(stack)))
+        Self::by_place(chosen, move |_, stack| ask(stack))
     }
 
-    pub(super) fn by_place(
-        chosen: Chosen<'s>,
-        ask: impl Fn(usize, Stack<'s>) -> Option<A> + 's,
-    ) -> Self {
+    pub(super) fn by_place(chosen: Chosen<'s>, ask: impl Fn(usize, Stack<'s>) -> A + 's) -> Self {
         Self::by(chosen, move |stacks, take| {
             let mut stacks = stacks.iter().enumerate();
-            let _ = stacks.all(|(place, stack)| match ask(place, *stack) {
-                Some(answer) => take(*stack, answer),
-                None => true,
-            });
+            let _ = stacks.all(|(place, stack)| take(*stack, ask(place, *stack)));
         })
     }
 
@@ -103,7 +96,10 @@ impl<'s, A> PerVnet<'s, A> {
     where
         A: Clone + 's,
     {
-        let answers = Self::by_place(chosen, move |place, _| answers.get(place).cloned());
+        let answers = Self::by(chosen, move |stacks, take| {
+            let mut answers = stacks.iter().zip(&answers);
+            let _ = answers.all(|(stack, answer)| take(*stack, answer.clone()));
+        });
         Self { is_kept: true, ..answers }
     }
 
@@ -130,7 +126,7 @@ impl<'s, A> PerVnet<'s, A> {
                 answer.is_ok_and(|(stack, answer)| take(stack, answer))
             });
         };
-        let told = Told { seen: 0, problems: Problems::default(), summary: Box::new(summary) };
+        let told = Told { later: Later::default(), summary: Box::new(summary) };
         let answer = Self { told: Some(RefCell::new(told)), ..Self::by(chosen, each) };
         if !keep {
             return Ok(answer);
@@ -149,20 +145,20 @@ impl<'s, A: Answer> PerVnet<'s, A> {
     /// That of `f`.
     pub fn try_for_each<E>(
         &self,
-        mut f: impl FnMut(Stack<'s>, A) -> Result<(), E>,
+        mut f: impl FnMut(Stack<'s>, &A) -> Result<(), E>,
     ) -> Result<(), E> {
         let (mut done, mut place) = (Ok(()), 0);
         (self.each)(&self.chosen.stacks, &mut |stack, answer| {
-            place += 1;
+            done = f(stack, &answer);
             self.see(place, &answer);
-            done = f(stack, answer);
+            place += 1;
             done.is_ok()
         });
         done
     }
 
     /// Calls `f` with each stack and its answer.
-    pub fn for_each(&self, mut f: impl FnMut(Stack<'s>, A)) {
+    pub fn for_each(&self, mut f: impl FnMut(Stack<'s>, &A)) {
         let Ok(()) = self.try_for_each(|stack, answer| {
             f(stack, answer);
             Ok::<_, Infallible>(())
@@ -170,34 +166,35 @@ impl<'s, A: Answer> PerVnet<'s, A> {
     }
 
     /// All stacks, each with its answer.
-    pub fn to_vec(&self) -> Vec<(Stack<'s>, A)> {
+    pub fn to_vec(&self) -> Vec<(Stack<'s>, A)>
+    where
+        A: Clone,
+    {
         let mut all = Vec::new();
-        self.for_each(|stack, answer| all.push((stack, answer)));
+        self.for_each(|stack, answer| all.push((stack, answer.clone())));
         all
     }
 
     /// Makes all answers once, so that what they tell is known before they are shown.
     pub(super) fn look_through(&self) {
         if self.tells_later() {
-            self.for_each(|_, _| ());
+            self.unreadable();
         }
     }
 
     fn see(&self, place: usize, answer: &A) {
         let Some(told) = &self.told else { return };
-        let mut told = told.borrow_mut();
-        // The answers may be made again, from the first on.
-        if place > told.seen {
-            told.seen = place;
-            told.problems.extend(answer.problems());
-            told.summary.see(answer);
+        let Told { later, summary } = &mut *told.borrow_mut();
+        if !answer.tells_later() && later.see(place, || answer.problems()) {
+            summary.see(answer);
         }
     }
 
     /// What the answers have told, if that is all of it.
     fn all_told<T>(&self, get: impl FnOnce(&Told<'s, A>, &Problems) -> T) -> Option<T> {
         let told = self.told.as_ref()?.borrow();
-        (told.seen >= self.chosen.stacks.len()).then(|| get(&told, &told.problems))
+        let is_all = told.later.has_seen(self.chosen.stacks.len());
+        is_all.then(|| get(&told, &told.later.problems))
     }
 }
 
@@ -218,7 +215,7 @@ impl<A: Answer> Answer for PerVnet<'_, A> {
     fn problems(&self) -> Problems {
         let mut problems = self.problems.clone();
         if let Some(told) = &self.told {
-            problems.extend(told.borrow().problems.clone());
+            problems.extend(told.borrow().later.problems.clone());
         }
         problems.extend(self.chosen.problems.clone());
         problems
@@ -268,10 +265,12 @@ impl<A: Answer> Answer for PerVnet<'_, A> {
 impl<A: Answer> Serialize for PerVnet<'_, A> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let ([_], false) = (&self.chosen.stacks[..], self.chosen.all) {
-            if let Some((stack, answer)) = self.to_vec().pop() {
-                return About { vnet: stack.vnet().map(VnetRef::from), what: answer }
-                    .serialize(serializer);
-            }
+            let (mut serializer, mut done) = (Some(serializer), None);
+            self.for_each(|stack, what| {
+                let about = About { vnet: stack.vnet().map(VnetRef::from), what };
+                done = serializer.take().map(|serializer| about.serialize(serializer));
+            });
+            return done.unwrap_or_else(|| Err(ser::Error::custom("the vnet was not asked")));
         }
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry("vnets", &All(self))?;

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::session::Session;
 use crate::threads::ThreadName;
-use crate::views::construction::{Construction, Phase};
+use crate::views::construction::{Construction, Phase, Workers};
 use crate::vnet::{Sysinits, Vnet};
 use crate::walk::Problems;
 
@@ -30,12 +30,12 @@ pub struct Progress {
 /// them.
 pub(super) struct Reader<'s> {
     session: &'s Session,
-    sysinits: OnceCell<Option<Sysinits>>,
+    known: OnceCell<Option<(Sysinits, Workers<'s>)>>,
 }
 
 impl<'s> Reader<'s> {
     pub(super) fn new(session: &'s Session) -> Self {
-        Self { session, sysinits: OnceCell::new() }
+        Self { session, known: OnceCell::new() }
     }
 
     /// That of `vnet`; `None` if it is neither being created nor being destroyed, or if the
@@ -44,10 +44,12 @@ impl<'s> Reader<'s> {
         if vnet.is_listed() || vnet.is_freed() {
             return None;
         }
-        let target = self.session.target();
-        let read = || Sysinits::read(target, &self.session.unloaded()).ok();
-        let sysinits = self.sysinits.get_or_init(read).as_ref()?;
-        let construction = Construction::of(target, sysinits, vnet);
+        let read = || {
+            let sysinits = Sysinits::read(self.session.target(), &self.session.unloaded()).ok()?;
+            Some((sysinits, self.session.workers()))
+        };
+        let (sysinits, workers) = self.known.get_or_init(read).as_ref()?;
+        let construction = Construction::of(workers, sysinits, vnet);
         problems.extend(construction.problems.clone());
         let moving =
             matches!(construction.phase, Phase::Building | Phase::TearingDown | Phase::Between);

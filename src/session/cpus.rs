@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::target::Target;
 use crate::value::model::{ErrorKind, ValueError};
 use crate::views::cpus::{Cpu, Cpus};
-use crate::views::crashed_thread::CrashedThread;
 use crate::vnet::{Stack, VnetError};
 
 /// Whose copy of a variable is meant.
@@ -56,7 +55,7 @@ impl Session {
 
     pub(super) fn crash_cpu(&self) -> Result<DefaultCpu<'_>, VnetError> {
         let cpus = self.known_cpus()?;
-        let crashed = CrashedThread::find(self.target(), None).ok().flatten();
+        let crashed = self.known_crashed_thread().ok().flatten();
         let cpu = crashed.and_then(|crashed| cpus.get(crashed.cpu?));
         if let Some(cpu) = cpu {
             let title = format!("CPU {}, where the crashing thread ran", cpu.id);

@@ -10,7 +10,7 @@ use crate::threads::stack::Stack;
 use crate::threads::{self, Thread, VnetPointer};
 use crate::types;
 use crate::value::Object;
-use crate::views::jails::{Jail, Jails, Life, prison_of_vnet, search_prisons};
+use crate::views::jails::{Jail, Jails, Life, PrisonShape, search_prisons};
 use crate::vnet::list::JailRef;
 use crate::vnet::{Condition, Vnet, VnetCandidate, VnetError};
 
@@ -38,23 +38,25 @@ pub fn add_jails(
         let known = !inside.is_empty() || settled;
         vnet.jails = known.then_some(inside);
     }
-    let held = target.memory().held();
-    let everywhere = everywhere || held <= SMALL;
-    let mut unknown = vnets.iter_mut().filter(|vnet| !vnet.is_listed() && vnet.jails.is_none());
-    let mut by_threads = None;
+    let unknown = vnets.iter_mut().filter(|vnet| !vnet.is_listed() && vnet.jails.is_none());
+    let unknown: Vec<&mut Vnet> = unknown.collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let by_threads = ThreadJails::of(target, session.known_threads());
+    let in_threads = unknown.iter().map(|vnet| by_threads.jails_in(vnet.address, jails));
+    let mut found: Vec<Jails> = in_threads.collect();
+    if everywhere || target.memory().held() <= SMALL {
+        add_jails_in_memory(target, &unknown, &mut found);
+    }
     let mut removed = Vec::new();
-    unknown.by_ref().for_each(|vnet| {
-        let by_threads = by_threads.get_or_insert_with(|| ThreadJails::of(session.known_threads()));
-        let mut found = by_threads.jails_in(target, vnet.address, jails);
-        // There may be thousands of such vnets, and each search reads the whole dump.
-        if found.is_empty() && everywhere && target.budget().work(held / BYTES_A_STEP).is_ok() {
-            found = in_memory(target, vnet.address);
+    for (vnet, found) in unknown.into_iter().zip(found) {
+        if !found.all().is_empty() {
+            vnet.jails = Some(found.all().iter().map(JailRef::from).collect());
         }
-        if !found.is_empty() {
-            vnet.jails = Some(found.iter().map(JailRef::from).collect());
-        }
-        removed.extend(found.into_iter().filter(|jail| jail.life == Life::BeingRemoved));
-    });
+        let gone = found.all().iter().filter(|jail| jail.life == Life::BeingRemoved);
+        removed.extend(gone.cloned());
+    }
     removed
 }
 
@@ -142,15 +144,29 @@ pub fn no_such_jail(wanted: &str, jails: &Jails) -> Error {
     VnetError::NoSuchJail { name: wanted.to_owned(), near }.into()
 }
 
-/// The jails that, by a search of memory, live in the vnet at `vnet`.
-fn in_memory(target: &Target, vnet: VirtAddr) -> Vec<Jail> {
-    let mut found = Jails::default();
-    search_prisons(target, vnet).iter().for_each(|prison| found.add_unlisted(prison));
-    found.all().to_vec()
+/// Searches memory for the jails of those of `vnets` for which none is `found`. There may be thousands,
+/// so all are searched for at once.
+fn add_jails_in_memory(target: &Target, vnets: &[&mut Vnet], found: &mut [Jails]) {
+    let mut missing = FxHashMap::default();
+    for (vnet, found) in vnets.iter().zip(found) {
+        if found.all().is_empty() {
+            missing.insert(vnet.address, found);
+        }
+    }
+    let cost = target.memory().held() / BYTES_A_STEP;
+    if missing.is_empty() || target.budget().work(cost).is_err() {
+        return;
+    }
+    for (vnet, prison) in search_prisons(target, &missing.keys().copied().collect()) {
+        if let Some(found) = missing.get_mut(&vnet) {
+            found.add_unlisted(&prison);
+        }
+    }
 }
 
 /// What threads show about vnets, by the vnet.
 struct ThreadJails<'t> {
+    shape: Option<PrisonShape<'t>>,
     /// The prisons of threads' credentials.
     prisons: FxHashMap<VirtAddr, Vec<Object<'t>>>,
     /// The threads at work in it.
@@ -158,8 +174,9 @@ struct ThreadJails<'t> {
 }
 
 impl<'t> ThreadJails<'t> {
-    fn of(threads: Vec<Thread<'t>>) -> Self {
-        let mut all = Self { prisons: FxHashMap::default(), working: FxHashMap::default() };
+    fn of(target: &'t Target, threads: Vec<Thread<'t>>) -> Self {
+        let (prisons, working) = (FxHashMap::default(), FxHashMap::default());
+        let mut all = Self { shape: PrisonShape::of(target), prisons, working };
         let mut seen = FxHashSet::default();
         for Thread { thread, .. } in threads {
             if let Ok(Some(prison)) = threads::prison(&thread, "td_ucred")
@@ -176,37 +193,31 @@ impl<'t> ThreadJails<'t> {
     }
 
     /// The jails that, by the threads, live in the vnet at `vnet`.
-    fn jails_in(&self, target: &Target, vnet: VirtAddr, jails: &Jails) -> Vec<Jail> {
+    fn jails_in(&self, vnet: VirtAddr, jails: &Jails) -> Jails {
         let mut found = Jails::default();
         for prison in self.prisons.get(&vnet).into_iter().flatten() {
             found.add_unlisted(prison);
         }
         for thread in self.working.get(&vnet).into_iter().flatten() {
             if let Ok(stack) = Stack::of(thread) {
-                add_jails_on_stack(target, &stack, vnet, jails, &mut found);
+                self.add_jails_on_stack(&stack, vnet, jails, &mut found);
             }
         }
-        found.all().to_vec()
+        found
     }
-}
 
-/// The jails that stack words of a thread at work in `vnet` point to: one that
-/// still has the vnet, or one that has none yet and waits for it.
-fn add_jails_on_stack(
-    target: &Target,
-    stack: &Stack,
-    vnet: VirtAddr,
-    jails: &Jails,
-    found: &mut Jails,
-) {
-    for &word in stack.values() {
-        if let Some(prison) = prison_of_vnet(target, word, vnet) {
-            found.add_unlisted(&prison);
-        } else if let Some(jail) =
-            jails.at(word).filter(|jail| jail.own_vnet && jail.vnet.is_none())
-            && found.at(word).is_none()
-        {
-            found.push(Jail { life: Life::Starting, ..jail.clone() });
+    /// The jails that stack words of a thread at work in `vnet` point to: one that
+    /// still has the vnet, or one that has none yet and waits for it.
+    fn add_jails_on_stack(&self, stack: &Stack, vnet: VirtAddr, jails: &Jails, found: &mut Jails) {
+        for &word in stack.values() {
+            if let Some(prison) = self.shape.and_then(|shape| shape.of_vnet(word, vnet)) {
+                found.add_unlisted(&prison);
+            } else if let Some(jail) =
+                jails.at(word).filter(|jail| jail.own_vnet && jail.vnet.is_none())
+                && found.at(word).is_none()
+            {
+                found.push(Jail { life: Life::Starting, ..jail.clone() });
+            }
         }
     }
 }

@@ -149,6 +149,7 @@ impl Session {
             vnets_by_address: VnetsByAddress::default(),
             jails: OnceLock::new(),
             threads: OnceLock::new(),
+            crashed: OnceLock::new(),
         })
     }
 }

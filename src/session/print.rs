@@ -8,7 +8,6 @@ use crate::expr::{self, Expr};
 use crate::kernel::LinkerSet;
 use crate::session::{DefaultCpu, Selector};
 use crate::shorten::caret;
-use crate::threads;
 use crate::types::TypeId;
 use crate::value::{Limits, ValueReader};
 use crate::views::crashed_thread::CrashedThread;
@@ -240,18 +239,18 @@ impl<'s> Surroundings<'s> for Around<'s> {
 
     fn thread(&self, tid: i128) -> Result<VirtAddr, ExprError> {
         let tid = i64::try_from(tid).unwrap_or(i64::MAX);
-        let found = threads::with_id(self.session.target(), tid)?;
+        let found = self.session.thread(tid)?;
         let found = found.ok_or(VnetError::NoSuchThread(WantedThread::Thread(tid)))?;
         Ok(found.thread.address)
     }
 
     fn current_thread(&self) -> Result<VirtAddr, ExprError> {
-        let crashed = CrashedThread::find(self.session.target(), None)?;
+        let crashed = self.session.known_crashed_thread()?;
         let why = "no thread is known to have written the dump".to_owned();
         let CrashedThread { tid, thread, problems, .. } =
             crashed.ok_or(ExprError::NoCurrentThread { why })?;
         let Some(thread) = thread else {
-            let wanted = WantedThread::Thread(tid);
+            let wanted = WantedThread::Thread(*tid);
             let unknown = |because| VnetError::unknown(wanted.to_string(), because);
             problems.none().map_err(unknown)?;
             return Err(VnetError::NoSuchThread(wanted).into());

@@ -3,8 +3,7 @@
 use super::Session;
 use crate::addr::VirtAddr;
 use crate::error::Error;
-use crate::threads::{self, VnetPointer};
-use crate::views::crashed_thread::CrashedThread;
+use crate::threads::{self, Thread, VnetPointer};
 use crate::vnet::{Stack, Vnet, VnetError, WantedThread, WantedVnet};
 use crate::walk::{Problem, Problems};
 
@@ -92,8 +91,13 @@ impl Session {
                 Some(found) => self.follow(vnets, &found)?,
                 None => return Err(no_such_thread(WantedThread::Process(*pid))),
             },
-            Selector::Tid(tid) => match threads::thread(self.target(), *tid)? {
-                Some(found) => self.follow(vnets, &found)?,
+            Selector::Tid(tid) => match self.thread(*tid)? {
+                Some(Thread { thread, .. }) => {
+                    let name = thread.text("td_name").unwrap_or_default();
+                    let vnet = thread.pointer("td_vnet").map_err(VnetError::from)?.non_null();
+                    let holder = format!("thread {tid} ({name})").into();
+                    self.follow(vnets, &VnetPointer { holder, vnet })?
+                }
                 None => return Err(no_such_thread(WantedThread::Thread(*tid))),
             },
         };
@@ -112,9 +116,9 @@ impl Session {
     }
 
     fn default_vnet<'s>(&'s self, vnets: &'s [Vnet], problems: &mut Problems) -> Option<&'s Vnet> {
-        let crashed = CrashedThread::find(self.target(), None).ok().flatten();
+        let crashed = self.known_crashed_thread().ok().flatten();
         let crashed = crashed.and_then(|crashed| {
-            problems.extend(crashed.problems);
+            problems.extend(crashed.problems.clone());
             let curvnet = crashed.curvnet?;
             let found = self.vnet_at(vnets, curvnet);
             if found.is_none() {

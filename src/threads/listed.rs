@@ -7,10 +7,9 @@
 use crate::addr::VirtAddr;
 use crate::parallel;
 use crate::target::{ReadError, Target};
-use crate::threads::list::{Thread, VnetPointer, jail_vnet, processes_with, threads_of};
+use crate::threads::list::{Thread, jail_vnet, processes_with, threads_of};
 use crate::types::TypeId;
 use crate::value::Object;
-use crate::vnet::VnetError;
 use crate::walk::{Problem, Problems, Walk};
 
 /// Every thread of every process, in the order of the kernel's lists, each once.
@@ -19,28 +18,6 @@ use crate::walk::{Problem, Problems, Walk};
 /// The kernel has no such list, or no debug information about it.
 pub fn all(target: &Target) -> Result<Walk<Thread<'_>>, ReadError> {
     Ok(Listed::read(target)?.all(target))
-}
-
-/// The curvnet of the thread with this id.
-///
-/// # Errors
-/// As [`super::process`].
-pub fn thread(target: &Target, tid: i64) -> Result<Option<VnetPointer>, VnetError> {
-    let Some(Thread { thread, .. }) = with_id(target, tid)? else { return Ok(None) };
-    let name = thread.text("td_name").unwrap_or_default();
-    let vnet = thread.pointer("td_vnet").map_err(VnetError::from)?.non_null();
-    Ok(Some(VnetPointer { holder: format!("thread {tid} ({name})").into(), vnet }))
-}
-
-/// The thread with this id.
-///
-/// # Errors
-/// As [`super::process`].
-pub fn with_id(target: &Target, tid: i64) -> Result<Option<Thread<'_>>, VnetError> {
-    let unknown = |because| VnetError::unknown(format!("thread {tid}"), because);
-    let threads = all(target)?;
-    let found = threads.find(|thread| thread.thread.int("td_tid") == Ok(tid));
-    Ok(found.map_err(unknown)?.copied())
 }
 
 /// Every thread, as addresses.
@@ -101,6 +78,17 @@ impl Listed {
     pub fn all<'t>(&self, target: &'t Target) -> Walk<Thread<'t>> {
         let threads = self.entries(target).map(|(thread, _)| thread);
         Walk::new(threads.collect(), self.problems.clone())
+    }
+
+    /// The thread with this id.
+    ///
+    /// # Errors
+    /// It is not on the part of the lists that can be read.
+    pub fn with_id<'t>(&self, target: &'t Target, tid: i64) -> Result<Option<Thread<'t>>, Problem> {
+        match self.entries(target).find(|(_, entry)| entry.tid == Some(tid)) {
+            Some((thread, _)) => Ok(Some(thread)),
+            None => self.problems.none().map(|()| None),
+        }
     }
 
     fn entries<'t>(

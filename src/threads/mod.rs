@@ -15,6 +15,6 @@ pub use list::ThreadName;
 pub(crate) use list::{
     Process, Thread, VnetPointer, by_process, enumerator, is_zombie, prison, process, processes,
 };
-pub(crate) use listed::{Listed, all, thread, with_id};
+pub(crate) use listed::{Listed, all};
 pub(crate) use ranked::{Ranked, ranked};
 pub(crate) use stack_memory::range as kernel_stack;

@@ -14,12 +14,17 @@
 //! the stack outside the chain of frames may be left over from an earlier call:
 //! a function known only from such a word is possible, never running and never done.
 
+mod direction;
+mod work;
+
+use self::work::{Inside, Work};
 use crate::addr::VirtAddr;
-use crate::target::Target;
-use crate::threads::stack::{Call, Stack};
-use crate::threads::{self, Thread, ThreadName};
+use crate::threads::ThreadName;
 use crate::vnet::{Condition, Sysinits, Vnet, VnetSysinit};
 use crate::walk::Problems;
+
+pub use direction::Direction;
+pub use work::Workers;
 
 /// The construction or destruction of a vnet.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,15 +95,6 @@ pub struct Course {
     pub progress: Vec<Progress>,
 }
 
-/// Which list of functions is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// The constructors.
-    Up,
-    /// The destructors.
-    Down,
-}
-
 /// How far a vnet has come with one constructor or destructor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -115,9 +111,9 @@ pub enum Progress {
 }
 
 impl Construction {
-    /// What the dump shows of `vnet`.
+    /// What the dump shows of `vnet`; one of `workers` may be at work on it.
     #[must_use]
-    pub fn of(target: &Target, sysinits: &Sysinits, vnet: &Vnet) -> Self {
+    pub fn of(workers: &Workers<'_>, sysinits: &Sysinits, vnet: &Vnet) -> Self {
         if vnet.is_freed() {
             let evidence = "its magic is that of a destroyed vnet";
             let course = whole(Direction::Down, sysinits, Progress::Done);
@@ -135,15 +131,12 @@ impl Construction {
             let course = whole(Direction::Up, sysinits, Progress::Done);
             return Self::known(Phase::Up, evidence, vec![course]);
         }
-        let mut problems = Problems::default();
-        let work = work_in(target, sysinits, vnet, &mut problems);
-        if work.is_some() {
-            problems = Problems::default();
-        }
+        let work = workers.work_on(sysinits, vnet);
+        let problems = if work.is_some() { Problems::default() } else { workers.problems.clone() };
         let (direction, evidence) = direction(vnet, work.as_ref());
         let directions = match direction {
             Some(direction) => vec![direction],
-            None => vec![Direction::Up, Direction::Down],
+            None => Direction::BOTH.into(),
         };
         let inside = work.as_ref().map(|work| &work.inside);
         let running = match inside {
@@ -176,26 +169,6 @@ impl Construction {
     }
 }
 
-impl Direction {
-    /// What runs in this direction, in its order.
-    #[must_use]
-    pub fn of(self, sysinits: &Sysinits) -> &[VnetSysinit] {
-        match self {
-            Self::Up => &sysinits.constructors,
-            Self::Down => &sysinits.destructors,
-        }
-    }
-
-    /// The functions of `sys/net/vnet.c` that run them. The second is inlined into the
-    /// first, as a rule.
-    fn runners(self) -> [&'static str; 2] {
-        match self {
-            Self::Up => ["vnet_alloc", "vnet_sysinit"],
-            Self::Down => ["vnet_destroy", "vnet_sysuninit"],
-        }
-    }
-}
-
 impl Course {
     /// The subsystems with this progress, by name, in the order in which they run: done
     /// if all of its functions are done, to come if none has begun.
@@ -219,133 +192,6 @@ impl Course {
         };
         all.into_iter().filter(|(_, progress)| is_wanted(*progress)).map(|(name, _)| name).collect()
     }
-}
-
-/// A thread that was found in vnet_alloc or vnet_destroy.
-#[derive(Debug)]
-struct Work {
-    thread: ThreadName,
-    direction: Direction,
-    /// The chain of frames leads to vnet_alloc or vnet_destroy; else a word does.
-    certain: bool,
-    inside: Inside,
-}
-
-/// What runs inside vnet_alloc or vnet_destroy: the addresses of the candidates.
-#[derive(Debug)]
-enum Inside {
-    /// From the chain of frames: one, or several that share a function.
-    Certain(Vec<VirtAddr>),
-    /// From words of the stack.
-    Possible(Vec<VirtAddr>),
-}
-
-/// The thread that works on this vnet. Its curvnet is the vnet, except while a function
-/// has set another: then the vnet's address is somewhere on its stack.
-fn work_in(
-    target: &Target,
-    sysinits: &Sysinits,
-    vnet: &Vnet,
-    problems: &mut Problems,
-) -> Option<Work> {
-    let threads = threads::all(target).ok()?.take(problems);
-    let is_in = |thread: &&Thread<'_>| thread.thread.pointer("td_vnet") == Ok(vnet.address);
-    let inside = threads.iter().filter(is_in).filter_map(|thread| {
-        let stack = Stack::of(&thread.thread).ok()?;
-        Work::find(target, sysinits, vnet, thread, &stack)
-    });
-    let outside = threads.iter().filter(|thread| !is_in(thread)).filter_map(|thread| {
-        let stack = Stack::of(&thread.thread).ok()?;
-        let work = Work::find(target, sysinits, vnet, thread, &stack)?;
-        stack.mentions(vnet.address).then_some(work)
-    });
-    inside.chain(outside).next()
-}
-
-impl Work {
-    fn find(
-        target: &Target,
-        sysinits: &Sysinits,
-        vnet: &Vnet,
-        thread: &Thread<'_>,
-        stack: &Stack,
-    ) -> Option<Self> {
-        let found = [Direction::Up, Direction::Down].into_iter().filter_map(|direction| {
-            let runner = Runner::of(target, direction);
-            let (at, inner, certain) = runner.find(target, stack)?;
-            let inside = inside(target, direction.of(sysinits), vnet, stack, at, inner);
-            Some(Self { thread: thread.name(), direction, certain, inside })
-        });
-        // Words left by an earlier call may point in the other direction.
-        found.max_by_key(|work| {
-            let (shown, any) = match &work.inside {
-                Inside::Certain(sysinits) => (true, !sysinits.is_empty()),
-                Inside::Possible(sysinits) => (false, !sysinits.is_empty()),
-            };
-            (work.certain, shown, any)
-        })
-    }
-}
-
-/// Where on a stack the functions of one direction are run.
-struct Runner {
-    functions: Vec<VirtAddr>,
-}
-
-impl Runner {
-    fn of(target: &Target, direction: Direction) -> Self {
-        let symbols =
-            direction.runners().into_iter().filter_map(|name| target.kernel().symbol(name));
-        Self { functions: symbols.map(|symbol| symbol.address).collect() }
-    }
-
-    /// The place on the stack of the innermost call within them, the calls inside of
-    /// that, and whether the chain of frames leads there.
-    fn find<'s>(
-        &self,
-        target: &Target,
-        stack: &'s Stack,
-    ) -> Option<(Option<VirtAddr>, &'s [Call], bool)> {
-        let is_here = |call: &Call| {
-            Stack::function(target, call).is_some_and(|start| self.functions.contains(&start))
-        };
-        if let Some(index) = stack.calls.iter().position(is_here) {
-            let inner = stack.calls.get(..index).unwrap_or_default();
-            return Some((stack.calls.get(index)?.at, inner, true));
-        }
-        let word = stack.words.iter().find(|call| is_here(call))?;
-        Some((word.at, &[], false))
-    }
-}
-
-/// What of `list` runs inside the call at `at`: from the calls of the chain, the outermost
-/// first; or by words of the stack.
-fn inside(
-    target: &Target,
-    list: &[VnetSysinit],
-    vnet: &Vnet,
-    stack: &Stack,
-    at: Option<VirtAddr>,
-    inner: &[Call],
-) -> Inside {
-    let state = vnet.state.as_ref().map(|state| state.value);
-    let entries = |call: &Call| -> Vec<VirtAddr> {
-        let Some(start) = Stack::function(target, call) else { return Vec::new() };
-        let known = list.iter().filter(|sysinit| {
-            sysinit.function.as_ref().is_ok_and(|function| function.address == start)
-                && (state.is_none() || sysinit.subsystem_value() == state)
-        });
-        known.map(|sysinit| sysinit.address).collect()
-    };
-    let by_chain = inner.iter().rev().map(entries).find(|found| !found.is_empty());
-    if let Some(found) = by_chain {
-        return Inside::Certain(found);
-    }
-    let below = stack.words.iter().filter(|call| call.at < at);
-    let mut possible: Vec<VirtAddr> = below.flat_map(entries).collect();
-    possible.sort_unstable();
-    possible.dedup();
-    Inside::Possible(possible)
 }
 
 /// Up or down, and how that is known.

@@ -1,11 +1,8 @@
 //! The thread that wrote the dump, and its jail and vnet.
 
-use std::fmt;
-
 use crate::addr::VirtAddr;
 use crate::target::{ReadError, Target};
 use crate::threads::{self, ThreadName, registers};
-use crate::views::jails::Jails;
 use crate::vnet::list::JailRef;
 use crate::walk::Problems;
 
@@ -16,8 +13,8 @@ pub struct CrashedThread {
     pub tid: i64,
     /// `None` if it is on no list.
     pub thread: Option<ThreadName>,
-    /// The jail of its credential.
-    pub jail: Option<JailRef>,
+    /// The struct prison of its credential.
+    pub prison: Option<VirtAddr>,
     /// That jail's vnet.
     pub jail_vnet: Option<VirtAddr>,
     /// td_vnet: `None` outside the network stack.
@@ -29,12 +26,15 @@ pub struct CrashedThread {
 }
 
 impl CrashedThread {
-    /// Finds it; `jails` give the name of its jail. `None` if the kernel says that no thread
-    /// wrote the dump, or is running.
+    /// Finds it among all `threads`. `None` if the kernel says that no thread wrote the dump, or
+    /// is running.
     ///
     /// # Errors
     /// The kernel does not say which thread that was, or it cannot be read.
-    pub fn find(target: &Target, jails: Option<&Jails>) -> Result<Option<Self>, ReadError> {
+    pub(crate) fn find<'l>(
+        target: &Target,
+        threads: impl FnOnce() -> Result<&'l threads::Listed, ReadError>,
+    ) -> Result<Option<Self>, ReadError> {
         if target.memory().is_live() {
             return Ok(None);
         }
@@ -42,17 +42,15 @@ impl CrashedThread {
         if tid == 0 {
             return Ok(None);
         }
-        let (thread, problems) =
-            match threads::all(target)?.find(|it| it.thread.int("td_tid") == Ok(tid)) {
-                Ok(found) => (found.copied(), Problems::default()),
-                Err(problem) => (None, problem.into()),
-            };
+        let (thread, problems) = match threads()?.with_id(target, tid) {
+            Ok(found) => (found, Problems::default()),
+            Err(problem) => (None, problem.into()),
+        };
         let prison =
             thread.as_ref().and_then(|thread| threads::prison(&thread.thread, "td_ucred").ok()?);
-        let jail = prison.and_then(|prison| jails?.at(prison.address));
         Ok(Some(Self {
             tid,
-            jail: jail.map(JailRef::from),
+            prison: prison.map(|prison| prison.address),
             jail_vnet: prison.and_then(|prison| prison.pointer("pr_vnet").ok()?.non_null()),
             curvnet: thread.as_ref().and_then(|it| it.thread.pointer("td_vnet").ok()?.non_null()),
             cpu: thread.as_ref().and_then(|it| registers::processor(&it.thread, "td_oncpu")),
@@ -60,24 +58,22 @@ impl CrashedThread {
             problems,
         }))
     }
-}
 
-impl fmt::Display for CrashedThread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The thread in words, with its `jail` if that is known: `thread 100100 (nginx, process 812), jail 3 (web01)`.
+    #[must_use]
+    pub fn title(&self, jail: Option<&JailRef>) -> String {
         let Some(thread) = &self.thread else {
-            return match self.problems.none() {
-                Ok(()) => write!(f, "thread {}, which is on no list of threads", self.tid),
-                Err(_) => {
-                    let tid = self.tid;
-                    write!(f, "thread {tid}, which is not on the readable part of the lists")
-                }
+            let where_not = match self.problems.none() {
+                Ok(()) => "which is on no list of threads",
+                Err(_) => "which is not on the readable part of the lists",
             };
+            return format!("thread {}, {where_not}", self.tid);
         };
-        write!(f, "{thread}")?;
-        if let Some(jail) = &self.jail {
-            let name = if jail.jid == 0 { "0, the host".to_owned() } else { jail.title() };
-            write!(f, ", jail {name}")?;
-        }
-        if self.curvnet.is_none() { f.write_str(", in no vnet") } else { Ok(()) }
+        let jail = jail.map_or_else(String::new, |jail| match jail.jid {
+            0 => ", jail 0, the host".to_owned(),
+            _ => format!(", jail {}", jail.title()),
+        });
+        let nowhere = if self.curvnet.is_none() { ", in no vnet" } else { "" };
+        format!("{thread}{jail}{nowhere}")
     }
 }

@@ -10,7 +10,6 @@
 use std::sync::OnceLock;
 
 use memchr::memmem::Finder;
-use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use crate::addr::{PhysAddr, VirtAddr};
@@ -20,13 +19,8 @@ use crate::target::{ReadError, Target};
 use crate::vnet::layout::VnetLayout;
 use crate::vnet::{Vnet, VnetError, VnetList};
 
-/// Memory is searched in pieces of this size, a page or more: what a processor's cache holds, since
-/// each is copied and then searched for several magics.
-const CHUNK: u64 = 256 << 10;
-
-/// So much is shared among the processors at a time, in so many chunks at most.
-const BATCH: u64 = 64 << 20;
-const MOST_CHUNKS: usize = 1 << 14;
+/// Bytes of memory that are searched in one step of work.
+const BYTES_A_STEP: u64 = 256 << 10;
 
 /// What a search of memory found.
 #[derive(Debug, Clone)]
@@ -50,22 +44,14 @@ pub fn scan(
     let any = list.vnets.first().map_or(VirtAddr::default(), |vnet| vnet.address);
     let layout = VnetLayout::of(target, any)?;
     let (finders, images) = (magics(target.arch().endian()), Images::new(target));
-    let search = Search { target, layout, finders, images };
-    let pieces = target.memory().pieces();
-    let mut chunks = pieces.flat_map(|piece| Chunk::all(piece.address, piece.phys, piece.len));
+    let search = Search { layout, finders, images };
     let mut seen = FxHashSet::default();
     let mut scanned = Scanned { vnets: Vec::new(), bytes: 0 };
-    loop {
-        let batch = batch(&mut chunks);
-        let Some(bytes) = batch.iter().map(|chunk| chunk.len).reduce(u64::saturating_add) else {
-            break;
-        };
-        target.budget().work(batch.len() as u64).map_err(ReadError::from)?;
-        let found = batch.par_iter().map_init(Vec::new, |buffer, chunk| search.of(*chunk, buffer));
-        let found: Vec<_> = found.collect();
+    let take = |found: Vec<(PhysAddr, VirtAddr)>, bytes: u64| -> Result<(), VnetError> {
+        target.budget().work(bytes.div_ceil(BYTES_A_STEP)).map_err(ReadError::from)?;
         // Types are asked only here: the first question for one may build an index on the threads
         // that search, and none of them may wait for it.
-        for (phys, vnet) in found.into_iter().flatten() {
+        for (phys, vnet) in found {
             if !seen.contains(&phys)
                 && let Some(vnet) = whole(target, vnet)
             {
@@ -75,73 +61,28 @@ pub fn scan(
         }
         scanned.bytes = scanned.bytes.saturating_add(bytes);
         progress(scanned.bytes);
-    }
+        Ok(())
+    };
+    let look = |at: VirtAddr, phys: PhysAddr, bytes: &[u8]| search.of(at, phys, bytes);
+    target.memory().search(look, take)?;
     scanned.vnets.sort_by_key(|vnet| vnet.address);
     Ok(scanned)
 }
 
-/// A piece of memory that is searched at once.
-#[derive(Debug, Clone, Copy)]
-struct Chunk {
-    address: VirtAddr,
-    phys: PhysAddr,
-    len: u64,
-}
-
-impl Chunk {
-    /// Those of a longer piece.
-    fn all(address: VirtAddr, phys: PhysAddr, len: u64) -> impl Iterator<Item = Self> {
-        (0..len).step_by(CHUNK as usize).map(move |start| Self {
-            address: address.wrapping_add(start),
-            phys: phys.wrapping_add(start),
-            len: CHUNK.min(len - start),
-        })
-    }
-
-    /// Both as one, if the other follows at once and they are not too long.
-    fn with(self, next: Self) -> Option<Self> {
-        let len = self.len.checked_add(next.len).filter(|len| *len <= CHUNK)?;
-        let follows = self.address.checked_add(self.len) == Some(next.address)
-            && self.phys.checked_add(self.len) == Some(next.phys);
-        follows.then_some(Self { len, ..self })
-    }
-}
-
-/// The next chunks that are shared among the processors; none at the end.
-fn batch(chunks: &mut impl Iterator<Item = Chunk>) -> Vec<Chunk> {
-    let (mut batch, mut bytes) = (Vec::new(), 0);
-    while bytes < BATCH && batch.len() < MOST_CHUNKS {
-        let Some(chunk) = chunks.next() else { break };
-        bytes += chunk.len;
-        // A page map lists single pages.
-        match batch.last_mut().and_then(|last: &mut Chunk| last.with(chunk).map(|it| (last, it))) {
-            Some((last, longer)) => *last = longer,
-            None => batch.push(chunk),
-        }
-    }
-    batch
-}
-
 /// What one piece of memory is searched with.
 struct Search<'t> {
-    target: &'t Target,
     layout: VnetLayout,
     finders: [Finder<'static>; 3],
     images: Images<'t>,
 }
 
 impl Search<'_> {
-    /// Where vnets may be whose magic is in the chunk, with the physical addresses of the magics.
-    fn of(&self, chunk: Chunk, buffer: &mut Vec<u8>) -> Vec<(PhysAddr, VirtAddr)> {
-        buffer.resize(chunk.len as usize, 0);
-        let Some(read) = self.target.memory().read_physical(chunk.phys, buffer) else {
-            return Vec::new();
-        };
-        let read = buffer.get(..read).unwrap_or_default();
-        let places = self.finders.iter().flat_map(|finder| finder.find_iter(read));
+    /// Where vnets may be whose magic is in a piece of memory, with the physical addresses of the magics.
+    fn of(&self, at: VirtAddr, phys: PhysAddr, bytes: &[u8]) -> Vec<(PhysAddr, VirtAddr)> {
+        let places = self.finders.iter().flat_map(|finder| finder.find_iter(bytes));
         let found = places.filter_map(|place| {
-            let magic = chunk.address.wrapping_add(place as u64);
-            let phys = chunk.phys.wrapping_add(place as u64);
+            let magic = at.wrapping_add(place as u64);
+            let phys = phys.wrapping_add(place as u64);
             let vnet = VirtAddr::new(magic.get().wrapping_sub(self.layout.magic));
             if vnet.page_offset(self.layout.alignment()) != 0 || self.images.hold(vnet, phys) {
                 return None;

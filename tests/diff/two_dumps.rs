@@ -104,11 +104,7 @@ fn the_same_vnet_in_two_dumps() {
         assert!(remarks.contains("the other dump has no vnet of a jail late"), "{remarks}");
 
         let back = ask(&before, &Selector::All, Against::Dump(&after), &["ip_defttl"], false);
-        assert_eq!(
-            told(&back.to_vec().into_iter().nth(1).unwrap().1),
-            ["ip_defttl: 43 -> 42"],
-            "{kernel}"
-        );
+        assert_eq!(told(&back.to_vec().remove(1).1), ["ip_defttl: 43 -> 42"], "{kernel}");
         assert!(format!("{:?}", back.remarks()).contains("of vmcore has no counterpart"));
 
         // Without its jail, a vnet is found by its number.

@@ -6,6 +6,7 @@ use crate::addr::VirtAddr;
 use crate::session::Session;
 use crate::views::crashed_thread::CrashedThread;
 use crate::vnet::VnetRef;
+use crate::vnet::list::JailRef;
 
 /// The crashing thread; `None` means unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,24 +45,26 @@ impl CrashedInfo {
         let jail_vnet = vnet(crashed.jail_vnet);
         let known = session.known_vnets().ok().flatten();
         let fault = |curvnet| known.as_ref()?.fault(curvnet);
+        let jail = crashed.prison.and_then(|prison| session.jails().ok()?.at(prison));
+        let jail = jail.map(JailRef::from);
+        let crashed_title = crashed.title(jail.as_ref());
         let title = match (crashed.curvnet, jail_vnet) {
             (None, Some(jail_vnet)) => {
-                format!("{crashed}; its jail's vnet is {}", jail_vnet.title())
+                format!("{crashed_title}; its jail's vnet is {}", jail_vnet.title())
             }
             (Some(curvnet), _) => match fault(curvnet) {
-                Some(fault) => format!("{crashed}; its curvnet {curvnet} {fault}"),
-                None => crashed.to_string(),
+                Some(fault) => format!("{crashed_title}; its curvnet {curvnet} {fault}"),
+                None => crashed_title,
             },
-            (None, None) => crashed.to_string(),
+            (None, None) => crashed_title,
         };
         let thread = crashed.thread.as_ref();
-        let jail = crashed.jail.as_ref();
         Self {
             tid: crashed.tid,
             name: thread.and_then(|thread| thread.name.as_deref().map(str::to_owned)),
             pid: thread.and_then(|thread| thread.pid),
             command: thread.and_then(|thread| thread.command.as_deref().map(str::to_owned)),
-            jail: jail.map(|jail| CrashedJail { jid: jail.jid, name: jail.name.clone() }),
+            jail: jail.map(|jail| CrashedJail { jid: jail.jid, name: jail.name }),
             curvnet: vnet(crashed.curvnet).map(VnetRef::from),
             vnet: jail_vnet.map(VnetRef::from),
             title,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use globset::GlobMatcher;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::later::Later;
 use super::per_vnet::Summary;
 use super::{Answer, Chosen, Elements, Medium, Page, PerVnet, Remark, call_outs};
 use crate::error::Error;
@@ -45,6 +46,8 @@ pub struct Interfaces<'s> {
     long: bool,
     /// What keeps others from being known.
     problems: Problems,
+    /// What is known of entries that are read, when they have been.
+    later: RefCell<Later>,
     /// Whether any was asked for, also before they are read.
     any: bool,
     /// The names that were asked for and that it has, by their places in the question.
@@ -55,8 +58,12 @@ pub struct Interfaces<'s> {
 #[derive(Clone)]
 enum Entries<'s> {
     Kept(Arc<[Entry]>),
-    /// There are so many that each is read when its turn comes.
-    Read(Arc<Reader<'s>>, Stack<'s>),
+    /// There are so many, so each is read when its turn comes.
+    Read {
+        by: Arc<Reader<'s>>,
+        stack: Stack<'s>,
+        count: usize,
+    },
 }
 
 /// The most interfaces of a stack that are kept.
@@ -175,23 +182,23 @@ impl<'s> Reader<'s> {
         problems.extend(conditions.problems.clone());
         let is_too_long =
             found.list.interfaces.len() > MOST_KEPT && !self.session.memory().is_live();
-        let (mut kept, mut any) = (Vec::new(), false);
+        let (mut kept, mut count) = (Vec::new(), 0);
         for object in found.list.all() {
             let is_wanted = self.is_wanted(&object, &mut seen);
-            any |= is_wanted;
-            if is_wanted && !is_too_long {
+            count += usize::from(is_wanted);
+            if !is_wanted {
+                problems.extend(Interface::problems(&object));
+            } else if !is_too_long {
                 let entry = self.entry(&object, &conditions);
                 problems.extend(entry.interface.problems.clone());
                 kept.push(entry);
-            } else {
-                problems.extend(Interface::problems(&object));
             }
         }
         let entries = match is_too_long {
-            true => Entries::Read(Arc::clone(self), stack),
+            true => Entries::Read { by: Arc::clone(self), stack, count },
             false => Entries::Kept(kept.into()),
         };
-        self.answer(entries, problems, any, seen)
+        self.answer(entries, problems, count > 0, seen)
     }
 
     /// Calls `f` with each interface of a stack that is wanted, until it returns false.
@@ -235,7 +242,8 @@ impl<'s> Reader<'s> {
         seen: Vec<usize>,
     ) -> Interfaces<'s> {
         let unknown = !any && !problems.is_empty();
-        Interfaces { entries, unknown, long: self.long, problems, any, seen }
+        let (long, later) = (self.long, RefCell::default());
+        Interfaces { entries, unknown, long, problems, later, any, seen }
     }
 }
 
@@ -246,7 +254,15 @@ impl Interfaces<'_> {
             Entries::Kept(entries) => {
                 let _ = entries.iter().all(f);
             }
-            Entries::Read(reader, stack) => reader.each(*stack, f),
+            Entries::Read { by, stack, .. } => {
+                let mut place = 0;
+                by.each(*stack, |entry| {
+                    let problems = || entry.interface.problems.clone();
+                    self.later.borrow_mut().see(place, problems);
+                    place += 1;
+                    f(entry)
+                });
+            }
         })
     }
 
@@ -282,7 +298,13 @@ impl Answer for Interfaces<'_> {
     }
 
     fn problems(&self) -> Problems {
-        self.problems.clone()
+        let mut problems = self.problems.clone();
+        problems.extend(self.later.borrow().problems.clone());
+        problems
+    }
+
+    fn tells_later(&self) -> bool {
+        matches!(self.entries, Entries::Read { count, .. } if !self.later.borrow().has_seen(count))
     }
 
     fn unreadable(&self) -> usize {

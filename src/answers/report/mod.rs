@@ -267,7 +267,7 @@ impl Report<'_> {
         let mut built = Vec::new();
         answer.for_each(|stack, answer| {
             if let Some(answer) = answer {
-                built.push(Built { title: title(stack), stage: answer.construction });
+                built.push(Built { title: title(stack), stage: answer.construction.clone() });
             }
         });
         page.picture(&Picture::Construction(&built))?;
@@ -277,7 +277,7 @@ impl Report<'_> {
         let moving = |stage: &Phase| !matches!(stage, Phase::Up | Phase::Destroyed);
         page.parts(built.iter().filter(|built| moving(&built.stage.phase)).count());
         answer.try_for_each(|stack, answer| {
-            match answer.filter(|answer| moving(&answer.construction.phase)) {
+            match answer.as_ref().filter(|answer| moving(&answer.construction.phase)) {
                 Some(answer) => part(page, stack).and_then(|()| answer.lay_out(page)),
                 None => Ok(()),
             }

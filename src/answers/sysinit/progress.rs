@@ -87,9 +87,9 @@ pub fn construction<'s>(
     let empty = sysinits.iter().next().is_none();
     let nothing = empty.then(|| none(&sysinits));
     let mut problems = sysinits.problems.clone();
-    let mut constructions = FxHashMap::default();
+    let (mut constructions, workers) = (FxHashMap::default(), session.workers());
     for vnet in chosen.stacks.iter().filter_map(|stack| stack.vnet()) {
-        let construction = Construction::of(session.target(), &sysinits, vnet);
+        let construction = Construction::of(&workers, &sysinits, vnet);
         problems.extend(construction.problems.clone());
         constructions.insert(vnet.address, construction);
     }

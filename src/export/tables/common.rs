@@ -20,7 +20,7 @@ pub(super) fn all(session: &Session) -> Result<Chosen<'_>, Error> {
 pub(super) fn each<'s, A: Answer>(
     rows: &mut Rows<'_, '_>,
     answer: &PerVnet<'s, A>,
-    mut add: impl FnMut(&mut Rows<'_, '_>, Stack<'s>, A) -> io::Result<()>,
+    mut add: impl FnMut(&mut Rows<'_, '_>, Stack<'s>, &A) -> io::Result<()>,
 ) -> Result<(), Stop> {
     answer.try_for_each(|stack, answer| add(rows, stack, answer))?;
     Ok(rows.problems(&answer.problems())?)

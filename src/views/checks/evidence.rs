@@ -16,7 +16,7 @@ use crate::value::Counters;
 use crate::value::Object;
 use crate::value::model::ValueError;
 use crate::views::backtrace::Tracer;
-use crate::views::construction::Construction;
+use crate::views::construction::{Construction, Workers};
 use crate::views::interfaces::{Field, title};
 use crate::views::jails::Jails;
 use crate::views::known_vnets::KnownVnets;
@@ -29,7 +29,7 @@ use crate::views::wiring::{Network, StackList, Ties};
 use crate::vnet::locks::Guards;
 use crate::vnet::unloaded::Unloaded;
 use crate::vnet::{Copies, ModuleSpace, Sysinits, Variables, Vnet, VnetList, VnetRef};
-use crate::walk::{Problem, Problems, Why};
+use crate::walk::{Problem, Problems, Walk, Why};
 
 /// What is known before any check is made. Where something is unknown, the problem says why.
 #[derive(Debug)]
@@ -339,7 +339,8 @@ impl<'e> Evidence<'e> {
         let read = || {
             let Ok(sysinits) = self.sysinits() else { return FxHashMap::default() };
             let unlisted = self.unlisted().into_iter().flatten();
-            let of = |vnet: &Vnet| (vnet.address, Construction::of(self.target(), sysinits, vnet));
+            let workers = Workers::among(Ok(Walk::whole(self.all_threads().to_vec())));
+            let of = |vnet: &Vnet| (vnet.address, Construction::of(&workers, sysinits, vnet));
             unlisted.map(of).collect()
         };
         self.constructions.get_or_init(read).get(&vnet)

@@ -92,6 +92,10 @@ impl<'t, 'a> Conditions<'t, 'a> {
     }
 
     fn duplicate(&self, interface: &Object<'_>) -> Option<CallOut> {
+        // To learn all names, all interfaces are read.
+        if !self.list.has_namesakes {
+            return None;
+        }
         let name = interface.text("if_xname").ok()?;
         let count = *self.names.get_or_init(|| names(self.list)).get(&name)?;
         let why = || format!("{count} interfaces on the list have the name {name}");

@@ -6,6 +6,8 @@ mod interface;
 mod kind;
 mod traffic;
 
+use rustc_hash::FxHashSet;
+
 use crate::target::Target;
 use crate::value::Object;
 use crate::value::model::ValueError;
@@ -53,6 +55,8 @@ pub struct OnList<'t> {
     /// The one that the list leads to although its memory is freed. Nothing is known of those
     /// after it.
     pub freed: Option<Object<'t>>,
+    /// Whether several have the same name.
+    pub has_namesakes: bool,
     /// What keeps others from being known.
     pub problems: Problems,
 }
@@ -65,8 +69,13 @@ impl<'t> OnList<'t> {
             Err(problem) => return Self { problems: problem.into(), ..Self::default() },
         };
         let mut problems = Problems::default();
-        let walk = walk(copies, head, |_| ()).map(|(interface, ())| interface);
-        let interfaces = walk.take(&mut problems);
+        let (mut names, mut has_namesakes) = (FxHashSet::default(), false);
+        // Names are short, and the memory is at hand.
+        let see = |interface: &Object<'_>| {
+            has_namesakes |= interface.text("if_xname").is_ok_and(|name| !names.insert(name));
+        };
+        let interfaces = walk(copies, head, see).map(|(interface, ())| interface);
+        let interfaces = interfaces.take(&mut problems);
         let freed = problems.iter().find_map(|problem| match &problem.why {
             Why::Unreadable { why, .. } if why.is_freed() => problem.at,
             _ => None,
@@ -74,7 +83,7 @@ impl<'t> OnList<'t> {
         let target = copies.target();
         let ifnet = freed.and_then(|_| target.types().ok()?.find("struct ifnet").ok());
         let freed = freed.zip(ifnet).map(|(at, ifnet)| Object::new(target, ifnet, at));
-        Self { interfaces, freed, problems }
+        Self { interfaces, freed, has_namesakes, problems }
     }
 
     /// How the list contradicts vnet_ifcnt, which if_link_ifnet and if_unlink_ifnet change with it

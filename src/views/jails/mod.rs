@@ -23,7 +23,7 @@ use crate::walk::{Problem, Problems, Trail};
 pub use flags::Permissions;
 pub use holders::{Holders, ProcessRef, SocketRef};
 pub use record::Record;
-pub use search::{prison_of_vnet, search_prisons};
+pub use search::{PrisonShape, search_prisons};
 pub use tree::check;
 
 /// A jail as the dump has it.
