@@ -149,6 +149,34 @@ fn a_freed_interface_is_named_and_its_memory_is_no_value() {
     }
 }
 
+/// With `--strict` that is known before them, and nothing of an incomplete answer is written.
+#[test]
+fn what_interfaces_of_several_vnets_lack_is_said_after_them() {
+    for kernel in KERNELS {
+        let mut runtime = machine(kernel);
+        let tap = runtime.interface("tap0").unwrap();
+        free(&mut runtime, tap, "struct ifnet");
+        let all = ["interfaces", "--all-vnets"];
+        let with = |option| [&all[..], &[option]].concat();
+        let (strict, json) = (with("--strict"), with("--json"));
+        let [table, strict, json, none] = ask(
+            kernel,
+            runtime,
+            [&all, &strict, &json, &["interfaces", "--all-vnets", "tap1", "none0"]],
+        );
+        let told = format!("the interface at {} is freed memory (0xdeadc0de)", tap.address);
+        assert!(table.said.contains(&told) && table.code == 0, "{kernel}: {}", table.said);
+        assert!(table.out.contains("vnet 3"), "{kernel}: {}", table.out);
+        assert_eq!((&*strict.out, strict.code), ("", 2), "{kernel}");
+        assert_eq!(strict.said.matches(&told).count(), 1, "{kernel}: {}", strict.said);
+        let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+        let problems = json["problems"].to_string();
+        assert!(problems.contains("is freed memory"), "{kernel}: {problems}");
+        let unsure = "is on the part of the list that can be read";
+        assert!(none.said.contains(unsure) && none.code == 0, "{kernel}: {}", none.said);
+    }
+}
+
 #[test]
 fn a_freed_vnet_is_never_up() {
     for kernel in KERNELS {

@@ -289,3 +289,76 @@ impl<A: Answer> Serialize for All<'_, '_, A> {
         seq.end()
     }
 }
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use super::*;
+    use crate::answers::testing;
+    use crate::session::Selector;
+    use crate::walk::Problem;
+
+    /// An answer that has nothing but a problem.
+    #[derive(Clone, Serialize)]
+    struct Broken {
+        title: String,
+    }
+
+    impl Answer for Broken {
+        fn lay_out(&self, _: &mut impl Page) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn problems(&self) -> Problems {
+            Problem::new(self.title.as_str(), "it is broken").into()
+        }
+    }
+
+    struct Count(usize);
+
+    impl Summary<Broken> for Count {
+        fn see(&mut self, _: &Broken) {
+            self.0 += 1;
+        }
+
+        fn nothing(&self, problems: &Problems) -> Option<String> {
+            Some(format!("{} answers, {} problems", self.0, problems.len()))
+        }
+    }
+
+    fn ask(which: &Selector) -> PerVnet<'static, Broken> {
+        let session = testing::demo();
+        let chosen = Chosen::ask(session, which).unwrap();
+        let title = |vnet: &Vnet| Broken { title: vnet.title() };
+        let ask = move |stack: Stack<'_>| title(stack.vnet().unwrap());
+        PerVnet::at_once(session, chosen, ask, Count(0)).unwrap()
+    }
+
+    #[test]
+    fn what_all_answers_tell_is_known_after_the_last() {
+        let answer = ask(&Selector::All);
+        let vnets = answer.chosen.stacks.len();
+        assert!(vnets > 2 && answer.tells_later());
+        assert_eq!((answer.nothing(), answer.problems().len()), (None, 0));
+        let mut left = 2;
+        let stopped = answer.try_for_each(|_, _| {
+            left -= 1;
+            if left > 0 { Ok(()) } else { Err(()) }
+        });
+        assert_eq!((stopped, answer.nothing(), answer.problems().len()), (Err(()), None, 2));
+        for _ in 0..2 {
+            assert_eq!(answer.to_vec().len(), vnets);
+            let told = format!("{vnets} answers, {vnets} problems");
+            assert_eq!((answer.nothing(), answer.problems().len()), (Some(told), vnets));
+            assert!(!answer.tells_later());
+        }
+    }
+
+    #[test]
+    fn what_a_single_answer_tells_is_known_at_once() {
+        let answer = ask(&Selector::Index(1));
+        assert!(!answer.tells_later());
+        assert_eq!(answer.nothing().as_deref(), Some("1 answers, 1 problems"));
+        let title = &answer.to_vec()[0].1.title;
+        assert_eq!(testing::json(&answer)["title"], **title);
+    }
+}
