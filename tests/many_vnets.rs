@@ -177,7 +177,9 @@ fn answer(answer: impl Answer) {
     write_document(&mut io::sink(), &Document::new(&answer)).unwrap();
     for medium in [Medium::People, Medium::Columns, Medium::Lines] {
         let mut out = io::sink();
-        answer.lay_out(&mut TextPage::new(&mut out, medium, Style::default())).unwrap();
+        let mut page = TextPage::new(&mut out, medium, Style::default());
+        answer.lay_out(&mut page).unwrap();
+        page.finish().unwrap();
     }
     let problems = answer.problems();
     assert!(problems.is_empty(), "{problems:?}");

@@ -58,6 +58,8 @@ fn an_element_and_a_function_give_every_form() {
 
 fn laid_out(answer: &impl Answer, medium: Medium) -> io::Result<String> {
     let mut out = Vec::new();
-    answer.lay_out(&mut TextPage::new(&mut out, medium, Style::default()))?;
+    let mut page = TextPage::new(&mut out, medium, Style::default());
+    answer.lay_out(&mut page)?;
+    page.finish()?;
     Ok(String::from_utf8_lossy(&out).into_owned())
 }

@@ -213,7 +213,9 @@ mod testing {
     /// The answer as text.
     pub fn laid_out(answer: &impl Answer, medium: Medium) -> String {
         let mut out = Vec::new();
-        answer.lay_out(&mut TextPage::new(&mut out, medium, Style::default())).unwrap();
+        let mut page = TextPage::new(&mut out, medium, Style::default());
+        answer.lay_out(&mut page).unwrap();
+        page.finish().unwrap();
         String::from_utf8(out).unwrap()
     }
 }

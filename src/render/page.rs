@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::cell::{text, text_within};
 use super::held::HeldRows;
-use super::table::{Style, Table, fit};
+use super::table::{Lines, Style, Table, fit};
 use super::{c, decl, json, memory, sanitize, sysctl};
 use crate::answers::memory::Memory;
 use crate::answers::{About, Cell, Column, Elements, Medium, Page, Part, Row};
@@ -19,6 +19,8 @@ pub struct TextPage<W> {
     out: W,
     medium: Medium,
     style: Style,
+    /// Lines for people that are not written yet.
+    lines: Lines,
     /// Whether something has been written.
     started: bool,
     part: Option<Part>,
@@ -29,7 +31,16 @@ pub struct TextPage<W> {
 impl<W: Write> TextPage<W> {
     /// A page that writes to `out`; `style` matters to people only.
     pub fn new(out: W, medium: Medium, style: Style) -> Self {
-        Self { out, medium, style, started: false, part: None, due: None }
+        let lines = Lines::new(style);
+        Self { out, medium, style, lines, started: false, part: None, due: None }
+    }
+
+    /// Writes what is still held.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.lines.write(&mut self.out)
     }
 
     fn for_people(&self) -> bool {
@@ -52,10 +63,17 @@ impl<W: Write> TextPage<W> {
         let gap = if self.started { "\n" } else { "" };
         self.started = true;
         let title = sanitize::line(title);
-        match self.style.color {
-            true => writeln!(self.out, "{gap}\x1b[1;4m{title}\x1b[0m"),
-            false => writeln!(self.out, "{gap}{title}"),
-        }
+        let title = match self.style.color {
+            true => format!("{gap}\x1b[1;4m{title}\x1b[0m"),
+            false => format!("{gap}{title}"),
+        };
+        self.lines.text(title, &mut self.out)
+    }
+
+    /// The output, for what is no line of a table.
+    fn out(&mut self) -> io::Result<SafeWriter<&mut W>> {
+        self.lines.write(&mut self.out)?;
+        Ok(SafeWriter(&mut self.out))
     }
 
     fn aligned<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {
@@ -76,22 +94,23 @@ impl<W: Write> TextPage<W> {
                 _ => held.give_up(),
             }
         });
-        let mut lines = table.start(&mut self.out, self.style);
-        let [of_text, of_value] = [false, true].map(|value| most(lines.room(value), columns));
-        let written = match held.rows() {
+        let (lines, out) = (&mut self.lines, &mut self.out);
+        lines.start(&table, out)?;
+        let [of_text, of_value] =
+            [false, true].map(|value| most(table.room(self.style, value), columns));
+        match held.rows() {
             Some(mut rows) => rows.try_for_each(|row| {
                 let Some((last, cells)) = row.split_last() else { return Ok(()) };
-                lines.row(cells, fit((*last).to_owned(), of_text))
+                lines.row(cells, fit((*last).to_owned(), of_text), out)
             }),
             None => rows.try_for_each(|element| {
                 element.rows(self.medium).iter().try_for_each(|row| {
                     let Some((last, cells)) = row.split_last() else { return Ok(()) };
                     let room = if matches!(last, Cell::Value(_)) { of_value } else { of_text };
-                    lines.row(&leading(cells), fit(within(last, room), room))
+                    lines.row(&leading(cells), fit(within(last, room), room), out)
                 })
             }),
-        };
-        written.and(lines.finish())
+        }
     }
 
     fn tabbed<T: Row>(&mut self, rows: &Elements<'_, T>) -> io::Result<()> {
@@ -150,7 +169,7 @@ impl<W: Write> Page for TextPage<W> {
             return Ok(());
         }
         self.begin()?;
-        writeln!(self.out, "{}", sanitize::line(line))
+        self.lines.text(sanitize::line(line).into(), &mut self.out)
     }
 
     fn entry(&mut self, label: &str, cell: &Cell<'_>, note: Option<&str>) -> io::Result<()> {
@@ -165,7 +184,7 @@ impl<W: Write> Page for TextPage<W> {
             cell => text(cell),
         };
         let (gap, note) = note.map_or(("", "".into()), |note| (" ", sanitize::line(note)));
-        writeln!(SafeWriter(&mut self.out), "{label}{cell}{gap}{note}")
+        writeln!(self.out()?, "{label}{cell}{gap}{note}")
     }
 
     fn declaration(&mut self, declaration: &Declaration) -> io::Result<()> {
@@ -174,10 +193,11 @@ impl<W: Write> Page for TextPage<W> {
         }
         let follows = self.started;
         self.begin()?;
+        let mut out = self.out()?;
         if follows {
-            writeln!(self.out)?;
+            writeln!(out)?;
         }
-        decl::write_declaration(&mut SafeWriter(&mut self.out), declaration)
+        decl::write_declaration(&mut out, declaration)
     }
 
     fn memory(&mut self, memory: &Memory<'_>) -> io::Result<()> {
@@ -185,7 +205,7 @@ impl<W: Write> Page for TextPage<W> {
             return Ok(());
         }
         self.begin()?;
-        memory::write(&mut self.out, memory)
+        memory::write(self.out()?.0, memory)
     }
 
     fn table<T: Row>(&mut self, columns: &[Column], rows: &Elements<'_, T>) -> io::Result<()> {

@@ -2,12 +2,13 @@
 //!
 //! All columns but the last are measured before the first row is written, and the last, which has
 //! the values, is never padded. So rows are written as they are made, a few at a time: of ten thousand
-//! only the widest cells are kept.
+//! only the widest cells are kept. Small tables that are equally wide, as those of many vnets, are laid out
+//! together.
 
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use comfy_table::{CellAlignment, ContentArrangement, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Row, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::answers::{Align, Column};
@@ -35,25 +36,34 @@ pub struct Table<'a> {
     widest: Vec<(String, usize)>,
 }
 
-/// A table that is being written, row by row.
+/// Lines of tables, and of what is between tables, held until enough of them can be laid out together, which takes
+/// less than one by one.
 #[derive(Debug)]
-pub struct Lines<'a, W> {
-    out: W,
-    table: Table<'a>,
+pub struct Lines {
     style: Style,
-    /// Rows that are laid out together, which takes less than one by one: at first the titles.
-    held: comfy_table::Table,
-    /// The last cells of these rows.
-    lasts: Vec<String>,
+    /// How the columns of these tables are aligned.
+    shape: Shape,
+    held: Vec<Line>,
     since: Instant,
-    /// Whether the titles have been written.
-    titled: bool,
 }
 
-/// The most rows that are held.
+/// The alignment and the width of each column but the last.
+type Shape = Vec<(Align, usize)>;
+
+#[derive(Debug)]
+enum Line {
+    /// A row: the cells that are aligned, and the last.
+    Row(Row, String),
+    /// The same with the titles.
+    Titles(Row, String),
+    /// A line that is in no table.
+    Text(String),
+}
+
+/// The most lines that are held.
 const MOST_HELD: usize = 64;
 
-/// How long rows are held while others follow.
+/// How long lines are held while others follow.
 const HELD_FOR: Duration = Duration::from_millis(20);
 
 impl<'a> Table<'a> {
@@ -77,82 +87,110 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Begins to write the table. The rows have to follow.
-    pub fn start<W: Write>(self, out: W, style: Style) -> Lines<'a, W> {
-        let mut held = self.rows();
-        held.add_row(leading(self.columns).iter().map(|column| &*column.title));
-        let last = self.columns.last().map_or(String::new(), |column| column.title.to_string());
-        let (lasts, since) = (vec![last], Instant::now());
-        Lines { out, table: self, style, held, lasts, since, titled: false }
-    }
-
-    /// Rows that will be aligned as all others are: they begin with the widest cells.
-    fn rows(&self) -> comfy_table::Table {
-        let mut rows = comfy_table::Table::new();
-        rows.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        rows.add_row(self.widest.iter().map(|(cell, _)| cell));
-        rows
-    }
-}
-
-/// The lines of such rows, without the widest cells.
-fn lines(rows: &mut comfy_table::Table, columns: &[Column]) -> impl Iterator<Item = String> {
-    for (column, shape) in rows.column_iter_mut().zip(columns) {
-        column.set_padding((0, GAP as u16));
-        column.set_cell_alignment(match shape.align {
-            Align::Left => CellAlignment::Left,
-            Align::Right => CellAlignment::Right,
-        });
-    }
-    rows.lines().skip(1)
-}
-
-impl<W: Write> Lines<'_, W> {
     /// Characters that the last cells have room for; `None` is as many as they have. A line that is too
     /// long without them is not worth cutting what they say, unless it is a `value`, which may have megabytes.
-    pub fn room(&self, value: bool) -> Option<usize> {
-        let used: usize = self.table.widest.iter().map(|(_, width)| width + GAP).sum();
-        let room = self.style.width?.saturating_sub(used);
+    pub fn room(&self, style: Style, value: bool) -> Option<usize> {
+        let used: usize = self.widest.iter().map(|(_, width)| width + GAP).sum();
+        let room = style.width?.saturating_sub(used);
         if room < LEAST_WIDTH { value.then_some(LEAST_WIDTH) } else { Some(room) }
     }
 
+    fn shape(&self) -> Shape {
+        let widths = self.widest.iter().map(|(_, width)| *width);
+        self.columns.iter().map(|column| column.align).zip(widths).collect()
+    }
+}
+
+impl Lines {
+    /// No lines yet.
+    pub fn new(style: Style) -> Self {
+        Self { style, shape: Shape::new(), held: Vec::new(), since: Instant::now() }
+    }
+
+    /// Begins a table. Its rows have to follow.
+    pub fn start(&mut self, table: &Table<'_>, out: &mut impl Write) -> io::Result<()> {
+        let shape = table.shape();
+        if self.shape != shape {
+            self.write(out)?;
+            self.shape = shape;
+        }
+        let titles = leading(table.columns).iter().map(|column| &*column.title);
+        let last = table.columns.last().map_or(String::new(), |column| column.title.to_string());
+        self.add(Line::Titles(titles.into(), last), out)
+    }
+
     /// Takes the next row: the cells that were measured, and the last.
-    pub fn row<T: AsRef<str>>(&mut self, leading: &[T], last: String) -> io::Result<()> {
-        if self.lasts.is_empty() {
+    pub fn row<T: AsRef<str>>(
+        &mut self,
+        leading: &[T],
+        last: String,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        self.add(Line::Row(leading.iter().map(AsRef::as_ref).into(), last), out)
+    }
+
+    /// Takes a line that is in no table.
+    pub fn text(&mut self, line: String, out: &mut impl Write) -> io::Result<()> {
+        self.add(Line::Text(line), out)
+    }
+
+    fn add(&mut self, line: Line, out: &mut impl Write) -> io::Result<()> {
+        if self.held.is_empty() {
             self.since = Instant::now();
         }
-        self.held.add_row(leading.iter().map(AsRef::as_ref));
-        self.lasts.push(last);
-        match self.lasts.len() >= MOST_HELD || self.since.elapsed() >= HELD_FOR {
-            true => {
-                self.write_held()?;
-                self.held = self.table.rows();
-                Ok(())
-            }
+        self.held.push(line);
+        match self.held.len() >= MOST_HELD || self.since.elapsed() >= HELD_FOR {
+            true => self.write(out),
             false => Ok(()),
         }
     }
 
-    /// Writes the rows that are still held.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.write_held()
-    }
-
-    fn write_held(&mut self) -> io::Result<()> {
-        let starts = lines(&mut self.held, self.table.columns);
-        for (start, last) in starts.zip(self.lasts.drain(..)) {
-            let line = match last.trim_end() {
-                "" => start.trim_end(),
-                last => &format!("{start}{last}"),
-            };
-            let is_title = !std::mem::replace(&mut self.titled, true);
-            match is_title && self.style.color {
-                true => writeln!(self.out, "\x1b[1m{line}\x1b[0m")?,
-                false => writeln!(self.out, "{line}")?,
+    /// Writes the lines that are held.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let rows = self.held.iter_mut().filter_map(|line| match line {
+            Line::Row(row, _) | Line::Titles(row, _) => Some(std::mem::take(row)),
+            Line::Text(_) => None,
+        });
+        let mut starts = aligned(&self.shape, rows).into_iter();
+        let mut start = |last: &str| {
+            let start = starts.next().unwrap_or_default();
+            match last.trim_end() {
+                "" => start.trim_end().to_owned(),
+                last => start + last,
+            }
+        };
+        for line in self.held.drain(..) {
+            match line {
+                Line::Row(_, last) => writeln!(out, "{}", start(&last))?,
+                Line::Titles(_, last) if self.style.color => {
+                    writeln!(out, "\x1b[1m{}\x1b[0m", start(&last))?;
+                }
+                Line::Titles(_, last) => writeln!(out, "{}", start(&last))?,
+                Line::Text(line) => writeln!(out, "{line}")?,
             }
         }
         Ok(())
     }
+}
+
+/// The rows as lines.
+fn aligned(shape: &Shape, rows: impl Iterator<Item = Row>) -> Vec<String> {
+    let mut table = comfy_table::Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    // They are as wide as all rows of their tables.
+    table.add_row(shape.iter().map(|(_, width)| " ".repeat(*width)));
+    table.add_rows(rows);
+    for (column, (align, _)) in table.column_iter_mut().zip(shape) {
+        column.set_padding((0, GAP as u16));
+        column.set_cell_alignment(match align {
+            Align::Left => CellAlignment::Left,
+            Align::Right => CellAlignment::Right,
+        });
+    }
+    table.lines().skip(1).collect()
 }
 
 /// `text`, or its start and `...` if it is wider than `room` columns of a terminal.
@@ -186,9 +224,10 @@ mod tests {
         let mut table = Table::new(&columns);
         ROWS.iter().for_each(|row| table.measure(&[row[0].to_owned(), row[1].to_owned()]));
         let mut out = Vec::new();
-        let mut lines = table.start(&mut out, Style { width, color });
-        ROWS.iter().for_each(|row| lines.row(&row[..2], row[2].to_owned()).unwrap());
-        lines.finish().unwrap();
+        let mut lines = Lines::new(Style { width, color });
+        lines.start(&table, &mut out).unwrap();
+        ROWS.iter().for_each(|row| lines.row(&row[..2], row[2].to_owned(), &mut out).unwrap());
+        lines.write(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -200,6 +239,41 @@ mod tests {
 NAME     SIZE  VALUE
 tcbinfo   592  {ipi_count = 3, ipi_gencnt = 17}
 ip_id       4  7
+"
+        );
+    }
+
+    #[test]
+    fn tables_follow_each_other_with_what_is_between() {
+        let columns = [Column::left("NAME"), Column::right("SIZE"), Column::left("VALUE")];
+        let mut out = Vec::new();
+        let mut lines = Lines::new(Style::default());
+        for (number, name) in ["ip_id", "ip_ttl", "tp_ttl", "a"].into_iter().enumerate() {
+            let cells = [name.to_owned(), "4".to_owned()];
+            let mut table = Table::new(&columns);
+            table.measure(&cells);
+            lines.text(format!("table {number}"), &mut out).unwrap();
+            lines.start(&table, &mut out).unwrap();
+            lines.row(&cells, number.to_string(), &mut out).unwrap();
+        }
+        lines.text("the end".to_owned(), &mut out).unwrap();
+        lines.write(&mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\
+table 0
+NAME   SIZE  VALUE
+ip_id     4  0
+table 1
+NAME    SIZE  VALUE
+ip_ttl     4  1
+table 2
+NAME    SIZE  VALUE
+tp_ttl     4  2
+table 3
+NAME  SIZE  VALUE
+a        4  3
+the end
 "
         );
     }
@@ -217,8 +291,9 @@ ip_id       4  7
         for (width, of_value, of_text) in
             [(None, None, None), (Some(36), Some(27), Some(27)), (Some(3), Some(LEAST_WIDTH), None)]
         {
-            let lines = table.clone().start(Vec::new(), Style { width, color: false });
-            assert_eq!((lines.room(true), lines.room(false)), (of_value, of_text));
+            let style = Style { width, color: false };
+            let room = |value| table.room(style, value);
+            assert_eq!((room(true), room(false)), (of_value, of_text));
         }
     }
 

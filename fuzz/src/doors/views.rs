@@ -118,7 +118,7 @@ fn show<A: Answer>(session: &Session, answer: Result<A, Error>) {
             missed.iter().for_each(|why| drop(why.story()));
             let _ = json::write_document(io::sink(), &Document::new(&answer));
             let mut page = TextPage::new(io::sink(), Medium::People, Style::default());
-            let _ = answer.lay_out(&mut page);
+            let _ = answer.lay_out(&mut page).and_then(|()| page.finish());
             let _ = (answer.remarks().len(), answer.nothing(), answer.found());
         }
         Err(why) => drop(why.story()),

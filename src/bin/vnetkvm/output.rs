@@ -146,7 +146,9 @@ fn write<A: Answer>(globals: &Globals, answer: &A, out: &mut Stdout<'_>) -> anyh
         true => Style { width: None, color: false },
         false => style(medium, gutter),
     };
-    Ok(answer.lay_out(&mut TextPage::new(out, medium, style))?)
+    let mut page = TextPage::new(out, medium, style);
+    answer.lay_out(&mut page)?;
+    Ok(page.finish()?)
 }
 
 /// Writes an answer by a template. A path that no element has is an error.
