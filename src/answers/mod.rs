@@ -141,8 +141,8 @@ pub trait Answer: Serialize {
         false
     }
 
-    /// Whether what it tells of itself is known only when it has been laid out or serialised, or its
-    /// unreadable values have been counted.
+    /// Whether its problems, its remarks, and whether there is nothing in it, are known only when it has been
+    /// laid out or serialised, or when its unreadable values have been counted.
     fn tells_later(&self) -> bool {
         false
     }

@@ -16,6 +16,8 @@ pub mod gdb_python;
 mod held;
 pub mod hex;
 pub mod json;
+#[cfg(feature = "cli")]
+mod lines;
 pub mod lldb_python;
 pub(crate) mod markup;
 mod memory;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use super::cell::{text, text_within};
 use super::held::HeldRows;
-use super::table::{Lines, Style, Table, fit};
+use super::lines::Lines;
+use super::table::{Style, Table, fit};
 use super::{c, decl, json, memory, sanitize, sysctl};
 use crate::answers::memory::Memory;
 use crate::answers::{About, Cell, Column, Elements, Medium, Page, Part, Row};
